@@ -1,0 +1,57 @@
+# Everything a person types. Each target makes what it needs; `make help` lists them.
+
+PORT ?= 8000
+SITES ?= 60
+STAGE ?= dev
+PYTEST_ARGS ?= -n 2 --dist loadfile
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+STAMP := $(VENV)/.installed
+
+# The first interpreter that is recent enough (the deployed runtimes are 3.11 to 3.13).
+RECENT := import sys; sys.exit(sys.version_info < (3, 11))
+FOUND = $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	$$python -c '$(RECENT)' 2>/dev/null && echo $$python && break; done)
+
+.DEFAULT_GOAL := help
+.PHONY: help venv run test certify check format bench clean
+
+help: ## show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+venv: $(STAMP) ## make the virtual environment in .venv
+
+# No shell stands between make and the sandbox: Ctrl-C and SIGTERM reach it as they are.
+run: $(STAMP) ## serve a CPO, a hub and an eMSP on PORT, PORT+1 and PORT+2 until Ctrl-C
+	@$(PYTHON) -m infra.local.run --port $(PORT) --sites $(SITES)
+
+test: $(STAMP) ## run every test
+	$(PYTHON) -m pytest $(PYTEST_ARGS)
+
+certify: $(STAMP) ## run the 33 scenarios, against the sandbox that runs or one of its own
+	@./ocpi certify
+
+check: $(STAMP) ## format, lint and types, without changing anything
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m mypy
+
+format: $(STAMP) ## write the format that check asks for
+	$(PYTHON) -m ruff check --fix .
+	$(PYTHON) -m ruff format .
+
+bench: $(STAMP) ## measure, beside our peers; results in .local/bench
+	$(PYTHON) -m bench
+
+clean: ## forget the sandbox: its data, keys and logs
+	rm -rf .local
+
+$(STAMP): requirements.txt requirements-dev.txt
+	@test -n "$(FOUND)" || { echo "Python 3.11 or newer is needed: neither python3 nor" \
+		"python3.11, python3.12 or python3.13 is one."; exit 1; }
+	@$(FOUND) -c 'import ensurepip, venv' || { echo "$(FOUND) cannot make virtual environments:" \
+		"on Debian and Ubuntu, apt install python3-venv."; exit 1; }
+	@$(PYTHON) -m pip --version >/dev/null 2>&1 || $(FOUND) -m venv --clear $(VENV)
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@

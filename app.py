@@ -1,0 +1,61 @@
+"""Every trigger of the node and nothing else: routes, the stream, the queue, the timer.
+
+Queue, stream and schedule handlers stand here because Chalice lets those of a Blueprint bypass the
+application's middleware. What they do is in chalicelib/.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chalice.app import Chalice, CloudWatchEvent, DynamoDBEvent, Rate, SQSEvent
+
+from chalicelib.endpoint import mount, mount_operator
+from chalicelib.modules.credentials import routes as credentials
+from chalicelib.modules.locations import receiver as locations_receiver
+from chalicelib.modules.locations import reservation
+from chalicelib.modules.locations import sender as locations_sender
+from chalicelib.modules.tariffs import receiver as tariffs_receiver
+from chalicelib.modules.tariffs import sender as tariffs_sender
+from chalicelib.modules.versions import routes as versions
+from chalicelib.node import current_node
+from chalicelib.operator_api.routes import ROUTES
+from chalicelib.partners import broadcasts, changes, liveness
+from chalicelib.settings import read_event_sources
+
+app = Chalice(app_name="ocpi-node")
+
+mount(
+    app,
+    current_node,
+    [
+        versions.INTERFACE,
+        credentials.INTERFACE,
+        locations_sender.INTERFACE,
+        locations_receiver.INTERFACE,
+        reservation.INTERFACE,
+        tariffs_sender.INTERFACE,
+        tariffs_receiver.INTERFACE,
+    ],
+)
+mount_operator(app, current_node, ROUTES)
+
+sources = read_event_sources()
+
+
+@app.on_dynamodb_record(stream_arn=sources.stream_arn, batch_size=100)
+def tell_changes(event: DynamoDBEvent) -> Any:
+    """What was stored becomes messages to the partners that must hear of it."""
+    return changes.handle_stream(current_node(), event.to_dict()["Records"])
+
+
+@app.on_sqs_message(queue=sources.broadcasts_queue, batch_size=10)
+def push_broadcasts(event: SQSEvent) -> Any:
+    """Messages become pushes."""
+    return broadcasts.handle_messages(current_node(), event.to_dict()["Records"])
+
+
+@app.schedule(Rate(1, unit=Rate.MINUTES))
+def look_after_partners(event: CloudWatchEvent) -> None:
+    """Partners that were away are looked for, and caught up with when they are back."""
+    liveness.run(current_node())

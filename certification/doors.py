@@ -1,0 +1,147 @@
+"""The operators' doors of the nodes, as their operators use them: plain JSON under `/operator`.
+
+What a person would do in an acceptance test (invite a partner, create a tariff, look what arrived) is done
+here, with the operator's key and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from certification.nodes import Node
+from certification.ocpi import Party, next_link
+from certification.refuted import Refuted
+from certification.web import Answer, Web, below, with_query
+
+CONNECTED = ("REGISTERED", "OFFLINE")
+Document = dict[str, Any]
+
+
+class Door:
+    """The operator's door of one node."""
+
+    def __init__(self, web: Web, node: Node) -> None:
+        self.node = node
+        self.party = Party(node.country_code, node.party_id)
+        self._web = web
+
+    @property
+    def name(self) -> str:
+        """Return what the evidence calls this node."""
+        return {"CPO": "the CPO", "HUB": "the hub", "EMSP": "the eMSP"}[self.node.role]
+
+    def call(self, method: str, path: str, body: object = None) -> Answer:
+        """Send one request to the door; `path` is below the operator's URL, its ids already encoded."""
+        return self._call(method, f"{self.node.operator_url.rstrip('/')}{path}", body)
+
+    def ask(
+        self, method: str, path: str, body: object = None, status: Sequence[int] = (200, 201, 204)
+    ) -> Any:
+        """Send one request and read its JSON. Raises: Refuted when the HTTP status is not in `status`."""
+        return self._read(self.call(method, path, body), status)
+
+    def list_all(self, path: str) -> list[Document]:
+        """Read a whole list, page by page."""
+        items: list[Document] = []
+        url: str | None = f"{self.node.operator_url.rstrip('/')}{path}"
+        while url is not None:
+            answer = self._call("GET", url)
+            page = self._read(answer, (200,))
+            if not isinstance(page, list):
+                raise Refuted(f"{answer}: {self.name}'s door lists as a JSON array")
+            items.extend(page)
+            url = next_link(answer.headers.get("link", ""))
+        return items
+
+    def find(self, module: str, owner: Party, object_id: str, since: str | None = None) -> Document | None:
+        """Look an object up in the list of what this node has, whoever owns it.
+
+        since: a `last_updated` that the object has at least; it keeps the list short on a large network.
+        """
+        for item in self.list_all(with_query(f"/{module}", {"date_from": since} if since else {})):
+            is_owned = owner.is_same(item.get("country_code"), item.get("party_id"))
+            if is_owned and str(item.get("id")).upper() == object_id.upper():
+                return item
+        return None
+
+    def own(self, module: str, *ids: str) -> Document | None:
+        """Get one of the operator's own objects, or None when the door says 404."""
+        answer = self.call("GET", path_of(module, *ids))
+        if answer.http_status == 404:
+            return None
+        found = self._read(answer, (200,))
+        if not isinstance(found, dict):
+            raise Refuted(f"{answer}: {self.name}'s door gives one object")
+        return found
+
+    def partners(self) -> list[Document]:
+        return self.list_all("/partners")
+
+    def partner(self, partner_id: str) -> Document | None:
+        """Return the partner of that id as the door shows it now."""
+        return next((each for each in self.partners() if each.get("id") == partner_id), None)
+
+    def partner_playing(self, role: str, party: Party) -> Document | None:
+        """Return the connected partner that plays `role` for `party`: there is one at most (CRD-25)."""
+        for partner in self.partners():
+            if partner.get("status") not in CONNECTED:
+                continue
+            for entry in partner.get("roles") or []:
+                if entry.get("role") == role and party.is_same(
+                    entry.get("country_code"), entry.get("party_id")
+                ):
+                    return partner
+        return None
+
+    def invite(self, name: str, settings: Mapping[str, object] | None = None) -> Document:
+        """Invite a partner: token A and our versions URL, to be handed over outside OCPI (CRD-01)."""
+        return self._checked(
+            self.ask("POST", "/partners/invitations", {"name": name, **(settings or {})}, (201,)),
+            "id",
+            "versions_url",
+            "token",
+        )
+
+    def register(
+        self, name: str, versions_url: str, token: str, settings: Mapping[str, object] | None = None
+    ) -> Document:
+        """Have this node register at a partner that gave it `token`."""
+        body = {"name": name, "versions_url": versions_url, "token": token, **(settings or {})}
+        return self._checked(self.ask("POST", "/partners/registrations", body, (201,)), "id", "status")
+
+    def renew(self, partner_id: str) -> None:
+        """Have this node PUT its credentials at the partner: new tokens, endpoints announced again."""
+        self.ask("PUT", path_of("partners", partner_id, "credentials"), {})
+
+    def forget(self, partner_id: str) -> None:
+        """Have this node DELETE its credentials at the partner; a partner already gone is fine."""
+        self.ask("DELETE", path_of("partners", partner_id), status=(200, 202, 204, 404, 409, 410))
+
+    def _call(self, method: str, url: str, body: object = None) -> Answer:
+        return self._web.send(method, url, {"Authorization": f"Bearer {self.node.operator_key}"}, body)
+
+    def _read(self, answer: Answer, status: Sequence[int]) -> Any:
+        if answer.http_status not in status:
+            told = answer.body[:300].decode(errors="replace")
+            raise Refuted(f"{answer}: {self.name}'s door answers {' or '.join(map(str, status))}, not {told}")
+        if not answer.body:
+            return None
+        try:
+            return answer.json()
+        except ValueError:
+            raise Refuted(f"{answer}: {self.name}'s door answers JSON") from None
+
+    def _checked(self, document: Any, *names: str) -> Document:
+        if not isinstance(document, dict) or not all(isinstance(document.get(name), str) for name in names):
+            raise Refuted(f"{self.name}'s door answers an object with {', '.join(names)}")
+        return document
+
+
+def path_of(*parts: str) -> str:
+    """Write a door's path.
+
+    >>> path_of("locations", "LSB 1", "PT*1")
+    '/locations/LSB%201/PT%2A1'
+    """
+    return below("", *parts)

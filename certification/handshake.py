@@ -1,0 +1,182 @@
+"""Bringing parties together, and apart again: the probe with a node, and the CPO with the hub.
+
+Whatever a scenario connects is disconnected when it ends, and what it disconnects is connected again with the
+settings that both operators had given the other (name, token encoding, profiles).
+Source: OCPI 2.2.1 credentials_registration
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from certification.doors import CONNECTED, Document, Door
+from certification.ocpi import Party, discover
+from certification.probe import NAME
+from certification.probe_partner import ProbePartner
+from certification.refuted import Refuted
+from certification.trial import Trial
+
+SENDS = (("locations", "SENDER"), ("tariffs", "SENDER"))
+RECEIVES = (("locations", "RECEIVER"), ("tariffs", "RECEIVER"))
+KEPT_SETTINGS = ("name", "token_encoding", "profiles")
+
+
+def new_party(trial: Trial, role: str, modules: Iterable[tuple[str, str]]) -> ProbePartner:
+    """Make up a probe party that none of the three nodes knows. Raises: Refuted when there is no probe."""
+    if trial.probe is None:
+        raise Refuted("the nodes can reach a probe")
+    taken = {
+        (str(entry.get("country_code")).upper(), str(entry.get("party_id")).upper())
+        for door in (trial.cpo, trial.hub, trial.emsp)
+        for partner in door.partners()
+        for entry in partner.get("roles") or []
+    }
+    while True:
+        partner = trial.probe.new_partner(role, modules)
+        if partner.party not in taken:
+            return partner
+
+
+def invite(
+    trial: Trial, door: Door, partner: ProbePartner, settings: Mapping[str, object] | None = None
+) -> tuple[Document, str]:
+    """Have a node's operator invite a probe party. Returns the invitation and the partner's id at that door.
+
+    The partner leaves when the scenario ends, whatever became of the invitation.
+    """
+    invitation = door.invite(partner.name, settings)
+    partner_id = str(invitation["id"])
+    trial.afterwards(f"{partner.name} leaves {door.name}", lambda: part(door, partner_id))
+    return invitation, partner_id
+
+
+def join(
+    trial: Trial,
+    door: Door,
+    role: str,
+    modules: Iterable[tuple[str, str]],
+    settings: Mapping[str, object] | None = None,
+) -> tuple[ProbePartner, str]:
+    """Register a new probe party at a node until the scenario ends. Returns it and its id at that door."""
+    partner = new_party(trial, role, modules)
+    invitation, partner_id = invite(trial, door, partner, settings)
+    details = discover(trial.web, invitation["versions_url"], invitation["token"])
+    reply = partner.post_credentials(details, invitation["token"])
+    trial.expect(reply.is_success, f"{reply}: a probe {role} registers at {door.name}")
+    return partner, partner_id
+
+
+def part(door: Door, partner_id: str) -> None:
+    """Have a node end the relation with a partner, if it still has one, and forget it.
+
+    Raises: Refuted when the door lists it as connected even so.
+    """
+    if door.partner(partner_id) is None:
+        return
+    door.forget(partner_id)
+    row = door.partner(partner_id)
+    if row is not None and row.get("status") in CONNECTED:
+        raise Refuted(f"{door.name}'s door no longer lists {row.get('name')} as {row.get('status')}")
+
+
+def forget_left_over_probes(doors: Iterable[Door]) -> int:
+    """Remove the probe parties that an interrupted run left behind. Returns how many there were."""
+    left_over = [
+        (door, str(partner["id"]))
+        for door in doors
+        for partner in door.partners()
+        if str(partner.get("name")).startswith(NAME)
+    ]
+    for door, partner_id in left_over:
+        door.forget(partner_id)
+    return len(left_over)
+
+
+@dataclass(frozen=True)
+class Relation:
+    """The CPO and the hub as each other's partner: the hub at the CPO's door, the CPO at the hub's."""
+
+    hub_at_cpo: Document
+    cpo_at_hub: Document
+
+    @property
+    def hub_id(self) -> str:
+        """Return the id that the hub has at the CPO's door."""
+        return str(self.hub_at_cpo["id"])
+
+    @property
+    def cpo_id(self) -> str:
+        """Return the id that the CPO has at the hub's door."""
+        return str(self.cpo_at_hub["id"])
+
+
+def relation(trial: Trial) -> Relation | None:
+    """Return the relation of the CPO and the hub, or None when one does not list the other as connected."""
+    hub_at_cpo = trial.cpo.partner_playing("HUB", trial.hub.party)
+    cpo_at_hub = trial.hub.partner_playing("CPO", trial.cpo.party)
+    if hub_at_cpo is None or cpo_at_hub is None:
+        return None
+    return Relation(hub_at_cpo, cpo_at_hub)
+
+
+def connect(trial: Trial, before: Relation | None = None) -> Relation:
+    """Make sure that the CPO and the hub are registered with each other: the hub registers at the CPO.
+
+    before: the relation that they had, whose settings are given again.
+    """
+    found = relation(trial)
+    if found is None:
+        for door, role, party in ((trial.cpo, "HUB", trial.hub.party), (trial.hub, "CPO", trial.cpo.party)):
+            half = door.partner_playing(role, party)
+            if half is not None:
+                door.forget(str(half["id"]))
+        invitation = trial.cpo.invite("MOBI.E", _settings(before.hub_at_cpo if before else {}))
+        trial.hub.register(
+            "CPO",
+            invitation["versions_url"],
+            invitation["token"],
+            _settings(before.cpo_at_hub if before else {}),
+        )
+        found = relation(trial)
+    if found is None:
+        raise Refuted("after the hub has registered at the CPO, each lists the other as REGISTERED")
+    return found
+
+
+def reconnect_afterwards(trial: Trial, before: Relation) -> None:
+    """Have the CPO and the hub registered again when the scenario ends, and the hub hold what it held."""
+    held = {module: owned_by(trial.hub, module, trial.cpo.party) for module in ("locations", "tariffs")}
+
+    def again() -> None:
+        after = connect(trial, before)
+        for door, old, new in (
+            (trial.cpo, before.hub_id, after.hub_id),
+            (trial.hub, before.cpo_id, after.cpo_id),
+        ):
+            if new != old:
+                part(door, old)
+        for module, ids in held.items():
+            # What the CPO has deleted meanwhile is not missed.
+            wanted = ids & owned_by(trial.cpo, module, trial.cpo.party)
+            what = f"registered again, the hub holds {len(wanted)} {module} of the CPO as before"
+            trial.eventually(what, partial(holds, module, wanted), deadline_s=6 * trial.deadline_s)
+
+    def holds(module: str, wanted: set[str]) -> bool:
+        return wanted <= owned_by(trial.hub, module, trial.cpo.party)
+
+    trial.afterwards("the CPO and the hub are registered again", again)
+
+
+def owned_by(door: Door, module: str, owner: Party) -> set[str]:
+    """Return the ids of what a node holds of one owner."""
+    return {
+        str(item["id"])
+        for item in door.list_all(f"/{module}")
+        if owner.is_same(item.get("country_code"), item.get("party_id"))
+    }
+
+
+def _settings(partner: Document) -> dict[str, object]:
+    return {name: partner[name] for name in KEPT_SETTINGS if partner.get(name)}

@@ -1,0 +1,230 @@
+"""One party that the runner plays: what it offers, how it answers nodes, and how it registers at them.
+
+It is both sides of the credentials module. As the calling side it sends POST, PUT and DELETE; as the
+called side it answers them, fetches the node's version details first, and hands out new tokens. Its
+token for the node is accepted before it is sent, as the node calls back with it while the request is
+still open.
+Source: OCPI 2.2.1 credentials, version_information_endpoint; CRD-02 to CRD-05, CRD-11 to CRD-14, VER-07
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import secrets
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from certification.copies import Copies
+from certification.ocpi import VERSION, Caller, Details, Party, Reply, discover, routing_headers
+from certification.refuted import Refuted
+from certification.web import Unreachable, Web
+
+
+@dataclass
+class Heard:
+    """One request that reached a probe; `segments` is its path below the party's own URL, decoded."""
+
+    method: str
+    segments: tuple[str, ...]
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: Any
+    at: float = field(default_factory=time.monotonic)
+    http_status: int = 0
+    status_code: int = 0
+
+    @property
+    def token(self) -> str:
+        """Return the token as it was before Base64, or "" when the header carries none (TRN-03)."""
+        scheme, _, encoded = self.headers.get("authorization", "").partition(" ")
+        try:
+            return base64.b64decode(encoded, validate=True).decode() if scheme == "Token" else ""
+        except (binascii.Error, UnicodeDecodeError):
+            return ""
+
+    def party(self, which: str) -> Party:
+        """Return the party that the routing headers name; `which` is "from" or "to"."""
+        headers = self.headers
+        return Party(headers.get(f"ocpi-{which}-country-code", ""), headers.get(f"ocpi-{which}-party-id", ""))
+
+
+@dataclass(frozen=True)
+class ProbeReply:
+    """What a probe answers."""
+
+    http_status: int
+    status_code: int
+    data: object = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def envelope(self) -> dict[str, object]:
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        data = {} if self.data is None else {"data": self.data}
+        return {"status_code": self.status_code, "timestamp": now, **data}
+
+
+class ProbePartner:
+    """A party of the runner's. `failing` holds what shall break: "versions", "details"."""
+
+    def __init__(
+        self,
+        web: Web,
+        url: str,
+        name: str,
+        role: str,
+        country_code: str,
+        party_id: str,
+        modules: Iterable[tuple[str, str]],
+    ) -> None:
+        self.url = url
+        self.name = name
+        self.role = role
+        self.party = Party(country_code, party_id)
+        self.business_details: dict[str, object] = {"name": name}
+        self.modules = set(modules)
+        self.failing: set[str] = set()
+        self.copies = Copies()
+        self.heard: list[Heard] = []
+        self.accepted: list[str] = []  # tokens with which nodes may call us
+        self.token: str | None = None  # our token at the node, None when not registered
+        self.details: Details | None = None
+        self._web = web
+        self._lock = threading.Lock()
+
+    @property
+    def versions_url(self) -> str:
+        return f"{self.url}/versions"
+
+    # The calling side
+
+    def post_credentials(self, details: Details, token_a: str) -> Reply:
+        """Register at a node that gave us `token_a`; on success its token for us is `self.token`."""
+        return self._send_credentials("POST", details, token_a)
+
+    def put_credentials(self) -> Reply:
+        """Send a new token for the node, with what we offer and who we are now."""
+        return self._send_credentials("PUT", self.registered_details(), self.registered_token())
+
+    def delete_credentials(self) -> Reply:
+        """Leave the node. Its token for us is forgotten only when it agreed."""
+        url = self.registered_details().url("credentials", "SENDER")
+        reply = Caller(self._web, self.registered_token()).call("DELETE", url)
+        if reply.is_success:
+            self.token, self.accepted = None, []
+        return reply
+
+    def caller(self, receiver: Party | None = None) -> Caller:
+        """Return how this party calls functional modules; without `receiver`, configuration modules."""
+        sender = None if receiver is None else self.party
+        return Caller(self._web, self.registered_token(), sender, receiver)
+
+    def registered_token(self) -> str:
+        if self.token is None:
+            raise Refuted(f"{self.name} is registered")
+        return self.token
+
+    def registered_details(self) -> Details:
+        if self.details is None:
+            raise Refuted(f"{self.name} knows the node's version details")
+        return self.details
+
+    def _send_credentials(self, method: str, details: Details, token: str) -> Reply:
+        ours = secrets.token_urlsafe(24)
+        self.accepted.append(ours)
+        reply = Caller(self._web, token).call(
+            method, details.url("credentials", "SENDER"), self._credentials(ours)
+        )
+        if reply.is_success:
+            self.token, self.details, self.accepted = str(reply.object().get("token")), details, [ours]
+        else:
+            self.accepted.remove(ours)
+        return reply
+
+    # The called side
+
+    def invite(self) -> str:
+        """Return a token A, with which a node may register here."""
+        token = secrets.token_urlsafe(24)
+        self.accepted.append(token)
+        return token
+
+    def answer(self, heard: Heard) -> ProbeReply:
+        """Answer a node's request and write both down."""
+        reply = self._answer(heard)
+        heard.http_status, heard.status_code = reply.http_status, reply.status_code
+        with self._lock:
+            self.heard.append(heard)
+        return reply
+
+    def heard_since(self, moment: float, *start: str) -> list[Heard]:
+        """Return what was heard after `moment` (monotonic) on paths that begin with `start`, oldest first."""
+        with self._lock:
+            return [each for each in self.heard if each.at >= moment and each.segments[: len(start)] == start]
+
+    def _answer(self, heard: Heard) -> ProbeReply:
+        if heard.token not in self.accepted:
+            return ProbeReply(401, 2001)
+        match heard.segments:
+            case ("versions" | "details" as path,) if heard.method == "GET":
+                if path in self.failing:
+                    return ProbeReply(500, 3000)
+                return ProbeReply(200, 1000, self._versions() if path == "versions" else self._details())
+            case ("credentials",):
+                return self._answer_credentials(heard)
+            case ("sender", module) if heard.method == "GET" and (module, "SENDER") in self.modules:
+                return ProbeReply(200, 1000, [], {"X-Total-Count": "0", "X-Limit": "100", **_swapped(heard)})
+            case ("receiver", module, *ids) if (module, "RECEIVER") in self.modules:
+                outcome = self.copies.answer(heard.method, module, ids, heard.body)
+                return ProbeReply(outcome.http_status, outcome.status_code, outcome.data, _swapped(heard))
+        return ProbeReply(404, 2001, headers=_swapped(heard))
+
+    def _answer_credentials(self, heard: Heard) -> ProbeReply:
+        if heard.method == "GET":
+            return ProbeReply(200, 1000, self._credentials(heard.token))
+        if (self.token is None) != (heard.method == "POST"):
+            return ProbeReply(405, 2001)
+        if heard.method == "DELETE":
+            self.token, self.accepted = None, []
+            return ProbeReply(200, 1000)
+        if heard.method not in ("POST", "PUT") or not isinstance(heard.body, dict):
+            return ProbeReply(405, 2001)
+        token = str(heard.body.get("token"))
+        try:
+            self.details = discover(self._web, str(heard.body.get("url")), token)
+        except (Refuted, Unreachable):
+            return ProbeReply(200, 3001)
+        ours = secrets.token_urlsafe(24)
+        self.token, self.accepted = token, [ours]
+        return ProbeReply(200, 1000, self._credentials(ours))
+
+    def _credentials(self, token: str) -> dict[str, object]:
+        role = {
+            "role": self.role,
+            "country_code": self.party.country_code,
+            "party_id": self.party.party_id,
+            "business_details": dict(self.business_details),
+        }
+        return {"token": token, "url": self.versions_url, "roles": [role]}
+
+    def _versions(self) -> list[dict[str, str]]:
+        return [{"version": VERSION, "url": f"{self.url}/details"}]
+
+    def _details(self) -> dict[str, object]:
+        offered = [("credentials", "SENDER", f"{self.url}/credentials")]
+        offered += [
+            (module, role, f"{self.url}/{role.lower()}/{module}") for module, role in sorted(self.modules)
+        ]
+        endpoints = [{"identifier": module, "role": role, "url": url} for module, role, url in offered]
+        return {"version": VERSION, "endpoints": endpoints}
+
+
+def _swapped(heard: Heard) -> dict[str, str]:
+    """Write the routing headers of the answer to a request that had some (RTE-02, RTE-16)."""
+    if "ocpi-from-party-id" not in heard.headers:
+        return {}
+    return routing_headers(heard.party("to"), heard.party("from"))

@@ -1,0 +1,108 @@
+"""Tariffs and locations that the scenarios create, in the shape that MOBI.E's network has.
+
+As an operator writes them: without country_code, party_id, id and last_updated, which the operator's
+door fills in. `as_pushed` adds those for a probe that pushes by OCPI.
+Source: OCPI 2.2.1 mod_tariffs_tariff_object, mod_locations_location_object
+"""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from certification.ocpi import Party
+
+Document = dict[str, Any]
+SITE_NAME = "Certification site"
+
+
+def new_tariff_id() -> str:
+    return f"CERT-{secrets.token_hex(4).upper()}"
+
+
+def now(later: timedelta = timedelta()) -> str:
+    """Write the present instant as an OCPI DateTime, with milliseconds."""
+    return write_datetime(datetime.now(UTC) + later)
+
+
+def write_datetime(moment: datetime) -> str:
+    """Write an instant as an OCPI DateTime.
+
+    >>> write_datetime(datetime(2026, 1, 2, 3, 4, 5, 60000, UTC))
+    '2026-01-02T03:04:05.060Z'
+    """
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def read_datetime(text: str) -> datetime:
+    """Read an OCPI DateTime; without a designator it is UTC (TYP-07).
+
+    >>> read_datetime("2026-01-02T03:04:05.06Z") == read_datetime("2026-01-02T03:04:05.060")
+    True
+    """
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def tariff(price: str = "0.25") -> Document:
+    """A tariff with a flat fee, energy and time; `price` is that of a kWh."""
+    components = [
+        {"type": "FLAT", "price": Decimal("0.35"), "vat": Decimal("23.0"), "step_size": 1},
+        {"type": "ENERGY", "price": Decimal(price), "vat": Decimal("23.0"), "step_size": 1},
+        {"type": "TIME", "price": Decimal("1.2"), "vat": Decimal("23.0"), "step_size": 60},
+    ]
+    return {"currency": "EUR", "type": "REGULAR", "elements": [{"price_components": components}]}
+
+
+def connector(connector_id: str, last_updated: str, tariff_ids: list[str] | None = None) -> Document:
+    return {
+        "id": connector_id,
+        "standard": "IEC_62196_T2",
+        "format": "SOCKET",
+        "power_type": "AC_3_PHASE",
+        "max_voltage": 230,
+        "max_amperage": 32,
+        **({"tariff_ids": tariff_ids} if tariff_ids else {}),
+        "last_updated": last_updated,
+    }
+
+
+def evse(uid: str, last_updated: str, status: str = "AVAILABLE") -> Document:
+    """An EVSE with two connectors, so that what changes one can be seen to leave the other alone."""
+    connectors = [connector(f"{uid}-{number:02d}", last_updated) for number in (1, 2)]
+    return {"uid": uid, "status": status, "connectors": connectors, "last_updated": last_updated}
+
+
+def location(location_id: str, publish: bool = True, status: str = "AVAILABLE") -> Document:
+    """A site of two EVSEs; their uids come from the location's id, as they do in MOBI.E's network."""
+    stamp = now()
+    return {
+        "publish": publish,
+        "name": f"{SITE_NAME} {location_id}",
+        "address": "Rua da Certificação 1",
+        "city": "Lisboa",
+        "postal_code": "1000-001",
+        "country": "PRT",
+        "coordinates": {"latitude": "38.736946", "longitude": "-9.142685"},
+        "time_zone": "Europe/Lisbon",
+        "evses": [evse(f"{location_id}-{number}", stamp, status) for number in (1, 2)],
+    }
+
+
+def place_to_reserve() -> Document:
+    """What is known of a site before it has an id: what the reservation of one is asked with."""
+    site = location("")
+    return {name: site[name] for name in ("address", "city", "postal_code", "country", "coordinates")}
+
+
+def as_pushed(document: Document, owner: Party, object_id: str, last_updated: str | None = None) -> Document:
+    """Complete a document as its owner pushes it."""
+    return {
+        "country_code": owner.country_code,
+        "party_id": owner.party_id,
+        "id": object_id,
+        **document,
+        "last_updated": last_updated or now(),
+    }

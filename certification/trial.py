@@ -1,0 +1,109 @@
+"""What a scenario works with: the nodes' doors, the probe, a clock to wait by, and a record of what was seen.
+
+A scenario states its expectations with `expect` and `eventually`. The first that does not hold ends it,
+and its text is what the report shows: so each text says what should have been, not what the code did.
+Waiting is polling against a deadline; how long it took goes into the evidence, because the plan's
+broadcasts are about time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+
+from certification.doors import Door
+from certification.nodes import Nodes
+from certification.probe import Probe
+from certification.refuted import Refuted
+from certification.web import Web
+
+POLL_S = 0.05
+SLOWEST_POLL_S = 0.5
+
+
+class Trial:
+    """One run of one scenario.
+
+    probe: None when the nodes cannot reach this machine; scenarios then lean on the operators' doors and
+    say so.
+    """
+
+    def __init__(self, nodes: Nodes, probe: Probe | None, web: Web, deadline_s: float) -> None:
+        self.nodes = nodes
+        self.probe = probe
+        self.web = web
+        self.deadline_s = deadline_s
+        self.cpo = Door(web, nodes.cpo)
+        self.hub = Door(web, nodes.hub)
+        self.emsp = Door(web, nodes.emsp)
+        self.evidence: list[str] = []
+        self._afterwards: list[tuple[str, Callable[[], object]]] = []
+
+    def note(self, text: str) -> None:
+        """Put a sentence into the evidence."""
+        self.evidence.append(text)
+
+    def expect(self, holds: object, text: str) -> None:
+        """Go on only if `holds`. Raises: Refuted with `text`."""
+        if not holds:
+            raise Refuted(text)
+
+    def eventually(self, text: str, look: Callable[[], object], deadline_s: float | None = None) -> None:
+        """Poll `look` until it finds something, and note how long that took.
+
+        Raises: Refuted when the deadline passes first.
+        """
+        self.all_eventually(text, {"": look}, deadline_s)
+
+    def all_eventually(
+        self, text: str, looks: Mapping[str, Callable[[], object]], deadline_s: float | None = None
+    ) -> None:
+        """Poll in several places until each has found something, and note how long each took.
+
+        looks: by the words that name the place. Raises: Refuted when the deadline passes first, naming
+        the places that are missing, and what a look itself was refused.
+        """
+        limit_s = self.deadline_s if deadline_s is None else deadline_s
+        missing = dict(looks)
+        refusals: dict[str, str] = {}
+        found: list[str] = []
+        started = time.monotonic()
+        pause_s = POLL_S
+        while True:
+            for place, look in list(missing.items()):
+                try:
+                    has_found = look()
+                except Refuted as error:
+                    has_found, refusals[place] = None, f" ({error})"
+                if has_found:
+                    found.append(f"{place} after {time.monotonic() - started:.2f} s".lstrip())
+                    del missing[place]
+            if not missing:
+                self.note(f"{text}: {', '.join(found)}")
+                return
+            if time.monotonic() - started > limit_s:
+                places = ", ".join(place + refusals.get(place, "") for place in missing)
+                raise Refuted(f"{text}, {places}: within {limit_s:g} s".replace(", :", ":"))
+            time.sleep(pause_s)
+            pause_s = min(pause_s * 1.5, SLOWEST_POLL_S)
+
+    def has_probe(self, what: str) -> bool:
+        """Tell whether a probe can take part; when not, the evidence says what it therefore does not show."""
+        if self.probe is None:
+            self.note(f"not shown on the wire, as the nodes cannot reach a probe (--probe-url): {what}")
+        return self.probe is not None
+
+    def afterwards(self, text: str, undo: Callable[[], object]) -> None:
+        """Have `undo` called when the scenario has ended, however it did; last registered, first run."""
+        self._afterwards.append((text, undo))
+
+    def clean_up(self) -> list[str]:
+        """Undo everything. Returns what could not be undone, and why."""
+        trouble = []
+        while self._afterwards:
+            text, undo = self._afterwards.pop()
+            try:
+                undo()
+            except Exception as error:
+                trouble.append(f"{text}: {error}")
+        return trouble

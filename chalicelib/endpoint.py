@@ -1,0 +1,236 @@
+"""The one door from Chalice to our functions; errors become envelopes here and nowhere else.
+
+`serve` is the whole story of an OCPI request and knows no web framework: find the caller, see
+that it may be here, run the route, wrap what comes back. The caller's token and the items that the
+route asked for are read in one call. Every method is declared on every path, because API Gateway
+answers an undeclared one itself, with a 403 that is no envelope.
+
+Source: OCPI 2.2.1 transport_and_format; TRN-06 … TRN-08, TRN-13 … TRN-21, STA-09, RTE-01 … RTE-06
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from itertools import groupby
+from typing import Any
+from urllib.parse import unquote
+
+from chalice.app import Chalice, Response
+
+from chalicelib.errors import (
+    HubError,
+    InvalidParameters,
+    MethodNotAllowed,
+    NotFound,
+    OcpiError,
+    ServerError,
+    Unauthorized,
+    UnknownReceiver,
+)
+from chalicelib.log import log
+from chalicelib.modules.registry import VERSION, is_mounted, interface_path
+from chalicelib.node import Node
+from chalicelib.operator_api import door
+from chalicelib.partners.directory import Caller
+from chalicelib.protocol.auth import read_authorization
+from chalicelib.protocol.envelope import error_reply, write_envelope
+from chalicelib.protocol.headers import CORRELATION_ID, REQUEST_ID, message_id, read_routing, write_routing
+from chalicelib.protocol.message import Interface, Party, Reply, Request, Route, Routing
+from chalicelib.storage.table import Item, Key
+
+METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+MAX_BODY_BYTES = 1024 * 1024
+
+Routes = Mapping[str, Route]
+Served = tuple[int, dict[str, str], str]
+"""HTTP status, headers, body."""
+
+
+def mount(app: Chalice, current_node: Callable[[], Node], interfaces: Iterable[Interface]) -> None:
+    """Give every path of the interfaces a Chalice view, with every method on it."""
+    for interface in interfaces:
+        for path, routes in gather_by_path(interface.routes):
+            view = _view(app, current_node, interface, routes)
+            app.route(absolute_path(interface, path), methods=METHODS, content_types=["*/*"], name=view.__name__)(view)
+
+
+def absolute_path(interface: Interface, path: str) -> str:
+    """Where a path of an interface stands below the deployment's public URL."""
+    if interface.functional:
+        return f"/ocpi/{VERSION}{interface_path(interface.module, interface.role)}{path}"
+    return f"/ocpi{path}"
+
+
+def mount_operator(app: Chalice, current_node: Callable[[], Node], routes: Iterable[Route]) -> None:
+    """Give every path of the operator's door a Chalice view, with every method on it."""
+    for path, by_method in gather_by_path(routes):
+
+        def view(_routes: Routes = by_method, **path: str) -> Response:
+            node = current_node()
+            http_status, headers, body = door.serve(node, _routes, read_chalice_request(node, app.current_request, path))
+            return Response(body=body, status_code=http_status, headers=headers)
+
+        app.route(f"/operator{path}", methods=METHODS, content_types=["*/*"], name=f"operator {path}")(view)
+
+
+def gather_by_path(routes: Iterable[Route]) -> list[tuple[str, Routes]]:
+    """The routes, gathered by path."""
+    ordered = sorted(routes, key=lambda route: route.path)
+    return [(path, {route.method: route for route in group}) for path, group in groupby(ordered, lambda r: r.path)]
+
+
+def _view(app: Chalice, current_node: Callable[[], Node], interface: Interface, routes: Routes) -> Any:
+    def view(**path: str) -> Response:
+        node = current_node()
+        request = read_chalice_request(node, app.current_request, path)
+        http_status, headers, body = serve(node, interface, routes, request)
+        return Response(body=body, status_code=http_status, headers=headers)
+
+    view.__name__ = f"{interface.module.replace('-', '_')}_{interface.role.lower()}"
+    return view
+
+
+def read_chalice_request(node: Node, incoming: Any, path: Mapping[str, str]) -> Request:
+    """Chalice's request as ours; path parameters arrive percent-encoded and are decoded here, once."""
+    headers = {name.lower(): value for name, value in incoming.headers.items()}
+    prefix, own_path = _split_path(incoming.context)
+    public_url = node.settings.public_url or f"https://{incoming.context['domainName']}{prefix}"
+    return Request(
+        method=incoming.method,
+        url=public_url + own_path,
+        base_url=f"{public_url}/ocpi",
+        path={name: unquote(value) for name, value in path.items()},
+        query=dict((incoming.query_params or {}).items()),
+        headers=headers,
+        body=_text(incoming.raw_body),
+        request_id=message_id(headers, REQUEST_ID, node.new_id()),
+        correlation_id=message_id(headers, CORRELATION_ID, node.new_id()),
+    )
+
+
+def _split_path(context: Mapping[str, Any]) -> tuple[str, str]:
+    """What stands before the resource's own path (stage, base path of a domain), and that path."""
+    segments = context["path"].rstrip("/").split("/")
+    own = len(context["resourcePath"].rstrip("/").split("/")) - 1
+    return "/".join(segments[:-own]), "/" + "/".join(segments[-own:])
+
+
+def _text(body: bytes | str | None) -> str | None:
+    return body.decode("utf-8", "replace") if isinstance(body, bytes) else body
+
+
+# -- an OCPI request ---------------------------------------------------------------------------------
+
+
+def serve(node: Node, interface: Interface, routes: Routes, request: Request) -> Served:
+    """Answer one OCPI request: always an envelope, always both message ids (TRN-18, TRN-19)."""
+    started = time.perf_counter()
+    try:
+        request = _admit(node, interface, routes, request)
+        reply = routes[request.method].handler(node, request)
+    except OcpiError as error:
+        reply = error_reply(error)
+    except Exception:
+        log.exception("unforeseen failure", **_story(interface, request))
+        reply = error_reply(ServerError())
+    headers = {
+        "Content-Type": "application/json",
+        REQUEST_ID: request.request_id,
+        CORRELATION_ID: request.correlation_id,
+        **(_answer_routing(node, interface, request) if interface.functional else {}),
+        **reply.headers,
+    }
+    log.info(
+        f"{request.method} {interface.module} {interface.role}",
+        **_story(interface, request),
+        status_code=reply.status_code,
+        http_status=reply.http_status,
+        elapsed_ms=round((time.perf_counter() - started) * 1000, 1),
+    )
+    return reply.http_status, headers, write_envelope(reply, node.clock())
+
+
+def _admit(node: Node, interface: Interface, routes: Routes, request: Request) -> Request:
+    """Everything that is decided before the handler runs; the request comes back completed."""
+    candidates = read_authorization(request.headers.get("authorization"))
+    route = routes.get(request.method)
+    request = request.with_(routing=_claimed_routing(interface, request))
+    wanted, problem = _keys(node, route, request)
+    caller, snapshot = node.directory.find_caller(candidates, wanted)
+    _check_token(interface, request, caller)
+    if caller.kind == "C" and caller.partner.awaits_proof(caller.fingerprint):
+        caller = caller._replace(partner=node.directory.end_retry(caller))
+    request = request.with_(partner=caller.partner, token=caller.token, snapshot=snapshot)
+    if not is_mounted(interface, (own.role for own in node.settings.roles)):
+        raise NotFound("this node does not offer this interface")
+    if route is None:
+        raise MethodNotAllowed(f"{request.method} is not offered here")
+    if interface.functional:
+        _check_routing(node, caller, read_routing(request.headers))
+    if request.body and len(request.body) > MAX_BODY_BYTES:
+        raise InvalidParameters(f"the body is longer than {MAX_BODY_BYTES} bytes", field="body")
+    if problem is not None:
+        raise problem
+    return request
+
+
+def _check_token(interface: Interface, request: Request, caller: Caller) -> None:
+    """Token A is good for versions and credentials (TRN-08), a replaced token for repeating its PUT."""
+    if caller.kind == "A" and interface.functional:
+        raise Unauthorized("this token is good for versions and credentials only")
+    if caller.kind == "RETRY" and not (interface.module == "credentials" and request.method == "PUT"):
+        raise Unauthorized
+
+
+def _keys(node: Node, route: Route | None, request: Request) -> tuple[list[Key], OcpiError | None]:
+    """What the route wants to have read; its objections wait until the caller is known."""
+    if route is None or route.keys is None:
+        return [], None
+    try:
+        return list(route.keys(node, request)), None
+    except OcpiError as error:
+        return [], error
+
+
+def _check_routing(node: Node, caller: Caller, routing: Routing) -> None:
+    """Refuse a sender that the caller is not (RTE-32) and a receiver that is not here (RTE-27)."""
+    sender, receiver = routing
+    if sender is not None and not caller.partner.is_hub and not caller.partner.plays_as(sender):
+        raise InvalidParameters(
+            f"{sender.country_code}/{sender.party_id} is not a party of this partner", field="OCPI-from-party-id"
+        )
+    if receiver is None or node.settings.owns(receiver):
+        return
+    name = f"{receiver.country_code}/{receiver.party_id}"
+    if not node.settings.plays("HUB"):
+        raise InvalidParameters(f"{name} is not a party of this node", field="OCPI-to-party-id")
+    if not any(partner.plays_as(receiver) for partner in node.directory.all()):
+        raise UnknownReceiver(f"{name} is not connected to this hub")
+    raise HubError(f"messages to {name} alone are not relayed by this hub yet")
+
+
+def _claimed_routing(interface: Interface, request: Request) -> Routing:
+    """What the headers say, not yet judged; nothing where they say it badly."""
+    try:
+        return read_routing(request.headers) if interface.functional else Routing()
+    except InvalidParameters:
+        return Routing()
+
+
+def _answer_routing(node: Node, interface: Interface, request: Request) -> dict[str, str]:
+    """The swapped headers; where nobody was addressed, the party that answers here (RTE-02, RTE-23)."""
+    routing = _claimed_routing(interface, request)
+    own_role = {"SENDER": ("CPO", "HUB", "EMSP"), "RECEIVER": ("HUB", "EMSP", "CPO")}[interface.role]
+    addressed = routing.receiver or node.settings.party_of(*own_role) or node.settings.roles[0].party
+    return write_routing(Routing(sender=addressed, receiver=routing.sender))
+
+
+def _story(interface: Interface, request: Request) -> dict[str, Any]:
+    """What a log line may tell: ids and codes, never a token or a body."""
+    return {
+        "ocpi_module": interface.module,
+        "partner": request.partner.id if request.partner else None,
+        "request_id": request.request_id,
+        "ocpi_correlation_id": request.correlation_id,
+    }

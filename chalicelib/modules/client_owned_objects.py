@@ -1,0 +1,79 @@
+"""Client owned objects: who may push an object, and what its URL and its body must agree on.
+
+The sender of a push owns the object and the receiver keeps a copy under the owner's ids, which stand
+in the URL. A hub pushes for others, so the URL of its pushes names a party that is none of its own
+(RTE-15). What belongs to a party of this node is never taken from outside.
+
+Source: OCPI 2.2.1 transport_and_format, Client Owned Object Push; TRN-26 … TRN-28, OWN-01, OWN-02, RTE-15
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.errors import InvalidParameters, LocationNotFound, NotFound, OcpiError
+from chalicelib.protocol.message import Party, Request, Routing
+from chalicelib.protocol.types import fold
+
+if TYPE_CHECKING:
+    from chalicelib.partners.directory import Partner
+    from chalicelib.settings import Settings
+
+_LONGEST = {"country_code": 2, "party_id": 3}
+_LONGEST_ID = 36
+_OF_LOCATIONS = {"location_id", "evse_uid", "connector_id"}
+
+
+def owner_in_url(request: Request) -> Party:
+    """The party that the URL names as the owner.
+
+    Raises: as `id_in_url`.
+    """
+    return Party(id_in_url(request, "country_code"), id_in_url(request, "party_id"))
+
+
+def id_in_url(request: Request, name: str) -> str:
+    """One id of the URL.
+
+    Raises: NotFound or LocationNotFound for a GET, InvalidParameters for anything else, when nothing
+    can have this id.
+    """
+    value = request.path[name]
+    longest = _LONGEST.get(name, _LONGEST_ID)
+    if value.isascii() and value.isprintable() and 0 < len(value) <= longest:
+        return value
+    error: type[OcpiError] = InvalidParameters
+    if request.method == "GET":
+        error = LocationNotFound if name in _OF_LOCATIONS else NotFound
+    raise error(f"expected 1 to {longest} printable ASCII characters in the URL", field=name)
+
+
+def check_owner(settings: Settings, caller: Partner, owner: Party, role: str) -> None:
+    """See that the caller is the owner, or a hub, which speaks for owners.
+
+    role: the one that owns this kind of object, such as `CPO`.
+    Raises: NotFound when it is not; the object is none of its business (TRN-28).
+    """
+    if settings.owns(owner) or not (caller.is_hub or caller.plays_as(owner, role)):
+        raise NotFound(f"{owner.country_code}/{owner.party_id} is not a {role} among the caller's roles")
+
+
+def check_identity(body: Mapping[str, Any], **ids_in_url: str) -> None:
+    """See that the ids in a body, where they are there, are those of the URL.
+
+    Raises: InvalidParameters naming the first that differs (TRN-27).
+    """
+    for name, expected in ids_in_url.items():
+        value = body.get(name)
+        if value is not None and not (isinstance(value, str) and fold(value) == fold(expected)):
+            raise InvalidParameters(f"{str(value)[:40]!r} differs from {expected!r} in the URL", field=name)
+
+
+def check_list_is_addressed(settings: Settings, routing: Routing) -> None:
+    """See that a hub's list is asked for by name: open routing is for single objects.
+
+    Raises: InvalidParameters (RTE-24).
+    """
+    if settings.plays("HUB") and routing.receiver is None:
+        raise InvalidParameters("required to ask a hub for a list", field="OCPI-to-party-id")

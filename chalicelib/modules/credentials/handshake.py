@@ -1,0 +1,368 @@
+"""Registration, rotation and the end of it, from both sides.
+
+A handshake is three things: look at the other side (its versions and details, with the token that
+is to be proved), exchange tokens, and one transaction that makes it so. Nothing is changed before
+the last step, so a handshake that breaks half-way leaves what was there before (CRD-22):
+
+- *called side*: the caller's new token is proved by calling its versions with it while its request
+  is open. Only then are the old tokens replaced.
+- *calling side*: our new token must work before we send it, because the other side calls back with
+  it (CRD-03), so it is stored beside the old one first. A refusal takes it away again. When the
+  outcome is not known (no answer), both stay good until the next handshake.
+
+After a rotation that we were called for, the caller's old token is good for one thing more: sending
+its PUT again, until the new token has been seen in use once. Otherwise an answer that got lost
+would lock the caller out (ocpi#568).
+
+Source: OCPI 2.2.1 credentials; CRD-01 … CRD-28
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from chalicelib.errors import (
+    ClientError,
+    InvalidParameters,
+    MissingEndpoints,
+    OcpiError,
+    UnableToUseClientApi,
+    UnsupportedVersion,
+)
+from chalicelib.modules.credentials.objects import Credentials
+from chalicelib.modules.registry import VERSION, needed_of
+from chalicelib.node import Node
+from chalicelib.partners.client import PartnerFault, PartnerRefusal
+from chalicelib.partners.directory import Endpoint, HeldToken, Partner, PartnerRole, claim_of
+from chalicelib.protocol.auth import TokenEncoding
+from chalicelib.protocol.types import format_datetime, validate
+from chalicelib.storage.table import Conflict
+
+
+# Two calls inside a request that a gateway ends after 29 s; the exchange waits while the other side makes its two.
+_CALL_S = 5.0
+_EXCHANGE_S = 15.0
+
+
+class HandshakeFailed(Exception):
+    """A handshake that we started did not succeed; nothing has changed.
+
+    status_code: the partner's OCPI code, where it answered with one.
+    """
+
+    def __init__(self, reason: str, status_code: int | None = None) -> None:
+        super().__init__(reason)
+        self.status_code = status_code
+
+
+class OtherSide(NamedTuple):
+    """What a platform offers in our version."""
+
+    endpoints: tuple[Endpoint, ...]
+
+    def credentials_url(self) -> str | None:
+        """Where its credentials module is."""
+        return next((e.url for e in self.endpoints if e.identifier == "credentials"), None)
+
+    def serves(self, roles: Sequence[str]) -> bool:
+        """Tell whether it offers anything that a node with these roles has a use for."""
+        return any((e.identifier, e.role) in needed_of(roles) for e in self.endpoints)
+
+
+# -- inviting ----------------------------------------------------------------------------------------
+
+
+def invite(
+    node: Node, name: str, *, token_encoding: TokenEncoding = "base64", profiles: Sequence[str] = ()
+) -> tuple[Partner, str]:
+    """Make token A for a partner to be; it is told to the partner outside OCPI and shown this once.
+
+    Source: CRD-01
+    """
+    token = node.directory.new_token()
+    partner = Partner(
+        id=node.new_id(),
+        name=name,
+        status="INVITED",
+        last_updated=_now(node),
+        token_encoding=token_encoding,
+        profiles=tuple(profiles),
+        held_tokens=(HeldToken(fingerprint=node.directory.fingerprint(token), kind="A"),),
+    )
+    return node.directory.save(partner), token
+
+
+# -- the called side ---------------------------------------------------------------------------------
+
+
+def accept(node: Node, partner: Partner, used_token: str, document: Mapping[str, Any]) -> str:
+    """Take a partner's credentials: first registration or update. Returns the token it is to use.
+
+    used_token: the one that this request came with.
+    Raises: InvalidParameters for wrong credentials or a party that another partner has,
+    UnableToUseClientApi, UnsupportedVersion or MissingEndpoints from looking at the caller (CRD-19 … CRD-21).
+    """
+    offered = validate(Credentials, document)
+    roles = _roles(offered)
+    _refuse_taken(node, partner, roles)
+    other = _look_at_caller(node, partner, offered)
+    token = node.directory.new_token()
+    fresh = HeldToken(fingerprint=node.directory.fingerprint(token), kind="C")
+    superseded = HeldToken(fingerprint=node.directory.fingerprint(used_token), kind="RETRY")
+    changed = partner.model_copy(
+        update={
+            "status": "REGISTERED",
+            "last_updated": _now(node),
+            "versions_url": offered.url,
+            "version": VERSION,
+            "endpoints": other.endpoints,
+            "roles": roles,
+            "outbound_token": node.directory.seal(offered.token),
+            "held_tokens": (fresh, superseded) if partner.is_registered else (fresh,),
+            "connection": "CONNECTED",
+            "offline_since": None,
+        }
+    )
+    _save(node, changed, partner)
+    return token
+
+
+def forget(node: Node, partner: Partner) -> None:
+    """End the relation on the partner's word: its tokens, ours and its parties are gone (CRD-14)."""
+    _save(node, _unregistered(node, partner), partner)
+
+
+def _look_at_caller(node: Node, partner: Partner, offered: Credentials) -> OtherSide:
+    try:
+        other = _look_at(node, offered.url, offered.token, partner.token_encoding)
+    except (PartnerFault, PartnerRefusal) as error:
+        raise UnableToUseClientApi(f"could not read your versions: {error}") from error
+    if not other.serves([own.role for own in node.settings.roles]):
+        raise MissingEndpoints("your version details list no interface that this node has a use for")
+    return other
+
+
+def _refuse_taken(node: Node, partner: Partner, roles: Sequence[PartnerRole]) -> None:
+    for role in roles:
+        if node.settings.owns(role.party):
+            raise InvalidParameters(f"{_name(role)} is a party of this node", field="roles")
+    holders = node.directory.owner_of(roles)
+    for role in roles:
+        if holders.get(claim_of(role), partner.id) != partner.id:
+            raise InvalidParameters(f"{_name(role)} as {role.role} is registered by another partner", field="roles")
+
+
+# -- the calling side --------------------------------------------------------------------------------
+
+
+def register(
+    node: Node,
+    name: str,
+    versions_url: str,
+    token: str,
+    base_url: str,
+    *,
+    token_encoding: TokenEncoding = "base64",
+    profiles: Sequence[str] = (),
+) -> Partner:
+    """Register at a partner that gave us its versions URL and token A.
+
+    base_url: our own `https://…/ocpi`. Raises: HandshakeFailed, with nothing left behind.
+    """
+    other = _look_before_asking(node, versions_url, token, token_encoding)
+    ours = node.directory.new_token()
+    beginning = node.directory.save(
+        Partner(
+            id=node.new_id(),
+            name=name,
+            status="REGISTERING",
+            last_updated=_now(node),
+            versions_url=versions_url,
+            version=VERSION,
+            endpoints=other.endpoints,
+            token_encoding=token_encoding,
+            profiles=tuple(profiles),
+            held_tokens=(HeldToken(fingerprint=node.directory.fingerprint(ours), kind="C"),),
+        )
+    )
+    try:
+        theirs = _exchange(node, "POST", other, token, token_encoding, credentials_document(node, ours, base_url))
+        return _save_exchanged(node, beginning, other, theirs, keep=beginning.held_tokens)
+    except (HandshakeFailed, PartnerFault, PartnerRefusal, OcpiError) as error:
+        node.directory.remove(beginning)
+        raise _failed(error) from error
+
+
+def rotate(node: Node, partner: Partner, base_url: str) -> Partner:
+    """Give a partner a new token, get a new one, and let both sides read the endpoints again.
+
+    Raises: HandshakeFailed, with the old pair still good.
+    """
+    assert partner.versions_url is not None
+    old = node.directory.token_for(partner)
+    other = _look_before_asking(node, partner.versions_url, old, partner.token_encoding)
+    ours = node.directory.new_token()
+    fresh = HeldToken(fingerprint=node.directory.fingerprint(ours), kind="C")
+    trying = _save(node, partner.model_copy(update={"held_tokens": (fresh, *partner.held_tokens)}), partner)
+    try:
+        document = credentials_document(node, ours, base_url)
+        theirs = _exchange(node, "PUT", other, old, partner.token_encoding, document)
+        return _save_exchanged(node, trying, other, theirs, keep=(fresh,))
+    except (HandshakeFailed, PartnerRefusal, OcpiError) as error:
+        _restore_tokens(node, partner)
+        raise _failed(error) from error
+    except PartnerFault as error:
+        if error.never_sent or error.http_status in (401, 403) or error.status_code is not None:
+            _restore_tokens(node, partner)
+        raise _failed(error) from error
+
+
+def unregister(node: Node, partner: Partner) -> str | None:
+    """Tell a partner that it is over, and forget it. Returns why it could not be told, or None."""
+    problem = None
+    if partner.is_registered:
+        url = OtherSide(partner.endpoints).credentials_url()
+        try:
+            node.client.call_url(url or "", "DELETE", node.directory.token_for(partner), partner.token_encoding)
+        except (PartnerFault, PartnerRefusal, ClientError) as error:
+            problem = str(error)
+    node.directory.remove(node.directory.get(partner.id) or partner)
+    return problem
+
+
+def credentials_document(node: Node, token: str, base_url: str) -> dict[str, Any]:
+    """Our credentials for one partner.
+
+    Source: OCPI 2.2.1 credentials_credentials_object; CRD-15, CRD-26
+    """
+    return {
+        "token": token,
+        "url": f"{base_url}/versions",
+        "roles": [
+            {
+                "role": own.role,
+                "business_details": dict(own.business_details),
+                "party_id": own.party.party_id,
+                "country_code": own.party.country_code,
+            }
+            for own in node.settings.roles
+        ],
+    }
+
+
+def _look_before_asking(node: Node, url: str, token: str, encoding: TokenEncoding) -> OtherSide:
+    """Without the endpoints that we need, the partner is not asked at all (CRD-18)."""
+    try:
+        other = _look_at(node, url, token, encoding)
+    except (PartnerFault, PartnerRefusal, OcpiError) as error:
+        raise _failed(error) from error
+    if other.credentials_url() is None:
+        raise HandshakeFailed("the partner's version details list no credentials endpoint")
+    if not other.serves([own.role for own in node.settings.roles]):
+        raise HandshakeFailed("the partner's version details list no interface that this node has a use for")
+    return other
+
+
+def _exchange(
+    node: Node, method: str, other: OtherSide, token: str, encoding: TokenEncoding, document: dict[str, Any]
+) -> Credentials:
+    url = other.credentials_url() or ""
+    answer = node.client.call_url(url, method, token, encoding, document=document, total_s=_EXCHANGE_S)
+    return validate(Credentials, answer.data)
+
+
+def _save_exchanged(
+    node: Node, partner: Partner, other: OtherSide, theirs: Credentials, keep: tuple[HeldToken, ...]
+) -> Partner:
+    roles = _roles(theirs)
+    _refuse_taken(node, partner, roles)
+    changed = partner.model_copy(
+        update={
+            "status": "REGISTERED",
+            "last_updated": _now(node),
+            "versions_url": theirs.url,
+            "endpoints": other.endpoints,
+            "roles": roles,
+            "outbound_token": node.directory.seal(theirs.token),
+            "held_tokens": keep,
+            "connection": "CONNECTED",
+            "offline_since": None,
+        }
+    )
+    return _save(node, changed, partner)
+
+
+def _restore_tokens(node: Node, before: Partner) -> None:
+    def restore(current: Partner) -> Partner | None:
+        return current.model_copy(update={"held_tokens": before.held_tokens})
+
+    node.directory.update(before.id, restore)
+
+
+# -- both sides --------------------------------------------------------------------------------------
+
+
+def _look_at(node: Node, versions_url: str, token: str, encoding: TokenEncoding) -> OtherSide:
+    """Read a platform's versions and the details of ours.
+
+    Raises: InvalidParameters when the policy refuses the versions URL, UnsupportedVersion, PartnerFault,
+    PartnerRefusal.
+    """
+    try:
+        listed = node.client.get_versions(versions_url, token, encoding, total_s=_CALL_S)
+    except InvalidParameters as error:
+        raise InvalidParameters(error.detail, field="url") from error
+    details_url = next((entry.url for entry in listed if entry.version == VERSION), None)
+    if details_url is None:
+        raise UnsupportedVersion(f"version {VERSION} is not among {[entry.version for entry in listed]!r}")
+    try:
+        return OtherSide(node.client.get_version_details(details_url, token, encoding, total_s=_CALL_S).endpoints)
+    except InvalidParameters as error:
+        raise PartnerFault(f"the URL of the version details cannot be used: {error.detail}") from error
+
+
+def _roles(credentials: Credentials) -> tuple[PartnerRole, ...]:
+    return tuple(
+        PartnerRole(
+            role=role.role,
+            country_code=role.country_code,
+            party_id=role.party_id,
+            business_details=role.business_details.model_dump(exclude_unset=True),
+        )
+        for role in credentials.roles
+    )
+
+
+def _unregistered(node: Node, partner: Partner) -> Partner:
+    return partner.model_copy(
+        update={
+            "status": "UNREGISTERED",
+            "last_updated": _now(node),
+            "endpoints": (),
+            "roles": (),
+            "outbound_token": None,
+            "held_tokens": (),
+        }
+    )
+
+
+def _save(node: Node, changed: Partner, before: Partner) -> Partner:
+    try:
+        return node.directory.save(changed, before)
+    except Conflict as error:
+        raise ClientError("another handshake with this partner or for one of its parties came between") from error
+
+
+def _failed(error: Exception) -> HandshakeFailed:
+    if isinstance(error, HandshakeFailed):
+        return error
+    return HandshakeFailed(str(error), getattr(error, "status_code", None))
+
+
+def _name(role: PartnerRole) -> str:
+    return f"{role.country_code}/{role.party_id}"
+
+
+def _now(node: Node) -> str:
+    return format_datetime(node.clock())

@@ -1,0 +1,53 @@
+"""The credentials object.
+
+Source: OCPI 2.2.1 credentials_object_description; CRD-23 … CRD-26
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+from chalicelib.protocol.auth import is_credentials_token
+from chalicelib.protocol.types import CountryCode2, OcpiObject, PartyId, Role, Url, ocpi_string
+
+
+def _token(value: str) -> str:
+    if not is_credentials_token(value):
+        raise ValueError("expected 1 to 64 printable ASCII characters without spaces")
+    return value
+
+
+def _unique(roles: list[CredentialsRole]) -> list[CredentialsRole]:
+    seen = {(role.role, role.country_code.upper(), role.party_id.upper()) for role in roles}
+    if len(seen) < len(roles):
+        raise ValueError("role, country_code and party_id together must be unique")
+    if any(role.role == "HUB" for role in roles) and any(role.role != "HUB" for role in roles):
+        raise ValueError("a hub reports itself as HUB only")
+    return roles
+
+
+class BusinessDetails(OcpiObject):
+    """Who a party is, for people."""
+
+    name: ocpi_string(100, shortest=1)  # type: ignore[valid-type]
+    website: Url | None = None  # type: ignore[valid-type]
+    logo: dict[str, Any] | None = None
+
+
+class CredentialsRole(OcpiObject):
+    """One role of a platform."""
+
+    role: Role  # type: ignore[valid-type]
+    business_details: BusinessDetails
+    party_id: PartyId  # type: ignore[valid-type]
+    country_code: CountryCode2  # type: ignore[valid-type]
+
+
+class Credentials(OcpiObject):
+    """What one side needs to call the other: token (plain, not Base64), versions URL, roles."""
+
+    token: Annotated[str, StringConstraints(strict=True), AfterValidator(_token)]
+    url: Url  # type: ignore[valid-type]
+    roles: Annotated[list[CredentialsRole], Field(min_length=1), AfterValidator(_unique)]

@@ -1,0 +1,60 @@
+"""The credentials module as it is called: which method is good in which state, and the answers.
+
+Source: OCPI 2.2.1 credentials, Interfaces and endpoints; CRD-08 … CRD-16, TRP-13
+"""
+
+from __future__ import annotations
+
+from chalicelib.errors import MethodNotAllowed
+from chalicelib.modules.credentials.handshake import accept, credentials_document, forget
+from chalicelib.modules.registry import VERSION
+from chalicelib.node import Node
+from chalicelib.protocol.message import Interface, Reply, Request, Route
+
+
+def get_credentials(node: Node, request: Request) -> Reply:
+    """Our credentials as the caller sees them, with the token that it used (CRD-15).
+
+    # Spec: nothing is said about token A; it is answered alike, which tells the caller nothing new (CRD-28).
+    """
+    return Reply(data=credentials_document(node, request.used_token, request.base_url))
+
+
+def post_credentials(node: Node, request: Request) -> Reply:
+    """Register the caller; a registered one uses PUT (CRD-08)."""
+    if request.caller.is_registered:
+        raise MethodNotAllowed("already registered, use PUT to update")
+    return _accepted(node, request)
+
+
+def put_credentials(node: Node, request: Request) -> Reply:
+    """Update a registered caller's credentials and endpoints (CRD-09, CRD-11 … CRD-13)."""
+    if not request.caller.is_registered:
+        raise MethodNotAllowed("not registered, use POST to register")
+    return _accepted(node, request)
+
+
+def delete_credentials(node: Node, request: Request) -> Reply:
+    """End the relation (CRD-10, CRD-14)."""
+    if not request.caller.is_registered:
+        raise MethodNotAllowed("not registered")
+    forget(node, request.caller)
+    return Reply()
+
+
+def _accepted(node: Node, request: Request) -> Reply:
+    token = accept(node, request.caller, request.used_token, request.json_object())
+    return Reply(data=credentials_document(node, token, request.base_url))
+
+
+INTERFACE = Interface(
+    "credentials",
+    "SENDER",
+    (
+        Route("GET", f"/{VERSION}/credentials", get_credentials),
+        Route("POST", f"/{VERSION}/credentials", post_credentials),
+        Route("PUT", f"/{VERSION}/credentials", put_credentials),
+        Route("DELETE", f"/{VERSION}/credentials", delete_credentials),
+    ),
+    functional=False,
+)

@@ -1,0 +1,87 @@
+"""What the operator may leave out of a location, an EVSE or a connector, filled in (pure).
+
+Each object gets the time of its own last change: what reads as before keeps its `last_updated`, what
+changed gets the new one. An EVSE that the
+operator leaves out of a location is kept as REMOVED, because sessions and CDRs go on referring to
+it, and ids stay as they were first written (LOC-09, OWN-04).
+
+Malformed parts are passed on as they are; the validation that follows names them.
+
+Source: OCPI 2.2.1 mod_locations, Flow and Lifecycle; LOC-03, LOC-09, OWN-04
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from chalicelib.modules.locations.objects import REMOVED
+from chalicelib.modules.locations.rules import CHILD_ID
+from chalicelib.modules.own_objects import timed, with_ids
+from chalicelib.protocol.message import Party
+from chalicelib.protocol.types import fold
+
+Document = dict[str, Any]
+
+
+def complete_location(
+    document: Document, stored: Document | None, now: datetime, party: Party, location_id: str
+) -> Document:
+    """A location as it is to be stored, with every EVSE that it ever had.
+
+    stored: with its EVSEs.
+    Raises: InvalidParameters when the document names another object.
+    """
+    named = with_ids(
+        document, stored, country_code=party.country_code, party_id=party.party_id, id=location_id
+    )
+    before = (stored or {}).get("evses") or []
+    evses = named.get("evses") or []
+    if isinstance(evses, list) and (evses or before):
+        named["evses"] = _complete_children("evses", evses, before, now) + _removed(evses, before, now)
+    return timed(named, stored, now)
+
+
+def complete_evse(document: Document, stored: Document | None, now: datetime, evse_uid: str) -> Document:
+    """An EVSE as it is to be stored.
+
+    Raises: InvalidParameters when the document names another object.
+    """
+    named = with_ids(document, stored, uid=evse_uid)
+    connectors = named.get("connectors")
+    if isinstance(connectors, list):
+        before = (stored or {}).get("connectors") or []
+        named["connectors"] = _complete_children("connectors", connectors, before, now)
+    return timed(named, stored, now)
+
+
+def complete_connector(
+    document: Document, stored: Document | None, now: datetime, connector_id: str
+) -> Document:
+    """A connector as it is to be stored.
+
+    Raises: InvalidParameters when the document names another object.
+    """
+    return timed(with_ids(document, stored, id=connector_id), stored, now)
+
+
+def _complete_children(
+    kind: str, children: Sequence[Any], stored: Sequence[Document], now: datetime
+) -> list[Any]:
+    id_name, complete = CHILD_ID[kind], {"evses": complete_evse, "connectors": complete_connector}[kind]
+    stored_by_id = {fold(child[id_name]): child for child in stored}
+    completed = []
+    for child in children:
+        if isinstance(child, dict) and isinstance(child.get(id_name), str):
+            known = stored_by_id.get(fold(child[id_name]))
+            child = complete(child, known, now, child[id_name])
+        completed.append(child)
+    return completed
+
+
+def _removed(evses: Sequence[Any], stored: Sequence[Document], now: datetime) -> list[Document]:
+    """The EVSEs that are left out, as removed; those that were removed before stay as they are."""
+    kept = {fold(str(evse.get("uid"))) for evse in evses if isinstance(evse, dict)}
+    left_out = [evse for evse in stored if fold(evse["uid"]) not in kept]
+    return [complete_evse({**evse, "status": REMOVED}, evse, now, evse["uid"]) for evse in left_out]

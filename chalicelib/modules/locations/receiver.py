@@ -1,0 +1,182 @@
+"""The side that takes locations: a copy of what their owners push, on three levels.
+
+PUT creates or replaces a location, an EVSE or a connector; PATCH changes one that is there. A child
+of something unknown is 404, so that its owner pushes the whole location (LOC-13). Nothing is ever
+deleted (LOC-10).
+
+Source: OCPI 2.2.1 mod_locations, Receiver Interface; LOC-04 … LOC-14
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chalicelib.modules.client_owned_objects import check_identity, check_owner, id_in_url, owner_in_url
+from chalicelib.modules.locations import rules
+from chalicelib.modules.locations.decisions import changed_by, patched_by, replace_by
+from chalicelib.modules.locations.objects import Connector, Evse, Location
+from chalicelib.modules.locations.reservation import refuse_reserved_by_another, reservation_key
+from chalicelib.modules.locations.retrieval import find
+from chalicelib.partners.visibility import partition_for_received
+from chalicelib.protocol.json_text import read_json
+from chalicelib.protocol.message import Interface, Reply, Request, Route
+from chalicelib.protocol.types import validate
+from chalicelib.storage.keys import Ref
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from chalicelib.node import Node
+    from chalicelib.storage.locations import DecideLocation, EvseChange, LocationChange
+    from chalicelib.storage.table import Key
+
+MODULE = "locations"
+
+
+def get_object(node: Node, request: Request) -> Reply:
+    """Answer the stored copy of a location, EVSE or connector, for its owner to look at."""
+    # Spec: GET shall not be combined with broadcast (RTE-19), yet the owner may validate what a receiver
+    # stored (LOC-12), and what was addressed to the hub is what the hub stored. So a GET with OCPI-to =
+    # hub is answered from the hub's own copy, and goes nowhere else.
+    ref = _ref(node, request)
+    children = [id_in_url(request, name) for name in ("evse_uid", "connector_id") if name in request.path]
+    return Reply(find(node, ref, *children, known=request.snapshot))
+
+
+def put_location(node: Node, request: Request) -> Reply:
+    """Keep a new or newer location with all its EVSEs."""
+    ref = _ref(node, request)
+    owner = owner_in_url(request)
+    document = request.json_object()
+    check_identity(document, country_code=owner.country_code, party_id=owner.party_id, id=ref.id)
+    validate(Location, document)
+    refuse_reserved_by_another(owner, ref.id, request.snapshot.get(reservation_key(ref.id)))
+    change = _change_location(node, request, ref, replace_by(document, _list_of))
+    return Reply(http_status=201 if change.created else 200)
+
+
+def patch_location(node: Node, request: Request) -> Reply:
+    """Change some fields of a location."""
+    ref = _ref(node, request)
+    owner = owner_in_url(request)
+    patch = request.json_object()
+    check_identity(patch, country_code=owner.country_code, party_id=owner.party_id, id=ref.id)
+    rules.check_time(patch)
+    _change_location(node, request, ref, patched_by(patch, _list_of))
+    return Reply()
+
+
+def put_evse(node: Node, request: Request) -> Reply:
+    """Add or replace an EVSE."""
+    ref, evse_uid = _ref(node, request), id_in_url(request, "evse_uid")
+    document = request.json_object()
+    check_identity(document, uid=evse_uid)
+    validate(Evse, document)
+    change = _change_evse(node, request, ref, evse_uid, lambda stored: rules.put_evse(stored, document))
+    return Reply(http_status=201 if change.created else 200)
+
+
+def patch_evse(node: Node, request: Request) -> Reply:
+    """Change some fields of an EVSE, such as its status."""
+    ref, evse_uid = _ref(node, request), id_in_url(request, "evse_uid")
+    patch = request.json_object()
+    check_identity(patch, uid=evse_uid)
+    rules.check_time(patch)
+    _change_evse(node, request, ref, evse_uid, lambda stored: rules.patch_evse(stored, patch))
+    return Reply()
+
+
+def put_connector(node: Node, request: Request) -> Reply:
+    """Add or replace a connector of an EVSE."""
+    ref, evse_uid = _ref(node, request), id_in_url(request, "evse_uid")
+    connector_id = id_in_url(request, "connector_id")
+    document = request.json_object()
+    check_identity(document, id=connector_id)
+    validate(Connector, document)
+    change = _change_evse(node, request, ref, evse_uid, lambda stored: rules.put_connector(stored, document))
+    before = read_json(str(change.before.body)) if change.before else None
+    return Reply(http_status=200 if before and rules.find_connector(before, connector_id) else 201)
+
+
+def patch_connector(node: Node, request: Request) -> Reply:
+    """Change some fields of a connector, such as its tariffs."""
+    ref, evse_uid = _ref(node, request), id_in_url(request, "evse_uid")
+    connector_id = id_in_url(request, "connector_id")
+    patch = request.json_object()
+    check_identity(patch, id=connector_id)
+    rules.check_time(patch)
+    _change_evse(
+        node, request, ref, evse_uid, lambda stored: rules.patch_connector(stored, connector_id, patch)
+    )
+    return Reply()
+
+
+def _change_location(node: Node, request: Request, ref: Ref, decide: DecideLocation) -> LocationChange:
+    return node.locations.change(
+        ref, decide, request.snapshot, partition=_list_of(False), source=request.caller.id
+    )
+
+
+def _list_of(hidden: bool) -> str:
+    return partition_for_received(MODULE, hidden)
+
+
+def _change_evse(
+    node: Node,
+    request: Request,
+    ref: Ref,
+    evse_uid: str,
+    rule: Callable[[rules.Document | None], rules.Document | None],
+) -> EvseChange:
+    return node.locations.change_evse(
+        ref, evse_uid, changed_by(rule), request.snapshot, source=request.caller.id
+    )
+
+
+def _ref(node: Node, request: Request) -> Ref:
+    """The location that the URL names, once it is sure that the caller may touch it."""
+    owner = owner_in_url(request)
+    check_owner(node.settings, request.caller, owner, "CPO")
+    return _named(request)
+
+
+def _named(request: Request) -> Ref:
+    return Ref(MODULE, *owner_in_url(request), id_in_url(request, "location_id"))
+
+
+def _keys_of_get(node: Node, request: Request) -> Sequence[Key]:
+    return node.locations.keys_for_get(_named(request)) if "evse_uid" in request.path else ()
+
+
+def _keys_of_change(node: Node, request: Request) -> Sequence[Key]:
+    ref = _named(request)
+    return [key for hidden in (False, True) for key in node.locations.keys_for_change(ref, _list_of(hidden))]
+
+
+def _keys_of_put(node: Node, request: Request) -> Sequence[Key]:
+    return [*_keys_of_change(node, request), reservation_key(id_in_url(request, "location_id"))]
+
+
+def _keys_of_evse_change(node: Node, request: Request) -> Sequence[Key]:
+    return node.locations.keys_for_evse_change(_named(request))
+
+
+_LOCATION = "/{country_code}/{party_id}/{location_id}"
+_EVSE = _LOCATION + "/{evse_uid}"
+_CONNECTOR = _EVSE + "/{connector_id}"
+
+INTERFACE = Interface(
+    MODULE,
+    "RECEIVER",
+    (
+        Route("GET", _LOCATION, get_object, _keys_of_get),
+        Route("PUT", _LOCATION, put_location, _keys_of_put),
+        Route("PATCH", _LOCATION, patch_location, _keys_of_change),
+        Route("GET", _EVSE, get_object, _keys_of_get),
+        Route("PUT", _EVSE, put_evse, _keys_of_evse_change),
+        Route("PATCH", _EVSE, patch_evse, _keys_of_evse_change),
+        Route("GET", _CONNECTOR, get_object, _keys_of_get),
+        Route("PUT", _CONNECTOR, put_connector, _keys_of_evse_change),
+        Route("PATCH", _CONNECTOR, patch_connector, _keys_of_evse_change),
+    ),
+)

@@ -1,0 +1,103 @@
+"""Reservation of location ids: a hub's numbers are shared by all operators, so they are handed out.
+
+Not in OCPI. The one shape seen is `POST {locations receiver}/{country_code}/{party_id}` with a small
+partial Location, answered by `{"id": "PRT-00001"}`; it is offered to partners that have the profile
+`ptmob` switched on. A number is given once, whoever asks at the same time, and the same X-Request-ID
+of the same partner gets the same id again.
+
+Source: mobie-profile, Reserve a location id; plan 3.1
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from chalicelib.errors import InvalidParameters, NotFound, ServerError
+from chalicelib.node import Node
+from chalicelib.partners.directory import Partner
+from chalicelib.protocol.message import Interface, Party, Reply, Request, Route, Routing
+from chalicelib.protocol.types import fold
+from chalicelib.storage.table import Conflict, Key, Put
+
+PROFILE = "ptmob"
+_PREFIX = "PRT"
+_TRIES = 8
+
+
+# -- the hub's side ----------------------------------------------------------------------------------
+
+
+def post_reservation(node: Node, request: Request) -> Reply:
+    """Hand out the next free id to the party that the URL names."""
+    if PROFILE not in request.caller.profiles or not node.settings.plays("HUB"):
+        raise NotFound("this hub reserves no location ids for this partner")
+    party = Party(request.path["country_code"], request.path["party_id"])
+    if not request.caller.plays_as(party, "CPO"):
+        raise NotFound(f"{party.country_code}/{party.party_id} is not a CPO of this partner")
+    request.json_object()
+    request_key = Key(f"location-id-request#{request.caller.id}#{request.request_id}")
+    earlier = node.table.get(request_key)
+    return Reply(data={"id": earlier["id"] if earlier else _hand_out(node, party, request_key)})
+
+
+def _hand_out(node: Node, party: Party, request_key: Key) -> str:
+    for _ in range(_TRIES):
+        number = node.table.update(Key(f"location-ids#{_PREFIX}"), "ADD #given :one", {"one": 1})["given"]
+        location_id = f"{_PREFIX}-{number:05d}"
+        reserved = reservation_key(location_id)
+        try:
+            node.table.transact(
+                [
+                    Put({"pk": reserved.pk, "sk": "#", "owner": party.key()}, "attribute_not_exists(#pk)"),
+                    Put({"pk": request_key.pk, "sk": "#", "id": location_id}, "attribute_not_exists(#pk)"),
+                ]
+            )
+            return location_id
+        except Conflict:
+            earlier = node.table.get(request_key)
+            if earlier is not None:
+                return str(earlier["id"])
+    raise ServerError("no location id could be reserved, try again")
+
+
+def reservation_key(location_id: str) -> Key:
+    """The item that says which party an id was reserved by."""
+    return Key(f"location-id#{fold(location_id)}")
+
+
+def refuse_reserved_by_another(party: Party, location_id: str, reserved: Mapping[str, Any] | None) -> None:
+    """An id that one party reserved is not for another.
+
+    reserved: the item under `reservation_key`, None when nobody did.
+    Raises: InvalidParameters.
+    """
+    if reserved is not None and reserved["owner"] != party.key():
+        raise InvalidParameters(f"{location_id!r} was reserved by another party", field="id")
+
+
+INTERFACE = Interface("locations", "RECEIVER", (Route("POST", "/{country_code}/{party_id}", post_reservation),))
+
+
+# -- the CPO's side ----------------------------------------------------------------------------------
+
+
+def reserve(node: Node, partner: Partner, party: Party, document: Mapping[str, Any], request_id: str) -> str:
+    """Ask a hub for a location id. document: what is known of the location to be; returns the id.
+
+    Raises: PartnerRefusal, PartnerFault, and InvalidParameters when the answer holds no id.
+    """
+    answer = node.client.send(
+        partner,
+        "POST",
+        "locations",
+        "RECEIVER",
+        [party.country_code, party.party_id],
+        document=document,
+        request_id=request_id,
+        routing=Routing(sender=party, receiver=next(iter(partner.parties("HUB")), None)),
+    )
+    location_id = answer.data.get("id") if isinstance(answer.data, dict) else None
+    if not isinstance(location_id, str) or not location_id:
+        raise InvalidParameters("the hub's answer holds no id", field="data.id")
+    return location_id

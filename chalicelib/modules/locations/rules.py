@@ -1,0 +1,199 @@
+"""What may become of a location, an EVSE or a connector: pure functions of what is stored and what came.
+
+**Order.** Pushes overtake each other. What is older than the stored object of the same level is
+answered with success and ignored (LOC-14). An EVSE is compared with the EVSE, a connector with the
+connector, so news of one EVSE does not make news of another look old. A parent's `last_updated` is
+lifted to its child's and never lowered (LOC-03, LOC-05, LOC-06).
+
+**PUT** replaces, what is not in it is gone (TRN-23). **PATCH** merges, needs `last_updated`
+(LOC-07), and its result must be a whole valid object. Lists of EVSEs and connectors in a PATCH merge
+by their ids: OCPI leaves it open, and a PATCH is "not suitable to remove information" (LOC-08).
+A child that a PATCH lists without a time of its own takes the PATCH's.
+
+Source: OCPI 2.2.1 mod_locations, PUT Method and PATCH Method; LOC-03 … LOC-14, TRN-22 … TRN-27
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from chalicelib.errors import InvalidParameters, LocationNotFound
+from chalicelib.modules.locations.objects import REMOVED, Connector, Evse, Location, PublishTokenType
+from chalicelib.protocol.patch import merge_patch
+from chalicelib.protocol.types import fold, parse_datetime, sort_key, validate
+
+Document = dict[str, Any]
+CHILD_ID = {"evses": "uid", "connectors": "id"}
+_IDS = ("country_code", "party_id", "id", "uid")
+
+
+def check_time(patch: Mapping[str, Any]) -> None:
+    """See that a PATCH says when it is of.
+
+    Raises: InvalidParameters when it does not (LOC-07).
+    """
+    if patch.get("last_updated") is None:
+        raise InvalidParameters("required in a PATCH", field="last_updated")
+    if not isinstance(patch["last_updated"], str):
+        raise InvalidParameters("expected a DateTime", field="last_updated")
+    try:
+        parse_datetime(patch["last_updated"])
+    except InvalidParameters as error:
+        raise InvalidParameters(error.detail, field="last_updated") from error
+
+
+def is_older(document: Mapping[str, Any], stored: Mapping[str, Any]) -> bool:
+    """Tell whether something that came has been overtaken by what is stored (LOC-14)."""
+    return sort_key(document["last_updated"]) < sort_key(stored["last_updated"])
+
+
+def merge(stored: Document, patch: Document) -> Document:
+    """A location, EVSE or connector with a PATCH applied; children merge by their ids.
+
+    Ids stay as they were first written, whatever the case of the PATCH's.
+    Raises: InvalidParameters for a list of children that cannot be merged.
+    """
+    lists = {name: patch[name] for name in CHILD_ID if name in patch}
+    merged = merge_patch(stored, {name: value for name, value in patch.items() if name not in lists})
+    for name, children in lists.items():
+        merged[name] = _merge_children(name, stored.get(name) or [], children, patch.get("last_updated"))
+    return {**merged, **{name: stored[name] for name in _IDS if name in stored}}
+
+
+def _merge_children(name: str, stored: Sequence[Document], children: object, when: object) -> list[Document]:
+    id_name = CHILD_ID[name]
+    if not isinstance(children, list):
+        raise InvalidParameters(f"expected a list; {name} are not removed by a PATCH", field=name)
+    if name == "connectors" and not children:
+        raise InvalidParameters("an EVSE has at least one connector", field=name)
+    merged = {fold(child[id_name]): child for child in stored}
+    for number, child in enumerate(children):
+        if not isinstance(child, dict) or not isinstance(child.get(id_name), str):
+            raise InvalidParameters("required", field=f"{name}.{number}.{id_name}")
+        timed = child if when is None or "last_updated" in child else {**child, "last_updated": when}
+        known = merged.get(fold(child[id_name]))
+        if known is None:
+            merged[fold(child[id_name])] = timed
+        elif when is None or not is_older(_timed(timed, name, number), known):
+            merged[fold(child[id_name])] = merge(known, timed)
+    return list(merged.values())
+
+
+def _timed(child: Document, name: str, number: int) -> Document:
+    """The child, when its time can be read."""
+    try:
+        check_time(child)
+    except InvalidParameters as error:
+        raise InvalidParameters(error.detail, field=f"{name}.{number}.last_updated") from error
+    return child
+
+
+def find_connector(evse: Mapping[str, Any], connector_id: str) -> Document | None:
+    """A connector of an EVSE by its id."""
+    connectors: list[Document] = evse["connectors"]
+    return next((one for one in connectors if fold(one["id"]) == fold(connector_id)), None)
+
+
+def with_connector(evse: Document, connector: Document) -> Document:
+    """The EVSE with a connector added or replaced, lifted to the connector's time (LOC-05).
+
+    Source: OCPI 2.2.1 mod_locations_put_method
+    """
+    connectors = list(evse["connectors"])
+    ids = [fold(one["id"]) for one in connectors]
+    if fold(connector["id"]) in ids:
+        connectors[ids.index(fold(connector["id"]))] = connector
+    else:
+        connectors.append(connector)
+    last_updated = evse["last_updated"] if is_older(connector, evse) else connector["last_updated"]
+    return {**evse, "connectors": connectors, "last_updated": last_updated}
+
+
+def lifted(document: Document) -> Document:
+    """A valid location or EVSE that is at least as new as its children (LOC-03)."""
+    children = document.get("evses") or document.get("connectors") or ()
+    newest = max([document, *children], key=lambda one: sort_key(one["last_updated"]))
+    return {**document, "last_updated": newest["last_updated"]}
+
+
+def patch_location(stored: Document, patch: Document) -> Document | None:
+    """The location after a PATCH; None when what came is older.
+
+    stored: with its EVSEs when the PATCH has some.
+    Raises: InvalidParameters when the result is no location.
+    """
+    if is_older(patch, stored):
+        return None
+    merged = merge(stored, patch)
+    validate(Location, merged)
+    return lifted(merged)
+
+
+def put_evse(stored: Document | None, document: Document) -> Document | None:
+    """The EVSE after a PUT; None when what came is older."""
+    return None if stored is not None and is_older(document, stored) else document
+
+
+def patch_evse(stored: Document | None, patch: Document) -> Document | None:
+    """The EVSE after a PATCH; None when what came is older.
+
+    Raises: LocationNotFound when there is no such EVSE; InvalidParameters when the result is none.
+    """
+    if stored is None:
+        raise LocationNotFound("unknown EVSE")
+    if is_older(patch, stored):
+        return None
+    merged = merge(stored, patch)
+    validate(Evse, merged)
+    return lifted(merged)
+
+
+def put_connector(evse: Document | None, document: Document) -> Document | None:
+    """The EVSE after a PUT of one of its connectors; None when what came is older.
+
+    Raises: LocationNotFound when there is no such EVSE (LOC-13).
+    """
+    if evse is None:
+        raise LocationNotFound("unknown EVSE")
+    known = find_connector(evse, document["id"])
+    return None if known is not None and is_older(document, known) else with_connector(evse, document)
+
+
+def patch_connector(evse: Document | None, connector_id: str, patch: Document) -> Document | None:
+    """The EVSE after a PATCH of one of its connectors; None when what came is older.
+
+    Raises: LocationNotFound when there is no such EVSE or connector; InvalidParameters when the
+    result is no connector.
+    """
+    known = find_connector(evse, connector_id) if evse is not None else None
+    if evse is None or known is None:
+        raise LocationNotFound("unknown connector" if evse is not None else "unknown EVSE")
+    if is_older(patch, known):
+        return None
+    merged = merge(known, patch)
+    validate(Connector, merged)
+    return with_connector(evse, merged)
+
+
+def is_expired(location: Location) -> bool:
+    """Tell whether a location has no EVSE left; it is not shown any more, but still answered (LOC-11)."""
+    return all(evse.status == REMOVED for evse in location.evses or ())
+
+
+def may_be_shown_to(location: Location, token: Mapping[str, Any]) -> bool:
+    """Tell whether the holder of a token may be shown a location.
+
+    token: the fields of the token that are known. Every field that an entry of publish_allowed_to
+    sets must match.
+    Source: OCPI 2.2.1 mod_locations_location_object; LOC-16, LOC-17
+    """
+    return location.publish or any(_matches(entry, token) for entry in location.publish_allowed_to or ())
+
+
+def _matches(entry: PublishTokenType, token: Mapping[str, Any]) -> bool:
+    ids = {"uid": entry.uid, "group_id": entry.group_id}
+    texts = {"type": entry.type, "visual_number": entry.visual_number, "issuer": entry.issuer}
+    return all(
+        fold(value) == fold(str(token.get(name, ""))) for name, value in ids.items() if value is not None
+    ) and all(value == token.get(name) for name, value in texts.items() if value is not None)

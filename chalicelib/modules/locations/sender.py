@@ -1,0 +1,91 @@
+"""The side that owns locations, or a hub that passes them on: the list in pages, and single objects.
+
+An id is unique only within its owner's platform, and the URL of a single object has no owner in it.
+The owner is the party that OCPI-to names, or this node's first CPO. A hub that is asked for itself, or
+without OCPI-to, tries the owners of what it holds, and asks back when several have that id (OWN-02,
+TRP-17). A list of a hub has to be asked for by the hub's name (RTE-24, RTE-26).
+
+Source: OCPI 2.2.1 mod_locations, Sender Interface; LOC-01, LOC-02, RTE-06
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chalicelib.errors import InvalidParameters, LocationNotFound
+from chalicelib.modules.client_owned_objects import check_list_is_addressed, id_in_url
+from chalicelib.modules.locations.retrieval import find
+from chalicelib.partners.owners import known_owners, owners_key
+from chalicelib.partners.visibility import list_partitions, may_see
+from chalicelib.protocol.headers import read_routing
+from chalicelib.protocol.message import Interface, Party, Reply, Request, Route
+from chalicelib.protocol.pagination import PageQuery, page_reply
+from chalicelib.storage.keys import Ref
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from chalicelib.node import Node
+    from chalicelib.settings import Settings
+    from chalicelib.storage.table import Key
+
+MODULE = "locations"
+
+
+def get_locations(node: Node, request: Request) -> Reply:
+    """Answer a page of the locations that the caller may see, with their EVSEs."""
+    check_list_is_addressed(node.settings, request.routing)
+    query = PageQuery.read(request)
+    partitions = list_partitions(node, MODULE, request.partner, request.routing)
+    return page_reply(request, query, node.locations.page(partitions, query, request.snapshot))
+
+
+def get_object(node: Node, request: Request) -> Reply:
+    """Answer a location, an EVSE or a connector."""
+    refs = _refs(node, request)
+    items = node.table.read([ref.key for ref in refs], request.snapshot)
+    headers = [header for ref in refs if (header := node.locations.get_header(ref, items))]
+    shown = [header.ref for header in headers if may_see(request.caller, MODULE, header.document())]
+    if len(shown) > 1:
+        raise InvalidParameters("several parties have a location of this id", field="OCPI-to-party-id")
+    if not shown:
+        raise LocationNotFound
+    children = [id_in_url(request, name) for name in ("evse_uid", "connector_id") if name in request.path]
+    return Reply(find(node, shown[0], *children, known=items))
+
+
+def _refs(node: Node, request: Request) -> list[Ref]:
+    """The locations that the URL may mean."""
+    location_id = id_in_url(request, "location_id")
+    return [Ref(MODULE, *owner, location_id) for owner in _owners(node.settings, request)]
+
+
+def _owners(settings: Settings, request: Request) -> list[Party]:
+    addressed = read_routing(request.headers).receiver
+    hub = settings.party_of("HUB")
+    if addressed is not None and not addressed.same_as(hub):
+        return [addressed]
+    own = [role.party for role in settings.roles if role.role == "CPO"]
+    return own + known_owners(request.snapshot, MODULE) if hub else own
+
+
+def _keys_of_page(node: Node, request: Request) -> Sequence[Key]:
+    partitions = list_partitions(node, MODULE, request.partner, request.routing)
+    return node.locations.keys_for_page(partitions, PageQuery.read(request))
+
+
+def _keys_of_get(node: Node, request: Request) -> Sequence[Key]:
+    prefetched = [key for ref in _refs(node, request) for key in node.locations.keys_for_get(ref)]
+    return [*prefetched, owners_key(MODULE)] if node.settings.plays("HUB") else prefetched
+
+
+INTERFACE = Interface(
+    MODULE,
+    "SENDER",
+    (
+        Route("GET", "", get_locations, _keys_of_page),
+        Route("GET", "/{location_id}", get_object, _keys_of_get),
+        Route("GET", "/{location_id}/{evse_uid}", get_object, _keys_of_get),
+        Route("GET", "/{location_id}/{evse_uid}/{connector_id}", get_object, _keys_of_get),
+    ),
+)

@@ -1,0 +1,93 @@
+"""The side that takes tariffs: a copy of what their owners push.
+
+Source: OCPI 2.2.1 mod_tariffs, Receiver Interface; TAR-02 … TAR-06
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chalicelib.errors import NotFound
+from chalicelib.modules.client_owned_objects import check_identity, check_owner, id_in_url, owner_in_url
+from chalicelib.modules.tariffs.decisions import remove, replace_by
+from chalicelib.modules.tariffs.objects import Tariff
+from chalicelib.partners.visibility import partition_for_received
+from chalicelib.protocol.message import Interface, Reply, Request, Route
+from chalicelib.protocol.types import validate
+from chalicelib.storage.keys import Ref
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from chalicelib.node import Node
+    from chalicelib.storage.table import Key
+
+MODULE = "tariffs"
+
+
+def get_tariff(node: Node, request: Request) -> Reply:
+    """Answer the stored copy, for its owner to look at."""
+    ref = _ref(node, request)
+    stored = node.objects.get(ref, request.snapshot)
+    if stored is None:
+        raise NotFound("unknown tariff")
+    return Reply(stored.body)
+
+
+def put_tariff(node: Node, request: Request) -> Reply:
+    """Keep a new or newer tariff."""
+    ref = _ref(node, request)
+    owner = owner_in_url(request)
+    document = request.json_object()
+    check_identity(document, country_code=owner.country_code, party_id=owner.party_id, id=ref.id)
+    validate(Tariff, document)
+    change = node.objects.change(
+        ref,
+        replace_by(document),
+        request.snapshot,
+        partition=partition_for_received(MODULE),
+        source=request.caller.id,
+    )
+    return Reply(http_status=201 if change.created else 200)
+
+
+def delete_tariff(node: Node, request: Request) -> Reply:
+    """Forget a tariff."""
+    ref = _ref(node, request)
+    node.objects.change(
+        ref,
+        remove,
+        request.snapshot,
+        partition=partition_for_received(MODULE),
+        source=request.caller.id,
+    )
+    return Reply()
+
+
+def _ref(node: Node, request: Request) -> Ref:
+    """The tariff that the URL names, once it is sure that the caller may touch it."""
+    owner = owner_in_url(request)
+    check_owner(node.settings, request.caller, owner, "CPO")
+    return Ref(MODULE, *owner, id_in_url(request, "tariff_id"))
+
+
+def _keys_of_get(node: Node, request: Request) -> Sequence[Key]:
+    return node.objects.keys_for_get(Ref(MODULE, *owner_in_url(request), id_in_url(request, "tariff_id")))
+
+
+def _keys_of_change(node: Node, request: Request) -> Sequence[Key]:
+    ref = Ref(MODULE, *owner_in_url(request), id_in_url(request, "tariff_id"))
+    return node.objects.keys_for_change(ref, partition_for_received(MODULE))
+
+
+_PATH = "/{country_code}/{party_id}/{tariff_id}"
+
+INTERFACE = Interface(
+    MODULE,
+    "RECEIVER",
+    (
+        Route("GET", _PATH, get_tariff, _keys_of_get),
+        Route("PUT", _PATH, put_tariff, _keys_of_change),
+        Route("DELETE", _PATH, delete_tariff, _keys_of_change),
+    ),
+)

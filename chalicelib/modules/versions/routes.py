@@ -1,0 +1,36 @@
+"""Versions and version details: what this node speaks and where.
+
+Good with token A and token C alike, without side effects and cheap, because hubs use it as a probe
+of life (VER-11).
+
+Source: OCPI 2.2.1 version_information_endpoint; VER-01 … VER-06
+"""
+
+from __future__ import annotations
+
+from chalicelib.modules.registry import VERSION, offers
+from chalicelib.node import Node
+from chalicelib.protocol.message import Interface, Reply, Request, Route
+
+
+def list_versions(node: Node, request: Request) -> Reply:
+    """The versions and where their details are."""
+    return Reply(data=[{"version": VERSION, "url": f"{request.base_url}/{VERSION}"}])
+
+
+def get_details(node: Node, request: Request) -> Reply:
+    """The endpoints of this version, made from what the node's roles mount."""
+    base = f"{request.base_url}/{VERSION}"
+    endpoints = [
+        {"identifier": offer.identifier, "role": offer.role, "url": f"{base}{offer.path}"}
+        for offer in offers(own.role for own in node.settings.roles)
+    ]
+    return Reply(data={"version": VERSION, "endpoints": endpoints})
+
+
+INTERFACE = Interface(
+    "versions",
+    "SENDER",
+    (Route("GET", "/versions", list_versions), Route("GET", f"/{VERSION}", get_details)),
+    functional=False,
+)

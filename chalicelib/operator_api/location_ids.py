@@ -1,0 +1,56 @@
+"""Location ids at the operator's door: ask the hub for the next free one.
+
+In Portugal the numbers of a municipality are shared by all operators, so the hub hands them out
+before a location is created. A retry with the same X-Request-ID gets the same id.
+
+Source: mobie-profile, Reserve a location id; plan 3.1
+"""
+
+from __future__ import annotations
+
+from chalicelib.errors import InvalidParameters
+from chalicelib.modules.locations.reservation import PROFILE, reserve
+from chalicelib.node import Node
+from chalicelib.operator_api.ownership import owner_to_write
+from chalicelib.operator_api.problems import Problem, bad_query
+from chalicelib.partners.directory import Partner
+from chalicelib.protocol.message import Reply, Request, Route
+
+
+def post_location_id(node: Node, request: Request) -> Reply:
+    """Reserve an id; the body is what is known of the location to be, and may be empty."""
+    document = request.json_object() if request.body else {}
+    party = owner_to_write(node, request, document)
+    hub = _choose_hub(node, request)
+    known = {**document, "country_code": party.country_code, "party_id": party.party_id}
+    try:
+        location_id = reserve(node, hub, party, known, request.request_id)
+    except InvalidParameters as error:
+        raise Problem(502, f"{hub.name}: {error}") from error
+    return Reply(data={"id": location_id}, http_status=201)
+
+
+def _choose_hub(node: Node, request: Request) -> Partner:
+    """The partner of the query, or the only one that hands out ids.
+
+    Raises: Problem when there is none, or no telling which.
+    """
+    hubs = [known for known in node.directory.all() if known.is_registered and PROFILE in known.profiles]
+    wanted = request.query.get("partner")
+    if wanted:
+        hubs = [hub for hub in hubs if hub.id == wanted]
+        if not hubs:
+            raise bad_query("partner", f"no registered partner of this id has the profile {PROFILE}")
+    if not hubs:
+        raise Problem(
+            409,
+            f"no registered partner has the profile {PROFILE}; "
+            f'PATCH /operator/partners/{{id}} {{"profiles": ["{PROFILE}"]}} switches it on',
+        )
+    if len(hubs) > 1:
+        ids = ", ".join(f"{hub.id} ({hub.name})" for hub in hubs)
+        raise bad_query("partner", f"required here, because several partners hand out ids: {ids}")
+    return hubs[0]
+
+
+ROUTES = (Route("POST", "/location-ids", post_location_id),)

@@ -1,0 +1,87 @@
+"""Locations, EVSEs and connectors at the operator's door: a CPO writes its own; every node shows what it has.
+
+Nothing is deleted here: an EVSE that is no more gets the status REMOVED (LOC-09).
+
+Source: OCPI 2.2.1 mod_locations; LOC-02, LOC-03, LOC-09
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from chalicelib.modules.client_owned_objects import id_in_url
+from chalicelib.modules.locations import owner
+from chalicelib.modules.locations.retrieval import find
+from chalicelib.node import Node
+from chalicelib.operator_api.ownership import find_ref, keys_to_find, listed_partitions, owner_to_write
+from chalicelib.protocol.message import Reply, Request, Route
+from chalicelib.protocol.pagination import PageQuery, page_reply
+from chalicelib.storage.table import Key
+
+_LIST = "/locations"
+_LOCATION = f"{_LIST}/{{location_id}}"
+_EVSE = f"{_LOCATION}/{{evse_uid}}"
+_CONNECTOR = f"{_EVSE}/{{connector_id}}"
+_MODULE = "locations"
+_ID_NAMES = ("location_id", "evse_uid", "connector_id")
+
+_Write = Callable[..., owner.OwnObject]
+# By how many ids the URL has.
+_PUT: dict[int, _Write] = {1: owner.put_own_location, 2: owner.put_own_evse, 3: owner.put_own_connector}
+_PATCH: dict[int, _Write] = {
+    1: owner.patch_own_location,
+    2: owner.patch_own_evse,
+    3: owner.patch_own_connector,
+}
+
+
+def list_locations(node: Node, request: Request) -> Reply:
+    """A page of the locations that this node has, whole: its own, or what it received."""
+    query = PageQuery.read(request)
+    partitions = listed_partitions(node, request, _MODULE)
+    return page_reply(request, query, node.locations.page(partitions, query, request.snapshot))
+
+
+def get_object(node: Node, request: Request) -> Reply:
+    """A location, one of its EVSEs, or one of their connectors."""
+    _, *children = _ids(request)
+    ref, items = find_ref(node, request, _MODULE)
+    return Reply(data=find(node, ref, *children, known=items))
+
+
+def put_object(node: Node, request: Request) -> Reply:
+    """Create or replace an own location, EVSE or connector; a parent has to be there already."""
+    document = request.json_object()
+    ids = _ids(request)
+    party = owner_to_write(node, request, document if len(ids) == 1 else None)
+    written = _PUT[len(ids)](node, party, *ids, document)
+    return Reply(data=written.document, http_status=201 if written.created else 200)
+
+
+def patch_object(node: Node, request: Request) -> Reply:
+    """Change what is sent of an own location, EVSE or connector; `null` removes a field."""
+    document = request.json_object()
+    ids = _ids(request)
+    party = owner_to_write(node, request, document if len(ids) == 1 else None)
+    return Reply(data=_PATCH[len(ids)](node, party, *ids, document).document)
+
+
+def _ids(request: Request) -> list[str]:
+    """The ids in the URL, outermost first."""
+    return [id_in_url(request, name) for name in _ID_NAMES if name in request.path]
+
+
+def _keys_of_list(node: Node, request: Request) -> Sequence[Key]:
+    return node.locations.keys_for_page(listed_partitions(node, request, _MODULE), PageQuery.read(request))
+
+
+def _keys_of_get(node: Node, request: Request) -> Sequence[Key]:
+    return keys_to_find(node, request, _MODULE)
+
+
+ROUTES = (
+    Route("GET", _LIST, list_locations, _keys_of_list),
+    *(Route("GET", path, get_object, _keys_of_get) for path in (_LOCATION, _EVSE, _CONNECTOR)),
+    *(Route("PUT", path, put_object) for path in (_LOCATION, _EVSE, _CONNECTOR)),
+    *(Route("PATCH", path, patch_object) for path in (_LOCATION, _EVSE, _CONNECTOR)),
+)

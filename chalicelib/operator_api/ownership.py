@@ -1,0 +1,157 @@
+"""Whose object a request means: its id is unique only together with its owner, and the URL has no owner.
+
+*Writing* is for a node's own objects. The party is the one that `?party=PT*ABC` or the body names,
+else the node's first CPO party; a node without the role CPO owns none.
+
+*Reading* looks among everything that this node holds: its own parties, and on a hub or an eMSP the
+owners of what was received (`partners/owners.py`), all in one read. One object found is the one that
+was meant; when two owners have one of that id, the request has to say which with `?party=`. Only when
+nothing is found are the partners asked for as well, since an owner that is new in this second may not
+be remembered yet.
+
+Source: OCPI 2.2.1 transport_and_format, Client Owned Objects; OWN-02, TRP-17
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from chalicelib.errors import InvalidParameters, LocationNotFound, NotFound
+from chalicelib.modules.client_owned_objects import id_in_url
+from chalicelib.node import Node
+from chalicelib.operator_api.problems import bad_query, not_offered
+from chalicelib.partners.owners import known_owners, owners_key
+from chalicelib.partners.visibility import all_partitions, partition_for_own
+from chalicelib.protocol.message import Party, Request
+from chalicelib.protocol.types import fold
+from chalicelib.storage.keys import Ref
+from chalicelib.storage.table import Key, Snapshot
+
+ID_NAMES = {"tariffs": "tariff_id", "locations": "location_id"}
+
+_PARTY = re.compile(r"([A-Za-z]{2})\*([A-Za-z0-9]{3})", re.ASCII)
+
+
+def party_in_query(request: Request) -> Party | None:
+    """The party that `?party=PT*ABC` names.
+
+    Raises: Problem when it names none.
+    """
+    text = request.query.get("party")
+    if not text:
+        return None
+    match = _PARTY.fullmatch(text)
+    if match is None:
+        raise bad_query("party", "expected a country code and a party id such as PT*ABC")
+    return Party(*match.groups())
+
+
+def own_parties(node: Node) -> list[Party]:
+    """The parties of this node that own tariffs and locations."""
+    return [own.party for own in node.settings.roles if own.role == "CPO"]
+
+
+def holds_received(node: Node) -> bool:
+    """Tell whether this node keeps what others own."""
+    return node.settings.plays("HUB") or node.settings.plays("EMSP")
+
+
+# -- lists -------------------------------------------------------------------------------------------
+
+
+def listed_partitions(node: Node, request: Request, module: str) -> list[str]:
+    """The lists that make up what this node has of a module; with `?party=`, one own party's.
+
+    Raises: Problem when the party is not this node's own: what was received is one list of all owners.
+    """
+    everything = all_partitions(node.settings, module)
+    named = party_in_query(request)
+    if named is None:
+        return everything
+    wanted = {partition_for_own(module, named), partition_for_own(module, named, hidden=True)}
+    chosen = [partition for partition in everything if partition in wanted]
+    if not chosen:
+        text = f"{named.key()} is not a CPO party of this node; what it received is listed as a whole"
+        raise bad_query("party", text)
+    return chosen
+
+
+# -- writing -----------------------------------------------------------------------------------------
+
+
+def owner_to_write(node: Node, request: Request, document: Mapping[str, Any] | None = None) -> Party:
+    """The own party whose object a request changes.
+
+    Raises: Problem when this node owns nothing or the party of the query is not its own,
+    InvalidParameters when the body names another party than the query or than this node's.
+    """
+    own = own_parties(node)
+    if not own:
+        text = "this node is no CPO: it owns no tariffs or locations, it only shows what it received"
+        raise not_offered(text, ["GET"])
+    named = party_in_query(request)
+    if named is not None:
+        own = [party for party in own if party.same_as(named)]
+        if not own:
+            raise bad_query("party", f"{named.key()} is not a CPO party of this node")
+    return _owner_in_body(document or {}, own)
+
+
+def _owner_in_body(document: Mapping[str, Any], own: Sequence[Party]) -> Party:
+    for name in ("country_code", "party_id"):
+        value = document.get(name)
+        if value is None:
+            continue
+        if not isinstance(value, str):
+            raise InvalidParameters("expected a string", field=name)
+        own = [party for party in own if fold(getattr(party, name)) == fold(value)]
+        if not own:
+            text = f"{value[:40]!r} is of no CPO party that this request may mean"
+            raise InvalidParameters(text, field=name)
+    return own[0]
+
+
+# -- reading -----------------------------------------------------------------------------------------
+
+
+def keys_to_find(node: Node, request: Request, module: str) -> list[Key]:
+    """What `find_ref` reads first; to be read together with the operator's key."""
+    object_id = id_in_url(request, ID_NAMES[module])
+    named = party_in_query(request)
+    refs = [Ref(module, *party, object_id) for party in ([named] if named is not None else own_parties(node))]
+    if "evse_uid" in request.path:
+        keys = [key for ref in refs for key in node.locations.keys_for_get(ref)]
+    else:
+        keys = [ref.key for ref in refs]
+    return [*keys, owners_key(module)] if named is None and holds_received(node) else keys
+
+
+def find_ref(node: Node, request: Request, module: str) -> tuple[Ref, Snapshot]:
+    """The object that a request's id means, with the items that were read to find it.
+
+    Raises: NotFound; Problem when it may be one of several.
+    """
+    object_id = id_in_url(request, ID_NAMES[module])
+    named = party_in_query(request)
+    parties = [named] if named is not None else own_parties(node) + known_owners(request.snapshot, module)
+    found, items = _existing(node, [Ref(module, *party, object_id) for party in parties], request.snapshot)
+    if not found and named is None and holds_received(node):
+        found, items = _existing(node, [Ref(module, *party, object_id) for party in _partners(node)], items)
+    if len(found) > 1:
+        owners = ", ".join(Party(ref.country_code, ref.party_id).key() for ref in found)
+        raise bad_query("party", f"required here, because several parties have one of this id: {owners}")
+    if not found:
+        raise LocationNotFound("unknown location") if module == "locations" else NotFound("unknown tariff")
+    return found[0], items
+
+
+def _existing(node: Node, refs: Sequence[Ref], known: Mapping[Key, Any]) -> tuple[list[Ref], Snapshot]:
+    ref_by_key = {ref.key: ref for ref in refs}
+    items = node.table.read(ref_by_key, known)
+    return [ref for key, ref in ref_by_key.items() if key in items], items
+
+
+def _partners(node: Node) -> list[Party]:
+    return [party for partner in node.directory.all() for party in partner.parties("CPO")]

@@ -1,0 +1,218 @@
+"""Partners at the operator's door: whom this node is connected to, and the handshakes one starts here.
+
+A partner is shown without its tokens and their hashes. The one token that is ever told is token A of
+an invitation, once, because somebody has to hand it over (CRD-01).
+
+Source: OCPI 2.2.1 credentials; CRD-01, CRD-14, CRD-17, CRD-27
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, ConfigDict, StringConstraints
+
+from chalicelib.errors import NotFound
+from chalicelib.modules.credentials import handshake
+from chalicelib.modules.locations.reservation import PROFILE
+from chalicelib.node import Node
+from chalicelib.operator_api.lists import whole_list_reply
+from chalicelib.operator_api.problems import Problem
+from chalicelib.partners.directory import Partner
+from chalicelib.partners.urls import Unresolvable, UrlPolicy
+from chalicelib.protocol.auth import TokenEncoding, is_credentials_token
+from chalicelib.protocol.message import Reply, Request, Route
+from chalicelib.protocol.types import OcpiObject, closed_enum, format_datetime, ocpi_string, validate
+
+_PATH = "/partners"
+
+Name: Any = ocpi_string(100, shortest=1)
+Profile: Any = closed_enum("the profiles that this node knows", PROFILE)
+
+
+def _token(value: str) -> str:
+    if not is_credentials_token(value):
+        raise ValueError("expected 1 to 64 printable ASCII characters without spaces")
+    return value
+
+
+class Invitation(OcpiObject):
+    """Whom to invite, and how we shall talk to it."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: Name
+    token_encoding: TokenEncoding = "base64"
+    profiles: list[Profile] = []
+
+
+class Registration(Invitation):
+    """Where to register, with the token that the partner gave us."""
+
+    versions_url: Annotated[str, StringConstraints(strict=True, min_length=1)]
+    token: Annotated[str, StringConstraints(strict=True), AfterValidator(_token)]
+
+
+class Settings(OcpiObject):
+    """What may be changed of a partner without asking it; what is not sent stays."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: Name = ""
+    token_encoding: TokenEncoding = "base64"
+    profiles: list[Profile] = []
+
+
+class Nothing(OcpiObject):
+    """A body that has nothing to say."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+def list_partners(node: Node, request: Request) -> Reply:
+    """Every partner, in pages."""
+    return whole_list_reply(request, [show(partner) for partner in node.directory.all()])
+
+
+def get_partner(node: Node, request: Request) -> Reply:
+    """One partner."""
+    return Reply(data=show(find_partner(node, request.path["id"])))
+
+
+def patch_partner(node: Node, request: Request) -> Reply:
+    """Change what is ours to say about a partner: its name, how tokens are written, its profiles."""
+    document = request.json_object()
+    settings = validate(Settings, document)
+    changes = {name: getattr(settings, name) for name in document}
+    if "profiles" in changes:
+        changes["profiles"] = tuple(dict.fromkeys(settings.profiles))
+
+    def change(partner: Partner) -> Partner | None:
+        if not changes:
+            return None
+        return partner.model_copy(update={**changes, "last_updated": format_datetime(node.clock())})
+
+    changed = node.directory.update(request.path["id"], change)
+    if changed is None:
+        raise NotFound("unknown partner")
+    return Reply(data=show(changed))
+
+
+def post_invitation(node: Node, request: Request) -> Reply:
+    """Make token A and tell it this once, with what else the partner needs to register."""
+    wanted = validate(Invitation, request.json_object())
+    partner, token = handshake.invite(
+        node, wanted.name, token_encoding=wanted.token_encoding, profiles=_profiles(wanted)
+    )
+    invitation = {"id": partner.id, "versions_url": f"{request.base_url}/versions", "token": token}
+    return Reply(data=invitation, http_status=201, headers=_place(request, partner))
+
+
+def post_registration(node: Node, request: Request) -> Reply:
+    """Register at a partner that gave us its versions URL and token A."""
+    wanted = validate(Registration, request.json_object())
+    _check_url(node, wanted.versions_url)
+    _refuse_registered(node, wanted.versions_url)
+    partner = handshake.register(
+        node,
+        wanted.name,
+        wanted.versions_url,
+        wanted.token,
+        request.base_url,
+        token_encoding=wanted.token_encoding,
+        profiles=_profiles(wanted),
+    )
+    return Reply(data=show(partner), http_status=201, headers=_place(request, partner))
+
+
+def put_credentials(node: Node, request: Request) -> Reply:
+    """Change both tokens and let the partner read our endpoints again."""
+    if request.body:
+        validate(Nothing, request.json_object())
+    partner = find_partner(node, request.path["id"])
+    if not partner.is_registered:
+        raise Problem(409, f"this partner is {_status(partner)}: there are no credentials to change")
+    return Reply(data=show(handshake.rotate(node, partner, request.base_url)))
+
+
+def delete_partner(node: Node, request: Request) -> Reply:
+    """End the relation and forget the partner, or withdraw its invitation.
+
+    It ends here whatever the partner says; that it could not be told is worth a warning.
+    """
+    partner = find_partner(node, request.path["id"])
+    warning = handshake.unregister(node, partner)
+    if warning is None:
+        return Reply(http_status=204)
+    told = {"id": partner.id, "status": "UNREGISTERED", "warning": f"the partner was not told: {warning}"}
+    return Reply(data=told)
+
+
+def find_partner(node: Node, partner_id: str) -> Partner:
+    """A partner by its id.
+
+    Raises: NotFound.
+    """
+    partner = node.directory.get(partner_id) if 0 < len(partner_id) <= 100 else None
+    if partner is None:
+        raise NotFound("unknown partner")
+    return partner
+
+
+def show(partner: Partner) -> dict[str, Any]:
+    """A partner as the operator may see it: no token, nor anything made of one."""
+    return {
+        "id": partner.id,
+        "name": partner.name,
+        "status": _status(partner),
+        "versions_url": partner.versions_url,
+        "version": partner.version,
+        "roles": [role.model_dump(exclude_none=True) for role in partner.roles],
+        "endpoints": [endpoint.model_dump() for endpoint in partner.endpoints],
+        "token_encoding": partner.token_encoding,
+        "profiles": list(partner.profiles),
+        "last_updated": partner.last_updated,
+    }
+
+
+def _status(partner: Partner) -> str:
+    if partner.is_registered and partner.connection == "OFFLINE":
+        return "OFFLINE"
+    # A handshake of our own that is under way lasts seconds; nobody else need know a word for it.
+    return "INVITED" if partner.status == "REGISTERING" else partner.status
+
+
+def _profiles(wanted: Invitation) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(wanted.profiles))
+
+
+def _check_url(node: Node, versions_url: str) -> None:
+    """See that the URL may be called, as far as its text tells; the handshake resolves and judges it."""
+    policy = UrlPolicy(node.settings.allow_loopback, resolve=lambda *_, **__: ())
+    with suppress(Unresolvable):
+        policy.check(versions_url, field="versions_url")
+
+
+def _refuse_registered(node: Node, versions_url: str) -> None:
+    for partner in node.directory.all():
+        if partner.is_registered and (partner.versions_url or "").rstrip("/") == versions_url.rstrip("/"):
+            raise Problem(
+                409,
+                f"this node is registered there already, as partner {partner.id}; "
+                f"to change tokens or endpoints, PUT /operator{_PATH}/{partner.id}/credentials",
+                errors=[("versions_url", "already registered")],
+            )
+
+
+def _place(request: Request, partner: Partner) -> dict[str, str]:
+    return {"Location": f"{request.base_url.removesuffix('/ocpi')}/operator{_PATH}/{partner.id}"}
+
+
+ROUTES = (
+    Route("GET", _PATH, list_partners),
+    Route("POST", f"{_PATH}/invitations", post_invitation),
+    Route("POST", f"{_PATH}/registrations", post_registration),
+    Route("GET", f"{_PATH}/{{id}}", get_partner),
+    Route("PATCH", f"{_PATH}/{{id}}", patch_partner),
+    Route("DELETE", f"{_PATH}/{{id}}", delete_partner),
+    Route("PUT", f"{_PATH}/{{id}}/credentials", put_credentials),
+)

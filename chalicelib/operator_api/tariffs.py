@@ -1,0 +1,80 @@
+"""Tariffs at the operator's door: a CPO writes its own; every node shows what it has.
+
+Source: OCPI 2.2.1 mod_tariffs; TAR-05, TAR-07
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from chalicelib.errors import InvalidParameters
+from chalicelib.modules.client_owned_objects import id_in_url
+from chalicelib.modules.tariffs import owner
+from chalicelib.node import Node
+from chalicelib.operator_api.ownership import find_ref, keys_to_find, listed_partitions, owner_to_write
+from chalicelib.operator_api.problems import Problem
+from chalicelib.protocol.message import Reply, Request, Route
+from chalicelib.protocol.pagination import PageQuery, page_reply
+from chalicelib.storage.table import Key
+
+_PATH = "/tariffs"
+_MODULE = "tariffs"
+
+
+def list_tariffs(node: Node, request: Request) -> Reply:
+    """A page of the tariffs that this node has: its own, or what it received."""
+    query = PageQuery.read(request)
+    partitions = listed_partitions(node, request, _MODULE)
+    return page_reply(request, query, node.objects.page(partitions, query, request.snapshot))
+
+
+def get_tariff(node: Node, request: Request) -> Reply:
+    """One tariff."""
+    ref, items = find_ref(node, request, _MODULE)
+    found = node.objects.get(ref, items)
+    assert found is not None
+    return Reply(data=found.body)
+
+
+def put_tariff(node: Node, request: Request) -> Reply:
+    """Create or replace an own tariff."""
+    document = request.json_object()
+    party = owner_to_write(node, request, document)
+    written = owner.put_own_tariff(node, party, id_in_url(request, "tariff_id"), document)
+    return Reply(data=written.document, http_status=201 if written.created else 200)
+
+
+def patch_tariff(node: Node, request: Request) -> Reply:
+    """Change what is sent of an own tariff; `null` removes a field."""
+    document = request.json_object()
+    party = owner_to_write(node, request, document)
+    return Reply(data=owner.patch_own_tariff(node, party, id_in_url(request, "tariff_id"), document).document)
+
+
+def delete_tariff(node: Node, request: Request) -> Reply:
+    """Delete an own tariff, unless a connector still refers to it (TAR-05)."""
+    party = owner_to_write(node, request)
+    try:
+        owner.delete_own_tariff(node, party, id_in_url(request, "tariff_id"))
+    except InvalidParameters as error:
+        if error.field == "tariff_ids":
+            raise Problem(409, error.detail) from error
+        raise
+    return Reply(http_status=204)
+
+
+def _keys_of_list(node: Node, request: Request) -> Sequence[Key]:
+    return node.objects.keys_for_page(listed_partitions(node, request, _MODULE), PageQuery.read(request))
+
+
+def _keys_of_get(node: Node, request: Request) -> Sequence[Key]:
+    return keys_to_find(node, request, _MODULE)
+
+
+ROUTES = (
+    Route("GET", _PATH, list_tariffs, _keys_of_list),
+    Route("GET", f"{_PATH}/{{tariff_id}}", get_tariff, _keys_of_get),
+    Route("PUT", f"{_PATH}/{{tariff_id}}", put_tariff),
+    Route("PATCH", f"{_PATH}/{{tariff_id}}", patch_tariff),
+    Route("DELETE", f"{_PATH}/{{tariff_id}}", delete_tariff),
+)

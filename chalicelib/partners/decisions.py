@@ -1,0 +1,137 @@
+"""What a message about an object comes to, given the object, the partner, and what that was told.
+
+Pure; what follows from a decision is in `pushes.py`.
+
+- What the partner has in the present version is not sent again (coalescing).
+- A tariff that is gone is deleted at the partner, also when nothing says that it was ever sent: a worker
+  may have died between its PUT and the row.
+- An EVSE that was written again together with its location needs no push of its own.
+- A location that is no longer published is sent once more to a partner that only displays locations
+  and may have it.
+- A partner that is OFFLINE is sent nothing; that the object was missed is recorded.
+
+Source: OCPI 2.2.1 transport_and_format_offline_behaviour, mod_locations, mod_tariffs; TRN-32, RTE-17,
+RTE-18, HCI-09, LOC-09, LOC-16, TRP-10
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import TYPE_CHECKING, NamedTuple
+
+from chalicelib.partners.deliveries import Delivery, Status
+from chalicelib.partners.visibility import Subject, hears, is_hidden_partition
+from chalicelib.protocol.message import Party
+from chalicelib.storage.keys import Ref
+from chalicelib.storage.table import Item
+
+if TYPE_CHECKING:
+    from chalicelib.partners.directory import Partner
+    from chalicelib.queues import Broadcast
+    from chalicelib.settings import Settings
+
+
+class Act(Enum):
+    """What a message comes to. SKIP: to be recorded as told without telling."""
+
+    DROP = auto()
+    SKIP = auto()
+    MISS = auto()
+    PUT = auto()
+    PUT_EVSE = auto()
+    DELETE = auto()
+
+
+class Decision(NamedTuple):
+    """What to do, and the status of the delivery when it is done."""
+
+    act: Act
+    then: Status = Status.DELIVERED
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one read told. item: the object's main item; evse: the EVSE's, when the message is of one."""
+
+    partner: Partner | None
+    item: Item | None
+    evse: Item | None
+    delivery: Delivery
+
+    @property
+    def receiver(self) -> Partner:
+        """The partner, after `decide` has seen that there is one."""
+        assert self.partner is not None
+        return self.partner
+
+
+def decide(settings: Settings, message: Broadcast, seen: Seen) -> Decision:
+    """What a message comes to, given what was read."""
+    partner = seen.partner
+    if partner is None or not partner.is_registered or partner.endpoint(message.module, "RECEIVER") is None:
+        return Decision(Act.DROP)
+    if seen.item is None:
+        decision = _decide_gone(settings, message, partner, seen.delivery)
+    elif message.sk == "#":
+        decision = _decide_whole(settings, message, partner, seen.item, seen.delivery)
+    else:
+        decision = _decide_evse(settings, message, partner, seen)
+    if decision.act is not Act.DROP and partner.connection == "OFFLINE":
+        return Decision(Act.DROP if seen.delivery.status == Status.MISSED else Act.MISS)
+    return decision
+
+
+def _decide_gone(settings: Settings, message: Broadcast, partner: Partner, delivery: Delivery) -> Decision:
+    # Locations and EVSEs are never deleted (LOC-09).
+    subject = Subject(message.module, _owner(message.ref), source="")
+    if message.module != "tariffs" or not hears(settings, partner, subject):
+        return Decision(Act.DROP)
+    # Never told of it is no proof that it does not have it: a worker may have died after its PUT.
+    if delivery.is_told_of_deletion(message.version):
+        return Decision(Act.DROP)
+    return Decision(Act.DELETE, Status.DELETED)
+
+
+def _decide_whole(
+    settings: Settings, message: Broadcast, partner: Partner, item: Item, delivery: Delivery
+) -> Decision:
+    subject = subject_of(message.module, item)
+    if hears(settings, partner, subject):
+        return Decision(Act.DROP if delivery.is_settled(item["v"]) else Act.PUT)
+    if not hears(settings, partner, subject._replace(hidden=False)):
+        return Decision(Act.DROP)
+    # The message of a change was sent because the partner was shown the location before or after it.
+    change = message.version
+    has_it = not delivery.is_told_of_hiding(change) if change else delivery.may_hold(item["v"])
+    return Decision(Act.PUT if has_it and not delivery.is_settled(item["v"]) else Act.DROP, Status.WITHDRAWN)
+
+
+def _decide_evse(settings: Settings, message: Broadcast, partner: Partner, seen: Seen) -> Decision:
+    item, evse, delivery = seen.item, seen.evse, seen.delivery
+    assert item is not None
+    if evse is None or evse["wv"] != item["wv"] or evse["via"] != "evse":
+        # It was written again with its whole location, so a push of the whole is on its way.
+        return Decision(Act.DROP)
+    if not hears(settings, partner, subject_of(message.module, item)):
+        return Decision(Act.DROP)
+    if delivery.status in (Status.DELIVERED, Status.REFUSED) and evse["v"] <= delivery.version:
+        return Decision(Act.DROP)
+    if delivery.evse == evse_version(evse):
+        return Decision(Act.SKIP)
+    return Decision(Act.PUT_EVSE)
+
+
+def subject_of(module: str, item: Item) -> Subject:
+    """What the audience of a main item depends on."""
+    return Subject(module, _owner(item["ref"]), item["src"], is_hidden_partition(item["lp"]))
+
+
+def _owner(ref: str) -> Party:
+    parsed = Ref.parse(ref)
+    return Party(parsed.country_code, parsed.party_id)
+
+
+def evse_version(evse: Item) -> str:
+    """Names an EVSE in one of its versions."""
+    return f"{evse['sk']}@{evse['v']}"

@@ -1,0 +1,178 @@
+"""What each partner has been told of each object: one small row per partner and object, no content.
+
+`version` says how far: every change of the object up to it has reached the partner, or was refused by
+it for good. Comparing it with the object's version tells what a partner still has to hear, so nothing
+needs to be written down while a partner is away.
+
+A location and its EVSEs share one row. A push of the whole location takes the version as far as the
+location was when it was read. A push of an EVSE takes it one step on, and only from the version that
+this very change followed: so a version is never claimed while an older change is still owed, in
+whatever order messages came, and an outage costs no second push of what had been told EVSE by EVSE.
+
+A row is written under the condition that it is as it was read. If it is not, two workers have pushed
+the object at the same time (a message was handed out again while the first worker still had it), and
+nobody knows whose request came last: the row is made to say that nothing is known, and the object is
+pushed once more.
+
+Source: DESIGN.md, A broadcast; TRN-32, TRP-10
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from chalicelib.queues import Broadcast
+from chalicelib.storage.table import Item, Key, Table, Update
+
+
+class Status(StrEnum):
+    """How the last word to a partner about an object ended.
+
+    WAITING: a fault, tried again. MISSED: not told, because the partner was away. DEAD: given up, for
+    a fault that only this object has. WITHDRAWN: told for the last time, that it is not published.
+    """
+
+    DELIVERED = "delivered"
+    REFUSED = "refused"
+    WAITING = "waiting"
+    MISSED = "missed"
+    DEAD = "dead"
+    DELETED = "deleted"
+    WITHDRAWN = "withdrawn"
+
+
+class Known(NamedTuple):
+    """What the store has of an object. visible: whether the partner is shown it."""
+
+    version: int
+    visible: bool
+
+
+_NOT_LET_IN = frozenset({401, 403})
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One row; the defaults are those of a partner that was never told.
+
+    method: of the request that the status is about. evse_uid: of the EVSE that it is about. evse: key
+    and version of the EVSE that was pushed last. code: the partner's OCPI status code, http its HTTP
+    status, as far as it answered. at, since: when it came to this, and the first fault (RFC 3339).
+    writes: counts the writes of the row.
+    """
+
+    ref: str = ""
+    status: Status | None = None
+    version: int = 0
+    method: str = "PUT"
+    evse_uid: str = ""
+    evse: str = ""
+    reason: str = ""
+    code: int = 0
+    http: int = 0
+    at: str = ""
+    since: str = ""
+    writes: int = 0
+
+    @property
+    def module(self) -> str:
+        """The module of its object."""
+        return self.ref.partition("#")[0]
+
+    @property
+    def was_not_let_in(self) -> bool:
+        """Whether the partner did not accept our token, which a new token may change."""
+        return self.status == Status.REFUSED and self.http in _NOT_LET_IN
+
+    def is_settled(self, version: int) -> bool:
+        """Whether the partner needs not be told of the object in this version."""
+        told = self.status in (Status.DELIVERED, Status.REFUSED) and not self.was_not_let_in
+        return told and self.version == version
+
+    def is_told_of_deletion(self, version: int) -> bool:
+        """Whether the partner was told that the object went, after it had this version."""
+        refused = self.status == Status.REFUSED and self.method == "DELETE"
+        return (refused or self.status == Status.DELETED) and self.version >= version
+
+    def is_told_of_hiding(self, version: int) -> bool:
+        """Whether the partner was told that the object is no longer published, after it had this version."""
+        return self.status == Status.WITHDRAWN and self.version >= version
+
+    def may_hold(self, version: int) -> bool:
+        """Whether the partner may have an object that it is no longer shown, and was not told so."""
+        has_nothing = self.status in (None, Status.DELETED, Status.WITHDRAWN)
+        return not has_nothing and not self.is_settled(version)
+
+    def advance(self, messages: Sequence[Broadcast]) -> int:
+        """How far the changes take us that these messages tell, in their order."""
+        version = self.version
+        for message in messages:
+            if message.after and message.after == version:
+                version = message.version
+        return version
+
+    def to_item(self, key: Key) -> Item:
+        """The row in the table."""
+        attributes = {name: value for name, value in vars(self).items() if value}
+        return {**attributes, "pk": key.pk, "sk": key.sk}
+
+
+def key_of(partner_id: str, pk: str) -> Key:
+    """Key of the row for an object's key."""
+    return Key(f"delivery#{partner_id}", pk)
+
+
+def read_delivery(item: Item | None) -> Delivery:
+    """Read a row; without one the partner was never told."""
+    if item is None:
+        return Delivery()
+    attributes: dict[str, Any] = {name: value for name, value in item.items() if name not in ("pk", "sk")}
+    return Delivery(**{**attributes, "status": Status(attributes["status"])})
+
+
+def read_deliveries(table: Table, partner_id: str) -> dict[str, Delivery]:
+    """Every row of a partner, by its object's pk: one call for each MB."""
+    rows = table.query_all("#pk = :pk", {"pk": f"delivery#{partner_id}"})
+    return {row["sk"]: read_delivery(row) for row in rows}
+
+
+def forget_deliveries(table: Table, partner_id: str) -> None:
+    """Delete every row of a partner that has left."""
+    rows = table.query_all("#pk = :pk", {"pk": f"delivery#{partner_id}"})
+    table.write_many(delete=[Key(row["pk"], row["sk"]) for row in rows])
+
+
+def write_delivery(table: Table, key: Key, before: Delivery, after: Delivery) -> None:
+    """Write a row, if it is still as it was read.
+
+    Raises: Conflict when it is not.
+    """
+    written = replace(after, writes=before.writes + 1)
+    condition = "#writes = :before" if before.writes else "attribute_not_exists(#pk)"
+    table.put(written.to_item(key), condition, {"before": before.writes} if before.writes else {})
+
+
+def unknown_delivery(key: Key, ref: str) -> Update:
+    """The operation that makes a row say that nothing is known of what the partner has."""
+    values = {"status": Status.MISSED.value, "zero": 0, "ref": ref, "one": 1}
+    return Update(
+        key, "SET #status = :status, #version = :zero, #ref = :ref REMOVE #evse ADD #writes :one", values
+    )
+
+
+def is_owed(delivery: Delivery, known: Known | None, has_new_token: bool = False) -> bool:
+    """Tell whether a partner still has to be told something of an object.
+
+    known: None when the object is no longer there. What the partner refused is not owed; has_new_token:
+    unless it was our token that it refused, and not the object.
+    """
+    if delivery.was_not_let_in:
+        return has_new_token
+    if known is None:
+        return delivery.status is not None and not delivery.is_told_of_deletion(0)
+    if not known.visible:
+        return delivery.may_hold(known.version)
+    return not delivery.is_settled(known.version)

@@ -1,0 +1,304 @@
+"""Whom we talk to: partners, the tokens between us, and which party belongs to whom.
+
+Tokens that partners use toward us are found by a keyed hash and never stored; the item found holds
+a copy of the partner, so that knowing the caller costs one read. Tokens that we use toward partners
+are encrypted with KMS. A claim item per (country, party, role) sees to it that a party belongs to
+one partner (ocpi#284). Everything that belongs together is written in one transaction.
+
+The key of the hash is made once, encrypted with KMS, and kept in the table.
+
+Source: OCPI 2.2.1 credentials; CRD-06, CRD-14, CRD-23, CRD-25, TRN-09
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+
+from chalicelib.errors import Unauthorized
+from chalicelib.protocol.auth import TokenEncoding
+from chalicelib.protocol.message import InterfaceRole, Party
+from chalicelib.storage.table import Conflict, Delete, Item, Key, Operation, Put, Snapshot, Table
+from chalicelib.storage.values import Value
+from chalicelib.storage.vault import Vault
+
+Status = Literal["INVITED", "REGISTERING", "REGISTERED", "UNREGISTERED"]
+Connection = Literal["CONNECTED", "OFFLINE"]
+TokenKind = Literal["A", "C", "RETRY"]
+"""A: before registration. C: of a registered partner. RETRY: replaced by one not seen in use yet."""
+
+_HASH_KEY = Key("secret#token-hash")
+_PARTNERS = "partners"
+
+
+class Endpoint(BaseModel):
+    """One line of a partner's version details."""
+
+    model_config = ConfigDict(frozen=True)
+    identifier: str
+    role: str
+    url: str
+
+
+class PartnerRole(BaseModel):
+    """One role that a partner plays."""
+
+    model_config = ConfigDict(frozen=True)
+    role: str
+    country_code: str
+    party_id: str
+    business_details: dict[str, Any] = {}
+
+    @property
+    def party(self) -> Party:
+        """The party that plays it."""
+        return Party(self.country_code, self.party_id)
+
+
+class HeldToken(BaseModel):
+    """A token that the partner uses toward us, known by its hash alone."""
+
+    model_config = ConfigDict(frozen=True)
+    fingerprint: str
+    kind: TokenKind
+
+
+class Partner(BaseModel):
+    """A platform that we exchange data with.
+
+    outbound_token: the token we use toward it, KMS ciphertext in Base64. revision: counts the
+    changes, so that two at once cannot undo each other.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    id: str
+    name: str
+    status: Status
+    last_updated: str
+    versions_url: str | None = None
+    version: str | None = None
+    endpoints: tuple[Endpoint, ...] = ()
+    roles: tuple[PartnerRole, ...] = ()
+    token_encoding: TokenEncoding = "base64"
+    profiles: tuple[str, ...] = ()
+    outbound_token: str | None = None
+    held_tokens: tuple[HeldToken, ...] = ()
+    connection: Connection = "CONNECTED"
+    offline_since: str | None = None
+    revision: int = 0
+
+    def endpoint(self, module: str, role: InterfaceRole) -> str | None:
+        """The URL of one of its interfaces; credentials have none but one, whatever its role (VER-05)."""
+        return next(
+            (e.url for e in self.endpoints if e.identifier == module and (e.role == role or module == "credentials")),
+            None,
+        )
+
+    def has_role(self, *roles: str) -> bool:
+        """Tell whether it plays one of these roles."""
+        return any(own.role in roles for own in self.roles)
+
+    @property
+    def is_hub(self) -> bool:
+        """Tell whether it speaks for others as well."""
+        return self.has_role("HUB")
+
+    @property
+    def is_registered(self) -> bool:
+        """Tell whether both sides hold working tokens."""
+        return self.status == "REGISTERED"
+
+    def awaits_proof(self, fingerprint: str) -> bool:
+        """Tell whether this token's first use ends the time of the one that it replaced."""
+        return len(self.held_tokens) > 1 and self.held_tokens[0].fingerprint == fingerprint and any(
+            held.kind == "RETRY" for held in self.held_tokens
+        )
+
+    def parties(self, *roles: str) -> list[Party]:
+        """Its parties; with roles given, those that play one of them."""
+        return [own.party for own in self.roles if not roles or own.role in roles]
+
+    def plays_as(self, party: Party, *roles: str) -> bool:
+        """Tell whether a party (in one of these roles) is its own."""
+        return any(party.same_as(own) for own in self.parties(*roles))
+
+
+class Caller(NamedTuple):
+    """Who calls: the partner, the token it used, and what that token is good for."""
+
+    partner: Partner
+    token: str
+    kind: TokenKind
+    fingerprint: str
+
+
+class Directory:
+    """The partners in the table. new_secret: makes what nobody can guess."""
+
+    def __init__(self, table: Table, vault: Vault, new_secret: Callable[[], str]) -> None:
+        self._table = table
+        self._vault = vault
+        self._new_secret = new_secret
+        self._hash_key: bytes | None = None
+
+    # -- finding
+
+    def find_caller(
+        self, candidates: Sequence[tuple[TokenEncoding, str]], wanted: Sequence[Key] = ()
+    ) -> tuple[Caller, Snapshot]:
+        """Find the partner that a request's token belongs to, and read other items in the same call.
+
+        Raises: Unauthorized when no partner holds the token in this encoding (TRN-05, TRN-07).
+        """
+        prints = [self.fingerprint(token) for _, token in candidates]
+        found = self._table.get_many([*map(_token_key, prints), *wanted])
+        for (encoding, token), fingerprint in zip(candidates, prints, strict=True):
+            item = found.get(_token_key(fingerprint))
+            if item is None:
+                continue
+            partner = Partner.model_validate_json(item["partner"])
+            if encoding == "base64" or partner.token_encoding == "raw":
+                return Caller(partner, token, item["kind"], fingerprint), found
+        raise Unauthorized
+
+    def get(self, partner_id: str) -> Partner | None:
+        """One partner by our id of it."""
+        item = self._table.get(Key(_PARTNERS, partner_id))
+        return Partner.model_validate_json(item["partner"]) if item else None
+
+    def all(self) -> list[Partner]:
+        """Every partner, in one query, in the order of their ids."""
+        return [Partner.model_validate_json(item["partner"]) for item in self._table.query_all("#pk = :pk", {"pk": _PARTNERS})]
+
+    def owner_of(self, claims: Iterable[PartnerRole]) -> dict[str, str]:
+        """Which partner holds which of these (country, party, role): claim -> partner id."""
+        keys = {claim_of(role): Key(claim_of(role)) for role in claims}
+        found = self._table.get_many(list(keys.values()))
+        return {claim: found[key]["partner_id"] for claim, key in keys.items() if key in found}
+
+    # -- changing
+
+    def save(self, partner: Partner, before: Partner | None = None) -> Partner:
+        """Write a partner with its tokens and claims, all or nothing.
+
+        before: what `partner` was made from; None for a new one.
+        Raises: Conflict when somebody else changed it, or another partner holds one of its parties.
+        """
+        saved = partner.model_copy(update={"revision": partner.revision + 1})
+        text = saved.model_dump_json()
+        operations: list[Operation] = [
+            Put(
+                _item(Key(_PARTNERS, saved.id), partner=text, revision=saved.revision),
+                "#revision = :before" if before else "attribute_not_exists(#pk)",
+                {"before": before.revision} if before else {},
+            )
+        ]
+        for held in saved.held_tokens:
+            operations.append(Put(_item(_token_key(held.fingerprint), partner=text, kind=held.kind)))
+        kept_tokens = {held.fingerprint for held in saved.held_tokens}
+        for held in before.held_tokens if before else ():
+            if held.fingerprint not in kept_tokens:
+                operations.append(Delete(_token_key(held.fingerprint)))
+        operations += _claim_changes(saved, before)
+        self._table.transact(operations)
+        return saved
+
+    def remove(self, partner: Partner) -> None:
+        """Forget a partner, its tokens and its claims."""
+        operations: list[Operation] = [Delete(Key(_PARTNERS, partner.id))]
+        operations += [Delete(_token_key(held.fingerprint)) for held in partner.held_tokens]
+        operations += [Delete(Key(claim)) for claim in _claims(partner)]
+        self._table.transact(operations)
+
+    def update(self, partner_id: str, change: Callable[[Partner], Partner | None]) -> Partner | None:
+        """Change a partner as it stands now, again if somebody else was faster.
+
+        change: returns None when there is nothing to change. Returns what is stored afterwards.
+        """
+        while (current := self.get(partner_id)) is not None:
+            changed = change(current)
+            if changed is None:
+                return current
+            try:
+                return self.save(changed, current)
+            except Conflict:
+                continue
+        return None
+
+    def end_retry(self, caller: Caller) -> Partner:
+        """The caller's new token is proved: what it replaced is no longer good for anything."""
+
+        def without_retry(current: Partner) -> Partner | None:
+            kept = tuple(held for held in current.held_tokens if held.kind != "RETRY")
+            if kept == current.held_tokens or kept[0].fingerprint != caller.fingerprint:
+                return None
+            return current.model_copy(update={"held_tokens": kept})
+
+        return self.update(caller.partner.id, without_retry) or caller.partner
+
+    # -- tokens
+
+    def new_token(self) -> str:
+        """A token that nobody can guess: at most 64 printable ASCII characters (CRD-23)."""
+        return self._new_secret()
+
+    def fingerprint(self, token: str) -> str:
+        """The keyed hash by which a token is found."""
+        return hmac.new(self._key(), token.encode(), hashlib.sha256).hexdigest()
+
+    def seal(self, token: str) -> str:
+        """Encrypt a token that we use toward a partner."""
+        return self._vault.seal(token)
+
+    def token_for(self, partner: Partner) -> str:
+        """The token that we use toward a registered partner, in clear."""
+        assert partner.outbound_token is not None
+        return self._vault.open(partner.outbound_token)
+
+    def _key(self) -> bytes:
+        if self._hash_key is None:
+            item = self._table.get(_HASH_KEY) or self._make_hash_key()
+            self._hash_key = self._vault.open(item["sealed"]).encode()
+        return self._hash_key
+
+    def _make_hash_key(self) -> Item:
+        item = _item(_HASH_KEY, sealed=self._vault.seal(self._new_secret()))
+        try:
+            self._table.put(item, "attribute_not_exists(#pk)")
+        except Conflict:
+            item = self._table.get(_HASH_KEY) or item
+        return item
+
+
+def claim_of(role: PartnerRole) -> str:
+    """The key under which a (country, party, role) belongs to one partner."""
+    return f"claim#{role.party.key()}#{role.role}"
+
+
+def _claims(partner: Partner | None) -> set[str]:
+    return {claim_of(role) for role in partner.roles} if partner is not None else set()
+
+
+def _claim_changes(after: Partner, before: Partner | None) -> list[Operation]:
+    held, wanted = _claims(before), _claims(after)
+    taken: list[Operation] = [
+        Put(
+            _item(Key(claim), partner_id=after.id),
+            "attribute_not_exists(#pk) OR #partner_id = :id",
+            {"id": after.id},
+        )
+        for claim in sorted(wanted - held)
+    ]
+    return taken + [Delete(Key(claim)) for claim in sorted(held - wanted)]
+
+
+def _token_key(fingerprint: str) -> Key:
+    return Key(f"token#{fingerprint}")
+
+
+def _item(key: Key, **attributes: Value) -> Item:
+    return {"pk": key.pk, "sk": key.sk, **attributes}

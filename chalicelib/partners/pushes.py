@@ -1,0 +1,308 @@
+"""One push: tell a partner of an object as it is now.
+
+The message only names the object. One read gives the object, the partner and what the partner was told
+last; `decisions.py` says what that means, and one write records how it went: two calls to the store,
+three for a whole location, whose EVSEs are items of their own.
+
+- *Refusal* (2xxx, 4xx): final, recorded with its reason. HTTP 401 and 403 as well: repeating would not
+  help, but such objects are sent again once the partner has given us a new token (`catch_up.py`).
+- *Fault* (no answer, 5xx, 3xxx, no envelope): tried again with growing delays inside the freshness
+  window of the object, counted from its first fault. Then the partner is OFFLINE. Unless it took other
+  objects meanwhile: then it is this object that it cannot take, and the object alone is given up, to be
+  tried again later (`liveness.py`).
+
+Killed at any point, the message comes again and the same read tells the truth: a request that was sent
+and not recorded is sent again, which PUT and DELETE allow.
+
+Source: OCPI 2.2.1 transport_and_format_offline_behaviour, mod_locations, mod_tariffs; TRN-32, RTE-11,
+RTE-13, RTE-15, LOC-13, TRP-10, TRP-18, TRP-19
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from chalicelib.errors import InvalidParameters
+from chalicelib.log import log
+from chalicelib.partners.answers import PartnerFault, PartnerRefusal
+from chalicelib.partners.catch_up import look_again, note_look
+from chalicelib.partners.decisions import Act, Seen, decide, evse_version
+from chalicelib.partners.deliveries import (
+    Delivery,
+    Status,
+    key_of,
+    read_deliveries,
+    read_delivery,
+    unknown_delivery,
+    write_delivery,
+)
+from chalicelib.partners.directory import Partner
+from chalicelib.protocol.json_text import JsonText
+from chalicelib.protocol.message import Party, Routing
+from chalicelib.protocol.types import format_datetime, parse_datetime
+from chalicelib.queues import Broadcast
+from chalicelib.storage.keys import Ref
+from chalicelib.storage.table import Conflict, Key
+
+if TYPE_CHECKING:
+    from chalicelib.node import Node
+    from chalicelib.settings import Settings
+
+PUSH_S = 8.0
+"""How long a partner may take for one push."""
+
+_LONGEST_DELAY_S = 30
+_UNKNOWN_LOCATION = 2003
+_NOT_LET_IN = frozenset({401, 403})
+
+
+class Retry(NamedTuple):
+    """The message is to come again after so many seconds; away: nobody was there to answer."""
+
+    seconds: int
+    away: bool
+
+
+def push(node: Node, messages: Sequence[Broadcast], receive_count: int) -> Retry | None:
+    """Handle messages to one partner about one item, the last of which stands for all.
+
+    receive_count: how often the oldest of them was received, 1 at the first time. Returns None when
+    they are done.
+    """
+    seen = _look(node, messages[-1])
+    try:
+        return _push(node, messages, seen, receive_count)
+    except Conflict:
+        return _start_over(node, messages[-1])
+
+
+def _push(node: Node, messages: Sequence[Broadcast], seen: Seen, receive_count: int) -> Retry | None:
+    message = messages[-1]
+    act, status = decide(node.settings, message, seen)
+    if act is Act.DROP:
+        return None
+    if act is Act.MISS:
+        _record(node, message, seen, replace(seen.delivery, status=Status.MISSED, since=""))
+        return None
+    try:
+        try:
+            version = _send(node, act, message, seen)
+        except PartnerRefusal as refusal:
+            if act is not Act.PUT_EVSE or not _knows_no_location(refusal):
+                raise
+            # It is sent the whole location instead (LOC-13).
+            act = Act.PUT
+            version = _send(node, act, message, seen)
+    except (PartnerRefusal, InvalidParameters) as refusal:
+        _record(node, message, seen, _refused(messages, seen, act, refusal))
+    except PartnerFault as fault:
+        if fault.http_status not in _NOT_LET_IN:
+            return _failed(node, message, seen, receive_count, fault)
+        _record(node, message, seen, _refused(messages, seen, act, fault))
+    else:
+        _record(node, message, seen, _delivered(messages, seen, act, status, version))
+    return None
+
+
+def _start_over(node: Node, message: Broadcast) -> Retry:
+    """Another worker has told the same partner of the same object meanwhile: nobody knows who was last.
+
+    The other may already have deleted the message, so that it does not come again: hence the look.
+    """
+    row = key_of(message.partner_id, message.pk)
+    look = note_look(message.partner_id, node.clock())
+    node.table.transact([unknown_delivery(row, message.ref), look])
+    return Retry(1, away=False)
+
+
+# -- reading and sending -----------------------------------------------------------------------------
+
+
+def _look(node: Node, message: Broadcast) -> Seen:
+    partner, main = Key("partners", message.partner_id), Key(message.pk)
+    evse, delivery = Key(message.pk, message.sk), key_of(message.partner_id, message.pk)
+    items = node.table.get_many([partner, main, evse, delivery])
+    return Seen(
+        partner=Partner.model_validate_json(items[partner]["partner"]) if partner in items else None,
+        item=items.get(main),
+        evse=items.get(evse) if evse != main else None,
+        delivery=read_delivery(items.get(delivery)),
+    )
+
+
+def _send(node: Node, act: Act, message: Broadcast, seen: Seen) -> int:
+    """Make the request. Returns the version that the partner has then, 0 when an EVSE alone was sent."""
+    if act is Act.DELETE:
+        return _delete(node, message, seen)
+    item, evse = seen.item, seen.evse
+    assert item is not None
+    ref = Ref.parse(item["ref"])
+    if act is Act.SKIP:
+        return 0
+    if act is Act.PUT_EVSE:
+        assert evse is not None
+        _call(node, seen, "PUT", ref, (evse["uid"],), JsonText(evse["body"]))
+        return 0
+    if message.module == "locations":
+        whole = node.locations.get_whole(ref)
+        assert whole is not None, "locations are never deleted"
+        _call(node, seen, "PUT", ref, (), whole.body)
+        return whole.version
+    _call(node, seen, "PUT", ref, (), JsonText(item["body"]))
+    return int(item["v"])
+
+
+def _delete(node: Node, message: Broadcast, seen: Seen) -> int:
+    try:
+        _call(node, seen, "DELETE", Ref.parse(message.ref), (), None)
+    except PartnerRefusal as refusal:
+        # It does not have it, which is what was wanted.
+        if refusal.http_status != 404:
+            raise
+    return max(message.version, seen.delivery.version)
+
+
+def _knows_no_location(refusal: PartnerRefusal) -> bool:
+    return refusal.http_status == 404 or refusal.status_code == _UNKNOWN_LOCATION
+
+
+def _call(
+    node: Node, seen: Seen, method: str, ref: Ref, children: Sequence[str], document: JsonText | None
+) -> None:
+    owner = Party(ref.country_code, ref.party_id)
+    node.client.send(
+        seen.receiver,
+        method,
+        ref.module,
+        "RECEIVER",
+        (*owner, ref.id, *children),
+        document=document,
+        routing=Routing(_sender(node.settings, owner), _addressee(seen.receiver)),
+        total_s=PUSH_S,
+    )
+
+
+def _sender(settings: Settings, owner: Party) -> Party | None:
+    """FROM: the owner, when it is ours; a hub speaks in its own name (RTE-13)."""
+    own = next(
+        (role.party for role in settings.roles if role.role == "CPO" and role.party.same_as(owner)), None
+    )
+    return own or settings.party_of("HUB")
+
+
+def _addressee(partner: Partner) -> Party | None:
+    """TO: the hub, else the party that takes what CPOs own."""
+    for role in ("HUB", "EMSP", "NSP", "NAP", "OTHER"):
+        if parties := partner.parties(role):
+            return parties[0]
+    return None
+
+
+# -- recording ---------------------------------------------------------------------------------------
+
+
+def _delivered(messages: Sequence[Broadcast], seen: Seen, act: Act, status: Status, version: int) -> Delivery:
+    before = seen.delivery
+    told = replace(before, status=status, method="PUT", reason="", code=0, http=0, since="", evse_uid="")
+    if act is Act.DELETE:
+        return replace(told, version=version, method="DELETE", evse="")
+    if act is Act.PUT:
+        return replace(told, version=version, evse="")
+    assert seen.evse is not None
+    reached = before.advance(messages)
+    is_behind = before.status in (Status.MISSED, Status.DEAD) and reached == before.version
+    is_about_another = before.status == Status.REFUSED and before.evse_uid not in ("", seen.evse["uid"])
+    # What the row tells of something else is still so.
+    return replace(
+        before if is_behind or is_about_another else told, version=reached, evse=evse_version(seen.evse)
+    )
+
+
+def _refused(
+    messages: Sequence[Broadcast],
+    seen: Seen,
+    act: Act,
+    refusal: PartnerRefusal | PartnerFault | InvalidParameters,
+) -> Delivery:
+    before = seen.delivery
+    if act is Act.DELETE:
+        version = max(messages[-1].version, before.version)
+    elif act is Act.PUT_EVSE:
+        version = before.advance(messages)
+    else:
+        assert seen.item is not None
+        version = int(seen.item["v"])
+    method = "DELETE" if act is Act.DELETE else "PUT"
+    problem = _problem(seen, act, refusal)
+    return replace(before, status=Status.REFUSED, version=version, method=method, since="", **problem)
+
+
+def _failed(
+    node: Node, message: Broadcast, seen: Seen, receive_count: int, fault: PartnerFault
+) -> Retry | None:
+    now, before = node.clock(), seen.delivery
+    goes_on = before.status == Status.WAITING and receive_count > 1
+    since = before.since if goes_on else format_datetime(now)
+    left = parse_datetime(since) + node.settings.freshness - now
+    act = Act.PUT if seen.evse is None else Act.PUT_EVSE
+    after = replace(before, status=Status.WAITING, since=since, **_problem(seen, act, fault))
+    if left.total_seconds() > 0:
+        if not goes_on or before.reason != after.reason:
+            _record(node, message, seen, after)
+        longest = max(_LONGEST_DELAY_S, node.settings.freshness.total_seconds() / 2)
+        seconds = min(backoff(receive_count, longest), left.total_seconds())
+        return Retry(max(1, round(seconds)), fault.not_connected or fault.timed_out)
+    if _takes_others(node, message.partner_id, now):
+        log.warning("a partner cannot take an object", extra=_story(message, fault))
+        look_again(node, message.partner_id)
+        _record(node, message, seen, replace(after, status=Status.DEAD))
+        return None
+    log.warning("a partner is offline", extra=_story(message, fault))
+    node.directory.update(message.partner_id, lambda partner: _offline(partner, now))
+    _record(node, message, seen, replace(after, status=Status.MISSED, since=""))
+    return None
+
+
+def backoff(receive_count: int, longest_s: float = _LONGEST_DELAY_S) -> float:
+    """Seconds until a message is tried again: 1, 2, 4 and so on."""
+    return min(2.0 ** (receive_count - 1), longest_s)
+
+
+def _takes_others(node: Node, partner_id: str, now: datetime) -> bool:
+    """Whether the partner took any object lately, which one read of all its rows tells."""
+    lately = now - node.settings.freshness / 2
+    told = (Status.DELIVERED, Status.DELETED, Status.WITHDRAWN)
+    return any(
+        delivery.status in told and parse_datetime(delivery.at) >= lately
+        for delivery in read_deliveries(node.table, partner_id).values()
+    )
+
+
+def _offline(partner: Partner, now: datetime) -> Partner | None:
+    if partner.connection == "OFFLINE" or not partner.is_registered:
+        return None
+    return partner.model_copy(update={"connection": "OFFLINE", "offline_since": format_datetime(now)})
+
+
+def _record(node: Node, message: Broadcast, seen: Seen, after: Delivery) -> None:
+    ref = seen.item["ref"] if seen.item else seen.delivery.ref or message.ref
+    after = replace(after, ref=ref, at=format_datetime(node.clock()))
+    write_delivery(node.table, key_of(message.partner_id, message.pk), seen.delivery, after)
+
+
+def _problem(
+    seen: Seen, act: Act, error: PartnerRefusal | PartnerFault | InvalidParameters
+) -> dict[str, Any]:
+    problem: dict[str, Any] = {"reason": str(error), "code": 0, "http": 0, "evse_uid": ""}
+    if not isinstance(error, InvalidParameters):
+        problem |= {"code": error.status_code or 0, "http": error.http_status or 0}
+    if act is Act.PUT_EVSE and seen.evse is not None:
+        problem["evse_uid"] = seen.evse["uid"]
+    return problem
+
+
+def _story(message: Broadcast, fault: PartnerFault) -> dict[str, object]:
+    return {"partner": message.partner_id, "ref": message.ref, "reason": fault.reason}

@@ -1,0 +1,62 @@
+"""The Authorization header: `Token`, one space, and the credentials token in Base64.
+
+Peers of OCPI 2.1.1 and many of 2.2 send the token as it is. A raw token may itself be valid Base64,
+so both readings are offered as candidates, and the lookup decides (TRP-02).
+
+Source: OCPI 2.2.1 transport_and_format, Authorization header; TRN-02 … TRN-07
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from typing import Literal
+
+from chalicelib.errors import Unauthorized
+
+TokenEncoding = Literal["base64", "raw"]
+
+_TOKEN = re.compile(r"[\x21-\x7e]{1,64}")
+
+
+def is_credentials_token(token: str) -> bool:
+    """Tell whether a text may be a credentials token: 1 to 64 printable ASCII characters (CRD-23)."""
+    return bool(_TOKEN.fullmatch(token))
+
+
+def write_authorization(token: str, encoding: TokenEncoding = "base64") -> str:
+    """The header's value.
+
+    >>> write_authorization("example-token")
+    'Token ZXhhbXBsZS10b2tlbg=='
+    """
+    return f"Token {token if encoding == 'raw' else base64.b64encode(token.encode()).decode()}"
+
+
+def read_authorization(value: str | None) -> list[tuple[TokenEncoding, str]]:
+    """The tokens that the header may mean, the Base64 reading first.
+
+    Raises: Unauthorized when there is none (TRN-06, TRN-07).
+    """
+    scheme, _, text = (value or "").partition(" ")
+    text = text.strip()
+    if scheme.lower() != "token" or not text:
+        raise Unauthorized
+    candidates: list[tuple[TokenEncoding, str]] = []
+    decoded = _decode(text)
+    if decoded is not None and is_credentials_token(decoded):
+        candidates.append(("base64", decoded))
+    if is_credentials_token(text):
+        candidates.append(("raw", text))
+    if not candidates:
+        raise Unauthorized
+    return candidates
+
+
+def _decode(text: str) -> str | None:
+    try:
+        # Spec: its own examples encode a trailing line feed; strip it, never send it (TRP-01).
+        return base64.b64decode(text, validate=True).decode("utf-8").removesuffix("\n")
+    except (binascii.Error, ValueError):
+        return None

@@ -1,0 +1,54 @@
+"""The message ids and the routing headers, in and out.
+
+Source: OCPI 2.2.1 transport_and_format, Unique message IDs and Message Routing Headers; TRN-17 … TRN-21, RTE-01 … RTE-05
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from chalicelib.errors import InvalidParameters
+from chalicelib.protocol.message import Party, Routing
+
+REQUEST_ID = "X-Request-ID"
+CORRELATION_ID = "X-Correlation-ID"
+
+_HEADER_SAFE = re.compile(r"[\x20-\x7e]{1,255}")
+
+
+def message_id(headers: Mapping[str, str], name: str, fallback: str) -> str:
+    """The id that came, or `fallback` when none (usable) came (TRN-21)."""
+    value = headers.get(name.lower(), "").strip()
+    return value if _HEADER_SAFE.fullmatch(value) else fallback
+
+
+def read_routing(headers: Mapping[str, str]) -> Routing:
+    """Read the routing headers; each pair is whole or absent.
+
+    Raises: InvalidParameters for half a pair.
+    """
+    return Routing(_read_party(headers, "from"), _read_party(headers, "to"))
+
+
+def _read_party(headers: Mapping[str, str], side: str) -> Party | None:
+    country_code = headers.get(f"ocpi-{side}-country-code", "").strip()
+    party_id = headers.get(f"ocpi-{side}-party-id", "").strip()
+    if not country_code and not party_id:
+        return None
+    if not country_code or not party_id or len(country_code) > 2 or len(party_id) > 3:
+        raise InvalidParameters(
+            "OCPI-*-country-code and OCPI-*-party-id go together, with 2 and at most 3 characters",
+            field=f"OCPI-{side}-country-code, OCPI-{side}-party-id",
+        )
+    return Party(country_code, party_id)
+
+
+def write_routing(routing: Routing) -> dict[str, str]:
+    """The headers that say this routing; a party that is not known is left out."""
+    headers: dict[str, str] = {}
+    for side, party in (("to", routing.receiver), ("from", routing.sender)):
+        if party is not None:
+            headers[f"OCPI-{side}-country-code"] = party.country_code
+            headers[f"OCPI-{side}-party-id"] = party.party_id
+    return headers

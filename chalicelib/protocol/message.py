@@ -1,0 +1,151 @@
+"""What a handler is given and what it returns: OCPI's request and reply without any web framework.
+
+Source: OCPI 2.2.1 transport_and_format
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from chalicelib.errors import InvalidParameters, WrongContentType
+from chalicelib.protocol.json_text import read_json
+from chalicelib.protocol.types import fold
+
+if TYPE_CHECKING:
+    from chalicelib.node import Node
+    from chalicelib.partners.directory import Partner
+    from chalicelib.storage.table import Item, Key
+
+InterfaceRole = Literal["SENDER", "RECEIVER"]
+
+ABSENT: Any = object()
+"""No `data` in the envelope (TRN-15)."""
+
+
+class Party(NamedTuple):
+    """One party on a platform; two are the same whatever the case of their letters."""
+
+    country_code: str
+    party_id: str
+
+    def key(self) -> str:
+        """The form used in keys and comparisons: `PT*ABC`."""
+        return f"{fold(self.country_code)}*{fold(self.party_id)}"
+
+    def same_as(self, other: Party | None) -> bool:
+        """Tell whether both name the same party (TYP-01)."""
+        return other is not None and self.key() == other.key()
+
+
+class Routing(NamedTuple):
+    """Who sends and who is meant: the four OCPI-from-* and OCPI-to-* headers."""
+
+    sender: Party | None = None
+    receiver: Party | None = None
+
+    def swapped(self) -> Routing:
+        """The routing of the answer (RTE-02)."""
+        return Routing(self.receiver, self.sender)
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request as the handlers see it.
+
+    path: decoded path parameters by name. headers: names in lower case. base_url: `https://…/ocpi`.
+    url: absolute URL of this request without its query. snapshot: the stored items that the route's
+    `keys` asked for, read in the same call as the caller's token.
+    """
+
+    method: str
+    url: str
+    base_url: str
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: str | None
+    request_id: str
+    correlation_id: str
+    routing: Routing = Routing()  # noqa: RUF009 (a NamedTuple)
+    partner: Partner | None = None
+    token: str | None = None
+    snapshot: Mapping[Key, Item] = field(default_factory=dict)
+
+    @property
+    def caller(self) -> Partner:
+        """The registered partner that calls; the endpoint has made sure of it."""
+        assert self.partner is not None
+        return self.partner
+
+    @property
+    def used_token(self) -> str:
+        """The credentials token that the caller used, plain."""
+        assert self.token is not None
+        return self.token
+
+    def with_(self, **changes: Any) -> Request:
+        """A copy with other values."""
+        return replace(self, **changes)
+
+    def json(self) -> Any:
+        """The parsed body.
+
+        Raises: WrongContentType (TRN-12), BadJson (STA-01).
+        """
+        media_type = self.headers.get("content-type", "application/json").split(";")[0].strip().lower()
+        if media_type != "application/json" and not media_type.endswith("+json"):
+            raise WrongContentType(f"content type {media_type[:60]!r} is not application/json")
+        return read_json(self.body or "")
+
+    def json_object(self) -> dict[str, Any]:
+        """The parsed body, which must be a JSON object.
+
+        Raises: InvalidParameters when it is JSON but no object.
+        """
+        document = self.json()
+        if not isinstance(document, dict):
+            raise InvalidParameters("expected a JSON object", field="body")
+        return document
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a handler answers; the envelope is made of it in one place."""
+
+    data: Any = ABSENT
+    http_status: int = 200
+    status_code: int = 1000
+    status_message: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Handler = Callable[["Node", Request], Reply]
+
+
+@dataclass(frozen=True)
+class Route:
+    """One method on one path of an interface.
+
+    path: relative to the interface, "" or "/{location_id}/{evse_uid}". keys: the stored items to
+    read together with the caller's token, so that a request costs one read.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    keys: Callable[[Node, Request], Sequence[Key]] | None = None
+
+
+@dataclass(frozen=True)
+class Interface:
+    """One side of a module: what its data owner answers (SENDER), or what takes pushes (RECEIVER).
+
+    functional: configuration modules carry no routing headers (RTE-03).
+    """
+
+    module: str
+    role: InterfaceRole
+    routes: tuple[Route, ...]
+    functional: bool = True

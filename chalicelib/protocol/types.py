@@ -1,0 +1,242 @@
+"""OCPI's data types: how they are checked, compared and ordered.
+
+Models *validate and read*; what the node stores and relays is the document as it came, unknown
+fields and unknown enum values included, because partners extend it (MOBI.E's `mobie_*` fields).
+
+Source: OCPI 2.2.1 types; TYP-01 … TYP-16
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import cache
+from typing import Annotated, Any, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StrictInt, StringConstraints, ValidationError
+
+from chalicelib.errors import InvalidParameters
+
+_DATETIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d+))?Z?", re.ASCII)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_ENUM_FORM = re.compile(r"[A-Z0-9][A-Z0-9_]*", re.ASCII)
+_MARKUP = re.compile(r"</?[a-zA-Z][^>]*>")
+
+
+class OcpiObject(BaseModel):
+    """A view of an OCPI object: strict types, unknown fields let through."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+
+
+Model = TypeVar("Model", bound=OcpiObject)
+
+
+def validate(model: type[Model], document: object, at: str = "") -> Model:
+    """Check a parsed document against a model.
+
+    at: dotted path of the document inside what the caller sent, for the error's text.
+    Raises: InvalidParameters with the first wrong field; all of them in `.errors`.
+    """
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        problems = tuple(_problem(item, at) for item in error.errors(include_url=False, include_input=False))
+    first_field, first_text = problems[0]
+    raise InvalidParameters(first_text, field=first_field, errors=problems)
+
+
+def _problem(item: Any, at: str) -> tuple[str, str]:
+    steps = [at, *(str(step) for step in item["loc"])]
+    text = "required" if item["type"] == "missing" else str(item["msg"])
+    return ".".join(step for step in steps if step) or "body", text.removeprefix("Value error, ")
+
+
+# -- strings ---------------------------------------------------------------------------------------
+
+
+def fold(value: str) -> str:
+    """The form in which two equal CiStrings are equal (TYP-01); used in keys, never shown."""
+    return value.upper()
+
+
+def _ascii(value: str) -> str:
+    if not value.isascii() or not value.isprintable():
+        raise ValueError("only printable ASCII characters are allowed")
+    return value
+
+
+def _printable(value: str) -> str:
+    if _CONTROL.search(value):
+        raise ValueError("control characters are not allowed")
+    return value
+
+
+def _plain(value: str) -> str:
+    if _MARKUP.search(value):
+        raise ValueError("markup is not allowed")
+    return _printable(value)
+
+
+@cache
+def ci_string(longest: int, shortest: int = 1) -> Any:
+    """CiString(n): printable ASCII, compared without regard to case (TYP-01, TYP-02)."""
+    return Annotated[
+        str, StringConstraints(strict=True, min_length=shortest, max_length=longest), AfterValidator(_ascii)
+    ]
+
+
+@cache
+def ocpi_string(longest: int, shortest: int = 0) -> Any:
+    """string(n): printable UTF-8, case-sensitive (TYP-03)."""
+    return Annotated[
+        str, StringConstraints(strict=True, min_length=shortest, max_length=longest), AfterValidator(_printable)
+    ]
+
+
+@cache
+def plain_text(longest: int) -> Any:
+    """A text for people: no markup (TYP-11)."""
+    return Annotated[str, StringConstraints(strict=True, max_length=longest), AfterValidator(_plain)]
+
+
+def _matching(pattern: str, meaning: str) -> AfterValidator:
+    compiled = re.compile(pattern, re.ASCII)
+
+    def check(value: str) -> str:
+        if not compiled.fullmatch(value):
+            raise ValueError(f"expected {meaning}")
+        return value
+
+    return AfterValidator(check)
+
+
+@cache
+def matching(pattern: str, meaning: str) -> Any:
+    """A string that must match the whole pattern; `meaning` is what the partner reads if it does not."""
+    return Annotated[str, StringConstraints(strict=True), _matching(pattern, meaning)]
+
+
+CountryCode2 = matching(r"[A-Za-z]{2}", "an ISO 3166-1 alpha-2 country code")
+CountryCode3 = matching(r"[A-Z]{3}", "an ISO 3166-1 alpha-3 country code")
+PartyId = matching(r"[A-Za-z0-9]{3}", "a party id of three letters or digits")
+Currency = matching(r"[A-Z]{3}", "an ISO 4217 currency code")
+Language = matching(r"[a-z]{2}", "an ISO 639-1 language code")
+Url = matching(r"https?://[^\s\x00-\x1f]{1,247}", "an http(s) URL of at most 255 characters")
+
+
+def _time_zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError("expected a time zone of the IANA database") from error
+    return value
+
+
+TimeZone = Annotated[str, StringConstraints(strict=True, max_length=255), AfterValidator(_time_zone)]
+
+
+# -- numbers ---------------------------------------------------------------------------------------
+
+
+def _number(value: object) -> Decimal:
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        raise ValueError("expected a JSON number")
+    return Decimal(value)
+
+
+Number = Annotated[Decimal, BeforeValidator(_number)]
+"""number: a JSON number, exact (TYP-09)."""
+
+Int = StrictInt
+
+
+# -- enums -----------------------------------------------------------------------------------------
+
+
+def open_enum(name: str, values: str) -> Any:
+    """An enum that partners may extend: unknown values are kept when they look like enum values.
+
+    values: the specification's own, separated by white space. A known value in another case is
+    refused (TYP-04), an unknown one in capitals is kept and relayed (TYP-15).
+    """
+    known = frozenset(values.split())
+    capitals = {value.upper() for value in known}
+
+    def check(value: str) -> str:
+        if value in known or (value.upper() not in capitals and _ENUM_FORM.fullmatch(value)):
+            return value
+        raise ValueError(f"not a value of {name}")
+
+    return Annotated[str, StringConstraints(strict=True, max_length=255), AfterValidator(check)]
+
+
+def closed_enum(name: str, values: str) -> Any:
+    """An enum whose unknown values cannot be acted upon, so they are refused."""
+    known = frozenset(values.split())
+
+    def check(value: str) -> str:
+        if value not in known:
+            raise ValueError(f"not a value of {name}")
+        return value
+
+    return Annotated[str, StringConstraints(strict=True), AfterValidator(check)]
+
+
+Role = closed_enum("Role", "CPO EMSP HUB NAP NSP OTHER SCSP")
+
+
+# -- time ------------------------------------------------------------------------------------------
+
+
+def parse_datetime(text: str) -> datetime:
+    """Read a DateTime; without a designator it is UTC (TYP-06, TYP-07).
+
+    >>> parse_datetime("2015-06-29T20:39:09.2Z").isoformat()
+    '2015-06-29T20:39:09.200000+00:00'
+
+    Raises: InvalidParameters when it is not one of OCPI's forms; offsets are not.
+    """
+    match = _DATETIME.fullmatch(text) if len(text) <= 25 else None
+    if match is None:
+        raise InvalidParameters(f"{text[:40]!r} is not a DateTime such as 2015-06-29T20:39:09Z")
+    year, month, day, hour, minute, second, fraction = match.groups()
+    try:
+        whole = datetime(int(year), int(month), int(day), int(hour), int(minute), int(second), tzinfo=UTC)
+    except ValueError as error:
+        raise InvalidParameters(f"{text!r} is not a DateTime: {error}") from error
+    return whole + timedelta(microseconds=int((fraction or "0")[:6].ljust(6, "0")))
+
+
+def format_datetime(moment: datetime) -> str:
+    """Write an instant as OCPI wants it: UTC, `Z`, milliseconds only where there are some (TRP-03).
+
+    >>> format_datetime(datetime(2026, 1, 1, 0, 0, 0, 120000, UTC))
+    '2026-01-01T00:00:00.120Z'
+    """
+    utc = moment.astimezone(UTC)
+    text = utc.strftime("%Y-%m-%dT%H:%M:%S") if utc.year > 999 else utc.isoformat(timespec="seconds")[:19]
+    return f"{text}.{utc.microsecond // 1000:03d}Z" if utc.microsecond >= 1000 else f"{text}Z"
+
+
+def sort_key(text: str) -> str:
+    """A DateTime as text that sorts by time: `09.2Z` is after `09Z` (TYP-08, TRP-04).
+
+    >>> sort_key("2015-06-29T20:39:09.2Z")
+    '2015-06-29T20:39:09.200000'
+    """
+    return parse_datetime(text).replace(tzinfo=None).isoformat(timespec="microseconds")
+
+
+def _datetime(value: str) -> str:
+    try:
+        parse_datetime(value)
+    except InvalidParameters as error:
+        raise ValueError(error.detail) from error
+    return value
+
+
+DateTime = Annotated[str, StringConstraints(strict=True), AfterValidator(_datetime)]
+"""A DateTime kept as the text that came; read it with `parse_datetime`."""

@@ -1,0 +1,96 @@
+"""What a deployment says about itself; the only reader of the environment.
+
+| variable | meaning |
+|---|---|
+| OCPI_PARTIES | JSON list of the roles this node plays, each `{"role", "country_code", "party_id", "business_details": {"name"}}` |
+| OCPI_TABLE | name of the DynamoDB table |
+| OCPI_BROADCASTS_QUEUE_URL | URL of the FIFO queue of pushes |
+| OCPI_KMS_KEY_ID | KMS key that encrypts tokens toward partners |
+| OCPI_PUBLIC_URL | public URL of the deployment when it has a domain of its own; else it is taken from API Gateway |
+| OCPI_FRESHNESS_SECONDS | how long a push is retried before its partner counts as OFFLINE (default 60) |
+| OCPI_BROADCASTS_QUEUE, OCPI_STREAM_ARN | name of that queue and ARN of the table's stream: what Chalice subscribes to |
+| OCPI_ALLOW_LOOPBACK | `1` in the local sandbox only: partners may live on http and loopback |
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+from chalicelib.protocol.json_text import read_json
+from chalicelib.protocol.message import Party
+
+
+@dataclass(frozen=True)
+class OwnRole:
+    """One role that this node plays, as it stands in its credentials."""
+
+    role: str
+    party: Party
+    business_details: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One deployment's configuration."""
+
+    roles: tuple[OwnRole, ...]
+    table: str
+    broadcasts_queue_url: str
+    kms_key_id: str
+    public_url: str | None = None
+    freshness: timedelta = timedelta(seconds=60)
+    allow_loopback: bool = False
+
+    def plays(self, role: str) -> bool:
+        """Tell whether this node plays a role such as `HUB`."""
+        return any(own.role == role for own in self.roles)
+
+    def party_of(self, *roles: str) -> Party | None:
+        """The first own party with one of these roles."""
+        return next((own.party for own in self.roles if own.role in roles), None)
+
+    def owns(self, party: Party) -> bool:
+        """Tell whether a party is one of this node's own."""
+        return any(own.party.same_as(party) for own in self.roles)
+
+
+def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the configuration.
+
+    Raises: KeyError naming the variable that is missing; ValueError for one that cannot be read.
+    """
+    variables = os.environ if environment is None else environment
+    return Settings(
+        roles=tuple(_read_role(entry) for entry in read_json(variables["OCPI_PARTIES"])),
+        table=variables["OCPI_TABLE"],
+        broadcasts_queue_url=variables["OCPI_BROADCASTS_QUEUE_URL"],
+        kms_key_id=variables["OCPI_KMS_KEY_ID"],
+        public_url=variables.get("OCPI_PUBLIC_URL", "").rstrip("/") or None,
+        freshness=timedelta(seconds=float(variables.get("OCPI_FRESHNESS_SECONDS", "60"))),
+        allow_loopback=variables.get("OCPI_ALLOW_LOOPBACK") == "1",
+    )
+
+
+class EventSources(NamedTuple):
+    """What Chalice subscribes the handlers to; asked while the application is declared."""
+
+    broadcasts_queue: str
+    stream_arn: str
+
+
+def read_event_sources(environment: Mapping[str, str] | None = None) -> EventSources:
+    """Read the names of the event sources; where they are not set, those of the stage `dev`."""
+    variables = os.environ if environment is None else environment
+    return EventSources(
+        variables.get("OCPI_BROADCASTS_QUEUE", "ocpi-node-dev-broadcasts.fifo"),
+        variables.get("OCPI_STREAM_ARN", "arn:aws:dynamodb:eu-west-1:000000000000:table/ocpi-node-dev/stream/none"),
+    )
+
+
+def _read_role(entry: Mapping[str, Any]) -> OwnRole:
+    party = Party(entry["country_code"], entry["party_id"])
+    return OwnRole(entry["role"], party, entry.get("business_details") or {"name": party.party_id})

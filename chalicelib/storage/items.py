@@ -1,0 +1,92 @@
+"""What main items of objects and of locations have in common: version, place, and their condition.
+
+A version rises with every write. It is the clock in microseconds, or one more than the version
+before, so it also rises when an object is deleted and comes again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from chalicelib.errors import InvalidParameters
+from chalicelib.protocol.types import sort_key
+from chalicelib.storage import counters
+from chalicelib.storage.counters import Place
+from chalicelib.storage.table import Delete, Item, Key, Put, Table
+
+LARGEST_ITEM = 400 * 1024
+_FIRST_YEAR, _LAST_YEAR = "1970", "2199"
+
+
+def new_version(item: Item | None, now: datetime) -> int:
+    """The version of the next write over an item."""
+    return max(int(item["v"]) + 1 if item else 0, int(now.timestamp() * 1_000_000))
+
+
+def sortable(last_updated: str) -> str:
+    """The sort key of a `last_updated` that is to be stored.
+
+    Raises: InvalidParameters for a year that would only make the counters grow.
+    """
+    key = sort_key(last_updated)
+    if not _FIRST_YEAR <= key[:4] <= _LAST_YEAR:
+        raise InvalidParameters(f"expected a year from {_FIRST_YEAR} to {_LAST_YEAR}", field="last_updated")
+    return key
+
+
+def place_of(item: Item | None) -> Place | None:
+    """Where an item stands in its list."""
+    return Place(item["lp"], item["cr"], item["lu"]) if item else None
+
+
+def next_place(
+    table: Table, item: Item | None, partition: str, last_updated: str, known: Mapping[Key, Item]
+) -> Place:
+    """Where an item will stand: where it is, or at the end of a list that it is new in.
+
+    known: holds the root counter of the list that was expected; that of another list is read.
+    """
+    if item and item["lp"] == partition:
+        return Place(partition, item["cr"], last_updated)
+    key = counters.root_key(partition)
+    root = table.read([key], known).get(key)
+    return Place(partition, counters.next_number(root), last_updated)
+
+
+def put_over(item: Item | None, written: Item) -> Put:
+    """Write an item, if what is there is still what was read.
+
+    Raises: InvalidParameters when it is larger than an item may be.
+    """
+    check_size(written)
+    if item is None:
+        return Put(written, "attribute_not_exists(#pk)")
+    return Put(written, "#v = :read", {"read": item["v"]})
+
+
+def delete_of(item: Item) -> Delete:
+    """Delete an item, if what is there is still what was read."""
+    return Delete(Key(item["pk"], item["sk"]), "#v = :read", {"read": item["v"]})
+
+
+def check_size(item: Item, at: str | None = None) -> None:
+    """Refuse an item that DynamoDB would refuse.
+
+    at: path of the object in what the partner sent, where it is part of another.
+    Raises: InvalidParameters, naming the size and the limit.
+    """
+    size = item_size(item)
+    if size > LARGEST_ITEM:
+        raise InvalidParameters(f"takes {size} bytes, at most {LARGEST_ITEM} can be stored", field=at)
+
+
+def item_size(item: Item) -> int:
+    """The size of an item as DynamoDB counts it, or a little more."""
+    return sum(len(name) + _size(value) for name, value in item.items())
+
+
+def _size(value: object) -> int:
+    if isinstance(value, list):
+        return 3 + sum(1 + _size(part) for part in value)
+    return len(value.encode()) if isinstance(value, str) else 21

@@ -1,0 +1,59 @@
+"""How objects are named in the table.
+
+A ref's text is `{module}#{country_code}*{party_id}#{id}` and, where ids are only unique with it,
+`#{variant}` (a token's type). The key has the same text folded, because CiStrings are equal whatever
+their case; the item keeps the text as it came. `%` and `#` inside a part are percent-encoded, so a
+text names one object only.
+
+Source: OCPI 2.2.1 types_cistring_type; TYP-01, OWN-02, OWN-05
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from chalicelib.protocol.types import fold
+from chalicelib.storage.table import Key
+
+
+class Ref(NamedTuple):
+    """What names one object: its module, its owner and its id as they came."""
+
+    module: str
+    country_code: str
+    party_id: str
+    id: str
+    variant: str = ""
+
+    @property
+    def key(self) -> Key:
+        """Key of the object's main item.
+
+        >>> Ref("tariffs", "pt", "ABC", "t-1").key.pk
+        'tariffs#PT*ABC#T-1'
+        """
+        module, _, rest = str(self).partition("#")
+        return Key(f"{module}#{fold(rest)}")
+
+    @classmethod
+    def parse(cls, text: str) -> Ref:
+        """Read a ref's text, or the pk of an item (then the parts are folded).
+
+        >>> Ref.parse("tokens#PT*EVI#0102#RFID").variant
+        'RFID'
+        """
+        module, party, *ids = text.split("#")
+        country_code, _, party_id = party.partition("*")
+        return cls(module, country_code, _decode(party_id), *(_decode(part) for part in ids))
+
+    def __str__(self) -> str:
+        parts = [self.module, f"{self.country_code}*{_encode(self.party_id)}", _encode(self.id)]
+        return "#".join([*parts, _encode(self.variant)] if self.variant else parts)
+
+
+def _encode(part: str) -> str:
+    return part.replace("%", "%25").replace("#", "%23")
+
+
+def _decode(part: str) -> str:
+    return part.replace("%23", "#").replace("%25", "%")

@@ -1,0 +1,172 @@
+"""Lists and their pages: OCPI's offset and limit over keysets, with exact totals.
+
+Two indexes over the same hash key, the list: `by_created`, by an object's number in the list, for
+requests without dates (oldest created first, PAG-11); `by_updated`, by `last_updated`, for requests
+with dates. A page goes on after the last object of the page before, so nothing is read to be skipped,
+and an object that nobody touches is neither missed nor repeated while others come, change and go.
+
+How the two are sought and counted stands in `orders.py`. A page costs one read of the counters (that
+comes with the caller's token), one query, at most one COUNT, and reading the objects. Where that is
+more than a page may cost, because the total takes more COUNTs or the objects take two reads
+(locations), the first page carries the total to the next ones in the cursor. Above four calls are
+then only: a raw offset, with dates, into a span of more than 7,000 objects that starts or ends within
+a day, and a partial day of more than 7,000 objects (a call more for each 1 MB of index).
+
+Source: OCPI 2.2.1 transport_and_format, Pagination; PAG-01 … PAG-11, PAG-13
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from chalicelib.protocol.json_text import JsonText
+from chalicelib.protocol.pagination import Page, PageQuery
+from chalicelib.storage import counters
+from chalicelib.storage.cursor import Cursor, Position
+from chalicelib.storage.orders import ByCreated, ByUpdated, Order
+from chalicelib.storage.spans import Span
+from chalicelib.storage.table import Item, Key, Table
+
+PAGE_BYTES = 4_500_000
+"""How much text a page may have; a Lambda function answers with 6 MB at most."""
+
+QUARTERS_AHEAD = 40
+"""Quarters whose counters are read ahead for a raw offset with dates."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One object of a page: its index entry, and after which position the list goes on."""
+
+    list_index: int
+    item: Item
+    position: Position
+
+    @property
+    def key(self) -> Key:
+        """Key of the object's main item."""
+        return Key(self.item["pk"], self.item["sk"])
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The entries of one page; `page` makes a Page of them when the bodies are there."""
+
+    query: PageQuery
+    entries: list[Entry]
+    total: int
+    more: bool
+    carried: int | None
+
+    def page(self, bodies: Sequence[JsonText | None]) -> Page:
+        """Cut to what an answer can hold, and point at the next page.
+
+        bodies: for the first entries, or all; None for an object that was deleted meanwhile.
+        """
+        taken, size = 0, 0
+        for body in bodies:
+            size += len(body or "")
+            if size > PAGE_BYTES and taken:
+                break
+            taken += 1
+        found = [body for body in bodies[:taken] if body is not None]
+        if not self.more and taken == len(self.entries):
+            return Page(found, self.total)
+        last, offset = self.entries[taken - 1], self.query.offset + taken
+        cursor = Cursor(offset, last.list_index, last.position, self.carried)
+        return Page(found, self.total, offset, cursor.encode())
+
+
+class Lists:
+    """The lists of the table, paged."""
+
+    def __init__(self, table: Table, clock: Callable[[], datetime], counts_per_page: int = 1) -> None:
+        """counts_per_page: how many COUNTs a page can afford."""
+        self._table = table
+        self._clock = clock
+        self._counts_per_page = counts_per_page
+
+    def keys(self, partitions: Sequence[str], query: PageQuery) -> list[Key]:
+        """The counters that a page needs."""
+        keys = [counters.root_key(partition) for partition in partitions]
+        if query.date_from is None and query.date_to is None:
+            return keys
+        quarters = (
+            _edges(query) if query.cursor or not query.offset else self._stretch(query, len(partitions))
+        )
+        return keys + [Key(f"count#{partition}", quarter) for partition in partitions for quarter in quarters]
+
+    def read(
+        self, partitions: Sequence[str], query: PageQuery, known: Mapping[Key, Item] | None = None
+    ) -> Listing:
+        """The entries of one page of the lists, one list after the other."""
+        snapshot = self._table.read(self.keys(partitions, query), known)
+        if query.date_from is None and query.date_to is None:
+            lists: list[Order] = [ByCreated(self._table, name, snapshot) for name in partitions]
+        else:
+            span = Span.of(query.date_from, query.date_to)
+            lists = [ByUpdated(self._table, name, snapshot, span) for name in partitions]
+        cursor = _cursor(lists, query)
+        entries = _collect(lists, query, cursor)
+        total = (
+            sum(each.total() for each in lists) if cursor is None or cursor.total is None else cursor.total
+        )
+        carried = total if sum(each.counts for each in lists) > self._counts_per_page else None
+        return Listing(query, entries[: query.limit], total, len(entries) > query.limit, carried)
+
+    def versions(self, partition: str) -> Iterator[Item]:
+        """Every entry of a list with `pk` and `v`, oldest `last_updated` first."""
+        return self._table.query_all("#lp = :lp", {"lp": partition}, index="by_updated")
+
+    def _stretch(self, query: PageQuery, lists: int) -> list[str]:
+        """The quarters of the query's span, as far as they are worth reading ahead."""
+        now = self._clock().date().isoformat()
+        last = min((query.date_to or now)[:10], now)
+        first = query.date_from[:10] if query.date_from else f"{max(int(last[:4]) - 10, 1):04}{last[4:]}"
+        names = [
+            f"{year:04}Q{part}" for year in range(int(first[:4]), int(last[:4]) + 1) for part in (1, 2, 3, 4)
+        ]
+        names = [name for name in names if counters.quarter_of(first) <= name <= counters.quarter_of(last)]
+        return sorted({*_edges(query), *names[-QUARTERS_AHEAD // lists :]})
+
+
+def _edges(query: PageQuery) -> list[str]:
+    dates = [date for date in (query.date_from, query.date_to) if date]
+    return sorted({counters.quarter_of(date) for date in dates})
+
+
+def _cursor(lists: Sequence[Order], query: PageQuery) -> Cursor | None:
+    """The query's cursor, if it is one of these lists and belongs to the offset."""
+    cursor = Cursor.decode(query.cursor) if query.cursor else None
+    if cursor is None or cursor.offset != query.offset or cursor.list_index >= len(lists):
+        return None
+    return cursor if lists[cursor.list_index].accepts(cursor.position) else None
+
+
+def _collect(lists: Sequence[Order], query: PageQuery, cursor: Cursor | None) -> list[Entry]:
+    """The entries of the page, and one more where there is one."""
+    after: Position | None
+    if cursor:
+        index, after, skip = cursor.list_index, cursor.position, 0
+    else:
+        index, after, skip = _seek(lists, query.offset)
+    entries: list[Entry] = []
+    while index < len(lists) and len(entries) <= query.limit:
+        here = lists[index]
+        items = here.read(after, skip + query.limit + 1 - len(entries))[skip:]
+        entries += [Entry(index, item, here.position(item)) for item in items]
+        index, after, skip = index + 1, None, 0
+    return entries
+
+
+def _seek(lists: Sequence[Order], offset: int) -> tuple[int, Position | None, int]:
+    if offset == 0:
+        return 0, None, 0
+    for index, here in enumerate(lists):
+        place = here.seek(offset)
+        if place:
+            return index, *place
+        offset -= here.total()
+    return len(lists), None, 0

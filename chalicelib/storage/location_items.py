@@ -1,0 +1,125 @@
+"""The items that a location is made of, and what makes them one state.
+
+Header, roster and EVSEs are written in transactions, but a query or a batch read may see some items
+before a transaction and others after it. Versions tell: a write of all EVSEs stamps its version on
+them and on the header (`wv`), every change stamps its version on the header and on what it writes
+(`v`). Items that do not agree are read again, so a reader never answers half a change.
+
+A `generation` sets the EVSE items of one large write apart from those before it; generations sort by
+the version of the write that made them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from chalicelib.errors import InvalidParameters
+from chalicelib.protocol.json_text import JsonText, write_json
+from chalicelib.protocol.types import fold
+from chalicelib.storage.items import check_size, sortable
+from chalicelib.storage.table import Item, Key
+
+FIRST_GENERATION = "0" * 24
+
+
+def roster_key(pk: str) -> Key:
+    """Key of a location's roster."""
+    return Key(pk, "E")
+
+
+def evse_key(pk: str, generation: str, slot: int) -> Key:
+    """Key of an EVSE; slot: its place among its location's EVSEs, from 0."""
+    return Key(pk, f"{generation_prefix(generation)}{slot:05}")
+
+
+def generation_prefix(generation: str) -> str:
+    """What the sort keys of a generation's EVSEs begin with."""
+    return f"E#{generation}#"
+
+
+def evse_keys(pk: str, evses: str) -> list[Key]:
+    """Keys of all EVSEs of a location; evses: what its header and index entries say in `ev`."""
+    generation, _, number = evses.partition(":")
+    return [evse_key(pk, generation, slot) for slot in range(int(number))]
+
+
+def make_roster(pk: str, uids: Sequence[str], written_whole: int) -> Item:
+    """The roster of EVSEs in their order."""
+    key = roster_key(pk)
+    return {"pk": key.pk, "sk": key.sk, "uids": list(uids), "n": len(uids), "wv": written_whole}
+
+
+def make_evse(
+    key: Key, document: Mapping[str, Any], version: int, written_whole: int, at: str | None
+) -> Item:
+    """The item of an EVSE.
+
+    at: path of the EVSE in what the partner sent. Raises: InvalidParameters when it is too large.
+    """
+    item: Item = {
+        "pk": key.pk,
+        "sk": key.sk,
+        "uid": document["uid"],
+        "body": write_json(document),
+        "lu": sortable(document["last_updated"]),
+        "v": version,
+        "wv": written_whole,
+        "via": "location" if version == written_whole else "evse",
+    }
+    check_size(item, at)
+    return item
+
+
+def make_evses(pk: str, generation: str, documents: Iterable[Mapping[str, Any]], version: int) -> list[Item]:
+    """The items of all EVSEs of a location, in one write.
+
+    Raises: InvalidParameters when a uid is there twice or an EVSE is too large.
+    """
+    items: list[Item] = []
+    seen: set[str] = set()
+    for slot, document in enumerate(documents):
+        uid = fold(document["uid"])
+        if uid in seen:
+            raise InvalidParameters(f"{document['uid']!r} is there twice", field=f"evses.{slot}.uid")
+        seen.add(uid)
+        items.append(make_evse(evse_key(pk, generation, slot), document, version, version, f"evses.{slot}"))
+    return items
+
+
+def slot_of(roster: Item | None, uid: str) -> int | None:
+    """The place of an EVSE among its location's, None when there is no such EVSE."""
+    wanted = fold(uid)
+    uids = roster["uids"] if roster else []
+    return next((slot for slot, known in enumerate(uids) if fold(known) == wanted), None)
+
+
+def roster_agrees(header: Item, roster: Item | None) -> bool:
+    """Whether header and roster are of one state."""
+    if roster is None:
+        return bool(header["n"] == 0)
+    return bool((roster["n"], roster["wv"]) == (header["n"], header["wv"]) or header["n"] == roster["n"] == 0)
+
+
+def current_evses(header: Item, items: Iterable[Item]) -> list[Item]:
+    """Those of a location's items that are its EVSEs, in their order."""
+    prefix = generation_prefix(header["gen"])
+    return sorted((item for item in items if item["sk"].startswith(prefix)), key=lambda item: item["sk"])
+
+
+def evses_agree(header: Item, evses: Sequence[Item]) -> bool:
+    """Whether header and EVSEs are of one state."""
+    return (
+        len(evses) == header["n"]
+        and all(evse["wv"] == header["wv"] for evse in evses)
+        and max([header["hv"], *(evse["v"] for evse in evses)]) == header["v"]
+    )
+
+
+def whole_text(header: Item, evses: Sequence[Item]) -> JsonText:
+    """The location as it is to be answered, spliced from its items."""
+    members = [header["body"][1:-1]] if header["body"] != "{}" else []
+    if evses:
+        members.append(f'"evses":[{",".join(evse["body"] for evse in evses)}]')
+    members.append(f'"last_updated":{write_json(header["lu_text"])}')
+    return JsonText("{" + ",".join(members) + "}")

@@ -1,0 +1,151 @@
+"""Writing a location: all its items in one transaction, or a large one under a new generation.
+
+What a transaction cannot hold is first laid out where no reader looks, then one transaction turns
+header and roster to it. Every write has the condition that the header is as it was read.
+
+Source: LOC-03, LOC-14
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from chalicelib.protocol.json_text import write_json
+from chalicelib.storage import counters
+from chalicelib.storage.counters import Place
+from chalicelib.storage.items import item_size, new_version, place_of, put_over
+from chalicelib.storage.keys import Ref
+from chalicelib.storage.location_items import FIRST_GENERATION, evse_key, make_evse, make_evses, make_roster
+from chalicelib.storage.retry import draw_lot
+from chalicelib.storage.table import (
+    OPERATIONS_PER_TRANSACTION,
+    Conflict,
+    Delete,
+    Item,
+    Key,
+    Operation,
+    Put,
+    Table,
+    Update,
+)
+
+TRANSACTION_BYTES = 3_000_000
+"""How much one transaction may write; DynamoDB takes 4 MB, names and syntax included."""
+
+
+class LocationWriter:
+    """Writes of locations to a table; each raises Conflict when another change came between."""
+
+    def __init__(self, table: Table, clock: Callable[[], datetime]) -> None:
+        self._table = table
+        self._clock = clock
+
+    def write(
+        self,
+        ref: Ref,
+        header: Item | None,
+        place: Place,
+        document: Mapping[str, Any],
+        evses: Sequence[Mapping[str, Any]] | None,
+        source: str,
+    ) -> Item:
+        """Write a location over the header that was read, and return the new header.
+
+        place: where it shall stand. document: without `evses`. evses: all of them, None to keep them.
+        """
+        version = new_version(header, self._clock())
+        written = {
+            "pk": ref.key.pk,
+            "sk": ref.key.sk,
+            "ref": str(ref),
+            "body": write_json(
+                {name: value for name, value in document.items() if name not in ("evses", "last_updated")}
+            ),
+            "lu": place.last_updated,
+            "lu_text": document["last_updated"],
+            "v": version,
+            "hv": version,
+            "src": source,
+            "lp": place.partition,
+            "cr": place.number,
+        }
+        counted = counters.changes(place_of(header), place)
+        if evses is None and header is not None:
+            written |= {name: header[name] for name in ("wv", "gen", "n", "ev")}
+            self._table.transact([put_over(header, written), *counted])
+            return written
+        return self._write_whole(written, evses or (), header, counted)
+
+    def write_evse(
+        self, header: Item, roster: Item | None, slot: int | None, document: Mapping[str, Any], source: str
+    ) -> Item:
+        """Write one EVSE, lift the header that was read, and return the EVSE's item.
+
+        slot: the EVSE's place, None for a new one.
+        """
+        pk, number = header["pk"], header["n"]
+        key = evse_key(pk, header["gen"], number if slot is None else slot)
+        version = new_version(header, self._clock())
+        written = make_evse(key, document, version, header["wv"], at=None)
+        lifted = {"v": version, "src": source}
+        if written["lu"] >= header["lu"]:
+            lifted |= {"lu": written["lu"], "lu_text": document["last_updated"]}
+        operations: list[Operation] = [Put(written)]
+        if slot is None:
+            lifted |= {"n": number + 1, "ev": f"{header['gen']}:{number + 1}"}
+            uids = [*(roster["uids"] if roster else []), written["uid"]]
+            operations.append(Put(make_roster(pk, uids, header["wv"])))
+        expression = "SET " + ", ".join(f"#{name} = :{name}" for name in lifted)
+        values = {**lifted, "read": header["v"]}
+        operations.append(Update(Key(pk, header["sk"]), expression, values, "#v = :read"))
+        self._table.transact(
+            [*operations, *counters.changes(place_of(header), place_of({**header, **lifted}))]
+        )
+        return written
+
+    def _write_whole(
+        self,
+        written: Item,
+        documents: Sequence[Mapping[str, Any]],
+        header: Item | None,
+        counted: Sequence[Operation],
+    ) -> Item:
+        """Write a location with all its EVSEs, in one transaction where that is possible."""
+        pk, version, number = written["pk"], written["v"], len(documents)
+        generation, before = (header["gen"], header["n"]) if header else (FIRST_GENERATION, 0)
+        evses = make_evses(pk, generation, documents, version)
+        written |= {"wv": version, "gen": generation, "n": number, "ev": f"{generation}:{number}"}
+        roster = Put(make_roster(pk, [evse["uid"] for evse in evses], version))
+        operations = [put_over(header, written), *([roster] if number or before else []), *counted]
+        in_place: list[Operation] = [Put(evse) for evse in evses]
+        in_place += [Delete(evse_key(pk, generation, slot)) for slot in range(number, before)]
+        size = item_size(written) + sum(item_size(evse) for evse in evses)
+        if len(operations) + len(in_place) <= OPERATIONS_PER_TRANSACTION and size <= TRANSACTION_BYTES:
+            self._table.transact([*operations, *in_place])
+            return written
+        generation = f"{version:016x}{draw_lot()}"
+        written |= {"gen": generation, "ev": f"{generation}:{number}"}
+        self._turn_to(generation, evses, [put_over(header, written), *operations[1:]])
+        return written
+
+    def _turn_to(self, generation: str, evses: Sequence[Item], operations: Sequence[Operation]) -> None:
+        """Lay out EVSEs under a new generation, turn the location to it, and clear away older ones.
+
+        Older generations are those that are current no more, and those of writers that are bound to
+        fail or have died half-way: a writer that can still succeed has read the version of this
+        write, and its generation is newer.
+        """
+        keys = [evse_key(evse["pk"], generation, slot) for slot, evse in enumerate(evses)]
+        self._table.write_many({**evse, "sk": key.sk} for evse, key in zip(evses, keys, strict=True))
+        try:
+            self._table.transact(operations)
+        except Conflict:
+            self._table.write_many(delete=keys)
+            raise
+        older = "#pk = :pk AND #sk BETWEEN :first AND :last"
+        pk = operations[0].key.pk
+        values = {"pk": pk, "first": "E#", "last": evse_key(pk, generation, 0).sk}
+        left = [Key(item["pk"], item["sk"]) for item in self._table.query_all(older, values)]
+        self._table.write_many(delete=[key for key in left if key not in keys])

@@ -1,0 +1,304 @@
+"""Locations: a parent item with its EVSEs as items of their own.
+
+An item holds 400 KB at most and a write costs by the size of the item, so that a change of status at
+a site of 200 EVSEs must not rewrite the site. A location is therefore
+- a header (sk `#`): the location's JSON without `evses` and `last_updated`;
+- a roster (sk `E`): the uids of its EVSEs in their order, read only to find one by uid;
+- one item per EVSE (sk `E#{generation}#{slot}`) with its whole JSON, connectors included. A list
+  entry tells generation and number, so a page reads the EVSEs of fifty locations by their keys.
+
+Every change has the condition that the header is as it was read, and lifts the header's version; so
+one condition guards all items, and changes of two EVSEs of one location wait for each other. How it
+is read and written whole stands in `location_reader.py` and `location_writer.py`.
+
+Source: OCPI 2.2.1 mod_locations; LOC-03, LOC-05, LOC-06, LOC-13, LOC-14
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from chalicelib.errors import LocationNotFound
+from chalicelib.protocol.json_text import JsonText, read_json
+from chalicelib.protocol.pagination import Page, PageQuery
+from chalicelib.storage import counters
+from chalicelib.storage.items import next_place, sortable
+from chalicelib.storage.keys import Ref
+from chalicelib.storage.lists import Lists
+from chalicelib.storage.location_items import evse_key, roster_agrees, roster_key, slot_of, whole_text
+from chalicelib.storage.location_reader import LocationReader
+from chalicelib.storage.location_writer import LocationWriter
+from chalicelib.storage.objects import Known, Stored
+from chalicelib.storage.retry import attempts
+from chalicelib.storage.table import Conflict, Item, Key, Table
+
+
+@dataclass(frozen=True)
+class StoredEvse:
+    """An EVSE as it is in the table.
+
+    body: its whole JSON text, connectors included. last_updated: fixed-width sort key. via: whether
+    its last write was part of a write of the whole location, or of the EVSE alone.
+    """
+
+    uid: str
+    body: JsonText
+    last_updated: str
+    version: int
+    via: Literal["location", "evse"]
+
+
+@dataclass(frozen=True)
+class StoredLocation:
+    """A location as it is in the table, without its EVSEs.
+
+    body: JSON text without `evses` and `last_updated`. last_updated: fixed-width sort key;
+    last_updated_text: as it came. version: rises with every change of the location or of an EVSE;
+    header_version: version of the last write of the location itself. evse_count: how many EVSEs.
+    evses(): reads them (one call, more for a location above 1 MB), in their order.
+    """
+
+    ref: Ref
+    body: JsonText
+    last_updated: str
+    last_updated_text: str
+    version: int
+    header_version: int
+    source: str
+    partition: str
+    evse_count: int
+    evses: Callable[[], list[StoredEvse]] = field(repr=False, compare=False)
+
+    def document(self) -> dict[str, Any]:
+        """The location as parsed JSON, `last_updated` included, without `evses`."""
+        return {**read_json(str(self.body)), "last_updated": self.last_updated_text}
+
+
+@dataclass(frozen=True)
+class WriteLocation:
+    """Decision: the location is to read like this.
+
+    document: the location without `evses`, with `last_updated`. evses: all its EVSEs in their order,
+    None to keep the stored ones as they are. partition: as in `objects.Write`.
+    """
+
+    document: Mapping[str, Any]
+    evses: Sequence[Mapping[str, Any]] | None = None
+    partition: str | None = None
+
+
+@dataclass(frozen=True)
+class WriteEvse:
+    """Decision: the EVSE is to read like this; it carries `uid` and `last_updated`."""
+
+    document: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class LocationChange:
+    """What a change of a location did; `before is after` when nothing was written."""
+
+    before: StoredLocation | None
+    after: StoredLocation | None
+
+    @property
+    def written(self) -> bool:
+        """Whether anything was written."""
+        return self.before is not self.after
+
+    @property
+    def created(self) -> bool:
+        """Whether the location is new."""
+        return self.before is None and self.after is not None
+
+
+@dataclass(frozen=True)
+class EvseChange:
+    """What a change of an EVSE did; `before is after` when nothing was written."""
+
+    before: StoredEvse | None
+    after: StoredEvse | None
+
+    @property
+    def written(self) -> bool:
+        """Whether anything was written."""
+        return self.before is not self.after
+
+    @property
+    def created(self) -> bool:
+        """Whether the EVSE is new."""
+        return self.before is None and self.after is not None
+
+
+DecideLocation = Callable[[StoredLocation | None], WriteLocation | None]
+DecideEvse = Callable[[StoredEvse | None, StoredLocation], WriteEvse | None]
+
+
+class LocationStore:
+    """Locations and their EVSEs. A ref's module is "locations"."""
+
+    def __init__(self, table: Table, clock: Callable[[], datetime]) -> None:
+        self._table = table
+        self._clock = clock
+        self._lists = Lists(table, clock, counts_per_page=0)
+        self._reader = LocationReader(table)
+        self._writer = LocationWriter(table, clock)
+
+    def keys_for_get(self, ref: Ref) -> list[Key]:
+        """What `get_header` and `get_evse` read first; to be read together with the caller's token."""
+        return [ref.key, roster_key(ref.key.pk)]
+
+    def keys_for_change(self, ref: Ref, partition: str) -> list[Key]:
+        """What `change` reads; to be read together with the caller's token."""
+        return [ref.key, counters.root_key(partition)]
+
+    def keys_for_evse_change(self, ref: Ref) -> list[Key]:
+        """What `change_evse` reads first; to be read together with the caller's token."""
+        return self.keys_for_get(ref)
+
+    def keys_for_page(self, partitions: Sequence[str], query: PageQuery) -> list[Key]:
+        """What `page` reads of the counters; to be read together with the caller's token."""
+        return self._lists.keys(partitions, query)
+
+    def get(self, ref: Ref) -> JsonText | None:
+        """The whole location as it is to be answered; None when there is none. One call."""
+        whole = self._reader.read(ref.key.pk)
+        return whole_text(*whole) if whole else None
+
+    def get_whole(self, ref: Ref) -> Stored | None:
+        """Like `get`, with the version and origin that a push needs; body is the whole location."""
+        whole = self._reader.read(ref.key.pk)
+        if whole is None:
+            return None
+        header, evses = whole
+        return Stored(
+            ref=Ref.parse(header["ref"]),
+            body=whole_text(header, evses),
+            last_updated=header["lu"],
+            version=header["v"],
+            source=header["src"],
+            partition=header["lp"],
+        )
+
+    def get_header(self, ref: Ref, known: Known = None) -> StoredLocation | None:
+        """The location without its EVSEs; None when there is none."""
+        header = self._table.read([ref.key], known).get(ref.key)
+        return stored_location(header, self._evses_now) if header else None
+
+    def get_evse(self, ref: Ref, uid: str, known: Known = None) -> StoredEvse | None:
+        """One EVSE; None when there is no such location or EVSE. One call when `known` has the keys."""
+        for attempt in attempts():
+            found = self._find_evse(ref, uid, None if attempt else known)
+            if found is None:
+                return None
+            header, roster, slot, item = found
+            if roster_agrees(header, roster) and (item or slot is None):
+                return stored_evse(item) if item else None
+        raise AssertionError("attempts() raises")
+
+    def change(
+        self, ref: Ref, decide: DecideLocation, known: Known = None, *, partition: str, source: str
+    ) -> LocationChange:
+        """Change a location, with all its EVSEs or without; readers see all of the change or nothing.
+
+        decide, partition, source and what is raised: as in `ObjectStore.change`. One call, more when
+        the location has above 90 EVSEs.
+        """
+        for attempt in attempts():
+            items = self._table.read(self.keys_for_change(ref, partition), None if attempt else known)
+            header = items.get(ref.key)
+            before = stored_location(header, self._evses_then) if header else None
+            try:
+                decision = decide(before)
+                if decision is None:
+                    return LocationChange(before, before)
+                lu = sortable(decision.document["last_updated"])
+                place = next_place(self._table, header, decision.partition or partition, lu, items)
+                written = self._writer.write(ref, header, place, decision.document, decision.evses, source)
+            except Conflict:
+                continue
+            return LocationChange(before, stored_location(written, self._evses_now))
+        raise AssertionError("attempts() raises")
+
+    def change_evse(
+        self, ref: Ref, uid: str, decide: DecideEvse, known: Known = None, *, source: str
+    ) -> EvseChange:
+        """Change or add one EVSE and lift its location: one read and one transaction.
+
+        The location's `last_updated` becomes the EVSE's, or stays when it is newer (LOC-03, LOC-14).
+        Connectors are part of their EVSE. `source` is kept as the origin of the last change.
+        Raises: LocationNotFound when there is no such location (LOC-13), and as `ObjectStore.change`.
+        """
+        for attempt in attempts():
+            found = self._find_evse(ref, uid, None if attempt else known)
+            if found is None:
+                raise LocationNotFound
+            header, roster, slot, item = found
+            if not roster_agrees(header, roster) or (slot is not None and item is None):
+                continue
+            before = stored_evse(item) if item else None
+            try:
+                decision = decide(before, stored_location(header, self._evses_then))
+                if decision is None:
+                    return EvseChange(before, before)
+                written = self._writer.write_evse(header, roster, slot, decision.document, source)
+            except Conflict:
+                continue
+            return EvseChange(before, stored_evse(written))
+        raise AssertionError("attempts() raises")
+
+    def page(self, partitions: Sequence[str], query: PageQuery, known: Known = None) -> Page:
+        """One page of whole locations, as `ObjectStore.page`.
+
+        It ends early where its locations have more EVSEs than an answer or a few calls can hold.
+        """
+        listing = self._lists.read(partitions, query, known)
+        return listing.page(self._reader.texts(listing.entries))
+
+    def versions(self, partition: str) -> Iterator[tuple[Ref, int]]:
+        """Every location of a list with its version, oldest `last_updated` first; folded refs."""
+        return ((Ref.parse(entry["pk"]), entry["v"]) for entry in self._lists.versions(partition))
+
+    def _evses_now(self, header: Item) -> list[StoredEvse]:
+        whole = self._reader.read(header["pk"])
+        return [stored_evse(item) for item in whole[1]] if whole else []
+
+    def _evses_then(self, header: Item) -> list[StoredEvse]:
+        return [stored_evse(item) for item in self._reader.read_evses_of(header)]
+
+    def _find_evse(
+        self, ref: Ref, uid: str, known: Known
+    ) -> tuple[Item, Item | None, int | None, Item | None] | None:
+        """Header, roster, the EVSE's slot and its item; None when there is no such location."""
+        items = self._table.read(self.keys_for_evse_change(ref), known)
+        header, roster = items.get(ref.key), items.get(roster_key(ref.key.pk))
+        if header is None:
+            return None
+        slot = slot_of(roster, uid)
+        if slot is None:
+            return header, roster, None, None
+        return header, roster, slot, self._table.get(evse_key(ref.key.pk, header["gen"], slot))
+
+
+def stored_location(header: Item, read_evses: Callable[[Item], list[StoredEvse]]) -> StoredLocation:
+    """Read a header item."""
+    return StoredLocation(
+        ref=Ref.parse(header["ref"]),
+        body=JsonText(header["body"]),
+        last_updated=header["lu"],
+        last_updated_text=header["lu_text"],
+        version=header["v"],
+        header_version=header["hv"],
+        source=header["src"],
+        partition=header["lp"],
+        evse_count=header["n"],
+        evses=lambda: read_evses(header),
+    )
+
+
+def stored_evse(item: Item) -> StoredEvse:
+    """Read an EVSE's item, such as an image of a stream record."""
+    return StoredEvse(item["uid"], JsonText(item["body"]), item["lu"], item["v"], item["via"])

@@ -1,0 +1,223 @@
+"""Objects as JSON text: read, changed under a condition, listed in pages.
+
+An object is one item: its key, the few attributes that are searched, and its JSON text exactly as it
+is to be answered. It stands in one *list*, and a viewer is shown one or more lists, so what a viewer
+may see, what is counted for it and what it is sent on a page cannot differ. An object that a viewer
+may not see any more moves to another list.
+
+A change reads, decides and writes under the condition that nothing came between; if something did,
+it reads and decides again. What a list counts is written in the same transaction (`counters.py`),
+but only when it changes: a change of an object whose `last_updated` stays on the same day is one
+plain write.
+
+Source: OCPI 2.2.1 transport_and_format, Pagination
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from chalicelib.protocol.json_text import JsonText
+from chalicelib.protocol.pagination import Page, PageQuery
+from chalicelib.protocol.types import sort_key
+from chalicelib.storage import counters
+from chalicelib.storage.counters import Place
+from chalicelib.storage.items import delete_of, new_version, next_place, place_of, put_over, sortable
+from chalicelib.storage.keys import Ref as Ref
+from chalicelib.storage.lists import Lists
+from chalicelib.storage.retry import attempts
+from chalicelib.storage.table import Conflict, Item, Key, Table, Value
+
+Known = Mapping[Key, Item] | None
+"""Items that were read before, such as `request.snapshot`; what is missing is read."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An object as it is in the table.
+
+    body: its JSON text. last_updated: fixed-width sort key. version: rises with every write, also
+    over deletion and creation. source: id of the partner it came from, "" for our own.
+    partition: the list it stands in. extra: the attributes that the writer added.
+    """
+
+    ref: Ref
+    body: JsonText
+    last_updated: str
+    version: int
+    source: str
+    partition: str
+    extra: Mapping[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Write:
+    """Decision: the object is to read like this.
+
+    last_updated: as in the object (RFC 3339 text). partition: the list it shall stand in, if not
+    the one that `change` was called with; moving an object makes it the newest of its new list.
+    """
+
+    body: JsonText
+    last_updated: str
+    partition: str | None = None
+    extra: Mapping[str, Value] = field(default_factory=dict)
+
+
+class Remove:
+    """Decision: the object is to be deleted; nothing happens when there is none."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a change did; `before is after` when nothing was written."""
+
+    before: Stored | None
+    after: Stored | None
+
+    @property
+    def written(self) -> bool:
+        """Whether anything was written."""
+        return self.before is not self.after
+
+    @property
+    def created(self) -> bool:
+        """Whether the object is new."""
+        return self.before is None and self.after is not None
+
+
+Decide = Callable[[Stored | None], Write | Remove | None]
+
+
+def is_stale(current: Stored | None, last_updated: str) -> bool:
+    """Tell whether a change that carries this `last_updated` is older than what is stored.
+
+    last_updated: RFC 3339 text. Equal is not stale: a push that is repeated has its effect.
+    Source: LOC-14
+    """
+    return current is not None and sort_key(last_updated) < current.last_updated
+
+
+def object_item(ref: Ref, write: Write, place: Place, version: int, source: str) -> Item:
+    """The main item of an object."""
+    return {
+        **write.extra,
+        "pk": ref.key.pk,
+        "sk": ref.key.sk,
+        "ref": str(ref),
+        "body": write.body,
+        "lu": place.last_updated,
+        "v": version,
+        "src": source,
+        "lp": place.partition,
+        "cr": place.number,
+    }
+
+
+def stored_object(item: Item) -> Stored:
+    """Read a main item, such as an image of a stream record."""
+    return Stored(
+        ref=Ref.parse(item["ref"]),
+        body=JsonText(item["body"]),
+        last_updated=item["lu"],
+        version=item["v"],
+        source=item["src"],
+        partition=item["lp"],
+        extra={name: value for name, value in item.items() if name not in _OWN},
+    )
+
+
+_OWN = frozenset(("pk", "sk", "ref", "body", "lu", "v", "src", "lp", "cr"))
+
+
+class ObjectStore:
+    """The objects of every module but locations."""
+
+    def __init__(self, table: Table, clock: Callable[[], datetime]) -> None:
+        self._table = table
+        self._clock = clock
+        self._lists = Lists(table, clock)
+
+    def keys_for_get(self, ref: Ref) -> list[Key]:
+        """What `get` reads; to be read together with the caller's token."""
+        return [ref.key]
+
+    def keys_for_change(self, ref: Ref, partition: str) -> list[Key]:
+        """What `change` reads; to be read together with the caller's token."""
+        return [ref.key, counters.root_key(partition)]
+
+    def keys_for_page(self, partitions: Sequence[str], query: PageQuery) -> list[Key]:
+        """What `page` reads of the counters; to be read together with the caller's token."""
+        return self._lists.keys(partitions, query)
+
+    def get(self, ref: Ref, known: Known = None) -> Stored | None:
+        """Read one object; None when there is none. No call when `known` has it."""
+        item = self._table.read([ref.key], known).get(ref.key)
+        return stored_object(item) if item else None
+
+    def get_many(self, refs: Iterable[Ref]) -> dict[Ref, Stored]:
+        """Read objects, a hundred in a call; those that do not exist are absent."""
+        key_by_ref = {ref: ref.key for ref in refs}
+        items = self._table.get_many(key_by_ref.values())
+        return {ref: stored_object(items[key]) for ref, key in key_by_ref.items() if key in items}
+
+    def change(self, ref: Ref, decide: Decide, known: Known = None, *, partition: str, source: str) -> Change:
+        """Change one object by a pure decision on what is stored: one write, or one transaction.
+
+        decide: is given what is stored and returns what to do; it is called again when another
+        change came between, and what it raises passes through with nothing written.
+        partition: the list that the object shall stand in, unless the Write names another.
+        source: id of the partner that the change comes from, "" for our own.
+        Raises: InvalidParameters when the object is larger than an item may be, ServerError when
+        other changes keep coming between.
+        """
+        for attempt in attempts():
+            items = self._table.read(self.keys_for_change(ref, partition), None if attempt else known)
+            item = items.get(ref.key)
+            before = stored_object(item) if item else None
+            decision = decide(before)
+            try:
+                if isinstance(decision, Write):
+                    return Change(before, self._write(ref, decision, item, items, partition, source))
+                if isinstance(decision, Remove) and item:
+                    self._remove(item)
+                    return Change(before, None)
+            except Conflict:
+                continue
+            return Change(before, before)
+        raise AssertionError("attempts() raises")
+
+    def page(self, partitions: Sequence[str], query: PageQuery, known: Known = None) -> Page:
+        """One page of the lists, one list after the other, with the exact total.
+
+        Source: OCPI 2.2.1 transport_and_format, Pagination; PAG-02 … PAG-11
+        """
+        listing = self._lists.read(partitions, query, known)
+        items = self._table.get_many(entry.key for entry in listing.entries)
+        found = (items.get(entry.key) for entry in listing.entries)
+        return listing.page([JsonText(item["body"]) if item else None for item in found])
+
+    def versions(self, partition: str) -> Iterator[tuple[Ref, int]]:
+        """Every object of a list with its version, oldest `last_updated` first; folded refs."""
+        return ((Ref.parse(entry["pk"]), entry["v"]) for entry in self._lists.versions(partition))
+
+    def _write(
+        self,
+        ref: Ref,
+        decision: Write,
+        item: Item | None,
+        items: Mapping[Key, Item],
+        partition: str,
+        source: str,
+    ) -> Stored:
+        place = next_place(
+            self._table, item, decision.partition or partition, sortable(decision.last_updated), items
+        )
+        written = object_item(ref, decision, place, new_version(item, self._clock()), source)
+        self._table.transact([put_over(item, written), *counters.changes(place_of(item), place)])
+        return stored_object(written)
+
+    def _remove(self, item: Item) -> None:
+        self._table.transact([delete_of(item), *counters.changes(place_of(item), None)])

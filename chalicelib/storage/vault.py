@@ -1,0 +1,40 @@
+"""Secrets at rest: sealed with a KMS key, opened once per process.
+
+A partner's token opened for the first time costs a call to KMS; afterwards the process remembers it,
+because every push to that partner needs it.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import botocore.session
+
+
+class Vault:
+    """Seals and opens short secrets under one KMS key."""
+
+    def __init__(self, kms: Any, key_id: str) -> None:
+        self._kms = kms
+        self._key_id = key_id
+        self._opened: dict[str, str] = {}
+
+    def seal(self, secret: str) -> str:
+        """Encrypt a secret of at most 4 KB; returns text that can be stored."""
+        sealed = self._kms.encrypt(KeyId=self._key_id, Plaintext=secret.encode())["CiphertextBlob"]
+        return base64.b64encode(sealed).decode()
+
+    def open(self, sealed: str) -> str:
+        """Decrypt what `seal` returned."""
+        secret = self._opened.get(sealed)
+        if secret is None:
+            blob = base64.b64decode(sealed)
+            secret = self._kms.decrypt(KeyId=self._key_id, CiphertextBlob=blob)["Plaintext"].decode()
+            self._opened[sealed] = secret
+        return secret
+
+
+def kms_client() -> Any:
+    """Make the client, once per process."""
+    return botocore.session.get_session().create_client("kms")

@@ -1,0 +1,159 @@
+"""`./ocpi`: the operator's command line.
+
+It stands beside chalicelib, not in it, because it runs on a person's machine and is never deployed;
+and beside infra, because most of it is a thin client of a node's operator door that works the same
+against the sandbox and a deployed node. Which node: `--node` picks one of the running sandbox;
+`--url` and `--key`, or OCPI_OPERATOR_URL and OCPI_OPERATOR_KEY, name any other.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli.doctor import examine
+from cli.nodes import NodeChoice, choose_node
+from cli.operator_door import DoorError, OperatorDoor
+from cli.operator_key import make_operator_key
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Look after an OCPI node: its partners, its keys, what it sends.",
+)
+
+PTMOB = "ptmob"
+
+
+@app.callback()
+def which_node(
+    context: typer.Context,
+    node: Annotated[str, typer.Option(help="A node of the running sandbox: cpo, hub or emsp.")] = "cpo",
+    url: Annotated[
+        str | None, typer.Option(envvar="OCPI_OPERATOR_URL", help="Any node's operator URL.")
+    ] = None,
+    key: Annotated[str | None, typer.Option(envvar="OCPI_OPERATOR_KEY", help="The key to its door.")] = None,
+) -> None:
+    context.obj = NodeChoice(node, url, key)
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+)
+def certify(context: typer.Context) -> None:
+    """Run MOBI.E's 33 scenarios, against the sandbox or deployed nodes (`certify --help` tells more)."""
+    from certification.runner import main
+
+    raise typer.Exit(main(context.args))
+
+
+@app.command()
+def partners(context: typer.Context) -> None:
+    """List the partners and how they are."""
+    for partner in _door(context).all("partners"):
+        roles = ", ".join(
+            f"{each['role']} {each['country_code']}/{each['party_id']}" for each in partner["roles"]
+        )
+        typer.echo(f"{partner['id']}  {partner['status']:<12}  {partner['name']}  {roles}".rstrip())
+
+
+@app.command()
+def invite(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="What to call the partner.")],
+    raw_token: Annotated[bool, typer.Option(help="It sends tokens raw, not in Base64 (OCPI 2.2).")] = False,
+    ptmob: Annotated[bool, typer.Option(help="It follows MOBI.E's profile (location ids).")] = False,
+) -> None:
+    """Make a first token for a partner that will register here."""
+    body = {"name": name, **_partner_flags(raw_token, ptmob)}
+    _show(_door(context).post("partners", "invitations", body=body))
+
+
+@app.command()
+def register(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="What to call the partner.")],
+    versions_url: Annotated[str, typer.Argument(help="Its versions URL.")],
+    token: Annotated[
+        str,
+        typer.Option(prompt=True, hide_input=True, help="The first token it gave; asked for if left out."),
+    ],
+    raw_token: Annotated[bool, typer.Option(help="Send it tokens raw, not in Base64 (OCPI 2.2).")] = False,
+    ptmob: Annotated[bool, typer.Option(help="It follows MOBI.E's profile (location ids).")] = False,
+) -> None:
+    """Register this node at a partner."""
+    body = {"name": name, "versions_url": versions_url, "token": token, **_partner_flags(raw_token, ptmob)}
+    _show(_door(context).post("partners", "registrations", body=body))
+
+
+@app.command()
+def rotate(context: typer.Context, partner_id: str) -> None:
+    """Exchange both tokens with a partner and announce the endpoints again."""
+    _show(_door(context).put("partners", partner_id, "credentials", body={}))
+
+
+@app.command()
+def reserve_location_id(
+    context: typer.Context,
+    location: Annotated[
+        Path | None, typer.Argument(help="JSON file with what is known of the location.")
+    ] = None,
+) -> None:
+    """Ask the hub for the id of a location to come."""
+    body = json.loads(location.read_text(encoding="utf-8")) if location else {}
+    typer.echo(_door(context).post("location-ids", body=body)["id"])
+
+
+@app.command()
+def broadcasts(context: typer.Context) -> None:
+    """Show what waits for each partner, what was delivered, refused or given up."""
+    for partner in _door(context).all("broadcasts"):
+        _show(partner)
+
+
+@app.command()
+def operator_key(
+    stage: Annotated[str, typer.Option(help="The node's stage: its table is ocpi-node-STAGE.")],
+    name: Annotated[str, typer.Option(help="Whose key it is.")] = "operator",
+) -> None:
+    """Make a key to a deployed node's operator door and print it, this once. Needs AWS credentials."""
+    typer.echo(make_operator_key(stage, name))
+
+
+@app.command()
+def doctor(context: typer.Context) -> None:
+    """Check this machine and the node that was chosen."""
+    findings = list(examine(context.obj))
+    for finding in findings:
+        typer.echo(f"{'ok  ' if finding.is_fine else 'FAIL'}  {finding.what}: {finding.told}")
+    raise typer.Exit(0 if all(finding.is_fine for finding in findings) else 1)
+
+
+def main() -> None:
+    """Run the command line; what a node refuses is told in one line."""
+    try:
+        app()
+    except DoorError as error:
+        typer.echo(f"ocpi: {error}", err=True)
+        raise SystemExit(1) from None
+
+
+def _door(context: typer.Context) -> OperatorDoor:
+    node = choose_node(context.obj)
+    return OperatorDoor(node.operator_url, node.operator_key)
+
+
+def _partner_flags(raw_token: bool, ptmob: bool) -> dict[str, Any]:
+    return {"token_encoding": "raw" if raw_token else "base64", "profiles": [PTMOB] if ptmob else []}
+
+
+def _show(document: Any) -> None:
+    typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+if __name__ == "__main__":
+    main()

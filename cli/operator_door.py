@@ -1,0 +1,89 @@
+"""A client of a node's operator door: JSON under `/operator`, opened with a Bearer key.
+
+Lists are followed by their `Link`, and what the door refuses is raised with the words of its
+problem document (RFC 9457), so that a person sees which field is wrong.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import quote, urljoin
+
+import urllib3
+
+from chalicelib.protocol.json_text import write_json
+
+TIMEOUT_SECONDS = 60.0
+
+
+class DoorError(Exception):
+    """The door refused or did not answer; the text is for a person."""
+
+    def __init__(self, message: str, http_status: int | None = None) -> None:
+        super().__init__(message)
+        self.http_status = http_status
+
+
+class OperatorDoor:
+    """One node's operator door. Safe to use from several threads."""
+
+    def __init__(self, operator_url: str, key: str) -> None:
+        self._url = operator_url.rstrip("/")
+        self._headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+        self._http = urllib3.PoolManager(maxsize=8, retries=False, timeout=TIMEOUT_SECONDS)
+
+    def get(self, *path: str) -> Any:
+        """Read one object. Raises: DoorError."""
+        return self._send("GET", self._at(path))[0]
+
+    def put(self, *path: str, body: object) -> Any:
+        """Create or replace one object. Raises: DoorError."""
+        return self._send("PUT", self._at(path), body)[0]
+
+    def post(self, *path: str, body: object) -> Any:
+        """Ask for something to be made or done. Raises: DoorError."""
+        return self._send("POST", self._at(path), body)[0]
+
+    def delete(self, *path: str) -> Any:
+        """Delete one object. Raises: DoorError."""
+        return self._send("DELETE", self._at(path))[0]
+
+    def all(self, *path: str) -> Iterator[Any]:
+        """Read a list, page after page. Raises: DoorError."""
+        url: str | None = self._at(path)
+        while url is not None:
+            page, headers = self._send("GET", url)
+            yield from page
+            next_page = re.search(r'<([^>]*)>;\s*rel="?next"?', headers.get("Link", ""))
+            url = urljoin(url, next_page[1]) if next_page else None
+
+    def count(self, *path: str) -> int:
+        """Tell how many objects a list has, without reading it. Raises: DoorError."""
+        _, headers = self._send("GET", self._at(path) + "?limit=1")
+        return int(headers["X-Total-Count"])
+
+    def _at(self, path: tuple[str, ...]) -> str:
+        return "/".join([self._url, *(quote(part, safe="") for part in path)])
+
+    def _send(self, method: str, url: str, body: object = None) -> tuple[Any, Mapping[str, str]]:
+        payload = None if body is None else write_json(body).encode("utf-8")
+        try:
+            answer = self._http.request(method, url, body=payload, headers=self._headers)
+        except urllib3.exceptions.HTTPError as error:
+            raise DoorError(f"no answer from {url}: {error}") from error
+        if answer.status >= 400:
+            raise DoorError(f"{method} {url}: {_explain(answer)}", answer.status)
+        return (json.loads(answer.data) if answer.data else None), answer.headers
+
+
+def _explain(answer: urllib3.BaseHTTPResponse) -> str:
+    try:
+        problem = json.loads(answer.data)
+        fields = "; ".join(f"{each['field']}: {each['detail']}" for each in problem.get("errors", []))
+        told = problem.get("detail") or problem.get("title") or problem.get("status_message")
+    except (ValueError, AttributeError, KeyError, TypeError):
+        return f"HTTP {answer.status} {answer.data[:200].decode(errors='replace')}"
+    return f"HTTP {answer.status} {told}" + (f" ({fields})" if fields else "")

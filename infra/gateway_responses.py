@@ -1,0 +1,81 @@
+"""What API Gateway answers by itself, as OCPI envelopes.
+
+A request that reaches no function of ours (unknown path, undeclared method, body too large, a
+function that crashed) is answered by the gateway, by default with `{"message": ...}` and, for a
+path that it does not know, with 403. A partner's parser expects an envelope on every answer and
+404 for what is not there. The deployed gateway is set to these answers, and the local one
+(`infra/local/gateway.py`) gives the same.
+
+A path that is not ours comes out of API Gateway in two ways: as MISSING_AUTHENTICATION_TOKEN, or,
+when the request has an Authorization header that is not an AWS signature (an OCPI one never is),
+as INVALID_SIGNATURE.
+
+Source: OCPI 2.2.1 transport_and_format_response_format, status_codes; TRN-16, TRN-18, STA-03
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class GatewayResponse:
+    """One answer of the gateway's own. `type` is API Gateway's name for the occasion."""
+
+    type: str
+    http_status: int | None
+    """None keeps what API Gateway chose."""
+    status_code: int
+    status_message: str
+
+    def envelope(self, timestamp: str) -> str:
+        """Write the answer's body."""
+        return json.dumps(
+            {
+                "status_code": self.status_code,
+                "status_message": self.status_message,
+                "timestamp": timestamp,
+            }
+        )
+
+
+UNKNOWN_PATH = GatewayResponse("MISSING_AUTHENTICATION_TOKEN", 404, 2001, "no such path or method")
+BAD_SIGNATURE = GatewayResponse("INVALID_SIGNATURE", 404, 2001, "no such path or method")
+TOO_LARGE = GatewayResponse("REQUEST_TOO_LARGE", 413, 2001, "the body is larger than 10 MB")
+THROTTLED = GatewayResponse("THROTTLED", 429, 2000, "too many requests")
+TIMED_OUT = GatewayResponse("INTEGRATION_TIMEOUT", 504, 3000, "no answer in time")
+CLIENT_FAULT = GatewayResponse("DEFAULT_4XX", None, 2000, "the request was refused")
+SERVER_FAULT = GatewayResponse("DEFAULT_5XX", None, 3000, "the server failed to answer")
+
+ALL = (UNKNOWN_PATH, BAD_SIGNATURE, TOO_LARGE, THROTTLED, TIMED_OUT, CLIENT_FAULT, SERVER_FAULT)
+
+ECHOED_HEADERS = ("X-Request-ID", "X-Correlation-ID")
+
+# Spec: an envelope needs a timestamp in RFC 3339, and a gateway response can insert only
+# variables, none of which is one ($context.requestTime is in the Common Log Format). So the
+# deployed answers carry a fixed, valid, obviously unreal one; HTTP's own Date header is right.
+FIXED_TIMESTAMP = "1970-01-01T00:00:00Z"
+
+
+def cloudformation_resources(rest_api: Any) -> dict[str, dict[str, Any]]:
+    """Describe the answers as AWS::ApiGateway::GatewayResponse resources, by logical id.
+
+    rest_api: the template's way to say the id of the API, such as {"Ref": "RestAPI"}.
+    """
+    resources = {}
+    for response in ALL:
+        properties: dict[str, Any] = {
+            "RestApiId": rest_api,
+            "ResponseType": response.type,
+            "ResponseParameters": {
+                f"gatewayresponse.header.{name}": f"method.request.header.{name}" for name in ECHOED_HEADERS
+            },
+            "ResponseTemplates": {"application/json": response.envelope(FIXED_TIMESTAMP)},
+        }
+        if response.http_status is not None:
+            properties["StatusCode"] = str(response.http_status)
+        logical_id = "Answer" + response.type.title().replace("_", "")
+        resources[logical_id] = {"Type": "AWS::ApiGateway::GatewayResponse", "Properties": properties}
+    return resources

@@ -1,0 +1,154 @@
+"""The embedded AWS: ministack as a child process, on loopback, its state kept in a folder.
+
+Run as a module (`python -m infra.local.emulator`) this is that child. It adds to ministack what
+the sandbox needs and ministack lacks:
+
+* **Streams survive a restart.** ministack saves tables, queues and keys when it stops, but not the
+  records of a table's stream; a change that had not been broadcast yet would never be. We save
+  those that no reader has confirmed (the checkpoints of `stream_reader.py`).
+* **No orphan.** It stops, and saves, when everything that uses it is gone (`children.py`).
+
+ministack writes its state when it stops in an orderly way: what a `kill -9` of the emulator itself
+cuts off is lost since the last start.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+from botocore.config import Config
+
+from infra.local import checkpoints, children
+from infra.local.children import Child, ChildFailed
+
+REGION = "eu-west-1"
+ATTEMPTS = 3
+# Any key will do for an emulator. A person's real ones must not even be tried.
+_NO_PROFILE: dict[str, Any] = {"profile": (None, [], None, None)}
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "sandbox", "AWS_SECRET_ACCESS_KEY": "sandbox"}
+
+
+class Emulator:
+    """A running ministack."""
+
+    def __init__(self, state_dir: Path, *, persist: bool) -> None:
+        self._state_dir = state_dir
+        self._persist = persist
+        self._child: Child | None = None
+        self.endpoint_url = ""
+
+    def start(self) -> None:
+        """Start it on a free port and wait until it answers.
+
+        Raises: ChildFailed when it does not come up.
+        """
+        for _ in range(ATTEMPTS - 1):
+            try:
+                return self._start_on(children.free_port())
+            except ChildFailed:
+                # Somebody else may have taken the port since we looked.
+                self.stop()
+        return self._start_on(children.free_port())
+
+    def environment(self) -> dict[str, str]:
+        """Tell botocore, in a node, to talk to this emulator."""
+        return {
+            **CREDENTIALS,
+            "AWS_ENDPOINT_URL": self.endpoint_url,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        }
+
+    def client(self, service: str) -> Any:
+        """Make the client of a service."""
+        session = botocore.session.Session(session_vars=_NO_PROFILE)
+        return session.create_client(
+            service,
+            region_name=REGION,
+            endpoint_url=self.endpoint_url,
+            aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+            config=Config(proxies={}),
+        )
+
+    @property
+    def child(self) -> Child:
+        assert self._child is not None, "not started"
+        return self._child
+
+    def stop(self) -> None:
+        """Stop it in an orderly way; it saves its state first."""
+        if self._child is not None:
+            self._child.stop()
+
+    def _start_on(self, port: int) -> None:
+        self.endpoint_url = f"http://127.0.0.1:{port}"
+        self._state_dir.mkdir(parents=True, exist_ok=True)
+        self._child = Child(
+            "emulator",
+            [sys.executable, "-m", "infra.local.emulator"],
+            self._environment(port),
+            log=self._state_dir / "logs" / "emulator.log",
+        )
+        self._child.start()
+        self._child.wait_until_answering(f"{self.endpoint_url}/_ministack/health")
+
+    def _environment(self, port: int) -> dict[str, str]:
+        return children.clean_environment() | {
+            "BIND_HOST": "127.0.0.1",
+            "GATEWAY_PORT": str(port),
+            "MINISTACK_REGION": REGION,
+            "PERSIST_STATE": "1" if self._persist else "0",
+            "STATE_DIR": str(self._state_dir / "aws"),
+            "TMPDIR": str(self._state_dir),
+            # Not ours to use: it would listen on more ports and look after Docker containers.
+            "IOT_MTLS_ENABLED": "0",
+            "SFTP_ENABLED": "0",
+            "DOCKER_HOST": "unix:///nonexistent",
+        }
+
+
+def keep_streams(directory: Path) -> None:
+    """Make ministack's DynamoDB save and restore the stream records that wait for a reader.
+
+    directory: where the readers of the streams keep their checkpoints.
+    """
+    from ministack.services import dynamodb
+
+    save, restore = dynamodb.get_state, dynamodb.load_persisted_state
+
+    def save_with_streams() -> dict[str, Any]:
+        waiting = type(dynamodb._stream_records)()
+        for (account, region, table), records in dynamodb._stream_records.all_items():
+            confirmed = checkpoints.oldest(directory, table)
+            kept = [record for record in records if record["dynamodb"]["SequenceNumber"] > confirmed]
+            waiting.set_scoped(account, region, table, copy.deepcopy(kept))
+        return {**save(), "stream_records": waiting}
+
+    def restore_with_streams(state: dict[str, Any]) -> None:
+        restore(state)
+        dynamodb._stream_records.update(state.get("stream_records", {}))
+
+    dynamodb.get_state = save_with_streams
+    dynamodb.load_persisted_state = restore_with_streams
+
+
+def main() -> None:
+    """Be the child process."""
+    children.stop_with_parent()
+    tempfile.tempdir = os.environ["TMPDIR"]
+    import ministack.app
+
+    keep_streams(Path(os.environ["STATE_DIR"]).with_name("checkpoints"))
+    ministack.app.main()
+
+
+if __name__ == "__main__":
+    main()

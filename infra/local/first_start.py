@@ -1,0 +1,60 @@
+"""What a fresh sandbox needs to be a network: partners that know each other, and data at the CPO.
+
+Everything goes through the operators' doors, as a person would do it, and is done once: what a
+former start did is found there and left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from cli.operator_door import OperatorDoor
+from infra.local import network_seed
+
+SEED_THREADS = 4
+
+
+def connect(
+    client: OperatorDoor, client_name: str, server: OperatorDoor, server_name: str, profiles: Sequence[str]
+) -> bool:
+    """Have `client` register at `server`, which invites it first.
+
+    profiles: switched on for the other side, at both. Returns False when they were connected before.
+    """
+    known = {partner["name"]: partner["status"] for partner in client.all("partners")}
+    if known.get(server_name) in ("REGISTERED", "OFFLINE"):
+        return False
+    invitation = server.post(
+        "partners", "invitations", body={"name": client_name, "profiles": list(profiles)}
+    )
+    client.post(
+        "partners",
+        "registrations",
+        body={
+            "name": server_name,
+            "versions_url": invitation["versions_url"],
+            "token": invitation["token"],
+            "profiles": list(profiles),
+        },
+    )
+    return True
+
+
+def seed(cpo: OperatorDoor, party_id: str, sites: int, report: Callable[[str], None]) -> None:
+    """Give the CPO a network of so many sites; goes on where a former start stopped."""
+    network = network_seed.generate(sites, party_id=party_id)
+    missing = network.locations[cpo.count("locations") :]
+    if not missing:
+        return
+    report(f"Creating {len(network.tariffs)} tariffs and {len(missing)} locations at the CPO ...")
+    for tariff in network.tariffs:
+        cpo.put("tariffs", tariff["id"], body=tariff)
+
+    def put(location: dict[str, Any]) -> None:
+        cpo.put("locations", location["id"], body=location)
+
+    with ThreadPoolExecutor(SEED_THREADS) as pool:
+        for _ in pool.map(put, missing):
+            pass

@@ -1,0 +1,116 @@
+"""`make run`: a sandbox in the foreground, until Ctrl-C or SIGTERM.
+
+Prints where everything is, and `READY` as the last line once all three nodes answer. If one of its
+processes ends, it says which and why, and stops the others.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from cli.operator_door import DoorError
+from infra.local.children import PROJECT, ChildFailed
+from infra.local.sandbox import CPO, EMSP, PLAYERS, Player, Sandbox, SandboxError
+
+WATCH_SECONDS = 0.5
+PRICES = '[{"price_components": [{"type": "ENERGY", "price": 0.25, "step_size": 1}]}]'
+
+
+class _Stop(BaseException):
+    """Somebody wants us to end."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a sandbox until told to stop. Returns the exit code."""
+    options = _read_arguments(arguments)
+    _on_signal(_raise_stop)
+    sandbox = Sandbox(
+        port=options.port,
+        state_dir=options.state_dir,
+        seed_sites=options.sites,
+        persist=True,
+        report=_say,
+    )
+    try:
+        sandbox.start()
+        _say(_picture(sandbox))
+        _say("READY")
+        _watch(sandbox)
+    except _Stop:
+        _say("\nStopping ...")
+        return 0
+    except (SandboxError, ChildFailed, DoorError) as error:
+        _say(f"\nThe sandbox cannot run: {error}")
+        return 1
+    finally:
+        # Once is enough: a second Ctrl-C must not cut short what the first one began.
+        _on_signal(signal.SIG_IGN)
+        sandbox.stop()
+
+
+def _watch(sandbox: Sandbox) -> NoReturn:
+    while not (dead := sandbox.dead_children()):
+        time.sleep(WATCH_SECONDS)
+    raise ChildFailed("\n".join(f"{child.name} ended\n{child.end_of_log()}" for child in dead))
+
+
+def _picture(sandbox: Sandbox) -> str:
+    lines = [""]
+    for player in PLAYERS:
+        node = sandbox.describe()[player.name]
+        lines += [
+            f"{player.name.upper():5}{player.title} ({player.country_code}/{player.party_id})",
+            f"     versions  {node['versions_url']}",
+            f"     operator  {node['operator_url']}",
+            f"     key       {node['operator_key']}",
+        ]
+    lines += [
+        "",
+        "Create a tariff at the CPO, and see it at the eMSP:",
+        f"  {_curl(sandbox, CPO, 'tariffs/MINE')} -X PUT -H 'Content-Type: application/json' \\",
+        f'    -d \'{{"currency": "EUR", "elements": {PRICES}}}\'',
+        f"  {_curl(sandbox, EMSP, 'tariffs')}",
+        "",
+        f"Data, keys and logs are in {_short(sandbox.state_dir)}; Ctrl-C stops everything.",
+    ]
+    return "\n".join(lines)
+
+
+def _curl(sandbox: Sandbox, player: Player, path: str) -> str:
+    node = sandbox.describe()[player.name]
+    return f"curl -H 'Authorization: Bearer {node['operator_key']}' {node['operator_url']}/{path}"
+
+
+def _short(path: Path) -> str:
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def _read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make run", description="Run three OCPI nodes on this machine.")
+    parser.add_argument("--port", type=int, default=8000, help="of the CPO; the hub and the eMSP are next")
+    parser.add_argument("--sites", type=int, default=60, help="how many sites the CPO has")
+    parser.add_argument("--state-dir", type=Path, default=PROJECT / ".local")
+    return parser.parse_args(arguments)
+
+
+def _on_signal(handler: object) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, handler)  # type: ignore[arg-type]
+
+
+def _raise_stop(*_: object) -> None:
+    raise _Stop
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,276 @@
+"""The sandbox: an embedded AWS and three nodes, a CPO, a hub that plays MOBI.E, and an eMSP.
+
+`make run` runs it (`run.py`). Tests and the certification use it as a library:
+
+    with Sandbox(seed_sites=5) as sandbox:
+        sandbox.describe()["hub"]["versions_url"]
+
+which takes free ports, keeps nothing and needs no folder. Whatever way it ends, nothing that it
+started is left running (`children.py`).
+
+Order matters when it stops: first the nodes, all at once, which finish what they have in hand; then
+the emulator, which saves what they left.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import socket
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+from cli.operator_door import OperatorDoor
+from infra import resources
+from infra.local import children, first_start, operator_keys
+from infra.local.children import Child, ChildFailed
+from infra.local.emulator import Emulator
+from infra.local.node_process import OPERATOR_KEY
+
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Player:
+    """One of the three, and the party it plays."""
+
+    name: str
+    role: str
+    country_code: str
+    party_id: str
+    title: str
+
+    def parties(self) -> str:
+        """Write OCPI_PARTIES."""
+        role = {
+            "role": self.role,
+            "country_code": self.country_code,
+            "party_id": self.party_id,
+            "business_details": {"name": self.title},
+        }
+        return json.dumps([role])
+
+
+CPO = Player("cpo", "CPO", "PT", "ABC", "Alfa Charging")
+HUB = Player("hub", "HUB", "PT", "MOB", "MOBI.E (sandbox)")
+EMSP = Player("emsp", "EMSP", "PT", "EVI", "Evia Mobility")
+PLAYERS = (CPO, HUB, EMSP)
+
+
+class SandboxError(RuntimeError):
+    """The sandbox cannot run here; the text says why, for a person."""
+
+
+class Sandbox:
+    """Three nodes and their AWS, from `start` to `stop`.
+
+    port: of the CPO; the hub and the eMSP have the next two. 0 takes free ones.
+    state_dir: where data, keys and logs are kept; None is a temporary folder.
+    seed_sites: how many sites the CPO has; persist: whether the data outlives the sandbox.
+    environment: variables for single nodes, such as {"hub": {"OCPI_FRESHNESS_SECONDS": "2"}}.
+    connected: whether the CPO and the eMSP are registered at the hub.
+    """
+
+    def __init__(
+        self,
+        *,
+        port: int = 0,
+        state_dir: Path | None = None,
+        seed_sites: int = 0,
+        persist: bool = False,
+        environment: Mapping[str, Mapping[str, str]] | None = None,
+        connected: bool = True,
+        app: str = "app:app",
+        report: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        self._port = port
+        self._is_temporary = state_dir is None
+        self.state_dir = Path(tempfile.mkdtemp(prefix="ocpi-")) if state_dir is None else state_dir.resolve()
+        self._seed_sites = seed_sites
+        self._environment = dict(environment or {})
+        self._connected = connected
+        self._app = app
+        self._report = report
+        self._lock: IO[str] | None = None
+        self.emulator = Emulator(self.state_dir, persist=persist)
+        self._ports: dict[str, int] = {}
+        self._nodes: dict[str, Child] = {}
+        self._keys: dict[str, str] = {}
+        self._resources: dict[str, dict[str, str]] = {}
+
+    def __enter__(self) -> Sandbox:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        exception_type: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start everything and wait until it answers.
+
+        Raises: SandboxError when a port is taken or the folder is in use; ChildFailed when a
+        process does not come up; DoorError when the nodes refuse to be set up.
+        """
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Stop everything that runs. Data stays if it was to persist."""
+        if self._lock is None:
+            return
+        (self.state_dir / "sandbox.json").unlink(missing_ok=True)
+        if self._nodes:
+            with ThreadPoolExecutor(len(self._nodes)) as pool:
+                for _ in pool.map(Child.stop, self._nodes.values()):
+                    pass
+        self.emulator.stop()
+        if self._is_temporary:
+            shutil.rmtree(self.state_dir, ignore_errors=True)
+        self._lock.close()
+        self._lock = None
+
+    def describe(self) -> dict[str, dict[str, str]]:
+        """Tell where the nodes are and how to open their doors: what sandbox.json holds."""
+        return {
+            player.name: {
+                "versions_url": f"{self.public_url(player)}/ocpi/versions",
+                "operator_url": f"{self.public_url(player)}/operator",
+                "operator_key": self._keys[player.name],
+                "country_code": player.country_code,
+                "party_id": player.party_id,
+            }
+            for player in PLAYERS
+        }
+
+    def public_url(self, player: Player) -> str:
+        """Give a node's URL."""
+        return f"http://{LOOPBACK}:{self._ports[player.name]}"
+
+    def door(self, player: Player) -> OperatorDoor:
+        """Open a node's operator door."""
+        return OperatorDoor(f"{self.public_url(player)}/operator", self._keys[player.name])
+
+    def node(self, player: Player) -> Child:
+        """Give a node's process."""
+        return self._nodes[player.name]
+
+    def start_node(self, player: Player) -> None:
+        """Start a node again that was stopped or killed, on the port it had."""
+        self._launch(player, children.listen(self._ports[player.name]))
+        self.node(player).wait_until_answering(f"{self.public_url(player)}/ocpi/versions")
+
+    def dead_children(self) -> list[Child]:
+        """Name the processes that should run and do not."""
+        return [child for child in [self.emulator.child, *self._nodes.values()] if not child.is_running()]
+
+    def _start(self) -> None:
+        self._take_folder()
+        listeners = self._take_ports()
+        self._report("Starting the embedded AWS ...")
+        self.emulator.start()
+        self._keys = operator_keys.read_or_make(self.state_dir, [player.name for player in PLAYERS])
+        for player in PLAYERS:
+            self._resources[player.name] = resources.make_node_resources(player.name, self.emulator.client)
+        self._report("Starting the nodes ...")
+        for player in PLAYERS:
+            self._launch(player, listeners[player.name])
+        for player in PLAYERS:
+            self.node(player).wait_until_answering(f"{self.public_url(player)}/ocpi/versions")
+        if self._connected:
+            self._connect()
+        if self._seed_sites:
+            first_start.seed(self.door(CPO), CPO.party_id, self._seed_sites, self._report)
+        self._write_description()
+
+    def _take_folder(self) -> None:
+        self.state_dir.mkdir(parents=True, exist_ok=True)
+        lock = (self.state_dir / "lock").open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.close()
+            raise SandboxError(f"another sandbox runs on {self.state_dir}: stop it first") from None
+        self._lock = lock
+
+    def _take_ports(self) -> dict[str, socket.socket]:
+        listeners: dict[str, socket.socket] = {}
+        for offset, player in enumerate(PLAYERS):
+            wanted = self._port + offset if self._port else 0
+            try:
+                listener = children.listen(wanted)
+            except OSError as error:
+                for taken in listeners.values():
+                    taken.close()
+                raise SandboxError(
+                    f"port {wanted} for the {player.name} cannot be taken ({error.strerror}): stop what "
+                    f"listens there, or move all three with PORT=9000 make run"
+                ) from None
+            listeners[player.name] = listener
+            self._ports[player.name] = listener.getsockname()[1]
+        return listeners
+
+    def _launch(self, player: Player, listener: socket.socket) -> None:
+        """Start a node on a listening socket, which becomes its own."""
+        # The node also holds the emulator's lifeline: even if we are killed, it can still store
+        # what it has in hand, and the emulator ends, and saves, only after it.
+        lifeline = self.emulator.child.lifeline.fileno()
+        child = Child(
+            player.name,
+            [
+                sys.executable,
+                "-m",
+                "infra.local.node_process",
+                *("--listener", str(listener.fileno())),
+                *("--state-dir", str(self.state_dir)),
+                *("--app", self._app),
+            ],
+            self._node_environment(player),
+            log=self.state_dir / "logs" / f"{player.name}.log",
+            pass_fds=[listener.fileno(), lifeline],
+        )
+        self._nodes[player.name] = child
+        with listener:
+            child.start()
+
+    def _node_environment(self, player: Player) -> dict[str, str]:
+        return {
+            **children.clean_environment(),
+            **self.emulator.environment(),
+            **self._resources[player.name],
+            "OCPI_PARTIES": player.parties(),
+            "OCPI_PUBLIC_URL": self.public_url(player),
+            "OCPI_ALLOW_LOOPBACK": "1",
+            OPERATOR_KEY: self._keys[player.name],
+            **self._environment.get(player.name, {}),
+        }
+
+    def _connect(self) -> None:
+        hub = self.door(HUB)
+        for player, profiles in ((CPO, ["ptmob"]), (EMSP, [])):
+            if first_start.connect(self.door(player), player.title, hub, HUB.title, profiles):
+                self._report(f"Registered {player.title} at {HUB.title}.")
+
+    def _write_description(self) -> None:
+        file = self.state_dir / "sandbox.json"
+        with open(os.open(file, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="utf-8") as out:
+            json.dump(self.describe(), out, indent=2)
+            out.write("\n")
+
+
+__all__ = ["CPO", "EMSP", "HUB", "PLAYERS", "ChildFailed", "Player", "Sandbox", "SandboxError"]

@@ -1,0 +1,35 @@
+"""Nodes for the certification's tests: a description without nodes, and a sandbox that runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from certification.nodes import ROLES, Nodes, read_nodes
+
+
+@pytest.fixture
+def some_nodes() -> Nodes:
+    """A description of nodes where nobody listens."""
+    return read_nodes(
+        {
+            role: {
+                "versions_url": f"http://127.0.0.1:9/{role}/versions",
+                "operator_url": f"http://127.0.0.1:9/{role}/operator",
+                "operator_key": f"key-of-{role}",
+                "country_code": "PT",
+                "party_id": role[:3].upper(),
+            }
+            for role in ROLES
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def sandbox_nodes() -> Iterator[Nodes]:
+    """Three nodes that run, connected, with a small CPO; one sandbox for all tests that need it."""
+    from infra.local.sandbox import Sandbox
+
+    with Sandbox(seed_sites=12) as sandbox:
+        yield read_nodes(sandbox.describe())

@@ -1,0 +1,83 @@
+"""The probe keeps copies as the specification tells a receiver to."""
+
+from __future__ import annotations
+
+from certification.copies import Copies
+from certification.ocpi import Party
+from certification.samples import as_pushed, evse, location, tariff
+
+OWNER = Party("PT", "ABC")
+EARLIER, LATER = "2026-01-01T00:00:00.000Z", "2026-01-01T00:00:01.000Z"
+
+
+def copies_with_a_site() -> Copies:
+    copies = Copies()
+    copies.answer("PUT", "locations", (*OWNER, "L1"), as_pushed(location("L1"), OWNER, "L1", EARLIER))
+    return copies
+
+
+def test_put_creates_then_replaces() -> None:
+    copies = Copies()
+
+    first = copies.answer("PUT", "tariffs", (*OWNER, "T1"), as_pushed(tariff("0.10"), OWNER, "T1"))
+    second = copies.answer("PUT", "tariffs", (*OWNER, "T1"), as_pushed(tariff("0.20"), OWNER, "T1", LATER))
+
+    assert (first.http_status, second.http_status) == (201, 200)
+    held = copies.get("tariffs", OWNER, "t1")  # ids are CiStrings: TYP-01
+    assert held is not None and held["last_updated"] == LATER
+
+
+def test_put_under_another_owner_is_refused() -> None:
+    """Source: OCPI 2.2.1 transport_and_format_errors; TRN-27"""
+    outcome = Copies().answer("PUT", "tariffs", ("PT", "MOB", "T1"), as_pushed(tariff(), OWNER, "T1"))
+
+    assert outcome.status_code == 2001
+
+
+def test_delete_is_for_tariffs_only() -> None:
+    """Source: OCPI 2.2.1 mod_locations; LOC-10, TAR-04"""
+    copies = copies_with_a_site()
+    copies.answer("PUT", "tariffs", (*OWNER, "T1"), as_pushed(tariff(), OWNER, "T1"))
+
+    assert copies.answer("DELETE", "tariffs", (*OWNER, "T1"), None).http_status == 200
+    assert copies.answer("DELETE", "tariffs", (*OWNER, "T1"), None).http_status == 404
+    assert copies.answer("DELETE", "locations", (*OWNER, "L1"), None).http_status == 405
+
+
+def test_put_of_an_evse_leaves_its_sibling_and_lifts_the_location() -> None:
+    """Source: OCPI 2.2.1 mod_locations_put_method; LOC-05"""
+    copies = copies_with_a_site()
+
+    copies.answer("PUT", "locations", (*OWNER, "L1", "L1-1"), evse("L1-1", LATER, "CHARGING"))
+
+    site = copies.get("locations", OWNER, "L1")
+    assert site is not None and site["last_updated"] == LATER
+    assert [each["status"] for each in site["evses"]] == ["CHARGING", "AVAILABLE"]
+
+
+def test_patch_of_a_connector_changes_what_it_says_and_lifts_both_parents() -> None:
+    """Source: OCPI 2.2.1 mod_locations_patch_method; LOC-06"""
+    copies = copies_with_a_site()
+    change = {"tariff_ids": ["T1"], "last_updated": LATER}
+
+    copies.answer("PATCH", "locations", (*OWNER, "L1", "L1-1", "L1-1-01"), change)
+
+    site = copies.get("locations", OWNER, "L1")
+    assert site is not None
+    plug = site["evses"][0]["connectors"][0]
+    assert plug["tariff_ids"] == ["T1"] and plug["standard"] == "IEC_62196_T2"
+    assert {site["last_updated"], site["evses"][0]["last_updated"], plug["last_updated"]} == {LATER}
+
+
+def test_patch_without_last_updated_is_refused() -> None:
+    """Source: OCPI 2.2.1 mod_locations_patch_method; LOC-07"""
+    outcome = copies_with_a_site().answer("PATCH", "locations", (*OWNER, "L1"), {"name": "x"})
+
+    assert outcome.status_code == 2001
+
+
+def test_a_child_of_an_unknown_location_is_404() -> None:
+    """Source: LOC-13"""
+    outcome = Copies().answer("PUT", "locations", (*OWNER, "L9", "E1"), evse("E1", LATER))
+
+    assert (outcome.http_status, outcome.status_code) == (404, 2003)

@@ -1,0 +1,69 @@
+"""A trial states what it expects, waits for it, and undoes what it did."""
+
+from __future__ import annotations
+
+import pytest
+
+from certification.nodes import Nodes
+from certification.refuted import Refuted
+from certification.trial import Trial
+from certification.web import Web
+
+
+@pytest.fixture
+def trial(some_nodes: Nodes) -> Trial:
+    return Trial(some_nodes, None, Web(), deadline_s=0.05)
+
+
+def test_an_expectation_that_does_not_hold_is_told(trial: Trial) -> None:
+    trial.expect(True, "this holds")
+    with pytest.raises(Refuted, match="the sky is green"):
+        trial.expect(False, "the sky is green")
+
+
+def test_waiting_notes_how_long_it_took(trial: Trial) -> None:
+    looks = iter([False, True])
+
+    trial.eventually("it arrives", lambda: next(looks))
+
+    assert trial.evidence[0].startswith("it arrives: after 0.")
+
+
+def test_waiting_names_the_places_that_are_missing(trial: Trial) -> None:
+    with pytest.raises(Refuted, match="the tariff, at the eMSP: within"):
+        trial.all_eventually("the tariff", {"at the hub": lambda: True, "at the eMSP": lambda: False})
+
+
+def test_a_refusal_while_waiting_is_told_with_the_deadline(trial: Trial) -> None:
+    def look() -> bool:
+        raise Refuted("the door answers 200, not 503")
+
+    with pytest.raises(Refuted, match=r"it arrives.*\(the door answers 200, not 503\)"):
+        trial.eventually("it arrives", look)
+
+
+def test_what_was_done_last_is_undone_first(trial: Trial) -> None:
+    undone: list[str] = []
+    trial.afterwards("one", lambda: undone.append("one"))
+    trial.afterwards("two", lambda: undone.append("two"))
+
+    assert trial.clean_up() == []
+    assert undone == ["two", "one"]
+
+
+def test_what_cannot_be_undone_does_not_keep_the_rest_from_being_undone(trial: Trial) -> None:
+    undone: list[str] = []
+
+    def fail() -> None:
+        raise ValueError("no")
+
+    trial.afterwards("one", lambda: undone.append("one"))
+    trial.afterwards("two", fail)
+
+    assert trial.clean_up() == ["two: no"]
+    assert undone == ["one"]
+
+
+def test_without_a_probe_the_evidence_says_what_is_not_shown(trial: Trial) -> None:
+    assert not trial.has_probe("the old token's 401")
+    assert "the old token's 401" in trial.evidence[0]

@@ -1,0 +1,126 @@
+"""The commands ask the node's door for the right thing and show what it says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from cli import main
+from cli.operator_door import DoorError
+
+PARTNER = {
+    "id": "p-1",
+    "name": "MOBI.E",
+    "status": "REGISTERED",
+    "roles": [{"role": "HUB", "country_code": "PT", "party_id": "MOB"}],
+}
+
+
+class CannedDoor:
+    """An operator's door that remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[Any] = []
+
+    def all(self, *path: str) -> Iterator[Any]:
+        self.asked.append(("GET", *path))
+        yield from {"partners": [PARTNER], "broadcasts": [{"partner_id": "p-1", "waiting": 3}]}[path[0]]
+
+    def post(self, *path: str, body: object) -> Any:
+        self.asked.append(("POST", *path, body))
+        return {"id": "LSB-00693", "versions_url": "https://here/ocpi/versions", "token": "A"}
+
+    def put(self, *path: str, body: object) -> Any:
+        self.asked.append(("PUT", *path, body))
+        if path[1] == "unknown":
+            raise DoorError("HTTP 404 unknown partner", 404)
+        return PARTNER
+
+
+@pytest.fixture
+def door(monkeypatch: pytest.MonkeyPatch) -> CannedDoor:
+    canned = CannedDoor()
+    monkeypatch.setattr(main, "_door", lambda context: canned)
+    return canned
+
+
+def run(*arguments: str, typed: str = "") -> Any:
+    result = CliRunner().invoke(main.app, list(arguments), input=typed)
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def test_partners_are_listed_with_status_and_roles(door: CannedDoor) -> None:
+    assert run("partners").output.split() == ["p-1", "REGISTERED", "MOBI.E", "HUB", "PT/MOB"]
+
+
+def test_an_invitation_shows_the_versions_url_and_the_token(door: CannedDoor) -> None:
+    result = run("invite", "MOBI.E", "--ptmob", "--raw-token")
+
+    body = {"name": "MOBI.E", "token_encoding": "raw", "profiles": ["ptmob"]}
+    assert door.asked == [("POST", "partners", "invitations", body)]
+    assert json.loads(result.output)["token"] == "A"
+
+
+def test_registering_asks_for_the_token_and_does_not_show_it(door: CannedDoor) -> None:
+    result = run("register", "MOBI.E", "https://there/versions", typed="secret-token\n")
+
+    [(_, *path, body)] = door.asked
+    assert path == ["partners", "registrations"]
+    assert body["token"] == "secret-token"
+    assert "secret-token" not in result.output
+
+
+def test_rotating_puts_the_credentials_anew(door: CannedDoor) -> None:
+    run("rotate", "p-1")
+
+    assert door.asked == [("PUT", "partners", "p-1", "credentials", {})]
+
+
+def test_reserving_a_location_id_sends_what_is_known_and_prints_the_id(
+    door: CannedDoor, tmp_path: Path
+) -> None:
+    known = tmp_path / "location.json"
+    known.write_text('{"city": "Lisboa"}')
+
+    result = run("reserve-location-id", str(known))
+
+    assert door.asked == [("POST", "location-ids", {"city": "Lisboa"})]
+    assert result.output == "LSB-00693\n"
+
+
+def test_broadcasts_are_shown_per_partner(door: CannedDoor) -> None:
+    assert json.loads(run("broadcasts").output) == {"partner_id": "p-1", "waiting": 3}
+
+
+def test_what_the_door_refuses_is_one_line_and_exit_code_1(
+    door: CannedDoor, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["ocpi", "rotate", "unknown"])
+
+    with pytest.raises(SystemExit) as ended:
+        main.main()
+
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == "ocpi: HTTP 404 unknown partner\n"
+
+
+def test_the_certification_gets_its_own_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Any] = []
+
+    def certification(arguments: Any) -> int:
+        seen.append(list(arguments))
+        return 3
+
+    monkeypatch.setattr("certification.runner.main", certification)
+
+    result = run("certify", "--only", "2.1", "--help")
+
+    assert seen == [["--only", "2.1", "--help"]]
+    assert result.exit_code == 3

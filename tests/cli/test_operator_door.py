@@ -1,0 +1,93 @@
+"""The client of the operator's door: lists followed to their end, refusals in a person's words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from cli.operator_door import DoorError, OperatorDoor
+
+
+class CannedDoor(BaseHTTPRequestHandler):
+    """A door with three tariffs in pages of two, that refuses one PUT."""
+
+    seen: list[tuple[str, str, str | None, bytes]] = []
+
+    def do_GET(self) -> None:
+        self._note(b"")
+        if "limit=1" in self.path:
+            self._answer(200, [{"id": "1"}], {"X-Total-Count": "3"})
+        elif "offset=2" in self.path:
+            self._answer(200, [{"id": "3"}])
+        else:
+            link = '</operator/tariffs?offset=2>; rel="next"'
+            self._answer(200, [{"id": "1"}, {"id": "2"}], {"Link": link})
+
+    def do_PUT(self) -> None:
+        self._note(self.rfile.read(int(self.headers["Content-Length"])))
+        problem = {
+            "title": "Bad Request",
+            "detail": "the tariff is not valid",
+            "errors": [{"field": "currency", "pointer": "/currency", "detail": "is missing"}],
+        }
+        self._answer(400, problem)
+
+    def do_DELETE(self) -> None:
+        self._note(b"")
+        self._answer(204, None)
+
+    def _note(self, body: bytes) -> None:
+        self.seen.append((self.command, self.path, self.headers["Authorization"], body))
+
+    def _answer(self, status: int, document: Any, headers: dict[str, str] | None = None) -> None:
+        body = b"" if document is None else json.dumps(document).encode()
+        self.send_response(status)
+        for name, value in {**(headers or {}), "Content-Length": str(len(body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def door() -> Iterator[OperatorDoor]:
+    CannedDoor.seen.clear()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), CannedDoor)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield OperatorDoor(f"http://127.0.0.1:{server.server_port}/operator/", "the-key")
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_list_is_followed_to_its_end(door: OperatorDoor) -> None:
+    assert [tariff["id"] for tariff in door.all("tariffs")] == ["1", "2", "3"]
+    assert door.count("tariffs") == 3
+
+
+def test_the_key_goes_with_every_request_and_ids_are_encoded(door: OperatorDoor) -> None:
+    door.delete("tariffs", "A/B *")
+
+    assert CannedDoor.seen == [("DELETE", "/operator/tariffs/A%2FB%20%2A", "Bearer the-key", b"")]
+
+
+def test_a_refusal_names_the_field_and_numbers_keep_their_digits(door: OperatorDoor) -> None:
+    with pytest.raises(
+        DoorError, match=r"HTTP 400 the tariff is not valid \(currency: is missing\)"
+    ) as refused:
+        door.put("tariffs", "T1", body={"price": Decimal("0.250")})
+
+    assert refused.value.http_status == 400
+    assert CannedDoor.seen[-1][3] == b'{"price":0.250}'
+
+
+def test_a_door_that_does_not_answer_is_named() -> None:
+    with pytest.raises(DoorError, match="no answer from http://127.0.0.1:1/operator/partners"):
+        OperatorDoor("http://127.0.0.1:1/operator", "k").get("partners")

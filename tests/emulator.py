@@ -1,0 +1,62 @@
+"""An AWS for tests of races and transactions, which moto in process does not get right under threads.
+
+Import the fixtures into a folder's conftest.py:
+
+    from tests.emulator import dynamodb as dynamodb
+    from tests.emulator import emulator as emulator
+    from tests.emulator import table as table
+
+One emulator serves a session; every test has a table of its own.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from chalicelib.storage.table import Table, dynamodb_client
+from infra.local.emulator import CREDENTIALS, REGION, Emulator
+from infra.resources import create_table
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    """A running emulator: `emulator.client("sqs")`, `emulator.environment()`."""
+    running = Emulator(tmp_path_factory.mktemp("emulator"), persist=False)
+    running.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def dynamodb(emulator: Emulator) -> Iterator[Any]:
+    """The client as a node makes it."""
+    client = make_dynamodb_client(emulator)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def table(emulator: Emulator, dynamodb: Any) -> Table:
+    """A table that no other test uses."""
+    return make_table(dynamodb)
+
+
+def make_dynamodb_client(emulator: Emulator) -> Any:
+    """The client as a node makes it, against an emulator."""
+    return dynamodb_client(
+        endpoint_url=emulator.endpoint_url,
+        region_name=REGION,
+        aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+    )
+
+
+def make_table(dynamodb: Any) -> Table:
+    """A new table as every node has it."""
+    return Table(dynamodb, create_table(dynamodb, f"test-{next(_numbers)}"))

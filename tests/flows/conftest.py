@@ -1,0 +1,132 @@
+"""The three nodes of the sandbox, started once, and third parties that come and go.
+
+Every story brings partners of its own, with party ids that nobody else uses, and takes them away again:
+the nodes are shared, and none of the stories depends on what another one left behind.
+"""
+
+from __future__ import annotations
+
+import itertools
+from base64 import b64encode
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from infra.local.sandbox import Sandbox
+from tests.third_party.connection import Connection
+from tests.third_party.objects import Party
+from tests.third_party.operator_door import Node
+from tests.third_party.partner import TOKEN_MARK, Partner
+
+ROLES = ("cpo", "hub", "emsp")
+FRESHNESS_SECONDS = 6
+TOKENS: set[str] = set()
+PARTY_IDS = map(
+    "".join, itertools.product("XYZ", "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
+)
+
+
+class Guests:
+    """The third parties of one story."""
+
+    def __init__(self, nodes: dict[str, Node]) -> None:
+        self.nodes = nodes
+        self._partners: list[Partner] = []
+        self._visited: list[tuple[Node, str]] = []
+
+    def partner(self, role: str, party: Party | None = None, **options: Any) -> Partner:
+        """A partner with a party of its own, known to nobody yet."""
+        partner = Partner(role, party or Party("PT", next(PARTY_IDS)), **options)
+        self._partners.append(partner)
+        return partner
+
+    def invitation(self, partner: Partner, node: Node, **options: object) -> tuple[str, str]:
+        """The versions URL and token A that the node's operator hands to a partner."""
+        self.expect(partner, node)
+        if partner.raw_tokens:
+            options.setdefault("token_encoding", "raw")
+        invited = node.invite(name_of(partner), **options)
+        return invited["versions_url"], invited["token"]
+
+    def knock(self, partner: Partner, node: Node, **options: object) -> Connection:
+        """Invited, and the node discovered with token A; not registered."""
+        return partner.knock(*self.invitation(partner, node, **options))
+
+    def connect(self, partner: Partner, node: Node, **options: object) -> Connection:
+        """The partner registered at the node."""
+        return partner.register(*self.invitation(partner, node, **options))
+
+    def join(self, role: str, node: Node, **options: Any) -> Connection:
+        """A new partner, registered at the node; its `partner` is the partner."""
+        return self.connect(self.partner(role, **options), node)
+
+    def expect(self, partner: Partner, node: Node) -> None:
+        """Take the partner off the node again when the story ends."""
+        self._visited.append((node, name_of(partner)))
+
+    def leave(self) -> None:
+        for node in self.nodes.values():
+            node.withdraw()
+        for node in {node.role: node for node, _ in self._visited}.values():
+            names = {name for visited, name in self._visited if visited.role == node.role}
+            for known in node.partners():
+                if known["name"] in names and known["status"] != "UNREGISTERED":
+                    node.call("DELETE", "partners", known["id"])
+        for partner in self._partners:
+            TOKENS.update(line.outbound_token for line in partner.connections)
+            partner.stop()
+
+
+def name_of(partner: Partner) -> str:
+    return f"Third party {partner.party.party_id}"
+
+
+@pytest.fixture(scope="session")
+def nodes() -> Iterator[dict[str, Node]]:
+    environment = {role: {"OCPI_FRESHNESS_SECONDS": str(FRESHNESS_SECONDS)} for role in ROLES}
+    with Sandbox(seed_sites=5, environment=environment, app="tests.flows.quick_timers:app") as sandbox:
+        described = sandbox.describe()
+        yield {role: Node.read(role, described[role]) for role in ROLES}
+        logs = {file.name: file.read_text() for file in (sandbox.state_dir / "logs").iterdir()}
+    expect_quiet_logs(logs, {described[role]["operator_key"] for role in ROLES})
+
+
+def expect_quiet_logs(logs: dict[str, str], keys: set[str]) -> None:
+    """Nothing that the stories did, bad input included, met a fault of ours; and no log tells a token."""
+    assert logs
+    for name, text in logs.items():
+        assert "unforeseen failure" not in text, name
+        assert "failed by our own fault" not in text, name
+        for token in {*TOKENS, *keys, TOKEN_MARK, b64encode(TOKEN_MARK.encode()).decode()}:
+            assert token not in text, name
+
+
+@pytest.fixture
+def cpo(nodes: dict[str, Node]) -> Node:
+    return nodes["cpo"]
+
+
+@pytest.fixture
+def hub(nodes: dict[str, Node]) -> Node:
+    return nodes["hub"]
+
+
+@pytest.fixture
+def emsp(nodes: dict[str, Node]) -> Node:
+    return nodes["emsp"]
+
+
+@pytest.fixture
+def guests(nodes: dict[str, Node]) -> Iterator[Guests]:
+    story = Guests(nodes)
+    yield story
+    story.leave()
+
+
+@pytest.fixture(scope="module")
+def lodgers(nodes: dict[str, Node]) -> Iterator[Guests]:
+    """Guests that stay for a whole module, where nothing that happens may change them."""
+    story = Guests(nodes)
+    yield story
+    story.leave()

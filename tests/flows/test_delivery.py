@@ -1,0 +1,180 @@
+"""Pushes to partners that fail: retried while fresh, given up as OFFLINE, looked for, and caught up with.
+
+A fault (500, 3xxx, no envelope, no answer) is worth another try; a refusal (2xxx, 4xx) is final. What is sent
+after an outage is the state of now, never a message that was kept. One partner's trouble is no other's.
+Chapter: OCPI 2.2.1 transport_and_format_offline_behaviour, status_codes; TRN-32, STA-15, TRP-10.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.flows.conftest import FRESHNESS_SECONDS, Guests, name_of
+from tests.third_party import faults
+from tests.third_party.faults import Fault
+from tests.third_party.objects import location
+from tests.third_party.operator_door import Node, plain
+from tests.third_party.partner import Partner
+from tests.third_party.server import Received
+from tests.third_party.waiting import eventually
+
+PASSING: dict[str, Fault] = {
+    "500": faults.answer_500,
+    "3000": faults.refuse_3000,
+    "a web page": faults.answer_web_page,
+    "a bare list": faults.answer_bare_list,
+    "a hang-up": faults.hang_up,
+}
+FINAL: dict[str, Fault] = {"2001": faults.refuse_2001, "401": faults.refuse_401, "405": faults.refuse_405}
+UNTIL_OFFLINE = FRESHNESS_SECONDS + 20
+
+
+def currency(partner: Partner, key: tuple[str, ...]) -> str | None:
+    return (partner.held("tariffs", *key) or {}).get("currency")
+
+
+def once(key: tuple[str, ...], fault: Fault) -> Fault:
+    """Misbehave the first time that one tariff is pushed."""
+    return faults.only(lambda got: got.segments == key, faults.times(1, fault))
+
+
+def attempts(partner: Partner, key: tuple[str, ...]) -> list[Received]:
+    return [got for got in partner.pushes("tariffs") if got.segments == key]
+
+
+def broadcasts(node: Node, partner: Partner) -> dict[str, Any]:
+    known = node.partner(name_of(partner))
+    assert known
+    return node.broadcasts_to(known["id"])
+
+
+@pytest.mark.parametrize("fault", PASSING.values(), ids=list(PASSING))
+def test_a_fault_is_tried_again_until_it_passes(cpo: Node, guests: Guests, fault: Fault) -> None:
+    """Every attempt is a request of its own. Source: TRN-17, TRN-32"""
+    partner = guests.join("EMSP", cpo).partner
+
+    key = (*cpo.party, f"F-{partner.party.party_id}")
+    with partner.misbehaving("tariffs", once(key, fault)):
+        cpo.offer(key[2])
+        eventually(lambda: partner.held("tariffs", *key))
+
+    tries = attempts(partner, key)
+    assert len(tries) >= 2
+    assert len({got.headers["x-request-id"] for got in tries}) == len(tries)
+    assert cpo.status_of(name_of(partner)) == "REGISTERED"
+
+
+@pytest.mark.parametrize("fault", FINAL.values(), ids=list(FINAL))
+def test_a_refusal_is_final_and_recorded(cpo: Node, guests: Guests, fault: Fault) -> None:
+    """Not sent again while the object stays as it is; the next change is. Source: STA-15"""
+    partner = guests.join("EMSP", cpo).partner
+    with partner.misbehaving("tariffs", fault):
+        key = cpo.offer(f"R-{partner.party.party_id}")
+        partner.wait_for_push("tariffs", *key)
+        eventually(lambda: broadcasts(cpo, partner)["refused"], what="the refusal on the operator's door")
+
+    assert partner.held("tariffs", *key) is None
+    cpo.offer(key[2], currency="NOK")
+    eventually(lambda: currency(partner, key) == "NOK")
+    assert len(attempts(partner, key)) == 2
+    assert cpo.status_of(name_of(partner)) == "REGISTERED"
+
+
+def test_an_outage_ends_with_the_state_of_now(cpo: Node, guests: Guests) -> None:
+    """OFFLINE after the freshness window; nothing is sent meanwhile; then what was missed, as it is now.
+
+    Source: TRN-32, TRP-10
+    """
+    partner = guests.join("EMSP", cpo).partner
+    mine = partner.party.party_id
+    kept = cpo.offer(f"KEPT-{mine}")
+    deleted = cpo.offer(f"DEL-{mine}")
+    eventually(lambda: partner.held("tariffs", *kept) and partner.held("tariffs", *deleted))
+    place = f"L-{mine}"
+    with partner.misbehaving("*", faults.answer_500):
+        cpo.offer(kept[2], currency="NOK")
+        eventually(lambda: cpo.status_of(name_of(partner)) == "OFFLINE", within=UNTIL_OFFLINE)
+        pushed = len(partner.pushes("tariffs"))
+        cpo.offer(kept[2], currency="SEK")
+        cpo.offer(kept[2], currency="DKK")
+        cpo.ask("DELETE", "tariffs", deleted[2])
+        cpo.ask("PUT", "locations", place, document=plain(location(cpo.party, place)))
+        cpo.ask("PATCH", "locations", place, "E1", document={"status": "CHARGING"})
+        partner.server.wait_for(lambda got: got.module == "versions" and got.method == "GET", count=3)
+        assert len(partner.pushes("tariffs")) == pushed
+
+    eventually(lambda: cpo.status_of(name_of(partner)) == "REGISTERED")
+    eventually(lambda: currency(partner, kept) == "DKK")
+    eventually(lambda: partner.held("tariffs", *deleted) is None)
+    eventually(lambda: partner.held("locations", *cpo.party, place) == cpo.ask("GET", "locations", place))
+    late = [got.document["currency"] for got in attempts(partner, kept) if got.body][-1:]
+    assert late == ["DKK"]
+    assert "SEK" not in [got.document.get("currency") for got in attempts(partner, kept)]
+
+
+def test_a_partner_that_is_offline_may_still_call(cpo: Node, guests: Guests) -> None:
+    """It pulls to get in step again. Source: TRN-32"""
+    line = guests.join("EMSP", cpo)
+    partner = line.partner
+    with partner.misbehaving("*", faults.answer_500):
+        key = cpo.offer(f"PULL-{partner.party.party_id}")
+        eventually(lambda: cpo.status_of(name_of(partner)) == "OFFLINE", within=UNTIL_OFFLINE)
+
+        assert key[2] in {found["id"] for found in line.pull("tariffs", limit=50)}
+
+
+def test_one_partners_trouble_delays_no_other(cpo: Node, guests: Guests) -> None:
+    """Neither one that never answers nor one that answers nonsense."""
+    silent, broken = guests.join("EMSP", cpo).partner, guests.join("EMSP", cpo).partner
+    well = guests.join("EMSP", cpo).partner
+    mine = well.party.party_id
+
+    with (
+        silent.misbehaving("tariffs", faults.stay_silent),
+        broken.misbehaving("tariffs", faults.answer_web_page),
+    ):
+        keys = [cpo.offer(f"W{number}-{mine}") for number in range(10)]
+        for key in keys:
+            well.wait_for_push("tariffs", *key, within=5)
+
+
+def test_changes_while_a_push_is_under_way_are_gathered(cpo: Node, guests: Guests) -> None:
+    """The partner ends with the last state, and is not sent every one on the way."""
+    partner = guests.join("EMSP", cpo).partner
+    currencies = [f"X{letter}{other}" for letter in "AB" for other in "ABCDEFGHIJ"]
+    key = (*cpo.party, f"G-{partner.party.party_id}")
+    with partner.misbehaving("tariffs", once(key, faults.answer_500)):
+        cpo.offer(key[2])
+        partner.wait_for_push("tariffs", *key)
+        for each in currencies:
+            cpo.offer(key[2], currency=each)
+
+    eventually(lambda: currency(partner, key) == currencies[-1])
+    assert len(attempts(partner, key)) < len(currencies)
+
+
+def test_pushes_of_one_object_never_overtake_each_other(cpo: Node, guests: Guests) -> None:
+    partner = guests.join("EMSP", cpo).partner
+    place = f"O-{partner.party.party_id}"
+    cpo.ask("PUT", "locations", place, document=plain(location(cpo.party, place)))
+    for number in range(15):
+        cpo.ask("PATCH", "locations", place, "E1", document={"floor_level": str(number)})
+
+    eventually(lambda: partner.held("locations", *cpo.party, place) == cpo.ask("GET", "locations", place))
+    times = [got.document["last_updated"] for got in partner.pushes("locations") if got.segments[2] == place]
+    assert times == sorted(times)
+
+
+def test_what_was_delivered_is_no_longer_waiting(cpo: Node, guests: Guests) -> None:
+    partner = guests.join("EMSP", cpo).partner
+    key = cpo.offer(f"D-{partner.party.party_id}")
+    partner.wait_for_push("tariffs", *key)
+
+    eventually(lambda: broadcasts(cpo, partner)["delivered"])
+
+    told = broadcasts(cpo, partner)
+    assert not told["waiting"]
+    assert not told["refused"]
+    assert not told["dead"]

@@ -1,0 +1,129 @@
+"""One description makes the local resources and the deployed ones alike."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from typing import Any
+
+from infra import resources
+from infra.local.emulator import Emulator
+
+
+def test_a_table_is_made_as_the_description_says(emulator: Emulator) -> None:
+    dynamodb = emulator.client("dynamodb")
+
+    name = resources.create_table(dynamodb, f"table-{uuid.uuid4()}")
+
+    table = dynamodb.describe_table(TableName=name)["Table"]
+    indexes = {index["IndexName"]: index for index in table["GlobalSecondaryIndexes"]}
+    assert [key["AttributeName"] for key in table["KeySchema"]] == ["pk", "sk"]
+    assert [key["AttributeName"] for key in indexes["by_created"]["KeySchema"]] == ["lp", "cr"]
+    assert [key["AttributeName"] for key in indexes["by_updated"]["KeySchema"]] == ["lp", "lu"]
+    assert set(indexes["by_created"]["Projection"]["NonKeyAttributes"]) == {"ev", "hidden"}
+    assert set(indexes["by_updated"]["Projection"]["NonKeyAttributes"]) == {"v", "ev", "hidden"}
+    assert table["StreamSpecification"] == {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
+    assert table["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
+    time_to_live = dynamodb.describe_time_to_live(TableName=name)["TimeToLiveDescription"]
+    assert time_to_live == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires_at"}
+
+
+def test_a_second_start_finds_what_the_first_one_made(emulator: Emulator) -> None:
+    stage = _stage()
+
+    first = resources.make_node_resources(stage, emulator.client)
+    keys = len(emulator.client("kms").list_keys()["Keys"])
+    second = resources.make_node_resources(stage, emulator.client)
+
+    assert second == first
+    assert len(emulator.client("kms").list_keys()["Keys"]) == keys
+
+
+def test_the_outputs_lead_to_every_resource(emulator: Emulator) -> None:
+    stack = resources._Stack(emulator.client, {"Stage": _stage(), "AWS::Partition": "aws"})
+
+    for output in stack.template["Outputs"].values():
+        stack.resolve(output["Value"])
+
+    assert set(stack.made) == set(stack.template["Resources"])
+
+
+def test_a_message_that_fails_too_often_ends_among_the_dead(emulator: Emulator) -> None:
+    made = resources.make_node_resources(_stage(), emulator.client)
+    sqs = emulator.client("sqs")
+    url = made["OCPI_BROADCASTS_QUEUE_URL"]
+    sqs.send_message(QueueUrl=url, MessageBody="m", MessageGroupId="g", MessageDeduplicationId="d")
+
+    for _ in range(20):
+        sqs.receive_message(QueueUrl=url, VisibilityTimeout=0)
+
+    dead = sqs.receive_message(QueueUrl=made["OCPI_BROADCASTS_DEAD_QUEUE_URL"])["Messages"]
+    assert [message["Body"] for message in dead] == ["m"]
+
+
+def test_cloudformation_makes_the_same_from_the_same_file(emulator: Emulator) -> None:
+    here, there = _stage(), _stage()
+    made = resources.make_node_resources(here, emulator.client)
+
+    outputs = _create_stack(emulator, there)
+
+    assert {name: _stable(value) for name, value in outputs.items()} == {
+        name: _stable(value.replace(here, there)) for name, value in made.items()
+    }
+    assert _facts(emulator, outputs) == _facts(emulator, made)
+
+
+def test_a_message_is_out_of_sight_longer_than_its_worker_may_run() -> None:
+    queue = resources.read_template()["Resources"]["Broadcasts"]["Properties"]
+
+    assert queue["VisibilityTimeout"] > 30
+
+
+def _create_stack(emulator: Emulator, stage: str) -> dict[str, str]:
+    cloudformation = emulator.client("cloudformation")
+    cloudformation.create_stack(
+        StackName=stage,
+        TemplateBody=resources.TEMPLATE.read_text(),
+        Parameters=[{"ParameterKey": "Stage", "ParameterValue": stage}],
+    )
+    cloudformation.get_waiter("stack_create_complete").wait(StackName=stage, WaiterConfig={"Delay": 1})
+    outputs = cloudformation.describe_stacks(StackName=stage)["Stacks"][0]["Outputs"]
+    return {resources.environment_name(each["OutputKey"]): each["OutputValue"] for each in outputs}
+
+
+def _facts(emulator: Emulator, made: dict[str, str]) -> list[Any]:
+    """What must be the same of two nodes' resources, however they were made."""
+    table = emulator.client("dynamodb").describe_table(TableName=made["OCPI_TABLE"])["Table"]
+    indexes = {
+        index["IndexName"]: (index["KeySchema"], sorted(index["Projection"]["NonKeyAttributes"]))
+        for index in table["GlobalSecondaryIndexes"]
+    }
+    queue = emulator.client("sqs").get_queue_attributes(
+        QueueUrl=made["OCPI_BROADCASTS_QUEUE_URL"], AttributeNames=["All"]
+    )["Attributes"]
+    kept = (
+        "FifoQueue",
+        "VisibilityTimeout",
+        "MessageRetentionPeriod",
+        "DeduplicationScope",
+        "FifoThroughputLimit",
+    )
+    key = emulator.client("kms").describe_key(KeyId=made["OCPI_KMS_KEY_ID"])["KeyMetadata"]
+    return [
+        table["KeySchema"],
+        indexes,
+        table["StreamSpecification"],
+        {name: queue.get(name) for name in kept},
+        int(json.loads(queue["RedrivePolicy"])["maxReceiveCount"]),
+        key["KeySpec"],
+    ]
+
+
+def _stable(output: str) -> str:
+    """Leave out when a stream was made, and by which name of this host a queue was asked for."""
+    return re.sub(r"^http://[^/]+|(?<=/stream/).*", "", output)
+
+
+def _stage() -> str:
+    return f"test-{uuid.uuid4().hex[:12]}"

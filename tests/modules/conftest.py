@@ -1,0 +1,54 @@
+"""Nodes over moto, made when a test asks for them: an account per file, a table per node."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from chalicelib.node import Node
+from chalicelib.partners.directory import Partner
+from tests.modules.door import CPO, EMSP, HUB, OTHER_CPO, register
+from tests.nodes import aws, make_network
+
+_ROLES = {"cpo": ("CPO", CPO), "other": ("CPO", OTHER_CPO), "hub": ("HUB", HUB), "emsp": ("EMSP", EMSP)}
+_numbers = itertools.count(1)
+
+NodeOf = Callable[[str], Node]
+PartnerOf = Callable[[Node, str], Partner]
+
+
+@pytest.fixture(scope="module")
+def account() -> Iterator[Any]:
+    """What makes a client by the service's name."""
+    with aws() as client:
+        yield client
+
+
+@pytest.fixture
+def node_of(account: Any) -> NodeOf:
+    """The node that plays a role, the same throughout a test."""
+    made: dict[str, Node] = {}
+
+    def node_of(role: str) -> Node:
+        if role not in made:
+            name = f"{role.lower()}{next(_numbers)}"
+            made[role] = make_network(account, (), **{name: role})[name].node
+        return made[role]
+
+    return node_of
+
+
+@pytest.fixture
+def partner_of() -> PartnerOf:
+    """A node's partner of a name: `cpo`, `other` (another CPO), `hub`, `emsp`."""
+    made: dict[tuple[int, str], Partner] = {}
+
+    def partner_of(node: Node, name: str) -> Partner:
+        if (id(node), name) not in made:
+            made[id(node), name] = register(node, name, _ROLES[name])
+        return made[id(node), name]
+
+    return partner_of

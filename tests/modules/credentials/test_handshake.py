@@ -1,0 +1,302 @@
+"""Registration between two real nodes. Source: OCPI 2.2.1 credentials; CRD-01 … CRD-28"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from chalicelib.modules.credentials import handshake
+from chalicelib.modules.credentials.handshake import HandshakeFailed
+from tests.nodes import Host, aws, make_network
+
+CREDENTIALS = "/ocpi/2.2.1/credentials"
+VERSIONS = "/ocpi/versions"
+
+
+@pytest.fixture
+def network() -> Iterator[dict[str, Host]]:
+    with aws() as client:
+        yield make_network(client, cpo="CPO", hub="HUB", emsp="EMSP")
+
+
+@pytest.fixture
+def hub(network: dict[str, Host]) -> Host:
+    return network["hub"]
+
+
+@pytest.fixture
+def cpo(network: dict[str, Host]) -> Host:
+    return network["cpo"]
+
+
+def _invite(host: Host, name: str = "partner") -> str:
+    return handshake.invite(host.node, name)[1]
+
+
+def _register(caller: Host, called: Host) -> Any:
+    """`caller` registers at `called`; returns the partner as the caller sees it."""
+    return handshake.register(
+        caller.node,
+        "other side",
+        f"{called.node.settings.public_url}{VERSIONS}",
+        _invite(called),
+        f"{caller.node.settings.public_url}/ocpi",
+    )
+
+
+def _token_of(host: Host) -> str:
+    """The token that this node uses toward its only partner."""
+    (partner,) = host.node.directory.all()
+    return host.node.directory.token_for(partner)
+
+
+def _document(host: Host, token: str = "own-token") -> dict[str, Any]:
+    return handshake.credentials_document(host.node, token, f"{host.node.settings.public_url}/ocpi")
+
+
+def test_two_nodes_register_and_each_can_call_the_other(cpo: Host, hub: Host) -> None:
+    """CRD-02 … CRD-07: the hub calls the CPO back before it answers."""
+    at_cpo = _register(cpo, hub)
+
+    (at_hub,) = hub.node.directory.all()
+    assert (at_cpo.status, at_hub.status) == ("REGISTERED", "REGISTERED")
+    assert cpo.call("GET", VERSIONS, _token_of(hub)).status == 200
+    assert hub.call("GET", VERSIONS, _token_of(cpo)).status == 200
+    assert [method for method, _ in cpo.node.client.calls] == ["GET", "GET", "POST"]  # type: ignore[attr-defined]
+    assert {(e.identifier, e.role) for e in at_hub.endpoints} >= {
+        ("credentials", "SENDER"),
+        ("tariffs", "SENDER"),
+    }
+    assert [(r.role, r.party_id) for r in at_hub.roles] == [("CPO", "ABC")]
+
+
+def test_token_a_is_dead_after_the_registration(cpo: Host, hub: Host) -> None:
+    """CRD-06"""
+    token_a = _invite(hub)
+    handshake.register(
+        cpo.node, "hub", "https://hub.example/ocpi/versions", token_a, "https://cpo.example/ocpi"
+    )
+
+    assert hub.call("GET", VERSIONS, token_a).status == 401
+    assert hub.call("POST", CREDENTIALS, token_a, _document(cpo)).status == 401
+
+
+def test_two_invitations_are_two_tokens(hub: Host) -> None:
+    """CRD-01"""
+    assert _invite(hub, "one") != _invite(hub, "two")
+    assert [partner.status for partner in hub.node.directory.all()] == ["INVITED", "INVITED"]
+
+
+def test_the_methods_that_a_state_does_not_allow_are_405(cpo: Host, hub: Host) -> None:
+    """CRD-08, CRD-09, CRD-10, CRD-16"""
+    token_a = _invite(hub)
+    before = [
+        hub.call(method, CREDENTIALS, token_a, _document(cpo)).status for method in ("PUT", "DELETE", "PATCH")
+    ]
+    _register(cpo, hub)
+    after = [
+        hub.call(method, CREDENTIALS, _token_of(cpo), _document(cpo)).status for method in ("POST", "PATCH")
+    ]
+
+    assert before == [405, 405, 405]
+    assert after == [405, 405]
+
+
+def test_the_caller_sees_its_own_token_in_our_credentials(cpo: Host, hub: Host) -> None:
+    """CRD-15, CRD-26"""
+    _register(cpo, hub)
+    seen = hub.call("GET", CREDENTIALS, _token_of(cpo)).json["data"]
+
+    assert seen["token"] == _token_of(cpo)
+    assert seen["url"] == "https://hub.example/ocpi/versions"
+    assert [role["role"] for role in seen["roles"]] == ["HUB"]
+
+
+def test_a_rotation_changes_both_tokens_and_kills_the_old_ones(cpo: Host, hub: Host) -> None:
+    """CRD-11, CRD-12, CRD-27"""
+    partner = _register(cpo, hub)
+    old_c, old_b = _token_of(cpo), _token_of(hub)
+
+    handshake.rotate(cpo.node, partner, "https://cpo.example/ocpi")
+
+    new_c, new_b = _token_of(cpo), _token_of(hub)
+    assert new_c != old_c and new_b != old_b
+    assert [hub.call("GET", VERSIONS, token).status for token in (old_c, new_c)] == [401, 200]
+    assert [cpo.call("GET", VERSIONS, token).status for token in (old_b, new_b)] == [401, 200]
+
+
+def test_a_rotation_whose_answer_got_lost_can_be_sent_again_with_the_old_token(cpo: Host, hub: Host) -> None:
+    """CRD-12, CRD-22: until the new token has been used once, the old one repeats its PUT and nothing else."""
+    _register(cpo, hub)
+    old = _token_of(cpo)
+    document = _document(cpo, _token_of(hub))
+
+    lost = hub.call("PUT", CREDENTIALS, old, document).json["data"]["token"]
+    assert hub.call("GET", CREDENTIALS, old).status == 401
+    again = hub.call("PUT", CREDENTIALS, old, document).json["data"]["token"]
+    assert hub.call("GET", VERSIONS, lost).status == 401
+    assert hub.call("GET", VERSIONS, again).status == 200
+    assert hub.call("PUT", CREDENTIALS, old, document).status == 401
+
+
+def test_a_rotation_that_breaks_leaves_the_old_pair_good(cpo: Host, hub: Host) -> None:
+    """CRD-19, CRD-22"""
+    partner = _register(cpo, hub)
+    old_c, old_b = _token_of(cpo), _token_of(hub)
+    cpo.broken = VERSIONS
+
+    with pytest.raises(HandshakeFailed) as caught:
+        handshake.rotate(cpo.node, partner, "https://cpo.example/ocpi")
+
+    assert caught.value.status_code == 3001
+    assert (_token_of(cpo), _token_of(hub)) == (old_c, old_b)
+    assert hub.call("GET", VERSIONS, old_c).status == 200
+    assert cpo.call("GET", VERSIONS, old_b).status == 200
+    (stored,) = cpo.node.directory.all()
+    assert len(stored.held_tokens) == 1
+
+
+def test_a_registration_that_breaks_leaves_nothing_and_token_a_good(cpo: Host, hub: Host) -> None:
+    """CRD-19, CRD-22"""
+    token_a = _invite(hub)
+    cpo.broken = VERSIONS
+
+    with pytest.raises(HandshakeFailed) as caught:
+        handshake.register(
+            cpo.node, "hub", "https://hub.example/ocpi/versions", token_a, "https://cpo.example/ocpi"
+        )
+    cpo.broken = None
+
+    assert caught.value.status_code == 3001
+    assert cpo.node.directory.all() == []
+    assert [partner.status for partner in hub.node.directory.all()] == ["INVITED"]
+    partner = handshake.register(
+        cpo.node, "hub", "https://hub.example/ocpi/versions", token_a, "https://cpo.example/ocpi"
+    )
+    assert partner.status == "REGISTERED"
+
+
+def test_a_party_belongs_to_one_partner(network: dict[str, Host]) -> None:
+    """CRD-25; ocpi#284"""
+    cpo, hub, emsp = network["cpo"], network["hub"], network["emsp"]
+    _register(cpo, hub)
+    token_a = _invite(hub, "impostor")
+    document = _document(emsp) | {"roles": _document(cpo)["roles"]}
+
+    answer = hub.call("POST", CREDENTIALS, token_a, document)
+
+    assert (answer.status, answer.json["status_code"]) == (200, 2001)
+    assert "PT/ABC" in answer.json["status_message"]
+    assert hub.call("GET", VERSIONS, token_a).status == 200
+
+
+def test_a_platform_that_does_not_speak_our_version_is_3002(
+    cpo: Host, hub: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CRD-21, STA-12"""
+    known_to_cpo = _invite(cpo)
+    monkeypatch.setattr(handshake, "VERSION", "2.9")
+
+    answer = hub.call("POST", CREDENTIALS, _invite(hub), _document(cpo, known_to_cpo))
+
+    assert (answer.status, answer.json["status_code"]) == (200, 3002)
+
+
+def test_a_platform_without_any_interface_of_use_is_3003() -> None:
+    """CRD-20: one eMSP has nothing to exchange with another."""
+    with aws() as client:
+        network = make_network(client, emsp="EMSP", other="EMSP")
+        emsp, other = network["emsp"], network["other"]
+        document = _document(other, _invite(other)) | {"roles": [_role("EMSP", "XYZ")]}
+
+        answer = emsp.call("POST", CREDENTIALS, _invite(emsp), document)
+
+    assert (answer.status, answer.json["status_code"]) == (200, 3003)
+
+
+def _role(role: str, party_id: str, country_code: str = "PT") -> dict[str, Any]:
+    return {
+        "role": role,
+        "party_id": party_id,
+        "country_code": country_code,
+        "business_details": {"name": "x"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"token": None}, "token"),
+        ({"token": "a b"}, "token"),
+        ({"token": "x" * 65}, "token"),
+        ({"token": 5}, "token"),
+        ({"url": None}, "url"),
+        ({"url": "not a url"}, "url"),
+        ({"url": "http://169.254.169.254/latest"}, "url"),
+        ({"roles": None}, "roles"),
+        ({"roles": []}, "roles"),
+        ({"roles": {}}, "roles"),
+        ({"roles": [_role("CPO", "ABC"), _role("CPO", "abc")]}, "roles"),
+        ({"roles": [_role("HUB", "ABC"), _role("CPO", "ABD")]}, "roles"),
+        ({"roles": [_role("cpo", "ABC")]}, "roles.0.role"),
+        ({"roles": [_role("CPO", "ABCD")]}, "roles.0.party_id"),
+        ({"roles": [_role("CPO", "ABC", "PRT")]}, "roles.0.country_code"),
+        ({"roles": [{"role": "CPO", "party_id": "ABC", "country_code": "PT"}]}, "roles.0.business_details"),
+        ({"roles": [_role("CPO", "MOB")]}, "roles"),
+    ],
+)
+def test_wrong_credentials_are_2001_and_change_nothing(
+    cpo: Host, hub: Host, change: dict[str, Any], field: str
+) -> None:
+    """CRD-23, CRD-24, CRD-25"""
+    token_a = _invite(hub)
+    document = {name: value for name, value in (_document(cpo) | change).items() if value is not None}
+
+    answer = hub.call("POST", CREDENTIALS, token_a, document)
+
+    assert (answer.status, answer.json["status_code"]) == (200, 2001)
+    assert answer.json["status_message"].startswith(f"{field}:")
+    assert hub.call("GET", VERSIONS, token_a).status == 200
+
+
+def test_the_end_from_the_calling_side_kills_both_tokens(cpo: Host, hub: Host) -> None:
+    """CRD-14"""
+    partner = _register(cpo, hub)
+    c, b = _token_of(cpo), _token_of(hub)
+
+    assert handshake.unregister(cpo.node, partner) is None
+
+    assert cpo.node.directory.all() == []
+    assert [partner.status for partner in hub.node.directory.all()] == ["UNREGISTERED"]
+    assert hub.call("GET", VERSIONS, c).status == 401
+    assert cpo.call("GET", VERSIONS, b).status == 401
+    assert hub.call("DELETE", CREDENTIALS, c).status == 401
+
+
+def test_a_party_that_left_can_come_back_with_a_new_token_a(cpo: Host, hub: Host) -> None:
+    """CRD-14: its party is free again."""
+    handshake.unregister(cpo.node, _register(cpo, hub))
+
+    assert _register(cpo, hub).status == "REGISTERED"
+
+
+def test_a_partner_that_cannot_be_told_is_forgotten_all_the_same(cpo: Host, hub: Host) -> None:
+    partner = _register(cpo, hub)
+    hub.broken = CREDENTIALS
+
+    problem = handshake.unregister(cpo.node, partner)
+
+    assert problem is not None and "reached" in problem
+    assert cpo.node.directory.all() == []
+
+
+def test_no_token_stands_in_the_table(cpo: Host, hub: Host) -> None:
+    """Tokens toward us are hashed, tokens toward partners encrypted."""
+    _register(cpo, hub)
+    secrets = [_token_of(cpo), _token_of(hub)]
+
+    for host in (cpo, hub):
+        items = str(host.node.table._client.scan(TableName=host.node.table.name)["Items"])
+        assert not [secret for secret in secrets if secret in items]

@@ -1,0 +1,209 @@
+"""Nodes for tests that need no process of their own: real code over moto, a clock that stands still.
+
+`make_network` gives several nodes whose outbound calls go straight into each other's endpoint, so a
+handshake between two real nodes is a plain function call; what crosses a real wire is in tests/flows.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import botocore.session
+from moto import mock_aws
+
+from chalicelib.endpoint import METHODS, absolute_path, gather_by_path, serve
+from chalicelib.modules.credentials import routes as credentials
+from chalicelib.modules.versions import routes as versions
+from chalicelib.node import Node, new_secret
+from chalicelib.partners.answers import PartnerFault, RawAnswer, judge
+from chalicelib.partners.client import OcpiClient
+from chalicelib.partners.directory import Directory
+from chalicelib.partners.urls import UrlPolicy
+from chalicelib.protocol.auth import write_authorization
+from chalicelib.protocol.json_text import read_json, write_json
+from chalicelib.protocol.message import Interface, Party, Request
+from chalicelib.queues import Queues
+from chalicelib.settings import OwnRole, Settings
+from chalicelib.storage.locations import LocationStore
+from chalicelib.storage.objects import ObjectStore
+from chalicelib.storage.table import Table
+from chalicelib.storage.vault import Vault
+from infra.resources import make_node_resources
+
+START = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
+PARTIES = {"CPO": ("PT", "ABC"), "HUB": ("PT", "MOB"), "EMSP": ("PT", "EVI")}
+CONFIGURATION = (versions.INTERFACE, credentials.INTERFACE)
+
+
+class Clock:
+    """A clock that tests move."""
+
+    def __init__(self) -> None:
+        self.moment = START
+
+    def __call__(self) -> datetime:
+        return self.moment
+
+    def forward(self, **duration: float) -> None:
+        """Let time pass: `forward(seconds=5)`."""
+        self.moment += timedelta(**duration)
+
+
+class Answer:
+    """What an endpoint answered."""
+
+    def __init__(self, status: int, headers: dict[str, str], body: str) -> None:
+        self.status, self.headers, self.text = status, headers, body
+        self.raw = RawAnswer(
+            status, {name.lower(): value for name, value in headers.items()}, body.encode(), timedelta()
+        )
+
+    @property
+    def json(self) -> Any:
+        """The body, parsed."""
+        return read_json(self.text)
+
+
+class Host:
+    """One node and the interfaces that answer under its public URL."""
+
+    def __init__(self, node: Node, interfaces: tuple[Interface, ...]) -> None:
+        self.node = node
+        self.broken: str | None = None
+        self._paths = [
+            (absolute_path(interface, path), interface, routes)
+            for interface in interfaces
+            for path, routes in gather_by_path(interface.routes)
+        ]
+
+    def call(
+        self, method: str, path: str, token: str | None = None, document: object = None, **headers: str
+    ) -> Answer:
+        """Call a path below the public URL, such as `/ocpi/versions`."""
+        all_headers = {name.replace("_", "-").lower(): value for name, value in headers.items()}
+        if token is not None:
+            all_headers["authorization"] = write_authorization(token)
+        body = document if isinstance(document, str) or document is None else write_json(document)
+        return self.receive(method, path, all_headers, body)
+
+    def receive(self, method: str, path: str, headers: dict[str, str], body: str | None) -> Answer:
+        """Answer a request whose headers are in lower case."""
+        for pattern, interface, routes in self._paths:
+            parameters = _match(pattern, path)
+            if parameters is not None and method in METHODS:
+                public = self.node.settings.public_url
+                request = Request(
+                    method=method, url=f"{public}{path}", base_url=f"{public}/ocpi", path=parameters, query={},
+                    headers=headers, body=body,
+                    request_id=headers.get("x-request-id", "generated-request"),
+                    correlation_id=headers.get("x-correlation-id", "generated-correlation"),
+                )  # fmt: skip
+                return Answer(*serve(self.node, interface, routes, request))
+        raise AssertionError(f"no route for {method} {path}")
+
+
+class DirectClient(OcpiClient):
+    """The node's real client, but its connections lead into other nodes of the same process."""
+
+    def __init__(self, directory: Directory, new_id: Any, hosts: dict[str, Host]) -> None:
+        super().__init__(UrlPolicy(True, resolve=lambda *_: []), directory, new_id)
+        self._hosts = hosts
+        self.calls: list[tuple[str, str]] = []
+
+    def call_url(self, url: str, method: str, token: str, encoding: Any = "base64", **options: Any) -> Any:
+        """As the real one, without a network."""
+        public, _, path = url.partition("/ocpi")
+        self.calls.append((method, url))
+        host = self._hosts.get(public)
+        if host is None:
+            return super().call_url(url, method, token, encoding, **options)
+        if host.broken and host.broken in url:
+            raise PartnerFault("cannot be reached", not_connected=True, never_sent=True)
+        headers = {
+            "authorization": write_authorization(token, encoding),
+            "x-request-id": self._new_id(),
+            "x-correlation-id": self._new_id(),
+            "content-type": "application/json",
+        }
+        document = options.get("document")
+        body = None if document is None else write_json(document)
+        return judge(host.receive(method, "/ocpi" + path, headers, body).raw)
+
+
+@contextmanager
+def aws() -> Iterator[Any]:
+    """A moto account; yields what makes a client by the service's name."""
+    os.environ.update(
+        AWS_ACCESS_KEY_ID="test",
+        AWS_SECRET_ACCESS_KEY="test",
+        AWS_DEFAULT_REGION="eu-west-1",
+        AWS_REGION="eu-west-1",
+    )
+    os.environ.pop("AWS_ENDPOINT_URL", None)
+    with mock_aws():
+        session = botocore.session.get_session()
+        clients: dict[str, Any] = {}
+
+        def client(service: str) -> Any:
+            if service not in clients:
+                clients[service] = session.create_client(service)
+            return clients[service]
+
+        yield client
+
+
+def make_network(
+    client: Any, interfaces: tuple[Interface, ...] = CONFIGURATION, **roles: str
+) -> dict[str, Host]:
+    """Make nodes that reach each other: `make_network(client, cpo="CPO", hub="HUB")`."""
+    hosts: dict[str, Host] = {}
+    made = {}
+    for name, role in roles.items():
+        environment = make_node_resources(name, client)
+        public = f"https://{name}.example"
+        settings = Settings(
+            roles=(OwnRole(role, Party(*PARTIES[role]), {"name": f"{name} company"}),),
+            table=environment["OCPI_TABLE"],
+            broadcasts_queue_url=environment["OCPI_BROADCASTS_QUEUE_URL"],
+            kms_key_id=environment["OCPI_KMS_KEY_ID"],
+            public_url=public,
+        )
+        numbers = itertools.count(1)
+
+        def new_id(numbers: Iterator[int] = numbers, name: str = name) -> str:
+            return f"{name}-{next(numbers):08d}"
+
+        clock = Clock()
+        table = Table(client("dynamodb"), settings.table)
+        directory = Directory(table, Vault(client("kms"), settings.kms_key_id), new_secret)
+        node = Node(
+            settings=settings,
+            table=table,
+            objects=ObjectStore(table, clock),
+            locations=LocationStore(table, clock),
+            directory=directory,
+            queues=Queues(client("sqs"), settings.broadcasts_queue_url),
+            client=DirectClient(directory, new_id, hosts),
+            clock=clock,
+            new_id=new_id,
+        )
+        hosts[public] = made[name] = Host(node, interfaces)
+    return made
+
+
+def _match(pattern: str, path: str) -> dict[str, str] | None:
+    wanted, given = pattern.split("/"), path.rstrip("/").split("/")
+    if len(wanted) != len(given):
+        return None
+    parameters = {}
+    for pattern_part, part in zip(wanted, given, strict=True):
+        if pattern_part.startswith("{"):
+            parameters[pattern_part[1:-1]] = part
+        elif pattern_part != part:
+            return None
+    return parameters

@@ -1,0 +1,91 @@
+"""A caller of the operator's door without a web server: it finds the route and calls `serve`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl, quote, unquote
+
+from chalicelib.endpoint import gather_by_path
+from chalicelib.node import Node
+from chalicelib.operator_api.door import serve
+from chalicelib.operator_api.keys import add_operator_key
+from chalicelib.operator_api.routes import ROUTES
+from chalicelib.protocol.json_text import read_json, write_json
+from chalicelib.protocol.message import Request
+from tests.nodes import Answer, Host
+
+KEY = "an-operators-key-of-the-tests"
+PATHS = gather_by_path(ROUTES)
+
+
+class Door:
+    """The operator's door of one node, opened with a key that is good; host: how other nodes reach it."""
+
+    def __init__(self, node: Node, host: Host | None = None) -> None:
+        self.node = node
+        self.host = host
+        add_operator_key(node, "the tests", KEY)
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        key: str | None = KEY,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Send a request; path: below `/operator`, with its query. body: text as it is, else JSON of it."""
+        own_path, _, query = path.partition("?")
+        parameters, routes = _find(own_path)
+        sent = {"content-type": "application/json"} if body is not None else {}
+        if key is not None:
+            sent["authorization"] = f"Bearer {key}"
+        public = self.node.settings.public_url
+        request = Request(
+            method=method,
+            url=f"{public}/operator{own_path}",
+            base_url=f"{public}/ocpi",
+            path=parameters,
+            query=dict(parse_qsl(query)),
+            headers={**sent, **(headers or {})},
+            body=body if isinstance(body, str) or body is None else write_json(body),
+            request_id=(headers or {}).get("x-request-id", "request-1"),
+            correlation_id="correlation-1",
+        )
+        return Answer(*serve(self.node, routes, request))
+
+    def ask(self, method: str, path: str, body: object = None) -> Any:
+        """Send a request that must succeed; returns its document, None when there is none."""
+        answer = self.call(method, path, body)
+        assert answer.status < 300, answer.text
+        return read_json(answer.text) if answer.text else None
+
+    def all(self, path: str) -> list[Any]:
+        """Every object of a list, by its links."""
+        found: list[Any] = []
+        while True:
+            answer = self.call("GET", path)
+            found += answer.json
+            link = answer.headers.get("Link")
+            if link is None:
+                return found
+            path = link[1:].partition(">")[0].partition("/operator")[2]
+
+
+def path_of(*segments: str) -> str:
+    """A path of ids that may hold anything."""
+    return "/" + "/".join(quote(segment, safe="") for segment in segments)
+
+
+def _find(path: str) -> tuple[dict[str, str], Mapping[str, Any]]:
+    given = path.split("/")
+    for pattern, routes in sorted(PATHS, key=lambda entry: entry[0].count("{")):
+        wanted = pattern.split("/")
+        if len(wanted) == len(given) and all(
+            w == g or w.startswith("{") for w, g in zip(wanted, given, strict=True)
+        ):
+            pairs = zip(wanted, given, strict=True)
+            return {w[1:-1]: unquote(g) for w, g in pairs if w.startswith("{")}, routes
+    raise AssertionError(f"no route for {path}")

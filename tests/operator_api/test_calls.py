@@ -1,0 +1,61 @@
+"""What a request at the door costs: calls to the table, the one that knows the key among them.
+
+Source: DESIGN.md, Storage and what it may cost
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from chalicelib.protocol.message import Party
+from tests.operator_api.caller import Door
+from tests.operator_api.objects import evse, location, tariff
+from tests.operator_api.received import receive_location, receive_tariff
+from tests.storage.capacity import measured
+
+ABC, XYZ = Party("PT", "ABC"), Party("PT", "XYZ")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "at_most"),
+    [
+        ("GET", "/tariffs/T1", None, 1),
+        ("GET", "/locations/L1", None, 2),
+        ("GET", "/locations/L1/E1", None, 2),
+        ("GET", "/locations/L1/E1/1", None, 2),
+        ("GET", "/tariffs", None, 4),
+        ("GET", "/locations", None, 5),
+        ("PUT", "/tariffs/T1", tariff(currency="NOK"), 3),
+        ("PATCH", "/locations/L1/E1", {"status": "CHARGING"}, 4),
+    ],
+)
+def test_an_owner_s_requests_cost_few_calls(
+    cpo: Door, method: str, path: str, body: object, at_most: int
+) -> None:
+    cpo.ask("PUT", "/tariffs/T1", tariff())
+    cpo.ask("PUT", "/locations/L1", location(evses=[evse(f"E{number}") for number in range(3)]))
+
+    with measured(cpo.node.table) as spent:
+        answer = cpo.call(method, path, body)
+
+    assert answer.status == 200
+    assert len(spent.calls) <= at_most, spent.calls
+
+
+@pytest.mark.parametrize(
+    ("path", "at_most"),
+    [("/tariffs/T1", 2), ("/locations/L1", 3), ("/locations/L1/E1", 4), ("/tariffs/T1?party=PT*ABC", 1)],
+)
+def test_finding_what_was_received_costs_one_read_more_whatever_the_number_of_owners(
+    hub: Door, path: str, at_most: int
+) -> None:
+    receive_location(hub, ABC, "L1")
+    receive_tariff(hub, ABC, "T1")
+    for number in range(30):
+        receive_tariff(hub, Party("PT", f"X{number:02d}"), "OTHER")
+
+    with measured(hub.node.table) as spent:
+        answer = hub.call("GET", path)
+
+    assert answer.status == 200
+    assert len(spent.calls) <= at_most, spent.calls

@@ -1,0 +1,44 @@
+"""The operator's keys: known by hash, useless as partners' tokens and the other way round."""
+
+from __future__ import annotations
+
+import pytest
+
+from chalicelib.operator_api.keys import add_operator_key, key_item_of, read_bearer, remove_operator_key
+from tests.operator_api.caller import KEY, Door
+
+
+def test_a_key_is_stored_as_its_hash_only(cpo: Door) -> None:
+    key = add_operator_key(cpo.node, "back office")
+
+    item = cpo.node.table.get(key_item_of(cpo.node, key))
+
+    assert item is not None
+    assert item["name"] == "back office"
+    assert key not in str(item)
+
+
+def test_a_removed_key_opens_nothing(cpo: Door) -> None:
+    remove_operator_key(cpo.node, KEY)
+
+    assert cpo.call("GET", "/partners").status == 401
+
+
+@pytest.mark.parametrize(
+    "key", ["short", "with a space in the middle", "não é ASCII, não é ASCII", "x" * 129]
+)
+def test_a_key_that_is_easy_or_unusable_is_not_accepted(cpo: Door, key: str) -> None:
+    with pytest.raises(ValueError, match="16 to 128"):
+        add_operator_key(cpo.node, "somebody", key)
+
+
+@pytest.mark.parametrize(
+    "header", [None, "", "Bearer", "Bearer ", f"Token {KEY}", KEY, "Bearer é" + KEY, f"Bearer {KEY} {KEY}"]
+)
+def test_a_header_without_a_key_gives_none(header: str | None) -> None:
+    assert read_bearer(header) is None
+
+
+@pytest.mark.parametrize("header", [f"Bearer {KEY}", f"bearer {KEY}", f"Bearer  {KEY} "])
+def test_the_key_is_read_from_the_header(header: str) -> None:
+    assert read_bearer(header) == KEY

@@ -1,0 +1,112 @@
+"""Location ids at the operator's door: asked of the hub that hands them out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from chalicelib.partners.answers import Answer, PartnerFault, PartnerRefusal
+from tests.operator_api.caller import Door
+from tests.operator_api.test_partners import connect
+
+PLACE = {"address": "Rua Augusta 1", "city": "Lisboa", "country": "PRT"}
+
+
+class HandingOut:
+    """A client whose partner hands out ids: the same for a request id that it knows."""
+
+    def __init__(self, answer: Any = None) -> None:
+        self.sent: list[tuple[Any, ...]] = []
+        self.documents: list[Any] = []
+        self._answer = answer
+        self._id_by_request: dict[str, str] = {}
+
+    def send(self, partner: Any, *call: Any, document: Any, request_id: str, **options: Any) -> Answer:
+        self.sent.append((partner.name, *call))
+        self.documents.append(document)
+        if isinstance(self._answer, Exception):
+            raise self._answer
+        number = self._id_by_request.setdefault(request_id, f"PRT-{len(self._id_by_request) + 1:05d}")
+        data = {"id": number} if self._answer is None else self._answer
+        return Answer(200, 1000, None, data, {}, timedelta())
+
+
+def with_client(door: Door, client: HandingOut) -> Door:
+    return Door(replace(door.node, client=client))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def connected(cpo: Door, hub: Door) -> Door:
+    connect(cpo, hub, profiles=["ptmob"])
+    return cpo
+
+
+def test_an_id_is_reserved_at_the_hub(connected: Door) -> None:
+    """Source: plan 3.1"""
+    client = HandingOut()
+
+    answer = with_client(connected, client).call("POST", "/location-ids", PLACE)
+
+    assert (answer.status, answer.json) == (201, {"id": "PRT-00001"})
+    assert client.sent == [("Server", "POST", "locations", "RECEIVER", ["PT", "ABC"])]
+    assert client.documents == [{**PLACE, "country_code": "PT", "party_id": "ABC"}]
+
+
+def test_a_retry_with_the_same_request_id_gets_the_same_id(connected: Door) -> None:
+    door = with_client(connected, HandingOut())
+
+    def reserve(request_id: str) -> str:
+        reserved: str = door.call("POST", "/location-ids", PLACE, headers={"x-request-id": request_id}).json[
+            "id"
+        ]
+        return reserved
+
+    assert reserve("one") == reserve("one") != reserve("two")
+
+
+def test_the_body_may_be_left_out(connected: Door) -> None:
+    assert with_client(connected, HandingOut()).call("POST", "/location-ids").status == 201
+
+
+def test_without_a_hub_that_hands_out_ids_it_is_a_conflict(cpo: Door, hub: Door) -> None:
+    connect(cpo, hub)
+
+    answer = cpo.call("POST", "/location-ids", PLACE)
+
+    assert answer.status == 409
+    assert "ptmob" in answer.json["detail"]
+
+
+@pytest.mark.parametrize(
+    ("said", "detail"),
+    [
+        (
+            PartnerRefusal("answered 2001", http_status=404, status_code=2001, status_message="not for you"),
+            "not for you",
+        ),
+        (PartnerFault("did not answer in time", timed_out=True), "did not answer in time"),
+        ({"no": "id"}, "no id"),
+        ({"id": 5}, "no id"),
+        ([], "no id"),
+    ],
+)
+def test_what_the_hub_says_instead_is_a_bad_gateway(connected: Door, said: Any, detail: str) -> None:
+    answer = with_client(connected, HandingOut(said)).call("POST", "/location-ids", PLACE)
+
+    assert answer.status == 502
+    assert detail in answer.json["detail"]
+
+
+def test_of_two_hubs_one_is_named(connected: Door, emsp: Door) -> None:
+    second = connect(connected, emsp, profiles=["ptmob"])
+    door = with_client(connected, HandingOut())
+
+    undecided = door.call("POST", "/location-ids", PLACE)
+
+    assert undecided.status == 400
+    assert [error["field"] for error in undecided.json["errors"]] == ["partner"]
+    assert door.call("POST", f"/location-ids?partner={second['id']}", PLACE).status == 201
+    assert door.call("POST", "/location-ids?partner=nobody", PLACE).status == 400

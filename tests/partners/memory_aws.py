@@ -1,0 +1,335 @@
+"""DynamoDB with its stream, and an SQS FIFO queue, in memory: fast, and every order of events is ours.
+
+The node's own `Table` and `Queues` run over them, so expressions and wire forms are the real ones. Reads of an index
+may be made to lag, the stream is a list that a test hands out as it likes, and the queue follows a test's clock.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+Wire = dict[str, Any]
+Record = dict[str, Any]
+
+INDEXES = {"by_created": ("lp", "cr"), "by_updated": ("lp", "lu")}
+
+
+class MemoryDynamoDb:
+    """What `Table` asks of botocore's client. `stream` holds the records that nobody took yet."""
+
+    def __init__(self) -> None:
+        self.items: dict[tuple[str, str], Wire] = {}
+        self.stream: deque[Record] = deque()
+        self.calls: list[str] = []
+        self.hidden_from_indexes: set[str] = set()
+        self._by_list: dict[str, set[tuple[str, str]]] = {}
+        self._by_pk: dict[str, set[tuple[str, str]]] = {}
+        self._sequence = 0
+        self._lock = threading.RLock()
+
+    # -- reading
+
+    def get_item(self, **request: Any) -> Wire:
+        self.calls.append("GetItem")
+        item = self.items.get(_key(request["Key"]))
+        return {"Item": dict(item)} if item else {}
+
+    def batch_get_item(self, **request: Any) -> Wire:
+        self.calls.append("BatchGetItem")
+        ((table, wanted),) = request["RequestItems"].items()
+        found = [self.items.get(_key(key)) for key in wanted["Keys"]]
+        return {"Responses": {table: [dict(item) for item in found if item]}}
+
+    def query(self, **request: Any) -> Wire:
+        self.calls.append("Query")
+        hash_name, range_name = INDEXES.get(request.get("IndexName", ""), ("pk", "sk"))
+        values = request["ExpressionAttributeValues"]
+        parent = values[f":{hash_name}"]["S"]
+        with self._lock:
+            keys = (self._by_list if hash_name == "lp" else self._by_pk).get(parent, set())
+            items = [self.items[key] for key in keys]
+        if hash_name == "lp":
+            items = [item for item in items if item["pk"]["S"] not in self.hidden_from_indexes]
+        names = request["ExpressionAttributeNames"]
+        items = [item for item in items if _holds(request["KeyConditionExpression"], item, names, values)]
+        items.sort(key=lambda item: (_plain(item[range_name]), item["pk"]["S"]))
+        if not request.get("ScanIndexForward", True):
+            items.reverse()
+        return {"Items": [dict(item) for item in items], "Count": len(items)}
+
+    # -- writing
+
+    def put_item(self, **request: Any) -> None:
+        self.calls.append("PutItem")
+        with self._lock:
+            self._check(request, _key(request["Item"]))
+            self._set(_key(request["Item"]), dict(request["Item"]))
+
+    def update_item(self, **request: Any) -> Wire:
+        self.calls.append("UpdateItem")
+        with self._lock:
+            key = _key(request["Key"])
+            self._check(request, key)
+            self._set(key, self._updated(request, key))
+            return {"Attributes": dict(self.items[key])}
+
+    def delete_item(self, **request: Any) -> None:
+        self.calls.append("DeleteItem")
+        with self._lock:
+            self._check(request, _key(request["Key"]))
+            self._set(_key(request["Key"]), None)
+
+    def batch_write_item(self, **request: Any) -> Wire:
+        self.calls.append("BatchWriteItem")
+        ((_, wanted),) = request["RequestItems"].items()
+        with self._lock:
+            for entry in wanted:
+                if "PutRequest" in entry:
+                    item = entry["PutRequest"]["Item"]
+                    self._set(_key(item), dict(item))
+                else:
+                    self._set(_key(entry["DeleteRequest"]["Key"]), None)
+        return {}
+
+    def transact_write_items(self, **request: Any) -> None:
+        self.calls.append("TransactWriteItems")
+        members = [next(iter(member.items())) for member in request["TransactItems"]]
+        with self._lock:
+            reasons = [
+                {"Code": "None" if self._allows(asked) else "ConditionalCheckFailed"} for _, asked in members
+            ]
+            if any(reason["Code"] != "None" for reason in reasons):
+                raise _error("TransactionCanceledException", CancellationReasons=reasons)
+            for kind, asked in members:
+                key = _key(asked.get("Item") or asked["Key"])
+                if kind == "Put":
+                    self._set(key, dict(asked["Item"]))
+                elif kind == "Update":
+                    self._set(key, self._updated(asked, key))
+                elif kind == "Delete":
+                    self._set(key, None)
+
+    def _allows(self, request: Mapping[str, Any]) -> bool:
+        item = self.items.get(_key(request.get("Item") or request["Key"]), {})
+        condition = request.get("ConditionExpression")
+        names, values = _names(request), request.get("ExpressionAttributeValues", {})
+        return condition is None or _holds(condition, item, names, values)
+
+    def _check(self, request: Mapping[str, Any], key: tuple[str, str]) -> None:
+        if not self._allows(request):
+            raise _error("ConditionalCheckFailedException")
+
+    def _updated(self, request: Mapping[str, Any], key: tuple[str, str]) -> Wire:
+        item = dict(self.items.get(key, {"pk": {"S": key[0]}, "sk": {"S": key[1]}}))
+        names, values = _names(request), request.get("ExpressionAttributeValues", {})
+        parts = re.split(r"\b(SET|ADD|REMOVE)\b", request["UpdateExpression"])[1:]
+        for verb, text in zip(parts[::2], parts[1::2], strict=True):
+            for action in text.split(","):
+                found = re.findall(r"[#:]\w+", action)
+                name = names[found[0]]
+                if verb == "REMOVE":
+                    item.pop(name, None)
+                elif verb == "SET":
+                    item[name] = values[found[1]]
+                else:
+                    total = _plain(item.get(name, {"N": "0"})) + _plain(values[found[1]])
+                    item[name] = {"N": str(total)}
+        return item
+
+    def _set(self, key: tuple[str, str], item: Wire | None) -> None:
+        before = self.items.get(key)
+        if before == item:
+            return
+        for index, name in ((self._by_list, "lp"), (self._by_pk, "pk")):
+            if before and name in before:
+                index[before[name]["S"]].discard(key)
+            if item and name in item:
+                index.setdefault(item[name]["S"], set()).add(key)
+        if item is None:
+            del self.items[key]
+        else:
+            self.items[key] = item
+        self._sequence += 1
+        told: dict[str, Any] = {
+            "Keys": {"pk": {"S": key[0]}, "sk": {"S": key[1]}},
+            "SequenceNumber": f"{self._sequence:021}",
+        }
+        if before is not None:
+            told["OldImage"] = dict(before)
+        if item is not None:
+            told["NewImage"] = dict(item)
+        kind = "INSERT" if before is None else "REMOVE" if item is None else "MODIFY"
+        self.stream.append({"eventID": f"event-{self._sequence}", "eventName": kind, "dynamodb": told})
+
+
+def _key(wire: Mapping[str, Any]) -> tuple[str, str]:
+    return wire["pk"]["S"], wire["sk"]["S"]
+
+
+def _plain(value: Mapping[str, Any]) -> Any:
+    ((kind, plain),) = value.items()
+    return Decimal(plain) if kind == "N" else plain
+
+
+def _names(request: Mapping[str, Any]) -> Mapping[str, str]:
+    found: Mapping[str, str] = request.get("ExpressionAttributeNames", {})
+    return found
+
+
+def _holds(condition: str, item: Wire, names: Mapping[str, str], values: Mapping[str, Any]) -> bool:
+    """Judge the few forms of conditions that the node writes."""
+    if " OR " in condition:
+        return any(_holds(part, item, names, values) for part in condition.split(" OR "))
+    between = re.sub(r"BETWEEN (:\w+) AND", r"BETWEEN \1 TO", condition)
+    return all(_holds_one(part.strip(), item, names, values) for part in between.split(" AND "))
+
+
+def _holds_one(part: str, item: Wire, names: Mapping[str, str], values: Mapping[str, Any]) -> bool:
+    name = names[re.findall(r"#\w+", part)[0]]
+    if part.startswith("attribute_not_exists"):
+        return name not in item
+    if name not in item:
+        return False
+    have, *bounds = [_plain(item[name]), *(_plain(values[v]) for v in re.findall(r":\w+", part))]
+    if part.startswith("begins_with"):
+        return bool(have.startswith(bounds[0]))
+    if "BETWEEN" in part:
+        return bool(bounds[0] <= have <= bounds[1])
+    return bool(have > bounds[0] if ">" in part else have == bounds[0])
+
+
+def _error(code: str, **more: Any) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": code}, **more}, "Operation")  # type: ignore[typeddict-item]
+
+
+# -- the queue ---------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Queued:
+    id: str
+    group: str
+    body: str
+    visible_at: float = 0.0
+    receive_count: int = 0
+    receipt: str = ""
+
+
+@dataclass
+class MemoryQueue:
+    """What `Queues` asks of botocore's SQS client, for one FIFO queue with a dead-letter queue.
+
+    A group gives out its messages in order, and none of them while one is invisible.
+    """
+
+    clock: Callable[[], datetime]
+    random: random.Random = field(default_factory=lambda: random.Random(0))
+    visibility_s: float = 45.0
+    max_receive_count: int = 12
+    dead: list[_Queued] = field(default_factory=list)
+    broken: int = 0
+    _groups: dict[str, deque[_Queued]] = field(default_factory=dict)
+    _told: dict[str, float] = field(default_factory=dict)
+    _number: int = 0
+    _lock: Any = field(default_factory=threading.Lock)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._groups.values()))
+
+    @property
+    def bodies(self) -> list[dict[str, Any]]:
+        return [json.loads(message.body) for group in self._groups.values() for message in group]
+
+    def send_message_batch(self, QueueUrl: str, Entries: Sequence[Mapping[str, str]]) -> Wire:
+        if self.broken:
+            self.broken -= 1
+            return {"Failed": [{"Id": Entries[0]["Id"]}]}
+        now = self._now()
+        with self._lock:
+            for entry in Entries:
+                told_at = self._told.get(entry["MessageDeduplicationId"])
+                if told_at is not None and now - told_at < 300:
+                    continue
+                self._told[entry["MessageDeduplicationId"]] = now
+                self._number += 1
+                message = _Queued(f"m{self._number}", entry["MessageGroupId"], entry["MessageBody"])
+                self._groups.setdefault(message.group, deque()).append(message)
+        return {"Successful": [{"Id": entry["Id"]} for entry in Entries]}
+
+    def change_message_visibility_batch(self, QueueUrl: str, Entries: Sequence[Mapping[str, Any]]) -> Wire:
+        by_receipt = {message.receipt: message for group in self._groups.values() for message in group}
+        for entry in Entries:
+            if message := by_receipt.get(entry["ReceiptHandle"]):
+                message.visible_at = self._now() + entry["VisibilityTimeout"]
+        return {}
+
+    def get_queue_attributes(self, QueueUrl: str, AttributeNames: Sequence[str]) -> Wire:
+        number = len(self.dead) if QueueUrl.endswith("dead") else len(self)
+        policy = json.dumps({"deadLetterTargetArn": "arn:aws:sqs:eu-west-1:1:dead"})
+        return {"Attributes": {"ApproximateNumberOfMessages": str(number), "RedrivePolicy": policy}}
+
+    def get_queue_url(self, QueueName: str) -> Wire:
+        return {"QueueUrl": f"https://queue/{QueueName}"}
+
+    def receive(self, number: int = 10) -> list[Record]:
+        """A batch of Lambda's event: from random groups, in order within each."""
+        now = self._now()
+        free = [group for group in self._groups.values() if group and all(m.visible_at <= now for m in group)]
+        self.random.shuffle(free)
+        records: list[Record] = []
+        for group in free:
+            while group and len(records) < number:
+                message = next((m for m in group if m.visible_at <= now), None)
+                if message is None:
+                    break
+                message.receive_count += 1
+                if message.receive_count > self.max_receive_count:
+                    group.remove(message)
+                    self.dead.append(message)
+                    continue
+                message.visible_at = now + self.visibility_s
+                message.receipt = f"{message.id}/{message.receive_count}"
+                records.append(_event_record(message))
+        return records
+
+    def finish(self, records: Sequence[Record], answer: Mapping[str, Any]) -> None:
+        """Delete what did not fail, as Lambda does."""
+        failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
+        done = {record["messageId"] for record in records} - failed
+        for group in self._groups.values():
+            for message in [m for m in group if m.id in done]:
+                group.remove(message)
+
+    def hand_out_again(self, records: Sequence[Record]) -> None:
+        """Make messages visible, as when their visibility timeout ends."""
+        ids = {record["messageId"] for record in records}
+        for group in self._groups.values():
+            for message in group:
+                if message.id in ids:
+                    message.visible_at = 0.0
+
+    def _now(self) -> float:
+        return self.clock().timestamp()
+
+
+def _event_record(message: _Queued) -> Record:
+    return {
+        "messageId": message.id,
+        "receiptHandle": message.receipt,
+        "body": message.body,
+        "attributes": {
+            "ApproximateReceiveCount": str(message.receive_count),
+            "MessageGroupId": message.group,
+        },
+    }

@@ -1,0 +1,355 @@
+"""A node in memory with canned partners: what the tests of pushing stand on.
+
+The store, the queue and the stream are the node's own code over `memory_aws.py`; only the HTTP is canned. A partner
+holds what it was sent, as an OCPI receiver would, and misbehaves on demand.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from chalicelib.node import Node
+from chalicelib.partners import broadcasts, changes
+from chalicelib.partners.answers import PartnerFault, PartnerRefusal
+from chalicelib.partners.deliveries import Delivery, key_of, read_delivery
+from chalicelib.partners.directory import Directory, Endpoint, HeldToken, Partner, PartnerRole
+from chalicelib.partners.gate import Gate
+from chalicelib.partners.visibility import is_hidden, partition_for_own, partition_for_received
+from chalicelib.protocol.json_text import JsonText, read_json, write_json
+from chalicelib.protocol.message import Party, Routing
+from chalicelib.protocol.types import fold, format_datetime
+from chalicelib.queues import Broadcast, Queues
+from chalicelib.settings import OwnRole, Settings
+from chalicelib.storage.keys import Ref
+from chalicelib.storage.locations import LocationStore, WriteEvse, WriteLocation
+from chalicelib.storage.objects import ObjectStore, Remove, Write
+from chalicelib.storage.table import Table
+from tests.partners.memory_aws import MemoryDynamoDb, MemoryQueue, Record
+
+START = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
+OWN = {"CPO": Party("PT", "ABC"), "HUB": Party("PT", "MOB"), "EMSP": Party("PT", "EVI")}
+Document = dict[str, Any]
+
+
+class Clock:
+    """A clock that tests move."""
+
+    def __init__(self) -> None:
+        self.moment = START
+
+    def __call__(self) -> datetime:
+        return self.moment
+
+    def forward(self, seconds: float) -> None:
+        self.moment += timedelta(seconds=seconds)
+
+
+class Sent(NamedTuple):
+    """One request that a partner got."""
+
+    partner_id: str
+    method: str
+    module: str
+    segments: tuple[str, ...]
+    document: Any
+    routing: Routing
+
+
+Fault = Callable[[Sent], Exception | None]
+
+
+class CannedPartners:
+    """In place of `OcpiClient`: every partner takes what it is sent. faults: by partner id.
+
+    held: what each partner holds, by (module, folded ids).
+    """
+
+    def __init__(self) -> None:
+        self.sent: list[Sent] = []
+        self.held: dict[str, dict[tuple[str, ...], Document]] = {}
+        self.faults: dict[str, Fault] = {}
+        self.away: set[str] = set()
+        self.probes: list[str] = []
+        self._lock = threading.RLock()
+
+    def send(
+        self,
+        partner: Partner,
+        method: str,
+        module: str,
+        role: str,
+        path_segments: Sequence[str] = (),
+        *,
+        document: Any = None,
+        routing: Routing | None = None,
+        **options: Any,
+    ) -> None:
+        sent = Sent(
+            partner.id,
+            method,
+            module,
+            tuple(path_segments),
+            document and read_json(str(document)),
+            routing or Routing(),
+        )
+        with self._lock:
+            self.sent.append(sent)
+        if partner.id in self.away:
+            raise PartnerFault("does not accept connections", not_connected=True)
+        fault = self.faults.get(partner.id)
+        problem = fault(sent) if fault else None
+        if problem is not None:
+            raise problem
+        with self._lock:
+            self._take(sent)
+
+    def probe(self, partner: Partner, **options: Any) -> None:
+        self.probes.append(partner.id)
+        if partner.id in self.away:
+            raise PartnerFault("does not accept connections", not_connected=True)
+
+    def _take(self, sent: Sent) -> None:
+        shelf = self.held.setdefault(sent.partner_id, {})
+        key = (sent.module, *map(fold, sent.segments[:3]))
+        if sent.method == "DELETE":
+            if key not in shelf:
+                raise PartnerRefusal("answered 2001 with HTTP 404", http_status=404, status_code=2001)
+            del shelf[key]
+        elif len(sent.segments) == 3:
+            shelf[key] = sent.document
+        elif key not in shelf:
+            raise PartnerRefusal("answered 2003 with HTTP 404", http_status=404, status_code=2003)
+        else:
+            _put_evse(shelf[key], sent.document)
+
+    def to(self, partner_id: str) -> list[Sent]:
+        """Every request that a partner got."""
+        return [sent for sent in self.sent if sent.partner_id == partner_id]
+
+
+def _put_evse(location: Document, evse: Document) -> None:
+    """As a receiver does: the EVSE takes its place, and the location is lifted (LOC-03)."""
+    evses = location.setdefault("evses", [])
+    place = next((n for n, known in enumerate(evses) if fold(known["uid"]) == fold(evse["uid"])), len(evses))
+    evses[place : place + 1] = [evse]
+    location["last_updated"] = max(location["last_updated"], evse["last_updated"])
+
+
+class _NoVault:
+    def seal(self, secret: str) -> str:
+        return secret
+
+    def open(self, sealed: str) -> str:
+        return sealed
+
+
+class World:
+    """A node with one role, and everything around it."""
+
+    def __init__(self, role: str = "CPO", freshness: float = 60.0) -> None:
+        self.clock = Clock()
+        self.dynamodb = MemoryDynamoDb()
+        self.queue = MemoryQueue(self.clock)
+        self.partners = CannedPartners()
+        self.gate = Gate(lambda: self.clock().timestamp())
+        self.table = Table(self.dynamodb, "memory")
+        numbers = itertools.count(1)
+        directory = Directory(self.table, _NoVault(), lambda: f"secret-{next(numbers)}")  # type: ignore[arg-type]
+        self.node = Node(
+            settings=Settings(
+                roles=(OwnRole(role, OWN[role], {"name": role}),),
+                table="memory",
+                broadcasts_queue_url="https://queue/broadcasts",
+                kms_key_id="key",
+                freshness=timedelta(seconds=freshness),
+            ),
+            table=self.table,
+            objects=ObjectStore(self.table, self.clock),
+            locations=LocationStore(self.table, self.clock),
+            directory=directory,
+            queues=Queues(self.queue, "https://queue/broadcasts"),
+            client=self.partners,  # type: ignore[arg-type]
+            clock=self.clock,
+        )
+
+    # -- what happens
+
+    def join(self, partner: Partner) -> Partner:
+        """Register a partner, and let the stream tell it."""
+        saved = self.node.directory.save(partner)
+        self.stream()
+        return saved
+
+    def put_tariff(
+        self, tariff_id: str = "T1", owner: Party | None = None, source: str = "", **fields: Any
+    ) -> Ref:
+        self.clock.forward(0.01)
+        owner = owner or OWN["CPO"]
+        document = {**tariff(owner, tariff_id), "last_updated": format_datetime(self.clock()), **fields}
+        ref = Ref("tariffs", *owner, tariff_id)
+        write = Write(JsonText(write_json(document)), document["last_updated"])
+        self.node.objects.change(
+            ref, lambda _: write, partition=self._list("tariffs", owner, source), source=source
+        )
+        return ref
+
+    def delete_tariff(self, ref: Ref) -> None:
+        self.clock.forward(0.01)
+        self.node.objects.change(ref, lambda _: Remove(), partition="tariffs#PT*ABC", source="")
+
+    def put_location(
+        self,
+        location_id: str = "L1",
+        evses: int = 2,
+        owner: Party | None = None,
+        source: str = "",
+        **fields: Any,
+    ) -> Ref:
+        self.clock.forward(0.01)
+        owner = owner or OWN["CPO"]
+        now = format_datetime(self.clock())
+        document = {**location(owner, location_id), "last_updated": now, **fields}
+        children = [{**evse(f"E{number}"), "last_updated": now} for number in range(evses)]
+        ref = Ref("locations", *owner, location_id)
+        partition = self._list("locations", owner, source, is_hidden("locations", document))
+        write = WriteLocation(document, children)
+        self.node.locations.change(ref, lambda _: write, partition=partition, source=source)
+        return ref
+
+    def put_evse(self, ref: Ref, uid: str = "E0", source: str = "", **fields: Any) -> None:
+        self.clock.forward(0.01)
+        write = WriteEvse({**evse(uid), "last_updated": format_datetime(self.clock()), **fields})
+        self.node.locations.change_evse(ref, uid, lambda *_: write, source=source)
+
+    def _list(self, module: str, owner: Party, source: str, hidden: bool = False) -> str:
+        return partition_for_received(module, hidden) if source else partition_for_own(module, owner, hidden)
+
+    # -- what the node does
+
+    def stream(self) -> None:
+        """Hand the stream's records out."""
+        while self.dynamodb.stream:
+            records = [self.dynamodb.stream.popleft() for _ in range(min(100, len(self.dynamodb.stream)))]
+            assert changes.handle_stream(self.node, records) == {"batchItemFailures": []}
+
+    def work(self) -> list[Record]:
+        """Handle one batch of messages. Returns those that come again."""
+        records = self.queue.receive()
+        answer = broadcasts.handle_messages(self.node, records, self.gate)
+        self.queue.finish(records, answer)
+        failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
+        return [record for record in records if record["messageId"] in failed]
+
+    def settle(self, seconds: float = 0.0) -> None:
+        """Let everything happen that is due within so many seconds."""
+        deadline = self.clock() + timedelta(seconds=seconds)
+        while True:
+            self.stream()
+            while records := self.queue.receive():
+                answer = broadcasts.handle_messages(self.node, records, self.gate)
+                self.queue.finish(records, answer)
+                self.stream()
+            if self.clock() >= deadline:
+                return
+            self.clock.forward(0.5)
+
+    # -- what can be seen
+
+    def delivery(self, partner_id: str, ref: Ref) -> Delivery:
+        return read_delivery(self.table.get(key_of(partner_id, ref.key.pk)))
+
+    def partner(self, partner_id: str) -> Partner:
+        found = self.node.directory.get(partner_id)
+        assert found
+        return found
+
+    def held(self, partner_id: str, ref: Ref) -> Document | None:
+        key = (ref.module, *map(fold, (ref.country_code, ref.party_id, ref.id)))
+        return self.partners.held.get(partner_id, {}).get(key)
+
+    def stored(self, ref: Ref) -> Document | None:
+        if ref.module == "locations":
+            text = self.node.locations.get(ref)
+        else:
+            found = self.node.objects.get(ref)
+            text = found.body if found else None
+        return read_json(str(text)) if text else None
+
+
+def partner(role: str | Sequence[str] = "EMSP", partner_id: str = "one", **fields: Any) -> Partner:
+    """A registered partner with every RECEIVER; its party is made of its id."""
+    roles = [role] if isinstance(role, str) else list(role)
+    party = Party("PT", partner_id[:3].upper())
+    made: Mapping[str, Any] = {
+        "id": partner_id,
+        "name": partner_id,
+        "status": "REGISTERED",
+        "last_updated": "2026-03-01T12:00:00Z",
+        "versions_url": f"https://{partner_id}.example/versions",
+        "version": "2.2.1",
+        "endpoints": tuple(
+            Endpoint(identifier=module, role="RECEIVER", url=f"https://{partner_id}.example/{module}")
+            for module in ("tariffs", "locations")
+        ),
+        "roles": tuple(
+            PartnerRole(role=each, country_code=party.country_code, party_id=party.party_id) for each in roles
+        ),
+        "outbound_token": f"token-of-{partner_id}",
+        "held_tokens": (HeldToken(fingerprint=f"print-{partner_id}", kind="C"),),
+        **fields,
+    }
+    return Partner(**made)
+
+
+def broadcast(ref: Ref, partner_id: str = "one", **fields: Any) -> Broadcast:
+    """A message about a whole object."""
+    made = {"sk": "#", "cause": "test", **fields}
+    return Broadcast(partner_id=partner_id, module=ref.module, pk=ref.key.pk, ref=str(ref), **made)
+
+
+def tariff(owner: Party, tariff_id: str) -> Document:
+    return {
+        "country_code": owner.country_code,
+        "party_id": owner.party_id,
+        "id": tariff_id,
+        "currency": "EUR",
+        "elements": [{"price_components": [{"type": "ENERGY", "price": 0.25, "step_size": 1}]}],
+        "last_updated": "2026-03-01T12:00:00Z",
+    }
+
+
+def location(owner: Party, location_id: str) -> Document:
+    return {
+        "country_code": owner.country_code,
+        "party_id": owner.party_id,
+        "id": location_id,
+        "publish": True,
+        "address": "Rua 1",
+        "last_updated": "2026-03-01T12:00:00Z",
+    }
+
+
+def evse(uid: str) -> Document:
+    return {"uid": uid, "status": "AVAILABLE", "last_updated": "2026-03-01T12:00:00Z"}
+
+
+def refuse(http_status: int = 200, status_code: int = 2001) -> Fault:
+    return lambda sent: PartnerRefusal(
+        f"answered {status_code}", http_status=http_status, status_code=status_code
+    )
+
+
+def break_down(sent: Sent) -> Exception:
+    return PartnerFault("answered with HTTP 500", http_status=500)
+
+
+def not_let_in(sent: Sent) -> Exception:
+    return PartnerFault("our token is not accepted", http_status=401, not_connected=True)
+
+
+def stay_silent(sent: Sent) -> Exception:
+    return PartnerFault("did not answer in time", timed_out=True)

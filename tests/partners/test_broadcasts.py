@@ -1,0 +1,193 @@
+"""A batch of messages. Source: DESIGN.md, A broadcast; TRN-32, TRP-10"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+from chalicelib.partners import broadcasts
+from chalicelib.partners.broadcasts import LAST_RECEIVE, handle_messages
+from chalicelib.partners.deliveries import Status
+from chalicelib.partners.gate import Gate
+from chalicelib.queues import Broadcast
+from tests.partners.memory_aws import Record
+from tests.partners.pushing import Sent, World, break_down, partner, stay_silent
+
+
+@pytest.fixture
+def world() -> World:
+    world = World("CPO")
+    for name in ("one", "two"):
+        world.join(partner("EMSP", name))
+    return world
+
+
+def test_every_message_is_pushed_and_none_comes_again(world: World) -> None:
+    refs = [world.put_tariff(f"T{number}") for number in range(5)]
+    world.stream()
+
+    assert world.work() == []
+    assert len(world.queue) == 0
+    for name in ("one", "two"):
+        assert all(world.held(name, ref) == world.stored(ref) for ref in refs)
+
+
+def test_many_changes_of_one_object_are_one_push(world: World) -> None:
+    ref = world.put_tariff()
+    for number in range(4):
+        world.put_tariff(marker=number)
+    world.stream()
+
+    world.settle()
+
+    assert len(world.partners.to("one")) == 1
+    assert world.held("one", ref) == world.stored(ref)
+
+
+def test_changes_of_one_evse_in_a_batch_are_one_push_and_all_of_them_are_told(world: World) -> None:
+    ref = world.put_location()
+    world.settle()
+    for status in ("CHARGING", "BLOCKED", "AVAILABLE"):
+        world.put_evse(ref, "E1", status=status)
+    world.put_evse(ref, "E0", status="INOPERATIVE")
+    world.settle()
+
+    assert len(world.partners.to("one")) == 3
+    header = world.table.get(ref.key)
+    assert header is not None and world.delivery("one", ref).version == header["v"]
+
+
+def test_only_what_failed_comes_again_and_later(world: World) -> None:
+    world.put_tariff()
+    world.stream()
+    world.partners.faults["two"] = break_down
+
+    (again,) = world.work()
+
+    assert Broadcast.model_validate_json(again["body"]).partner_id == "two"
+    assert world.work() == [] and len(world.queue) == 1
+    world.clock.forward(1)
+    assert len(world.work()) == 1
+
+
+def test_what_follows_a_failure_in_its_group_comes_again_behind_it(world: World) -> None:
+    ref = world.put_location()
+    world.settle()
+    world.put_evse(ref, "E0")
+    world.put_evse(ref, "E1")
+    world.stream()
+    world.partners.faults["two"] = break_down
+    pushed = len(world.partners.to("two"))
+
+    again = world.work()
+
+    assert [Broadcast.model_validate_json(r["body"]).partner_id for r in again] == ["two", "two"]
+    assert len(world.partners.to("two")) == pushed + 1
+
+
+def test_our_own_fault_is_tried_again_and_shown_as_dead_when_the_queue_gives_up(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ref = world.put_tariff()
+    world.stream()
+
+    def crash(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as broken:
+        broken.setattr(broadcasts, "push", crash)
+        tries = 0
+        while world.queue.bodies:
+            world.work()
+            world.clock.forward(31)
+            tries += 1
+
+    assert tries == LAST_RECEIVE + 1
+    assert len(world.queue.dead) == 2
+    assert world.delivery("one", ref).status == Status.DEAD
+    assert world.partners.sent == []
+
+
+def test_messages_that_cannot_be_postponed_come_again_all_the_same(world: World) -> None:
+    world.put_tariff()
+    world.stream()
+    world.partners.faults["two"] = break_down
+
+    def refuse(**_: Any) -> None:
+        raise RuntimeError("the queue is gone")
+
+    world.queue.change_message_visibility_batch = refuse  # type: ignore[method-assign, assignment]
+
+    assert len(world.work()) == 1
+    assert len(world.queue) == 1
+
+
+def test_no_push_is_begun_when_the_batch_has_had_its_time(world: World) -> None:
+    ref = world.put_location()
+    world.settle()
+    world.put_evse(ref, "E0")
+    world.put_evse(ref, "E1")
+    world.stream()
+    world.partners.faults["one"] = lambda sent: world.clock.forward(20)
+
+    again = world.work()
+
+    assert len(world.partners.to("one")) == 2
+    assert {Broadcast.model_validate_json(r["body"]).partner_id for r in again} >= {"one"}
+
+
+# -- partners beside each other
+
+
+def records(world: World) -> list[Record]:
+    world.stream()
+    return world.queue.receive()
+
+
+def test_a_slow_partner_holds_up_no_other(world: World) -> None:
+    """Its push ends only when the other partner's has come through."""
+    ref = world.put_tariff()
+    through = threading.Event()
+
+    def answer(sent: Sent) -> None:
+        if sent.partner_id == "two":
+            through.set()
+        else:
+            assert through.wait(10), "the other partner was not pushed to meanwhile"
+
+    world.partners.faults |= {"one": answer, "two": answer}
+
+    assert handle_messages(world.node, records(world), Gate()) == {"batchItemFailures": []}
+    assert world.held("one", ref) == world.held("two", ref) == world.stored(ref)
+
+
+def test_a_partner_that_does_not_answer_is_left_alone_by_other_objects(world: World) -> None:
+    """So that its timeouts do not eat up the workers."""
+    world.put_tariff("T1")
+    world.stream()
+    world.partners.faults["one"] = stay_silent
+    world.work()
+    for number in range(2, 8):
+        world.put_tariff(f"T{number}")
+    world.stream()
+
+    world.work()
+    world.work()
+
+    assert len(world.partners.to("one")) == 1
+    assert len(world.partners.to("two")) == 7
+
+
+def test_a_partner_that_answers_again_is_sent_everything(world: World) -> None:
+    refs = [world.put_tariff(f"T{number}") for number in range(6)]
+    world.stream()
+    world.partners.faults["one"] = stay_silent
+    world.settle(seconds=10)
+    del world.partners.faults["one"]
+
+    world.settle(seconds=30)
+
+    assert all(world.held("one", ref) == world.stored(ref) for ref in refs)
+    assert world.partner("one").connection == "CONNECTED"

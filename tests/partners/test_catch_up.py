@@ -1,0 +1,192 @@
+"""What a partner still has to hear. Source: OCPI 2.2.1 transport_and_format_offline_behaviour; TRN-32, TRP-10"""
+
+from __future__ import annotations
+
+import pytest
+
+from chalicelib.partners.catch_up import SECOND_LOOK, catch_up, find_owed, look_again, take_second_looks
+from chalicelib.partners.deliveries import Status, read_deliveries
+from chalicelib.protocol.message import Party
+from chalicelib.storage.table import Key
+from tests.partners.pushing import World, not_let_in, partner, refuse
+
+CPO = Party("PT", "XYZ")
+
+
+@pytest.fixture
+def world() -> World:
+    """A CPO whose partner was told of three tariffs and two locations."""
+    world = World("CPO")
+    world.join(partner("EMSP", "one"))
+    for number in range(3):
+        world.put_tariff(f"T{number}")
+    for number in range(2):
+        world.put_location(f"L{number}")
+    world.settle()
+    return world
+
+
+def owed(world: World, partner_id: str = "one") -> set[str]:
+    rows = read_deliveries(world.table, partner_id)
+    return {found.ref.rpartition("#")[2] for found in find_owed(world.node, world.partner(partner_id), rows)}
+
+
+def forget_messages(world: World) -> None:
+    """What happened was told while the partner was away."""
+    world.dynamodb.stream.clear()
+
+
+def test_a_partner_that_was_told_everything_is_owed_nothing(world: World) -> None:
+    assert owed(world) == set()
+
+
+def test_what_changed_came_and_went_meanwhile_is_owed(world: World) -> None:
+    world.put_tariff("T1", currency="NOK")
+    world.put_tariff("T9")
+    world.delete_tariff(world.put_tariff("T0"))
+    world.put_evse(world.put_location("L9"), "E0")
+    forget_messages(world)
+
+    assert owed(world) == {"T0", "T1", "T9", "L9"}
+
+
+def test_what_was_told_evse_by_evse_is_not_owed(world: World) -> None:
+    ref = world.put_location("L0")
+    for number in range(5):
+        world.put_evse(ref, f"E{number % 2}", marker=number)
+        world.settle()
+
+    assert owed(world) == set()
+
+
+def test_an_evse_s_change_that_was_missed_makes_its_location_owed_whatever_came_after(world: World) -> None:
+    ref = world.put_location("L0")
+    world.settle()
+    world.put_evse(ref, "E0", status="CHARGING")
+    forget_messages(world)
+    world.put_evse(ref, "E1", status="CHARGING")
+    world.settle()
+
+    assert owed(world) == {"L0"}
+
+
+def test_what_was_refused_is_not_owed_until_it_changes(world: World) -> None:
+    world.partners.faults["one"] = refuse()
+    world.put_tariff("T1", currency="NOK")
+    world.settle()
+
+    assert world.delivery("one", world.put_tariff("T0")).status == Status.DELIVERED
+    forget_messages(world)
+    assert owed(world) == {"T0"}
+
+
+def test_what_was_refused_because_of_our_token_is_sent_when_the_partner_gives_a_new_one(world: World) -> None:
+    world.partners.faults["one"] = not_let_in
+    ref = world.put_tariff("T1", currency="NOK")
+    world.settle()
+    del world.partners.faults["one"]
+    before = world.partner("one")
+
+    world.node.directory.save(before.model_copy(update={"outbound_token": "new"}), before)
+    world.settle()
+
+    assert world.held("one", ref) == world.stored(ref)
+
+
+def test_it_takes_few_calls_whatever_was_missed(world: World) -> None:
+    for number in range(30):
+        world.put_tariff(f"M{number}")
+    forget_messages(world)
+    partner_one = world.partner("one")
+    world.dynamodb.calls.clear()
+
+    assert catch_up(world.node, partner_one, "test") == 30
+    assert world.dynamodb.calls == ["Query"] * 4
+
+
+def test_the_same_occasion_queues_the_same_messages_once(world: World) -> None:
+    world.put_tariff("T1", currency="NOK")
+    forget_messages(world)
+
+    for _ in range(2):
+        catch_up(world.node, world.partner("one"), "test")
+
+    assert len(world.queue) == 1
+
+
+def test_a_hub_owes_nobody_its_own_objects() -> None:
+    """Source: RTE-17"""
+    world = World("HUB")
+    world.join(partner(("CPO", "EMSP"), "xyz"))
+    world.join(partner("EMSP", "one"))
+    world.put_tariff("T1", owner=CPO, source="xyz")
+    forget_messages(world)
+
+    assert owed(world, "xyz") == set()
+    assert owed(world, "one") == {"T1"}
+
+
+def test_a_display_is_owed_the_end_of_what_it_was_shown_only() -> None:
+    """Source: LOC-16"""
+    world = World("CPO")
+    world.join(partner("NSP", "nsp"))
+    world.put_location("SHOWN", publish=True)
+    world.settle()
+    world.put_location("SHOWN", publish=False)
+    world.put_location("NEVER", publish=False)
+    forget_messages(world)
+
+    assert owed(world, "nsp") == {"SHOWN"}
+
+    catch_up(world.node, world.partner("nsp"), "test")
+    world.settle()
+    assert owed(world, "nsp") == set()
+
+
+# -- second looks
+
+
+def test_an_index_that_lags_is_made_up_for_by_the_second_look() -> None:
+    world = World("CPO")
+    ref = world.put_tariff()
+    forget_messages(world)
+    world.dynamodb.hidden_from_indexes.add(ref.key.pk)
+    world.join(partner("EMSP", "one"))
+    world.settle()
+    assert world.held("one", ref) is None
+    world.dynamodb.hidden_from_indexes.clear()
+
+    world.clock.forward(SECOND_LOOK.total_seconds())
+    take_second_looks(world.node, {"one": world.partner("one")})
+    world.settle()
+
+    assert world.held("one", ref) == world.stored(ref)
+
+
+def test_a_look_is_taken_once_and_not_too_soon(world: World) -> None:
+    partners = {"one": world.partner("one")}
+    world.table.delete(Key("catch-up", "one"))
+    look_again(world.node, "one")
+    world.put_tariff("T9")
+    forget_messages(world)
+
+    take_second_looks(world.node, partners)
+    assert len(world.queue) == 0
+    world.clock.forward(SECOND_LOOK.total_seconds())
+    take_second_looks(world.node, partners)
+    assert len(world.queue) == 1
+    world.dynamodb.calls.clear()
+    take_second_looks(world.node, partners)
+    assert world.dynamodb.calls == ["Query"]
+
+
+@pytest.mark.parametrize("fields", [{"connection": "OFFLINE"}, {"status": "UNREGISTERED"}])
+def test_nobody_is_looked_after_that_is_away_or_left(world: World, fields: dict[str, str]) -> None:
+    world.put_tariff("T9")
+    forget_messages(world)
+    world.clock.forward(SECOND_LOOK.total_seconds())
+
+    take_second_looks(world.node, {"one": partner("EMSP", "one", **fields)})
+
+    assert len(world.queue) == 0
+    assert not world.table.query("#pk = :pk", {"pk": "catch-up"}).items

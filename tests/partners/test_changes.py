@@ -1,0 +1,283 @@
+"""From the table's stream to messages. Source: OCPI 2.2.1 ..._broadcast_push; RTE-12, RTE-17, TRN-32"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from chalicelib.partners import changes
+from chalicelib.partners.owners import known_owners, owners_key
+from chalicelib.protocol.message import Party
+from tests.partners.memory_aws import Record
+from tests.partners.pushing import World, partner
+
+CPO = Party("PT", "XYZ")
+
+
+@pytest.fixture
+def world() -> World:
+    """A CPO with one eMSP, and nothing told yet."""
+    world = World("CPO")
+    world.join(partner("EMSP", "one"))
+    return world
+
+
+def taken(world: World) -> list[Record]:
+    records = list(world.dynamodb.stream)
+    world.dynamodb.stream.clear()
+    return records
+
+
+def told(world: World) -> list[tuple[str, str, str]]:
+    """What was queued: partner, module, and the item's sort key without generation."""
+    return [
+        (body["partner_id"], body["module"], body["sk"].rpartition("#")[2]) for body in world.queue.bodies
+    ]
+
+
+def test_a_new_and_a_changed_tariff_are_told(world: World) -> None:
+    world.put_tariff(currency="EUR")
+    world.put_tariff(currency="NOK")
+    world.stream()
+
+    assert told(world) == [("one", "tariffs", "")] * 2
+
+
+def test_a_message_names_the_object_and_carries_nothing_of_it(world: World) -> None:
+    """Source: TRN-32"""
+    world.put_tariff("T-é#1", currency="NOK")
+    world.stream()
+
+    (body,) = world.queue.bodies
+    assert set(body) == {"partner_id", "module", "pk", "sk", "ref", "cause", "version", "after"}
+    assert "NOK" not in str(body)
+
+
+def test_a_deleted_tariff_is_told_with_its_ids_as_they_were_written(world: World) -> None:
+    ref = world.put_tariff("Night-1")
+    taken(world)
+    world.delete_tariff(ref)
+    world.stream()
+
+    (body,) = world.queue.bodies
+    assert body["ref"] == "tariffs#PT*ABC#Night-1"
+    assert body["version"] > 0
+
+
+def test_a_whole_location_is_one_message_whatever_the_number_of_its_evses(world: World) -> None:
+    world.put_location(evses=5)
+    world.stream()
+
+    assert told(world) == [("one", "locations", "")]
+
+
+def test_an_evse_changed_alone_is_told_alone_with_the_version_it_followed(world: World) -> None:
+    ref = world.put_location()
+    world.stream()
+    before = world.table.get(ref.key)
+    world.queue._groups.clear()
+    world.put_evse(ref, "E1", status="CHARGING")
+    world.stream()
+
+    (body,) = world.queue.bodies
+    assert body["sk"].startswith("E#")
+    assert before is not None and body["after"] == before["v"]
+    assert body["version"] > body["after"]
+
+
+def test_an_evse_whose_header_s_record_comes_in_another_batch_is_told_all_the_same(world: World) -> None:
+    ref = world.put_location()
+    taken(world)
+    world.put_evse(ref)
+    for record in taken(world):
+        changes.handle_stream(world.node, [record])
+
+    (body,) = world.queue.bodies
+    assert body["after"] == 0
+
+
+def test_counters_deliveries_and_tokens_are_no_objects(world: World) -> None:
+    world.put_tariff()
+    world.settle()
+    world.queue._told.clear()
+    world.table.put({"pk": "owners#tariffs", "sk": "#", "PT_XYZ": 1})
+    world.stream()
+
+    assert told(world) == []
+
+
+def test_the_same_record_told_twice_is_one_message(world: World) -> None:
+    world.put_tariff()
+    records = taken(world)
+    for _ in range(2):
+        changes.handle_stream(world.node, records)
+
+    assert len(told(world)) == 1
+
+
+def test_the_partners_are_read_once_for_a_batch(world: World) -> None:
+    for number in range(20):
+        world.put_tariff(f"T{number}")
+    records = taken(world)
+    world.dynamodb.calls.clear()
+
+    changes.handle_stream(world.node, records)
+
+    assert world.dynamodb.calls == ["Query"]
+
+
+def test_a_batch_without_objects_reads_nothing(world: World) -> None:
+    world.table.put({"pk": "delivery#one", "sk": "x", "status": "delivered"})
+    records = taken(world)
+    world.dynamodb.calls.clear()
+
+    assert changes.handle_stream(world.node, records) == {"batchItemFailures": []}
+    assert world.dynamodb.calls == []
+
+
+def test_a_partner_that_is_away_gets_no_message(world: World) -> None:
+    """Source: HCI-09"""
+    world.join(partner("EMSP", "two", connection="OFFLINE", offline_since="2026-03-01T11:00:00Z"))
+    world.put_tariff()
+    world.stream()
+
+    assert told(world) == [("one", "tariffs", "")]
+
+
+def test_what_is_not_published_any_more_is_told_to_those_who_were_shown_it() -> None:
+    """Source: LOC-16"""
+    world = World("CPO")
+    world.join(partner("NSP", "nsp"))
+    world.put_location(publish=True)
+    taken(world)
+
+    world.put_location(publish=False)
+    world.put_location(publish=False, name="changed again")
+    world.stream()
+
+    assert told(world) == [("nsp", "locations", "")]
+
+
+def test_a_hub_tells_everybody_but_the_source(world: World) -> None:
+    """Source: RTE-12, RTE-17"""
+    hub = World("HUB")
+    for each in (partner("CPO", "xyz"), partner("CPO", "abc"), partner("EMSP", "one"), partner("NSP", "two")):
+        hub.join(each)
+    ref = hub.put_location(owner=CPO, source="xyz")
+    hub.put_evse(ref, source="xyz")
+    hub.stream()
+
+    assert sorted(told(hub)) == sorted(
+        (name, "locations", sk) for name in ("one", "two") for sk in ("", "00000")
+    )
+
+
+def test_an_emsp_tells_nobody() -> None:
+    emsp = World("EMSP")
+    emsp.join(partner(("CPO", "HUB", "EMSP"), "hub"))
+    emsp.put_tariff(owner=CPO, source="hub")
+    emsp.stream()
+
+    assert told(emsp) == []
+
+
+def test_the_owner_of_a_new_received_object_is_remembered() -> None:
+    """Source: OWN-02"""
+    emsp = World("EMSP")
+    emsp.put_tariff(owner=CPO, source="hub")
+    emsp.stream()
+
+    key = owners_key("tariffs")
+    assert known_owners(emsp.table.get_many([key]), "tariffs") == [CPO]
+
+
+# -- failures
+
+
+def test_when_the_queue_refuses_the_batch_comes_again_from_there(world: World) -> None:
+    for number in range(25):
+        world.put_tariff(f"T{number}")
+    records = taken(world)
+    sent = world.node.queues.send_broadcasts
+    calls: list[Any] = []
+
+    def send(broadcasts: Any) -> None:
+        calls.append(broadcasts)
+        world.queue.broken = 1 if len(calls) == 2 else 0
+        sent(broadcasts)
+
+    object.__setattr__(world.node.queues, "send_broadcasts", send)
+    objects = [r for r in records if r["dynamodb"]["Keys"]["pk"]["S"].startswith("tariffs#")]
+
+    answer = changes.handle_stream(world.node, records)
+
+    assert answer == {"batchItemFailures": [{"itemIdentifier": objects[10]["dynamodb"]["SequenceNumber"]}]}
+    assert len(told(world)) == 10
+
+
+def test_a_record_that_cannot_be_told_holds_up_what_follows_and_nothing_before(world: World) -> None:
+    world.put_tariff("T1")
+    world.put_tariff("T2")
+    records = taken(world)
+    objects = [r for r in records if r["dynamodb"]["Keys"]["pk"]["S"].startswith("tariffs#")]
+    del objects[1]["dynamodb"]["NewImage"]["ref"]
+
+    answer = changes.handle_stream(world.node, records)
+
+    assert answer == {"batchItemFailures": [{"itemIdentifier": objects[1]["dynamodb"]["SequenceNumber"]}]}
+    assert len(told(world)) == 1
+
+
+# -- partners
+
+
+def test_a_partner_that_registers_is_told_what_there_is() -> None:
+    world = World("CPO")
+    world.put_tariff()
+    world.put_location()
+    world.stream()
+
+    invited = world.join(partner("EMSP", "one", status="INVITED", endpoints=(), roles=()))
+    assert told(world) == []
+    registered = partner("EMSP", "one").model_copy(update={"revision": invited.revision})
+    world.node.directory.save(registered, invited)
+    world.stream()
+
+    assert told(world) == [("one", "tariffs", ""), ("one", "locations", "")]
+
+
+def test_a_partner_that_adds_an_interface_is_told_what_it_had_no_place_for() -> None:
+    """Source: RTE-18"""
+    world = World("CPO")
+    first = world.join(partner("EMSP", "one", endpoints=partner().endpoints[:1]))
+    world.put_tariff()
+    world.put_location()
+    world.settle()
+
+    world.node.directory.save(first.model_copy(update={"endpoints": partner("EMSP", "one").endpoints}), first)
+    world.settle()
+
+    assert [sent.module for sent in world.partners.to("one")] == ["tariffs", "locations"]
+
+
+def test_a_new_name_of_a_partner_is_no_reason_to_tell_it_anything(world: World) -> None:
+    world.put_tariff()
+    taken(world)
+    before = world.partner("one")
+
+    world.node.directory.save(before.model_copy(update={"name": "other"}), before)
+    world.stream()
+
+    assert told(world) == []
+
+
+def test_a_partner_that_leaves_is_forgotten(world: World) -> None:
+    world.put_tariff()
+    world.settle()
+    assert world.table.query("#pk = :pk", {"pk": "delivery#one"}).items
+
+    world.node.directory.remove(world.partner("one"))
+    world.stream()
+
+    assert not world.table.query("#pk = :pk", {"pk": "delivery#one"}).items

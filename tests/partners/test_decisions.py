@@ -1,0 +1,121 @@
+"""What a message comes to. Source: OCPI 2.2.1 transport_and_format_offline_behaviour; TRN-32, LOC-09, LOC-16"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from chalicelib.partners.decisions import Act, Decision, Seen, decide
+from chalicelib.partners.deliveries import Delivery, Status
+from chalicelib.protocol.message import Party
+from chalicelib.settings import OwnRole, Settings
+from chalicelib.storage.keys import Ref
+from tests.partners.pushing import broadcast, partner
+
+CPO = Settings((OwnRole("CPO", Party("PT", "ABC"), {}),), "t", "q", "k")
+TARIFF, LOCATION = Ref("tariffs", "PT", "ABC", "T1"), Ref("locations", "PT", "ABC", "L1")
+EVSE = "E#0#00000"
+
+
+def item(ref: Ref, version: int = 5, hidden: bool = False, **more: Any) -> dict[str, Any]:
+    place = f"{ref.module}#PT*ABC{'#unpublished' if hidden else ''}"
+    return {"ref": str(ref), "v": version, "src": "", "lp": place, "wv": 3, **more}
+
+
+def evse(version: int = 5, **more: Any) -> dict[str, Any]:
+    return {"sk": EVSE, "uid": "E1", "v": version, "wv": 3, "via": "evse", **more}
+
+
+def row(status: Status = Status.DELIVERED, version: int = 4, **more: Any) -> Delivery:
+    return Delivery(status=status, version=version, **more)
+
+
+def act(
+    ref: Ref, main: Any, delivery: Delivery, child: Any = None, role: str = "EMSP", **fields: Any
+) -> Decision:
+    message = broadcast(ref, sk=EVSE if child else "#", **fields)
+    return decide(CPO, message, Seen(partner(role), main, child, delivery))
+
+
+def test_a_change_is_put() -> None:
+    assert act(TARIFF, item(TARIFF), row()) == (Act.PUT, Status.DELIVERED)
+    assert act(LOCATION, item(LOCATION), Delivery()) == (Act.PUT, Status.DELIVERED)
+
+
+@pytest.mark.parametrize("status", [Status.DELIVERED, Status.REFUSED])
+def test_what_was_told_in_this_version_is_dropped(status: Status) -> None:
+    assert act(TARIFF, item(TARIFF), row(status, version=5)).act is Act.DROP
+
+
+@pytest.mark.parametrize("status", [Status.WAITING, Status.MISSED, Status.DEAD])
+def test_what_was_not_told_is_put_whatever_the_version(status: Status) -> None:
+    assert act(TARIFF, item(TARIFF), row(status, version=5)).act is Act.PUT
+
+
+def test_a_tariff_that_is_gone_is_deleted_also_when_no_row_says_that_it_was_sent() -> None:
+    assert act(TARIFF, None, Delivery(), version=5) == (Act.DELETE, Status.DELETED)
+    assert act(TARIFF, None, row(), version=5) == (Act.DELETE, Status.DELETED)
+
+
+def test_a_deletion_that_was_told_is_dropped_but_not_that_of_a_later_version() -> None:
+    """A worker may have died after it had put the tariff that came again."""
+    assert act(TARIFF, None, row(Status.DELETED, version=5), version=5).act is Act.DROP
+    assert act(TARIFF, None, row(Status.DELETED, version=5), version=6).act is Act.DELETE
+
+
+def test_a_location_is_never_deleted() -> None:
+    """Source: LOC-09"""
+    assert act(LOCATION, None, row()).act is Act.DROP
+
+
+def test_an_evse_is_put_alone() -> None:
+    assert act(LOCATION, item(LOCATION), row(), evse()).act is Act.PUT_EVSE
+
+
+@pytest.mark.parametrize(
+    "child", [evse(wv=2), evse(via="location")], ids=["older than the location", "written with the location"]
+)
+def test_an_evse_that_was_written_with_its_location_is_left_to_the_location_s_push(child: Any) -> None:
+    assert act(LOCATION, item(LOCATION), row(), child).act is Act.DROP
+
+
+def test_an_evse_that_the_location_s_push_carried_is_dropped() -> None:
+    assert act(LOCATION, item(LOCATION), row(version=5), evse(version=5)).act is Act.DROP
+
+
+def test_an_evse_that_was_just_sent_in_this_version_is_recorded_only() -> None:
+    assert act(LOCATION, item(LOCATION), row(evse=f"{EVSE}@5"), evse(version=5)).act is Act.SKIP
+
+
+def test_a_display_is_sent_a_hidden_location_once_and_only_if_it_has_it() -> None:
+    """Source: LOC-16"""
+    hidden = item(LOCATION, hidden=True)
+
+    assert act(LOCATION, hidden, row(), role="NSP") == (Act.PUT, Status.WITHDRAWN)
+    assert act(LOCATION, hidden, row(Status.WITHDRAWN), role="NSP").act is Act.DROP
+    assert act(LOCATION, hidden, row(Status.WITHDRAWN, version=5), role="NSP", version=5).act is Act.DROP
+    assert act(LOCATION, hidden, row(Status.WITHDRAWN, version=4), role="NSP", version=5).act is Act.PUT
+    assert act(LOCATION, hidden, Delivery(), role="NSP", version=5).act is Act.PUT
+    assert act(LOCATION, hidden, Delivery(), role="NSP").act is Act.DROP
+    assert act(LOCATION, hidden, row(), evse(), role="NSP").act is Act.DROP
+    assert act(LOCATION, hidden, row(), role="EMSP") == (Act.PUT, Status.DELIVERED)
+
+
+@pytest.mark.parametrize(("status", "expected"), [(Status.DELIVERED, Act.MISS), (Status.MISSED, Act.DROP)])
+def test_what_a_partner_misses_while_it_is_away_is_recorded_once(status: Status, expected: Act) -> None:
+    """Source: HCI-09"""
+    away = partner("EMSP", connection="OFFLINE")
+    seen = Seen(away, item(TARIFF), None, row(status))
+
+    assert decide(CPO, broadcast(TARIFF), seen).act is expected
+
+
+@pytest.mark.parametrize(
+    "who",
+    [None, partner("EMSP", status="UNREGISTERED"), partner("EMSP", endpoints=()), partner("CPO")],
+    ids=["gone", "unregistered", "without the interface", "of the same role"],
+)
+def test_who_is_not_to_hear_is_not_told(who: Any) -> None:
+    assert decide(CPO, broadcast(TARIFF), Seen(who, item(TARIFF), None, row())).act is Act.DROP
+    assert decide(CPO, broadcast(TARIFF), Seen(who, None, None, row())).act is Act.DROP

@@ -1,0 +1,114 @@
+"""What a partner has been told. Source: DESIGN.md, A broadcast; TRN-32"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from chalicelib.partners.deliveries import (
+    Delivery,
+    Known,
+    Status,
+    is_owed,
+    key_of,
+    read_deliveries,
+    read_delivery,
+    unknown_delivery,
+    write_delivery,
+)
+from chalicelib.storage.keys import Ref
+from chalicelib.storage.table import Conflict
+from tests.partners.pushing import World, broadcast
+
+REF = Ref("locations", "PT", "ABC", "L1")
+DELIVERED = Delivery(ref=str(REF), status=Status.DELIVERED, version=5)
+SHOWN, HIDDEN = Known(5, visible=True), Known(5, visible=False)
+
+
+def step(after: int, version: int) -> object:
+    return broadcast(REF, after=after, version=version)
+
+
+def test_a_change_that_follows_what_was_told_takes_the_version_on() -> None:
+    assert DELIVERED.advance([step(5, 6), step(6, 7)]) == 7  # type: ignore[list-item]
+
+
+def test_a_change_is_not_claimed_while_an_older_one_is_owed() -> None:
+    assert DELIVERED.advance([step(6, 7)]) == 5  # type: ignore[list-item]
+
+
+def test_a_change_that_does_not_say_what_it_followed_claims_nothing() -> None:
+    assert replace(DELIVERED, version=0).advance([step(0, 7)]) == 0  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize(
+    ("row", "known", "owed"),
+    [
+        (Delivery(), SHOWN, True),
+        (Delivery(), HIDDEN, False),
+        (Delivery(), None, False),
+        (DELIVERED, SHOWN, False),
+        (DELIVERED, Known(6, visible=True), True),
+        (DELIVERED, Known(6, visible=False), True),
+        (DELIVERED, None, True),
+        (replace(DELIVERED, status=Status.REFUSED), SHOWN, False),
+        (replace(DELIVERED, status=Status.REFUSED), Known(6, visible=True), True),
+        (replace(DELIVERED, status=Status.REFUSED), None, True),
+        (replace(DELIVERED, status=Status.REFUSED, method="DELETE"), None, False),
+        (replace(DELIVERED, status=Status.MISSED), SHOWN, True),
+        (replace(DELIVERED, status=Status.WAITING), SHOWN, True),
+        (replace(DELIVERED, status=Status.DEAD), SHOWN, True),
+        (replace(DELIVERED, status=Status.DELETED), None, False),
+        (replace(DELIVERED, status=Status.DELETED), SHOWN, True),
+        (replace(DELIVERED, status=Status.WITHDRAWN), HIDDEN, False),
+        (replace(DELIVERED, status=Status.WITHDRAWN), SHOWN, True),
+        (Delivery(ref=str(REF), status=Status.MISSED), HIDDEN, True),
+        (Delivery(ref=str(REF), status=Status.MISSED), None, True),
+    ],
+)
+def test_what_is_owed_follows_from_the_row_and_the_object(
+    row: Delivery, known: Known | None, owed: bool
+) -> None:
+    assert is_owed(row, known) is owed
+
+
+def test_what_was_refused_because_of_our_token_is_owed_when_there_is_a_new_one() -> None:
+    locked_out = replace(DELIVERED, status=Status.REFUSED, http=401)
+
+    assert not is_owed(locked_out, SHOWN)
+    assert is_owed(locked_out, SHOWN, has_new_token=True)
+
+
+def test_a_row_comes_back_as_it_was_written() -> None:
+    table = World().table
+    key = key_of("one", REF.key.pk)
+    row = replace(
+        DELIVERED, reason="answered 2001", code=2001, http=200, evse_uid="E1", at="2026-03-01T12:00:00Z"
+    )
+
+    write_delivery(table, key, Delivery(), row)
+
+    assert read_delivery(table.get(key)) == replace(row, writes=1)
+    assert read_deliveries(table, "one") == {REF.key.pk: replace(row, writes=1)}
+
+
+def test_a_row_that_was_written_meanwhile_is_not_overwritten() -> None:
+    table = World().table
+    key = key_of("one", REF.key.pk)
+    write_delivery(table, key, Delivery(), DELIVERED)
+
+    with pytest.raises(Conflict):
+        write_delivery(table, key, Delivery(), DELIVERED)
+
+
+def test_a_row_can_be_made_to_know_nothing() -> None:
+    table = World().table
+    key = key_of("one", REF.key.pk)
+    write_delivery(table, key, Delivery(), DELIVERED)
+
+    table.write(unknown_delivery(key, str(REF)))
+
+    row = read_delivery(table.get(key))
+    assert (row.status, row.version, row.writes) == (Status.MISSED, 0, 2)
+    assert is_owed(row, SHOWN)

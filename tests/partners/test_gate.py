@@ -1,0 +1,99 @@
+"""How much of a process's time one partner may take."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from chalicelib.partners.gate import AT_ONCE, STUCK_S, Gate, TurnedAway
+
+
+class Seconds:
+    """A monotonic clock that tests move."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def seconds() -> Seconds:
+    return Seconds()
+
+
+@pytest.fixture
+def gate(seconds: Seconds) -> Gate:
+    return Gate(seconds)
+
+
+def test_few_pushes_to_a_partner_are_under_way_at_a_time(gate: Gate) -> None:
+    with gate.turn("one", "a", 0), gate.turn("one", "b", 0):
+        with pytest.raises(TurnedAway), gate.turn("one", "c", 0):
+            pass
+        with gate.turn("two", "c", 0):
+            pass
+    assert AT_ONCE == 2
+
+
+def test_nobody_waits_behind_a_push_that_does_not_get_on(gate: Gate, seconds: Seconds) -> None:
+    with gate.turn("one", "a", 0), gate.turn("one", "b", 0):
+        seconds.now += STUCK_S
+        with pytest.raises(TurnedAway), gate.turn("one", "c", 1000):
+            pass
+
+
+def test_who_waits_gets_the_next_turn() -> None:
+    gate = Gate()
+    entered = threading.Event()
+
+    def third() -> None:
+        with gate.turn("one", "c", 10):
+            entered.set()
+
+    waiting = threading.Thread(target=third)
+    with gate.turn("one", "a", 0), gate.turn("one", "b", 0):
+        waiting.start()
+        assert not entered.is_set()
+    waiting.join(10)
+
+    assert entered.is_set()
+
+
+def test_after_a_push_that_found_nobody_only_its_object_is_tried(gate: Gate, seconds: Seconds) -> None:
+    gate.close("one", "a", 5)
+
+    with pytest.raises(TurnedAway) as turned_away, gate.turn("one", "b", 0):
+        pass
+    assert turned_away.value.seconds == 5
+    with gate.turn("one", "a", 0), gate.turn("two", "b", 0):
+        pass
+
+    seconds.now += 5
+    with gate.turn("one", "b", 0):
+        pass
+
+
+def test_a_partner_that_answers_is_open_to_all(gate: Gate) -> None:
+    gate.close("one", "a", 5)
+    gate.open("one")
+
+    with gate.turn("one", "b", 0):
+        pass
+
+
+def test_another_object_s_fault_does_not_take_over_the_closing(gate: Gate) -> None:
+    """Else two objects could keep each other from being tried."""
+    gate.close("one", "a", 5)
+    gate.close("one", "b", 50)
+
+    with gate.turn("one", "a", 0):
+        pass
+
+
+def test_a_turn_ends_also_when_the_push_fails(gate: Gate) -> None:
+    for _ in range(3):
+        with pytest.raises(ZeroDivisionError), gate.turn("one", "a", 0):
+            raise ZeroDivisionError

@@ -1,0 +1,407 @@
+"""One push. Source: OCPI 2.2.1 transport_and_format, mod_locations, mod_tariffs; TRN-32, TRP-10"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from chalicelib.partners.answers import PartnerFault, PartnerRefusal
+from chalicelib.partners.deliveries import Status, key_of
+from chalicelib.partners.pushes import Retry, backoff, push
+from chalicelib.protocol.message import Party, Routing
+from tests.partners.pushing import (
+    OWN,
+    Sent,
+    World,
+    break_down,
+    broadcast,
+    not_let_in,
+    partner,
+    refuse,
+    stay_silent,
+)
+
+CPO = Party("PT", "XYZ")
+
+
+@pytest.fixture
+def world() -> World:
+    world = World("CPO")
+    world.join(partner("EMSP", "one"))
+    return world
+
+
+def calls_of(world: World, ref: Any, **fields: Any) -> list[str]:
+    world.dynamodb.calls.clear()
+    assert push(world.node, [broadcast(ref, **fields)], 1) is None
+    return world.dynamodb.calls
+
+
+# -- what is sent
+
+
+def test_a_tariff_is_put_as_it_is_stored_under_its_owner_s_ids(world: World) -> None:
+    """Source: RTE-11, RTE-15"""
+    ref = world.put_tariff("T 1", currency="NOK")
+
+    push(world.node, [broadcast(ref)], 1)
+
+    (sent,) = world.partners.sent
+    assert (sent.method, sent.module, sent.segments) == ("PUT", "tariffs", ("PT", "ABC", "T 1"))
+    assert sent.document == world.stored(ref)
+
+
+def test_the_owner_speaks_for_itself_and_a_hub_in_its_own_name() -> None:
+    """Source: RTE-13, RTE-15"""
+    cpo, hub = World("CPO"), World("HUB")
+    cpo.join(partner("HUB", "mob"))
+    hub.join(partner("EMSP", "one"))
+    own, received = cpo.put_tariff(), hub.put_tariff(owner=CPO, source="xyz")
+
+    push(cpo.node, [broadcast(own, "mob")], 1)
+    push(hub.node, [broadcast(received)], 1)
+
+    assert cpo.partners.sent[0].routing == Routing(OWN["CPO"], Party("PT", "MOB"))
+    assert hub.partners.sent[0].routing == Routing(OWN["HUB"], Party("PT", "ONE"))
+    assert hub.partners.sent[0].segments == ("PT", "XYZ", "T1")
+
+
+def test_a_tariff_that_is_gone_is_deleted_under_its_ids_as_they_were(world: World) -> None:
+    ref = world.put_tariff("Night-1")
+    world.settle()
+    world.delete_tariff(ref)
+
+    world.settle()
+
+    assert [(s.method, s.segments) for s in world.partners.sent][-1] == ("DELETE", ("PT", "ABC", "Night-1"))
+    assert world.delivery("one", ref).status == Status.DELETED
+
+
+def test_deleting_what_the_partner_does_not_have_is_done_as_well(world: World) -> None:
+    ref = world.put_tariff()
+    world.delete_tariff(ref)
+
+    world.settle()
+
+    assert world.delivery("one", ref).status == Status.DELETED
+
+
+def test_a_whole_location_is_sent_with_its_evses(world: World) -> None:
+    ref = world.put_location(evses=3)
+
+    push(world.node, [broadcast(ref)], 1)
+
+    assert world.partners.sent[0].document == world.stored(ref)
+    assert len(world.partners.sent[0].document["evses"]) == 3
+
+
+def test_an_evse_is_sent_alone_on_its_own_url(world: World) -> None:
+    ref = world.put_location()
+    world.settle()
+    world.put_evse(ref, "E1", status="CHARGING")
+
+    world.settle()
+
+    sent = world.partners.sent[-1]
+    assert sent.segments == ("PT", "ABC", "L1", "E1")
+    assert sent.document["status"] == "CHARGING"
+    assert world.held("one", ref) == world.stored(ref)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        PartnerRefusal("answered 2003 with HTTP 404", http_status=404, status_code=2003),
+        PartnerRefusal("answered 2003", http_status=200, status_code=2003),
+    ],
+    ids=["404", "2003"],
+)
+def test_a_partner_without_the_location_of_an_evse_is_sent_the_location(
+    world: World, answer: PartnerRefusal
+) -> None:
+    """Source: LOC-13"""
+    ref = world.put_location()
+    world.settle()
+    world.partners.faults["one"] = lambda sent: answer if len(sent.segments) == 4 else None
+    world.put_evse(ref, "E1", status="CHARGING")
+
+    world.settle()
+
+    assert [len(sent.segments) for sent in world.partners.sent][-2:] == [4, 3]
+    assert world.held("one", ref) == world.stored(ref)
+    assert world.delivery("one", ref).status == Status.DELIVERED
+
+
+def test_a_location_that_stops_being_published_is_sent_to_a_display_once_more() -> None:
+    """Source: LOC-16"""
+    world = World("CPO")
+    world.join(partner("NSP", "nsp"))
+    ref = world.put_location(publish=True)
+    world.settle()
+
+    world.put_location(publish=False)
+    world.settle()
+    world.put_location(publish=False, name="Nobody's business")
+    world.put_evse(ref, status="CHARGING")
+    world.settle()
+
+    held = world.held("nsp", ref)
+    assert len(world.partners.sent) == 2
+    assert held is not None and held["publish"] is False and "name" not in held
+    assert world.delivery("nsp", ref).status == Status.WITHDRAWN
+
+    world.put_location(publish=True)
+    world.settle()
+    assert world.held("nsp", ref) == world.stored(ref)
+
+
+def test_a_location_that_was_never_published_is_never_sent_to_a_display() -> None:
+    """Source: LOC-16"""
+    world = World("CPO")
+    world.join(partner("NSP", "nsp"))
+    world.put_location(publish=False)
+    world.put_location(publish=False, name="changed")
+
+    world.settle()
+
+    assert world.partners.sent == []
+
+
+def test_a_display_is_told_of_the_end_also_when_its_worker_died_before_it_recorded_the_beginning() -> None:
+    """Source: LOC-16"""
+    world = World("CPO")
+    world.join(partner("NSP", "nsp"))
+    ref = world.put_location(publish=True)
+    world.settle()
+    world.table.delete(key_of("nsp", ref.key.pk))
+    world.put_location(publish=False)
+
+    world.settle()
+
+    held = world.held("nsp", ref)
+    assert held is not None and held["publish"] is False
+
+
+# -- what it costs
+
+
+def test_a_push_costs_two_calls_to_the_store_and_three_for_a_whole_location(world: World) -> None:
+    """Source: DESIGN.md, Storage and what it may cost"""
+    tariff, location = world.put_tariff(), world.put_location()
+
+    assert calls_of(world, tariff) == ["BatchGetItem", "PutItem"]
+    assert calls_of(world, location) == ["BatchGetItem", "Query", "PutItem"]
+
+
+def test_an_evse_s_push_costs_two_calls_and_three_when_the_location_follows(world: World) -> None:
+    known, unknown = world.put_location("L1"), world.put_location("L2")
+    push(world.node, [broadcast(known)], 1)
+    world.put_evse(known, "E1")
+    world.put_evse(unknown, "E1")
+    evse = next(
+        key[1] for key in world.dynamodb.items if key[0] == known.key.pk and key[1].endswith("#00001")
+    )
+
+    assert calls_of(world, known, sk=evse) == ["BatchGetItem", "PutItem"]
+    assert calls_of(world, unknown, sk=evse) == ["BatchGetItem", "Query", "PutItem"]
+
+
+def test_what_the_partner_has_already_costs_one_read(world: World) -> None:
+    ref = world.put_location()
+    push(world.node, [broadcast(ref)], 1)
+
+    assert calls_of(world, ref) == ["BatchGetItem"]
+    assert len(world.partners.sent) == 1
+
+
+def test_a_fault_costs_two_calls_and_the_same_fault_again_one(world: World) -> None:
+    ref = world.put_tariff()
+    world.partners.faults["one"] = break_down
+    world.dynamodb.calls.clear()
+
+    push(world.node, [broadcast(ref)], 1)
+    assert world.dynamodb.calls == ["BatchGetItem", "PutItem"]
+    push(world.node, [broadcast(ref)], 2)
+    assert world.dynamodb.calls == ["BatchGetItem", "PutItem", "BatchGetItem"]
+
+
+# -- refusals and faults
+
+
+@pytest.mark.parametrize(("http_status", "status_code"), [(200, 2001), (200, 2999), (400, 2001), (405, 2000)])
+def test_a_refusal_is_final_and_recorded_with_its_reason(
+    world: World, http_status: int, status_code: int
+) -> None:
+    ref = world.put_tariff()
+    world.partners.faults["one"] = refuse(http_status, status_code)
+
+    assert push(world.node, [broadcast(ref)], 1) is None
+    assert push(world.node, [broadcast(ref)], 2) is None
+
+    row = world.delivery("one", ref)
+    assert (row.status, row.code, row.http) == (Status.REFUSED, status_code, http_status)
+    assert row.reason == f"answered {status_code}"
+    assert len(world.partners.sent) == 1
+
+
+def test_the_next_change_of_a_refused_object_is_sent(world: World) -> None:
+    ref = world.put_tariff()
+    world.partners.faults["one"] = refuse()
+    world.settle()
+    del world.partners.faults["one"]
+
+    world.put_tariff(currency="NOK")
+    world.settle()
+
+    assert world.held("one", ref) == world.stored(ref)
+    assert world.delivery("one", ref).reason == ""
+
+
+def test_a_partner_that_does_not_let_us_in_has_refused(world: World) -> None:
+    """Repeating would not help; the object is sent again when there is a new token."""
+    ref = world.put_tariff()
+    world.partners.faults["one"] = not_let_in
+
+    assert push(world.node, [broadcast(ref)], 1) is None
+
+    assert world.delivery("one", ref).status == Status.REFUSED
+    assert world.partner("one").connection == "CONNECTED"
+
+
+@pytest.mark.parametrize(("fault", "away"), [(break_down, False), (stay_silent, True)])
+def test_a_fault_is_tried_again(world: World, fault: Any, away: bool) -> None:
+    ref = world.put_tariff()
+    world.partners.faults["one"] = fault
+
+    assert push(world.node, [broadcast(ref)], 1) == Retry(1, away)
+
+    row = world.delivery("one", ref)
+    assert (row.status, row.since) == (Status.WAITING, row.at)
+
+
+def test_delays_grow_and_end_with_the_freshness_window(world: World) -> None:
+    """Source: TRP-10"""
+    ref = world.put_tariff()
+    world.partners.faults["one"] = break_down
+    delays = []
+    for receive_count in range(1, 20):
+        retry = push(world.node, [broadcast(ref)], receive_count)
+        if retry is None:
+            break
+        delays.append(retry.seconds)
+        world.clock.forward(retry.seconds)
+
+    assert delays == [1, 2, 4, 8, 16, 29]
+    assert sum(delays) == 60
+    assert world.partner("one").connection == "OFFLINE"
+    assert world.partner("one").offline_since == "2026-03-01T12:01:00.010Z"
+    assert world.delivery("one", ref).status == Status.MISSED
+
+
+def test_the_window_of_a_new_message_begins_anew(world: World) -> None:
+    """What an earlier message left behind is not this one's fault."""
+    ref = world.put_tariff()
+    world.partners.faults["one"] = break_down
+    push(world.node, [broadcast(ref)], 1)
+    world.clock.forward(1000)
+
+    assert push(world.node, [broadcast(ref)], 1) is not None
+    assert world.partner("one").connection == "CONNECTED"
+
+
+def test_nothing_is_sent_to_a_partner_that_is_away_and_it_is_recorded(world: World) -> None:
+    """Source: HCI-09"""
+    away = partner("EMSP", "two", connection="OFFLINE")
+    world.join(away)
+    ref = world.put_tariff()
+
+    assert calls_of(world, ref, partner_id="two") == ["BatchGetItem", "PutItem"]
+    assert calls_of(world, ref, partner_id="two") == ["BatchGetItem"]
+
+    assert world.partners.sent == []
+    assert world.delivery("two", ref).status == Status.MISSED
+
+
+def test_an_object_that_a_partner_cannot_take_does_not_make_the_partner_offline(world: World) -> None:
+    """It takes others meanwhile; the object is given up and tried again later."""
+    poison, fine = world.put_tariff("POISON"), world.put_tariff("FINE")
+    world.partners.faults["one"] = lambda sent: break_down(sent) if "POISON" in sent.segments else None
+    push(world.node, [broadcast(poison)], 1)
+    world.clock.forward(59)
+    push(world.node, [broadcast(fine)], 1)
+    world.clock.forward(2)
+
+    assert push(world.node, [broadcast(poison)], 7) is None
+
+    assert world.delivery("one", poison).status == Status.DEAD
+    assert world.partner("one").connection == "CONNECTED"
+    assert world.table.query("#pk = :pk", {"pk": "catch-up"}).items
+
+
+@pytest.mark.parametrize("status", ["UNREGISTERED", "INVITED"])
+def test_a_message_for_a_partner_that_left_is_dropped(world: World, status: str) -> None:
+    world.join(partner("EMSP", "two", status=status))
+    ref = world.put_tariff()
+
+    for partner_id in ("two", "nobody"):
+        assert calls_of(world, ref, partner_id=partner_id) == ["BatchGetItem"]
+    assert world.partners.sent == []
+
+
+def test_an_id_that_cannot_stand_in_a_url_is_a_refusal(world: World) -> None:
+    ref = world.put_tariff("..")
+    world.partners.faults["one"] = lambda sent: PartnerRefusal(
+        "an id that is only dots cannot stand in a URL"
+    )
+
+    assert push(world.node, [broadcast(ref)], 1) is None
+    assert world.delivery("one", ref).reason == "an id that is only dots cannot stand in a URL"
+
+
+# -- two workers at once
+
+
+def test_when_two_workers_pushed_at_once_the_object_is_pushed_once_more(world: World) -> None:
+    """Nobody knows whose request came last, and one of them may carry the older state."""
+    ref = world.put_tariff(currency="EUR")
+    messages = [broadcast(ref)]
+
+    def overtake(sent: Sent) -> None:
+        world.partners.faults.clear()
+        world.put_tariff(currency="NOK")
+        assert push(world.node, messages, 2) is None
+
+    world.partners.faults["one"] = overtake
+    retry = push(world.node, messages, 1)
+
+    assert retry == Retry(1, away=False)
+    assert world.held("one", ref) != world.stored(ref)
+    push(world.node, messages, 3)
+    assert world.held("one", ref) == world.stored(ref)
+    assert world.table.query("#pk = :pk", {"pk": "catch-up"}).items
+
+
+def test_the_time_between_tries_doubles() -> None:
+    assert [backoff(count) for count in (1, 2, 3, 6, 12)] == [1, 2, 4, 30, 30]
+
+
+def test_a_fault_of_the_partner_while_it_is_sent_a_location_instead_of_an_evse_is_tried_again(
+    world: World,
+) -> None:
+    ref = world.put_location()
+    world.stream()
+    world.queue._groups.clear()
+    world.put_evse(ref, "E1")
+    world.stream()
+    answers = {
+        4: PartnerRefusal("answered 2003", status_code=2003),
+        3: PartnerFault("broke down", http_status=500),
+    }
+    world.partners.faults["one"] = lambda sent: answers[len(sent.segments)]
+
+    assert len(world.work()) == 1
+    world.partners.faults.clear()
+    world.settle(seconds=5)
+
+    assert world.held("one", ref) == world.stored(ref)

@@ -1,0 +1,159 @@
+"""Who sees what. Chapters: OCPI 2.2.1 transport_and_format_message_routing_broadcast_push; mod_locations."""
+
+from __future__ import annotations
+
+import pytest
+
+from chalicelib.partners.directory import Partner
+from chalicelib.partners.visibility import (
+    Subject,
+    all_partitions,
+    audience,
+    hears,
+    is_hidden,
+    is_hidden_partition,
+    list_partitions,
+    may_see,
+    partition_for_own,
+    partition_for_received,
+)
+from chalicelib.protocol.message import Party, Routing
+from chalicelib.settings import OwnRole, Settings
+from tests.partners.pushing import OWN, World, partner
+
+ROLES = ("CPO", "EMSP", "HUB", "NAP", "NSP", "OTHER", "SCSP")
+OTHERS_CPO = Party("PT", "XYZ")
+PUBLISHED, HIDDEN = {"publish": True}, {"publish": False}
+
+
+def settings(*roles: tuple[str, Party]) -> Settings:
+    return Settings(tuple(OwnRole(role, party, {}) for role, party in roles), "t", "q", "k")
+
+
+def hearing(role: str, subject: Subject) -> set[str]:
+    """The roles whose partners are pushed something by a node of this role."""
+    partners = [partner(each, each) for each in ROLES]
+    return {each.id for each in audience(settings((role, OWN[role])), partners, subject)}
+
+
+@pytest.mark.parametrize("module", ["tariffs", "locations"])
+def test_own_data_goes_to_the_opposite_roles_and_to_hubs(module: str) -> None:
+    """Source: RTE-17"""
+    assert hearing("CPO", Subject(module, OWN["CPO"], source="")) == {"EMSP", "HUB", "NAP", "NSP", "OTHER"}
+
+
+def test_a_hub_passes_on_to_the_opposite_roles_but_not_to_hubs() -> None:
+    """In a ring of hubs an object would travel for ever. Source: RTE-17"""
+    assert hearing("HUB", Subject("tariffs", OTHERS_CPO, source="cpo")) == {"EMSP", "NAP", "NSP", "OTHER"}
+
+
+def test_an_emsp_passes_nothing_on() -> None:
+    assert hearing("EMSP", Subject("tariffs", OTHERS_CPO, source="cpo")) == set()
+
+
+def test_nothing_goes_back_to_its_source_or_its_owner() -> None:
+    """Whatever else they are. Source: RTE-17"""
+    hub = settings(("HUB", OWN["HUB"]))
+    both = partner(("CPO", "EMSP"), "xyz")
+    source = partner(("HUB", "EMSP"), "src")
+    other = partner("EMSP", "emp")
+
+    heard = audience(hub, [both, source, other], Subject("tariffs", Party("pt", "xyz"), source="src"))
+
+    assert heard == [other]
+
+
+def test_only_partners_that_offer_the_receiver_are_pushed_to() -> None:
+    """Source: RTE-18"""
+    without = partner("EMSP", "one", endpoints=partner().endpoints[:1])
+
+    assert hears(settings(("CPO", OWN["CPO"])), without, Subject("tariffs", OWN["CPO"], ""))
+    assert not hears(settings(("CPO", OWN["CPO"])), without, Subject("locations", OWN["CPO"], ""))
+
+
+@pytest.mark.parametrize("status", ["INVITED", "REGISTERING", "UNREGISTERED"])
+def test_only_registered_partners_are_pushed_to(status: str) -> None:
+    not_yet = partner("EMSP", status=status)
+
+    assert not hears(settings(("CPO", OWN["CPO"])), not_yet, Subject("tariffs", OWN["CPO"], ""))
+
+
+def test_what_is_not_published_goes_to_those_who_charge_guests_only() -> None:
+    """Use cases 3 to 5 of `publish`. Source: LOC-16"""
+    assert hearing("CPO", Subject("locations", OWN["CPO"], "", hidden=True)) == {"EMSP", "HUB"}
+    assert hearing("HUB", Subject("locations", OTHERS_CPO, "cpo", hidden=True)) == {"EMSP"}
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("document", [PUBLISHED, HIDDEN], ids=["published", "hidden"])
+@pytest.mark.parametrize("node_role", ["CPO", "HUB"])
+def test_the_single_get_shows_what_the_list_holds(
+    role: str, document: dict[str, bool], node_role: str
+) -> None:
+    world = World(node_role)
+    hidden = is_hidden("locations", document)
+    place = partition_for_own("locations", OWN["CPO"], hidden)
+    if node_role == "HUB":
+        place = partition_for_received("locations", hidden)
+
+    listed = place in list_partitions(world.node, "locations", partner(role))
+
+    assert listed == may_see(partner(role), "locations", document)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_whoever_is_pushed_own_data_is_also_shown_it(role: str) -> None:
+    world = World("CPO")
+    for hidden in (False, True):
+        pushed = hears(world.node.settings, partner(role), Subject("locations", OWN["CPO"], "", hidden))
+        shown = partition_for_own("locations", OWN["CPO"], hidden) in list_partitions(
+            world.node, "locations", partner(role)
+        )
+        assert pushed == shown
+
+
+def test_an_addressed_party_narrows_the_list_to_its_own() -> None:
+    """Source: RTE-06"""
+    world = World("CPO")
+    two = settings(("CPO", Party("PT", "ABC")), ("CPO", Party("PT", "DEF")))
+    object.__setattr__(world.node, "settings", two)
+
+    assert list_partitions(world.node, "tariffs", partner()) == ["tariffs#PT*ABC", "tariffs#PT*DEF"]
+    one = list_partitions(world.node, "tariffs", partner(), Routing(receiver=Party("pt", "def")))
+    assert one == ["tariffs#PT*DEF"]
+
+
+def test_an_addressed_hub_lists_everything_it_received() -> None:
+    """Source: RTE-26"""
+    hub = World("HUB").node
+
+    assert list_partitions(hub, "tariffs", partner(), Routing(receiver=OWN["HUB"])) == ["tariffs#*"]
+    assert list_partitions(hub, "tariffs", partner(), Routing(receiver=OTHERS_CPO)) == []
+
+
+def test_before_the_caller_is_known_every_list_is_read_ahead() -> None:
+    assert list_partitions(World("CPO").node, "locations", None) == [
+        "locations#PT*ABC",
+        "locations#PT*ABC#unpublished",
+    ]
+
+
+def test_the_operator_sees_every_list_that_the_node_keeps() -> None:
+    assert all_partitions(settings(("EMSP", OWN["EMSP"])), "locations") == [
+        "locations#*",
+        "locations#*#unpublished",
+    ]
+    assert all_partitions(settings(("CPO", OWN["CPO"])), "tariffs") == ["tariffs#PT*ABC"]
+
+
+def test_only_locations_can_be_unpublished() -> None:
+    assert is_hidden("locations", HIDDEN)
+    assert not is_hidden("tariffs", HIDDEN)
+    assert is_hidden_partition(partition_for_own("locations", OWN["CPO"], hidden=True))
+    assert not is_hidden_partition(partition_for_received("locations"))
+
+
+def test_a_partner_of_two_roles_sees_what_either_may() -> None:
+    both: Partner = partner(("NSP", "EMSP"))
+
+    assert may_see(both, "locations", HIDDEN)

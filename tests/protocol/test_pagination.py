@@ -1,0 +1,109 @@
+"""Pages. Source: OCPI 2.2.1 transport_and_format, Pagination; PAG-01 … PAG-10, PAG-14"""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from chalicelib.errors import InvalidParameters
+from chalicelib.protocol.json_text import JsonText
+from chalicelib.protocol.message import Request
+from chalicelib.protocol.pagination import MAX_LIMIT, Page, PageQuery, page_reply
+
+
+def _request(**query: str) -> Request:
+    return Request(
+        method="GET",
+        url="https://node.example/ocpi/2.2.1/sender/tariffs",
+        base_url="https://node.example/ocpi",
+        path={},
+        query=query,
+        headers={},
+        body=None,
+        request_id="r",
+        correlation_id="c",
+    )
+
+
+def test_nothing_asked_is_the_first_page_of_everything() -> None:
+    assert PageQuery.read(_request()) == PageQuery()
+
+
+def test_a_limit_above_the_most_is_capped() -> None:
+    """PAG-05"""
+    assert PageQuery.read(_request(limit="2000")).limit == MAX_LIMIT
+
+
+def test_dates_become_sort_keys() -> None:
+    query = PageQuery.read(_request(date_from="2026-01-01T00:00:00", date_to="2026-01-01T00:00:00.5Z"))
+
+    assert (query.date_from, query.date_to) == ("2026-01-01T00:00:00.000000", "2026-01-01T00:00:00.500000")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("limit", "-1"),
+        ("limit", "0"),
+        ("limit", "abc"),
+        ("limit", "1.5"),
+        ("limit", "٣"),
+        ("limit", "9" * 30),
+        ("offset", "-1"),
+        ("offset", "x"),
+        ("date_from", "yesterday"),
+        ("date_to", "2026-01-01T00:00:00+01:00"),
+    ],
+)
+def test_what_cannot_be_read_is_2001_and_named(name: str, value: str) -> None:
+    """PAG-14"""
+    with pytest.raises(InvalidParameters) as caught:
+        PageQuery.read(_request(**{name: value}))
+
+    assert caught.value.field == name
+    assert caught.value.http_status == 200
+
+
+def test_an_end_before_the_beginning_is_refused() -> None:
+    with pytest.raises(InvalidParameters) as caught:
+        PageQuery.read(_request(date_from="2026-01-02T00:00:00Z", date_to="2026-01-01T00:00:00Z"))
+
+    assert caught.value.field == "date_to"
+
+
+def test_a_module_may_insist_on_date_from() -> None:
+    """SES-03"""
+    with pytest.raises(InvalidParameters) as caught:
+        PageQuery.read(_request(), require_date_from=True)
+
+    assert caught.value.field == "date_from"
+
+
+def test_link_keeps_the_filters_and_tells_the_next_offset_and_the_effective_limit() -> None:
+    """PAG-06, PAG-07"""
+    request = _request(
+        date_from="2026-01-01T00:00:00Z", date_to="2026-02-01T00:00:00Z", limit="500", offset="7"
+    )
+    reply = page_reply(request, PageQuery.read(request), Page([JsonText("{}")], 9, 8, "c/+="))
+
+    url, rel = reply.headers["Link"].split("; ")
+    asked = parse_qs(urlsplit(url.strip("<>")).query)
+    assert rel == 'rel="next"'
+    assert url.startswith("<https://node.example/ocpi/2.2.1/sender/tariffs?")
+    assert asked == {
+        "date_from": ["2026-01-01T00:00:00Z"],
+        "date_to": ["2026-02-01T00:00:00Z"],
+        "offset": ["8"],
+        "limit": ["100"],
+        "cursor": ["c/+="],
+    }
+
+
+def test_the_last_page_has_no_link_and_an_empty_one_all_counts() -> None:
+    """PAG-06, PAG-09, PAG-10"""
+    request = _request()
+    reply = page_reply(request, PageQuery.read(request), Page([], 0))
+
+    assert dict(reply.headers) == {"X-Total-Count": "0", "X-Limit": str(MAX_LIMIT)}
+    assert reply.data == "[]"

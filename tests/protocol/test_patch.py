@@ -1,0 +1,39 @@
+"""PATCH as a merge patch. Source: RFC 7396, appendix A; TRN-24"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from chalicelib.protocol.patch import merge_patch
+
+
+@pytest.mark.parametrize(
+    ("target", "patch", "expected"),
+    [
+        ({"a": "b"}, {"a": "c"}, {"a": "c"}),
+        ({"a": "b"}, {"b": "c"}, {"a": "b", "b": "c"}),
+        ({"a": "b"}, {"a": None}, {}),
+        ({"a": "b", "b": "c"}, {"a": None}, {"b": "c"}),
+        ({"a": ["b"]}, {"a": "c"}, {"a": "c"}),
+        ({"a": "c"}, {"a": ["b"]}, {"a": ["b"]}),
+        ({"a": {"b": "c"}}, {"a": {"b": "d", "c": None}}, {"a": {"b": "d"}}),
+        ({"a": [{"b": "c"}]}, {"a": [1]}, {"a": [1]}),
+        ({"e": None}, {"a": 1}, {"e": None, "a": 1}),
+        ({}, {"a": {"bb": {"ccc": None}}}, {"a": {"bb": {}}}),
+        ({"a": "x"}, {"a": {"b": 1}}, {"a": {"b": 1}}),
+    ],
+)
+def test_only_what_is_sent_changes_and_null_removes(
+    target: dict[str, Any], patch: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    assert merge_patch(target, patch) == expected
+
+
+def test_the_target_is_left_as_it_was() -> None:
+    target = {"a": {"b": 1}}
+
+    merge_patch(target, {"a": {"b": 2}})
+
+    assert target == {"a": {"b": 1}}

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from chalicelib.storage import counters
+from chalicelib.storage.counters import Place
+from chalicelib.storage.table import Update
+
+NOON, EVENING = "2026-11-24T12:00:00.000000", "2026-11-24T20:00:00.000000"
+
+
+def changes(before: Place | None, after: Place | None) -> dict[tuple[str, str], Update]:
+    return {(update.key.pk, update.key.sk): update for update in counters.changes(before, after)}
+
+
+def test_an_object_that_stays_on_its_day_touches_no_counter() -> None:
+    assert changes(Place("L", 3, NOON), Place("L", 3, EVENING)) == {}
+
+
+def test_an_object_that_moves_to_another_day_of_its_quarter_touches_one_item() -> None:
+    found = changes(Place("L", 3, NOON), Place("L", 3, "2026-12-01T00:00:00.000000"))
+
+    assert list(found) == [("count#L", "2026Q4")]
+    assert dict(found["count#L", "2026Q4"].values) == {"1124": -1, "1201": 1}
+
+
+def test_an_object_that_moves_to_another_quarter_touches_both_and_the_root() -> None:
+    found = changes(Place("L", 3, NOON), Place("L", 3, "2027-01-01T00:00:00.000000"))
+
+    assert dict(found["count#L", "#"].values) == {"2026Q4": -1, "2027Q1": 1}
+    assert {key[1] for key in found} == {"#", "2026Q4", "2027Q1"}
+
+
+def test_a_new_object_takes_the_next_number() -> None:
+    first, second = (changes(None, Place("L", number, NOON))["count#L", "#"] for number in (0, 7))
+
+    assert first.condition == "attribute_not_exists(#next)"
+    assert (second.condition, second.values["number"], second.values["following"]) == (
+        "#next = :number",
+        7,
+        8,
+    )
+
+
+def test_a_deleted_object_leaves_a_hole_in_its_block() -> None:
+    found = changes(Place("L", 2345, NOON), None)
+
+    assert dict(found["count#L", "#"].values) == {"total": -1, "2026Q4": -1, "h2": 1}
+
+
+def test_an_object_that_moves_to_another_list_leaves_one_and_enters_the_other() -> None:
+    found = changes(Place("L", 2345, NOON), Place("M", 9, NOON))
+
+    assert dict(found["count#L", "#"].values) == {"total": -1, "2026Q4": -1, "h2": 1}
+    assert found["count#M", "#"].condition == "#next = :number"
+    assert dict(found["count#M", "2026Q4"].values) == {"1124": 1}
+
+
+def test_an_item_of_a_quarter_fits_one_write_unit() -> None:
+    from chalicelib.storage.items import item_size
+
+    every_day = {f"{month:02}{day:02}": 12345 for month in (10, 11, 12) for day in range(1, 32)}
+
+    item = {"pk": "count#locations#PT*ABC", "sk": "2026Q4", **every_day}
+
+    # A number of five digits takes 4 bytes, not the 21 that item_size allows for.
+    assert item_size(item) - (21 - 4) * len(every_day) < 1024
+
+
+def test_the_place_of_an_offset_is_exact_without_holes_and_in_the_block_with_them() -> None:
+    root = {"total": 2900, "next": 3000, "h1": 100}
+
+    assert counters.seek(root, 999) == (999, 0)
+    assert counters.seek(root, 1000) == (1000, 0)
+    assert counters.seek(root, 1500) == (1000, 500)
+    assert counters.seek(root, 1900) == (2000, 0)
+    assert counters.seek(root, 2899) == (2999, 0)
+    assert counters.seek(None, 0) == (0, 0)

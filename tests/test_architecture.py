@@ -1,0 +1,139 @@
+"""The house keeps its doors and directions: who may import what, and who may touch the outside world.
+
+The lists are the rules; a new entry in one of them is a decision.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FILES = sorted(ROOT.glob("chalicelib/**/*.py")) + [ROOT / "app.py"]
+
+DOORS = {
+    r"chalice(\.|$)": {"app.py", "chalicelib/endpoint.py"},
+    r"(boto3|botocore)(\.|$)": {"chalicelib/storage/", "chalicelib/queues.py"},
+    r"(urllib3|http\.(client|server)|ssl|socket|urllib\.request|requests|httpx)(\.|$)": {
+        "chalicelib/partners/client.py",
+        "chalicelib/partners/connections.py",
+        "chalicelib/partners/urls.py",
+    },
+    r"os(\.|$)": {"chalicelib/settings.py"},
+    r"(uuid|secrets)(\.|$)": {"chalicelib/node.py"},
+    # Backing off from a conflict needs chance and patience of its own.
+    r"random(\.|$)": {"chalicelib/storage/retry.py"},
+}
+CLOCKS = {"datetime.now", "datetime.utcnow", "time.time", "date.today", "datetime.today"}
+
+# What each part of the house may import of the others; `*` stands for a part of its own.
+MAY_IMPORT = {
+    "errors": set(),
+    "log": set(),
+    "protocol": {"errors"},
+    "settings": {"errors", "protocol"},
+    "storage": {"errors", "protocol"},
+    "queues": {"errors", "protocol"},
+    "partners": {"errors", "log", "node", "protocol", "queues", "settings", "storage", "modules.registry"},
+    "node": {"errors", "partners", "protocol", "queues", "settings", "storage"},
+    "modules": {"errors", "log", "node", "partners", "protocol", "settings", "storage"},
+    "operator_api": {"errors", "log", "modules", "node", "partners", "protocol", "settings", "storage"},
+    "endpoint": {"errors", "log", "modules", "node", "operator_api", "partners", "protocol", "storage"},
+}
+PURE = re.compile(r"chalicelib/(protocol/.*|errors|modules/\w+/(objects|rules))\.py")
+PURE_MAY_IMPORT = re.compile(r"errors|protocol(\..*)?|modules\.\w+\.(objects|rules)")
+
+
+def _name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def _imports(path: Path) -> Iterator[str]:
+    """Every module that a file imports at run time, inside functions as well."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    skipped = {id(node) for block in ast.walk(tree) if _is_for_types(block) for node in ast.walk(block)}
+    for node in ast.walk(tree):
+        if id(node) in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{_name(path)}: relative import"
+            yield node.module or ""
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _is_for_types(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+
+
+def _part(module: str) -> str:
+    return module.removeprefix("chalicelib.").split(".")[0]
+
+
+@pytest.mark.parametrize("path", FILES, ids=_name)
+def test_the_outside_world_is_reached_through_its_doors_only(path: Path) -> None:
+    for imported in _imports(path):
+        for pattern, allowed in DOORS.items():
+            if re.match(pattern, imported):
+                assert any(_name(path).startswith(door) for door in allowed), (
+                    f"{_name(path)} imports {imported}"
+                )
+
+
+@pytest.mark.parametrize("path", FILES, ids=_name)
+def test_the_clock_is_asked_in_one_place(path: Path) -> None:
+    calls = {ast.unparse(n.func) for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call)}
+
+    assert _name(path) == "chalicelib/node.py" or not calls & CLOCKS
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if p.name != "app.py"], ids=_name)
+def test_imports_point_inwards(path: Path) -> None:
+    own = _part(_name(path).removeprefix("chalicelib/").removesuffix(".py").replace("/", "."))
+    if own == "__init__":
+        return
+    allowed = MAY_IMPORT[own] | {own}
+    for imported in _imports(path):
+        if imported.startswith("chalicelib."):
+            inner = imported.removeprefix("chalicelib.")
+            assert any(inner == a or inner.startswith(f"{a}.") for a in allowed), (
+                f"{_name(path)} imports {imported}"
+            )
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if PURE.fullmatch(_name(p))], ids=_name)
+def test_rules_and_objects_know_no_collaborator(path: Path) -> None:
+    for imported in _imports(path):
+        if imported.startswith("chalicelib."):
+            assert PURE_MAY_IMPORT.match(imported.removeprefix("chalicelib.")), (
+                f"{_name(path)} imports {imported}"
+            )
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("chalicelib/modules/*/*.py")), ids=_name)
+def test_a_module_knows_of_another_its_objects_only(path: Path) -> None:
+    for imported in _imports(path):
+        found = re.match(r"chalicelib\.modules\.(\w+)\.(\w+)", imported)
+        if found and (ROOT / "chalicelib/modules" / found[1]).is_dir() and found[1] != path.parent.name:
+            assert found[2] == "objects", f"{_name(path)} imports {imported}"
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("**/__init__.py")), ids=_name)
+def test_a_package_s_init_is_empty(path: Path) -> None:
+    assert path.read_text() == "" or ".venv" in path.parts or ".local" in path.parts
+
+
+def test_importing_the_application_reads_no_table_and_calls_nothing() -> None:
+    from app import app
+
+    assert len(app.routes) > 10
+    assert {source.name for source in app.event_sources} == {
+        "tell_changes",
+        "push_broadcasts",
+        "look_after_partners",
+    }

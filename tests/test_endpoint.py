@@ -1,0 +1,233 @@
+"""The one door: envelopes, message ids, routing headers, methods. Source: OCPI 2.2.1 transport_and_format; TRN, STA, RTE"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from chalicelib.errors import InvalidParameters
+from chalicelib.modules.credentials import handshake
+from chalicelib.partners.directory import Partner
+from chalicelib.protocol.auth import write_authorization
+from chalicelib.protocol.message import Interface, Reply, Request, Route
+from tests.nodes import CONFIGURATION, Host, aws, make_network
+
+SEEN: list[Request] = []
+
+
+def _remember(node: Any, request: Request) -> Reply:
+    SEEN.append(request)
+    return Reply(data={"id": request.path["tariff_id"]})
+
+
+def _refuse(node: Any, request: Request) -> Reply:
+    raise InvalidParameters("must be positive", field="elements.0.price")
+
+
+def _break(node: Any, request: Request) -> Reply:
+    raise RuntimeError("secret-token leaked")
+
+
+TARIFFS = Interface(
+    "tariffs",
+    "SENDER",
+    (
+        Route("GET", "/{tariff_id}", _remember),
+        Route("PUT", "/{tariff_id}", _refuse),
+        Route("DELETE", "/{tariff_id}", _break),
+    ),
+)
+NOT_OFFERED = Interface("tariffs", "RECEIVER", (Route("GET", "/{tariff_id}", _remember),))
+OBJECT = "/ocpi/2.2.1/sender/tariffs/T1"
+IDS = {"X_Request_ID": "req-1", "X_Correlation_ID": "cor-1"}
+FROM_TO = {
+    "OCPI_from_country_code": "PT",
+    "OCPI_from_party_id": "EVI",
+    "OCPI_to_country_code": "PT",
+    "OCPI_to_party_id": "ABC",
+}
+
+
+@pytest.fixture(scope="module")
+def network() -> Iterator[dict[str, Host]]:
+    with aws() as client:
+        hosts = make_network(client, (*CONFIGURATION, TARIFFS, NOT_OFFERED), cpo="CPO", emsp="EMSP")
+        cpo, emsp = hosts["cpo"].node, hosts["emsp"].node
+        _, token = handshake.invite(cpo, "emsp")
+        handshake.register(
+            emsp, "cpo", "https://cpo.example/ocpi/versions", token, "https://emsp.example/ocpi"
+        )
+        yield hosts
+
+
+@pytest.fixture
+def cpo(network: dict[str, Host]) -> Host:
+    SEEN.clear()
+    return network["cpo"]
+
+
+@pytest.fixture
+def token(network: dict[str, Host]) -> str:
+    emsp = network["emsp"].node
+    (partner,) = emsp.directory.all()
+    return emsp.directory.token_for(partner)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", OBJECT, 200, 1000),
+        ("PUT", OBJECT, 200, 2001),
+        ("DELETE", OBJECT, 200, 3000),
+        ("PATCH", OBJECT, 405, 2001),
+        ("POST", OBJECT, 405, 2001),
+        ("GET", "/ocpi/2.2.1/receiver/tariffs/T1", 404, 2001),
+        ("GET", "/ocpi/versions", 200, 1000),
+        ("PUT", "/ocpi/versions", 405, 2001),
+        ("PATCH", "/ocpi/2.2.1", 405, 2001),
+    ],
+)
+def test_every_answer_is_an_envelope_with_both_message_ids(
+    cpo: Host, token: str, method: str, path: str, status: int, code: int
+) -> None:
+    """TRN-13, TRN-16, TRN-18, TRN-19, TRN-20, STA-06, STA-09, STA-12"""
+    answer = cpo.call(method, path, token, **IDS)
+
+    assert (answer.status, answer.json["status_code"]) == (status, code)
+    assert answer.json["timestamp"] == "2026-03-01T12:00:00Z"
+    assert answer.headers["Content-Type"] == "application/json"
+    assert (answer.headers["X-Request-ID"], answer.headers["X-Correlation-ID"]) == ("req-1", "cor-1")
+
+
+def test_ids_that_did_not_come_are_made(cpo: Host, token: str) -> None:
+    """TRN-21"""
+    answer = cpo.call("GET", OBJECT, token)
+
+    assert answer.headers["X-Request-ID"] and answer.headers["X-Correlation-ID"]
+
+
+def test_an_unforeseen_failure_tells_its_story_to_the_log_only(cpo: Host, token: str) -> None:
+    answer = cpo.call("DELETE", OBJECT, token)
+
+    assert "secret" not in answer.text and "Traceback" not in answer.text
+
+
+def test_an_error_names_its_field_and_has_no_data(cpo: Host, token: str) -> None:
+    """TRN-15"""
+    answer = cpo.call("PUT", OBJECT, token).json
+
+    assert answer["status_message"] == "elements.0.price: must be positive"
+    assert "data" not in answer
+
+
+@pytest.mark.parametrize("path", [OBJECT, "/ocpi/versions", "/ocpi/2.2.1", "/ocpi/2.2.1/credentials"])
+@pytest.mark.parametrize("value", [None, "Bearer x", "Token", "Token %%%", "Token AAAA", "Token ÿ"])
+def test_without_a_known_token_everything_is_a_401(cpo: Host, path: str, value: str | None) -> None:
+    """TRN-06, TRN-07, VER-03"""
+    headers = {"authorization": value} if value is not None else {}
+
+    answer = cpo.receive("GET", path, headers, None)
+
+    assert (answer.status, answer.json["status_code"]) == (401, 2001)
+    assert SEEN == []
+
+
+def test_token_a_opens_versions_and_credentials_only(cpo: Host) -> None:
+    """TRN-08"""
+    _, token_a = handshake.invite(cpo.node, "newcomer")
+    paths = ("/ocpi/versions", "/ocpi/2.2.1", "/ocpi/2.2.1/credentials", OBJECT)
+
+    assert [cpo.call("GET", path, token_a).status for path in paths] == [200, 200, 200, 401]
+
+
+def test_a_raw_token_is_taken_only_where_the_partner_s_flag_says_so(cpo: Host, token: str) -> None:
+    """TRN-05"""
+    (partner,) = [p for p in cpo.node.directory.all() if p.is_registered]
+    raw = {"authorization": write_authorization(token, "raw")}
+    before = cpo.receive("GET", OBJECT, raw, None).status
+
+    def flag(value: str) -> Any:
+        def change(current: Partner) -> Partner:
+            return current.model_copy(update={"token_encoding": value})
+
+        return change
+
+    cpo.node.directory.update(partner.id, flag("raw"))
+    after = [cpo.receive("GET", OBJECT, raw, None).status, cpo.call("GET", OBJECT, token).status]
+    cpo.node.directory.update(partner.id, flag("base64"))
+
+    assert before == 401
+    assert after == [200, 200]
+
+
+def test_routing_headers_come_back_swapped_on_success_and_on_errors(cpo: Host, token: str) -> None:
+    """RTE-01, RTE-02, RTE-04"""
+    for method in ("GET", "PUT", "PATCH"):
+        headers = cpo.call(method, OBJECT, token, **FROM_TO).headers
+
+        assert (headers["OCPI-from-country-code"], headers["OCPI-from-party-id"]) == ("PT", "ABC")
+        assert (headers["OCPI-to-country-code"], headers["OCPI-to-party-id"]) == ("PT", "EVI")
+
+
+def test_configuration_modules_carry_no_routing_headers(cpo: Host, token: str) -> None:
+    """RTE-03"""
+    headers = cpo.call("GET", "/ocpi/versions", token, **FROM_TO).headers
+
+    assert not [name for name in headers if name.lower().startswith("ocpi-")]
+
+
+def test_without_routing_headers_a_direct_peer_is_served(cpo: Host, token: str) -> None:
+    """RTE-05"""
+    assert cpo.call("GET", OBJECT, token).status == 200
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"OCPI_from_party_id": "XXX"}, 2001),
+        ({"OCPI_from_party_id": "evi"}, 1000),
+        ({"OCPI_to_party_id": "ZZZ"}, 2001),
+        ({"OCPI_to_party_id": "abc"}, 1000),
+        ({"OCPI_to_party_id": ""}, 2001),
+        ({"OCPI_from_country_code": "PRT"}, 2001),
+    ],
+)
+def test_a_sender_that_is_not_the_caller_and_a_receiver_that_is_not_here_are_refused(
+    cpo: Host, token: str, change: dict[str, str], code: int
+) -> None:
+    """RTE-32"""
+    assert cpo.call("GET", OBJECT, token, **(FROM_TO | change)).json["status_code"] == code
+
+
+def test_a_body_that_is_too_long_is_refused_before_anything_reads_it(cpo: Host, token: str) -> None:
+    answer = cpo.call("PUT", OBJECT, token, '{"x":"' + "x" * 2_000_000 + '"}')
+
+    assert (answer.status, answer.json["status_code"]) == (200, 2001)
+    assert answer.json["status_message"].startswith("body:")
+
+
+def test_version_details_list_what_the_roles_mount(network: dict[str, Host], token: str) -> None:
+    """VER-01, VER-02, VER-04, VER-05, VER-06"""
+    versions = network["cpo"].call("GET", "/ocpi/versions", token).json["data"]
+    details = network["cpo"].call("GET", "/ocpi/2.2.1", token).json["data"]
+
+    assert versions == [{"version": "2.2.1", "url": "https://cpo.example/ocpi/2.2.1"}]
+    assert details["version"] == "2.2.1"
+    assert {(e["identifier"], e["role"]) for e in details["endpoints"]} == {
+        ("credentials", "SENDER"),
+        ("locations", "SENDER"),
+        ("tariffs", "SENDER"),
+    }
+
+
+def test_an_authenticated_request_reads_the_table_once(cpo: Host, token: str) -> None:
+    calls: list[str] = []
+    events = cpo.node.table._client.meta.events
+    events.register("before-call.dynamodb", lambda model, **_: calls.append(model.name), "count")
+
+    cpo.call("GET", "/ocpi/versions", token)
+    events.unregister("before-call.dynamodb", unique_id="count")
+
+    assert calls == ["BatchGetItem"]
