@@ -38,7 +38,8 @@ def main() -> None:
     print(report.write_table(measured))
     print(f"\nThe same as JSON: {arguments.report}\n", flush=True)
     if arguments.tariffs:
-        subprocess.run([sys.executable, "-m", "bench.paging", str(arguments.tariffs)], cwd=ROOT, check=True)
+        paging = [sys.executable, "-m", "bench.paging", str(arguments.tariffs)]
+        sys.exit(subprocess.run(paging, cwd=ROOT, check=False).returncode)
 
 
 def _read_arguments() -> argparse.Namespace:

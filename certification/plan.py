@@ -1,7 +1,7 @@
 """The MOBI.E acceptance plan in its order, with the function that shows each row.
 
-The plan counts 33 scenarios in 31 numbered rows: 4.2 and 4.4 stand for two each, an invalid token and
-one that does not exist. Rows are what is run and reported here, under the plan's own numbers.
+The plan counts 33 scenarios in 31 numbered rows: 4.2 and 4.4 stand for two each, an invalid token (4.2,
+4.4) and one that does not exist (4.2b, 4.4b here). Everything else stands under the plan's own number.
 
 A row without a function belongs to a module that the nodes do not speak yet. It is listed, and reported
 as not implemented: what is not there can be neither passed nor failed.
@@ -46,8 +46,10 @@ PLAN: tuple[Row, ...] = (
     Row("3.6", "Get filtered locations", "MOBI.E", False, locations.scenario_3_6_get_filtered_locations),
     Row("4.1", "Authorize valid RFID token", "CPO", True),
     Row("4.2", "Authorize invalid RFID token", "CPO", True),
+    Row("4.2b", "Authorize non-existent RFID token", "CPO", True),
     Row("4.3", "Authorize APP_USER token", "CPO", False),
     Row("4.4", "Authorize invalid APP_USER token", "CPO", False),
+    Row("4.4b", "Authorize non-existent APP_USER token", "CPO", False),
     Row("5.1", "Remote start transaction", "MOBI.E", True),
     Row("5.2", "Remote stop transaction", "MOBI.E", True),
     Row("5.3", "Unlock connector", "MOBI.E", False),

@@ -21,7 +21,6 @@ Source: RFC 9457; RFC 6901, section 6
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from http import HTTPStatus
 from typing import Any
 
 from chalicelib.errors import (
@@ -44,6 +43,19 @@ from chalicelib.storage.table import Conflict
 
 QUERY_FIELDS = frozenset({"party", "partner", "date_from", "date_to", "offset", "limit", "cursor"})
 """Fields of the query; no body that the door takes has one of these names at its top."""
+
+_TITLES = {
+    400: "Bad Request",
+    401: "Unauthorized",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    409: "Conflict",
+    413: "Content Too Large",
+    415: "Unsupported Media Type",
+    422: "Unprocessable Content",
+    500: "Internal Server Error",
+    502: "Bad Gateway",
+}
 
 _PATH_FIELDS = frozenset({"tariff_id", "location_id", "evse_uid", "connector_id"})
 
@@ -76,7 +88,7 @@ class Problem(Exception):
         """The problem document."""
         document = {
             "type": "about:blank",
-            "title": HTTPStatus(self.status).phrase,
+            "title": _TITLES[self.status],
             "status": self.status,
             "detail": self.detail,
             **self.members,

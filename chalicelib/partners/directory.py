@@ -33,6 +33,7 @@ TokenKind = Literal["A", "C", "RETRY"]
 
 _HASH_KEY = Key("secret#token-hash")
 _PARTNERS = "partners"
+_TRIES_AT_ONE_REVISION = 3
 
 
 class Endpoint(BaseModel):
@@ -217,16 +218,20 @@ class Directory:
     def update(self, partner_id: str, change: Callable[[Partner], Partner | None]) -> Partner | None:
         """Change a partner as it stands now, again if somebody else was faster.
 
-        change: returns None when there is nothing to change. Returns what is stored afterwards.
+        change: returns None when there is nothing to change. Returns what is stored afterwards, None
+        when the partner is gone. Raises: Conflict when another partner holds one of its parties.
         """
+        failed_at: list[int] = []
         while (current := self.get(partner_id)) is not None:
+            if failed_at.count(current.revision) > _TRIES_AT_ONE_REVISION:
+                raise Conflict("one of the partner's parties belongs to another partner")
             changed = change(current)
             if changed is None:
                 return current
             try:
                 return self.save(changed, current)
             except Conflict:
-                continue
+                failed_at.append(current.revision)
         return None
 
     def end_retry(self, caller: Caller) -> Partner:

@@ -7,6 +7,7 @@ the sandbox needs and ministack lacks:
   records of a table's stream; a change that had not been broadcast yet would never be. We save
   those that no reader has confirmed (the checkpoints of `stream_reader.py`).
 * **No orphan.** It stops, and saves, when everything that uses it is gone (`children.py`).
+* **No stolen port.** It gets its listening socket, already bound to loopback, from its parent.
 
 ministack writes its state when it stops in an orderly way: what a `kill -9` of the emulator itself
 cuts off is lost since the last start.
@@ -14,10 +15,10 @@ cuts off is lost since the last start.
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import os
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,11 @@ import botocore.session
 from botocore.config import Config
 
 from infra.local import checkpoints, children
-from infra.local.children import Child, ChildFailed
+from infra.local.children import Child
 
 REGION = "eu-west-1"
-ATTEMPTS = 3
+# As ministack's own start command has it: clients keep their connections between calls.
+KEEP_ALIVE_SECONDS = 75
 # Any key will do for an emulator. A person's real ones must not even be tried.
 _NO_PROFILE: dict[str, Any] = {"profile": (None, [], None, None)}
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "sandbox", "AWS_SECRET_ACCESS_KEY": "sandbox"}
@@ -48,13 +50,19 @@ class Emulator:
 
         Raises: ChildFailed when it does not come up.
         """
-        for _ in range(ATTEMPTS - 1):
-            try:
-                return self._start_on(children.free_port())
-            except ChildFailed:
-                # Somebody else may have taken the port since we looked.
-                self.stop()
-        return self._start_on(children.free_port())
+        with children.listen(0) as listener:
+            port: int = listener.getsockname()[1]
+            self.endpoint_url = f"http://127.0.0.1:{port}"
+            self._state_dir.mkdir(parents=True, exist_ok=True)
+            self._child = Child(
+                "emulator",
+                [sys.executable, "-m", "infra.local.emulator", str(listener.fileno())],
+                self._environment(port),
+                log=self._state_dir / "logs" / "emulator.log",
+                pass_fds=[listener.fileno()],
+            )
+            self._child.start()
+        self._child.wait_until_answering(f"{self.endpoint_url}/_ministack/health")
 
     def environment(self) -> dict[str, str]:
         """Tell botocore, in a node, to talk to this emulator."""
@@ -88,26 +96,12 @@ class Emulator:
         if self._child is not None:
             self._child.stop()
 
-    def _start_on(self, port: int) -> None:
-        self.endpoint_url = f"http://127.0.0.1:{port}"
-        self._state_dir.mkdir(parents=True, exist_ok=True)
-        self._child = Child(
-            "emulator",
-            [sys.executable, "-m", "infra.local.emulator"],
-            self._environment(port),
-            log=self._state_dir / "logs" / "emulator.log",
-        )
-        self._child.start()
-        self._child.wait_until_answering(f"{self.endpoint_url}/_ministack/health")
-
     def _environment(self, port: int) -> dict[str, str]:
         return children.clean_environment() | {
-            "BIND_HOST": "127.0.0.1",
             "GATEWAY_PORT": str(port),
             "MINISTACK_REGION": REGION,
             "PERSIST_STATE": "1" if self._persist else "0",
             "STATE_DIR": str(self._state_dir / "aws"),
-            "TMPDIR": str(self._state_dir),
             # Not ours to use: it would listen on more ports and look after Docker containers.
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
@@ -140,15 +134,20 @@ def keep_streams(directory: Path) -> None:
     dynamodb.load_persisted_state = restore_with_streams
 
 
-def main() -> None:
-    """Be the child process."""
-    children.stop_with_parent()
-    tempfile.tempdir = os.environ["TMPDIR"]
+def main(listener: str) -> None:
+    """Be the child process. listener: the descriptor of the listening socket."""
+    # They read the environment when they are imported, which only this process should.
     import ministack.app
+    from hypercorn.asyncio import serve
+    from hypercorn.config import Config as Hypercorn
 
+    children.stop_with_parent()
     keep_streams(Path(os.environ["STATE_DIR"]).with_name("checkpoints"))
-    ministack.app.main()
+    config = Hypercorn()
+    config.bind = [f"fd://{listener}"]
+    config.keep_alive_timeout = KEEP_ALIVE_SECONDS
+    asyncio.run(serve(ministack.app.app, config))
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1])

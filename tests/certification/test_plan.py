@@ -10,6 +10,7 @@ CHAPTERS = {"1": 5, "2": 5, "3": 6, "4": 4, "5": 3, "6": 5, "7": 3}
 MANDATORY = {"1.1", "2.1", "2.2", "2.3", "3.1", "3.2", "3.3"} | {
     "4.1",
     "4.2",
+    "4.2b",
     "5.1",
     "5.2",
     "6.1",
@@ -20,9 +21,12 @@ MANDATORY = {"1.1", "2.1", "2.2", "2.3", "3.1", "3.2", "3.3"} | {
 
 
 def test_every_row_of_the_plan_is_listed_once_and_in_order() -> None:
-    assert [row.id for row in PLAN] == [
+    numbered = [row.id for row in PLAN if not row.id.endswith("b")]
+
+    assert numbered == [
         f"{chapter}.{number}" for chapter, count in CHAPTERS.items() for number in range(1, count + 1)
     ]
+    assert len(PLAN) == 33
 
 
 def test_the_mandatory_rows_are_those_of_the_plan() -> None:

@@ -14,12 +14,21 @@ from typing import Any
 import pytest
 
 from infra.local.sandbox import Sandbox
+from tests.flows.stand import ROLES_AT, Stand
 from tests.third_party.connection import Connection
 from tests.third_party.objects import Party
 from tests.third_party.operator_door import Node
 from tests.third_party.partner import TOKEN_MARK, Partner
 
 ROLES = ("cpo", "hub", "emsp")
+MEETINGS = [
+    ("cpo", "EMSP"),
+    ("cpo", "HUB"),
+    ("hub", "CPO"),
+    ("hub", "EMSP"),
+    ("emsp", "CPO"),
+    ("emsp", "HUB"),
+]
 FRESHNESS_SECONDS = 6
 TOKENS: set[str] = set()
 PARTY_IDS = map(
@@ -130,3 +139,24 @@ def lodgers(nodes: dict[str, Node]) -> Iterator[Guests]:
     story = Guests(nodes)
     yield story
     story.leave()
+
+
+@pytest.fixture(scope="session")
+def stands(nodes: dict[str, Node]) -> Iterator[dict[str, Stand]]:
+    """Where bad input is sent. In the end, all that is stored is what was there before it came."""
+    lodgers = Guests(nodes)
+    stands = {
+        at: Stand(node, [lodgers.join(role, node) for role in ROLES_AT[at]]) for at, node in nodes.items()
+    }
+    for at in ("hub", "emsp"):
+        stands[at].put_good_objects()
+    yield stands
+    for stand in stands.values():
+        for module, before in stand.before.items():
+            assert stand.stored(module) == before
+    lodgers.leave()
+
+
+@pytest.fixture
+def stand(at: str, stands: dict[str, Stand]) -> Stand:
+    return stands[at]

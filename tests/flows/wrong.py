@@ -1,6 +1,6 @@
 """Tables of wrong inputs, each a small change to something right.
 
-Kept apart from the test that sends them (`test_bad_input.py`), so that a table reads as a table.
+Kept apart from the test that sends them (`test_bad_*.py`), so that a table reads as a table.
 Chapters: mod_tariffs, mod_locations, credentials, types; the checklist's ids stand beside the rows.
 """
 
@@ -290,9 +290,8 @@ HOSTILE: dict[str, bytes] = {
     "a large exponent": b'{"a": 1e999999999}',
 }
 
-# TRN-06, TRN-07
-AUTHORIZATIONS: dict[str, str | None] = {
-    "none": None,
+# TRN-07
+AUTHORIZATIONS: dict[str, str] = {
     "empty": "",
     "scheme only": "Token",
     "an unknown token": "Token AAAA",
@@ -303,3 +302,11 @@ AUTHORIZATIONS: dict[str, str | None] = {
     "a long token": "Token " + "QUFB" * 1000,
     "two tokens": "Token QUFBQQ== QUFBQQ==",
 }
+
+# TRN-12
+CONTENT_TYPES = ("text/plain", "application/x-www-form-urlencoded", "application/xml", "json")
+
+# TYP-02, TYP-05: as they stand in a URL
+RAW_IDS = ("%00", "%0A", "a%09b", "%C3%A9", "%FF", "x" * 37, "x" * 3000, "%2E%2E", "%2e%2e%2f%2e%2e", "%")
+
+CURSORS = ("x", "%00", "bnVsbA==", "eyJhIjoxfQ", "A" * 2000)

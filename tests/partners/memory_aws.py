@@ -1,7 +1,8 @@
 """DynamoDB with its stream, and an SQS FIFO queue, in memory: fast, and every order of events is ours.
 
-The node's own `Table` and `Queues` run over them, so expressions and wire forms are the real ones. Reads of an index
-may be made to lag, the stream is a list that a test hands out as it likes, and the queue follows a test's clock.
+The node's own `Table` and `Queues` run over them, so expressions and wire forms are the real ones. Reads of
+an index may be made to lag, the stream is a list that a test hands out as it likes, and the queue follows a
+test's clock.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A node in memory with canned partners: what the tests of pushing stand on.
 
-The store, the queue and the stream are the node's own code over `memory_aws.py`; only the HTTP is canned. A partner
-holds what it was sent, as an OCPI receiver would, and misbehaves on demand.
+The store, the queue and the stream are the node's own code over `memory_aws.py`; only the HTTP is canned. A
+partner holds what it was sent, as an OCPI receiver would, and misbehaves on demand.
 """
 
 from __future__ import annotations

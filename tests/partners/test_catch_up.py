@@ -1,4 +1,7 @@
-"""What a partner still has to hear. Source: OCPI 2.2.1 transport_and_format_offline_behaviour; TRN-32, TRP-10"""
+"""What a partner still has to hear.
+
+Source: OCPI 2.2.1 transport_and_format_offline_behaviour; TRN-32, TRP-10
+"""
 
 from __future__ import annotations
 

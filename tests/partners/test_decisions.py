@@ -1,4 +1,7 @@
-"""What a message comes to. Source: OCPI 2.2.1 transport_and_format_offline_behaviour; TRN-32, LOC-09, LOC-16"""
+"""What a message comes to.
+
+Source: OCPI 2.2.1 transport_and_format_offline_behaviour; TRN-32, LOC-09, LOC-16
+"""
 
 from __future__ import annotations
 

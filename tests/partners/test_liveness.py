@@ -1,4 +1,7 @@
-"""Partners that are away and come back. Source: OCPI 2.2.1 transport_and_format_offline_behaviour; HCI-10, TRN-32"""
+"""Partners that are away and come back.
+
+Source: OCPI 2.2.1 transport_and_format_offline_behaviour; HCI-10, TRN-32
+"""
 
 from __future__ import annotations
 

@@ -30,6 +30,7 @@ from chalicelib.errors import (
     UnableToUseClientApi,
     UnsupportedVersion,
 )
+from chalicelib.log import log
 from chalicelib.modules.credentials.objects import Credentials
 from chalicelib.modules.registry import VERSION, needed_of
 from chalicelib.node import Node
@@ -188,9 +189,15 @@ def register(
     )
     try:
         theirs = _exchange(node, "POST", other, token, token_encoding, credentials_document(node, ours, base_url))
-        return _save_exchanged(node, beginning, other, theirs, keep=beginning.held_tokens)
-    except (HandshakeFailed, PartnerFault, PartnerRefusal, OcpiError) as error:
+    except (PartnerFault, PartnerRefusal, OcpiError) as error:
         node.directory.remove(beginning)
+        raise _failed(error) from error
+    try:
+        _refuse_taken(node, beginning, _roles(theirs))
+        return _settle(node, beginning, other, theirs, beginning.held_tokens)
+    except (Conflict, OcpiError) as error:
+        _take_back(node, other, theirs, token_encoding)
+        node.directory.remove(node.directory.get(beginning.id) or beginning)
         raise _failed(error) from error
 
 
@@ -204,18 +211,20 @@ def rotate(node: Node, partner: Partner, base_url: str) -> Partner:
     other = _look_before_asking(node, partner.versions_url, old, partner.token_encoding)
     ours = node.directory.new_token()
     fresh = HeldToken(fingerprint=node.directory.fingerprint(ours), kind="C")
-    trying = _save(node, partner.model_copy(update={"held_tokens": (fresh, *partner.held_tokens)}), partner)
+    _save(node, partner.model_copy(update={"held_tokens": (fresh, *partner.held_tokens)}), partner)
     try:
         document = credentials_document(node, ours, base_url)
         theirs = _exchange(node, "PUT", other, old, partner.token_encoding, document)
-        return _save_exchanged(node, trying, other, theirs, keep=(fresh,))
-    except (HandshakeFailed, PartnerRefusal, OcpiError) as error:
-        _restore_tokens(node, partner)
+    except PartnerRefusal as error:
+        _drop_token(node, partner, fresh)
         raise _failed(error) from error
     except PartnerFault as error:
         if error.never_sent or error.http_status in (401, 403) or error.status_code is not None:
-            _restore_tokens(node, partner)
+            _drop_token(node, partner, fresh)
         raise _failed(error) from error
+    except OcpiError as error:
+        raise _failed(error) from error
+    return _settle(node, partner, other, theirs, (fresh,))
 
 
 def unregister(node: Node, partner: Partner) -> str | None:
@@ -272,32 +281,56 @@ def _exchange(
     return validate(Credentials, answer.data)
 
 
-def _save_exchanged(
-    node: Node, partner: Partner, other: OtherSide, theirs: Credentials, keep: tuple[HeldToken, ...]
+def _settle(
+    node: Node, partner: Partner, other: OtherSide, theirs: Credentials, held: tuple[HeldToken, ...]
 ) -> Partner:
+    """The other side has said yes: whatever else changed meanwhile, from now on the new pair holds.
+
+    Parties that another partner has meanwhile are left out; the pair of tokens is not lost for them.
+    Raises: Conflict when one of them is taken at this very moment.
+    """
     roles = _roles(theirs)
-    _refuse_taken(node, partner, roles)
-    changed = partner.model_copy(
-        update={
-            "status": "REGISTERED",
-            "last_updated": _now(node),
-            "versions_url": theirs.url,
-            "endpoints": other.endpoints,
-            "roles": roles,
-            "outbound_token": node.directory.seal(theirs.token),
-            "held_tokens": keep,
-            "connection": "CONNECTED",
-            "offline_since": None,
-        }
-    )
-    return _save(node, changed, partner)
+    holders = node.directory.owner_of(roles)
+    free = tuple(role for role in roles if holders.get(claim_of(role), partner.id) == partner.id)
+
+    def settle(current: Partner) -> Partner:
+        return current.model_copy(
+            update={
+                "status": "REGISTERED",
+                "last_updated": _now(node),
+                "versions_url": theirs.url,
+                "version": VERSION,
+                "endpoints": other.endpoints,
+                "roles": free,
+                "outbound_token": node.directory.seal(theirs.token),
+                "held_tokens": held,
+                "connection": "CONNECTED",
+                "offline_since": None,
+            }
+        )
+
+    settled = node.directory.update(partner.id, settle)
+    if settled is None:
+        raise HandshakeFailed("the partner was removed meanwhile")
+    return settled
 
 
-def _restore_tokens(node: Node, before: Partner) -> None:
-    def restore(current: Partner) -> Partner | None:
-        return current.model_copy(update={"held_tokens": before.held_tokens})
+def _take_back(node: Node, other: OtherSide, theirs: Credentials, encoding: TokenEncoding) -> None:
+    """Undo a registration that the other side has made and we cannot keep; best effort."""
+    try:
+        node.client.call_url(other.credentials_url() or "", "DELETE", theirs.token, encoding, total_s=_CALL_S)
+    except (PartnerFault, PartnerRefusal, OcpiError):
+        log.warning("a registration that failed here could not be taken back there", versions_url=theirs.url)
 
-    node.directory.update(before.id, restore)
+
+def _drop_token(node: Node, partner: Partner, token: HeldToken) -> None:
+    """The other side did not take our new token: only the old one is good."""
+
+    def drop(current: Partner) -> Partner:
+        kept = tuple(held for held in current.held_tokens if held != token)
+        return current.model_copy(update={"held_tokens": kept})
+
+    node.directory.update(partner.id, drop)
 
 
 # -- both sides --------------------------------------------------------------------------------------

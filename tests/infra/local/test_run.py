@@ -81,7 +81,8 @@ def test_a_process_that_ends_is_named_with_the_end_of_its_log(toys: Sandbox) -> 
 
 def _three_free_ports() -> int:
     while True:
-        first = children.free_port()
+        with children.listen(0) as found:
+            first: int = found.getsockname()[1]
         try:
             for offset in range(3):
                 children.listen(first + offset).close()

@@ -9,6 +9,7 @@ import pytest
 
 from chalicelib.modules.credentials import handshake
 from chalicelib.modules.credentials.handshake import HandshakeFailed
+from chalicelib.partners.directory import PartnerRole
 from tests.nodes import Host, aws, make_network
 
 CREDENTIALS = "/ocpi/2.2.1/credentials"
@@ -156,6 +157,53 @@ def test_a_rotation_that_breaks_leaves_the_old_pair_good(cpo: Host, hub: Host) -
     assert cpo.call("GET", VERSIONS, old_b).status == 200
     (stored,) = cpo.node.directory.all()
     assert len(stored.held_tokens) == 1
+
+
+def test_both_sides_may_rotate_one_after_the_other(cpo: Host, hub: Host) -> None:
+    """CRD-27: the second rotation comes before the token of the first has been used."""
+    _register(cpo, hub)
+    (at_hub,) = hub.node.directory.all()
+    handshake.rotate(hub.node, at_hub, "https://hub.example/ocpi")
+    (at_cpo,) = cpo.node.directory.all()
+
+    handshake.rotate(cpo.node, at_cpo, "https://cpo.example/ocpi")
+
+    assert hub.call("GET", VERSIONS, _token_of(cpo)).status == 200
+    assert cpo.call("GET", VERSIONS, _token_of(hub)).status == 200
+
+
+def test_a_change_of_the_partner_during_a_rotation_does_not_lock_anybody_out(
+    cpo: Host, hub: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CRD-22"""
+    partner = _register(cpo, hub)
+    exchange = handshake._exchange
+
+    def exchange_while_it_changes(*arguments: Any) -> Any:
+        answer = exchange(*arguments)
+        cpo.node.directory.update(partner.id, lambda current: current.model_copy(update={"name": "renamed"}))
+        return answer
+
+    monkeypatch.setattr(handshake, "_exchange", exchange_while_it_changes)
+    handshake.rotate(cpo.node, partner, "https://cpo.example/ocpi")
+
+    (stored,) = cpo.node.directory.all()
+    assert stored.name == "renamed"
+    assert hub.call("GET", VERSIONS, _token_of(cpo)).status == 200
+    assert cpo.call("GET", VERSIONS, _token_of(hub)).status == 200
+
+
+def test_a_registration_that_cannot_be_kept_is_taken_back_at_the_other_side(cpo: Host, hub: Host) -> None:
+    """CRD-14, CRD-25: the hub's party is taken by another partner here."""
+    taken = handshake.invite(cpo.node, "squatter")[0]
+    role = PartnerRole(role="HUB", country_code="PT", party_id="MOB")
+    cpo.node.directory.save(taken.model_copy(update={"roles": (role,)}), taken)
+
+    with pytest.raises(HandshakeFailed, match="PT/MOB"):
+        _register(cpo, hub)
+
+    assert [partner.name for partner in cpo.node.directory.all()] == ["squatter"]
+    assert [partner.status for partner in hub.node.directory.all()] == ["UNREGISTERED"]
 
 
 def test_a_registration_that_breaks_leaves_nothing_and_token_a_good(cpo: Host, hub: Host) -> None:
