@@ -1,4 +1,4 @@
-"""Every trigger of the node and nothing else: routes, the stream, the queue, the timer.
+"""Every trigger of the node and nothing else: routes, the stream, the queues, the timer.
 
 Queue, stream and schedule handlers stand here because Chalice lets those of a Blueprint bypass the
 application's middleware. What they do is in chalicelib/.
@@ -11,12 +11,19 @@ from typing import Any
 from chalice.app import Chalice, CloudWatchEvent, DynamoDBEvent, Rate, SQSEvent
 
 from chalicelib.endpoint import mount, mount_operator
+from chalicelib.modules.commands import receiver as commands_receiver
+from chalicelib.modules.commands import sender as commands_sender
+from chalicelib.modules.commands import worker as commands_worker
 from chalicelib.modules.credentials import routes as credentials
 from chalicelib.modules.locations import receiver as locations_receiver
 from chalicelib.modules.locations import reservation
 from chalicelib.modules.locations import sender as locations_sender
+from chalicelib.modules.sessions import receiver as sessions_receiver
+from chalicelib.modules.sessions import sender as sessions_sender
 from chalicelib.modules.tariffs import receiver as tariffs_receiver
 from chalicelib.modules.tariffs import sender as tariffs_sender
+from chalicelib.modules.tokens import receiver as tokens_receiver
+from chalicelib.modules.tokens import sender as tokens_sender
 from chalicelib.modules.versions import routes as versions
 from chalicelib.node import current_node
 from chalicelib.operator_api.routes import ROUTES
@@ -36,6 +43,12 @@ mount(
         reservation.INTERFACE,
         tariffs_sender.INTERFACE,
         tariffs_receiver.INTERFACE,
+        tokens_sender.INTERFACE,
+        tokens_receiver.INTERFACE,
+        sessions_sender.INTERFACE,
+        sessions_receiver.INTERFACE,
+        commands_sender.INTERFACE,
+        commands_receiver.INTERFACE,
     ],
 )
 mount_operator(app, current_node, ROUTES)
@@ -53,6 +66,12 @@ def tell_changes(event: DynamoDBEvent) -> Any:
 def push_broadcasts(event: SQSEvent) -> Any:
     """Messages become pushes."""
     return broadcasts.handle_messages(current_node(), event.to_dict()["Records"])
+
+
+@app.on_sqs_message(queue=sources.commands_queue, batch_size=10)
+def run_commands(event: SQSEvent) -> Any:
+    """Commands go to the CSMS, their results to who sent them."""
+    return commands_worker.handle_messages(current_node(), event.to_dict()["Records"])
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES))

@@ -38,6 +38,7 @@ def main() -> None:
     print(report.write_table(measured))
     print(f"\nThe same as JSON: {arguments.report}\n", flush=True)
     if arguments.tariffs:
+        print(f"Pages of {arguments.tariffs:,} tariffs on the emulator; this takes minutes ...", flush=True)
         paging = [sys.executable, "-m", "bench.paging", str(arguments.tariffs)]
         sys.exit(subprocess.run(paging, cwd=ROOT, check=False).returncode)
 

@@ -1,10 +1,11 @@
 """What a probe holds of other parties' objects, kept as the specification tells a receiver to.
 
-PUT creates or replaces, at the level that the URL names; PATCH changes the fields that it carries;
-DELETE is for tariffs only; and a change of a connector or EVSE lifts `last_updated` of its parents. A
-push that the specification does not allow is refused here, so a node that sends one is found out.
-Source: OCPI 2.2.1 mod_locations, mod_tariffs receiver interfaces; LOC-04 to LOC-07, LOC-13, TAR-02 to
-TAR-04
+PUT creates or replaces, at the level that the URL names; PATCH changes the fields that it carries, and
+adds the charging periods of a session; DELETE is for tariffs only; a token is another one when its type
+is; and a change of a connector or EVSE lifts `last_updated` of its parents. A push that the specification
+does not allow is refused here, so a node that sends one is found out.
+Source: OCPI 2.2.1 mod_locations, mod_tariffs, mod_tokens, mod_sessions receiver interfaces; LOC-04 to
+LOC-07, LOC-13, TAR-02 to TAR-04, TOK-01 to TOK-05, SES-04 to SES-06
 """
 
 from __future__ import annotations
@@ -35,15 +36,24 @@ class Copies:
         self._documents: dict[tuple[str, ...], Document] = {}
         self._lock = threading.Lock()
 
-    def get(self, module: str, owner: Party, object_id: str) -> Document | None:
+    def get(
+        self, module: str, owner: Party, object_id: str, token_type: str | None = None
+    ) -> Document | None:
         """Return a copy of the object as it is now."""
         with self._lock:
-            return copy.deepcopy(self._documents.get(_key(module, *owner, object_id)))
+            key = _key(_shelf(module, token_type), *owner, object_id)
+            return copy.deepcopy(self._documents.get(key))
 
-    def answer(self, method: str, module: str, segments: Sequence[str], body: object) -> Outcome:
-        """Apply a request on a receiver interface; `segments`: country_code, party_id, id, then child ids."""
+    def answer(
+        self, method: str, module: str, segments: Sequence[str], body: object, token_type: str | None = None
+    ) -> Outcome:
+        """Apply a request on a receiver interface.
+
+        segments: country_code, party_id, id, then child ids. token_type: as the query says (TOK-02).
+        """
         if len(segments) < 3 or len(segments) > (5 if module == "locations" else 3):
             return Outcome(404, 2001)
+        module = _shelf(module, token_type)
         with self._lock:
             if method == "GET":
                 found = self._find(module, segments)
@@ -58,7 +68,8 @@ class Copies:
         return Outcome(405, 2001)
 
     def _put(self, module: str, segments: Sequence[str], body: Document) -> Outcome:
-        id_field = (["id"] + [field for _, field in CHILDREN])[len(segments) - 3]
+        own_id = "uid" if module.startswith("tokens") else "id"
+        id_field = ([own_id] + [field for _, field in CHILDREN])[len(segments) - 3]
         if str(body.get(id_field)).upper() != segments[-1].upper() or "last_updated" not in body:
             return Outcome(200, 2001)
         if len(segments) == 3:
@@ -87,7 +98,10 @@ class Copies:
             return Outcome(404, 2003)
         if "last_updated" not in body:
             return Outcome(200, 2001)
-        target.update(copy.deepcopy(body))
+        change = copy.deepcopy(body)
+        if module == "sessions":
+            change["charging_periods"] = _with_periods(target, change)
+        target.update(change)
         self._lift(module, segments, str(body["last_updated"]))
         return Outcome(200, 1000)
 
@@ -103,6 +117,17 @@ class Copies:
             children = (found or {}).get(name) or []
             found = next((each for each in children if each[id_field].upper() == wanted.upper()), None)
         return found
+
+
+def _shelf(module: str, token_type: str | None) -> str:
+    """Name where objects of a module are kept: tokens of each type apart (OWN-05)."""
+    return f"tokens?type={token_type or 'RFID'}" if module == "tokens" else module
+
+
+def _with_periods(session: Document, patch: Document) -> list[Any]:
+    """Add the periods of a PATCH, each once though it may come twice (SES-05, SES-08)."""
+    periods = list(session.get("charging_periods") or [])
+    return periods + [each for each in patch.get("charging_periods") or [] if each not in periods]
 
 
 def _key(*parts: str) -> tuple[str, ...]:

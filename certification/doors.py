@@ -65,15 +65,22 @@ class Door:
                 return item
         return None
 
-    def own(self, module: str, *ids: str) -> Document | None:
+    def own(self, module: str, *ids: str, query: Mapping[str, object] | None = None) -> Document | None:
         """Get one of the operator's own objects, or None when the door says 404."""
-        answer = self.call("GET", path_of(module, *ids))
+        answer = self.call("GET", with_query(path_of(module, *ids), query or {}))
         if answer.http_status == 404:
             return None
         found = self._read(answer, (200,))
         if not isinstance(found, dict):
             raise Refuted(f"{answer}: {self.name}'s door gives one object")
         return found
+
+    def held(
+        self, module: str, owner: Party, object_id: str, query: Mapping[str, object] | None = None
+    ) -> Document | None:
+        """Get one object of a certain owner, whoever that is, or None when the door says 404."""
+        party = {"party": f"{owner.country_code}*{owner.party_id}"}
+        return self.own(module, object_id, query={**(query or {}), **party})
 
     def partners(self) -> list[Document]:
         return self.list_all("/partners")

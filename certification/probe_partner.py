@@ -4,7 +4,10 @@ It is both sides of the credentials module. As the calling side it sends POST, P
 called side it answers them, fetches the node's version details first, and hands out new tokens. Its
 token for the node is accepted before it is sent, as the node calls back with it while the request is
 still open.
-Source: OCPI 2.2.1 credentials, version_information_endpoint; CRD-02 to CRD-05, CRD-11 to CRD-14, VER-07
+
+As an eMSP it decides about its tokens what the scenario has laid down, and takes results of commands.
+Source: OCPI 2.2.1 credentials, version_information_endpoint; CRD-02 to CRD-05, CRD-11 to CRD-14, VER-07,
+TOK-11 to TOK-14, CMD-06
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ import secrets
 import threading
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -69,7 +72,11 @@ class ProbeReply:
 
 
 class ProbePartner:
-    """A party of the runner's. `failing` holds what shall break: "versions", "details"."""
+    """A party of the runner's.
+
+    failing: what shall break: "versions", "details". decisions: what to answer when a token's
+    authorization is asked for, by uid and type.
+    """
 
     def __init__(
         self,
@@ -89,6 +96,7 @@ class ProbePartner:
         self.modules = set(modules)
         self.failing: set[str] = set()
         self.copies = Copies()
+        self.decisions: dict[tuple[str, str], ProbeReply] = {}
         self.heard: list[Heard] = []
         self.accepted: list[str] = []  # tokens with which nodes may call us
         self.token: str | None = None  # our token at the node, None when not registered
@@ -178,10 +186,19 @@ class ProbePartner:
                 return self._answer_credentials(heard)
             case ("sender", module) if heard.method == "GET" and (module, "SENDER") in self.modules:
                 return ProbeReply(200, 1000, [], {"X-Total-Count": "0", "X-Limit": "100", **_swapped(heard)})
+            case ("sender", "tokens", uid, "authorize") if heard.method == "POST":
+                return self._decide(uid, heard)
+            case ("sender", "commands", *_) if heard.method == "POST":
+                return ProbeReply(200, 1000, headers=_swapped(heard))
             case ("receiver", module, *ids) if (module, "RECEIVER") in self.modules:
-                outcome = self.copies.answer(heard.method, module, ids, heard.body)
+                outcome = self.copies.answer(heard.method, module, ids, heard.body, heard.query.get("type"))
                 return ProbeReply(outcome.http_status, outcome.status_code, outcome.data, _swapped(heard))
         return ProbeReply(404, 2001, headers=_swapped(heard))
+
+    def _decide(self, uid: str, heard: Heard) -> ProbeReply:
+        """Answer whether a token may be used; one that nothing was laid down for is unknown (TOK-14)."""
+        decision = self.decisions.get((uid, heard.query.get("type", "RFID")), ProbeReply(404, 2004))
+        return replace(decision, headers=_swapped(heard))
 
     def _answer_credentials(self, heard: Heard) -> ProbeReply:
         if heard.method == "GET":

@@ -1,8 +1,9 @@
-"""Tariffs and locations that the scenarios create, in the shape that MOBI.E's network has.
+"""What the scenarios create, in the shape that MOBI.E's network has.
 
 As an operator writes them: without country_code, party_id, id and last_updated, which the operator's
 door fills in. `as_pushed` adds those for a probe that pushes by OCPI.
-Source: OCPI 2.2.1 mod_tariffs_tariff_object, mod_locations_location_object
+Source: OCPI 2.2.1 mod_tariffs_tariff_object, mod_locations_location_object, mod_tokens_token_object,
+mod_sessions_session_object
 """
 
 from __future__ import annotations
@@ -95,6 +96,47 @@ def place_to_reserve() -> Document:
     """What is known of a site before it has an id: what the reservation of one is asked with."""
     site = location("")
     return {name: site[name] for name in ("address", "city", "postal_code", "country", "coordinates")}
+
+
+def token(valid: bool = True) -> Document:
+    """A token that a CPO must ask about, each time (whitelist NEVER)."""
+    return {
+        "contract_id": "PT-CERT-C00000001",
+        "issuer": "Certification",
+        "valid": valid,
+        "whitelist": "NEVER",
+    }
+
+
+def cdr_token(token: Document) -> Document:
+    """What a session tells of its token."""
+    return {name: token[name] for name in ("country_code", "party_id", "uid", "type", "contract_id")}
+
+
+def session(token: Document, place: Document, **fields: object) -> Document:
+    """A session that has just begun; `place`: location_id, evse_uid and connector_id."""
+    return {
+        "start_date_time": now(),
+        "kwh": Decimal("0"),
+        "cdr_token": cdr_token(token),
+        "auth_method": "AUTH_REQUEST",
+        **place,
+        "currency": "EUR",
+        "status": "ACTIVE",
+        **fields,
+    }
+
+
+def charging_period(start_date_time: str, kwh: str) -> Document:
+    """A stretch of a session, with its energy in kWh."""
+    return {
+        "start_date_time": start_date_time,
+        "dimensions": [{"type": "ENERGY", "volume": Decimal(kwh)}, {"type": "TIME", "volume": Decimal("0.25")}],
+    }
+
+
+def price(excl_vat: str, incl_vat: str) -> Document:
+    return {"excl_vat": Decimal(excl_vat), "incl_vat": Decimal(incl_vat)}
 
 
 def as_pushed(document: Document, owner: Party, object_id: str, last_updated: str | None = None) -> Document:

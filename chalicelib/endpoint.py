@@ -1,9 +1,10 @@
 """The one door from Chalice to our functions; errors become envelopes here and nowhere else.
 
 `serve` is the whole story of an OCPI request and knows no web framework: find the caller, see
-that it may be here, run the route, wrap what comes back. The caller's token and the items that the
-route asked for are read in one call. Every method is declared on every path, because API Gateway
-answers an undeclared one itself, with a 403 that is no envelope.
+that it may be here, run the route or, at a hub, send the request on to whom it is for, wrap what comes
+back. The caller's token and the items that the route asked for are read in one call. Every method is
+declared on every path, because API Gateway answers an undeclared one itself, with a 403 that is no
+envelope.
 
 Source: OCPI 2.2.1 transport_and_format; TRN-06 … TRN-08, TRN-13 … TRN-21, STA-09, RTE-01 … RTE-06
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from itertools import groupby
 from typing import Any
 from urllib.parse import unquote
@@ -19,25 +21,26 @@ from urllib.parse import unquote
 from chalice.app import Chalice, Response
 
 from chalicelib.errors import (
-    HubError,
     InvalidParameters,
     MethodNotAllowed,
     NotFound,
     OcpiError,
     ServerError,
     Unauthorized,
-    UnknownReceiver,
 )
 from chalicelib.log import log
-from chalicelib.modules.registry import VERSION, is_mounted, interface_path
+from chalicelib.modules.client_owned_objects import check_owner, owner_in_url
+from chalicelib.modules.registry import VERSION, interface_path, is_mounted
 from chalicelib.node import Node
 from chalicelib.operator_api import door
-from chalicelib.partners.directory import Caller
+from chalicelib.partners import routing
+from chalicelib.partners.directory import Caller, claim_key
+from chalicelib.partners.visibility import owner_role
 from chalicelib.protocol.auth import read_authorization
 from chalicelib.protocol.envelope import error_reply, write_envelope
 from chalicelib.protocol.headers import CORRELATION_ID, REQUEST_ID, message_id, read_routing, write_routing
-from chalicelib.protocol.message import Interface, Party, Reply, Request, Route, Routing
-from chalicelib.storage.table import Item, Key
+from chalicelib.protocol.message import Interface, Reply, Request, Route, Routing
+from chalicelib.storage.table import Key
 
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 MAX_BODY_BYTES = 1024 * 1024
@@ -52,7 +55,9 @@ def mount(app: Chalice, current_node: Callable[[], Node], interfaces: Iterable[I
     for interface in interfaces:
         for path, routes in gather_by_path(interface.routes):
             view = _view(app, current_node, interface, routes)
-            app.route(absolute_path(interface, path), methods=METHODS, content_types=["*/*"], name=view.__name__)(view)
+            app.route(
+                absolute_path(interface, path), methods=METHODS, content_types=["*/*"], name=view.__name__
+            )(view)
 
 
 def absolute_path(interface: Interface, path: str) -> str:
@@ -68,8 +73,10 @@ def mount_operator(app: Chalice, current_node: Callable[[], Node], routes: Itera
 
         def view(_routes: Routes = by_method, **path: str) -> Response:
             node = current_node()
-            http_status, headers, body = door.serve(node, _routes, read_chalice_request(node, app.current_request, path))
-            return Response(body=body, status_code=http_status, headers=headers)
+            http_status, headers, body = door.serve(
+                node, _routes, read_chalice_request(node, app.current_request, path)
+            )
+            return Response(body=body, status_code=http_status, headers=dict(headers))
 
         app.route(f"/operator{path}", methods=METHODS, content_types=["*/*"], name=f"operator {path}")(view)
 
@@ -77,7 +84,9 @@ def mount_operator(app: Chalice, current_node: Callable[[], Node], routes: Itera
 def gather_by_path(routes: Iterable[Route]) -> list[tuple[str, Routes]]:
     """The routes, gathered by path."""
     ordered = sorted(routes, key=lambda route: route.path)
-    return [(path, {route.method: route for route in group}) for path, group in groupby(ordered, lambda r: r.path)]
+    return [
+        (path, {route.method: route for route in group}) for path, group in groupby(ordered, lambda r: r.path)
+    ]
 
 
 def _view(app: Chalice, current_node: Callable[[], Node], interface: Interface, routes: Routes) -> Any:
@@ -85,7 +94,7 @@ def _view(app: Chalice, current_node: Callable[[], Node], interface: Interface, 
         node = current_node()
         request = read_chalice_request(node, app.current_request, path)
         http_status, headers, body = serve(node, interface, routes, request)
-        return Response(body=body, status_code=http_status, headers=headers)
+        return Response(body=body, status_code=http_status, headers=dict(headers))
 
     view.__name__ = f"{interface.module.replace('-', '_')}_{interface.role.lower()}"
     return view
@@ -117,7 +126,8 @@ def _split_path(context: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _text(body: bytes | str | None) -> str | None:
-    return body.decode("utf-8", "replace") if isinstance(body, bytes) else body
+    # What is no UTF-8 stays recognisable, and is refused as bad JSON when somebody reads it (STA-01).
+    return body.decode("utf-8", "surrogateescape") if isinstance(body, bytes) else body
 
 
 # -- an OCPI request ---------------------------------------------------------------------------------
@@ -128,7 +138,7 @@ def serve(node: Node, interface: Interface, routes: Routes, request: Request) ->
     started = time.perf_counter()
     try:
         request = _admit(node, interface, routes, request)
-        reply = routes[request.method].handler(node, request)
+        reply = _answer(node, interface, routes[request.method], request)
     except OcpiError as error:
         reply = error_reply(error)
     except Exception:
@@ -156,7 +166,7 @@ def _admit(node: Node, interface: Interface, routes: Routes, request: Request) -
     candidates = read_authorization(request.headers.get("authorization"))
     route = routes.get(request.method)
     request = request.with_(routing=_claimed_routing(interface, request))
-    wanted, problem = _keys(node, route, request)
+    wanted, problem = _keys(node, interface, route, request)
     caller, snapshot = node.directory.find_caller(candidates, wanted)
     _check_token(interface, request, caller)
     if caller.kind == "C" and caller.partner.awaits_proof(caller.fingerprint):
@@ -167,7 +177,7 @@ def _admit(node: Node, interface: Interface, routes: Routes, request: Request) -
     if route is None:
         raise MethodNotAllowed(f"{request.method} is not offered here")
     if interface.functional:
-        _check_routing(node, caller, read_routing(request.headers))
+        _check_routing(node, interface, request, read_routing(request.headers))
     if request.body and len(request.body) > MAX_BODY_BYTES:
         raise InvalidParameters(f"the body is longer than {MAX_BODY_BYTES} bytes", field="body")
     if problem is not None:
@@ -183,31 +193,58 @@ def _check_token(interface: Interface, request: Request, caller: Caller) -> None
         raise Unauthorized
 
 
-def _keys(node: Node, route: Route | None, request: Request) -> tuple[list[Key], OcpiError | None]:
+def _keys(
+    node: Node, interface: Interface, route: Route | None, request: Request
+) -> tuple[list[Key], OcpiError | None]:
     """What the route wants to have read; its objections wait until the caller is known."""
-    if route is None or route.keys is None:
+    if route is None:
         return [], None
+    claims = _owner_claim(interface, request) + routing.keys_to_find(node, interface, request)
+    if route.keys is None or _is_relayed(node, interface, request):
+        return claims, None
     try:
-        return list(route.keys(node, request)), None
+        return [*route.keys(node, request), *claims], None
     except OcpiError as error:
-        return [], error
+        return claims, error
 
 
-def _check_routing(node: Node, caller: Caller, routing: Routing) -> None:
+def _owner_claim(interface: Interface, request: Request) -> list[Key]:
+    """Where it stands which partner the owner of a pushed object is, for `check_owner`."""
+    if interface.role != "RECEIVER" or request.method == "GET" or "party_id" not in request.path:
+        return []
+    with suppress(OcpiError):
+        return [claim_key(owner_in_url(request), owner_role(interface.module))]
+    return []
+
+
+def _check_routing(node: Node, interface: Interface, request: Request, claimed: Routing) -> None:
     """Refuse a sender that the caller is not (RTE-32) and a receiver that is not here (RTE-27)."""
-    sender, receiver = routing
-    if sender is not None and not caller.partner.is_hub and not caller.partner.plays_as(sender):
-        raise InvalidParameters(
-            f"{sender.country_code}/{sender.party_id} is not a party of this partner", field="OCPI-from-party-id"
-        )
+    sender, receiver = claimed
+    if sender is not None and not request.caller.is_hub and not request.caller.plays_as(sender):
+        name = f"{sender.country_code}/{sender.party_id}"
+        raise InvalidParameters(f"{name} is not a party of this partner", field="OCPI-from-party-id")
     if receiver is None or node.settings.owns(receiver):
         return
-    name = f"{receiver.country_code}/{receiver.party_id}"
     if not node.settings.plays("HUB"):
+        name = f"{receiver.country_code}/{receiver.party_id}"
         raise InvalidParameters(f"{name} is not a party of this node", field="OCPI-to-party-id")
-    if not any(partner.plays_as(receiver) for partner in node.directory.all()):
-        raise UnknownReceiver(f"{name} is not connected to this hub")
-    raise HubError(f"messages to {name} alone are not relayed by this hub yet")
+    # What a SENDER hands on by itself, such as a command's result, finds its way without a name.
+    if not (interface.hands_on and interface.role == "SENDER"):
+        routing.check_receiver(node, interface, request)
+
+
+def _is_relayed(node: Node, interface: Interface, request: Request) -> bool:
+    """Whether a request is for another party, and its module leaves it to the hub to send it there."""
+    return not interface.hands_on and routing.names_another(node.settings, request.routing)
+
+
+def _answer(node: Node, interface: Interface, route: Route, request: Request) -> Reply:
+    if not _is_relayed(node, interface, request):
+        return route.handler(node, request)
+    if interface.role == "RECEIVER":
+        # Whoever receives it from a hub cannot know (RTE-15).
+        check_owner(node.settings, request, owner_in_url(request), owner_role(interface.module))
+    return routing.relay(node, interface, route.path, request)
 
 
 def _claimed_routing(interface: Interface, request: Request) -> Routing:
@@ -220,10 +257,10 @@ def _claimed_routing(interface: Interface, request: Request) -> Routing:
 
 def _answer_routing(node: Node, interface: Interface, request: Request) -> dict[str, str]:
     """The swapped headers; where nobody was addressed, the party that answers here (RTE-02, RTE-23)."""
-    routing = _claimed_routing(interface, request)
+    claimed = _claimed_routing(interface, request)
     own_role = {"SENDER": ("CPO", "HUB", "EMSP"), "RECEIVER": ("HUB", "EMSP", "CPO")}[interface.role]
-    addressed = routing.receiver or node.settings.party_of(*own_role) or node.settings.roles[0].party
-    return write_routing(Routing(sender=addressed, receiver=routing.sender))
+    addressed = claimed.receiver or node.settings.party_of(*own_role) or node.settings.roles[0].party
+    return write_routing(Routing(sender=addressed, receiver=claimed.sender))
 
 
 def _story(interface: Interface, request: Request) -> dict[str, Any]:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import secrets
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 
 from chalicelib.partners.client import OcpiClient
 from chalicelib.partners.directory import Directory
 from chalicelib.partners.urls import UrlPolicy
+from chalicelib.partners.webhooks import WebhookSender
 from chalicelib.queues import Queues, sqs_client
 from chalicelib.settings import Settings, read_settings
 from chalicelib.storage.locations import LocationStore
@@ -52,6 +53,7 @@ class Node:
     client: OcpiClient
     clock: Callable[[], datetime] = now
     new_id: Callable[[], str] = new_id
+    webhooks: WebhookSender = field(default_factory=WebhookSender)
 
 
 @cache
@@ -66,6 +68,7 @@ def current_node() -> Node:
         objects=ObjectStore(table, now),
         locations=LocationStore(table, now),
         directory=directory,
-        queues=Queues(sqs_client(), settings.broadcasts_queue_url),
+        queues=Queues(sqs_client(), settings.broadcasts_queue_url, settings.commands_queue_url),
         client=OcpiClient(UrlPolicy(settings.allow_loopback), directory, new_id),
+        webhooks=WebhookSender(settings.allow_loopback),
     )

@@ -1,7 +1,7 @@
 """The messages on SQS, and putting them there.
 
 A message about an object names it and never carries it: the worker reads the object as it is when
-it pushes (TRN-32).
+it pushes (TRN-32). So does a message about a command.
 """
 
 from __future__ import annotations
@@ -9,21 +9,16 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Annotated, Any, Literal
 
 import botocore.session
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 _MESSAGES_PER_CALL = 10
-_DEPTHS = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
-
-
-class Depths(NamedTuple):
-    """Messages that wait or are being handled, and messages that were given up."""
-
-    queued: int
-    dead: int
+LONGEST_DELAY_S = 900
+"""SQS keeps no message back for longer."""
 
 
 class Broadcast(BaseModel):
@@ -56,15 +51,69 @@ class Broadcast(BaseModel):
         return _digest(self.partner_id, self.pk, self.sk, self.cause)
 
 
+class CatchUp(BaseModel):
+    """A partner is to be caught up with, or what it was told is to be forgotten: one step of it.
+
+    Each step does what fits into a worker's time and queues the next one, which goes on from `after` in
+    the list `place` ("": from the beginning). cause: as in `Broadcast`. has_new_token: send again what was
+    refused because of ours.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    what: Literal["CATCH_UP", "FORGET"]
+    partner_id: str
+    cause: str
+    has_new_token: bool = False
+    place: str = ""
+    after: dict[str, str] | None = None
+
+    @property
+    def group(self) -> str:
+        """The steps for one partner follow each other, and no push waits for them."""
+        return _digest(self.partner_id)
+
+    @property
+    def deduplication_id(self) -> str:
+        """The same for the same step on the same occasion."""
+        return _digest(self.what, self.partner_id, self.cause, self.place, json.dumps(self.after))
+
+
+_MESSAGES: TypeAdapter[Broadcast | CatchUp] = TypeAdapter(
+    Annotated[Broadcast | CatchUp, Field(union_mode="left_to_right")]
+)
+
+
+def read_broadcast(body: str) -> Broadcast | CatchUp:
+    """Read the body of a message on the queue of pushes.
+
+    Raises: ValueError when it is none of ours.
+    """
+    return _MESSAGES.validate_json(body)
+
+
+class CommandTask(BaseModel):
+    """Something is to be done about a command, now or when the delay is over.
+
+    DELIVER: hand it to the CSMS. RESULT, CANCELLATION: post what came of it to its response_url.
+    DEADLINE: see whether a result came in time. delay_s: at most `LONGEST_DELAY_S` count.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    what: Literal["DELIVER", "RESULT", "CANCELLATION", "DEADLINE"]
+    command_id: str
+    delay_s: int = 0
+
+
 class Queues:
     """The node's queues."""
 
-    def __init__(self, sqs: Any, broadcasts_url: str) -> None:
+    def __init__(self, sqs: Any, broadcasts_url: str, commands_url: str = "") -> None:
         self._sqs = sqs
         self._broadcasts_url = broadcasts_url
+        self._commands_url = commands_url
 
-    def send_broadcasts(self, broadcasts: Sequence[Broadcast]) -> None:
-        """Queue pushes, ten in a call.
+    def send_broadcasts(self, broadcasts: Sequence[Broadcast | CatchUp]) -> None:
+        """Queue pushes and steps of catching up, in this order, ten in a call.
 
         Raises: RuntimeError when the queue did not take one, so that the stream tells it again.
         """
@@ -85,45 +134,73 @@ class Queues:
             if answer.get("Failed"):
                 raise RuntimeError(f"the queue refused {len(answer['Failed'])} of {len(batch)} messages")
 
+    def bury(self, body: str, group: str) -> None:
+        """Put the body of a message that is given up with the dead letters, which rings a bell.
+
+        group: the message's own.
+        """
+        self._sqs.send_message(
+            QueueUrl=self._dead_url,
+            MessageBody=body,
+            MessageGroupId=group,
+            MessageDeduplicationId=_digest(group, body),
+        )
+
+    def send_command_tasks(self, *tasks: CommandTask) -> None:
+        """Queue what is to be done about commands, at most ten tasks.
+
+        Raises: RuntimeError when the queue did not take one.
+        """
+        answer = self._sqs.send_message_batch(
+            QueueUrl=self._commands_url,
+            Entries=[
+                {
+                    "Id": str(number),
+                    "MessageBody": task.model_dump_json(),
+                    "DelaySeconds": min(max(task.delay_s, 0), LONGEST_DELAY_S),
+                }
+                for number, task in enumerate(tasks)
+            ],
+        )
+        if answer.get("Failed"):
+            raise RuntimeError(f"the queue refused {len(answer['Failed'])} of {len(tasks)} messages")
+
     def postpone(self, delays: Mapping[str, int]) -> None:
         """Let messages that could not be delivered come back later, ten in a call.
 
         delays: seconds by receipt handle. What cannot be postponed any more comes back when its
         visibility timeout ends, so nothing is raised for it.
         """
+        self._postpone(self._broadcasts_url, delays)
+
+    def postpone_command_tasks(self, delays: Mapping[str, int]) -> None:
+        """As `postpone`, for messages about commands."""
+        self._postpone(self._commands_url, delays)
+
+    def _postpone(self, url: str, delays: Mapping[str, int]) -> None:
         waiting = iter(delays.items())
         while batch := list(islice(waiting, _MESSAGES_PER_CALL)):
             self._sqs.change_message_visibility_batch(
-                QueueUrl=self._broadcasts_url,
+                QueueUrl=url,
                 Entries=[
                     {"Id": str(number), "ReceiptHandle": handle, "VisibilityTimeout": seconds}
                     for number, (handle, seconds) in enumerate(batch)
                 ],
             )
 
-    def depths(self) -> Depths:
-        """How many messages are queued, and how many ended in the dead-letter queue; about."""
-        queued = self._attributes(self._broadcasts_url, *_DEPTHS, "RedrivePolicy")
-        policy = json.loads(queued.get("RedrivePolicy", "{}"))
-        if "deadLetterTargetArn" not in policy:
-            return Depths(_depth(queued), 0)
-        name = policy["deadLetterTargetArn"].rpartition(":")[2]
-        dead_url = self._sqs.get_queue_url(QueueName=name)["QueueUrl"]
-        return Depths(_depth(queued), _depth(self._attributes(dead_url, *_DEPTHS)))
-
-    def _attributes(self, url: str, *names: str) -> dict[str, str]:
-        answer = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=list(names))
-        attributes: dict[str, str] = answer["Attributes"]
-        return attributes
+    @cached_property
+    def _dead_url(self) -> str:
+        """The dead letters of the queue of pushes are where its own description says, in the same account."""
+        answer = self._sqs.get_queue_attributes(
+            QueueUrl=self._broadcasts_url, AttributeNames=["RedrivePolicy"]
+        )
+        arn: str = json.loads(answer["Attributes"]["RedrivePolicy"])["deadLetterTargetArn"]
+        return f"{self._broadcasts_url.rpartition('/')[0]}/{arn.rpartition(':')[2]}"
 
 
 def sqs_client() -> Any:
     """Make the client, once per process."""
     return botocore.session.get_session().create_client("sqs")
-
-
-def _depth(attributes: Mapping[str, str]) -> int:
-    return sum(int(attributes.get(name, 0)) for name in _DEPTHS)
 
 
 def _digest(*parts: str) -> str:

@@ -1,15 +1,17 @@
 """What a deployment says about itself; the only reader of the environment.
 
-| variable | meaning |
-|---|---|
-| OCPI_PARTIES | JSON list of the roles this node plays, each `{"role", "country_code", "party_id", "business_details": {"name"}}` |
-| OCPI_TABLE | name of the DynamoDB table |
-| OCPI_BROADCASTS_QUEUE_URL | URL of the FIFO queue of pushes |
-| OCPI_KMS_KEY_ID | KMS key that encrypts tokens toward partners |
-| OCPI_PUBLIC_URL | public URL of the deployment when it has a domain of its own; else it is taken from API Gateway |
-| OCPI_FRESHNESS_SECONDS | how long a push is retried before its partner counts as OFFLINE (default 60) |
-| OCPI_BROADCASTS_QUEUE, OCPI_STREAM_ARN | name of that queue and ARN of the table's stream: what Chalice subscribes to |
-| OCPI_ALLOW_LOOPBACK | `1` in the local sandbox only: partners may live on http and loopback |
+- OCPI_PARTIES: JSON list of the roles this node plays, each
+  `{"role", "country_code", "party_id", "business_details": {"name"}}`
+- OCPI_TABLE: name of the DynamoDB table
+- OCPI_BROADCASTS_QUEUE_URL: URL of the FIFO queue of pushes
+- OCPI_COMMANDS_QUEUE_URL: URL of the queue of what commands still need
+- OCPI_COMMAND_SECONDS: how long the CSMS has for a command (default 30)
+- OCPI_KMS_KEY_ID: KMS key that encrypts tokens toward partners
+- OCPI_PUBLIC_URL: public URL of a deployment with a domain of its own; else API Gateway tells it
+- OCPI_FRESHNESS_SECONDS: how long a push is retried before its partner is OFFLINE (default 60)
+- OCPI_BROADCASTS_QUEUE, OCPI_COMMANDS_QUEUE, OCPI_STREAM_ARN: names of those queues and ARN of the
+  table's stream, which Chalice subscribes to
+- OCPI_ALLOW_LOOPBACK: `1` in the local sandbox only: partners may live on http and loopback
 """
 
 from __future__ import annotations
@@ -44,6 +46,8 @@ class Settings:
     public_url: str | None = None
     freshness: timedelta = timedelta(seconds=60)
     allow_loopback: bool = False
+    commands_queue_url: str = ""
+    command_time: timedelta = timedelta(seconds=30)
 
     def plays(self, role: str) -> bool:
         """Tell whether this node plays a role such as `HUB`."""
@@ -72,6 +76,8 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         public_url=variables.get("OCPI_PUBLIC_URL", "").rstrip("/") or None,
         freshness=timedelta(seconds=float(variables.get("OCPI_FRESHNESS_SECONDS", "60"))),
         allow_loopback=variables.get("OCPI_ALLOW_LOOPBACK") == "1",
+        commands_queue_url=variables["OCPI_COMMANDS_QUEUE_URL"],
+        command_time=timedelta(seconds=float(variables.get("OCPI_COMMAND_SECONDS", "30"))),
     )
 
 
@@ -80,6 +86,7 @@ class EventSources(NamedTuple):
 
     broadcasts_queue: str
     stream_arn: str
+    commands_queue: str
 
 
 def read_event_sources(environment: Mapping[str, str] | None = None) -> EventSources:
@@ -87,7 +94,8 @@ def read_event_sources(environment: Mapping[str, str] | None = None) -> EventSou
     variables = os.environ if environment is None else environment
     return EventSources(
         variables.get("OCPI_BROADCASTS_QUEUE", "ocpi-node-dev-broadcasts.fifo"),
-        variables.get("OCPI_STREAM_ARN", "arn:aws:dynamodb:eu-west-1:000000000000:table/ocpi-node-dev/stream/none"),
+        variables.get("OCPI_STREAM_ARN", "arn:aws:dynamodb:eu-west-1:0:table/ocpi-node-dev/stream/none"),
+        variables.get("OCPI_COMMANDS_QUEUE", "ocpi-node-dev-commands"),
     )
 
 

@@ -4,20 +4,20 @@ It stands beside chalicelib, not in it, because it runs on a person's machine an
 and beside infra, because most of it is a thin client of a node's operator door that works the same
 against the sandbox and a deployed node. Which node: `--node` picks one of the running sandbox;
 `--url` and `--key`, or OCPI_OPERATOR_URL and OCPI_OPERATOR_KEY, name any other.
+
+A command imports what it needs when it runs: pricing a file should not wait for AWS's client.
 """
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.doctor import examine
-from cli.nodes import NodeChoice, choose_node
-from cli.operator_door import DoorError, OperatorDoor
-from cli.operator_key import make_operator_key
+if TYPE_CHECKING:
+    from cli.operator_door import OperatorDoor
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -38,7 +38,7 @@ def which_node(
     ] = None,
     key: Annotated[str | None, typer.Option(envvar="OCPI_OPERATOR_KEY", help="The key to its door.")] = None,
 ) -> None:
-    context.obj = NodeChoice(node, url, key)
+    context.obj = (node, url, key)
 
 
 @app.command(
@@ -121,29 +121,83 @@ def operator_key(
     name: Annotated[str, typer.Option(help="Whose key it is.")] = "operator",
 ) -> None:
     """Make a key to a deployed node's operator door and print it, this once. Needs AWS credentials."""
+    from cli.operator_key import make_operator_key
+
     typer.echo(make_operator_key(stage, name))
 
 
 @app.command()
 def doctor(context: typer.Context) -> None:
     """Check this machine and the node that was chosen."""
-    findings = list(examine(context.obj))
+    from cli.doctor import examine
+    from cli.nodes import NodeChoice
+
+    findings = list(examine(NodeChoice(*context.obj)))
     for finding in findings:
         typer.echo(f"{'ok  ' if finding.is_fine else 'FAIL'}  {finding.what}: {finding.told}")
     raise typer.Exit(0 if all(finding.is_fine for finding in findings) else 1)
+
+
+JsonFile = Annotated[str, typer.Argument(help="A JSON file; - is standard input.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+
+
+@app.command()
+def price(file: JsonFile, as_json: AsJson = False) -> None:
+    """Price a session: FILE is {"tariffs": [...], "session": {...}}. Needs no node."""
+    from cli import pricing
+
+    raise typer.Exit(pricing.price(file, as_json))
+
+
+@app.command()
+def verify(
+    file: JsonFile,
+    as_json: AsJson = False,
+    time_zone: Annotated[
+        str | None, typer.Option(help="Of the location; left out, that of the CDR's country.")
+    ] = None,
+) -> None:
+    """Check the totals of a CDR against its own tariffs and charging periods. Needs no node."""
+    from cli import pricing
+
+    raise typer.Exit(pricing.verify(file, as_json, time_zone))
+
+
+@app.command()
+def credit(file: JsonFile) -> None:
+    """Print the credit CDR of a CDR. Needs no node."""
+    from cli import pricing
+
+    raise typer.Exit(pricing.credit(file))
+
+
+@app.command()
+def lint(file: JsonFile, as_json: AsJson = False) -> None:
+    """Report what a tariff can still get wrong though it fits the schema. Needs no node."""
+    from cli import pricing
+
+    raise typer.Exit(pricing.lint(file, as_json))
 
 
 def main() -> None:
     """Run the command line; what a node refuses is told in one line."""
     try:
         app()
-    except DoorError as error:
+    except Exception as error:
+        from cli.operator_door import DoorError
+
+        if not isinstance(error, DoorError):
+            raise
         typer.echo(f"ocpi: {error}", err=True)
         raise SystemExit(1) from None
 
 
 def _door(context: typer.Context) -> OperatorDoor:
-    node = choose_node(context.obj)
+    from cli.nodes import NodeChoice, choose_node
+    from cli.operator_door import OperatorDoor
+
+    node = choose_node(NodeChoice(*context.obj))
     return OperatorDoor(node.operator_url, node.operator_key)
 
 

@@ -21,5 +21,6 @@ def make_operator_key(stage: str, name: str) -> str:
         OCPI_TABLE=f"ocpi-node-{stage}",
         OCPI_KMS_KEY_ID=f"alias/ocpi-node-{stage}",
         OCPI_BROADCASTS_QUEUE_URL="",
+        OCPI_COMMANDS_QUEUE_URL="",
     )
     return add_operator_key(current_node(), name)

@@ -98,8 +98,8 @@ class Host:
             if parameters is not None and method in METHODS:
                 public = self.node.settings.public_url
                 request = Request(
-                    method=method, url=f"{public}{path}", base_url=f"{public}/ocpi", path=parameters, query={},
-                    headers=headers, body=body,
+                    method=method, url=f"{public}{path}", base_url=f"{public}/ocpi",
+                    path=parameters, query={}, headers=headers, body=body,
                     request_id=headers.get("x-request-id", "generated-request"),
                     correlation_id=headers.get("x-correlation-id", "generated-correlation"),
                 )  # fmt: skip
@@ -172,6 +172,7 @@ def make_network(
             broadcasts_queue_url=environment["OCPI_BROADCASTS_QUEUE_URL"],
             kms_key_id=environment["OCPI_KMS_KEY_ID"],
             public_url=public,
+            commands_queue_url=environment["OCPI_COMMANDS_QUEUE_URL"],
         )
         numbers = itertools.count(1)
 
@@ -187,7 +188,7 @@ def make_network(
             objects=ObjectStore(table, clock),
             locations=LocationStore(table, clock),
             directory=directory,
-            queues=Queues(client("sqs"), settings.broadcasts_queue_url),
+            queues=Queues(client("sqs"), settings.broadcasts_queue_url, settings.commands_queue_url),
             client=DirectClient(directory, new_id, hosts),
             clock=clock,
             new_id=new_id,

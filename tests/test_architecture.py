@@ -40,7 +40,8 @@ MAY_IMPORT = {
     "queues": {"errors", "protocol"},
     "partners": {"errors", "log", "node", "protocol", "queues", "settings", "storage", "modules.registry"},
     "node": {"errors", "partners", "protocol", "queues", "settings", "storage"},
-    "modules": {"errors", "log", "node", "partners", "protocol", "settings", "storage"},
+    "modules": {"errors", "log", "node", "partners", "protocol", "queues", "settings", "storage"},
+    "pricing": {"errors", "protocol", "modules"},
     "operator_api": {"errors", "log", "modules", "node", "partners", "protocol", "settings", "storage"},
     "endpoint": {"errors", "log", "modules", "node", "operator_api", "partners", "protocol", "storage"},
 }
@@ -135,5 +136,6 @@ def test_importing_the_application_reads_no_table_and_calls_nothing() -> None:
     assert {source.name for source in app.event_sources} == {
         "tell_changes",
         "push_broadcasts",
+        "run_commands",
         "look_after_partners",
     }

@@ -1,4 +1,7 @@
-"""The one door: envelopes, message ids, routing headers, methods. Source: OCPI 2.2.1 transport_and_format; TRN, STA, RTE"""
+"""The one door: envelopes, message ids, routing headers, methods.
+
+Source: OCPI 2.2.1 transport_and_format; TRN, STA, RTE
+"""
 
 from __future__ import annotations
 
@@ -217,8 +220,11 @@ def test_version_details_list_what_the_roles_mount(network: dict[str, Host], tok
     assert details["version"] == "2.2.1"
     assert {(e["identifier"], e["role"]) for e in details["endpoints"]} == {
         ("credentials", "SENDER"),
+        ("commands", "RECEIVER"),
         ("locations", "SENDER"),
+        ("sessions", "SENDER"),
         ("tariffs", "SENDER"),
+        ("tokens", "RECEIVER"),
     }
 
 

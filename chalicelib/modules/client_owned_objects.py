@@ -13,11 +13,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.errors import InvalidParameters, LocationNotFound, NotFound, OcpiError
+from chalicelib.partners.directory import claim_key
 from chalicelib.protocol.message import Party, Request, Routing
 from chalicelib.protocol.types import fold
 
 if TYPE_CHECKING:
-    from chalicelib.partners.directory import Partner
     from chalicelib.settings import Settings
 
 _LONGEST = {"country_code": 2, "party_id": 3}
@@ -41,21 +41,25 @@ def id_in_url(request: Request, name: str) -> str:
     """
     value = request.path[name]
     longest = _LONGEST.get(name, _LONGEST_ID)
-    if value.isascii() and value.isprintable() and 0 < len(value) <= longest:
+    if value.isascii() and value.isprintable() and 0 < len(value) <= longest and value.strip(". "):
         return value
     error: type[OcpiError] = InvalidParameters
     if request.method == "GET":
         error = LocationNotFound if name in _OF_LOCATIONS else NotFound
-    raise error(f"expected 1 to {longest} printable ASCII characters in the URL", field=name)
+    raise error(f"expected 1 to {longest} printable ASCII characters in the URL, not only dots", field=name)
 
 
-def check_owner(settings: Settings, caller: Partner, owner: Party, role: str) -> None:
-    """See that the caller is the owner, or a hub, which speaks for owners.
+def check_owner(settings: Settings, request: Request, owner: Party, role: str) -> None:
+    """See that the caller is the owner, or a hub, which speaks for owners that are not partners themselves.
 
-    role: the one that owns this kind of object, such as `CPO`.
+    role: the one that owns this kind of object, such as `CPO`. A party that is a partner of its own
+    speaks for itself, so no partner becomes everybody's by calling itself a hub.
     Raises: NotFound when it is not; the object is none of its business (TRN-28).
     """
-    if settings.owns(owner) or not (caller.is_hub or caller.plays_as(owner, role)):
+    caller = request.caller
+    claim = request.snapshot.get(claim_key(owner, role))
+    speaks_for_owner = caller.is_hub and (claim is None or claim["partner_id"] == caller.id)
+    if settings.owns(owner) or not (speaks_for_owner or caller.plays_as(owner, role)):
         raise NotFound(f"{owner.country_code}/{owner.party_id} is not a {role} among the caller's roles")
 
 
@@ -71,9 +75,14 @@ def check_identity(body: Mapping[str, Any], **ids_in_url: str) -> None:
 
 
 def check_list_is_addressed(settings: Settings, routing: Routing) -> None:
-    """See that a hub's list is asked for by name: open routing is for single objects.
+    """See that a hub's list is asked for by the hub's name: open routing is for single objects.
 
+    A list that is for one partner only is asked of the hub, whoever its owners are (`partners/routing.py`).
     Raises: InvalidParameters (RTE-24).
     """
-    if settings.plays("HUB") and routing.receiver is None:
+    if not settings.plays("HUB"):
+        return
+    if routing.receiver is None:
         raise InvalidParameters("required to ask a hub for a list", field="OCPI-to-party-id")
+    if not settings.owns(routing.receiver):
+        raise InvalidParameters("this list is asked of the hub itself", field="OCPI-to-party-id")

@@ -17,11 +17,38 @@ from chalicelib.protocol.message import Interface, InterfaceRole
 VERSION = "2.2.1"
 
 MOUNTED: dict[str, frozenset[tuple[str, InterfaceRole]]] = {
-    "CPO": frozenset({("locations", "SENDER"), ("tariffs", "SENDER")}),
-    "HUB": frozenset(
-        {("locations", "SENDER"), ("locations", "RECEIVER"), ("tariffs", "SENDER"), ("tariffs", "RECEIVER")}
+    "CPO": frozenset(
+        {
+            ("locations", "SENDER"),
+            ("tariffs", "SENDER"),
+            ("tokens", "RECEIVER"),
+            ("sessions", "SENDER"),
+            ("commands", "RECEIVER"),
+        }
     ),
-    "EMSP": frozenset({("locations", "RECEIVER"), ("tariffs", "RECEIVER")}),
+    "HUB": frozenset(
+        {
+            ("locations", "SENDER"),
+            ("locations", "RECEIVER"),
+            ("tariffs", "SENDER"),
+            ("tariffs", "RECEIVER"),
+            ("tokens", "SENDER"),
+            ("tokens", "RECEIVER"),
+            ("sessions", "SENDER"),
+            ("sessions", "RECEIVER"),
+            ("commands", "SENDER"),
+            ("commands", "RECEIVER"),
+        }
+    ),
+    "EMSP": frozenset(
+        {
+            ("locations", "RECEIVER"),
+            ("tariffs", "RECEIVER"),
+            ("tokens", "SENDER"),
+            ("sessions", "RECEIVER"),
+            ("commands", "SENDER"),
+        }
+    ),
 }
 """Which interfaces a role offers."""
 
@@ -50,7 +77,8 @@ def interface_path(module: str, role: InterfaceRole) -> str:
 
 def is_mounted(interface: Interface, roles: Iterable[str]) -> bool:
     """Tell whether a node with these roles answers on an interface."""
-    return not interface.functional or any((interface.module, interface.role) in MOUNTED[role] for role in roles)
+    mounted = (interface.module, interface.role)
+    return not interface.functional or any(mounted in MOUNTED[role] for role in roles)
 
 
 def needed_of(roles: Iterable[str]) -> frozenset[tuple[str, InterfaceRole]]:

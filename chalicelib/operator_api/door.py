@@ -109,7 +109,13 @@ def _story(request: Request) -> dict[str, object]:
     """What a log line may tell: ids and codes, never a key or a body."""
     return {
         "method": request.method,
-        "path": request.url.partition("/operator")[2],
+        "path": _path_for_log(request),
         "request_id": request.request_id,
         "correlation_id": request.correlation_id,
     }
+
+
+def _path_for_log(request: Request) -> str:
+    """The path without a token's uid, which is a driver's data."""
+    path = request.url.partition("/operator")[2]
+    return "/tokens/…" if "token_uid" in request.path else path

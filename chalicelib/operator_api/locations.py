@@ -13,7 +13,13 @@ from chalicelib.modules.client_owned_objects import id_in_url
 from chalicelib.modules.locations import owner
 from chalicelib.modules.locations.retrieval import find
 from chalicelib.node import Node
-from chalicelib.operator_api.ownership import find_ref, keys_to_find, listed_partitions, owner_to_write
+from chalicelib.operator_api.ownership import (
+    find_ref,
+    keys_to_find,
+    listed_partitions,
+    own_parties,
+    owner_to_write,
+)
 from chalicelib.protocol.message import Reply, Request, Route
 from chalicelib.protocol.pagination import PageQuery, page_reply
 from chalicelib.storage.table import Key
@@ -54,7 +60,7 @@ def put_object(node: Node, request: Request) -> Reply:
     document = request.json_object()
     ids = _ids(request)
     party = owner_to_write(node, request, document if len(ids) == 1 else None)
-    written = _PUT[len(ids)](node, party, *ids, document)
+    written = _PUT[len(ids)](node, party, *ids, document, known=request.snapshot)
     return Reply(data=written.document, http_status=201 if written.created else 200)
 
 
@@ -63,7 +69,8 @@ def patch_object(node: Node, request: Request) -> Reply:
     document = request.json_object()
     ids = _ids(request)
     party = owner_to_write(node, request, document if len(ids) == 1 else None)
-    return Reply(data=_PATCH[len(ids)](node, party, *ids, document).document)
+    written = _PATCH[len(ids)](node, party, *ids, document, known=request.snapshot)
+    return Reply(data=written.document)
 
 
 def _ids(request: Request) -> list[str]:
@@ -79,9 +86,18 @@ def _keys_of_get(node: Node, request: Request) -> Sequence[Key]:
     return keys_to_find(node, request, _MODULE)
 
 
+def _keys_of_change(node: Node, request: Request) -> Sequence[Key]:
+    location_id, *children = _ids(request)
+    return [
+        key
+        for party in own_parties(node, _MODULE)
+        for key in owner.keys_to_change(node, party, location_id, bool(children))
+    ]
+
+
 ROUTES = (
     Route("GET", _LIST, list_locations, _keys_of_list),
     *(Route("GET", path, get_object, _keys_of_get) for path in (_LOCATION, _EVSE, _CONNECTOR)),
-    *(Route("PUT", path, put_object) for path in (_LOCATION, _EVSE, _CONNECTOR)),
-    *(Route("PATCH", path, patch_object) for path in (_LOCATION, _EVSE, _CONNECTOR)),
+    *(Route("PUT", path, put_object, _keys_of_change) for path in (_LOCATION, _EVSE, _CONNECTOR)),
+    *(Route("PATCH", path, patch_object, _keys_of_change) for path in (_LOCATION, _EVSE, _CONNECTOR)),
 )

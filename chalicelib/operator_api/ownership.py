@@ -1,10 +1,11 @@
 """Whose object a request means: its id is unique only together with its owner, and the URL has no owner.
 
-*Writing* is for a node's own objects. The party is the one that `?party=PT*ABC` or the body names,
-else the node's first CPO party; a node without the role CPO owns none.
+*Writing* is for a node's own objects: tariffs and locations are a CPO's, tokens an eMSP's. The party is
+the one that `?party=PT*ABC` or the body names, else the node's first party of that role; a node without
+the role owns none.
 
-*Reading* looks among everything that this node holds: its own parties, and on a hub or an eMSP the
-owners of what was received (`partners/owners.py`), all in one read. One object found is the one that
+*Reading* looks among everything that this node holds: its own parties, and where it keeps what others own
+the owners of what was received (`partners/owners.py`), all in one read. One object found is the one that
 was meant; when two owners have one of that id, the request has to say which with `?party=`. Only when
 nothing is found are the partners asked for as well, since an owner that is new in this second may not
 be remembered yet.
@@ -23,39 +24,39 @@ from chalicelib.modules.client_owned_objects import id_in_url
 from chalicelib.node import Node
 from chalicelib.operator_api.problems import bad_query, not_offered
 from chalicelib.partners.owners import known_owners, owners_key
-from chalicelib.partners.visibility import all_partitions, partition_for_own
+from chalicelib.partners.visibility import all_partitions, keeps_received, owner_role, partition_for_own
 from chalicelib.protocol.message import Party, Request
 from chalicelib.protocol.types import fold
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.table import Key, Snapshot
 
-ID_NAMES = {"tariffs": "tariff_id", "locations": "location_id"}
+ID_NAMES = {
+    "tariffs": "tariff_id",
+    "locations": "location_id",
+    "tokens": "token_uid",
+    "sessions": "session_id",
+}
 
 _PARTY = re.compile(r"([A-Za-z]{2})\*([A-Za-z0-9]{3})", re.ASCII)
 
 
-def party_in_query(request: Request) -> Party | None:
-    """The party that `?party=PT*ABC` names.
+def party_in_query(request: Request, name: str = "party") -> Party | None:
+    """The party that `?party=PT*ABC` names, or a parameter of another name.
 
     Raises: Problem when it names none.
     """
-    text = request.query.get("party")
+    text = request.query.get(name)
     if not text:
         return None
     match = _PARTY.fullmatch(text)
     if match is None:
-        raise bad_query("party", "expected a country code and a party id such as PT*ABC")
+        raise bad_query(name, "expected a country code and a party id such as PT*ABC")
     return Party(*match.groups())
 
 
-def own_parties(node: Node) -> list[Party]:
-    """The parties of this node that own tariffs and locations."""
-    return [own.party for own in node.settings.roles if own.role == "CPO"]
-
-
-def holds_received(node: Node) -> bool:
-    """Tell whether this node keeps what others own."""
-    return node.settings.plays("HUB") or node.settings.plays("EMSP")
+def own_parties(node: Node, module: str) -> list[Party]:
+    """The parties of this node that own objects of a module."""
+    return [own.party for own in node.settings.roles if own.role == owner_role(module)]
 
 
 # -- lists -------------------------------------------------------------------------------------------
@@ -73,7 +74,8 @@ def listed_partitions(node: Node, request: Request, module: str) -> list[str]:
     wanted = {partition_for_own(module, named), partition_for_own(module, named, hidden=True)}
     chosen = [partition for partition in everything if partition in wanted]
     if not chosen:
-        text = f"{named.key()} is not a CPO party of this node; what it received is listed as a whole"
+        role = owner_role(module)
+        text = f"{named.key()} is not a {role} party of this node; what it received is listed as a whole"
         raise bad_query("party", text)
     return chosen
 
@@ -81,25 +83,27 @@ def listed_partitions(node: Node, request: Request, module: str) -> list[str]:
 # -- writing -----------------------------------------------------------------------------------------
 
 
-def owner_to_write(node: Node, request: Request, document: Mapping[str, Any] | None = None) -> Party:
+def owner_to_write(
+    node: Node, request: Request, document: Mapping[str, Any] | None = None, module: str = "locations"
+) -> Party:
     """The own party whose object a request changes.
 
-    Raises: Problem when this node owns nothing or the party of the query is not its own,
+    Raises: Problem when this node owns nothing of the module or the party of the query is not its own,
     InvalidParameters when the body names another party than the query or than this node's.
     """
-    own = own_parties(node)
+    own, role = own_parties(node, module), owner_role(module)
     if not own:
-        text = "this node is no CPO: it owns no tariffs or locations, it only shows what it received"
+        text = f"this node is no {role}: it owns no {module}, it only shows what it received"
         raise not_offered(text, ["GET"])
     named = party_in_query(request)
     if named is not None:
         own = [party for party in own if party.same_as(named)]
         if not own:
-            raise bad_query("party", f"{named.key()} is not a CPO party of this node")
-    return _owner_in_body(document or {}, own)
+            raise bad_query("party", f"{named.key()} is not a {role} party of this node")
+    return _owner_in_body(document or {}, own, role)
 
 
-def _owner_in_body(document: Mapping[str, Any], own: Sequence[Party]) -> Party:
+def _owner_in_body(document: Mapping[str, Any], own: Sequence[Party], role: str) -> Party:
     for name in ("country_code", "party_id"):
         value = document.get(name)
         if value is None:
@@ -108,7 +112,7 @@ def _owner_in_body(document: Mapping[str, Any], own: Sequence[Party]) -> Party:
             raise InvalidParameters("expected a string", field=name)
         own = [party for party in own if fold(getattr(party, name)) == fold(value)]
         if not own:
-            text = f"{value[:40]!r} is of no CPO party that this request may mean"
+            text = f"{value[:40]!r} is of no {role} party that this request may mean"
             raise InvalidParameters(text, field=name)
     return own[0]
 
@@ -116,35 +120,42 @@ def _owner_in_body(document: Mapping[str, Any], own: Sequence[Party]) -> Party:
 # -- reading -----------------------------------------------------------------------------------------
 
 
-def keys_to_find(node: Node, request: Request, module: str) -> list[Key]:
-    """What `find_ref` reads first; to be read together with the operator's key."""
-    object_id = id_in_url(request, ID_NAMES[module])
+def keys_to_find(node: Node, request: Request, module: str, variant: str = "") -> list[Key]:
+    """What `find_ref` reads first; to be read together with the operator's key. variant: a token's type."""
     named = party_in_query(request)
-    refs = [Ref(module, *party, object_id) for party in ([named] if named is not None else own_parties(node))]
+    parties = [named] if named is not None else own_parties(node, module)
+    refs = _refs(request, module, parties, variant)
     if "evse_uid" in request.path:
         keys = [key for ref in refs for key in node.locations.keys_for_get(ref)]
     else:
         keys = [ref.key for ref in refs]
-    return [*keys, owners_key(module)] if named is None and holds_received(node) else keys
+    is_kept = named is None and keeps_received(node.settings, module)
+    return [*keys, owners_key(module)] if is_kept else keys
 
 
-def find_ref(node: Node, request: Request, module: str) -> tuple[Ref, Snapshot]:
+def find_ref(node: Node, request: Request, module: str, variant: str = "") -> tuple[Ref, Snapshot]:
     """The object that a request's id means, with the items that were read to find it.
 
     Raises: NotFound; Problem when it may be one of several.
     """
-    object_id = id_in_url(request, ID_NAMES[module])
     named = party_in_query(request)
-    parties = [named] if named is not None else own_parties(node) + known_owners(request.snapshot, module)
-    found, items = _existing(node, [Ref(module, *party, object_id) for party in parties], request.snapshot)
-    if not found and named is None and holds_received(node):
-        found, items = _existing(node, [Ref(module, *party, object_id) for party in _partners(node)], items)
+    known = own_parties(node, module) + known_owners(request.snapshot, module)
+    parties = [named] if named is not None else known
+    found, items = _existing(node, _refs(request, module, parties, variant), request.snapshot)
+    if not found and named is None and keeps_received(node.settings, module):
+        found, items = _existing(node, _refs(request, module, _partners(node, module), variant), items)
     if len(found) > 1:
         owners = ", ".join(Party(ref.country_code, ref.party_id).key() for ref in found)
         raise bad_query("party", f"required here, because several parties have one of this id: {owners}")
     if not found:
-        raise LocationNotFound("unknown location") if module == "locations" else NotFound("unknown tariff")
+        unknown = f"unknown {module.removesuffix('s')}"
+        raise LocationNotFound(unknown) if module == "locations" else NotFound(unknown)
     return found[0], items
+
+
+def _refs(request: Request, module: str, parties: Sequence[Party], variant: str) -> list[Ref]:
+    object_id = id_in_url(request, ID_NAMES[module])
+    return [Ref(module, *party, object_id, variant) for party in parties]
 
 
 def _existing(node: Node, refs: Sequence[Ref], known: Mapping[Key, Any]) -> tuple[list[Ref], Snapshot]:
@@ -153,5 +164,5 @@ def _existing(node: Node, refs: Sequence[Ref], known: Mapping[Key, Any]) -> tupl
     return [ref for key, ref in ref_by_key.items() if key in items], items
 
 
-def _partners(node: Node) -> list[Party]:
-    return [party for partner in node.directory.all() for party in partner.parties("CPO")]
+def _partners(node: Node, module: str) -> list[Party]:
+    return [party for partner in node.directory.all() for party in partner.parties(owner_role(module))]

@@ -34,6 +34,7 @@ from chalicelib.errors import (
     UnableToUseClientApi,
     Unauthorized,
     UnknownLocation,
+    UnknownToken,
     UnsupportedVersion,
     WrongContentType,
 )
@@ -41,7 +42,7 @@ from chalicelib.modules.credentials.handshake import HandshakeFailed
 from chalicelib.partners.answers import PartnerError
 from chalicelib.storage.table import Conflict
 
-QUERY_FIELDS = frozenset({"party", "partner", "date_from", "date_to", "offset", "limit", "cursor"})
+QUERY_FIELDS = frozenset({"party", "partner", "emsp", "date_from", "date_to", "offset", "limit", "cursor"})
 """Fields of the query; no body that the door takes has one of these names at its top."""
 
 _TITLES = {
@@ -57,7 +58,7 @@ _TITLES = {
     502: "Bad Gateway",
 }
 
-_PATH_FIELDS = frozenset({"tariff_id", "location_id", "evse_uid", "connector_id"})
+_PATH_FIELDS = frozenset({"tariff_id", "location_id", "evse_uid", "connector_id", "token_uid", "session_id"})
 
 _OF_A_PARTNER = (UnableToUseClientApi, UnsupportedVersion, MissingEndpoints, HubError)
 
@@ -94,7 +95,7 @@ class Problem(Exception):
             **self.members,
         }
         if self.errors:
-            document["errors"] = [_error_entry(field, text) for field, text in self.errors]
+            document["errors"] = [_error_entry(field, text, self.status) for field, text in self.errors]
         return document
 
 
@@ -131,7 +132,7 @@ def _status_of(error: OcpiError) -> int:
     match error:
         case Unauthorized() | NotFound() | BadJson() | WrongContentType():
             return error.http_status
-        case UnknownLocation():
+        case UnknownLocation() | UnknownToken():
             return 404
         case InvalidParameters():
             return 400 if error.field in QUERY_FIELDS else 422
@@ -151,9 +152,10 @@ def _partner_problem(error: HandshakeFailed | PartnerError) -> Problem:
     return Problem(502, str(error), members={"partner": said})
 
 
-def _error_entry(field: str, text: str) -> dict[str, str]:
+def _error_entry(field: str, text: str, status: int) -> dict[str, str]:
     entry = {"field": field, "detail": text}
-    if field.partition(".")[0] in QUERY_FIELDS | _PATH_FIELDS:
+    # A field of the query, such as `type`, may have the name of one in a body; then the status tells.
+    if status == 400 or field.partition(".")[0] in QUERY_FIELDS | _PATH_FIELDS:
         return entry
     return {**entry, "pointer": pointer_of(field)}
 

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from chalicelib.operator_api import broadcasts, location_ids, locations, partners, tariffs
+from chalicelib.operator_api import (
+    broadcasts,
+    commands,
+    location_ids,
+    locations,
+    partners,
+    sessions,
+    tariffs,
+    tokens,
+    webhooks,
+)
 from chalicelib.protocol.message import Route
 
 ROUTES: tuple[Route, ...] = (
@@ -11,4 +21,8 @@ ROUTES: tuple[Route, ...] = (
     *locations.ROUTES,
     *location_ids.ROUTES,
     *broadcasts.ROUTES,
+    *tokens.ROUTES,
+    *sessions.ROUTES,
+    *commands.ROUTES,
+    *webhooks.ROUTES,
 )

@@ -11,7 +11,13 @@ from chalicelib.errors import InvalidParameters
 from chalicelib.modules.client_owned_objects import id_in_url
 from chalicelib.modules.tariffs import owner
 from chalicelib.node import Node
-from chalicelib.operator_api.ownership import find_ref, keys_to_find, listed_partitions, owner_to_write
+from chalicelib.operator_api.ownership import (
+    find_ref,
+    keys_to_find,
+    listed_partitions,
+    own_parties,
+    owner_to_write,
+)
 from chalicelib.operator_api.problems import Problem
 from chalicelib.protocol.message import Reply, Request, Route
 from chalicelib.protocol.pagination import PageQuery, page_reply
@@ -40,7 +46,9 @@ def put_tariff(node: Node, request: Request) -> Reply:
     """Create or replace an own tariff."""
     document = request.json_object()
     party = owner_to_write(node, request, document)
-    written = owner.put_own_tariff(node, party, id_in_url(request, "tariff_id"), document)
+    written = owner.put_own_tariff(
+        node, party, id_in_url(request, "tariff_id"), document, known=request.snapshot
+    )
     return Reply(data=written.document, http_status=201 if written.created else 200)
 
 
@@ -48,7 +56,9 @@ def patch_tariff(node: Node, request: Request) -> Reply:
     """Change what is sent of an own tariff; `null` removes a field."""
     document = request.json_object()
     party = owner_to_write(node, request, document)
-    return Reply(data=owner.patch_own_tariff(node, party, id_in_url(request, "tariff_id"), document).document)
+    tariff_id = id_in_url(request, "tariff_id")
+    written = owner.patch_own_tariff(node, party, tariff_id, document, known=request.snapshot)
+    return Reply(data=written.document)
 
 
 def delete_tariff(node: Node, request: Request) -> Reply:
@@ -71,10 +81,15 @@ def _keys_of_get(node: Node, request: Request) -> Sequence[Key]:
     return keys_to_find(node, request, _MODULE)
 
 
+def _keys_of_change(node: Node, request: Request) -> Sequence[Key]:
+    tariff_id = id_in_url(request, "tariff_id")
+    return [k for party in own_parties(node, _MODULE) for k in owner.keys_to_change(node, party, tariff_id)]
+
+
 ROUTES = (
     Route("GET", _PATH, list_tariffs, _keys_of_list),
     Route("GET", f"{_PATH}/{{tariff_id}}", get_tariff, _keys_of_get),
-    Route("PUT", f"{_PATH}/{{tariff_id}}", put_tariff),
-    Route("PATCH", f"{_PATH}/{{tariff_id}}", patch_tariff),
+    Route("PUT", f"{_PATH}/{{tariff_id}}", put_tariff, _keys_of_change),
+    Route("PATCH", f"{_PATH}/{{tariff_id}}", patch_tariff, _keys_of_change),
     Route("DELETE", f"{_PATH}/{{tariff_id}}", delete_tariff),
 )

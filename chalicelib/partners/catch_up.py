@@ -1,8 +1,12 @@
 """What a partner still has to hear, and queueing it: after it registered, and after it was away.
 
-The versions of what the partner is shown are compared with its rows: two queries for each list and one
-for the rows, whatever the number of changes that it missed. What differs becomes ordinary messages, and
-each push reads and decides again, so a message too many costs a read and no request.
+The versions of what the partner is shown are compared with its rows, whatever the number of changes that
+it missed. What differs becomes ordinary messages, and each push reads and decides again, so a message too
+many costs a read and no request.
+
+A partner may be shown tens of thousands of objects, so it goes step by step, each a message of its own on
+the queue of pushes: the table's stream and the timer only say that a partner is due. A step that fails or
+is killed comes again. What a partner that left was told is forgotten in the same way.
 
 The lists are read from an index that may lag behind the table for a moment, and a change that was told
 to the partners of a moment ago may have missed this one. So a second look is noted, and taken by the
@@ -13,26 +17,52 @@ Source: OCPI 2.2.1 transport_and_format_offline_behaviour; TRN-32, TRP-10
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from chalicelib.partners.deliveries import Delivery, Known, is_owed, read_deliveries
-from chalicelib.partners.visibility import MODULES, Subject, hears, is_hidden_partition, list_partitions
+from chalicelib.partners.deliveries import (
+    Delivery,
+    Known,
+    forget_deliveries,
+    is_owed,
+    key_of,
+    read_delivery,
+    some_deliveries,
+)
+from chalicelib.partners.visibility import (
+    PRIVATE,
+    PUSHED,
+    Subject,
+    hears,
+    is_hidden_partition,
+    list_partitions,
+)
 from chalicelib.protocol.message import Party
 from chalicelib.protocol.types import format_datetime, parse_datetime
-from chalicelib.queues import Broadcast
+from chalicelib.queues import Broadcast, CatchUp
 from chalicelib.storage.keys import Ref
-from chalicelib.storage.table import Conflict, Key, Put
+from chalicelib.storage.table import Conflict, Item, Key, Put
 
 if TYPE_CHECKING:
     from chalicelib.node import Node
     from chalicelib.partners.directory import Partner
+    from chalicelib.storage.locations import LocationStore
+    from chalicelib.storage.objects import ObjectStore
 
 SECOND_LOOK = timedelta(seconds=10)
 """How long an index, or who has read the partners before, may lag behind."""
 
+NEWS = timedelta(days=7)
+"""How far back a partner that has just registered is told of what is for it only: of sessions it may ask
+for all, and a year of them would come before anything that matters now."""
+
+OBJECTS_PER_STEP = 500
+"""As many take a second or two: reading their rows a hundred at a time, queueing them ten at a time."""
+
 _LOOKS = "catch-up"
+_GONE = "gone"
+_DELETABLE = "tariffs"
 
 
 class Owed(NamedTuple):
@@ -42,56 +72,141 @@ class Owed(NamedTuple):
     ref: str
 
 
-def catch_up(node: Node, partner: Partner, cause: str, has_new_token: bool = False) -> int:
-    """Queue what a partner still has to hear. Returns how many objects.
+# -- step by step ------------------------------------------------------------------------------------
 
-    cause: the same for the same occasion. has_new_token: send again what was refused because of ours.
-    Raises: RuntimeError when the queue did not take all.
+
+def take_step(node: Node, step: CatchUp) -> None:
+    """Queue some of what a partner still has to hear, and the next step behind it.
+
+    Raises: RuntimeError when the queue did not take all; then the step has to be taken again.
     """
-    broadcasts = [
-        Broadcast(
-            partner_id=partner.id,
-            module=Ref.parse(owed.pk).module,
-            pk=owed.pk,
-            sk="#",
-            ref=owed.ref,
-            cause=cause,
-        )
-        for owed in find_owed(node, partner, read_deliveries(node.table, partner.id), has_new_token)
-    ]
-    node.queues.send_broadcasts(broadcasts)
-    return len(broadcasts)
+    if step.what == "FORGET":
+        _forget_some(node, step)
+        return
+    partner = node.directory.get(step.partner_id)
+    if partner is None or not partner.is_registered or partner.connection != "CONNECTED":
+        return  # When it is back, that is an occasion of its own.
+    owed, following = _find_some(node, partner, step)
+    broadcasts = [_broadcast(step, each) for each in owed]
+    node.queues.send_broadcasts([*broadcasts, *([following] if following else [])])
 
 
-def find_owed(
-    node: Node, partner: Partner, deliveries: dict[str, Delivery], has_new_token: bool = False
-) -> list[Owed]:
-    """Everything that a partner still has to hear, given its rows."""
+def _broadcast(step: CatchUp, owed: Owed) -> Broadcast:
+    module = Ref.parse(owed.pk).module
+    return Broadcast(
+        partner_id=step.partner_id, module=module, pk=owed.pk, sk="#", ref=owed.ref, cause=step.cause
+    )
+
+
+def _find_some(node: Node, partner: Partner, step: CatchUp) -> tuple[list[Owed], CatchUp | None]:
+    """What a partner has to hear of the next objects, and the step after that."""
+    places = _places(node, partner)
+    place = step.place or places[0]
+    if place not in places:
+        return [], None  # The partner changed meanwhile, which is an occasion of its own.
+    shown: list[tuple[Ref, Known]] = []
+    owed: list[Owed] = []
+    after, number = step.after, OBJECTS_PER_STEP
+    while place and number > 0:
+        if place == _GONE:
+            gone, read, after = _some_gone(node, partner, number, after, step.has_new_token)
+            owed += gone
+        else:
+            found, read, after = _some_shown(node, partner, place, number, after)
+            shown += found
+        number -= read
+        if after is None:
+            place = _following(places, place)
+    rows = node.table.get_many(key_of(partner.id, ref.key.pk) for ref, _ in shown)
+    for ref, known in shown:
+        row = read_delivery(rows.get(key_of(partner.id, ref.key.pk)))
+        if is_owed(row, known, step.has_new_token):
+            owed.append(Owed(ref.key.pk, str(ref)))
+    return owed, step.model_copy(update={"place": place, "after": after}) if place else None
+
+
+def _places(node: Node, partner: Partner) -> list[str]:
+    """Where there is something to compare, in order: every list that the partner hears of, and its rows."""
+    return [*(place for module in _modules(partner) for place in _lists(node, partner, module)), _GONE]
+
+
+def _following(places: Sequence[str], place: str) -> str:
+    return "".join(places[places.index(place) + 1 :][:1])
+
+
+def _some_shown(
+    node: Node, partner: Partner, place: str, number: int, after: Item | None
+) -> tuple[list[tuple[Ref, Known]], int, Item | None]:
+    found, last = _store(node, place).some_versions(place, number, after)
+    judged = [(ref, _judge(node, partner, place, ref, version)) for ref, version in found]
+    return [(ref, known) for ref, known in judged if known is not None], len(found), last
+
+
+def _some_gone(
+    node: Node, partner: Partner, number: int, after: Item | None, has_new_token: bool
+) -> tuple[list[Owed], int, Item | None]:
+    """Rows of what is no longer there: of tariffs, because nothing else is ever deleted."""
+    rows, last = some_deliveries(node.table, partner.id, _DELETABLE, number, after)
+    told = {pk: row for pk, row in rows.items() if is_owed(row, None, has_new_token)}
+    there = node.table.get_many((Key(pk) for pk in told), consistent=False)
+    return [Owed(pk, row.ref) for pk, row in told.items() if Key(pk) not in there], len(rows), last
+
+
+def _forget_some(node: Node, step: CatchUp) -> None:
+    if forget_deliveries(node.table, step.partner_id, OBJECTS_PER_STEP):
+        number = int(step.place or 0) + 1
+        node.queues.send_broadcasts([step.model_copy(update={"place": str(number)})])
+    else:
+        # If it is back already, it was compared with rows that were still there.
+        look_again(node, step.partner_id)
+
+
+# -- everything at once ------------------------------------------------------------------------------
+
+
+def count_owed(node: Node, partner: Partner, deliveries: Mapping[str, Delivery]) -> int:
+    """How many objects a partner still has to hear of, given its rows: one query for each MB of each list."""
     known: dict[str, Known] = {}
-    refs: dict[str, str] = {}
-    modules = [module for module in MODULES if partner.endpoint(module, "RECEIVER") is not None]
-    for module in modules:
-        for ref, found in _known(node, partner, module):
-            pk = ref.key.pk
-            refs[pk] = str(ref)
-            known[pk] = max(known.get(pk, found), found)
-    refs |= {pk: row.ref for pk, row in deliveries.items() if row.module in modules}
-    return [
-        Owed(pk, ref)
-        for pk, ref in refs.items()
-        if is_owed(deliveries.get(pk, Delivery()), known.get(pk), has_new_token)
-    ]
+    for module in _modules(partner):
+        for place in _lists(node, partner, module):
+            for ref, version in _store(node, place).versions(place):
+                found = _judge(node, partner, place, ref, version)
+                if found is not None:
+                    known[ref.key.pk] = max(known.get(ref.key.pk, found), found)
+    gone = {pk for pk, row in deliveries.items() if row.module == _DELETABLE} - known.keys()
+    return sum(is_owed(deliveries.get(pk, Delivery()), known.get(pk)) for pk in [*known, *gone])
 
 
-def _known(node: Node, partner: Partner, module: str) -> Iterator[tuple[Ref, Known]]:
-    store = node.locations if module == "locations" else node.objects
-    for partition in list_partitions(node, module, None):
-        hidden = is_hidden_partition(partition)
-        for ref, version in store.versions(partition):
-            subject = Subject(module, Party(ref.country_code, ref.party_id), source="", hidden=hidden)
-            visible = hears(node.settings, partner, subject)
-            if visible or hears(node.settings, partner, subject._replace(hidden=False)):
-                yield ref, Known(version, visible)
+def _modules(partner: Partner) -> list[str]:
+    return [module for module in PUSHED if partner.endpoint(module, "RECEIVER") is not None]
+
+
+def _lists(node: Node, partner: Partner, module: str) -> list[str]:
+    return list_partitions(node, module, partner if module in PRIVATE else None)
+
+
+def _store(node: Node, place: str) -> LocationStore | ObjectStore:
+    return node.locations if _module_of(place) == "locations" else node.objects
+
+
+def _module_of(place: str) -> str:
+    return place.partition("#")[0]
+
+
+def _judge(node: Node, partner: Partner, place: str, ref: Ref, version: int) -> Known | None:
+    """What an entry of a list is to a partner, None when it is nothing to it."""
+    module = _module_of(place)
+    owner = Party(ref.country_code, ref.party_id)
+    if module in PRIVATE:
+        # Old is owed only what it was to be told and was not: the rest may be pulled (SE §Pull model).
+        is_news = version >= int((node.clock() - NEWS).timestamp() * 1_000_000)
+        subject = Subject(module, owner, "", partition=place)
+        return Known(version, is_news) if hears(node.settings, partner, subject) else None
+    subject = Subject(module, owner, source="", hidden=is_hidden_partition(place))
+    visible = hears(node.settings, partner, subject)
+    if visible or hears(node.settings, partner, subject._replace(hidden=False)):
+        return Known(version, visible)
+    return None
 
 
 # -- second looks ------------------------------------------------------------------------------------
@@ -108,7 +223,7 @@ def note_look(partner_id: str, now: datetime) -> Put:
 
 
 def take_second_looks(node: Node, partners: dict[str, Partner]) -> None:
-    """Catch up with the partners for which a look was noted, and is due.
+    """Have the partners caught up with for which a look was noted, and is due.
 
     partners: all there are, by id. A partner that is away is caught up with when it is back.
     """
@@ -118,7 +233,8 @@ def take_second_looks(node: Node, partners: dict[str, Partner]) -> None:
             continue
         partner = partners.get(look["sk"])
         if partner is not None and partner.is_registered and partner.connection == "CONNECTED":
-            catch_up(node, partner, f"second look {look['at']}")
+            due_again = CatchUp(what="CATCH_UP", partner_id=partner.id, cause=f"second look {look['at']}")
+            node.queues.send_broadcasts([due_again])
         _forget_look(node, look["sk"], look["at"])
 
 

@@ -4,14 +4,19 @@ The request that made the change did nothing but store it, so what was answered 
 and nothing is told that was not stored. Here it is only seen who may be concerned; whether there is
 something to be told, and what, is decided with the object as it is when it is pushed (`pushes.py`).
 
-- A tariff, or a location of which more changed than an EVSE: the whole of it. A tariff that went: that.
+- A tariff, a token, a session, or a location of which more changed than an EVSE: the whole of it. A tariff
+  that went: that.
 - An EVSE that was changed alone: the EVSE. The header's record, in the same transaction, tells which
   version the change followed, and whose the location is; without it the message says less.
 - A partner that is OFFLINE gets no message: what it misses is found by comparing versions when it is
   back (`catch_up.py`), for which nothing needs to be written.
-- A partner that registered, came back, or changed its endpoints or its token is caught up with; one
-  that left is forgotten.
-- The first object of an owner at a hub or an eMSP: the owner is remembered (`owners.py`).
+- A partner that registered, came back, or changed its endpoints or its token is due to be caught up with;
+  one that left, to be forgotten. Either is a message, too: it may take longer than a batch of the stream may.
+- The first object of an owner at whoever received it: the owner is remembered (`owners.py`).
+
+When AWS fails us, the batch comes again from there. A record that we cannot make sense of would come again
+for ever, and nothing behind it ever, for no partner: it is logged and passed over, and since what it told
+may be missing, every partner is due a second look.
 
 The stream tells every record at least once, and those of one item in order. A message's cause is the
 record's id, so what is told twice is one message. The partners are read after the records, once for a
@@ -24,19 +29,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
+from chalicelib.errors import ServerError
 from chalicelib.log import log
-from chalicelib.partners.catch_up import catch_up, look_again
+from chalicelib.partners.catch_up import look_again
 from chalicelib.partners.decisions import subject_of
-from chalicelib.partners.deliveries import forget_deliveries
 from chalicelib.partners.directory import Partner
 from chalicelib.partners.owners import remember_owners
-from chalicelib.partners.visibility import MODULES, Subject, audience
+from chalicelib.partners.private_lists import remember_list
+from chalicelib.partners.visibility import PRIVATE, PUSHED, Subject, audience
 from chalicelib.protocol.message import Party
-from chalicelib.queues import Broadcast
-from chalicelib.storage.keys import Ref
+from chalicelib.queues import Broadcast, CatchUp
+from chalicelib.storage.keys import Ref, for_log
+from chalicelib.storage.table import Conflict, Senseless
 from chalicelib.storage.values import Item, decode_item
 
 if TYPE_CHECKING:
@@ -63,8 +70,8 @@ class Change:
 
     @property
     def is_object(self) -> bool:
-        """Whether it is a main item of an object that is broadcast."""
-        return self.module in MODULES and self.sk == "#"
+        """Whether it is a main item of an object that partners are told of."""
+        return self.module in PUSHED and self.sk == "#"
 
     @property
     def is_evse(self) -> bool:
@@ -85,27 +92,29 @@ Headers = Mapping[tuple[str, int], Change]
 def handle_stream(node: Node, records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Queue what the records of a stream's batch mean. Returns Lambda's answer for a batch.
 
-    When something fails, the batch comes again from the first record that was not handled.
+    When AWS fails us, the batch comes again from the first record that was not handled.
     """
-    wanted = [record for record in records if _is_wanted(record)]
-    outbox: list[tuple[str, Broadcast]] = []
+    outbox: list[tuple[str, Broadcast | CatchUp]] = []
     failed: str | None = None
-    changes = [read_change(record) for record in wanted]
+    changes, passed_over = _read_changes(records)
     headers = {
-        (change.pk, change.after["v"]): change for change in changes if change.is_object and change.after
+        (change.pk, change.after.get("v", 0)): change
+        for change in changes
+        if change.is_object and change.after
     }
-    partners = cache(node.directory.all)
+    partners = cache(partial(_read_partners, node))
     for change in changes:
         try:
-            if change.is_partner:
-                _follow_partner(node, change)
-            else:
-                outbox += [(change.sequence_number, told) for told in tell(node, change, headers, partners)]
-        except Exception:
-            log.exception("a change could not be told", extra={"pk": change.pk, "sk": change.sk})
-            failed = change.sequence_number
-            break
+            outbox += [(change.sequence_number, told) for told in tell(node, change, headers, partners)]
+        except Exception as error:
+            log.exception("a change could not be told", extra={"pk": for_log(change.pk), "sk": change.sk})
+            if _may_pass(error):
+                failed = change.sequence_number
+                break
+            passed_over = True
     failed = _send(node, outbox) or failed
+    if passed_over:
+        _make_up(node)
     return {"batchItemFailures": [{"itemIdentifier": failed}] if failed else []}
 
 
@@ -123,12 +132,48 @@ def read_change(record: Mapping[str, Any]) -> Change:
     )
 
 
+def _read_changes(records: Sequence[Mapping[str, Any]]) -> tuple[list[Change], bool]:
+    """What may concern partners, and whether there was a record that cannot be read."""
+    changes: list[Change] = []
+    passed_over = False
+    for record in records:
+        try:
+            if _is_wanted(record):
+                changes.append(read_change(record))
+        except Exception:
+            log.exception("a record cannot be read", extra={"record": record.get("eventID")})
+            passed_over = True
+    return changes, passed_over
+
+
 def _is_wanted(record: Mapping[str, Any]) -> bool:
     pk: str = record["dynamodb"]["Keys"]["pk"]["S"]
-    return pk == "partners" or pk.partition("#")[0] in MODULES
+    return pk == "partners" or pk.partition("#")[0] in PUSHED
 
 
-def _send(node: Node, outbox: Sequence[tuple[str, Broadcast]]) -> str | None:
+def _read_partners(node: Node) -> list[Partner]:
+    try:
+        return node.directory.all()
+    except Exception as error:
+        # Whatever it is, it is no fault of the record, and passing over records would not mend it.
+        raise ServerError("the partners cannot be read") from error
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether the same record may be told later: AWS failed us, and it was not for what we asked."""
+    return isinstance(error, (ServerError, Conflict)) and not isinstance(error, Senseless)
+
+
+def _make_up(node: Node) -> None:
+    """Have everybody compared with what there is, because a record was passed over."""
+    try:
+        for partner in node.directory.all():
+            look_again(node, partner.id)
+    except Exception:
+        log.exception("second looks could not be noted")
+
+
+def _send(node: Node, outbox: Sequence[tuple[str, Broadcast | CatchUp]]) -> str | None:
     """Queue messages; returns the number of the first record of which a message may be missing."""
     for start in range(0, len(outbox), _MESSAGES_PER_CALL):
         batch = outbox[start : start + _MESSAGES_PER_CALL]
@@ -143,8 +188,10 @@ def _send(node: Node, outbox: Sequence[tuple[str, Broadcast]]) -> str | None:
 # -- objects -----------------------------------------------------------------------------------------
 
 
-def tell(node: Node, change: Change, headers: Headers, partners: Partners) -> list[Broadcast]:
-    """The messages that a change of an object or an EVSE means."""
+def tell(node: Node, change: Change, headers: Headers, partners: Partners) -> Sequence[Broadcast | CatchUp]:
+    """The messages that a change of an object, an EVSE or a partner means."""
+    if change.is_partner:
+        return _follow_partner(node, change)
     if change.is_object:
         return _tell_object(node, change, partners)
     if change.is_evse:
@@ -158,6 +205,8 @@ def _tell_object(node: Node, change: Change, partners: Partners) -> list[Broadca
         return []
     if before is None and after is not None and after["src"]:
         remember_owners(node.table, [Ref.parse(after["ref"])])
+    if change.module in PRIVATE and after is not None and (before is None or before["lp"] != after["lp"]):
+        remember_list(node.table, after["lp"])
     # Who was shown it before has to hear that it went, or is no longer published.
     subjects = [subject_of(change.module, item) for item in (after, before) if item is not None]
     latest = after or before
@@ -212,14 +261,15 @@ def _hearers(node: Node, subjects: Sequence[Subject], partners: Partners) -> lis
 # -- partners ----------------------------------------------------------------------------------------
 
 
-def _follow_partner(node: Node, change: Change) -> None:
+def _follow_partner(node: Node, change: Change) -> list[CatchUp]:
     before, after = _partner(change.before), _partner(change.after)
     if after is None or not after.is_registered:
         if before is not None and before.is_registered:
-            forget_deliveries(node.table, before.id)
+            return [CatchUp(what="FORGET", partner_id=before.id, cause=change.id)]
     elif after.connection == "CONNECTED" and _reach(after) != _reach(before):
-        catch_up(node, after, change.id, has_new_token=True)
         look_again(node, after.id)
+        return [CatchUp(what="CATCH_UP", partner_id=after.id, cause=change.id, has_new_token=True)]
+    return []
 
 
 def _partner(item: Item | None) -> Partner | None:

@@ -159,6 +159,27 @@ class OcpiClient:
         first = join_url(base, (), {"date_from": date_from, "date_to": date_to, "limit": limit})
         return crawl_pages(get, first, f"{module} of partner {partner.id}", accept)
 
+    def follow(
+        self,
+        partner: Partner,
+        module: str,
+        role: InterfaceRole,
+        url: str,
+        *,
+        correlation_id: str | None = None,
+        routing: Routing | None = None,
+        total_s: float | None = None,
+    ) -> Answer:
+        """GET a URL that one of a partner's endpoints gave, such as a Link; on that endpoint's host only.
+
+        Raises: as `send`.
+        """
+        base = _endpoint(partner, module, role)
+        return self._call_partner(
+            partner, "GET", base, url, None,
+            correlation_id=correlation_id, routing=routing, total_s=total_s, what=f"{module} {role}",
+        )  # fmt: skip
+
     def post_to(
         self,
         partner: Partner,

@@ -124,7 +124,7 @@ def _decide_evse(settings: Settings, message: Broadcast, partner: Partner, seen:
 
 def subject_of(module: str, item: Item) -> Subject:
     """What the audience of a main item depends on."""
-    return Subject(module, _owner(item["ref"]), item["src"], is_hidden_partition(item["lp"]))
+    return Subject(module, _owner(item["ref"]), item["src"], is_hidden_partition(item["lp"]), item["lp"])
 
 
 def _owner(ref: str) -> Party:

@@ -19,7 +19,7 @@ Source: DESIGN.md, A broadcast; TRN-32, TRP-10
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -61,6 +61,7 @@ class Delivery:
     method: of the request that the status is about. evse_uid: of the EVSE that it is about. evse: key
     and version of the EVSE that was pushed last. code: the partner's OCPI status code, http its HTTP
     status, as far as it answered. at, since: when it came to this, and the first fault (RFC 3339).
+    cause: of the message that had it. tries: how often the last message failed by our own fault.
     writes: counts the writes of the row.
     """
 
@@ -75,6 +76,8 @@ class Delivery:
     http: int = 0
     at: str = ""
     since: str = ""
+    cause: str = ""
+    tries: int = 0
     writes: int = 0
 
     @property
@@ -106,12 +109,12 @@ class Delivery:
         has_nothing = self.status in (None, Status.DELETED, Status.WITHDRAWN)
         return not has_nothing and not self.is_settled(version)
 
-    def advance(self, messages: Sequence[Broadcast]) -> int:
-        """How far the changes take us that these messages tell, in their order."""
+    def advance(self, messages: Iterable[Broadcast]) -> int:
+        """How far the changes take us that these messages tell, in whatever order they were told."""
+        followed_by = {message.after: message.version for message in messages if message.after}
         version = self.version
-        for message in messages:
-            if message.after and message.after == version:
-                version = message.version
+        while version in followed_by:
+            version = followed_by.pop(version)
         return version
 
     def to_item(self, key: Key) -> Item:
@@ -139,10 +142,23 @@ def read_deliveries(table: Table, partner_id: str) -> dict[str, Delivery]:
     return {row["sk"]: read_delivery(row) for row in rows}
 
 
-def forget_deliveries(table: Table, partner_id: str) -> None:
-    """Delete every row of a partner that has left."""
-    rows = table.query_all("#pk = :pk", {"pk": f"delivery#{partner_id}"})
-    table.write_many(delete=[Key(row["pk"], row["sk"]) for row in rows])
+def some_deliveries(
+    table: Table, partner_id: str, module: str, number: int, after: Item | None
+) -> tuple[dict[str, Delivery], Item | None]:
+    """As `read_deliveries`, at most so many rows of a module, in one call.
+
+    after: where to go on. Returns also where to go on then, None when there is no more.
+    """
+    values = {"pk": f"delivery#{partner_id}", "module": f"{module}#"}
+    rows = table.query("#pk = :pk AND begins_with(#sk, :module)", values, limit=number, after=after)
+    return {row["sk"]: read_delivery(row) for row in rows.items}, rows.last
+
+
+def forget_deliveries(table: Table, partner_id: str, number: int) -> bool:
+    """Delete at most so many rows of a partner that has left. Returns whether there may be more."""
+    rows = table.query("#pk = :pk", {"pk": f"delivery#{partner_id}"}, limit=number)
+    table.write_many(delete=[Key(row["pk"], row["sk"]) for row in rows.items])
+    return rows.last is not None
 
 
 def write_delivery(table: Table, key: Key, before: Delivery, after: Delivery) -> None:

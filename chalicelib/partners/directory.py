@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict
 from chalicelib.errors import Unauthorized
 from chalicelib.protocol.auth import TokenEncoding
 from chalicelib.protocol.message import InterfaceRole, Party
+from chalicelib.storage.retry import attempts
 from chalicelib.storage.table import Conflict, Delete, Item, Key, Operation, Put, Snapshot, Table
 from chalicelib.storage.values import Value
 from chalicelib.storage.vault import Vault
@@ -95,7 +96,11 @@ class Partner(BaseModel):
     def endpoint(self, module: str, role: InterfaceRole) -> str | None:
         """The URL of one of its interfaces; credentials have none but one, whatever its role (VER-05)."""
         return next(
-            (e.url for e in self.endpoints if e.identifier == module and (e.role == role or module == "credentials")),
+            (
+                e.url
+                for e in self.endpoints
+                if e.identifier == module and (e.role == role or module == "credentials")
+            ),
             None,
         )
 
@@ -115,8 +120,10 @@ class Partner(BaseModel):
 
     def awaits_proof(self, fingerprint: str) -> bool:
         """Tell whether this token's first use ends the time of the one that it replaced."""
-        return len(self.held_tokens) > 1 and self.held_tokens[0].fingerprint == fingerprint and any(
-            held.kind == "RETRY" for held in self.held_tokens
+        return (
+            len(self.held_tokens) > 1
+            and self.held_tokens[0].fingerprint == fingerprint
+            and any(held.kind == "RETRY" for held in self.held_tokens)
         )
 
     def parties(self, *roles: str) -> list[Party]:
@@ -173,7 +180,10 @@ class Directory:
 
     def all(self) -> list[Partner]:
         """Every partner, in one query, in the order of their ids."""
-        return [Partner.model_validate_json(item["partner"]) for item in self._table.query_all("#pk = :pk", {"pk": _PARTNERS})]
+        return [
+            Partner.model_validate_json(item["partner"])
+            for item in self._table.query_all("#pk = :pk", {"pk": _PARTNERS})
+        ]
 
     def owner_of(self, claims: Iterable[PartnerRole]) -> dict[str, str]:
         """Which partner holds which of these (country, party, role): claim -> partner id."""
@@ -209,11 +219,20 @@ class Directory:
         return saved
 
     def remove(self, partner: Partner) -> None:
-        """Forget a partner, its tokens and its claims."""
-        operations: list[Operation] = [Delete(Key(_PARTNERS, partner.id))]
-        operations += [Delete(_token_key(held.fingerprint)) for held in partner.held_tokens]
-        operations += [Delete(Key(claim)) for claim in _claims(partner)]
-        self._table.transact(operations)
+        """Forget a partner with its tokens and its claims, also when a handshake comes between."""
+        current: Partner | None = partner
+        for _ in attempts():
+            if current is None:
+                return
+            operations: list[Operation] = [
+                Delete(Key(_PARTNERS, current.id), "#revision = :now", {"now": current.revision})
+            ]
+            operations += [Delete(_token_key(held.fingerprint)) for held in current.held_tokens]
+            operations += [Delete(Key(claim)) for claim in _claims(current)]
+            try:
+                return self._table.transact(operations)
+            except Conflict:
+                current = self.get(partner.id)
 
     def update(self, partner_id: str, change: Callable[[Partner], Partner | None]) -> Partner | None:
         """Change a partner as it stands now, again if somebody else was faster.
@@ -256,8 +275,12 @@ class Directory:
         return hmac.new(self._key(), token.encode(), hashlib.sha256).hexdigest()
 
     def seal(self, token: str) -> str:
-        """Encrypt a token that we use toward a partner."""
+        """Encrypt a token that we use toward a partner, or another secret of ours."""
         return self._vault.seal(token)
+
+    def unseal(self, sealed: str) -> str:
+        """Decrypt what `seal` returned."""
+        return self._vault.open(sealed)
 
     def token_for(self, partner: Partner) -> str:
         """The token that we use toward a registered partner, in clear."""
@@ -281,7 +304,12 @@ class Directory:
 
 def claim_of(role: PartnerRole) -> str:
     """The key under which a (country, party, role) belongs to one partner."""
-    return f"claim#{role.party.key()}#{role.role}"
+    return claim_key(role.party, role.role).pk
+
+
+def claim_key(party: Party, role: str) -> Key:
+    """The item that names the partner, as `partner_id`, which a party in a role belongs to."""
+    return Key(f"claim#{party.key()}#{role}")
 
 
 def _claims(partner: Partner | None) -> set[str]:

@@ -1,59 +1,62 @@
-"""How far each partner is with what it must hear of, for the operator.
+"""How far a partner is with what it must hear of, for the operator.
+
+What was refused, waits or is dead may be everything that there is, when a partner's system is broken: all
+of it is counted, and the newest are shown.
 
 Source: DESIGN.md, A broadcast; OCPI 2.2.1 transport_and_format_offline_behaviour; TRN-32
 """
 
 from __future__ import annotations
 
+from heapq import nlargest
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.partners.catch_up import find_owed
+from chalicelib.partners.catch_up import count_owed
 from chalicelib.partners.deliveries import Delivery, Status, read_deliveries
-from chalicelib.queues import Depths
+from chalicelib.partners.directory import Partner
+from chalicelib.protocol.types import sort_key
 from chalicelib.storage.keys import Ref
 
 if TYPE_CHECKING:
     from chalicelib.node import Node
 
+MOST_SHOWN = 100
+_SHOWN = {"waiting": Status.WAITING, "refused": Status.REFUSED, "dead": Status.DEAD}
 
-def overview(node: Node) -> list[dict[str, Any]]:
-    """What each registered partner was told, and what not: three reads for each, one more when it is away.
+
+def overview(node: Node, partner: Partner) -> dict[str, Any]:
+    """What a registered partner was told, and what not: its rows, and the lists as well when it is away.
 
     missed: how many objects it is to be told of when it is back. waiting: faults that are tried again.
+    counts: how many there are of what is shown only in part.
     """
-    partners = [partner for partner in node.directory.all() if partner.is_registered]
-    found = []
-    for partner in partners:
-        rows = read_deliveries(node.table, partner.id)
-        by_status: dict[Status | None, list[Delivery]] = {}
-        for row in rows.values():
-            by_status.setdefault(row.status, []).append(row)
-        told = [*by_status.get(Status.DELIVERED, []), *by_status.get(Status.DELETED, [])]
-        away = partner.connection == "OFFLINE"
-        found.append(
-            {
-                "partner_id": partner.id,
-                "name": partner.name,
-                "connection": partner.connection,
-                "offline_since": partner.offline_since,
-                "delivered": len(told) + len(by_status.get(Status.WITHDRAWN, [])),
-                "waiting": [_show(row) for row in by_status.get(Status.WAITING, [])],
-                "refused": [_show(row) for row in by_status.get(Status.REFUSED, [])],
-                "dead": [_show(row) for row in by_status.get(Status.DEAD, [])],
-                "missed": len(find_owed(node, partner, rows)) if away else 0,
-            }
-        )
-    return found
+    rows = read_deliveries(node.table, partner.id)
+    by_status: dict[Status | None, list[Delivery]] = {}
+    for row in rows.values():
+        by_status.setdefault(row.status, []).append(row)
+    told = (Status.DELIVERED, Status.DELETED, Status.WITHDRAWN)
+    away = partner.connection == "OFFLINE"
+    shown = {name: by_status.get(status, []) for name, status in _SHOWN.items()}
+    return {
+        "partner_id": partner.id,
+        "name": partner.name,
+        "connection": partner.connection,
+        "offline_since": partner.offline_since,
+        "delivered": sum(len(by_status.get(status, [])) for status in told),
+        "missed": count_owed(node, partner, rows) if away else 0,
+        "counts": {name: len(found) for name, found in shown.items()},
+        **{name: [_show(row) for row in _newest(found)] for name, found in shown.items()},
+    }
 
 
-def depths(node: Node) -> Depths:
-    """How many messages are queued and how many were given up, of all partners together."""
-    return node.queues.depths()
+def _newest(rows: list[Delivery]) -> list[Delivery]:
+    return nlargest(MOST_SHOWN, rows, key=lambda row: sort_key(row.at))
 
 
 def _show(row: Delivery) -> dict[str, Any]:
     ref = Ref.parse(row.ref)
-    object_path = "/".join(part for part in (ref.country_code, ref.party_id, ref.id, row.evse_uid) if part)
+    parts = (ref.country_code, ref.party_id, ref.id, ref.variant, row.evse_uid)
+    object_path = "/".join(part for part in parts if part)
     shown: dict[str, Any] = {
         "module": ref.module,
         "object": object_path,

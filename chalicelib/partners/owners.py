@@ -6,6 +6,10 @@ directory, but behind a hub stand parties that no directory knows. So one item p
 `owners#{module}`, has an attribute for each of them, such as `PT_ABC`. It is read by key together
 with whatever else is read, and writing it again changes nothing, so nobody needs to look first.
 
+It is read with every such question and may not outgrow an item, whatever a partner sends, so it takes
+`MOST_OWNERS` of them, some 50 kB. Objects of further ones are stored and passed on as all others, but are
+found by their owner's ids only.
+
 It is written from the table's stream, when an object is new: the request that brought it does
 nothing but store it.
 
@@ -16,10 +20,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from chalicelib.log import log
 from chalicelib.protocol.message import Party
 from chalicelib.protocol.types import fold
 from chalicelib.storage.keys import Ref
-from chalicelib.storage.table import Item, Key, Table
+from chalicelib.storage.table import Conflict, Item, Key, Table
+
+MOST_OWNERS = 5000
+
+_COUNT = "count"
+_IS_NEW = "attribute_not_exists(#{name}) AND attribute_not_exists(#count)"
+_HAS_ROOM = "attribute_not_exists(#{name}) AND #count < :most"
 
 
 def owners_key(module: str) -> Key:
@@ -28,17 +39,25 @@ def owners_key(module: str) -> Key:
 
 
 def remember_owners(table: Table, refs: Iterable[Ref]) -> None:
-    """Remember whose these objects are: one write for each module among them, none for no refs."""
-    names_by_module: dict[str, set[str]] = {}
-    for ref in refs:
-        name = f"{fold(ref.country_code)}_{fold(ref.party_id)}"
-        names_by_module.setdefault(ref.module, set()).add(name)
-    for module, names in names_by_module.items():
-        changes = ", ".join(f"#{name} = :one" for name in sorted(names))
-        table.update(owners_key(module), f"SET {changes}", {"one": 1})
+    """Remember whose these objects are: one write for each owner, also when it is known."""
+    owners = {(ref.module, f"{fold(ref.country_code)}_{fold(ref.party_id)}") for ref in refs}
+    for module, name in sorted(owners):
+        _remember(table, owners_key(module), name)
+
+
+def _remember(table: Table, key: Key, name: str) -> None:
+    condition = f"{_IS_NEW} OR {_HAS_ROOM}".replace("{name}", name)
+    try:
+        item = table.update(
+            key, f"SET #{name} = :one ADD #{_COUNT} :one", {"one": 1, "most": MOST_OWNERS}, condition
+        )
+    except Conflict:
+        return  # It is known already, or there is no room.
+    if item[_COUNT] == MOST_OWNERS:
+        log.error("no further owner will be remembered", extra={"pk": key.pk})
 
 
 def known_owners(items: Mapping[Key, Item], module: str) -> list[Party]:
     """The owners that an earlier read of `owners_key` tells, in the order of their ids."""
-    names = sorted(set(items.get(owners_key(module), {})) - {"pk", "sk"})
+    names = sorted(set(items.get(owners_key(module), {})) - {"pk", "sk", _COUNT})
     return [Party(*name.split("_")) for name in names]

@@ -4,18 +4,22 @@ The message only names the object. One read gives the object, the partner and wh
 last; `decisions.py` says what that means, and one write records how it went: two calls to the store,
 three for a whole location, whose EVSEs are items of their own.
 
-- *Refusal* (2xxx, 4xx): final, recorded with its reason. HTTP 401 and 403 as well: repeating would not
-  help, but such objects are sent again once the partner has given us a new token (`catch_up.py`).
+- *Refusal* (2xxx, 4xx): final, recorded with its reason.
 - *Fault* (no answer, 5xx, 3xxx, no envelope): tried again with growing delays inside the freshness
   window of the object, counted from its first fault. Then the partner is OFFLINE. Unless it took other
   objects meanwhile: then it is this object that it cannot take, and the object alone is given up, to be
   tried again later (`liveness.py`).
+- HTTP 401 and 403 may pass as well, in the midst of a rotation or a deployment of the partner's. If they
+  last for the window, they are a refusal; such objects are sent again once the partner has given us a new
+  token (`catch_up.py`).
 
 Killed at any point, the message comes again and the same read tells the truth: a request that was sent
 and not recorded is sent again, which PUT and DELETE allow.
 
-Source: OCPI 2.2.1 transport_and_format_offline_behaviour, mod_locations, mod_tariffs; TRN-32, RTE-11,
-RTE-13, RTE-15, LOC-13, TRP-10, TRP-18, TRP-19
+A token's key includes its type, which stands in the query (OWN-05).
+
+Source: OCPI 2.2.1 transport_and_format_offline_behaviour, mod_locations, mod_tariffs, mod_tokens; TRN-32,
+RTE-11, RTE-13, RTE-15, LOC-13, TRP-10, TRP-18, TRP-19
 """
 
 from __future__ import annotations
@@ -40,11 +44,12 @@ from chalicelib.partners.deliveries import (
     write_delivery,
 )
 from chalicelib.partners.directory import Partner
+from chalicelib.partners.visibility import PRIVATE, owner_role, viewer_of
 from chalicelib.protocol.json_text import JsonText
 from chalicelib.protocol.message import Party, Routing
 from chalicelib.protocol.types import format_datetime, parse_datetime
 from chalicelib.queues import Broadcast
-from chalicelib.storage.keys import Ref
+from chalicelib.storage.keys import Ref, for_log
 from chalicelib.storage.table import Conflict, Key
 
 if TYPE_CHECKING:
@@ -66,26 +71,32 @@ class Retry(NamedTuple):
     away: bool
 
 
-def push(node: Node, messages: Sequence[Broadcast], receive_count: int) -> Retry | None:
-    """Handle messages to one partner about one item, the last of which stands for all.
+def push(node: Node, messages: Sequence[Broadcast], told: Sequence[Broadcast] = ()) -> Retry | None:
+    """Handle messages to one partner about one item, oldest first; the last of them stands for all.
 
-    receive_count: how often the oldest of them was received, 1 at the first time. Returns None when
+    told: messages about other EVSEs of the same location that were handled just before. Returns None when
     they are done.
     """
     seen = _look(node, messages[-1])
+    # Where something was given up, what was handled before was not all told.
+    is_behind = seen.delivery.status in (Status.MISSED, Status.DEAD)
+    changes = list(messages) if is_behind else [*told, *messages]
     try:
-        return _push(node, messages, seen, receive_count)
+        return _push(node, messages, changes, seen)
     except Conflict:
         return _start_over(node, messages[-1])
 
 
-def _push(node: Node, messages: Sequence[Broadcast], seen: Seen, receive_count: int) -> Retry | None:
+def _push(
+    node: Node, messages: Sequence[Broadcast], changes: Sequence[Broadcast], seen: Seen
+) -> Retry | None:
     message = messages[-1]
     act, status = decide(node.settings, message, seen)
     if act is Act.DROP:
         return None
     if act is Act.MISS:
-        _record(node, message, seen, replace(seen.delivery, status=Status.MISSED, since=""))
+        missed = replace(seen.delivery, status=Status.MISSED, since="", cause="", tries=0)
+        _record(node, message, seen, missed)
         return None
     try:
         try:
@@ -97,13 +108,11 @@ def _push(node: Node, messages: Sequence[Broadcast], seen: Seen, receive_count: 
             act = Act.PUT
             version = _send(node, act, message, seen)
     except (PartnerRefusal, InvalidParameters) as refusal:
-        _record(node, message, seen, _refused(messages, seen, act, refusal))
+        _record(node, message, seen, _refused(changes, seen, act, refusal))
     except PartnerFault as fault:
-        if fault.http_status not in _NOT_LET_IN:
-            return _failed(node, message, seen, receive_count, fault)
-        _record(node, message, seen, _refused(messages, seen, act, fault))
+        return _failed(node, messages, changes, seen, act, fault)
     else:
-        _record(node, message, seen, _delivered(messages, seen, act, status, version))
+        _record(node, message, seen, _delivered(changes, seen, act, status, version))
     return None
 
 
@@ -179,23 +188,33 @@ def _call(
         ref.module,
         "RECEIVER",
         (*owner, ref.id, *children),
+        query={"type": ref.variant or None},
         document=document,
-        routing=Routing(_sender(node.settings, owner), _addressee(seen.receiver)),
+        routing=_routing(node.settings, seen, ref.module, owner),
         total_s=PUSH_S,
     )
 
 
-def _sender(settings: Settings, owner: Party) -> Party | None:
+def _routing(settings: Settings, seen: Seen, module: str, owner: Party) -> Routing:
+    if module not in PRIVATE or seen.item is None:
+        return Routing(_sender(settings, module, owner), _addressee(seen.receiver, module))
+    # Spec: what is not meant for all is not broadcast, so a hub passes it on in its owner's name, and is
+    # not addressed itself: without OCPI-to it finds the receiver by the token (RTE-20, RTE-22, RTE-23).
+    viewer = viewer_of(seen.receiver, seen.item["lp"])
+    return Routing(owner, viewer.party if viewer is not None and viewer.role != "HUB" else None)
+
+
+def _sender(settings: Settings, module: str, owner: Party) -> Party | None:
     """FROM: the owner, when it is ours; a hub speaks in its own name (RTE-13)."""
-    own = next(
-        (role.party for role in settings.roles if role.role == "CPO" and role.party.same_as(owner)), None
-    )
+    role = owner_role(module)
+    own = next((own.party for own in settings.roles if own.role == role and own.party.same_as(owner)), None)
     return own or settings.party_of("HUB")
 
 
-def _addressee(partner: Partner) -> Party | None:
-    """TO: the hub, else the party that takes what CPOs own."""
-    for role in ("HUB", "EMSP", "NSP", "NAP", "OTHER"):
+def _addressee(partner: Partner, module: str) -> Party | None:
+    """TO: the hub, else the party that takes what the module's owners own."""
+    takers = ("CPO",) if owner_role(module) == "EMSP" else ("EMSP", "NSP", "NAP", "OTHER")
+    for role in ("HUB", *takers):
         if parties := partner.parties(role):
             return parties[0]
     return None
@@ -206,7 +225,10 @@ def _addressee(partner: Partner) -> Party | None:
 
 def _delivered(messages: Sequence[Broadcast], seen: Seen, act: Act, status: Status, version: int) -> Delivery:
     before = seen.delivery
-    told = replace(before, status=status, method="PUT", reason="", code=0, http=0, since="", evse_uid="")
+    told = replace(
+        before, status=status, method="PUT", reason="", code=0, http=0, evse_uid="",
+        since="", cause="", tries=0,
+    )  # fmt: skip
     if act is Act.DELETE:
         return replace(told, version=version, method="DELETE", evse="")
     if act is Act.PUT:
@@ -237,38 +259,51 @@ def _refused(
         version = int(seen.item["v"])
     method = "DELETE" if act is Act.DELETE else "PUT"
     problem = _problem(seen, act, refusal)
-    return replace(before, status=Status.REFUSED, version=version, method=method, since="", **problem)
+    row = replace(before, status=Status.REFUSED, version=version, method=method, since="", cause="", tries=0)
+    return replace(row, **problem)
 
 
 def _failed(
-    node: Node, message: Broadcast, seen: Seen, receive_count: int, fault: PartnerFault
+    node: Node,
+    messages: Sequence[Broadcast],
+    changes: Sequence[Broadcast],
+    seen: Seen,
+    act: Act,
+    fault: PartnerFault,
 ) -> Retry | None:
-    now, before = node.clock(), seen.delivery
-    goes_on = before.status == Status.WAITING and receive_count > 1
+    now, before, message = node.clock(), seen.delivery, messages[-1]
+    # The row tells whether it was tried before: that it was received before does not (`gate.py`).
+    cause = messages[0].cause
+    goes_on = before.status == Status.WAITING and before.cause == cause
     since = before.since if goes_on else format_datetime(now)
-    left = parse_datetime(since) + node.settings.freshness - now
-    act = Act.PUT if seen.evse is None else Act.PUT_EVSE
-    after = replace(before, status=Status.WAITING, since=since, **_problem(seen, act, fault))
-    if left.total_seconds() > 0:
+    lasts_s = (now - parse_datetime(since)).total_seconds()
+    left_s = node.settings.freshness.total_seconds() - lasts_s
+    problem = _problem(seen, act, fault)
+    after = replace(before, status=Status.WAITING, since=since, cause=cause, tries=0, **problem)
+    if left_s > 0:
         if not goes_on or before.reason != after.reason:
             _record(node, message, seen, after)
-        longest = max(_LONGEST_DELAY_S, node.settings.freshness.total_seconds() / 2)
-        seconds = min(backoff(receive_count, longest), left.total_seconds())
-        return Retry(max(1, round(seconds)), fault.not_connected or fault.timed_out)
+        longest_s = max(_LONGEST_DELAY_S, node.settings.freshness.total_seconds() / 2)
+        # As long again as it has lasted: 1, 2, 4 and so on.
+        seconds = min(lasts_s + 1, longest_s, left_s)
+        return Retry(max(1, round(seconds)), _is_away(fault))
+    if fault.http_status in _NOT_LET_IN:
+        _record(node, message, seen, _refused(changes, seen, act, fault))
+        return None
     if _takes_others(node, message.partner_id, now):
         log.warning("a partner cannot take an object", extra=_story(message, fault))
         look_again(node, message.partner_id)
-        _record(node, message, seen, replace(after, status=Status.DEAD))
+        _record(node, message, seen, replace(after, status=Status.DEAD, cause=""))
         return None
     log.warning("a partner is offline", extra=_story(message, fault))
     node.directory.update(message.partner_id, lambda partner: _offline(partner, now))
-    _record(node, message, seen, replace(after, status=Status.MISSED, since=""))
+    _record(node, message, seen, replace(after, status=Status.MISSED, since="", cause=""))
     return None
 
 
-def backoff(receive_count: int, longest_s: float = _LONGEST_DELAY_S) -> float:
-    """Seconds until a message is tried again: 1, 2, 4 and so on."""
-    return min(2.0 ** (receive_count - 1), longest_s)
+def _is_away(fault: PartnerFault) -> bool:
+    """Whether nobody was there to answer, so that other calls would be in vain as well."""
+    return (fault.not_connected or fault.timed_out) and fault.http_status not in _NOT_LET_IN
 
 
 def _takes_others(node: Node, partner_id: str, now: datetime) -> bool:
@@ -305,4 +340,4 @@ def _problem(
 
 
 def _story(message: Broadcast, fault: PartnerFault) -> dict[str, object]:
-    return {"partner": message.partner_id, "ref": message.ref, "reason": fault.reason}
+    return {"partner": message.partner_id, "ref": for_log(message.ref), "reason": fault.reason}

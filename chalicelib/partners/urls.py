@@ -10,7 +10,8 @@ The URL is taken apart here by our own strict pattern, and the request is made f
 is no second parser that could read the same text in another way. Resolving runs in a thread of its
 own, since `getaddrinfo` knows no timeout; what it finds is kept for half a minute, good answers only.
 
-In the sandbox `allow_loopback` allows http and https to loopback; nothing else is loosened.
+In the sandbox `allow_loopback` allows http and https to loopback; nothing else is loosened. The operator's
+own webhooks may stand at private addresses (`allow_private`): a CSMS often does.
 
 Source: OCPI 2.2.1 types_url_type, versions, mod_commands response_url; TRN-01, TRP-23
 """
@@ -57,6 +58,7 @@ _OTHER_SERVICES = frozenset(
 )
 
 LOOPBACK = "a loopback address"
+PRIVATE = "a private address"
 
 # Our own table, since what `ipaddress` calls loopback, private or global differs between Python versions.
 _FORBIDDEN: tuple[tuple[IPv4Network | IPv6Network, str], ...] = tuple(
@@ -69,11 +71,11 @@ _FORBIDDEN: tuple[tuple[IPv4Network | IPv6Network, str], ...] = tuple(
         ("168.63.129.16/32", "a metadata address"),
         ("100.100.100.200/32", "a metadata address"),
         ("fd00:ec2::/32", "a metadata address"),
-        ("10.0.0.0/8", "a private address"),
-        ("172.16.0.0/12", "a private address"),
-        ("192.168.0.0/16", "a private address"),
-        ("fc00::/7", "a private address"),
-        ("fec0::/10", "a private address"),
+        ("10.0.0.0/8", PRIVATE),
+        ("172.16.0.0/12", PRIVATE),
+        ("192.168.0.0/16", PRIVATE),
+        ("fc00::/7", PRIVATE),
+        ("fec0::/10", PRIVATE),
         ("169.254.0.0/16", "a link-local address"),
         ("fe80::/10", "a link-local address"),
         ("100.64.0.0/10", "a carrier-grade NAT address"),
@@ -139,15 +141,17 @@ class Target:
 
 
 class UrlPolicy:
-    """Judges URLs that partners give us; safe for threads."""
+    """Judges URLs that others give us; safe for threads."""
 
     def __init__(
         self,
         allow_loopback: bool = False,
         resolve: Resolve = socket.getaddrinfo,
         monotonic: Callable[[], float] = time.monotonic,
+        allow_private: bool = False,
     ) -> None:
         self._allow_loopback = allow_loopback
+        self._allow_private = allow_private
         self._resolve = resolve
         self._monotonic = monotonic
         self._known: dict[tuple[str, int], tuple[float, tuple[str, ...]]] = {}
@@ -177,7 +181,7 @@ class UrlPolicy:
             reason = why_forbidden(address)
             if reason == LOOPBACK and self._allow_loopback:
                 continue
-            if reason:
+            if reason and not (reason == PRIVATE and self._allow_private):
                 raise InvalidParameters(f"host {origin.host!r} is {reason}")
             if origin.scheme != "https":
                 raise InvalidParameters("must be https")

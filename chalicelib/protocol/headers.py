@@ -1,6 +1,7 @@
 """The message ids and the routing headers, in and out.
 
-Source: OCPI 2.2.1 transport_and_format, Unique message IDs and Message Routing Headers; TRN-17 … TRN-21, RTE-01 … RTE-05
+Source: OCPI 2.2.1 transport_and_format, Unique message IDs and Message Routing Headers;
+TRN-17 … TRN-21, RTE-01 … RTE-05
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from chalicelib.errors import BadJson
 
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
 _encoder = msgspec.json.Encoder(decimal_format="number")
+_MAX_DEPTH = 64
 
 
 class JsonText(str):
@@ -37,6 +38,26 @@ def read_json(text: str | bytes) -> Any:
         raise BadJson(f"the body is not valid JSON: {error}") from error
 
 
+def check_depth(document: object) -> None:
+    """Refuse a document whose lists and objects stand too deep in each other to be worked with safely.
+
+    Raises: BadJson.
+    """
+    level = [document]
+    for _ in range(_MAX_DEPTH):
+        level = [
+            part
+            for whole in level
+            for part in (
+                whole.values() if isinstance(whole, dict) else whole if isinstance(whole, list) else ()
+            )
+            if isinstance(part, dict | list)
+        ]
+        if not level:
+            return
+    raise BadJson(f"the body is nested deeper than {_MAX_DEPTH} levels")
+
+
 def write_json(value: object) -> str:
     """Write a value as JSON text; a `JsonText` inside lists or dicts is spliced as it is."""
     if isinstance(value, JsonText):
@@ -47,7 +68,10 @@ def write_json(value: object) -> str:
 def _with_raw(value: object) -> object:
     """Mark the `JsonText` values of a dict or list so that msgspec splices them."""
     if isinstance(value, dict):
-        return {key: msgspec.Raw(item.encode()) if isinstance(item, JsonText) else item for key, item in value.items()}
+        return {
+            key: msgspec.Raw(item.encode()) if isinstance(item, JsonText) else item
+            for key, item in value.items()
+        }
     if isinstance(value, list):
         return [msgspec.Raw(item.encode()) if isinstance(item, JsonText) else item for item in value]
     return value

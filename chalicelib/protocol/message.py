@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from chalicelib.errors import InvalidParameters, WrongContentType
-from chalicelib.protocol.json_text import read_json
+from chalicelib.protocol.json_text import check_depth, read_json
 from chalicelib.protocol.types import fold
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Request:
     body: str | None
     request_id: str
     correlation_id: str
-    routing: Routing = Routing()  # noqa: RUF009 (a NamedTuple)
+    routing: Routing = Routing()
     partner: Partner | None = None
     token: str | None = None
     snapshot: Mapping[Key, Item] = field(default_factory=dict)
@@ -97,7 +97,9 @@ class Request:
         media_type = self.headers.get("content-type", "application/json").split(";")[0].strip().lower()
         if media_type != "application/json" and not media_type.endswith("+json"):
             raise WrongContentType(f"content type {media_type[:60]!r} is not application/json")
-        return read_json(self.body or "")
+        document = read_json(self.body or "")
+        check_depth(document)
+        return document
 
     def json_object(self) -> dict[str, Any]:
         """The parsed body, which must be a JSON object.
@@ -142,10 +144,13 @@ class Route:
 class Interface:
     """One side of a module: what its data owner answers (SENDER), or what takes pushes (RECEIVER).
 
-    functional: configuration modules carry no routing headers (RTE-03).
+    functional: configuration modules carry no routing headers (RTE-03). hands_on: at a hub, the handlers
+    themselves hand on what is meant for another party, because they have to keep something of it; without
+    it, such a request is relayed as it is (`partners/routing.py`).
     """
 
     module: str
     role: InterfaceRole
     routes: tuple[Route, ...]
     functional: bool = True
+    hands_on: bool = False

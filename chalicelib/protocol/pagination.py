@@ -20,6 +20,7 @@ from chalicelib.protocol.types import sort_key
 MAX_LIMIT = 100
 DEFAULT_LIMIT = 50
 _LARGEST_INT = 2**31 - 1
+_LONGEST_INT = 11
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,9 @@ def page_headers(request: Request, query: PageQuery, page: Page) -> dict[str, st
     """X-Total-Count, X-Limit, and Link where more remains (PAG-06 … PAG-10)."""
     headers = {"X-Total-Count": str(page.total), "X-Limit": str(MAX_LIMIT)}
     if page.next_offset is not None:
-        kept = {name: value for name, value in request.query.items() if name not in ("offset", "limit", "cursor")}
+        kept = {
+            name: value for name, value in request.query.items() if name not in ("offset", "limit", "cursor")
+        }
         following = {**kept, "offset": str(page.next_offset), "limit": str(query.limit)}
         if page.next_cursor is not None:
             following["cursor"] = page.next_cursor
@@ -95,6 +98,7 @@ def _read_int(query: Mapping[str, str], name: str, smallest: int) -> int | None:
     text = query.get(name)
     if text is None or text == "":
         return None
-    if not text.isascii() or not text.removeprefix("-").isdigit() or not smallest <= int(text) <= _LARGEST_INT:
+    is_whole = len(text) <= _LONGEST_INT and text.isascii() and text.removeprefix("-").isdigit()
+    if not is_whole or not smallest <= int(text) <= _LARGEST_INT:
         raise InvalidParameters(f"expected a whole number of at least {smallest}", field=name)
     return int(text)

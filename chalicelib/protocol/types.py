@@ -15,7 +15,15 @@ from functools import cache
 from typing import Annotated, Any, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StrictInt, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    StrictInt,
+    StringConstraints,
+    ValidationError,
+)
 
 from chalicelib.errors import InvalidParameters
 
@@ -92,7 +100,9 @@ def ci_string(longest: int, shortest: int = 1) -> Any:
 def ocpi_string(longest: int, shortest: int = 0) -> Any:
     """string(n): printable UTF-8, case-sensitive (TYP-03)."""
     return Annotated[
-        str, StringConstraints(strict=True, min_length=shortest, max_length=longest), AfterValidator(_printable)
+        str,
+        StringConstraints(strict=True, min_length=shortest, max_length=longest),
+        AfterValidator(_printable),
     ]
 
 

@@ -15,6 +15,8 @@ from typing import NamedTuple
 from chalicelib.errors import BadJson
 from chalicelib.protocol.json_text import read_json, write_json
 
+_SORT_KEY_LENGTH = len("2026-11-24T10:00:00.123000")
+
 
 class Position(NamedTuple):
     """An object's place in a list: its number, or its `last_updated` and key; after it goes on."""
@@ -68,6 +70,7 @@ class Cursor(NamedTuple):
             min(offset, list_index) < 0
             or not -1 <= number < 2**53
             or not (last_updated + pk).isascii()
+            or len(last_updated) > _SORT_KEY_LENGTH
             or len(pk) > 1024
         ):
             return None

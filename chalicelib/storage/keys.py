@@ -51,6 +51,16 @@ class Ref(NamedTuple):
         return "#".join([*parts, _encode(self.variant)] if self.variant else parts)
 
 
+def for_log(text: str) -> str:
+    """A ref's text, or the pk of an item, as a log may have it: a token's uid is a driver's data.
+
+    >>> for_log("tokens#PT*EVI#0102#RFID"), for_log("tariffs#PT*ABC#T-1")
+    ('tokens#PT*EVI#…#RFID', 'tariffs#PT*ABC#T-1')
+    """
+    module, *parts = text.split("#")
+    return "#".join([module, parts[0], "…", *parts[2:]]) if module == "tokens" and len(parts) > 1 else text
+
+
 def _encode(part: str) -> str:
     return part.replace("%", "%25").replace("#", "%23")
 

@@ -27,7 +27,7 @@ from chalicelib.storage import counters
 from chalicelib.storage.cursor import Cursor, Position
 from chalicelib.storage.orders import ByCreated, ByUpdated, Order
 from chalicelib.storage.spans import Span
-from chalicelib.storage.table import Item, Key, Table
+from chalicelib.storage.table import Item, Key, Rows, Table
 
 PAGE_BYTES = 4_500_000
 """How much text a page may have; a Lambda function answers with 6 MB at most."""
@@ -120,6 +120,12 @@ class Lists:
         """Every entry of a list with `pk` and `v`, oldest `last_updated` first."""
         return self._table.query_all("#lp = :lp", {"lp": partition}, index="by_updated")
 
+    def some_versions(self, partition: str, number: int, after: Item | None) -> Rows:
+        """As `versions`, at most so many of them, in one call. after: `Rows.last` of the call before."""
+        return self._table.query(
+            "#lp = :lp", {"lp": partition}, index="by_updated", limit=number, after=after
+        )
+
     def _stretch(self, query: PageQuery, lists: int) -> list[str]:
         """The quarters of the query's span, as far as they are worth reading ahead."""
         now = self._clock().date().isoformat()
@@ -129,7 +135,7 @@ class Lists:
             f"{year:04}Q{part}" for year in range(int(first[:4]), int(last[:4]) + 1) for part in (1, 2, 3, 4)
         ]
         names = [name for name in names if counters.quarter_of(first) <= name <= counters.quarter_of(last)]
-        return sorted({*_edges(query), *names[-QUARTERS_AHEAD // lists :]})
+        return sorted({*_edges(query), *names[-QUARTERS_AHEAD // max(lists, 1) :]})
 
 
 def _edges(query: PageQuery) -> list[str]:

@@ -262,6 +262,16 @@ class LocationStore:
         """Every location of a list with its version, oldest `last_updated` first; folded refs."""
         return ((Ref.parse(entry["pk"]), entry["v"]) for entry in self._lists.versions(partition))
 
+    def some_versions(
+        self, partition: str, number: int, after: Item | None
+    ) -> tuple[list[tuple[Ref, int]], Item | None]:
+        """As `versions`, at most so many, in one call.
+
+        after: where to go on. Returns also where to go on then, None when there is no more.
+        """
+        rows = self._lists.some_versions(partition, number, after)
+        return [(Ref.parse(entry["pk"]), entry["v"]) for entry in rows.items], rows.last
+
     def _evses_now(self, header: Item) -> list[StoredEvse]:
         whole = self._reader.read(header["pk"])
         return [stored_evse(item) for item in whole[1]] if whole else []

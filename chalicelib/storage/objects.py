@@ -28,7 +28,7 @@ from chalicelib.storage.items import delete_of, new_version, next_place, place_o
 from chalicelib.storage.keys import Ref as Ref
 from chalicelib.storage.lists import Lists
 from chalicelib.storage.retry import attempts
-from chalicelib.storage.table import Conflict, Item, Key, Table, Value
+from chalicelib.storage.table import Conflict, Item, Key, Snapshot, Table, Value
 
 Known = Mapping[Key, Item] | None
 """Items that were read before, such as `request.snapshot`; what is missing is read."""
@@ -174,7 +174,10 @@ class ObjectStore:
         other changes keep coming between.
         """
         for attempt in attempts():
-            items = self._table.read(self.keys_for_change(ref, partition), None if attempt else known)
+            # The list's counter is for what is new in it: who read the object without it needs it no more.
+            is_read = not attempt and isinstance(known, Snapshot) and ref.key in known.asked
+            keys = [ref.key] if is_read else self.keys_for_change(ref, partition)
+            items = self._table.read(keys, None if attempt else known)
             item = items.get(ref.key)
             before = stored_object(item) if item else None
             decision = decide(before)
@@ -202,6 +205,16 @@ class ObjectStore:
     def versions(self, partition: str) -> Iterator[tuple[Ref, int]]:
         """Every object of a list with its version, oldest `last_updated` first; folded refs."""
         return ((Ref.parse(entry["pk"]), entry["v"]) for entry in self._lists.versions(partition))
+
+    def some_versions(
+        self, partition: str, number: int, after: Item | None
+    ) -> tuple[list[tuple[Ref, int]], Item | None]:
+        """As `versions`, at most so many, in one call.
+
+        after: where to go on. Returns also where to go on then, None when there is no more.
+        """
+        rows = self._lists.some_versions(partition, number, after)
+        return [(Ref.parse(entry["pk"]), entry["v"]) for entry in rows.items], rows.last
 
     def _write(
         self,

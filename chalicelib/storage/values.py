@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 Value = Any
-"""str, int, Decimal, bool, bytes, None, or a list or dict of these."""
+"""str, int, Decimal, bool, None, or a list or dict of these."""
 
 Item = dict[str, Value]
 """An item of the table as plain Python values."""
@@ -46,8 +46,6 @@ def encode_value(value: Value) -> dict[str, Any]:
         return {"BOOL": value}
     if isinstance(value, (int, Decimal)):
         return {"N": str(value)}
-    if isinstance(value, bytes):
-        return {"B": value}
     if value is None:
         return {"NULL": True}
     if isinstance(value, (list, tuple)):
@@ -60,7 +58,7 @@ def encode_value(value: Value) -> dict[str, Any]:
 def decode_value(wire: Mapping[str, Any]) -> Value:
     """Read one value in wire form; a number without fraction is an int, others are Decimals."""
     ((kind, value),) = wire.items()
-    if kind == "S" or kind == "B" or kind == "BOOL":
+    if kind == "S" or kind == "BOOL":
         return value
     if kind == "N":
         return int(value) if value.removeprefix("-").isdigit() else Decimal(value)

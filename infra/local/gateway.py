@@ -97,7 +97,8 @@ class Gateway:
         parameters: dict[str, list[str]] = {}
         for name, value in parse_qsl(query, keep_blank_values=True):
             parameters.setdefault(name, []).append(value)
-        is_binary = headers.get("content-type", "").partition(";")[0].strip() in self._app.api.binary_types
+        media_type = headers.get("content-type", "").partition(";")[0].strip()
+        is_binary = media_type in self._app.api.binary_types or not _is_utf_8(body)
         return {
             "resource": match.resource,
             "path": path,
@@ -161,7 +162,16 @@ def _event_body(body: bytes, is_binary: bool) -> str | None:
         return None
     if is_binary:
         return base64.b64encode(body).decode("ascii")
-    return body.decode("utf-8", errors="replace")
+    return body.decode("utf-8")
+
+
+def _is_utf_8(body: bytes) -> bool:
+    """What is not cannot stand in an event as text."""
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _read_answer(result: Mapping[str, Any]) -> HttpAnswer:

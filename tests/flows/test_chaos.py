@@ -28,6 +28,9 @@ from tests.partners.memory_aws import Record
 from tests.partners.pushing import Sent, World, partner
 
 CHANGES = int(os.environ.get("OCPI_CHAOS_CHANGES", "10000"))
+ROUNDS = 25
+"""How often everything comes to rest and is compared, so that a later change cannot cover up an error."""
+
 SEED = int(os.environ.get("OCPI_CHAOS_SEED", "1"))
 OWNERS = (Party("PT", "AAA"), Party("PT", "BBB"))
 LISTENERS = ("em1", "em2", "nsp")
@@ -35,6 +38,10 @@ LISTENERS = ("em1", "em2", "nsp")
 
 class Killed(BaseException):
     """The process is gone: nothing of ours runs any more."""
+
+
+QueueRefused = RuntimeError
+"""What `send_broadcasts` raises; a timer that fails is tried again in the next minute."""
 
 
 class InTurn:
@@ -63,6 +70,7 @@ class Chaos:
         self.troubled = True
         self.deaths = 0
         self.nested = False
+        self.overlapped = False
         self.in_hand: list[Record] = []
         for number, owner in enumerate(OWNERS):
             self.world.join(partner("CPO", owner.party_id, endpoints=()))
@@ -81,9 +89,9 @@ class Chaos:
 
         def take_or_die(sent: Sent) -> None:
             self.perhaps_die(0.01)
-            self.perhaps_overlap()
+            self.perhaps_overlap(Ref(sent.module, *sent.segments[:3]))
             take(sent)
-            self.perhaps_die(0.01)
+            self.perhaps_die(0.03)
 
         def put_or_die(**request: Any) -> None:
             is_row = request["Item"]["pk"]["S"].startswith("delivery#")
@@ -97,21 +105,25 @@ class Chaos:
     # -- what goes wrong
 
     def perhaps_die(self, chance: float) -> None:
-        if self.deadly and self.dice.random() < chance:
+        if self.deadly and not self.overlapped and self.dice.random() < chance:
             self.deaths += 1
             raise Killed
 
-    def perhaps_overlap(self) -> None:
-        """The message is handed out again while its request is under way, and the object changes."""
-        if not self.deadly or not self.troubled or self.nested or self.dice.random() > 0.005:
+    def perhaps_overlap(self, ref: Ref) -> None:
+        """The message is handed out again while its request is under way, and the object changes.
+
+        SQS does that only when the first worker took far longer than it may run. That it dies on top of
+        that, after its older request arrived last, is one failure more than one row can tell.
+        """
+        if not self.deadly or not self.troubled or self.nested or self.dice.random() > 0.02:
             return
         self.nested = True
         try:
-            self.change()
+            self.change(ref)
             self.world.queue.hand_out_again(self.in_hand)
             self.work()
         finally:
-            self.nested = False
+            self.nested, self.overlapped = False, True
 
     def trouble(self, sent: Sent) -> Exception | None:
         if self.deadly and self.troubled and self.dice.random() < 0.03:
@@ -120,12 +132,12 @@ class Chaos:
 
     # -- what happens
 
-    def change(self) -> None:
-        ref = self.dice.choice(list(self.refs))
+    def change(self, ref: Ref | None = None) -> None:
+        ref = ref or self.dice.choice(list(self.refs))
         owner, source = Party(ref.country_code, ref.party_id), self.refs[ref]
         marker = self.dice.randrange(10**9)
         if ref.module == "tariffs":
-            if self.dice.random() < 0.25:
+            if self.dice.random() < 0.4:
                 self.world.delete_tariff(ref)
             else:
                 self.world.put_tariff(ref.id, owner, source, marker=marker)
@@ -158,6 +170,7 @@ class Chaos:
         records = queue.receive()
         self.in_hand = records
         try:
+            self.overlapped = False
             answer = broadcasts.handle_messages(self.world.node, records, self.world.gate)
             self.perhaps_die(0.03)
         except Killed:
@@ -178,7 +191,7 @@ class Chaos:
             return
         try:
             liveness.run(self.world.node)
-        except Killed:
+        except (Killed, QueueRefused):
             return
 
     def run(self, number: int) -> None:
@@ -200,6 +213,7 @@ class Chaos:
     def calm_down(self) -> None:
         """Everybody is well again, and what is under way comes to its end."""
         self.deadly = False
+        self.world.queue.broken = 0
         self.world.partners.away.clear()
         for _ in range(6):
             self.minute()
@@ -239,20 +253,20 @@ def chaos(monkeypatch: pytest.MonkeyPatch) -> Iterator[Chaos]:
 
 def test_every_partner_ends_with_the_final_state_of_every_object(chaos: Chaos) -> None:
     """Whatever was killed, told twice or out of order. Source: TRN-32, TRP-10"""
-    chaos.run(CHANGES)
-    chaos.calm_down()
+    for _ in range(ROUNDS):
+        chaos.run(CHANGES // ROUNDS)
+        chaos.calm_down()
+        assert (len(chaos.world.queue), chaos.world.queue.dead, chaos.wrong()) == (0, [], [])
 
-    assert chaos.deaths > CHANGES / 100
-    assert len(chaos.world.queue) == 0
-    assert chaos.world.queue.dead == []
-    assert chaos.wrong() == []
+    assert chaos.deaths > CHANGES / 50
 
 
 def test_a_dying_worker_alone_needs_nobody_to_look_after_partners(chaos: Chaos) -> None:
     """No partner is away, the timer never runs: the messages by themselves bring everything home."""
     chaos.troubled = False
-    chaos.run(CHANGES // 4)
-    chaos.calm_down()
+    for _ in range(ROUNDS):
+        chaos.run(CHANGES // ROUNDS // 4)
+        chaos.calm_down()
+        assert (len(chaos.world.queue), chaos.world.queue.dead, chaos.wrong()) == (0, [], [])
 
-    assert chaos.deaths > CHANGES / 400
-    assert (len(chaos.world.queue), chaos.world.queue.dead, chaos.wrong()) == (0, [], [])
+    assert chaos.deaths > CHANGES / 200

@@ -7,6 +7,8 @@ Chapter: OCPI 2.2.1 transport_and_format_offline_behaviour, status_codes; TRN-32
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,17 +19,25 @@ from tests.third_party.faults import Fault
 from tests.third_party.objects import location
 from tests.third_party.operator_door import Node, plain
 from tests.third_party.partner import Partner
-from tests.third_party.server import Received
+from tests.third_party.server import Received, Reply
 from tests.third_party.waiting import eventually
 
 PASSING: dict[str, Fault] = {
     "500": faults.answer_500,
     "3000": faults.refuse_3000,
+    "3999": faults.answer_code(3999),
+    "503": faults.answer_code(3000, 503),
+    "429": faults.answer_code(2000, 429),
+    "401": faults.refuse_401,
     "a web page": faults.answer_web_page,
     "a bare list": faults.answer_bare_list,
     "a hang-up": faults.hang_up,
 }
-FINAL: dict[str, Fault] = {"2001": faults.refuse_2001, "401": faults.refuse_401, "405": faults.refuse_405}
+FINAL: dict[str, Fault] = {
+    "2001": faults.refuse_2001,
+    "2999": faults.answer_code(2999),
+    "405": faults.refuse_405,
+}
 UNTIL_OFFLINE = FRESHNESS_SECONDS + 20
 
 
@@ -50,20 +60,22 @@ def broadcasts(node: Node, partner: Partner) -> dict[str, Any]:
     return node.broadcasts_to(known["id"])
 
 
-@pytest.mark.parametrize("fault", PASSING.values(), ids=list(PASSING))
-def test_a_fault_is_tried_again_until_it_passes(cpo: Node, guests: Guests, fault: Fault) -> None:
-    """Every attempt is a request of its own. Source: TRN-17, TRN-32"""
-    partner = guests.join("EMSP", cpo).partner
-
-    key = (*cpo.party, f"F-{partner.party.party_id}")
-    with partner.misbehaving("tariffs", once(key, fault)):
+def test_a_fault_is_tried_again_until_it_passes(cpo: Node, guests: Guests) -> None:
+    """Each partner fails in a way of its own; every attempt is a new request. Source: TRN-17, TRN-32"""
+    partners = {name: guests.join("EMSP", cpo).partner for name in PASSING}
+    key = (*cpo.party, "FAULT")
+    with ExitStack() as stack:
+        for name, partner in partners.items():
+            stack.enter_context(partner.misbehaving("tariffs", once(key, PASSING[name])))
         cpo.offer(key[2])
-        eventually(lambda: partner.held("tariffs", *key))
+        for name, partner in partners.items():
+            eventually(partial(partner.held, "tariffs", *key), what=name)
 
-    tries = attempts(partner, key)
-    assert len(tries) >= 2
-    assert len({got.headers["x-request-id"] for got in tries}) == len(tries)
-    assert cpo.status_of(name_of(partner)) == "REGISTERED"
+    for name, partner in partners.items():
+        tries = attempts(partner, key)
+        assert len(tries) >= 2, name
+        assert len({got.headers["x-request-id"] for got in tries}) == len(tries), name
+        assert cpo.status_of(name_of(partner)) == "REGISTERED", name
 
 
 @pytest.mark.parametrize("fault", FINAL.values(), ids=list(FINAL))
@@ -80,6 +92,36 @@ def test_a_refusal_is_final_and_recorded(cpo: Node, guests: Guests, fault: Fault
     eventually(lambda: currency(partner, key) == "NOK")
     assert len(attempts(partner, key)) == 2
     assert cpo.status_of(name_of(partner)) == "REGISTERED"
+
+
+def test_success_is_what_the_code_says(cpo: Node, guests: Guests) -> None:
+    """Also a 1xxx of their own, or data where none is due. Source: STA-13, STA-15, TRN-15"""
+    partner = guests.join("EMSP", cpo).partner
+
+    def answer(_: Partner, received: Received) -> Reply:
+        return partner.reply(received, 1901, data=["anything"])
+
+    with partner.misbehaving("tariffs", answer):
+        key = cpo.offer(f"S-{partner.party.party_id}")
+        partner.wait_for_push("tariffs", *key)
+        eventually(lambda: broadcasts(cpo, partner)["delivered"])
+
+    assert not broadcasts(cpo, partner)["refused"]
+    assert len(attempts(partner, key)) == 1
+
+
+def test_a_partner_that_lost_a_location_is_sent_it_whole(cpo: Node, guests: Guests) -> None:
+    """It answers an EVSE with 404/2003, as it does not know where to put it. Source: LOC-13, TRN-25"""
+    partner = guests.join("EMSP", cpo).partner
+    place = (*cpo.party, f"LOST-{partner.party.party_id}")
+    cpo.ask("PUT", "locations", place[2], document=plain(location(cpo.party, place[2])))
+    eventually(lambda: partner.held("locations", *place))
+    eventually(lambda: broadcasts(cpo, partner)["delivered"] >= len(cpo.all("locations")))
+    partner.shelves["locations"].held.pop(place)
+
+    cpo.ask("PATCH", "locations", place[2], "E1", document={"status": "CHARGING"})
+
+    eventually(lambda: partner.held("locations", *place) == cpo.ask("GET", "locations", place[2]))
 
 
 def test_an_outage_ends_with_the_state_of_now(cpo: Node, guests: Guests) -> None:
@@ -137,7 +179,7 @@ def test_one_partners_trouble_delays_no_other(cpo: Node, guests: Guests) -> None
     ):
         keys = [cpo.offer(f"W{number}-{mine}") for number in range(10)]
         for key in keys:
-            well.wait_for_push("tariffs", *key, within=5)
+            well.wait_for_push("tariffs", *key, within=7)
 
 
 def test_changes_while_a_push_is_under_way_are_gathered(cpo: Node, guests: Guests) -> None:

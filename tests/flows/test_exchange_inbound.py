@@ -310,6 +310,16 @@ def test_the_operator_sees_what_was_received(line: Connection, nodes: dict[str, 
 
 
 @at_both_receivers
+def test_a_trailing_slash_changes_nothing(line: Connection, at: str) -> None:
+    """Source: TRP-21"""
+    url = line.url("tariffs", "RECEIVER", *line.owned("T1")) + "/"
+
+    assert line.call("PUT", url, tariff(line.partner.party, "T1"), routed=True).codes == (201, 1000)
+    assert line.call("GET", url, routed=True).codes == (200, 1000)
+    assert line.look("tariffs", *line.owned("T1")).codes == (200, 1000)
+
+
+@at_both_receivers
 def test_changes_of_one_location_at_once_are_all_kept(line: Connection, at: str) -> None:
     """Eight EVSEs change at the same moment, and none of the changes swallows another."""
     uids = [f"E{number}" for number in range(8)]

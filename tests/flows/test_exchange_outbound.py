@@ -165,6 +165,18 @@ def test_all_that_happens_to_a_pushed_object_is_broadcast(hub: Node, guests: Gue
     eventually(lambda: partner.held("locations", *place) == owner.look("locations", *place).data)
 
 
+def test_a_large_site_is_broadcast_whole(hub: Node, guests: Guests) -> None:
+    """With more EVSEs than a transaction or a page of the store holds. Source: LOC-01"""
+    owner, listener = guests.join("CPO", hub), guests.join("EMSP", hub)
+    large = location(owner.partner.party, "LARGE", evses=[evse(f"E{number}") for number in range(250)])
+
+    assert owner.put("locations", large).codes == (201, 1000)
+
+    assert owner.look("locations", *owner.owned("LARGE")).data == large
+    eventually(lambda: listener.partner.held("locations", *owner.owned("LARGE")) == large)
+    assert large in listener.pull("locations", limit=20)
+
+
 def test_a_broadcast_goes_to_the_opposite_role_only(hub: Node, guests: Guests) -> None:
     """Not to other CPOs, and never back. Source: RTE-17"""
     owner, other_cpo = guests.join("CPO", hub), guests.join("CPO", hub)

@@ -151,6 +151,15 @@ def test_single_objects_can_be_fetched(cpo: Node, guests: Guests) -> None:
         assert line.fetch("locations", *unknown).codes == (404, 2003)
 
 
+def test_a_list_of_a_hub_is_asked_of_the_hub(hub: Node, guests: Guests) -> None:
+    """Open routing is for single objects. Source: RTE-24"""
+    line = guests.join("EMSP", hub)
+
+    unaddressed = line.page("tariffs", headers={"OCPI-to-country-code": None, "OCPI-to-party-id": None})
+
+    assert unaddressed.codes == (200, 2001)
+
+
 def test_the_hub_lists_the_objects_of_all_parties(hub: Node, guests: Guests) -> None:
     """Source: RTE-26, RTE-11"""
     owners = [guests.join("CPO", hub) for _ in range(2)]

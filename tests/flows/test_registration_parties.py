@@ -60,7 +60,7 @@ def test_a_party_belongs_to_one_partner(hub: Node, guests: Guests) -> None:
 
 
 def test_a_party_belongs_to_one_partner_also_when_the_node_registers(hub: Node, guests: Guests) -> None:
-    """Source: CRD-25"""
+    """Whom the node cannot accept it tells so, after its POST was answered. Source: CRD-22, CRD-25"""
     line = guests.join("CPO", hub)
     intruder = guests.partner("CPO")
     intruder.roles = line.partner.roles
@@ -71,6 +71,7 @@ def test_a_party_belongs_to_one_partner_also_when_the_node_registers(hub: Node, 
     assert 400 <= answer.http_status < 600
     assert answer.headers["content-type"] == "application/problem+json"
     assert hub.status_of(name_of(intruder)) != "REGISTERED"
+    assert intruder.connections == []
     assert line.credentials("GET").codes == (200, 1000)
 
 

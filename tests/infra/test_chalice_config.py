@@ -30,6 +30,9 @@ def test_a_stage_names_its_resources_as_the_description_does(stage: str) -> None
     assert variables["OCPI_BROADCASTS_QUEUE"] == stack.resolve(
         described["Broadcasts"]["Properties"]["QueueName"]
     )
+    assert variables["OCPI_COMMANDS_QUEUE"] == stack.resolve(
+        described["Commands"]["Properties"]["QueueName"]
+    )
     assert variables["OCPI_KMS_KEY_ID"] == stack.resolve(described["KeyAlias"]["Properties"]["AliasName"])
 
 
@@ -62,9 +65,12 @@ def test_the_stages_differ_by_their_names_alone() -> None:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_push_worker_ends_before_its_messages_are_seen_again(stage: str) -> None:
+@pytest.mark.parametrize(
+    ("queue_name", "function"), [("Broadcasts", "push_broadcasts"), ("Commands", "run_commands")]
+)
+def test_a_worker_ends_before_its_messages_are_seen_again(stage: str, queue_name: str, function: str) -> None:
     # Lambda refuses an event source whose queue shows its messages again while the function may run.
-    queue = resources.read_template()["Resources"]["Broadcasts"]["Properties"]
-    worker = CONFIG["stages"][stage]["lambda_functions"]["push_broadcasts"]
+    queue = resources.read_template()["Resources"][queue_name]["Properties"]
+    worker = CONFIG["stages"][stage]["lambda_functions"][function]
 
     assert worker["lambda_timeout"] < queue["VisibilityTimeout"]

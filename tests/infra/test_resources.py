@@ -7,6 +7,8 @@ import re
 import uuid
 from typing import Any
 
+from chalicelib.partners.broadcasts import LAST_RECEIVE
+from chalicelib.queues import Queues
 from infra import resources
 from infra.local.emulator import Emulator
 
@@ -54,12 +56,25 @@ def test_a_message_that_fails_too_often_ends_among_the_dead(emulator: Emulator) 
     sqs = emulator.client("sqs")
     url = made["OCPI_BROADCASTS_QUEUE_URL"]
     sqs.send_message(QueueUrl=url, MessageBody="m", MessageGroupId="g", MessageDeduplicationId="d")
+    described = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["RedrivePolicy"])["Attributes"]
+    sooner = json.loads(described["RedrivePolicy"]) | {"maxReceiveCount": 3}
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"RedrivePolicy": json.dumps(sooner)})
 
-    for _ in range(20):
+    for _ in range(5):
         sqs.receive_message(QueueUrl=url, VisibilityTimeout=0)
 
     dead = sqs.receive_message(QueueUrl=made["OCPI_BROADCASTS_DEAD_QUEUE_URL"])["Messages"]
     assert [message["Body"] for message in dead] == ["m"]
+
+
+def test_what_the_worker_gives_up_ends_there_as_well(emulator: Emulator) -> None:
+    made = resources.make_node_resources(_stage(), emulator.client)
+    sqs = emulator.client("sqs")
+
+    Queues(sqs, made["OCPI_BROADCASTS_QUEUE_URL"]).bury("given up", "g")
+
+    dead = sqs.receive_message(QueueUrl=made["OCPI_BROADCASTS_DEAD_QUEUE_URL"])["Messages"]
+    assert [message["Body"] for message in dead] == ["given up"]
 
 
 def test_cloudformation_makes_the_same_from_the_same_file(emulator: Emulator) -> None:
@@ -72,6 +87,12 @@ def test_cloudformation_makes_the_same_from_the_same_file(emulator: Emulator) ->
         name: _stable(value.replace(here, there)) for name, value in made.items()
     }
     assert _facts(emulator, outputs) == _facts(emulator, made)
+
+
+def test_the_worker_knows_when_the_queue_gives_a_message_up() -> None:
+    queue = resources.read_template()["Resources"]["Broadcasts"]["Properties"]
+
+    assert queue["RedrivePolicy"]["maxReceiveCount"] == LAST_RECEIVE
 
 
 def test_a_message_is_out_of_sight_longer_than_its_worker_may_run() -> None:

@@ -76,3 +76,19 @@ def component(dimension: str = "ENERGY", **fields: Any) -> Document:
 def without(document: Document, *names: str) -> Document:
     """The document without some of its fields."""
     return {name: value for name, value in document.items() if name not in names}
+
+
+def token(**fields: Any) -> Document:
+    """The valid RFID token 0102A of PT/GLP, which is asked about in real time."""
+    return {
+        "country_code": "PT",
+        "party_id": "GLP",
+        "uid": "0102A",
+        "type": "RFID",
+        "contract_id": "PT-GLP-C12345678-X",
+        "issuer": "Galp",
+        "valid": True,
+        "whitelist": "NEVER",
+        "last_updated": T0,
+        **fields,
+    }

@@ -38,3 +38,13 @@ def location(**fields: Any) -> dict[str, Any]:
         "evses": [evse()],
         **fields,
     }
+
+
+def token(**fields: Any) -> dict[str, Any]:
+    return {
+        "contract_id": "PT-EVI-C12345678-X",
+        "issuer": "Evia",
+        "valid": True,
+        "whitelist": "ALWAYS",
+        **fields,
+    }

@@ -12,7 +12,7 @@ from chalicelib.storage.keys import Ref
 from chalicelib.storage.locations import WriteLocation
 from chalicelib.storage.objects import Write
 from tests.operator_api.caller import Door
-from tests.operator_api.objects import connector, evse, location, tariff
+from tests.operator_api.objects import connector, evse, location, tariff, token
 
 MOMENT = "2026-02-01T08:00:00Z"
 
@@ -48,3 +48,16 @@ def receive_location(door: Door, party: Party, location_id: str) -> dict[str, An
 
 def _ids(party: Party, object_id: str) -> dict[str, str]:
     return {"country_code": party.country_code, "party_id": party.party_id, "id": object_id}
+
+
+def receive_token(
+    door: Door, party: Party, uid: str, token_type: str = "RFID", source: str = "somebody", **fields: Any
+) -> dict[str, Any]:
+    """Returns the token as it was stored."""
+    ids = {"country_code": party.country_code, "party_id": party.party_id, "uid": uid, "type": token_type}
+    document = {**ids, **token(**fields), "last_updated": MOMENT}
+    ref = Ref("tokens", *party, uid, token_type)
+    write = Write(JsonText(write_json(document)), MOMENT)
+    door.node.objects.change(ref, lambda _: write, partition=partition_for_received("tokens"), source=source)
+    remember_owners(door.node.table, [ref])
+    return document

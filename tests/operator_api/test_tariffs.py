@@ -81,10 +81,14 @@ def test_patch_of_an_unknown_tariff_is_not_found(cpo: Door) -> None:
 
 
 def test_an_id_may_hold_anything_printable(cpo: Door) -> None:
-    for tariff_id in ("LSB 1*2", "A/B", "50%", "#1", "a?b=c&d", "..", "%2F"):
+    for tariff_id in ("LSB 1*2", "A/B", "50%", "#1", "a?b=c&d", "..a", "%2F"):
         cpo.ask("PUT", path_of("tariffs", tariff_id), tariff())
 
         assert cpo.ask("GET", path_of("tariffs", tariff_id))["id"] == tariff_id
+
+
+def test_an_id_of_dots_is_refused_because_no_url_can_hold_it(cpo: Door) -> None:
+    assert cpo.call("PUT", path_of("tariffs", ".."), tariff()).status == 422
 
 
 def test_ids_are_the_same_in_any_case_and_keep_the_first(cpo: Door) -> None:

@@ -64,10 +64,19 @@ class MemoryDynamoDb:
             items = [item for item in items if item["pk"]["S"] not in self.hidden_from_indexes]
         names = request["ExpressionAttributeNames"]
         items = [item for item in items if _holds(request["KeyConditionExpression"], item, names, values)]
-        items.sort(key=lambda item: (_plain(item[range_name]), item["pk"]["S"]))
+        items.sort(key=lambda item: _place(item, range_name))
         if not request.get("ScanIndexForward", True):
             items.reverse()
-        return {"Items": [dict(item) for item in items], "Count": len(items)}
+        if "ExclusiveStartKey" in request:
+            last = _place(request["ExclusiveStartKey"], range_name)
+            items = [item for item in items if _place(item, range_name) > last]
+        more = items[request.get("Limit", len(items)) :]
+        items = items[: len(items) - len(more)]
+        answer: Wire = {"Items": [dict(item) for item in items], "Count": len(items)}
+        if more:
+            keys = {"pk", "sk", hash_name, range_name}
+            answer["LastEvaluatedKey"] = {name: items[-1][name] for name in keys}
+        return answer
 
     # -- writing
 
@@ -178,6 +187,10 @@ def _key(wire: Mapping[str, Any]) -> tuple[str, str]:
     return wire["pk"]["S"], wire["sk"]["S"]
 
 
+def _place(item: Mapping[str, Any], range_name: str) -> tuple[Any, str]:
+    return _plain(item[range_name]), item["pk"]["S"]
+
+
 def _plain(value: Mapping[str, Any]) -> Any:
     ((kind, plain),) = value.items()
     return Decimal(plain) if kind == "N" else plain
@@ -207,6 +220,8 @@ def _holds_one(part: str, item: Wire, names: Mapping[str, str], values: Mapping[
         return bool(have.startswith(bounds[0]))
     if "BETWEEN" in part:
         return bool(bounds[0] <= have <= bounds[1])
+    if "<" in part:
+        return bool(have < bounds[0])
     return bool(have > bounds[0] if ">" in part else have == bounds[0])
 
 
@@ -237,7 +252,7 @@ class MemoryQueue:
     clock: Callable[[], datetime]
     random: random.Random = field(default_factory=lambda: random.Random(0))
     visibility_s: float = 45.0
-    max_receive_count: int = 12
+    max_receive_count: int = 1000
     dead: list[_Queued] = field(default_factory=list)
     broken: int = 0
     _groups: dict[str, deque[_Queued]] = field(default_factory=dict)
@@ -276,12 +291,23 @@ class MemoryQueue:
         return {}
 
     def get_queue_attributes(self, QueueUrl: str, AttributeNames: Sequence[str]) -> Wire:
-        number = len(self.dead) if QueueUrl.endswith("dead") else len(self)
         policy = json.dumps({"deadLetterTargetArn": "arn:aws:sqs:eu-west-1:1:dead"})
-        return {"Attributes": {"ApproximateNumberOfMessages": str(number), "RedrivePolicy": policy}}
+        return {"Attributes": {"RedrivePolicy": policy}}
 
-    def get_queue_url(self, QueueName: str) -> Wire:
-        return {"QueueUrl": f"https://queue/{QueueName}"}
+    def send_message(
+        self, QueueUrl: str, MessageBody: str, MessageGroupId: str, MessageDeduplicationId: str
+    ) -> None:
+        assert QueueUrl == "https://queue/dead"
+        self.dead.append(_Queued(MessageDeduplicationId, MessageGroupId, MessageBody))
+
+    def take(self, is_wanted: Callable[[dict[str, Any]], bool]) -> list[dict[str, Any]]:
+        """Take messages out of the queue by their bodies."""
+        taken = []
+        for group in self._groups.values():
+            for message in [m for m in group if is_wanted(json.loads(m.body))]:
+                group.remove(message)
+                taken.append(json.loads(message.body))
+        return taken
 
     def receive(self, number: int = 10) -> list[Record]:
         """A batch of Lambda's event: from random groups, in order within each."""

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from chalicelib.node import Node
 from chalicelib.partners import broadcasts, changes
 from chalicelib.partners.answers import PartnerFault, PartnerRefusal
+from chalicelib.partners.catch_up import take_step
 from chalicelib.partners.deliveries import Delivery, key_of, read_delivery
 from chalicelib.partners.directory import Directory, Endpoint, HeldToken, Partner, PartnerRole
 from chalicelib.partners.gate import Gate
@@ -22,7 +23,7 @@ from chalicelib.partners.visibility import is_hidden, partition_for_own, partiti
 from chalicelib.protocol.json_text import JsonText, read_json, write_json
 from chalicelib.protocol.message import Party, Routing
 from chalicelib.protocol.types import fold, format_datetime
-from chalicelib.queues import Broadcast, Queues
+from chalicelib.queues import Broadcast, CatchUp, Queues
 from chalicelib.settings import OwnRole, Settings
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.locations import LocationStore, WriteEvse, WriteLocation
@@ -57,6 +58,7 @@ class Sent(NamedTuple):
     segments: tuple[str, ...]
     document: Any
     routing: Routing
+    query: Mapping[str, Any] = {}
 
 
 Fault = Callable[[Sent], Exception | None]
@@ -86,6 +88,7 @@ class CannedPartners:
         *,
         document: Any = None,
         routing: Routing | None = None,
+        query: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> None:
         sent = Sent(
@@ -95,6 +98,7 @@ class CannedPartners:
             tuple(path_segments),
             document and read_json(str(document)),
             routing or Routing(),
+            query or {},
         )
         with self._lock:
             self.sent.append(sent)
@@ -179,9 +183,10 @@ class World:
     # -- what happens
 
     def join(self, partner: Partner) -> Partner:
-        """Register a partner, and let the stream tell it."""
+        """Register a partner, let the stream tell it, and catch up with it."""
         saved = self.node.directory.save(partner)
         self.stream()
+        self.catch_up()
         return saved
 
     def put_tariff(
@@ -225,6 +230,25 @@ class World:
         write = WriteEvse({**evse(uid), "last_updated": format_datetime(self.clock()), **fields})
         self.node.locations.change_evse(ref, uid, lambda *_: write, source=source)
 
+    def put_token(
+        self,
+        uid: str = "A1",
+        token_type: str = "RFID",
+        owner: Party | None = None,
+        source: str = "",
+        **fields: Any,
+    ) -> Ref:
+        self.clock.forward(0.01)
+        owner = owner or OWN["EMSP"]
+        now = format_datetime(self.clock())
+        document = {**token(owner, uid, token_type), "last_updated": now, **fields}
+        ref = Ref("tokens", *owner, uid, token_type)
+        write = Write(JsonText(write_json(document)), now)
+        self.node.objects.change(
+            ref, lambda _: write, partition=self._list("tokens", owner, source), source=source
+        )
+        return ref
+
     def _list(self, module: str, owner: Party, source: str, hidden: bool = False) -> str:
         return partition_for_received(module, hidden) if source else partition_for_own(module, owner, hidden)
 
@@ -243,6 +267,12 @@ class World:
         self.queue.finish(records, answer)
         failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
         return [record for record in records if record["messageId"] in failed]
+
+    def catch_up(self) -> None:
+        """Take the steps of catching up that are queued, and push nothing."""
+        while steps := self.queue.take(lambda body: "what" in body):
+            for step in steps:
+                take_step(self.node, CatchUp.model_validate(step))
 
     def settle(self, seconds: float = 0.0) -> None:
         """Let everything happen that is due within so many seconds."""
@@ -293,7 +323,7 @@ def partner(role: str | Sequence[str] = "EMSP", partner_id: str = "one", **field
         "version": "2.2.1",
         "endpoints": tuple(
             Endpoint(identifier=module, role="RECEIVER", url=f"https://{partner_id}.example/{module}")
-            for module in ("tariffs", "locations")
+            for module in ("tariffs", "locations", "tokens")
         ),
         "roles": tuple(
             PartnerRole(role=each, country_code=party.country_code, party_id=party.party_id) for each in roles
@@ -318,6 +348,20 @@ def tariff(owner: Party, tariff_id: str) -> Document:
         "id": tariff_id,
         "currency": "EUR",
         "elements": [{"price_components": [{"type": "ENERGY", "price": 0.25, "step_size": 1}]}],
+        "last_updated": "2026-03-01T12:00:00Z",
+    }
+
+
+def token(owner: Party, uid: str, token_type: str) -> Document:
+    return {
+        "country_code": owner.country_code,
+        "party_id": owner.party_id,
+        "uid": uid,
+        "type": token_type,
+        "contract_id": "C1",
+        "issuer": "Evia",
+        "valid": True,
+        "whitelist": "NEVER",
         "last_updated": "2026-03-01T12:00:00Z",
     }
 

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from chalicelib.partners import broadcasts
-from chalicelib.partners.broadcasts import LAST_RECEIVE, handle_messages
+from chalicelib.partners.broadcasts import LAST_RECEIVE, LAST_TRY, backoff, handle_messages
 from chalicelib.partners.deliveries import Status
-from chalicelib.partners.gate import Gate
-from chalicelib.queues import Broadcast
+from chalicelib.partners.gate import Gate, TurnedAway
+from chalicelib.queues import Broadcast, CatchUp
+from chalicelib.storage.table import Key
 from tests.partners.memory_aws import Record
 from tests.partners.pushing import Sent, World, break_down, partner, stay_silent
 
@@ -51,7 +52,7 @@ def test_changes_of_one_evse_in_a_batch_are_one_push_and_all_of_them_are_told(wo
     world.settle()
     for status in ("CHARGING", "BLOCKED", "AVAILABLE"):
         world.put_evse(ref, "E1", status=status)
-    world.put_evse(ref, "E0", status="INOPERATIVE")
+        world.put_evse(ref, "E0", status=status)
     world.settle()
 
     assert len(world.partners.to("one")) == 3
@@ -87,14 +88,15 @@ def test_what_follows_a_failure_in_its_group_comes_again_behind_it(world: World)
     assert len(world.partners.to("two")) == pushed + 1
 
 
-def test_our_own_fault_is_tried_again_and_shown_as_dead_when_the_queue_gives_up(
+def crash(*_: Any) -> None:
+    raise ZeroDivisionError
+
+
+def test_our_own_fault_is_tried_again_and_shown_as_dead_when_it_is_given_up(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ref = world.put_tariff()
     world.stream()
-
-    def crash(*_: Any) -> None:
-        raise ZeroDivisionError
 
     with monkeypatch.context() as broken:
         broken.setattr(broadcasts, "push", crash)
@@ -104,10 +106,117 @@ def test_our_own_fault_is_tried_again_and_shown_as_dead_when_the_queue_gives_up(
             world.clock.forward(31)
             tries += 1
 
-    assert tries == LAST_RECEIVE + 1
+    assert tries == LAST_TRY
     assert len(world.queue.dead) == 2
     assert world.delivery("one", ref).status == Status.DEAD
+    assert {look["sk"] for look in looks(world)} == {"one", "two"}
     assert world.partners.sent == []
+
+
+def looks(world: World) -> list[dict[str, Any]]:
+    return world.table.query("#pk = :pk", {"pk": "catch-up"}).items
+
+
+def test_a_message_that_waited_for_its_turn_for_long_is_not_given_up_at_its_first_failure(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind a slow partner a message is received again and again before it is tried."""
+    ref = world.put_tariff()
+    world.stream()
+    world.gate = ShutGate()
+    for _ in range(LAST_TRY + 1):
+        world.work()
+        world.clock.forward(31)
+    assert world.partners.sent == [] and world.delivery("one", ref).status is None
+
+    world.gate = Gate()
+    with monkeypatch.context() as broken:
+        broken.setattr(broadcasts, "push", crash)
+        assert len(world.work()) == 2
+    world.settle(seconds=31)
+
+    assert world.held("one", ref) == world.stored(ref)
+    assert world.queue.dead == []
+
+
+def test_the_window_of_a_message_begins_with_its_first_try_not_with_its_first_receive(world: World) -> None:
+    """Also when the row tells of a fault of long ago."""
+    ref = world.put_tariff()
+    world.stream()
+    world.partners.faults["one"] = break_down
+    world.work()
+    world.queue._groups.clear()
+    world.clock.forward(1000)
+    world.put_tariff(currency="NOK")
+    world.stream()
+    world.gate = ShutGate()
+    world.work()
+    world.gate = Gate()
+    world.clock.forward(31)
+
+    world.work()
+
+    assert world.partner("one").connection == "CONNECTED"
+    assert world.delivery("one", ref).status == Status.WAITING
+
+
+def test_a_message_that_never_had_its_turn_is_made_up_for_by_the_timer(world: World) -> None:
+    world.put_tariff()
+    world.stream()
+    world.gate = ShutGate()
+    world.table.delete(Key("catch-up", "one"))
+    for group in world.queue._groups.values():
+        for message in group:
+            message.receive_count = LAST_RECEIVE - 1
+
+    world.work()
+
+    assert "one" in {look["sk"] for look in looks(world)}
+
+
+class ShutGate(Gate):
+    """Others are always before."""
+
+    def turn(self, *_: object) -> Any:
+        raise TurnedAway(1)
+
+
+def test_a_message_that_cannot_be_read_holds_up_no_other_and_ends_among_the_dead(world: World) -> None:
+    ref = world.put_tariff()
+    world.stream()
+    entry = {
+        "Id": "0",
+        "MessageBody": '{"from": "another version"}',
+        "MessageGroupId": "g",
+        "MessageDeduplicationId": "d",
+    }
+    world.queue.send_message_batch("https://queue/broadcasts", [entry])
+
+    (again,) = world.work()
+
+    assert again["body"] == entry["MessageBody"]
+    assert world.held("one", ref) == world.held("two", ref) == world.stored(ref)
+    world.settle(seconds=31 * LAST_TRY)
+    assert [message.body for message in world.queue.dead] == [entry["MessageBody"]]
+    assert len(world.queue) == 0
+
+
+def test_a_step_of_catching_up_that_fails_is_taken_again_and_in_the_end_left_to_the_timer(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.node.queues.send_broadcasts([CatchUp(what="CATCH_UP", partner_id="one", cause="test")])
+    world.table.delete(Key("catch-up", "one"))
+    monkeypatch.setattr(broadcasts, "take_step", crash)
+
+    assert len(world.work()) == 1
+    world.settle(seconds=31 * LAST_TRY)
+
+    assert (len(world.queue), len(world.queue.dead)) == (0, 1)
+    assert "one" in {look["sk"] for look in looks(world)}
+
+
+def test_the_time_between_tries_doubles() -> None:
+    assert [backoff(count) for count in (1, 2, 3, 6, 12, 1000)] == [1, 2, 4, 30, 30, 30]
 
 
 def test_messages_that_cannot_be_postponed_come_again_all_the_same(world: World) -> None:

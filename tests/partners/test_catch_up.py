@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.partners.catch_up import SECOND_LOOK, catch_up, find_owed, look_again, take_second_looks
+from chalicelib.partners import catch_up
+from chalicelib.partners.catch_up import SECOND_LOOK, count_owed, look_again, take_second_looks, take_step
 from chalicelib.partners.deliveries import Status, read_deliveries
 from chalicelib.protocol.message import Party
+from chalicelib.queues import CatchUp
 from chalicelib.storage.table import Key
 from tests.partners.pushing import World, not_let_in, partner, refuse
 
@@ -30,8 +32,17 @@ def world() -> World:
 
 
 def owed(world: World, partner_id: str = "one") -> set[str]:
+    """The ids of what a catch-up queues, all of which is taken out of the queue."""
+    begin(world, partner_id, f"owed at {world.clock()}")
+    world.catch_up()
+    found = {body["ref"].rpartition("#")[2] for body in world.queue.take(lambda _: True)}
     rows = read_deliveries(world.table, partner_id)
-    return {found.ref.rpartition("#")[2] for found in find_owed(world.node, world.partner(partner_id), rows)}
+    assert len(found) == count_owed(world.node, world.partner(partner_id), rows)
+    return found
+
+
+def begin(world: World, partner_id: str = "one", cause: str = "test") -> None:
+    world.node.queues.send_broadcasts([CatchUp(what="CATCH_UP", partner_id=partner_id, cause=cause)])
 
 
 def forget_messages(world: World) -> None:
@@ -86,7 +97,8 @@ def test_what_was_refused_is_not_owed_until_it_changes(world: World) -> None:
 def test_what_was_refused_because_of_our_token_is_sent_when_the_partner_gives_a_new_one(world: World) -> None:
     world.partners.faults["one"] = not_let_in
     ref = world.put_tariff("T1", currency="NOK")
-    world.settle()
+    world.settle(seconds=70)
+    assert world.delivery("one", ref).was_not_let_in
     del world.partners.faults["one"]
     before = world.partner("one")
 
@@ -96,25 +108,85 @@ def test_what_was_refused_because_of_our_token_is_sent_when_the_partner_gives_a_
     assert world.held("one", ref) == world.stored(ref)
 
 
-def test_it_takes_few_calls_whatever_was_missed(world: World) -> None:
+def test_a_step_takes_few_calls_whatever_was_missed(world: World) -> None:
     for number in range(30):
         world.put_tariff(f"M{number}")
     forget_messages(world)
-    partner_one = world.partner("one")
     world.dynamodb.calls.clear()
 
-    assert catch_up(world.node, partner_one, "test") == 30
-    assert world.dynamodb.calls == ["Query"] * 4
+    take_step(world.node, CatchUp(what="CATCH_UP", partner_id="one", cause="test"))
+
+    assert len(world.queue) == 30
+    # The partner; tariffs, two lists of locations, rows of tariffs and which of them are gone; rows.
+    assert sorted(world.dynamodb.calls) == ["BatchGetItem"] * 2 + ["GetItem"] + ["Query"] * 4
 
 
-def test_the_same_occasion_queues_the_same_messages_once(world: World) -> None:
+def test_very_many_objects_are_queued_step_by_step(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step ends in time whatever there is, and says where the next one goes on."""
+    monkeypatch.setattr(catch_up, "OBJECTS_PER_STEP", 10)
+    missed = {f"M{number}" for number in range(35)}
+    for each in missed:
+        world.put_tariff(each)
+    forget_messages(world)
+    for each in ("T0", "T1"):
+        world.delete_tariff(world.put_tariff(each))
+    forget_messages(world)
+    begin(world)
+    told: list[str] = []
+    while steps := world.queue.take(lambda body: "what" in body):
+        take_step(world.node, CatchUp.model_validate(steps[0]))
+        found = world.queue.take(lambda body: "what" not in body)
+        assert len(steps) == 1 and len(found) <= 10
+        told += [body["ref"].rpartition("#")[2] for body in found]
+
+    assert sorted(told) == sorted({*missed, "T0", "T1"})
+
+
+def test_a_step_that_is_killed_behind_its_messages_leaves_nothing_out(world: World) -> None:
     world.put_tariff("T1", currency="NOK")
     forget_messages(world)
+    step = CatchUp(what="CATCH_UP", partner_id="one", cause="test")
 
     for _ in range(2):
-        catch_up(world.node, world.partner("one"), "test")
+        take_step(world.node, step)
 
     assert len(world.queue) == 1
+
+
+def test_when_the_queue_refuses_the_step_has_failed(world: World) -> None:
+    world.put_tariff("T1", currency="NOK")
+    forget_messages(world)
+    world.queue.broken = 1
+
+    with pytest.raises(RuntimeError):
+        take_step(world.node, CatchUp(what="CATCH_UP", partner_id="one", cause="test"))
+
+
+@pytest.mark.parametrize("fields", [{"connection": "OFFLINE"}, {"status": "UNREGISTERED"}])
+def test_a_partner_that_goes_meanwhile_is_caught_up_with_no_further(
+    world: World, fields: dict[str, str]
+) -> None:
+    world.put_tariff("T1", currency="NOK")
+    forget_messages(world)
+    before = world.partner("one")
+    world.node.directory.save(before.model_copy(update=fields), before)
+
+    take_step(world.node, CatchUp(what="CATCH_UP", partner_id="one", cause="test"))
+
+    assert len(world.queue) == 0
+
+
+def test_what_a_partner_that_left_was_told_is_forgotten_step_by_step(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catch_up, "OBJECTS_PER_STEP", 2)
+    step = CatchUp(what="FORGET", partner_id="one", cause="test")
+
+    take_step(world.node, step)
+    assert len(read_deliveries(world.table, "one")) == 3
+    world.catch_up()
+
+    assert read_deliveries(world.table, "one") == {}
 
 
 def test_a_hub_owes_nobody_its_own_objects() -> None:
@@ -141,7 +213,7 @@ def test_a_display_is_owed_the_end_of_what_it_was_shown_only() -> None:
 
     assert owed(world, "nsp") == {"SHOWN"}
 
-    catch_up(world.node, world.partner("nsp"), "test")
+    begin(world, "nsp")
     world.settle()
     assert owed(world, "nsp") == set()
 

@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
-from chalicelib.partners import changes
+from chalicelib.errors import ServerError
+from chalicelib.partners import changes, owners
+from chalicelib.partners.catch_up import SECOND_LOOK, take_second_looks
 from chalicelib.partners.owners import known_owners, owners_key
 from chalicelib.protocol.message import Party
+from chalicelib.storage.table import Conflict, Key, Senseless
 from tests.partners.memory_aws import Record
 from tests.partners.pushing import World, partner
 
@@ -216,17 +219,104 @@ def test_when_the_queue_refuses_the_batch_comes_again_from_there(world: World) -
     assert len(told(world)) == 10
 
 
-def test_a_record_that_cannot_be_told_holds_up_what_follows_and_nothing_before(world: World) -> None:
-    world.put_tariff("T1")
-    world.put_tariff("T2")
+def three_tariffs(world: World) -> tuple[list[Record], list[Record]]:
+    """Records, and those among them that tell of T1, T2 and T3."""
+    for tariff_id in ("T1", "T2", "T3"):
+        world.put_tariff(tariff_id)
     records = taken(world)
-    objects = [r for r in records if r["dynamodb"]["Keys"]["pk"]["S"].startswith("tariffs#")]
-    del objects[1]["dynamodb"]["NewImage"]["ref"]
+    return records, [r for r in records if r["dynamodb"]["Keys"]["pk"]["S"].startswith("tariffs#")]
 
+
+@pytest.mark.parametrize("broken", [ServerError("the store cannot be reached"), Conflict("throttled")])
+def test_when_aws_fails_us_the_batch_comes_again_from_there(
+    world: World, monkeypatch: pytest.MonkeyPatch, broken: Exception
+) -> None:
+    records, objects = three_tariffs(world)
+    tell = changes.tell
+
+    def fail_at_the_second(node: Any, change: changes.Change, *rest: Any) -> Any:
+        if change.pk.endswith("#T2"):
+            raise broken
+        return tell(node, change, *rest)
+
+    monkeypatch.setattr(changes, "tell", fail_at_the_second)
     answer = changes.handle_stream(world.node, records)
 
     assert answer == {"batchItemFailures": [{"itemIdentifier": objects[1]["dynamodb"]["SequenceNumber"]}]}
-    assert len(told(world)) == 1
+    assert [body["pk"][-2:] for body in world.queue.bodies] == ["T1"]
+
+
+def lose_its_name(record: Record) -> None:
+    del record["dynamodb"]["NewImage"]["ref"]
+
+
+def lose_its_version(record: Record) -> None:
+    del record["dynamodb"]["NewImage"]["v"]
+
+
+def lose_its_keys(record: Record) -> None:
+    del record["dynamodb"]["Keys"]["sk"]
+
+
+def become_unreadable(record: Record) -> None:
+    record["dynamodb"]["NewImage"]["v"] = {"B": "AAAA"}
+
+
+@pytest.mark.parametrize("spoil", [lose_its_name, lose_its_version, lose_its_keys, become_unreadable])
+def test_a_record_that_cannot_be_told_is_passed_over_and_made_up_for(world: World, spoil: Any) -> None:
+    """It would hold up everything behind it, for every partner, for ever."""
+    world.table.delete(Key("catch-up", "one"))
+    records, objects = three_tariffs(world)
+    spoil(objects[1])
+
+    assert changes.handle_stream(world.node, records) == {"batchItemFailures": []}
+
+    assert [body["pk"][-2:] for body in world.queue.bodies] == ["T1", "T3"]
+    world.clock.forward(SECOND_LOOK.total_seconds())
+    take_second_looks(world.node, {"one": world.partner("one")})
+    world.settle()
+    assert len(world.partners.held["one"]) == 3
+
+
+def test_a_call_that_the_store_cannot_make_sense_of_is_a_fault_of_the_record(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records, _ = three_tariffs(world)
+    monkeypatch.setattr(changes, "tell", lambda *_: throw(Senseless("ValidationException")))
+
+    assert changes.handle_stream(world.node, records) == {"batchItemFailures": []}
+
+
+def test_while_the_partners_cannot_be_read_no_record_is_passed_over(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the reason is: it is none that another record would not meet."""
+    records, objects = three_tariffs(world)
+    monkeypatch.setattr(world.node.directory, "all", lambda: throw(KeyError("partner")))
+
+    answer = changes.handle_stream(world.node, records)
+
+    assert answer == {"batchItemFailures": [{"itemIdentifier": objects[0]["dynamodb"]["SequenceNumber"]}]}
+
+
+def throw(error: Exception) -> None:
+    raise error
+
+
+def test_an_owner_too_many_is_not_remembered_and_its_object_told_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(owners, "MOST_OWNERS", 3)
+    hub = World("HUB")
+    hub.join(partner("EMSP", "one"))
+    for number in range(5):
+        hub.put_tariff(owner=Party("PT", f"X{number:02}"), source="xyz")
+        hub.put_tariff("ANOTHER", owner=Party("PT", f"X{number:02}"), source="xyz")
+    hub.stream()
+
+    known = known_owners(hub.table.get_many([owners_key("tariffs")]), "tariffs")
+    assert known == [Party("PT", f"X{number:02}") for number in range(3)]
+    assert len(told(hub)) == 10
 
 
 # -- partners
@@ -243,8 +333,24 @@ def test_a_partner_that_registers_is_told_what_there_is() -> None:
     registered = partner("EMSP", "one").model_copy(update={"revision": invited.revision})
     world.node.directory.save(registered, invited)
     world.stream()
+    world.catch_up()
 
     assert told(world) == [("one", "tariffs", ""), ("one", "locations", "")]
+
+
+def test_the_stream_reads_no_list_for_a_partner_that_registers(world: World) -> None:
+    """There may be tens of thousands of objects, and everybody's changes wait behind it in the stream."""
+    for number in range(20):
+        world.put_tariff(f"T{number}")
+    taken(world)
+    world.node.directory.save(partner("EMSP", "two"))
+    records = taken(world)
+    world.dynamodb.calls.clear()
+
+    changes.handle_stream(world.node, records)
+
+    assert world.dynamodb.calls == ["PutItem"]
+    assert [body["what"] for body in world.queue.bodies] == ["CATCH_UP"]
 
 
 def test_a_partner_that_adds_an_interface_is_told_what_it_had_no_place_for() -> None:
@@ -279,5 +385,6 @@ def test_a_partner_that_leaves_is_forgotten(world: World) -> None:
 
     world.node.directory.remove(world.partner("one"))
     world.stream()
+    world.catch_up()
 
     assert not world.table.query("#pk = :pk", {"pk": "delivery#one"}).items

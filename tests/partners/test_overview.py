@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from chalicelib.partners.overview import depths, overview
+from chalicelib.partners.overview import MOST_SHOWN, overview
 from tests.partners.pushing import World, break_down, partner, refuse
 
 
 def test_the_operator_sees_what_each_partner_was_told_and_what_not() -> None:
     world = World("CPO")
     world.join(partner("EMSP", "one"))
-    world.join(partner("EMSP", "two", status="INVITED"))
     location = world.put_location()
     world.put_tariff("TAKEN")
     world.settle()
@@ -20,7 +19,7 @@ def test_the_operator_sees_what_each_partner_was_told_and_what_not() -> None:
     world.put_evse(location, "E1")
     world.settle()
 
-    (shown,) = overview(world.node)
+    shown = overview(world.node, world.partner("one"))
 
     assert (shown["partner_id"], shown["connection"], shown["delivered"]) == ("one", "CONNECTED", 1)
     assert (shown["offline_since"], shown["missed"], shown["dead"]) == (None, 0, [])
@@ -48,16 +47,23 @@ def test_of_a_partner_that_is_away_it_tells_how_much_it_misses() -> None:
     world.put_tariff("T2", currency="NOK")
     world.stream()
 
-    (shown,) = overview(world.node)
+    shown = overview(world.node, world.partner("one"))
 
     assert (shown["connection"], shown["missed"], shown["waiting"]) == ("OFFLINE", 2, [])
     assert shown["offline_since"] is not None
 
 
-def test_it_tells_how_deep_the_queues_are() -> None:
+def test_of_very_many_it_shows_the_newest_and_counts_all() -> None:
     world = World("CPO")
     world.join(partner("EMSP", "one"))
-    world.put_tariff()
-    world.stream()
+    world.partners.faults["one"] = refuse()
+    for number in range(MOST_SHOWN + 20):
+        world.put_tariff(f"T{number}")
+        world.settle()
 
-    assert depths(world.node) == (1, 0)
+    shown = overview(world.node, world.partner("one"))
+
+    assert shown["counts"] == {"waiting": 0, "refused": MOST_SHOWN + 20, "dead": 0}
+    assert len(shown["refused"]) == MOST_SHOWN
+    assert shown["refused"][0]["object"] == f"PT/ABC/T{MOST_SHOWN + 19}"
+    assert shown["refused"][-1]["object"] == "PT/ABC/T20"

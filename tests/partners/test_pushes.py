@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from chalicelib.partners.answers import PartnerFault, PartnerRefusal
-from chalicelib.partners.deliveries import Status, key_of
-from chalicelib.partners.pushes import Retry, backoff, push
+from chalicelib.partners.deliveries import Status, key_of, write_delivery
+from chalicelib.partners.pushes import Retry, push
 from chalicelib.protocol.message import Party, Routing
+from chalicelib.queues import Broadcast
 from tests.partners.pushing import (
     OWN,
     Sent,
@@ -34,7 +36,7 @@ def world() -> World:
 
 def calls_of(world: World, ref: Any, **fields: Any) -> list[str]:
     world.dynamodb.calls.clear()
-    assert push(world.node, [broadcast(ref, **fields)], 1) is None
+    assert push(world.node, [broadcast(ref, **fields)]) is None
     return world.dynamodb.calls
 
 
@@ -45,7 +47,7 @@ def test_a_tariff_is_put_as_it_is_stored_under_its_owner_s_ids(world: World) -> 
     """Source: RTE-11, RTE-15"""
     ref = world.put_tariff("T 1", currency="NOK")
 
-    push(world.node, [broadcast(ref)], 1)
+    push(world.node, [broadcast(ref)])
 
     (sent,) = world.partners.sent
     assert (sent.method, sent.module, sent.segments) == ("PUT", "tariffs", ("PT", "ABC", "T 1"))
@@ -59,8 +61,8 @@ def test_the_owner_speaks_for_itself_and_a_hub_in_its_own_name() -> None:
     hub.join(partner("EMSP", "one"))
     own, received = cpo.put_tariff(), hub.put_tariff(owner=CPO, source="xyz")
 
-    push(cpo.node, [broadcast(own, "mob")], 1)
-    push(hub.node, [broadcast(received)], 1)
+    push(cpo.node, [broadcast(own, "mob")])
+    push(hub.node, [broadcast(received)])
 
     assert cpo.partners.sent[0].routing == Routing(OWN["CPO"], Party("PT", "MOB"))
     assert hub.partners.sent[0].routing == Routing(OWN["HUB"], Party("PT", "ONE"))
@@ -90,7 +92,7 @@ def test_deleting_what_the_partner_does_not_have_is_done_as_well(world: World) -
 def test_a_whole_location_is_sent_with_its_evses(world: World) -> None:
     ref = world.put_location(evses=3)
 
-    push(world.node, [broadcast(ref)], 1)
+    push(world.node, [broadcast(ref)])
 
     assert world.partners.sent[0].document == world.stored(ref)
     assert len(world.partners.sent[0].document["evses"]) == 3
@@ -196,7 +198,7 @@ def test_a_push_costs_two_calls_to_the_store_and_three_for_a_whole_location(worl
 
 def test_an_evse_s_push_costs_two_calls_and_three_when_the_location_follows(world: World) -> None:
     known, unknown = world.put_location("L1"), world.put_location("L2")
-    push(world.node, [broadcast(known)], 1)
+    push(world.node, [broadcast(known)])
     world.put_evse(known, "E1")
     world.put_evse(unknown, "E1")
     evse = next(
@@ -209,7 +211,7 @@ def test_an_evse_s_push_costs_two_calls_and_three_when_the_location_follows(worl
 
 def test_what_the_partner_has_already_costs_one_read(world: World) -> None:
     ref = world.put_location()
-    push(world.node, [broadcast(ref)], 1)
+    push(world.node, [broadcast(ref)])
 
     assert calls_of(world, ref) == ["BatchGetItem"]
     assert len(world.partners.sent) == 1
@@ -220,9 +222,9 @@ def test_a_fault_costs_two_calls_and_the_same_fault_again_one(world: World) -> N
     world.partners.faults["one"] = break_down
     world.dynamodb.calls.clear()
 
-    push(world.node, [broadcast(ref)], 1)
+    push(world.node, [broadcast(ref)])
     assert world.dynamodb.calls == ["BatchGetItem", "PutItem"]
-    push(world.node, [broadcast(ref)], 2)
+    push(world.node, [broadcast(ref)])
     assert world.dynamodb.calls == ["BatchGetItem", "PutItem", "BatchGetItem"]
 
 
@@ -236,8 +238,8 @@ def test_a_refusal_is_final_and_recorded_with_its_reason(
     ref = world.put_tariff()
     world.partners.faults["one"] = refuse(http_status, status_code)
 
-    assert push(world.node, [broadcast(ref)], 1) is None
-    assert push(world.node, [broadcast(ref)], 2) is None
+    assert push(world.node, [broadcast(ref)]) is None
+    assert push(world.node, [broadcast(ref)]) is None
 
     row = world.delivery("one", ref)
     assert (row.status, row.code, row.http) == (Status.REFUSED, status_code, http_status)
@@ -258,14 +260,30 @@ def test_the_next_change_of_a_refused_object_is_sent(world: World) -> None:
     assert world.delivery("one", ref).reason == ""
 
 
-def test_a_partner_that_does_not_let_us_in_has_refused(world: World) -> None:
-    """Repeating would not help; the object is sent again when there is a new token."""
+def test_a_partner_that_does_not_let_us_in_for_a_moment_is_sent_the_object_then(world: World) -> None:
     ref = world.put_tariff()
     world.partners.faults["one"] = not_let_in
 
-    assert push(world.node, [broadcast(ref)], 1) is None
+    assert push(world.node, [broadcast(ref)]) == Retry(1, away=False)
+    assert world.delivery("one", ref).status == Status.WAITING
+    world.partners.faults.clear()
+    world.clock.forward(1)
 
-    assert world.delivery("one", ref).status == Status.REFUSED
+    assert push(world.node, [broadcast(ref)]) is None
+    assert world.held("one", ref) == world.stored(ref)
+
+
+def test_a_partner_that_never_lets_us_in_has_refused(world: World) -> None:
+    """The object is sent again when there is a new token."""
+    ref = world.put_tariff()
+    world.partners.faults["one"] = not_let_in
+
+    assert push(world.node, [broadcast(ref)]) is not None
+    world.clock.forward(61)
+    assert push(world.node, [broadcast(ref)]) is None
+
+    row = world.delivery("one", ref)
+    assert (row.status, row.http, row.was_not_let_in) == (Status.REFUSED, 401, True)
     assert world.partner("one").connection == "CONNECTED"
 
 
@@ -274,7 +292,7 @@ def test_a_fault_is_tried_again(world: World, fault: Any, away: bool) -> None:
     ref = world.put_tariff()
     world.partners.faults["one"] = fault
 
-    assert push(world.node, [broadcast(ref)], 1) == Retry(1, away)
+    assert push(world.node, [broadcast(ref)]) == Retry(1, away)
 
     row = world.delivery("one", ref)
     assert (row.status, row.since) == (Status.WAITING, row.at)
@@ -285,8 +303,8 @@ def test_delays_grow_and_end_with_the_freshness_window(world: World) -> None:
     ref = world.put_tariff()
     world.partners.faults["one"] = break_down
     delays = []
-    for receive_count in range(1, 20):
-        retry = push(world.node, [broadcast(ref)], receive_count)
+    for _ in range(20):
+        retry = push(world.node, [broadcast(ref)])
         if retry is None:
             break
         delays.append(retry.seconds)
@@ -303,10 +321,10 @@ def test_the_window_of_a_new_message_begins_anew(world: World) -> None:
     """What an earlier message left behind is not this one's fault."""
     ref = world.put_tariff()
     world.partners.faults["one"] = break_down
-    push(world.node, [broadcast(ref)], 1)
+    push(world.node, [broadcast(ref)])
     world.clock.forward(1000)
 
-    assert push(world.node, [broadcast(ref)], 1) is not None
+    assert push(world.node, [broadcast(ref, cause="another")]) is not None
     assert world.partner("one").connection == "CONNECTED"
 
 
@@ -327,12 +345,12 @@ def test_an_object_that_a_partner_cannot_take_does_not_make_the_partner_offline(
     """It takes others meanwhile; the object is given up and tried again later."""
     poison, fine = world.put_tariff("POISON"), world.put_tariff("FINE")
     world.partners.faults["one"] = lambda sent: break_down(sent) if "POISON" in sent.segments else None
-    push(world.node, [broadcast(poison)], 1)
+    push(world.node, [broadcast(poison)])
     world.clock.forward(59)
-    push(world.node, [broadcast(fine)], 1)
+    push(world.node, [broadcast(fine)])
     world.clock.forward(2)
 
-    assert push(world.node, [broadcast(poison)], 7) is None
+    assert push(world.node, [broadcast(poison)]) is None
 
     assert world.delivery("one", poison).status == Status.DEAD
     assert world.partner("one").connection == "CONNECTED"
@@ -355,7 +373,7 @@ def test_an_id_that_cannot_stand_in_a_url_is_a_refusal(world: World) -> None:
         "an id that is only dots cannot stand in a URL"
     )
 
-    assert push(world.node, [broadcast(ref)], 1) is None
+    assert push(world.node, [broadcast(ref)]) is None
     assert world.delivery("one", ref).reason == "an id that is only dots cannot stand in a URL"
 
 
@@ -370,20 +388,16 @@ def test_when_two_workers_pushed_at_once_the_object_is_pushed_once_more(world: W
     def overtake(sent: Sent) -> None:
         world.partners.faults.clear()
         world.put_tariff(currency="NOK")
-        assert push(world.node, messages, 2) is None
+        assert push(world.node, messages) is None
 
     world.partners.faults["one"] = overtake
-    retry = push(world.node, messages, 1)
+    retry = push(world.node, messages)
 
     assert retry == Retry(1, away=False)
     assert world.held("one", ref) != world.stored(ref)
-    push(world.node, messages, 3)
+    push(world.node, messages)
     assert world.held("one", ref) == world.stored(ref)
     assert world.table.query("#pk = :pk", {"pk": "catch-up"}).items
-
-
-def test_the_time_between_tries_doubles() -> None:
-    assert [backoff(count) for count in (1, 2, 3, 6, 12)] == [1, 2, 4, 30, 30]
 
 
 def test_a_fault_of_the_partner_while_it_is_sent_a_location_instead_of_an_evse_is_tried_again(
@@ -405,3 +419,21 @@ def test_a_fault_of_the_partner_while_it_is_sent_a_location_instead_of_an_evse_i
     world.settle(seconds=5)
 
     assert world.held("one", ref) == world.stored(ref)
+
+
+def test_what_was_given_up_is_not_claimed_by_the_next_evse(world: World) -> None:
+    """Also when both were in one batch."""
+    ref = world.put_location()
+    world.settle()
+    before = world.delivery("one", ref)
+    world.put_evse(ref, "E0")
+    world.put_evse(ref, "E1")
+    world.stream()
+    first, second = map(Broadcast.model_validate, world.queue.bodies)
+    write_delivery(world.table, key_of("one", ref.key.pk), before, replace(before, status=Status.DEAD))
+
+    assert push(world.node, [second], told=[first]) is None
+
+    after = world.delivery("one", ref)
+    assert (after.status, after.version) == (Status.DEAD, before.version)
+    assert world.partners.sent[-1].segments[-1] == "E1"

@@ -1,4 +1,7 @@
-"""The Authorization header. Source: OCPI 2.2.1 transport_and_format, Authorization header; TRN-03 … TRN-07, TRP-01, TRP-02"""
+"""The Authorization header.
+
+Source: OCPI 2.2.1 transport_and_format, Authorization header; TRN-03 … TRN-07, TRP-01, TRP-02
+"""
 
 from __future__ import annotations
 

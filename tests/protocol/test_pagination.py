@@ -50,6 +50,8 @@ def test_dates_become_sort_keys() -> None:
         ("limit", "1.5"),
         ("limit", "٣"),
         ("limit", "9" * 30),
+        ("limit", "1" * 5000),
+        ("offset", "0" * 5000),
         ("offset", "-1"),
         ("offset", "x"),
         ("date_from", "yesterday"),

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from chalicelib.storage.cursor import Cursor, Position
 
 numbers = st.integers(0, 2**40)
-texts = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=60)
+texts = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=26)
 cursors = st.builds(
     Cursor,
     numbers,

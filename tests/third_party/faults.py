@@ -41,6 +41,15 @@ def answer_nothing(partner: Partner, received: Received) -> Reply:
     return partner.reply(received)
 
 
+def answer_code(status_code: int, http_status: int = 200) -> Fault:
+    """Any OCPI code, under any HTTP status."""
+
+    def answer(partner: Partner, received: Received) -> Reply:
+        return partner.reply(received, status_code, http_status=http_status)
+
+    return answer
+
+
 def refuse_401(partner: Partner, received: Received) -> Reply:
     return partner.reply(received, 2001, http_status=401)
 

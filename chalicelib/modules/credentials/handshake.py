@@ -19,7 +19,7 @@ Source: OCPI 2.2.1 credentials; CRD-01 … CRD-28
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from chalicelib.errors import (
@@ -28,6 +28,7 @@ from chalicelib.errors import (
     MissingEndpoints,
     OcpiError,
     UnableToUseClientApi,
+    Unauthorized,
     UnsupportedVersion,
 )
 from chalicelib.log import log
@@ -40,8 +41,7 @@ from chalicelib.protocol.auth import TokenEncoding
 from chalicelib.protocol.types import format_datetime, validate
 from chalicelib.storage.table import Conflict
 
-
-# Two calls inside a request that a gateway ends after 29 s; the exchange waits while the other side makes its two.
+# A gateway ends a request after 29 s. Two calls, and an exchange during which the other side makes two.
 _CALL_S = 5.0
 _EXCHANGE_S = 15.0
 
@@ -49,12 +49,13 @@ _EXCHANGE_S = 15.0
 class HandshakeFailed(Exception):
     """A handshake that we started did not succeed; nothing has changed.
 
-    status_code: the partner's OCPI code, where it answered with one.
+    status_code, http_status: the partner's, where it answered.
     """
 
-    def __init__(self, reason: str, status_code: int | None = None) -> None:
+    def __init__(self, reason: str, status_code: int | None = None, http_status: int | None = None) -> None:
         super().__init__(reason)
         self.status_code = status_code
+        self.http_status = http_status
 
 
 class OtherSide(NamedTuple):
@@ -101,16 +102,19 @@ def accept(node: Node, partner: Partner, used_token: str, document: Mapping[str,
     """Take a partner's credentials: first registration or update. Returns the token it is to use.
 
     used_token: the one that this request came with.
-    Raises: InvalidParameters for wrong credentials or a party that another partner has,
-    UnableToUseClientApi, UnsupportedVersion or MissingEndpoints from looking at the caller (CRD-19 … CRD-21).
+    Raises: Unauthorized for a replaced token that asks for more than it did before, InvalidParameters
+    for wrong credentials or a party that another partner has, UnableToUseClientApi, UnsupportedVersion
+    or MissingEndpoints from looking at the caller (CRD-19 … CRD-21).
     """
     offered = validate(Credentials, document)
     roles = _roles(offered)
+    used = node.directory.fingerprint(used_token)
+    _check_repetition(partner, used, offered, roles)
     _refuse_taken(node, partner, roles)
     other = _look_at_caller(node, partner, offered)
     token = node.directory.new_token()
     fresh = HeldToken(fingerprint=node.directory.fingerprint(token), kind="C")
-    superseded = HeldToken(fingerprint=node.directory.fingerprint(used_token), kind="RETRY")
+    superseded = HeldToken(fingerprint=used, kind="RETRY")
     changed = partner.model_copy(
         update={
             "status": "REGISTERED",
@@ -134,6 +138,18 @@ def forget(node: Node, partner: Partner) -> None:
     _save(node, _unregistered(node, partner), partner)
 
 
+def _check_repetition(
+    partner: Partner, used: str, offered: Credentials, roles: Sequence[PartnerRole]
+) -> None:
+    """A replaced token may repeat its PUT, not lead us elsewhere: it may have been replaced for a leak."""
+    is_replaced = any(held.kind == "RETRY" and held.fingerprint == used for held in partner.held_tokens)
+    same = offered.url == partner.versions_url and set(map(claim_of, roles)) == set(
+        map(claim_of, partner.roles)
+    )
+    if is_replaced and not same:
+        raise Unauthorized
+
+
 def _look_at_caller(node: Node, partner: Partner, offered: Credentials) -> OtherSide:
     try:
         other = _look_at(node, offered.url, offered.token, partner.token_encoding)
@@ -151,7 +167,9 @@ def _refuse_taken(node: Node, partner: Partner, roles: Sequence[PartnerRole]) ->
     holders = node.directory.owner_of(roles)
     for role in roles:
         if holders.get(claim_of(role), partner.id) != partner.id:
-            raise InvalidParameters(f"{_name(role)} as {role.role} is registered by another partner", field="roles")
+            raise InvalidParameters(
+                f"{_name(role)} as {role.role} is registered by another partner", field="roles"
+            )
 
 
 # -- the calling side --------------------------------------------------------------------------------
@@ -188,7 +206,9 @@ def register(
         )
     )
     try:
-        theirs = _exchange(node, "POST", other, token, token_encoding, credentials_document(node, ours, base_url))
+        theirs = _exchange(
+            node, "POST", other, token, token_encoding, credentials_document(node, ours, base_url)
+        )
     except (PartnerFault, PartnerRefusal, OcpiError) as error:
         node.directory.remove(beginning)
         raise _failed(error) from error
@@ -206,9 +226,8 @@ def rotate(node: Node, partner: Partner, base_url: str) -> Partner:
 
     Raises: HandshakeFailed, with the old pair still good.
     """
-    assert partner.versions_url is not None
     old = node.directory.token_for(partner)
-    other = _look_before_asking(node, partner.versions_url, old, partner.token_encoding)
+    other = _look_before_rotating(node, partner, old)
     ours = node.directory.new_token()
     fresh = HeldToken(fingerprint=node.directory.fingerprint(ours), kind="C")
     _save(node, partner.model_copy(update={"held_tokens": (fresh, *partner.held_tokens)}), partner)
@@ -233,7 +252,9 @@ def unregister(node: Node, partner: Partner) -> str | None:
     if partner.is_registered:
         url = OtherSide(partner.endpoints).credentials_url()
         try:
-            node.client.call_url(url or "", "DELETE", node.directory.token_for(partner), partner.token_encoding)
+            node.client.call_url(
+                url or "", "DELETE", node.directory.token_for(partner), partner.token_encoding
+            )
         except (PartnerFault, PartnerRefusal, ClientError) as error:
             problem = str(error)
     node.directory.remove(node.directory.get(partner.id) or partner)
@@ -271,6 +292,16 @@ def _look_before_asking(node: Node, url: str, token: str, encoding: TokenEncodin
     if not other.serves([own.role for own in node.settings.roles]):
         raise HandshakeFailed("the partner's version details list no interface that this node has a use for")
     return other
+
+
+def _look_before_rotating(node: Node, partner: Partner, token: str) -> OtherSide:
+    """When the answer to our last PUT got lost, our token is good for nothing but repeating it."""
+    try:
+        return _look_before_asking(node, partner.versions_url or "", token, partner.token_encoding)
+    except HandshakeFailed as error:
+        if error.http_status != 401 or len(partner.held_tokens) < 2:
+            raise
+        return OtherSide(partner.endpoints)
 
 
 def _exchange(
@@ -350,7 +381,9 @@ def _look_at(node: Node, versions_url: str, token: str, encoding: TokenEncoding)
     if details_url is None:
         raise UnsupportedVersion(f"version {VERSION} is not among {[entry.version for entry in listed]!r}")
     try:
-        return OtherSide(node.client.get_version_details(details_url, token, encoding, total_s=_CALL_S).endpoints)
+        return OtherSide(
+            node.client.get_version_details(details_url, token, encoding, total_s=_CALL_S).endpoints
+        )
     except InvalidParameters as error:
         raise PartnerFault(f"the URL of the version details cannot be used: {error.detail}") from error
 
@@ -384,13 +417,16 @@ def _save(node: Node, changed: Partner, before: Partner) -> Partner:
     try:
         return node.directory.save(changed, before)
     except Conflict as error:
-        raise ClientError("another handshake with this partner or for one of its parties came between") from error
+        raise ClientError(
+            "another handshake with this partner or for one of its parties came between"
+        ) from error
 
 
 def _failed(error: Exception) -> HandshakeFailed:
     if isinstance(error, HandshakeFailed):
         return error
-    return HandshakeFailed(str(error), getattr(error, "status_code", None))
+    http_status = error.http_status if isinstance(error, PartnerFault | PartnerRefusal) else None
+    return HandshakeFailed(str(error), getattr(error, "status_code", None), http_status)
 
 
 def _name(role: PartnerRole) -> str:

@@ -12,6 +12,12 @@ from pydantic import AfterValidator, Field, StringConstraints
 from chalicelib.protocol.auth import is_credentials_token
 from chalicelib.protocol.types import CountryCode2, OcpiObject, PartyId, Role, Url, ocpi_string
 
+MAX_ROLES = 40
+"""A partner is stored in one transaction of at most 100 items, two for each role that changes."""
+
+
+Name: Any = ocpi_string(100, shortest=1)
+
 
 def _token(value: str) -> str:
     if not is_credentials_token(value):
@@ -31,23 +37,25 @@ def _unique(roles: list[CredentialsRole]) -> list[CredentialsRole]:
 class BusinessDetails(OcpiObject):
     """Who a party is, for people."""
 
-    name: ocpi_string(100, shortest=1)  # type: ignore[valid-type]
-    website: Url | None = None  # type: ignore[valid-type]
+    name: Name
+    website: Url | None = None
     logo: dict[str, Any] | None = None
 
 
 class CredentialsRole(OcpiObject):
     """One role of a platform."""
 
-    role: Role  # type: ignore[valid-type]
+    role: Role
     business_details: BusinessDetails
-    party_id: PartyId  # type: ignore[valid-type]
-    country_code: CountryCode2  # type: ignore[valid-type]
+    party_id: PartyId
+    country_code: CountryCode2
 
 
 class Credentials(OcpiObject):
     """What one side needs to call the other: token (plain, not Base64), versions URL, roles."""
 
     token: Annotated[str, StringConstraints(strict=True), AfterValidator(_token)]
-    url: Url  # type: ignore[valid-type]
-    roles: Annotated[list[CredentialsRole], Field(min_length=1), AfterValidator(_unique)]
+    url: Url
+    roles: Annotated[
+        list[CredentialsRole], Field(min_length=1, max_length=MAX_ROLES), AfterValidator(_unique)
+    ]

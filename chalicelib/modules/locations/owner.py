@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from chalicelib.node import Node
     from chalicelib.protocol.message import Party
     from chalicelib.storage.locations import StoredLocation, WriteLocation
+    from chalicelib.storage.objects import Known
+    from chalicelib.storage.table import Key
 
 MODULE = "locations"
 Document = dict[str, Any]
@@ -39,62 +41,95 @@ class OwnObject(NamedTuple):
     created: bool
 
 
-def put_own_location(node: Node, party: Party, location_id: str, document: Document) -> OwnObject:
+def put_own_location(
+    node: Node, party: Party, location_id: str, document: Document, *, known: Known = None
+) -> OwnObject:
     """Create or replace a location of one of the node's parties.
 
     document: may leave out country_code, party_id, id, and `last_updated` on every level. EVSEs that
     it leaves out stay, as REMOVED (LOC-09).
     Raises: InvalidParameters naming the field.
     """
-    return _change_location(node, party, location_id, lambda stored: document)
+    return _change_location(node, party, location_id, lambda stored: document, known)
 
 
-def patch_own_location(node: Node, party: Party, location_id: str, patch: Document) -> OwnObject:
+def patch_own_location(
+    node: Node, party: Party, location_id: str, patch: Document, *, known: Known = None
+) -> OwnObject:
     """Change the fields that are given; lists of EVSEs and connectors merge by their ids (LOC-08).
 
     Raises: LocationNotFound; InvalidParameters when the result is no location.
     """
     named = {"country_code": party.country_code, "party_id": party.party_id, "id": location_id}
-    return _change_location(node, party, location_id, _patched(patch, named, "unknown location"))
+    return _change_location(node, party, location_id, _patched(patch, named, "unknown location"), known)
 
 
-def put_own_evse(node: Node, party: Party, location_id: str, evse_uid: str, document: Document) -> OwnObject:
+def put_own_evse(
+    node: Node, party: Party, location_id: str, evse_uid: str, document: Document, *, known: Known = None
+) -> OwnObject:
     """Add or replace an EVSE.
 
     Raises: LocationNotFound when there is no such location; InvalidParameters naming the field.
     """
-    return _change_evse(node, party, location_id, evse_uid, lambda stored: document)
+    return _change_evse(node, party, location_id, evse_uid, lambda stored: document, known)
 
 
-def patch_own_evse(node: Node, party: Party, location_id: str, evse_uid: str, patch: Document) -> OwnObject:
+def patch_own_evse(
+    node: Node, party: Party, location_id: str, evse_uid: str, patch: Document, *, known: Known = None
+) -> OwnObject:
     """Change the fields of an EVSE that are given.
 
     Raises: LocationNotFound; InvalidParameters when the result is no EVSE.
     """
     return _change_evse(
-        node, party, location_id, evse_uid, _patched(patch, {"uid": evse_uid}, "unknown EVSE")
+        node, party, location_id, evse_uid, _patched(patch, {"uid": evse_uid}, "unknown EVSE"), known
     )
 
 
 def put_own_connector(
-    node: Node, party: Party, location_id: str, evse_uid: str, connector_id: str, document: Document
+    node: Node,
+    party: Party,
+    location_id: str,
+    evse_uid: str,
+    connector_id: str,
+    document: Document,
+    *,
+    known: Known = None,
 ) -> OwnObject:
     """Add or replace a connector of an EVSE.
 
     Raises: LocationNotFound when there is no such EVSE; InvalidParameters naming the field.
     """
-    return _change_connector(node, party, (location_id, evse_uid, connector_id), lambda stored: document)
+    return _change_connector(
+        node, party, (location_id, evse_uid, connector_id), lambda stored: document, known
+    )
 
 
 def patch_own_connector(
-    node: Node, party: Party, location_id: str, evse_uid: str, connector_id: str, patch: Document
+    node: Node,
+    party: Party,
+    location_id: str,
+    evse_uid: str,
+    connector_id: str,
+    patch: Document,
+    *,
+    known: Known = None,
 ) -> OwnObject:
     """Change the fields of a connector that are given.
 
     Raises: LocationNotFound; InvalidParameters when the result is no connector.
     """
     propose = _patched(patch, {"id": connector_id}, "unknown connector")
-    return _change_connector(node, party, (location_id, evse_uid, connector_id), propose)
+    return _change_connector(node, party, (location_id, evse_uid, connector_id), propose, known)
+
+
+def keys_to_change(node: Node, party: Party, location_id: str, is_child: bool) -> list[Key]:
+    """What a change reads, for `known`; is_child: of an EVSE or a connector."""
+    ref = Ref(MODULE, *party, location_id)
+    if is_child:
+        return list(node.locations.keys_for_evse_change(ref))
+    lists = [partition_for_own(MODULE, party, hidden) for hidden in (False, True)]
+    return [key for name in lists for key in node.locations.keys_for_change(ref, name)]
 
 
 def _patched(patch: Document, ids_in_url: dict[str, str], unknown: str) -> Propose:
@@ -109,7 +144,7 @@ def _patched(patch: Document, ids_in_url: dict[str, str], unknown: str) -> Propo
     return propose
 
 
-def _change_location(node: Node, party: Party, location_id: str, propose: Propose) -> OwnObject:
+def _change_location(node: Node, party: Party, location_id: str, propose: Propose, known: Known) -> OwnObject:
     result: Document = {}
 
     def decide(current: StoredLocation | None) -> WriteLocation | None:
@@ -128,11 +163,13 @@ def _change_location(node: Node, party: Party, location_id: str, propose: Propos
         return partition_for_own(MODULE, party, hidden)
 
     ref = Ref(MODULE, *party, location_id)
-    change = node.locations.change(ref, decide, partition=list_of(False), source="")
+    change = node.locations.change(ref, decide, known, partition=list_of(False), source="")
     return OwnObject(result, change.created)
 
 
-def _change_evse(node: Node, party: Party, location_id: str, evse_uid: str, propose: Propose) -> OwnObject:
+def _change_evse(
+    node: Node, party: Party, location_id: str, evse_uid: str, propose: Propose, known: Known
+) -> OwnObject:
     result: Document = {}
 
     def rule(stored: Document | None) -> Document | None:
@@ -143,12 +180,14 @@ def _change_evse(node: Node, party: Party, location_id: str, evse_uid: str, prop
         return None if result == stored else result
 
     change = node.locations.change_evse(
-        Ref(MODULE, *party, location_id), evse_uid, changed_by(rule), source=""
+        Ref(MODULE, *party, location_id), evse_uid, changed_by(rule), known, source=""
     )
     return OwnObject(result, change.created)
 
 
-def _change_connector(node: Node, party: Party, ids: tuple[str, str, str], propose: Propose) -> OwnObject:
+def _change_connector(
+    node: Node, party: Party, ids: tuple[str, str, str], propose: Propose, known: Known
+) -> OwnObject:
     location_id, evse_uid, connector_id = ids
     result, created = Document(), False
 
@@ -164,5 +203,5 @@ def _change_connector(node: Node, party: Party, ids: tuple[str, str, str], propo
         validate(Connector, result)
         return None if result == stored else with_connector(evse, result)
 
-    node.locations.change_evse(Ref(MODULE, *party, location_id), evse_uid, changed_by(rule), source="")
+    node.locations.change_evse(Ref(MODULE, *party, location_id), evse_uid, changed_by(rule), known, source="")
     return OwnObject(result, created)

@@ -136,7 +136,7 @@ def _change_evse(
 def _ref(node: Node, request: Request) -> Ref:
     """The location that the URL names, once it is sure that the caller may touch it."""
     owner = owner_in_url(request)
-    check_owner(node.settings, request.caller, owner, "CPO")
+    check_owner(node.settings, request, owner, "CPO")
     return _named(request)
 
 

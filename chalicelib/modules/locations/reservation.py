@@ -10,19 +10,21 @@ Source: mobie-profile, Reserve a location id; plan 3.1
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chalicelib.errors import InvalidParameters, NotFound, ServerError
 from chalicelib.node import Node
 from chalicelib.partners.directory import Partner
+from chalicelib.partners.owners import known_owners, owners_key
 from chalicelib.protocol.message import Interface, Party, Reply, Request, Route, Routing
 from chalicelib.protocol.types import fold
+from chalicelib.storage.keys import Ref
 from chalicelib.storage.table import Conflict, Key, Put
 
 PROFILE = "ptmob"
 _PREFIX = "PRT"
-_TRIES = 8
+_TRIES = 100
 
 
 # -- the hub's side ----------------------------------------------------------------------------------
@@ -36,15 +38,19 @@ def post_reservation(node: Node, request: Request) -> Reply:
     if not request.caller.plays_as(party, "CPO"):
         raise NotFound(f"{party.country_code}/{party.party_id} is not a CPO of this partner")
     request.json_object()
-    request_key = Key(f"location-id-request#{request.caller.id}#{request.request_id}")
+    request_key = Key(f"location-id-request#{request.caller.id}#{party.key()}#{request.request_id}")
     earlier = node.table.get(request_key)
     return Reply(data={"id": earlier["id"] if earlier else _hand_out(node, party, request_key)})
 
 
 def _hand_out(node: Node, party: Party, request_key: Key) -> str:
+    owners = known_owners(node.table.get_many([owners_key("locations")]), "locations")
+    owners += [cpo for partner in node.directory.all() for cpo in partner.parties("CPO")]
     for _ in range(_TRIES):
         number = node.table.update(Key(f"location-ids#{_PREFIX}"), "ADD #given :one", {"one": 1})["given"]
         location_id = f"{_PREFIX}-{number:05d}"
+        if _is_used(node, location_id, owners):
+            continue
         reserved = reservation_key(location_id)
         try:
             node.table.transact(
@@ -59,6 +65,11 @@ def _hand_out(node: Node, party: Party, request_key: Key) -> str:
             if earlier is not None:
                 return str(earlier["id"])
     raise ServerError("no location id could be reserved, try again")
+
+
+def _is_used(node: Node, location_id: str, owners: Sequence[Party]) -> bool:
+    """Tell whether somebody's location has this id already, without having reserved it."""
+    return bool(node.table.get_many(Ref("locations", *owner, location_id).key for owner in owners))
 
 
 def reservation_key(location_id: str) -> Key:
@@ -76,7 +87,9 @@ def refuse_reserved_by_another(party: Party, location_id: str, reserved: Mapping
         raise InvalidParameters(f"{location_id!r} was reserved by another party", field="id")
 
 
-INTERFACE = Interface("locations", "RECEIVER", (Route("POST", "/{country_code}/{party_id}", post_reservation),))
+INTERFACE = Interface(
+    "locations", "RECEIVER", (Route("POST", "/{country_code}/{party_id}", post_reservation),)
+)
 
 
 # -- the CPO's side ----------------------------------------------------------------------------------

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
     from chalicelib.node import Node
     from chalicelib.protocol.message import Party
-    from chalicelib.storage.objects import Stored, Write
+    from chalicelib.storage.objects import Known, Stored, Write
+    from chalicelib.storage.table import Key
 
 MODULE = "tariffs"
 Document = dict[str, Any]
@@ -44,16 +45,20 @@ class OwnTariff(NamedTuple):
     created: bool
 
 
-def put_own_tariff(node: Node, party: Party, tariff_id: str, document: Document) -> OwnTariff:
+def put_own_tariff(
+    node: Node, party: Party, tariff_id: str, document: Document, *, known: Known = None
+) -> OwnTariff:
     """Create or replace a tariff of one of the node's parties.
 
     document: may leave out country_code, party_id, id and last_updated.
     Raises: InvalidParameters naming the field.
     """
-    return _change(node, party, tariff_id, lambda stored: document)
+    return _change(node, party, tariff_id, lambda stored: document, known)
 
 
-def patch_own_tariff(node: Node, party: Party, tariff_id: str, patch: Document) -> OwnTariff:
+def patch_own_tariff(
+    node: Node, party: Party, tariff_id: str, patch: Document, *, known: Known = None
+) -> OwnTariff:
     """Change the fields that are given.
 
     Partners are sent the whole tariff, for which there is no PATCH (TAR-03).
@@ -65,7 +70,7 @@ def patch_own_tariff(node: Node, party: Party, tariff_id: str, patch: Document) 
             raise NotFound("unknown tariff")
         return merge_patch(stored, patch)
 
-    return _change(node, party, tariff_id, patched)
+    return _change(node, party, tariff_id, patched, known)
 
 
 def delete_own_tariff(node: Node, party: Party, tariff_id: str) -> None:
@@ -82,8 +87,15 @@ def delete_own_tariff(node: Node, party: Party, tariff_id: str) -> None:
     node.objects.change(ref, remove, partition=partition_for_own(MODULE, party), source="")
 
 
+def keys_to_change(node: Node, party: Party, tariff_id: str) -> list[Key]:
+    """What a change reads, for `known`."""
+    return list(
+        node.objects.keys_for_change(Ref(MODULE, *party, tariff_id), partition_for_own(MODULE, party))
+    )
+
+
 def _change(
-    node: Node, party: Party, tariff_id: str, propose: Callable[[Document | None], Document]
+    node: Node, party: Party, tariff_id: str, propose: Callable[[Document | None], Document], known: Known
 ) -> OwnTariff:
     result: Document = {}
 
@@ -98,7 +110,7 @@ def _change(
         return None if result == stored else written(result)
 
     ref = Ref(MODULE, *party, tariff_id)
-    change = node.objects.change(ref, decide, partition=partition_for_own(MODULE, party), source="")
+    change = node.objects.change(ref, decide, known, partition=partition_for_own(MODULE, party), source="")
     return OwnTariff(result, change.created)
 
 

@@ -67,7 +67,7 @@ def delete_tariff(node: Node, request: Request) -> Reply:
 def _ref(node: Node, request: Request) -> Ref:
     """The tariff that the URL names, once it is sure that the caller may touch it."""
     owner = owner_in_url(request)
-    check_owner(node.settings, request.caller, owner, "CPO")
+    check_owner(node.settings, request, owner, "CPO")
     return Ref(MODULE, *owner, id_in_url(request, "tariff_id"))
 
 

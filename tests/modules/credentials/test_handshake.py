@@ -9,6 +9,7 @@ import pytest
 
 from chalicelib.modules.credentials import handshake
 from chalicelib.modules.credentials.handshake import HandshakeFailed
+from chalicelib.partners.answers import PartnerFault
 from chalicelib.partners.directory import PartnerRole
 from tests.nodes import Host, aws, make_network
 
@@ -65,7 +66,7 @@ def test_two_nodes_register_and_each_can_call_the_other(cpo: Host, hub: Host) ->
     assert (at_cpo.status, at_hub.status) == ("REGISTERED", "REGISTERED")
     assert cpo.call("GET", VERSIONS, _token_of(hub)).status == 200
     assert hub.call("GET", VERSIONS, _token_of(cpo)).status == 200
-    assert [method for method, _ in cpo.node.client.calls] == ["GET", "GET", "POST"]  # type: ignore[attr-defined]
+    assert [method for method, _ in getattr(cpo.node.client, "calls")] == ["GET", "GET", "POST"]  # noqa: B009
     assert {(e.identifier, e.role) for e in at_hub.endpoints} >= {
         ("credentials", "SENDER"),
         ("tariffs", "SENDER"),
@@ -129,7 +130,7 @@ def test_a_rotation_changes_both_tokens_and_kills_the_old_ones(cpo: Host, hub: H
 
 
 def test_a_rotation_whose_answer_got_lost_can_be_sent_again_with_the_old_token(cpo: Host, hub: Host) -> None:
-    """CRD-12, CRD-22: until the new token has been used once, the old one repeats its PUT and nothing else."""
+    """CRD-12, CRD-22: until the new one has been used, the old token repeats its PUT and nothing else."""
     _register(cpo, hub)
     old = _token_of(cpo)
     document = _document(cpo, _token_of(hub))
@@ -157,6 +158,63 @@ def test_a_rotation_that_breaks_leaves_the_old_pair_good(cpo: Host, hub: Host) -
     assert cpo.call("GET", VERSIONS, old_b).status == 200
     (stored,) = cpo.node.directory.all()
     assert len(stored.held_tokens) == 1
+
+
+def test_our_own_rotation_recovers_when_the_answer_got_lost(
+    cpo: Host, hub: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CRD-22: between two nodes of ours; the second try comes with the token that was replaced."""
+    partner = _register(cpo, hub)
+    exchange = handshake._exchange
+
+    def lose_the_answer(*arguments: Any) -> Any:
+        exchange(*arguments)
+        raise PartnerFault("did not answer in time", timed_out=True)
+
+    monkeypatch.setattr(handshake, "_exchange", lose_the_answer)
+    with pytest.raises(HandshakeFailed):
+        handshake.rotate(cpo.node, partner, "https://cpo.example/ocpi")
+    monkeypatch.undo()
+    (stored,) = cpo.node.directory.all()
+
+    handshake.rotate(cpo.node, stored, "https://cpo.example/ocpi")
+
+    assert hub.call("GET", VERSIONS, _token_of(cpo)).status == 200
+    assert cpo.call("GET", VERSIONS, _token_of(hub)).status == 200
+
+
+def test_a_replaced_token_cannot_lead_us_elsewhere(network: dict[str, Host]) -> None:
+    """It may have been replaced because it leaked."""
+    cpo, hub, emsp = network["cpo"], network["hub"], network["emsp"]
+    _register(cpo, hub)
+    old = _token_of(cpo)
+    hub.call("PUT", CREDENTIALS, old, _document(cpo, _token_of(hub)))
+
+    attack = _document(cpo, _invite(emsp)) | {"url": "https://emsp.example/ocpi/versions"}
+    answer = hub.call("PUT", CREDENTIALS, old, attack)
+
+    assert answer.status == 401
+    (stored,) = hub.node.directory.all()
+    assert stored.versions_url == "https://cpo.example/ocpi/versions"
+
+
+def test_a_partner_removed_during_a_handshake_leaves_no_token(cpo: Host, hub: Host) -> None:
+    _register(cpo, hub)
+    (seen,) = hub.node.directory.all()
+    token = hub.call("PUT", CREDENTIALS, _token_of(cpo), _document(cpo, _token_of(hub))).json["data"]["token"]
+
+    hub.node.directory.remove(seen)
+
+    assert hub.node.directory.all() == []
+    assert hub.call("GET", VERSIONS, token).status == 401
+
+
+def test_too_many_roles_are_refused(cpo: Host, hub: Host) -> None:
+    roles = [_role("CPO", f"{number:03}") for number in range(41)]
+
+    answer = hub.call("POST", CREDENTIALS, _invite(hub), _document(cpo) | {"roles": roles})
+
+    assert answer.json["status_code"] == 2001
 
 
 def test_both_sides_may_rotate_one_after_the_other(cpo: Host, hub: Host) -> None:

@@ -261,13 +261,24 @@ def test_another_party_s_location_is_out_of_reach(
     assert known.call("GET", *L1).data == location(evses=[evse("E1"), evse("E2")])
 
 
-def test_a_hub_pushes_for_its_clients(known: Door, doors: Doors) -> None:
+def test_a_hub_pushes_for_its_clients(doors: Doors) -> None:
     """Source: RTE-15, TRP-18"""
+    hub = doors("hub")
+    assert hub.call("PUT", *L1, document=location(evses=[evse("E1")])).codes == (201, 1000)
     patch = {"status": "CHARGING", "last_updated": T1}
 
-    assert doors("hub").call("PATCH", *E1, document=patch).codes == (200, 1000)
+    assert hub.call("PATCH", *E1, document=patch).codes == (200, 1000)
 
-    assert known.call("GET", *E1).data["status"] == "CHARGING"
+    assert hub.call("GET", *E1).data["status"] == "CHARGING"
+
+
+def test_nobody_speaks_for_a_party_that_is_a_partner_itself(known: Door, doors: Doors) -> None:
+    """Source: OWN-01: calling oneself a hub is not enough."""
+    patch = {"status": "CHARGING", "last_updated": T1}
+
+    assert doors("hub").call("PATCH", *E1, document=patch).codes == (404, 2001)
+
+    assert known.call("GET", *E1).data["status"] == "AVAILABLE"
 
 
 def test_an_emsp_owns_no_locations(doors: Doors) -> None:

@@ -1,0 +1,108 @@
+"""The CPO's CSMS, as a scenario plays it at a site of its own: it fetches commands, gives results, writes sessions.
+
+Another CSMS may be at work at the same CPO. It serves sites of its own and leaves alone what is at this
+one, as this one takes only the commands of its scenario.
+Source: OCPI 2.2.1 mod_commands_flow, mod_sessions; CMD-16, SES-10, SES-12
+"""
+
+from __future__ import annotations
+
+import secrets
+from functools import partial
+from typing import Any
+
+from certification.doors import Document, path_of
+from certification.own_objects import own, set_status, take_sites
+from certification.samples import session
+from certification.trial import Trial
+
+QUICK_POLL_S = 0.05
+
+
+class Csms:
+    """Serves one site of the CPO until the scenario ends."""
+
+    def __init__(self, trial: Trial) -> None:
+        self._trial = trial
+        (self.site_id,) = take_sites(trial, 1)
+        self._evses = own(trial, "locations", self.site_id)["evses"]
+        set_status(trial, self.site_id, str(self._evses[0]["uid"]), "AVAILABLE")
+        self._seen = {str(command["id"]) for command in self._pending()}
+
+    def place(self, evse: int = 0, connector: int = 0) -> Document:
+        """Name one of the site's connectors."""
+        found = self._evses[evse]
+        return {
+            "location_id": self.site_id,
+            "evse_uid": found["uid"],
+            "connector_id": found["connectors"][connector]["id"],
+        }
+
+    def wait_until_known(self) -> None:
+        """Wait until the eMSP knows the site, so that it can send commands there."""
+        self._trial.eventually(
+            f"the eMSP knows the site {self.site_id}",
+            lambda: self._trial.emsp.held("locations", self._trial.cpo.party, self.site_id),
+        )
+
+    # Commands
+
+    def fetch(self, name: str, **request: object) -> Document:
+        """Wait for a command whose request has these values."""
+        found: list[Document] = []
+        told = ", ".join(f"{field} {value}" for field, value in request.items())
+
+        def look() -> bool:
+            found[:] = self.pending(name, **request)
+            return bool(found)
+
+        self._trial.eventually(f"the CPO's CSMS finds {name} of {told} among the pending commands", look)
+        self._seen.update(str(command["id"]) for command in found)
+        return found[0]
+
+    def pending(self, name: str, **request: object) -> list[Document]:
+        """Return the pending commands whose request has these values, and that are new."""
+        return [
+            command
+            for command in self._pending()
+            if command.get("command") == name
+            and str(command.get("id")) not in self._seen
+            and request.items() <= _flat(command.get("request")).items()
+        ]
+
+    def report(self, command: Document, result: str) -> None:
+        """Give the result of a command."""
+        self._trial.cpo.ask("POST", path_of("commands", command["id"], "result"), {"result": result})
+
+    def look(self, command: Document) -> Document:
+        """Return a command as the CPO's door shows it now."""
+        found: Any = self._trial.cpo.ask("GET", path_of("commands", command["id"]))
+        return dict(found)
+
+    # Sessions
+
+    def start(self, token: Document, place: Document, **fields: object) -> str:
+        """Write a new session, which is COMPLETED when the scenario ends. Returns its id."""
+        session_id = f"CERT-{secrets.token_hex(8).upper()}"
+        end = partial(
+            self._trial.cpo.ask, "PATCH", path_of("sessions", session_id), {"status": "COMPLETED"},
+            (200, 404, 409, 422),
+        )  # fmt: skip
+        self._trial.afterwards(f"session {session_id} is COMPLETED", end)
+        body = session(token, place, **fields)
+        self._trial.cpo.ask("PUT", path_of("sessions", session_id), body, (201,))
+        return session_id
+
+    def change(self, session_id: str, method: str, body: Document) -> Document:
+        """PUT or PATCH a session. Returns it as the CPO's door shows it then."""
+        self._trial.cpo.ask(method, path_of("sessions", session_id), body, (200,))
+        return own(self._trial, "sessions", session_id)
+
+    def _pending(self) -> list[Document]:
+        return self._trial.cpo.list_all("/commands?state=PENDING")
+
+
+def _flat(request: Any) -> Document:
+    """Leave out of a request what cannot be compared by value alone, such as the token."""
+    fields = request if isinstance(request, dict) else {}
+    return {name: value for name, value in fields.items() if isinstance(value, str)}

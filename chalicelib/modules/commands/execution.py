@@ -1,0 +1,225 @@
+"""What a CPO does with a command: see whether it can be tried, store it, and have its CSMS told.
+
+Nothing is asked of the token (CMD-10). The answer is ACCEPTED only when the command is stored and queued,
+so it can no longer be lost; everything after that is the queue's (`worker.py`).
+
+The sender is told a timeout a little longer than the CSMS has, so that a TIMEOUT reaches it in time.
+
+Source: OCPI 2.2.1 mod_commands, Receiver Interface; CMD-05, CMD-07 … CMD-10, CMD-13, CMD-14, CMD-16
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.errors import InvalidParameters, UnknownLocation
+from chalicelib.modules.commands.incoming import claims_of, readable_id
+from chalicelib.modules.commands.objects import (
+    CONNECTOR_REQUIRED,
+    REJECTED,
+    UNKNOWN_RESERVATION,
+    UNKNOWN_SESSION,
+)
+from chalicelib.modules.commands.replies import accepted, refused, reply_of
+from chalicelib.modules.commands.reservations import find_reservation, own_id_for, reservation_item
+from chalicelib.modules.commands.rules import Direction, Outcome, Post, State
+from chalicelib.modules.commands.store import create, find_repeated, keys_to_create
+from chalicelib.modules.commands.tasks import send_owed, send_to_csms
+from chalicelib.modules.locations.objects import REMOVED
+from chalicelib.partners.starts import start_items, started
+from chalicelib.partners.visibility import viewer_of
+from chalicelib.protocol.json_text import read_json, write_json
+from chalicelib.protocol.types import fold, format_datetime
+from chalicelib.storage.keys import Ref
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from chalicelib.modules.commands.incoming import Incoming
+    from chalicelib.modules.commands.rules import Command
+    from chalicelib.node import Node
+    from chalicelib.protocol.message import Party, Reply, Request
+    from chalicelib.storage.objects import Stored
+    from chalicelib.storage.table import Item, Key
+
+HAND_ON = timedelta(seconds=5)
+"""How much longer than the CSMS's time the sender is told to wait."""
+
+REPEATED_S = 3
+
+_ENDED = frozenset({"COMPLETED", "INVALID"})
+
+
+def execute(node: Node, incoming: Incoming) -> Reply:
+    """Accept a command, or refuse it."""
+    known = incoming.request.snapshot
+    caller = incoming.request.caller
+    command = find_repeated(node, incoming.claims, caller.id, incoming.digest, known)
+    is_new = False
+    if command is None:
+        refusal, owner = _judge(node, incoming)
+        if refusal is not None:
+            return refusal
+        command, beside = _new_command(node, incoming, owner)
+        command, is_new = create(node, command, incoming.claims, beside, known)
+    _queue(node, command, is_new)
+    assert command.response is not None
+    return reply_of(command.response)
+
+
+def keys_of_execution(node: Node, request: Request, document: Mapping[str, Any]) -> list[Key]:
+    """What `execute` reads; to be read together with the caller's token."""
+    keys = keys_to_create(claims_of(request, document["response_url"]))
+    location_id, session_id = readable_id(document, "location_id"), readable_id(document, "session_id")
+    for party in _own_parties(node, request):
+        if location_id is not None:
+            keys += node.locations.keys_for_get(Ref("locations", *party, location_id))
+        if session_id is not None:
+            keys += node.objects.keys_for_get(Ref("sessions", *party, session_id))
+    return keys
+
+
+def _queue(node: Node, command: Command, is_new: bool) -> None:
+    """Queue what is to be done.
+
+    For a command that comes again as well, since its first coming may have ended between storing and
+    queueing; but later, when the CSMS is known to have it if it was queued.
+    """
+    if command.state != State.PENDING:
+        send_owed(node, command, delay_s=1)
+    elif not command.delivered_to:
+        send_to_csms(node, command, delay_s=0 if is_new else REPEATED_S)
+
+
+# -- can it be tried ---------------------------------------------------------------------------------
+
+
+def _judge(node: Node, incoming: Incoming) -> tuple[Reply | None, Party]:
+    """The refusal, None when the command can be tried; and the own party that it is for."""
+    parties = _own_parties(node, incoming.request)
+    if incoming.name == "STOP_SESSION":
+        return _judge_session(node, incoming, parties)
+    if incoming.name == "CANCEL_RESERVATION":
+        return None, parties[0]
+    return _judge_place(node, incoming, parties)
+
+
+def _judge_session(node: Node, incoming: Incoming, parties: Sequence[Party]) -> tuple[Reply | None, Party]:
+    for party in parties:
+        ref = Ref("sessions", *party, incoming.document["session_id"])
+        stored = node.objects.get(ref, incoming.request.snapshot)
+        if stored is None:
+            continue
+        if not _is_of_sender(stored, incoming):
+            return refused(REJECTED, None), party
+        has_ended = read_json(str(stored.body)).get("status") in _ENDED
+        return (refused(REJECTED, None) if has_ended else None), party
+    return refused(UNKNOWN_SESSION), parties[0]
+
+
+def _is_of_sender(stored: Stored, incoming: Incoming) -> bool:
+    """Whether a session is the sender's: shown to the caller, and behind a hub of that eMSP (CMD-08)."""
+    if viewer_of(incoming.request.caller, stored.partition) is None:
+        return False
+    sender = incoming.request.routing.sender
+    token = read_json(str(stored.body)).get("cdr_token") or {}
+    if sender is None or incoming.request.caller.plays_as(sender, "HUB") or "party_id" not in token:
+        return True
+    return (fold(token["country_code"]), fold(token["party_id"])) == (
+        fold(sender.country_code),
+        fold(sender.party_id),
+    )
+
+
+def _judge_place(node: Node, incoming: Incoming, parties: Sequence[Party]) -> tuple[Reply | None, Party]:
+    document, known = incoming.document, incoming.request.snapshot
+    for party in parties:
+        ref = Ref("locations", *party, document["location_id"])
+        if node.locations.get_header(ref, known) is None:
+            continue
+        evse = _find_evse(node, ref, document, known)
+        problem = None if evse is None else _problem_of(evse, incoming)
+        return (refused(REJECTED, problem) if problem is not None else None), party
+    return refused(REJECTED, UnknownLocation(field="location_id")), parties[0]
+
+
+def _find_evse(
+    node: Node, ref: Ref, document: Mapping[str, Any], known: Mapping[Key, Item]
+) -> dict[str, Any] | None:
+    """The EVSE that is named, empty when there is none such; None when none is named."""
+    uid = document.get("evse_uid")
+    if uid is None:
+        return None
+    stored = node.locations.get_evse(ref, uid, known)
+    evse: dict[str, Any] = read_json(str(stored.body)) if stored else {}
+    return {} if evse.get("status") == REMOVED else evse
+
+
+def _problem_of(evse: Mapping[str, Any], incoming: Incoming) -> UnknownLocation | None:
+    """What is wrong with the EVSE or connector that is named.
+
+    Raises: InvalidParameters when a connector must be named and is not (CMD-09).
+    """
+    if not evse:
+        return UnknownLocation("unknown EVSE", field="evse_uid")
+    connector_id = incoming.document.get("connector_id")
+    if connector_id is None:
+        if incoming.name == "START_SESSION" and CONNECTOR_REQUIRED in (evse.get("capabilities") or ()):
+            raise InvalidParameters("required at this EVSE", field="connector_id")
+        return None
+    if fold(connector_id) not in [fold(one["id"]) for one in evse["connectors"]]:
+        return UnknownLocation("unknown connector", field="connector_id")
+    return None
+
+
+def _own_parties(node: Node, request: Request) -> list[Party]:
+    """The CPO parties of this node that may be meant."""
+    own = [role.party for role in node.settings.roles if role.role == "CPO"]
+    to = request.routing.receiver
+    return [party for party in own if party.same_as(to)] or own
+
+
+# -- storing it --------------------------------------------------------------------------------------
+
+
+def _new_command(node: Node, incoming: Incoming, owner: Party) -> tuple[Command, list[Item]]:
+    """The command as it is to be stored, and what is to be stored beside it."""
+    now, document = node.clock(), incoming.document
+    time = node.settings.command_time
+    command = incoming.new_command(
+        node,
+        Direction.RECEIVED,
+        now + time,
+        addressee=owner,
+        response=accepted(math.ceil((time + HAND_ON).total_seconds())),
+    )
+    beside: list[Item] = []
+    if "reservation_id" in document:
+        reservation = find_reservation(node, command.partner_id, incoming.chooser, document["reservation_id"])
+        if incoming.name == "RESERVE_NOW":
+            own_id = own_id_for(node, reservation, document["location_id"])
+            command = command.changed(now, reservation_id=own_id)
+            beside.append(reservation_item(command, incoming.chooser, document))
+        elif reservation is None:
+            command = _unknown_reservation(command, node)
+        else:
+            command = command.changed(now, reservation_id=reservation.own_id)
+    if "token" in document:
+        start = started(
+            command.partner_id, command.id, now, document["location_id"], document.get("evse_uid")
+        )
+        beside += start_items(document["token"], document.get("authorization_reference"), start, now)
+    return command, beside
+
+
+def _unknown_reservation(command: Command, node: Node) -> Command:
+    """The result is known at once; it is given like every other (CMD-16)."""
+    outcome = Outcome(
+        result=UNKNOWN_RESERVATION,
+        body=write_json({"result": UNKNOWN_RESERVATION}),
+        at=format_datetime(node.clock()),
+        post=Post(),
+    )
+    return command.changed(node.clock(), state=State.COMPLETED, result=outcome)

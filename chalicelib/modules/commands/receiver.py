@@ -1,0 +1,84 @@
+"""The side that takes commands: a CPO, which tries them, or a hub, which hands them on.
+
+Here is what both ask of a command before anything else: that it is one, that its result may be posted
+where it says, and that its token is its sender's. `execution.py` and `relay.py` do the rest.
+
+Source: OCPI 2.2.1 mod_commands, Receiver Interface; CMD-01, CMD-02, CMD-12, TRP-23
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.errors import InvalidParameters, NotFound, OcpiError
+from chalicelib.modules.commands.execution import execute, keys_of_execution
+from chalicelib.modules.commands.incoming import Incoming
+from chalicelib.modules.commands.objects import COMMANDS, REJECTED
+from chalicelib.modules.commands.relay import keys_of_relay, relay
+from chalicelib.modules.commands.replies import may_use, refused
+from chalicelib.partners.client import belongs_to
+from chalicelib.partners.urls import Unresolvable, UrlPolicy
+from chalicelib.protocol.message import Interface, Reply, Request, Route
+from chalicelib.protocol.types import validate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from chalicelib.node import Node
+    from chalicelib.storage.table import Key
+
+MODULE = "commands"
+
+
+def post_command(node: Node, request: Request) -> Reply:
+    """Take a command: try it, or hand it on."""
+    name = request.path["command"]
+    if name not in COMMANDS:
+        raise NotFound("there is no such command")
+    document = request.json_object()
+    validate(COMMANDS[name], document)
+    check_response_url(node, request, document["response_url"])
+    token = document.get("token")
+    if token is not None and not may_use(request, token):
+        return refused(REJECTED, InvalidParameters("not a token of the sender", field="token.party_id"))
+    incoming = Incoming.of(node, request, name, document)
+    return execute(node, incoming) if _is_for_us(node, request) else relay(node, incoming)
+
+
+def check_response_url(node: Node, request: Request, url: str) -> None:
+    """See that the result may be posted there: to one of the caller's own hosts (TRP-23).
+
+    The addresses behind the host are judged when it is called.
+    Raises: InvalidParameters.
+    """
+    policy = UrlPolicy(node.settings.allow_loopback, resolve=lambda *_, **__: ())
+    with suppress(Unresolvable):
+        policy.check(url, field="response_url")
+    if not belongs_to(request.caller, url):
+        raise InvalidParameters(
+            "must be on a host (and port) of the caller's versions URL or endpoints", field="response_url"
+        )
+
+
+def _is_for_us(node: Node, request: Request) -> bool:
+    """Whether a CPO party of this node is meant; a node that is no hub is always meant itself."""
+    if not node.settings.plays("HUB"):
+        return True
+    to = request.routing.receiver
+    return to is not None and any(own.role == "CPO" and own.party.same_as(to) for own in node.settings.roles)
+
+
+def _keys(node: Node, request: Request) -> Sequence[Key]:
+    """What can be read ahead; a body that cannot be read is objected to when the caller is known."""
+    document: Any = {}
+    with suppress(OcpiError):
+        document = request.json_object()
+    if not isinstance(document.get("response_url"), str):
+        return ()
+    if _is_for_us(node, request):
+        return keys_of_execution(node, request, document)
+    return keys_of_relay(node, request, document)
+
+
+INTERFACE = Interface(MODULE, "RECEIVER", (Route("POST", "/{command}", post_command, _keys),), hands_on=True)

@@ -1,0 +1,123 @@
+"""What a hub does with a command: hand it to the CPO that has to try it, and answer what that answered.
+
+OCPI says nothing of response_url at a hub. The CPO is given one of the hub's own, because it holds no token
+for the eMSP; the original one is kept, and the result goes there, once, when it comes (`sender.py`).
+
+The CPO is the one that OCPI-to names; else the one that has the location, the session or the reservation.
+
+Source: OCPI 2.2.1 transport_and_format_message_routing; RTE-23, RTE-27 … RTE-31, RTE-33, CMD-20
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.errors import ConnectionProblem, HubError, InvalidParameters, UnknownLocation
+from chalicelib.modules.commands.handing_on import UNANSWERED, hand_on
+from chalicelib.modules.commands.incoming import claims_of
+from chalicelib.modules.commands.objects import REJECTED, UNKNOWN_SESSION
+from chalicelib.modules.commands.replies import refused, reply_of
+from chalicelib.modules.commands.reservations import find_reservation, reservation_item
+from chalicelib.modules.commands.rules import Command, Direction
+from chalicelib.modules.commands.store import create, find_repeated, keys_to_create
+from chalicelib.modules.commands.targets import Target, addressed_target, find_target, keys_to_find
+from chalicelib.partners.answers import PartnerError
+from chalicelib.partners.relaying import relayed_error
+from chalicelib.partners.visibility import viewer_of
+from chalicelib.protocol.message import Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from chalicelib.modules.commands.incoming import Incoming
+    from chalicelib.node import Node
+    from chalicelib.partners.directory import Partner
+    from chalicelib.protocol.message import Party, Request
+    from chalicelib.storage.table import Key
+
+
+def relay(node: Node, incoming: Incoming) -> Reply:
+    """Hand a command on and answer its receiver's answer.
+
+    Raises: UnknownReceiver, ReceiverTimeout, ConnectionProblem, HubError (CMD-20).
+    """
+    request = incoming.request
+    command = find_repeated(node, incoming.claims, request.caller.id, incoming.digest, request.snapshot)
+    if command is None:
+        target = _find_target(node, incoming)
+        if target is None:
+            return _refused(incoming)
+        if incoming.name == "STOP_SESSION" and not _may_stop(target, incoming):
+            return refused(REJECTED)
+        command = _create(node, incoming, target)
+    if command.response is not None:
+        return reply_of(command.response)
+    partner = node.directory.get(command.receiver_id)
+    if partner is None or not partner.is_registered:
+        raise ConnectionProblem
+    return _hand_on(node, command, partner, request)
+
+
+def keys_of_relay(node: Node, request: Request, document: Mapping[str, Any]) -> list[Key]:
+    """What `relay` reads first; to be read together with the caller's token."""
+    claims = claims_of(request, document["response_url"])
+    return [*keys_to_create(claims), *keys_to_find(_another(node, request))]
+
+
+def _hand_on(node: Node, command: Command, partner: Partner, request: Request) -> Reply:
+    try:
+        command = hand_on(node, command, partner, request.base_url)
+    except PartnerError as error:
+        return relayed_error(error)
+    except InvalidParameters as error:
+        raise HubError(f"the receiver's answer is no CommandResponse: {error}") from error
+    assert command.response is not None
+    return reply_of(command.response)
+
+
+def _create(node: Node, incoming: Incoming, target: Target) -> Command:
+    command = incoming.new_command(
+        node,
+        Direction.RELAYED,
+        node.clock() + UNANSWERED,
+        receiver_id=target.partner_id,
+        addressee=target.party,
+    )
+    document = incoming.document
+    beside = [reservation_item(command, incoming.chooser, document)] if incoming.name == "RESERVE_NOW" else []
+    command, _ = create(node, command, incoming.claims, beside, incoming.request.snapshot)
+    return command
+
+
+def _find_target(node: Node, incoming: Incoming) -> Target | None:
+    """Whom the command is for; None when nobody here has what it names."""
+    known, to = incoming.request.snapshot, _another(node, incoming.request)
+    if to is not None:
+        return addressed_target(to, known)
+    if incoming.name != "CANCEL_RESERVATION":
+        return find_target(node, incoming.document, known)
+    reservation_id = incoming.document["reservation_id"]
+    reservation = find_reservation(node, incoming.request.caller.id, incoming.chooser, reservation_id)
+    if reservation is None or reservation.addressee is None:
+        return None
+    return Target(reservation.receiver_id, reservation.addressee)
+
+
+def _another(node: Node, request: Request) -> Party | None:
+    """The party that OCPI-to names, unless that is the hub itself: then the content tells."""
+    to = request.routing.receiver
+    return None if to is None or node.settings.owns(to) else to
+
+
+def _refused(incoming: Incoming) -> Reply:
+    if incoming.name == "STOP_SESSION":
+        return refused(UNKNOWN_SESSION)
+    if incoming.name == "CANCEL_RESERVATION":
+        # Spec: there is no CommandResponseType for it, and nobody whose result could be handed on.
+        return refused(REJECTED)
+    return refused(REJECTED, UnknownLocation(field="location_id"))
+
+
+def _may_stop(target: Target, incoming: Incoming) -> bool:
+    """Whether a session that this hub has is the caller's (CMD-08)."""
+    return target.item is None or viewer_of(incoming.request.caller, target.item["lp"]) is not None

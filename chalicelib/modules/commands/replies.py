@@ -1,0 +1,55 @@
+"""What is answered to a command at once.
+
+Source: OCPI 2.2.1 mod_commands_commandresponse_object; CMD-03, CMD-04, CMD-07, CMD-12
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.modules.commands.objects import ACCEPTED, REJECTED
+from chalicelib.modules.commands.rules import Response
+from chalicelib.protocol.json_text import JsonText, write_json
+from chalicelib.protocol.message import ABSENT, Party, Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from chalicelib.errors import OcpiError
+    from chalicelib.protocol.message import Request
+
+
+def accepted(timeout_s: int) -> Response:
+    """The command will be tried; a result comes within so many seconds."""
+    return Response(
+        result=ACCEPTED,
+        timeout=timeout_s,
+        body=write_json({"result": ACCEPTED, "timeout": timeout_s}),
+    )
+
+
+def refused(result: str = REJECTED, error: OcpiError | None = None) -> Reply:
+    """The command will not be tried, with the error's code and text beside the data (CMD-07)."""
+    # Spec: `timeout` is required, also where no result is to come.
+    data = {"result": result, "timeout": 0}
+    if error is None:
+        return Reply(data=data)
+    return Reply(data=data, status_code=error.status_code, status_message=str(error))
+
+
+def reply_of(response: Response) -> Reply:
+    """An answer that was given before, or by somebody else."""
+    data: Any = JsonText(response.body) if response.body else ABSENT
+    return Reply(data, response.http_status, response.status_code, response.status_message)
+
+
+def may_use(request: Request, token: Mapping[str, Any]) -> bool:
+    """Tell whether a token belongs to who sent the command (CMD-12).
+
+    Whether it is valid, or known at all, is not asked: the eMSP has authorized it (CMD-10).
+    """
+    owner = Party(token["country_code"], token["party_id"])
+    caller, sender = request.caller, request.routing.sender
+    if not caller.is_hub:
+        return caller.plays_as(owner)
+    return sender is None or caller.plays_as(sender, "HUB") or owner.same_as(sender)

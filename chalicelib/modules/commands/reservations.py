@@ -1,0 +1,79 @@
+"""Reservations: which command made one, under the id that its sender chose.
+
+Two eMSPs may choose the same id, so it is looked up together with its sender, and a charge point is told
+an id of this node's own instead. The same id for the same location again is the same reservation,
+replaced (CMD-13); for another location it is another one, and the id means that one from then on.
+
+Source: OCPI 2.2.1 mod_commands_reservenow_object; CMD-13 … CMD-15
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from chalicelib.protocol.message import Party
+from chalicelib.protocol.types import fold, parse_datetime
+from chalicelib.storage.table import Item, Key
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from chalicelib.modules.commands.rules import Command
+    from chalicelib.node import Node
+
+_KEPT = timedelta(days=2)
+_LONGEST = timedelta(days=365)
+
+
+class Reservation(NamedTuple):
+    """A reservation as its sender may mean it later.
+
+    own_id: the id that the CSMS is told. receiver_id, addressee: whom its RESERVE_NOW was handed on to.
+    """
+
+    own_id: str
+    location_id: str
+    receiver_id: str
+    addressee: Party | None
+
+
+def find_reservation(
+    node: Node, partner_id: str, chooser: Party | None, reservation_id: str
+) -> Reservation | None:
+    """The reservation that a sender means; None when it made none of this id. One call.
+
+    partner_id: who sends. chooser: the party, where one partner speaks for several.
+    """
+    item = node.table.get(_key(partner_id, chooser, reservation_id))
+    if item is None:
+        return None
+    country_code, _, party_id = item["addressee"].partition("*")
+    addressee = Party(country_code, party_id) if party_id else None
+    return Reservation(item["own_id"], item["location_id"], item["receiver_id"], addressee)
+
+
+def own_id_for(node: Node, known: Reservation | None, location_id: str) -> str:
+    """The id that the CSMS is to be told of a reservation."""
+    is_same = known is not None and fold(known.location_id) == fold(location_id)
+    return known.own_id if known is not None and is_same else node.new_id()
+
+
+def reservation_item(command: Command, chooser: Party | None, document: Mapping[str, Any]) -> Item:
+    """The item to be written with a RESERVE_NOW. chooser: as in `find_reservation`."""
+    key = _key(command.partner_id, chooser, document["reservation_id"])
+    addressee = command.addressee
+    ends = min(parse_datetime(document["expiry_date"]), parse_datetime(command.received) + _LONGEST)
+    return {
+        "pk": key.pk,
+        "sk": key.sk,
+        "own_id": command.reservation_id,
+        "location_id": document["location_id"],
+        "receiver_id": command.receiver_id,
+        "addressee": f"{addressee.country_code}*{addressee.party_id}" if addressee else "",
+        "expires_at": int((ends + _KEPT).timestamp()),
+    }
+
+
+def _key(partner_id: str, chooser: Party | None, reservation_id: str) -> Key:
+    return Key(f"reservation#{partner_id}#{chooser.key() if chooser else ''}#{fold(reservation_id)}")

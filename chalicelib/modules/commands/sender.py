@@ -1,0 +1,62 @@
+"""The side that sent a command: where its result comes to.
+
+The URL is one that this node made for the command (`handing_on.py`), and only the partner that the command
+was handed to may use it. The result is a bare object; one in an envelope is taken as well (TRP-22).
+
+Source: OCPI 2.2.1 mod_commands, Sender Interface; CMD-06, CMD-15 … CMD-18, RTE-33
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.errors import NotFound
+from chalicelib.modules.commands.objects import CommandResult
+from chalicelib.modules.commands.rules import State, with_result
+from chalicelib.modules.commands.store import MODULE, change, find, key_of, partition_of
+from chalicelib.modules.commands.tasks import send_owed
+from chalicelib.protocol.json_text import write_json
+from chalicelib.protocol.message import Interface, Reply, Request, Route
+from chalicelib.protocol.types import validate
+from chalicelib.storage import counters
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from chalicelib.node import Node
+    from chalicelib.storage.table import Key
+
+
+def post_result(node: Node, request: Request) -> Reply:
+    """Take a result; a hub has it handed on."""
+    command_id = request.path["command_id"]
+    command = find(node, command_id, request.snapshot)
+    if command is None or command.receiver_id != request.caller.id:
+        raise NotFound("no command of this id was sent to the caller")
+    if command.command != request.path["command"]:
+        raise NotFound("the command of this id is another one")
+    document = _without_envelope(request.json_object())
+    result = validate(CommandResult, document).result
+    now, body = node.clock(), write_json(document)
+    command = change(
+        node, command_id, lambda current: with_result(current, result, body, now), request.snapshot
+    )
+    send_owed(node, command)
+    return Reply()
+
+
+def _without_envelope(document: dict[str, Any]) -> dict[str, Any]:
+    data = document.get("data")
+    return data if "result" not in document and isinstance(data, dict) else document
+
+
+def _keys(node: Node, request: Request) -> Sequence[Key]:
+    lists = [partition_of(state) for state in (State.PENDING, State.COMPLETED)]
+    command_id = request.path["command_id"]
+    command = [key_of(command_id)] if len(command_id) <= 100 else []
+    return [*command, *(counters.root_key(name) for name in lists)]
+
+
+INTERFACE = Interface(
+    MODULE, "SENDER", (Route("POST", "/{command}/{command_id}", post_result, _keys),), hands_on=True
+)

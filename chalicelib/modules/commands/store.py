@@ -1,0 +1,203 @@
+"""Commands in the table: made once however often they come, changed by rules, listed by state.
+
+A command is an object like others: one item, in the list of its state, so that what is PENDING is read
+without reading what has ended. In the transaction that makes it stand as well
+
+- two claims, by X-Request-ID and by response_url: a command that comes again finds the first one;
+- what its kind has to leave behind, such as a reservation.
+
+Claims name the partner inside and not in their key, so that they are read together with the caller's
+token, before it is known who calls.
+
+Source: DESIGN.md, A command; CMD-05, TRN-20
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from chalicelib.errors import NotFound
+from chalicelib.modules.commands.rules import REPEATED_REQUEST, REPEATED_URL, Command, State
+from chalicelib.protocol.json_text import JsonText, write_json
+from chalicelib.protocol.message import Party
+from chalicelib.protocol.types import format_datetime, parse_datetime
+from chalicelib.storage import counters
+from chalicelib.storage.items import new_version, next_place, sortable
+from chalicelib.storage.keys import Ref
+from chalicelib.storage.objects import Known, Stored, Write, object_item
+from chalicelib.storage.retry import attempts
+from chalicelib.storage.table import Conflict, Item, Key, Operation, Put
+
+if TYPE_CHECKING:
+    from chalicelib.node import Node
+
+MODULE = "commands"
+
+Rule = Callable[[Command], Command | None]
+"""From what a command is to what it becomes; None when nothing changes."""
+
+
+class Claim(NamedTuple):
+    """A name under which the same command is recognised, for a while."""
+
+    key: Key
+    lasts: timedelta
+
+
+def claim_by_request(sender: Party | None, request_id: str) -> Claim:
+    """The claim of an X-Request-ID. sender: as the OCPI-from headers name it."""
+    name = _digest(sender.key() if sender else "", request_id)
+    return Claim(Key(f"command-request#{name}"), REPEATED_REQUEST)
+
+
+def claim_by_url(response_url: str) -> Claim:
+    """The claim of a response_url.
+
+    Spec: it is only advised to be unique (mod_commands_msp_post_method), so a claim is short, and a command
+    that reads otherwise is another one under the same URL.
+    """
+    return Claim(Key(f"command-url#{_digest(response_url)}"), REPEATED_URL)
+
+
+def partition_of(state: State) -> str:
+    """The list that commands of a state stand in."""
+    return f"{MODULE}#{state.value}"
+
+
+def keys_to_create(claims: Iterable[Claim]) -> list[Key]:
+    """What `create` reads; to be read together with the caller's token."""
+    return [*(claim.key for claim in claims), counters.root_key(partition_of(State.PENDING))]
+
+
+def find_repeated(
+    node: Node, claims: Iterable[Claim], partner_id: str, digest: str, known: Known = None
+) -> Command | None:
+    """The command that came before, if this is the same one of the same partner.
+
+    digest: as `digest_of` tells. One call when there is one, if `known` has the claims.
+    """
+    claims = list(claims)
+    items = node.table.read([claim.key for claim in claims], known)
+    for claim in claims:
+        item = items.get(claim.key)
+        if item and _repeats(item, claim, partner_id, digest, node.clock()):
+            return find(node, item["command_id"])
+    return None
+
+
+def create(
+    node: Node,
+    command: Command,
+    claims: Sequence[Claim],
+    beside: Iterable[Item] = (),
+    known: Known = None,
+) -> tuple[Command, bool]:
+    """Store a new command with its claims, or find the one that it repeats.
+
+    beside: items that are written with it. Returns the stored command, and whether it is new.
+    """
+    ref, partition = _ref(command.id), partition_of(command.state)
+    beside = list(beside)
+    for attempt in attempts():
+        snapshot = None if attempt else known
+        repeated = find_repeated(node, claims, command.partner_id, command.digest, snapshot)
+        if repeated is not None:
+            return repeated, False
+        keys = [*(claim.key for claim in claims), counters.root_key(partition)]
+        items = node.table.read(keys, snapshot)
+        place = next_place(node.table, None, partition, sortable(command.last_updated), items)
+        item = object_item(ref, _written(command), place, new_version(None, node.clock()), "")
+        operations: list[Operation] = [Put(item, "attribute_not_exists(#pk)")]
+        operations += [_claim(claim, command, items.get(claim.key), node.clock()) for claim in claims]
+        operations += [Put(other) for other in beside]
+        try:
+            node.table.transact([*operations, *counters.changes(None, place)])
+        except Conflict:
+            continue
+        return command, True
+    raise AssertionError("attempts() raises")
+
+
+def find(node: Node, command_id: str, known: Known = None) -> Command | None:
+    """A command by its id; None when there is none."""
+    stored = node.objects.get(_ref(command_id), known) if _is_id(command_id) else None
+    return read_command(stored.body) if stored else None
+
+
+def change(node: Node, command_id: str, rule: Rule, known: Known = None) -> Command:
+    """Change a command by a rule, again if something came between; returns it as it is now.
+
+    What the rule raises passes through. Raises: NotFound.
+    """
+    result: Command | None = None
+
+    def decide(current: Stored | None) -> Write | None:
+        nonlocal result
+        if current is None:
+            raise NotFound("unknown command")
+        result = read_command(current.body)
+        after = rule(result)
+        result = after or result
+        return None if after is None else _written(after)
+
+    if not _is_id(command_id):
+        raise NotFound("unknown command")
+    node.objects.change(_ref(command_id), decide, known, partition=partition_of(State.PENDING), source="")
+    assert result is not None
+    return result
+
+
+def key_of(command_id: str) -> Key:
+    """Key of a command's item; to be read ahead."""
+    return _ref(command_id).key
+
+
+def read_command(body: str) -> Command:
+    """Read a stored command."""
+    return Command.model_validate_json(str(body))
+
+
+def digest_of(command: str, document: Mapping[str, Any]) -> str:
+    """Tells whether two commands read the same, wherever their results are to go."""
+    return _digest(command, write_json({**document, "response_url": ""}))
+
+
+def _written(command: Command) -> Write:
+    body = JsonText(command.model_dump_json(exclude_defaults=True))
+    return Write(body, command.last_updated, partition_of(command.state))
+
+
+def _claim(claim: Claim, command: Command, before: Item | None, now: datetime) -> Put:
+    item = {
+        "pk": claim.key.pk,
+        "sk": claim.key.sk,
+        "command_id": command.id,
+        "partner_id": command.partner_id,
+        "digest": command.digest,
+        "at": format_datetime(now),
+        "expires_at": int((now + claim.lasts).timestamp()),
+    }
+    if before is None:
+        return Put(item, "attribute_not_exists(#pk)")
+    return Put(item, "#command_id = :before", {"before": before["command_id"]})
+
+
+def _repeats(item: Item, claim: Claim, partner_id: str, digest: str, now: datetime) -> bool:
+    is_same = item["partner_id"] == partner_id and item["digest"] == digest
+    return is_same and now - parse_datetime(item["at"]) < claim.lasts
+
+
+def _ref(command_id: str) -> Ref:
+    # Commands have no owner: their ids are this node's own, unique by themselves.
+    return Ref(MODULE, "", "", command_id)
+
+
+def _is_id(text: str) -> bool:
+    return 0 < len(text) <= 100 and text.isascii() and text.isprintable()
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()

@@ -1,0 +1,95 @@
+"""To whom a command is to be handed: the partner that has its location, or its session.
+
+A command names a location or a session by an id that is unique only together with its CPO. Where the CPO
+is not named as well, everything that this node received is looked through: the owners that it knows, in
+one read, and only when nothing is found the parties of its partners as well, since an owner that is new
+in this second may not be remembered yet (`partners/owners.py`).
+
+Source: OCPI 2.2.1 transport_and_format_message_routing, open routing; RTE-23, RTE-27, OWN-02
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from chalicelib.errors import InvalidParameters, UnknownReceiver
+from chalicelib.partners.directory import claim_key
+from chalicelib.partners.owners import known_owners, owners_key
+from chalicelib.storage.keys import Ref
+from chalicelib.storage.table import Item, Key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from chalicelib.node import Node
+    from chalicelib.protocol.message import Party
+
+_MODULES = {"location_id": "locations", "session_id": "sessions"}
+
+
+class Target(NamedTuple):
+    """Whom a command is for: the CPO's party, and the partner by which it is reached.
+
+    item: the stored location or session that led there, None when the party was named.
+    """
+
+    partner_id: str
+    party: Party
+    item: Mapping[str, Any] | None = None
+
+
+def keys_to_find(addressee: Party | None = None) -> list[Key]:
+    """What `addressed_target`, or else `find_target`, looks at; to be read with the caller's token."""
+    if addressee is not None:
+        return [claim_key(addressee, "CPO")]
+    return [owners_key(module) for module in _MODULES.values()]
+
+
+def find_target(
+    node: Node,
+    document: Mapping[str, Any],
+    known: Mapping[Key, Item],
+    party: Party | None = None,
+    named_by: str = "OCPI-to-party-id",
+) -> Target | None:
+    """The partner that has the location or session of a command; None when nobody has.
+
+    party: the CPO, where it is known. named_by: the field by which it can be named.
+    Raises: InvalidParameters when two CPOs have one of this id, so that the CPO has to be named.
+    """
+    name = next(name for name in _MODULES if name in document)
+    module, object_id = _MODULES[name], document[name]
+    # Whose sessions there may be, have locations as well.
+    owners = [party] if party else [*known_owners(known, module), *known_owners(known, "locations")]
+    found = _existing(node, module, object_id, owners)
+    if not found and party is None:
+        found = _existing(node, module, object_id, _parties_of_partners(node))
+    if len(found) > 1:
+        names = ", ".join(target.party.key() for target in found)
+        raise InvalidParameters(f"required, because several have one of this id: {names}", field=named_by)
+    return found[0] if found else None
+
+
+def addressed_target(party: Party, known: Mapping[Key, Item]) -> Target:
+    """The partner that plays a CPO. known: has the party's claim.
+
+    Raises: UnknownReceiver when nobody here plays it (RTE-27).
+    """
+    claim = known.get(claim_key(party, "CPO"))
+    if claim is None:
+        raise UnknownReceiver(f"no CPO {party.country_code}/{party.party_id} is connected to this hub")
+    return Target(claim["partner_id"], party)
+
+
+def _existing(node: Node, module: str, object_id: str, owners: Iterable[Party]) -> list[Target]:
+    party_by_key = {Ref(module, *party, object_id).key: party for party in owners}
+    items = node.table.get_many(party_by_key) if party_by_key else {}
+    return [
+        Target(items[key]["src"], party, items[key])
+        for key, party in party_by_key.items()
+        if key in items and items[key]["src"]
+    ]
+
+
+def _parties_of_partners(node: Node) -> list[Party]:
+    return [party for partner in node.directory.all() for party in partner.parties("CPO")]

@@ -1,0 +1,46 @@
+"""What has to be done about a command next, put on the queue.
+
+Each task is safe to be queued twice: what it does depends on the command's state alone.
+
+Source: DESIGN.md, A command
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from chalicelib.modules.commands.rules import is_waiting
+from chalicelib.queues import CommandTask
+
+if TYPE_CHECKING:
+    from chalicelib.modules.commands.rules import Command
+    from chalicelib.node import Node
+
+
+def send_to_csms(node: Node, command: Command, delay_s: int) -> None:
+    """Have the CSMS told, and the deadline watched."""
+    deliver = CommandTask(what="DELIVER", command_id=command.id, delay_s=delay_s)
+    node.queues.send_command_tasks(deliver, deadline_task(node, command))
+
+
+def watch_deadline(node: Node, command: Command) -> None:
+    """Have the deadline watched."""
+    node.queues.send_command_tasks(deadline_task(node, command))
+
+
+def send_owed(node: Node, command: Command, delay_s: int = 0) -> None:
+    """Have the results posted that are still to be posted; nothing is queued when there are none."""
+    tasks = []
+    if is_waiting(command.result):
+        tasks.append(CommandTask(what="RESULT", command_id=command.id, delay_s=delay_s))
+    if is_waiting(command.cancellation):
+        tasks.append(CommandTask(what="CANCELLATION", command_id=command.id, delay_s=delay_s))
+    if tasks:
+        node.queues.send_command_tasks(*tasks)
+
+
+def deadline_task(node: Node, command: Command) -> CommandTask:
+    """The task that comes when the deadline has passed."""
+    left = (command.is_overdue_at - node.clock()).total_seconds()
+    return CommandTask(what="DEADLINE", command_id=command.id, delay_s=max(math.ceil(left), 0))

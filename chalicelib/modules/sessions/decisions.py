@@ -1,0 +1,67 @@
+"""What may become of a received session: decisions that the store asks for, again if something changed.
+
+What is older than what is stored was overtaken on its way: it is answered like any other and changes
+nothing (LOC-14's house rule, for every module). Sessions are never deleted.
+
+Source: OCPI 2.2.1 mod_sessions, Receiver Interface; SES-04 … SES-08, SES-15
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from chalicelib.errors import NotFound
+from chalicelib.modules.own_objects import reads_as
+from chalicelib.modules.sessions.rules import is_final, patch_session, refuse_change_of_final
+from chalicelib.protocol.json_text import JsonText, read_json, write_json
+from chalicelib.protocol.types import sort_key
+from chalicelib.storage.objects import Decide, Stored, Write, is_stale
+
+Document = dict[str, Any]
+ListOf = Callable[[Document], str]
+"""The store's list that a session belongs into."""
+
+
+def written(document: Document, partition: str) -> Write:
+    """Store a valid session."""
+    return Write(JsonText(write_json(document)), document["last_updated"], partition)
+
+
+def replace_by(document: Document, list_of: ListOf) -> Decide:
+    """Create or replace, unless the stored one is newer, or final (SES-04)."""
+
+    def decide(current: Stored | None) -> Write | None:
+        if current is None:
+            return written(document, list_of(document))
+        return _unless_final(current, document, list_of)
+
+    return decide
+
+
+def patched_by(patch: Document, may_change: Callable[[Stored], bool], list_of: ListOf) -> Decide:
+    """Change the fields that a PATCH names and add its periods (SES-05).
+
+    may_change: tells whether a stored session is any business of the caller's.
+    Raises: NotFound when there is no such session.
+    """
+
+    def decide(current: Stored | None) -> Write | None:
+        if current is None or not may_change(current):
+            raise NotFound("unknown session")
+        session = patch_session(read_json(str(current.body)), patch)
+        return _unless_final(current, session, list_of)
+
+    return decide
+
+
+def _unless_final(current: Stored, session: Document, list_of: ListOf) -> Write | None:
+    """Raises: InvalidParameters for news of a session that is final."""
+    if is_stale(current, session["last_updated"]):
+        return None
+    stored = read_json(str(current.body))
+    if not is_final(stored):
+        return written(session, list_of(session))
+    if sort_key(session["last_updated"]) == current.last_updated or reads_as(session, stored):
+        return None
+    raise refuse_change_of_final()

@@ -1,0 +1,141 @@
+"""The node's own sessions, as the operator's CSMS writes them; a partner hears of it by the table's stream.
+
+Who that is is found out when the session is new (`token_owners.py`) and stays so as long as its token does:
+what a partner was told of once it is told of to the end. Only a session that nobody hears of is looked at
+again.
+
+The operator may leave out ids and times. A session that becomes ACTIVE starts now, and one that becomes
+COMPLETED ends now, unless it says otherwise (SES-12).
+
+Source: OCPI 2.2.1 mod_sessions, Push model, Session Object; SES-05, SES-10 … SES-16
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from chalicelib.errors import NotFound
+from chalicelib.modules.client_owned_objects import check_identity
+from chalicelib.modules.own_objects import timed, with_ids
+from chalicelib.modules.sessions.decisions import written
+from chalicelib.modules.sessions.objects import ACTIVE, COMPLETED, PENDING, RESERVATION, Session
+from chalicelib.modules.sessions.rules import (
+    has_same_token,
+    is_final,
+    merged,
+    refuse_change_of_final,
+    tolerated,
+    with_cdr_token,
+)
+from chalicelib.partners.private_lists import remember_list
+from chalicelib.partners.token_owners import find_viewer
+from chalicelib.partners.visibility import partition_for_viewer
+from chalicelib.protocol.json_text import read_json
+from chalicelib.protocol.types import format_datetime, validate
+from chalicelib.storage.keys import Ref
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from chalicelib.node import Node
+    from chalicelib.protocol.message import Party
+    from chalicelib.storage.objects import Stored, Write
+
+MODULE = "sessions"
+Document = dict[str, Any]
+Propose = Callable[[Document | None], Document]
+"""From what is stored to what shall be there."""
+
+
+class OwnSession(NamedTuple):
+    """A session as it is stored now, and whether it is new."""
+
+    document: Document
+    created: bool
+
+
+def put_own_session(node: Node, party: Party, session_id: str, document: Document) -> OwnSession:
+    """Create or replace a session of one of the node's parties, charging periods included.
+
+    document: may leave out country_code, party_id, id and last_updated.
+    Raises: InvalidParameters naming the field; `status` when the session is COMPLETED and would change.
+    """
+    return _change(node, party, session_id, lambda stored: tolerated(document))
+
+
+def patch_own_session(node: Node, party: Party, session_id: str, patch: Document) -> OwnSession:
+    """Change the fields that are given, and add the charging periods that are not there yet.
+
+    Raises: NotFound; InvalidParameters as for a PUT.
+    """
+
+    def patched(stored: Document | None) -> Document:
+        if stored is None:
+            raise NotFound("unknown session")
+        check_identity(patch, country_code=party.country_code, party_id=party.party_id, id=session_id)
+        return _started(stored, merged(stored, tolerated(patch)), patch, node.clock())
+
+    return _change(node, party, session_id, patched)
+
+
+def _change(node: Node, party: Party, session_id: str, propose: Propose) -> OwnSession:
+    ref = Ref(MODULE, *party, session_id)
+    items = node.table.get_many(node.objects.keys_for_get(ref))
+    stored = node.objects.get(ref, items)
+    proposed = _complete(stored, propose, ref, node.clock())
+    partition = _list_to_stay_in(stored, proposed, party)
+    if partition is None:
+        partition = partition_for_viewer(MODULE, party, find_viewer(node, proposed))
+    result = proposed
+
+    def decide(current: Stored | None) -> Write | None:
+        nonlocal result
+        result = _complete(current, propose, ref, node.clock())
+        if current is not None and result == read_json(str(current.body)):
+            return None
+        return written(result, _list_to_stay_in(current, result, party) or partition)
+
+    change = node.objects.change(ref, decide, items, partition=partition, source="")
+    before, after = change.before, change.after
+    if after is not None and (before is None or before.partition != after.partition):
+        remember_list(node.table, after.partition)
+    return OwnSession(result, change.created)
+
+
+def _complete(current: Stored | None, propose: Propose, ref: Ref, now: datetime) -> Document:
+    """The session as it shall be, with what was left out.
+
+    Raises: InvalidParameters when it is none, or when what is stored is final and differs.
+    """
+    stored: Document | None = read_json(str(current.body)) if current else None
+    proposed = with_cdr_token(propose(stored))
+    named = with_ids(proposed, stored, country_code=ref.country_code, party_id=ref.party_id, id=ref.id)
+    session = timed(_ended(named, stored, now), stored, now)
+    validate(Session, session)
+    if stored is not None and is_final(stored) and session != stored:
+        raise refuse_change_of_final()
+    return session
+
+
+def _started(stored: Document, session: Document, patch: Document, now: datetime) -> Document:
+    """What becomes ACTIVE starts at that moment (SES-12)."""
+    begins = stored["status"] in (PENDING, RESERVATION) and session.get("status") == ACTIVE
+    if begins and patch.get("start_date_time") is None:
+        return {**session, "start_date_time": format_datetime(now)}
+    return session
+
+
+def _ended(session: Document, stored: Document | None, now: datetime) -> Document:
+    """What becomes COMPLETED ends at that moment; what has been it before, when it did."""
+    if session.get("status") != COMPLETED or session.get("end_date_time") is not None:
+        return session
+    before = stored.get("end_date_time") if stored is not None and is_final(stored) else None
+    return {**session, "end_date_time": before or format_datetime(now)}
+
+
+def _list_to_stay_in(current: Stored | None, session: Document, party: Party) -> str | None:
+    """The list that a session stands in, unless it is another's now, or nobody's."""
+    if current is None or current.partition == partition_for_viewer(MODULE, party, None):
+        return None
+    return current.partition if has_same_token(read_json(str(current.body)), session) else None

@@ -1,0 +1,133 @@
+"""The side that takes sessions: an eMSP's copy, or a hub's, which passes them on to the token's eMSP only.
+
+A session is private, so a hub that speaks for owners is answered only with what came from itself: what a
+directly connected CPO has sent is none of its business.
+
+Source: OCPI 2.2.1 mod_sessions, Receiver Interface; SES-04 … SES-09, SES-11, OWN-01, TRN-28
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.errors import NotFound, OcpiError
+from chalicelib.modules.client_owned_objects import check_identity, check_owner, id_in_url, owner_in_url
+from chalicelib.modules.sessions.decisions import patched_by, replace_by
+from chalicelib.modules.sessions.objects import Session
+from chalicelib.modules.sessions.rules import check_time, tolerated
+from chalicelib.partners.token_owners import emsp_of
+from chalicelib.partners.visibility import partition_for_viewer
+from chalicelib.protocol.json_text import read_json
+from chalicelib.protocol.message import Interface, Reply, Request, Route
+from chalicelib.protocol.types import validate
+from chalicelib.storage.keys import Ref
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from chalicelib.node import Node
+    from chalicelib.protocol.message import Party
+    from chalicelib.storage.objects import Stored
+    from chalicelib.storage.table import Key
+
+MODULE = "sessions"
+Document = dict[str, Any]
+
+_READ_AHEAD = 64 * 1024
+"""Longer bodies are not parsed before the caller is known."""
+
+_LONGEST_LIST = 64
+
+
+def get_session(node: Node, request: Request) -> Reply:
+    """Answer the stored copy, for its owner to look at (SES-09)."""
+    owner = _owner(node, request)
+    stored = node.objects.get(_ref(request), request.snapshot)
+    if stored is None or not _is_callers(request, owner, stored):
+        raise NotFound("unknown session")
+    return Reply(stored.body)
+
+
+def put_session(node: Node, request: Request) -> Reply:
+    """Keep a new or newer session, as a whole."""
+    owner, ref = _owner(node, request), _ref(request)
+    document = tolerated(request.json_object())
+    check_identity(document, country_code=owner.country_code, party_id=owner.party_id, id=ref.id)
+    validate(Session, document)
+    change = node.objects.change(
+        ref,
+        replace_by(document, _list_of),
+        request.snapshot,
+        partition=_list_of(document),
+        source=request.caller.id,
+    )
+    return Reply(http_status=201 if change.created else 200)
+
+
+def patch_session(node: Node, request: Request) -> Reply:
+    """Change some fields of a session, and add charging periods."""
+    owner, ref = _owner(node, request), _ref(request)
+    patch = tolerated(request.json_object())
+    check_identity(patch, country_code=owner.country_code, party_id=owner.party_id, id=ref.id)
+    check_time(patch)
+    node.objects.change(
+        ref,
+        patched_by(patch, lambda stored: _is_callers(request, owner, stored), _list_of),
+        request.snapshot,
+        partition="",
+        source=request.caller.id,
+    )
+    return Reply()
+
+
+def _is_callers(request: Request, owner: Party, stored: Stored) -> bool:
+    return stored.source == request.caller.id or request.caller.plays_as(owner, "CPO")
+
+
+def _list_of(session: Document) -> str:
+    return partition_for_viewer(MODULE, None, emsp_of(session["cdr_token"]))
+
+
+def _owner(node: Node, request: Request) -> Party:
+    """The party that the URL names, once it is sure that the caller may speak for it."""
+    owner = owner_in_url(request)
+    check_owner(node.settings, request, owner, "CPO")
+    return owner
+
+
+def _ref(request: Request) -> Ref:
+    return Ref(MODULE, *owner_in_url(request), id_in_url(request, "session_id"))
+
+
+def _keys_of_stored(node: Node, request: Request) -> Sequence[Key]:
+    return node.objects.keys_for_get(_ref(request))
+
+
+def _keys_of_put(node: Node, request: Request) -> Sequence[Key]:
+    partition, ref = _list_in_body(request.body or ""), _ref(request)
+    return node.objects.keys_for_change(ref, partition) if partition else node.objects.keys_for_get(ref)
+
+
+def _list_in_body(body: str) -> str | None:
+    """The list of a session that nobody has judged yet, so that a new one needs no read of its own."""
+    if len(body) > _READ_AHEAD:
+        return None
+    try:
+        partition = _list_of(read_json(body))
+    except (OcpiError, LookupError, TypeError, AttributeError):
+        return None
+    return partition if len(partition) <= _LONGEST_LIST else None
+
+
+_PATH = "/{country_code}/{party_id}/{session_id}"
+
+INTERFACE = Interface(
+    MODULE,
+    "RECEIVER",
+    (
+        Route("GET", _PATH, get_session, _keys_of_stored),
+        Route("PUT", _PATH, put_session, _keys_of_put),
+        Route("PATCH", _PATH, patch_session, _keys_of_stored),
+    ),
+    hands_on=True,
+)

@@ -1,0 +1,101 @@
+"""The side that owns sessions, or a hub that passes them on: the list in pages, and charging preferences.
+
+A partner is shown the sessions of its own tokens only (`visibility.py`). `date_from` is required, here and
+nowhere else (SES-03). There is no GET of a single session (SES-02).
+
+Source: OCPI 2.2.1 mod_sessions, Sender Interface; SES-01 … SES-03, SES-17, SES-18
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chalicelib.errors import InvalidParameters, NotFound
+from chalicelib.modules.client_owned_objects import check_list_is_addressed, id_in_url
+from chalicelib.modules.sessions.objects import ChargingPreferences
+from chalicelib.modules.sessions.preferences import ask_owner, take_preferences
+from chalicelib.partners.owners import known_owners, owners_key
+from chalicelib.partners.visibility import list_partitions
+from chalicelib.protocol.message import Interface, Reply, Request, Route
+from chalicelib.protocol.pagination import PageQuery, page_reply
+from chalicelib.protocol.types import validate
+from chalicelib.storage.keys import Ref
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from chalicelib.node import Node
+    from chalicelib.protocol.message import Party
+    from chalicelib.storage.objects import Stored
+    from chalicelib.storage.table import Key
+
+MODULE = "sessions"
+
+
+def get_sessions(node: Node, request: Request) -> Reply:
+    """Answer a page of the sessions of the caller's tokens."""
+    check_list_is_addressed(node.settings, request.routing)
+    query = PageQuery.read(request, require_date_from=True)
+    partitions = list_partitions(node, MODULE, request.partner, request.routing)
+    return page_reply(request, query, node.objects.page(partitions, query, request.snapshot))
+
+
+def put_charging_preferences(node: Node, request: Request) -> Reply:
+    """Answer what becomes of a driver's preferences; a hub asks the session's CPO."""
+    session = _find(node, request)
+    document = request.json_object()
+    preferences = validate(ChargingPreferences, document)
+    if session.source:
+        return ask_owner(node, request, session, document)
+    return Reply(take_preferences(node, session, document, preferences))
+
+
+def _find(node: Node, request: Request) -> Stored:
+    """The session that the URL means, among those that the caller is shown.
+
+    Raises: NotFound; InvalidParameters when several owners have one of this id (TRP-17).
+    """
+    refs = _refs(node, request)
+    items = node.table.read([ref.key for ref in refs], request.snapshot)
+    shown = list_partitions(node, MODULE, request.caller)
+    found = [stored for ref in refs if (stored := node.objects.get(ref, items)) and stored.partition in shown]
+    if len(found) > 1:
+        raise InvalidParameters("several parties have a session of this id", field="OCPI-to-party-id")
+    if not found:
+        raise NotFound("unknown session")
+    return found[0]
+
+
+def _refs(node: Node, request: Request) -> list[Ref]:
+    session_id = id_in_url(request, "session_id")
+    return [Ref(MODULE, *owner, session_id) for owner in _owners(node, request)]
+
+
+def _owners(node: Node, request: Request) -> list[Party]:
+    """Whose session the URL may mean: it has no owner in it."""
+    addressed, hub = request.routing.receiver, node.settings.party_of("HUB")
+    if addressed is not None and not addressed.same_as(hub):
+        return [addressed]
+    own = [role.party for role in node.settings.roles if role.role == "CPO"]
+    return own + known_owners(request.snapshot, MODULE) if hub else own
+
+
+def _keys_of_page(node: Node, request: Request) -> Sequence[Key]:
+    partitions = list_partitions(node, MODULE, request.partner, request.routing)
+    return node.objects.keys_for_page(partitions, PageQuery.read(request, require_date_from=True))
+
+
+def _keys_of_session(node: Node, request: Request) -> Sequence[Key]:
+    keys = [ref.key for ref in _refs(node, request)]
+    return [*keys, owners_key(MODULE)] if node.settings.plays("HUB") else keys
+
+
+INTERFACE = Interface(
+    MODULE,
+    "SENDER",
+    (
+        Route("GET", "", get_sessions, _keys_of_page),
+        Route("PUT", "/{session_id}/charging_preferences", put_charging_preferences, _keys_of_session),
+    ),
+    hands_on=True,
+)

@@ -1,0 +1,162 @@
+"""A CPO finds out whether a driver may charge: by its copy of the token, or by asking.
+
+Whether to ask, the token's whitelist tells (`rules.py`). About a token of an eMSP on this same node, that
+eMSP decides at once. Another known token is asked about where it came from,
+addressed to its eMSP. An unknown one is asked about at the hub, which finds its eMSP (open routing:
+nobody is addressed, RTE-22), and then at one directly connected eMSP after the other until one knows it.
+
+A driver waits, and API Gateway waits 29 s: no question is begun when `TOTAL` has passed, and whoever is
+OFFLINE comes last.
+
+Source: OCPI 2.2.1 mod_tokens, Real-time authorization and WhitelistType; TOK-09, TOK-10, RTE-22
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.errors import InvalidParameters, UnknownToken
+from chalicelib.modules.tokens.emsp_authorization import decide
+from chalicelib.modules.tokens.objects import AuthorizationInfo
+from chalicelib.modules.tokens.retrieval import MODULE
+from chalicelib.modules.tokens.rules import Ask, allowed_by, whether_to_ask
+from chalicelib.partners.answers import PartnerFault, PartnerRefusal
+from chalicelib.protocol.json_text import read_json
+from chalicelib.protocol.message import Party, Routing
+from chalicelib.protocol.types import validate
+
+if TYPE_CHECKING:
+    from chalicelib.node import Node
+    from chalicelib.partners.directory import Partner
+    from chalicelib.storage.objects import Stored
+
+ASK_S = 8.0
+"""How long a partner may take: more than a hub gives the eMSP behind it."""
+
+TOTAL = timedelta(seconds=15)
+
+_UNKNOWN_TOKEN = 2004
+_HUB_CODES = range(4000, 5000)
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Question:
+    """Who wants to know what. token: the copy, None when there is none. asked: LocationReferences."""
+
+    cpo: Party
+    uid: str
+    token_type: str
+    token: Stored | None
+    asked: Document | None
+    correlation_id: str
+
+
+def authorize(node: Node, question: Question) -> Document:
+    """The AuthorizationInfo for a token: `allowed`, `token`, and what else there is.
+
+    Raises: UnknownToken when nobody knows it; NotEnoughInformation; PartnerFault or PartnerRefusal when
+    nobody who could know says anything.
+    """
+    token = question.token
+    if token is None:
+        return _ask_all(node, question)
+    if not token.source:
+        return decide(node, token, question.asked, question.cpo)
+    document: Document = read_json(str(token.body))
+    ask = whether_to_ask(document["whitelist"])
+    if ask is Ask.NEVER:
+        return _told_by_copy(document, question.asked)
+    try:
+        return _ask(node, _source(node, token), question, Party(token.ref.country_code, token.ref.party_id))
+    except (PartnerFault, PartnerRefusal) as error:
+        if ask is Ask.FIRST and _is_silence(error):
+            return _told_by_copy(document, question.asked)
+        raise
+
+
+def _source(node: Node, token: Stored) -> Partner:
+    partner = node.directory.get(token.source)
+    if partner is None or not partner.is_registered:
+        raise PartnerFault("the partner that the token came from is not registered", never_sent=True)
+    return partner
+
+
+def _told_by_copy(token: Document, asked: Document | None) -> Document:
+    info: Document = {"allowed": allowed_by(token), "token": token}
+    return info | ({"location": asked} if asked and info["allowed"] == "ALLOWED" else {})
+
+
+def _is_silence(error: PartnerFault | PartnerRefusal) -> bool:
+    """Whether there was no word from the eMSP: not reached, no endpoint, or the hub says so (4xxx)."""
+    return isinstance(error, PartnerFault) or error.http_status is None or error.status_code in _HUB_CODES
+
+
+def _ask_all(node: Node, question: Question) -> Document:
+    """Ask the partners that may know an unknown token, until one does."""
+    ends = node.clock() + TOTAL
+    silent: PartnerFault | PartnerRefusal | None = None
+    for partner in _who_may_know(node):
+        if node.clock() >= ends:
+            raise silent or PartnerFault("not all eMSPs could be asked in time", timed_out=True)
+        try:
+            # Spec: whoever is no hub is the one that is meant, so the headers name it all the same.
+            addressed = None if partner.is_hub else next(iter(partner.parties("EMSP")), None)
+            return _ask(node, partner, question, addressed)
+        except UnknownToken:
+            continue
+        except (PartnerFault, PartnerRefusal) as error:
+            silent = silent or error
+    if silent is not None:
+        raise silent
+    raise UnknownToken
+
+
+def _who_may_know(node: Node) -> Sequence[Partner]:
+    able = [
+        partner
+        for partner in node.directory.all()
+        if partner.is_registered and partner.endpoint(MODULE, "SENDER") is not None
+    ]
+    asked = [partner for partner in able if partner.is_hub or partner.has_role("EMSP")]
+    return sorted(asked, key=lambda partner: (partner.connection == "OFFLINE", not partner.is_hub))
+
+
+def _ask(node: Node, partner: Partner, question: Question, addressed: Party | None) -> Document:
+    try:
+        answer = node.client.send(
+            partner,
+            "POST",
+            MODULE,
+            "SENDER",
+            (question.uid, "authorize"),
+            query={"type": question.token_type},
+            document=question.asked,
+            correlation_id=question.correlation_id,
+            routing=Routing(sender=question.cpo, receiver=addressed),
+            total_s=ASK_S,
+        )
+    except PartnerRefusal as refusal:
+        # Some answer the 404 alone (TOK-14 asks for both).
+        if refusal.status_code == _UNKNOWN_TOKEN or (refusal.http_status == 404 and refusal.status_code):
+            raise UnknownToken from refusal
+        raise
+    return _read(answer.data, question)
+
+
+def _read(data: object, question: Question) -> Document:
+    """The answer as the operator is told it: unchanged, with our copy of the token where it has none.
+
+    Raises: PartnerFault when it is none.
+    """
+    try:
+        validate(AuthorizationInfo, data)
+    except InvalidParameters as error:
+        raise PartnerFault(f"answered no AuthorizationInfo ({error.field})", http_status=200) from error
+    assert isinstance(data, dict)
+    if data.get("token") is None and question.token is not None:
+        return {**data, "token": question.token.body}
+    return data

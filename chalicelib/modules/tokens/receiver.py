@@ -1,0 +1,124 @@
+"""The side that takes tokens: a copy of what their eMSPs push.
+
+A token is named by its owner, its uid and its type, of which the type stands in the query (OWN-05).
+Whoever authorizes knows only uid and type, so the owner has to be known by then: the first token of an
+owner writes it down before it is stored (`partners/owners.py`; the table's stream does so for the other
+modules). Everything is found by key, so a million tokens cost a request no more than ten.
+
+Source: OCPI 2.2.1 mod_tokens, Receiver Interface; TOK-01 … TOK-06
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.errors import NotFound
+from chalicelib.log import log
+from chalicelib.modules.client_owned_objects import check_identity, check_owner, id_in_url, owner_in_url
+from chalicelib.modules.tokens.decisions import patched_by, replace_by
+from chalicelib.modules.tokens.objects import RFID, Token
+from chalicelib.modules.tokens.rules import check_time, type_in_query, type_of
+from chalicelib.partners.owners import known_owners, owners_key, remember_owners
+from chalicelib.partners.visibility import partition_for_received
+from chalicelib.protocol.message import Interface, Party, Reply, Request, Route
+from chalicelib.protocol.types import validate
+from chalicelib.storage.keys import Ref
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from chalicelib.node import Node
+    from chalicelib.storage.objects import Change, Decide
+    from chalicelib.storage.table import Key
+
+MODULE = "tokens"
+
+
+def get_token(node: Node, request: Request) -> Reply:
+    """Answer the stored copy, for its owner to look at."""
+    _check_owner(node, request)
+    stored = node.objects.get(_ref(request, type_in_query(request.query) or RFID), request.snapshot)
+    if stored is None:
+        raise NotFound("unknown token")
+    return Reply(stored.body)
+
+
+def put_token(node: Node, request: Request) -> Reply:
+    """Keep a new or newer token."""
+    document = _document(node, request)
+    validate(Token, document)
+    _remember_owner(node, request)
+    change = _change(node, request, document, replace_by(document))
+    return Reply(http_status=201 if change.created else 200)
+
+
+def patch_token(node: Node, request: Request) -> Reply:
+    """Change some fields of a token, such as `valid`."""
+    patch = _document(node, request)
+    check_time(patch)
+    _change(node, request, patch, patched_by(patch))
+    return Reply()
+
+
+def _document(node: Node, request: Request) -> dict[str, Any]:
+    """The body, once it is sure that the caller may send it and that it agrees with the URL."""
+    owner = _check_owner(node, request)
+    document = request.json_object()
+    check_identity(
+        document,
+        country_code=owner.country_code,
+        party_id=owner.party_id,
+        uid=id_in_url(request, "token_uid"),
+    )
+    return document
+
+
+def _remember_owner(node: Node, request: Request) -> None:
+    owner = owner_in_url(request)
+    if not any(owner.same_as(known) for known in known_owners(request.snapshot, MODULE)):
+        remember_owners(node.table, [_ref(request, RFID)])
+
+
+def _change(node: Node, request: Request, document: dict[str, Any], decide: Decide) -> Change:
+    ref = _ref(request, type_of(request.query, document))
+    if ref.variant != (type_in_query(request.query) or RFID):
+        log.warning("a token without ?type= is no RFID token", partner=request.caller.id, type=ref.variant)
+    return node.objects.change(
+        ref,
+        decide,
+        request.snapshot,
+        partition=partition_for_received(MODULE),
+        source=request.caller.id,
+    )
+
+
+def _check_owner(node: Node, request: Request) -> Party:
+    owner = owner_in_url(request)
+    check_owner(node.settings, request, owner, "EMSP")
+    return owner
+
+
+def _ref(request: Request, token_type: str) -> Ref:
+    return Ref(MODULE, *owner_in_url(request), id_in_url(request, "token_uid"), token_type)
+
+
+def _keys_of_get(node: Node, request: Request) -> Sequence[Key]:
+    return node.objects.keys_for_get(_ref(request, type_in_query(request.query) or RFID))
+
+
+def _keys_of_change(node: Node, request: Request) -> Sequence[Key]:
+    ref = _ref(request, type_in_query(request.query) or RFID)
+    return [*node.objects.keys_for_change(ref, partition_for_received(MODULE)), owners_key(MODULE)]
+
+
+_PATH = "/{country_code}/{party_id}/{token_uid}"
+
+INTERFACE = Interface(
+    MODULE,
+    "RECEIVER",
+    (
+        Route("GET", _PATH, get_token, _keys_of_get),
+        Route("PUT", _PATH, put_token, _keys_of_change),
+        Route("PATCH", _PATH, patch_token, _keys_of_change),
+    ),
+)

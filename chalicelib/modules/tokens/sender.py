@@ -1,0 +1,108 @@
+"""The side that owns tokens, or a hub that passes them on: the list in pages, and authorization.
+
+An eMSP decides about its own tokens; a hub asks the eMSP. A node that is both does both. A uid without
+an owner is looked for among all that this node may speak for, or, where OCPI-to names one of its
+eMSPs, there alone (RTE-06). What is addressed to another eMSP is relayed by a hub before it comes here.
+
+Source: OCPI 2.2.1 mod_tokens, Sender Interface; TOK-08, TOK-11 … TOK-15, RTE-22, RTE-23, RTE-25
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.errors import UnknownToken
+from chalicelib.modules.client_owned_objects import check_list_is_addressed, id_in_url
+from chalicelib.modules.tokens.emsp_authorization import decide
+from chalicelib.modules.tokens.hub_authorization import asking_party, forward
+from chalicelib.modules.tokens.objects import RFID, LocationReferences
+from chalicelib.modules.tokens.retrieval import MODULE, find_token, refs_of
+from chalicelib.modules.tokens.rules import type_in_query
+from chalicelib.partners.owners import known_owners, owners_key
+from chalicelib.partners.visibility import list_partitions, may_see
+from chalicelib.protocol.message import Interface, Reply, Request, Route
+from chalicelib.protocol.pagination import PageQuery, page_reply
+from chalicelib.protocol.types import validate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from chalicelib.node import Node
+    from chalicelib.protocol.message import Party
+    from chalicelib.storage.table import Key
+
+
+def get_tokens(node: Node, request: Request) -> Reply:
+    """Answer a page of the tokens that the caller may see."""
+    check_list_is_addressed(node.settings, request.routing)
+    query = PageQuery.read(request)
+    partitions = list_partitions(node, MODULE, request.partner, request.routing)
+    return page_reply(request, query, node.objects.page(partitions, query, request.snapshot))
+
+
+def post_authorize(node: Node, request: Request) -> Reply:
+    """Tell whether a token may be used, and where.
+
+    Raises: UnknownToken, also for a caller that is shown no tokens.
+    """
+    uid, token_type = _named(request)
+    asked = read_references(request)
+    owners = _own(node, request)
+    if _asks_hub(node, request):
+        owners = [*owners, *known_owners(request.snapshot, MODULE)]
+    token = find_token(node, refs_of(owners, uid, token_type), request.snapshot)
+    if token is None or not may_see(request.caller, MODULE, {}):
+        raise UnknownToken
+    if token.source:
+        return forward(node, request, token, asked)
+    return Reply(decide(node, token, asked, asking_party(request)))
+
+
+def read_references(request: Request) -> dict[str, Any] | None:
+    """The LocationReferences in a body; None where there are none (TOK-11).
+
+    Raises: InvalidParameters for what is none.
+    """
+    if not (request.body or "").strip() or request.json() is None:
+        return None
+    document = request.json_object()
+    validate(LocationReferences, document)
+    return document
+
+
+def _named(request: Request) -> tuple[str, str]:
+    return id_in_url(request, "token_uid"), type_in_query(request.query) or RFID
+
+
+def _own(node: Node, request: Request) -> list[Party]:
+    """This node's eMSPs, as far as they are meant."""
+    own = [role.party for role in node.settings.roles if role.role == "EMSP"]
+    if _asks_hub(node, request) or request.routing.receiver is None:
+        return own
+    return [party for party in own if party.same_as(request.routing.receiver)]
+
+
+def _asks_hub(node: Node, request: Request) -> bool:
+    """Whether this node is to find out whose the token is, among all that it passes on."""
+    hub, receiver = node.settings.party_of("HUB"), request.routing.receiver
+    return hub is not None and (receiver is None or receiver.same_as(hub))
+
+
+def _keys_of_page(node: Node, request: Request) -> Sequence[Key]:
+    partitions = list_partitions(node, MODULE, request.partner, request.routing)
+    return node.objects.keys_for_page(partitions, PageQuery.read(request))
+
+
+def _keys_of_authorize(node: Node, request: Request) -> Sequence[Key]:
+    keys = [ref.key for ref in refs_of(_own(node, request), *_named(request))]
+    return [*keys, owners_key(MODULE)] if _asks_hub(node, request) else keys
+
+
+INTERFACE = Interface(
+    MODULE,
+    "SENDER",
+    (
+        Route("GET", "", get_tokens, _keys_of_page),
+        Route("POST", "/{token_uid}/authorize", post_authorize, _keys_of_authorize),
+    ),
+)

@@ -1,0 +1,115 @@
+"""Sessions at the operator's door: a CPO's CSMS writes its own; every node shows what it has.
+
+A PATCH adds charging periods, as between partners; a PUT replaces them. Nothing is deleted.
+
+A driver's charging preferences go the other way: an eMSP's operator puts them, and a CPO's CSMS reads
+what was accepted.
+
+Source: OCPI 2.2.1 mod_sessions; SES-05, SES-07, SES-15, SES-17
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from chalicelib.errors import NotFound
+from chalicelib.modules.client_owned_objects import id_in_url
+from chalicelib.modules.sessions import owner
+from chalicelib.modules.sessions.objects import ChargingPreferences
+from chalicelib.modules.sessions.preferences import read_preferences, send_preferences
+from chalicelib.node import Node
+from chalicelib.operator_api.ownership import find_ref, keys_to_find, owner_to_write, party_in_query
+from chalicelib.operator_api.problems import bad_query, not_offered
+from chalicelib.partners.private_lists import remembered_lists
+from chalicelib.partners.visibility import partition_for_own
+from chalicelib.protocol.message import Party, Reply, Request, Route, Routing
+from chalicelib.protocol.pagination import PageQuery, page_reply
+from chalicelib.protocol.types import validate
+from chalicelib.storage.objects import Stored
+from chalicelib.storage.table import Key
+
+_MODULE = "sessions"
+_LIST = "/sessions"
+_SESSION = f"{_LIST}/{{session_id}}"
+_PREFERENCES = f"{_SESSION}/charging_preferences"
+
+
+def list_sessions(node: Node, request: Request) -> Reply:
+    """A page of the sessions that this node has, whoever is shown them."""
+    query = PageQuery.read(request)
+    return page_reply(request, query, node.objects.page(_listed(node, request), query))
+
+
+def get_session(node: Node, request: Request) -> Reply:
+    """One session."""
+    return Reply(data=_find(node, request).body)
+
+
+def put_session(node: Node, request: Request) -> Reply:
+    """Create or replace an own session."""
+    document = request.json_object()
+    party = owner_to_write(node, request, document, _MODULE)
+    put = owner.put_own_session(node, party, id_in_url(request, "session_id"), document)
+    return Reply(data=put.document, http_status=201 if put.created else 200)
+
+
+def patch_session(node: Node, request: Request) -> Reply:
+    """Change what is sent of an own session, and add charging periods; `null` removes a field."""
+    document = request.json_object()
+    party = owner_to_write(node, request, document, _MODULE)
+    patched = owner.patch_own_session(node, party, id_in_url(request, "session_id"), document)
+    return Reply(data=patched.document)
+
+
+def get_charging_preferences(node: Node, request: Request) -> Reply:
+    """What a driver wants of an own session: the latest that was accepted."""
+    preferences = read_preferences(node, _find(node, request).ref)
+    if preferences is None:
+        raise NotFound("no charging preferences were accepted for this session")
+    return Reply(data=preferences)
+
+
+def put_charging_preferences(node: Node, request: Request) -> Reply:
+    """Tell a driver's preferences to the CPO of a received session; its answer is `response`."""
+    session = _find(node, request)
+    if not session.source:
+        raise not_offered("this session is this node's own; its drivers are others'", ["GET"])
+    document = request.json_object()
+    validate(ChargingPreferences, document)
+    sender = node.settings.party_of("EMSP", "HUB")
+    routing = Routing(sender, Party(session.ref.country_code, session.ref.party_id))
+    answer = send_preferences(node, session, document, routing, request)
+    return Reply(data={"response": answer.data})
+
+
+def _find(node: Node, request: Request) -> Stored:
+    ref, items = find_ref(node, request, _MODULE)
+    found = node.objects.get(ref, items)
+    assert found is not None
+    return found
+
+
+def _listed(node: Node, request: Request) -> list[str]:
+    """Every list of sessions, or with `?party=` those of one own party."""
+    everything = remembered_lists(node.table, _MODULE)
+    named = party_in_query(request)
+    if named is None:
+        return everything
+    if not any(own.role == "CPO" and own.party.same_as(named) for own in node.settings.roles):
+        text = f"{named.key()} is not a CPO party of this node; what it received is listed as a whole"
+        raise bad_query("party", text)
+    return [name for name in everything if name.startswith(f"{partition_for_own(_MODULE, named)}#")]
+
+
+def _keys_of_get(node: Node, request: Request) -> Sequence[Key]:
+    return keys_to_find(node, request, _MODULE)
+
+
+ROUTES = (
+    Route("GET", _LIST, list_sessions),
+    Route("GET", _SESSION, get_session, _keys_of_get),
+    Route("PUT", _SESSION, put_session),
+    Route("PATCH", _SESSION, patch_session),
+    Route("GET", _PREFERENCES, get_charging_preferences, _keys_of_get),
+    Route("PUT", _PREFERENCES, put_charging_preferences, _keys_of_get),
+)

@@ -1,0 +1,164 @@
+"""Tokens at the operator's door: an eMSP writes its own, a CPO has one authorized, every node shows them.
+
+A token's key includes its type: `?type=` in the query, RFID where there is none. Where the body of a PUT
+or PATCH has a type and the query has none, it is the body's.
+
+To authorize is what a CSMS asks for when somebody holds a card to a charge point. It is told what the
+eMSP says, or what the copy of the token says where its whitelist allows it.
+
+Source: OCPI 2.2.1 mod_tokens; TOK-02, TOK-09, OWN-05
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from chalicelib.errors import InvalidParameters, NotEnoughInformation
+from chalicelib.modules.client_owned_objects import id_in_url
+from chalicelib.modules.tokens import owner, rules
+from chalicelib.modules.tokens.cpo_authorization import Question, authorize
+from chalicelib.modules.tokens.objects import RFID
+from chalicelib.modules.tokens.retrieval import MODULE, find_token, refs_of
+from chalicelib.modules.tokens.sender import read_references
+from chalicelib.node import Node
+from chalicelib.operator_api.ownership import (
+    find_ref,
+    keys_to_find,
+    listed_partitions,
+    own_parties,
+    owner_to_write,
+    party_in_query,
+)
+from chalicelib.operator_api.problems import Problem, bad_query, not_offered
+from chalicelib.partners.answers import PartnerRefusal
+from chalicelib.partners.owners import known_owners, owners_key
+from chalicelib.protocol.message import Party, Reply, Request, Route
+from chalicelib.protocol.pagination import PageQuery, page_reply
+from chalicelib.storage.keys import Ref
+from chalicelib.storage.objects import Stored
+from chalicelib.storage.table import Key
+
+_LIST = "/tokens"
+_TOKEN = f"{_LIST}/{{token_uid}}"
+
+
+def list_tokens(node: Node, request: Request) -> Reply:
+    """A page of the tokens that this node has: its own, or what it received."""
+    query = PageQuery.read(request)
+    partitions = listed_partitions(node, request, MODULE)
+    return page_reply(request, query, node.objects.page(partitions, query, request.snapshot))
+
+
+def get_token(node: Node, request: Request) -> Reply:
+    """One token."""
+    ref, items = find_ref(node, request, MODULE, _type(request))
+    found = node.objects.get(ref, items)
+    assert found is not None
+    return Reply(data=found.body)
+
+
+def put_token(node: Node, request: Request) -> Reply:
+    """Create or replace an own token."""
+    document = request.json_object()
+    own = _own(node, request, document)
+    written = owner.put_own_token(node, own, document, known=request.snapshot)
+    return Reply(data=written.document, http_status=201 if written.created else 200)
+
+
+def patch_token(node: Node, request: Request) -> Reply:
+    """Change what is sent of an own token; `null` removes a field."""
+    document = request.json_object()
+    own = _own(node, request, document)
+    return Reply(data=owner.patch_own_token(node, own, document, known=request.snapshot).document)
+
+
+def post_authorize(node: Node, request: Request) -> Reply:
+    """Tell whether a driver may charge; body: LocationReferences, or nothing.
+
+    Raises: UnknownToken; Problem when the eMSP needs a location to decide; what the partner that was asked
+    raises.
+    """
+    if not node.settings.plays("CPO"):
+        raise not_offered("this node is no CPO: nobody charges at it", [])
+    asked = read_references(request)
+    question = Question(
+        cpo=owner_to_write(node, request),
+        uid=id_in_url(request, "token_uid"),
+        token_type=_type(request),
+        token=_find_copy(node, request),
+        asked=asked,
+        correlation_id=request.correlation_id,
+    )
+    try:
+        return Reply(data=authorize(node, question))
+    except (PartnerRefusal, NotEnoughInformation) as refusal:
+        if refusal.status_code == NotEnoughInformation.status_code and asked is None:
+            text = "the eMSP cannot decide without a location"
+            raise Problem(422, text, errors=[("location_id", text)]) from refusal
+        raise
+
+
+def _own(node: Node, request: Request, document: dict[str, Any]) -> owner.OwnKey:
+    """The own token that a request means."""
+    _type(request)
+    party = owner_to_write(node, request, document, MODULE)
+    return owner.OwnKey(party, id_in_url(request, "token_uid"), rules.type_of(request.query, document))
+
+
+def _type(request: Request) -> str:
+    """The type in the query.
+
+    Raises: Problem for what is none.
+    """
+    try:
+        return rules.type_in_query(request.query) or RFID
+    except InvalidParameters as error:
+        raise bad_query("type", error.detail) from error
+
+
+def _find_copy(node: Node, request: Request) -> Stored | None:
+    """The token that is to be authorized, as far as it is known here.
+
+    Raises: Problem when several eMSPs have a valid one and `?emsp=` does not say whose.
+    """
+    try:
+        refs = _refs(node, request, known_owners(request.snapshot, MODULE))
+        return find_token(node, refs, request.snapshot)
+    except InvalidParameters as error:
+        if error.field == "OCPI-to-party-id":
+            raise bad_query("emsp", f"required here, because {error.detail}") from error
+        raise
+
+
+def _refs(node: Node, request: Request, received_from: Sequence[Party]) -> list[Ref]:
+    named = party_in_query(request, "emsp")
+    owners = [named] if named is not None else [*own_parties(node, MODULE), *received_from]
+    return refs_of(owners, id_in_url(request, "token_uid"), _type(request))
+
+
+def _keys_of_list(node: Node, request: Request) -> Sequence[Key]:
+    return node.objects.keys_for_page(listed_partitions(node, request, MODULE), PageQuery.read(request))
+
+
+def _keys_of_get(node: Node, request: Request) -> Sequence[Key]:
+    return keys_to_find(node, request, MODULE, _type(request))
+
+
+def _keys_of_change(node: Node, request: Request) -> Sequence[Key]:
+    named = id_in_url(request, "token_uid"), _type(request)
+    own = [owner.OwnKey(party, *named) for party in own_parties(node, MODULE)]
+    return [key for each in own for key in owner.keys_to_change(node, each)]
+
+
+def _keys_of_authorize(node: Node, request: Request) -> Sequence[Key]:
+    return [owners_key(MODULE), *(ref.key for ref in _refs(node, request, ()))]
+
+
+ROUTES = (
+    Route("GET", _LIST, list_tokens, _keys_of_list),
+    Route("GET", _TOKEN, get_token, _keys_of_get),
+    Route("PUT", _TOKEN, put_token, _keys_of_change),
+    Route("PATCH", _TOKEN, patch_token, _keys_of_change),
+    Route("POST", f"{_TOKEN}/authorize", post_authorize, _keys_of_authorize),
+)

@@ -1,0 +1,122 @@
+"""Webhooks at the operator's door: where this node tells the operator's own systems something.
+
+The secret that the calls are signed with is told once, in the answer that makes the webhook. To get a new
+one, delete the webhook and make it again.
+
+Source: https://www.standardwebhooks.com; DESIGN.md, A command
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field, StringConstraints
+
+from chalicelib.errors import InvalidParameters, NotFound
+from chalicelib.node import Node
+from chalicelib.operator_api.lists import whole_list_reply
+from chalicelib.partners.webhooks import (
+    EVENTS,
+    Webhook,
+    make_secret,
+    read_webhook,
+    read_webhooks,
+    webhook_key,
+)
+from chalicelib.protocol.message import Reply, Request, Route
+from chalicelib.protocol.types import OcpiObject, closed_enum, format_datetime, validate
+from chalicelib.storage.table import Conflict
+
+_LIST = "/webhooks"
+_ONE = f"{_LIST}/{{name}}"
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+
+Event: Any = closed_enum("the events that there are", " ".join(EVENTS))
+
+
+class WantedWebhook(OcpiObject):
+    """Where to call, and of what."""
+
+    model_config = ConfigDict(extra="forbid")
+    url: Annotated[str, StringConstraints(strict=True, min_length=1)]
+    events: Annotated[list[Event], Field(min_length=1)]
+
+
+def list_webhooks(node: Node, request: Request) -> Reply:
+    """Every webhook, without its secret."""
+    return whole_list_reply(request, [show(webhook) for webhook in read_webhooks(node.table)])
+
+
+def get_webhook(node: Node, request: Request) -> Reply:
+    """One webhook, without its secret."""
+    return Reply(data=show(_find(node, _name(request))))
+
+
+def put_webhook(node: Node, request: Request) -> Reply:
+    """Make a webhook and tell its secret this once, or change where it goes and what it is told."""
+    name = _name(request)
+    wanted = validate(WantedWebhook, request.json_object())
+    node.webhooks.check(wanted.url, field="url")
+    known = node.table.get(webhook_key(name))
+    webhook = Webhook(
+        name=name,
+        url=wanted.url,
+        events=tuple(dict.fromkeys(wanted.events)),
+        sealed_secret=known["sealed_secret"] if known else "",
+        last_updated=format_datetime(node.clock()),
+    )
+    if known:
+        node.table.put(webhook.to_item(), "#sealed_secret = :known", {"known": webhook.sealed_secret})
+        return Reply(data=show(webhook))
+    secret = make_secret(node.directory.new_token())
+    webhook = replace(webhook, sealed_secret=node.directory.seal(secret))
+    node.table.put(webhook.to_item(), "attribute_not_exists(#pk)")
+    return Reply(data={**show(webhook), "secret": secret}, http_status=201)
+
+
+def delete_webhook(node: Node, request: Request) -> Reply:
+    """Tell it nothing any more."""
+    name = _name(request)
+    try:
+        node.table.delete(webhook_key(name), "attribute_exists(#pk)")
+    except Conflict as error:
+        raise NotFound("unknown webhook") from error
+    return Reply(http_status=204)
+
+
+def show(webhook: Webhook) -> dict[str, Any]:
+    """A webhook as the operator may see it again."""
+    return {
+        "name": webhook.name,
+        "url": webhook.url,
+        "events": list(webhook.events),
+        "last_updated": webhook.last_updated,
+    }
+
+
+def _find(node: Node, name: str) -> Webhook:
+    item = node.table.get(webhook_key(name))
+    if item is None:
+        raise NotFound("unknown webhook")
+    return read_webhook(item)
+
+
+def _name(request: Request) -> str:
+    name = request.path["name"]
+    if not _NAME.fullmatch(name):
+        text = "expected 1 to 40 lower case letters, digits, - or _"
+        if request.method == "GET":
+            raise NotFound(text)
+        raise InvalidParameters(text, field="name")
+    return name
+
+
+ROUTES = (
+    Route("GET", _LIST, list_webhooks),
+    Route("GET", _ONE, get_webhook),
+    Route("PUT", _ONE, put_webhook),
+    Route("DELETE", _ONE, delete_webhook),
+)

@@ -1,0 +1,71 @@
+"""Who hears of a session: the partner that its token leads to, and nobody else.
+
+At a hub it is the eMSP that the token names, whoever plays it. At a CPO an eMSP may be connected, or stand
+behind a hub, or both, so it is, in this order:
+
+1. the partner that the token came from, when it is known here;
+2. the partner that plays the token's eMSP;
+3. the partner that had it charged by command: tokens in commands need never have been pushed (CMD-10);
+4. the hub, which knows more eMSPs than we do;
+5. nobody.
+
+Source: OCPI 2.2.1 mod_sessions_session_object, cdr_token; SES-11, RTE-20, CMD-10, TRP-17
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.partners.directory import PartnerRole, claim_of
+from chalicelib.partners.starts import find_start, start_keys
+from chalicelib.partners.visibility import Viewer
+from chalicelib.protocol.message import Party
+from chalicelib.storage.keys import Ref
+from chalicelib.storage.table import Key
+
+if TYPE_CHECKING:
+    from chalicelib.node import Node
+    from chalicelib.partners.directory import Partner
+
+
+def emsp_of(cdr_token: Mapping[str, Any]) -> Viewer:
+    """The eMSP that a token names."""
+    return Viewer(Party(cdr_token["country_code"], cdr_token["party_id"]), "EMSP")
+
+
+def find_viewer(node: Node, session: Mapping[str, Any]) -> Viewer | None:
+    """Who is shown an own session, None for nobody: one call, more when its eMSP is no partner.
+
+    session: valid; its `cdr_token` and `authorization_reference` count.
+    """
+    token, reference = session["cdr_token"], session.get("authorization_reference")
+    emsp = emsp_of(token)
+    if any(own.role == "EMSP" and own.party.same_as(emsp.party) for own in node.settings.roles):
+        return None
+    known = Ref("tokens", *emsp.party, token["uid"], token["type"]).key
+    claim = Key(claim_of(PartnerRole(role="EMSP", **emsp.party._asdict())))
+    items = node.table.get_many([known, claim, *start_keys(token, reference)])
+    source, holder = items.get(known, {}).get("src"), items.get(claim, {}).get("partner_id")
+    if source and source != holder and (viewer := _viewer(node.directory.get(source), emsp.party)):
+        return viewer
+    if holder:
+        return emsp
+    start = find_start(node.table, token, reference, items)
+    starter = node.directory.get(start.partner_id) if start else None
+    return _viewer(starter, emsp.party) or _hub(node)
+
+
+def _viewer(partner: Partner | None, emsp: Party) -> Viewer | None:
+    """As whom a partner is shown a session of an eMSP's token."""
+    if partner is None or not partner.is_registered:
+        return None
+    if partner.plays_as(emsp, "EMSP"):
+        return Viewer(emsp, "EMSP")
+    played = [Viewer(party, role) for role in ("HUB", "EMSP") for party in partner.parties(role)]
+    return played[0] if played else None
+
+
+def _hub(node: Node) -> Viewer | None:
+    hubs = (partner for partner in node.directory.all() if partner.is_registered and partner.is_hub)
+    return next((Viewer(hub.parties("HUB")[0], "HUB") for hub in hubs), None)

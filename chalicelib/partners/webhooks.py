@@ -1,0 +1,168 @@
+"""The operator's webhooks: where this node tells the operator's own systems something, or asks them.
+
+A webhook is a URL of the operator with the events that it wants. Each call is a POST of
+`{"type", "timestamp", "data"}`, signed as Standard Webhooks have it, so that the receiver can tell that it
+is from this node, is no replay, and which calls are one message. The secret is shown once, when the
+webhook is made, and kept encrypted.
+
+The URL is the operator's, not a partner's: it may stand at a private address, since a CSMS often does.
+It still is https, except on loopback in the sandbox, and no metadata address.
+
+Source: https://www.standardwebhooks.com, version 1.0; DESIGN.md, A command
+"""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from standardwebhooks import Webhook as Signer
+
+from chalicelib.errors import BadJson, InvalidParameters
+from chalicelib.log import log
+from chalicelib.partners.answers import PartnerFault, RawAnswer
+from chalicelib.partners.connections import Connections
+from chalicelib.partners.urls import Unresolvable, UrlPolicy, split_url
+from chalicelib.protocol.json_text import read_json, write_json
+from chalicelib.protocol.types import format_datetime
+from chalicelib.storage.table import Item, Key, Table
+
+if TYPE_CHECKING:
+    from chalicelib.node import Node
+
+COMMAND, AUTHORIZE = "command", "authorize"
+EVENTS = (COMMAND, AUTHORIZE)
+"""What a webhook can be told: a command for the CSMS; a token to be authorized, which it answers."""
+
+_WEBHOOKS = "webhooks"
+_CONNECT_S = 3.0
+
+
+class WebhookFailed(Exception):
+    """The receiver could not be reached, or did not answer 2xx; the text says which."""
+
+
+@dataclass(frozen=True)
+class Webhook:
+    """One webhook; sealed_secret: as `Directory.seal` made it."""
+
+    name: str
+    url: str
+    events: tuple[str, ...]
+    sealed_secret: str
+    last_updated: str
+
+    def to_item(self) -> Item:
+        """The item in the table."""
+        return {
+            "pk": _WEBHOOKS,
+            "sk": self.name,
+            "url": self.url,
+            "events": list(self.events),
+            "sealed_secret": self.sealed_secret,
+            "last_updated": self.last_updated,
+        }
+
+
+def webhook_key(name: str) -> Key:
+    """Key of a webhook's item."""
+    return Key(_WEBHOOKS, name)
+
+
+def read_webhook(item: Item) -> Webhook:
+    """Read an item."""
+    return Webhook(
+        item["sk"], item["url"], tuple(item["events"]), item["sealed_secret"], item["last_updated"]
+    )
+
+
+def read_webhooks(table: Table) -> list[Webhook]:
+    """Every webhook, in the order of their names: one call."""
+    return [read_webhook(item) for item in table.query_all("#pk = :pk", {"pk": _WEBHOOKS})]
+
+
+def make_secret(token: str) -> str:
+    """A signing secret in the form of Standard Webhooks, from a token that nobody can guess."""
+    return "whsec_" + base64.b64encode(token.encode()).decode()
+
+
+def notify(
+    node: Node, webhook: Webhook, event: str, message_id: str, data: Mapping[str, Any], *, total_s: float
+) -> Any:
+    """Tell a webhook of an event; returns what it answered, None when that was no JSON.
+
+    message_id: the same for each try. total_s: until the whole answer is here.
+    Raises: WebhookFailed.
+    """
+    now = node.clock()
+    body = write_json({"type": event, "timestamp": format_datetime(now), "data": data})
+    secret = node.directory.unseal(webhook.sealed_secret)
+    return node.webhooks.post(webhook.url, secret, message_id, now, body, total_s)
+
+
+def ask(node: Node, event: str, message_id: str, data: Mapping[str, Any], *, total_s: float) -> Any:
+    """What the first webhook for an event answers; None when there is none, or it does not answer in time."""
+    webhook = next((known for known in read_webhooks(node.table) if event in known.events), None)
+    if webhook is None:
+        return None
+    try:
+        return notify(node, webhook, event, message_id, data, total_s=total_s)
+    except WebhookFailed as failure:
+        log.warning("a webhook did not answer", extra={"webhook": webhook.name, "reason": str(failure)})
+        return None
+
+
+class WebhookSender:
+    """Calls webhooks; safe for threads."""
+
+    def __init__(self, allow_loopback: bool = False) -> None:
+        self._allow_loopback = allow_loopback
+        self._policy = UrlPolicy(allow_loopback, allow_private=True)
+        self._connections = Connections()
+
+    def check(self, url: str, field: str) -> None:
+        """See that a URL may be called, as far as its text tells; it is resolved and judged at each call.
+
+        Raises: InvalidParameters.
+        """
+        policy = UrlPolicy(self._allow_loopback, resolve=lambda *_, **__: (), allow_private=True)
+        with suppress(Unresolvable):
+            policy.check(url, field=field)
+
+    def post(self, url: str, secret: str, message_id: str, now: datetime, body: str, total_s: float) -> Any:
+        """POST a signed message; returns the answer's JSON, None when it has none.
+
+        Raises: WebhookFailed.
+        """
+        headers = {
+            "Content-Type": "application/json",
+            "User-Agent": "ocpi-serverless",
+            "webhook-id": message_id,
+            "webhook-timestamp": str(int(now.timestamp())),
+            "webhook-signature": Signer(secret).sign(message_id, now, body),
+        }
+        answer = self._post(url, headers, body.encode(), time.monotonic() + total_s)
+        if not 200 <= answer.http_status < 300:
+            raise WebhookFailed(f"answered HTTP {answer.http_status}")
+        try:
+            return read_json(answer.body)
+        except BadJson:
+            return None
+
+    def _post(self, url: str, headers: Mapping[str, str], body: bytes, deadline: float) -> RawAnswer:
+        left = min(_CONNECT_S, deadline - time.monotonic())
+        try:
+            target = self._policy.check(url, timeout_s=left)
+            _, path = split_url(url)
+            return self._connections.request(
+                target, "POST", path, headers, body, connect_s=_CONNECT_S, deadline=deadline
+            )
+        except InvalidParameters as error:
+            raise WebhookFailed(error.detail) from error
+        except PartnerFault as fault:
+            raise WebhookFailed(fault.reason) from fault

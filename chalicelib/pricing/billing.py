@@ -1,0 +1,109 @@
+"""Sums what each price component prices, fills the last steps and multiplies.
+
+Quantities are summed before anything is rounded or multiplied, and money is not rounded at all: OCPI
+leaves that to law and contract (TAR-23). So a price does not depend on how finely a session was cut.
+
+Source: OCPI 2.2.1 mod_tariffs, PriceComponent; mod_cdrs_step_size; TAR-17, TAR-18, TAR-21, TAR-23
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from chalicelib.pricing.reading import HOUR_US, SECOND_US
+from chalicelib.pricing.restrictions import Moment
+from chalicelib.pricing.steps import surplus_of
+from chalicelib.pricing.tariffs import ENERGY, FLAT, PARKING_TIME, TIME, Price, PriceComponent
+from chalicelib.pricing.usage import Period
+
+# What a quantity is billed as: the CDR has one total for each.
+FIXED, RESERVED = "FIXED", "RESERVATION"
+
+# How a quantity is counted here (kWh, microseconds, pieces) against what a price is for, and what a step is.
+_UNITS = {ENERGY: Decimal(1), FLAT: Decimal(1), TIME: Decimal(HOUR_US), PARKING_TIME: Decimal(HOUR_US)}
+_STEPS = {ENERGY: Decimal("0.001"), TIME: Decimal(SECOND_US), PARKING_TIME: Decimal(SECOND_US)}
+_NONE = Decimal(0)
+_HUNDRED = Decimal(100)
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A quantity of a period, and the component that was active for it; None costs nothing."""
+
+    period: Period
+    moment: Moment
+    dimension: str
+    total: str
+    quantity: Decimal
+    component: PriceComponent | None
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """All that is billed by one price component; quantities in kWh, hours or pieces.
+
+    surplus: what `step_size` adds to the quantity. total: which of the CDR's totals it belongs to.
+    """
+
+    component: PriceComponent
+    total: str
+    used: Decimal
+    surplus: Decimal
+    cost: Price
+
+    @property
+    def billed(self) -> Decimal:
+        """The quantity that is paid for."""
+        return self.used + self.surplus
+
+
+def bill(matches: Sequence[Match]) -> list[Charge]:
+    """Sum what each component prices, in the order of their first use, and fill the last steps."""
+    used: dict[PriceComponent, Decimal] = {}
+    totals: dict[PriceComponent, str] = {}
+    last: dict[str, PriceComponent] = {}
+    for match in matches:
+        if (component := match.component) is not None:
+            used[component] = used.get(component, _NONE) + match.quantity
+            totals[component] = match.total
+            if match.dimension != FLAT:
+                last[match.total] = component
+    surpluses = {}
+    for total in _stepped(last):
+        component = last[total]
+        step_unit = _STEPS[component.dimension]
+        whole = sum((used[each] for each in used if totals[each] == total and each.dimension != FLAT), _NONE)
+        surpluses[component] = surplus_of(whole / step_unit, component.step_size) * step_unit
+    return [
+        _charge(component, totals[component], quantity, surpluses.get(component, _NONE))
+        for component, quantity in used.items()
+    ]
+
+
+def _stepped(last: dict[str, PriceComponent]) -> Iterator[str]:
+    """The totals that are rounded to steps.
+
+    Spec: time counts once for charging and parking together. Where parking is priced it is rounded, and
+    charging is exact, even if charging went on afterwards. Reserved time is a dimension of its own.
+    """
+    for total in (ENERGY, PARKING_TIME, TIME, RESERVED):
+        if total in last and not (total == TIME and PARKING_TIME in last):
+            yield total
+
+
+def _charge(component: PriceComponent, total: str, used: Decimal, surplus: Decimal) -> Charge:
+    unit = _UNITS[component.dimension]
+    excl_vat = component.price * (used + surplus) / unit
+    incl_vat = excl_vat if component.vat is None else excl_vat * (_HUNDRED + component.vat) / _HUNDRED
+    return Charge(component, total, used / unit, surplus / unit, Price(excl_vat, incl_vat))
+
+
+def sum_prices(prices: Iterable[Price]) -> Price:
+    """Add prices up; none at all is nothing."""
+    excl_vat = incl_vat = _NONE
+    for price in prices:
+        excl_vat += price.excl_vat
+        incl_vat += price.excl_vat if price.incl_vat is None else price.incl_vat
+    return Price(excl_vat, incl_vat)

@@ -1,0 +1,71 @@
+"""Chooses the tariff of a session among those of its connector.
+
+It is the tariff as it was valid when the session started, and it stays until the end: a driver agreed
+to that one, and in many countries the law says so (TAR-24).
+
+Source: OCPI 2.2.1 mod_tariffs, TariffType; mod_sessions, Set Charging Preferences; TAR-08
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from chalicelib.errors import InvalidParameters
+from chalicelib.pricing.reading import Remark
+from chalicelib.pricing.tariffs import Tariff
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is known of how the driver wants to charge: a tariff by name, a profile type, ad hoc payment."""
+
+    tariff_id: str | None = None
+    profile_type: str | None = None
+    ad_hoc_payment: bool = False
+
+
+def choose_tariff(tariffs: Sequence[Tariff], start: datetime, wish: Wish, remarks: list[Remark]) -> Tariff:
+    """Choose the tariff that prices a session.
+
+    Raises: InvalidParameters when none is valid for it (no price is better than a wrong one).
+    """
+    if wish.tariff_id is not None:
+        return _named(tariffs, start, wish.tariff_id, remarks)
+    valid = [tariff for tariff in tariffs if tariff.is_valid_at(start)]
+    if not valid:
+        raise InvalidParameters("no tariff is valid at the start of the session", field="tariffs")
+    wanted = _wanted_type(wish)
+    # Spec: a tariff without a type is valid for all sessions, one for regular sessions is for those only.
+    for tariff_type in (wanted, None):
+        for tariff in valid:
+            if tariff.type == tariff_type:
+                return tariff
+    if wish.profile_type is not None:
+        for tariff in valid:
+            if tariff.type == "REGULAR":
+                told = f"no tariff is for the profile {wish.profile_type}, the regular one is taken"
+                remarks.append(Remark("no_profile_tariff", "session.charging_preferences", told))
+                return tariff
+    offered = ", ".join(f"{tariff.id} is {tariff.type}" for tariff in valid)
+    told = f"no tariff is valid for this session: it needs {wanted}, {offered}"
+    raise InvalidParameters(told, field="tariffs")
+
+
+def _named(tariffs: Sequence[Tariff], start: datetime, tariff_id: str, remarks: list[Remark]) -> Tariff:
+    named = [tariff for tariff in tariffs if tariff.id.upper() == tariff_id.upper()]
+    if not named:
+        raise InvalidParameters(f"there is no tariff {tariff_id!r}", field="session.tariff_id")
+    for tariff in named:
+        if tariff.is_valid_at(start):
+            return tariff
+    told = f"the tariff {tariff_id!r} is not valid at the start of the session"
+    remarks.append(Remark("tariff_not_valid", "session.tariff_id", told))
+    return named[0]
+
+
+def _wanted_type(wish: Wish) -> str:
+    if wish.profile_type is not None:
+        return "REGULAR" if wish.profile_type == "REGULAR" else f"PROFILE_{wish.profile_type}"
+    return "AD_HOC_PAYMENT" if wish.ad_hoc_payment else "REGULAR"

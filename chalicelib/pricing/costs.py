@@ -1,0 +1,218 @@
+"""Prices charging periods: which component is active, how much is billed, what it costs.
+
+A CDR and the running cost of a session come from here, so they cannot differ. Everything is decided at
+the start of each period, per dimension; what the quantities then cost is added up in `billing.py`.
+
+Source: OCPI 2.2.1 mod_tariffs, Tariff Object; mod_cdrs, CDR Object; TAR-09 … TAR-21, CDR-16
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from functools import cached_property
+
+from chalicelib.errors import InvalidParameters
+from chalicelib.pricing.billing import FIXED, RESERVED, Charge, Match, bill, sum_prices
+from chalicelib.pricing.doubts import changes_within, may_change_within, unknown_power
+from chalicelib.pricing.limits import AppliedLimit, apply_limits
+from chalicelib.pricing.reading import MICROSECOND, Remark
+from chalicelib.pricing.restrictions import Moment
+from chalicelib.pricing.tariffs import (
+    ENERGY,
+    FLAT,
+    PARKING_TIME,
+    TIME,
+    Candidates,
+    Price,
+    PriceComponent,
+    Tariff,
+    first_match,
+)
+from chalicelib.pricing.usage import Period, Usage
+
+_NONE = Decimal(0)
+
+
+@dataclass(frozen=True)
+class Priced:
+    """What a session costs, and why. Times are in microseconds; `tariff` is the one it started with."""
+
+    usage: Usage
+    tariff: Tariff | None
+    matches: Sequence[Match]
+    charges: Sequence[Charge]
+    total_cost: Price
+    limits: Sequence[AppliedLimit]
+    has_vat: bool
+    remarks: Sequence[Remark]
+
+    @cached_property
+    def costs(self) -> dict[str, Price]:
+        """The total of each kind: ENERGY, TIME, PARKING_TIME, FIXED and RESERVATION."""
+        return {
+            total: sum_prices(charge.cost for charge in self.charges if charge.total == total)
+            for total in (ENERGY, TIME, PARKING_TIME, FIXED, RESERVED)
+        }
+
+    @property
+    def total_energy(self) -> Decimal:
+        """All energy in kWh, priced or not."""
+        return sum((period.kwh for period in self.usage.periods if period.kwh is not None), _NONE)
+
+    @property
+    def total_time_us(self) -> int:
+        """The whole session; its reservation is not part of it."""
+        return (self.usage.end - self.usage.start) // MICROSECOND
+
+    @property
+    def total_parking_us(self) -> int:
+        """All parking, priced or not."""
+        return sum(period.parking_us for period in self.usage.periods)
+
+
+def price_usage(usage: Usage, remarks: Iterable[Remark] = ()) -> Priced:
+    """Price a session or a reservation that is cut into periods.
+
+    Raises: InvalidParameters when its tariffs have different currencies; NotEnoughInformation when the
+    local time matters and the time zone is not known.
+    """
+    pricing = _Pricing(usage, remarks)
+    for period in usage.periods:
+        pricing.add(period)
+    return pricing.close()
+
+
+class _Pricing:
+    """The state while periods are gone through in order of time."""
+
+    def __init__(self, usage: Usage, remarks: Iterable[Remark]) -> None:
+        self._usage = usage
+        self._remarks = list(remarks)
+        self._kwh = _NONE
+        self._matches: list[Match] = []
+        self._tariffs: dict[str, Tariff] = {}
+        self._reserved_from: datetime | None = None
+        self._flat_is_due = True
+        self._reservation_flat_is_due = True
+        self._is_power_doubted = False
+        self._may_change: bool | None = None
+
+    def add(self, period: Period) -> None:
+        """Find what is active for each quantity of the next period."""
+        tariff = period.tariff
+        self._may_change = None
+        if tariff is not None:
+            self._tariffs.setdefault(tariff.id, tariff)
+            if period.is_reserved:
+                self._add_reserved(period, tariff)
+            else:
+                self._add_charging(period, tariff)
+        if period.kwh is not None:
+            self._kwh += period.kwh
+
+    def _add_reserved(self, period: Period, tariff: Tariff) -> None:
+        self._reserved_from = self._reserved_from or period.start
+        candidates = tariff.expired if self._usage.is_expired else tariff.reserved
+        elapsed_us = (period.start - self._reserved_from) // MICROSECOND
+        moment = Moment(period.start, self._usage.zone, _NONE, elapsed_us)
+        if self._reservation_flat_is_due:
+            self._reservation_flat_is_due = not self._add_flat(period, moment, candidates, RESERVED)
+        if period.reserved_us:
+            self._match(period, moment, candidates, TIME, RESERVED, Decimal(period.reserved_us))
+
+    def _add_charging(self, period: Period, tariff: Tariff) -> None:
+        elapsed_us = (period.start - self._usage.start) // MICROSECOND
+        moment = Moment(
+            period.start,
+            self._usage.zone,
+            self._kwh,
+            elapsed_us,
+            period.min_power,
+            period.max_power,
+            period.min_current,
+            period.max_current,
+        )
+        candidates = tariff.charging
+        if self._flat_is_due:
+            self._flat_is_due = not self._add_flat(period, moment, candidates, FIXED)
+        if period.kwh:
+            self._match(period, moment, candidates, ENERGY, ENERGY, period.kwh)
+        if period.charging_us:
+            self._match(period, moment, candidates, TIME, TIME, Decimal(period.charging_us))
+        if period.parking_us:
+            self._match(period, moment, candidates, PARKING_TIME, PARKING_TIME, Decimal(period.parking_us))
+
+    def _add_flat(self, period: Period, moment: Moment, candidates: Candidates, total: str) -> bool:
+        # Spec: silent on several flat fees; the first one that becomes active is charged, once.
+        component = first_match(candidates.get(FLAT, ()), moment)
+        if component is None:
+            return False
+        self._matches.append(Match(period, moment, FLAT, total, Decimal(1), component))
+        return True
+
+    def _match(
+        self,
+        period: Period,
+        moment: Moment,
+        candidates: Candidates,
+        dimension: str,
+        total: str,
+        quantity: Decimal,
+    ) -> None:
+        found = candidates.get(dimension, ())
+        match = Match(period, moment, dimension, total, quantity, first_match(found, moment))
+        self._matches.append(match)
+        if len(found) > 1 or (found and found[0].restrictions is not None):
+            self._doubt(match, found)
+
+    def _doubt(self, match: Match, candidates: tuple[PriceComponent, ...]) -> None:
+        period, tariff = match.period, match.period.tariff
+        assert tariff is not None
+        if tariff.asks_power and not self._is_power_doubted:
+            self._doubt_power(match, candidates)
+        if self._usage.is_compiled:
+            return
+        if self._may_change is None:
+            self._may_change = may_change_within(period, tariff, match.moment)
+        if self._may_change and changes_within(match, candidates, tariff):
+            # Spec: the CPO SHALL start a new period there; where it did not, the price at the start stands.
+            told = f"the price of {match.dimension} changes within the period, the one at its start is taken"
+            self._remarks.append(Remark("period_spans_price_change", period.at, told))
+
+    def _doubt_power(self, match: Match, candidates: tuple[PriceComponent, ...]) -> None:
+        told = unknown_power(match, candidates)
+        if told is not None:
+            self._is_power_doubted = True
+            where = match.period.at or "session.power_readings"
+            self._remarks.append(Remark("unknown_power", where, told))
+
+    def close(self) -> Priced:
+        """Add up, round to steps, apply the limits."""
+        charges = bill(self._matches)
+        tariffs = list(self._tariffs.values())
+        currencies = {tariff.currency for tariff in tariffs}
+        if len(currencies) > 1:
+            raise InvalidParameters(
+                f"the tariffs of one session have different currencies: {', '.join(sorted(currencies))}",
+                field="tariffs",
+            )
+        has_vat = any(tariff.has_vat for tariff in tariffs)
+        cost = sum_prices(charge.cost for charge in charges)
+        limits: tuple[AppliedLimit, ...] = ()
+        # Spec: limits are those of a Charging Session "with this tariff": the one it was started with. A
+        # reservation that expired is no session, it need not cost the minimum.
+        if tariffs:
+            cost, limits = apply_limits(cost, tariffs[0], is_session=not self._usage.is_expired)
+        return Priced(
+            self._usage,
+            tariffs[0] if tariffs else None,
+            self._matches,
+            charges,
+            cost,
+            limits,
+            has_vat or any(limit.incl_vat is not None for limit in limits),
+            self._remarks,
+        )

@@ -1,0 +1,69 @@
+"""Compares restrictions without a session: which ones always hold when others do, and which never can.
+
+Source: OCPI 2.2.1 mod_tariffs, TariffRestrictions
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from chalicelib.pricing.restrictions import WEEKDAYS, Restrictions
+
+_DAY = 24 * 60
+_LIMITED = ("kwh", "duration", "power", "current")
+
+
+def covers(earlier: Restrictions | None, later: Restrictions | None) -> bool:
+    """Tell whether everything that matches `later` matches `earlier` as well.
+
+    It looks at one pair only: what two elements cover together is not seen.
+    """
+    first, second = earlier or Restrictions(), later or Restrictions()
+    if first.reservation != second.reservation:
+        return False
+    return (
+        all(_covers_range(first, second, name) for name in _LIMITED)
+        and _covers_days(first, second)
+        and _minutes(second) <= _minutes(first)
+    )
+
+
+def _covers_range(first: Restrictions, second: Restrictions, name: str) -> bool:
+    low, other_low = getattr(first, f"min_{name}"), getattr(second, f"min_{name}")
+    high, other_high = getattr(first, f"max_{name}"), getattr(second, f"max_{name}")
+    covers_low = low is None or (other_low is not None and other_low >= low) or _always_from(low, name)
+    return covers_low and (high is None or (other_high is not None and other_high <= high))
+
+
+def _always_from(low: object, name: str) -> bool:
+    return low == 0 and name in ("kwh", "duration")
+
+
+def _covers_days(first: Restrictions, second: Restrictions) -> bool:
+    if first.start_date is not None and (second.start_date is None or second.start_date < first.start_date):
+        return False
+    if first.end_date is not None and (second.end_date is None or second.end_date > first.end_date):
+        return False
+    week = frozenset(range(len(WEEKDAYS)))
+    return (second.weekdays or week) <= (first.weekdays or week)
+
+
+def _minutes(restrictions: Restrictions) -> frozenset[int]:
+    """The minutes of the day in which a window is open."""
+    start, end = restrictions.start_minute or 0, restrictions.end_minute or 0
+    if start == end:
+        return frozenset(range(_DAY))
+    return frozenset(range(start, end) if start < end else (*range(start, _DAY), *range(end)))
+
+
+def is_impossible(restrictions: Restrictions) -> Iterator[tuple[str, str, str]]:
+    """Tell which restrictions can never hold: a code, the key and why."""
+    for name in _LIMITED:
+        low, high = getattr(restrictions, f"min_{name}"), getattr(restrictions, f"max_{name}")
+        if low is not None and high is not None and low >= high:
+            yield "restriction_limits_cross", f"max_{name}", f"nothing is at least {low} and below {high}"
+        elif high is not None and high <= 0 and name in ("kwh", "duration"):
+            yield "restriction_never_holds", f"max_{name}", f"nothing is below {high}"
+    start, end = restrictions.start_date, restrictions.end_date
+    if start is not None and end is not None and start >= end:
+        yield "restriction_limits_cross", "end_date", f"{end} is excluded and not after {start}"

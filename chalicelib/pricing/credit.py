@@ -1,0 +1,43 @@
+"""Makes the credit CDR that takes back a CDR: CDRs never change, they are credited.
+
+Source: OCPI 2.2.1 mod_cdrs_credit_cdrs; CDR-07, CDR-08, CDR-09, TRP-30
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chalicelib.errors import InvalidParameters
+from chalicelib.pricing.reading import read_decimal, read_flag, read_object, read_text
+
+LONGEST_CREDIT_ID = 39
+
+
+def credit_cdr(
+    document: object, credit_id: str | None = None, last_updated: str | None = None
+) -> dict[str, Any]:
+    """Make the credit CDR of a CDR: all of its data, and the negative of its total cost.
+
+    credit_id: left out, the CDR's own with `-C`. last_updated: of the credit CDR, which is when it is
+    made; left out, it stays that of the CDR.
+    Raises: InvalidParameters when it is a credit CDR already, or lacks what a credit CDR needs.
+    """
+    cdr = dict(read_object(document, "body"))
+    original_id = read_text(cdr.get("id"), "id")
+    if read_flag(cdr.get("credit"), "credit"):
+        raise InvalidParameters("a credit CDR cannot be credited", field="credit")
+    new_id = credit_id or f"{original_id}-C"
+    if len(new_id) > LONGEST_CREDIT_ID:
+        told = f"the id of a credit CDR has at most {LONGEST_CREDIT_ID} characters"
+        raise InvalidParameters(told, field="id")
+    if new_id.upper() == original_id.upper():
+        raise InvalidParameters("a credit CDR has an id of its own", field="id")
+    total = dict(read_object(cdr.get("total_cost"), "total_cost"))
+    for side in ("excl_vat", "incl_vat"):
+        if total.get(side) is not None:
+            read_decimal(total[side], f"total_cost.{side}")
+            total[side] = -total[side]
+    cdr |= {"id": new_id, "credit": True, "credit_reference_id": original_id, "total_cost": total}
+    if last_updated is not None:
+        cdr["last_updated"] = last_updated
+    return cdr

@@ -1,0 +1,33 @@
+"""The currencies of ISO 4217, without funds, metals and test codes.
+
+Source: OCPI 2.2.1 mod_tariffs, Tariff Object, currency; ISO 4217
+"""
+
+from __future__ import annotations
+
+_CODES = """
+AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD
+CAD CDF CHF CLP CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD
+GNF GTQ GYD HKD HNL HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT
+LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR
+NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP
+STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD UYU UZS VED VES VND VUV WST XAF XCD
+XCG XOF XPF YER ZAR ZMW ZWG
+"""
+_WITHOUT_MINOR_UNIT = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF"
+_WITH_MILLS = "BHD IQD JOD KWD LYD OMR TND"
+
+CURRENCIES = frozenset(_CODES.split())
+_DECIMALS = {
+    **dict.fromkeys(_WITHOUT_MINOR_UNIT.split(), 0),
+    **dict.fromkeys(_WITH_MILLS.split(), 3),
+}
+
+
+def decimals_of(currency: str) -> int:
+    """Tell how many decimals amounts of a currency have.
+
+    >>> decimals_of("EUR"), decimals_of("JPY")
+    (2, 0)
+    """
+    return _DECIMALS.get(currency, 2)

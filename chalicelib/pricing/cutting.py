@@ -1,0 +1,208 @@
+"""Cuts a session into charging periods, at every moment that changes its price and at no other.
+
+First it is cut wherever something might change: clocks and calendar, duration, energy, power, charging
+or parking, the tariff. Then each piece is asked what is active when it starts, and neighbours with the
+same answer are put together again. Daylight saving, windows over midnight and elements that hide one
+another need no rules of their own that way.
+
+Source: OCPI 2.2.1 mod_cdrs_charging_period; CDR-14
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+from chalicelib.pricing.local_time import local_instants
+from chalicelib.pricing.meter import Meter
+from chalicelib.pricing.reading import MICROSECOND, SECOND_US
+from chalicelib.pricing.restrictions import Moment
+from chalicelib.pricing.tariffs import ENERGY, FLAT, PARKING_TIME, TIME, Candidates, Tariff, first_match
+from chalicelib.pricing.usage import SUSPENDED_EV, Period, Reservation, Telemetry, Usage
+
+
+def cut_periods(telemetry: Telemetry, tariff: Tariff) -> Usage:
+    """Compile the charging periods of a session, its reservation first.
+
+    tariff: the one at the start. The meter is interpolated where the price changes between readings.
+    """
+    reservation = telemetry.reservation
+    zone = telemetry.zone
+    reserved = cut_reservation(reservation, telemetry.start, zone, tariff) if reservation else []
+    if reservation is not None and reservation.is_expired:
+        return Usage(reservation.end, reservation.end, zone, reserved, is_expired=True, is_compiled=True)
+    periods = [*reserved, *_Session(telemetry, tariff).periods()]
+    return Usage(telemetry.start, telemetry.end, zone, periods, is_compiled=True)
+
+
+def cut_reservation(
+    reservation: Reservation, session_start: datetime, zone: ZoneInfo | None, tariff: Tariff
+) -> list[Period]:
+    """Compile the charging periods of a reservation."""
+    start, end = reservation.start, reservation.end
+    candidates = tariff.expired if reservation.is_expired else tariff.reserved
+    cuts = {start, end, *_after(start, tariff.duration_limits, end)}
+    if zone is not None and tariff.day_minutes:
+        cuts.update(local_instants(tariff.day_minutes, start, end, zone))
+    instants = sorted(cut for cut in cuts if start <= cut <= end)
+    periods: list[Period] = []
+    active: Hashable = None
+    for begin, until in pairwise(instants if len(instants) > 1 else [start, end]):
+        moment = Moment(begin, zone, Decimal(0), (begin - start) // MICROSECOND)
+        matching = tuple(_match(candidates, dimension, moment) for dimension in (TIME, FLAT))
+        if periods and matching == active:
+            begin = periods.pop().start
+        us = (until - begin) // MICROSECOND
+        periods.append(Period(begin, until, tariff, reserved_us=us, is_reserved=True))
+        active = matching
+    if not reservation.is_expired and end < session_start:
+        # A period lasts until the next one starts: after the reservation nothing is reserved any more.
+        periods.append(Period(end, session_start, tariff, is_reserved=True))
+    return periods
+
+
+def _after(start: datetime, durations: Sequence[int], end: datetime) -> Iterator[datetime]:
+    length_us = (end - start) // MICROSECOND
+    return (start + timedelta(seconds=each) for each in durations if each * SECOND_US < length_us)
+
+
+def _match(candidates: Candidates, dimension: str, moment: Moment) -> object:
+    found = candidates.get(dimension)
+    return first_match(found, moment) if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A period before it is put together with its neighbours: what is active there tells them apart."""
+
+    period: Period
+    active: tuple[object, ...]
+
+
+class _Session:
+    """The session of a telemetry, without its reservation."""
+
+    def __init__(self, telemetry: Telemetry, tariff: Tariff) -> None:
+        self._telemetry = telemetry
+        self._start, self._end, self._zone = telemetry.start, telemetry.end, telemetry.zone
+        self._meter = Meter(telemetry.meter_readings, telemetry.kwh_decimals)
+        self._first_kwh = self._meter.kwh_at(self._start)
+        changes = sorted(telemetry.tariff_changes.items(), key=lambda change: change[0])
+        self._tariffs = [(self._start, tariff), *changes]
+        self._tariff_times = [at for at, _ in self._tariffs]
+        # What is measured first holds from the start on: nobody can know better.
+        self._state_times = [at for at, _ in telemetry.charging_states]
+        self._power_times = [at for at, _ in telemetry.power_readings[1:]]
+
+    def periods(self) -> Iterator[Period]:
+        """Cut, ask what is active, and put together what is the same."""
+        last: _Piece | None = None
+        for piece in self._pieces():
+            if last is None or piece.active != last.active:
+                if last is not None:
+                    yield last.period
+                last = piece
+            else:
+                last = _Piece(_join(last.period, piece.period), piece.active)
+        if last is not None:
+            yield last.period
+
+    def _pieces(self) -> Iterator[_Piece]:
+        exact_kwh = self._energy_instants()
+        instants = sorted({self._start, self._end, *self._instants(), *exact_kwh})
+        kwh = Decimal(0)
+        flat = None
+        for begin, until in pairwise(instants if len(instants) > 1 else [self._start, self._end]):
+            kwh_until = exact_kwh.get(until)
+            if kwh_until is None:
+                kwh_until = max(kwh, self._meter.kwh_at(until) - self._first_kwh)
+            period = self._period(begin, until, kwh_until - kwh)
+            moment = Moment(
+                begin,
+                self._zone,
+                kwh,
+                (begin - self._start) // MICROSECOND,
+                period.min_power,
+                period.max_power,
+            )
+            assert period.tariff is not None
+            # A flat fee is due once: what else would be active later is of no interest.
+            flat = flat or _match(period.tariff.charging, FLAT, moment)
+            yield _Piece(period, (period.tariff, period.parking_us > 0, flat, *_active(period, moment)))
+            kwh = kwh_until
+
+    def _instants(self) -> Iterator[datetime]:
+        for at in (*self._state_times, *self._tariff_times):
+            yield from self._inside(at)
+        for _, tariff in self._tariffs:
+            yield from _after(self._start, tariff.duration_limits, self._end)
+        minutes = {minute for _, tariff in self._tariffs for minute in tariff.day_minutes}
+        if self._zone is not None and minutes:
+            yield from local_instants(sorted(minutes), self._start, self._end, self._zone)
+        if any(tariff.asks_power for _, tariff in self._tariffs):
+            for at in self._power_times:
+                yield from self._inside(at)
+
+    def _inside(self, at: datetime) -> Sequence[datetime]:
+        return (at,) if self._start < at < self._end else ()
+
+    def _energy_instants(self) -> dict[datetime, Decimal]:
+        """When the energy so far reaches a limit; the amount there is the limit, whatever was rounded."""
+        reached = {}
+        for kwh in sorted({kwh for _, tariff in self._tariffs for kwh in tariff.kwh_limits}):
+            at = self._meter.reaches(self._first_kwh + kwh)
+            if at is not None and self._start < at < self._end:
+                reached[at] = kwh
+        return reached
+
+    def _period(self, begin: datetime, until: datetime, kwh: Decimal) -> Period:
+        us = (until - begin) // MICROSECOND
+        tariff = self._tariffs[bisect_right(self._tariff_times, begin) - 1][1]
+        number = bisect_right(self._state_times, begin)
+        is_parking = number > 0 and self._telemetry.charging_states[number - 1][1] == SUSPENDED_EV
+        power = None
+        if tariff.asks_power and self._telemetry.power_readings:
+            power = self._telemetry.power_readings[bisect_right(self._power_times, begin)][1]
+        return Period(
+            begin,
+            until,
+            tariff,
+            kwh if self._telemetry.meter_readings else None,
+            charging_us=0 if is_parking else us,
+            parking_us=us if is_parking else 0,
+            min_power=power,
+            max_power=power,
+        )
+
+
+def _active(period: Period, moment: Moment) -> Iterator[object]:
+    assert period.tariff is not None
+    candidates = period.tariff.charging
+    if period.kwh and ENERGY in candidates:
+        yield _match(candidates, ENERGY, moment)
+    yield _match(candidates, PARKING_TIME if period.parking_us else TIME, moment)
+
+
+def _join(first: Period, second: Period) -> Period:
+    return replace(
+        first,
+        end=second.end,
+        kwh=None if first.kwh is None or second.kwh is None else first.kwh + second.kwh,
+        charging_us=first.charging_us + second.charging_us,
+        parking_us=first.parking_us + second.parking_us,
+        min_power=_least(first.min_power, second.min_power),
+        max_power=_most(first.max_power, second.max_power),
+    )
+
+
+def _least(first: Decimal | None, second: Decimal | None) -> Decimal | None:
+    return None if first is None or second is None else min(first, second)
+
+
+def _most(first: Decimal | None, second: Decimal | None) -> Decimal | None:
+    return None if first is None or second is None else max(first, second)

@@ -1,0 +1,258 @@
+"""Reports what a tariff that fits the schema can still get wrong, with JSON pointers.
+
+An *error* makes a price that nobody can have meant, or none at all; a *warning* is probably not meant;
+*info* is allowed, but engines disagree on it or OCPI advises against it.
+
+Source: OCPI 2.2.1 mod_tariffs, Object description and Data types; TAR-07 … TAR-26
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from chalicelib.pricing.coverage import covers, is_impossible
+from chalicelib.pricing.currencies import CURRENCIES
+from chalicelib.pricing.reading import Document, read_object
+from chalicelib.pricing.restrictions import WEEKDAYS, Restrictions
+from chalicelib.pricing.tariffs import (
+    DIMENSIONS,
+    FLAT,
+    RESERVATION,
+    RESERVATION_EXPIRES,
+    PriceComponent,
+    Tariff,
+    read_tariff,
+)
+
+ERROR, WARNING, INFO = "error", "warning", "info"
+_TYPES = ("AD_HOC_PAYMENT", "PROFILE_CHEAP", "PROFILE_FAST", "PROFILE_GREEN", "REGULAR")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something to look at; `pointer` is a JSON pointer (RFC 6901) into the tariff."""
+
+    code: str
+    severity: str
+    pointer: str
+    message: str
+
+    def to_document(self) -> dict[str, str]:
+        """Show it as plain JSON."""
+        return {
+            "code": self.code,
+            "severity": self.severity,
+            "pointer": self.pointer,
+            "message": self.message,
+        }
+
+
+def lint_tariff(document: object) -> list[Finding]:
+    """Look at a tariff document. Raises: InvalidParameters when it cannot be read as a tariff at all."""
+    source = read_object(document, "body")
+    tariff = read_tariff(source, "tariff", [])
+    findings = [
+        *_lint_head(tariff),
+        *_lint_price_limits(tariff),
+        *_lint_vat(tariff),
+        *_lint_reach(tariff),
+        *_lint_fallbacks(tariff),
+    ]
+    for number, element in enumerate(tariff.elements):
+        at = f"/elements/{number}"
+        findings += _lint_components(element, at)
+        restrictions = source["elements"][number].get("restrictions")
+        if restrictions is not None:
+            findings += _lint_restrictions(restrictions, element[0].restrictions, f"{at}/restrictions")
+    order = {ERROR: 0, WARNING: 1, INFO: 2}
+    return sorted(findings, key=lambda each: order[each.severity])
+
+
+def _lint_head(tariff: Tariff) -> Iterator[Finding]:
+    if tariff.currency not in CURRENCIES:
+        told = f"{tariff.currency!r} is not a currency of ISO 4217"
+        yield Finding("unknown_currency", ERROR, "/currency", told)
+    if tariff.type is not None and tariff.type not in _TYPES:
+        told = f"{tariff.type!r} is not a type of OCPI: no session will choose this tariff"
+        yield Finding("unknown_type", WARNING, "/type", told)
+    if tariff.start is not None and tariff.end is not None and tariff.end <= tariff.start:
+        yield Finding("never_valid", ERROR, "/end_date_time", "the tariff ends before it starts")
+
+
+def _lint_price_limits(tariff: Tariff) -> Iterator[Finding]:
+    least, most = tariff.min_price, tariff.max_price
+    for side in ("excl_vat", "incl_vat"):
+        low, high = getattr(least, side, None), getattr(most, side, None)
+        if low is not None and high is not None and low > high:
+            told = f"min_price {low} is above max_price {high}: the maximum wins"
+            yield Finding("price_limits_cross", ERROR, f"/max_price/{side}", told)
+    for name, limit in (("min_price", least), ("max_price", most)):
+        if limit is None:
+            continue
+        for side in ("excl_vat", "incl_vat"):
+            if (value := getattr(limit, side)) is not None and value < 0:
+                yield Finding("negative_limit", ERROR, f"/{name}/{side}", "the limit is negative")
+        if limit.incl_vat is None and tariff.has_vat:
+            told = "the tariff has VAT and the limit is without: engines disagree on the price including VAT"
+            yield Finding("limit_without_incl_vat", WARNING, f"/{name}", told)
+        if limit.incl_vat is not None and limit.incl_vat < limit.excl_vat:
+            told = "the price including VAT is below the one without"
+            yield Finding("limit_vat_negative", ERROR, f"/{name}/incl_vat", told)
+        rates = {component.vat for element in tariff.elements for component in element}
+        rate = rates.pop() if len(rates) == 1 else None
+        if rate is not None and limit.incl_vat is not None and limit.incl_vat >= limit.excl_vat:
+            meant = limit.excl_vat * (100 + rate) / 100
+            if abs(meant - limit.incl_vat) > Decimal("0.005"):
+                told = f"with the tariff's only VAT of {rate} % it would be {meant.normalize():f}"
+                yield Finding("limit_vat_differs", WARNING, f"/{name}/incl_vat", told)
+
+
+def _lint_vat(tariff: Tariff) -> Iterator[Finding]:
+    for component, at in _located(tariff):
+        vat = component.vat
+        if vat is None and tariff.has_vat and component.price != 0:
+            told = "VAT is given elsewhere and not here: without it none is applicable, which is not 0 %"
+            yield Finding("vat_missing", WARNING, at, told)
+        elif vat is not None and not 0 <= vat <= 100:
+            yield Finding("vat_out_of_range", ERROR, f"{at}/vat", f"{vat} is not a percentage of VAT")
+        elif vat is not None and 0 < vat < 1:
+            told = f"{vat} % of VAT: was {vat * 100} % meant?"
+            yield Finding("vat_is_a_fraction", WARNING, f"{at}/vat", told)
+
+
+def _located(tariff: Tariff) -> Iterator[tuple[PriceComponent, str]]:
+    for number, element in enumerate(tariff.elements):
+        for component in element:
+            yield component, f"/elements/{number}/price_components/{component.index}"
+
+
+def _lint_reach(tariff: Tariff) -> Iterator[Finding]:
+    """Find components that are hidden by earlier ones."""
+    for number, element in enumerate(tariff.elements):
+        hidden = [component for component in element if _hidden_by(component, tariff) is not None]
+        if len(hidden) == len(element):
+            told = (
+                f"elements before it match whenever it does, element {_hidden_by(element[0], tariff)} first"
+            )
+            yield Finding("unreachable_element", WARNING, f"/elements/{number}", told)
+            continue
+        for component in hidden:
+            at = f"/elements/{number}/price_components/{component.index}"
+            told = f"element {_hidden_by(component, tariff)} matches whenever this one does"
+            yield Finding("unreachable_component", WARNING, at, told)
+
+
+def _hidden_by(component: PriceComponent, tariff: Tariff) -> int | None:
+    for number, element in enumerate(tariff.elements[: component.element]):
+        for earlier in element:
+            if earlier.dimension == component.dimension and covers(
+                earlier.restrictions, component.restrictions
+            ):
+                return number
+    return None
+
+
+def _lint_fallbacks(tariff: Tariff) -> Iterator[Finding]:
+    for dimension, components in tariff.charging.items():
+        if dimension in DIMENSIONS and all(component.restrictions is not None for component in components):
+            told = (
+                f"{dimension} is free whenever none of its elements matches: a last one without restrictions"
+            )
+            yield Finding("no_fallback", INFO, "/elements", f"{told} would say so")
+        if dimension == FLAT and len(components) > 1:
+            at = f"/elements/{components[1].element}/price_components/{components[1].index}"
+            told = "only the first flat fee that becomes active is charged, once"
+            yield Finding("several_flat_fees", INFO, at, told)
+        steps = {component.step_size for component in components}
+        if dimension != FLAT and len(steps) > 1:
+            told = f"the steps of {dimension} differ, only that of the last active component is used"
+            at = f"/elements/{components[-1].element}/price_components/{components[-1].index}/step_size"
+            yield Finding("mixed_step_sizes", INFO, at, told)
+
+
+def _lint_components(element: Sequence[PriceComponent], at: str) -> Iterator[Finding]:
+    seen: set[str] = set()
+    reservation = element[0].restrictions.reservation if element[0].restrictions else None
+    for component in element:
+        here = f"{at}/price_components/{component.index}"
+        if component.dimension not in DIMENSIONS:
+            told = f"{component.dimension!r} is not a dimension of OCPI"
+            yield Finding("unknown_dimension", ERROR, f"{here}/type", told)
+        if component.dimension in seen:
+            told = f"{component.dimension} is priced twice in one element, only the first counts"
+            yield Finding("duplicate_dimension", ERROR, here, told)
+        seen.add(component.dimension)
+        if component.price < 0:
+            yield Finding("negative_price", WARNING, f"{here}/price", "the driver is paid")
+        if reservation is not None and component.dimension in ("ENERGY", "PARKING_TIME"):
+            told = f"a reservation has FLAT and TIME only, {component.dimension} is never used"
+            yield Finding("reservation_dimension", ERROR, f"{here}/type", told)
+        yield from _lint_step(component, here)
+
+
+def _lint_step(component: PriceComponent, at: str) -> Iterator[Finding]:
+    step = component.step_size
+    if component.dimension == FLAT:
+        if step > 1:
+            yield Finding("unused_step_size", WARNING, f"{at}/step_size", "a flat fee has no steps")
+    elif component.price == 0 and step > 1:
+        told = "the step of a price of 0 changes nothing, unless it is the last one that is active"
+        yield Finding("unused_step_size", INFO, f"{at}/step_size", told)
+    elif step == 0:
+        told = "a step of 0 is none: 1 says so in all engines"
+        yield Finding("zero_step_size", WARNING, f"{at}/step_size", told)
+    elif step > 1:
+        told = "OCPI advises steps of 1: drivers do not expect more, and OCPI 3.0 has none"
+        yield Finding("large_step_size", INFO, f"{at}/step_size", told)
+
+
+def _lint_restrictions(source: Document, restrictions: Restrictions | None, at: str) -> Iterator[Finding]:
+    if restrictions is None:
+        told = "the restrictions are empty: the element always matches, leave them out"
+        yield Finding("empty_restrictions", WARNING, at, told)
+        return
+    for code, key, told in is_impossible(restrictions):
+        yield Finding(code, ERROR, f"{at}/{key}", told)
+    yield from _lint_needless(restrictions, at)
+    days = source.get("day_of_week")
+    if days is not None and not days:
+        yield Finding("empty_day_of_week", WARNING, f"{at}/day_of_week", "no day is named: all are meant")
+    elif days and len(set(days)) < len(days):
+        yield Finding("repeated_day_of_week", WARNING, f"{at}/day_of_week", "a day is named twice")
+    elif days and len(days) == len(WEEKDAYS):
+        yield Finding("needless_day_of_week", INFO, f"{at}/day_of_week", "every day is named")
+    yield from _lint_window(restrictions, at)
+    reservation = restrictions.reservation
+    if reservation not in (None, RESERVATION, RESERVATION_EXPIRES):
+        told = f"{reservation!r} is not a reservation restriction"
+        yield Finding("unknown_reservation", ERROR, f"{at}/reservation", told)
+    elif reservation is not None:
+        for name in ("min_kwh", "max_kwh", "min_power", "max_power", "min_current", "max_current"):
+            if getattr(restrictions, name) is not None:
+                told = "nothing is charged during a reservation"
+                yield Finding("reservation_restriction", WARNING, f"{at}/{name}", told)
+
+
+def _lint_needless(restrictions: Restrictions, at: str) -> Iterator[Finding]:
+    for name in ("min_kwh", "min_duration"):
+        if getattr(restrictions, name) == 0:
+            yield Finding("needless_minimum", INFO, f"{at}/{name}", "it always matches")
+
+
+def _lint_window(restrictions: Restrictions, at: str) -> Iterator[Finding]:
+    start, end = restrictions.start_minute, restrictions.end_minute
+    if not restrictions.has_window:
+        return
+    if (start or 0) == (end or 0):
+        told = "a window that ends when it starts is the whole day here, and no time at all elsewhere"
+        whole_day = (start or 0) == 0
+        severity: Any = INFO if whole_day else WARNING
+        yield Finding(
+            "whole_day_window", severity, f"{at}/{'end' if end is not None else 'start'}_time", told
+        )
+    elif end and start and end < start and restrictions.weekdays is not None:
+        told = "the window runs over midnight: after it, the days are those of the next day"
+        yield Finding("window_over_midnight", INFO, f"{at}/day_of_week", told)

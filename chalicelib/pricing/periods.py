@@ -1,0 +1,215 @@
+"""Reads charging periods as sessions and CDRs have them, and decides how long each dimension lasted.
+
+Hours have four decimals in OCPI, so five minutes arrive as 0.0834 h, which is 300.24 s: one step too
+many. The timestamps of a period say the same exactly, and are taken wherever the volume agrees with
+them to its own precision.
+
+Source: OCPI 2.2.1 mod_cdrs, ChargingPeriod, CdrDimension and CdrDimensionType; CDR-14, CDR-15, CDR-16
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from chalicelib.errors import InvalidParameters
+from chalicelib.pricing.reading import (
+    HOUR_US,
+    MICROSECOND,
+    SECOND_US,
+    Remark,
+    read_decimal,
+    read_list,
+    read_moment,
+    read_object,
+    read_text,
+)
+from chalicelib.pricing.tariffs import Tariff
+from chalicelib.pricing.usage import Period
+
+_HOURS = ("TIME", "PARKING_TIME", "RESERVATION_TIME")
+_BOUNDS = {
+    "MIN_POWER": "min_power",
+    "MAX_POWER": "max_power",
+    "MIN_CURRENT": "min_current",
+    "MAX_CURRENT": "max_current",
+}
+# An average of a session stands for both bounds while those are not told.
+_AVERAGES = {"POWER": ("min_power", "max_power"), "CURRENT": ("min_current", "max_current")}
+SESSION_ONLY = ("CURRENT", "ENERGY_EXPORT", "ENERGY_IMPORT", "POWER", "STATE_OF_CHARGE")
+
+# The megawatt charging system ends below this; the specification's own session example has Wh (TRP-32).
+_MOST_KW = 4000
+
+
+def read_periods(
+    value: object,
+    start: datetime,
+    end: datetime,
+    tariffs: Mapping[str, Tariff] | None,
+    at: str,
+    remarks: list[Remark],
+) -> list[Period]:
+    """Read charging periods in the order of their time; each lasts until the next one, the last until `end`.
+
+    start, end: of the session. tariffs: by their folded id; without any, nothing is priced.
+    Raises: InvalidParameters.
+    """
+    documents = [read_object(each, f"{at}.{number}") for number, each in enumerate(read_list(value, at))]
+    starts = [
+        read_moment(document.get("start_date_time"), f"{at}.{number}.start_date_time")
+        for number, document in enumerate(documents)
+    ]
+    order = sorted(range(len(starts)), key=starts.__getitem__)
+    if order != list(range(len(starts))):
+        remarks.append(Remark("periods_out_of_order", at, "the charging periods are not in order of time"))
+    periods = []
+    for number, position in enumerate(order):
+        begin = starts[position]
+        until = starts[order[number + 1]] if number + 1 < len(order) else max(end, begin)
+        document, where = documents[position], f"{at}.{position}"
+        if not start <= begin <= end:
+            told = "the charging period starts outside the session"
+            remarks.append(Remark("period_outside_session", f"{where}.start_date_time", told))
+        tariff = _tariff_of(document.get("tariff_id"), tariffs, f"{where}.tariff_id")
+        period = _read_dimensions(document.get("dimensions"), Period(begin, until, tariff, at=where), remarks)
+        periods += _split_reservation(period, remarks)
+    if periods and periods[0].start > start:
+        told = "the first charging period starts after the session"
+        remarks.append(Remark("gap_before_periods", f"{periods[0].at}.start_date_time", told))
+    return periods
+
+
+def _tariff_of(tariff_id: Any, tariffs: Mapping[str, Tariff] | None, at: str) -> Tariff | None:
+    if tariff_id is None or tariffs is None:
+        return None
+    tariff = tariffs.get(read_text(tariff_id, at).upper())
+    if tariff is None:
+        raise InvalidParameters(f"the tariff {tariff_id!r} is not given", field=at)
+    return tariff
+
+
+def _read_dimensions(value: object, period: Period, remarks: list[Remark]) -> Period:
+    kwh: Decimal | None = None
+    hours: dict[str, Decimal] = {}
+    paths: dict[str, str] = {}
+    bounds: dict[str, Decimal] = {}
+    averages: dict[str, Decimal] = {}
+    dimensions = read_list(value, f"{period.at}.dimensions")
+    if not dimensions:
+        remarks.append(Remark("no_dimensions", f"{period.at}.dimensions", "nothing is told of the period"))
+    for number, each in enumerate(dimensions):
+        at = f"{period.at}.dimensions.{number}"
+        dimension = read_object(each, at)
+        kind = dimension.get("type")
+        volume = _read_volume(dimension.get("volume"), f"{at}.volume", remarks)
+        if kind == "ENERGY":
+            kwh = volume if kwh is None else kwh + volume
+            if volume < 0:
+                told = f"{volume} kWh: more energy went to the grid than came from it"
+                remarks.append(Remark("negative_energy", f"{at}.volume", told))
+        elif kind in _HOURS:
+            if volume < 0:
+                raise InvalidParameters("a duration is not negative", field=f"{at}.volume")
+            hours[kind] = hours[kind] + volume if kind in hours else volume
+            paths[kind] = f"{at}.volume"
+        elif kind in _BOUNDS:
+            bounds[_BOUNDS[kind]] = volume
+        elif kind in _AVERAGES:
+            averages.update(dict.fromkeys(_AVERAGES[kind], volume))
+        elif kind not in SESSION_ONLY:
+            told = f"{kind!r} is not a dimension of charging periods, it is left out"
+            remarks.append(Remark("unknown_dimension", f"{at}.type", told))
+    length_us = (period.end - period.start) // MICROSECOND
+    if kwh is not None and length_us and kwh * HOUR_US / length_us > _MOST_KW:
+        told = f"{kwh.normalize():f} kWh in {_hours(length_us)} h is more than chargers give: are they Wh?"
+        remarks.append(Remark("odd_energy", f"{period.at}.dimensions", told))
+    lengths = _measure(hours, length_us, paths, remarks) if hours else {}
+    return Period(
+        period.start,
+        period.end,
+        period.tariff,
+        kwh,
+        lengths.get("TIME", 0),
+        lengths.get("PARKING_TIME", 0),
+        lengths.get("RESERVATION_TIME", 0),
+        "RESERVATION_TIME" in hours,
+        at=period.at,
+        **{**averages, **bounds},
+    )
+
+
+def _read_volume(value: object, at: str, remarks: list[Remark]) -> Decimal:
+    if isinstance(value, str):
+        # MOBI.E's volumes were seen as strings (mobie-profile); everybody else's are numbers.
+        try:
+            number = read_decimal(Decimal(value), at)
+        except InvalidOperation as error:
+            raise InvalidParameters(f"{value[:40]!r} is not a number", field=at) from error
+        remarks.append(Remark("volume_as_text", at, "the volume is a string, OCPI has numbers"))
+        return number
+    return read_decimal(value, at)
+
+
+def _measure(
+    hours: Mapping[str, Decimal], length_us: int, paths: Mapping[str, str], remarks: list[Remark]
+) -> dict[str, int]:
+    """Turn the hours of a period into microseconds."""
+    lasting = [kind for kind in _HOURS if hours.get(kind)]
+    agrees = bool(lasting) and _agree(hours, lasting, length_us)
+    lengths = {kind: _snap(hours[kind]) for kind in lasting}
+    if agrees:
+        rest = lasting[-1]
+        lengths[rest] = length_us - sum(us for kind, us in lengths.items() if kind != rest)
+    elif lasting:
+        told = " + ".join(f"{kind} {hours[kind].normalize():f} h" for kind in lasting)
+        told += f", but the period lasts {_hours(length_us)} h; the volume is taken"
+        remarks.append(Remark("volume_disagrees", paths[lasting[-1]], told))
+    return lengths
+
+
+def _agree(hours: Mapping[str, Decimal], lasting: Sequence[str], length_us: int) -> bool:
+    total_us = sum((hours[kind] * HOUR_US for kind in lasting), Decimal(0))
+    allowed_us = sum((_precision(hours[kind]) * HOUR_US for kind in lasting), Decimal(0))
+    return abs(total_us - length_us) <= allowed_us
+
+
+def _precision(hours: Decimal) -> Decimal:
+    """How far a number of hours may be from the truth, by its digits.
+
+    Spec: numbers have four decimals. Three may come of cutting off or rounding up as well; two are
+    taken as rounded. Fewer are a number that somebody meant, such as 0.5.
+    """
+    decimals = -int(hours.as_tuple().exponent)
+    return _PRECISIONS.get(decimals, _FOUR_DECIMALS)
+
+
+_FOUR_DECIMALS = Decimal("0.0001")
+_PRECISIONS = {2: Decimal("0.005"), 3: Decimal("0.001")}
+
+
+def _snap(hours: Decimal) -> int:
+    """Take the whole second that a number of hours stands for, if there is one within its precision."""
+    us = hours * HOUR_US
+    second = round(us / SECOND_US) * SECOND_US
+    return second if abs(us - second) <= _FOUR_DECIMALS * HOUR_US else round(us)
+
+
+def _hours(us: int) -> str:
+    return f"{Decimal(us) / HOUR_US:.4f}"
+
+
+def _split_reservation(period: Period, remarks: list[Remark]) -> list[Period]:
+    """Part reserved time from what followed it, if one period has both."""
+    if not period.is_reserved or not (period.kwh or period.charging_us or period.parking_us):
+        return [period]
+    told = "reserved time and charging share a charging period"
+    remarks.append(Remark("reservation_shares_period", period.at, told))
+    start = min(period.start + timedelta(microseconds=period.reserved_us), period.end)
+    reserved = Period(
+        period.start, start, period.tariff, reserved_us=period.reserved_us, is_reserved=True, at=period.at
+    )
+    return [reserved, replace(period, start=start, reserved_us=0, is_reserved=False)]

@@ -1,0 +1,210 @@
+"""When an element of a tariff is active: its restrictions, asked at one moment of a session.
+
+All that is set must match (TAR-11). Minimums include their value, maximums do not (TAR-14); times and
+dates are those of the location's clocks (TAR-12, TAR-13), so a window stands for wall-clock time on
+days that have 23 or 25 hours as well.
+
+Source: OCPI 2.2.1 mod_tariffs, TariffRestrictions
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from chalicelib.errors import NotEnoughInformation
+from chalicelib.pricing.reading import SECOND_US
+
+WEEKDAYS = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
+
+MEASURED = ("min_power", "max_power", "min_current", "max_current")
+
+
+class Moment:
+    """A moment of a session, with all that restrictions ask about it.
+
+    kwh: energy until then. elapsed_us: since the session, or the reservation, started. Power and
+    current: least and most of the period that begins then, None where nobody knows.
+    """
+
+    __slots__ = (
+        "at", "zone", "kwh", "elapsed_us", "min_power", "max_power", "min_current", "max_current", "_local",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        at: datetime,
+        zone: ZoneInfo | None,
+        kwh: Decimal,
+        elapsed_us: int,
+        min_power: Decimal | None = None,
+        max_power: Decimal | None = None,
+        min_current: Decimal | None = None,
+        max_current: Decimal | None = None,
+    ) -> None:
+        self.at, self.zone, self.kwh, self.elapsed_us = at, zone, kwh, elapsed_us
+        self.min_power, self.max_power = min_power, max_power
+        self.min_current, self.max_current = min_current, max_current
+        self._local: datetime | None = None
+
+    @property
+    def local(self) -> datetime:
+        """The same on the location's clocks. Raises: NotEnoughInformation when its zone is not known."""
+        if self._local is None:
+            if self.zone is None:
+                raise NotEnoughInformation(
+                    "the tariff depends on the local time: the location's time zone is needed",
+                    field="session.time_zone",
+                )
+            self._local = self.at.astimezone(self.zone)
+        return self._local
+
+    def later(self, us: int, kwh: Decimal) -> Moment:
+        """A later moment of the same period."""
+        return Moment(
+            self.at + timedelta(microseconds=us),
+            self.zone,
+            kwh,
+            self.elapsed_us + us,
+            self.min_power,
+            self.max_power,
+            self.min_current,
+            self.max_current,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Restrictions:
+    """The conditions of one element. Times of day are minutes since midnight, durations seconds."""
+
+    start_minute: int | None = None
+    end_minute: int | None = None
+    start_date: date | None = None
+    end_date: date | None = None
+    weekdays: frozenset[int] | None = None
+    min_kwh: Decimal | None = None
+    max_kwh: Decimal | None = None
+    min_current: Decimal | None = None
+    max_current: Decimal | None = None
+    min_power: Decimal | None = None
+    max_power: Decimal | None = None
+    min_duration: int | None = None
+    max_duration: int | None = None
+    reservation: str | None = None
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the location's clocks or calendar matter."""
+        return self.has_window or self.has_days
+
+    @property
+    def has_window(self) -> bool:
+        """Whether the time of day matters."""
+        return self.start_minute is not None or self.end_minute is not None
+
+    @property
+    def has_days(self) -> bool:
+        """Whether the date or the day of the week matters."""
+        return any(each is not None for each in (self.start_date, self.end_date, self.weekdays))
+
+    def match(self, moment: Moment) -> bool:
+        """Tell whether everything that is set holds at a moment; `reservation` is asked elsewhere.
+
+        Spec: a power or current that nobody measured matches neither a minimum nor a maximum.
+        """
+        return self._match_amounts(moment) and self._match_local(moment) and self._match_power(moment)
+
+    def _match_amounts(self, moment: Moment) -> bool:
+        if self.min_kwh is not None and moment.kwh < self.min_kwh:
+            return False
+        if self.max_kwh is not None and moment.kwh >= self.max_kwh:
+            return False
+        if self.min_duration is not None and moment.elapsed_us < self.min_duration * SECOND_US:
+            return False
+        return self.max_duration is None or moment.elapsed_us < self.max_duration * SECOND_US
+
+    def _match_local(self, moment: Moment) -> bool:
+        start, end = self.start_minute, self.end_minute
+        if start is not None or end is not None:
+            local = moment.local
+            if not _in_window(local.hour * 60 + local.minute, start or 0, end or 0):
+                return False
+        if self.weekdays is not None and moment.local.weekday() not in self.weekdays:
+            return False
+        if self.start_date is not None and moment.local.date() < self.start_date:
+            return False
+        return self.end_date is None or moment.local.date() < self.end_date
+
+    def _match_power(self, moment: Moment) -> bool:
+        return (
+            _is_at_least(moment.min_power, self.min_power)
+            and _is_below(moment.max_power, self.max_power)
+            and _is_at_least(moment.min_current, self.min_current)
+            and _is_below(moment.max_current, self.max_current)
+        )
+
+    def missing(self, moment: Moment) -> str | None:
+        """Name the measurement for want of which alone there is no match, or None."""
+        for name in MEASURED:
+            if getattr(self, name) is not None and getattr(moment, name) is None:
+                matches = self._match_amounts(moment) and self._match_local(moment)
+                return name.upper() if matches else None
+        return None
+
+    def told(self, moment: Moment) -> str:
+        """Say in words why everything matches at a moment."""
+        return ", ".join(self._reasons(moment)) or "it has no restrictions"
+
+    def _reasons(self, moment: Moment) -> Iterator[str]:
+        if self.reservation is not None:
+            yield f"reservation {self.reservation}"
+        if self.has_window:
+            window = f"{write_minute(self.start_minute or 0)}-{write_minute(self.end_minute or 0)}"
+            yield f"local time {moment.local:%H:%M} in {window}"
+        if self.weekdays is not None:
+            yield f"{WEEKDAYS[moment.local.weekday()].title()} is one of its days"
+        if self.start_date is not None:
+            yield f"{moment.local.date()} not before {self.start_date}"
+        if self.end_date is not None:
+            yield f"{moment.local.date()} before {self.end_date}"
+        seconds = moment.elapsed_us // SECOND_US
+        for unit, value, least, most in (
+            ("kWh so far", moment.kwh.normalize(), self.min_kwh, self.max_kwh),
+            ("s since the start", seconds, self.min_duration, self.max_duration),
+        ):
+            if least is not None:
+                yield f"{value:f} {unit} >= {least}" if unit[0] == "k" else f"{value} {unit} >= {least}"
+            if most is not None:
+                yield f"{value:f} {unit} < {most}" if unit[0] == "k" else f"{value} {unit} < {most}"
+        for name, unit in (("power", "kW"), ("current", "A")):
+            if (least := getattr(self, f"min_{name}")) is not None:
+                yield f"{getattr(moment, f'min_{name}')} {unit} >= {least}"
+            if (most := getattr(self, f"max_{name}")) is not None:
+                yield f"{getattr(moment, f'max_{name}')} {unit} < {most}"
+
+
+def _is_at_least(value: Decimal | None, least: Decimal | None) -> bool:
+    return least is None or (value is not None and value >= least)
+
+
+def _is_below(value: Decimal | None, most: Decimal | None) -> bool:
+    return most is None or (value is not None and value < most)
+
+
+def _in_window(minute: int, start: int, end: int) -> bool:
+    """Tell whether a time of day lies in a window that may run over midnight.
+
+    Spec: an end of 00:00 is the end of the day. start = end would be no time at all, which nobody
+    writes down on purpose: it is the whole day.
+    """
+    if start < end:
+        return start <= minute < end
+    return start == end or minute >= start or minute < end
+
+
+def write_minute(minute: int) -> str:
+    """Write minutes since midnight as a time of day."""
+    return f"{minute // 60:02d}:{minute % 60:02d}"

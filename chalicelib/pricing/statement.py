@@ -1,0 +1,200 @@
+"""Shows a price as plain JSON: totals, charging periods, and the breakdown that says why.
+
+Totals are not rounded but for what no decimal number can hold (TAR-23). `cdr_fields` gives what a CDR
+says of a price, in OCPI's numbers of four decimals.
+
+Source: OCPI 2.2.1 mod_cdrs, CDR Object and ChargingPeriod; TAR-21, TAR-23, CDR-15, CDR-16
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import ROUND_FLOOR, Decimal
+from typing import Any
+
+from chalicelib.pricing.billing import FIXED, RESERVED, Charge, Match
+from chalicelib.pricing.costs import Priced
+from chalicelib.pricing.reading import HOUR_US, round_number, write_moment
+from chalicelib.pricing.tariffs import ENERGY, FLAT, PARKING_TIME, TIME, Price
+from chalicelib.pricing.usage import Period
+
+_UNITS = {ENERGY: "kWh", TIME: "h", PARKING_TIME: "h", FLAT: ""}
+_STEP_UNITS = {ENERGY: "Wh", TIME: "s", PARKING_TIME: "s"}
+
+
+def write_statement(priced: Priced, decimals: int = 9) -> dict[str, Any]:
+    """Show a price with its breakdown and warnings."""
+    return {
+        "tariff_id": priced.tariff.id if priced.tariff else None,
+        "currency": priced.tariff.currency if priced.tariff else None,
+        "charging_periods": [write_period(period) for period in priced.usage.periods],
+        **_totals(priced, decimals),
+        "total_reservation_cost": _price(priced.costs[RESERVED], priced, decimals),
+        "breakdown": write_breakdown(priced, decimals),
+        "warnings": [remark.to_document() for remark in priced.remarks],
+    }
+
+
+def cdr_fields(priced: Priced, decimals: int = 4) -> dict[str, Any]:
+    """Show a price as the fields of a CDR that depend on it."""
+    fields = {
+        "currency": priced.tariff.currency if priced.tariff else None,
+        "charging_periods": [write_period(period) for period in priced.usage.periods],
+        **_totals(priced, decimals),
+    }
+    if any(period.is_reserved for period in priced.usage.periods):
+        fields["total_reservation_cost"] = _price(priced.costs[RESERVED], priced, decimals)
+    return fields
+
+
+def _totals(priced: Priced, decimals: int) -> dict[str, Any]:
+    costs = priced.costs
+    return {
+        "total_cost": _price(priced.total_cost, priced, decimals),
+        "total_fixed_cost": _price(costs[FIXED], priced, decimals),
+        "total_energy": round_number(priced.total_energy, decimals),
+        "total_energy_cost": _price(costs[ENERGY], priced, decimals),
+        "total_time": _hours(priced.total_time_us, decimals),
+        "total_time_cost": _price(costs[TIME], priced, decimals),
+        "total_parking_time": _hours(priced.total_parking_us, decimals),
+        "total_parking_cost": _price(costs[PARKING_TIME], priced, decimals),
+    }
+
+
+def _price(price: Price, priced: Priced, decimals: int) -> dict[str, Decimal]:
+    document = {"excl_vat": round_number(price.excl_vat, decimals)}
+    if priced.has_vat and price.incl_vat is not None:
+        document["incl_vat"] = round_number(price.incl_vat, decimals)
+    return document
+
+
+def _hours(us: int, decimals: int) -> Decimal:
+    return round_number(Decimal(us) / HOUR_US, decimals)
+
+
+def write_period(period: Period) -> dict[str, Any]:
+    """Show a charging period as OCPI has it."""
+    document = {
+        "start_date_time": write_moment(period.start),
+        "dimensions": [{"type": kind, "volume": volume} for kind, volume in _dimensions(period)],
+    }
+    if period.tariff is not None:
+        document["tariff_id"] = period.tariff.id
+    return document
+
+
+def _dimensions(period: Period) -> Iterator[tuple[str, Decimal]]:
+    if period.is_reserved:
+        yield "RESERVATION_TIME", _volume(period.reserved_us)
+        return
+    if period.kwh is not None and (period.kwh or not period.parking_us):
+        yield ENERGY, round_number(period.kwh)
+    if period.parking_us:
+        yield PARKING_TIME, _volume(period.parking_us)
+    if period.charging_us or not (period.parking_us or period.kwh is not None):
+        yield TIME, _volume(period.charging_us)
+    for name in ("min_current", "max_current", "min_power", "max_power"):
+        if (value := getattr(period, name)) is not None:
+            yield name.upper(), round_number(value)
+
+
+def _volume(us: int) -> Decimal:
+    # Cut off, not rounded: who multiplies it by 3600 and rounds up gets the second that was meant.
+    hours = (Decimal(us) / HOUR_US).quantize(Decimal("0.0001"), ROUND_FLOOR)
+    return round_number(hours, 4)
+
+
+def write_breakdown(priced: Priced, decimals: int = 9) -> dict[str, Any]:
+    """Say why: what each component billed, what was active in each period, VAT lines, limits."""
+    return {
+        "lines": [_line(charge, priced, decimals) for charge in priced.charges],
+        "periods": list(_reasons(priced)),
+        "vat": _vat_lines(priced, decimals),
+        "limits": [
+            {
+                "limit": limit.name,
+                **{
+                    key: round_number(value, decimals)
+                    for key, value in (("excl_vat", limit.excl_vat), ("incl_vat", limit.incl_vat))
+                    if value is not None
+                },
+            }
+            for limit in priced.limits
+        ],
+    }
+
+
+def _line(charge: Charge, priced: Priced, decimals: int) -> dict[str, Any]:
+    component, cost = charge.component, charge.cost
+    first = next(match for match in priced.matches if match.component is component)
+    line: dict[str, Any] = {
+        "dimension": component.dimension,
+        "total": charge.total,
+        "tariff_id": component.tariff_id,
+        "element": component.element,
+        "price_component": component.index,
+        "used": round_number(charge.used, decimals),
+        "billed": round_number(charge.billed, decimals),
+        "unit": _UNITS.get(component.dimension, ""),
+        "price": component.price,
+        **_price(cost, priced, decimals),
+    }
+    if component.vat is not None and cost.incl_vat is not None:
+        line["vat"] = component.vat
+        line["vat_amount"] = round_number(cost.incl_vat - cost.excl_vat, decimals)
+    line["because"] = _because(first)
+    if charge.surplus:
+        unit = _STEP_UNITS[component.dimension]
+        line["because"] += f"; the total is billed in steps of {component.step_size} {unit}"
+    return line
+
+
+def _because(match: Match) -> str:
+    component = match.component
+    if component is None:
+        return f"no element with {match.dimension} matches"
+    at = write_moment(match.moment.at)
+    restrictions = component.restrictions
+    told = restrictions.told(match.moment) if restrictions else "it has no restrictions"
+    return f"at {at} element {component.element} is the first with {match.dimension} that matches: {told}"
+
+
+def _reasons(priced: Priced) -> Iterator[dict[str, Any]]:
+    matches: dict[int, list[Match]] = {}
+    for match in priced.matches:
+        matches.setdefault(id(match.period), []).append(match)
+    for period in priced.usage.periods:
+        yield {
+            "start_date_time": write_moment(period.start),
+            "end_date_time": write_moment(period.end),
+            "tariff_id": period.tariff.id if period.tariff else None,
+            "priced": [
+                {
+                    "dimension": match.dimension,
+                    "volume": round_number(match.quantity / _counted_in(match.dimension), 9),
+                    "element": match.component.element if match.component else None,
+                    "price_component": match.component.index if match.component else None,
+                    "because": _because(match),
+                }
+                for match in matches.get(id(period), ())
+            ],
+        }
+
+
+def _counted_in(dimension: str) -> int:
+    return HOUR_US if _UNITS[dimension] == "h" else 1
+
+
+def _vat_lines(priced: Priced, decimals: int) -> list[dict[str, Decimal]]:
+    bases: dict[Decimal, Decimal] = {}
+    for charge in priced.charges:
+        if (vat := charge.component.vat) is not None:
+            bases[vat] = bases.get(vat, Decimal(0)) + charge.cost.excl_vat
+    return [
+        {
+            "vat": vat,
+            "excl_vat": round_number(base, decimals),
+            "vat_amount": round_number(base * vat / 100, decimals),
+        }
+        for vat, base in bases.items()
+    ]

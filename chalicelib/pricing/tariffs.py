@@ -1,0 +1,318 @@
+"""A tariff as the engine asks it: per dimension, the price components in the order in which they are tried.
+
+Reading a tariff document checks what a price depends on. What is odd but can be priced (a negative
+price, an element that can never be reached) is a remark here or a finding of `lint.py`, no error.
+
+Source: OCPI 2.2.1 mod_tariffs, Tariff Object; TAR-07, TAR-09, TAR-10, TAR-15, TAR-16
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
+
+from chalicelib.errors import InvalidParameters
+from chalicelib.pricing.reading import (
+    Document,
+    Remark,
+    read_decimal,
+    read_list,
+    read_moment,
+    read_object,
+    read_optional_decimal,
+    read_text,
+)
+from chalicelib.pricing.restrictions import MEASURED, WEEKDAYS, Moment, Restrictions
+
+ENERGY, FLAT, PARKING_TIME, TIME = DIMENSIONS = ("ENERGY", "FLAT", "PARKING_TIME", "TIME")
+RESERVATION, RESERVATION_EXPIRES = "RESERVATION", "RESERVATION_EXPIRES"
+
+_TIME_OF_DAY = re.compile(r"([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """An amount of money; without `incl_vat` where there is no VAT or nobody knows it."""
+
+    excl_vat: Decimal
+    incl_vat: Decimal | None = None
+
+
+# Two components may read the same and still be two: they are told apart by identity.
+@dataclass(frozen=True, slots=True, eq=False)
+class PriceComponent:
+    """What a dimension costs in one element: per kWh or hour, `step_size` in Wh or seconds."""
+
+    dimension: str
+    price: Decimal
+    vat: Decimal | None
+    step_size: int
+    tariff_id: str
+    element: int
+    index: int
+    restrictions: Restrictions | None
+
+
+Candidates = Mapping[str, tuple[PriceComponent, ...]]
+
+
+@dataclass(frozen=True, eq=False)
+class Tariff:
+    """A tariff; `elements` are the price components of each element, with its restrictions."""
+
+    id: str
+    currency: str
+    type: str | None
+    elements: tuple[tuple[PriceComponent, ...], ...]
+    min_price: Price | None = None
+    max_price: Price | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+
+    def is_valid_at(self, moment: datetime) -> bool:
+        """Tell whether a session that starts then may be priced with it."""
+        return (self.start is None or self.start <= moment) and (self.end is None or moment < self.end)
+
+    @cached_property
+    def has_vat(self) -> bool:
+        """Whether VAT is told anywhere; if not, prices have no `incl_vat` (TAR-21)."""
+        return any(component.vat is not None for component in self._components())
+
+    @cached_property
+    def charging(self) -> Candidates:
+        """The components that price a session, per dimension, in the order of the elements."""
+        return self._candidates(None)
+
+    @cached_property
+    def reserved(self) -> Candidates:
+        """The components that price a reservation that was used, or still may be."""
+        return self._candidates(RESERVATION)
+
+    @cached_property
+    def expired(self) -> Candidates:
+        """The components that price a reservation that expired: those for it first (TAR-16)."""
+        expires, reserved = self._candidates(RESERVATION_EXPIRES), self.reserved
+        return {each: expires.get(each, ()) + reserved.get(each, ()) for each in DIMENSIONS}
+
+    def _candidates(self, reservation: str | None) -> Candidates:
+        found: dict[str, list[PriceComponent]] = {}
+        for component in self._components():
+            if (component.restrictions.reservation if component.restrictions else None) == reservation:
+                found.setdefault(component.dimension, []).append(component)
+        return {dimension: tuple(components) for dimension, components in found.items()}
+
+    def _components(self) -> Iterator[PriceComponent]:
+        return (component for element in self.elements for component in element)
+
+    @cached_property
+    def restrictions(self) -> tuple[Restrictions, ...]:
+        """The restrictions of every element that has some."""
+        return tuple(each[0].restrictions for each in self.elements if each[0].restrictions is not None)
+
+    @cached_property
+    def kwh_limits(self) -> tuple[Decimal, ...]:
+        """The amounts of energy at which an element may become active or inactive, ascending."""
+        limits = {value for each in self.restrictions for value in (each.min_kwh, each.max_kwh)}
+        return tuple(sorted(value for value in limits if value is not None and value > 0))
+
+    @cached_property
+    def duration_limits(self) -> tuple[int, ...]:
+        """The same in seconds since the start."""
+        limits = {value for each in self.restrictions for value in (each.min_duration, each.max_duration)}
+        return tuple(sorted(value for value in limits if value))
+
+    @cached_property
+    def day_minutes(self) -> tuple[int, ...]:
+        """The local times of day at which an element may become active or inactive, ascending."""
+        minutes: set[int] = set()
+        for each in self.restrictions:
+            if each.has_window:
+                minutes |= {each.start_minute or 0, each.end_minute or 0}
+            if each.has_days:
+                minutes.add(0)
+        return tuple(sorted(minutes))
+
+    @cached_property
+    def asks_power(self) -> bool:
+        """Whether power or current matters."""
+        return any(getattr(each, name) is not None for each in self.restrictions for name in MEASURED)
+
+
+def first_match(candidates: tuple[PriceComponent, ...], moment: Moment) -> PriceComponent | None:
+    """Take the first component whose restrictions match (TAR-09); None costs nothing (TAR-10)."""
+    for component in candidates:
+        if component.restrictions is None or component.restrictions.match(moment):
+            return component
+    return None
+
+
+def read_tariff(value: object, at: str, remarks: list[Remark]) -> Tariff:
+    """Read a tariff document. Raises: InvalidParameters when no price can be told from it."""
+    document = read_object(value, at)
+    tariff_id = read_text(document.get("id"), f"{at}.id")
+    elements = read_list(document.get("elements"), f"{at}.elements")
+    if not elements:
+        raise InvalidParameters("a tariff needs at least one element", field=f"{at}.elements")
+    tariff = Tariff(
+        id=tariff_id,
+        currency=read_text(document.get("currency"), f"{at}.currency"),
+        type=document.get("type"),
+        elements=tuple(
+            _read_element(element, number, tariff_id, f"{at}.elements.{number}", remarks)
+            for number, element in enumerate(elements)
+        ),
+        min_price=_read_price(document.get("min_price"), f"{at}.min_price"),
+        max_price=_read_price(document.get("max_price"), f"{at}.max_price"),
+        start=_read_optional_moment(document, "start_date_time", at),
+        end=_read_optional_moment(document, "end_date_time", at),
+    )
+    if tariff.start is not None and tariff.end is not None and tariff.end <= tariff.start:
+        remarks.append(Remark("never_valid", f"{at}.end_date_time", "the tariff ends before it starts"))
+    return tariff
+
+
+def _read_optional_moment(document: Document, key: str, at: str) -> datetime | None:
+    return read_moment(document[key], f"{at}.{key}") if document.get(key) is not None else None
+
+
+def _read_price(value: object, at: str) -> Price | None:
+    if value is None:
+        return None
+    document = read_object(value, at)
+    return Price(
+        read_decimal(document.get("excl_vat"), f"{at}.excl_vat"),
+        read_optional_decimal(document.get("incl_vat"), f"{at}.incl_vat"),
+    )
+
+
+def _read_element(
+    value: object, number: int, tariff_id: str, at: str, remarks: list[Remark]
+) -> tuple[PriceComponent, ...]:
+    document = read_object(value, at)
+    restrictions = read_restrictions(document.get("restrictions"), f"{at}.restrictions")
+    components = read_list(document.get("price_components"), f"{at}.price_components")
+    if not components:
+        raise InvalidParameters(
+            "an element needs at least one price component", field=f"{at}.price_components"
+        )
+    read = tuple(
+        _read_component(
+            component, number, index, tariff_id, restrictions, f"{at}.price_components.{index}", remarks
+        )
+        for index, component in enumerate(components)
+    )
+    for component in read:
+        _remark_component(component, f"{at}.price_components.{component.index}", remarks)
+    return read
+
+
+def _read_component(
+    value: object,
+    element: int,
+    index: int,
+    tariff_id: str,
+    restrictions: Restrictions | None,
+    at: str,
+    remarks: list[Remark],
+) -> PriceComponent:
+    document = read_object(value, at)
+    return PriceComponent(
+        dimension=read_text(document.get("type"), f"{at}.type"),
+        price=read_decimal(document.get("price"), f"{at}.price"),
+        vat=read_optional_decimal(document.get("vat"), f"{at}.vat"),
+        step_size=_read_step(document.get("step_size"), f"{at}.step_size", remarks),
+        tariff_id=tariff_id,
+        element=element,
+        index=index,
+        restrictions=restrictions,
+    )
+
+
+def _read_step(value: object, at: str, remarks: list[Remark]) -> int:
+    step = _read_count(value, at)
+    if step is None:
+        remarks.append(Remark("no_step_size", at, "there is no step_size: nothing is rounded up"))
+    return step or 0
+
+
+def _remark_component(component: PriceComponent, at: str, remarks: list[Remark]) -> None:
+    if component.dimension not in DIMENSIONS:
+        told = f"{component.dimension!r} is not a dimension that can be priced, it is left out"
+        remarks.append(Remark("unknown_dimension", f"{at}.type", told))
+    if component.price < 0:
+        told = f"the price {component.price} is negative: the driver is paid"
+        remarks.append(Remark("negative_price", f"{at}.price", told))
+    if component.vat is not None and not 0 <= component.vat <= 100:
+        remarks.append(Remark("odd_vat", f"{at}.vat", f"{component.vat} is an odd percentage of VAT"))
+    reservation = component.restrictions.reservation if component.restrictions else None
+    if reservation is not None and component.dimension in (ENERGY, PARKING_TIME):
+        told = "a reservation has FLAT and TIME only, this component is left out (TAR-15)"
+        remarks.append(Remark("reservation_dimension", f"{at}.type", told))
+    if reservation not in (None, RESERVATION, RESERVATION_EXPIRES):
+        told = f"{reservation!r} is not a reservation restriction, the element is left out"
+        remarks.append(Remark("unknown_reservation", at, told))
+
+
+def read_restrictions(value: object, at: str) -> Restrictions | None:
+    """Read the restrictions of an element; none, or empty ones, are None. Raises: InvalidParameters."""
+    if value is None:
+        return None
+    document = read_object(value, at)
+    restrictions = Restrictions(
+        start_minute=_read_time_of_day(document.get("start_time"), f"{at}.start_time"),
+        end_minute=_read_time_of_day(document.get("end_time"), f"{at}.end_time"),
+        start_date=_read_date(document.get("start_date"), f"{at}.start_date"),
+        end_date=_read_date(document.get("end_date"), f"{at}.end_date"),
+        weekdays=_read_weekdays(document.get("day_of_week"), f"{at}.day_of_week"),
+        min_duration=_read_count(document.get("min_duration"), f"{at}.min_duration"),
+        max_duration=_read_count(document.get("max_duration"), f"{at}.max_duration"),
+        reservation=document.get("reservation"),
+        **{key: read_optional_decimal(document.get(key), f"{at}.{key}") for key in _LIMITS},
+    )
+    return None if restrictions == Restrictions() else restrictions
+
+
+_LIMITS = ("min_kwh", "max_kwh", "min_current", "max_current", "min_power", "max_power")
+
+
+def _read_time_of_day(value: object, at: str) -> int | None:
+    if value is None:
+        return None
+    match = _TIME_OF_DAY.fullmatch(read_text(value, at))
+    if match is None:
+        raise InvalidParameters(f"{value!r} is not a time of day such as 13:30", field=at)
+    return int(match[1]) * 60 + int(match[2])
+
+
+def _read_date(value: object, at: str) -> date | None:
+    if value is None:
+        return None
+    text = read_text(value, at)
+    try:
+        # It knows more forms than OCPI does.
+        return date.fromisoformat(text if len(text) == 10 and text[4] == "-" else "")
+    except ValueError as error:
+        raise InvalidParameters(f"{text!r} is not a date such as 2015-12-24", field=at) from error
+
+
+def _read_weekdays(value: object, at: str) -> frozenset[int] | None:
+    days = read_list(value, at)
+    for number, day in enumerate(days):
+        if day not in WEEKDAYS:
+            raise InvalidParameters(f"{day!r} is not a day of the week", field=f"{at}.{number}")
+    # Spec: an empty list is the same as none (cardinality *).
+    return frozenset(WEEKDAYS.index(day) for day in days) if days else None
+
+
+def _read_count(value: Any, at: str) -> int | None:
+    if value is None:
+        return None
+    number = read_decimal(value, at)
+    if number < 0 or number != int(number):
+        raise InvalidParameters("expected a whole number that is not negative", field=at)
+    return int(number)

@@ -1,0 +1,209 @@
+"""Checks the totals of a CDR against what its own tariffs and charging periods come to.
+
+Money may be rounded to the currency's smallest unit, quantities to three decimals. A total cost may
+also be the sum of parts that were rounded one by one. What a CDR does not claim is not judged.
+
+Source: OCPI 2.2.1 mod_cdrs, CDR Object; CDR-07, CDR-15, CDR-16
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from chalicelib.errors import InvalidParameters
+from chalicelib.pricing.billing import FIXED, RESERVED
+from chalicelib.pricing.choice import Wish
+from chalicelib.pricing.costs import Priced, price_usage
+from chalicelib.pricing.countries import zone_of
+from chalicelib.pricing.currencies import decimals_of
+from chalicelib.pricing.periods import SESSION_ONLY, read_periods
+from chalicelib.pricing.price_request import read_tariffs, tariffs_by_id, usage_of, with_tariff
+from chalicelib.pricing.reading import (
+    HOUR_US,
+    MICROSECOND,
+    Document,
+    Remark,
+    read_flag,
+    read_list,
+    read_object,
+    read_optional_decimal,
+    read_span,
+    read_text,
+    read_zone,
+    round_number,
+)
+from chalicelib.pricing.tariffs import ENERGY, PARKING_TIME, TIME, Price, Tariff
+from chalicelib.pricing.usage import Telemetry, Usage
+
+_QUANTITY_TOLERANCE = Decimal("0.0005")
+
+_COSTS = {
+    "total_fixed_cost": FIXED,
+    "total_energy_cost": ENERGY,
+    "total_time_cost": TIME,
+    "total_parking_cost": PARKING_TIME,
+    "total_reservation_cost": RESERVED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Discrepancy:
+    """A field that a CDR claims differently; `field` is a dotted path, `computed` to nine decimals."""
+
+    field: str
+    claimed: Decimal | str
+    computed: Decimal | str
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What a CDR's fields came to; `priced` is how."""
+
+    discrepancies: Sequence[Discrepancy]
+    remarks: Sequence[Remark]
+    priced: Priced
+
+
+def verify_cdr(
+    document: object, time_zone: str | None = None, tolerance: Decimal | None = None
+) -> Verification:
+    """Compute a CDR anew and tell where it claims something else.
+
+    time_zone: of the location; left out, that of the CDR's country. tolerance: of money; left out, half
+    of the currency's smallest unit.
+    Raises: InvalidParameters and NotEnoughInformation when it cannot be computed.
+    """
+    cdr = read_object(document, "body")
+    remarks: list[Remark] = []
+    tariffs = read_tariffs(cdr.get("tariffs"), remarks)
+    usage = _read_usage(cdr, tariffs, time_zone, remarks)
+    priced = price_usage(usage, remarks)
+    if tolerance is None:
+        tolerance = Decimal(5).scaleb(-1 - decimals_of(str(cdr.get("currency"))))
+    found = [*_judge_quantities(cdr, usage, priced)]
+    told = list(priced.remarks)
+    if tariffs:
+        found = [*_judge_currency(cdr, priced), *_judge_costs(cdr, priced, tolerance), *found]
+    else:
+        told.append(Remark("no_tariffs", "tariffs", "the CDR has no tariffs: its costs are not judged"))
+    return Verification(found, told, priced)
+
+
+def _read_usage(
+    cdr: Document, tariffs: Sequence[Tariff], time_zone: str | None, remarks: list[Remark]
+) -> Usage:
+    start, end = read_span(cdr)
+    periods = read_periods(
+        cdr.get("charging_periods"),
+        start,
+        end,
+        tariffs_by_id(tariffs) if tariffs else None,
+        "charging_periods",
+        remarks,
+    )
+    if not periods:
+        raise InvalidParameters("a CDR needs at least one charging period", field="charging_periods")
+    _remark_session_only(cdr, remarks)
+    if tariffs:
+        # A CDR lists the tariffs that are relevant to it: where there is but one, it is the one.
+        wish = Wish(tariffs[0].id if len(tariffs) == 1 else None)
+        periods = with_tariff(periods, tariffs, start, wish, remarks)
+    zone = _zone(cdr, tariffs, time_zone, remarks)
+    is_expired = all(period.is_reserved for period in periods)
+    return usage_of(periods, Telemetry(start, end, zone), is_expired)
+
+
+def _zone(
+    cdr: Document, tariffs: Sequence[Tariff], time_zone: str | None, remarks: list[Remark]
+) -> ZoneInfo | None:
+    if time_zone is not None:
+        return read_zone(time_zone, "time_zone")
+    if not any(tariff.day_minutes for tariff in tariffs):
+        return None
+    zone, is_certain = zone_of(cdr)
+    if zone is None:
+        raise InvalidParameters(
+            "the tariff depends on the local time and the country tells no time zone: name one (--time-zone)",
+            field="cdr_location.country",
+        )
+    if not is_certain:
+        told = f"the country has several time zones, {zone} is taken"
+        remarks.append(Remark("time_zone_guessed", "cdr_location.country", told))
+    return read_zone(zone, "time_zone")
+
+
+def _remark_session_only(cdr: Document, remarks: list[Remark]) -> None:
+    for number, period in enumerate(cdr["charging_periods"]):
+        for index, dimension in enumerate(read_list(period.get("dimensions"), "charging_periods")):
+            if (kind := dimension.get("type")) in SESSION_ONLY:
+                where = f"charging_periods.{number}.dimensions.{index}.type"
+                told = f"{kind} is for sessions, not for CDRs (CDR-15)"
+                remarks.append(Remark("session_only_dimension", where, told))
+
+
+def _judge_currency(cdr: Document, priced: Priced) -> Iterator[Discrepancy]:
+    claimed = cdr.get("currency")
+    if claimed is not None and priced.tariff is not None and claimed != priced.tariff.currency:
+        yield Discrepancy("currency", read_text(claimed, "currency"), priced.tariff.currency)
+
+
+def _judge_costs(cdr: Document, priced: Priced, tolerance: Decimal) -> Iterator[Discrepancy]:
+    sign = -1 if read_flag(cdr.get("credit"), "credit") else 1
+    total = priced.total_cost
+    for side in ("excl_vat", "incl_vat"):
+        claimed = _claimed(cdr, "total_cost", side)
+        computed = _side(total, side)
+        if claimed is None or abs(sign * claimed - computed) <= tolerance:
+            continue
+        if priced.limits or not _is_sum_of_rounded(cdr, priced, side, sign * claimed, tolerance):
+            yield Discrepancy(f"total_cost.{side}", claimed, round_number(sign * computed))
+    for field, kind in _COSTS.items():
+        for side in ("excl_vat", "incl_vat"):
+            claimed = _claimed(cdr, field, side)
+            computed = _side(priced.costs[kind], side)
+            if claimed is not None and abs(claimed - computed) > tolerance:
+                yield Discrepancy(f"{field}.{side}", claimed, round_number(computed))
+
+
+def _claimed(cdr: Document, field: str, side: str) -> Decimal | None:
+    if cdr.get(field) is None:
+        return None
+    return read_optional_decimal(read_object(cdr[field], field).get(side), f"{field}.{side}")
+
+
+def _side(price: Price, side: str) -> Decimal:
+    return price.incl_vat if side == "incl_vat" and price.incl_vat is not None else price.excl_vat
+
+
+def _is_sum_of_rounded(
+    cdr: Document, priced: Priced, side: str, claimed: Decimal, tolerance: Decimal
+) -> bool:
+    """Tell whether a total is the sum of the CDR's own parts, each of them right but for its rounding."""
+    whole = Decimal(0)
+    for field, kind in _COSTS.items():
+        part, computed = _claimed(cdr, field, side), _side(priced.costs[kind], side)
+        if part is None and computed == 0:
+            continue
+        if part is None or abs(part - computed) > tolerance:
+            return False
+        whole += part
+    return whole == claimed
+
+
+def _judge_quantities(cdr: Document, usage: Usage, priced: Priced) -> Iterator[Discrepancy]:
+    whole_us = (usage.end - usage.periods[0].start) // MICROSECOND
+    for field, computed in (
+        ("total_energy", priced.total_energy),
+        ("total_time", Decimal(priced.total_time_us) / HOUR_US),
+        ("total_parking_time", Decimal(priced.total_parking_us) / HOUR_US),
+    ):
+        claimed = read_optional_decimal(cdr.get(field), field)
+        if claimed is None or abs(claimed - computed) <= _QUANTITY_TOLERANCE:
+            continue
+        # Spec: unclear on whether the reservation is part of the session's time; both are accepted.
+        if field == "total_time" and abs(claimed - Decimal(whole_us) / HOUR_US) <= _QUANTITY_TOLERANCE:
+            continue
+        yield Discrepancy(field, claimed, round_number(computed))

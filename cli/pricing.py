@@ -1,0 +1,146 @@
+"""`./ocpi price`, `verify`, `credit` and `lint`: money, explained, without a node and without AWS.
+
+FILE is JSON; `-` is standard input. With `--json` the answer is JSON on standard output, and so is
+`{"error": …}`, with exit code 2, where no answer can be given. Without it, a person reads a table.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from chalicelib.errors import OcpiError
+from chalicelib.protocol.json_text import read_json, write_json
+
+NO_ANSWER = 2
+
+
+def price(file: str, as_json: bool) -> int:
+    """Price a session. Returns the exit code."""
+    from chalicelib.pricing.price_request import price_request
+    from chalicelib.pricing.statement import write_statement
+
+    def answer(document: Any) -> Any:
+        return write_statement(price_request(document))
+
+    return _answer(file, as_json, answer, _show_statement)
+
+
+def verify(file: str, as_json: bool, time_zone: str | None) -> int:
+    """Check the totals of a CDR. Returns the exit code."""
+    from chalicelib.pricing.verification import verify_cdr
+
+    def answer(document: Any) -> Any:
+        verification = verify_cdr(document, time_zone)
+        return {
+            "discrepancies": [
+                {"field": each.field, "claimed": each.claimed, "computed": each.computed}
+                for each in verification.discrepancies
+            ],
+            "warnings": [remark.to_document() for remark in verification.remarks],
+        }
+
+    return _answer(file, as_json, answer, _show_verification)
+
+
+def credit(file: str) -> int:
+    """Make the credit CDR of a CDR. Returns the exit code."""
+    from chalicelib.pricing.credit import credit_cdr
+
+    return _answer(file, True, credit_cdr, _show_statement)
+
+
+def lint(file: str, as_json: bool) -> int:
+    """Look for mistakes in a tariff. Returns the exit code."""
+    from chalicelib.pricing.lint import lint_tariff
+
+    def answer(document: Any) -> Any:
+        return {"findings": [finding.to_document() for finding in lint_tariff(document)]}
+
+    return _answer(file, as_json, answer, _show_findings)
+
+
+def _answer(file: str, as_json: bool, answer: Callable[[Any], Any], show: Callable[[Any], None]) -> int:
+    try:
+        answered = answer(read_json(sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()))
+    except OcpiError as error:
+        return _refuse({"error": str(error), "field": error.field}, as_json)
+    except OSError as error:
+        return _refuse({"error": f"{file} cannot be read: {error.strerror}", "field": None}, as_json)
+    if as_json:
+        typer.echo(write_json(answered))
+    else:
+        show(answered)
+    return 0
+
+
+def _refuse(told: dict[str, str | None], as_json: bool) -> int:
+    if as_json:
+        typer.echo(write_json({key: value for key, value in told.items() if value is not None}))
+    else:
+        typer.echo(f"ocpi: {told['error']}", err=True)
+    return NO_ANSWER
+
+
+def _show_statement(statement: Any) -> None:
+    currency = statement["currency"]
+    rows = [["", "billed", "price", f"{currency} excl. VAT", "VAT", f"{currency} incl. VAT"]]
+    for line in statement["breakdown"]["lines"]:
+        name = line["dimension"] if line["total"] != "RESERVATION" else f"{line['dimension']} (reservation)"
+        billed = f"{line['billed']} {line['unit']}".strip()
+        per = f" / {line['unit']}" if line["unit"] else ""
+        vat = f"{line['vat']} %" if "vat" in line else ""
+        rows.append([name, billed, f"{line['price']}{per}", *_amounts(line, vat)])
+    rows.append(["total", "", "", *_amounts(statement["total_cost"], "")])
+    typer.echo(f"tariff {statement['tariff_id']}, {len(statement['charging_periods'])} charging periods\n")
+    typer.echo(_align(rows))
+    typer.echo(
+        f"\n{statement['total_energy']} kWh in {statement['total_time']} h, "
+        f"of which parking {statement['total_parking_time']} h"
+    )
+    for limit in statement["breakdown"]["limits"]:
+        typer.echo(f"{limit['limit']} applied")
+    typer.echo("\nwhy:")
+    for line in statement["breakdown"]["lines"]:
+        typer.echo(f"  {line['dimension']}: {line['because']}")
+    _show_warnings(statement["warnings"])
+
+
+def _amounts(priced: Any, vat: str) -> list[str]:
+    return [str(priced["excl_vat"]), vat, str(priced.get("incl_vat", ""))]
+
+
+def _show_verification(verification: Any) -> None:
+    rows = [["field", "claimed", "computed"]]
+    rows += [
+        [each["field"], str(each["claimed"]), str(each["computed"])] for each in verification["discrepancies"]
+    ]
+    typer.echo(_align(rows) if len(rows) > 1 else "every total that the CDR claims is right")
+    _show_warnings(verification["warnings"])
+
+
+def _show_findings(answer: Any) -> None:
+    for each in answer["findings"]:
+        typer.echo(f"{each['severity']:<7}  {each['pointer']}: {each['message']} ({each['code']})")
+    if not answer["findings"]:
+        typer.echo("nothing to report")
+
+
+def _show_warnings(warnings: Sequence[Any]) -> None:
+    for warning in warnings:
+        typer.echo(f"warning: {warning['field']}: {warning['message']}", err=True)
+
+
+def _align(rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if number == 0 else cell.rjust(width)
+            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    )

@@ -1,0 +1,325 @@
+"""Three partners with sessions of their own: no list, GET, count or push shows one another's.
+
+A CPO with two eMSPs and a hub, and a hub with three eMSPs, all driven through the real routes, the stream
+and the queue. Source: OCPI 2.2.1 mod_sessions; SES-11, RTE-20, DESIGN.md, Who hears of what
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from chalicelib.modules.sessions import receiver, sender
+from chalicelib.modules.sessions.owner import patch_own_session, put_own_session
+from chalicelib.partners.catch_up import count_owed
+from chalicelib.partners.directory import Endpoint, HeldToken, Partner
+from chalicelib.partners.visibility import Viewer, list_partitions, viewers
+from chalicelib.protocol.message import Party, Routing
+from chalicelib.storage.keys import Ref
+from tests.modules.builders import without
+from tests.modules.door import Door
+from tests.modules.sessions.builders import cdr_token, session
+from tests.partners.pushing import OWN, World, partner
+
+FIRST, SECOND, THIRD = "one", "two", "thr"
+PARTY = {name: Party("PT", name.upper()) for name in (FIRST, SECOND, THIRD)}
+CPO = Party("PT", "XYZ")
+SINCE = "date_from=2026-01-01T00:00:00Z"
+
+
+def join(world: World, role: str, partner_id: str, **fields: Any) -> Partner:
+    """Register a partner that can call, and be pushed sessions."""
+    made = partner(role, partner_id, **fields)
+    held = HeldToken(fingerprint=world.node.directory.fingerprint(f"token-of-{partner_id}"), kind="C")
+    url = f"https://{partner_id}.example/sessions"
+    endpoint = Endpoint(identifier="sessions", role="RECEIVER", url=url)
+    return world.join(replace_fields(made, held_tokens=(held,), endpoints=(*made.endpoints, endpoint)))
+
+
+def replace_fields(made: Partner, **fields: Any) -> Partner:
+    return made.model_copy(update=fields)
+
+
+@pytest.fixture
+def at_cpo() -> World:
+    """A CPO: two eMSPs are connected, the third stands behind a hub; each has two sessions."""
+    world = World("CPO")
+    join(world, "EMSP", FIRST)
+    join(world, "EMSP", SECOND)
+    join(world, "HUB", THIRD)
+    for owner in (PARTY[FIRST], PARTY[SECOND], Party("ES", "BEH")):
+        for number in (1, 2):
+            document = session(cdr_token=cdr_token(owner), last_updated="2026-03-01T12:00:00Z")
+            written = without(document, "country_code", "party_id", "id")
+            put_own_session(world.node, OWN["CPO"], f"{owner.party_id}-{number}", written)
+    return world
+
+
+@pytest.fixture
+def at_hub() -> World:
+    """A hub with three eMSPs; a CPO has pushed two sessions of each."""
+    world = World("HUB")
+    join(world, "CPO", "xyz")
+    for name in (FIRST, SECOND, THIRD):
+        join(world, "EMSP", name)
+    cpo = Door(world.node, receiver.INTERFACE, world.partner("xyz"))
+    for name in (FIRST, SECOND, THIRD):
+        for number in (1, 2):
+            session_id = f"{name.upper()}-{number}"
+            document = session(
+                CPO, id=session_id, cdr_token=cdr_token(PARTY[name]), last_updated="2026-03-01T12:00:00Z"
+            )
+            assert cpo.call("PUT", *CPO, session_id, document=document).codes == (201, 1000)
+    return world
+
+
+SHOWN_AT_CPO = {FIRST: {"ONE-1", "ONE-2"}, SECOND: {"TWO-1", "TWO-2"}, THIRD: {"BEH-1", "BEH-2"}}
+SHOWN_AT_HUB = {FIRST: {"ONE-1", "ONE-2"}, SECOND: {"TWO-1", "TWO-2"}, THIRD: {"THR-1", "THR-2"}}
+
+
+@pytest.fixture(params=["CPO", "HUB"])
+def stage(request: pytest.FixtureRequest) -> tuple[World, dict[str, set[str]]]:
+    if request.param == "CPO":
+        return request.getfixturevalue("at_cpo"), SHOWN_AT_CPO
+    return request.getfixturevalue("at_hub"), SHOWN_AT_HUB
+
+
+Stage = tuple[World, dict[str, set[str]]]
+
+
+def as_(world: World, name: str) -> Door:
+    return Door(world.node, sender.INTERFACE, world.partner(name))
+
+
+def addressed(world: World) -> Party:
+    return world.node.settings.roles[0].party
+
+
+def test_no_list_shows_another_s_session_whatever_is_asked(stage: Stage) -> None:
+    world, shown = stage
+    for name, expected in shown.items():
+        for query in (
+            SINCE,
+            f"{SINCE}&limit=1",
+            f"{SINCE}&offset=1",
+            f"{SINCE}&limit=1&date_to=2027-01-01T00:00:00Z",
+        ):
+            pages = as_(world, name).pages(query, to=addressed(world))
+            listed = {one["id"] for page in pages for one in page}
+            assert listed <= expected
+        assert {
+            one["id"] for page in as_(world, name).pages(SINCE, to=addressed(world)) for one in page
+        } == expected
+
+
+def test_no_page_of_another_s_list_can_be_followed(stage: Stage) -> None:
+    """A cursor is a place, not a permission."""
+    world, shown = stage
+    for name in shown:
+        link = as_(world, name).call("GET", query=f"{SINCE}&limit=1", to=addressed(world)).headers["Link"]
+        query = link[1:].partition(">")[0].partition("?")[2]
+        for other in set(shown) - {name}:
+            answer = as_(world, other).call("GET", query=query, to=addressed(world))
+            assert {one["id"] for one in answer.data} <= shown[other]
+
+
+def test_no_count_includes_another_s_session(stage: Stage) -> None:
+    world, shown = stage
+    for name in shown:
+        for query in (
+            SINCE,
+            f"{SINCE}&limit=1",
+            f"{SINCE}&date_to=2026-03-01T12:00:01Z",
+            f"{SINCE}&offset=1&limit=1",
+        ):
+            assert (
+                as_(world, name).call("GET", query=query, to=addressed(world)).headers["X-Total-Count"] == "2"
+            )
+
+
+def test_no_single_object_is_reached_by_another(stage: Stage) -> None:
+    """The Sender has one that is named by its id, the Receiver another; a stranger's answer tells nothing."""
+    world, shown = stage
+    document = {"profile_type": "FAST"}
+    unknown = as_(world, FIRST).call("PUT", "NO-SUCH", "charging_preferences", document=document)
+    for name in shown:
+        for other in set(shown) - {name}:
+            for session_id in shown[other]:
+                answer = as_(world, name).call("PUT", session_id, "charging_preferences", document=document)
+                assert (answer.codes, answer.data, answer.message) == (unknown.codes, None, unknown.message)
+                owner = CPO if world.node.settings.plays("HUB") else OWN["CPO"]
+                if world.node.settings.plays("HUB"):
+                    got = Door(world.node, receiver.INTERFACE, world.partner(name)).call(
+                        "GET", *owner, session_id
+                    )
+                    assert (got.codes, got.data) == ((404, 2001), None)
+
+
+def test_no_push_carries_another_s_session(stage: Stage) -> None:
+    world, shown = stage
+    world.settle()
+
+    for name, expected in shown.items():
+        pushed = [sent for sent in world.partners.to(name) if sent.module == "sessions"]
+        assert {sent.segments[2] for sent in pushed} == expected
+        assert {sent.document["id"] for sent in pushed} == expected
+        assert {sent.method for sent in pushed} == {"PUT"}
+    assert {sent.partner_id for sent in world.partners.sent} == set(shown)
+
+
+def test_changes_are_pushed_to_the_same_partner_only(at_cpo: World) -> None:
+    at_cpo.settle()
+    at_cpo.partners.sent.clear()
+    at_cpo.clock.forward(1)
+
+    patch_own_session(at_cpo.node, OWN["CPO"], "ONE-1", {"kwh": 3})
+    patch_own_session(at_cpo.node, OWN["CPO"], "BEH-1", {"kwh": 4})
+    at_cpo.settle()
+
+    assert sorted(
+        (sent.partner_id, sent.segments, sent.document["kwh"]) for sent in at_cpo.partners.sent
+    ) == [
+        (FIRST, ("PT", "ABC", "ONE-1"), 3),
+        (THIRD, ("PT", "ABC", "BEH-1"), 4),
+    ]
+
+
+def test_who_was_away_is_told_of_its_own_sessions_only(stage: Stage) -> None:
+    """Source: TRN-32"""
+    world, shown = stage
+    for name in shown:
+        world.node.directory.update(
+            name, lambda it: it.model_copy(update={"connection": "OFFLINE", "offline_since": it.last_updated})
+        )
+    world.settle()
+    assert world.partners.sent == []
+
+    for name in shown:
+        world.node.directory.update(
+            name, lambda it: it.model_copy(update={"connection": "CONNECTED", "offline_since": None})
+        )
+    world.settle()
+
+    for name, expected in shown.items():
+        assert {sent.segments[2] for sent in world.partners.to(name)} == expected
+
+
+def test_the_push_of_a_hub_comes_in_the_owner_s_name(at_hub: World) -> None:
+    """Source: RTE-20, RTE-23, SES-11"""
+    at_hub.settle()
+
+    routings = {sent.partner_id: sent.routing for sent in at_hub.partners.sent}
+    assert routings == {name: Routing(CPO, PARTY[name]) for name in (FIRST, SECOND, THIRD)}
+
+
+def test_a_cpo_never_addresses_a_session_to_a_hub(at_cpo: World) -> None:
+    """It finds the receiver by the token: open routing. Source: RTE-20, RTE-22"""
+    at_cpo.settle()
+
+    routings = {sent.partner_id: sent.routing for sent in at_cpo.partners.sent}
+    assert routings == {
+        FIRST: Routing(OWN["CPO"], PARTY[FIRST]),
+        SECOND: Routing(OWN["CPO"], PARTY[SECOND]),
+        THIRD: Routing(OWN["CPO"], None),
+    }
+
+
+@pytest.mark.parametrize("to", [None, OWN["HUB"], PARTY[FIRST], PARTY[SECOND]])
+def test_however_it_is_addressed_a_hub_keeps_a_session_and_tells_its_token_s_emsp(to: Party | None) -> None:
+    """Source: RTE-20, RTE-23, SES-11"""
+    world = World("HUB")
+    join(world, "CPO", "xyz")
+    for name in (FIRST, SECOND):
+        join(world, "EMSP", name)
+    door = Door(world.node, receiver.INTERFACE, world.partner("xyz"))
+
+    answer = door.call("PUT", *CPO, "S1", document=session(CPO, cdr_token=cdr_token(PARTY[FIRST])), to=to)
+    world.settle()
+
+    assert answer.codes == (201, 1000)
+    assert [(sent.partner_id, sent.segments) for sent in world.partners.sent] == [(FIRST, (*CPO, "S1"))]
+
+
+def test_nothing_goes_back_to_the_cpo_that_it_came_from() -> None:
+    """Also when it is an eMSP too, and its own driver charges."""
+    world = World("HUB")
+    both = join(world, "CPO", "xyz")
+    role = both.roles[0].model_copy(update={"role": "EMSP"})
+    world.node.directory.save(replace_fields(both, roles=(*both.roles, role)), both)
+    door = Door(world.node, receiver.INTERFACE, world.partner("xyz"))
+    document = session(CPO, cdr_token=cdr_token(CPO))
+    door.call("PUT", *CPO, "S1", document=document)
+    world.settle()
+
+    assert world.partners.sent == []
+
+
+def test_an_emsp_passes_nothing_on() -> None:
+    world = World("EMSP")
+    join(world, "CPO", "xyz")
+    join(world, "HUB", "hub")
+    door = Door(world.node, receiver.INTERFACE, world.partner("xyz"))
+    door.call("PUT", *CPO, "S1", document=session(CPO, cdr_token=cdr_token(OWN["EMSP"])))
+    world.settle()
+
+    assert world.partners.sent == []
+
+
+def test_a_session_that_changes_hands_is_not_told_to_the_former_any_more(at_cpo: World) -> None:
+    at_cpo.settle()
+    at_cpo.partners.sent.clear()
+    at_cpo.clock.forward(1)
+
+    patch_own_session(at_cpo.node, OWN["CPO"], "ONE-1", {"cdr_token": cdr_token(PARTY[SECOND])})
+    at_cpo.settle()
+
+    assert [(sent.partner_id, sent.segments[2]) for sent in at_cpo.partners.sent] == [(SECOND, "ONE-1")]
+    assert as_(at_cpo, FIRST).call("GET", query=SINCE).headers["X-Total-Count"] == "1"
+    assert as_(at_cpo, SECOND).call("GET", query=SINCE).headers["X-Total-Count"] == "3"
+
+
+def test_a_partner_that_registers_anew_is_shown_what_it_was_shown_before(at_hub: World) -> None:
+    """Under another id of ours."""
+    before = at_hub.partner(FIRST)
+    at_hub.node.directory.remove(before)
+    again = replace_fields(before, id="again", revision=0)
+    at_hub.node.directory.save(again)
+
+    door = Door(at_hub.node, sender.INTERFACE, replace_fields(again, id=FIRST))
+    listed = door.call("GET", query=SINCE, to=OWN["HUB"])
+
+    assert {one["id"] for one in listed.data} == SHOWN_AT_HUB[FIRST]
+
+
+def test_old_sessions_are_not_pushed_to_a_partner_that_has_just_registered(at_hub: World) -> None:
+    """It may ask for them. Source: mod_sessions, Pull model"""
+    assert count_owed(at_hub.node, at_hub.partner(FIRST), {}) == 2
+
+    at_hub.clock.forward(8 * 24 * 3600)
+
+    assert count_owed(at_hub.node, at_hub.partner(FIRST), {}) == 0
+
+
+def test_the_lists_of_a_partner_are_those_of_its_parties_as_emsp_or_hub() -> None:
+    many = partner(("CPO", "EMSP", "HUB", "NSP", "NAP", "SCSP", "OTHER"), "one")
+
+    assert viewers(many) == [Viewer(Party("PT", "ONE"), "EMSP"), Viewer(Party("PT", "ONE"), "HUB")]
+    assert list_partitions(World("EMSP").node, "sessions", many) == []
+    assert list_partitions(World("CPO").node, "sessions", None) == []
+
+
+def test_reading_ahead_knows_only_what_the_caller_says() -> None:
+    node = World("CPO").node
+
+    assert list_partitions(node, "sessions", None, Routing(sender=PARTY[FIRST])) == [
+        "sessions#PT*ABC#PT*ONE#EMSP",
+        "sessions#PT*ABC#PT*ONE#HUB",
+    ]
+
+
+def test_a_ref_of_a_session_names_its_owner(at_hub: World) -> None:
+    stored = at_hub.node.objects.get(Ref("sessions", *CPO, "ONE-1"))
+
+    assert stored is not None
+    assert (stored.source, stored.partition) == ("xyz", "sessions#*#PT*ONE#EMSP")

@@ -1,0 +1,316 @@
+"""Nodes that command each other: their real code over moto, their requests straight into each other's door.
+
+The queue of commands is in memory and follows the clock, so that a deadline comes when a test lets time
+pass. The CSMS is told through a canned webhook. What crosses a real wire is in tests/flows.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from chalicelib.modules.commands import receiver, sender
+from chalicelib.modules.commands.rules import Command
+from chalicelib.modules.commands.store import find
+from chalicelib.modules.commands.worker import handle_messages
+from chalicelib.modules.registry import VERSION, offers
+from chalicelib.modules.versions import routes as versions
+from chalicelib.node import Node
+from chalicelib.partners.answers import RawAnswer, judge
+from chalicelib.partners.directory import Endpoint, HeldToken, Partner, PartnerRole
+from chalicelib.partners.owners import remember_owners
+from chalicelib.partners.urls import Target, split_url
+from chalicelib.partners.visibility import partition_for_own, partition_for_received
+from chalicelib.partners.webhooks import COMMAND, Webhook, WebhookFailed
+from chalicelib.protocol.json_text import JsonText, read_json, write_json
+from chalicelib.protocol.message import Party
+from chalicelib.queues import Queues
+from chalicelib.storage.keys import Ref
+from chalicelib.storage.locations import WriteLocation
+from chalicelib.storage.objects import Write
+from tests.modules import builders
+from tests.modules.builders import T0, Document, evse
+from tests.nodes import Answer, Clock, DirectClient, Host, make_network
+
+ABC, MOB, EVI, XYZ = Party("PT", "ABC"), Party("PT", "MOB"), Party("PT", "EVI"), Party("PT", "XYZ")
+PARTIES = {"cpo": ("CPO", ABC), "hub": ("HUB", MOB), "emsp": ("EMSP", EVI), "other": ("EMSP", XYZ)}
+INTERFACES = (receiver.INTERFACE, sender.INTERFACE, versions.INTERFACE)
+
+_PREFIX = "commands#*#"
+
+Fault = Callable[[str, str], RawAnswer | Exception | None]
+"""Is given method and URL; what it returns happens instead of the call."""
+
+
+@dataclass
+class CommandsQueue:
+    """What `Queues` asks of botocore's SQS client, for a standard queue."""
+
+    clock: Clock
+    waiting: dict[str, dict[str, Any]] = field(default_factory=dict)
+    numbers: Iterator[int] = field(default_factory=itertools.count)
+    is_broken: bool = False
+
+    def send_message_batch(self, QueueUrl: str, Entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        if self.is_broken:
+            return {"Failed": list(Entries)}
+        for entry in Entries:
+            name = f"message-{next(self.numbers)}"
+            visible_at = self.clock().timestamp() + entry["DelaySeconds"]
+            self.waiting[name] = {"body": entry["MessageBody"], "visible_at": visible_at, "count": 0}
+        return {}
+
+    def change_message_visibility_batch(self, QueueUrl: str, Entries: Sequence[Mapping[str, Any]]) -> None:
+        for entry in Entries:
+            visible_at = self.clock().timestamp() + entry["VisibilityTimeout"]
+            self.waiting[entry["ReceiptHandle"]]["visible_at"] = visible_at
+
+    def receive(self) -> list[dict[str, Any]]:
+        now = self.clock().timestamp()
+        due = [(name, m) for name, m in self.waiting.items() if m["visible_at"] <= now][:10]
+        for _, message in due:
+            message["count"] += 1
+        return [
+            {
+                "messageId": name,
+                "receiptHandle": name,
+                "body": message["body"],
+                "attributes": {"ApproximateReceiveCount": str(message["count"])},
+            }
+            for name, message in due
+        ]
+
+    def tasks(self) -> list[str]:
+        """What waits, such as `DEADLINE`."""
+        return [json.loads(message["body"])["what"] for message in self.waiting.values()]
+
+
+@dataclass
+class Csms:
+    """Takes commands by webhook; failures: how many calls it does not take."""
+
+    told: list[Document] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
+    failures: int = 0
+
+    def check(self, url: str, field: str) -> None:
+        pass
+
+    def post(self, url: str, secret: str, message_id: str, now: Any, body: str, total_s: float) -> Any:
+        if self.failures:
+            self.failures -= 1
+            raise WebhookFailed("answered HTTP 500")
+        self.ids.append(message_id)
+        self.told.append(read_json(body)["data"])
+        return None
+
+
+class WiredClient(DirectClient):
+    """The real client; what it sends arrives at the node of that host at once."""
+
+    faults: list[Fault]
+    requests: list[tuple[str, str, dict[str, str], Any]]
+
+    def _check(self, url: str, deadline: float) -> Target:
+        return Target(url, split_url(url)[0], ("192.0.2.1",))
+
+    def _call(
+        self, target: Target, method: str, url: str, headers: dict[str, str], document: object, *_: Any
+    ) -> Any:
+        text = document if isinstance(document, str) else write_json(document)
+        lower = {name.lower(): value for name, value in headers.items()} | {
+            "content-type": "application/json"
+        }
+        self.requests.append((method, url, lower, read_json(str(text))))
+        for fault in self.faults:
+            happens = fault(method, url)
+            if isinstance(happens, Exception):
+                raise happens
+            if happens is not None:
+                return judge(happens)
+        public, path = url[: url.index("/", 8)], url[url.index("/", 8) :]
+        return judge(self._hosts[public].receive(method, path, lower, str(text)).raw)
+
+
+@dataclass
+class Member:
+    """One node of the network."""
+
+    name: str
+    host: Host
+    clock: Clock
+    queue: CommandsQueue
+    csms: Csms
+    client: WiredClient
+
+    @property
+    def node(self) -> Node:
+        return self.host.node
+
+    def call(self, caller: Member, method: str, path: str, document: object, **headers: str) -> Answer:
+        """A request of another member to a path below `/ocpi/2.2.1`."""
+        token = token_at(caller, self)
+        return self.host.call(method, f"/ocpi/{VERSION}{path}", token, document, **headers)
+
+    def command(self, command_id: str) -> Command:
+        found = find(self.node, command_id)
+        assert found
+        return found
+
+    def commands(self) -> list[Command]:
+        """Every command, in no order."""
+        items = self.node.table._client.scan(TableName=self.node.table.name)["Items"]
+        keys = [item["pk"]["S"] for item in items]
+        return [self.command(key.removeprefix(_PREFIX)) for key in keys if key.startswith(_PREFIX)]
+
+    def the_command(self) -> Command:
+        (command,) = self.commands()
+        return command
+
+    def sent(self, part: str) -> list[tuple[str, dict[str, str], Any]]:
+        """URL, headers and body of the requests that were sent to URLs with this part."""
+        return [(url, headers, body) for _, url, headers, body in self.client.requests if part in url]
+
+
+class Network:
+    """Some of a CPO, a hub, an eMSP and another eMSP."""
+
+    def __init__(self, client: Any, number: int, *names: str) -> None:
+        roles = {f"{name}{number}": PARTIES[name][0] for name in names}
+        hosts = make_network(client, INTERFACES, **roles)
+        self.members = {name: self._member(name, hosts[f"{name}{number}"]) for name in names}
+
+    def __getitem__(self, name: str) -> Member:
+        return self.members[name]
+
+    def _member(self, name: str, host: Host) -> Member:
+        clock = host.node.clock
+        assert isinstance(clock, Clock)
+        queue, csms = CommandsQueue(clock), Csms()
+        old = host.node.client
+        assert isinstance(old, DirectClient)
+        wired = WiredClient(host.node.directory, host.node.new_id, old._hosts)
+        wired.faults, wired.requests = [], []
+        own = host.node.settings.roles[0]
+        settings = replace(host.node.settings, roles=(replace(own, party=PARTIES[name][1]),))
+        host.node = replace(
+            host.node,
+            settings=settings,
+            client=wired,
+            queues=Queues(queue, "broadcasts", "commands"),
+            webhooks=csms,  # type: ignore[arg-type]
+        )
+        return Member(name, host, clock, queue, csms, wired)
+
+    def link(self, one: str, other: str) -> None:
+        """Register two nodes at each other."""
+        _register(self[one], self[other])
+        _register(self[other], self[one])
+
+    def settle(self, seconds: float = 0) -> None:
+        """Let everything happen that is due within so many seconds."""
+        for _ in range(int(seconds) + 1):
+            while sum(self._work(member) for member in self.members.values()):
+                pass
+            if seconds:
+                for member in self.members.values():
+                    member.clock.forward(seconds=1)
+
+    def _work(self, member: Member) -> bool:
+        """Handle what is due, message by message: moto loses what threads write at once."""
+        records = member.queue.receive()
+        for record in records:
+            if not handle_messages(member.node, [record])["batchItemFailures"]:
+                del member.queue.waiting[record["messageId"]]
+        return bool(records)
+
+
+def token_at(caller: Member, node: Member) -> str:
+    return f"token-of-{caller.name}-at-{node.name}"
+
+
+def _register(node: Member, partner: Member) -> None:
+    role, party = PARTIES[partner.name]
+    public = partner.node.settings.public_url
+    directory = node.node.directory
+    directory.save(
+        Partner(
+            id=partner.name,
+            name=partner.name,
+            status="REGISTERED",
+            last_updated=T0,
+            versions_url=f"{public}/ocpi/versions",
+            version=VERSION,
+            endpoints=tuple(
+                Endpoint(identifier=o.identifier, role=o.role, url=f"{public}/ocpi/{VERSION}{o.path}")
+                for o in offers([role])
+            ),
+            roles=(PartnerRole(role=role, country_code=party.country_code, party_id=party.party_id),),
+            outbound_token=directory.seal(token_at(node, partner)),
+            held_tokens=(HeldToken(fingerprint=directory.fingerprint(token_at(partner, node)), kind="C"),),
+        )
+    )
+
+
+# -- what there is to be commanded -------------------------------------------------------------------
+
+
+def keep_location(member: Member, location_id: str = "L1", source: str = "", *evses: Document) -> None:
+    """A location of the CPO: its own, or received from a partner."""
+    document = builders.location(id=location_id)
+    children = list(evses) or [evse()]
+    header = {name: value for name, value in document.items() if name != "evses"}
+    ref = Ref("locations", *ABC, location_id)
+    partition = partition_for_received("locations") if source else partition_for_own("locations", ABC)
+    write = WriteLocation(header, children)
+    member.node.locations.change(ref, lambda _: write, partition=partition, source=source)
+    if source:
+        remember_owners(member.node.table, [ref])
+
+
+def keep_session(member: Member, partition: str, source: str = "", **fields: Any) -> None:
+    """A session of the CPO in a list of its own."""
+    document = {
+        "country_code": "PT",
+        "party_id": "ABC",
+        "id": "S1",
+        "status": "ACTIVE",
+        "last_updated": T0,
+        **fields,
+    }
+    write = Write(JsonText(write_json(document)), T0)
+    ref = Ref("sessions", *ABC, document["id"])
+    member.node.objects.change(ref, lambda _: write, partition=partition, source=source)
+    if source:
+        remember_owners(member.node.table, [ref])
+
+
+def listen(member: Member, name: str = "csms") -> None:
+    """Give a node's CSMS its webhook."""
+    webhook = Webhook(
+        name, "https://csms.example/", (COMMAND,), member.node.directory.seal("whsec_c2VjcmV0"), T0
+    )
+    member.node.table.put(webhook.to_item())
+
+
+def token(**fields: Any) -> Document:
+    """An APP_USER token of PT/EVI that nobody was ever pushed."""
+    return builders.token(**{"party_id": "EVI", "uid": "APP-1", "type": "APP_USER", **fields})
+
+
+def start(member: Member, response_id: str = "1", **fields: Any) -> Document:
+    """A START_SESSION whose result is to go to a member."""
+    return {
+        "response_url": response_url(member, "START_SESSION", response_id),
+        "token": token(),
+        "location_id": "L1",
+        "evse_uid": "E1",
+        **fields,
+    }
+
+
+def response_url(member: Member, command: str = "START_SESSION", response_id: str = "1") -> str:
+    return f"{member.node.settings.public_url}/ocpi/{VERSION}/sender/commands/{command}/{response_id}"

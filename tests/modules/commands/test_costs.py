@@ -1,0 +1,85 @@
+"""What a command costs at each node: calls to the table.
+
+Source: DESIGN.md, Storage and what it may cost
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from chalicelib.modules.commands.owner import take_result
+from chalicelib.modules.commands.worker import run
+from chalicelib.partners.answers import RawAnswer
+from chalicelib.queues import CommandTask
+from tests.modules.commands.conftest import Networks
+from tests.modules.commands.network import Member, Network, keep_location, listen, start
+from tests.storage.capacity import measured
+
+ACCEPTED = (
+    b'{"data": {"result": "ACCEPTED", "timeout": 35}, "status_code": 1000, "timestamp": "2026-03-01T12:00Z"}'
+)
+
+
+@pytest.fixture
+def network(networks: Networks) -> Network:
+    """A hub whose CPO and eMSP answer without a table of their own."""
+    network = networks("cpo", "hub", "emsp")
+    keep_location(network["hub"], source="cpo")
+    keep_location(network["cpo"])
+    listen(network["cpo"])
+    for name in ("hub", "cpo"):
+        network[name].client.faults.append(
+            lambda *_: RawAnswer(200, {}, ACCEPTED, network["hub"].node.settings.freshness)
+        )
+    return network
+
+
+@pytest.fixture
+def hub(network: Network) -> Member:
+    return network["hub"]
+
+
+@pytest.mark.parametrize(
+    ("to", "at_most"), [({}, 6), ({"ocpi_to_country_code": "PT", "ocpi_to_party_id": "ABC"}, 5)]
+)
+def test_a_hub_hands_a_command_on(network: Network, hub: Member, to: dict[str, str], at_most: int) -> None:
+    """By its location, or by OCPI-to."""
+    with measured(hub.node.table) as spent:
+        answer = hub.call(
+            network["emsp"], "POST", "/receiver/commands/START_SESSION", start(network["emsp"]), **to
+        )
+
+    assert answer.json["data"] == {"result": "ACCEPTED", "timeout": 35}
+    assert len(spent.calls) <= at_most, spent.calls
+
+
+def test_a_hub_takes_a_result_and_posts_it(network: Network, hub: Member) -> None:
+    hub.call(network["emsp"], "POST", "/receiver/commands/START_SESSION", start(network["emsp"]))
+    command = hub.the_command()
+    path = f"/sender/commands/START_SESSION/{command.id}"
+
+    with measured(hub.node.table) as taking:
+        hub.call(network["cpo"], "POST", path, {"result": "ACCEPTED"})
+    with measured(hub.node.table) as posting:
+        run(hub.node, CommandTask(what="RESULT", command_id=command.id), 1)
+
+    assert len(taking.calls) <= 2, taking.calls
+    assert len(posting.calls) <= 5, posting.calls
+    assert hub.the_command().result and hub.the_command().result.post.status == "SENT"  # type: ignore[union-attr]
+
+
+def test_a_cpo_tells_its_csms_and_takes_the_result(network: Network) -> None:
+    cpo = network["cpo"]
+    cpo.call(network["hub"], "POST", "/receiver/commands/START_SESSION", start(network["hub"]))
+    command = cpo.the_command()
+
+    with measured(cpo.node.table) as telling:
+        run(cpo.node, CommandTask(what="DELIVER", command_id=command.id), 1)
+    with measured(cpo.node.table) as taking:
+        take_result(cpo.node, command.id, {"result": "ACCEPTED"})
+    with measured(cpo.node.table) as watching:
+        run(cpo.node, CommandTask(what="DEADLINE", command_id=command.id), 1)
+
+    assert len(telling.calls) <= 4, telling.calls
+    assert len(taking.calls) <= 3, taking.calls
+    assert len(watching.calls) <= 2, watching.calls

@@ -1,0 +1,414 @@
+"""What a CPO does with each command.
+
+Source: OCPI 2.2.1 mod_commands, Receiver Interface; CMD-01 … CMD-16, TRP-12, TRP-22, TRP-23, TRP-38
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from chalicelib.modules.commands.objects import COMMANDS
+from chalicelib.modules.commands.view import show
+from chalicelib.partners.starts import find_start
+from tests.flows import wrong
+from tests.modules.builders import Document, evse, without
+from tests.modules.commands.conftest import Networks
+from tests.modules.commands.network import (
+    EVI,
+    XYZ,
+    Member,
+    Network,
+    keep_location,
+    keep_session,
+    listen,
+    response_url,
+    start,
+    token,
+)
+from tests.nodes import Answer
+from tests.storage.capacity import measured
+
+SEVERAL = {"capabilities": ["START_SESSION_CONNECTOR_REQUIRED"]}
+
+
+@pytest.fixture
+def network(networks: Networks) -> Network:
+    """A CPO with a location and a CSMS, and two eMSPs."""
+    network = networks("emsp", "cpo", "other")
+    keep_location(network["cpo"], "L1", "", evse(), evse("E2", **SEVERAL), evse("E3", status="REMOVED"))
+    listen(network["cpo"])
+    return network
+
+
+@pytest.fixture
+def cpo(network: Network) -> Member:
+    return network["cpo"]
+
+
+@pytest.fixture
+def emsp(network: Network) -> Member:
+    return network["emsp"]
+
+
+def post(cpo: Member, caller: Member, name: str, document: Any, **headers: str) -> Answer:
+    return cpo.call(caller, "POST", f"/receiver/commands/{name}", document, **headers)
+
+
+def codes(answer: Answer) -> tuple[int, int, str | None]:
+    """HTTP status, OCPI status code, result."""
+    data = answer.json.get("data") or {}
+    return answer.status, answer.json["status_code"], data.get("result")
+
+
+def unlock(caller: Member, **fields: Any) -> Document:
+    ids = {"location_id": "L1", "evse_uid": "E1", "connector_id": "1"}
+    return {"response_url": response_url(caller, "UNLOCK_CONNECTOR"), **ids, **fields}
+
+
+def reserve(caller: Member, **fields: Any) -> Document:
+    return {
+        "response_url": response_url(caller, "RESERVE_NOW", fields.pop("response_id", "1")),
+        "token": token(),
+        "expiry_date": "2026-03-01T13:00:00Z",
+        "reservation_id": "R1",
+        "location_id": "L1",
+        **fields,
+    }
+
+
+def stop(caller: Member, session_id: str = "S1", response_id: str = "1") -> Document:
+    return {"response_url": response_url(caller, "STOP_SESSION", response_id), "session_id": session_id}
+
+
+def cancel(caller: Member, reservation_id: str = "R1") -> Document:
+    url = response_url(caller, "CANCEL_RESERVATION")
+    return {"response_url": url, "reservation_id": reservation_id}
+
+
+# -- accepting ---------------------------------------------------------------------------------------
+
+
+def test_a_command_is_stored_and_the_csms_told(network: Network, cpo: Member, emsp: Member) -> None:
+    """Source: CMD-03, CMD-05"""
+    answer = post(cpo, emsp, "START_SESSION", start(emsp))
+
+    assert (answer.status, answer.json["status_code"]) == (200, 1000)
+    assert answer.json["data"] == {"result": "ACCEPTED", "timeout": 35}
+    network.settle()
+    (told,) = cpo.csms.told
+    assert (told["command"], told["state"]) == ("START_SESSION", "PENDING")
+    assert told["request"]["token"]["uid"] == "APP-1"
+    assert told["from"] == {"country_code": "PT", "party_id": "EVI", "partner": "emsp"}
+    assert "response_url" not in told["request"]
+
+
+def test_nothing_is_asked_of_the_token(cpo: Member, emsp: Member) -> None:
+    """Source: CMD-10, TRP-38"""
+    document = start(emsp, token=token(valid=False, whitelist="NEVER", type="RFID"))
+
+    assert codes(post(cpo, emsp, "START_SESSION", document)) == (200, 1000, "ACCEPTED")
+
+
+def test_a_session_finds_the_partner_that_started_it(cpo: Member, emsp: Member) -> None:
+    """Source: CMD-10"""
+    post(cpo, emsp, "START_SESSION", start(emsp, authorization_reference="auth-1"))
+
+    found = find_start(cpo.node.table, token(), "AUTH-1")
+    latest = find_start(cpo.node.table, token())
+    assert found == latest
+    assert found is not None and (found.partner_id, found.evse_uid) == ("emsp", "E1")
+    assert find_start(cpo.node.table, token(uid="APP-2"), "auth-1") is None
+
+
+def test_a_command_is_not_accepted_when_it_cannot_be_queued(
+    network: Network, cpo: Member, emsp: Member
+) -> None:
+    """Sent again under the same id it is queued, and is still one command."""
+    cpo.queue.is_broken = True
+    refused = post(cpo, emsp, "START_SESSION", start(emsp), x_request_id="r1")
+    cpo.queue.is_broken = False
+
+    again = post(cpo, emsp, "START_SESSION", start(emsp), x_request_id="r1")
+
+    assert (codes(refused), codes(again)) == ((200, 3000, None), (200, 1000, "ACCEPTED"))
+    network.settle(seconds=5)
+    assert len(cpo.csms.told) == len(cpo.commands()) == 1
+
+
+# -- coming twice ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("request_ids", "response_ids"), [(("r1", "r1"), ("1", "2")), (("r1", "r2"), ("1", "1"))]
+)
+def test_a_command_that_comes_twice_is_one(
+    network: Network, cpo: Member, emsp: Member, request_ids: tuple[str, str], response_ids: tuple[str, str]
+) -> None:
+    """By X-Request-ID, and by response_url."""
+    answers = [
+        post(cpo, emsp, "START_SESSION", start(emsp, response_id), x_request_id=request_id)
+        for request_id, response_id in zip(request_ids, response_ids, strict=True)
+    ]
+
+    assert answers[0].json["data"] == answers[1].json["data"]
+    network.settle(seconds=5)
+    assert len(cpo.csms.told) == len(cpo.commands()) == 1
+
+
+def test_another_command_under_a_url_that_is_always_the_same_is_another_command(
+    cpo: Member, emsp: Member
+) -> None:
+    """Unique URLs are only advised. Source: OCPI 2.2.1 mod_commands_msp_post_method"""
+    post(cpo, emsp, "START_SESSION", start(emsp), x_request_id="r1")
+    post(cpo, emsp, "START_SESSION", start(emsp, token=token(uid="APP-2")), x_request_id="r2")
+    cpo.clock.forward(minutes=6)
+    post(cpo, emsp, "START_SESSION", start(emsp, token=token(uid="APP-2")), x_request_id="r3")
+
+    assert len(cpo.commands()) == 3
+
+
+def test_two_partners_may_use_the_same_request_id(network: Network, cpo: Member, emsp: Member) -> None:
+    other = network["other"]
+    document = start(other, token=token(party_id="XYZ"))
+    post(cpo, emsp, "START_SESSION", start(emsp), x_request_id="r1")
+    post(cpo, other, "START_SESSION", document, x_request_id="r1")
+
+    assert sorted(command.partner_id for command in cpo.commands()) == ["emsp", "other"]
+
+
+# -- refusing ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "field"),
+    [
+        ("START_SESSION", {"location_id": "L9"}, "location_id"),
+        ("START_SESSION", {"evse_uid": "E9"}, "evse_uid"),
+        ("START_SESSION", {"evse_uid": "E3"}, "evse_uid"),
+        ("START_SESSION", {"connector_id": "9"}, "connector_id"),
+        ("RESERVE_NOW", {"location_id": "L9"}, "location_id"),
+        ("UNLOCK_CONNECTOR", {"evse_uid": "E9"}, "evse_uid"),
+        ("UNLOCK_CONNECTOR", {"connector_id": "9"}, "connector_id"),
+    ],
+)
+def test_a_place_that_there_is_not_is_2003_and_rejected(
+    network: Network, cpo: Member, emsp: Member, name: str, fields: Document, field: str
+) -> None:
+    """Source: CMD-07, TRP-12"""
+    make = {"START_SESSION": start, "RESERVE_NOW": reserve, "UNLOCK_CONNECTOR": unlock}[name]
+
+    answer = post(cpo, emsp, name, make(emsp, **fields))
+
+    assert codes(answer) == (200, 2003, "REJECTED")
+    assert field in answer.json["status_message"]
+    assert not cpo.commands()
+
+
+def test_a_connector_is_named_with_its_evse(cpo: Member, emsp: Member) -> None:
+    """Source: CMD-09"""
+    answer = post(cpo, emsp, "START_SESSION", without(start(emsp, connector_id="1"), "evse_uid"))
+
+    assert codes(answer) == (200, 2001, None)
+    assert "connector_id" in answer.json["status_message"]
+
+
+def test_an_evse_may_require_the_connector(cpo: Member, emsp: Member) -> None:
+    """Source: CMD-09"""
+    without_one = post(cpo, emsp, "START_SESSION", start(emsp, evse_uid="E2"))
+    with_one = post(cpo, emsp, "START_SESSION", start(emsp, evse_uid="E2", connector_id="1"))
+
+    assert codes(without_one) == (200, 2001, None)
+    assert codes(with_one) == (200, 1000, "ACCEPTED")
+
+
+def test_a_token_of_another_emsp_is_refused(cpo: Member, emsp: Member) -> None:
+    """Source: CMD-12"""
+    answer = post(cpo, emsp, "START_SESSION", start(emsp, token=token(party_id="XYZ")))
+
+    assert codes(answer) == (200, 2001, "REJECTED")
+    assert "token.party_id" in answer.json["status_message"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://10.0.0.1/result",
+        "https://169.254.169.254/latest",
+        "http://emsp.example/result",
+        "https://other.example/result",
+        "https://localhost/result",
+        "https://user@emsp.example/",
+    ],
+)
+def test_a_response_url_that_is_not_the_caller_s_is_refused(cpo: Member, emsp: Member, url: str) -> None:
+    """Source: TRP-23"""
+    answer = post(cpo, emsp, "START_SESSION", start(emsp, response_url=url))
+
+    assert codes(answer) == (200, 2001, None)
+    assert "response_url" in answer.json["status_message"]
+
+
+@pytest.mark.parametrize(
+    ("name", "document"),
+    [
+        ("START_SESSION", {"token": {}}),
+        ("START_SESSION", {"location_id": "x" * 5000}),
+        ("START_SESSION", {"location_id": 1}),
+        ("START_SESSION", {"response_url": None}),
+        ("UNLOCK_CONNECTOR", {"evse_uid": None}),
+        ("RESERVE_NOW", {"expiry_date": "tomorrow"}),
+        ("RESERVE_NOW", {"reservation_id": ""}),
+    ],
+)
+def test_what_is_no_such_command_is_2001(cpo: Member, emsp: Member, name: str, document: Document) -> None:
+    """Source: CMD-02"""
+    make = {"START_SESSION": start, "RESERVE_NOW": reserve, "UNLOCK_CONNECTOR": unlock}[name]
+
+    answer = post(cpo, emsp, name, {**make(emsp), **document})
+
+    assert codes(answer) == (200, 2001, None)
+    assert next(iter(document)) in answer.json["status_message"]
+
+
+@pytest.mark.parametrize("body", ["[]", "null", "1"])
+def test_a_body_that_is_no_object_is_2001(cpo: Member, emsp: Member, body: str) -> None:
+    assert codes(post(cpo, emsp, "STOP_SESSION", body)) == (200, 2001, None)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_what_is_no_json_or_meant_to_hurt_is_refused(cpo: Member, emsp: Member, name: str) -> None:
+    """Source: STA-01"""
+    for body in (*wrong.NOT_JSON.values(), *wrong.HOSTILE.values()):
+        text = body.decode("utf-8", "surrogateescape")
+        assert codes(post(cpo, emsp, name, text)) in [(400, 2001, None), (200, 2001, None)]
+    assert not cpo.commands()
+
+
+def test_an_unknown_command_is_404_and_another_method_405(cpo: Member, emsp: Member) -> None:
+    """Source: CMD-01"""
+    assert codes(post(cpo, emsp, "EXPLODE", {})) == (404, 2001, None)
+    assert codes(post(cpo, emsp, "start_session", start(emsp))) == (404, 2001, None)
+    assert codes(cpo.call(emsp, "GET", "/receiver/commands/START_SESSION", None)) == (405, 2001, None)
+
+
+# -- sessions ----------------------------------------------------------------------------------------
+
+
+def list_of(party: Any) -> str:
+    return f"sessions#PT*ABC#{party.key()}#EMSP"
+
+
+def test_an_own_session_is_stopped(network: Network, cpo: Member, emsp: Member) -> None:
+    keep_session(cpo, list_of(EVI))
+
+    assert codes(post(cpo, emsp, "STOP_SESSION", stop(emsp))) == (200, 1000, "ACCEPTED")
+    network.settle()
+    assert cpo.csms.told[0]["request"] == {"session_id": "S1"}
+
+
+def test_an_unknown_session_another_s_and_one_that_has_ended_are_not_stopped(
+    cpo: Member, emsp: Member
+) -> None:
+    """Source: CMD-08"""
+    keep_session(cpo, list_of(XYZ))
+    keep_session(cpo, list_of(EVI), id="S2", status="COMPLETED")
+
+    answers = [post(cpo, emsp, "STOP_SESSION", stop(emsp, s, s)) for s in ("S9", "S1", "S2")]
+
+    assert [codes(answer) for answer in answers] == [
+        (200, 1000, "UNKNOWN_SESSION"),
+        (200, 1000, "REJECTED"),
+        (200, 1000, "REJECTED"),
+    ]
+    assert not cpo.commands()
+
+
+def test_a_stop_that_comes_twice_is_answered_alike_when_the_session_has_ended(
+    cpo: Member, emsp: Member
+) -> None:
+    keep_session(cpo, list_of(EVI))
+    first = post(cpo, emsp, "STOP_SESSION", stop(emsp), x_request_id="r1")
+    keep_session(cpo, list_of(EVI), status="COMPLETED", last_updated="2026-11-24T09:00:00Z")
+
+    again = post(cpo, emsp, "STOP_SESSION", stop(emsp), x_request_id="r1")
+
+    assert codes(first) == codes(again) == (200, 1000, "ACCEPTED")
+
+
+# -- reservations ------------------------------------------------------------------------------------
+
+
+def test_an_unknown_reservation_is_a_result(network: Network, cpo: Member, emsp: Member) -> None:
+    """Source: CMD-16"""
+    answer = post(cpo, emsp, "CANCEL_RESERVATION", cancel(emsp))
+    network.settle(seconds=2)
+
+    assert codes(answer) == (200, 1000, "ACCEPTED")
+    ((url, _, body),) = cpo.sent("/sender/commands/")
+    assert (url, body) == (response_url(emsp, "CANCEL_RESERVATION"), {"result": "UNKNOWN_RESERVATION"})
+    assert not cpo.csms.told
+
+
+def test_two_emsps_may_choose_the_same_reservation_id(network: Network, cpo: Member, emsp: Member) -> None:
+    """Source: CMD-14"""
+    other = network["other"]
+    post(cpo, emsp, "RESERVE_NOW", reserve(emsp))
+    post(cpo, other, "RESERVE_NOW", reserve(other, token=token(party_id="XYZ")))
+    post(cpo, other, "CANCEL_RESERVATION", cancel(other, "r1"))
+    network.settle()
+
+    ids = {
+        (told["command"], told["from"]["party_id"]): told["request"]["reservation_id"]
+        for told in cpo.csms.told
+    }
+    assert ids["CANCEL_RESERVATION", "XYZ"] == ids["RESERVE_NOW", "XYZ"] != ids["RESERVE_NOW", "EVI"]
+
+
+# -- to the CSMS -------------------------------------------------------------------------------------
+
+
+def test_a_csms_that_fails_is_told_again_under_the_same_id(
+    network: Network, cpo: Member, emsp: Member
+) -> None:
+    cpo.csms.failures = 2
+    post(cpo, emsp, "START_SESSION", start(emsp))
+
+    network.settle(seconds=5)
+
+    shown = show(cpo.the_command())
+    assert (cpo.csms.ids, shown["delivered_to"]) == ([shown["id"]], ["csms"])
+
+
+def test_a_csms_that_is_away_is_not_told_after_the_deadline(
+    network: Network, cpo: Member, emsp: Member
+) -> None:
+    cpo.csms.failures = 1000
+    post(cpo, emsp, "START_SESSION", start(emsp))
+
+    network.settle(seconds=40)
+
+    shown = show(cpo.the_command())
+    assert (shown["state"], cpo.csms.told) == ("TIMED_OUT", [])
+    assert "webhook csms answered HTTP 500" in shown["problem"]
+    assert not cpo.queue.waiting
+
+
+# -- what it costs -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "at_most"),
+    [("START_SESSION", 3), ("UNLOCK_CONNECTOR", 3), ("STOP_SESSION", 2), ("RESERVE_NOW", 3)],
+)
+def test_a_command_costs_few_calls(cpo: Member, emsp: Member, name: str, at_most: int) -> None:
+    keep_session(cpo, list_of(EVI))
+    make = {"START_SESSION": start, "RESERVE_NOW": reserve, "UNLOCK_CONNECTOR": unlock, "STOP_SESSION": stop}
+    document = make[name](emsp)  # type: ignore[operator]
+
+    with measured(cpo.node.table) as spent:
+        answer = post(cpo, emsp, name, document)
+
+    assert codes(answer) == (200, 1000, "ACCEPTED")
+    assert len(spent.calls) <= at_most, spent.calls

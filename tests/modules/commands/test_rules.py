@@ -1,0 +1,185 @@
+"""The state machine of a command.
+
+Source: OCPI 2.2.1 mod_commands_flow; CMD-05, CMD-15 … CMD-17
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from chalicelib.modules.commands.rules import (
+    TRIES,
+    AlreadyEnded,
+    Command,
+    Direction,
+    PostStatus,
+    Response,
+    State,
+    answered,
+    expired,
+    held_for_s,
+    is_waiting,
+    not_posted,
+    posted,
+    taken,
+    unanswered,
+    with_result,
+)
+from chalicelib.modules.commands.store import read_command
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+LATER = NOW + timedelta(seconds=31)
+ACCEPTED = Response(result="ACCEPTED", timeout=35)
+
+
+def command(direction: Direction = Direction.RECEIVED, **fields: Any) -> Command:
+    made: dict[str, Any] = {
+        "id": "c1",
+        "command": "RESERVE_NOW",
+        "direction": direction,
+        "body": "{}",
+        "digest": "d",
+        "correlation_id": "x",
+        "received": "2026-03-01T12:00:00Z",
+        "deadline": "2026-03-01T12:00:30Z",
+        "last_updated": "2026-03-01T12:00:00Z",
+        "response": ACCEPTED,
+        **fields,
+    }
+    return Command(**made)
+
+
+def with_(one: Command, result: str, now: datetime = NOW) -> Command:
+    changed = with_result(one, result, f'{{"result":"{result}"}}', now)
+    assert changed is not None
+    return changed
+
+
+@pytest.mark.parametrize("direction", [Direction.RECEIVED, Direction.RELAYED])
+def test_a_result_ends_a_command_and_is_to_be_posted(direction: Direction) -> None:
+    ended = with_(command(direction), "ACCEPTED")
+
+    assert (ended.state, is_waiting(ended.result)) == (State.COMPLETED, True)
+
+
+def test_an_emsp_posts_the_result_to_nobody() -> None:
+    ended = with_(command(Direction.SENT), "ACCEPTED")
+
+    assert (ended.state, is_waiting(ended.result)) == (State.COMPLETED, False)
+
+
+def test_the_same_result_again_is_no_news_and_another_one_a_contradiction() -> None:
+    ended = with_(command(), "FAILED")
+
+    assert with_result(ended, "FAILED", "{}", NOW) is None
+    with pytest.raises(AlreadyEnded):
+        with_result(ended, "ACCEPTED", "{}", NOW)
+
+
+def test_a_command_ends_at_its_deadline_and_not_before() -> None:
+    assert expired(command(), NOW) is None
+    ended = expired(command(), LATER)
+    assert ended is not None and ended.result is not None
+    assert (ended.state, ended.result.result, is_waiting(ended.result)) == (State.TIMED_OUT, "TIMEOUT", True)
+    assert expired(ended, LATER) is None
+    assert expired(with_(command(), "ACCEPTED"), LATER) is None
+
+
+def test_who_was_never_told_accepted_is_not_told_of_the_end() -> None:
+    """Source: CMD-05"""
+    ended = expired(command(Direction.RELAYED, response=None), LATER)
+
+    assert ended is not None and not is_waiting(ended.result)
+
+
+def test_a_late_result_is_kept_and_not_posted() -> None:
+    ended = expired(command(), LATER)
+    assert ended is not None
+
+    late = with_(ended, "ACCEPTED", LATER)
+
+    assert late.late_result is not None and late.result is not None
+    assert (late.state, late.late_result.result, late.late_result.post) == (State.TIMED_OUT, "ACCEPTED", None)
+    assert late.result.result == "TIMEOUT"
+    assert with_result(late, "ACCEPTED", "{}", LATER) is None
+
+
+def test_a_reservation_may_be_cancelled_once_after_it_was_accepted() -> None:
+    """Source: CMD-15"""
+    cancelled = with_(with_(command(), "ACCEPTED"), "CANCELED_RESERVATION")
+
+    assert cancelled.result is not None and cancelled.result.result == "ACCEPTED"
+    assert is_waiting(cancelled.cancellation)
+    assert with_result(cancelled, "CANCELED_RESERVATION", "{}", NOW) is None
+
+
+def test_what_was_no_reservation_is_not_cancelled() -> None:
+    with pytest.raises(AlreadyEnded):
+        with_result(with_(command(command="START_SESSION"), "ACCEPTED"), "CANCELED_RESERVATION", "{}", NOW)
+    with pytest.raises(AlreadyEnded):
+        with_result(with_(command(), "FAILED"), "CANCELED_RESERVATION", "{}", NOW)
+
+
+def test_an_answer_moves_the_deadline_and_a_refusal_ends_the_command() -> None:
+    sent = command(Direction.SENT, response=None)
+
+    accepted = answered(sent, ACCEPTED, NOW, timedelta(seconds=5))
+    refused = answered(sent, Response(result="REJECTED"), NOW, timedelta(0))
+
+    assert (accepted.state, accepted.deadline) == (State.PENDING, "2026-03-01T12:00:40Z")
+    assert refused.state == State.REFUSED
+
+
+def test_a_result_may_be_faster_than_the_answer() -> None:
+    ended = with_(command(Direction.SENT, response=None), "ACCEPTED")
+
+    assert answered(ended, ACCEPTED, NOW, timedelta(0)).state == State.COMPLETED
+    assert unanswered(ended, "did not answer in time", NOW, is_over=True).state == State.COMPLETED
+
+
+def test_a_result_of_a_command_that_was_refused_is_kept_and_not_posted() -> None:
+    refused = unanswered(command(Direction.RELAYED, response=None), "did not answer", NOW, is_over=True)
+
+    late = with_(refused, "ACCEPTED")
+
+    assert (late.state, late.result) == (State.REFUSED, None)
+    assert late.late_result is not None and late.late_result.post is None
+
+
+def test_one_worker_at_a_time_holds_a_result() -> None:
+    outcome = with_(command(), "ACCEPTED").result
+    assert outcome is not None
+
+    held = taken(outcome, NOW)
+
+    assert held_for_s(held, NOW) == 15
+    assert held_for_s(held, NOW + timedelta(seconds=16)) == 0
+    assert held_for_s(not_posted(held, "HTTP 500", is_final=False), NOW) == 0
+    assert not is_waiting(posted(held))
+
+
+def test_a_result_is_given_up_after_the_last_try_or_a_refusal() -> None:
+    outcome = with_(command(), "ACCEPTED").result
+    assert outcome is not None
+    for _ in range(TRIES - 1):
+        outcome = not_posted(taken(outcome, NOW), "HTTP 500", is_final=False)
+    assert is_waiting(outcome)
+
+    given_up = not_posted(taken(outcome, NOW), "HTTP 500", is_final=False)
+
+    assert given_up.post is not None
+    assert (given_up.post.status, given_up.post.tries, given_up.post.reason) == (
+        PostStatus.GIVEN_UP,
+        TRIES,
+        "HTTP 500",
+    )
+    assert not is_waiting(not_posted(taken(outcome, NOW), "HTTP 404", is_final=True))
+
+
+def test_a_command_reads_from_the_table_as_it_was_written() -> None:
+    one = with_(command(sender=("PT", "EVI")), "ACCEPTED")
+
+    assert read_command(one.model_dump_json(exclude_defaults=True)) == one

@@ -1,0 +1,211 @@
+"""Source: OCPI 2.2.1 mod_sessions, Push model, Session Object; SES-05, SES-12 … SES-16"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from chalicelib.errors import InvalidParameters, NotFound
+from chalicelib.modules.sessions.owner import patch_own_session, put_own_session
+from chalicelib.node import Node
+from chalicelib.partners.private_lists import remembered_lists
+from chalicelib.storage.keys import Ref
+from tests.modules.builders import T0, T1, T2, without
+from tests.modules.conftest import NodeOf, PartnerOf
+from tests.modules.door import CPO, EMSP, HUB, OTHER_CPO, register
+from tests.modules.sessions.builders import cdr_token, period, session, token
+
+NOW = "2026-03-01T12:00:00Z"
+PARTY = ("PT", "ABC")
+
+
+@pytest.fixture
+def node(node_of: NodeOf) -> Node:
+    return node_of("CPO")
+
+
+def written(**fields: Any) -> dict[str, Any]:
+    """A session as a CSMS writes it."""
+    left_out = {"country_code", "party_id", "id", "last_updated"} - fields.keys()
+    return without(session(**fields), *left_out)
+
+
+def put(node: Node, session_id: str = "S1", **fields: Any) -> dict[str, Any]:
+    return put_own_session(node, node.settings.roles[0].party, session_id, written(**fields)).document
+
+
+def patch(node: Node, session_id: str = "S1", **fields: Any) -> dict[str, Any]:
+    return patch_own_session(node, node.settings.roles[0].party, session_id, fields).document
+
+
+def list_of(node: Node, session_id: str = "S1") -> str:
+    stored = node.objects.get(Ref("sessions", *PARTY, session_id))
+    assert stored is not None
+    return stored.partition
+
+
+def test_ids_and_time_are_filled_in(node: Node) -> None:
+    party = node.settings.roles[0].party
+
+    new = put_own_session(node, party, "S1", written())
+
+    assert new.created
+    assert new.document == {**session(party), "last_updated": NOW}
+
+
+def test_a_session_that_reads_as_before_is_not_written_again(node: Node) -> None:
+    put(node)
+    before = node.objects.get(Ref("sessions", *PARTY, "S1"))
+    node.clock.forward(seconds=5)  # type: ignore[attr-defined]
+
+    again = put_own_session(node, node.settings.roles[0].party, "S1", written())
+
+    assert not again.created
+    assert node.objects.get(Ref("sessions", *PARTY, "S1")) == before
+
+
+def test_a_patch_adds_periods_once_and_a_put_replaces_them(node: Node) -> None:
+    """Source: SES-05, SES-07, SES-08"""
+    put(node, charging_periods=[period(T0)])
+
+    for _ in range(2):
+        patched = patch(node, kwh=3, charging_periods=[period(T1)])
+    assert (patched["kwh"], patched["charging_periods"]) == (3, [period(T0), period(T1)])
+
+    assert put(node, charging_periods=[period(T2)])["charging_periods"] == [period(T2)]
+
+
+def test_last_updated_moves_on_with_every_change(node: Node) -> None:
+    put(node)
+    node.clock.forward(seconds=5)  # type: ignore[attr-defined]
+
+    assert patch(node, kwh=1)["last_updated"] == "2026-03-01T12:00:05Z"
+    assert patch(node, kwh=1)["last_updated"] == "2026-03-01T12:00:05Z"
+
+
+def test_what_becomes_active_starts_now_unless_it_says_otherwise(node: Node) -> None:
+    """Source: SES-12, SES-16"""
+    for session_id, status in (("S1", "PENDING"), ("S2", "RESERVATION"), ("S3", "PENDING")):
+        put(node, session_id, status=status)
+    node.clock.forward(seconds=5)  # type: ignore[attr-defined]
+
+    assert patch(node, "S1", status="ACTIVE")["start_date_time"] == "2026-03-01T12:00:05Z"
+    assert patch(node, "S2", status="ACTIVE")["start_date_time"] == "2026-03-01T12:00:05Z"
+    assert patch(node, "S3", status="ACTIVE", start_date_time=T1)["start_date_time"] == T1
+    assert patch(node, "S1", status="ACTIVE", kwh=1)["start_date_time"] == "2026-03-01T12:00:05Z"
+
+
+def test_what_is_completed_ends_now_unless_it_says_otherwise(node: Node) -> None:
+    put(node, "S1")
+    put(node, "S2")
+
+    assert patch(node, "S1", status="COMPLETED")["end_date_time"] == NOW
+    assert patch(node, "S2", status="COMPLETED", end_date_time=T1)["end_date_time"] == T1
+
+
+def test_a_completed_session_is_final(node: Node) -> None:
+    """Source: SES-15"""
+    done = put(node, status="COMPLETED", kwh=Decimal("8.10"))
+    node.clock.forward(seconds=5)  # type: ignore[attr-defined]
+
+    for change in (
+        {"kwh": 9},
+        {"status": "ACTIVE"},
+        {"charging_periods": [period()]},
+        {"total_cost": None, "x": 1},
+    ):
+        with pytest.raises(InvalidParameters) as raised:
+            patch(node, **change)
+        assert raised.value.field == "status"
+    assert put(node, status="COMPLETED", kwh=Decimal("8.10")) == done
+    assert patch(node, status="COMPLETED") == done
+
+
+def test_an_invalid_session_is_not_final(node: Node) -> None:
+    put(node, status="INVALID")
+
+    assert patch(node, status="ACTIVE")["status"] == "ACTIVE"
+
+
+def test_reserved_goes_out_as_reservation(node: Node) -> None:
+    """Source: TRP-24, SES-16"""
+    assert put(node, status="RESERVED", evse_uid="#NA", connector_id="#NA")["status"] == "RESERVATION"
+
+
+def test_the_token_of_a_command_becomes_a_cdr_token(node: Node) -> None:
+    """Source: SES-11, CMD-10"""
+    assert put(node, cdr_token=token(energy_contract={"supplier_name": "S"}))["cdr_token"] == cdr_token()
+
+
+def test_an_unknown_session_cannot_be_patched(node: Node) -> None:
+    with pytest.raises(NotFound):
+        patch(node, kwh=1)
+
+
+@pytest.mark.parametrize(
+    ("field", "fields"),
+    [
+        ("id", {"id": "S2"}),
+        ("party_id", {"party_id": "EVI"}),
+        ("last_updated", {"kwh": 1, "last_updated": "soon"}),
+        ("cdr_token.contract_id", {"cdr_token": {"contract_id": None}}),
+        ("charging_periods", {"charging_periods": "none"}),
+    ],
+)
+def test_a_patch_that_is_wrong_is_told_by_its_field(node: Node, field: str, fields: dict[str, Any]) -> None:
+    put(node)
+
+    with pytest.raises(InvalidParameters) as raised:
+        patch(node, **fields)
+
+    assert raised.value.field == field
+
+
+# -- who hears of it
+
+
+def test_a_session_stays_with_whoever_was_told_of_it(node: Node, partner_of: PartnerOf) -> None:
+    partner_of(node, "hub")
+    put(node)
+    assert list_of(node) == f"sessions#PT*ABC#{HUB.key()}#HUB"
+
+    partner_of(node, "emsp")
+    patch(node, kwh=1)
+
+    assert list_of(node) == f"sessions#PT*ABC#{HUB.key()}#HUB"
+    put(node, "S2")
+    assert list_of(node, "S2") == f"sessions#PT*ABC#{EMSP.key()}#EMSP"
+
+
+def test_a_session_that_nobody_heard_of_is_looked_at_again(node: Node, partner_of: PartnerOf) -> None:
+    put(node)
+    assert list_of(node) == "sessions#PT*ABC#nobody"
+
+    partner_of(node, "emsp")
+    patch(node, kwh=1)
+
+    assert list_of(node) == f"sessions#PT*ABC#{EMSP.key()}#EMSP"
+
+
+def test_a_session_of_another_token_is_another_s(node: Node, partner_of: PartnerOf) -> None:
+    """Source: SES-11"""
+    partner_of(node, "emsp")
+    register(node, "second", ("EMSP", OTHER_CPO))
+    put(node)
+
+    put(node, cdr_token=cdr_token(OTHER_CPO))
+
+    assert list_of(node) == f"sessions#PT*ABC#{OTHER_CPO.key()}#EMSP"
+
+
+def test_every_list_is_remembered(node: Node, partner_of: PartnerOf) -> None:
+    partner_of(node, "emsp")
+    put(node)
+    put(node, "S2", cdr_token=cdr_token(CPO))
+
+    assert remembered_lists(node.table, "sessions") == [
+        f"sessions#PT*ABC#{EMSP.key()}#EMSP",
+        "sessions#PT*ABC#nobody",
+    ]

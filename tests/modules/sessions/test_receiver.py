@@ -1,0 +1,333 @@
+"""Source: OCPI 2.2.1 mod_sessions, Receiver Interface; SES-04 … SES-11, SES-15"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from chalicelib.modules.sessions.receiver import INTERFACE
+from chalicelib.protocol.message import Party
+from chalicelib.storage.keys import Ref
+from tests.modules.builders import T0, T1, T2, T3, without
+from tests.modules.conftest import NodeOf, PartnerOf
+from tests.modules.door import CPO, EMSP, HUB, OTHER_CPO, Door, register
+from tests.modules.sessions.builders import cdr_token, period, session
+from tests.nodes import make_network
+from tests.storage.capacity import measured
+
+ID = (*CPO, "S1")
+Doors = Callable[[str], Door]
+
+
+@pytest.fixture(params=["HUB", "EMSP"])
+def doors(request: pytest.FixtureRequest, node_of: NodeOf, partner_of: PartnerOf) -> Doors:
+    """The interface at a hub and at an eMSP, as the partner of a name uses it."""
+    node = node_of(request.param)
+    return lambda name: Door(node, INTERFACE, partner_of(node, name))
+
+
+@pytest.fixture
+def cpo(doors: Doors) -> Door:
+    return doors("cpo")
+
+
+def test_put_of_a_new_session_creates_it(cpo: Door) -> None:
+    """Source: SES-04, SES-09, STA-05, TYP-14"""
+    document = session(charging_periods=[period()], pdgr_x={"a": [1, None]}, status="MOBIE_NEW")
+
+    answer = cpo.call("PUT", *ID, document=document)
+
+    assert (answer.codes, answer.has_data) == ((201, 1000), False)
+    assert cpo.call("GET", *ID).data == document
+
+
+def test_put_replaces_the_whole_session_with_its_periods(cpo: Door) -> None:
+    """Source: SES-04, TRN-23"""
+    cpo.call("PUT", *ID, document=session(meter_id="M", charging_periods=[period(T0), period(T1)]))
+
+    answer = cpo.call("PUT", *ID, document=session(kwh=2, last_updated=T1))
+
+    assert answer.codes == (200, 1000)
+    assert cpo.call("GET", *ID).data == session(kwh=2, last_updated=T1)
+
+
+def test_patch_adds_periods_and_changes_what_it_names(cpo: Door) -> None:
+    """Source: SES-05"""
+    cpo.call("PUT", *ID, document=session(charging_periods=[period(T0), period(T1)]))
+
+    patch = {"kwh": Decimal("4.50"), "charging_periods": [period(T2)], "last_updated": T2}
+    answer = cpo.call("PATCH", *ID, document=patch)
+
+    assert (answer.codes, answer.has_data) == ((200, 1000), False)
+    periods = [period(T0), period(T1), period(T2)]
+    assert cpo.call("GET", *ID).data == session(
+        kwh=Decimal("4.50"), charging_periods=periods, last_updated=T2
+    )
+
+
+def test_a_patch_that_comes_twice_adds_its_periods_once(cpo: Door) -> None:
+    """Source: SES-08, TRP-09"""
+    cpo.call("PUT", *ID, document=session(charging_periods=[period(T0)]))
+    patch = {"charging_periods": [period(T1)], "last_updated": T1}
+
+    for _ in range(2):
+        assert cpo.call("PATCH", *ID, document=patch).codes == (200, 1000)
+
+    assert cpo.call("GET", *ID).data["charging_periods"] == [period(T0), period(T1)]
+
+
+def test_a_patch_of_no_periods_changes_none(cpo: Door) -> None:
+    """Source: SES-05"""
+    cpo.call("PUT", *ID, document=session(charging_periods=[period(T0)]))
+
+    cpo.call("PATCH", *ID, document={"charging_periods": [], "kwh": 3, "last_updated": T1})
+
+    assert cpo.call("GET", *ID).data == session(kwh=3, charging_periods=[period(T0)], last_updated=T1)
+
+
+def test_a_volume_as_text_is_kept_as_a_number(cpo: Door) -> None:
+    """Source: mobie-profile, Payloads"""
+    cpo.call("PUT", *ID, document=session(charging_periods=[period(T0, "1.50")]))
+    cpo.call("PATCH", *ID, document={"charging_periods": [period(T1, "2.250")], "last_updated": T1})
+
+    text = str(cpo.node.objects.get(Ref("sessions", *ID)).body)  # type: ignore[union-attr]
+
+    assert '"volume":1.50' in text
+    assert '"volume":2.250' in text
+
+
+def test_what_is_older_is_answered_and_ignored(cpo: Door) -> None:
+    """Source: LOC-14's house rule"""
+    cpo.call("PUT", *ID, document=session(last_updated=T2))
+
+    assert cpo.call("PUT", *ID, document=session(kwh=9, last_updated=T1)).codes == (200, 1000)
+    assert cpo.call("PATCH", *ID, document={"kwh": 9, "last_updated": T1}).codes == (200, 1000)
+
+    assert cpo.call("GET", *ID).data == session(last_updated=T2)
+
+
+def test_kwh_may_go_down(cpo: Door) -> None:
+    """Source: TRP-36"""
+    cpo.call("PUT", *ID, document=session(kwh=9))
+
+    assert cpo.call("PATCH", *ID, document={"kwh": Decimal("-1.5"), "last_updated": T1}).codes == (200, 1000)
+    assert cpo.call("GET", *ID).data["kwh"] == Decimal("-1.5")
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+def test_a_completed_session_is_not_changed_any_more(cpo: Door, method: str) -> None:
+    """Source: SES-15"""
+    done = session(status="COMPLETED", last_updated=T1)
+    cpo.call("PUT", *ID, document=done)
+    late = {**done, "status": "ACTIVE", "last_updated": T2}
+
+    answer = cpo.call(method, *ID, document=late)
+
+    assert answer.codes == (200, 2001)
+    assert "status" in answer.message
+    assert cpo.call("GET", *ID).data == done
+
+
+@pytest.mark.parametrize("moment", [T0, T1, T2])
+def test_a_completed_session_may_be_told_again(cpo: Door, moment: str) -> None:
+    """Source: SES-15, TRP-09"""
+    done = session(status="COMPLETED", last_updated=T1)
+    cpo.call("PUT", *ID, document=done)
+
+    assert cpo.call("PUT", *ID, document={**done, "last_updated": moment}).codes == (200, 1000)
+    assert cpo.call("PATCH", *ID, document={"status": "COMPLETED", "last_updated": moment}).codes == (
+        200,
+        1000,
+    )
+    assert cpo.call("GET", *ID).data == done
+
+
+def test_a_session_nobody_has_heard_of_is_taken_in_any_state(cpo: Door) -> None:
+    """Also after a command's TIMEOUT. Source: CMD-17"""
+    token = cdr_token(uid="NEVER-SEEN")
+
+    for number, status in enumerate(["ACTIVE", "COMPLETED", "INVALID", "PENDING", "RESERVATION"]):
+        document = session(id=f"S{number}", status=status, auth_method="COMMAND", cdr_token=token)
+        assert cpo.call("PUT", *CPO, f"S{number}", document=document).codes == (201, 1000)
+
+
+def test_ids_are_the_same_in_any_case(cpo: Door) -> None:
+    """Source: TYP-01"""
+    cpo.call("PUT", *ID, document=session())
+
+    assert cpo.call(
+        "PATCH", "pt", "edp", "s1", document={"id": "s1", "kwh": 1, "last_updated": T1}
+    ).codes == (
+        200,
+        1000,
+    )
+    assert cpo.call("GET", "pt", "Edp", "s1").data == session(kwh=1, last_updated=T1)
+
+
+def test_two_owners_may_have_sessions_of_one_id(doors: Doors) -> None:
+    """Source: OWN-02"""
+    other = session(OTHER_CPO, kwh=7)
+    doors("cpo").call("PUT", *ID, document=session())
+
+    assert doors("other").call("PUT", *OTHER_CPO, "S1", document=other).codes == (201, 1000)
+
+    assert doors("cpo").call("GET", *ID).data == session()
+    assert doors("other").call("GET", *OTHER_CPO, "S1").data == other
+
+
+def test_a_hub_speaks_for_its_clients(doors: Doors) -> None:
+    """Source: RTE-15, TRP-18"""
+    hub = doors("hub")
+
+    assert hub.call("PUT", *ID, document=session()).codes == (201, 1000)
+    assert hub.call("PATCH", *ID, document={"kwh": 1, "last_updated": T1}).codes == (200, 1000)
+    assert hub.call("GET", *ID).data == session(kwh=1, last_updated=T1)
+
+
+def test_a_hub_is_shown_nothing_that_a_connected_cpo_has_sent(doors: Doors) -> None:
+    """Source: SES-11, OWN-01"""
+    doors("cpo").call("PUT", *ID, document=session())
+
+    assert doors("hub").call("GET", *ID).codes == (404, 2001)
+    assert doors("hub").call("PATCH", *ID, document={"kwh": 9, "last_updated": T1}).codes == (404, 2001)
+    assert doors("cpo").call("GET", *ID).data == session()
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH"])
+@pytest.mark.parametrize("name", ["other", "emsp"])
+def test_another_party_s_session_is_out_of_reach(doors: Doors, name: str, method: str) -> None:
+    """Source: OWN-01, TRN-28"""
+    doors("cpo").call("PUT", *ID, document=session())
+
+    answer = doors(name).call(method, *ID, document=None if method == "GET" else session(last_updated=T3))
+
+    assert (answer.codes, answer.has_data) == ((404, 2001), False)
+    assert doors("cpo").call("GET", *ID).data == session()
+
+
+def test_the_node_s_own_party_is_nobody_else_s(doors: Doors) -> None:
+    own: Party = doors("hub").node.settings.roles[0].party
+
+    assert doors("hub").call("PUT", *own, "S1", document=session(own)).codes == (404, 2001)
+
+
+def test_an_unknown_session_is_not_found(cpo: Door) -> None:
+    """Source: SES-09"""
+    assert cpo.call("GET", *ID).codes == (404, 2001)
+    assert cpo.call("PATCH", *ID, document={"kwh": 1, "last_updated": T1}).codes == (404, 2001)
+
+
+@pytest.mark.parametrize("method", ["DELETE", "POST"])
+def test_a_session_is_neither_deleted_nor_posted(cpo: Door, method: str) -> None:
+    """Source: SES-15, STA-09"""
+    cpo.call("PUT", *ID, document=session())
+
+    assert cpo.call(method, *ID, document=session(last_updated=T1)).codes == (405, 2001)
+
+
+NEW = session(last_updated=T1)
+BAD_PUTS: list[tuple[str, dict[str, Any], tuple[int, int]]] = [
+    *((f"no {name}", {"document": without(NEW, name)}, (200, 2001)) for name in NEW),
+    ("a number for the token", {"document": {**NEW, "cdr_token": 5}}, (200, 2001)),
+    ("a token of nobody", {"document": {**NEW, "cdr_token": cdr_token(party_id="x" * 4000)}}, (200, 2001)),
+    ("a token of a number", {"document": {**NEW, "cdr_token": cdr_token(country_code=35)}}, (200, 2001)),
+    ("kwh as text", {"document": {**NEW, "kwh": "1"}}, (200, 2001)),
+    ("a volume of words", {"document": {**NEW, "charging_periods": [period(T0, "much")]}}, (200, 2001)),
+    ("a volume of nothing", {"document": {**NEW, "charging_periods": [period(T0, "")]}}, (200, 2001)),
+    ("a status in small letters", {"document": {**NEW, "status": "active"}}, (200, 2001)),
+    ("another id", {"document": {**NEW, "id": "S2"}}, (200, 2001)),
+    ("another party_id", {"document": {**NEW, "party_id": "TNM"}}, (200, 2001)),
+    ("another country_code", {"document": {**NEW, "country_code": "ES"}}, (200, 2001)),
+    ("id a number", {"document": {**NEW, "id": 1}}, (200, 2001)),
+    ("a year far away", {"document": {**NEW, "last_updated": "9999-01-01T00:00:00Z"}}, (200, 2001)),
+    ("a list", {"document": [NEW]}, (200, 2001)),
+    ("null", {"body": "null"}, (200, 2001)),
+    ("broken JSON", {"body": '{"id":'}, (400, 2001)),
+    ("no body", {}, (400, 2001)),
+    ("text", {"document": NEW, "headers": {"content-type": "text/plain"}}, (415, 2001)),
+    ("too long", {"document": {**NEW, "x": "x" * (2 * 1024 * 1024)}}, (200, 2001)),
+    ("more than an item holds", {"document": {**NEW, "x": "x" * (500 * 1024)}}, (200, 2001)),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def patient(account: Any) -> Door:
+    """A hub that has S1; what is wrong must change nothing of it."""
+    node = make_network(account, (), patient="HUB")["patient"].node
+    door = Door(node, INTERFACE, register(node, "cpo", ("CPO", CPO)))
+    door.call("PUT", *ID, document=session(charging_periods=[period(T0)]))
+    return door
+
+
+KEPT = session(charging_periods=[period(T0)])
+
+
+@pytest.mark.parametrize(("what", "sent", "codes"), BAD_PUTS, ids=[what for what, _, _ in BAD_PUTS])
+def test_a_bad_put_is_refused_and_changes_nothing(
+    patient: Door, what: str, sent: dict[str, Any], codes: tuple[int, int]
+) -> None:
+    """Source: SES-10, TRN-22, TRN-27, STA-01, STA-02, STA-07"""
+    assert patient.call("PUT", *ID, **sent).codes == codes
+    assert patient.call("GET", *ID).data == KEPT
+
+
+BAD_PATCHES: list[tuple[str, Any]] = [
+    ("nothing", {}),
+    ("no last_updated", {"kwh": 1}),
+    ("last_updated null", {"kwh": 1, "last_updated": None}),
+    ("last_updated a number", {"kwh": 1, "last_updated": 5}),
+    ("last_updated yesterday", {"kwh": 1, "last_updated": "yesterday"}),
+    ("no kwh any more", {"kwh": None, "last_updated": T1}),
+    ("kwh true", {"kwh": True, "last_updated": T1}),
+    ("periods an object", {"charging_periods": {}, "last_updated": T1}),
+    ("periods a text", {"charging_periods": "", "last_updated": T1}),
+    ("a period null", {"charging_periods": [None], "last_updated": T1}),
+    ("a period without dimensions", {"charging_periods": [{"start_date_time": T1}], "last_updated": T1}),
+    ("a cost without excl_vat", {"total_cost": {"incl_vat": 1}, "last_updated": T1}),
+    ("a token without uid", {"cdr_token": {"uid": None}, "last_updated": T1}),
+    ("another id", {"id": "S2", "last_updated": T1}),
+    ("another owner", {"party_id": "TNM", "last_updated": T1}),
+    ("a list", [{"last_updated": T1}]),
+]
+
+
+@pytest.mark.parametrize(("what", "patch"), BAD_PATCHES, ids=[what for what, _ in BAD_PATCHES])
+def test_a_bad_patch_is_refused_and_changes_nothing(patient: Door, what: str, patch: Any) -> None:
+    """Source: SES-06, TRN-24, TRN-27"""
+    assert patient.call("PATCH", *ID, document=patch).codes == (200, 2001)
+    assert patient.call("GET", *ID).data == KEPT
+
+
+@pytest.mark.parametrize("session_id", ["x" * 37, "é", "a\tb", "x" * 3000, "\ufffd"])
+def test_what_can_be_nobody_s_id_is_refused(patient: Door, session_id: str) -> None:
+    """Source: TYP-02, TYP-05"""
+    assert patient.call("PUT", *CPO, session_id, document=session(id=session_id)).codes == (200, 2001)
+    assert patient.call("GET", *CPO, session_id).codes == (404, 2001)
+
+
+def test_every_request_costs_two_calls_with_the_caller_s_token(cpo: Door) -> None:
+    """A new session too. Source: DESIGN.md, Storage and what it may cost"""
+    steps: list[tuple[str, Any]] = [
+        ("PUT", session()),
+        ("PUT", session(kwh=1)),
+        ("PATCH", {"kwh": 2, "charging_periods": [period()], "last_updated": T1}),
+        ("GET", None),
+    ]
+    for method, document in steps:
+        with measured(cpo.node.table) as spent:
+            assert cpo.call(method, *ID, document=document).codes[1] == 1000
+        assert len(spent.calls) <= 2, (method, spent.calls)
+
+
+def test_a_session_stands_in_the_list_of_its_token_s_emsp(cpo: Door) -> None:
+    """Source: SES-11"""
+    cpo.call("PUT", *ID, document=session(cdr_token=cdr_token(country_code="pt")))
+
+    stored = cpo.node.objects.get(Ref("sessions", *ID))
+
+    assert stored is not None
+    assert stored.partition == f"sessions#*#{EMSP.key()}#EMSP"
+    assert HUB.key() not in stored.partition

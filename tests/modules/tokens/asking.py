@@ -1,0 +1,96 @@
+"""In place of the node's client: partners that answer questions as a test tells them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+from chalicelib.node import Node
+from chalicelib.partners.answers import Answer, PartnerFault, PartnerRefusal
+from chalicelib.partners.directory import Endpoint, Partner
+from chalicelib.protocol.json_text import read_json, write_json
+from chalicelib.protocol.message import Routing
+from tests.modules.builders import Document, token
+
+UNREACHABLE = PartnerFault("does not accept connections", never_sent=True)
+SILENT = PartnerFault("did not answer in time", timed_out=True)
+BROKEN = PartnerFault("answered HTTP 500 without an OCPI envelope", http_status=500)
+UNKNOWN = PartnerRefusal("answered 2004 with HTTP 404", http_status=404, status_code=2004)
+TOO_LITTLE = PartnerRefusal("answered 2002 with HTTP 200", http_status=200, status_code=2002)
+
+
+class Asked(NamedTuple):
+    """One question that a partner got."""
+
+    partner_id: str
+    method: str
+    module: str
+    role: str
+    segments: tuple[str, ...]
+    query: dict[str, Any]
+    document: Any
+    routing: Routing
+    correlation_id: str | None
+    request_id: str | None
+
+
+class Answering:
+    """Partners that answer; says: by partner id, what it answers, or raises."""
+
+    def __init__(self) -> None:
+        self.asked: list[Asked] = []
+        self.says: dict[str, Any] = {}
+        self.meanwhile: Callable[[], None] = lambda: None
+
+    def send(
+        self,
+        partner: Partner,
+        method: str,
+        module: str,
+        role: str,
+        path_segments: Sequence[str] = (),
+        **options: Any,
+    ) -> Answer:
+        self.asked.append(
+            Asked(
+                partner.id,
+                method,
+                module,
+                role,
+                tuple(path_segments),
+                options["query"],
+                options["document"],
+                options["routing"],
+                options["correlation_id"],
+                options.get("request_id"),
+            )
+        )
+        self.meanwhile()
+        said = self.says.get(partner.id, allowed())
+        if isinstance(said, Exception):
+            raise said
+        return said if isinstance(said, Answer) else answer(said)
+
+
+def answer(data: Any, http_status: int = 200, status_code: int = 1000) -> Answer:
+    read = None if data is None else read_json(write_json(data))
+    return Answer(http_status, status_code, None, read, {}, timedelta())
+
+
+def allowed(**fields: Any) -> Document:
+    """An AuthorizationInfo."""
+    return {"allowed": "ALLOWED", "token": token(), "authorization_reference": "ref-1", **fields}
+
+
+def asking(node: Node) -> tuple[Node, Answering]:
+    """The node with partners that answer."""
+    partners = Answering()
+    return replace(node, client=partners), partners  # type: ignore[arg-type]
+
+
+def offering(node: Node, partner: Partner, **fields: Any) -> Partner:
+    """The partner, with the SENDER interface of tokens."""
+    endpoint = Endpoint(identifier="tokens", role="SENDER", url=f"https://{partner.id}.example/tokens")
+    return node.directory.save(partner.model_copy(update={"endpoints": (endpoint,), **fields}), partner)

@@ -1,0 +1,308 @@
+"""Source: OCPI 2.2.1 mod_tokens, Real-time authorization and WhitelistType; TOK-09, TOK-10, RTE-22"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import pytest
+
+from chalicelib.errors import UnknownToken
+from chalicelib.modules.tokens import receiver
+from chalicelib.modules.tokens.cpo_authorization import Question, authorize
+from chalicelib.modules.tokens.retrieval import find_token, refs_of
+from chalicelib.node import Node
+from chalicelib.partners.answers import PartnerFault, PartnerRefusal
+from chalicelib.partners.directory import Partner
+from chalicelib.protocol.json_text import read_json, write_json
+from chalicelib.protocol.message import Party
+from tests.modules.builders import Document, token
+from tests.modules.conftest import NodeOf, PartnerOf
+from tests.modules.door import EMSP, Door, register
+from tests.modules.tokens.asking import (
+    BROKEN,
+    SILENT,
+    TOO_LITTLE,
+    UNKNOWN,
+    UNREACHABLE,
+    Answering,
+    allowed,
+    asking,
+    offering,
+)
+from tests.storage.capacity import measured
+
+ABC = Party("PT", "ABC")
+OTHER_EMSP = Party("NL", "TNM")
+WHERE = {"location_id": "L1", "evse_uids": ["E1"]}
+NO_ENDPOINT = PartnerRefusal("offers no SENDER interface of tokens")
+HUB_TIMED_OUT = PartnerFault("answered 4002 with HTTP 200", http_status=200, status_code=4002)
+HUB_KNOWS_NOBODY = PartnerRefusal("answered 4001 with HTTP 200", http_status=200, status_code=4001)
+
+
+class World(NamedTuple):
+    """A CPO that has its tokens from a hub."""
+
+    node: Node
+    partners: Answering
+    hub: Partner
+
+    def push(self, caller: Partner | None = None, **fields: Any) -> None:
+        document = token(**fields)
+        pushing = Door(self.node, receiver.INTERFACE, caller or self.hub)
+        ids = (document["country_code"], document["party_id"], document["uid"])
+        assert pushing.call("PUT", *ids, document=document).codes[1] == 1000
+
+    def authorize(
+        self, uid: str = "0102A", token_type: str = "RFID", asked: Document | None = None
+    ) -> Document:
+        copy = find_token(self.node, refs_of([EMSP, OTHER_EMSP], uid, token_type))
+        info = authorize(self.node, Question(ABC, uid, token_type, copy, asked, "correlation"))
+        read: Document = read_json(write_json(info))
+        return read
+
+
+@pytest.fixture
+def cpo(node_of: NodeOf, partner_of: PartnerOf) -> World:
+    node, partners = asking(node_of("CPO"))
+    return World(node, partners, offering(node, partner_of(node, "hub")))
+
+
+# -- the whitelist -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("valid", [True, False])
+@pytest.mark.parametrize(
+    ("whitelist", "questions"), [("ALWAYS", 0), ("ALLOWED", 1), ("ALLOWED_OFFLINE", 1), ("NEVER", 1)]
+)
+def test_the_whitelist_and_nothing_else_tells_whether_to_ask(
+    cpo: World, whitelist: str, questions: int, valid: bool
+) -> None:
+    """Source: TOK-09, TOK-10"""
+    cpo.push(whitelist=whitelist, valid=valid)
+
+    cpo.authorize()
+
+    assert len(cpo.partners.asked) == questions
+
+
+@pytest.mark.parametrize(("valid", "answered"), [(True, "ALLOWED"), (False, "BLOCKED")])
+def test_an_always_token_is_answered_from_the_copy(cpo: World, valid: bool, answered: str) -> None:
+    """Source: TOK-09"""
+    cpo.push(whitelist="ALWAYS", valid=valid)
+
+    info = cpo.authorize(asked=WHERE)
+
+    assert (info["allowed"], info["token"]) == (answered, token(whitelist="ALWAYS", valid=valid))
+    assert info.get("location") == (WHERE if valid else None)
+
+
+@pytest.mark.parametrize("whitelist", ["NEVER", "ALLOWED", "ALLOWED_OFFLINE"])
+def test_what_the_emsp_says_counts(cpo: World, whitelist: str) -> None:
+    """Source: TOK-12, TOK-13"""
+    cpo.push(whitelist=whitelist)
+    cpo.partners.says["hub"] = said = {
+        "allowed": "NO_CREDIT",
+        "token": token(valid=False),
+        "info": {"language": "pt", "text": "Sem saldo"},
+        "mobie_x": 1,
+    }
+
+    assert cpo.authorize() == said
+
+
+SILENCE = [UNREACHABLE, SILENT, BROKEN, NO_ENDPOINT, HUB_TIMED_OUT, HUB_KNOWS_NOBODY]
+
+
+@pytest.mark.parametrize("silence", SILENCE)
+@pytest.mark.parametrize(("valid", "answered"), [(True, "ALLOWED"), (False, "BLOCKED")])
+def test_an_allowed_offline_token_falls_back_to_the_copy(
+    cpo: World, silence: Exception, valid: bool, answered: str
+) -> None:
+    """Source: TOK-09"""
+    cpo.push(whitelist="ALLOWED_OFFLINE", valid=valid)
+    cpo.partners.says["hub"] = silence
+
+    assert cpo.authorize()["allowed"] == answered
+    assert len(cpo.partners.asked) == 1
+
+
+@pytest.mark.parametrize("silence", SILENCE)
+@pytest.mark.parametrize("whitelist", ["NEVER", "ALLOWED"])
+def test_no_other_token_is_allowed_without_a_word(cpo: World, whitelist: str, silence: Exception) -> None:
+    """Source: TOK-09"""
+    cpo.push(whitelist=whitelist)
+    cpo.partners.says["hub"] = silence
+
+    with pytest.raises((PartnerFault, PartnerRefusal)) as raised:
+        cpo.authorize()
+
+    assert raised.value is silence
+
+
+def test_an_allowed_offline_token_that_its_emsp_does_not_know_is_unknown(cpo: World) -> None:
+    """It answered, so the copy does not count. Source: TOK-14"""
+    cpo.push(whitelist="ALLOWED_OFFLINE")
+    cpo.partners.says["hub"] = UNKNOWN
+
+    with pytest.raises(UnknownToken):
+        cpo.authorize()
+
+
+def test_too_little_information_is_a_word_as_well(cpo: World) -> None:
+    """Source: TOK-15"""
+    cpo.push(whitelist="ALLOWED_OFFLINE")
+    cpo.partners.says["hub"] = TOO_LITTLE
+
+    with pytest.raises(PartnerRefusal):
+        cpo.authorize()
+
+
+@pytest.mark.parametrize("data", [None, [], {}, {"allowed": "yes"}, {"allowed": 1}, "ALLOWED"])
+def test_an_answer_that_is_none_is_silence(cpo: World, data: Any) -> None:
+    cpo.push(whitelist="NEVER")
+    cpo.push(uid="2", whitelist="ALLOWED_OFFLINE")
+    cpo.partners.says["hub"] = data
+
+    with pytest.raises(PartnerFault):
+        cpo.authorize()
+    assert cpo.authorize("2")["allowed"] == "ALLOWED"
+
+
+def test_an_answer_that_is_wrong_where_nobody_looks_is_handed_on(cpo: World) -> None:
+    cpo.push()
+    cpo.partners.says["hub"] = {"allowed": "ALLOWED", "info": 5}
+
+    assert cpo.authorize() == {"allowed": "ALLOWED", "info": 5, "token": token()}
+
+
+def test_a_token_whose_partner_has_left_is_answered_by_the_copy_or_not_at_all(cpo: World) -> None:
+    cpo.push()
+    cpo.push(uid="2", whitelist="ALLOWED_OFFLINE")
+    cpo.node.directory.remove(cpo.hub)
+
+    with pytest.raises(PartnerFault):
+        cpo.authorize()
+    assert cpo.authorize("2")["allowed"] == "ALLOWED"
+
+
+# -- who is asked, and how ---------------------------------------------------------------------------
+
+
+def test_a_known_token_is_asked_about_where_it_came_from_in_its_emsp_s_name(cpo: World) -> None:
+    """Source: RTE-07, TOK-11"""
+    cpo.push()
+
+    cpo.authorize("0102a", asked=WHERE)
+
+    (asked,) = cpo.partners.asked
+    assert (asked.partner_id, asked.method, asked.module, asked.role) == ("hub", "POST", "tokens", "SENDER")
+    assert (asked.segments, asked.query) == (("0102a", "authorize"), {"type": "RFID"})
+    assert (asked.document, asked.routing) == (WHERE, (ABC, EMSP))
+    assert asked.correlation_id == "correlation"
+
+
+def test_an_unknown_token_is_asked_about_at_the_hub_without_a_receiver(cpo: World) -> None:
+    """Source: RTE-22"""
+    assert cpo.authorize("NEW", "APP_USER") == allowed()
+
+    (asked,) = cpo.partners.asked
+    assert (asked.partner_id, asked.routing, asked.query) == ("hub", (ABC, None), {"type": "APP_USER"})
+
+
+def test_a_token_of_another_type_is_unknown(cpo: World) -> None:
+    """Source: OWN-05"""
+    cpo.push(whitelist="ALWAYS")
+
+    cpo.authorize(token_type="APP_USER")
+
+    assert len(cpo.partners.asked) == 1
+
+
+def test_without_a_word_of_the_hub_the_emsps_are_asked_until_one_knows(
+    cpo: World, partner_of: PartnerOf
+) -> None:
+    offering(cpo.node, partner_of(cpo.node, "emsp"))
+    offering(cpo.node, register(cpo.node, "knows", ("EMSP", OTHER_EMSP)))
+    register(cpo.node, "offers-nothing", ("EMSP", Party("ES", "XXX")))
+    register(cpo.node, "zzz", ("EMSP", Party("ES", "ZZZ")))
+    cpo.partners.says |= {"hub": UNKNOWN, "emsp": UNREACHABLE}
+
+    assert cpo.authorize() == allowed()
+
+    assert [asked.partner_id for asked in cpo.partners.asked] == ["hub", "emsp", "knows"]
+    assert [asked.routing.receiver for asked in cpo.partners.asked] == [None, EMSP, OTHER_EMSP]
+
+
+def test_who_is_offline_is_asked_last(cpo: World, partner_of: PartnerOf) -> None:
+    offering(cpo.node, partner_of(cpo.node, "emsp"))
+    cpo.node.directory.update("hub", lambda hub: hub.model_copy(update={"connection": "OFFLINE"}))
+
+    cpo.authorize()
+
+    assert [asked.partner_id for asked in cpo.partners.asked] == ["emsp"]
+
+
+def test_a_token_that_nobody_knows_is_unknown(cpo: World) -> None:
+    """Source: TOK-14"""
+    cpo.partners.says["hub"] = UNKNOWN
+
+    with pytest.raises(UnknownToken):
+        cpo.authorize()
+
+
+def test_a_token_is_not_unknown_while_somebody_could_not_be_asked(cpo: World, partner_of: PartnerOf) -> None:
+    offering(cpo.node, partner_of(cpo.node, "emsp"))
+    cpo.partners.says |= {"hub": SILENT, "emsp": UNKNOWN}
+
+    with pytest.raises(PartnerFault) as raised:
+        cpo.authorize()
+
+    assert raised.value is SILENT
+
+
+def test_a_cpo_without_partners_knows_no_token(node_of: NodeOf) -> None:
+    node, _ = asking(node_of("CPO"))
+
+    with pytest.raises(UnknownToken):
+        authorize(node, Question(ABC, "0102A", "RFID", None, None, "correlation"))
+
+
+def test_the_driver_does_not_wait_for_ever(cpo: World, partner_of: PartnerOf) -> None:
+    offering(cpo.node, partner_of(cpo.node, "emsp"))
+    cpo.partners.says["hub"] = SILENT
+    cpo.partners.meanwhile = lambda: cpo.node.clock.forward(seconds=20)  # type: ignore[attr-defined]
+
+    with pytest.raises(PartnerFault):
+        cpo.authorize()
+
+    assert [asked.partner_id for asked in cpo.partners.asked] == ["hub"]
+
+
+def test_a_bare_404_with_an_envelope_is_an_unknown_token(cpo: World) -> None:
+    """Source: TOK-14"""
+    cpo.partners.says["hub"] = PartnerRefusal("", http_status=404, status_code=2001)
+
+    with pytest.raises(UnknownToken):
+        cpo.authorize()
+
+
+# -- what it costs -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number_of_tokens", [10, 100])
+def test_a_question_costs_the_same_whatever_the_number_of_tokens(cpo: World, number_of_tokens: int) -> None:
+    """Source: DESIGN.md, Storage and what it may cost"""
+    for number in range(number_of_tokens):
+        cpo.push(uid=f"T{number}", whitelist="ALWAYS")
+    cpo.push()
+
+    with measured(cpo.node.table) as spent:
+        cpo.authorize("T7")
+        cpo.authorize()
+    assert spent.calls == ["BatchGetItem", "BatchGetItem", "GetItem"]
+    assert spent.read_units <= 6
+
+    with measured(cpo.node.table) as spent:
+        cpo.push(uid="T7", whitelist="NEVER", last_updated="2026-11-24T09:00:00Z")
+    assert len(spent.calls) == 2
+    assert spent.write_units <= 10

@@ -1,0 +1,116 @@
+"""Source: OCPI 2.2.1 mod_tokens, WhitelistType and POST Method; TOK-09, TOK-16, TOK-17"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from chalicelib.errors import InvalidParameters
+from chalicelib.modules.tokens.objects import Decision
+from chalicelib.modules.tokens.rules import (
+    Ask,
+    allowed_by,
+    patch_token,
+    permitted,
+    type_in_query,
+    type_of,
+    whether_to_ask,
+)
+from chalicelib.protocol.types import validate
+from tests.modules.builders import T0, T1, token
+
+ASKED = {"location_id": "L1", "evse_uids": ["E1", "E2", "E3"]}
+WHOLE = {"location_id": "L1"}
+
+
+def decision(**fields: Any) -> Decision:
+    return validate(Decision, {"allowed": "ALLOWED", **fields})
+
+
+@pytest.mark.parametrize(
+    ("whitelist", "ask"),
+    [
+        ("ALWAYS", Ask.NEVER),
+        ("ALLOWED", Ask.ALWAYS),
+        ("ALLOWED_OFFLINE", Ask.FIRST),
+        ("NEVER", Ask.ALWAYS),
+        ("ON_SUNDAYS", Ask.ALWAYS),
+    ],
+)
+def test_the_whitelist_tells_whether_to_ask(whitelist: str, ask: Ask) -> None:
+    """Source: TOK-09"""
+    assert whether_to_ask(whitelist) is ask
+
+
+def test_a_token_alone_is_allowed_when_it_is_valid() -> None:
+    """Source: TOK-13, TOK-17"""
+    assert (allowed_by(token()), allowed_by(token(valid=False))) == ("ALLOWED", "BLOCKED")
+
+
+@pytest.mark.parametrize(
+    ("asked", "granted", "answered"),
+    [
+        (None, None, ("ALLOWED", None)),
+        (None, WHOLE, ("ALLOWED", None)),
+        (ASKED, None, ("ALLOWED", ASKED)),
+        (ASKED, WHOLE, ("ALLOWED", ASKED)),
+        (ASKED, {"location_id": "l1", "evse_uids": ["e2", "E9"]}, ("ALLOWED", WHOLE | {"evse_uids": ["E2"]})),
+        (ASKED, {"location_id": "L1", "evse_uids": ["E9"]}, ("NOT_ALLOWED", None)),
+        (ASKED, {"location_id": "L1", "evse_uids": []}, ("NOT_ALLOWED", None)),
+        (ASKED, {"location_id": "L2"}, ("NOT_ALLOWED", None)),
+        (WHOLE, {"location_id": "L1", "evse_uids": ["E1"]}, ("ALLOWED", WHOLE | {"evse_uids": ["E1"]})),
+        (WHOLE, {"location_id": "L1", "evse_uids": []}, ("NOT_ALLOWED", None)),
+        (WHOLE, WHOLE, ("ALLOWED", WHOLE)),
+    ],
+)
+def test_only_what_was_asked_and_is_permitted_is_answered(asked: Any, granted: Any, answered: Any) -> None:
+    """Source: TOK-16"""
+    assert permitted(asked, decision(location=granted)) == answered
+
+
+def test_no_location_is_answered_where_charging_is_not_allowed() -> None:
+    """Source: TOK-16"""
+    assert permitted(ASKED, decision(allowed="NO_CREDIT", location=ASKED)) == ("NO_CREDIT", None)
+
+
+@pytest.mark.parametrize(
+    ("query", "document", "expected"),
+    [
+        ({}, {}, "RFID"),
+        ({"type": ""}, {}, "RFID"),
+        ({"type": "APP_USER"}, {}, "APP_USER"),
+        ({}, {"type": "APP_USER"}, "APP_USER"),
+        ({"type": "APP_USER"}, {"type": "APP_USER"}, "APP_USER"),
+        ({}, {"type": "EMAID"}, "EMAID"),
+    ],
+)
+def test_the_type_is_that_of_the_query_or_of_the_body(query: Any, document: Any, expected: str) -> None:
+    """Source: TOK-02, TYP-15"""
+    assert type_of(query, document) == expected
+
+
+@pytest.mark.parametrize(
+    ("query", "document"),
+    [
+        ({"type": "RFID"}, {"type": "OTHER"}),
+        ({"type": "rfid"}, {}),
+        ({}, {"type": "rfid"}),
+        ({}, {"type": 1}),
+        ({"type": "a b"}, {}),
+    ],
+)
+def test_a_type_that_is_none_or_contradicts_is_refused(query: Any, document: Any) -> None:
+    """Source: TYP-04, TRN-27"""
+    with pytest.raises(InvalidParameters) as refused:
+        type_of(query, document)
+
+    assert refused.value.field == "type"
+
+
+def test_a_query_may_name_no_type() -> None:
+    assert type_in_query({}) is None
+
+
+def test_a_patch_that_is_older_changes_nothing() -> None:
+    assert patch_token(token(last_updated=T1), {"valid": False, "last_updated": T0}) is None

@@ -1,0 +1,250 @@
+"""Sessions at the operator's door: a CPO's CSMS writes them, everybody looks at what it has.
+
+Source: OCPI 2.2.1 mod_sessions; SES-05, SES-07, SES-15, SES-17
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from chalicelib.modules.sessions.decisions import written
+from chalicelib.modules.sessions.objects import ChargingPreferences
+from chalicelib.modules.sessions.preferences import take_preferences
+from chalicelib.partners.answers import Answer, PartnerRefusal
+from chalicelib.partners.owners import remember_owners
+from chalicelib.partners.private_lists import remember_list
+from chalicelib.partners.token_owners import emsp_of
+from chalicelib.partners.visibility import partition_for_viewer
+from chalicelib.protocol.message import Party
+from chalicelib.storage.keys import Ref
+from tests.modules.builders import T0, T1, without
+from tests.modules.door import register
+from tests.modules.sessions.builders import cdr_token, period, session
+from tests.operator_api.caller import Door, path_of
+from tests.operator_api.objects import evse, location
+
+OTHERS = Party("PT", "XYZ")
+NOW = "2026-03-01T12:00:00Z"
+
+
+def as_written(**fields: Any) -> dict[str, Any]:
+    """A session as a CSMS writes it."""
+    return without(session(**fields), "country_code", "party_id", "id", "last_updated")
+
+
+def receive(door: Door, session_id: str = "S1", owner: Party = OTHERS, **fields: Any) -> dict[str, Any]:
+    """Put a session where the receiver, and the stream behind it, put it."""
+    document = session(owner, id=session_id, **fields)
+    partition = partition_for_viewer("sessions", None, emsp_of(document["cdr_token"]))
+    ref = Ref("sessions", *owner, session_id)
+    door.node.objects.change(ref, lambda _: written(document, partition), partition=partition, source="cpo-1")
+    remember_owners(door.node.table, [ref])
+    remember_list(door.node.table, partition)
+    return document
+
+
+def test_put_fills_in_what_the_csms_left_out(cpo: Door) -> None:
+    answer = cpo.call("PUT", "/sessions/S1", as_written())
+
+    assert answer.status == 201
+    assert answer.json == session(Party("PT", "ABC"), last_updated=NOW)
+    assert cpo.ask("GET", "/sessions/S1") == answer.json
+
+
+def test_a_patch_adds_periods_and_a_put_replaces_them(cpo: Door) -> None:
+    """Source: SES-05, SES-07, SES-08"""
+    cpo.ask("PUT", "/sessions/S1", as_written(charging_periods=[period(T0)]))
+
+    for _ in range(2):
+        patched = cpo.call(
+            "PATCH", "/sessions/S1", {"kwh": Decimal("1.50"), "charging_periods": [period(T1)]}
+        )
+    assert (patched.status, patched.json["charging_periods"]) == (200, [period(T0), period(T1)])
+    assert '"kwh":1.50' in cpo.call("GET", "/sessions/S1").text
+
+    replaced = cpo.call("PUT", "/sessions/S1", as_written())
+    assert (replaced.status, "charging_periods" in replaced.json) == (200, False)
+
+
+def test_a_completed_session_is_final(cpo: Door) -> None:
+    """Source: SES-15"""
+    cpo.ask("PUT", "/sessions/S1", as_written())
+    done = cpo.ask("PATCH", "/sessions/S1", {"status": "COMPLETED"})
+    assert done["end_date_time"] == NOW
+
+    late = cpo.call("PATCH", "/sessions/S1", {"kwh": 9})
+
+    assert (late.status, late.json["errors"][0]["field"]) == (422, "status")
+    assert cpo.ask("PATCH", "/sessions/S1", {"status": "COMPLETED"}) == done
+
+
+def test_sessions_are_listed_at_once_whoever_is_shown_them(cpo: Door) -> None:
+    """Source: PAG-04, PAG-06, PAG-08"""
+    for number in range(5):
+        cpo.ask("PUT", f"/sessions/S{number}", as_written())
+
+    first = cpo.call("GET", "/sessions?limit=2")
+
+    assert [found["id"] for found in first.json] == ["S0", "S1"]
+    assert first.headers["X-Total-Count"] == "5"
+    assert [found["id"] for found in cpo.all("/sessions?limit=2")] == [f"S{number}" for number in range(5)]
+    assert cpo.ask("GET", f"/sessions?date_to={NOW}") == []
+    assert len(cpo.ask("GET", f"/sessions?date_from={NOW}")) == 5
+
+
+def test_a_node_without_sessions_lists_none(cpo: Door) -> None:
+    answer = cpo.call("GET", "/sessions")
+
+    assert (answer.status, answer.json, answer.headers["X-Total-Count"]) == (200, [], "0")
+
+
+@pytest.mark.parametrize("name", ["hub", "emsp"])
+def test_whoever_received_sessions_shows_them(doors: dict[str, Door], name: str) -> None:
+    door = doors[name]
+    mine = receive(door)
+    other = receive(door, "S2", cdr_token=cdr_token(Party("ES", "TWO")))
+
+    assert door.ask("GET", "/sessions/S1") == mine
+    assert sorted(found["id"] for found in door.ask("GET", "/sessions")) == ["S1", "S2"]
+    assert door.ask("GET", "/sessions/S2?party=PT*XYZ") == other
+    assert door.call("PUT", "/sessions/S1", as_written()).status == 405
+    assert door.call("PATCH", "/sessions/S1", {"kwh": 1}).status == 405
+
+
+def test_a_session_of_two_owners_has_to_be_told_apart(hub: Door) -> None:
+    """Source: OWN-02"""
+    receive(hub)
+    other = receive(hub, owner=Party("ES", "TWO"))
+
+    assert hub.call("GET", "/sessions/S1").status == 400
+    assert hub.ask("GET", "/sessions/S1?party=ES*TWO") == other
+
+
+def test_one_of_two_parties_has_its_own_list(two_parties: Door) -> None:
+    two_parties.ask("PUT", "/sessions/S1", as_written())
+    two_parties.ask("PUT", "/sessions/S2?party=PT*XYZ", as_written())
+
+    assert [found["id"] for found in two_parties.ask("GET", "/sessions?party=pt*xyz")] == ["S2"]
+    assert len(two_parties.ask("GET", "/sessions")) == 2
+    assert two_parties.call("GET", "/sessions?party=ES*NOT").status == 400
+
+
+def test_an_id_may_hold_anything_printable(cpo: Door) -> None:
+    for session_id in ("A/B", "50%", "#1", "a?b=c"):
+        cpo.ask("PUT", path_of("sessions", session_id), as_written())
+
+        assert cpo.ask("GET", path_of("sessions", session_id))["id"] == session_id
+
+
+# -- preferences
+
+
+def test_the_csms_reads_what_a_driver_wants(cpo: Door) -> None:
+    """Source: SES-17"""
+    cpo.ask("PUT", "/locations/L1", location(evses=[evse(capabilities=["CHARGING_PREFERENCES_CAPABLE"])]))
+    cpo.ask("PUT", "/sessions/S1", as_written())
+    assert cpo.call("GET", "/sessions/S1/charging_preferences").status == 404
+
+    stored = cpo.node.objects.get(Ref("sessions", "PT", "ABC", "S1"))
+    assert stored is not None
+    wanted = {"profile_type": "FAST", "energy_need": 40}
+    assert take_preferences(cpo.node, stored, wanted, ChargingPreferences(**wanted)) == "ACCEPTED"
+
+    assert cpo.ask("GET", "/sessions/S1/charging_preferences") == wanted
+    assert cpo.ask("GET", "/sessions/S1").get("charging_preferences") is None
+    assert cpo.call("PUT", "/sessions/S1/charging_preferences", wanted).status == 405
+
+
+class Asked:
+    """In place of the node's client."""
+
+    def __init__(self, door: Door, outcome: Any) -> None:
+        self.outcome, self.calls = outcome, []  # type: ignore[var-annotated]
+        object.__setattr__(door.node, "client", self)
+
+    def send(self, partner: Any, *path: Any, **options: Any) -> Answer:
+        self.calls.append((partner.id, *path, options))
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        return Answer(200, 1000, None, self.outcome, {}, None)  # type: ignore[arg-type]
+
+
+def test_an_emsp_tells_its_driver_s_preferences_to_the_cpo(emsp: Door) -> None:
+    """Source: SES-17"""
+    receive(emsp)
+    register(emsp.node, "cpo-1", ("CPO", OTHERS))
+    asked = Asked(emsp, "ACCEPTED")
+
+    answer = emsp.ask("PUT", "/sessions/S1/charging_preferences", {"profile_type": "GREEN"})
+
+    assert answer == {"response": "ACCEPTED"}
+    ((partner_id, method, module, role, path, options),) = asked.calls
+    assert (partner_id, method, module, role) == ("cpo-1", "PUT", "sessions", "SENDER")
+    assert path == ("S1", "charging_preferences")
+    assert options["routing"] == (("PT", "EVI"), OTHERS)
+    assert options["document"] == {"profile_type": "GREEN"}
+
+
+def test_a_cpo_that_says_no_or_is_gone_is_a_bad_gateway(emsp: Door) -> None:
+    receive(emsp)
+    assert emsp.call("PUT", "/sessions/S1/charging_preferences", {"profile_type": "GREEN"}).status == 502
+
+    register(emsp.node, "cpo-1", ("CPO", OTHERS))
+    Asked(emsp, PartnerRefusal("answered 2001 with HTTP 404", http_status=404, status_code=2001))
+    refused = emsp.call("PUT", "/sessions/S1/charging_preferences", {"profile_type": "GREEN"})
+    assert (refused.status, refused.json["partner"]["http_status"]) == (502, 404)
+
+
+# -- bad input
+
+PUT, PATCH = ("PUT", "/sessions/S2"), ("PATCH", "/sessions/S1")
+CASES: dict[str, tuple[tuple[str, str], Any, int, str | None]] = {
+    "broken JSON": (PUT, '{"kwh": ', 400, None),
+    "nothing": (PUT, "", 400, None),
+    "a list": (PUT, [], 422, "body"),
+    **{f"no {name}": (PUT, without(as_written(), name), 422, name) for name in as_written()},
+    "kwh as text": (PUT, as_written(kwh="1"), 422, "kwh"),
+    "a token without contract": (
+        PUT, as_written(cdr_token=without(cdr_token(), "contract_id")), 422, "cdr_token.contract_id",
+    ),
+    "a token of nobody": (PUT, as_written(cdr_token=cdr_token(party_id="LONG")), 422, "cdr_token.party_id"),
+    "a status in small letters": (PUT, as_written(status="active"), 422, "status"),
+    "a volume of words": (
+        PUT, as_written(charging_periods=[period(T0, "much")]), 422, "charging_periods.0.dimensions.0.volume",
+    ),
+    "another id": (PUT, {**as_written(), "id": "S3"}, 422, "id"),
+    "another party": (PUT, {**as_written(), "party_id": "NOT"}, 422, "party_id"),
+    "an id that is too long": (("PUT", "/sessions/" + "S" * 37), as_written(), 422, "session_id"),
+    "an id as long as a key": (("GET", "/sessions/" + "S" * 3000), None, 404, "session_id"),
+    "more than an item holds": (PUT, as_written(x="x" * 500_000), 422, None),
+    "a patch of a wrong type": (PATCH, {"charging_periods": {}}, 422, "charging_periods"),
+    "a patch of a period that is none": (PATCH, {"charging_periods": [5]}, 422, "charging_periods.0"),
+    "a patch that takes a required field": (PATCH, {"kwh": None}, 422, "kwh"),
+    "a patch of another time": (PATCH, {"kwh": 1, "last_updated": "soon"}, 422, "last_updated"),
+    "a patch of nothing that is there": (("PATCH", "/sessions/S9"), {"kwh": 1}, 404, None),
+    "an unknown session": (("GET", "/sessions/S9"), None, 404, None),
+    "preferences of an unknown session": (("GET", "/sessions/S9/charging_preferences"), None, 404, None),
+    "a session to delete": (("DELETE", "/sessions/S1"), None, 405, None),
+    "a limit that is none": (("GET", "/sessions?limit=0"), None, 400, "limit"),
+    "a date that is none": (("GET", "/sessions?date_from=yesterday"), None, 400, "date_from"),
+    "a party that cannot be one": (("GET", "/sessions?party=ABC"), None, 400, "party"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("route", "body", "status", "field"), CASES.values(), ids=CASES.keys())
+def test_a_wrong_input_is_told_and_changes_nothing(
+    cpo: Door, route: tuple[str, str], body: Any, status: int, field: str | None
+) -> None:
+    """Source: RFC 9457, SES-10"""
+    before = cpo.ask("PUT", "/sessions/S1", as_written())
+
+    answer = cpo.call(*route, body)
+
+    assert answer.status == status, answer.text
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    if field is not None:
+        assert answer.json["errors"][0]["field"] == field
+    assert cpo.ask("GET", "/sessions") == [before]

@@ -1,0 +1,352 @@
+"""Tokens at the operator's door: written by an eMSP, shown by everybody, authorized for a CPO.
+
+Source: OCPI 2.2.1 mod_tokens; TOK-02, TOK-09, TOK-14, TOK-15, OWN-05
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from chalicelib.protocol.message import Party
+from chalicelib.settings import OwnRole
+from tests.modules.door import register
+from tests.modules.tokens.asking import (
+    SILENT,
+    TOO_LITTLE,
+    UNKNOWN,
+    UNREACHABLE,
+    Answering,
+    allowed,
+    asking,
+    offering,
+)
+from tests.operator_api.caller import Door, path_of
+from tests.operator_api.objects import token
+from tests.operator_api.received import receive_token
+from tests.storage.capacity import measured
+
+EVI, GLP, MOB = Party("PT", "EVI"), Party("PT", "GLP"), Party("PT", "MOB")
+WHERE = {"location_id": "L1", "evse_uids": ["E1"]}
+
+
+@pytest.fixture
+def partners(cpo: Door) -> Answering:
+    """The CPO's hub answers what a test says."""
+    offering(cpo.node, register(cpo.node, "hub", ("HUB", MOB)))
+    cpo.node, answering = asking(cpo.node)
+    return answering
+
+
+# -- an eMSP's own -----------------------------------------------------------------------------------
+
+
+def test_put_fills_in_what_the_operator_left_out(emsp: Door) -> None:
+    answer = emsp.call("PUT", "/tokens/0102A", token())
+
+    assert answer.status == 201
+    assert answer.json == {
+        "country_code": "PT",
+        "party_id": "EVI",
+        "uid": "0102A",
+        "type": "RFID",
+        **token(),
+        "last_updated": "2026-03-01T12:00:00Z",
+    }
+    assert emsp.ask("GET", "/tokens/0102a") == answer.json
+
+
+def test_patch_changes_what_is_sent_and_null_removes(emsp: Door) -> None:
+    emsp.ask("PUT", "/tokens/0102A", token(visual_number="1"))
+    emsp.node.clock.forward(seconds=5)  # type: ignore[attr-defined]
+
+    answer = emsp.call("PATCH", "/tokens/0102A", {"valid": False, "visual_number": None})
+
+    assert (answer.status, answer.json["valid"]) == (200, False)
+    assert "visual_number" not in answer.json
+    assert answer.json["last_updated"] == "2026-03-01T12:00:05Z"
+    assert emsp.ask("GET", "/tokens/0102A") == answer.json
+
+
+def test_a_token_is_named_by_its_type_as_well(emsp: Door) -> None:
+    """Source: OWN-05, TOK-02"""
+    emsp.ask("PUT", "/tokens/A1", token())
+    emsp.ask("PUT", "/tokens/A1?type=APP_USER", token(whitelist="NEVER"))
+    emsp.ask("PUT", "/tokens/A1", token(type="OTHER"))
+
+    assert emsp.ask("GET", "/tokens/A1")["type"] == "RFID"
+    assert emsp.ask("GET", "/tokens/A1?type=APP_USER")["whitelist"] == "NEVER"
+    assert emsp.ask("GET", "/tokens/A1?type=OTHER")["type"] == "OTHER"
+    assert len(emsp.ask("GET", "/tokens")) == 3
+
+    emsp.ask("PATCH", "/tokens/A1?type=APP_USER", {"valid": False})
+    assert [one["valid"] for one in emsp.all("/tokens?limit=1")] == [True, False, True]
+
+
+def test_a_uid_may_hold_anything_printable(emsp: Door) -> None:
+    for uid in ("04 A1*2", "A/B", "50%", "#1", "a?b=c&d", "%2F"):
+        emsp.ask("PUT", path_of("tokens", uid), token())
+
+        assert emsp.ask("GET", path_of("tokens", uid))["uid"] == uid
+
+
+def test_a_token_cannot_be_deleted(emsp: Door) -> None:
+    """Source: TOK-05"""
+    emsp.ask("PUT", "/tokens/A1", token())
+
+    answer = emsp.call("DELETE", "/tokens/A1")
+
+    assert (answer.status, answer.headers["Allow"]) == (405, "GET, PATCH, PUT")
+
+
+BAD: dict[str, tuple[str, str, Any, int, str | None]] = {
+    "broken JSON": ("PUT", "/tokens/A2", '{"valid":', 400, None),
+    "nothing": ("PUT", "/tokens/A2", "", 400, None),
+    "a list": ("PUT", "/tokens/A2", [], 422, "body"),
+    **{
+        f"no {name}": ("PUT", "/tokens/A2", {k: v for k, v in token().items() if k != name}, 422, name)
+        for name in token()
+    },
+    "valid a text": ("PUT", "/tokens/A2", token(valid="yes"), 422, "valid"),
+    "whitelist in small letters": ("PUT", "/tokens/A2", token(whitelist="never"), 422, "whitelist"),
+    "another uid": ("PUT", "/tokens/A2", token(uid="A3"), 422, "uid"),
+    "another type": ("PUT", "/tokens/A2?type=RFID", token(type="OTHER"), 422, "type"),
+    "a type in small letters": ("PUT", "/tokens/A2", token(type="rfid"), 422, "type"),
+    "a type of the URL in small letters": ("PUT", "/tokens/A2?type=rfid", token(), 400, "type"),
+    "another party": ("PUT", "/tokens/A2", token(party_id="NOT"), 422, "party_id"),
+    "an unknown party": ("PUT", "/tokens/A2?party=PT*NOT", token(), 400, "party"),
+    "a uid too long": ("PUT", "/tokens/" + "A" * 37, token(), 422, "token_uid"),
+    "a uid that is not ASCII": ("PUT", "/tokens/%C3%9C", token(), 422, "token_uid"),
+    "an unknown token to patch": ("PATCH", "/tokens/A9", {"valid": False}, 404, None),
+    "a known one of another type": ("PATCH", "/tokens/A1?type=OTHER", {"valid": False}, 404, None),
+    "a patch that takes a required field": ("PATCH", "/tokens/A1", {"valid": None}, 422, "valid"),
+    "a patch of the uid": ("PATCH", "/tokens/A1", {"uid": "A9"}, 422, "uid"),
+    "an unknown token": ("GET", "/tokens/A9", None, 404, None),
+    "a type that is none": ("GET", "/tokens/A1?type=a%20b", None, 400, "type"),
+    "a wrong limit": ("GET", "/tokens?limit=x", None, 400, "limit"),
+}
+
+
+@pytest.mark.parametrize(("method", "path", "body", "status", "field"), BAD.values(), ids=BAD.keys())
+def test_a_wrong_input_is_told_and_changes_nothing(
+    emsp: Door, method: str, path: str, body: Any, status: int, field: str | None
+) -> None:
+    """Source: RFC 9457"""
+    emsp.ask("PUT", "/tokens/A1", token())
+
+    answer = emsp.call(method, path, body)
+
+    assert (answer.status, answer.headers["Content-Type"]) == (status, "application/problem+json")
+    if field is not None:
+        (first, *_) = answer.json["errors"]
+        assert first["field"] == field
+        assert ("pointer" in first) == (status == 422 and field != "token_uid")
+    assert [one["uid"] for one in emsp.ask("GET", "/tokens")] == ["A1"]
+    assert emsp.ask("GET", "/tokens/A1")["valid"]
+
+
+# -- what was received -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("role", ["cpo", "hub"])
+def test_what_was_received_is_shown_and_not_changed(doors: dict[str, Door], role: str) -> None:
+    door = doors[role]
+    received = receive_token(door, GLP, "0102A")
+
+    assert door.ask("GET", "/tokens/0102a") == received
+    assert door.ask("GET", "/tokens") == [received]
+    for method in ("PUT", "PATCH"):
+        answer = door.call(method, "/tokens/0102A", token())
+        assert (answer.status, answer.headers["Allow"]) == (405, "GET")
+        assert "no EMSP" in answer.json["detail"]
+
+
+def test_whose_token_is_meant_has_to_be_said_when_there_are_two(cpo: Door) -> None:
+    """Source: OWN-05, TRP-17"""
+    receive_token(cpo, GLP, "A1")
+    receive_token(cpo, EVI, "A1")
+
+    answer = cpo.call("GET", "/tokens/A1")
+
+    assert (answer.status, answer.json["errors"][0]["field"]) == (400, "party")
+    assert cpo.ask("GET", "/tokens/A1?party=PT*EVI")["party_id"] == "EVI"
+
+
+# -- authorizing -------------------------------------------------------------------------------------
+
+
+def test_a_token_is_authorized_by_its_emsp(cpo: Door, partners: Answering) -> None:
+    """Source: RTE-22, TOK-12; plan 4.1"""
+    partners.says["hub"] = said = allowed(location=WHERE)
+
+    answer = cpo.call("POST", "/tokens/0102A/authorize", WHERE)
+
+    assert (answer.status, answer.json) == (200, said)
+    (asked,) = partners.asked
+    assert (asked.document, asked.query) == (WHERE, {"type": "RFID"})
+    assert asked.routing == (Party("PT", "ABC"), None)
+    assert asked.correlation_id == "correlation-1"
+
+
+def test_no_body_is_needed(cpo: Door, partners: Answering) -> None:
+    """Source: TOK-11"""
+    assert cpo.call("POST", "/tokens/0102A/authorize?type=APP_USER").status == 200
+    assert [(asked.document, asked.query) for asked in partners.asked] == [(None, {"type": "APP_USER"})]
+
+
+def test_a_copy_that_is_always_good_is_answered_without_asking(cpo: Door, partners: Answering) -> None:
+    """Source: TOK-09"""
+    received = receive_token(cpo, GLP, "0102A", source="hub")
+
+    answer = cpo.call("POST", "/tokens/0102a/authorize")
+
+    assert (answer.status, answer.json) == (200, {"allowed": "ALLOWED", "token": received})
+    assert partners.asked == []
+
+
+def test_a_copy_counts_when_nobody_answers_and_it_may(cpo: Door, partners: Answering) -> None:
+    """Source: TOK-09"""
+    receive_token(cpo, GLP, "A1", source="hub", whitelist="ALLOWED_OFFLINE")
+    receive_token(cpo, GLP, "A2", source="hub", whitelist="NEVER")
+    partners.says["hub"] = UNREACHABLE
+
+    assert cpo.ask("POST", "/tokens/A1/authorize")["allowed"] == "ALLOWED"
+    assert cpo.call("POST", "/tokens/A2/authorize").status == 502
+
+
+def test_blocked_is_an_answer(cpo: Door, partners: Answering) -> None:
+    """Source: TOK-13; plan 4.2"""
+    partners.says["hub"] = {"allowed": "BLOCKED"}
+
+    assert cpo.ask("POST", "/tokens/A1/authorize") == {"allowed": "BLOCKED"}
+
+
+def test_a_token_that_nobody_knows_is_not_found(cpo: Door, partners: Answering) -> None:
+    """Source: TOK-14; plan 4.2"""
+    partners.says["hub"] = UNKNOWN
+
+    answer = cpo.call("POST", "/tokens/A1/authorize")
+
+    assert (answer.status, answer.json["detail"]) == (404, "unknown token")
+
+
+def test_a_partner_that_does_not_answer_is_told(cpo: Door, partners: Answering) -> None:
+    partners.says["hub"] = SILENT
+
+    assert cpo.call("POST", "/tokens/A1/authorize").status == 502
+
+
+def test_too_little_information_names_what_is_missing(cpo: Door, partners: Answering) -> None:
+    """Source: TOK-15"""
+    partners.says["hub"] = TOO_LITTLE
+
+    answer = cpo.call("POST", "/tokens/A1/authorize")
+
+    assert (answer.status, answer.json["errors"][0]["field"]) == (422, "location_id")
+    assert cpo.call("POST", "/tokens/A1/authorize", WHERE).status == 502
+
+
+def test_the_company_that_asks_may_be_named(cpo: Door, partners: Answering) -> None:
+    """A location_id is meaningful only with its CPO. Source: TOK-18"""
+    second = OwnRole("CPO", Party("PT", "XYZ"), {"name": "Second"})
+    settings = replace(cpo.node.settings, roles=(*cpo.node.settings.roles, second))
+    cpo.node = replace(cpo.node, settings=settings)
+
+    cpo.ask("POST", "/tokens/A1/authorize?party=PT*XYZ", WHERE)
+
+    assert partners.asked[0].routing.sender == second.party
+
+
+def test_two_valid_tokens_of_one_uid_have_to_be_told_apart(cpo: Door, partners: Answering) -> None:
+    """Source: OWN-05, TRP-17"""
+    for party in (GLP, EVI):
+        receive_token(cpo, party, "A1", source="hub")
+
+    answer = cpo.call("POST", "/tokens/A1/authorize")
+
+    assert (answer.status, answer.json["errors"][0]["field"]) == (400, "emsp")
+    assert cpo.ask("POST", "/tokens/A1/authorize?emsp=PT*GLP")["token"]["party_id"] == "GLP"
+
+
+def test_an_emsp_on_the_same_node_decides_at_once(cpo: Door, partners: Answering) -> None:
+    settings = replace(
+        cpo.node.settings, roles=(*cpo.node.settings.roles, OwnRole("EMSP", EVI, {"name": "Evia"}))
+    )
+    cpo.node = replace(cpo.node, settings=settings)
+    cpo.ask("PUT", "/tokens/A1", token(whitelist="NEVER"))
+
+    info = cpo.ask("POST", "/tokens/A1/authorize")
+
+    assert (info["allowed"], bool(info["authorization_reference"]), partners.asked) == ("ALLOWED", True, [])
+
+
+@pytest.mark.parametrize("role", ["hub", "emsp"])
+def test_nobody_charges_at_a_hub_or_an_emsp(doors: dict[str, Door], role: str) -> None:
+    assert doors[role].call("POST", "/tokens/A1/authorize").status == 405
+
+
+BAD_QUESTIONS: dict[str, tuple[str, Any, int, str | None]] = {
+    "no location_id": ("", {"evse_uids": ["E1"]}, 422, "location_id"),
+    "location_id a number": ("", {"location_id": 1}, 422, "location_id"),
+    "evse_uids a text": ("", {"location_id": "L1", "evse_uids": "E1"}, 422, "evse_uids"),
+    "a list": ("", [], 422, "body"),
+    "broken JSON": ("", "{", 400, None),
+    "a type that is none": ("?type=rfid", None, 400, "type"),
+    "a party that is not here": ("?party=PT*NOT", None, 400, "party"),
+    "a party that is none": ("?party=ABC", None, 400, "party"),
+    "an eMSP that is none": ("?emsp=EVI", None, 400, "emsp"),
+}
+
+
+@pytest.mark.parametrize(
+    ("query", "body", "status", "field"), BAD_QUESTIONS.values(), ids=BAD_QUESTIONS.keys()
+)
+def test_a_wrong_question_is_told_and_nobody_is_asked(
+    cpo: Door, partners: Answering, query: str, body: Any, status: int, field: str | None
+) -> None:
+    """Source: RFC 9457"""
+    answer = cpo.call("POST", f"/tokens/A1/authorize{query}", body)
+
+    assert answer.status == status, answer.text
+    if field is not None:
+        assert answer.json["errors"][0]["field"] == field
+    assert partners.asked == []
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+def test_writing_a_token_costs_two_calls(emsp: Door, method: str) -> None:
+    """Source: DESIGN.md, Storage and what it may cost"""
+    emsp.ask("PUT", "/tokens/A1", token())
+
+    with measured(emsp.node.table) as spent:
+        assert emsp.call(method, "/tokens/A1", token(valid=False)).status == 200
+
+    assert len(spent.calls) <= 2, spent.calls
+
+
+@pytest.mark.parametrize("number_of_tokens", [10, 100])
+def test_a_question_costs_the_same_whatever_the_number_of_tokens(
+    cpo: Door, partners: Answering, number_of_tokens: int
+) -> None:
+    """The key with the owners, the token, its partner. Source: DESIGN.md, Storage and what it may cost"""
+    for number in range(number_of_tokens):
+        receive_token(cpo, GLP, f"T{number}", source="hub", whitelist="NEVER")
+
+    with measured(cpo.node.table) as spent:
+        assert cpo.call("POST", "/tokens/T7/authorize").status == 200
+
+    assert spent.calls == ["BatchGetItem", "BatchGetItem", "GetItem"]
+    assert spent.read_units <= 6
+
+
+def test_no_log_tells_a_token_s_uid(cpo: Door, partners: Answering, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG):
+        cpo.call("POST", "/tokens/SECRET-UID/authorize")
+        cpo.call("GET", "/tokens/SECRET-UID")
+
+    told = str([vars(record) for record in caplog.records])
+    assert "/tokens/…" in told
+    assert "SECRET-UID" not in told

@@ -1,0 +1,50 @@
+"""Source: OCPI 2.2.1 mod_commands_startsession_object; CMD-10, CMD-11"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from chalicelib.partners.starts import is_authorized, start_items, start_keys, started
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+TOKEN = {"country_code": "PT", "party_id": "EVI", "uid": "abc", "type": "RFID"}
+
+
+def test_a_start_is_found_by_its_token_and_reference_whatever_their_case() -> None:
+    items = start_items(TOKEN, "Ref-1", started("emsp", "c1", NOW, "L1", "E1"), NOW)
+
+    found = {(item["pk"], item["sk"]) for item in items}
+    assert set(start_keys({**TOKEN, "uid": "ABC"}, "REF-1")) == found
+    assert not set(start_keys({**TOKEN, "party_id": "XYZ"}, "Ref-1")) & found
+    assert not set(start_keys({**TOKEN, "type": "APP_USER"}, "Ref-1")) & found
+
+
+@pytest.mark.parametrize(
+    ("minutes", "location_id", "evse_uid", "expected"),
+    [
+        (14, "L1", "E1", True),
+        (16, "L1", "E1", False),
+        (1, "l1", "e1", True),
+        (1, "L1", "E2", False),
+        (1, "L2", "E1", False),
+    ],
+)
+def test_an_rfid_token_is_authorized_by_a_command_for_a_quarter_of_an_hour_at_its_evse(
+    minutes: int, location_id: str, evse_uid: str, expected: bool
+) -> None:
+    start = started("emsp", "c1", NOW, "L1", "E1")
+
+    assert is_authorized(start, "RFID", location_id, evse_uid, NOW + timedelta(minutes=minutes)) is expected
+
+
+def test_a_command_without_an_evse_counts_for_the_location() -> None:
+    assert is_authorized(started("emsp", "c1", NOW, "L1", None), "RFID", "L1", "E7", NOW)
+
+
+def test_a_token_that_lives_in_an_app_is_never_asked_about_after_a_command() -> None:
+    start = started("emsp", "c1", NOW, "L1", "E1")
+
+    assert is_authorized(start, "APP_USER", "L2", None, NOW + timedelta(days=2))
+    assert not is_authorized(None, "APP_USER", "L1", "E1", NOW)

@@ -1,0 +1,103 @@
+"""Who hears of a session. Source: OCPI 2.2.1 mod_sessions_session_object; SES-11, CMD-10, RTE-20"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chalicelib.partners.starts import start_items, started
+from chalicelib.partners.token_owners import find_viewer
+from chalicelib.partners.visibility import Viewer
+from chalicelib.protocol.json_text import JsonText, write_json
+from chalicelib.protocol.message import Party
+from chalicelib.settings import OwnRole
+from chalicelib.storage.keys import Ref
+from chalicelib.storage.objects import Write
+from tests.modules.sessions.builders import cdr_token, session, token
+from tests.partners.pushing import OWN, World, partner
+
+EMSP = Party("PT", "EVI")
+SESSION = session(OWN["CPO"], cdr_token=cdr_token(EMSP))
+AS_EMSP, AS_HUB = Viewer(EMSP, "EMSP"), Viewer(Party("PT", "HUB"), "HUB")
+
+
+def world(*partners: tuple[str, str]) -> World:
+    """A CPO with partners of an id and a role."""
+    world = World("CPO")
+    for partner_id, role in partners:
+        world.join(partner(role, partner_id))
+    return world
+
+
+def know_token(world: World, source: str) -> None:
+    document = token(EMSP)
+    write = Write(JsonText(write_json(document)), document["last_updated"])
+    ref = Ref("tokens", *EMSP, document["uid"], "RFID")
+    world.node.objects.change(ref, lambda _: write, partition="tokens#*", source=source)
+
+
+def command(world: World, partner_id: str, reference: str | None = None) -> None:
+    start = started(partner_id, "command-1", world.clock(), "L1", "E1")
+    for item in start_items(SESSION["cdr_token"], reference, start, world.clock()):
+        world.table.put(item)
+
+
+def test_a_known_token_leads_to_the_partner_that_it_came_from() -> None:
+    """Even when its eMSP is connected as well, and in whatever case it is written."""
+    both = world(("evi", "EMSP"), ("hub", "HUB"))
+    know_token(both, "hub")
+
+    assert find_viewer(both.node, SESSION) == AS_HUB
+    folded = {**SESSION, "cdr_token": cdr_token(Party("pt", "evi"), uid="012345")}
+    assert find_viewer(both.node, folded) == AS_HUB
+
+    know_token(both, "evi")
+    assert find_viewer(both.node, SESSION) == AS_EMSP
+
+
+def test_an_unknown_token_leads_to_the_partner_that_plays_its_emsp() -> None:
+    assert find_viewer(world(("evi", "EMSP"), ("hub", "HUB")).node, SESSION) == AS_EMSP
+
+
+def test_a_party_that_only_has_the_emsp_s_id_is_not_the_emsp() -> None:
+    """Source: ocpi#284"""
+    assert find_viewer(world(("evi", "CPO"), ("hub", "HUB")).node, SESSION) == AS_HUB
+
+
+def test_a_token_in_a_command_leads_to_the_partner_that_sent_it() -> None:
+    """Source: CMD-10"""
+    two_hubs = world(("hub", "HUB"), ("zzz", "HUB"))
+    assert find_viewer(two_hubs.node, SESSION) == AS_HUB
+
+    command(two_hubs, "zzz")
+
+    assert find_viewer(two_hubs.node, SESSION) == Viewer(Party("PT", "ZZZ"), "HUB")
+
+
+def test_an_unknown_token_of_an_unknown_emsp_leads_to_the_hub() -> None:
+    assert find_viewer(world(("oth", "EMSP"), ("hub", "HUB")).node, SESSION) == AS_HUB
+
+
+def test_without_a_hub_it_leads_to_nobody() -> None:
+    assert find_viewer(world(("oth", "EMSP"), ("xyz", "CPO")).node, SESSION) is None
+
+
+def test_a_token_from_a_partner_that_left_leads_on() -> None:
+    gone = world(("hub", "HUB"))
+    know_token(gone, "somebody-else")
+
+    assert find_viewer(gone.node, SESSION) == AS_HUB
+
+
+def test_a_partner_that_is_not_registered_hears_nothing() -> None:
+    left = World("CPO")
+    left.join(partner("HUB", "hub", status="UNREGISTERED", roles=()))
+
+    assert find_viewer(left.node, SESSION) is None
+
+
+def test_the_node_s_own_drivers_are_nobody_s_business() -> None:
+    own = world(("hub", "HUB"))
+    roles: Any = (*own.node.settings.roles, OwnRole("EMSP", EMSP, {}))
+    object.__setattr__(own.node.settings, "roles", roles)
+
+    assert find_viewer(own.node, SESSION) is None

@@ -1,0 +1,93 @@
+"""The messages on SQS. Source: DESIGN.md, A broadcast; TRN-32"""
+
+from __future__ import annotations
+
+import pytest
+
+from chalicelib.queues import Broadcast, CatchUp, Queues, read_broadcast
+from tests.partners.memory_aws import MemoryQueue
+from tests.partners.pushing import Clock
+
+URL = "https://queue/broadcasts"
+
+
+@pytest.fixture
+def queue() -> MemoryQueue:
+    return MemoryQueue(Clock())
+
+
+def message(**fields: str) -> Broadcast:
+    made = {
+        "partner_id": "one",
+        "module": "tariffs",
+        "pk": "tariffs#PT*ABC#T1",
+        "sk": "#",
+        "cause": "event-1",
+    }
+    return Broadcast(ref="tariffs#PT*ABC#T1", **{**made, **fields})  # type: ignore[arg-type]
+
+
+def test_messages_go_ten_in_a_call_and_in_their_order(queue: MemoryQueue) -> None:
+    sent = [message(cause=f"event-{number}") for number in range(25)]
+
+    Queues(queue, URL).send_broadcasts(sent)
+
+    assert [body["cause"] for body in queue.bodies] == [each.cause for each in sent]
+
+
+def test_a_message_that_the_queue_does_not_take_is_an_error(queue: MemoryQueue) -> None:
+    queue.broken = 1
+
+    with pytest.raises(RuntimeError):
+        Queues(queue, URL).send_broadcasts([message()])
+
+
+def test_a_group_is_a_partner_and_an_object_with_all_that_belongs_to_it() -> None:
+    evse = message(sk="E#0#00001")
+
+    assert evse.group == message().group
+    assert message(partner_id="two").group != message().group
+    assert message(pk="tariffs#PT*ABC#T2").group != message().group
+
+
+def test_only_the_same_change_told_again_is_the_same_message() -> None:
+    again = message().deduplication_id
+
+    assert message().deduplication_id == again
+    for other in (message(cause="event-2"), message(sk="E#0#00001"), message(partner_id="two")):
+        assert other.deduplication_id != again
+
+
+def test_the_steps_for_a_partner_follow_each_other_and_hold_up_no_push() -> None:
+    step = CatchUp(what="CATCH_UP", partner_id="one", cause="event-1")
+    following = step.model_copy(update={"place": "tariffs#PT*ABC", "after": {"pk": "T1"}})
+
+    assert step.group == following.group != message().group
+    assert step.deduplication_id != following.deduplication_id
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [message(), CatchUp(what="FORGET", partner_id="one", cause="event-1", after={"pk": "T1"})],
+    ids=["a push", "a step"],
+)
+def test_what_was_queued_is_read_as_what_it_was(sent: Broadcast | CatchUp) -> None:
+    assert read_broadcast(sent.model_dump_json()) == sent
+
+
+@pytest.mark.parametrize("body", ["", "{}", "[1]", '{"partner_id": "one", "cause": "event-1"}'])
+def test_what_is_no_message_of_ours_is_an_error(body: str) -> None:
+    with pytest.raises(ValueError, match="validation error"):
+        read_broadcast(body)
+
+
+def test_a_postponed_message_comes_again_later(queue: MemoryQueue) -> None:
+    queues = Queues(queue, URL)
+    queues.send_broadcasts([message()])
+    (record,) = queue.receive()
+
+    queues.postpone({record["receiptHandle"]: 5})
+
+    assert queue.receive() == []
+    queue.clock.forward(5)  # type: ignore[attr-defined]
+    assert len(queue.receive()) == 1
