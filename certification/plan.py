@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from certification.scenarios import locations, registration, tariffs
+from certification.scenarios import authorization, commands, locations, registration, sessions, tariffs
 from certification.trial import Trial
 
 
@@ -44,20 +44,50 @@ PLAN: tuple[Row, ...] = (
     Row("3.4", "Get specific location", "MOBI.E", False, locations.scenario_3_4_get_specific_location),
     Row("3.5", "Get all locations", "MOBI.E", False, locations.scenario_3_5_get_all_locations),
     Row("3.6", "Get filtered locations", "MOBI.E", False, locations.scenario_3_6_get_filtered_locations),
-    Row("4.1", "Authorize valid RFID token", "CPO", True),
-    Row("4.2", "Authorize invalid RFID token", "CPO", True),
-    Row("4.2b", "Authorize non-existent RFID token", "CPO", True),
-    Row("4.3", "Authorize APP_USER token", "CPO", False),
-    Row("4.4", "Authorize invalid APP_USER token", "CPO", False),
-    Row("4.4b", "Authorize non-existent APP_USER token", "CPO", False),
-    Row("5.1", "Remote start transaction", "MOBI.E", True),
-    Row("5.2", "Remote stop transaction", "MOBI.E", True),
-    Row("5.3", "Unlock connector", "MOBI.E", False),
-    Row("6.1", "Start session", "CPO", True),
-    Row("6.2", "Update session", "CPO", True),
-    Row("6.3", "Stop session", "CPO", True),
-    Row("6.4", "Get all sessions", "MOBI.E", False),
-    Row("6.5", "Get filtered sessions", "MOBI.E", False),
+    Row(
+        "4.1",
+        "Authorize valid RFID token",
+        "CPO",
+        True,
+        authorization.scenario_4_1_authorize_valid_rfid_token,
+    ),
+    Row(
+        "4.2",
+        "Authorize invalid RFID token",
+        "CPO",
+        True,
+        authorization.scenario_4_2_authorize_invalid_rfid_token,
+    ),
+    Row(
+        "4.2b",
+        "Authorize non-existent RFID token",
+        "CPO",
+        True,
+        authorization.scenario_4_2b_authorize_non_existent_rfid_token,
+    ),
+    Row("4.3", "Authorize APP_USER token", "CPO", False, authorization.scenario_4_3_authorize_app_user_token),
+    Row(
+        "4.4",
+        "Authorize invalid APP_USER token",
+        "CPO",
+        False,
+        authorization.scenario_4_4_authorize_invalid_app_user_token,
+    ),
+    Row(
+        "4.4b",
+        "Authorize non-existent APP_USER token",
+        "CPO",
+        False,
+        authorization.scenario_4_4b_authorize_non_existent_app_user_token,
+    ),
+    Row("5.1", "Remote start transaction", "MOBI.E", True, commands.scenario_5_1_remote_start_transaction),
+    Row("5.2", "Remote stop transaction", "MOBI.E", True, commands.scenario_5_2_remote_stop_transaction),
+    Row("5.3", "Unlock connector", "MOBI.E", False, commands.scenario_5_3_unlock_connector),
+    Row("6.1", "Start session", "CPO", True, sessions.scenario_6_1_start_session),
+    Row("6.2", "Update session", "CPO", True, sessions.scenario_6_2_update_session),
+    Row("6.3", "Stop session", "CPO", True, sessions.scenario_6_3_stop_session),
+    Row("6.4", "Get all sessions", "MOBI.E", False, sessions.scenario_6_4_get_all_sessions),
+    Row("6.5", "Get filtered sessions", "MOBI.E", False, sessions.scenario_6_5_get_filtered_sessions),
     Row("7.1", "Create CDR", "MOBI.E", True),
     Row("7.2", "Get all CDRs", "EMSP", False),
     Row("7.3", "Get filtered CDRs", "EMSP", False),

@@ -131,7 +131,10 @@ def charging_period(start_date_time: str, kwh: str) -> Document:
     """A stretch of a session, with its energy in kWh."""
     return {
         "start_date_time": start_date_time,
-        "dimensions": [{"type": "ENERGY", "volume": Decimal(kwh)}, {"type": "TIME", "volume": Decimal("0.25")}],
+        "dimensions": [
+            {"type": "ENERGY", "volume": Decimal(kwh)},
+            {"type": "TIME", "volume": Decimal("0.25")},
+        ],
     }
 
 

@@ -1,6 +1,6 @@
 """Partners that are away: every minute each is asked for its versions, and is CONNECTED when it answers.
 
-What it missed is queued by the table's stream when it tells that the partner is back (`changes.py`), so
+What it missed is queued because the table's stream tells that the partner is back (`changes.py`), so
 that a timer that dies after the one cannot leave out the other. The timer also takes the second looks
 of `catch_up.py`.
 

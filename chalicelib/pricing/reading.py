@@ -77,6 +77,8 @@ def read_flag(value: object, at: str) -> bool:
 
 def read_decimal(value: object, at: str) -> Decimal:
     """Take a number, to nine decimals. Raises: InvalidParameters; a float is refused as well."""
+    if type(value) is int and -_LARGEST < value < _LARGEST:
+        return Decimal(value)
     if type(value) is int:
         number = Decimal(value)
     elif type(value) is Decimal and value.is_finite():

@@ -51,7 +51,9 @@ def at(minutes: float = 0, start: datetime = START) -> str:
     return write_moment(start + timedelta(minutes=minutes))
 
 
-def period(minutes: float, tariff_id: str | None = "T1", start: datetime = START, **volumes: str) -> dict[str, Any]:
+def period(
+    minutes: float, tariff_id: str | None = "T1", start: datetime = START, **volumes: str
+) -> dict[str, Any]:
     """A charging period that starts so many minutes after the session."""
     made: dict[str, Any] = {
         "start_date_time": at(minutes, start),

@@ -14,6 +14,8 @@ import pytest
 
 from chalicelib.pricing.billing import FIXED, RESERVED
 from tests.pricing.build import (
+    START,
+    at,
     component,
     cost,
     element,
@@ -36,10 +38,10 @@ def charged(kwh: str, **fields: Any) -> dict[str, Any]:
     return session(60, meter_readings=meter((0, "1000"), (60, str(1000 + float(kwh)))), **fields)
 
 
-def parked_after(charging: int, parking: int, **fields: Any) -> dict[str, Any]:
+def parked_after(charging: int, parking: int, start: datetime = START, **fields: Any) -> dict[str, Any]:
     """So many minutes of charging, then of parking."""
-    seen = states((0, "Charging"), (charging, "SuspendedEV"), start=fields.get("start", session.__defaults__[1]))
-    return session(charging + parking, charging_states=seen, **fields)
+    seen = states((0, "Charging"), (charging, "SuspendedEV"), start=start)
+    return session(charging + parking, start, charging_states=seen, **fields)
 
 
 def test_a_simple_price_per_kwh() -> None:
@@ -107,10 +109,16 @@ COMPLEX = tariff(
     element(component("TIME", "2.00", "20", 600), min_current=32, day_of_week=WEEKDAYS),
     element(component("TIME", "1.25", "20", 600), min_current=32, day_of_week=["SATURDAY", "SUNDAY"]),
     element(
-        component("PARKING_TIME", "5.00", "10", 300), start_time="09:00", end_time="18:00", day_of_week=WEEKDAYS
+        component("PARKING_TIME", "5.00", "10", 300),
+        start_time="09:00",
+        end_time="18:00",
+        day_of_week=WEEKDAYS,
     ),
     element(
-        component("PARKING_TIME", "6.00", "10", 300), start_time="10:00", end_time="17:00", day_of_week=["SATURDAY"]
+        component("PARKING_TIME", "6.00", "10", 300),
+        start_time="10:00",
+        end_time="17:00",
+        day_of_week=["SATURDAY"],
     ),
     type="REGULAR",
 )
@@ -156,15 +164,11 @@ def test_free_of_charge() -> None:
 def reserved(minutes: int, **fields: Any) -> dict[str, Any]:
     """A session of an hour with 20 kWh, reserved so many minutes before."""
     made = charged("20", **fields)
-    from tests.pricing.build import at
-
     return made | {"reservation": {"start_date_time": at(-minutes), "end_date_time": at(0), "expired": False}}
 
 
 def expired(minutes: int) -> dict[str, Any]:
     """A reservation of so many minutes that nobody used."""
-    from tests.pricing.build import at
-
     span = {"start_date_time": at(0), "end_date_time": at(minutes)}
     return session(minutes) | {"reservation": span | {"expired": True}}
 
@@ -279,7 +283,13 @@ def test_bands_of_duration() -> None:
 
 @pytest.mark.parametrize(
     ("step", "watthours", "due"),
-    [(1, "115.2", "0.029"), (25, "115.2", "0.03125"), (25, "125", "0.03125"), (500, "1", "0.125"), (500, "500", "0.125")],
+    [
+        (1, "115.2", "0.029"),
+        (25, "115.2", "0.03125"),
+        (25, "125", "0.03125"),
+        (500, "1", "0.125"),
+        (500, "500", "0.125"),
+    ],
 )
 def test_steps_of_energy(step: int, watthours: str, due: str) -> None:
     made = tariff(element(component("ENERGY", "0.25", None, step)))
@@ -299,7 +309,8 @@ def test_a_step_is_not_taken_when_charging_turns_into_parking() -> None:
 
 def test_energy_is_stepped_over_the_session_and_not_over_the_last_element() -> None:
     made = tariff(
-        element(component("ENERGY", "0.20", None, 500), end_time="17:00"), element(component("ENERGY", "0.27", None, 500))
+        element(component("ENERGY", "0.20", None, 500), end_time="17:00"),
+        element(component("ENERGY", "0.27", None, 500)),
     )
     start = datetime(2026, 1, 14, 16, 0, tzinfo=UTC)
     readings = meter((0, "0"), (60, "4.3"), (120, "5.4"), start=start)
@@ -312,7 +323,8 @@ def test_energy_is_stepped_over_the_session_and_not_over_the_last_element() -> N
 
 def test_time_is_stepped_over_the_session_and_not_over_the_last_element() -> None:
     made = tariff(
-        element(component("TIME", "5", None, 600), end_time="17:00"), element(component("TIME", "7", None, 600))
+        element(component("TIME", "5", None, 600), end_time="17:00"),
+        element(component("TIME", "7", None, 600)),
     )
 
     priced = price(made, session(28, datetime(2026, 1, 14, 16, 54, tzinfo=UTC)))
