@@ -2,7 +2,7 @@
 
 Two things are measured, in CPU time and in one process:
 
-- *ready periods*: CDRs as documents, parsed from JSON, each with 8 charging periods and a tariff of 6
+- *ready periods*: CDRs as documents, parsed from JSON, each with 5 charging periods or so and a tariff of 6
   elements (windows, weekdays, tiers of energy, bands of power, parking), read and priced. The aim is
   2,000 a second;
 - *telemetry*: sessions of 12 meter readings with charging states and power readings, cut into periods

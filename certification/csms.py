@@ -1,4 +1,4 @@
-"""The CPO's CSMS, as a scenario plays it at a site of its own: it fetches commands, gives results, writes sessions.
+"""The CPO's CSMS, as a scenario plays it at a site of its own: it obeys commands and writes sessions.
 
 Another CSMS may be at work at the same CPO. It serves sites of its own and leaves alone what is at this
 one, as this one takes only the commands of its scenario.
@@ -11,12 +11,10 @@ import secrets
 from functools import partial
 from typing import Any
 
-from certification.doors import Document, path_of
+from certification.doors import Document, Door, path_of
 from certification.own_objects import own, set_status, take_sites
 from certification.samples import session
 from certification.trial import Trial
-
-QUICK_POLL_S = 0.05
 
 
 class Csms:
@@ -97,6 +95,16 @@ class Csms:
         """PUT or PATCH a session. Returns it as the CPO's door shows it then."""
         self._trial.cpo.ask(method, path_of("sessions", session_id), body, (200,))
         return own(self._trial, "sessions", session_id)
+
+    def see(self, session: Document, what: str) -> None:
+        """Wait until the hub and the eMSP hold a session just as the CPO does."""
+        doors = {"at the hub's door": self._trial.hub, "at the eMSP's door": self._trial.emsp}
+        self._trial.all_eventually(
+            what, {place: partial(self._shows, door, session) for place, door in doors.items()}
+        )
+
+    def _shows(self, door: Door, session: Document) -> bool:
+        return door.held("sessions", self._trial.cpo.party, str(session["id"])) == session
 
     def _pending(self) -> list[Document]:
         return self._trial.cpo.list_all("/commands?state=PENDING")

@@ -11,7 +11,8 @@ import secrets
 from functools import partial
 from typing import Any
 
-from certification.doors import Document, path_of
+from certification.doors import Document, Door, path_of
+from certification.ocpi import Party
 from certification.samples import token
 from certification.trial import Trial
 from certification.web import Answer, with_query
@@ -46,13 +47,11 @@ def write_token(trial: Trial, token_type: str, valid: bool = True) -> Document:
 def take_token(trial: Trial, token_type: str, valid: bool = True) -> Document:
     """Write the token, and wait until the hub and the CPO hold it as it is."""
     stored = write_token(trial, token_type, valid)
-    query = {"type": token_type}
     doors = {"at the hub's door": trial.hub, "at the CPO's door": trial.cpo}
     trial.all_eventually(
         f"the {token_type} token {UID} of {trial.emsp.party}, valid: {str(valid).lower()}",
-        {place: lambda door=door: door.held("tokens", trial.emsp.party, UID, query) == stored
-         for place, door in doors.items()},
-    )  # fmt: skip
+        {place: partial(_shows, door, stored) for place, door in doors.items()},
+    )
     return stored
 
 
@@ -71,3 +70,8 @@ def told(trial: Trial, answer: Answer) -> Any:
         f"{answer}: the CPO's door answers 200 with allowed, not {answer.body[:200]!r}",
     )
     return document
+
+
+def _shows(door: Door, token: Document) -> bool:
+    owner = Party(token["country_code"], token["party_id"])
+    return door.held("tokens", owner, token["uid"], {"type": token["type"]}) == token

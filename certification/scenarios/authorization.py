@@ -27,7 +27,7 @@ REFUSALS = ("BLOCKED", "EXPIRED", "NOT_ALLOWED")
 
 
 def scenario_4_1_authorize_valid_rfid_token(trial: Trial) -> None:
-    """A valid card: the eMSP is asked in real time and allows it, with a reference that comes back as it is."""
+    """A valid card: the eMSP is asked in real time and allows it; its reference comes back as it is."""
     _authorize_valid(trial, "RFID")
 
 
@@ -114,7 +114,7 @@ def _check_emsp_is_asked(trial: Trial, token_type: str, asked: Document) -> None
         )
         trial.expect(document == info, f"the CPO is told what the eMSP answered, {info}, not {document}")
         trial.note(
-            f"authorization {number}: the probe eMSP {emsp.party} was asked FROM {questions[0].party('from')} "
+            f"authorization {number}: the probe eMSP was asked FROM {questions[0].party('from')} "
             f"and the CPO's door told its reference {info['authorization_reference']}"
         )
 
@@ -222,7 +222,8 @@ def _check_question(
     )
     trial.expect(
         cpo.is_same(*question.party("from")) and emsp.is_same(*question.party("to")),
-        f"the eMSP is asked FROM {cpo} TO {emsp}, not FROM {question.party('from')} TO {question.party('to')}",
+        f"the eMSP is asked FROM {cpo} TO {emsp}, "
+        f"not FROM {question.party('from')} TO {question.party('to')}",
     )
 
 

@@ -77,8 +77,6 @@ def read_flag(value: object, at: str) -> bool:
 
 def read_decimal(value: object, at: str) -> Decimal:
     """Take a number, to nine decimals. Raises: InvalidParameters; a float is refused as well."""
-    if type(value) is int and -_LARGEST < value < _LARGEST:
-        return Decimal(value)
     if type(value) is int:
         number = Decimal(value)
     elif type(value) is Decimal and value.is_finite():
@@ -87,9 +85,9 @@ def read_decimal(value: object, at: str) -> Decimal:
         raise InvalidParameters("required" if value is None else "expected a JSON number", field=at)
     if not -_LARGEST < number < _LARGEST:
         raise InvalidParameters(f"{value} is out of any proportion", field=at)
-    if _exponent(number) < -9:
-        number = number.quantize(_FINEST)
-    return number
+    if type(value) is int or _exponent(number) >= -9:
+        return number
+    return number.quantize(_FINEST)
 
 
 def _exponent(number: Decimal) -> int:

@@ -1,15 +1,18 @@
 """PATCH: a JSON merge patch, which OCPI describes without naming it.
 
-Only what is sent changes, `null` removes. What an object's fields may be afterwards is the
-module's business: validate the result as a whole.
+Only what is sent changes, `null` removes, and `last_updated` is always sent. What an object's fields
+may be afterwards is the module's business: validate the result as a whole.
 
-Source: OCPI 2.2.1 transport_and_format, PATCH; RFC 7396; TRN-24
+Source: OCPI 2.2.1 transport_and_format, PATCH; RFC 7396; TRN-24, LOC-07, SES-06, TOK-03
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+
+from chalicelib.errors import InvalidParameters
+from chalicelib.protocol.types import parse_datetime
 
 
 def merge_patch(target: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
@@ -28,3 +31,19 @@ def merge_patch(target: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str
         else:
             merged[name] = value
     return merged
+
+
+def check_time(patch: Mapping[str, Any]) -> None:
+    """See that a PATCH says when it is of.
+
+    Raises: InvalidParameters when it does not (LOC-07, SES-06, TOK-03).
+    """
+    moment = patch.get("last_updated")
+    if moment is None:
+        raise InvalidParameters("required in a PATCH", field="last_updated")
+    if not isinstance(moment, str):
+        raise InvalidParameters("expected a DateTime", field="last_updated")
+    try:
+        parse_datetime(moment)
+    except InvalidParameters as error:
+        raise InvalidParameters(error.detail, field="last_updated") from error

@@ -20,6 +20,7 @@ from chalicelib.modules.locations.retrieval import find
 from chalicelib.partners.visibility import partition_for_received
 from chalicelib.protocol.json_text import read_json
 from chalicelib.protocol.message import Interface, Reply, Request, Route
+from chalicelib.protocol.patch import check_time
 from chalicelib.protocol.types import validate
 from chalicelib.storage.keys import Ref
 
@@ -61,7 +62,7 @@ def patch_location(node: Node, request: Request) -> Reply:
     owner = owner_in_url(request)
     patch = request.json_object()
     check_identity(patch, country_code=owner.country_code, party_id=owner.party_id, id=ref.id)
-    rules.check_time(patch)
+    check_time(patch)
     _change_location(node, request, ref, patched_by(patch, _list_of))
     return Reply()
 
@@ -81,7 +82,7 @@ def patch_evse(node: Node, request: Request) -> Reply:
     ref, evse_uid = _ref(node, request), id_in_url(request, "evse_uid")
     patch = request.json_object()
     check_identity(patch, uid=evse_uid)
-    rules.check_time(patch)
+    check_time(patch)
     _change_evse(node, request, ref, evse_uid, lambda stored: rules.patch_evse(stored, patch))
     return Reply()
 
@@ -104,7 +105,7 @@ def patch_connector(node: Node, request: Request) -> Reply:
     connector_id = id_in_url(request, "connector_id")
     patch = request.json_object()
     check_identity(patch, id=connector_id)
-    rules.check_time(patch)
+    check_time(patch)
     _change_evse(
         node, request, ref, evse_uid, lambda stored: rules.patch_connector(stored, connector_id, patch)
     )

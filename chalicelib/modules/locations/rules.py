@@ -20,27 +20,12 @@ from typing import Any
 
 from chalicelib.errors import InvalidParameters, LocationNotFound
 from chalicelib.modules.locations.objects import REMOVED, Connector, Evse, Location, PublishTokenType
-from chalicelib.protocol.patch import merge_patch
-from chalicelib.protocol.types import fold, parse_datetime, sort_key, validate
+from chalicelib.protocol.patch import check_time, merge_patch
+from chalicelib.protocol.types import fold, sort_key, validate
 
 Document = dict[str, Any]
 CHILD_ID = {"evses": "uid", "connectors": "id"}
 _IDS = ("country_code", "party_id", "id", "uid")
-
-
-def check_time(patch: Mapping[str, Any]) -> None:
-    """See that a PATCH says when it is of.
-
-    Raises: InvalidParameters when it does not (LOC-07).
-    """
-    if patch.get("last_updated") is None:
-        raise InvalidParameters("required in a PATCH", field="last_updated")
-    if not isinstance(patch["last_updated"], str):
-        raise InvalidParameters("expected a DateTime", field="last_updated")
-    try:
-        parse_datetime(patch["last_updated"])
-    except InvalidParameters as error:
-        raise InvalidParameters(error.detail, field="last_updated") from error
 
 
 def is_older(document: Mapping[str, Any], stored: Mapping[str, Any]) -> bool:

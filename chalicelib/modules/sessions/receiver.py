@@ -14,11 +14,12 @@ from chalicelib.errors import NotFound, OcpiError
 from chalicelib.modules.client_owned_objects import check_identity, check_owner, id_in_url, owner_in_url
 from chalicelib.modules.sessions.decisions import patched_by, replace_by
 from chalicelib.modules.sessions.objects import Session
-from chalicelib.modules.sessions.rules import check_time, tolerated
+from chalicelib.modules.sessions.rules import tolerated
 from chalicelib.partners.token_owners import emsp_of
 from chalicelib.partners.visibility import partition_for_viewer
 from chalicelib.protocol.json_text import read_json
 from chalicelib.protocol.message import Interface, Reply, Request, Route
+from chalicelib.protocol.patch import check_time
 from chalicelib.protocol.types import validate
 from chalicelib.storage.keys import Ref
 

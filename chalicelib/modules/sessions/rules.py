@@ -61,22 +61,6 @@ def _with_number(dimension: Any) -> Any:
     return {**dimension, "volume": Decimal(volume)}
 
 
-def check_time(patch: Mapping[str, Any]) -> None:
-    """See that a PATCH says when it is of.
-
-    Raises: InvalidParameters when it does not (SES-06).
-    """
-    moment = patch.get("last_updated")
-    if moment is None:
-        raise InvalidParameters("required in a PATCH", field="last_updated")
-    if not isinstance(moment, str):
-        raise InvalidParameters("expected a DateTime", field="last_updated")
-    try:
-        parse_datetime(moment)
-    except InvalidParameters as error:
-        raise InvalidParameters(error.detail, field="last_updated") from error
-
-
 # -- changes -----------------------------------------------------------------------------------------
 
 

@@ -17,10 +17,11 @@ from chalicelib.log import log
 from chalicelib.modules.client_owned_objects import check_identity, check_owner, id_in_url, owner_in_url
 from chalicelib.modules.tokens.decisions import patched_by, replace_by
 from chalicelib.modules.tokens.objects import RFID, Token
-from chalicelib.modules.tokens.rules import check_time, type_in_query, type_of
+from chalicelib.modules.tokens.rules import type_in_query, type_of
 from chalicelib.partners.owners import known_owners, owners_key, remember_owners
 from chalicelib.partners.visibility import partition_for_received
 from chalicelib.protocol.message import Interface, Party, Reply, Request, Route
+from chalicelib.protocol.patch import check_time
 from chalicelib.protocol.types import validate
 from chalicelib.storage.keys import Ref
 

@@ -25,7 +25,7 @@ from typing import Any
 from chalicelib.errors import InvalidParameters
 from chalicelib.modules.tokens.objects import RFID, Decision, LocationReferences, Token, TokenKey
 from chalicelib.protocol.patch import merge_patch
-from chalicelib.protocol.types import fold, parse_datetime, sort_key, validate
+from chalicelib.protocol.types import fold, sort_key, validate
 
 Document = dict[str, Any]
 
@@ -56,22 +56,6 @@ def type_of(query: Mapping[str, str], document: Mapping[str, Any]) -> str:
         raise InvalidParameters(f"{str(told)[:40]!r} differs from {named or RFID!r} in the URL", field="type")
     validate(TokenKey, {"type": told})
     return told
-
-
-def check_time(patch: Document) -> None:
-    """See that a PATCH has a `last_updated`.
-
-    Raises: InvalidParameters (TOK-03).
-    """
-    moment = patch.get("last_updated")
-    if moment is None:
-        raise InvalidParameters("required in a PATCH", field="last_updated")
-    if not isinstance(moment, str):
-        raise InvalidParameters("expected a DateTime", field="last_updated")
-    try:
-        parse_datetime(moment)
-    except InvalidParameters as error:
-        raise InvalidParameters(error.detail, field="last_updated") from error
 
 
 def patch_token(stored: Document, patch: Document) -> Document | None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from chalicelib.errors import InvalidParameters, LocationNotFound
 from chalicelib.modules.locations import rules
 from chalicelib.modules.locations.objects import Location
+from chalicelib.protocol.patch import check_time
 from chalicelib.protocol.types import validate
 from tests.modules.builders import T0, T1, T2, T3, connector, evse, location, without
 
@@ -20,7 +21,7 @@ from tests.modules.builders import T0, T1, T2, T3, connector, evse, location, wi
 def test_a_patch_has_to_say_when(when: Any) -> None:
     """Source: LOC-07, TRP-08"""
     with pytest.raises(InvalidParameters) as refused:
-        rules.check_time({"status": "CHARGING", "last_updated": when})
+        check_time({"status": "CHARGING", "last_updated": when})
 
     assert refused.value.field == "last_updated"
 

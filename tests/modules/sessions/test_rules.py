@@ -12,13 +12,13 @@ from chalicelib.errors import InvalidParameters, NotFound
 from chalicelib.modules.sessions.objects import ChargingPreferences
 from chalicelib.modules.sessions.rules import (
     answer_preferences,
-    check_time,
     has_same_token,
     is_final,
     patch_session,
     tolerated,
     with_periods,
 )
+from chalicelib.protocol.patch import check_time
 from chalicelib.protocol.types import validate
 from tests.modules.builders import T0, T1, T2, evse, tariff
 from tests.modules.sessions.builders import cdr_token, period, session

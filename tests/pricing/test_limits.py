@@ -1,0 +1,59 @@
+"""Least and most, excluding and including VAT independently.
+
+Source: OCPI 2.2.1 mod_tariffs, min_price and max_price; TAR-20
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.pricing.build import at, component, cost, element, limit, period, price, session, tariff
+
+
+def of(kwh: str) -> dict[str, Any]:
+    return session(60, charging_periods=[period(0, ENERGY=kwh)])
+
+
+def limited(vat: str | None = "20", **limits: Any) -> dict[str, Any]:
+    return tariff(element(component("ENERGY", "1", vat)), **limits)
+
+
+@pytest.mark.parametrize(
+    ("limits", "kwh", "due"),
+    [
+        ({"min_price": limit("5", "7")}, "5.5", cost("5.5", "7")),
+        ({"min_price": limit("6", "6.5")}, "5.5", cost("6", "6.6")),
+        ({"max_price": limit("5", "7")}, "5.5", cost("5", "6.6")),
+        ({"max_price": limit("6", "6")}, "5.5", cost("5.5", "6")),
+        ({"min_price": limit("9", "9"), "max_price": limit("8", "8")}, "1", cost("8", "8")),
+    ],
+)
+def test_each_side_has_its_own_limit(limits: dict[str, Any], kwh: str, due: Any) -> None:
+    assert price(limited(**limits), of(kwh)).total_cost == due
+
+
+def test_a_limit_without_vat_moves_the_vat_in_proportion() -> None:
+    assert price(limited(max_price=limit("5")), of("10")).total_cost == cost("5", "6")
+    assert price(limited(min_price=limit("5")), of("0")).total_cost == cost("5", "6")
+
+
+def test_without_any_vat_there_is_no_price_including_it() -> None:
+    assert not price(limited(None, max_price=limit("5")), of("10")).has_vat
+
+
+def test_limits_are_on_the_total_only() -> None:
+    priced = price(limited(min_price=limit("5", "6")), of("1"))
+
+    assert priced.costs["ENERGY"] == cost("1", "1.2")
+    assert [(each.name, each.excl_vat, each.incl_vat) for each in priced.limits] == [("min_price", 5, 6)]
+
+
+def test_an_expired_reservation_is_no_session_that_has_a_minimum() -> None:
+    made = tariff(
+        element(component("FLAT", "1", "20"), reservation="RESERVATION_EXPIRES"), min_price=limit("5", "6")
+    )
+    reservation = {"start_date_time": at(0), "end_date_time": at(30), "expired": True}
+
+    assert price(made, session(30, reservation=reservation)).total_cost == cost("1", "1.2")

@@ -1,0 +1,222 @@
+"""Ready charging periods: whose tariff, how long, and what is odd about them.
+
+Source: OCPI 2.2.1 mod_cdrs, ChargingPeriod, CdrDimensionType; CDR-14 … CDR-16, TRP-32, TRP-35
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from chalicelib.errors import InvalidParameters
+from tests.pricing.build import at, codes, component, cost, element, number, period, price, session, tariff
+
+BY_TIME = tariff(element(component("TIME", "6", None, 60)))
+BY_ENERGY = tariff(element(component("ENERGY", "1", None, 1)))
+
+
+@pytest.mark.parametrize("volume", ["0.0833", "0.0834", "0.083", "0.084", "0.08", "0.08333333333333337"])
+def test_hours_that_agree_with_the_timestamps_stand_for_them(volume: str) -> None:
+    priced = price(BY_TIME, session(5, charging_periods=[period(0, TIME=volume)]))
+
+    assert priced.total_cost == cost("0.5")
+    assert not priced.remarks
+
+
+@pytest.mark.parametrize(("volume", "due"), [("0.0667", "0.4"), ("0.5", "3"), ("0.0501", "0.3")])
+def test_hours_that_disagree_are_taken_and_told(volume: str, due: str) -> None:
+    priced = price(BY_TIME, session(5, charging_periods=[period(0, TIME=volume)]))
+
+    assert priced.total_cost == cost(due)
+    assert [(each.code, each.field) for each in priced.remarks] == [
+        ("volume_disagrees", "session.charging_periods.0.dimensions.0.volume")
+    ]
+
+
+def test_charging_and_parking_may_share_a_period() -> None:
+    made = tariff(element(component("TIME", "6", None, 1), component("PARKING_TIME", "12", None, 60)))
+
+    priced = price(made, session(37, charging_periods=[period(0, TIME="0.35", PARKING_TIME="0.2667")]))
+
+    assert priced.costs["TIME"] == cost("2.1")
+    assert priced.costs["PARKING_TIME"] == cost("3.2")
+    assert not priced.remarks
+
+
+def test_tenths_of_kwh_are_not_summed_as_floats() -> None:
+    periods = [period(20 * each, ENERGY="0.1") for each in range(3)]
+
+    assert price(BY_ENERGY, session(60, charging_periods=periods)).total_cost == cost("0.3")
+
+
+def test_the_noise_of_somebody_s_floats_opens_no_step() -> None:
+    periods = [period(0, ENERGY="0.30000000000000004")]
+
+    assert price(BY_ENERGY, session(60, charging_periods=periods)).total_cost == cost("0.3")
+
+
+def test_a_period_is_priced_by_the_tariff_it_names() -> None:
+    other = tariff(element(component("ENERGY", "2")), id="T2")
+    periods = [period(0, "t1", ENERGY="1"), period(30, "T2", ENERGY="1")]
+
+    assert price([BY_ENERGY, other], session(60, charging_periods=periods)).total_cost == cost("3")
+
+
+def test_a_period_without_tariff_costs_nothing_beside_one_with() -> None:
+    made = tariff(element(component("ENERGY", "1"), max_kwh=2), element(component("ENERGY", "5")))
+    periods = [period(0, None, ENERGY="1.5"), period(20, ENERGY="0.5"), period(40, ENERGY="1")]
+
+    priced = price(made, session(60, charging_periods=periods))
+
+    # Its energy counts for the tier.
+    assert priced.total_cost == cost("5.5")
+    assert "period_without_tariff" in codes(priced)
+
+
+def test_where_no_period_names_a_tariff_that_of_the_session_is_taken() -> None:
+    priced = price(BY_ENERGY, session(60, charging_periods=[period(0, None, ENERGY="2")]))
+
+    assert priced.total_cost == cost("2")
+    assert codes(priced) == {"no_period_names_a_tariff"}
+
+
+def test_a_period_that_names_an_unknown_tariff_is_refused() -> None:
+    with pytest.raises(InvalidParameters) as refused:
+        price(BY_ENERGY, session(60, charging_periods=[period(0, "T9", ENERGY="2")]))
+
+    assert refused.value.field == "session.charging_periods.0.tariff_id"
+
+
+def test_tariffs_of_different_currencies_are_refused() -> None:
+    other = tariff(element(component("ENERGY", "2")), id="T2", currency="GBP")
+    periods = [period(0, ENERGY="1"), period(30, "T2", ENERGY="1")]
+
+    with pytest.raises(InvalidParameters, match="currencies"):
+        price([BY_ENERGY, other], session(60, charging_periods=periods))
+
+
+@pytest.mark.parametrize(
+    "restrictions",
+    [{"max_kwh": 5}, {"max_duration": 1800}, {"end_time": "10:30"}, {"start_time": "10:15", "end_time": "10:45"}],
+)
+def test_the_price_at_the_start_stands_where_it_changes_within_a_period(restrictions: Any) -> None:
+    made = tariff(element(component("ENERGY", "1"), **restrictions), element(component("ENERGY", "2")))
+
+    priced = price(made, session(60, charging_periods=[period(0, ENERGY="10")]))
+
+    assert priced.total_cost == cost("20" if "start_time" in restrictions else "10")
+    assert [(each.code, each.field) for each in priced.remarks] == [
+        ("period_spans_price_change", "session.charging_periods.0")
+    ]
+
+
+@pytest.mark.parametrize("restrictions", [{"max_kwh": 10}, {"max_duration": 3600}, {"end_time": "11:00"}])
+def test_a_change_at_the_end_of_a_period_is_none_within_it(restrictions: Any) -> None:
+    made = tariff(element(component("ENERGY", "1"), **restrictions), element(component("ENERGY", "2")))
+
+    assert not price(made, session(60, charging_periods=[period(0, ENERGY="10")])).remarks
+
+
+@pytest.mark.parametrize(
+    ("measured", "due"),
+    [
+        ({"MIN_CURRENT": "32", "MAX_CURRENT": "40"}, "20"),
+        ({"MIN_CURRENT": "31.9", "MAX_CURRENT": "40"}, "30"),
+        ({"MIN_CURRENT": "10", "MAX_CURRENT": "31.9"}, "10"),
+        ({"MIN_CURRENT": "10", "MAX_CURRENT": "32"}, "30"),
+        ({"MAX_CURRENT": "40"}, "30"),
+        ({"CURRENT": "20"}, "10"),
+    ],
+)
+def test_minimums_ask_the_least_and_maximums_the_most(measured: dict[str, str], due: str) -> None:
+    made = tariff(
+        element(component("ENERGY", "1"), max_current=32),
+        element(component("ENERGY", "2"), min_current=32),
+        element(component("ENERGY", "3")),
+    )
+
+    assert price(made, session(60, charging_periods=[period(0, ENERGY="10", **measured)])).total_cost == cost(due)
+
+
+def test_periods_outside_the_session_are_priced_and_told() -> None:
+    priced = price(BY_ENERGY, session(60, charging_periods=[period(-30, ENERGY="1"), period(90, ENERGY="1")]))
+
+    assert priced.total_cost == cost("2")
+    assert codes(priced) == {"period_outside_session"}
+
+
+def test_periods_out_of_order_are_sorted_and_told() -> None:
+    made = tariff(element(component("ENERGY", "1"), max_kwh=1), element(component("ENERGY", "2")))
+
+    priced = price(made, session(60, charging_periods=[period(30, ENERGY="3"), period(0, ENERGY="1")]))
+
+    assert priced.total_cost == cost("7")
+    assert codes(priced) == {"periods_out_of_order"}
+
+
+def test_a_volume_as_text_is_read_and_told() -> None:
+    stay = session(60, charging_periods=[period(0, ENERGY="1")])
+    stay["charging_periods"][0]["dimensions"][0]["volume"] = "1.5"
+
+    priced = price(BY_ENERGY, stay)
+
+    assert priced.total_cost == cost("1.5")
+    assert codes(priced) == {"volume_as_text"}
+
+
+def test_watthours_are_suspected() -> None:
+    priced = price(BY_ENERGY, session(27, charging_periods=[period(0, ENERGY="41000")]))
+
+    assert codes(priced) == {"odd_energy"}
+
+
+def test_energy_that_goes_to_the_grid_is_paid_for_and_told() -> None:
+    priced = price(BY_ENERGY, session(60, charging_periods=[period(0, ENERGY="3"), period(30, ENERGY="-1")]))
+
+    assert priced.total_cost == cost("2")
+    assert codes(priced) == {"negative_energy"}
+
+
+def test_reserved_time_before_ready_periods_is_not_part_of_the_session() -> None:
+    made = tariff(
+        element(component("TIME", "5", None, 60), reservation="RESERVATION"),
+        element(component("ENERGY", "1"), max_duration=1800),
+        element(component("ENERGY", "2")),
+    )
+    periods = [period(0, RESERVATION_TIME="0.25"), period(15, ENERGY="4", TIME="0.25"), period(30, ENERGY="1")]
+
+    priced = price(made, session(60, charging_periods=periods))
+
+    assert priced.total_cost == cost("6.25")
+    assert priced.total_time_us == 45 * 60 * 10**6
+
+
+def test_a_reservation_is_priced_beside_ready_periods_that_leave_it_out() -> None:
+    made = tariff(element(component("TIME", "5", None, 60), reservation="RESERVATION"), element(component("ENERGY", "1")))
+    reservation = {"start_date_time": at(-15), "end_date_time": at(0), "expired": False}
+
+    priced = price(made, session(60, charging_periods=[period(0, ENERGY="4")], reservation=reservation))
+
+    assert priced.total_cost == cost("5.25")
+
+
+def test_charging_does_not_go_free_for_an_unpriced_end() -> None:
+    made = tariff(element(component("ENERGY", "1", None, 1000), end_time="10:30"))
+    periods = [period(0, ENERGY="1.2"), period(30, ENERGY="5")]
+
+    priced = price(made, session(60, charging_periods=periods))
+
+    # What costs nothing is not in the total that is stepped: 1.2 becomes 2.
+    assert priced.total_cost == cost("2")
+    assert priced.total_energy == number("6.2")
+
+
+def test_charging_after_parking_leaves_the_step_to_parking() -> None:
+    made = tariff(element(component("TIME", "6", None, 600), component("PARKING_TIME", "12", None, 600)))
+    periods = [period(0, TIME="0.05"), period(3, PARKING_TIME="0.05"), period(6, TIME="0.05")]
+
+    priced = price(made, session(9, charging_periods=periods))
+
+    assert [Decimal(charge.billed) * 60 for charge in priced.charges] == [6, 10]
