@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import quote, urljoin
+from urllib.parse import quote, urlencode, urljoin
 
 import urllib3
 
@@ -43,17 +43,21 @@ class OperatorDoor:
         """Create or replace one object. Raises: DoorError."""
         return self._send("PUT", self._at(path), body)[0]
 
-    def post(self, *path: str, body: object) -> Any:
+    def patch(self, *path: str, body: object) -> Any:
+        """Change some fields of one object. Raises: DoorError."""
+        return self._send("PATCH", self._at(path), body)[0]
+
+    def post(self, *path: str, body: object, **query: str) -> Any:
         """Ask for something to be made or done. Raises: DoorError."""
-        return self._send("POST", self._at(path), body)[0]
+        return self._send("POST", self._at(path, query), body)[0]
 
     def delete(self, *path: str) -> Any:
         """Delete one object. Raises: DoorError."""
         return self._send("DELETE", self._at(path))[0]
 
-    def all(self, *path: str) -> Iterator[Any]:
+    def all(self, *path: str, **query: str) -> Iterator[Any]:
         """Read a list, page after page. Raises: DoorError."""
-        url: str | None = self._at(path)
+        url: str | None = self._at(path, query)
         while url is not None:
             page, headers = self._send("GET", url)
             yield from page
@@ -65,8 +69,9 @@ class OperatorDoor:
         _, headers = self._send("GET", self._at(path) + "?limit=1")
         return int(headers["X-Total-Count"])
 
-    def _at(self, path: tuple[str, ...]) -> str:
-        return "/".join([self._url, *(quote(part, safe="") for part in path)])
+    def _at(self, path: tuple[str, ...], query: Mapping[str, str] | None = None) -> str:
+        url = "/".join([self._url, *(quote(part, safe="") for part in path)])
+        return f"{url}?{urlencode(query)}" if query else url
 
     def _send(self, method: str, url: str, body: object = None) -> tuple[Any, Mapping[str, str]]:
         payload = None if body is None else write_json(body).encode("utf-8")

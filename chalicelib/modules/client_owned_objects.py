@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _LONGEST = {"country_code": 2, "party_id": 3}
 _LONGEST_ID = 36
+_STEPS = {".", ".."}
+"""Steps in a path, which no URL can hold as an id."""
 _OF_LOCATIONS = {"location_id", "evse_uid", "connector_id"}
 
 
@@ -41,12 +43,13 @@ def id_in_url(request: Request, name: str) -> str:
     """
     value = request.path[name]
     longest = _LONGEST.get(name, _LONGEST_ID)
-    if value.isascii() and value.isprintable() and 0 < len(value) <= longest and value.strip(". "):
+    is_name = value.isascii() and value.isprintable() and 0 < len(value) <= longest
+    if is_name and value not in _STEPS:
         return value
     error: type[OcpiError] = InvalidParameters
     if request.method == "GET":
         error = LocationNotFound if name in _OF_LOCATIONS else NotFound
-    raise error(f"expected 1 to {longest} printable ASCII characters in the URL, not only dots", field=name)
+    raise error(f"expected 1 to {longest} printable ASCII characters in the URL, and no `.` or `..`", field=name)
 
 
 def check_owner(settings: Settings, request: Request, owner: Party, role: str) -> None:

@@ -61,7 +61,7 @@ def _named(tariffs: Sequence[Tariff], start: datetime, tariff_id: str, remarks: 
         if tariff.is_valid_at(start):
             return tariff
     told = f"the tariff {tariff_id!r} is not valid at the start of the session"
-    remarks.append(Remark("tariff_not_valid", "session.tariff_id", told))
+    remarks.append(Remark("tariff_not_valid", "tariffs", told))
     return named[0]
 
 

@@ -199,7 +199,6 @@ class _Pricing:
                 f"the tariffs of one session have different currencies: {', '.join(sorted(currencies))}",
                 field="tariffs",
             )
-        has_vat = any(tariff.has_vat for tariff in tariffs)
         cost = sum_prices(charge.cost for charge in charges)
         limits: tuple[AppliedLimit, ...] = ()
         # Spec: limits are those of a Charging Session "with this tariff": the one it was started with. A
@@ -213,6 +212,6 @@ class _Pricing:
             charges,
             cost,
             limits,
-            has_vat or any(limit.incl_vat is not None for limit in limits),
+            any(tariff.has_vat for tariff in tariffs) or any(limit.tells_vat for limit in limits),
             self._remarks,
         )

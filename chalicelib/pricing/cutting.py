@@ -22,7 +22,16 @@ from chalicelib.pricing.local_time import local_instants
 from chalicelib.pricing.meter import Meter
 from chalicelib.pricing.reading import MICROSECOND, SECOND_US
 from chalicelib.pricing.restrictions import Moment
-from chalicelib.pricing.tariffs import ENERGY, FLAT, PARKING_TIME, TIME, Candidates, Tariff, first_match
+from chalicelib.pricing.tariffs import (
+    ENERGY,
+    FLAT,
+    PARKING_TIME,
+    TIME,
+    Candidates,
+    PriceComponent,
+    Tariff,
+    first_match,
+)
 from chalicelib.pricing.usage import SUSPENDED_EV, Period, Reservation, Telemetry, Usage
 
 
@@ -71,7 +80,7 @@ def _after(start: datetime, durations: Sequence[int], end: datetime) -> Iterator
     return (start + timedelta(seconds=each) for each in durations if each * SECOND_US < length_us)
 
 
-def _match(candidates: Candidates, dimension: str, moment: Moment) -> object:
+def _match(candidates: Candidates, dimension: str, moment: Moment) -> PriceComponent | None:
     found = candidates.get(dimension)
     return first_match(found, moment) if found else None
 
@@ -116,7 +125,7 @@ class _Session:
         exact_kwh = self._energy_instants()
         instants = sorted({self._start, self._end, *self._instants(), *exact_kwh})
         kwh = Decimal(0)
-        flat = None
+        flat: PriceComponent | None = None
         for begin, until in pairwise(instants if len(instants) > 1 else [self._start, self._end]):
             kwh_until = exact_kwh.get(until)
             if kwh_until is None:
@@ -131,9 +140,12 @@ class _Session:
                 period.max_power,
             )
             assert period.tariff is not None
-            # A flat fee is due once: what else would be active later is of no interest.
+            # A flat fee is due once: what else would be active later is of no interest. But where it
+            # asks for power, later power must not become that of the period in which it is due.
+            is_due = flat is None
             flat = flat or _match(period.tariff.charging, FLAT, moment)
-            yield _Piece(period, (period.tariff, period.parking_us > 0, flat, *_active(period, moment)))
+            fee = (flat, is_due and flat is not None and flat.asks_power)
+            yield _Piece(period, (period.tariff, period.parking_us > 0, fee, *_active(period, moment)))
             kwh = kwh_until
 
     def _instants(self) -> Iterator[datetime]:

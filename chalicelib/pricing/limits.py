@@ -14,11 +14,15 @@ from chalicelib.pricing.tariffs import Price, Tariff
 
 @dataclass(frozen=True, slots=True)
 class AppliedLimit:
-    """A limit that changed the total, and to what; None where it did not reach that side."""
+    """A limit that changed the total, and to what; None where it did not reach that side.
+
+    tells_vat: whether the limit itself has a price including VAT.
+    """
 
     name: str
     excl_vat: Decimal | None
     incl_vat: Decimal | None
+    tells_vat: bool
 
 
 def apply_limits(cost: Price, tariff: Tariff, is_session: bool) -> tuple[Price, tuple[AppliedLimit, ...]]:
@@ -45,6 +49,7 @@ def apply_limits(cost: Price, tariff: Tariff, is_session: bool) -> tuple[Price, 
                     name,
                     excl_vat if excl_vat != cost.excl_vat else None,
                     incl_vat if incl_vat != cost.incl_vat else None,
+                    limit.incl_vat is not None,
                 )
             )
         cost = Price(excl_vat, incl_vat)
@@ -53,7 +58,7 @@ def apply_limits(cost: Price, tariff: Tariff, is_session: bool) -> tuple[Price, 
 
 def _in_proportion(excl_vat: Decimal, cost: Price, tariff: Tariff) -> Decimal | None:
     if cost.incl_vat is not None and cost.excl_vat != 0:
-        return excl_vat * cost.incl_vat / cost.excl_vat
+        return excl_vat + (cost.incl_vat - cost.excl_vat) * excl_vat / cost.excl_vat
     rates = set(_rates(tariff))
     return excl_vat * (100 + rates.pop()) / 100 if len(rates) == 1 else excl_vat
 

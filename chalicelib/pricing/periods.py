@@ -18,6 +18,7 @@ from typing import Any
 from chalicelib.errors import InvalidParameters
 from chalicelib.pricing.reading import (
     HOUR_US,
+    LONGEST,
     MICROSECOND,
     SECOND_US,
     Remark,
@@ -27,7 +28,7 @@ from chalicelib.pricing.reading import (
     read_object,
     read_text,
 )
-from chalicelib.pricing.tariffs import Tariff
+from chalicelib.pricing.tariffs import ENERGY, PARKING_TIME, TIME, Tariff
 from chalicelib.pricing.usage import Period
 
 _HOURS = ("TIME", "PARKING_TIME", "RESERVATION_TIME")
@@ -71,6 +72,9 @@ def read_periods(
         begin = starts[position]
         until = starts[order[number + 1]] if number + 1 < len(order) else max(end, begin)
         document, where = documents[position], f"{at}.{position}"
+        if not start - LONGEST <= begin <= end + LONGEST:
+            told = "the charging period has nothing to do with the session"
+            raise InvalidParameters(told, field=f"{where}.start_date_time")
         if not start <= begin <= end:
             told = "the charging period starts outside the session"
             remarks.append(Remark("period_outside_session", f"{where}.start_date_time", told))
@@ -81,6 +85,19 @@ def read_periods(
         told = "the first charging period starts after the session"
         remarks.append(Remark("gap_before_periods", f"{periods[0].at}.start_date_time", told))
     return periods
+
+
+def remark_missing(periods: Sequence[Period], remarks: list[Remark], at: str) -> None:
+    """Say which dimensions have a price and are told by no period: they cost nothing."""
+    charging = [period for period in periods if not period.is_reserved and period.tariff is not None]
+    priced = {dimension for period in charging if period.tariff for dimension in period.tariff.charging}
+    if ENERGY in priced and all(period.kwh is None for period in charging):
+        remarks.append(Remark("no_energy", at, "energy has a price, but no period has the dimension ENERGY"))
+    is_timed = any(period.charging_us or period.parking_us for period in charging)
+    lasts = any(period.end > period.start for period in charging)
+    if {TIME, PARKING_TIME} & priced and lasts and not is_timed:
+        told = "time has a price, but no period has the dimension TIME or PARKING_TIME"
+        remarks.append(Remark("no_time", at, told))
 
 
 def _tariff_of(tariff_id: Any, tariffs: Mapping[str, Tariff] | None, at: str) -> Tariff | None:
@@ -104,7 +121,7 @@ def _read_dimensions(value: object, period: Period, remarks: list[Remark]) -> Pe
     for number, each in enumerate(dimensions):
         at = f"{period.at}.dimensions.{number}"
         dimension = read_object(each, at)
-        kind = dimension.get("type")
+        kind = read_text(dimension.get("type"), f"{at}.type")
         volume = _read_volume(dimension.get("volume"), f"{at}.volume", remarks)
         if kind == "ENERGY":
             kwh = volume if kwh is None else kwh + volume
@@ -163,6 +180,9 @@ def _measure(
     lengths = {kind: _snap(hours[kind]) for kind in lasting}
     if agrees:
         rest = lasting[-1]
+        if abs(sum(lengths.values()) - length_us) > len(lasting) * _FOUR_DECIMALS * HOUR_US:
+            told = f"the hours are coarse, the {_hours(length_us)} h of the timestamps are taken"
+            remarks.append(Remark("coarse_volume", paths[rest], told))
         lengths[rest] = length_us - sum(us for kind, us in lengths.items() if kind != rest)
     elif lasting:
         told = " + ".join(f"{kind} {hours[kind].normalize():f} h" for kind in lasting)

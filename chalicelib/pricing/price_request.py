@@ -21,7 +21,7 @@ from chalicelib.errors import InvalidParameters
 from chalicelib.pricing.choice import Wish, choose_tariff
 from chalicelib.pricing.costs import Priced, price_usage
 from chalicelib.pricing.cutting import cut_periods, cut_reservation
-from chalicelib.pricing.periods import read_periods
+from chalicelib.pricing.periods import read_periods, remark_missing
 from chalicelib.pricing.reading import (
     Document,
     Remark,
@@ -196,6 +196,7 @@ def _ready_usage(
         remarks,
     )
     periods = with_tariff(periods, tariffs, telemetry.start, telemetry.wish, remarks)
+    remark_missing(periods, remarks, "session.charging_periods")
     is_expired = reservation is not None and reservation.is_expired
     if reservation is not None and not any(period.is_reserved for period in periods):
         tariff = next((period.tariff for period in periods if period.tariff), None)

@@ -29,7 +29,7 @@ SECOND_US = 1_000_000
 _FINEST = Decimal("1E-9")
 _LARGEST = Decimal(10**12)
 # An end that nobody knew is often written as 1970 or 9999; there is no price for that.
-_LONGEST = timedelta(days=366)
+LONGEST = timedelta(days=366)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Remark:
 
 def read_object(value: object, at: str) -> Document:
     """Take a JSON object. Raises: InvalidParameters when it is something else."""
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict | Mapping):
         raise InvalidParameters("required" if value is None else "expected a JSON object", field=at)
     return value
 
@@ -77,6 +77,8 @@ def read_flag(value: object, at: str) -> bool:
 
 def read_decimal(value: object, at: str) -> Decimal:
     """Take a number, to nine decimals. Raises: InvalidParameters; a float is refused as well."""
+    if type(value) is Decimal and _is_plain(str(value)):
+        return value
     if type(value) is int:
         number = Decimal(value)
     elif type(value) is Decimal and value.is_finite():
@@ -88,6 +90,11 @@ def read_decimal(value: object, at: str) -> Decimal:
     if type(value) is int or _exponent(number) >= -9:
         return number
     return number.quantize(_FINEST)
+
+
+def _is_plain(text: str) -> bool:
+    """Tell quickly that a number has neither too many digits nor an exponent, as nearly all have."""
+    return len(text) <= 10 and text[-1].isdecimal() and "E" not in text
 
 
 def _exponent(number: Decimal) -> int:
@@ -126,7 +133,9 @@ def read_span(document: Document, at: str = "") -> tuple[datetime, datetime]:
     end = read_moment(document.get("end_date_time"), f"{at}end_date_time")
     if end < start:
         raise InvalidParameters("the end is before the start", field=f"{at}end_date_time")
-    if end - start > _LONGEST:
+    if not 1970 <= start.year < 2200:
+        raise InvalidParameters("nobody charged in that year", field=f"{at}start_date_time")
+    if end - start > LONGEST:
         raise InvalidParameters("it lasts for more than a year", field=f"{at}end_date_time")
     return start, end
 

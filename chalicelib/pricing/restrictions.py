@@ -96,11 +96,6 @@ class Restrictions:
     reservation: str | None = None
 
     @property
-    def is_local(self) -> bool:
-        """Whether the location's clocks or calendar matter."""
-        return self.has_window or self.has_days
-
-    @property
     def has_window(self) -> bool:
         """Whether the time of day matters."""
         return self.start_minute is not None or self.end_minute is not None
@@ -109,6 +104,11 @@ class Restrictions:
     def has_days(self) -> bool:
         """Whether the date or the day of the week matters."""
         return any(each is not None for each in (self.start_date, self.end_date, self.weekdays))
+
+    @property
+    def asks_power(self) -> bool:
+        """Whether power or current matters."""
+        return any(getattr(self, name) is not None for name in MEASURED)
 
     def match(self, moment: Moment) -> bool:
         """Tell whether everything that is set holds at a moment; `reservation` is asked elsewhere.

@@ -27,7 +27,7 @@ from chalicelib.pricing.reading import (
     read_optional_decimal,
     read_text,
 )
-from chalicelib.pricing.restrictions import MEASURED, WEEKDAYS, Moment, Restrictions
+from chalicelib.pricing.restrictions import WEEKDAYS, Moment, Restrictions
 
 ENERGY, FLAT, PARKING_TIME, TIME = DIMENSIONS = ("ENERGY", "FLAT", "PARKING_TIME", "TIME")
 RESERVATION, RESERVATION_EXPIRES = "RESERVATION", "RESERVATION_EXPIRES"
@@ -56,6 +56,11 @@ class PriceComponent:
     element: int
     index: int
     restrictions: Restrictions | None
+
+    @property
+    def asks_power(self) -> bool:
+        """Whether power or current matters."""
+        return self.restrictions is not None and self.restrictions.asks_power
 
 
 Candidates = Mapping[str, tuple[PriceComponent, ...]]
@@ -140,7 +145,7 @@ class Tariff:
     @cached_property
     def asks_power(self) -> bool:
         """Whether power or current matters."""
-        return any(getattr(each, name) is not None for each in self.restrictions for name in MEASURED)
+        return any(each.asks_power for each in self.restrictions)
 
 
 def first_match(candidates: tuple[PriceComponent, ...], moment: Moment) -> PriceComponent | None:
@@ -274,9 +279,10 @@ def read_restrictions(value: object, at: str) -> Restrictions | None:
         reservation=document.get("reservation"),
         **{key: read_optional_decimal(document.get(key), f"{at}.{key}") for key in _LIMITS},
     )
-    return None if restrictions == Restrictions() else restrictions
+    return None if restrictions == _UNRESTRICTED else restrictions
 
 
+_UNRESTRICTED = Restrictions()
 _LIMITS = ("min_kwh", "max_kwh", "min_current", "max_current", "min_power", "max_power")
 
 

@@ -19,7 +19,7 @@ from chalicelib.pricing.choice import Wish
 from chalicelib.pricing.costs import Priced, price_usage
 from chalicelib.pricing.countries import zone_of
 from chalicelib.pricing.currencies import decimals_of
-from chalicelib.pricing.periods import SESSION_ONLY, read_periods
+from chalicelib.pricing.periods import SESSION_ONLY, read_periods, remark_missing
 from chalicelib.pricing.price_request import read_tariffs, tariffs_by_id, usage_of, with_tariff
 from chalicelib.pricing.reading import (
     HOUR_US,
@@ -111,6 +111,7 @@ def _read_usage(
         # A CDR lists the tariffs that are relevant to it: where there is but one, it is the one.
         wish = Wish(tariffs[0].id if len(tariffs) == 1 else None)
         periods = with_tariff(periods, tariffs, start, wish, remarks)
+        remark_missing(periods, remarks, "charging_periods")
     zone = _zone(cdr, tariffs, time_zone, remarks)
     is_expired = all(period.is_reserved for period in periods)
     return usage_of(periods, Telemetry(start, end, zone), is_expired)

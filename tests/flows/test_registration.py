@@ -161,8 +161,14 @@ def test_token_a_opens_versions_and_credentials_only(nodes: dict[str, Node], gue
 
     assert modules
     for module, interface in modules:
-        segments = () if interface == "SENDER" else ("PT", "XAA", "1")
-        assert line.call("GET", line.url(module, interface, *segments)).codes == (401, 2001)
+        method, segments = _a_path_of(module, interface)
+        assert line.call(method, line.url(module, interface, *segments)).codes == (401, 2001)
+
+
+def _a_path_of(module: str, interface: str) -> tuple[str, tuple[str, ...]]:
+    if module == "commands":
+        return "POST", ("START_SESSION",) if interface == "RECEIVER" else ("START_SESSION", "1")
+    return "GET", () if interface == "SENDER" else ("PT", "XAA", "1")
 
 
 @pytest.mark.parametrize("at", ["cpo", "hub", "emsp"])

@@ -10,7 +10,19 @@ import pytest
 from chalicelib.errors import InvalidParameters, OcpiError
 from chalicelib.pricing.price_request import price_request
 from chalicelib.protocol.json_text import read_json
-from tests.pricing.build import at, codes, component, cost, element, meter, period, price, session, states, tariff
+from tests.pricing.build import (
+    at,
+    codes,
+    component,
+    cost,
+    element,
+    meter,
+    period,
+    price,
+    session,
+    states,
+    tariff,
+)
 
 MADE = tariff(element(component("ENERGY", "1")))
 
@@ -32,12 +44,24 @@ def refused(document: Any) -> str | None:
         ({"id": 7}, "tariffs.0.id"),
         ({"min_price": {"excl_vat": "1"}}, "tariffs.0.min_price.excl_vat"),
         ({"start_date_time": "2026-01-01"}, "tariffs.0.start_date_time"),
-        ({"elements": [element(component("TIME", "1"), start_time="25:00")]}, "tariffs.0.elements.0.restrictions.start_time"),
-        ({"elements": [element(component("TIME", "1"), end_date="2026-02-30")]}, "tariffs.0.elements.0.restrictions.end_date"),
-        ({"elements": [element(component("TIME", "1"), day_of_week=["Monday"])]}, "tariffs.0.elements.0.restrictions.day_of_week.0"),
-        ({"elements": [element(component("TIME", "1"), max_duration=-1)]}, "tariffs.0.elements.0.restrictions.max_duration"),
+        (
+            {"elements": [element(component("TIME", "1"), start_time="25:00")]},
+            "tariffs.0.elements.0.restrictions.start_time",
+        ),
+        (
+            {"elements": [element(component("TIME", "1"), end_date="2026-02-30")]},
+            "tariffs.0.elements.0.restrictions.end_date",
+        ),
+        (
+            {"elements": [element(component("TIME", "1"), day_of_week=["Monday"])]},
+            "tariffs.0.elements.0.restrictions.day_of_week.0",
+        ),
+        (
+            {"elements": [element(component("TIME", "1"), max_duration=-1)]},
+            "tariffs.0.elements.0.restrictions.max_duration",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_tariff_that_tells_no_price_is_refused(change: dict[str, Any], field: str) -> None:
     assert refused({"tariffs": [MADE | change], "session": session(60)}) == field
 
@@ -63,11 +87,14 @@ def test_a_tariff_that_tells_no_price_is_refused(change: dict[str, Any], field: 
         ({"charging_states": states((0, "Available"))}, "session.charging_states.0.state"),
         ({"charging_periods": [period(0, TIME="-1")]}, "session.charging_periods.0.dimensions.0.volume"),
         ({"charging_periods": [{}]}, "session.charging_periods.0.start_date_time"),
-        ({"reservation": {"start_date_time": at(0), "end_date_time": at(-5)}}, "session.reservation.end_date_time"),
+        (
+            {"reservation": {"start_date_time": at(0), "end_date_time": at(-5)}},
+            "session.reservation.end_date_time",
+        ),
         ({"reservation": {"start_date_time": at(0), "expired": True}}, "session.reservation.end_date_time"),
         ({"ad_hoc_payment": "yes"}, "session.ad_hoc_payment"),
     ],
-)  # fmt: skip
+)
 def test_a_session_that_cannot_be_meant_is_refused(fields: dict[str, Any], field: str) -> None:
     assert refused({"tariffs": [MADE], "session": session(60) | fields}) == field
 
@@ -166,17 +193,21 @@ def test_a_session_of_no_length_pays_its_flat_fee() -> None:
 
 def test_a_flat_fee_whose_window_opens_later_is_charged_then_and_once() -> None:
     made = tariff(
-        element(component("FLAT", "1"), start_time="10:30", end_time="10:40"), element(component("FLAT", "7"), start_time="10:35")
+        element(component("FLAT", "1"), start_time="10:30", end_time="10:40"),
+        element(component("FLAT", "7"), start_time="10:35"),
     )
 
     assert price(made, session(60)).total_cost == cost("1")
 
 
 def test_floats_are_not_taken_from_json() -> None:
-    text = '{"tariffs": [{"id": "1", "currency": "EUR", "elements": [{"price_components": [{"type": "ENERGY", '
-    text += '"price": 0.1, "step_size": 1}]}]}], "session": {"start_date_time": "2026-01-01T00:00:00Z", '
-    text += '"end_date_time": "2026-01-01T01:00:00Z", "meter_readings": [{"at": "2026-01-01T00:00:00Z", "kwh": 0}, '
-    text += '{"at": "2026-01-01T01:00:00Z", "kwh": 0.3}]}}'
+    made = '{"id": "1", "currency": "EUR", "elements": [{"price_components": [%s]}]}'
+    made %= '{"type": "ENERGY", "price": 0.1, "step_size": 1}'
+    times = '"start_date_time": "2026-01-01T00:00:00Z", "end_date_time": "2026-01-01T01:00:00Z"'
+    periods = (
+        '[{"start_date_time": "2026-01-01T00:00:00Z", "dimensions": [{"type": "ENERGY", "volume": 0.3}]}]'
+    )
+    text = f'{{"tariffs": [{made}], "session": {{{times}, "charging_periods": {periods}}}}}'
 
     assert price_request(read_json(text)).total_cost == cost("0.03")
     with pytest.raises(InvalidParameters):

@@ -53,7 +53,9 @@ def test_without_a_regular_tariff_one_without_type_is_taken() -> None:
 
 
 def test_a_profile_without_tariff_is_charged_as_regular_and_told() -> None:
-    stay = session(60, meter_readings=meter((0, "0"), (60, "1")), charging_preferences={"profile_type": "GREEN"})
+    stay = session(
+        60, meter_readings=meter((0, "0"), (60, "1")), charging_preferences={"profile_type": "GREEN"}
+    )
 
     priced = price([ALL[1]], stay)
 

@@ -260,6 +260,12 @@ def test_power_holds_until_the_next_reading() -> None:
     assert priced.total_cost == cost("40")
 
 
+def test_later_power_does_not_undo_a_flat_fee_that_asked_for_it() -> None:
+    made = tariff(element(component("FLAT", "1"), max_power=30), element(component("FLAT", "5")))
+
+    assert price(made, session(60, power_readings=powers((0, "22"), (20, "50")))).total_cost == cost("1")
+
+
 def test_power_is_not_cut_by_where_no_element_asks_for_it() -> None:
     stay = session(
         60, meter_readings=meter((0, "0"), (60, "30")), power_readings=powers((0, "16"), (20, "15.9"))

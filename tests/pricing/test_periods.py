@@ -17,12 +17,27 @@ BY_TIME = tariff(element(component("TIME", "6", None, 60)))
 BY_ENERGY = tariff(element(component("ENERGY", "1", None, 1)))
 
 
-@pytest.mark.parametrize("volume", ["0.0833", "0.0834", "0.083", "0.084", "0.08", "0.08333333333333337"])
+@pytest.mark.parametrize("volume", ["0.0833", "0.0834", "0.08333333333333337"])
 def test_hours_that_agree_with_the_timestamps_stand_for_them(volume: str) -> None:
     priced = price(BY_TIME, session(5, charging_periods=[period(0, TIME=volume)]))
 
     assert priced.total_cost == cost("0.5")
     assert not priced.remarks
+
+
+@pytest.mark.parametrize("volume", ["0.083", "0.084", "0.08"])
+def test_coarse_hours_that_agree_do_so_as_well_and_it_is_told(volume: str) -> None:
+    priced = price(BY_TIME, session(5, charging_periods=[period(0, TIME=volume)]))
+
+    assert priced.total_cost == cost("0.5")
+    assert codes(priced) == {"coarse_volume"}
+
+
+def test_a_priced_dimension_that_no_period_tells_of_is_told() -> None:
+    assert codes(price(BY_TIME, session(5, charging_periods=[period(0, ENERGY="1")]))) == {"no_time"}
+    assert codes(price(BY_ENERGY, session(5, charging_periods=[period(0, ENERGY_IMPORT="1")]))) == {
+        "no_energy"
+    }
 
 
 @pytest.mark.parametrize(("volume", "due"), [("0.0667", "0.4"), ("0.5", "3"), ("0.0501", "0.3")])
@@ -99,7 +114,12 @@ def test_tariffs_of_different_currencies_are_refused() -> None:
 
 @pytest.mark.parametrize(
     "restrictions",
-    [{"max_kwh": 5}, {"max_duration": 1800}, {"end_time": "10:30"}, {"start_time": "10:15", "end_time": "10:45"}],
+    [
+        {"max_kwh": 5},
+        {"max_duration": 1800},
+        {"end_time": "10:30"},
+        {"start_time": "10:15", "end_time": "10:45"},
+    ],
 )
 def test_the_price_at_the_start_stands_where_it_changes_within_a_period(restrictions: Any) -> None:
     made = tariff(element(component("ENERGY", "1"), **restrictions), element(component("ENERGY", "2")))
@@ -137,7 +157,9 @@ def test_minimums_ask_the_least_and_maximums_the_most(measured: dict[str, str], 
         element(component("ENERGY", "3")),
     )
 
-    assert price(made, session(60, charging_periods=[period(0, ENERGY="10", **measured)])).total_cost == cost(due)
+    assert price(made, session(60, charging_periods=[period(0, ENERGY="10", **measured)])).total_cost == cost(
+        due
+    )
 
 
 def test_periods_outside_the_session_are_priced_and_told() -> None:
@@ -185,7 +207,11 @@ def test_reserved_time_before_ready_periods_is_not_part_of_the_session() -> None
         element(component("ENERGY", "1"), max_duration=1800),
         element(component("ENERGY", "2")),
     )
-    periods = [period(0, RESERVATION_TIME="0.25"), period(15, ENERGY="4", TIME="0.25"), period(30, ENERGY="1")]
+    periods = [
+        period(0, RESERVATION_TIME="0.25"),
+        period(15, ENERGY="4", TIME="0.25"),
+        period(30, ENERGY="1"),
+    ]
 
     priced = price(made, session(60, charging_periods=periods))
 
@@ -194,7 +220,10 @@ def test_reserved_time_before_ready_periods_is_not_part_of_the_session() -> None
 
 
 def test_a_reservation_is_priced_beside_ready_periods_that_leave_it_out() -> None:
-    made = tariff(element(component("TIME", "5", None, 60), reservation="RESERVATION"), element(component("ENERGY", "1")))
+    made = tariff(
+        element(component("TIME", "5", None, 60), reservation="RESERVATION"),
+        element(component("ENERGY", "1")),
+    )
     reservation = {"start_date_time": at(-15), "end_date_time": at(0), "expired": False}
 
     priced = price(made, session(60, charging_periods=[period(0, ENERGY="4")], reservation=reservation))

@@ -289,7 +289,7 @@ def test_a_bare_404_with_an_envelope_is_an_unknown_token(cpo: World) -> None:
 # -- what it costs -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("number_of_tokens", [10, 100])
+@pytest.mark.parametrize("number_of_tokens", [8, 32])
 def test_a_question_costs_the_same_whatever_the_number_of_tokens(cpo: World, number_of_tokens: int) -> None:
     """Source: DESIGN.md, Storage and what it may cost"""
     for number in range(number_of_tokens):

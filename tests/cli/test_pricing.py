@@ -1,0 +1,145 @@
+"""The commands that need no node: a price, a check, a credit, a lint, and what cannot be answered."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from chalicelib.protocol.json_text import read_json, write_json
+from cli import main
+from tests.pricing.build import component, element, limit, meter, period, session, tariff
+
+ROOT = Path(__file__).parents[2]
+MADE = tariff(element(component("FLAT", "0.50", "20"), component("ENERGY", "0.25", "10")))
+REQUEST = {"tariffs": [MADE], "session": session(60, meter_readings=meter((0, "100"), (60, "120")))}
+CDR = {
+    "id": "CDR1",
+    "start_date_time": "2026-01-14T10:00:00Z",
+    "end_date_time": "2026-01-14T11:00:00Z",
+    "tariffs": [MADE],
+    "charging_periods": [period(0, ENERGY="20")],
+    "total_cost": limit("5.5", "6.1"),
+}
+
+
+def run(*arguments: str, document: Any = None, text: str | None = None) -> Any:
+    return CliRunner().invoke(main.app, arguments, input=text if document is None else write_json(document))
+
+
+def test_a_price_is_told_in_json() -> None:
+    result = run("price", "--json", "-", document=REQUEST)
+
+    told = read_json(result.stdout)
+    assert result.exit_code == 0
+    assert told["total_cost"] == {"excl_vat": Decimal("5.5"), "incl_vat": Decimal("6.1")}
+    assert set(told) == {
+        "tariff_id", "currency", "charging_periods", "total_cost", "total_fixed_cost", "total_energy",
+        "total_energy_cost", "total_time", "total_time_cost", "total_parking_time", "total_parking_cost",
+        "total_reservation_cost", "breakdown", "warnings",
+    }  # fmt: skip
+
+
+def test_a_price_is_told_as_a_table() -> None:
+    result = run("price", "-", document=REQUEST)
+
+    lines = result.stdout.splitlines()
+    assert ["ENERGY", "20", "kWh", "0.25", "/", "kWh", "5", "10", "%", "5.5"] in [
+        line.split() for line in lines
+    ]
+    assert ["total", "5.5", "6.1"] in [line.split() for line in lines]
+
+
+def test_a_file_may_be_named(tmp_path: Path) -> None:
+    file = tmp_path / "request.json"
+    file.write_text(write_json(REQUEST), encoding="utf-8")
+
+    assert run("price", "--json", str(file)).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [("{", None), ("{}", "session"), (write_json(REQUEST | {"tariffs": []}), "tariffs")],
+)
+def test_where_no_price_can_be_told_there_is_an_error_and_exit_code_2(text: str, field: str | None) -> None:
+    result = run("price", "--json", "-", text=text)
+
+    told = json.loads(result.stdout)
+    assert result.exit_code == 2
+    assert told["error"]
+    assert told.get("field") == field
+
+
+def test_an_error_is_a_line_for_people() -> None:
+    result = run("price", "no such file")
+
+    assert result.exit_code == 2
+    assert result.stderr == "ocpi: no such file cannot be read: No such file or directory\n"
+
+
+def test_a_right_cdr_verifies() -> None:
+    result = run("verify", "--json", "-", document=CDR)
+
+    assert result.exit_code == 0
+    assert json.loads(result.stdout) == {"discrepancies": [], "warnings": []}
+    assert "right" in run("verify", "-", document=CDR).stdout
+
+
+def test_what_a_cdr_claims_differently_is_listed() -> None:
+    result = run(
+        "verify",
+        "--json",
+        "--time-zone",
+        "Europe/Lisbon",
+        "-",
+        document=CDR | {"total_cost": limit("5.5", "7")},
+    )
+
+    assert json.loads(result.stdout)["discrepancies"] == [
+        {"field": "total_cost.incl_vat", "claimed": 7, "computed": 6.1}
+    ]
+    assert run("verify", "--json", "--time-zone", "Moon/Base", "-", document=CDR).exit_code == 2
+
+
+def test_a_credit_cdr_is_printed_and_verifies() -> None:
+    result = run("credit", "-", document=CDR)
+
+    credit = read_json(result.stdout)
+    assert credit["credit_reference_id"] == "CDR1"
+    assert credit["total_cost"] == {"excl_vat": Decimal("-5.5"), "incl_vat": Decimal("-6.1")}
+    assert json.loads(run("verify", "--json", "-", document=credit).stdout)["discrepancies"] == []
+    assert run("credit", "-", document=credit).exit_code == 2
+
+
+def test_findings_have_json_pointers() -> None:
+    result = run("lint", "--json", "-", document=MADE | {"currency": "EURO"})
+
+    (finding,) = json.loads(result.stdout)["findings"]
+    assert (finding["code"], finding["pointer"]) == ("unknown_currency", "/currency")
+    assert run("lint", "-", document=MADE).stdout == "nothing to report\n"
+
+
+def test_pricing_a_file_imports_nothing_of_aws_or_http() -> None:
+    program = (
+        "import sys; sys.argv = ['ocpi', 'price', '--json', '-']\n"
+        "from cli.main import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "print([name for name in ('botocore', 'boto3', 'urllib3', 'chalice') if name in sys.modules])"
+    )
+
+    ran = subprocess.run(
+        [sys.executable, "-c", program],
+        input=write_json(REQUEST),
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=True,
+    )
+
+    assert ran.stdout.splitlines()[-1] == "[]"
