@@ -49,7 +49,8 @@ def id_in_url(request: Request, name: str) -> str:
     error: type[OcpiError] = InvalidParameters
     if request.method == "GET":
         error = LocationNotFound if name in _OF_LOCATIONS else NotFound
-    raise error(f"expected 1 to {longest} printable ASCII characters in the URL, and no `.` or `..`", field=name)
+    text = f"expected 1 to {longest} printable ASCII characters in the URL, and no `.` or `..`"
+    raise error(text, field=name)
 
 
 def check_owner(settings: Settings, request: Request, owner: Party, role: str) -> None:

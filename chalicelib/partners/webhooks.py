@@ -29,6 +29,7 @@ from chalicelib.partners.answers import PartnerFault, RawAnswer
 from chalicelib.partners.connections import Connections
 from chalicelib.partners.urls import Unresolvable, UrlPolicy, split_url
 from chalicelib.protocol.json_text import read_json, write_json
+from chalicelib.protocol.message import ABSENT
 from chalicelib.protocol.types import format_datetime
 from chalicelib.storage.table import Item, Key, Table
 
@@ -106,15 +107,18 @@ def notify(
 
 
 def ask(node: Node, event: str, message_id: str, data: Mapping[str, Any], *, total_s: float) -> Any:
-    """What the first webhook for an event answers; None when there is none, or it does not answer in time."""
+    """What the first webhook for an event answers, None when that was no JSON.
+
+    Returns ABSENT when there is no such webhook, or it does not answer 2xx in time.
+    """
     webhook = next((known for known in read_webhooks(node.table) if event in known.events), None)
     if webhook is None:
-        return None
+        return ABSENT
     try:
         return notify(node, webhook, event, message_id, data, total_s=total_s)
     except WebhookFailed as failure:
         log.warning("a webhook did not answer", extra={"webhook": webhook.name, "reason": str(failure)})
-        return None
+        return ABSENT
 
 
 class WebhookSender:

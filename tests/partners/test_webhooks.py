@@ -5,13 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from standardwebhooks import Webhook as Signer
 from standardwebhooks import WebhookVerificationError
 
 from chalicelib.errors import InvalidParameters
-from chalicelib.partners.webhooks import WebhookFailed, WebhookSender, make_secret
+from chalicelib.partners import webhooks
+from chalicelib.partners.webhooks import (
+    AUTHORIZE,
+    COMMAND,
+    Webhook,
+    WebhookFailed,
+    WebhookSender,
+    make_secret,
+)
+from chalicelib.protocol.message import ABSENT
 from tests.partners.answering import AnsweringPartner, Received, answering_partner, reply
 
 SECRET = make_secret("a-secret-of-the-tests-that-is-long-enough")
@@ -90,3 +101,25 @@ def test_a_url_that_must_not_be_called_is_refused(url: str) -> None:
 )
 def test_the_operator_s_own_systems_may_stand_at_private_addresses(url: str) -> None:
     WebhookSender().check(url, field="url")
+
+
+def asking(monkeypatch: pytest.MonkeyPatch, *events: str, says: Any) -> Any:
+    """What `ask` returns where there is a webhook for some events that answers, or raises, this."""
+
+    def notify(*_: Any, **__: Any) -> Any:
+        if isinstance(says, Exception):
+            raise says
+        return says
+
+    hook = Webhook("csms", "https://csms.example", events, "sealed", "2026-03-01T12:00:00Z")
+    monkeypatch.setattr(webhooks, "read_webhooks", lambda table: [hook])
+    monkeypatch.setattr(webhooks, "notify", notify)
+    node: Any = SimpleNamespace(table=None)
+    return webhooks.ask(node, AUTHORIZE, "message-1", {}, total_s=1.0)
+
+
+def test_silence_is_told_from_an_answer_that_is_no_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert asking(monkeypatch, AUTHORIZE, says=None) is None
+    assert asking(monkeypatch, AUTHORIZE, says={"allowed": "BLOCKED"}) == {"allowed": "BLOCKED"}
+    assert asking(monkeypatch, AUTHORIZE, says=WebhookFailed("did not answer in time")) is ABSENT
+    assert asking(monkeypatch, COMMAND, says={"allowed": "ALLOWED"}) is ABSENT

@@ -26,7 +26,7 @@ from chalicelib.modules.commands.replies import accepted, refused, reply_of
 from chalicelib.modules.commands.reservations import find_reservation, own_id_for, reservation_item
 from chalicelib.modules.commands.rules import Direction, Outcome, Post, State
 from chalicelib.modules.commands.store import create, find_repeated, keys_to_create
-from chalicelib.modules.commands.tasks import send_owed, send_to_csms
+from chalicelib.modules.commands.tasks import send_owed, send_to_csms, watch_deadline
 from chalicelib.modules.locations.objects import REMOVED
 from chalicelib.partners.starts import start_items, started
 from chalicelib.partners.visibility import viewer_of
@@ -63,6 +63,9 @@ def execute(node: Node, incoming: Incoming) -> Reply:
         if refusal is not None:
             return refusal
         command, beside = _new_command(node, incoming, owner)
+        if command.state == State.PENDING:
+            # Before it is stored: what is stored ends, whatever happens here next.
+            watch_deadline(node, command)
         command, is_new = create(node, command, incoming.claims, beside, known)
     _queue(node, command, is_new)
     assert command.response is not None
@@ -207,9 +210,8 @@ def _new_command(node: Node, incoming: Incoming, owner: Party) -> tuple[Command,
         else:
             command = command.changed(now, reservation_id=reservation.own_id)
     if "token" in document:
-        start = started(
-            command.partner_id, command.id, now, document["location_id"], document.get("evse_uid")
-        )
+        place = document["location_id"], document.get("evse_uid")
+        start = started(command.partner_id, command.id, now, *place, document.get("expiry_date"))
         beside += start_items(document["token"], document.get("authorization_reference"), start, now)
     return command, beside
 

@@ -22,7 +22,7 @@ from chalicelib.modules.commands.reservations import find_reservation, reservati
 from chalicelib.modules.commands.rules import Command, Direction, with_result
 from chalicelib.modules.commands.store import change, claim_by_request, create, digest_of, find_repeated
 from chalicelib.modules.commands.targets import Target, find_target, keys_to_find
-from chalicelib.modules.commands.tasks import send_owed
+from chalicelib.modules.commands.tasks import send_owed, watch_deadline
 from chalicelib.partners.answers import PartnerError
 from chalicelib.protocol.json_text import read_json, write_json
 from chalicelib.protocol.message import Party
@@ -31,6 +31,7 @@ from chalicelib.storage.keys import Ref
 
 if TYPE_CHECKING:
     from chalicelib.node import Node
+    from chalicelib.partners.directory import Partner
     from chalicelib.protocol.message import Request
 
 Document = dict[str, Any]
@@ -54,6 +55,7 @@ def send_command(node: Node, request: Request, name: str, document: Document, pa
     if command is None:
         completed, sender = _completed(node, name, document)
         target = _find_target(node, name, completed, sender, party)
+        _registered(node, target.partner_id)
         now = format_datetime(node.clock())
         command = Command(
             id=node.new_id(),
@@ -71,6 +73,7 @@ def send_command(node: Node, request: Request, name: str, document: Document, pa
         )
         validate(COMMANDS[name], {**completed, "response_url": own_response_url(request.base_url, command)})
         beside = [reservation_item(command, sender, completed)] if name == "RESERVE_NOW" else []
+        watch_deadline(node, command)
         command, _ = create(node, command, claims, beside)
     if command.response is None and command.result is None:
         command = _send(node, command, request.base_url)
@@ -78,14 +81,19 @@ def send_command(node: Node, request: Request, name: str, document: Document, pa
 
 
 def _send(node: Node, command: Command, base_url: str) -> Command:
-    partner = node.directory.get(command.receiver_id)
-    if partner is None or not partner.is_registered:
-        raise ClientError("the partner that has this location or session is no longer registered")
+    partner = _registered(node, command.receiver_id)
     try:
         return hand_on(node, command, partner, base_url)
     except (PartnerError, InvalidParameters):
         # It is recorded, and the operator sees it in the command.
         return change(node, command.id, lambda current: None)
+
+
+def _registered(node: Node, partner_id: str) -> Partner:
+    partner = node.directory.get(partner_id)
+    if partner is None or not partner.is_registered:
+        raise ClientError("the partner that has this location or session is no longer registered")
+    return partner
 
 
 def _completed(node: Node, name: str, document: Document) -> tuple[Document, Party]:

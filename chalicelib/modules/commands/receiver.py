@@ -1,7 +1,8 @@
 """The side that takes commands: a CPO, which tries them, or a hub, which hands them on.
 
-Here is what both ask of a command before anything else: that it is one, that its result may be posted
-where it says, and that its token is its sender's. `execution.py` and `relay.py` do the rest.
+Here is what both ask of a command before anything else: that an eMSP sends it, that it is one, that its
+result may be posted where it says, and that its token is its sender's. `execution.py` and `relay.py` do the
+rest.
 
 Source: OCPI 2.2.1 mod_commands, Receiver Interface; CMD-01, CMD-02, CMD-12, TRP-23
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.errors import InvalidParameters, NotFound, OcpiError
+from chalicelib.errors import ClientError, InvalidParameters, NotFound, OcpiError
 from chalicelib.modules.commands.execution import execute, keys_of_execution
 from chalicelib.modules.commands.incoming import Incoming
 from chalicelib.modules.commands.objects import COMMANDS, REJECTED
@@ -30,12 +31,17 @@ if TYPE_CHECKING:
 
 MODULE = "commands"
 
+_READ_AHEAD = 64 * 1024
+"""Longer bodies are not parsed before the caller is known."""
+
 
 def post_command(node: Node, request: Request) -> Reply:
     """Take a command: try it, or hand it on."""
     name = request.path["command"]
     if name not in COMMANDS:
         raise NotFound("there is no such command")
+    if not request.caller.has_role("EMSP", "HUB"):
+        return refused(REJECTED, ClientError("only an eMSP, or a hub for one, sends commands"))
     document = request.json_object()
     validate(COMMANDS[name], document)
     check_response_url(node, request, document["response_url"])
@@ -72,6 +78,8 @@ def _is_for_us(node: Node, request: Request) -> bool:
 def _keys(node: Node, request: Request) -> Sequence[Key]:
     """What can be read ahead; a body that cannot be read is objected to when the caller is known."""
     document: Any = {}
+    if len(request.body or "") > _READ_AHEAD:
+        return ()
     with suppress(OcpiError):
         document = request.json_object()
     if not isinstance(document.get("response_url"), str):

@@ -21,6 +21,7 @@ from chalicelib.modules.commands.reservations import find_reservation, reservati
 from chalicelib.modules.commands.rules import Command, Direction
 from chalicelib.modules.commands.store import create, find_repeated, keys_to_create
 from chalicelib.modules.commands.targets import Target, addressed_target, find_target, keys_to_find
+from chalicelib.modules.commands.tasks import send_owed, watch_deadline
 from chalicelib.partners.answers import PartnerError
 from chalicelib.partners.relaying import relayed_error
 from chalicelib.partners.visibility import viewer_of
@@ -49,12 +50,14 @@ def relay(node: Node, incoming: Incoming) -> Reply:
             return _refused(incoming)
         if incoming.name == "STOP_SESSION" and not _may_stop(target, incoming):
             return refused(REJECTED)
+        partner = _connected(node, target.partner_id)
         command = _create(node, incoming, target)
+    elif command.response is None:
+        partner = _connected(node, command.receiver_id)
     if command.response is not None:
+        # Its first coming may have ended between storing and queueing.
+        send_owed(node, command, delay_s=1)
         return reply_of(command.response)
-    partner = node.directory.get(command.receiver_id)
-    if partner is None or not partner.is_registered:
-        raise ConnectionProblem
     return _hand_on(node, command, partner, request)
 
 
@@ -62,6 +65,13 @@ def keys_of_relay(node: Node, request: Request, document: Mapping[str, Any]) -> 
     """What `relay` reads first; to be read together with the caller's token."""
     claims = claims_of(request, document["response_url"])
     return [*keys_to_create(claims), *keys_to_find(_another(node, request))]
+
+
+def _connected(node: Node, partner_id: str) -> Partner:
+    partner = node.directory.get(partner_id)
+    if partner is None or not partner.is_registered:
+        raise ConnectionProblem
+    return partner
 
 
 def _hand_on(node: Node, command: Command, partner: Partner, request: Request) -> Reply:
@@ -83,6 +93,7 @@ def _create(node: Node, incoming: Incoming, target: Target) -> Command:
         receiver_id=target.partner_id,
         addressee=target.party,
     )
+    watch_deadline(node, command)
     document = incoming.document
     beside = [reservation_item(command, incoming.chooser, document)] if incoming.name == "RESERVE_NOW" else []
     command, _ = create(node, command, incoming.claims, beside, incoming.request.snapshot)

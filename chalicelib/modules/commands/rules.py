@@ -11,6 +11,9 @@ The first result counts and is posted once. What comes after a TIMEOUT, or for a
 is recorded and not posted, because its sender has been told the end already. One thing may follow a
 result: the CPO cancels a reservation that was ACCEPTED (CMD-15).
 
+An end that nobody was told is none: a command that got no answer may be sent again, and when it is accepted
+then, what came of it meanwhile is its result.
+
 A result that is to be posted is WAITING, is taken by one worker at a time, which holds it until its
 `not_before`, and ends as SENT or GIVEN_UP.
 
@@ -157,15 +160,19 @@ class AlreadyEnded(ClientError):
 def answered(command: Command, response: Response, now: datetime, grace: timedelta) -> Command:
     """The receiver has answered. grace: how much longer than its timeout a result is waited for.
 
-    A result may have been faster than this answer.
+    A result may have been faster than this answer, and may have come while the command seemed to be over.
     """
-    if command.result is not None:
+    is_untold = command.response is None and command.state == State.TIMED_OUT
+    if command.result is not None and not is_untold:
         return command.changed(now, response=response)
     if response.result != ACCEPTED:
-        return command.changed(now, response=response, state=State.REFUSED)
+        return command.changed(now, response=response, state=State.REFUSED, result=None)
+    accepted = command.changed(now, response=response, problem="", result=None, late_result=None)
+    if command.late_result is not None:
+        result = command.late_result.model_copy(update={"post": _first_post(command)})
+        return accepted.changed(now, state=State.COMPLETED, result=result)
     waits = timedelta(seconds=min(response.timeout, _DAY_S)) + grace
-    deadline = format_datetime(now + waits)
-    return command.changed(now, response=response, state=State.PENDING, deadline=deadline, problem="")
+    return accepted.changed(now, state=State.PENDING, deadline=format_datetime(now + waits))
 
 
 def unanswered(command: Command, problem: str, now: datetime, is_over: bool) -> Command:
@@ -187,8 +194,7 @@ def with_result(command: Command, result: str, body: str, now: datetime) -> Comm
 
     Raises: AlreadyEnded when it contradicts an earlier one.
     """
-    to_post = command.direction != Direction.SENT
-    outcome = Outcome(result=result, body=body, at=format_datetime(now), post=Post() if to_post else None)
+    outcome = Outcome(result=result, body=body, at=format_datetime(now), post=_first_post(command))
     unposted = outcome.model_copy(update={"post": None})
     if command.state == State.PENDING:
         return command.changed(now, state=State.COMPLETED, result=outcome)
@@ -215,14 +221,18 @@ def expired(command: Command, now: datetime) -> Command | None:
     if command.state != State.PENDING or now < command.is_overdue_at:
         return None
     was_accepted = command.response is not None and command.response.result == ACCEPTED
-    to_post = command.direction != Direction.SENT and was_accepted
     outcome = Outcome(
         result=TIMEOUT,
         body=write_json({"result": TIMEOUT}),
         at=format_datetime(now),
-        post=Post() if to_post else None,
+        post=_first_post(command) if was_accepted else None,
     )
     return command.changed(now, state=State.TIMED_OUT, result=outcome)
+
+
+def is_open(command: Command) -> bool:
+    """Tell whether whoever sent a command has not been told its end yet, nor an answer."""
+    return command.response is None or command.state == State.PENDING or is_waiting(command.result)
 
 
 def delivered(command: Command, webhook: str, now: datetime) -> Command | None:
@@ -235,9 +245,19 @@ def delivered(command: Command, webhook: str, now: datetime) -> Command | None:
 # -- posting a result --------------------------------------------------------------------------------
 
 
+def _first_post(command: Command) -> Post | None:
+    """A result that is still to be posted; None at who sent the command, where it ends."""
+    return None if command.direction == Direction.SENT else Post()
+
+
 def is_waiting(outcome: Outcome | None) -> bool:
     """Tell whether a result is still to be posted."""
     return outcome is not None and outcome.post is not None and outcome.post.status == PostStatus.WAITING
+
+
+def would_overtake(command: Command, outcome: Outcome) -> bool:
+    """Tell whether posting an outcome would overtake the command's result, which comes first (CMD-15)."""
+    return outcome is not command.result and is_waiting(command.result)
 
 
 def held_for_s(outcome: Outcome, now: datetime) -> float:

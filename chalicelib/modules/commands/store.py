@@ -20,7 +20,13 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chalicelib.errors import NotFound
-from chalicelib.modules.commands.rules import REPEATED_REQUEST, REPEATED_URL, Command, State
+from chalicelib.modules.commands.rules import (
+    REPEATED_REQUEST,
+    REPEATED_URL,
+    Command,
+    State,
+    is_open,
+)
 from chalicelib.protocol.json_text import JsonText, write_json
 from chalicelib.protocol.message import Party
 from chalicelib.protocol.types import format_datetime, parse_datetime
@@ -41,10 +47,14 @@ Rule = Callable[[Command], Command | None]
 
 
 class Claim(NamedTuple):
-    """A name under which the same command is recognised, for a while."""
+    """A name under which the same command is recognised, for a while.
+
+    while_open: only until its end has been told; after that the same words mean another command.
+    """
 
     key: Key
     lasts: timedelta
+    while_open: bool = False
 
 
 def claim_by_request(sender: Party | None, request_id: str) -> Claim:
@@ -57,9 +67,9 @@ def claim_by_url(response_url: str) -> Claim:
     """The claim of a response_url.
 
     Spec: it is only advised to be unique (mod_commands_msp_post_method), so a claim is short, and a command
-    that reads otherwise is another one under the same URL.
+    that reads otherwise, or comes after the end of the first one, is another one under the same URL.
     """
-    return Claim(Key(f"command-url#{_digest(response_url)}"), REPEATED_URL)
+    return Claim(Key(f"command-url#{_digest(response_url)}"), REPEATED_URL, while_open=True)
 
 
 def partition_of(state: State) -> str:
@@ -84,7 +94,9 @@ def find_repeated(
     for claim in claims:
         item = items.get(claim.key)
         if item and _repeats(item, claim, partner_id, digest, node.clock()):
-            return find(node, item["command_id"])
+            command = find(node, item["command_id"])
+            if command is None or not claim.while_open or is_open(command):
+                return command
     return None
 
 

@@ -19,14 +19,15 @@ if TYPE_CHECKING:
 
 
 def send_to_csms(node: Node, command: Command, delay_s: int) -> None:
-    """Have the CSMS told, and the deadline watched."""
-    deliver = CommandTask(what="DELIVER", command_id=command.id, delay_s=delay_s)
-    node.queues.send_command_tasks(deliver, deadline_task(node, command))
+    """Have the CSMS told."""
+    node.queues.send_command_tasks(CommandTask(what="DELIVER", command_id=command.id, delay_s=delay_s))
 
 
 def watch_deadline(node: Node, command: Command) -> None:
-    """Have the deadline watched."""
-    node.queues.send_command_tasks(deadline_task(node, command))
+    """Have the deadline watched, also of a command that is only about to be stored."""
+    left = (command.is_overdue_at - node.clock()).total_seconds()
+    delay_s = max(math.ceil(left), 0)
+    node.queues.send_command_tasks(CommandTask(what="DEADLINE", command_id=command.id, delay_s=delay_s))
 
 
 def send_owed(node: Node, command: Command, delay_s: int = 0) -> None:
@@ -38,9 +39,3 @@ def send_owed(node: Node, command: Command, delay_s: int = 0) -> None:
         tasks.append(CommandTask(what="CANCELLATION", command_id=command.id, delay_s=delay_s))
     if tasks:
         node.queues.send_command_tasks(*tasks)
-
-
-def deadline_task(node: Node, command: Command) -> CommandTask:
-    """The task that comes when the deadline has passed."""
-    left = (command.is_overdue_at - node.clock()).total_seconds()
-    return CommandTask(what="DEADLINE", command_id=command.id, delay_s=max(math.ceil(left), 0))

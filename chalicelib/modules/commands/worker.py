@@ -4,9 +4,12 @@ A task comes at least once, sometimes twice, and perhaps late; so each reads the
 what is still to be done. Tasks are done side by side. One that did not succeed comes again after a growing
 delay; what keeps failing by our own fault ends in the dead-letter queue, as a bell.
 
-- *To the CSMS*: every webhook for commands is told, until the deadline. Without one, the CSMS fetches.
+- *To the CSMS*: every webhook for commands is told, all at once, again and again until the deadline, each
+  time by a new message: the queue gives up one that fails often, however long the CSMS has. Without a
+  webhook, the CSMS fetches.
 - *A result*: posted by one worker at a time. A refusal is final; a fault is tried again, ten times in some
-  four minutes, and then given up. Either way the operator can see it.
+  four minutes, and then given up. Either way the operator can see it. A cancellation waits until its
+  reservation's result has been posted, or given up.
 - *The deadline*: if nothing has come of the command, TIMEOUT has.
 
 Source: OCPI 2.2.1 mod_commands_flow; CMD-05, CMD-06, CMD-16, CMD-18, TRP-23
@@ -33,14 +36,16 @@ from chalicelib.modules.commands.rules import (
     not_posted,
     posted,
     taken,
+    would_overtake,
 )
 from chalicelib.modules.commands.store import change, find
-from chalicelib.modules.commands.tasks import send_owed, watch_deadline
+from chalicelib.modules.commands.tasks import send_owed, send_to_csms, watch_deadline
 from chalicelib.modules.commands.view import show
 from chalicelib.partners.answers import PartnerError, PartnerFault, PartnerRefusal
-from chalicelib.partners.webhooks import COMMAND, WebhookFailed, notify, read_webhooks
+from chalicelib.partners.webhooks import COMMAND, Webhook, WebhookFailed, notify, read_webhooks
 from chalicelib.protocol.json_text import JsonText
 from chalicelib.protocol.message import Routing
+from chalicelib.protocol.types import parse_datetime
 from chalicelib.queues import CommandTask
 
 if TYPE_CHECKING:
@@ -79,11 +84,12 @@ def run(node: Node, task: CommandTask, receive_count: int) -> int | None:
     """Do a task; seconds until it is to be done again, None when it is done."""
     match task.what:
         case "DELIVER":
-            return _deliver(node, task.command_id, receive_count)
+            _deliver(node, task.command_id)
+            return None
         case "RESULT":
-            return _post(node, task.command_id, "result")
+            return _post(node, task.command_id, "result", receive_count)
         case "CANCELLATION":
-            return _post(node, task.command_id, "cancellation")
+            return _post(node, task.command_id, "cancellation", receive_count)
         case "DEADLINE":
             _watch(node, task.command_id)
             return None
@@ -92,29 +98,43 @@ def run(node: Node, task: CommandTask, receive_count: int) -> int | None:
 # -- to the CSMS -------------------------------------------------------------------------------------
 
 
-def _deliver(node: Node, command_id: str, receive_count: int) -> int | None:
+def _deliver(node: Node, command_id: str) -> None:
     command = find(node, command_id)
     if command is None or command.state != State.PENDING or node.clock() >= command.is_overdue_at:
-        return None
-    webhooks = [known for known in read_webhooks(node.table) if COMMAND in known.events]
-    failures = []
-    for webhook in webhooks:
-        if webhook.name in command.delivered_to:
-            continue
-        try:
-            notify(node, webhook, COMMAND, command.id, show(command), total_s=WEBHOOK_S)
-        except WebhookFailed as failure:
-            failures.append(f"webhook {webhook.name} {failure}")
-        else:
-            _record_delivery(node, command_id, webhook.name)
+        return
+    failures = _tell_webhooks(node, command)
     if not failures:
-        return None
+        return
     log.warning("a command could not be delivered", extra={"command": command_id, "reason": failures})
     problem = "; ".join(failures)
     if problem != command.problem:
         now = node.clock()
         change(node, command_id, lambda current: current.changed(now, problem=problem))
-    return min(delay_s(receive_count), _LONGEST_WEBHOOK_DELAY_S)
+    age_s = (node.clock() - parse_datetime(command.received)).total_seconds()
+    send_to_csms(node, command, delay_s=min(max(int(age_s), 1), _LONGEST_WEBHOOK_DELAY_S))
+
+
+def _tell_webhooks(node: Node, command: Command) -> list[str]:
+    """Tell every webhook that does not know yet, and record who does; returns what failed."""
+    webhooks = [
+        known
+        for known in read_webhooks(node.table)
+        if COMMAND in known.events and known.name not in command.delivered_to
+    ]
+    with ThreadPoolExecutor(max(len(webhooks), 1), thread_name_prefix="webhook") as pool:
+        problems = list(pool.map(lambda webhook: _tell(node, webhook, command), webhooks))
+    for webhook, problem in zip(webhooks, problems, strict=True):
+        if problem is None:
+            _record_delivery(node, command.id, webhook.name)
+    return [problem for problem in problems if problem is not None]
+
+
+def _tell(node: Node, webhook: Webhook, command: Command) -> str | None:
+    try:
+        notify(node, webhook, COMMAND, command.id, show(command), total_s=WEBHOOK_S)
+    except WebhookFailed as failure:
+        return f"webhook {webhook.name} {failure}"
+    return None
 
 
 def _record_delivery(node: Node, command_id: str, webhook: str) -> None:
@@ -125,8 +145,8 @@ def _record_delivery(node: Node, command_id: str, webhook: str) -> None:
 # -- results -----------------------------------------------------------------------------------------
 
 
-def _post(node: Node, command_id: str, slot: Slot) -> int | None:
-    command, held_s = _take(node, command_id, slot)
+def _post(node: Node, command_id: str, slot: Slot, receive_count: int) -> int | None:
+    command, held_s = _take(node, command_id, slot, delay_s(receive_count))
     if command is None:
         return math.ceil(held_s) or None
     outcome: Outcome = getattr(command, slot)
@@ -142,14 +162,19 @@ def _post(node: Node, command_id: str, slot: Slot) -> int | None:
     return delay_s(after.post.tries)
 
 
-def _take(node: Node, command_id: str, slot: Slot) -> tuple[Command | None, float]:
-    """The command, when its result is to be posted by this worker; and how long another one holds it."""
+def _take(node: Node, command_id: str, slot: Slot, behind_s: int) -> tuple[Command | None, float]:
+    """The command, when its result is to be posted by this worker; and how long something else holds it.
+
+    behind_s: how long what may not overtake another result waits for it.
+    """
     now, is_ours, held_s = node.clock(), False, 0.0
 
     def take(current: Command) -> Command | None:
         nonlocal is_ours, held_s
         outcome: Outcome | None = getattr(current, slot)
-        held_s = held_for_s(outcome, now) if outcome and is_waiting(outcome) else 0.0
+        held_s = 0.0
+        if outcome and is_waiting(outcome):
+            held_s = behind_s if would_overtake(current, outcome) else held_for_s(outcome, now)
         is_ours = outcome is not None and is_waiting(outcome) and not held_s
         return current.changed(now, **{slot: taken(outcome, now)}) if outcome and is_ours else None
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -31,6 +32,7 @@ from chalicelib.queues import Queues
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.locations import WriteLocation
 from chalicelib.storage.objects import Write
+from infra import resources
 from tests.modules import builders
 from tests.modules.builders import T0, Document, evse
 from tests.nodes import Answer, Clock, DirectClient, Host, make_network
@@ -38,6 +40,9 @@ from tests.nodes import Answer, Clock, DirectClient, Host, make_network
 ABC, MOB, EVI, XYZ = Party("PT", "ABC"), Party("PT", "MOB"), Party("PT", "EVI"), Party("PT", "XYZ")
 PARTIES = {"cpo": ("CPO", ABC), "hub": ("HUB", MOB), "emsp": ("EMSP", EVI), "other": ("EMSP", XYZ)}
 INTERFACES = (receiver.INTERFACE, sender.INTERFACE, versions.INTERFACE)
+
+_COMMANDS_QUEUE = resources.read_template()["Resources"]["Commands"]["Properties"]
+MOST_RECEIVES = _COMMANDS_QUEUE["RedrivePolicy"]["maxReceiveCount"]
 
 _PREFIX = "commands#*#"
 
@@ -51,12 +56,15 @@ class CommandsQueue:
 
     clock: Clock
     waiting: dict[str, dict[str, Any]] = field(default_factory=dict)
+    dead: list[str] = field(default_factory=list)
     numbers: Iterator[int] = field(default_factory=itertools.count)
     is_broken: bool = False
+    breaks_after: int | None = None
 
     def send_message_batch(self, QueueUrl: str, Entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        if self.is_broken:
+        if self.is_broken or self.breaks_after == 0:
             return {"Failed": list(Entries)}
+        self.breaks_after = None if self.breaks_after is None else self.breaks_after - 1
         for entry in Entries:
             name = f"message-{next(self.numbers)}"
             visible_at = self.clock().timestamp() + entry["DelaySeconds"]
@@ -71,8 +79,11 @@ class CommandsQueue:
     def receive(self) -> list[dict[str, Any]]:
         now = self.clock().timestamp()
         due = [(name, m) for name, m in self.waiting.items() if m["visible_at"] <= now][:10]
-        for _, message in due:
+        for name, message in due:
             message["count"] += 1
+            if message["count"] > MOST_RECEIVES:
+                self.dead.append(self.waiting.pop(name)["body"])
+        due = [(name, message) for name, message in due if name in self.waiting]
         return [
             {
                 "messageId": name,
@@ -90,16 +101,22 @@ class CommandsQueue:
 
 @dataclass
 class Csms:
-    """Takes commands by webhook; failures: how many calls it does not take."""
+    """Takes commands by webhook; failures: how many calls it does not take.
+
+    meeting: where calls wait for each other, when they are to come at once.
+    """
 
     told: list[Document] = field(default_factory=list)
     ids: list[str] = field(default_factory=list)
     failures: int = 0
+    meeting: threading.Barrier | None = None
 
     def check(self, url: str, field: str) -> None:
         pass
 
     def post(self, url: str, secret: str, message_id: str, now: Any, body: str, total_s: float) -> Any:
+        if self.meeting is not None:
+            self.meeting.wait(timeout=5)
         if self.failures:
             self.failures -= 1
             raise WebhookFailed("answered HTTP 500")

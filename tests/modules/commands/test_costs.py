@@ -49,7 +49,7 @@ def test_a_hub_hands_a_command_on(network: Network, hub: Member, to: dict[str, s
             network["emsp"], "POST", "/receiver/commands/START_SESSION", start(network["emsp"]), **to
         )
 
-    assert answer.json["data"] == {"result": "ACCEPTED", "timeout": 35}
+    assert answer.json["data"] == {"result": "ACCEPTED", "timeout": 45}
     assert len(spent.calls) <= at_most, spent.calls
 
 

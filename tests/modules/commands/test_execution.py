@@ -5,18 +5,27 @@ Source: OCPI 2.2.1 mod_commands, Receiver Interface; CMD-01 … CMD-16, TRP-12, 
 
 from __future__ import annotations
 
+import threading
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from chalicelib.modules.commands import receiver
 from chalicelib.modules.commands.objects import COMMANDS
+from chalicelib.modules.commands.owner import take_result
 from chalicelib.modules.commands.view import show
-from chalicelib.partners.starts import find_start
+from chalicelib.partners.answers import RawAnswer
+from chalicelib.partners.starts import find_authorized, find_start
+from chalicelib.protocol.json_text import read_json, write_json
+from chalicelib.protocol.message import Request
 from tests.flows import wrong
 from tests.modules.builders import Document, evse, without
 from tests.modules.commands.conftest import Networks
 from tests.modules.commands.network import (
     EVI,
+    MOST_RECEIVES,
     XYZ,
     Member,
     Network,
@@ -30,6 +39,7 @@ from tests.modules.commands.network import (
 from tests.nodes import Answer
 from tests.storage.capacity import measured
 
+DONE = b'{"status_code": 1000, "timestamp": "2026-03-01T12:00:00Z"}'
 SEVERAL = {"capabilities": ["START_SESSION_CONNECTOR_REQUIRED"]}
 
 
@@ -122,6 +132,17 @@ def test_a_session_finds_the_partner_that_started_it(cpo: Member, emsp: Member) 
     assert find_start(cpo.node.table, token(uid="APP-2"), "auth-1") is None
 
 
+def test_a_token_in_a_command_is_authorized_with_the_command_s_reference(cpo: Member, emsp: Member) -> None:
+    """Source: CMD-11"""
+    document = start(emsp, authorization_reference="auth-1")
+    post(cpo, emsp, "START_SESSION", document)
+
+    found = find_authorized(cpo.node.table, "app-1", document["token"]["type"], None)
+
+    assert found is not None
+    assert (read_json(found.token), found.start.authorization_reference) == (document["token"], "auth-1")
+
+
 def test_a_command_is_not_accepted_when_it_cannot_be_queued(
     network: Network, cpo: Member, emsp: Member
 ) -> None:
@@ -135,6 +156,19 @@ def test_a_command_is_not_accepted_when_it_cannot_be_queued(
     assert (codes(refused), codes(again)) == ((200, 3000, None), (200, 1000, "ACCEPTED"))
     network.settle(seconds=5)
     assert len(cpo.csms.told) == len(cpo.commands()) == 1
+
+
+def test_a_command_that_is_stored_ends_though_the_csms_cannot_be_told(
+    network: Network, cpo: Member, emsp: Member
+) -> None:
+    """Its deadline is queued before it is stored. Source: CMD-05"""
+    cpo.queue.breaks_after = 1
+    post(cpo, emsp, "START_SESSION", start(emsp))
+    cpo.queue.breaks_after = None
+
+    network.settle(seconds=32)
+
+    assert show(cpo.the_command())["state"] == "TIMED_OUT"
 
 
 # -- coming twice ------------------------------------------------------------------------------------
@@ -169,6 +203,23 @@ def test_another_command_under_a_url_that_is_always_the_same_is_another_command(
     assert len(cpo.commands()) == 3
 
 
+def test_a_command_under_an_old_url_is_the_same_one_until_its_end_is_told(
+    network: Network, cpo: Member, emsp: Member
+) -> None:
+    """Whoever tries again after an end means it anew, if it says so by a new X-Request-ID."""
+    post(cpo, emsp, "START_SESSION", start(emsp), x_request_id="r1")
+    take_result(cpo.node, cpo.the_command().id, {"result": "FAILED"})
+    post(cpo, emsp, "START_SESSION", start(emsp), x_request_id="r2")
+    assert len(cpo.commands()) == 1
+    cpo.client.faults.append(lambda *_: RawAnswer(200, {}, DONE, cpo.node.settings.freshness))
+    network.settle()
+
+    post(cpo, emsp, "START_SESSION", start(emsp), x_request_id="r1")
+    assert len(cpo.commands()) == 1
+    post(cpo, emsp, "START_SESSION", start(emsp), x_request_id="r3")
+    assert len(cpo.commands()) == 2
+
+
 def test_two_partners_may_use_the_same_request_id(network: Network, cpo: Member, emsp: Member) -> None:
     other = network["other"]
     document = start(other, token=token(party_id="XYZ"))
@@ -179,6 +230,37 @@ def test_two_partners_may_use_the_same_request_id(network: Network, cpo: Member,
 
 
 # -- refusing ----------------------------------------------------------------------------------------
+
+
+def test_only_an_emsp_or_a_hub_sends_commands(networks: Networks) -> None:
+    """Source: OCPI 2.2.1 mod_commands, Sender Interface"""
+    network = networks("hub", "cpo")
+    keep_location(network["cpo"])
+    for caller, taker in (("hub", "cpo"), ("cpo", "hub")):
+        document = unlock(network[caller])
+        answer = post(network[taker], network[caller], "UNLOCK_CONNECTOR", document)
+        expected = (200, 1000, "ACCEPTED") if caller == "hub" else (200, 2000, "REJECTED")
+        assert codes(answer) == expected
+    assert not network["hub"].commands()
+
+
+def test_a_long_body_is_not_parsed_before_the_caller_is_known(cpo: Member, emsp: Member) -> None:
+    document = start(emsp, x_note="x" * 64 * 1024)
+    request = Request(
+        method="POST",
+        path={"command": "START_SESSION"},
+        query={},
+        headers={"content-type": "application/json"},
+        body=write_json(document),
+        request_id="r1",
+        correlation_id="c1",
+        base_url="",
+        url="",
+    )
+    (route,) = receiver.INTERFACE.routes
+
+    assert route.keys is not None and not route.keys(cpo.node, request)
+    assert codes(post(cpo, emsp, "START_SESSION", document)) == (200, 1000, "ACCEPTED")
 
 
 @pytest.mark.parametrize(
@@ -393,6 +475,29 @@ def test_a_csms_that_is_away_is_not_told_after_the_deadline(
     assert (shown["state"], cpo.csms.told) == ("TIMED_OUT", [])
     assert "webhook csms answered HTTP 500" in shown["problem"]
     assert not cpo.queue.waiting
+
+
+def test_a_csms_is_told_again_for_as_long_as_it_has(network: Network, cpo: Member, emsp: Member) -> None:
+    """The queue gives up a message long before."""
+    cpo.host.node = replace(
+        cpo.node, settings=replace(cpo.node.settings, command_time=timedelta(seconds=180))
+    )
+    cpo.csms.failures = MOST_RECEIVES + 5
+    post(cpo, emsp, "START_SESSION", start(emsp))
+
+    network.settle(seconds=120)
+
+    assert (len(cpo.csms.told), cpo.queue.dead) == (1, [])
+
+
+def test_webhooks_are_told_at_once(network: Network, cpo: Member, emsp: Member) -> None:
+    listen(cpo, "second")
+    cpo.csms.meeting = threading.Barrier(2)
+    post(cpo, emsp, "START_SESSION", start(emsp))
+
+    network.settle()
+
+    assert show(cpo.the_command())["delivered_to"] == ["csms", "second"]
 
 
 # -- what it costs -----------------------------------------------------------------------------------

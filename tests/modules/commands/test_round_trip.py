@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.errors import ClientError
 from chalicelib.modules.commands.owner import send_command, take_result
 from chalicelib.modules.commands.view import show
 from chalicelib.partners.answers import PartnerFault, RawAnswer
@@ -171,6 +172,43 @@ def _after(member: Member, url: str) -> Exception:
     return PartnerFault("did not answer in time", timed_out=True)
 
 
+def test_a_result_that_came_before_the_hub_accepted_is_posted_once_it_does(
+    network: Network, cpo: Member, hub: Member, emsp: Member
+) -> None:
+    """The CPO was slow to answer; it got the command twice, as one. Source: CMD-05, TRN-20"""
+    hub.client.faults.append(lambda method, url: _after(hub, url))
+    slow = send_start(emsp)
+    hub.client.faults.clear()
+    take_result(cpo.node, cpo.the_command().id, {"result": "ACCEPTED"})
+    network.settle()
+
+    again = send_start(emsp)
+    network.settle(seconds=60)
+
+    assert (slow["state"], again["response"]["result"]) == ("REFUSED", "ACCEPTED")
+    assert [body for _, _, body in hub.sent("/sender/commands/")] == [{"result": "ACCEPTED"}]
+    assert show(emsp.the_command())["state"] == "COMPLETED"
+    assert len(cpo.sent("/sender/commands/")) == 1
+
+
+def test_a_command_that_the_hub_sends_again_keeps_its_request_id(
+    network: Network, cpo: Member, hub: Member, emsp: Member
+) -> None:
+    """So that it starts one session, however much later it is. Source: TRN-20"""
+    hub.client.faults.append(lambda method, url: _after(hub, url))
+    send_start(emsp)
+    hub.client.faults.clear()
+    for member in network.members.values():
+        member.clock.forward(minutes=6)
+
+    send_start(emsp)
+    network.settle()
+
+    ids = [headers["x-request-id"] for _, headers, _ in hub.sent("/receiver/commands/")]
+    assert ids == [hub.the_command().id] * 2
+    assert len(cpo.commands()) == 1
+
+
 # -- what goes wrong ---------------------------------------------------------------------------------
 
 
@@ -272,7 +310,9 @@ def test_a_cpo_that_died_is_a_timeout_that_the_hub_tells(network: Network, hub: 
     network.settle(seconds=50)
 
     assert show(hub.the_command())["state"] == "TIMED_OUT"
-    assert results_at(emsp) == ["TIMEOUT"]
+    assert [body for _, _, body in hub.sent("/sender/commands/")] == [{"result": "TIMEOUT"}]
+    arrived = show(emsp.the_command())
+    assert (arrived["state"], arrived["result"]["result"]) == ("COMPLETED", "TIMEOUT")
 
 
 def test_a_cpo_that_does_not_answer_is_4002_at_the_hub(network: Network, hub: Member, emsp: Member) -> None:
@@ -343,6 +383,41 @@ def test_a_result_in_an_envelope_is_taken_and_answered_without_data(
     assert results_at(emsp) == ["FAILED"]
 
 
+# -- partners that have gone -------------------------------------------------------------------------
+
+
+def leave(member: Member, partner_id: str) -> None:
+    partner = member.node.directory.get(partner_id)
+    assert partner is not None
+    member.node.directory.save(partner.model_copy(update={"status": "UNREGISTERED"}), partner)
+
+
+def test_a_command_for_a_partner_that_has_gone_is_not_kept(
+    network: Network, hub: Member, emsp: Member
+) -> None:
+    """Nothing would ever end it."""
+    leave(hub, "cpo")
+    answer = hub.call(emsp, "POST", "/receiver/commands/START_SESSION", start(emsp))
+    leave(emsp, "hub")
+    with pytest.raises(ClientError):
+        send_start(emsp)
+
+    assert answer.json["status_code"] == 4003
+    assert not hub.commands() and not emsp.commands()
+
+
+def test_no_command_is_kept_whose_deadline_is_not_watched(hub: Member, emsp: Member) -> None:
+    """Nothing would ever end it."""
+    hub.queue.is_broken = emsp.queue.is_broken = True
+
+    answer = hub.call(emsp, "POST", "/receiver/commands/START_SESSION", start(emsp))
+    with pytest.raises(RuntimeError):
+        send_start(emsp)
+
+    assert answer.json["status_code"] == 3000
+    assert not hub.commands() and not emsp.commands()
+
+
 # -- reservations ------------------------------------------------------------------------------------
 
 
@@ -370,6 +445,29 @@ def test_a_reservation_that_the_cpo_cancels_is_told_to_the_same_url(
         "ACCEPTED",
         "CANCELED_RESERVATION",
     )
+
+
+def test_a_cancellation_does_not_overtake_the_result(
+    network: Network, cpo: Member, hub: Member, emsp: Member
+) -> None:
+    """Source: CMD-15"""
+    failures = iter([500, 500])
+
+    def fail(method: str, url: str) -> RawAnswer | None:
+        status = next(failures, None)
+        return RawAnswer(status, {}, b"", emsp.node.settings.freshness) if status else None
+
+    reserve(emsp)
+    cpo.client.faults.append(fail)
+    command_id = cpo.the_command().id
+    take_result(cpo.node, command_id, {"result": "ACCEPTED"})
+    take_result(cpo.node, command_id, {"result": "CANCELED_RESERVATION"})
+
+    network.settle(seconds=10)
+
+    results = [body["result"] for _, _, body in cpo.sent("/sender/commands/")]
+    assert results == ["ACCEPTED"] * 3 + ["CANCELED_RESERVATION"]
+    assert "cancellation" in show(emsp.the_command())
 
 
 def test_a_reservation_is_cancelled_by_the_id_that_its_sender_chose(

@@ -140,6 +140,40 @@ def test_a_result_may_be_faster_than_the_answer() -> None:
     assert unanswered(ended, "did not answer in time", NOW, is_over=True).state == State.COMPLETED
 
 
+def test_a_result_that_came_before_the_command_was_accepted_is_posted_then() -> None:
+    """The answer got lost, the command came again. Source: CMD-05, TRN-20"""
+    unheard = unanswered(command(Direction.RELAYED, response=None), "did not answer", NOW, is_over=True)
+    known = with_(unheard, "ACCEPTED")
+
+    accepted = answered(known, ACCEPTED, NOW, timedelta(0))
+
+    assert accepted.result is not None
+    assert (accepted.state, accepted.result.result) == (State.COMPLETED, "ACCEPTED")
+    assert is_waiting(accepted.result) and accepted.late_result is None
+
+
+def test_an_end_that_nobody_was_told_is_none_when_the_command_comes_again() -> None:
+    """The node died before the answer; then the deadline passed. Source: CMD-05"""
+    ended = expired(command(Direction.RELAYED, response=None), LATER)
+    assert ended is not None
+
+    again = answered(ended, ACCEPTED, LATER, timedelta(0))
+    with_late = answered(with_(ended, "FAILED", LATER), ACCEPTED, LATER, timedelta(0))
+    refused = answered(ended, Response(result="REJECTED"), LATER, timedelta(0))
+
+    assert (again.state, again.result, again.deadline) == (State.PENDING, None, "2026-03-01T12:01:06Z")
+    assert with_late.result is not None and with_late.result.result == "FAILED"
+    assert is_waiting(with_late.result)
+    assert (refused.state, refused.result) == (State.REFUSED, None)
+
+
+def test_an_end_that_was_told_stays_one() -> None:
+    ended = expired(command(Direction.RELAYED), LATER)
+    assert ended is not None
+
+    assert answered(ended, ACCEPTED, LATER, timedelta(0)).result == ended.result
+
+
 def test_a_result_of_a_command_that_was_refused_is_kept_and_not_posted() -> None:
     refused = unanswered(command(Direction.RELAYED, response=None), "did not answer", NOW, is_over=True)
 
