@@ -4,9 +4,10 @@ A token's key includes its type: `?type=` in the query, RFID where there is none
 or PATCH has a type and the query has none, it is the body's.
 
 To authorize is what a CSMS asks for when somebody holds a card to a charge point. It is told what the
-eMSP says, or what the copy of the token says where its whitelist allows it.
+eMSP says, or what the copy of the token says where its whitelist allows it, or what a command with the
+token has said already.
 
-Source: OCPI 2.2.1 mod_tokens; TOK-02, TOK-09, OWN-05
+Source: OCPI 2.2.1 mod_tokens; TOK-02, TOK-09, OWN-05, CMD-11
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from chalicelib.operator_api.ownership import (
 from chalicelib.operator_api.problems import Problem, bad_query, not_offered
 from chalicelib.partners.answers import PartnerRefusal
 from chalicelib.partners.owners import known_owners, owners_key
+from chalicelib.partners.starts import Authorized, authorized_key, find_authorized
 from chalicelib.protocol.message import Party, Reply, Request, Route
 from chalicelib.protocol.pagination import PageQuery, page_reply
 from chalicelib.storage.keys import Ref
@@ -82,13 +84,15 @@ def post_authorize(node: Node, request: Request) -> Reply:
     if not node.settings.plays("CPO"):
         raise not_offered("this node is no CPO: nobody charges at it", [])
     asked = read_references(request)
+    token = _find_copy(node, request)
     question = Question(
         cpo=owner_to_write(node, request),
         uid=id_in_url(request, "token_uid"),
         token_type=_type(request),
-        token=_find_copy(node, request),
+        token=token,
         asked=asked,
         correlation_id=request.correlation_id,
+        authorized=_find_authorized(node, request, token),
     )
     try:
         return Reply(data=authorize(node, question))
@@ -131,6 +135,15 @@ def _find_copy(node: Node, request: Request) -> Stored | None:
         raise
 
 
+def _find_authorized(node: Node, request: Request, token: Stored | None) -> Authorized | None:
+    """The latest command with the token that is meant."""
+    owner = party_in_query(request, "emsp")
+    if token is not None:
+        owner = Party(token.ref.country_code, token.ref.party_id)
+    uid = id_in_url(request, "token_uid")
+    return find_authorized(node.table, uid, _type(request), owner, request.snapshot)
+
+
 def _refs(node: Node, request: Request, received_from: Sequence[Party]) -> list[Ref]:
     named = party_in_query(request, "emsp")
     owners = [named] if named is not None else [*own_parties(node, MODULE), *received_from]
@@ -152,7 +165,8 @@ def _keys_of_change(node: Node, request: Request) -> Sequence[Key]:
 
 
 def _keys_of_authorize(node: Node, request: Request) -> Sequence[Key]:
-    return [owners_key(MODULE), *(ref.key for ref in _refs(node, request, ()))]
+    command = authorized_key(id_in_url(request, "token_uid"), _type(request))
+    return [owners_key(MODULE), command, *(ref.key for ref in _refs(node, request, ()))]
 
 
 ROUTES = (

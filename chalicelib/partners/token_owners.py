@@ -22,7 +22,7 @@ from chalicelib.partners.starts import find_start, start_keys
 from chalicelib.partners.visibility import Viewer
 from chalicelib.protocol.message import Party
 from chalicelib.storage.keys import Ref
-from chalicelib.storage.table import Key
+from chalicelib.storage.table import Item, Key
 
 if TYPE_CHECKING:
     from chalicelib.node import Node
@@ -34,18 +34,29 @@ def emsp_of(cdr_token: Mapping[str, Any]) -> Viewer:
     return Viewer(Party(cdr_token["country_code"], cdr_token["party_id"]), "EMSP")
 
 
-def find_viewer(node: Node, session: Mapping[str, Any]) -> Viewer | None:
+def keys_of_viewer(session: Mapping[str, Any]) -> list[Key]:
+    """What `find_viewer` reads first. session: valid."""
+    token = session["cdr_token"]
+    emsp = emsp_of(token)
+    known = Ref("tokens", *emsp.party, token["uid"], token["type"]).key
+    claim = Key(claim_of(PartnerRole(role="EMSP", **emsp.party._asdict())))
+    return [known, claim, *start_keys(token, session.get("authorization_reference"))]
+
+
+def find_viewer(
+    node: Node, session: Mapping[str, Any], read: Mapping[Key, Item] | None = None
+) -> Viewer | None:
     """Who is shown an own session, None for nobody: one call, more when its eMSP is no partner.
 
-    session: valid; its `cdr_token` and `authorization_reference` count.
+    session: valid; its `cdr_token` and `authorization_reference` count. read: an earlier read of
+    `keys_of_viewer`.
     """
     token, reference = session["cdr_token"], session.get("authorization_reference")
     emsp = emsp_of(token)
     if any(own.role == "EMSP" and own.party.same_as(emsp.party) for own in node.settings.roles):
         return None
-    known = Ref("tokens", *emsp.party, token["uid"], token["type"]).key
-    claim = Key(claim_of(PartnerRole(role="EMSP", **emsp.party._asdict())))
-    items = node.table.get_many([known, claim, *start_keys(token, reference)])
+    known, claim, *_ = keys = keys_of_viewer(session)
+    items = node.table.read(keys, read)
     source, holder = items.get(known, {}).get("src"), items.get(claim, {}).get("partner_id")
     if source and source != holder and (viewer := _viewer(node.directory.get(source), emsp.party)):
         return viewer

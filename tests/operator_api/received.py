@@ -55,9 +55,9 @@ def receive_token(
 ) -> dict[str, Any]:
     """Returns the token as it was stored."""
     ids = {"country_code": party.country_code, "party_id": party.party_id, "uid": uid, "type": token_type}
-    document = {**ids, **token(**fields), "last_updated": MOMENT}
+    document = {**ids, **token(**{"last_updated": MOMENT, **fields})}
     ref = Ref("tokens", *party, uid, token_type)
-    write = Write(JsonText(write_json(document)), MOMENT)
+    write = Write(JsonText(write_json(document)), document["last_updated"])
     door.node.objects.change(ref, lambda _: write, partition=partition_for_received("tokens"), source=source)
     remember_owners(door.node.table, [ref])
     return document

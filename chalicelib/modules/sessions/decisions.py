@@ -1,7 +1,8 @@
 """What may become of a received session: decisions that the store asks for, again if something changed.
 
 What is older than what is stored was overtaken on its way: it is answered like any other and changes
-nothing (LOC-14's house rule, for every module). Sessions are never deleted.
+nothing (LOC-14's house rule, for every module). Only the charging periods of an overtaken PATCH are kept,
+since no other message has them, unless the session is final (SES-08). Sessions are never deleted.
 
 Source: OCPI 2.2.1 mod_sessions, Receiver Interface; SES-04 … SES-08, SES-15
 """
@@ -13,7 +14,12 @@ from typing import Any
 
 from chalicelib.errors import NotFound
 from chalicelib.modules.own_objects import reads_as
-from chalicelib.modules.sessions.rules import is_final, patch_session, refuse_change_of_final
+from chalicelib.modules.sessions.rules import (
+    is_final,
+    patch_session,
+    refuse_change_of_final,
+    with_late_periods,
+)
 from chalicelib.protocol.json_text import JsonText, read_json, write_json
 from chalicelib.protocol.types import sort_key
 from chalicelib.storage.objects import Decide, Stored, Write, is_stale
@@ -40,7 +46,7 @@ def replace_by(document: Document, list_of: ListOf) -> Decide:
 
 
 def patched_by(patch: Document, may_change: Callable[[Stored], bool], list_of: ListOf) -> Decide:
-    """Change the fields that a PATCH names and add its periods (SES-05).
+    """Change the fields that a PATCH names and add its periods (SES-05); of an older one, only its periods.
 
     may_change: tells whether a stored session is any business of the caller's.
     Raises: NotFound when there is no such session.
@@ -49,7 +55,11 @@ def patched_by(patch: Document, may_change: Callable[[Stored], bool], list_of: L
     def decide(current: Stored | None) -> Write | None:
         if current is None or not may_change(current):
             raise NotFound("unknown session")
-        session = patch_session(read_json(str(current.body)), patch)
+        stored = read_json(str(current.body))
+        session = patch_session(stored, patch)
+        if is_stale(current, patch["last_updated"]) and not is_final(stored):
+            late = with_late_periods(stored, patch)
+            return None if late is None else written(late, list_of(late))
         return _unless_final(current, session, list_of)
 
     return decide

@@ -7,12 +7,15 @@ again.
 The operator may leave out ids and times. A session that becomes ACTIVE starts now, and one that becomes
 COMPLETED ends now, unless it says otherwise (SES-12).
 
+A new session that a command has started gets the command's `authorization_reference` where the CSMS gives
+none, and a PUT that leaves it out does not take it away: the eMSP knows the session by it (SES-13).
+
 Source: OCPI 2.2.1 mod_sessions, Push model, Session Object; SES-05, SES-10 … SES-16
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chalicelib.errors import NotFound
@@ -27,9 +30,11 @@ from chalicelib.modules.sessions.rules import (
     refuse_change_of_final,
     tolerated,
     with_cdr_token,
+    with_reference_kept,
 )
 from chalicelib.partners.private_lists import remember_list
-from chalicelib.partners.token_owners import find_viewer
+from chalicelib.partners.starts import begins, find_start
+from chalicelib.partners.token_owners import find_viewer, keys_of_viewer
 from chalicelib.partners.visibility import partition_for_viewer
 from chalicelib.protocol.json_text import read_json
 from chalicelib.protocol.types import format_datetime, validate
@@ -41,6 +46,7 @@ if TYPE_CHECKING:
     from chalicelib.node import Node
     from chalicelib.protocol.message import Party
     from chalicelib.storage.objects import Stored, Write
+    from chalicelib.storage.table import Item, Key
 
 MODULE = "sessions"
 Document = dict[str, Any]
@@ -61,7 +67,7 @@ def put_own_session(node: Node, party: Party, session_id: str, document: Documen
     document: may leave out country_code, party_id, id and last_updated.
     Raises: InvalidParameters naming the field; `status` when the session is COMPLETED and would change.
     """
-    return _change(node, party, session_id, lambda stored: tolerated(document))
+    return _change(node, party, session_id, lambda stored: with_reference_kept(tolerated(document), stored))
 
 
 def patch_own_session(node: Node, party: Party, session_id: str, patch: Document) -> OwnSession:
@@ -84,14 +90,16 @@ def _change(node: Node, party: Party, session_id: str, propose: Propose) -> OwnS
     items = node.table.get_many(node.objects.keys_for_get(ref))
     stored = node.objects.get(ref, items)
     proposed = _complete(stored, propose, ref, node.clock())
-    partition = _list_to_stay_in(stored, proposed, party)
+    partition, reference = _list_to_stay_in(stored, proposed, party), None
     if partition is None:
-        partition = partition_for_viewer(MODULE, party, find_viewer(node, proposed))
+        read = node.table.read(keys_of_viewer(proposed))
+        partition = partition_for_viewer(MODULE, party, find_viewer(node, proposed, read))
+        reference = _reference_of_start(node, proposed, read) if stored is None else None
     result = proposed
 
     def decide(current: Stored | None) -> Write | None:
         nonlocal result
-        result = _complete(current, propose, ref, node.clock())
+        result = _complete(current, propose, ref, node.clock(), reference)
         if current is not None and result == read_json(str(current.body)):
             return None
         return written(result, _list_to_stay_in(current, result, party) or partition)
@@ -103,19 +111,32 @@ def _change(node: Node, party: Party, session_id: str, propose: Propose) -> OwnS
     return OwnSession(result, change.created)
 
 
-def _complete(current: Stored | None, propose: Propose, ref: Ref, now: datetime) -> Document:
+def _complete(
+    current: Stored | None, propose: Propose, ref: Ref, now: datetime, reference: str | None = None
+) -> Document:
     """The session as it shall be, with what was left out.
 
+    reference: the authorization_reference of a session that has none and is new.
     Raises: InvalidParameters when it is none, or when what is stored is final and differs.
     """
     stored: Document | None = read_json(str(current.body)) if current else None
     proposed = with_cdr_token(propose(stored))
+    if stored is None and reference and proposed.get("authorization_reference") is None:
+        proposed["authorization_reference"] = reference
     named = with_ids(proposed, stored, country_code=ref.country_code, party_id=ref.party_id, id=ref.id)
     session = timed(_ended(named, stored, now), stored, now)
     validate(Session, session)
     if stored is not None and is_final(stored) and session != stored:
         raise refuse_change_of_final()
     return session
+
+
+def _reference_of_start(node: Node, session: Document, read: Mapping[Key, Item]) -> str | None:
+    """The authorization_reference of the command that a new session comes of (SES-13)."""
+    start = find_start(node.table, session["cdr_token"], session.get("authorization_reference"), read)
+    if start is None or not begins(start, session["location_id"], session["evse_uid"], node.clock()):
+        return None
+    return start.authorization_reference or None
 
 
 def _started(stored: Document, session: Document, patch: Document, now: datetime) -> Document:

@@ -1,8 +1,10 @@
 """What may become of a session, and what a driver's preferences are answered: pure functions.
 
 **PATCH** adds its charging periods to those that are there (SES-05). That is not idempotent, and messages
-come twice, so a period that is there already, the same instant and all of it equal, is not added again
-(SES-08, TRP-09). Of periods that begin at one instant and differ, both are kept: only a PUT corrects.
+come twice or late, so a period is told by the instant at which it begins (SES-08, TRP-09): one of the same
+instant replaces the stored one, since both would be counted otherwise. A PATCH that was overtaken on its
+way replaces nothing, but its periods are in no other message, so those that are not there yet are added
+where they belong.
 
 **COMPLETED** is final (SES-15). What repeats it is answered like any other, what would change it is refused.
 
@@ -28,8 +30,11 @@ from chalicelib.protocol.patch import merge_patch
 from chalicelib.protocol.types import fold, parse_datetime, sort_key, validate
 
 Document = dict[str, Any]
+Periods = dict[str, tuple[Document, ...]]
+"""Charging periods by the instant at which they begin, as a sort key."""
 
 _IDS = ("country_code", "party_id", "id")
+_TOKEN_KEY = ("country_code", "party_id", "uid", "type")
 _NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?", re.ASCII)
 _CAPABLE = "CHARGING_PREFERENCES_CAPABLE"
 _PROFILES = frozenset({"CHEAP", "FAST", "GREEN", "REGULAR"})
@@ -92,24 +97,57 @@ def merged(stored: Document, patch: Document) -> Document:
 
 
 def with_periods(stored: Sequence[Document], added: object) -> list[Document]:
-    """The periods that are there, and behind them those of a PATCH that are not there yet (SES-08).
+    """The periods that are there, those of a PATCH in their place, and the new ones behind them (SES-08).
 
     Raises: InvalidParameters for what is no list of periods.
     """
+    periods = _by_instant(stored)
+    for instant, (period,) in _judged(added).items():
+        there = periods.get(instant, ())
+        if _comparable(period) not in [_comparable(each) for each in there]:
+            periods[instant] = (period,)
+    return _listed(periods)
+
+
+def with_late_periods(stored: Document, patch: Document) -> Document | None:
+    """The session with the periods of a PATCH that was overtaken, None when none is new (SES-08).
+
+    patch: valid.
+    """
+    there = _by_instant(stored.get("charging_periods") or [])
+    late = _judged(patch.get("charging_periods") or [])
+    if late.keys() <= there.keys():
+        return None
+    return {**stored, "charging_periods": _listed(dict(sorted({**late, **there}.items())))}
+
+
+def _judged(added: object) -> Periods:
+    """The periods of a PATCH, each as the only one of its instant: of several it is the last."""
     if not isinstance(added, list):
         raise InvalidParameters("expected a list", field="charging_periods")
-    periods = list(stored)
-    known = [_comparable(period) for period in periods]
     for number, period in enumerate(added):
         validate(ChargingPeriod, period, at=f"charging_periods.{number}")
-        if _comparable(period) not in known:
-            periods.append(period)
-            known.append(_comparable(period))
-    return periods
+    return {_instant(period): (period,) for period in added}
+
+
+def _by_instant(periods: Iterable[Document]) -> Periods:
+    """What is stored, where a PUT may have had several of one instant."""
+    found: Periods = {}
+    for period in periods:
+        found[_instant(period)] = (*found.get(_instant(period), ()), period)
+    return found
+
+
+def _listed(periods: Periods) -> list[Document]:
+    return [period for of_instant in periods.values() for period in of_instant]
+
+
+def _instant(period: Document) -> str:
+    return sort_key(period["start_date_time"])
 
 
 def _comparable(period: Document) -> Document:
-    return {**period, "start_date_time": sort_key(period["start_date_time"])}
+    return {**period, "start_date_time": _instant(period)}
 
 
 def is_final(session: Mapping[str, Any]) -> bool:
@@ -131,10 +169,23 @@ def with_cdr_token(session: Document) -> Document:
     return {**session, "cdr_token": kept}
 
 
+def with_reference_kept(session: Document, stored: Document | None) -> Document:
+    """A session of an operator's PUT, not judged yet, with the stored reference where it gives none (SES-13).
+
+    A session of another token has its own.
+    """
+    if stored is None or session.get("authorization_reference") is not None:
+        return session
+    kept, token = stored.get("authorization_reference"), session.get("cdr_token")
+    if kept is None or not isinstance(token, dict):
+        return session
+    is_same = all(token.get(name) == stored["cdr_token"][name] for name in _TOKEN_KEY)
+    return {**session, "authorization_reference": kept} if is_same else session
+
+
 def has_same_token(session: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Tell whether two versions of a session are of one token, so that the same partner hears of it."""
-    names = ("country_code", "party_id", "uid", "type")
-    return all(fold(session["cdr_token"][name]) == fold(other["cdr_token"][name]) for name in names)
+    return all(fold(session["cdr_token"][name]) == fold(other["cdr_token"][name]) for name in _TOKEN_KEY)
 
 
 # -- preferences -------------------------------------------------------------------------------------

@@ -5,17 +5,20 @@ eMSP decides at once. Another known token is asked about where it came from,
 addressed to its eMSP. An unknown one is asked about at the hub, which finds its eMSP (open routing:
 nobody is addressed, RTE-22), and then at one directly connected eMSP after the other until one knows it.
 
+Nobody is asked about a token that an eMSP has just had charged by command: it is authorized (CMD-11).
+# Spec: unless its eMSP has taken the token back since; then it is BLOCKED, still without asking.
+
 A driver waits, and API Gateway waits 29 s: no question is begun when `TOTAL` has passed, and whoever is
 OFFLINE comes last.
 
-Source: OCPI 2.2.1 mod_tokens, Real-time authorization and WhitelistType; TOK-09, TOK-10, RTE-22
+Source: OCPI 2.2.1 mod_tokens, Real-time authorization and WhitelistType; TOK-09, TOK-10, CMD-11, RTE-22
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.errors import InvalidParameters, UnknownToken
@@ -24,9 +27,10 @@ from chalicelib.modules.tokens.objects import AuthorizationInfo
 from chalicelib.modules.tokens.retrieval import MODULE
 from chalicelib.modules.tokens.rules import Ask, allowed_by, whether_to_ask
 from chalicelib.partners.answers import PartnerFault, PartnerRefusal
+from chalicelib.partners.starts import Authorized, is_authorized
 from chalicelib.protocol.json_text import read_json
 from chalicelib.protocol.message import Party, Routing
-from chalicelib.protocol.types import validate
+from chalicelib.protocol.types import sort_key, validate
 
 if TYPE_CHECKING:
     from chalicelib.node import Node
@@ -45,7 +49,11 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True)
 class Question:
-    """Who wants to know what. token: the copy, None when there is none. asked: LocationReferences."""
+    """Who wants to know what.
+
+    token: the copy, None when there is none. asked: LocationReferences. authorized: the latest command with
+    this token.
+    """
 
     cpo: Party
     uid: str
@@ -53,6 +61,7 @@ class Question:
     token: Stored | None
     asked: Document | None
     correlation_id: str
+    authorized: Authorized | None = None
 
 
 def authorize(node: Node, question: Question) -> Document:
@@ -62,10 +71,12 @@ def authorize(node: Node, question: Question) -> Document:
     nobody who could know says anything.
     """
     token = question.token
+    if token is not None and not token.source:
+        return decide(node, token, question.asked, question.cpo)
+    if question.authorized is not None and _is_authorized(question, question.authorized, node.clock()):
+        return _told_by_command(question, question.authorized)
     if token is None:
         return _ask_all(node, question)
-    if not token.source:
-        return decide(node, token, question.asked, question.cpo)
     document: Document = read_json(str(token.body))
     ask = whether_to_ask(document["whitelist"])
     if ask is Ask.NEVER:
@@ -76,6 +87,28 @@ def authorize(node: Node, question: Question) -> Document:
         if ask is Ask.FIRST and _is_silence(error):
             return _told_by_copy(document, question.asked)
         raise
+
+
+def _is_authorized(question: Question, authorized: Authorized, now: datetime) -> bool:
+    """Whether the command counts at every place that is asked about (CMD-11)."""
+    asked = question.asked or {}
+    location_id, evse_uids = asked.get("location_id", ""), asked.get("evse_uids") or [None]
+    kind = question.token_type
+    return all(is_authorized(authorized.start, kind, location_id, uid, now) for uid in evse_uids)
+
+
+def _told_by_command(question: Question, authorized: Authorized) -> Document:
+    token, start = question.token, authorized.start
+    if token is not None and token.last_updated > sort_key(start.at):
+        document: Document = read_json(str(token.body))
+        if not document["valid"]:
+            return _told_by_copy(document, question.asked)
+    info: Document = {"allowed": "ALLOWED", "token": token.body if token is not None else authorized.token}
+    if question.asked:
+        info["location"] = question.asked
+    if start.authorization_reference:
+        info["authorization_reference"] = start.authorization_reference
+    return info
 
 
 def _source(node: Node, token: Stored) -> Partner:

@@ -3,8 +3,10 @@
 The built-in decision knows the token and nothing else: valid is ALLOWED, everywhere and at any hour
 (TOK-17), not valid is BLOCKED. An operator that knows more, such as credit or contracts for some places,
 has its own say through the webhook `authorize`: what it answers counts. A driver stands at a charge
-point meanwhile, so it has a deadline, and where it is silent or answers what nobody can read, the
-built-in decision holds.
+point meanwhile, so it has a deadline, and where it is silent the built-in decision holds.
+
+# Spec: an answer that cannot be read is no silence: somebody meant something by it, so it never allows. A
+refusal in it that can be read counts, whatever is wrong beside it; everything else is NOT_ALLOWED.
 
 An authorization gets a reference of its own, which comes back in the session and the CDR.
 
@@ -15,12 +17,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.errors import InvalidParameters, NotEnoughInformation
+from chalicelib.errors import InvalidParameters
 from chalicelib.log import log
 from chalicelib.modules.tokens.objects import Decision
-from chalicelib.modules.tokens.rules import allowed_by, permitted
+from chalicelib.modules.tokens.rules import allowed_by, depends_on_where, permitted, refusal_in
 from chalicelib.partners.webhooks import AUTHORIZE, ask
 from chalicelib.protocol.json_text import read_json
+from chalicelib.protocol.message import ABSENT
 from chalicelib.protocol.types import validate
 
 if TYPE_CHECKING:
@@ -44,7 +47,7 @@ def decide(node: Node, token: Stored, asked: Document | None, cpo: Party) -> Doc
     document: Document = read_json(str(token.body))
     decision = _ask_operator(node, document, asked, cpo) or Decision(allowed=allowed_by(document))
     if decision.error == _TOO_LITTLE:
-        raise NotEnoughInformation("whether this token may be used depends on where: send LocationReferences")
+        raise depends_on_where()
     allowed, location = permitted(asked, decision)
     info: Document = {"allowed": allowed, "token": token.body}
     if location is not None:
@@ -57,19 +60,19 @@ def decide(node: Node, token: Stored, asked: Document | None, cpo: Party) -> Doc
 
 
 def _ask_operator(node: Node, token: Document, asked: Document | None, cpo: Party) -> Decision | None:
-    """What the operator's own system decides; None when it does not."""
+    """What the operator's own system decides; None when it is silent."""
     question: Document = {"token": token, "country_code": cpo.country_code, "party_id": cpo.party_id}
     if asked is not None:
         question["location"] = asked
     answer = ask(node, AUTHORIZE, node.new_id(), question, total_s=WEBHOOK_S)
-    if answer is None:
+    if answer is ABSENT:
         return None
     try:
         decision = validate(Decision, answer)
     except InvalidParameters as error:
         log.warning("the authorize webhook answered something else than a decision", field=error.field)
-        return None
+        return refusal_in(answer)
     if decision.allowed is None and decision.error != _TOO_LITTLE:
         log.warning("the authorize webhook answered no decision")
-        return None
+        return refusal_in(answer)
     return decision

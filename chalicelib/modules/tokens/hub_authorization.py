@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 from chalicelib.errors import ConnectionProblem
 from chalicelib.modules.tokens.retrieval import MODULE
 from chalicelib.partners.answers import PartnerError
-from chalicelib.partners.relaying import relayed_error
+from chalicelib.partners.relaying import relayed_answer, relayed_error
 from chalicelib.protocol.headers import write_routing
-from chalicelib.protocol.message import ABSENT, Party, Reply, Request, Routing
+from chalicelib.protocol.message import Party, Reply, Request, Routing
 
 if TYPE_CHECKING:
     from chalicelib.node import Node
@@ -57,8 +57,7 @@ def forward(node: Node, request: Request, token: Stored, asked: dict[str, Any] |
     except PartnerError as error:
         reply = relayed_error(error)
     else:
-        data = ABSENT if answer.data is None else answer.data
-        reply = Reply(data, answer.http_status, answer.status_code, answer.status_message)
+        reply = relayed_answer(answer)
     if request.routing.receiver is not None:
         return reply
     # Who was not addressed answers in the owner's name, so that the CPO learns whose the token is (RTE-23).

@@ -11,9 +11,10 @@ is BLOCKED.
 
 *Where* (TOK-16). The answer repeats the location only when it was asked and charging is allowed, with
 none but the EVSEs that were asked and are permitted. If none is left, the driver may not charge there:
-an empty list would mean the whole location.
+an empty list would mean the whole location. Where charging is allowed at one place only and none was
+asked, there is nothing to answer but that this is too little to know (TOK-15).
 
-Source: OCPI 2.2.1 mod_tokens, WhitelistType, POST Method; TOK-03, TOK-09, TOK-10, TOK-16
+Source: OCPI 2.2.1 mod_tokens, WhitelistType, POST Method; TOK-03, TOK-09, TOK-10, TOK-15, TOK-16
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from collections.abc import Mapping
 from enum import Enum, auto
 from typing import Any
 
-from chalicelib.errors import InvalidParameters
+from chalicelib.errors import InvalidParameters, NotEnoughInformation
 from chalicelib.modules.tokens.objects import RFID, Decision, LocationReferences, Token, TokenKey
 from chalicelib.protocol.patch import merge_patch
 from chalicelib.protocol.types import fold, sort_key, validate
@@ -100,13 +101,16 @@ def permitted(asked: Document | None, decision: Decision) -> tuple[str, Document
     """What is answered where a decision meets what was asked: the AllowedType, and the location.
 
     asked: the LocationReferences of the request. decision: has `allowed`.
-    Source: OCPI 2.2.1 mod_tokens_authorizationinfo_object; TOK-16
+    Raises: NotEnoughInformation when charging is allowed at some place, and none was asked.
+    Source: OCPI 2.2.1 mod_tokens_authorizationinfo_object; TOK-15, TOK-16
     """
     allowed = str(decision.allowed)
-    if asked is None or allowed != "ALLOWED":
+    if allowed != "ALLOWED":
         return allowed, None
     if decision.location is None:
         return allowed, asked
+    if asked is None:
+        raise depends_on_where()
     if fold(decision.location.location_id) != fold(asked["location_id"]):
         return "NOT_ALLOWED", None
     uids = _evses(asked.get("evse_uids"), decision.location)
@@ -115,6 +119,21 @@ def permitted(asked: Document | None, decision: Decision) -> tuple[str, Document
     if not uids:
         return "NOT_ALLOWED", None
     return allowed, {"location_id": asked["location_id"], "evse_uids": uids}
+
+
+def depends_on_where() -> NotEnoughInformation:
+    """The error for a question without a location that needs one (TOK-15)."""
+    return NotEnoughInformation("whether this token may be used depends on where: send LocationReferences")
+
+
+def refusal_in(answer: object) -> Decision:
+    """What counts of an operator's answer that is no decision: its refusal, else NOT_ALLOWED."""
+    said = answer.get("allowed") if isinstance(answer, dict) else None
+    try:
+        decision = validate(Decision, {"allowed": said})
+    except InvalidParameters:
+        decision = Decision()
+    return Decision(allowed="NOT_ALLOWED") if decision.allowed in (None, "ALLOWED") else decision
 
 
 def _evses(asked: list[str] | None, granted: LocationReferences) -> list[str] | None:

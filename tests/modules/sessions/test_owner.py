@@ -11,6 +11,7 @@ from chalicelib.errors import InvalidParameters, NotFound
 from chalicelib.modules.sessions.owner import patch_own_session, put_own_session
 from chalicelib.node import Node
 from chalicelib.partners.private_lists import remembered_lists
+from chalicelib.partners.starts import start_items, started
 from chalicelib.storage.keys import Ref
 from tests.modules.builders import T0, T1, T2, without
 from tests.modules.conftest import NodeOf, PartnerOf
@@ -209,3 +210,52 @@ def test_every_list_is_remembered(node: Node, partner_of: PartnerOf) -> None:
         f"sessions#PT*ABC#{EMSP.key()}#EMSP",
         "sessions#PT*ABC#nobody",
     ]
+
+
+# -- by command
+
+
+def command(node: Node, reference: str | None = "ref-1", evse_uid: str | None = "E1") -> None:
+    """A START_SESSION with the session's token, now."""
+    start = started("emsp", "command-1", node.clock(), "L1", evse_uid)
+    for item in start_items(token(), reference, start, node.clock()):
+        node.table.put(item)
+
+
+def test_a_session_that_a_command_started_gets_its_reference(node: Node) -> None:
+    """Source: SES-13"""
+    command(node)
+
+    assert put(node)["authorization_reference"] == "ref-1"
+    again = put(node, kwh=3)
+    assert (again["kwh"], again["authorization_reference"]) == (3, "ref-1")
+    assert patch(node, kwh=4)["authorization_reference"] == "ref-1"
+    assert "authorization_reference" not in patch(node, authorization_reference=None)
+
+
+def test_a_reference_that_the_csms_gives_counts(node: Node) -> None:
+    """Source: SES-13"""
+    command(node)
+
+    assert put(node, authorization_reference="mine")["authorization_reference"] == "mine"
+    assert put(node, authorization_reference="newer")["authorization_reference"] == "newer"
+    other = put(node, cdr_token=cdr_token(uid="OTHER"))
+    assert "authorization_reference" not in other
+
+
+def test_a_session_elsewhere_or_of_another_time_is_none_of_the_command_s(node: Node) -> None:
+    """Source: SES-13"""
+    put(node, "BEFORE")
+    command(node)
+
+    assert "authorization_reference" not in put(node, "BEFORE", kwh=1)
+    assert "authorization_reference" not in put(node, "S2", evse_uid="E2")
+    assert "authorization_reference" not in put(node, "S3", cdr_token=cdr_token(uid="OTHER"))
+    node.clock.forward(seconds=16 * 60)  # type: ignore[attr-defined]
+    assert "authorization_reference" not in put(node, "S4")
+
+
+def test_a_command_without_a_reference_leaves_none(node: Node) -> None:
+    command(node, reference=None)
+
+    assert "authorization_reference" not in put(node)

@@ -109,6 +109,41 @@ def test_what_is_older_is_answered_and_ignored(cpo: Door) -> None:
     assert cpo.call("GET", *ID).data == session(last_updated=T2)
 
 
+def test_the_periods_of_a_patch_that_was_overtaken_are_kept_and_nothing_else_of_it(cpo: Door) -> None:
+    """Source: SES-05, SES-08"""
+    cpo.call("PUT", *ID, document=session(charging_periods=[period(T0)]))
+    newer = {"kwh": 4, "charging_periods": [period(T2)], "last_updated": T2}
+    older = {"kwh": 2, "meter_id": "M", "charging_periods": [period(T1)], "last_updated": T1}
+
+    for patch in (newer, older, older):
+        assert cpo.call("PATCH", *ID, document=patch).codes == (200, 1000)
+
+    periods = [period(T0), period(T1), period(T2)]
+    assert cpo.call("GET", *ID).data == session(kwh=4, charging_periods=periods, last_updated=T2)
+
+
+def test_a_period_of_one_instant_is_corrected_by_a_newer_patch_alone(cpo: Door) -> None:
+    """Source: SES-08"""
+    cpo.call("PUT", *ID, document=session(charging_periods=[period(T0, Decimal("1.5"))]))
+
+    for moment, volume in ((T2, Decimal("2.5")), (T1, Decimal("9.5"))):
+        patch = {"charging_periods": [period(T0, volume)], "last_updated": moment}
+        assert cpo.call("PATCH", *ID, document=patch).codes == (200, 1000)
+
+    assert cpo.call("GET", *ID).data["charging_periods"] == [period(T0, Decimal("2.5"))]
+
+
+def test_a_late_period_of_a_completed_session_is_answered_and_not_added(cpo: Door) -> None:
+    """Source: SES-15"""
+    done = session(status="COMPLETED", charging_periods=[period(T0)], last_updated=T2)
+    cpo.call("PUT", *ID, document=done)
+
+    late = {"charging_periods": [period(T1)], "last_updated": T1}
+
+    assert cpo.call("PATCH", *ID, document=late).codes == (200, 1000)
+    assert cpo.call("GET", *ID).data == done
+
+
 def test_kwh_may_go_down(cpo: Door) -> None:
     """Source: TRP-36"""
     cpo.call("PUT", *ID, document=session(kwh=9))

@@ -16,11 +16,12 @@ from chalicelib.modules.sessions.rules import (
     is_final,
     patch_session,
     tolerated,
+    with_late_periods,
     with_periods,
 )
 from chalicelib.protocol.patch import check_time
 from chalicelib.protocol.types import validate
-from tests.modules.builders import T0, T1, T2, evse, tariff
+from tests.modules.builders import T0, T1, T2, T3, evse, tariff
 from tests.modules.sessions.builders import cdr_token, period, session
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
@@ -106,14 +107,68 @@ def test_a_period_is_the_same_however_its_instant_and_its_numbers_are_written() 
     assert with_periods(stored, [period("2026-11-24T08:00:00.000Z", Decimal("1.5"))]) == stored
 
 
-@pytest.mark.parametrize("other", [period(T0, Decimal("1.6")), period(T0, tariff_id="T2"), period(T1)])
-def test_a_period_that_differs_in_anything_is_another(other: dict[str, Any]) -> None:
+@pytest.mark.parametrize("other", [period(T0, Decimal("1.6")), period(T0, tariff_id="T2")])
+def test_a_period_of_the_same_instant_takes_the_place_of_the_stored_one(other: dict[str, Any]) -> None:
     """Source: SES-08"""
-    assert with_periods([period(T0, tariff_id="T1")], [other]) == [period(T0, tariff_id="T1"), other]
+    stored = [period(T0, tariff_id="T1"), period(T1)]
+
+    assert with_periods(stored, [other, period(T2)]) == [other, period(T1), period(T2)]
 
 
-def test_one_patch_with_a_period_twice_adds_it_once() -> None:
+def test_one_patch_with_an_instant_twice_adds_its_last_period() -> None:
+    """Source: SES-08"""
     assert with_periods([], [period(T0), period(T0)]) == [period(T0)]
+    assert with_periods([], [period(T0), period(T0, tariff_id="T1")]) == [period(T0, tariff_id="T1")]
+
+
+def test_periods_of_one_instant_in_a_put_are_left_alone_by_a_patch_of_another() -> None:
+    """Source: SES-04"""
+    stored = [period(T0), period(T0, tariff_id="T1")]
+
+    assert with_periods(stored, [period(T1)]) == [*stored, period(T1)]
+    assert with_periods(stored, [period(T0)]) == stored
+
+
+class Watched:
+    """A field of a period that knows how often it was compared."""
+
+    compared = 0
+
+    def __eq__(self, other: object) -> bool:
+        Watched.compared += 1
+        return True
+
+
+def test_a_period_is_compared_with_those_of_its_instant_alone() -> None:
+    """A long session has thousands of them."""
+    minutes = [f"2026-11-24T{minute // 60:02}:{minute % 60:02}:00Z" for minute in range(400)]
+    stored, added = (
+        [{"x": Watched(), **period(minute)} for minute in some] for some in (minutes[:250], minutes[200:])
+    )
+
+    periods = with_periods(stored, added)
+
+    assert [each["start_date_time"] for each in periods] == minutes
+    assert Watched.compared <= len(minutes)
+
+
+def test_a_patch_that_was_overtaken_adds_what_is_not_there_in_the_order_of_time() -> None:
+    """Source: SES-08"""
+    stored = session(kwh=9, charging_periods=[period(T0, tariff_id="T1"), period(T2)], last_updated=T3)
+    late = {"kwh": 1, "charging_periods": [period(T1), period(T0)], "last_updated": T1}
+
+    added = with_late_periods(stored, late)
+
+    periods = [period(T0, tariff_id="T1"), period(T1), period(T2)]
+    assert added == {**stored, "charging_periods": periods}
+
+
+@pytest.mark.parametrize("periods", [None, [], [period(T0, tariff_id="T1")]])
+def test_a_patch_that_was_overtaken_and_has_no_new_period_changes_nothing(periods: Any) -> None:
+    """Source: LOC-14's house rule"""
+    stored = session(charging_periods=[period(T0)], last_updated=T3)
+
+    assert with_late_periods(stored, {"kwh": 9, "charging_periods": periods, "last_updated": T1}) is None
 
 
 @pytest.mark.parametrize(

@@ -153,6 +153,14 @@ def test_a_success_without_data_is_handed_on_as_it_is(hub: World) -> None:
     assert (hub.authorize().codes, hub.authorize().has_data) == ((200, 1000), False)
 
 
+def test_a_success_of_another_http_status_is_handed_on_as_200(hub: World) -> None:
+    """As everything that a hub relays. Source: RTE-28"""
+    hub.push()
+    hub.partners.says["emsp"] = answer(allowed(), 202)
+
+    assert (hub.authorize().codes, hub.authorize().data) == ((200, 1000), allowed())
+
+
 @pytest.mark.parametrize("change", [{"connection": "OFFLINE"}, {"status": "UNREGISTERED"}])
 def test_an_emsp_that_is_away_is_not_asked(hub: World, change: dict[str, str]) -> None:
     """Source: RTE-29"""

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.errors import InvalidParameters
+from chalicelib.errors import InvalidParameters, NotEnoughInformation
 from chalicelib.modules.tokens.objects import Decision
 from chalicelib.modules.tokens.rules import (
     Ask,
@@ -52,7 +52,6 @@ def test_a_token_alone_is_allowed_when_it_is_valid() -> None:
     ("asked", "granted", "answered"),
     [
         (None, None, ("ALLOWED", None)),
-        (None, WHOLE, ("ALLOWED", None)),
         (ASKED, None, ("ALLOWED", ASKED)),
         (ASKED, WHOLE, ("ALLOWED", ASKED)),
         (ASKED, {"location_id": "l1", "evse_uids": ["e2", "E9"]}, ("ALLOWED", WHOLE | {"evse_uids": ["E2"]})),
@@ -67,6 +66,13 @@ def test_a_token_alone_is_allowed_when_it_is_valid() -> None:
 def test_only_what_was_asked_and_is_permitted_is_answered(asked: Any, granted: Any, answered: Any) -> None:
     """Source: TOK-16"""
     assert permitted(asked, decision(location=granted)) == answered
+
+
+def test_what_is_allowed_at_one_place_cannot_be_answered_without_one() -> None:
+    """Source: TOK-15"""
+    with pytest.raises(NotEnoughInformation):
+        permitted(None, decision(location=WHOLE))
+    assert permitted(None, decision(allowed="BLOCKED", location=WHOLE)) == ("BLOCKED", None)
 
 
 def test_no_location_is_answered_where_charging_is_not_allowed() -> None:

@@ -10,6 +10,7 @@ from chalicelib.modules.tokens import emsp_authorization, receiver
 from chalicelib.modules.tokens.owner import OwnKey, put_own_token
 from chalicelib.modules.tokens.sender import INTERFACE
 from chalicelib.node import Node
+from chalicelib.protocol.message import ABSENT
 from tests.modules.builders import T0, T1, T2, Document, token, without
 from tests.modules.conftest import NodeOf, PartnerOf
 from tests.modules.door import CPO, EMSP, Answer, Door
@@ -29,7 +30,7 @@ class Operator:
     """The operator's decision: answers what a test says, and keeps what it was asked."""
 
     def __init__(self) -> None:
-        self.says: Any = None
+        self.says: Any = ABSENT
         self.asked: list[tuple[str, Any, float]] = []
 
     def ask(self, node: Node, event: str, message_id: str, data: Any, *, total_s: float) -> Any:
@@ -271,6 +272,28 @@ def test_too_little_information_is_told(emsp: Door, operator: Operator) -> None:
     assert (answer.codes, answer.has_data) == ((200, 2002), False)
 
 
+@pytest.mark.parametrize(("valid", "answered"), [(True, "ALLOWED"), (False, "BLOCKED")])
+def test_while_the_operator_is_silent_the_token_decides(emsp: Door, valid: bool, answered: str) -> None:
+    """Source: TOK-13, TOK-17"""
+    put(emsp.node, valid=valid)
+
+    assert authorize(emsp).data["allowed"] == answered
+
+
+@pytest.mark.parametrize("allowed", ["BLOCKED", "EXPIRED", "NO_CREDIT", "NOT_ALLOWED"])
+@pytest.mark.parametrize(
+    "wrong", [{"location": "L1"}, {"authorization_reference": "x" * 37}, {"info": "no"}, {"error": 5}]
+)
+def test_a_refusal_counts_whatever_is_wrong_beside_it(
+    emsp: Door, operator: Operator, allowed: str, wrong: Document
+) -> None:
+    """Source: TOK-13"""
+    put(emsp.node)
+    operator.says = {"allowed": allowed, **wrong}
+
+    assert without(authorize(emsp, document=WHERE).data, "token") == {"allowed": allowed}
+
+
 @pytest.mark.parametrize(
     "said",
     [
@@ -279,21 +302,31 @@ def test_too_little_information_is_told(emsp: Door, operator: Operator) -> None:
         {"allowed": "PERHAPS"},
         {"allowed": "allowed"},
         {"allowed": True},
-        {"allowed": "BLOCKED", "location": "L1"},
-        {"allowed": "BLOCKED", "authorization_reference": "x" * 37},
+        {"allowed": {}},
+        {"allowed": "ALLOWED", "location": "L1"},
+        {"allowed": "ALLOWED", "authorization_reference": "x" * 37},
         {"error": "SOMETHING"},
         [],
         "ALLOWED",
         1,
     ],
 )
-def test_without_a_decision_that_can_be_read_the_token_decides(
-    emsp: Door, operator: Operator, said: Any
-) -> None:
+def test_an_answer_that_cannot_be_read_never_allows(emsp: Door, operator: Operator, said: Any) -> None:
     put(emsp.node)
     operator.says = said
 
-    assert authorize(emsp).data["allowed"] == "ALLOWED"
+    assert without(authorize(emsp).data, "token") == {"allowed": "NOT_ALLOWED"}
+
+
+def test_a_decision_for_one_place_is_too_little_where_none_was_asked(emsp: Door, operator: Operator) -> None:
+    """Source: TOK-15"""
+    put(emsp.node)
+    operator.says = {"allowed": "ALLOWED", "location": {"location_id": "L1"}}
+
+    answer = authorize(emsp)
+
+    assert (answer.codes, answer.has_data) == ((200, 2002), False)
+    assert authorize(emsp, document=WHERE).data["allowed"] == "ALLOWED"
 
 
 # -- what it costs -----------------------------------------------------------------------------------
