@@ -3,6 +3,8 @@
 PORT ?= 8000
 SITES ?= 60
 STAGE ?= dev
+# Simulated seconds per second at the sandbox's charge points; 0 is no simulated CSMS.
+CSMS_SPEED ?= 10
 PYTEST_ARGS ?= -n 2 --dist loadfile
 
 VENV := .venv
@@ -24,7 +26,7 @@ venv: $(STAMP) ## make the virtual environment in .venv
 
 # No shell stands between make and the sandbox: Ctrl-C and SIGTERM reach it as they are.
 run: $(STAMP) ## serve a CPO, a hub and an eMSP on PORT, PORT+1 and PORT+2 until Ctrl-C
-	@$(PYTHON) -m infra.local.run --port $(PORT) --sites $(SITES)
+	@$(PYTHON) -m infra.local.run --port $(PORT) --sites $(SITES) --csms-speed $(CSMS_SPEED)
 
 test: $(STAMP) ## run every test
 	$(PYTHON) -m pytest $(PYTEST_ARGS)

@@ -55,7 +55,7 @@ class Csms:
             return bool(found)
 
         self._trial.eventually(f"the CPO's CSMS finds {name} of {told} among the pending commands", look)
-        self._seen.update(str(command["id"]) for command in found)
+        self._seen.add(str(found[0]["id"]))
         return found[0]
 
     def pending(self, name: str, **request: object) -> list[Document]:

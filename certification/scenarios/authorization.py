@@ -100,13 +100,13 @@ def _check_emsp_is_asked(trial: Trial, token_type: str, asked: Document) -> None
         info = emsp.decide(token, "ALLOWED", f"CERT-{secrets.token_hex(8)}", asked)
         before = len(emsp.asked_about(token))
         answer = hold_up(trial, token["uid"], token_type, asked)
-        document = told(trial, answer)
         questions = emsp.asked_about(token)[before:]
         trial.expect(
             len(questions) == 1,
             f"the eMSP of the token is asked in real time, once for each authorization, not {len(questions)}",
         )
         _check_question(trial, questions[0], token_type, asked, trial.cpo.party, emsp.party)
+        document = told(trial, answer)
         trial.expect(
             document.get("authorization_reference") == info["authorization_reference"],
             f"the CPO is told the authorization_reference {info['authorization_reference']} that the eMSP "
@@ -195,6 +195,7 @@ def _authorize_non_existent(trial: Trial, token_type: str, other_type: str) -> N
     if trial.has_probe("the hub's HTTP 404 and 2004"):
         cpo, emsp = _ProbeCpo(trial), ProbeEmsp(trial)
         pushed = emsp.push_token(other_type)
+        emsp.decide(pushed, "ALLOWED")
         unheard_of = (
             (uid, "what no eMSP has"),
             (pushed["uid"], f"a uid that is known as {other_type} only"),

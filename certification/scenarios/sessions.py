@@ -116,7 +116,7 @@ def scenario_6_4_get_all_sessions(trial: Trial) -> None:
         _check_hub_holds(trial)
         return
     csms, reader = Csms(trial), _Reader(trial)
-    start = now()
+    start = now(timedelta(hours=-1))
     own_ids = [reader.record(csms) for _ in range(5)]
     _record(trial, csms, take_token(trial, "RFID"))
     expected = reader.visible()

@@ -35,11 +35,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         state_dir=options.state_dir,
         seed_sites=options.sites,
         persist=True,
+        csms_speed=options.csms_speed,
         report=_say,
     )
     try:
         sandbox.start()
-        _say(_picture(sandbox))
+        _say(_picture(sandbox, options.csms_speed))
         _say("READY")
         _watch(sandbox)
     except _Stop:
@@ -60,7 +61,7 @@ def _watch(sandbox: Sandbox) -> NoReturn:
     raise ChildFailed("\n".join(f"{child.name} ended\n{child.end_of_log()}" for child in dead))
 
 
-def _picture(sandbox: Sandbox) -> str:
+def _picture(sandbox: Sandbox, csms_speed: float) -> str:
     lines = [""]
     for player in PLAYERS:
         node = sandbox.describe()[player.name]
@@ -77,9 +78,20 @@ def _picture(sandbox: Sandbox) -> str:
         f'    -d \'{{"currency": "EUR", "elements": {PRICES}}}\'',
         f"  {_curl(sandbox, EMSP, 'tariffs')}",
         "",
+        *_life(sandbox, csms_speed),
         f"Data, keys and logs are in {_short(sandbox.state_dir)}; Ctrl-C stops everything.",
     ]
     return "\n".join(lines)
+
+
+def _life(sandbox: Sandbox, csms_speed: float) -> list[str]:
+    if not csms_speed:
+        return []
+    return [
+        f"A simulated CSMS charges cars, {csms_speed:g} times as fast as in life; see it at the eMSP:",
+        f"  {_curl(sandbox, EMSP, 'sessions')}",
+        "",
+    ]
 
 
 def _curl(sandbox: Sandbox, player: Player, path: str) -> str:
@@ -96,6 +108,9 @@ def _read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=8000, help="of the CPO; the hub and the eMSP are next")
     parser.add_argument("--sites", type=int, default=60, help="how many sites the CPO has")
     parser.add_argument("--state-dir", type=Path, default=PROJECT / ".local")
+    parser.add_argument(
+        "--csms-speed", type=float, default=10, help="simulated seconds per second of charging; 0: none"
+    )
     return parser.parse_args(arguments)
 
 

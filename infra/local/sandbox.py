@@ -8,8 +8,8 @@
 which takes free ports, keeps nothing and needs no folder. Whatever way it ends, nothing that it
 started is left running (`children.py`).
 
-Order matters when it stops: first the nodes, all at once, which finish what they have in hand; then
-the emulator, which saves what they left.
+Order matters when it stops: first the simulated CSMS, if there is one, then the nodes, all at once, which
+finish what they have in hand; then the emulator, which saves what they left.
 """
 
 from __future__ import annotations
@@ -77,6 +77,7 @@ class Sandbox:
     seed_sites: how many sites the CPO has; persist: whether the data outlives the sandbox.
     environment: variables for single nodes, such as {"hub": {"OCPI_FRESHNESS_SECONDS": "2"}}.
     connected: whether the CPO and the eMSP are registered at the hub.
+    csms_speed: simulated seconds per second of the CSMS that runs the seeded sites; 0 is no CSMS.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class Sandbox:
         environment: Mapping[str, Mapping[str, str]] | None = None,
         connected: bool = True,
         app: str = "app:app",
+        csms_speed: float = 0.0,
         report: Callable[[str], None] = lambda line: None,
     ) -> None:
         self._port = port
@@ -98,6 +100,8 @@ class Sandbox:
         self._environment = dict(environment or {})
         self._connected = connected
         self._app = app
+        self._csms_speed = csms_speed
+        self._csms: Child | None = None
         self._report = report
         self._lock: IO[str] | None = None
         self.emulator = Emulator(self.state_dir, persist=persist)
@@ -135,6 +139,8 @@ class Sandbox:
         if self._lock is None:
             return
         (self.state_dir / "sandbox.json").unlink(missing_ok=True)
+        if self._csms is not None:
+            self._csms.stop()
         if self._nodes:
             with ThreadPoolExecutor(len(self._nodes)) as pool:
                 for _ in pool.map(Child.stop, self._nodes.values()):
@@ -177,7 +183,8 @@ class Sandbox:
 
     def dead_children(self) -> list[Child]:
         """Name the processes that should run and do not."""
-        return [child for child in [self.emulator.child, *self._nodes.values()] if not child.is_running()]
+        expected = [self.emulator.child, *self._nodes.values(), *([self._csms] if self._csms else [])]
+        return [child for child in expected if not child.is_running()]
 
     def _start(self) -> None:
         self._take_folder()
@@ -197,6 +204,8 @@ class Sandbox:
         if self._seed_sites:
             first_start.seed(self.door(CPO), CPO.party_id, self._seed_sites, self._report)
         self._write_description()
+        if self._csms_speed:
+            self._start_csms()
 
     def _take_folder(self) -> None:
         self.state_dir.mkdir(parents=True, exist_ok=True)
@@ -265,6 +274,23 @@ class Sandbox:
         for player, profiles in ((CPO, ["ptmob"]), (EMSP, [])):
             if first_start.connect(self.door(player), player.title, hub, HUB.title, profiles):
                 self._report(f"Registered {player.title} at {HUB.title}.")
+
+    def _start_csms(self) -> None:
+        """Start the simulated CSMS, which finds the operators' doors in the description."""
+        self._csms = Child(
+            "csms",
+            [
+                sys.executable,
+                "-m",
+                "infra.local.csms",
+                *("--state-dir", str(self.state_dir)),
+                *("--sites", str(self._seed_sites)),
+                *("--speed", str(self._csms_speed)),
+            ],
+            children.clean_environment(),
+            log=self.state_dir / "logs" / "csms.log",
+        )
+        self._csms.start()
 
     def _write_description(self) -> None:
         file = self.state_dir / "sandbox.json"

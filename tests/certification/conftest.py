@@ -31,5 +31,6 @@ def sandbox_nodes() -> Iterator[Nodes]:
     """Three nodes that run, connected, with a small CPO; one sandbox for all tests that need it."""
     from infra.local.sandbox import Sandbox
 
-    with Sandbox(seed_sites=12) as sandbox:
+    # 5.3 waits for a CSMS that stays silent.
+    with Sandbox(seed_sites=12, environment={"cpo": {"OCPI_COMMAND_SECONDS": "3"}}) as sandbox:
         yield read_nodes(sandbox.describe())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from certification.copies import Copies
 from certification.ocpi import Party
-from certification.samples import as_pushed, evse, location, tariff
+from certification.samples import as_pushed, charging_period, evse, location, session, tariff, token
 
 OWNER = Party("PT", "ABC")
 EARLIER, LATER = "2026-01-01T00:00:00.000Z", "2026-01-01T00:00:01.000Z"
@@ -81,3 +81,32 @@ def test_a_child_of_an_unknown_location_is_404() -> None:
     outcome = Copies().answer("PUT", "locations", (*OWNER, "L9", "E1"), evse("E1", LATER))
 
     assert (outcome.http_status, outcome.status_code) == (404, 2003)
+
+
+def test_a_token_of_another_type_is_another_token() -> None:
+    """Source: OCPI 2.2.1 mod_tokens; TOK-01, TOK-02, OWN-05"""
+    copies = Copies()
+    card = {"country_code": "PT", "party_id": "ABC", "uid": "U1", **token(), "last_updated": EARLIER}
+
+    user = copies.answer("PUT", "tokens", (*OWNER, "U1"), {**card, "valid": False}, "APP_USER")
+    rfid = copies.answer("PUT", "tokens", (*OWNER, "U1"), card)
+
+    assert (user.http_status, rfid.http_status) == (201, 201)
+    assert copies.get("tokens", OWNER, "u1") == card
+    held = copies.get("tokens", OWNER, "U1", "APP_USER")
+    assert held is not None and held["valid"] is False
+
+
+def test_patch_of_a_session_adds_its_periods_once() -> None:
+    """Source: OCPI 2.2.1 mod_sessions_patch_method; SES-05, SES-08"""
+    copies, first, second = Copies(), charging_period(EARLIER, "1"), charging_period(LATER, "2")
+    driver = {"country_code": "PT", "party_id": "EVI", "uid": "U1", "type": "RFID", "contract_id": "C"}
+    started = as_pushed(session(driver, {"location_id": "L1"}, charging_periods=[first]), OWNER, "S1")
+    copies.answer("PUT", "sessions", (*OWNER, "S1"), started)
+    patch = {"kwh": 3, "charging_periods": [second], "last_updated": LATER}
+
+    outcomes = [copies.answer("PATCH", "sessions", (*OWNER, "S1"), patch) for _ in range(2)]
+
+    held = copies.get("sessions", OWNER, "S1")
+    assert [outcome.status_code for outcome in outcomes] == [1000, 1000]
+    assert held is not None and held["charging_periods"] == [first, second] and held["kwh"] == 3

@@ -72,6 +72,12 @@ def test_a_list_is_followed_to_its_end(door: OperatorDoor) -> None:
     assert door.count("tariffs") == 3
 
 
+def test_a_query_goes_with_a_list(door: OperatorDoor) -> None:
+    list(door.all("sessions", date_from="2026-03-01T12:00:00Z"))
+
+    assert CannedDoor.seen[0][1] == "/operator/sessions?date_from=2026-03-01T12%3A00%3A00Z"
+
+
 def test_the_key_goes_with_every_request_and_ids_are_encoded(door: OperatorDoor) -> None:
     door.delete("tariffs", "A/B *")
 

@@ -1,0 +1,87 @@
+"""What a negative control is: a scenario, and a fault between the nodes and the runner that makes it fail.
+
+Every control runs one scenario against live nodes with one fault in between (faulty_proxy.py). With the
+same proxies and no fault the scenario passes, so what makes it fail is the fault. That it fails for the right
+reason is seen from what it says it expected.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+
+from certification.nodes import ROLES, Node, Nodes
+from certification.plan import PLAN
+from certification.probe import Probe
+from certification.report import Status
+from certification.runner import run_row
+from certification.trial import Trial
+from certification.web import Web
+from tests.certification.faulty_proxy import Fault, FaultyProxy
+
+IMPATIENT_S = 4.0  # where a broadcast is broken, every control waits that long
+IMPLEMENTED = [row for row in PLAN if row.show is not None]
+
+
+@dataclass(frozen=True)
+class Control:
+    """A fault in front of `where`, which makes scenario `row` fail with words that match `why`."""
+
+    row: str
+    where: str
+    what: str
+    fault: Callable[[FaultyProxy], Fault]
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.row}-{self.where}-{self.what.replace(' ', '_')}"
+
+
+def broken(row: str, where: str, what: str, fault: Fault | Callable[[], Fault], why: str) -> Control:
+    return Control(row, where, what, lambda _: fault if isinstance(fault, Fault) else fault(), why)
+
+
+@contextmanager
+def trial_through_proxies(
+    nodes: Nodes, make: dict[str, Callable[[FaultyProxy], Fault]], deadline_s: float
+) -> Iterator[Trial]:
+    """Give a trial that sees the nodes, and is seen by them, through proxies; some of which have a fault."""
+    with ExitStack() as stack:
+        behind: dict[str, str] = {}
+        seen: dict[str, Node] = {}
+        for role in ROLES:
+            node: Node = getattr(nodes, role)
+            target = re.match(r"https?://[^/]+", node.versions_url)
+            assert target is not None
+            proxy = stack.enter_context(FaultyProxy(target[0], behind=behind))
+            proxy.faults = _faults(proxy, make.get(role))
+            behind[target[0]] = proxy.url
+            seen[role] = replace(
+                node,
+                versions_url=node.versions_url.replace(target[0], proxy.url),
+                operator_url=node.operator_url.replace(target[0], proxy.url),
+            )
+        web = Web()
+        stack.callback(web.close)
+        front = stack.enter_context(FaultyProxy())
+        front.faults = _faults(front, make.get("probe"))
+        probe = stack.enter_context(Probe(web, public_url=front.url))
+        front.target = probe.local_url
+        yield Trial(Nodes(**seen), probe, web, deadline_s)
+
+
+def _faults(proxy: FaultyProxy, make: Callable[[FaultyProxy], Fault] | None) -> Sequence[Fault]:
+    return [] if make is None else [make(proxy)]
+
+
+def expect_failure(nodes: Nodes, control: Control) -> None:
+    """Run a control's scenario with its fault, and see that it fails for the right reason."""
+    row = next(row for row in IMPLEMENTED if row.id == control.row)
+
+    with trial_through_proxies(nodes, {control.where: control.fault}, IMPATIENT_S) as trial:
+        finding = run_row(row, trial)
+
+    assert finding.status == Status.FAILED, "\n".join(finding.evidence)
+    assert re.search(control.why, finding.evidence[-1]), "\n".join(finding.evidence)
