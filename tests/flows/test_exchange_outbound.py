@@ -92,7 +92,7 @@ def test_every_level_of_a_location_of_the_cpo_node_reaches_its_partner(cpo: Node
 
 
 def plain_evse(uid: str) -> dict[str, Any]:
-    return {**evse(uid, connectors=[connector("1")])}
+    return plain(evse(uid, connectors=[plain(connector("1"))]))
 
 
 def test_a_status_change_is_pushed_as_the_evse_alone(cpo: Node, guests: Guests) -> None:
