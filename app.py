@@ -11,6 +11,9 @@ from typing import Any
 from chalice.app import Chalice, CloudWatchEvent, DynamoDBEvent, Rate, SQSEvent
 
 from chalicelib.endpoint import mount, mount_operator
+from chalicelib.modules.cdrs import compiler, ends
+from chalicelib.modules.cdrs import receiver as cdrs_receiver
+from chalicelib.modules.cdrs import sender as cdrs_sender
 from chalicelib.modules.commands import receiver as commands_receiver
 from chalicelib.modules.commands import sender as commands_sender
 from chalicelib.modules.commands import worker as commands_worker
@@ -49,6 +52,8 @@ mount(
         sessions_receiver.INTERFACE,
         commands_sender.INTERFACE,
         commands_receiver.INTERFACE,
+        cdrs_sender.INTERFACE,
+        cdrs_receiver.INTERFACE,
     ],
 )
 mount_operator(app, current_node, ROUTES)
@@ -58,8 +63,10 @@ sources = read_event_sources()
 
 @app.on_dynamodb_record(stream_arn=sources.stream_arn, batch_size=100)
 def tell_changes(event: DynamoDBEvent) -> Any:
-    """What was stored becomes messages to the partners that must hear of it."""
-    return changes.handle_stream(current_node(), event.to_dict()["Records"])
+    """What was stored becomes messages to the partners that must hear of it; sessions that end are due."""
+    node, records = current_node(), event.to_dict()["Records"]
+    ends.note_sessions(node, records)
+    return changes.handle_stream(node, records)
 
 
 @app.on_sqs_message(queue=sources.broadcasts_queue, batch_size=10)
@@ -78,3 +85,9 @@ def run_commands(event: SQSEvent) -> Any:
 def look_after_partners(event: CloudWatchEvent) -> None:
     """Partners that were away are looked for, and caught up with when they are back."""
     liveness.run(current_node())
+
+
+@app.schedule(Rate(1, unit=Rate.MINUTES))
+def compile_cdrs(event: CloudWatchEvent) -> None:
+    """Sessions that have ended become CDRs."""
+    compiler.run(current_node())

@@ -40,9 +40,11 @@ MAY_IMPORT = {
     "queues": {"errors", "protocol"},
     "partners": {"errors", "log", "node", "protocol", "queues", "settings", "storage", "modules.registry"},
     "node": {"errors", "partners", "protocol", "queues", "settings", "storage"},
-    "modules": {"errors", "log", "node", "partners", "protocol", "queues", "settings", "storage"},
+    "modules": {"errors", "log", "node", "partners", "pricing", "protocol", "queues", "settings", "storage"},
     "pricing": {"errors", "protocol", "modules"},
-    "operator_api": {"errors", "log", "modules", "node", "partners", "protocol", "settings", "storage"},
+    "operator_api": {
+        *("errors", "log", "modules", "node", "partners", "pricing", "protocol", "settings", "storage")
+    },
     "endpoint": {"errors", "log", "modules", "node", "operator_api", "partners", "protocol", "storage"},
 }
 PURE = re.compile(r"chalicelib/(protocol/.*|errors|modules/\w+/(objects|rules))\.py")
@@ -138,4 +140,5 @@ def test_importing_the_application_reads_no_table_and_calls_nothing() -> None:
         "push_broadcasts",
         "run_commands",
         "look_after_partners",
+        "compile_cdrs",
     }

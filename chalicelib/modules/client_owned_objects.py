@@ -20,7 +20,7 @@ from chalicelib.protocol.types import fold
 if TYPE_CHECKING:
     from chalicelib.settings import Settings
 
-_LONGEST = {"country_code": 2, "party_id": 3}
+_LONGEST = {"country_code": 2, "party_id": 3, "cdr_id": 39}
 _LONGEST_ID = 36
 _STEPS = {".", ".."}
 """Steps in a path, which no URL can hold as an id."""

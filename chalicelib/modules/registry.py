@@ -24,6 +24,8 @@ MOUNTED: dict[str, frozenset[tuple[str, InterfaceRole]]] = {
             ("tokens", "RECEIVER"),
             ("sessions", "SENDER"),
             ("commands", "RECEIVER"),
+            ("cdrs", "SENDER"),
+            ("cdrs", "RECEIVER"),
         }
     ),
     "HUB": frozenset(
@@ -38,6 +40,8 @@ MOUNTED: dict[str, frozenset[tuple[str, InterfaceRole]]] = {
             ("sessions", "RECEIVER"),
             ("commands", "SENDER"),
             ("commands", "RECEIVER"),
+            ("cdrs", "SENDER"),
+            ("cdrs", "RECEIVER"),
         }
     ),
     "EMSP": frozenset(
@@ -47,6 +51,7 @@ MOUNTED: dict[str, frozenset[tuple[str, InterfaceRole]]] = {
             ("tokens", "SENDER"),
             ("sessions", "RECEIVER"),
             ("commands", "SENDER"),
+            ("cdrs", "RECEIVER"),
         }
     ),
 }

@@ -35,6 +35,7 @@ ID_NAMES = {
     "locations": "location_id",
     "tokens": "token_uid",
     "sessions": "session_id",
+    "cdrs": "cdr_id",
 }
 
 _PARTY = re.compile(r"([A-Za-z]{2})\*([A-Za-z0-9]{3})", re.ASCII)

@@ -19,6 +19,7 @@ from chalicelib.modules.locations.reservation import PROFILE
 from chalicelib.node import Node
 from chalicelib.operator_api.lists import whole_list_reply
 from chalicelib.operator_api.problems import Problem
+from chalicelib.partners.cdr_makers import CPO_MAKES_CDR
 from chalicelib.partners.directory import Partner
 from chalicelib.partners.urls import Unresolvable, UrlPolicy
 from chalicelib.protocol.auth import TokenEncoding, is_credentials_token
@@ -28,7 +29,7 @@ from chalicelib.protocol.types import OcpiObject, closed_enum, format_datetime, 
 _PATH = "/partners"
 
 Name: Any = ocpi_string(100, shortest=1)
-Profile: Any = closed_enum("the profiles that this node knows", PROFILE)
+Profile: Any = closed_enum("the profiles that this node knows", f"{PROFILE} {CPO_MAKES_CDR}")
 
 
 def _token(value: str) -> str:

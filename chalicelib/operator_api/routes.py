@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from chalicelib.operator_api import (
     broadcasts,
+    cdrs,
     commands,
     location_ids,
     locations,
     partners,
+    prices,
     sessions,
     tariffs,
     tokens,
@@ -25,4 +27,6 @@ ROUTES: tuple[Route, ...] = (
     *sessions.ROUTES,
     *commands.ROUTES,
     *webhooks.ROUTES,
+    *cdrs.ROUTES,
+    *prices.ROUTES,
 )

@@ -199,7 +199,8 @@ def _judge(node: Node, partner: Partner, place: str, ref: Ref, version: int) -> 
     owner = Party(ref.country_code, ref.party_id)
     if module in PRIVATE:
         # Old is owed only what it was to be told and was not: the rest may be pulled (SE §Pull model).
-        is_news = version >= int((node.clock() - NEWS).timestamp() * 1_000_000)
+        # A CDR is a bill, and none may be lost: it is owed however old it is.
+        is_news = module == "cdrs" or version >= int((node.clock() - NEWS).timestamp() * 1_000_000)
         subject = Subject(module, owner, "", partition=place)
         return Known(version, is_news) if hears(node.settings, partner, subject) else None
     subject = Subject(module, owner, source="", hidden=is_hidden_partition(place))

@@ -16,7 +16,8 @@ three for a whole location, whose EVSEs are items of their own.
 Killed at any point, the message comes again and the same read tells the truth: a request that was sent
 and not recorded is sent again, which PUT and DELETE allow.
 
-A token's key includes its type, which stands in the query (OWN-05).
+A token's key includes its type, which stands in the query (OWN-05). A CDR is sent by POST to the bare
+endpoint (CDR-02); a receiver that has it already knows it by its id.
 
 Source: OCPI 2.2.1 transport_and_format_offline_behaviour, mod_locations, mod_tariffs, mod_tokens; TRN-32,
 RTE-11, RTE-13, RTE-15, LOC-13, TRP-10, TRP-18, TRP-19
@@ -160,8 +161,18 @@ def _send(node: Node, act: Act, message: Broadcast, seen: Seen) -> int:
         assert whole is not None, "locations are never deleted"
         _call(node, seen, "PUT", ref, (), whole.body)
         return whole.version
-    _call(node, seen, "PUT", ref, (), JsonText(item["body"]))
+    if message.module == "cdrs":
+        _post(node, seen, ref, JsonText(item["body"]))
+    else:
+        _call(node, seen, "PUT", ref, (), JsonText(item["body"]))
     return int(item["v"])
+
+
+def _post(node: Node, seen: Seen, ref: Ref, document: JsonText) -> None:
+    routing = _routing(node.settings, seen, ref.module, Party(ref.country_code, ref.party_id))
+    node.client.send(
+        seen.receiver, "POST", ref.module, "RECEIVER", document=document, routing=routing, total_s=PUSH_S
+    )
 
 
 def _delete(node: Node, message: Broadcast, seen: Seen) -> int:
@@ -201,6 +212,9 @@ def _routing(settings: Settings, seen: Seen, module: str, owner: Party) -> Routi
     # Spec: what is not meant for all is not broadcast, so a hub passes it on in its owner's name, and is
     # not addressed itself: without OCPI-to it finds the receiver by the token (RTE-20, RTE-22, RTE-23).
     viewer = viewer_of(seen.receiver, seen.item["lp"])
+    if module == "cdrs" and not seen.item["src"]:
+        # What a hub made itself it sends in its own name (CDR-22).
+        owner = _sender(settings, module, owner) or owner
     return Routing(owner, viewer.party if viewer is not None and viewer.role != "HUB" else None)
 
 

@@ -22,6 +22,9 @@ role, which can only be one partner (`directory.py`, claims). At a CPO `token_ow
 when a session is new; at a hub it is the eMSP that the session's token names. By party, so that a partner
 that registers anew is shown what it was shown before, and a hub need not look up who is who.
 
+*CDRs* are for the viewer of their session, and those that a hub makes for the session's CPO as well: such a
+CDR stands twice, since it never changes, and one of the two in a list for its CPO (`modules/cdrs`).
+
 Source: OCPI 2.2.1 transport_and_format_message_routing_broadcast_push; mod_locations, use cases 3 to 5
 of `publish`; mod_sessions_session_object, cdr_token; RTE-06, RTE-17, RTE-18, RTE-20, RTE-26, LOC-16,
 OWN-01, SES-11
@@ -42,7 +45,7 @@ if TYPE_CHECKING:
 MODULES = ("tariffs", "locations", "tokens")
 """The modules whose objects are meant for everybody of the opposite role, and so are broadcast (RTE-20)."""
 
-PRIVATE = ("sessions",)
+PRIVATE = ("sessions", "cdrs")
 """The modules whose objects are for one partner only."""
 
 PUSHED = (*MODULES, *PRIVATE)
@@ -54,7 +57,7 @@ _KEEPERS = {"CPO": ("HUB", "EMSP"), "EMSP": ("HUB", "CPO")}
 _CHARGE = frozenset({"EMSP"})
 _DISPLAY = frozenset({"NSP", "NAP", "OTHER"})
 _HIDDEN = "#unpublished"
-_VIEW = ("EMSP", "HUB")
+_VIEWS = {"sessions": ("EMSP", "HUB"), "cdrs": ("EMSP", "HUB", "CPO")}
 
 
 class Subject(NamedTuple):
@@ -175,14 +178,14 @@ def partition_for_viewer(module: str, owner: Party | None, viewer: Viewer | None
     return f"{owned}#{viewer.party.key()}#{viewer.role}" if viewer else f"{owned}#nobody"
 
 
-def viewers(partner: Partner) -> list[Viewer]:
+def viewers(partner: Partner, module: str = "sessions") -> list[Viewer]:
     """As whom a partner is shown what is private: whatever shows, counts or pushes it asks here."""
-    return [Viewer(own.party, own.role) for own in partner.roles if own.role in _VIEW]
+    return [Viewer(own.party, own.role) for own in partner.roles if own.role in _VIEWS[module]]
 
 
 def viewer_of(partner: Partner, partition: str) -> Viewer | None:
     """As whom a partner is shown a list of private objects, None when it is not shown it."""
-    for viewer in viewers(partner):
+    for viewer in viewers(partner, partition.partition("#")[0]):
         if partition.endswith(f"#{viewer.party.key()}#{viewer.role}"):
             return viewer
     return None
@@ -196,10 +199,10 @@ def _private_lists(settings: Settings, module: str, partner: Partner | None, rou
     else:
         owners = [owner for owner in owners if to.same_as(owner)]
     if partner is not None:
-        seen = viewers(partner)
+        seen = viewers(partner, module)
     else:
         # For reading ahead: what the caller says that it is. What it is shown is decided when it is known.
-        seen = [Viewer(routing.sender, role) for role in _VIEW] if routing.sender else []
+        seen = [Viewer(routing.sender, role) for role in _VIEWS[module]] if routing.sender else []
     return [partition_for_viewer(module, owner, viewer) for owner in owners for viewer in seen]
 
 

@@ -123,6 +123,9 @@ class CannedPartners:
             if key not in shelf:
                 raise PartnerRefusal("answered 2001 with HTTP 404", http_status=404, status_code=2001)
             del shelf[key]
+        elif sent.method == "POST":
+            owner = (sent.document["country_code"], sent.document["party_id"])
+            shelf[(sent.module, *map(fold, (*owner, sent.document["id"])))] = sent.document
         elif len(sent.segments) == 3:
             shelf[key] = sent.document
         elif key not in shelf:

@@ -1,18 +1,47 @@
-"""The classes that sessions and CDRs have in common: by what token, and how the charging went.
+"""CDR, and the classes that sessions and CDRs have in common: by what token, and how the charging went.
 
 They check and read; what is stored and relayed is the document (TYP-14, TYP-15).
 
-Source: OCPI 2.2.1 mod_cdrs, Data types; SES-11, CDR-15, CDR-16
+Source: OCPI 2.2.1 mod_cdrs, Object description and Data types; SES-11, CDR-08 … CDR-21
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
-from chalicelib.modules.locations.objects import Id, TokenType
-from chalicelib.protocol.types import CountryCode2, DateTime, Number, OcpiObject, PartyId, open_enum
+from chalicelib.modules.locations.objects import (
+    ConnectorFormat,
+    ConnectorType,
+    EvseId,
+    GeoLocation,
+    Id,
+    PowerType,
+    String10,
+    String45,
+    String255,
+    TokenType,
+)
+from chalicelib.modules.tariffs.objects import Price, Tariff
+from chalicelib.protocol.types import (
+    CountryCode2,
+    CountryCode3,
+    Currency,
+    DateTime,
+    Number,
+    OcpiObject,
+    PartyId,
+    ci_string,
+    ocpi_string,
+    open_enum,
+)
+
+CdrId: Any = ci_string(39)
+Nature: Any = ci_string(32)
+String20: Any = ocpi_string(20)
+String512: Any = ocpi_string(512)
+String5000: Any = ocpi_string(5000)
 
 AuthMethod: Any = open_enum("AuthMethod", "AUTH_REQUEST COMMAND WHITELIST")
 CdrDimensionType: Any = open_enum(
@@ -45,3 +74,98 @@ class ChargingPeriod(OcpiObject):
     start_date_time: DateTime
     dimensions: Annotated[list[CdrDimension], Field(min_length=1)]
     tariff_id: Id | None = None
+
+
+# -- CDR ---------------------------------------------------------------------------------------------
+
+_SESSION_ONLY = frozenset({"CURRENT", "ENERGY_EXPORT", "ENERGY_IMPORT", "POWER", "STATE_OF_CHARGE"})
+_LONGEST_ID = 36
+
+
+class CdrLocation(OcpiObject):
+    """Where it was, as it was at the start. Address and state are shorter than a Location's (CDR-18)."""
+
+    id: Id
+    name: String255 | None = None
+    address: String45
+    city: String45
+    postal_code: String10 | None = None
+    state: String20 | None = None
+    country: CountryCode3
+    coordinates: GeoLocation
+    evse_uid: Id
+    evse_id: EvseId
+    connector_id: Id
+    connector_standard: ConnectorType
+    connector_format: ConnectorFormat
+    connector_power_type: PowerType
+
+
+class SignedValue(OcpiObject):
+    """A value as the meter signed it."""
+
+    nature: Nature
+    plain_data: String5000
+    signed_data: String5000
+
+
+class SignedData(OcpiObject):
+    """What a driver can check the meter by (CDR-21)."""
+
+    encoding_method: Id
+    encoding_method_version: int | None = None
+    public_key: String512 | None = None
+    signed_values: Annotated[list[SignedValue], Field(min_length=1)]
+    url: String512 | None = None
+
+
+class Cdr(OcpiObject):
+    """The bill of a session (CDR-10). Times are in hours, energy is in kWh (CDR-16)."""
+
+    country_code: CountryCode2
+    party_id: PartyId
+    id: CdrId
+    start_date_time: DateTime
+    end_date_time: DateTime
+    session_id: Id | None = None
+    cdr_token: CdrToken
+    auth_method: AuthMethod
+    authorization_reference: Id | None = None
+    cdr_location: CdrLocation
+    meter_id: String255 | None = None
+    currency: Currency
+    tariffs: list[Tariff] | None = None
+    charging_periods: Annotated[list[ChargingPeriod], Field(min_length=1)]
+    signed_data: SignedData | None = None
+    total_cost: Price
+    total_fixed_cost: Price | None = None
+    total_energy: Number
+    total_energy_cost: Price | None = None
+    total_time: Number
+    total_time_cost: Price | None = None
+    total_parking_time: Number | None = None
+    total_parking_cost: Price | None = None
+    total_reservation_cost: Price | None = None
+    remark: String255 | None = None
+    invoice_reference_id: CdrId | None = None
+    credit: bool | None = None
+    credit_reference_id: CdrId | None = Field(default=None, validate_default=True)
+    home_charging_compensation: bool | None = None
+    last_updated: DateTime
+
+    @field_validator("charging_periods")
+    @classmethod
+    def _have_no_session_only_dimension(cls, value: list[ChargingPeriod]) -> list[ChargingPeriod]:
+        found = {dimension.type for period in value for dimension in period.dimensions} & _SESSION_ONLY
+        if found:
+            raise ValueError(f"{', '.join(sorted(found))} may stand in sessions only (CDR-15)")
+        return value
+
+    @field_validator("credit_reference_id")
+    @classmethod
+    def _belongs_to_a_credit_cdr(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if info.data.get("credit") and value is None:
+            raise ValueError("required in a credit CDR (CDR-08)")
+        if not info.data.get("credit") and len(info.data.get("id", "")) > _LONGEST_ID:
+            raise ValueError(f"the id of a CDR that is no credit CDR has at most {_LONGEST_ID} characters")
+        return value

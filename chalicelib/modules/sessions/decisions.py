@@ -15,6 +15,7 @@ from typing import Any
 from chalicelib.errors import NotFound
 from chalicelib.modules.own_objects import reads_as
 from chalicelib.modules.sessions.rules import (
+    is_correction,
     is_final,
     patch_session,
     refuse_change_of_final,
@@ -40,7 +41,7 @@ def replace_by(document: Document, list_of: ListOf) -> Decide:
     def decide(current: Stored | None) -> Write | None:
         if current is None:
             return written(document, list_of(document))
-        return _unless_final(current, document, list_of)
+        return _unless_final(current, document, list_of, corrects=is_correction(document))
 
     return decide
 
@@ -65,7 +66,9 @@ def patched_by(patch: Document, may_change: Callable[[Stored], bool], list_of: L
     return decide
 
 
-def _unless_final(current: Stored, session: Document, list_of: ListOf) -> Write | None:
+def _unless_final(
+    current: Stored, session: Document, list_of: ListOf, corrects: bool = False
+) -> Write | None:
     """Raises: InvalidParameters for news of a session that is final."""
     if is_stale(current, session["last_updated"]):
         return None
@@ -74,4 +77,6 @@ def _unless_final(current: Stored, session: Document, list_of: ListOf) -> Write 
         return written(session, list_of(session))
     if sort_key(session["last_updated"]) == current.last_updated or reads_as(session, stored):
         return None
+    if corrects:
+        return written(session, list_of(session))
     raise refuse_change_of_final()

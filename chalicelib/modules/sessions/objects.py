@@ -21,6 +21,7 @@ from chalicelib.protocol.types import (
 )
 
 ACTIVE, COMPLETED, PENDING, RESERVATION = "ACTIVE", "COMPLETED", "PENDING", "RESERVATION"
+INVALID = "INVALID"
 
 SessionStatus: Any = open_enum("SessionStatus", "ACTIVE COMPLETED INVALID PENDING RESERVATION")
 ProfileType: Any = open_enum("ProfileType", "CHEAP FAST GREEN REGULAR")

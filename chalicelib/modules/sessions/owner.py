@@ -25,6 +25,7 @@ from chalicelib.modules.sessions.decisions import written
 from chalicelib.modules.sessions.objects import ACTIVE, COMPLETED, PENDING, RESERVATION, Session
 from chalicelib.modules.sessions.rules import (
     has_same_token,
+    is_correction,
     is_final,
     merged,
     refuse_change_of_final,
@@ -64,10 +65,17 @@ class OwnSession(NamedTuple):
 def put_own_session(node: Node, party: Party, session_id: str, document: Document) -> OwnSession:
     """Create or replace a session of one of the node's parties, charging periods included.
 
+    One that is COMPLETED is corrected, and its CDR with it; it is not opened again.
     document: may leave out country_code, party_id, id and last_updated.
-    Raises: InvalidParameters naming the field; `status` when the session is COMPLETED and would change.
+    Raises: InvalidParameters naming the field; `status` when the session is COMPLETED and would be opened.
     """
-    return _change(node, party, session_id, lambda stored: with_reference_kept(tolerated(document), stored))
+    return _change(
+        node,
+        party,
+        session_id,
+        lambda stored: with_reference_kept(tolerated(document), stored),
+        corrects=True,
+    )
 
 
 def patch_own_session(node: Node, party: Party, session_id: str, patch: Document) -> OwnSession:
@@ -85,11 +93,13 @@ def patch_own_session(node: Node, party: Party, session_id: str, patch: Document
     return _change(node, party, session_id, patched)
 
 
-def _change(node: Node, party: Party, session_id: str, propose: Propose) -> OwnSession:
+def _change(
+    node: Node, party: Party, session_id: str, propose: Propose, corrects: bool = False
+) -> OwnSession:
     ref = Ref(MODULE, *party, session_id)
     items = node.table.get_many(node.objects.keys_for_get(ref))
     stored = node.objects.get(ref, items)
-    proposed = _complete(stored, propose, ref, node.clock())
+    proposed = _complete(stored, propose, ref, node.clock(), corrects)
     partition, reference = _list_to_stay_in(stored, proposed, party), None
     if partition is None:
         read = node.table.read(keys_of_viewer(proposed))
@@ -99,7 +109,7 @@ def _change(node: Node, party: Party, session_id: str, propose: Propose) -> OwnS
 
     def decide(current: Stored | None) -> Write | None:
         nonlocal result
-        result = _complete(current, propose, ref, node.clock(), reference)
+        result = _complete(current, propose, ref, node.clock(), corrects, reference)
         if current is not None and result == read_json(str(current.body)):
             return None
         return written(result, _list_to_stay_in(current, result, party) or partition)
@@ -112,7 +122,12 @@ def _change(node: Node, party: Party, session_id: str, propose: Propose) -> OwnS
 
 
 def _complete(
-    current: Stored | None, propose: Propose, ref: Ref, now: datetime, reference: str | None = None
+    current: Stored | None,
+    propose: Propose,
+    ref: Ref,
+    now: datetime,
+    corrects: bool,
+    reference: str | None = None,
 ) -> Document:
     """The session as it shall be, with what was left out.
 
@@ -126,7 +141,8 @@ def _complete(
     named = with_ids(proposed, stored, country_code=ref.country_code, party_id=ref.party_id, id=ref.id)
     session = timed(_ended(named, stored, now), stored, now)
     validate(Session, session)
-    if stored is not None and is_final(stored) and session != stored:
+    may_change = stored is None or not is_final(stored) or (corrects and is_correction(session))
+    if not may_change and session != stored:
         raise refuse_change_of_final()
     return session
 

@@ -7,6 +7,8 @@ way replaces nothing, but its periods are in no other message, so those that are
 where they belong.
 
 **COMPLETED** is final (SES-15). What repeats it is answered like any other, what would change it is refused.
+But a bill may be wrong, and a credit CDR takes it back: a PUT of the whole session, COMPLETED or INVALID,
+corrects one that is COMPLETED; nothing opens it again (SES-07, CDR-07).
 
 **Tolerated**: a `volume` as text, which becomes a number; and the status RESERVED, which the prose of the
 specification has for the enum's RESERVATION (TRP-24). kWh may go down (TRP-36).
@@ -25,7 +27,14 @@ from typing import Any
 
 from chalicelib.errors import InvalidParameters, NotFound
 from chalicelib.modules.cdrs.objects import CdrToken, ChargingPeriod
-from chalicelib.modules.sessions.objects import ACTIVE, COMPLETED, RESERVATION, ChargingPreferences, Session
+from chalicelib.modules.sessions.objects import (
+    ACTIVE,
+    COMPLETED,
+    INVALID,
+    RESERVATION,
+    ChargingPreferences,
+    Session,
+)
 from chalicelib.protocol.patch import merge_patch
 from chalicelib.protocol.types import fold, parse_datetime, sort_key, validate
 
@@ -153,6 +162,11 @@ def _comparable(period: Document) -> Document:
 def is_final(session: Mapping[str, Any]) -> bool:
     """Tell whether nothing of a session changes any more (SES-15)."""
     return bool(session["status"] == COMPLETED)
+
+
+def is_correction(session: Mapping[str, Any]) -> bool:
+    """Tell whether a whole session may take the place of one that is COMPLETED."""
+    return session["status"] in (COMPLETED, INVALID)
 
 
 def refuse_change_of_final() -> InvalidParameters:

@@ -1,0 +1,144 @@
+"""CDRs at the operator's door: what there is, how a price came about, and sessions that have none.
+
+Nothing is written here: a CDR comes from its session, and the session is corrected.
+
+Source: OCPI 2.2.1 mod_cdrs; CDR-05, CDR-07
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from chalicelib.errors import NotFound
+from chalicelib.modules.cdrs.compiler import OF_CPO
+from chalicelib.modules.cdrs.ends import make_due, sessions_set_aside
+from chalicelib.modules.cdrs.receiver import IGNORED
+from chalicelib.node import Node
+from chalicelib.operator_api.lists import whole_list_reply
+from chalicelib.operator_api.ownership import find_ref, keys_to_find, party_in_query
+from chalicelib.operator_api.problems import bad_query
+from chalicelib.partners.private_lists import remembered_lists
+from chalicelib.partners.visibility import partition_for_own
+from chalicelib.pricing.statement import write_breakdown
+from chalicelib.pricing.verification import verify_cdr
+from chalicelib.protocol.json_text import read_json
+from chalicelib.protocol.message import Reply, Request, Route
+from chalicelib.protocol.pagination import PageQuery, page_reply
+from chalicelib.storage.objects import Stored
+from chalicelib.storage.table import Key
+
+_MODULE = "cdrs"
+_LIST = "/cdrs"
+_CDR = f"{_LIST}/{{cdr_id}}"
+_WITHOUT = "/sessions_without_cdr"
+_SESSIONS = "sessions"
+
+
+def list_cdrs(node: Node, request: Request) -> Reply:
+    """A page of the CDRs that this node has; with `?ignored=true`, of those that do not count."""
+    query = PageQuery.read(request)
+    return page_reply(request, query, node.objects.page(_listed(node, request), query))
+
+
+def get_cdr(node: Node, request: Request) -> Reply:
+    """One CDR."""
+    return Reply(data=_find(node, request).body)
+
+
+def get_breakdown(node: Node, request: Request) -> Reply:
+    """Why a CDR costs what it costs.
+
+    Of a CDR made here as it was found then; of one that came, as it is computed now from its own periods
+    and tariffs, with what the CDR claims otherwise.
+    """
+    found = _find(node, request)
+    cdr = read_json(str(found.body))
+    named = {"id": cdr["id"], "currency": cdr["currency"], "total_cost": cdr["total_cost"]}
+    if "why" in found.extra:
+        return Reply(data={**named, **read_json(str(found.extra["why"])), "discrepancies": []})
+    verification = verify_cdr(_as_debit(cdr), request.query.get("time_zone"))
+    return Reply(
+        data={
+            **named,
+            "breakdown": write_breakdown(verification.priced),
+            "warnings": [remark.to_document() for remark in verification.remarks],
+            "discrepancies": [
+                {"field": each.field, "claimed": each.claimed, "computed": each.computed}
+                for each in verification.discrepancies
+            ],
+        }
+    )
+
+
+def list_sessions_without_cdr(node: Node, request: Request) -> Reply:
+    """The sessions that have ended and have no price, each with the reason."""
+    return whole_list_reply(request, sessions_set_aside(node))
+
+
+def retry_session(node: Node, request: Request) -> Reply:
+    """Have a session's CDR tried again, when what was missing is there now."""
+    ref, items = find_ref(node, request, _SESSIONS)
+    session = node.objects.get(ref, items)
+    if session is None or not any(_is_of(each, session) for each in sessions_set_aside(node)):
+        raise NotFound("no session of this id was set aside")
+    make_due(node, session)
+    return Reply(http_status=202, data={"session_id": session.ref.id})
+
+
+def _as_debit(cdr: dict[str, Any]) -> dict[str, Any]:
+    """A credit CDR as the one that it takes back, whose price it explains."""
+    if not cdr.get("credit"):
+        return cdr
+    total = {side: -amount for side, amount in cdr["total_cost"].items() if amount is not None}
+    return {**cdr, "total_cost": total}
+
+
+def _is_of(entry: dict[str, Any], session: Stored) -> bool:
+    names = (entry["country_code"], entry["party_id"], entry["session_id"])
+    return session.ref.key == session.ref._replace(country_code=names[0], party_id=names[1], id=names[2]).key
+
+
+def _find(node: Node, request: Request) -> Stored:
+    ref, items = find_ref(node, request, _MODULE)
+    found = node.objects.get(ref, items)
+    assert found is not None
+    return found
+
+
+def _listed(node: Node, request: Request) -> list[str]:
+    """Every list of CDRs but those of copies; with `?party=` those of one own party."""
+    ignored = request.query.get("ignored", "false")
+    if ignored not in ("true", "false"):
+        raise bad_query("ignored", "expected true or false")
+    if ignored == "true":
+        return [IGNORED]
+    kept = [
+        name
+        for name in remembered_lists(node.table, _MODULE)
+        if name != IGNORED and not name.endswith(f"#{OF_CPO}")
+    ]
+    named = party_in_query(request)
+    if named is None:
+        return kept
+    if not any(own.role == "CPO" and own.party.same_as(named) for own in node.settings.roles):
+        text = f"{named.key()} is not a CPO party of this node; what it received is listed as a whole"
+        raise bad_query("party", text)
+    return [name for name in kept if name.startswith(f"{partition_for_own(_MODULE, named)}#")]
+
+
+def _keys_of_get(node: Node, request: Request) -> Sequence[Key]:
+    return keys_to_find(node, request, _MODULE)
+
+
+def _keys_of_session(node: Node, request: Request) -> Sequence[Key]:
+    return keys_to_find(node, request, _SESSIONS)
+
+
+ROUTES = (
+    Route("GET", _LIST, list_cdrs),
+    Route("GET", _CDR, get_cdr, _keys_of_get),
+    Route("GET", f"{_CDR}/breakdown", get_breakdown, _keys_of_get),
+    Route("GET", _WITHOUT, list_sessions_without_cdr),
+    Route("POST", f"{_WITHOUT}/{{session_id}}", retry_session, _keys_of_session),
+)

@@ -1,0 +1,347 @@
+"""Source: DESIGN.md, A CDR; OCPI 2.2.1 mod_cdrs; CDR-07, CDR-11, CDR-13, CDR-22, TRP-30"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from chalicelib.errors import ServerError
+from chalicelib.modules.cdrs import compiler, ends
+from chalicelib.modules.cdrs.ends import due_sessions, sessions_set_aside
+from chalicelib.modules.cdrs.objects import Cdr
+from chalicelib.modules.sessions.owner import put_own_session
+from chalicelib.partners.cdr_makers import CPO_MAKES_CDR
+from chalicelib.partners.directory import Endpoint, Partner
+from chalicelib.partners.private_lists import remembered_lists
+from chalicelib.partners.visibility import list_partitions, partition_for_viewer
+from chalicelib.protocol.json_text import JsonText, read_json, write_json
+from chalicelib.protocol.message import Party
+from chalicelib.protocol.pagination import PageQuery
+from chalicelib.protocol.types import format_datetime, validate
+from chalicelib.storage.keys import Ref
+from chalicelib.storage.objects import Write
+from chalicelib.storage.operations import Operation
+from tests.modules import builders
+from tests.modules.builders import T0, T1, T2, component, connector, element, evse
+from tests.modules.sessions.builders import cdr_token, period, session
+from tests.partners.pushing import OWN, World, partner
+
+Document = dict[str, Any]
+CPO = OWN["CPO"]
+EVI, XYZ = Party("PT", "EVI"), Party("PT", "XYZ")
+MODULES = ("tariffs", "locations", "sessions", "cdrs")
+
+
+class Network:
+    """A node with a partner of each kind, a site with a tariff, and the stream going to where it goes."""
+
+    def __init__(self, role: str) -> None:
+        self.world = World(role)
+        self.node = self.world.node
+        self.source = "" if role == "CPO" else "abc"
+
+    def join(self, partner_id: str, *roles: str, **fields: Any) -> Partner:
+        endpoints = tuple(
+            Endpoint(identifier=module, role="RECEIVER", url=f"https://{partner_id}.example/{module}")
+            for module in MODULES
+        )
+        return self.world.join(partner(roles, partner_id, endpoints=endpoints, **fields))
+
+    def open_site(self, price: str = "0.25", **fields: Any) -> None:
+        components = component(price=Decimal(price)), component("FLAT", price=1)
+        own = builders.tariff(elements=[element(*components)])
+        document = {
+            name: value for name, value in own.items() if name not in ("country_code", "party_id", "id")
+        }
+        self.world.put_tariff("T1", source=self.source, **document)
+        site = builders.location(evses=None, name="Old name", **fields)
+        site.pop("evses")
+        children = [evse(connectors=[connector(tariff_ids=["T1"])])]
+        self.world.put_location("L1", evses=0, source=self.source, **site)
+        ref = Ref("locations", *CPO, "L1")
+        self.world.put_evse(
+            ref, "E1", source=self.source, **{k: v for k, v in children[0].items() if k != "uid"}
+        )
+
+    def put(self, session_id: str = "S1", **fields: Any) -> None:
+        """Write a session as the CSMS does, or have it come from the CPO."""
+        self.world.clock.forward(1)
+        written = {"kwh": Decimal("10"), "cdr_token": cdr_token(EVI), **fields}
+        document = session(CPO, **{**written, "id": session_id})
+        document["last_updated"] = format_datetime(self.world.clock())
+        if not self.source:
+            put_own_session(self.node, CPO, session_id, document)
+            return
+        partition = partition_for_viewer("sessions", None, compiler.emsp_of(document["cdr_token"]))
+        write = Write(JsonText(write_json(document)), document["last_updated"])
+        ref = Ref("sessions", *CPO, session_id)
+        self.node.objects.change(ref, lambda _: write, partition=partition, source=self.source)
+
+    def end(self, session_id: str = "S1", **fields: Any) -> None:
+        self.put(session_id, status="COMPLETED", end_date_time=T2, **fields)
+
+    def stream(self) -> None:
+        ends.note_sessions(self.node, list(self.world.dynamodb.stream))
+        self.world.stream()
+
+    def compile(self) -> None:
+        self.stream()
+        compiler.run(self.node)
+        self.world.settle()
+
+    def cdrs(self) -> list[Document]:
+        """Every CDR of this node, oldest first, copies left out."""
+        lists = [name for name in remembered_lists(self.node.table, "cdrs") if not name.endswith("#CPO")]
+        page = self.node.objects.page(lists, PageQuery(limit=100))
+        return [read_json(str(body)) for body in page.bodies]
+
+    def sent(self, partner_id: str) -> list[Document]:
+        return [each.document for each in self.world.partners.to(partner_id) if each.module == "cdrs"]
+
+    def shown(self, partner_: Partner) -> list[str]:
+        lists = list_partitions(self.node, "cdrs", partner_)
+        return [read_json(str(body))["id"] for body in self.node.objects.page(lists, PageQuery()).bodies]
+
+
+@pytest.fixture
+def cpo() -> Network:
+    network = Network("CPO")
+    network.join("evi", "EMSP")
+    network.open_site()
+    return network
+
+
+@pytest.fixture
+def hub() -> Network:
+    network = Network("HUB")
+    network.join("abc", "CPO")
+    network.join("evi", "EMSP")
+    network.join("xyz", "EMSP")
+    network.open_site()
+    return network
+
+
+def test_a_session_that_ends_becomes_one_cdr(cpo: Network) -> None:
+    """Source: CDR-10, CDR-11, CDR-16"""
+    cpo.put()
+    cpo.stream()
+    cpo.end()
+
+    cpo.compile()
+    cpo.compile()
+
+    (cdr,) = cpo.cdrs()
+    validate(Cdr, cdr)
+    assert (cdr["session_id"], cdr["start_date_time"], cdr["end_date_time"]) == ("S1", T0, T2)
+    assert (cdr["total_energy"], cdr["total_time"]) == (10, 2)
+    assert cdr["total_cost"]["excl_vat"] == Decimal("3.5")
+    assert [tariff["id"] for tariff in cdr["tariffs"]] == ["T1"]
+    assert len(cdr["id"]) == 36
+    assert cpo.sent("evi") == [cdr]
+    assert list(due_sessions(cpo.node)) == []
+
+
+def test_a_cdr_shows_things_as_they_were_at_the_start(cpo: Network) -> None:
+    """Source: CDR-13"""
+    cpo.put()
+    cpo.stream()
+    cpo.open_site("9.99", address="Renamed")
+    cpo.end()
+
+    cpo.compile()
+
+    (cdr,) = cpo.cdrs()
+    assert cdr["cdr_location"]["address"] == "Rua do Salitre 1"
+    assert cdr["total_cost"]["excl_vat"] == Decimal("3.5")
+
+
+def test_a_corrected_session_gets_a_credit_cdr_and_a_new_one(cpo: Network) -> None:
+    """Source: CDR-07, TRP-30"""
+    cpo.end()
+    cpo.compile()
+
+    cpo.end(kwh=Decimal("8"))
+    cpo.compile()
+
+    (credit,) = [cdr for cdr in cpo.cdrs() if cdr.get("credit")]
+    first, second = sorted(
+        (cdr for cdr in cpo.cdrs() if "credit" not in cdr), key=lambda cdr: -cdr["total_energy"]
+    )
+    assert credit["credit_reference_id"] == first["id"]
+    assert credit["total_cost"]["excl_vat"] == -first["total_cost"]["excl_vat"]
+    assert second["total_cost"]["excl_vat"] == 3
+    assert len({first["id"], credit["id"], second["id"]}) == 3
+    assert len(cpo.sent("evi")) == 3
+
+
+def test_a_session_that_turns_out_invalid_is_credited_only(cpo: Network) -> None:
+    """Source: CDR-07, SES-15"""
+    cpo.end()
+    cpo.compile()
+
+    cpo.put(status="INVALID", end_date_time=T2)
+    cpo.compile()
+
+    assert sorted(bool(cdr.get("credit")) for cdr in cpo.cdrs()) == [False, True]
+
+
+def test_what_does_not_change_the_bill_changes_no_cdr(cpo: Network) -> None:
+    cpo.end()
+    cpo.compile()
+
+    cpo.end(pdgr_note="seen")
+    cpo.compile()
+
+    assert len(cpo.cdrs()) == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"connector_id": "9"}, "location_id"),
+        ({"currency": "USD"}, "currency"),
+        ({"charging_periods": [period(T0, Decimal("12"))]}, "kwh"),
+        ({"start_date_time": "2026-11-24T12:00:00Z"}, "session.end_date_time"),
+    ],
+)
+def test_a_session_without_a_price_is_set_aside_with_the_reason(
+    cpo: Network, fields: Document, field: str
+) -> None:
+    cpo.end(**fields)
+
+    cpo.compile()
+
+    (aside,) = sessions_set_aside(cpo.node)
+    assert (aside["session_id"], aside["field"]) == ("S1", field)
+    assert cpo.cdrs() == []
+    assert list(due_sessions(cpo.node)) == []
+
+
+def test_a_session_that_was_set_aside_is_priced_once_it_is_corrected(cpo: Network) -> None:
+    cpo.end(currency="USD")
+    cpo.compile()
+
+    cpo.end()
+    cpo.compile()
+
+    assert sessions_set_aside(cpo.node) == []
+    assert len(cpo.cdrs()) == 1
+
+
+def test_readings_are_cut_where_the_price_changes(cpo: Network) -> None:
+    """Source: CDR-14"""
+    dear = element(
+        component(price=Decimal("0.50")), restrictions={"start_time": "09:00", "end_time": "23:00"}
+    )
+    cpo.world.put_tariff("T1", elements=[dear, element(component(price=Decimal("0.20")))])
+    cpo.end(charging_periods=[period(T0, Decimal("10"))])
+
+    cpo.compile()
+
+    (cdr,) = cpo.cdrs()
+    assert [each["start_date_time"] for each in cdr["charging_periods"]] == [T0, T1]
+    assert cdr["total_cost"]["excl_vat"] == Decimal("3.5")
+
+
+def test_a_cpo_under_a_hub_keeps_its_cdr_to_itself() -> None:
+    network = Network("CPO")
+    hub = network.join("mob", "HUB")
+    network.open_site()
+    network.end()
+
+    network.compile()
+
+    assert len(network.cdrs()) == 1
+    assert (network.sent("mob"), network.shown(hub)) == ([], [])
+
+
+def test_a_cpo_whose_cdrs_count_pushes_them_to_the_hub() -> None:
+    network = Network("CPO")
+    hub = network.join("mob", "HUB", profiles=(CPO_MAKES_CDR,))
+    network.open_site()
+    network.end()
+
+    network.compile()
+
+    (cdr,) = network.cdrs()
+    assert (network.sent("mob"), network.shown(hub)) == ([cdr], [cdr["id"]])
+
+
+def test_a_hub_s_cdr_goes_to_the_emsp_and_to_the_cpo_and_to_nobody_else(hub: Network) -> None:
+    """Source: CDR-01, CDR-22"""
+    hub.end()
+
+    hub.compile()
+
+    (cdr,) = hub.cdrs()
+    assert (cdr["country_code"], cdr["party_id"]) == tuple(CPO)
+    assert (hub.sent("evi"), hub.sent("abc"), hub.sent("xyz")) == ([cdr], [cdr], [])
+    shown = {each: hub.shown(hub.world.partner(each)) for each in ("evi", "abc", "xyz")}
+    assert shown == {"evi": [cdr["id"]], "abc": [cdr["id"]], "xyz": []}
+    (to_cpo,) = [sent for sent in hub.world.partners.to("abc") if sent.module == "cdrs"]
+    assert (to_cpo.method, to_cpo.routing) == ("POST", (OWN["HUB"], CPO))
+
+
+def test_a_hub_makes_no_cdr_for_a_cpo_that_makes_its_own() -> None:
+    hub = Network("HUB")
+    hub.join("abc", "CPO", profiles=(CPO_MAKES_CDR,))
+    hub.open_site()
+    hub.end()
+
+    hub.compile()
+
+    assert hub.cdrs() == []
+
+
+def test_hub_and_cpo_never_make_the_same_id(cpo: Network, hub: Network) -> None:
+    """Source: CDR-22"""
+    for network in (cpo, hub):
+        network.end()
+        network.compile()
+
+    assert cpo.cdrs()[0]["id"] != hub.cdrs()[0]["id"]
+
+
+@pytest.mark.parametrize("survives", range(12))
+def test_a_compiler_that_is_killed_anywhere_leaves_one_cdr(hub: Network, survives: int) -> None:
+    hub.end()
+    hub.stream()
+    hub.node.table.transact = _dying(hub.node.table.transact, survives)  # type: ignore[method-assign]
+    hub.node.table.write = _dying(hub.node.table.write, survives)  # type: ignore[method-assign]
+    compiler.run(hub.node)
+    del hub.node.table.__dict__["transact"], hub.node.table.__dict__["write"]
+
+    hub.compile()
+
+    assert len(hub.cdrs()) == 1
+    assert len(hub.shown(hub.world.partner("abc"))) == 1
+    assert list(due_sessions(hub.node)) == []
+
+
+def test_two_compilers_at_once_make_one_cdr_each(cpo: Network) -> None:
+    for number in range(30):
+        cpo.end(f"S{number}")
+    cpo.stream()
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(compiler.run, [cpo.node, cpo.node]))
+    cpo.compile()
+
+    assert len({cdr["session_id"] for cdr in cpo.cdrs()}) == len(cpo.cdrs()) == 30
+
+
+def _dying(call: Callable[[Any], None], survives: int) -> Callable[[Any], None]:
+    """The call, done so often and then no more, nor after that."""
+    done: list[Operation] = []
+
+    def dying(asked: Any) -> None:
+        if len(done) >= survives:
+            raise ServerError("killed")
+        done.append(asked)
+        call(asked)
+
+    return dying

@@ -1,0 +1,204 @@
+"""Source: OCPI 2.2.1 mod_cdrs, Receiver Interface; CDR-02 … CDR-12, CDR-22, TRP-30"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from chalicelib.modules.cdrs import sender
+from chalicelib.modules.cdrs.receiver import IGNORED, INTERFACE
+from chalicelib.node import Node
+from chalicelib.partners.cdr_makers import CPO_MAKES_CDR
+from chalicelib.partners.directory import Partner
+from chalicelib.storage.keys import Ref
+from tests.modules.builders import T0, T1, T2, tariff, without
+from tests.modules.conftest import NodeOf, PartnerOf
+from tests.modules.door import CPO, EMSP, HUB, Door, register
+from tests.modules.sessions.builders import cdr_token, period
+from tests.nodes import PARTIES
+
+Document = dict[str, Any]
+OWN = PARTIES["CPO"]
+
+
+def cdr(owner: tuple[str, str] = CPO, **fields: Any) -> Document:
+    """CDR C1 of a CPO, by a token of an eMSP."""
+    return {
+        "country_code": owner[0],
+        "party_id": owner[1],
+        "id": "C1",
+        "start_date_time": T0,
+        "end_date_time": T1,
+        "session_id": "S1",
+        "cdr_token": cdr_token(),
+        "auth_method": "WHITELIST",
+        "cdr_location": {
+            "id": "L1",
+            "address": "Rua do Salitre 1",
+            "city": "Lisboa",
+            "country": "PRT",
+            "coordinates": {"latitude": "38.72000", "longitude": "-9.1500000"},
+            "evse_uid": "E1",
+            "evse_id": "PT*ABC*E1",
+            "connector_id": "1",
+            "connector_standard": "IEC_62196_T2",
+            "connector_format": "SOCKET",
+            "connector_power_type": "AC_3_PHASE",
+        },
+        "currency": "EUR",
+        "tariffs": [tariff()],
+        "charging_periods": [period()],
+        "total_cost": {"excl_vat": Decimal("0.38")},
+        "total_energy": Decimal("1.50"),
+        "total_time": 1,
+        "last_updated": T2,
+        **fields,
+    }
+
+
+@pytest.fixture
+def cpo(node_of: NodeOf, partner_of: PartnerOf) -> Door:
+    """The interface of an eMSP as a CPO uses it."""
+    node = node_of("EMSP")
+    return Door(node, INTERFACE, partner_of(node, "cpo"))
+
+
+def with_profile(node: Node, partner: Partner) -> Partner:
+    node.directory.update(partner.id, lambda known: known.model_copy(update={"profiles": (CPO_MAKES_CDR,)}))
+    return partner
+
+
+def test_post_keeps_a_cdr_and_get_of_its_location_answers_it(cpo: Door) -> None:
+    """Source: CDR-02, CDR-03, CDR-04, CDR-12, TYP-14"""
+    document = cdr(mobie_cdr_extension={"usage": [None]})
+
+    answer = cpo.call("POST", document=document)
+
+    assert answer.codes == (201, 1000)
+    assert answer.headers["Location"] == "https://node.example/ocpi/2.2.1/receiver/cdrs/PT/EDP/C1"
+    assert cpo.call("GET", *CPO, "C1").data == document
+    assert cpo.call("GET", *CPO, "C2").codes == (404, 2001)
+
+
+def test_the_same_cdr_again_is_answered_like_a_new_one(cpo: Door) -> None:
+    """Source: CDR-06, TRP-30"""
+    first = cpo.call("POST", document=cdr())
+
+    again = cpo.call("POST", document=cdr())
+
+    assert again.codes == (200, 1000)
+    assert again.headers["Location"] == first.headers["Location"]
+
+
+def test_another_cdr_of_a_known_id_is_refused(cpo: Door) -> None:
+    """Source: CDR-06, TRP-30"""
+    cpo.call("POST", document=cdr())
+
+    answer = cpo.call("POST", document=cdr(total_energy=9))
+
+    assert answer.codes == (200, 2001)
+    assert cpo.call("GET", *CPO, "C1").data == cdr()
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
+def test_a_cdr_never_changes(cpo: Door, method: str) -> None:
+    """Source: CDR-05"""
+    cpo.call("POST", document=cdr())
+
+    assert cpo.call(method, *CPO, "C1", document=cdr(total_energy=9)).codes == (405, 2001)
+    assert cpo.call("GET", *CPO, "C1").data == cdr()
+
+
+@pytest.mark.parametrize("name", sorted(set(cdr()) - {"session_id", "tariffs"}))
+def test_every_required_field_is_required(cpo: Door, name: str) -> None:
+    """Source: CDR-10"""
+    answer = cpo.call("POST", document=without(cdr(), name))
+
+    assert answer.codes[1] == 2001
+    assert name in answer.message
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"credit": True}, "credit_reference_id"),
+        ({"id": "C" * 37}, "credit_reference_id"),
+        ({"charging_periods": []}, "charging_periods"),
+        (
+            {"charging_periods": [{"start_date_time": T0, "dimensions": [{"type": "POWER", "volume": 1}]}]},
+            "POWER",
+        ),
+        ({"cdr_location": without(cdr()["cdr_location"], "evse_id")}, "evse_id"),
+        ({"cdr_location": {**cdr()["cdr_location"], "address": "A" * 46}}, "address"),
+        ({"start_date_time": "1970-1-1T00:00:00Z"}, "start_date_time"),
+        ({"signed_data": {"encoding_method": "OCMF", "signed_values": []}}, "signed_values"),
+    ],
+)
+def test_what_is_no_cdr_is_told_by_its_field(cpo: Door, fields: Document, field: str) -> None:
+    """Source: CDR-08, CDR-09, CDR-10, CDR-15, CDR-18, CDR-19, CDR-21"""
+    answer = cpo.call("POST", document=cdr(**fields))
+
+    assert answer.codes == (200, 2001)
+    assert field in answer.message
+
+
+def test_a_credit_cdr_may_have_39_characters(cpo: Door) -> None:
+    """Source: CDR-08, CDR-09, CDR-20, CDR-21"""
+    signed = {"nature": "End", "plain_data": "p" * 5000, "signed_data": "s" * 5000}
+    document = cdr(
+        id="C" * 39,
+        credit=True,
+        credit_reference_id="C1",
+        home_charging_compensation=True,
+        signed_data={"encoding_method": "OCMF", "signed_values": [signed]},
+    )
+
+    assert cpo.call("POST", document=document).codes == (201, 1000)
+    assert cpo.call("GET", *CPO, "C" * 39).data == document
+
+
+def test_nobody_sends_another_s_cdr(cpo: Door) -> None:
+    """Source: TRN-28, OWN-01"""
+    assert cpo.call("POST", document=cdr(("NL", "TNM"))).codes == (404, 2001)
+
+
+def test_a_hub_that_makes_the_cdrs_keeps_a_cpo_s_aside(node_of: NodeOf, partner_of: PartnerOf) -> None:
+    """Source: CDR-22"""
+    hub = node_of("HUB")
+    door = Door(hub, INTERFACE, partner_of(hub, "cpo"))
+    emsp = Door(hub, sender.INTERFACE, partner_of(hub, "emsp"))
+
+    assert door.call("POST", document=cdr()).codes == (200, 1000)
+
+    stored = hub.objects.get(Ref("cdrs", *CPO, "C1"))
+    assert stored is not None and stored.partition == IGNORED
+    assert emsp.call("GET", to=PARTY_OF_HUB).data == []
+
+
+def test_a_hub_passes_on_what_a_cpo_makes_that_makes_its_own(node_of: NodeOf, partner_of: PartnerOf) -> None:
+    hub = node_of("HUB")
+    door = Door(hub, INTERFACE, with_profile(hub, partner_of(hub, "cpo")))
+    emsp = Door(hub, sender.INTERFACE, partner_of(hub, "emsp"))
+    stranger = Door(hub, sender.INTERFACE, register(hub, "stranger", ("EMSP", EMSP._replace(party_id="XXX"))))
+
+    assert door.call("POST", document=cdr()).codes == (201, 1000)
+
+    assert emsp.call("GET", to=PARTY_OF_HUB).data == [cdr()]
+    answer = stranger.call("GET", to=PARTY_OF_HUB)
+    assert (answer.data, answer.headers["X-Total-Count"]) == ([], "0")
+
+
+def test_a_cpo_takes_its_hub_s_cdrs_of_its_own_sessions(node_of: NodeOf, partner_of: PartnerOf) -> None:
+    """Source: CDR-22"""
+    node = node_of("CPO")
+    hub, emsp = (Door(node, INTERFACE, partner_of(node, name)) for name in ("hub", "emsp"))
+
+    assert hub.call("POST", document=cdr(OWN)).codes == (201, 1000)
+    assert emsp.call("POST", document=cdr(OWN, id="C2")).codes == (404, 2001)
+    assert hub.call("GET", *OWN, "C1").data == cdr(OWN)
+    assert emsp.call("GET", *OWN, "C1").codes == (404, 2001)
+
+
+PARTY_OF_HUB = HUB._replace(party_id=PARTIES["HUB"][1])

@@ -1,0 +1,90 @@
+"""CDRs and prices at the operator's door. Source: OCPI 2.2.1 mod_cdrs; CDR-05, CDR-07"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from chalicelib.modules.cdrs import compiler
+from chalicelib.modules.cdrs.ends import make_due
+from chalicelib.partners.private_lists import remember_list
+from chalicelib.partners.visibility import partition_for_own
+from chalicelib.protocol.message import Party
+from chalicelib.storage.keys import Ref
+from tests.modules.builders import T0, T2, component, connector, element, evse, location, tariff, without
+from tests.modules.sessions.builders import session
+from tests.operator_api.caller import Door
+
+IDS = ("country_code", "party_id", "id")
+
+
+def end_a_session(cpo: Door, **fields: Any) -> None:
+    """Write a site, its tariff and a session that has ended, and make its CDR."""
+    own = tariff(elements=[element(component(price=Decimal("0.5")))])
+    cpo.ask("PUT", "/tariffs/T1", without(own, *IDS))
+    site = location(evses=[evse(connectors=[connector(tariff_ids=["T1"])])])
+    cpo.ask("PUT", "/locations/L1", without(site, *IDS))
+    ended = session(status="COMPLETED", end_date_time=T2, kwh=Decimal("8"), **fields)
+    cpo.ask("PUT", "/sessions/S1", without(ended, *IDS))
+    compile_it(cpo)
+
+
+def compile_it(cpo: Door) -> None:
+    """What the table's stream and the timer do."""
+    stored = cpo.node.objects.get(Ref("sessions", "PT", "ABC", "S1"))
+    assert stored is not None
+    make_due(cpo.node, stored)
+    compiler.run(cpo.node)
+    remember_list(cpo.node.table, f"{partition_for_own('cdrs', Party('PT', 'ABC'))}#nobody")
+
+
+def test_a_cdr_is_listed_read_and_explained(cpo: Door) -> None:
+    end_a_session(cpo)
+
+    (cdr,) = cpo.all("/cdrs")
+    assert cpo.ask("GET", f"/cdrs/{cdr['id']}") == cdr
+    told = cpo.ask("GET", f"/cdrs/{cdr['id']}/breakdown")
+
+    assert (cdr["session_id"], cdr["start_date_time"]) == ("S1", T0)
+    assert told["total_cost"]["excl_vat"] == 4
+    (line,) = told["breakdown"]["lines"]
+    assert (line["dimension"], line["billed"], line["price"]) == ("ENERGY", 8, Decimal("0.5"))
+    assert cpo.call("GET", "/cdrs/C9").status == 404
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
+def test_an_operator_cannot_change_a_cdr(cpo: Door, method: str) -> None:
+    """Source: CDR-05"""
+    assert cpo.call(method, "/cdrs/C1", {}).status == 405
+
+
+def test_a_session_without_a_price_is_shown_and_can_be_tried_again(cpo: Door) -> None:
+    end_a_session(cpo, currency="USD")
+
+    (aside,) = cpo.all("/sessions_without_cdr")
+    again = cpo.call("POST", "/sessions_without_cdr/S1")
+
+    assert (aside["session_id"], aside["field"]) == ("S1", "currency")
+    assert again.status == 202
+    assert cpo.call("POST", "/sessions_without_cdr/S2").status == 404
+    assert cpo.all("/cdrs") == []
+
+
+def test_a_price_is_told_and_nothing_is_stored(cpo: Door) -> None:
+    asked = {
+        "tariffs": [tariff()],
+        "session": {
+            "start_date_time": T0,
+            "end_date_time": T2,
+            "meter_readings": [{"at": T0, "kwh": 0}, {"at": T2, "kwh": 10}],
+        },
+    }
+
+    told = cpo.ask("POST", "/price", asked)
+    refused = cpo.call("POST", "/price", {"tariffs": [], "session": asked["session"]})
+
+    assert told["total_cost"]["excl_vat"] == Decimal("2.5")
+    assert refused.status == 422
+    assert cpo.all("/cdrs") == []
