@@ -69,7 +69,9 @@ class Shelf:
             target.clear()
         target.update(received.document)
         for lifted in trail:
-            lifted["last_updated"] = received.document["last_updated"]
+            # A parent is lifted, never lowered (LOC-14): pushes of two EVSEs may come in any order.
+            times = (received.document["last_updated"], lifted.get("last_updated", ""))
+            lifted["last_updated"] = max(times)
         return Outcome(200, 1000)
 
     def page(self, received: Received, url: str) -> Outcome:
