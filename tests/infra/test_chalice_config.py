@@ -30,9 +30,7 @@ def test_a_stage_names_its_resources_as_the_description_does(stage: str) -> None
     assert variables["OCPI_BROADCASTS_QUEUE"] == stack.resolve(
         described["Broadcasts"]["Properties"]["QueueName"]
     )
-    assert variables["OCPI_COMMANDS_QUEUE"] == stack.resolve(
-        described["Commands"]["Properties"]["QueueName"]
-    )
+    assert variables["OCPI_COMMANDS_QUEUE"] == stack.resolve(described["Commands"]["Properties"]["QueueName"])
     assert variables["OCPI_KMS_KEY_ID"] == stack.resolve(described["KeyAlias"]["Properties"]["AliasName"])
 
 
