@@ -220,6 +220,8 @@ def test_version_details_list_what_the_roles_mount(network: dict[str, Host], tok
     assert details["version"] == "2.2.1"
     assert {(e["identifier"], e["role"]) for e in details["endpoints"]} == {
         ("credentials", "SENDER"),
+        ("cdrs", "RECEIVER"),
+        ("cdrs", "SENDER"),
         ("commands", "RECEIVER"),
         ("locations", "SENDER"),
         ("sessions", "SENDER"),
