@@ -111,7 +111,7 @@ class _LeanParser(JSONParser):
 
 class _LeanParserFactory(ResponseParserFactory):
     def create_parser(self, protocol_name: str) -> JSONParser:
-        return _LeanParser(**self._defaults)  # type: ignore[attr-defined]
+        return _LeanParser(**self._defaults)
 
 
 class Table:
