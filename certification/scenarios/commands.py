@@ -32,11 +32,11 @@ def scenario_5_1_remote_start_transaction(trial: Trial) -> None:
     refused.expect_result("EVSE_OCCUPIED")
 
     sent, session_id = _start(trial, csms, token)
-    quickest = min(sent.seconds, refused.seconds)
+    slowest = max(sent.seconds, refused.seconds)
     trial.expect(
-        quickest <= END_TO_END_S,
+        slowest <= END_TO_END_S,
         f"eMSP -> hub -> CPO -> CSMS -> result at the eMSP takes {END_TO_END_S:g} s at most, "
-        f"not {quickest:.2f} s",
+        f"not {slowest:.2f} s",
     )
     trial.note(f"from the eMSP's request to its result: {refused.seconds:.2f} s, then {sent.seconds:.2f} s")
     session = csms.change(session_id, "PATCH", {"kwh": 1})

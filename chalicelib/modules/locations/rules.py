@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chalicelib.errors import InvalidParameters, LocationNotFound
-from chalicelib.modules.locations.objects import REMOVED, Connector, Evse, Location, PublishTokenType
+from chalicelib.modules.locations.objects import Connector, Evse, Location
 from chalicelib.protocol.patch import check_time, merge_patch
 from chalicelib.protocol.types import fold, sort_key, validate
 
@@ -159,26 +159,3 @@ def patch_connector(evse: Document | None, connector_id: str, patch: Document) -
     merged = merge(known, patch)
     validate(Connector, merged)
     return with_connector(evse, merged)
-
-
-def is_expired(location: Location) -> bool:
-    """Tell whether a location has no EVSE left; it is not shown any more, but still answered (LOC-11)."""
-    return all(evse.status == REMOVED for evse in location.evses or ())
-
-
-def may_be_shown_to(location: Location, token: Mapping[str, Any]) -> bool:
-    """Tell whether the holder of a token may be shown a location.
-
-    token: the fields of the token that are known. Every field that an entry of publish_allowed_to
-    sets must match.
-    Source: OCPI 2.2.1 mod_locations_location_object; LOC-16, LOC-17
-    """
-    return location.publish or any(_matches(entry, token) for entry in location.publish_allowed_to or ())
-
-
-def _matches(entry: PublishTokenType, token: Mapping[str, Any]) -> bool:
-    ids = {"uid": entry.uid, "group_id": entry.group_id}
-    texts = {"type": entry.type, "visual_number": entry.visual_number, "issuer": entry.issuer}
-    return all(
-        fold(value) == fold(str(token.get(name, ""))) for name, value in ids.items() if value is not None
-    ) and all(value == token.get(name) for name, value in texts.items() if value is not None)

@@ -11,10 +11,8 @@ from hypothesis import strategies as st
 
 from chalicelib.errors import InvalidParameters, LocationNotFound
 from chalicelib.modules.locations import rules
-from chalicelib.modules.locations.objects import Location
 from chalicelib.protocol.patch import check_time
-from chalicelib.protocol.types import validate
-from tests.modules.builders import T0, T1, T2, T3, connector, evse, location, without
+from tests.modules.builders import T0, T1, T2, T3, connector, evse, location
 
 
 @pytest.mark.parametrize("when", [None, "", 5, "yesterday", "2026-11-24T08:00:00+01:00"])
@@ -211,42 +209,6 @@ def test_a_patch_that_breaks_a_connector_is_refused() -> None:
         rules.patch_connector(evse(), "1", {"max_voltage": None, "last_updated": T1})
 
     assert refused.value.field == "max_voltage"
-
-
-def test_a_location_without_an_evse_in_use_is_expired() -> None:
-    """Source: LOC-11"""
-    gone = evse(status="REMOVED")
-
-    assert rules.is_expired(validate(Location, location(evses=[gone])))
-    assert rules.is_expired(validate(Location, without(location(), "evses")))
-    assert not rules.is_expired(validate(Location, location(evses=[gone, evse("E2")])))
-
-
-TOKEN = {"uid": "0a0B", "type": "RFID", "visual_number": "DF000", "issuer": "Evia", "group_id": "G1"}
-
-
-@pytest.mark.parametrize(
-    ("entry", "shown"),
-    [
-        ({"uid": "0A0b", "type": "RFID"}, True),
-        ({"uid": "0A0B", "type": "APP_USER"}, False),
-        ({"visual_number": "DF000", "issuer": "Evia"}, True),
-        ({"visual_number": "df000", "issuer": "Evia"}, False),
-        ({"group_id": "g1"}, True),
-        ({"group_id": "G1", "uid": "other", "type": "RFID"}, False),
-    ],
-)
-def test_every_field_of_an_allowed_token_must_match(entry: dict[str, str], shown: bool) -> None:
-    """Source: LOC-17"""
-    hidden = validate(Location, location(publish=False, publish_allowed_to=[{"group_id": "other"}, entry]))
-
-    assert rules.may_be_shown_to(hidden, TOKEN) is shown
-
-
-def test_a_published_location_is_shown_to_all_and_a_hidden_one_to_nobody() -> None:
-    """Source: LOC-16"""
-    assert rules.may_be_shown_to(validate(Location, location(publish=True)), {})
-    assert not rules.may_be_shown_to(validate(Location, location(publish=False)), TOKEN)
 
 
 statuses = st.sampled_from(["AVAILABLE", "CHARGING", "OUTOFORDER"])
