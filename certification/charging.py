@@ -90,9 +90,9 @@ class Charging:
         )
 
 
-def list_cdrs(door: Door, since: str) -> list[Document]:
-    """Return the CDRs that a node has, from a moment on."""
-    return door.list_all(with_query("/cdrs", {"date_from": since, "limit": 100}))
+def list_cdrs(door: Door, since: str, **query: object) -> list[Document]:
+    """Return the CDRs that a node has, from a moment on; with `ignored`, those that do not count."""
+    return door.list_all(with_query("/cdrs", {"date_from": since, "limit": 100, **query}))
 
 
 def is_of(cdr: Document, session: Document) -> bool:

@@ -3,8 +3,8 @@
 The plan counts 33 scenarios in 31 numbered rows: 4.2 and 4.4 stand for two each, an invalid token (4.2,
 4.4) and one that does not exist (4.2b, 4.4b here). Everything else stands under the plan's own number.
 
-A row without a function belongs to a module that the nodes do not speak yet. It is listed, and reported
-as not implemented: what is not there can be neither passed nor failed.
+Every row has its function. One that had none would be listed, and reported as not implemented: what is not
+there can be neither passed nor failed.
 """
 
 from __future__ import annotations

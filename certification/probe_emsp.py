@@ -1,4 +1,4 @@
-"""A probe eMSP at the hub: it owns tokens, is asked about them, sends commands, and hears of what they led to.
+"""A probe eMSP at the hub: it owns tokens, is asked about them, sends commands, hears of what they led to.
 
 It sees what no operator's door shows: that a question or a result reached the eMSP, how often, from whom,
 and under which ids.

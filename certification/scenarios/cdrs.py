@@ -26,7 +26,7 @@ from certification.samples import as_pushed, cdr, now, read_datetime
 from certification.trial import Trial
 from certification.web import below
 
-ENOUGH = 4  # CDRs of one eMSP, to have pages and windows of them
+ENOUGH = 5  # CDRs of one eMSP, to have pages and windows of them
 DIFFERENT = 3  # moments at which they were made
 WINDOW = timedelta(hours=24)  # older CDRs are not read again
 
@@ -46,7 +46,7 @@ def scenario_7_1_create_cdr(trial: Trial) -> None:
     (made, *others) = charging.cdrs_of([session, *_charge_as(emsp, charging, ENOUGH)])
     _check_bill(trial, charging, made, session)
     _check_arrives(trial, charging, made, session)
-    _check_posts(trial, emsp, others)
+    _check_posts(trial, charging, emsp, others)
     sender.check_ignored(charging, emsp)
 
 
@@ -134,7 +134,7 @@ def _check_arrives(trial: Trial, charging: Charging, made: Document, session: Do
     # The CPO's own, which it makes to compare, is of another id and goes to nobody.
 
 
-def _check_posts(trial: Trial, emsp: ProbeEmsp, cdrs: Sequence[Document]) -> None:
+def _check_posts(trial: Trial, charging: Charging, emsp: ProbeEmsp, cdrs: Sequence[Document]) -> None:
     """Hold what is sent to the probe eMSP to the rules: POST of its own CDRs, whole, FROM the hub."""
     by_id = {str(each["id"]): each for each in cdrs}
     trial.eventually(
@@ -153,7 +153,7 @@ def _check_posts(trial: Trial, emsp: ProbeEmsp, cdrs: Sequence[Document]) -> Non
             f"not FROM {post.party('from')} TO {post.party('to')}",
         )
     trial.expect(
-        not any(emsp.is_charged(each) for each in trial.emsp.list_all("/cdrs")),
+        not any(emsp.is_charged(each) for each in list_cdrs(trial.emsp, charging.since)),
         f"the eMSP does not hold a CDR of {emsp.party}'s tokens",
     )
     trial.note(f"{emsp.party} was sent its own CDRs only, by POST, FROM {emsp.posts()[-1].party('from')}")
@@ -169,7 +169,8 @@ def _check_emsp_holds(trial: Trial) -> None:
         f"the eMSP's door has the {len(cdrs)} CDRs of {UID} that the hub's door lists",
         lambda: all(trial.emsp.held("cdrs", _owner(each), each["id"]) == each for each in cdrs),
     )
-    others = [each for each in trial.emsp.list_all("/cdrs") if not trial.emsp.party.is_same(*_token(each))]
+    held = list_cdrs(trial.emsp, now(-WINDOW))
+    others = [each for each in held if not trial.emsp.party.is_same(*_token(each))]
     trial.expect(not others, f"the eMSP's door has no CDRs of others' tokens, not {len(others)}")
 
 
@@ -229,7 +230,8 @@ class _ProbeCpo:
             pages = caller.crawl(details.url("cdrs", "SENDER"), {"limit": 100})
             shown = {str(item["id"]) for page in pages for item in page.items}
             trial.expect(not sent & shown, "the hub's list shows nobody a CDR that a CPO sent")
-        aside = {str(each["id"]) for each in trial.hub.list_all("/cdrs?ignored=true")}
+        ignored = list_cdrs(trial.hub, charging.since, ignored="true")
+        aside = {str(each["id"]) for each in ignored}
         trial.expect(sent <= aside, "the hub's operator sees a CDR that a CPO sent among the ignored ones")
         trial.note(f"{len(sent)} CDRs that {party} sent are answered with 1000, ignored, and at nobody's")
 
