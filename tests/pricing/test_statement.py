@@ -112,3 +112,12 @@ def test_the_fields_of_a_cdr_have_four_decimals_and_its_dimensions() -> None:
             "tariff_id": "T1",
         },
     ]
+
+
+def test_hours_of_periods_have_four_decimals_in_a_cdr_and_more_in_a_statement() -> None:
+    """Source: OCPI 2.2.1 types_number_type; CDR-16."""
+    priced = price(tariff(element(component("TIME", "1"))), session(10))
+
+    (shown,), (sent,) = write_statement(priced)["charging_periods"], cdr_fields(priced)["charging_periods"]
+    assert shown["dimensions"] == [{"type": "TIME", "volume": Decimal("0.166666666")}]
+    assert sent["dimensions"] == [{"type": "TIME", "volume": Decimal("0.1666")}]
