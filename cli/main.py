@@ -104,7 +104,9 @@ def reserve_location_id(
     ] = None,
 ) -> None:
     """Ask the hub for the id of a location to come."""
-    body = json.loads(location.read_text(encoding="utf-8")) if location else {}
+    from cli.named_file import find_file
+
+    body = json.loads(find_file(location).read_text(encoding="utf-8")) if location else {}
     typer.echo(_door(context).post("location-ids", body=body)["id"])
 
 
@@ -165,7 +167,10 @@ def verify(
 
 
 @app.command()
-def credit(file: JsonFile) -> None:
+def credit(
+    file: JsonFile,
+    as_json: Annotated[bool, typer.Option("--json", help="As it is anyway: a CDR is JSON.")] = False,
+) -> None:
     """Print the credit CDR of a CDR. Needs no node."""
     from cli import pricing
 
