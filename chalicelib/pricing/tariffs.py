@@ -171,8 +171,8 @@ def read_tariff(value: object, at: str, remarks: list[Remark]) -> Tariff:
             _read_element(element, number, tariff_id, f"{at}.elements.{number}", remarks)
             for number, element in enumerate(elements)
         ),
-        min_price=_read_price(document.get("min_price"), f"{at}.min_price"),
-        max_price=_read_price(document.get("max_price"), f"{at}.max_price"),
+        min_price=_read_price(document.get("min_price"), f"{at}.min_price", remarks),
+        max_price=_read_price(document.get("max_price"), f"{at}.max_price", remarks),
         start=_read_optional_moment(document, "start_date_time", at),
         end=_read_optional_moment(document, "end_date_time", at),
     )
@@ -185,14 +185,18 @@ def _read_optional_moment(document: Document, key: str, at: str) -> datetime | N
     return read_moment(document[key], f"{at}.{key}") if document.get(key) is not None else None
 
 
-def _read_price(value: object, at: str) -> Price | None:
+def _read_price(value: object, at: str, remarks: list[Remark]) -> Price | None:
     if value is None:
         return None
     document = read_object(value, at)
-    return Price(
+    price = Price(
         read_decimal(document.get("excl_vat"), f"{at}.excl_vat"),
         read_optional_decimal(document.get("incl_vat"), f"{at}.incl_vat"),
     )
+    for side in ("excl_vat", "incl_vat"):
+        if (limit := getattr(price, side)) is not None and limit < 0:
+            remarks.append(Remark("negative_limit", f"{at}.{side}", f"the limit {limit} is negative"))
+    return price
 
 
 def _read_element(
