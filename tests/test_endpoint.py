@@ -15,7 +15,8 @@ from chalicelib.modules.credentials import handshake
 from chalicelib.partners.directory import Partner
 from chalicelib.protocol.auth import write_authorization
 from chalicelib.protocol.message import Interface, Reply, Request, Route
-from tests.nodes import CONFIGURATION, Host, aws, make_network
+from tests.account import aws
+from tests.nodes import CONFIGURATION, Host, make_network
 
 SEEN: list[Request] = []
 
@@ -55,8 +56,8 @@ FROM_TO = {
 
 @pytest.fixture(scope="module")
 def network() -> Iterator[dict[str, Host]]:
-    with aws() as client:
-        hosts = make_network(client, (*CONFIGURATION, TARIFFS, NOT_OFFERED), cpo="CPO", emsp="EMSP")
+    with aws() as account:
+        hosts = make_network(account, (*CONFIGURATION, TARIFFS, NOT_OFFERED), cpo="CPO", emsp="EMSP")
         cpo, emsp = hosts["cpo"].node, hosts["emsp"].node
         _, token = handshake.invite(cpo, "emsp")
         handshake.register(
