@@ -118,7 +118,10 @@ def _check_bill(trial: Trial, charging: Charging, made: Document, session: Docum
 
 
 def _check_arrives(trial: Trial, charging: Charging, made: Document, session: Document) -> None:
-    """Wait until the eMSP and the CPO hold the hub's CDR just as it is, and the eMSP no second one."""
+    """Wait until the eMSP and the CPO hold the hub's CDR just as it is; hub and eMSP have no second one.
+
+    A CPO may have one of its own besides, to compare.
+    """
     trial.all_eventually(
         f"CDR {made['id']} as the hub has it",
         {
@@ -131,7 +134,6 @@ def _check_arrives(trial: Trial, charging: Charging, made: Document, session: Do
         trial.expect(
             ids == [made["id"]], f"{door.name} has one CDR of session {session['id']}, not {len(ids)}"
         )
-    # The CPO's own, which it makes to compare, is of another id and goes to nobody.
 
 
 def _check_posts(trial: Trial, charging: Charging, emsp: ProbeEmsp, cdrs: Sequence[Document]) -> None:
@@ -196,7 +198,7 @@ class _ProbeCpo:
 
     def __init__(self, trial: Trial) -> None:
         self._trial = trial
-        self._partner, _ = join(trial, trial.hub, "CPO", (("cdrs", "SENDER"), ("cdrs", "RECEIVER")))
+        self._partner, _ = join(trial, trial.hub, "CPO", (("cdrs", "SENDER"),))
         self._caller = self._partner.caller(trial.hub.party)
         self._sent: list[Document] = []
 
@@ -211,7 +213,7 @@ class _ProbeCpo:
     def check_ignored(self, charging: Charging, emsp: ProbeEmsp) -> None:
         """Expect the CDRs that were sent at nobody's but the hub's operator, who sees that they do not count.
 
-        It is asked when CDRs that ended later have long reached everybody.
+        It is asked when CDRs of sessions that ended later have reached everybody.
         """
         trial, party = self._trial, self._partner.party
         sent = {str(each["id"]) for each in self._sent}
