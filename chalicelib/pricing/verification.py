@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from chalicelib.errors import InvalidParameters
@@ -171,8 +172,7 @@ def _judge_costs(cdr: Document, priced: Priced, tolerance: Decimal) -> Iterator[
             yield Discrepancy(f"{each.field}.{each.side}", *told)
 
 
-@dataclass(frozen=True, slots=True)
-class _Claim:
+class _Claim(NamedTuple):
     """An amount of money that a CDR claims; `sign` is that of the claim, which is compared without it."""
 
     field: str
@@ -184,11 +184,15 @@ class _Claim:
 
 def _claims_of_costs(cdr: Document, priced: Priced) -> Iterator[_Claim]:
     sign = -1 if read_flag(cdr.get("credit"), "credit") else 1
-    costs = {field: (1, priced.costs[kind]) for field, kind in _COSTS.items()}
-    for field, (its_sign, cost) in {"total_cost": (sign, priced.total_cost), **costs}.items():
+    for side in ("excl_vat", "incl_vat"):
+        if (claimed := _claimed(cdr, "total_cost", side)) is not None:
+            yield _Claim("total_cost", side, sign, sign * claimed, _side(priced.total_cost, side))
+    for field, kind in _COSTS.items():
+        if cdr.get(field) is None:
+            continue
         for side in ("excl_vat", "incl_vat"):
             if (claimed := _claimed(cdr, field, side)) is not None:
-                yield _Claim(field, side, its_sign, its_sign * claimed, _side(cost, side))
+                yield _Claim(field, side, 1, claimed, _side(priced.costs[kind], side))
 
 
 def _are_rounded_one_way(claims: Sequence[_Claim], unit: Decimal) -> bool:
