@@ -45,15 +45,21 @@ class Account:
 
     def resources(self) -> Resources:
         """A node's resources: its environment variables, such as OCPI_TABLE, by name. The table is empty."""
-        self._lent.append(_free.pop() if _free else make_node_resources(f"n{next(_numbers)}", self))
+        self._lent.append(_free.pop() if _free else self._make())
         return self._lent[-1]
 
     def close(self) -> None:
         """Take everything back and empty it; what has had messages is not lent again."""
         for resources in self._lent:
-            _empty(_backend("dynamodb").tables[resources["OCPI_TABLE"]])
+            _table(resources).items.clear()
         _free.extend(resources for resources in self._lent if not _has_messages(resources))
         self._lent.clear()
+
+    def _make(self) -> Resources:
+        """Make resources, but no stream: nobody reads it here, and moto copies it with every transaction."""
+        made = make_node_resources(f"n{next(_numbers)}", self)
+        _table(made).stream_shard = None
+        return made
 
 
 @contextmanager
@@ -79,7 +85,7 @@ def _client(service: str) -> Any:
         region_name=REGION,
         aws_access_key_id="test",
         aws_secret_access_key="test",
-        config=Config(ignore_configured_endpoint_urls=True),
+        config=Config(ignore_configured_endpoint_urls=True, user_agent="tests"),
     )
 
 
@@ -87,9 +93,8 @@ def _backend(service: Any) -> Any:
     return get_backend(service)[DEFAULT_ACCOUNT_ID][REGION]
 
 
-def _empty(table: Any) -> None:
-    table.items.clear()
-    table.stream_shard.items.clear()
+def _table(resources: Resources) -> Any:
+    return _backend("dynamodb").tables[resources["OCPI_TABLE"]]
 
 
 def _has_messages(resources: Resources) -> bool:

@@ -17,8 +17,15 @@ from tests.operator_api.caller import Door
 ROLES = {"cpo": "CPO", "hub": "HUB", "emsp": "EMSP"}
 
 
+@pytest.fixture(scope="module")
+def moto() -> Iterator[None]:
+    """Have AWS be moto throughout a file; to turn it on for each test takes longer than some of them."""
+    with aws():
+        yield
+
+
 @pytest.fixture
-def account() -> Iterator[Account]:
+def account(moto: None) -> Iterator[Account]:
     """An AWS account in which nobody was before."""
     with aws() as account:
         yield account

@@ -39,8 +39,15 @@ MODULES = ("locations", "tariffs", "tokens", "sessions")
 BOTH = [(module, role) for module in MODULES for role in ("SENDER", "RECEIVER")]
 
 
+@pytest.fixture(scope="module")
+def moto() -> Iterator[None]:
+    """Have AWS be moto throughout a file; to turn it on for each test takes longer than some of them."""
+    with aws():
+        yield
+
+
 @pytest.fixture
-def account() -> Iterator[Account]:
+def account(moto: None) -> Iterator[Account]:
     with aws() as account:
         yield account
 
