@@ -26,7 +26,7 @@ def some_nodes() -> Nodes:
     )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def sandbox_nodes() -> Iterator[Nodes]:
     """Three nodes that run, connected, with a small CPO; one sandbox for all tests that need it."""
     from infra.local.sandbox import Sandbox
