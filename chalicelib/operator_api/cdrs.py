@@ -12,7 +12,7 @@ from typing import Any
 
 from chalicelib.errors import NotFound
 from chalicelib.modules.cdrs.compiler import OF_CPO
-from chalicelib.modules.cdrs.ends import make_due, sessions_set_aside
+from chalicelib.modules.cdrs.ends import is_set_aside, make_due, sessions_set_aside, set_aside_key
 from chalicelib.modules.cdrs.receiver import IGNORED
 from chalicelib.node import Node
 from chalicelib.operator_api.lists import whole_list_reply
@@ -38,7 +38,7 @@ _SESSIONS = "sessions"
 def list_cdrs(node: Node, request: Request) -> Reply:
     """A page of the CDRs that this node has; with `?ignored=true`, of those that do not count."""
     query = PageQuery.read(request)
-    return page_reply(request, query, node.objects.page(_listed(node, request), query))
+    return page_reply(request, query, node.objects.page(_listed(node, request), query, request.snapshot))
 
 
 def get_cdr(node: Node, request: Request) -> Reply:
@@ -80,7 +80,7 @@ def retry_session(node: Node, request: Request) -> Reply:
     """Have a session's CDR tried again, when what was missing is there now."""
     ref, items = find_ref(node, request, _SESSIONS)
     session = node.objects.get(ref, items)
-    if session is None or not any(_is_of(each, session) for each in sessions_set_aside(node)):
+    if session is None or not is_set_aside(node, session.ref, items):
         raise NotFound("no session of this id was set aside")
     make_due(node, session)
     return Reply(http_status=202, data={"session_id": session.ref.id})
@@ -92,11 +92,6 @@ def _as_debit(cdr: dict[str, Any]) -> dict[str, Any]:
         return cdr
     total = {side: -amount for side, amount in cdr["total_cost"].items() if amount is not None}
     return {**cdr, "total_cost": total}
-
-
-def _is_of(entry: dict[str, Any], session: Stored) -> bool:
-    names = (entry["country_code"], entry["party_id"], entry["session_id"])
-    return session.ref.key == session.ref._replace(country_code=names[0], party_id=names[1], id=names[2]).key
 
 
 def _find(node: Node, request: Request) -> Stored:
@@ -131,12 +126,19 @@ def _keys_of_get(node: Node, request: Request) -> Sequence[Key]:
     return keys_to_find(node, request, _MODULE)
 
 
+def _keys_of_list(node: Node, request: Request) -> Sequence[Key]:
+    # Which lists there are is a read of its own, but for the one of those that do not count.
+    lists = [IGNORED] if request.query.get("ignored") == "true" else []
+    return node.objects.keys_for_page(lists, PageQuery.read(request))
+
+
 def _keys_of_session(node: Node, request: Request) -> Sequence[Key]:
-    return keys_to_find(node, request, _SESSIONS)
+    keys = keys_to_find(node, request, _SESSIONS)
+    return [*keys, *(set_aside_key(key) for key in keys if key.pk.startswith(f"{_SESSIONS}#"))]
 
 
 ROUTES = (
-    Route("GET", _LIST, list_cdrs),
+    Route("GET", _LIST, list_cdrs, _keys_of_list),
     Route("GET", _CDR, get_cdr, _keys_of_get),
     Route("GET", f"{_CDR}/breakdown", get_breakdown, _keys_of_get),
     Route("GET", _WITHOUT, list_sessions_without_cdr),

@@ -31,9 +31,9 @@ def end_a_session(cpo: Door, **fields: Any) -> None:
     compile_it(cpo)
 
 
-def compile_it(cpo: Door) -> None:
+def compile_it(cpo: Door, session_id: str = "S1") -> None:
     """What the table's stream and the timer do."""
-    stored = cpo.node.objects.get(Ref("sessions", "PT", "ABC", "S1"))
+    stored = cpo.node.objects.get(Ref("sessions", "PT", "ABC", session_id))
     assert stored is not None
     make_due(cpo.node, stored)
     compiler.run(cpo.node)

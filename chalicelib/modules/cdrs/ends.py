@@ -28,7 +28,7 @@ from chalicelib.storage.table import Conflict, Item, Key
 
 if TYPE_CHECKING:
     from chalicelib.node import Node
-    from chalicelib.storage.objects import Stored
+    from chalicelib.storage.objects import Known, Stored
 
 DUE = "cdrs-due"
 SET_ASIDE = "cdrs-set-aside"
@@ -122,6 +122,17 @@ def set_aside(node: Node, due: Item, reason: str, field: str | None) -> None:
 def settle(node: Node, due: Item) -> None:
     """A session that was set aside has what it needs."""
     node.table.delete(Key(SET_ASIDE, due["sk"]))
+
+
+def set_aside_key(session: Key) -> Key:
+    """Where it is kept why a session has no CDR."""
+    return Key(SET_ASIDE, session.pk)
+
+
+def is_set_aside(node: Node, session: Ref, known: Known = None) -> bool:
+    """Tell whether a session has no CDR. known: an earlier read of `set_aside_key`."""
+    key = set_aside_key(session.key)
+    return key in node.table.read([key], known)
 
 
 def sessions_set_aside(node: Node) -> list[dict[str, Any]]:
