@@ -26,13 +26,14 @@ from chalicelib.storage.keys import Ref
 from chalicelib.storage.objects import Write
 from chalicelib.storage.operations import Operation
 from tests.modules import builders
-from tests.modules.builders import T0, T1, T2, component, connector, element, evse
+from tests.modules.builders import T0, T1, T2, T3, component, connector, element, evse
 from tests.modules.sessions.builders import cdr_token, period, session
 from tests.partners.pushing import OWN, World, partner
 
 Document = dict[str, Any]
 CPO = OWN["CPO"]
 EVI, XYZ = Party("PT", "EVI"), Party("PT", "XYZ")
+MAX_POWER = {"type": "MAX_POWER", "volume": 7}
 MODULES = ("tariffs", "locations", "sessions", "cdrs")
 
 
@@ -205,7 +206,10 @@ def test_what_does_not_change_the_bill_changes_no_cdr(cpo: Network) -> None:
         ({"connector_id": "9"}, "location_id"),
         ({"currency": "USD"}, "currency"),
         ({"charging_periods": [period(T0, Decimal("12"))]}, "kwh"),
-        ({"start_date_time": "2026-11-24T12:00:00Z"}, "session.end_date_time"),
+        ({"start_date_time": "2026-11-24T12:00:00Z"}, "end_date_time"),
+        ({"start_date_time": T2}, "kwh"),
+        ({"kwh": Decimal("-3")}, "kwh"),
+        ({"charging_periods": [{"start_date_time": T0, "dimensions": [MAX_POWER]}]}, "kwh"),
     ],
 )
 def test_a_session_without_a_price_is_set_aside_with_the_reason(
@@ -245,6 +249,62 @@ def test_readings_are_cut_where_the_price_changes(cpo: Network) -> None:
     (cdr,) = cpo.cdrs()
     assert [each["start_date_time"] for each in cdr["charging_periods"]] == [T0, T1]
     assert cdr["total_cost"]["excl_vat"] == Decimal("3.5")
+
+
+def test_periods_that_begin_at_once_lose_no_energy(cpo: Network) -> None:
+    """Source: SES-08"""
+    cpo.end(charging_periods=[period(T0, 4), period(T1, 5), period(T1, 1)])
+
+    cpo.compile()
+
+    assert [cdr["total_energy"] for cdr in cpo.cdrs()] == [10]
+
+
+@pytest.mark.parametrize(
+    ("periods", "code", "field"),
+    [
+        ([("2026-11-24T07:00:00Z", {"ENERGY": 10})], "period_outside_session", "0.start_date_time"),
+        ([(T0, {"ENERGY": 9}), (T3, {"ENERGY": 1})], "period_outside_session", "1.start_date_time"),
+        ([(T0, {"ENERGY": 10, "TIME": Decimal("0.5")})], "volume_disagrees", "0.dimensions.1.volume"),
+        ([(T0, {"ENERGY": 12}), (T1, {"ENERGY": -2})], "negative_energy", "1.dimensions.0.volume"),
+    ],
+)
+def test_periods_that_contradict_clock_or_meter_are_priced_with_a_warning(
+    cpo: Network, periods: list[tuple[str, Document]], code: str, field: str
+) -> None:
+    """Source: CDR-14, CDR-16, TRP-36"""
+    told = [
+        {
+            "start_date_time": start,
+            "dimensions": [{"type": each, "volume": volumes[each]} for each in volumes],
+        }
+        for start, volumes in periods
+    ]
+    cpo.end(charging_periods=told)
+
+    cpo.compile()
+
+    (cdr,) = cpo.cdrs()
+    stored = cpo.node.objects.get(Ref("cdrs", *CPO, cdr["id"]))
+    assert stored is not None
+    warnings = {each["code"]: each["field"] for each in read_json(str(stored.extra["why"]))["warnings"]}
+    assert warnings[code] == f"charging_periods.{field}"
+
+
+def test_hours_of_four_decimals_contradict_nothing(cpo: Network) -> None:
+    """Source: CDR-16"""
+    energy, time = {"type": "ENERGY", "volume": 10}, {"type": "TIME", "volume": Decimal("0.3333")}
+    cpo.put(
+        status="COMPLETED",
+        end_date_time="2026-11-24T08:20:00Z",
+        charging_periods=[{"start_date_time": T0, "dimensions": [energy, time]}],
+    )
+
+    cpo.compile()
+
+    (cdr,) = cpo.cdrs()
+    stored = cpo.node.objects.get(Ref("cdrs", *CPO, cdr["id"]))
+    assert stored is not None and read_json(str(stored.extra["why"]))["warnings"] == []
 
 
 def test_a_cpo_under_a_hub_keeps_its_cdr_to_itself() -> None:
