@@ -28,7 +28,7 @@ from chalicelib.storage.items import delete_of, new_version, next_place, place_o
 from chalicelib.storage.keys import Ref as Ref
 from chalicelib.storage.lists import Lists
 from chalicelib.storage.retry import attempts
-from chalicelib.storage.table import Conflict, Item, Key, Snapshot, Table, Value
+from chalicelib.storage.table import Conflict, Item, Key, Operation, Snapshot, Table, Value
 
 Known = Mapping[Key, Item] | None
 """Items that were read before, such as `request.snapshot`; what is missing is read."""
@@ -64,6 +64,15 @@ class Write:
     last_updated: str
     partition: str | None = None
     extra: Mapping[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class New:
+    """An object that is to be created, in the list that `write` names."""
+
+    ref: Ref
+    write: Write
+    source: str = ""
 
 
 class Remove:
@@ -129,6 +138,11 @@ def stored_object(item: Item) -> Stored:
     )
 
 
+def _partition_of(new: New) -> str:
+    assert new.write.partition is not None, "what is new needs a list"
+    return new.write.partition
+
+
 _OWN = frozenset(("pk", "sk", "ref", "body", "lu", "v", "src", "lp", "cr"))
 
 
@@ -191,6 +205,31 @@ class ObjectStore:
                 continue
             return Change(before, before)
         raise AssertionError("attempts() raises")
+
+    def create(
+        self, new: Sequence[New], also: Sequence[Operation] = (), known: Known = None
+    ) -> dict[Key, Item]:
+        """Create objects and do other writes, all of it or nothing, in one transaction.
+
+        known: the counters of their lists, as far as they are known; they may be old. Returns them as they
+        are then, for the next call.
+        Raises: Conflict when one of the objects is there, a condition of `also` does not hold, or another
+        write came between; InvalidParameters when one is larger than an item may be.
+        """
+        partitions = dict.fromkeys(_partition_of(each) for each in new)
+        roots = self._table.read([counters.root_key(name) for name in partitions], known)
+        following = {name: counters.next_number(roots.get(counters.root_key(name))) for name in partitions}
+        places: list[Place] = []
+        operations: list[Operation] = []
+        for each in new:
+            partition = _partition_of(each)
+            place = Place(partition, following[partition], sortable(each.write.last_updated))
+            following[partition] += 1
+            item = object_item(each.ref, each.write, place, new_version(None, self._clock()), each.source)
+            places.append(place)
+            operations.append(put_over(None, item))
+        self._table.transact([*operations, *counters.additions(places), *also])
+        return {counters.root_key(name): {"next": number} for name, number in following.items()}
 
     def page(self, partitions: Sequence[str], query: PageQuery, known: Known = None) -> Page:
         """One page of the lists, one list after the other, with the exact total.

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.errors import ServerError
+from chalicelib.errors import InvalidParameters, ServerError
 from chalicelib.modules.cdrs import compiler, ends
 from chalicelib.modules.cdrs.ends import due_sessions, sessions_set_aside
 from chalicelib.modules.cdrs.objects import Cdr
@@ -188,6 +188,48 @@ def test_a_session_that_turns_out_invalid_is_credited_only(cpo: Network) -> None
     cpo.compile()
 
     assert sorted(bool(cdr.get("credit")) for cdr in cpo.cdrs()) == [False, True]
+
+
+def test_a_credit_cdr_goes_to_whom_the_cdr_went(hub: Network) -> None:
+    """Source: CDR-01, CDR-07"""
+    hub.end()
+    hub.compile()
+    (first,) = hub.cdrs()
+
+    hub.end(cdr_token=cdr_token(XYZ))
+    hub.compile()
+
+    (credit,) = [cdr for cdr in hub.cdrs() if cdr.get("credit")]
+    (second,) = [cdr for cdr in hub.cdrs() if cdr["cdr_token"]["party_id"] == "XYZ"]
+    assert (hub.sent("evi"), hub.sent("xyz")) == ([first, credit], [second])
+    assert hub.shown(hub.world.partner("evi")) == [first["id"], credit["id"]]
+    assert len(hub.shown(hub.world.partner("abc"))) == 3
+
+
+def test_a_session_that_is_opened_again_is_billed_once_it_ends(cpo: Network) -> None:
+    """Source: CDR-07, SES-15"""
+    cpo.end()
+    cpo.compile()
+    cpo.put(status="INVALID", end_date_time=T2)
+    cpo.compile()
+
+    cpo.put(status="ACTIVE")
+    cpo.compile()
+    cpo.end()
+    cpo.compile()
+
+    assert sum(cdr["total_cost"]["excl_vat"] for cdr in cpo.cdrs()) == Decimal("3.5")
+    assert len(cpo.cdrs()) == 3
+
+
+@pytest.mark.parametrize("status", ["PENDING", "ACTIVE", "RESERVATION", "INVALID", "PAUSED_BY_VENDOR"])
+def test_a_session_that_is_not_completed_has_no_cdr(cpo: Network, status: str) -> None:
+    """Source: SES-15, SES-16"""
+    cpo.put(status=status, end_date_time=T2)
+
+    cpo.compile()
+
+    assert (cpo.cdrs(), sessions_set_aside(cpo.node), list(due_sessions(cpo.node))) == ([], [], [])
 
 
 def test_what_does_not_change_the_bill_changes_no_cdr(cpo: Network) -> None:
@@ -380,6 +422,47 @@ def test_a_compiler_that_is_killed_anywhere_leaves_one_cdr(hub: Network, survive
     assert len(hub.cdrs()) == 1
     assert len(hub.shown(hub.world.partner("abc"))) == 1
     assert list(due_sessions(hub.node)) == []
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_a_session_that_changes_while_it_is_compiled_is_not_billed_as_it_was(
+    cpo: Network, before: bool
+) -> None:
+    """By another compiler, all of it: the one that is late writes nothing."""
+    if before:
+        cpo.end()
+        cpo.compile()
+    cpo.end(kwh=Decimal("9"))
+    cpo.stream()
+    transact = cpo.node.table.transact
+
+    def be_late(asked: Any) -> None:
+        del cpo.node.table.__dict__["transact"]
+        cpo.put(status="INVALID", end_date_time=T2)
+        cpo.compile()
+        transact(asked)
+
+    cpo.node.table.transact = be_late  # type: ignore[method-assign]
+
+    compiler.run(cpo.node)
+    cpo.compile()
+
+    assert sum(cdr["total_cost"]["excl_vat"] for cdr in cpo.cdrs()) == 0
+    assert list(due_sessions(cpo.node)) == []
+
+
+def test_a_session_whose_start_cannot_be_kept_is_billed_all_the_same(
+    cpo: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise InvalidParameters("takes 500000 bytes")
+
+    monkeypatch.setattr(ends, "keep_start", fail)
+    cpo.end()
+
+    cpo.compile()
+
+    assert len(cpo.cdrs()) == 1
 
 
 def test_two_compilers_at_once_make_one_cdr_each(cpo: Network) -> None:
