@@ -77,7 +77,7 @@ def _note(node: Node, change: Change) -> Item | None:
         _keep_start(node, ref, session, is_new=before is None)
     if session["status"] not in _ENDED or (before is not None and before["v"] == after["v"]):
         return None
-    return _due_item(node, after["ref"], after["v"])
+    return due_item(node, after["ref"], after["v"])
 
 
 def _keep_start(node: Node, ref: Ref, session: dict[str, Any], is_new: bool) -> None:
@@ -125,10 +125,11 @@ def _taken(due: Item) -> Delete:
 
 def make_due(node: Node, session: Stored) -> None:
     """Have a session tried again."""
-    node.table.write_many([_due_item(node, str(session.ref), session.version)])
+    node.table.write_many([due_item(node, str(session.ref), session.version)])
 
 
-def _due_item(node: Node, ref: str, version: int) -> Item:
+def due_item(node: Node, ref: str, version: int) -> Item:
+    """What tells that a session is due, in a version."""
     at = format_datetime(node.clock())
     return {"pk": DUE, "sk": Ref.parse(ref).key.pk, "ref": ref, "v": version, "at": at}
 
