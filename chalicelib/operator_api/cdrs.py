@@ -1,4 +1,4 @@
-"""CDRs at the operator's door: what there is, how a price came about, and sessions that have none.
+"""CDRs at the operator's door: what there is, how a price came about, what is sent again, what has none.
 
 Nothing is written here: a CDR comes from its session, and the session is corrected.
 
@@ -19,6 +19,7 @@ from chalicelib.operator_api.lists import whole_list_reply
 from chalicelib.operator_api.ownership import find_ref, keys_to_find, party_in_query
 from chalicelib.operator_api.problems import bad_query
 from chalicelib.partners.private_lists import remembered_lists
+from chalicelib.partners.replays import push_again
 from chalicelib.partners.visibility import partition_for_own
 from chalicelib.pricing.statement import write_breakdown
 from chalicelib.pricing.verification import verify_cdr
@@ -69,6 +70,15 @@ def get_breakdown(node: Node, request: Request) -> Reply:
             ],
         }
     )
+
+
+def replay_cdr(node: Node, request: Request) -> Reply:
+    """Send a CDR once more to the partners that are to have it and have not taken it."""
+    ref, items = find_ref(node, request, _MODULE)
+    keys = [ref.key, ref._replace(variant=OF_CPO).key]
+    found = node.table.read(keys, items)
+    partners = push_again(node, [found[key] for key in keys if key in found])
+    return Reply(http_status=202, data={"cdr_id": ref.id, "partners": [partner.id for partner in partners]})
 
 
 def list_sessions_without_cdr(node: Node, request: Request) -> Reply:
@@ -141,6 +151,7 @@ ROUTES = (
     Route("GET", _LIST, list_cdrs, _keys_of_list),
     Route("GET", _CDR, get_cdr, _keys_of_get),
     Route("GET", f"{_CDR}/breakdown", get_breakdown, _keys_of_get),
+    Route("POST", f"{_CDR}/replay", replay_cdr, _keys_of_get),
     Route("GET", _WITHOUT, list_sessions_without_cdr),
     Route("POST", f"{_WITHOUT}/{{session_id}}", retry_session, _keys_of_session),
 )

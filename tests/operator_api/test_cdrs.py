@@ -60,6 +60,17 @@ def test_an_operator_cannot_change_a_cdr(cpo: Door, method: str) -> None:
     assert cpo.call(method, "/cdrs/C1", {}).status == 405
 
 
+def test_a_cdr_is_sent_again_to_who_has_not_taken_it(cpo: Door) -> None:
+    """Source: TRN-32"""
+    end_a_session(cpo)
+    (cdr,) = cpo.all("/cdrs")
+
+    answer = cpo.call("POST", f"/cdrs/{cdr['id']}/replay")
+
+    assert (answer.status, answer.json) == (202, {"cdr_id": cdr["id"], "partners": []})
+    assert cpo.call("POST", "/cdrs/C9/replay").status == 404
+
+
 def test_a_session_without_a_price_is_shown_and_can_be_tried_again(cpo: Door) -> None:
     end_a_session(cpo, currency="USD")
 

@@ -14,9 +14,11 @@ from chalicelib.modules.cdrs import compiler, ends
 from chalicelib.modules.cdrs.ends import due_sessions, sessions_set_aside
 from chalicelib.modules.cdrs.objects import Cdr
 from chalicelib.modules.sessions.owner import put_own_session
+from chalicelib.partners import liveness
 from chalicelib.partners.cdr_makers import CPO_MAKES_CDR
 from chalicelib.partners.directory import Endpoint, Partner
 from chalicelib.partners.private_lists import remembered_lists
+from chalicelib.partners.replays import push_again
 from chalicelib.partners.visibility import list_partitions, partition_for_viewer
 from chalicelib.protocol.json_text import JsonText, read_json, write_json
 from chalicelib.protocol.message import Party
@@ -28,7 +30,7 @@ from chalicelib.storage.operations import Operation
 from tests.modules import builders
 from tests.modules.builders import T0, T1, T2, T3, component, connector, element, evse
 from tests.modules.sessions.builders import cdr_token, period, session
-from tests.partners.pushing import OWN, World, partner
+from tests.partners.pushing import OWN, World, partner, refuse
 
 Document = dict[str, Any]
 CPO = OWN["CPO"]
@@ -230,6 +232,44 @@ def test_a_session_that_is_not_completed_has_no_cdr(cpo: Network, status: str) -
     cpo.compile()
 
     assert (cpo.cdrs(), sessions_set_aside(cpo.node), list(due_sessions(cpo.node))) == ([], [], [])
+
+
+def test_a_cdr_that_was_refused_is_a_dead_letter_and_can_be_sent_again(hub: Network) -> None:
+    """Source: TRN-32"""
+    hub.world.partners.faults["evi"] = refuse()
+    hub.end()
+    hub.compile()
+    (cdr,) = hub.cdrs()
+    (letter,) = hub.world.queue.dead
+    ref = Ref("cdrs", *CPO, cdr["id"])
+    items = hub.node.table.get_many([ref.key, ref._replace(variant="CPO").key])
+
+    del hub.world.partners.faults["evi"]
+    asked = push_again(hub.node, items.values())
+    hub.world.settle()
+
+    assert read_json(letter.body)["pk"] == ref.key.pk
+    assert [partner.id for partner in asked] == ["evi"]
+    assert hub.sent("evi") == [cdr, cdr]
+    assert hub.sent("abc") == [cdr]
+    assert hub.world.held("evi", ref) == cdr
+    assert push_again(hub.node, items.values()) == []
+
+
+def test_a_cdr_reaches_a_partner_that_was_away(hub: Network) -> None:
+    """Source: TRN-32"""
+    hub.world.partners.away.add("evi")
+    hub.end()
+    hub.compile()
+    hub.world.settle(seconds=90)
+    assert hub.world.partner("evi").connection == "OFFLINE"
+
+    hub.world.partners.away.clear()
+    liveness.run(hub.node)
+    hub.world.settle(seconds=1)
+
+    (cdr,) = hub.cdrs()
+    assert hub.world.held("evi", Ref("cdrs", *CPO, cdr["id"])) == cdr
 
 
 def test_what_does_not_change_the_bill_changes_no_cdr(cpo: Network) -> None:
