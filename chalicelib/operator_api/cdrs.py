@@ -8,7 +8,6 @@ Source: OCPI 2.2.1 mod_cdrs; CDR-05, CDR-07
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from chalicelib.errors import NotFound
 from chalicelib.modules.cdrs.compiler import OF_CPO
@@ -58,7 +57,7 @@ def get_breakdown(node: Node, request: Request) -> Reply:
     named = {"id": cdr["id"], "currency": cdr["currency"], "total_cost": cdr["total_cost"]}
     if "why" in found.extra:
         return Reply(data={**named, **read_json(str(found.extra["why"])), "discrepancies": []})
-    verification = verify_cdr(_as_debit(cdr), request.query.get("time_zone"))
+    verification = verify_cdr(cdr, request.query.get("time_zone"))
     return Reply(
         data={
             **named,
@@ -94,14 +93,6 @@ def retry_session(node: Node, request: Request) -> Reply:
         raise NotFound("no session of this id was set aside")
     make_due(node, session)
     return Reply(http_status=202, data={"session_id": session.ref.id})
-
-
-def _as_debit(cdr: dict[str, Any]) -> dict[str, Any]:
-    """A credit CDR as the one that it takes back, whose price it explains."""
-    if not cdr.get("credit"):
-        return cdr
-    total = {side: -amount for side, amount in cdr["total_cost"].items() if amount is not None}
-    return {**cdr, "total_cost": total}
 
 
 def _find(node: Node, request: Request) -> Stored:

@@ -54,6 +54,19 @@ def test_a_cdr_is_listed_read_and_explained(cpo: Door) -> None:
     assert cpo.call("GET", "/cdrs/C9").status == 404
 
 
+def test_a_credit_cdr_explains_what_it_takes_back_and_contradicts_nothing(cpo: Door) -> None:
+    """Source: CDR-07"""
+    end_a_session(cpo)
+    end_a_session(cpo, auth_method="COMMAND")
+    (credit,) = [cdr for cdr in cpo.all("/cdrs") if cdr.get("credit")]
+
+    told = cpo.ask("GET", f"/cdrs/{credit['id']}/breakdown")
+
+    assert told["total_cost"]["excl_vat"] == -4
+    assert told["discrepancies"] == []
+    assert [line["billed"] for line in told["breakdown"]["lines"]] == [8]
+
+
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
 def test_an_operator_cannot_change_a_cdr(cpo: Door, method: str) -> None:
     """Source: CDR-05"""
