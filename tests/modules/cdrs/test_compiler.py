@@ -30,7 +30,7 @@ from chalicelib.storage.operations import Operation
 from tests.modules import builders
 from tests.modules.builders import T0, T1, T2, T3, component, connector, element, evse
 from tests.modules.sessions.builders import cdr_token, period, session
-from tests.partners.pushing import OWN, World, partner, refuse
+from tests.partners.pushing import OWN, World, break_down, partner, refuse
 
 Document = dict[str, Any]
 CPO = OWN["CPO"]
@@ -254,6 +254,22 @@ def test_a_cdr_that_was_refused_is_a_dead_letter_and_can_be_sent_again(hub: Netw
     assert hub.sent("abc") == [cdr]
     assert hub.world.held("evi", ref) == cdr
     assert push_again(hub.node, items.values()) == []
+
+
+def test_a_credit_cdr_waits_for_the_cdr_that_it_takes_back(hub: Network) -> None:
+    """Source: CDR-07"""
+    hub.world.partners.faults["evi"] = lambda sent: None if sent.document.get("credit") else break_down(sent)
+    hub.end()
+    hub.compile()
+    hub.put(status="INVALID", end_date_time=T2)
+    hub.compile()
+    waiting = hub.sent("evi")
+
+    del hub.world.partners.faults["evi"]
+    hub.world.settle(seconds=60)
+
+    assert [bool(cdr.get("credit")) for cdr in waiting] == [False] * len(waiting)
+    assert [bool(cdr.get("credit")) for cdr in hub.sent("evi")[len(waiting) :]] == [False, True]
 
 
 def test_a_cdr_reaches_a_partner_that_was_away(hub: Network) -> None:
