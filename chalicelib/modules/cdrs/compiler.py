@@ -177,13 +177,18 @@ def _missing(this: Run, maker: str, session: Stored, items: Snapshot) -> list[Ne
 
 
 def _latest(node: Node, session: Ref, maker: str, items: Snapshot) -> tuple[int, Stored | None]:
-    """The latest CDR of a session and its number; 0 and None when there is none."""
+    """The latest CDR of a session and its number; 0 and None when there is none.
+
+    Raises: InvalidParameters when a partner has sent one of an id that is for ours.
+    """
     number, latest = 0, None
     while True:
         ref = _ref_of(session, cdr_id(maker, session.key.pk, number + 1))
         found = node.objects.get(ref, items)
         if found is None:
             return number, latest
+        if found.source:
+            raise InvalidParameters(f"a partner has sent a CDR of the id {ref.id}", field="id")
         number, latest = number + 1, found
 
 

@@ -323,6 +323,21 @@ def test_a_session_without_a_price_is_set_aside_with_the_reason(
     assert list(due_sessions(cpo.node)) == []
 
 
+def test_a_cdr_that_has_taken_the_id_of_ours_is_told_by_its_id(hub: Network) -> None:
+    """Ids follow from what a CPO knows, so it may."""
+    taken = compiler.cdr_id(OWN["HUB"].key(), Ref("sessions", *CPO, "S1").key.pk, 1)
+    write = Write(JsonText("{}"), T2)
+    ref = Ref("cdrs", *CPO, taken)
+    hub.node.objects.change(ref, lambda _: write, partition="cdrs#*#ignored", source="abc")
+    hub.end()
+
+    hub.compile()
+
+    (aside,) = sessions_set_aside(hub.node)
+    assert (aside["field"], taken in aside["reason"]) == ("id", True)
+    assert hub.sent("evi") == []
+
+
 def test_a_session_that_was_set_aside_is_priced_once_it_is_corrected(cpo: Network) -> None:
     cpo.end(currency="USD")
     cpo.compile()
