@@ -11,6 +11,9 @@
 - OCPI_FRESHNESS_SECONDS: how long a push is retried before its partner is OFFLINE (default 60)
 - OCPI_BROADCASTS_QUEUE, OCPI_COMMANDS_QUEUE, OCPI_STREAM_ARN: names of those queues and ARN of the
   table's stream, which Chalice subscribes to
+- OCPI_TOLERANCE_MONEY, OCPI_TOLERANCE_KWH, OCPI_TOLERANCE_HOURS: how far a hub's CDR may be from a CPO's own
+  before they are called different (default 0.01, 0.001, 0.001)
+- OCPI_HUB_CDR_HOURS: how long a CPO waits for a hub's CDR before it is called missing (default 24)
 - OCPI_ALLOW_LOOPBACK: `1` in the local sandbox only: partners may live on http and loopback
 """
 
@@ -20,6 +23,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 from chalicelib.protocol.json_text import read_json
@@ -35,6 +39,14 @@ class OwnRole:
     business_details: Mapping[str, Any]
 
 
+class Tolerance(NamedTuple):
+    """What two CDRs of one session may differ by and still agree, in the unit of each number."""
+
+    money: Decimal = Decimal("0.01")
+    kwh: Decimal = Decimal("0.001")
+    hours: Decimal = Decimal("0.001")
+
+
 @dataclass(frozen=True)
 class Settings:
     """One deployment's configuration."""
@@ -48,6 +60,8 @@ class Settings:
     allow_loopback: bool = False
     commands_queue_url: str = ""
     command_time: timedelta = timedelta(seconds=30)
+    tolerance: Tolerance = Tolerance()
+    hub_cdr_time: timedelta = timedelta(hours=24)
 
     def plays(self, role: str) -> bool:
         """Tell whether this node plays a role such as `HUB`."""
@@ -78,6 +92,8 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         allow_loopback=variables.get("OCPI_ALLOW_LOOPBACK") == "1",
         commands_queue_url=variables["OCPI_COMMANDS_QUEUE_URL"],
         command_time=timedelta(seconds=float(variables.get("OCPI_COMMAND_SECONDS", "30"))),
+        tolerance=_read_tolerance(variables),
+        hub_cdr_time=timedelta(hours=float(variables.get("OCPI_HUB_CDR_HOURS", "24"))),
     )
 
 
@@ -97,6 +113,11 @@ def read_event_sources(environment: Mapping[str, str] | None = None) -> EventSou
         variables.get("OCPI_STREAM_ARN", "arn:aws:dynamodb:eu-west-1:0:table/ocpi-node-dev/stream/none"),
         variables.get("OCPI_COMMANDS_QUEUE", "ocpi-node-dev-commands"),
     )
+
+
+def _read_tolerance(variables: Mapping[str, str]) -> Tolerance:
+    told = {name: variables.get(f"OCPI_TOLERANCE_{name.upper()}") for name in Tolerance._fields}
+    return Tolerance(**{name: Decimal(text) for name, text in told.items() if text})
 
 
 def _read_role(entry: Mapping[str, Any]) -> OwnRole:
