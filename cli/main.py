@@ -142,14 +142,18 @@ def doctor(context: typer.Context) -> None:
 
 JsonFile = Annotated[str, typer.Argument(help="A JSON file; - is standard input.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+PerMinute = Annotated[
+    bool,
+    typer.Option("--time-prices-per-minute", help="Prices of time are per minute, not per hour as in OCPI."),
+]
 
 
 @app.command()
-def price(file: JsonFile, as_json: AsJson = False) -> None:
+def price(file: JsonFile, as_json: AsJson = False, time_prices_per_minute: PerMinute = False) -> None:
     """Price a session: FILE is {"tariffs": [...], "session": {...}}. Needs no node."""
     from cli import pricing
 
-    raise typer.Exit(pricing.price(file, as_json))
+    raise typer.Exit(pricing.price(file, as_json, time_prices_per_minute))
 
 
 @app.command()
@@ -159,11 +163,12 @@ def verify(
     time_zone: Annotated[
         str | None, typer.Option(help="Of the location; left out, that of the CDR's country.")
     ] = None,
+    time_prices_per_minute: PerMinute = False,
 ) -> None:
     """Check the totals of a CDR against its own tariffs and charging periods. Needs no node."""
     from cli import pricing
 
-    raise typer.Exit(pricing.verify(file, as_json, time_zone))
+    raise typer.Exit(pricing.verify(file, as_json, time_zone, time_prices_per_minute))
 
 
 @app.command()

@@ -19,23 +19,25 @@ from cli.named_file import find_file
 NO_ANSWER = 2
 
 
-def price(file: str, as_json: bool) -> int:
-    """Price a session. Returns the exit code."""
-    from chalicelib.pricing.price_request import price_request
+def price(file: str, as_json: bool, per_minute: bool = False) -> int:
+    """Price a session. per_minute: whatever the document says. Returns the exit code."""
+    from chalicelib.pricing.price_request import TIME_PRICES_PER_MINUTE, price_request
     from chalicelib.pricing.statement import write_statement
 
     def answer(document: Any) -> Any:
+        if per_minute and isinstance(document, dict):
+            document = {**document, TIME_PRICES_PER_MINUTE: True}
         return write_statement(price_request(document))
 
     return _answer(file, as_json, answer, _show_statement)
 
 
-def verify(file: str, as_json: bool, time_zone: str | None) -> int:
-    """Check the totals of a CDR. Returns the exit code."""
+def verify(file: str, as_json: bool, time_zone: str | None, per_minute: bool = False) -> int:
+    """Check the totals of a CDR. per_minute: so its tariffs price time. Returns the exit code."""
     from chalicelib.pricing.verification import verify_cdr
 
     def answer(document: Any) -> Any:
-        verification = verify_cdr(document, time_zone)
+        verification = verify_cdr(document, time_zone, time_prices_per_minute=per_minute)
         return {
             "discrepancies": [
                 {"field": each.field, "claimed": each.claimed, "computed": each.computed}

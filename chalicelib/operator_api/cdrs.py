@@ -19,6 +19,7 @@ from chalicelib.operator_api.ownership import find_ref, keys_to_find, party_in_q
 from chalicelib.operator_api.problems import bad_query
 from chalicelib.partners.private_lists import remembered_lists
 from chalicelib.partners.replays import push_again
+from chalicelib.partners.time_prices import means_minutes
 from chalicelib.partners.visibility import partition_for_own
 from chalicelib.pricing.statement import write_breakdown
 from chalicelib.pricing.verification import verify_cdr
@@ -57,7 +58,11 @@ def get_breakdown(node: Node, request: Request) -> Reply:
     named = {"id": cdr["id"], "currency": cdr["currency"], "total_cost": cdr["total_cost"]}
     if "why" in found.extra:
         return Reply(data={**named, **read_json(str(found.extra["why"])), "discrepancies": []})
-    verification = verify_cdr(cdr, request.query.get("time_zone"))
+    verification = verify_cdr(
+        cdr,
+        request.query.get("time_zone"),
+        time_prices_per_minute=bool(found.source) and means_minutes(node.directory.get(found.source)),
+    )
     return Reply(
         data={
             **named,

@@ -6,6 +6,9 @@ The document is `{"tariffs": [Tariff …], "session": {…}}`. A session has `st
 SuspendedEV, SuspendedEVSE), `power_readings` [{"at", "kw"}]. Also `tariff_id`, `charging_preferences`,
 `ad_hoc_payment`, and `reservation` {"start_date_time", "end_date_time", "expired"}.
 
+Beside both, `"time_prices_per_minute": true` takes the prices of TIME and PARKING_TIME per minute, as some
+platforms mean them, and not per hour, as OCPI says.
+
 Source: OCPI 2.2.1 mod_tariffs, mod_cdrs, mod_sessions
 """
 
@@ -35,7 +38,7 @@ from chalicelib.pricing.reading import (
     read_zone,
     write_moment,
 )
-from chalicelib.pricing.tariffs import ENERGY, Tariff, read_tariff
+from chalicelib.pricing.tariffs import ENERGY, Tariff, read_tariff, with_time_prices_per_minute
 from chalicelib.pricing.usage import (
     CHARGING,
     SUSPENDED_EV,
@@ -46,6 +49,7 @@ from chalicelib.pricing.usage import (
     Usage,
 )
 
+TIME_PRICES_PER_MINUTE = "time_prices_per_minute"
 STATES = (CHARGING, SUSPENDED_EV, SUSPENDED_EVSE)
 PROFILE_TYPES = ("CHEAP", "FAST", "GREEN", "REGULAR")
 
@@ -60,7 +64,8 @@ def price_request(document: object, kwh_decimals: int = 9) -> Priced:
     """
     remarks: list[Remark] = []
     body = read_object(document, "body")
-    tariffs = read_tariffs(body.get("tariffs"), remarks)
+    per_minute = read_flag(body.get(TIME_PRICES_PER_MINUTE), TIME_PRICES_PER_MINUTE)
+    tariffs = read_tariffs(body.get("tariffs"), remarks, per_minute)
     session = read_object(body.get("session"), "session")
     telemetry = replace(read_telemetry(session, remarks), kwh_decimals=kwh_decimals)
     if session.get("charging_periods"):
@@ -81,9 +86,13 @@ def price_telemetry(
     return price_usage(cut_periods(telemetry, tariff), told)
 
 
-def read_tariffs(value: object, remarks: list[Remark], at: str = "tariffs") -> list[Tariff]:
+def read_tariffs(value: object, remarks: list[Remark], time_prices_per_minute: bool = False) -> list[Tariff]:
     """Read the tariffs of a connector. Raises: InvalidParameters."""
-    return [read_tariff(each, f"{at}.{number}", remarks) for number, each in enumerate(read_list(value, at))]
+    at = "tariffs"
+    tariffs = [
+        read_tariff(each, f"{at}.{number}", remarks) for number, each in enumerate(read_list(value, at))
+    ]
+    return [with_time_prices_per_minute(each) for each in tariffs] if time_prices_per_minute else tariffs
 
 
 def read_telemetry(session: Document, remarks: list[Remark]) -> Telemetry:

@@ -135,7 +135,7 @@ def _line(charge: Charge, priced: Priced, decimals: int) -> dict[str, Any]:
         "price_component": component.index,
         "used": round_number(charge.used, decimals),
         "billed": round_number(charge.billed, decimals),
-        "unit": _UNITS.get(component.dimension, ""),
+        "unit": "min" if component.per_minute else _UNITS.get(component.dimension, ""),
         "price": component.price,
         **_price(cost, priced, decimals),
     }
@@ -143,6 +143,8 @@ def _line(charge: Charge, priced: Priced, decimals: int) -> dict[str, Any]:
         line["vat"] = component.vat
         line["vat_amount"] = round_number(cost.incl_vat - cost.excl_vat, decimals)
     line["because"] = _because(first)
+    if component.per_minute:
+        line["because"] += "; its price is per minute by the flag time_prices_per_minute, not per hour"
     if charge.surplus:
         unit = _STEP_UNITS[component.dimension]
         line["because"] += f"; the total is billed in steps of {component.step_size} {unit}"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cached_property
@@ -46,7 +46,10 @@ class Price:
 # Two components may read the same and still be two: they are told apart by identity.
 @dataclass(frozen=True, slots=True, eq=False)
 class PriceComponent:
-    """What a dimension costs in one element: per kWh or hour, `step_size` in Wh or seconds."""
+    """What a dimension costs in one element: per kWh or hour, `step_size` in Wh or seconds.
+
+    per_minute: the price of a time is per minute, which is not as OCPI has it.
+    """
 
     dimension: str
     price: Decimal
@@ -56,6 +59,7 @@ class PriceComponent:
     element: int
     index: int
     restrictions: Restrictions | None
+    per_minute: bool = False
 
     @property
     def asks_power(self) -> bool:
@@ -179,6 +183,18 @@ def read_tariff(value: object, at: str, remarks: list[Remark]) -> Tariff:
     if tariff.start is not None and tariff.end is not None and tariff.end <= tariff.start:
         remarks.append(Remark("never_valid", f"{at}.end_date_time", "the tariff ends before it starts"))
     return tariff
+
+
+def with_time_prices_per_minute(tariff: Tariff) -> Tariff:
+    """The tariff with its TIME and PARKING_TIME prices taken per minute; the document stays as it is."""
+    elements = tuple(
+        tuple(
+            replace(component, per_minute=component.dimension in (TIME, PARKING_TIME))
+            for component in components
+        )
+        for components in tariff.elements
+    )
+    return replace(tariff, elements=elements)
 
 
 def _read_optional_moment(document: Document, key: str, at: str) -> datetime | None:

@@ -74,17 +74,20 @@ class Verification:
 
 
 def verify_cdr(
-    document: object, time_zone: str | None = None, tolerance: Decimal | None = None
+    document: object,
+    time_zone: str | None = None,
+    tolerance: Decimal | None = None,
+    time_prices_per_minute: bool = False,
 ) -> Verification:
     """Compute a CDR anew and tell where it claims something else.
 
     time_zone: of the location; left out, that of the CDR's country. tolerance: of money; left out, half
-    of the currency's smallest unit.
+    of the currency's smallest unit. time_prices_per_minute: how its tariffs mean their prices of time.
     Raises: InvalidParameters and NotEnoughInformation when it cannot be computed.
     """
     cdr = read_object(document, "body")
     remarks: list[Remark] = []
-    tariffs = read_tariffs(cdr.get("tariffs"), remarks)
+    tariffs = read_tariffs(cdr.get("tariffs"), remarks, time_prices_per_minute)
     usage = _read_usage(cdr, tariffs, time_zone, remarks)
     priced = price_usage(usage, remarks)
     if tolerance is None:

@@ -117,6 +117,27 @@ def test_what_a_cdr_claims_differently_is_listed() -> None:
     assert run("verify", "--json", "--time-zone", "Moon/Base", "-", document=CDR).exit_code == 2
 
 
+def test_prices_of_time_may_be_per_minute() -> None:
+    own = tariff(element(component("TIME", "0.05")))
+    periods = [period(0, TIME="1")]
+    request = {"tariffs": [own], "session": session(60, charging_periods=periods)}
+    cdr = {**CDR, "tariffs": [own], "charging_periods": periods, "total_cost": limit("3")}
+    flag = "--time-prices-per-minute"
+
+    priced = json.loads(run("price", "--json", flag, "-", document=request).stdout)
+    told = json.loads(
+        run("price", "--json", "-", document={**request, "time_prices_per_minute": True}).stdout
+    )
+    table = run("price", flag, "-", document=request).stdout.splitlines()
+    as_ocpi_says = json.loads(run("price", "--json", "-", document=request).stdout)
+
+    assert (priced["total_cost"], as_ocpi_says["total_cost"]) == ({"excl_vat": 3}, {"excl_vat": 0.05})
+    assert told == priced
+    assert ["TIME", "60", "min", "0.05", "/", "min", "3"] in [line.split() for line in table]
+    assert json.loads(run("verify", "--json", flag, "-", document=cdr).stdout)["discrepancies"] == []
+    assert len(json.loads(run("verify", "--json", "-", document=cdr).stdout)["discrepancies"]) == 1
+
+
 def test_a_credit_cdr_is_printed_and_verifies() -> None:
     result = run("credit", "-", document=CDR)
 

@@ -16,7 +16,7 @@ from chalicelib.modules.cdrs.metering import has_all_energy, to_price
 from chalicelib.modules.cdrs.rules import make_cdr, token_of
 from chalicelib.modules.cdrs.starts import Start
 from chalicelib.pricing.costs import Priced
-from chalicelib.pricing.price_request import price_request
+from chalicelib.pricing.price_request import TIME_PRICES_PER_MINUTE, price_request
 from chalicelib.pricing.statement import cdr_fields, write_statement
 from chalicelib.protocol.types import fold
 
@@ -34,8 +34,12 @@ class Bill:
     why: Document
 
 
-def make_bill(session: Mapping[str, Any], start: Start, profile: str | None = None) -> Bill:
-    """Price a session that has ended. profile: of the charging preferences that were accepted.
+def make_bill(
+    session: Mapping[str, Any], start: Start, profile: str | None = None, time_prices_per_minute: bool = False
+) -> Bill:
+    """Price a session that has ended.
+
+    profile: of the charging preferences that were accepted. time_prices_per_minute: `time_prices.py`.
 
     Raises: InvalidParameters, NotEnoughInformation with the field, when it has no price.
     """
@@ -45,7 +49,7 @@ def make_bill(session: Mapping[str, Any], start: Start, profile: str | None = No
     if not start.tariffs:
         raise NotEnoughInformation("no tariff is known for this session", field="tariffs")
     asked, remarks = to_price(session, start.time_zone, start.reserved_from, profile)
-    priced = _price(start, asked)
+    priced = _price(start, asked, time_prices_per_minute)
     price = cdr_fields(priced)
     if price["currency"] is None:
         raise NotEnoughInformation("no tariff is relevant to any part of this session", field="tariffs")
@@ -70,9 +74,14 @@ def make_bill(session: Mapping[str, Any], start: Start, profile: str | None = No
     return Bill(cdr, {"breakdown": statement["breakdown"], "warnings": [*remarks, *warnings]})
 
 
-def _price(start: Start, asked: Document) -> Priced:
+def _price(start: Start, asked: Document, time_prices_per_minute: bool) -> Priced:
+    request = {
+        "tariffs": list(start.tariffs),
+        "session": asked,
+        TIME_PRICES_PER_MINUTE: time_prices_per_minute,
+    }
     try:
-        return price_request({"tariffs": list(start.tariffs), "session": asked}, kwh_decimals=_KWH_DECIMALS)
+        return price_request(request, kwh_decimals=_KWH_DECIMALS)
     except (InvalidParameters, NotEnoughInformation) as error:
         raise type(error)(error.detail, field=_in_session(error.field or "session")) from error
 

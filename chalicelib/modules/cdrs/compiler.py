@@ -40,6 +40,7 @@ from chalicelib.modules.cdrs.rules import cdr_id, is_same_bill
 from chalicelib.modules.cdrs.starts import completed, read_start, start_key
 from chalicelib.modules.sessions.objects import COMPLETED
 from chalicelib.partners.cdr_makers import hub_makes_cdr
+from chalicelib.partners.time_prices import prices_by_the_minute
 from chalicelib.partners.token_owners import emsp_of
 from chalicelib.partners.visibility import Viewer, partition_for_viewer, viewer_of
 from chalicelib.pricing.credit import credit_cdr
@@ -165,7 +166,8 @@ def _missing(this: Run, maker: str, session: Stored, items: Snapshot) -> list[Ne
     if document["status"] != COMPLETED:
         return credit
     start = completed(node, session.ref, document, read_start(items.get(start_key(session.ref.key))))
-    bill = make_bill(document, start, _profile(items, session.ref))
+    per_minute = prices_by_the_minute(this.partners, session.source, session.partition)
+    bill = make_bill(document, start, _profile(items, session.ref), per_minute)
     if credit and latest is not None and is_same_bill(read_json(str(latest.body)), bill.cdr):
         return []
     cdr = {**bill.cdr, "id": cdr_id(maker, session.ref.key.pk, number + 1), **_now(node)}

@@ -19,6 +19,7 @@ from chalicelib.partners.cdr_makers import CPO_MAKES_CDR
 from chalicelib.partners.directory import Endpoint, Partner
 from chalicelib.partners.private_lists import remembered_lists
 from chalicelib.partners.replays import push_again
+from chalicelib.partners.time_prices import TIME_PRICES_PER_MINUTE
 from chalicelib.partners.visibility import list_partitions, partition_for_viewer
 from chalicelib.protocol.json_text import JsonText, read_json, write_json
 from chalicelib.protocol.message import Party
@@ -477,6 +478,48 @@ def test_hub_and_cpo_never_make_the_same_id(cpo: Network, hub: Network) -> None:
         network.compile()
 
     assert cpo.cdrs()[0]["id"] != hub.cdrs()[0]["id"]
+
+
+@pytest.mark.parametrize(("profiles", "expected"), [((), "0.1"), ((TIME_PRICES_PER_MINUTE,), "6")])
+@pytest.mark.parametrize("role", ["CPO", "HUB"])
+def test_what_a_price_of_time_means_is_the_partner_s_to_say(
+    role: str, profiles: tuple[str, ...], expected: str
+) -> None:
+    """At a CPO the hub's that its session goes to, at a hub the CPO's that it came from.
+
+    The tariff stays as it was sent.
+    """
+    network = Network(role)
+    other = ("mob", "HUB") if role == "CPO" else ("abc", "CPO")
+    network.join(*other, profiles=profiles)
+    network.open_site()
+    elements = [element(component("TIME", price=Decimal("0.05")))]
+    network.world.put_tariff("T1", source=network.source, elements=elements)
+    network.end()
+
+    network.compile()
+
+    (cdr,) = network.cdrs()
+    assert cdr["total_cost"]["excl_vat"] == cdr["total_time_cost"]["excl_vat"] == Decimal(expected)
+    assert [tariff["elements"] for tariff in cdr["tariffs"]] == [elements]
+    stored = network.node.objects.get(Ref("cdrs", *CPO, cdr["id"]))
+    assert stored is not None
+    assert ("per minute" in str(stored.extra["why"])) is bool(profiles)
+
+
+def test_an_emsp_beside_the_hub_has_a_say_of_its_own() -> None:
+    network = Network("CPO")
+    network.join("mob", "HUB", profiles=(TIME_PRICES_PER_MINUTE,))
+    network.join("evi", "EMSP")
+    network.open_site()
+    network.world.put_tariff("T1", elements=[element(component("TIME", price=Decimal("0.05")))])
+    network.end()
+
+    network.compile()
+
+    (cdr,) = network.cdrs()
+    assert cdr["total_cost"]["excl_vat"] == Decimal("0.1")
+    assert network.sent("evi") == [cdr]
 
 
 @pytest.mark.parametrize("survives", range(12))
