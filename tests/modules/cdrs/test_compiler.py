@@ -507,6 +507,17 @@ def test_what_a_price_of_time_means_is_the_partner_s_to_say(
     assert ("per minute" in str(stored.extra["why"])) is bool(profiles)
 
 
+def test_one_cpo_s_meaning_is_not_another_s(hub: Network) -> None:
+    hub.join("xcp", "CPO", profiles=(TIME_PRICES_PER_MINUTE,))
+    elements = [element(component("TIME", price=Decimal("0.05")))]
+    hub.world.put_tariff("T1", source=hub.source, elements=elements)
+    hub.end()
+
+    hub.compile()
+
+    assert hub.cdrs()[0]["total_cost"]["excl_vat"] == Decimal("0.1")
+
+
 def test_an_emsp_beside_the_hub_has_a_say_of_its_own() -> None:
     network = Network("CPO")
     network.join("mob", "HUB", profiles=(TIME_PRICES_PER_MINUTE,))
