@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 MODULE = "reconciliation"
 DUE = "reconciliation-due"
 
-BUDGET = timedelta(seconds=10)
+BUDGET = timedelta(seconds=5)
 """No session is begun later in a run; the compiler runs before, in the same minute."""
 
 RETRY = timedelta(minutes=5)
