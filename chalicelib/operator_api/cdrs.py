@@ -13,6 +13,7 @@ from typing import Any
 from chalicelib.errors import NotFound
 from chalicelib.modules.cdrs.compiler import OF_CPO
 from chalicelib.modules.cdrs.ends import is_set_aside, make_due, sessions_set_aside, set_aside_key
+from chalicelib.modules.cdrs.reasons import read_reasons
 from chalicelib.modules.cdrs.receiver import IGNORED
 from chalicelib.node import Node
 from chalicelib.operator_api.lists import whole_list_reply
@@ -59,7 +60,7 @@ def get_breakdown(node: Node, request: Request) -> Reply:
     named = {"id": cdr["id"], "currency": cdr["currency"], "total_cost": cdr["total_cost"]}
     made = _made_here(node, found, cdr)
     if made is not None:
-        return Reply(data={**named, **read_json(str(made.extra["why"])), "discrepancies": []})
+        return Reply(data={**named, **read_reasons(made.extra["why"]), "discrepancies": []})
     verification = verify_cdr(
         cdr,
         request.query.get("time_zone"),

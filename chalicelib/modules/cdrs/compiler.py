@@ -36,6 +36,7 @@ from chalicelib.modules.cdrs.billing import make_bill
 from chalicelib.modules.cdrs.ends import done, due_key, due_sessions, makes_cdrs_of, set_aside, set_aside_key
 from chalicelib.modules.cdrs.ledger import Ledger
 from chalicelib.modules.cdrs.objects import Cdr
+from chalicelib.modules.cdrs.reasons import pack_reasons
 from chalicelib.modules.cdrs.rules import cdr_id, is_same_bill
 from chalicelib.modules.cdrs.starts import completed, read_start, start_key
 from chalicelib.modules.sessions.objects import COMPLETED
@@ -171,7 +172,7 @@ def _missing(this: Run, maker: str, session: Stored, items: Snapshot) -> list[Ne
     if credit and latest is not None and is_same_bill(read_json(str(latest.body)), bill.cdr):
         return []
     cdr = {**bill.cdr, "id": cdr_id(maker, session.ref.key.pk, number + 1), **_now(node)}
-    extra = {"sv": session.version, "why": write_json(bill.why)}
+    extra = {"sv": session.version, "why": pack_reasons(bill.why)}
     return [*credit, *_new(session.ref, cdr, lists.partition, lists.of_cpo, extra)]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -13,6 +14,7 @@ from chalicelib.errors import InvalidParameters, ServerError
 from chalicelib.modules.cdrs import compiler, ends
 from chalicelib.modules.cdrs.ends import due_sessions, sessions_set_aside
 from chalicelib.modules.cdrs.objects import Cdr
+from chalicelib.modules.cdrs.reasons import read_reasons
 from chalicelib.modules.sessions.owner import put_own_session
 from chalicelib.partners import liveness
 from chalicelib.partners.cdr_makers import CPO_MAKES_CDR
@@ -24,7 +26,7 @@ from chalicelib.partners.visibility import list_partitions, partition_for_viewer
 from chalicelib.protocol.json_text import JsonText, read_json, write_json
 from chalicelib.protocol.message import Party
 from chalicelib.protocol.pagination import PageQuery
-from chalicelib.protocol.types import format_datetime, validate
+from chalicelib.protocol.types import format_datetime, parse_datetime, validate
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.objects import Write
 from chalicelib.storage.operations import Operation
@@ -401,7 +403,7 @@ def test_periods_that_contradict_clock_or_meter_are_priced_with_a_warning(
     (cdr,) = cpo.cdrs()
     stored = cpo.node.objects.get(Ref("cdrs", *CPO, cdr["id"]))
     assert stored is not None
-    warnings = {each["code"]: each["field"] for each in read_json(str(stored.extra["why"]))["warnings"]}
+    warnings = {each["code"]: each["field"] for each in read_reasons(stored.extra["why"])["warnings"]}
     assert warnings[code] == f"charging_periods.{field}"
 
 
@@ -418,7 +420,7 @@ def test_hours_of_four_decimals_contradict_nothing(cpo: Network) -> None:
 
     (cdr,) = cpo.cdrs()
     stored = cpo.node.objects.get(Ref("cdrs", *CPO, cdr["id"]))
-    assert stored is not None and read_json(str(stored.extra["why"]))["warnings"] == []
+    assert stored is not None and read_reasons(stored.extra["why"])["warnings"] == []
 
 
 def test_a_cpo_under_a_hub_keeps_its_cdr_to_itself() -> None:
@@ -504,7 +506,7 @@ def test_what_a_price_of_time_means_is_the_partner_s_to_say(
     assert [tariff["elements"] for tariff in cdr["tariffs"]] == [elements]
     stored = network.node.objects.get(Ref("cdrs", *CPO, cdr["id"]))
     assert stored is not None
-    assert ("per minute" in str(stored.extra["why"])) is bool(profiles)
+    assert ("per minute" in str(read_reasons(stored.extra["why"]))) is bool(profiles)
 
 
 def test_one_cpo_s_meaning_is_not_another_s(hub: Network) -> None:
@@ -613,3 +615,24 @@ def _dying(call: Callable[[Any], None], survives: int) -> Callable[[Any], None]:
         call(asked)
 
     return dying
+
+
+def test_a_day_of_minutes_does_not_lose_its_cdr_to_the_reasons_for_it(cpo: Network) -> None:
+    """Whatever its periods tell of power stays cut as it came, and each is explained (CDR-14)."""
+    begun = parse_datetime(T0)
+    told = [
+        period(
+            format_datetime(begun + timedelta(minutes=minute)),
+            dimensions=[{"type": "ENERGY", "volume": Decimal("0.01")}, MAX_POWER],
+        )
+        for minute in range(1440)
+    ]
+    end = format_datetime(begun + timedelta(days=1))
+    cpo.put(status="COMPLETED", end_date_time=end, kwh=Decimal("14.4"), charging_periods=told)
+
+    cpo.compile()
+
+    (cdr,) = cpo.cdrs()
+    stored = cpo.node.objects.get(Ref("cdrs", *CPO, cdr["id"]))
+    assert stored is not None and len(read_reasons(stored.extra["why"])["breakdown"]["periods"]) == 1440
+    assert sessions_set_aside(cpo.node) == []
