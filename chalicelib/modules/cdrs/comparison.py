@@ -87,7 +87,7 @@ def _total_cost(ours: Document, theirs: Document, tolerance: Tolerance) -> Itera
     one, other = ours["total_cost"], theirs["total_cost"]
     for side in _SIDES:
         is_told = one.get(side) is not None or other.get(side) is not None
-        if is_told and abs(_amount(one, side) - _amount(other, side)) > tolerance.money:
+        if is_told and not _is_near(_amount(one, side), _amount(other, side), tolerance.money):
             yield Difference(f"total_cost.{side}", one.get(side), other.get(side))
 
 
@@ -106,7 +106,7 @@ def _pairs(ours: Document, theirs: Document, tolerance: Tolerance) -> Iterator[P
     quantities |= {f"{cost}.{side}": tolerance.money for cost in _PARTIAL_COSTS for side in _SIDES}
     for field, allowed in quantities.items():
         one, other = _value(ours, field), _value(theirs, field)
-        yield field, one, other, None not in (one, other) and abs(one - other) <= allowed
+        yield field, one, other, None not in (one, other) and _is_near(one, other, allowed)
     for field in _TIMES:
         one, other = ours[field], theirs[field]
         yield field, one, other, abs(parse_datetime(one) - parse_datetime(other)) <= CLOCK_TOLERANCE
@@ -115,6 +115,11 @@ def _pairs(ours: Document, theirs: Document, tolerance: Tolerance) -> Iterator[P
         yield field, one, other, None not in (one, other) and fold(one) == fold(other)
     one, other = _tariffs(ours), _tariffs(theirs)
     yield "tariffs", one, other, None not in (one, other) and fold(one) == fold(other)
+
+
+def _is_near(ours: Decimal, theirs: Decimal, allowed: Decimal) -> bool:
+    """Tell whether two numbers agree. Only ours is reckoned with: theirs may be too large for that."""
+    return ours - allowed <= theirs <= ours + allowed
 
 
 def _value(document: Document, path: str) -> Any:

@@ -63,6 +63,19 @@ def test_what_is_a_difference(cpo: UnderHub, fields: Document, expected: list[st
     assert [each["field"] for each in cpo.entry()["differences"]] == expected
 
 
+def test_a_number_that_is_too_large_to_reckon_with_is_a_difference(cpo: UnderHub) -> None:
+    """Source: TYP-09: a number has no largest one."""
+    cpo.end()
+    huge = Decimal("1e9999999")
+    cpo.receive(of_hub(cpo.compile(), total_energy=huge, total_cost={"excl_vat": huge, "incl_vat": huge}))
+
+    cpo.reconcile()
+
+    fields = [each["field"] for each in cpo.entry()["differences"]]
+    assert fields == ["total_cost.excl_vat", "total_cost.incl_vat", "total_energy"]
+    assert cpo.due() == []
+
+
 def test_place_and_token_are_compared_and_case_is_not(cpo: UnderHub) -> None:
     """Source: TYP-01"""
     cpo.end()
