@@ -55,7 +55,7 @@ MODULE = "reconciliation"
 DUE = "reconciliation-due"
 
 BUDGET = timedelta(seconds=5)
-"""No session is begun later in a run; the compiler runs before, in the same minute."""
+"""No session is begun and no webhook called later in a run; the compiler runs before, in the same minute."""
 
 RETRY = timedelta(minutes=5)
 TELL_FOR = timedelta(days=1)
@@ -296,7 +296,7 @@ def _tell(node: Node, this: _Run, ref: Ref, entry: Stored, told: Item | None) ->
 
 
 def _reaches(node: Node, this: _Run, webhook: Webhook, message_id: str, data: Document) -> bool:
-    if webhook.name in this.failing:
+    if webhook.name in this.failing or node.clock() >= this.ends:
         return False
     try:
         notify(node, webhook, RECONCILIATION, message_id, data, total_s=_WEBHOOK_S)

@@ -15,6 +15,7 @@ from chalicelib.modules.cdrs import compiler, reconciliation
 from chalicelib.modules.cdrs.reconciliation import RETRY, TELL_FOR
 from chalicelib.modules.cdrs.verdicts import State
 from chalicelib.partners.cdr_makers import CPO_MAKES_CDR
+from chalicelib.partners.webhooks import WebhookFailed
 from tests.modules.cdrs.test_compiler import Network
 from tests.modules.cdrs.under_hub import UnderHub, of_hub
 
@@ -242,6 +243,26 @@ def test_a_webhook_that_is_away_is_called_once_in_a_run(cpo: UnderHub) -> None:
 
     assert len(cpo.csms.calls) <= 4
     assert len(cpo.entries(State.DIFFERENT)) == len(cpo.due()) == 12
+
+
+def test_webhooks_that_are_slow_do_not_outlast_the_run(cpo: UnderHub) -> None:
+    """The function would be ended, and its compiler with it."""
+    cpo.watch("books", "alarms", "mails", "pager")
+
+    def slow(*_: Any) -> None:
+        cpo.world.clock.forward(5)
+        raise WebhookFailed("did not answer in time")
+
+    cpo.csms.post = slow  # type: ignore[method-assign]
+    cpo.end()
+    cpo.receive(of_hub(cpo.compile(), total_energy=Decimal("9")))
+    cpo.stream()
+    begun = cpo.world.clock()
+
+    reconciliation.run(cpo.node)
+
+    assert (cpo.world.clock() - begun).total_seconds() <= 10
+    assert len(cpo.due()) == 1
 
 
 # -- where there is nothing to compare ---------------------------------------------------------------
