@@ -20,6 +20,7 @@ from urllib.parse import unquote
 
 from chalice.app import Chalice, Response
 
+from chalicelib import metrics
 from chalicelib.errors import (
     InvalidParameters,
     MethodNotAllowed,
@@ -157,6 +158,7 @@ def serve(node: Node, interface: Interface, routes: Routes, request: Request) ->
         status_code=reply.status_code,
         http_status=reply.http_status,
         elapsed_ms=round((time.perf_counter() - started) * 1000, 1),
+        **metrics.request_answered(node.settings.table, reply.status_code),
     )
     return reply.http_status, headers, write_envelope(reply, node.clock())
 

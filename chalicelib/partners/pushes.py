@@ -25,11 +25,13 @@ RTE-11, RTE-13, RTE-15, LOC-13, TRP-10, TRP-18, TRP-19
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from chalicelib import metrics
 from chalicelib.errors import InvalidParameters
 from chalicelib.log import log
 from chalicelib.partners.answers import PartnerFault, PartnerRefusal
@@ -99,6 +101,7 @@ def _push(
         missed = replace(seen.delivery, status=Status.MISSED, since="", cause="", tries=0)
         _record(node, message, seen, missed)
         return None
+    started = time.monotonic()
     try:
         try:
             version = _send(node, act, message, seen)
@@ -110,11 +113,27 @@ def _push(
             version = _send(node, act, message, seen)
     except (PartnerRefusal, InvalidParameters) as refusal:
         _record(node, message, seen, _refused(changes, seen, act, refusal))
+        _tell(message, "refused", metrics.push_refused(node.settings.table), refusal)
     except PartnerFault as fault:
+        _tell(message, "failed", metrics.push_failed(node.settings.table), fault)
         return _failed(node, messages, changes, seen, act, fault)
     else:
+        latency_s = time.monotonic() - started
         _record(node, message, seen, _delivered(changes, seen, act, status, version))
+        if act is not Act.SKIP:
+            measured = node.settings.table, message.partner_id, latency_s, _freshness_s(node, messages)
+            _tell(message, "delivered", metrics.push_delivered(*measured))
     return None
+
+
+def _freshness_s(node: Node, messages: Sequence[Broadcast]) -> float | None:
+    """How long ago the oldest of the changes was that the partner knows now.
+
+    None where no message tells of a change, as when a partner is caught up with: how long it was away is
+    another matter.
+    """
+    versions = [message.version for message in messages if message.version]
+    return metrics.freshness_of(min(versions), node.clock()) if versions else None
 
 
 def _start_over(node: Node, message: Broadcast) -> Retry:
@@ -351,6 +370,22 @@ def _problem(
     if act is Act.PUT_EVSE and seen.evse is not None:
         problem["evse_uid"] = seen.evse["uid"]
     return problem
+
+
+def _tell(
+    message: Broadcast,
+    outcome: str,
+    measured: metrics.Fields,
+    error: PartnerRefusal | PartnerFault | InvalidParameters | None = None,
+) -> None:
+    story: dict[str, object] = {
+        "partner": message.partner_id, "ocpi_module": message.module, "ref": for_log(message.ref),
+    }  # fmt: skip
+    if error is not None:
+        # Not what the partner said: it may quote a driver's data.
+        reason = error.detail if isinstance(error, InvalidParameters) else error.reason
+        story |= {"reason": reason, "status_code": error.status_code}
+    log.info(f"push {outcome}", extra={**story, **measured})
 
 
 def _story(message: Broadcast, fault: PartnerFault) -> dict[str, object]:

@@ -19,14 +19,17 @@ Source: DESIGN.md, A CDR; OCPI 2.2.1 mod_cdrs_credit_cdrs; CDR-07, CDR-11, CDR-1
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import Enum, auto
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from chalicelib import metrics
 from chalicelib.errors import InvalidParameters, NotEnoughInformation, ServerError
 from chalicelib.log import log
 from chalicelib.modules.cdrs.billing import Bill, make_bill
@@ -82,29 +85,45 @@ class Lists:
     of_cpo: str | None
 
 
+class _End(Enum):
+    """How it ended for a session that was due. FAILED: it is still due."""
+
+    DONE = auto()
+    SET_ASIDE = auto()
+    FAILED = auto()
+
+
 def run(node: Node) -> None:
     """Make the CDRs that are due, as many as there is time for."""
     ends = node.clock() + BUDGET
     due = due_sessions(node)
     partners: list[Partner] | None = None
+    ended: Counter[_End] = Counter()
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="cdr") as pool:
         while node.clock() < ends and (batch := list(islice(due, _PER_BATCH))):
             partners = node.directory.all() if partners is None else partners
-            list(pool.map(partial(_compile, node, partners), batch))
+            ended.update(pool.map(partial(_compile, node, partners), batch))
+    if ended:
+        numbers = ended.total(), ended[_End.SET_ASIDE], ended[_End.FAILED]
+        log.info("CDRs were due", extra=metrics.cdrs_compiled(node.settings.table, *numbers))
 
 
-def _compile(node: Node, partners: Sequence[Partner], due: Item) -> None:
+def _compile(node: Node, partners: Sequence[Partner], due: Item) -> _End:
     try:
         _compile_session(node, partners, due)
     except (InvalidParameters, NotEnoughInformation) as error:
         set_aside(node, due, error.detail, error.field)
         take_away(node, due)
+        return _End.SET_ASIDE
     except (ServerError, Conflict):
         log.exception("a CDR could not be written", extra={"ref": due["ref"]})
+        return _End.FAILED
     except Exception:
         log.exception("a session cannot be compiled", extra={"ref": due["ref"]})
         set_aside(node, due, "something went wrong here; the log has more", None)
         take_away(node, due)
+        return _End.SET_ASIDE
+    return _End.DONE
 
 
 def _compile_session(node: Node, partners: Sequence[Partner], due: Item) -> None:
