@@ -17,7 +17,7 @@ FOUND = $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c '$(RECENT)' 2>/dev/null && echo $$python && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run test certify check format bench clean
+.PHONY: help venv run test certify check format bench costs clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -45,6 +45,9 @@ format: $(STAMP) ## write the format that check asks for
 
 bench: $(STAMP) ## measure, beside our peers; results in .local/bench
 	$(PYTHON) -m bench
+
+costs: $(STAMP) ## what a node costs a month on AWS, as the table of docs/costs.md
+	@$(PYTHON) -m bench.costs
 
 clean: ## forget the sandbox: its data, keys and logs
 	rm -rf .local
