@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib import metrics
 from chalicelib.errors import InvalidParameters, NotEnoughInformation, ServerError
-from chalicelib.log import log
+from chalicelib.log import about, log
 from chalicelib.modules.cdrs.billing import Bill, make_bill
 from chalicelib.modules.cdrs.ends import (
     SET_ASIDE,
@@ -109,17 +109,23 @@ def run(node: Node) -> None:
 
 
 def _compile(node: Node, partners: Sequence[Partner], due: Item) -> _End:
+    with about(ocpi_module=MODULE, ref=due["ref"]):
+        return _compile_or_set_aside(node, partners, due)
+
+
+def _compile_or_set_aside(node: Node, partners: Sequence[Partner], due: Item) -> _End:
     try:
         _compile_session(node, partners, due)
     except (InvalidParameters, NotEnoughInformation) as error:
+        log.warning("a session has no price", extra={"field": error.field})
         set_aside(node, due, error.detail, error.field)
         take_away(node, due)
         return _End.SET_ASIDE
     except (ServerError, Conflict):
-        log.exception("a CDR could not be written", extra={"ref": due["ref"]})
+        log.exception("a CDR could not be written")
         return _End.FAILED
     except Exception:
-        log.exception("a session cannot be compiled", extra={"ref": due["ref"]})
+        log.exception("a session cannot be compiled")
         set_aside(node, due, "something went wrong here; the log has more", None)
         take_away(node, due)
         return _End.SET_ASIDE
