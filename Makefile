@@ -5,7 +5,10 @@ SITES ?= 60
 STAGE ?= dev
 # Simulated seconds per second at the sandbox's charge points; 0 is no simulated CSMS.
 CSMS_SPEED ?= 10
-PYTEST_ARGS ?= -n 2 --dist loadfile
+# Files go out in the order of their names: folders that start nodes, and wait for them, come first and together,
+# so that a worker starts each sandbox once and many small files are left to end at the same time. A third
+# worker for two cores, because half of the time is waiting.
+PYTEST_ARGS ?= -n 3 --dist loadfile --no-loadscope-reorder
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python

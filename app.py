@@ -11,7 +11,7 @@ from typing import Any
 from chalice.app import Chalice, CloudWatchEvent, DynamoDBEvent, Rate, SQSEvent
 
 from chalicelib.endpoint import mount, mount_operator
-from chalicelib.modules.cdrs import compiler, ends
+from chalicelib.modules.cdrs import compiler, ends, reconciliation
 from chalicelib.modules.cdrs import receiver as cdrs_receiver
 from chalicelib.modules.cdrs import sender as cdrs_sender
 from chalicelib.modules.commands import receiver as commands_receiver
@@ -69,6 +69,7 @@ def tell_changes(event: DynamoDBEvent) -> Any:
     for pk in expiry.fallen(records):
         node.objects.expire(pk)
     ends.note_sessions(node, records)
+    reconciliation.note_cdrs(node, records)
     return changes.handle_stream(node, records)
 
 
@@ -92,5 +93,6 @@ def look_after_partners(event: CloudWatchEvent) -> None:
 
 @app.schedule(Rate(1, unit=Rate.MINUTES))
 def compile_cdrs(event: CloudWatchEvent) -> None:
-    """Sessions that have ended become CDRs."""
+    """Sessions that have ended become CDRs, and a CPO's are compared with its hub's."""
     compiler.run(current_node())
+    reconciliation.run(current_node())

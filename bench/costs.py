@@ -41,12 +41,12 @@ COUNTED = {
     "new session": Units(write=11, read=5),
     "session begins": Units(write=1, read=5),
     "session": Units(write=3, read=1),
-    "cdr": Units(write=16, read=10),
-    "minute": Units(write=0, read=3),
+    "cdr": Units(write=17, read=10),
+    "minute": Units(write=0, read=4),
     "session forgotten": Units(write=10, read=1),
 }
 """status: an EVSE's change; stream: a batch of its records; push: one to one partner; session: a change of
-one; cdr: a session that ended, until its CDR is written; minute: both timers, when nothing is to be done."""
+one; cdr: a session that ended, until its CDR is written; minute: the timers, when nothing is to be done."""
 
 DOOR = Units(write=0, read=1)
 """The caller's key, read with each request."""
@@ -54,6 +54,10 @@ DOOR = Units(write=0, read=1)
 AUTHORIZE = Units(write=0, read=6)
 TOKEN = Units(write=10, read=2)
 """At most: tests/modules/tokens/test_cpo_authorization.py."""
+
+RECONCILE = Units(write=20, read=12)
+COMMAND = Units(write=40, read=20)
+"""Estimated from the calls that tests/modules count: comparing a session's CDRs, and all of a command."""
 
 
 class Rates(NamedTuple):
@@ -177,7 +181,8 @@ def use(points: int, rates: Rates = Rates(), assumed: Assumed = Assumed()) -> Us
         (requests, DOOR),
         (sessions, AUTHORIZE),
         (rates.token_changes, TOKEN),
-        (commands, Units(40, 20)),
+        (commands, COMMAND),
+        (sessions, RECONCILE),
         (MONTH_MINUTES, COUNTED["minute"]),
     ]
     workers = batches * assumed.stream_ms + pushes * assumed.push_ms + 2 * MONTH_MINUTES * assumed.timer_ms

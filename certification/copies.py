@@ -1,11 +1,12 @@
 """What a probe holds of other parties' objects, kept as the specification tells a receiver to.
 
 PUT creates or replaces, at the level that the URL names; PATCH changes the fields that it carries, and
-adds the charging periods of a session; DELETE is for tariffs only; a token is another one when its type
-is; and a change of a connector or EVSE lifts `last_updated` of its parents. A push that the specification
-does not allow is refused here, so a node that sends one is found out.
-Source: OCPI 2.2.1 mod_locations, mod_tariffs, mod_tokens, mod_sessions receiver interfaces; LOC-04 to
-LOC-07, LOC-13, TAR-02 to TAR-04, TOK-01 to TOK-05, SES-04 to SES-06
+adds the charging periods of a session; DELETE is for tariffs only; a CDR is posted and never changes; a
+token is another one when its type is; and a change of a connector or EVSE lifts `last_updated` of its
+parents. A push that the specification does not allow is refused here, so a node that sends one is found
+out.
+Source: OCPI 2.2.1 mod_locations, mod_tariffs, mod_tokens, mod_sessions, mod_cdrs receiver interfaces; LOC-04
+to LOC-07, LOC-13, TAR-02 to TAR-04, TOK-01 to TOK-05, SES-04 to SES-06, CDR-02, CDR-05, CDR-06
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any, NamedTuple
 from certification.ocpi import Party
 
 Document = dict[str, Any]
+OF_CDR = ("country_code", "party_id", "id")
 CHILDREN = (("evses", "uid"), ("connectors", "id"))
 
 
@@ -49,8 +51,11 @@ class Copies:
     ) -> Outcome:
         """Apply a request on a receiver interface.
 
-        segments: country_code, party_id, id, then child ids. token_type: as the query says (TOK-02).
+        segments: country_code, party_id, id, then child ids; none for POST of a CDR. token_type: as the
+        query says (TOK-02).
         """
+        if module == "cdrs" and method != "GET":
+            return self._post(body) if method == "POST" and not segments else Outcome(405, 2001)
         if len(segments) < 3 or len(segments) > (5 if module == "locations" else 3):
             return Outcome(404, 2001)
         module = _shelf(module, token_type)
@@ -66,6 +71,16 @@ class Copies:
             if method == "PATCH" and isinstance(body, dict) and module != "tariffs":
                 return self._patch(module, segments, body)
         return Outcome(405, 2001)
+
+    def _post(self, body: object) -> Outcome:
+        if not isinstance(body, dict) or not all(body.get(name) for name in OF_CDR):
+            return Outcome(200, 2001)
+        key = _key("cdrs", *(str(body[name]) for name in OF_CDR))
+        with self._lock:
+            known = self._documents.setdefault(key, copy.deepcopy(body))
+            if known != body:
+                return Outcome(200, 2001)
+        return Outcome(201, 1000)
 
     def _put(self, module: str, segments: Sequence[str], body: Document) -> Outcome:
         own_id = "uid" if module.startswith("tokens") else "id"

@@ -1,7 +1,8 @@
-"""Reading a list of the CPO's as MOBI.E does: page by page along `Link`, whole or between two dates.
+"""Reading a list as a partner does: page by page along `Link`, whole or between two dates.
 
-What must be there is known from the operator's door of the CPO, an independent way to the same data; what a
-window of time must hold is computed here from each object's `last_updated`, as the specification defines it.
+What must be there is known from the operator's door of the same node, an independent way to the same data;
+what a window of time must hold is computed here from each object's `last_updated`, as the specification
+defines it.
 Source: OCPI 2.2.1 transport_and_format_pagination; PAG-02, PAG-03, PAG-06 to PAG-10
 """
 
@@ -111,7 +112,8 @@ def check_pages(
     )
     for identity, item in by_id.items():
         trial.expect(
-            item == wanted[identity], f"{pages[0].url}: {'/'.join(identity)} is as the CPO's door shows it"
+            item == wanted[identity],
+            f"{pages[0].url}: {'/'.join(identity)} is as the operator's door shows it",
         )
 
 

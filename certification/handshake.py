@@ -23,10 +23,17 @@ RECEIVES = (("locations", "RECEIVER"), ("tariffs", "RECEIVER"))
 KEPT_SETTINGS = ("name", "token_encoding", "profiles")
 
 
-def new_party(trial: Trial, role: str, modules: Iterable[tuple[str, str]]) -> ProbePartner:
-    """Make up a probe party that none of the three nodes knows. Raises: Refuted when there is no probe."""
+def new_party(
+    trial: Trial, role: str, modules: Iterable[tuple[str, str]], party: Party | None = None
+) -> ProbePartner:
+    """Make up a probe party that none of the three nodes knows. Raises: Refuted when there is no probe.
+
+    party: one that a probe played before, None for a new one.
+    """
     if trial.probe is None:
         raise Refuted("the nodes can reach a probe")
+    if party is not None:
+        return trial.probe.new_partner(role, modules, party)
     taken = {
         (str(entry.get("country_code")).upper(), str(entry.get("party_id")).upper())
         for door in (trial.cpo, trial.hub, trial.emsp)
@@ -58,9 +65,13 @@ def join(
     role: str,
     modules: Iterable[tuple[str, str]],
     settings: Mapping[str, object] | None = None,
+    party: Party | None = None,
 ) -> tuple[ProbePartner, str]:
-    """Register a new probe party at a node until the scenario ends. Returns it and its id at that door."""
-    partner = new_party(trial, role, modules)
+    """Register a probe party at a node until the scenario ends. Returns it and its id at that door.
+
+    party: as for `new_party`.
+    """
+    partner = new_party(trial, role, modules, party)
     invitation, partner_id = invite(trial, door, partner, settings)
     details = discover(trial.web, invitation["versions_url"], invitation["token"])
     reply = partner.post_credentials(details, invitation["token"])

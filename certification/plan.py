@@ -3,8 +3,8 @@
 The plan counts 33 scenarios in 31 numbered rows: 4.2 and 4.4 stand for two each, an invalid token (4.2,
 4.4) and one that does not exist (4.2b, 4.4b here). Everything else stands under the plan's own number.
 
-A row without a function belongs to a module that the nodes do not speak yet. It is listed, and reported
-as not implemented: what is not there can be neither passed nor failed.
+Every row has its function. One that had none would be listed, and reported as not implemented: what is not
+there can be neither passed nor failed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from certification.scenarios import authorization, commands, locations, registration, sessions, tariffs
+from certification.scenarios import authorization, cdrs, commands, locations, registration, sessions, tariffs
 from certification.trial import Trial
 
 
@@ -88,9 +88,9 @@ PLAN: tuple[Row, ...] = (
     Row("6.3", "Stop session", "CPO", True, sessions.scenario_6_3_stop_session),
     Row("6.4", "Get all sessions", "MOBI.E", False, sessions.scenario_6_4_get_all_sessions),
     Row("6.5", "Get filtered sessions", "MOBI.E", False, sessions.scenario_6_5_get_filtered_sessions),
-    Row("7.1", "Create CDR", "MOBI.E", True),
-    Row("7.2", "Get all CDRs", "EMSP", False),
-    Row("7.3", "Get filtered CDRs", "EMSP", False),
+    Row("7.1", "Create CDR", "MOBI.E", True, cdrs.scenario_7_1_create_cdr),
+    Row("7.2", "Get all CDRs", "EMSP", False, cdrs.scenario_7_2_get_all_cdrs),
+    Row("7.3", "Get filtered CDRs", "EMSP", False, cdrs.scenario_7_3_get_filtered_cdrs),
 )
 
 

@@ -17,11 +17,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from certification.ocpi import Party
 from certification.probe_partner import Heard, ProbePartner, ProbeReply
 from certification.web import Web
 
 NAME = "certification probe"
 COUNTRY_CODE = "PT"
+IN_PARTY_ID = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 class Probe:
@@ -52,19 +54,23 @@ class Probe:
         self._server.server_close()
         self._thread.join()
 
-    def new_partner(self, role: str, modules: Iterable[tuple[str, str]]) -> ProbePartner:
+    def new_partner(
+        self, role: str, modules: Iterable[tuple[str, str]], party: Party | None = None
+    ) -> ProbePartner:
         """Make up a party that plays `role` and offers `modules`, pairs of identifier and interface role.
 
-        Its party id is drawn by lot, so that one left behind by an interrupted run is not in the way.
+        party: None for a party id drawn by lot, so that one left behind by an interrupted run is not in the
+        way.
         """
         key = secrets.token_hex(8)
+        party = party or Party(COUNTRY_CODE, "Z" + "".join(secrets.choice(IN_PARTY_ID) for _ in range(2)))
         partner = ProbePartner(
             web=self._web,
             url=f"{self.public_url}/{key}",
             name=f"{NAME} {role} {key[:6]}",
             role=role,
-            country_code=COUNTRY_CODE,
-            party_id="Z" + "".join(secrets.choice("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") for _ in range(2)),
+            country_code=party.country_code,
+            party_id=party.party_id,
             modules=modules,
         )
         self._partners[key] = partner

@@ -1,9 +1,9 @@
-"""A probe eMSP at the hub: it owns tokens, is asked about them, sends commands, and hears of its sessions.
+"""A probe eMSP at the hub: it owns tokens, is asked about them, sends commands, hears of what they led to.
 
 It sees what no operator's door shows: that a question or a result reached the eMSP, how often, from whom,
 and under which ids.
-Source: OCPI 2.2.1 mod_tokens, mod_commands sender interface, mod_sessions receiver interface; RTE-07 to
-RTE-10, CMD-05, CMD-06, CMD-18
+Source: OCPI 2.2.1 mod_tokens, mod_commands sender interface, mod_sessions, mod_cdrs receiver interface;
+RTE-07 to RTE-10, CMD-05, CMD-06, CMD-18, CDR-02
 """
 
 from __future__ import annotations
@@ -20,18 +20,21 @@ from certification.samples import now, token
 from certification.trial import Trial
 from certification.web import below, with_query
 
-MODULES = (("tokens", "SENDER"), ("commands", "SENDER"), ("sessions", "RECEIVER"))
+MODULES = (("tokens", "SENDER"), ("commands", "SENDER"), ("sessions", "RECEIVER"), ("cdrs", "RECEIVER"))
 
 
 class ProbeEmsp:
-    """One probe eMSP, registered at the hub until the scenario ends."""
+    """One probe eMSP, registered at the hub until the scenario ends.
 
-    def __init__(self, trial: Trial) -> None:
+    party: one that a probe eMSP played before, None for a new one.
+    """
+
+    def __init__(self, trial: Trial, party: Party | None = None) -> None:
         self._trial = trial
-        self.partner, _ = join(trial, trial.hub, "EMSP", MODULES)
+        self.partner, _ = join(trial, trial.hub, "EMSP", MODULES, party=party)
         self.party: Party = self.partner.party
-        self._caller: Caller = self.partner.caller(trial.hub.party)
-        self._details = self.partner.registered_details()
+        self.caller: Caller = self.partner.caller(trial.hub.party)
+        self.details = self.partner.registered_details()
 
     # Tokens
 
@@ -43,16 +46,16 @@ class ProbeEmsp:
     def push_token(self, token_type: str) -> Document:
         """Push a new token to the hub. It is invalidated when the scenario ends."""
         pushed = self.new_token(token_type)
-        receiver = self._details.url("tokens", "RECEIVER")
+        receiver = self.details.url("tokens", "RECEIVER")
         url = with_query(below(receiver, *self.party, pushed["uid"]), {"type": token_type})
-        reply = self._caller.call("PUT", url, pushed)
+        reply = self.caller.call("PUT", url, pushed)
         self._trial.expect(
             reply.is_success and reply.http_status == 201,
             f"{reply}: PUT of a new token is answered with HTTP 201 and 1000",
         )
         undo = {"valid": False, "last_updated": now()}
         self._trial.afterwards(
-            f"token {pushed['uid']} is not valid", lambda: self._caller.call("PATCH", url, undo)
+            f"token {pushed['uid']} is not valid", lambda: self.caller.call("PATCH", url, undo)
         )
         return pushed
 
@@ -80,8 +83,8 @@ class ProbeEmsp:
         self, name: str, body: Document, to: Party | None = None, request_id: str | None = None
     ) -> Reply:
         """Send a command to the hub, which finds the CPO by what it names unless `to` says it (RTE-22)."""
-        caller = replace(self._caller, receiver=to)
-        return caller.call("POST", below(self._details.url("commands", "RECEIVER"), name), body, request_id)
+        caller = replace(self.caller, receiver=to)
+        return caller.call("POST", below(self.details.url("commands", "RECEIVER"), name), body, request_id)
 
     def results(self, response_url: str) -> list[Heard]:
         """Return what came to a response_url, oldest first."""
@@ -104,11 +107,21 @@ class ProbeEmsp:
 
     def crawl_sessions(self, date_from: str) -> list[Document]:
         """Read the hub's list of sessions, as far as it is shown to this eMSP."""
-        url = self._details.url("sessions", "SENDER")
-        pages = self._caller.crawl(url, {"date_from": date_from, "limit": 2})
+        url = self.details.url("sessions", "SENDER")
+        pages = self.caller.crawl(url, {"date_from": date_from, "limit": 2})
         for page in pages:
             total = sum(len(each.items) for each in pages)
             self._trial.expect(
                 page.total == total, f"{page.reply}: X-Total-Count counts the {total} that are shown"
             )
         return [item for page in pages for item in page.items]
+
+    # CDRs
+
+    def posts(self) -> list[Heard]:
+        """Return every CDR that came, oldest first."""
+        return [each for each in self.partner.heard_since(0, "receiver", "cdrs") if each.method == "POST"]
+
+    def is_charged(self, cdr: Document) -> bool:
+        """Tell whether a CDR is of a token of this eMSP's."""
+        return self.party.is_same(cdr["cdr_token"]["country_code"], cdr["cdr_token"]["party_id"])

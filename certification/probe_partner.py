@@ -22,10 +22,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from certification.copies import Copies
+from certification.copies import Copies, Outcome
 from certification.ocpi import VERSION, Caller, Details, Party, Reply, discover, routing_headers
 from certification.refuted import Refuted
-from certification.web import Unreachable, Web
+from certification.web import Unreachable, Web, below
 
 
 @dataclass
@@ -192,8 +192,16 @@ class ProbePartner:
                 return ProbeReply(200, 1000, headers=_swapped(heard))
             case ("receiver", module, *ids) if (module, "RECEIVER") in self.modules:
                 outcome = self.copies.answer(heard.method, module, ids, heard.body, heard.query.get("type"))
-                return ProbeReply(outcome.http_status, outcome.status_code, outcome.data, _swapped(heard))
+                headers = _swapped(heard) | self._location(heard, outcome)
+                return ProbeReply(outcome.http_status, outcome.status_code, outcome.data, headers)
         return ProbeReply(404, 2001, headers=_swapped(heard))
+
+    def _location(self, heard: Heard, outcome: Outcome) -> dict[str, str]:
+        """Tell the URL of a CDR that was posted (CDR-03)."""
+        if heard.method != "POST" or outcome.http_status != 201:
+            return {}
+        ids = (str(heard.body[name]) for name in ("country_code", "party_id", "id"))
+        return {"Location": below(f"{self.url}/receiver/cdrs", *ids)}
 
     def _decide(self, uid: str, heard: Heard) -> ProbeReply:
         """Answer whether a token may be used; one that nothing was laid down for is unknown (TOK-14)."""

@@ -3,7 +3,7 @@
 As an operator writes them: without country_code, party_id, id and last_updated, which the operator's
 door fills in. `as_pushed` adds those for a probe that pushes by OCPI.
 Source: OCPI 2.2.1 mod_tariffs_tariff_object, mod_locations_location_object, mod_tokens_token_object,
-mod_sessions_session_object
+mod_sessions_session_object, mod_cdrs_cdr_object
 """
 
 from __future__ import annotations
@@ -124,6 +124,34 @@ def session(token: Document, place: Document, **fields: object) -> Document:
         "currency": "EUR",
         "status": "ACTIVE",
         **fields,
+    }
+
+
+def cdr(token: Document, place: Document, tariff: Document, kwh: Decimal) -> Document:
+    """A CDR of an hour that has just ended, as a CPO makes it; what it costs is made up."""
+    begun = now(timedelta(hours=-1))
+    return {
+        "start_date_time": begun,
+        "end_date_time": now(),
+        "session_id": f"CERT-{secrets.token_hex(8).upper()}",
+        "cdr_token": cdr_token(token),
+        "auth_method": "AUTH_REQUEST",
+        "cdr_location": {
+            **place_to_reserve(),
+            "id": place["location_id"],
+            "evse_uid": place["evse_uid"],
+            "evse_id": "PT*CER*E1",
+            "connector_id": place["connector_id"],
+            "connector_standard": "IEC_62196_T2",
+            "connector_format": "SOCKET",
+            "connector_power_type": "AC_3_PHASE",
+        },
+        "currency": "EUR",
+        "tariffs": [tariff],
+        "charging_periods": [charging_period(begun, str(kwh))],
+        "total_cost": price("9.00", "11.07"),
+        "total_energy": kwh,
+        "total_time": 1,
     }
 
 

@@ -19,20 +19,24 @@ from certification.web import Web
 
 POLL_S = 0.05
 SLOWEST_POLL_S = 0.5
+TIMER_S = 90.0  # a node's timers are due once a minute
 
 
 class Trial:
     """One run of one scenario.
 
     probe: None when the nodes cannot reach this machine; scenarios then lean on the operators' doors and
-    say so.
+    say so. deadline_s: how long to wait for a broadcast; timer_s: for what a node does by a timer.
     """
 
-    def __init__(self, nodes: Nodes, probe: Probe | None, web: Web, deadline_s: float) -> None:
+    def __init__(
+        self, nodes: Nodes, probe: Probe | None, web: Web, deadline_s: float, timer_s: float = TIMER_S
+    ) -> None:
         self.nodes = nodes
         self.probe = probe
         self.web = web
         self.deadline_s = deadline_s
+        self.timer_s = timer_s
         self.cpo = Door(web, nodes.cpo)
         self.hub = Door(web, nodes.hub)
         self.emsp = Door(web, nodes.emsp)

@@ -21,6 +21,10 @@ LONGEST_DELAY_S = 900
 """SQS keeps no message back for longer."""
 
 
+CREDIT = "-C"
+"""What the id of a credit CDR ends with that this node makes (CDR-07)."""
+
+
 class Broadcast(BaseModel):
     """One partner must hear of one object.
 
@@ -42,8 +46,11 @@ class Broadcast(BaseModel):
 
     @property
     def group(self) -> str:
-        """Pushes of one object to one partner never overtake each other; nothing else waits for them."""
-        return _digest(self.partner_id, self.pk)
+        """Pushes of one object to one partner never overtake each other; nothing else waits for them.
+
+        A credit CDR of ours waits for the CDR that it takes back, so that the partner knows that one.
+        """
+        return _digest(self.partner_id, self.pk.removesuffix(CREDIT) if self.module == "cdrs" else self.pk)
 
     @property
     def deduplication_id(self) -> str:

@@ -13,6 +13,9 @@
   `{"sessions": 400}`; null is never, what is left out is `RETENTION_DAYS` (docs/retention.md)
 - OCPI_BROADCASTS_QUEUE, OCPI_COMMANDS_QUEUE, OCPI_STREAM_ARN: names of those queues and ARN of the
   table's stream, which Chalice subscribes to
+- OCPI_TOLERANCE_MONEY, OCPI_TOLERANCE_KWH, OCPI_TOLERANCE_HOURS: how far a hub's CDR may be from a CPO's own
+  before they are called different (default 0.01, 0.001, 0.001)
+- OCPI_HUB_CDR_HOURS: how long a CPO waits for a hub's CDR before it is called missing (default 24)
 - OCPI_ALLOW_LOOPBACK: `1` in the local sandbox only: partners may live on http and loopback
 """
 
@@ -22,12 +25,15 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 from chalicelib.protocol.json_text import read_json
 from chalicelib.protocol.message import Party
 
-RETENTION_DAYS: Mapping[str, int | None] = {"sessions": 400, "tokens": 90, "commands": 90, "cdrs": 3660}
+RETENTION_DAYS: Mapping[str, int | None] = {
+    "sessions": 400, "tokens": 90, "commands": 90, "cdrs": 3660, "reconciliation": 400
+}  # fmt: skip
 """How long what is about drivers is kept; a token only when it is no longer valid."""
 
 
@@ -38,6 +44,14 @@ class OwnRole:
     role: str
     party: Party
     business_details: Mapping[str, Any]
+
+
+class Tolerance(NamedTuple):
+    """What two CDRs of one session may differ by and still agree, in the unit of each number."""
+
+    money: Decimal = Decimal("0.01")
+    kwh: Decimal = Decimal("0.001")
+    hours: Decimal = Decimal("0.001")
 
 
 @dataclass(frozen=True)
@@ -54,6 +68,8 @@ class Settings:
     commands_queue_url: str = ""
     command_time: timedelta = timedelta(seconds=30)
     retention: Mapping[str, timedelta] = field(default_factory=dict)
+    tolerance: Tolerance = Tolerance()
+    hub_cdr_time: timedelta = timedelta(hours=24)
 
     def plays(self, role: str) -> bool:
         """Tell whether this node plays a role such as `HUB`."""
@@ -85,6 +101,8 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         commands_queue_url=variables["OCPI_COMMANDS_QUEUE_URL"],
         command_time=timedelta(seconds=float(variables.get("OCPI_COMMAND_SECONDS", "30"))),
         retention=_read_retention(variables.get("OCPI_RETENTION_DAYS") or "{}"),
+        tolerance=_read_tolerance(variables),
+        hub_cdr_time=timedelta(hours=float(variables.get("OCPI_HUB_CDR_HOURS", "24"))),
     )
 
 
@@ -104,6 +122,11 @@ def read_event_sources(environment: Mapping[str, str] | None = None) -> EventSou
         variables.get("OCPI_STREAM_ARN", "arn:aws:dynamodb:eu-west-1:0:table/ocpi-node-dev/stream/none"),
         variables.get("OCPI_COMMANDS_QUEUE", "ocpi-node-dev-commands"),
     )
+
+
+def _read_tolerance(variables: Mapping[str, str]) -> Tolerance:
+    told = {name: variables.get(f"OCPI_TOLERANCE_{name.upper()}") for name in Tolerance._fields}
+    return Tolerance(**{name: Decimal(text) for name, text in told.items() if text})
 
 
 def _read_role(entry: Mapping[str, Any]) -> OwnRole:

@@ -104,7 +104,9 @@ def reserve_location_id(
     ] = None,
 ) -> None:
     """Ask the hub for the id of a location to come."""
-    body = json.loads(location.read_text(encoding="utf-8")) if location else {}
+    from cli.named_file import find_file
+
+    body = json.loads(find_file(location).read_text(encoding="utf-8")) if location else {}
     typer.echo(_door(context).post("location-ids", body=body)["id"])
 
 
@@ -133,6 +135,12 @@ def retry_cdr(
     """Have the CDR of a session tried again, when what was missing is there now."""
     query = {"party": party} if party else {}
     _show(_door(context).post("sessions_without_cdr", session_id, body={}, **query))
+
+
+@app.command()
+def replay_cdr(context: typer.Context, cdr_id: str) -> None:
+    """Have a CDR sent again to whoever has not taken it, when the reason of the refusal is gone."""
+    _show(_door(context).post("cdrs", cdr_id, "replay", body={}))
 
 
 Stage = Annotated[str, typer.Option(help="The node's stage: its table is ocpi-node-STAGE.")]
@@ -185,14 +193,18 @@ def doctor(context: typer.Context) -> None:
 
 JsonFile = Annotated[str, typer.Argument(help="A JSON file; - is standard input.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+PerMinute = Annotated[
+    bool,
+    typer.Option("--time-prices-per-minute", help="Prices of time are per minute, not per hour as in OCPI."),
+]
 
 
 @app.command()
-def price(file: JsonFile, as_json: AsJson = False) -> None:
+def price(file: JsonFile, as_json: AsJson = False, time_prices_per_minute: PerMinute = False) -> None:
     """Price a session: FILE is {"tariffs": [...], "session": {...}}. Needs no node."""
     from cli import pricing
 
-    raise typer.Exit(pricing.price(file, as_json))
+    raise typer.Exit(pricing.price(file, as_json, time_prices_per_minute))
 
 
 @app.command()
@@ -202,15 +214,19 @@ def verify(
     time_zone: Annotated[
         str | None, typer.Option(help="Of the location; left out, that of the CDR's country.")
     ] = None,
+    time_prices_per_minute: PerMinute = False,
 ) -> None:
     """Check the totals of a CDR against its own tariffs and charging periods. Needs no node."""
     from cli import pricing
 
-    raise typer.Exit(pricing.verify(file, as_json, time_zone))
+    raise typer.Exit(pricing.verify(file, as_json, time_zone, time_prices_per_minute))
 
 
 @app.command()
-def credit(file: JsonFile) -> None:
+def credit(
+    file: JsonFile,
+    as_json: Annotated[bool, typer.Option("--json", help="As it is anyway: a CDR is JSON.")] = False,
+) -> None:
     """Print the credit CDR of a CDR. Needs no node."""
     from cli import pricing
 

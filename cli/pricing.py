@@ -8,34 +8,36 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import typer
 
 from chalicelib.errors import OcpiError
 from chalicelib.protocol.json_text import read_json, write_json
+from cli.named_file import find_file
 
 NO_ANSWER = 2
 
 
-def price(file: str, as_json: bool) -> int:
-    """Price a session. Returns the exit code."""
-    from chalicelib.pricing.price_request import price_request
+def price(file: str, as_json: bool, per_minute: bool = False) -> int:
+    """Price a session. per_minute: whatever the document says. Returns the exit code."""
+    from chalicelib.pricing.price_request import TIME_PRICES_PER_MINUTE, price_request
     from chalicelib.pricing.statement import write_statement
 
     def answer(document: Any) -> Any:
+        if per_minute and isinstance(document, dict):
+            document = {**document, TIME_PRICES_PER_MINUTE: True}
         return write_statement(price_request(document))
 
     return _answer(file, as_json, answer, _show_statement)
 
 
-def verify(file: str, as_json: bool, time_zone: str | None) -> int:
-    """Check the totals of a CDR. Returns the exit code."""
+def verify(file: str, as_json: bool, time_zone: str | None, per_minute: bool = False) -> int:
+    """Check the totals of a CDR. per_minute: so its tariffs price time. Returns the exit code."""
     from chalicelib.pricing.verification import verify_cdr
 
     def answer(document: Any) -> Any:
-        verification = verify_cdr(document, time_zone)
+        verification = verify_cdr(document, time_zone, time_prices_per_minute=per_minute)
         return {
             "discrepancies": [
                 {"field": each.field, "claimed": each.claimed, "computed": each.computed}
@@ -48,25 +50,29 @@ def verify(file: str, as_json: bool, time_zone: str | None) -> int:
 
 
 def credit(file: str) -> int:
-    """Make the credit CDR of a CDR. Returns the exit code."""
+    """Make the credit CDR of a CDR, which is JSON in any case. Returns the exit code."""
     from chalicelib.pricing.credit import credit_cdr
 
     return _answer(file, True, credit_cdr, _show_statement)
 
 
 def lint(file: str, as_json: bool) -> int:
-    """Look for mistakes in a tariff. Returns the exit code."""
-    from chalicelib.pricing.lint import lint_tariff
+    """Look for mistakes in a tariff; what is allowed but better avoided is advice. Returns the exit code."""
+    from chalicelib.pricing.lint import INFO, lint_tariff
 
     def answer(document: Any) -> Any:
-        return {"findings": [finding.to_document() for finding in lint_tariff(document)]}
+        told = lint_tariff(document)
+        return {
+            "findings": [finding.to_document() for finding in told if finding.severity != INFO],
+            "advice": [finding.to_document() for finding in told if finding.severity == INFO],
+        }
 
     return _answer(file, as_json, answer, _show_findings)
 
 
 def _answer(file: str, as_json: bool, answer: Callable[[Any], Any], show: Callable[[Any], None]) -> int:
     try:
-        answered = answer(read_json(sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()))
+        answered = answer(read_json(sys.stdin.buffer.read() if file == "-" else find_file(file).read_bytes()))
     except OcpiError as error:
         return _refuse({"error": str(error), "field": error.field}, as_json)
     except OSError as error:
@@ -124,10 +130,14 @@ def _show_verification(verification: Any) -> None:
 
 
 def _show_findings(answer: Any) -> None:
-    for each in answer["findings"]:
-        typer.echo(f"{each['severity']:<7}  {each['pointer']}: {each['message']} ({each['code']})")
     if not answer["findings"]:
         typer.echo("nothing to report")
+    for each in answer["findings"]:
+        typer.echo(f"{each['severity']:<7}  {each['pointer']}: {each['message']} ({each['code']})")
+    if answer["advice"]:
+        typer.echo("\nadvice:")
+    for each in answer["advice"]:
+        typer.echo(f"  {each['pointer']}: {each['message']} ({each['code']})")
 
 
 def _show_warnings(warnings: Sequence[Any]) -> None:

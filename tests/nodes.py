@@ -7,14 +7,9 @@ handshake between two real nodes is a plain function call; what crosses a real w
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
-
-import botocore.session
-from moto import mock_aws
 
 from chalicelib.endpoint import METHODS, absolute_path, gather_by_path, serve
 from chalicelib.modules.credentials import routes as credentials
@@ -33,7 +28,7 @@ from chalicelib.storage.locations import LocationStore
 from chalicelib.storage.objects import ObjectStore
 from chalicelib.storage.table import Table
 from chalicelib.storage.vault import Vault
-from infra.resources import make_node_resources
+from tests.account import Account
 
 START = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 PARTIES = {"CPO": ("PT", "ABC"), "HUB": ("PT", "MOB"), "EMSP": ("PT", "EVI")}
@@ -135,36 +130,14 @@ class DirectClient(OcpiClient):
         return judge(host.receive(method, "/ocpi" + path, headers, body).raw)
 
 
-@contextmanager
-def aws() -> Iterator[Any]:
-    """A moto account; yields what makes a client by the service's name."""
-    os.environ.update(
-        AWS_ACCESS_KEY_ID="test",
-        AWS_SECRET_ACCESS_KEY="test",
-        AWS_DEFAULT_REGION="eu-west-1",
-        AWS_REGION="eu-west-1",
-    )
-    os.environ.pop("AWS_ENDPOINT_URL", None)
-    with mock_aws():
-        session = botocore.session.get_session()
-        clients: dict[str, Any] = {}
-
-        def client(service: str) -> Any:
-            if service not in clients:
-                clients[service] = session.create_client(service)
-            return clients[service]
-
-        yield client
-
-
 def make_network(
-    client: Any, interfaces: tuple[Interface, ...] = CONFIGURATION, **roles: str
+    account: Account, interfaces: tuple[Interface, ...] = CONFIGURATION, **roles: str
 ) -> dict[str, Host]:
-    """Make nodes that reach each other: `make_network(client, cpo="CPO", hub="HUB")`."""
+    """Make nodes that reach each other: `make_network(account, cpo="CPO", hub="HUB")`."""
     hosts: dict[str, Host] = {}
     made = {}
     for name, role in roles.items():
-        environment = make_node_resources(name, client)
+        environment = account.resources()
         public = f"https://{name}.example"
         settings = Settings(
             roles=(OwnRole(role, Party(*PARTIES[role]), {"name": f"{name} company"}),),
@@ -180,15 +153,15 @@ def make_network(
             return f"{name}-{next(numbers):08d}"
 
         clock = Clock()
-        table = Table(client("dynamodb"), settings.table)
-        directory = Directory(table, Vault(client("kms"), settings.kms_key_id), new_secret)
+        table = Table(account("dynamodb"), settings.table)
+        directory = Directory(table, Vault(account("kms"), settings.kms_key_id), new_secret)
         node = Node(
             settings=settings,
             table=table,
             objects=ObjectStore(table, clock),
             locations=LocationStore(table, clock),
             directory=directory,
-            queues=Queues(client("sqs"), settings.broadcasts_queue_url, settings.commands_queue_url),
+            queues=Queues(account("sqs"), settings.broadcasts_queue_url, settings.commands_queue_url),
             client=DirectClient(directory, new_id, hosts),
             clock=clock,
             new_id=new_id,

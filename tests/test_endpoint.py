@@ -15,9 +15,10 @@ from chalicelib.modules.credentials import handshake
 from chalicelib.partners.directory import Partner
 from chalicelib.protocol.auth import write_authorization
 from chalicelib.protocol.message import Interface, Reply, Request, Route
+from tests.account import aws
 from tests.logged import Logged, dimensions_of
 from tests.logged import logged as logged
-from tests.nodes import CONFIGURATION, Host, aws, make_network
+from tests.nodes import CONFIGURATION, Host, make_network
 
 SEEN: list[Request] = []
 
@@ -57,8 +58,8 @@ FROM_TO = {
 
 @pytest.fixture(scope="module")
 def network() -> Iterator[dict[str, Host]]:
-    with aws() as client:
-        hosts = make_network(client, (*CONFIGURATION, TARIFFS, NOT_OFFERED), cpo="CPO", emsp="EMSP")
+    with aws() as account:
+        hosts = make_network(account, (*CONFIGURATION, TARIFFS, NOT_OFFERED), cpo="CPO", emsp="EMSP")
         cpo, emsp = hosts["cpo"].node, hosts["emsp"].node
         _, token = handshake.invite(cpo, "emsp")
         handshake.register(
@@ -127,7 +128,7 @@ def test_each_request_is_counted_by_its_status_code(cpo: Host, token: str, logge
     lines = logged.measured("Requests")
     assert [line["Requests"] for line in lines] == [[1.0]] * 3
     assert [dimensions_of(line, "Requests") for line in lines] == [
-        [{"Node": "ocpi-node-cpo", "StatusCode": code}] for code in ("1000", "2001", "3000")
+        [{"Node": cpo.node.settings.table, "StatusCode": code}] for code in ("1000", "2001", "3000")
     ]
     assert {line["ocpi_module"] for line in lines} == {"tariffs"}
 

@@ -14,11 +14,12 @@ from chalicelib.log import about, log, tell
 from chalicelib.modules.credentials import handshake
 from chalicelib.modules.sessions import receiver as sessions_receiver
 from chalicelib.modules.tokens import receiver as tokens_receiver
+from tests.account import aws
 from tests.logged import Logged
 from tests.logged import logged as logged
 from tests.modules.cdrs.test_compiler import CPO, EVI, Network
 from tests.modules.sessions.builders import cdr_token, session
-from tests.nodes import CONFIGURATION, Host, aws, make_network
+from tests.nodes import CONFIGURATION, Host, make_network
 from tests.partners.pushing import World, break_down, partner, refuse
 
 UID = "04A1B2C3D4E5F6"

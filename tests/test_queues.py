@@ -48,6 +48,9 @@ def test_a_group_is_a_partner_and_an_object_with_all_that_belongs_to_it() -> Non
     assert evse.group == message().group
     assert message(partner_id="two").group != message().group
     assert message(pk="tariffs#PT*ABC#T2").group != message().group
+    cdr, credit = (message(module="cdrs", pk=f"cdrs#PT*ABC#{name}") for name in ("C1", "C1-C"))
+    assert cdr.group == credit.group
+    assert cdr.deduplication_id != credit.deduplication_id
 
 
 def test_only_the_same_change_told_again_is_the_same_message() -> None:

@@ -28,7 +28,9 @@ def test_without_a_word_what_is_about_drivers_is_kept_as_long_as_the_docs_say() 
 
 
 def test_each_kind_is_kept_as_long_as_is_said_and_null_is_for_ever() -> None:
-    assert retention('{"sessions": 30, "cdrs": null}') == {"sessions": 30, "tokens": 90, "commands": 90}
+    assert retention('{"sessions": 30, "cdrs": null}') == {
+        "sessions": 30, "tokens": 90, "commands": 90, "reconciliation": 400
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("text", ['{"locations": 3}', '{"sessions": 0}', '{"sessions": -1}'])

@@ -1,4 +1,4 @@
-"""CDRs at the operator's door: what there is, how a price came about, and sessions that have none.
+"""CDRs at the operator's door: what there is, how a price came about, what is sent again, what has none.
 
 Nothing is written here: a CDR comes from its session, and the session is corrected.
 
@@ -8,17 +8,18 @@ Source: OCPI 2.2.1 mod_cdrs; CDR-05, CDR-07
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from chalicelib.errors import NotFound
 from chalicelib.modules.cdrs.compiler import OF_CPO
-from chalicelib.modules.cdrs.ends import make_due, sessions_set_aside
+from chalicelib.modules.cdrs.ends import is_set_aside, make_due, sessions_set_aside, set_aside_key
 from chalicelib.modules.cdrs.receiver import IGNORED
 from chalicelib.node import Node
 from chalicelib.operator_api.lists import whole_list_reply
 from chalicelib.operator_api.ownership import find_ref, keys_to_find, party_in_query
 from chalicelib.operator_api.problems import bad_query
 from chalicelib.partners.private_lists import remembered_lists
+from chalicelib.partners.replays import push_again
+from chalicelib.partners.time_prices import means_minutes
 from chalicelib.partners.visibility import partition_for_own
 from chalicelib.pricing.statement import write_breakdown
 from chalicelib.pricing.verification import verify_cdr
@@ -38,7 +39,7 @@ _SESSIONS = "sessions"
 def list_cdrs(node: Node, request: Request) -> Reply:
     """A page of the CDRs that this node has; with `?ignored=true`, of those that do not count."""
     query = PageQuery.read(request)
-    return page_reply(request, query, node.objects.page(_listed(node, request), query))
+    return page_reply(request, query, node.objects.page(_listed(node, request), query, request.snapshot))
 
 
 def get_cdr(node: Node, request: Request) -> Reply:
@@ -57,7 +58,11 @@ def get_breakdown(node: Node, request: Request) -> Reply:
     named = {"id": cdr["id"], "currency": cdr["currency"], "total_cost": cdr["total_cost"]}
     if "why" in found.extra:
         return Reply(data={**named, **read_json(str(found.extra["why"])), "discrepancies": []})
-    verification = verify_cdr(_as_debit(cdr), request.query.get("time_zone"))
+    verification = verify_cdr(
+        cdr,
+        request.query.get("time_zone"),
+        time_prices_per_minute=bool(found.source) and means_minutes(node.directory.get(found.source)),
+    )
     return Reply(
         data={
             **named,
@@ -71,6 +76,15 @@ def get_breakdown(node: Node, request: Request) -> Reply:
     )
 
 
+def replay_cdr(node: Node, request: Request) -> Reply:
+    """Send a CDR once more to the partners that are to have it and have not taken it."""
+    ref, items = find_ref(node, request, _MODULE)
+    keys = [ref.key, ref._replace(variant=OF_CPO).key]
+    found = node.table.read(keys, items)
+    partners = push_again(node, [found[key] for key in keys if key in found])
+    return Reply(http_status=202, data={"cdr_id": ref.id, "partners": [partner.id for partner in partners]})
+
+
 def list_sessions_without_cdr(node: Node, request: Request) -> Reply:
     """The sessions that have ended and have no price, each with the reason."""
     return whole_list_reply(request, sessions_set_aside(node))
@@ -80,23 +94,10 @@ def retry_session(node: Node, request: Request) -> Reply:
     """Have a session's CDR tried again, when what was missing is there now."""
     ref, items = find_ref(node, request, _SESSIONS)
     session = node.objects.get(ref, items)
-    if session is None or not any(_is_of(each, session) for each in sessions_set_aside(node)):
+    if session is None or not is_set_aside(node, session.ref, items):
         raise NotFound("no session of this id was set aside")
     make_due(node, session)
     return Reply(http_status=202, data={"session_id": session.ref.id})
-
-
-def _as_debit(cdr: dict[str, Any]) -> dict[str, Any]:
-    """A credit CDR as the one that it takes back, whose price it explains."""
-    if not cdr.get("credit"):
-        return cdr
-    total = {side: -amount for side, amount in cdr["total_cost"].items() if amount is not None}
-    return {**cdr, "total_cost": total}
-
-
-def _is_of(entry: dict[str, Any], session: Stored) -> bool:
-    names = (entry["country_code"], entry["party_id"], entry["session_id"])
-    return session.ref.key == session.ref._replace(country_code=names[0], party_id=names[1], id=names[2]).key
 
 
 def _find(node: Node, request: Request) -> Stored:
@@ -131,14 +132,22 @@ def _keys_of_get(node: Node, request: Request) -> Sequence[Key]:
     return keys_to_find(node, request, _MODULE)
 
 
+def _keys_of_list(node: Node, request: Request) -> Sequence[Key]:
+    # Which lists there are is a read of its own, but for the one of those that do not count.
+    lists = [IGNORED] if request.query.get("ignored") == "true" else []
+    return node.objects.keys_for_page(lists, PageQuery.read(request))
+
+
 def _keys_of_session(node: Node, request: Request) -> Sequence[Key]:
-    return keys_to_find(node, request, _SESSIONS)
+    keys = keys_to_find(node, request, _SESSIONS)
+    return [*keys, *(set_aside_key(key) for key in keys if key.pk.startswith(f"{_SESSIONS}#"))]
 
 
 ROUTES = (
-    Route("GET", _LIST, list_cdrs),
+    Route("GET", _LIST, list_cdrs, _keys_of_list),
     Route("GET", _CDR, get_cdr, _keys_of_get),
     Route("GET", f"{_CDR}/breakdown", get_breakdown, _keys_of_get),
+    Route("POST", f"{_CDR}/replay", replay_cdr, _keys_of_get),
     Route("GET", _WITHOUT, list_sessions_without_cdr),
     Route("POST", f"{_WITHOUT}/{{session_id}}", retry_session, _keys_of_session),
 )

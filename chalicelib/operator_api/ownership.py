@@ -36,6 +36,7 @@ ID_NAMES = {
     "tokens": "token_uid",
     "sessions": "session_id",
     "cdrs": "cdr_id",
+    "reconciliation": "session_id",
 }
 
 _PARTY = re.compile(r"([A-Za-z]{2})\*([A-Za-z0-9]{3})", re.ASCII)

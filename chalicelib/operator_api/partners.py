@@ -21,6 +21,7 @@ from chalicelib.operator_api.lists import whole_list_reply
 from chalicelib.operator_api.problems import Problem
 from chalicelib.partners.cdr_makers import CPO_MAKES_CDR
 from chalicelib.partners.directory import Partner
+from chalicelib.partners.time_prices import TIME_PRICES_PER_MINUTE
 from chalicelib.partners.urls import Unresolvable, UrlPolicy
 from chalicelib.protocol.auth import TokenEncoding, is_credentials_token
 from chalicelib.protocol.message import Reply, Request, Route
@@ -29,7 +30,9 @@ from chalicelib.protocol.types import OcpiObject, closed_enum, format_datetime, 
 _PATH = "/partners"
 
 Name: Any = ocpi_string(100, shortest=1)
-Profile: Any = closed_enum("the profiles that this node knows", f"{PROFILE} {CPO_MAKES_CDR}")
+Profile: Any = closed_enum(
+    "the profiles that this node knows", f"{PROFILE} {CPO_MAKES_CDR} {TIME_PRICES_PER_MINUTE}"
+)
 
 
 def _token(value: str) -> str:

@@ -10,6 +10,7 @@ from chalicelib.operator_api import (
     locations,
     partners,
     prices,
+    reconciliation,
     sessions,
     tariffs,
     tokens,
@@ -28,5 +29,6 @@ ROUTES: tuple[Route, ...] = (
     *commands.ROUTES,
     *webhooks.ROUTES,
     *cdrs.ROUTES,
+    *reconciliation.ROUTES,
     *prices.ROUTES,
 )

@@ -18,10 +18,17 @@ from chalicelib.modules.sessions import owner
 from chalicelib.modules.sessions.objects import ChargingPreferences
 from chalicelib.modules.sessions.preferences import read_preferences, send_preferences
 from chalicelib.node import Node
-from chalicelib.operator_api.ownership import find_ref, keys_to_find, owner_to_write, party_in_query
+from chalicelib.operator_api.ownership import (
+    find_ref,
+    keys_to_find,
+    own_parties,
+    owner_to_write,
+    party_in_query,
+)
 from chalicelib.operator_api.problems import bad_query, not_offered
 from chalicelib.partners.private_lists import remembered_lists
 from chalicelib.partners.visibility import partition_for_own
+from chalicelib.protocol.json_text import read_json
 from chalicelib.protocol.message import Party, Reply, Request, Route, Routing
 from chalicelib.protocol.pagination import PageQuery, page_reply
 from chalicelib.protocol.types import validate
@@ -32,6 +39,9 @@ _MODULE = "sessions"
 _LIST = "/sessions"
 _SESSION = f"{_LIST}/{{session_id}}"
 _PREFERENCES = f"{_SESSION}/charging_preferences"
+
+_READ_AHEAD = 64 * 1024
+"""Longer bodies are not parsed before the caller is known."""
 
 
 def list_sessions(node: Node, request: Request) -> Reply:
@@ -49,7 +59,8 @@ def put_session(node: Node, request: Request) -> Reply:
     """Create or replace an own session."""
     document = request.json_object()
     party = owner_to_write(node, request, document, _MODULE)
-    put = owner.put_own_session(node, party, id_in_url(request, "session_id"), document)
+    session_id = id_in_url(request, "session_id")
+    put = owner.put_own_session(node, party, session_id, document, known=request.snapshot)
     return Reply(data=put.document, http_status=201 if put.created else 200)
 
 
@@ -57,7 +68,8 @@ def patch_session(node: Node, request: Request) -> Reply:
     """Change what is sent of an own session, and add charging periods; `null` removes a field."""
     document = request.json_object()
     party = owner_to_write(node, request, document, _MODULE)
-    patched = owner.patch_own_session(node, party, id_in_url(request, "session_id"), document)
+    session_id = id_in_url(request, "session_id")
+    patched = owner.patch_own_session(node, party, session_id, document, known=request.snapshot)
     return Reply(data=patched.document)
 
 
@@ -105,11 +117,31 @@ def _keys_of_get(node: Node, request: Request) -> Sequence[Key]:
     return keys_to_find(node, request, _MODULE)
 
 
+def _keys_of_put(node: Node, request: Request) -> Sequence[Key]:
+    is_short = len(request.body or "") <= _READ_AHEAD
+    document = read_json(request.body or "") if is_short else None
+    return _keys_of_change(node, request, document)
+
+
+def _keys_of_patch(node: Node, request: Request) -> Sequence[Key]:
+    return _keys_of_change(node, request, None)
+
+
+def _keys_of_change(node: Node, request: Request, document: object) -> Sequence[Key]:
+    session_id = id_in_url(request, "session_id")
+    keys = [
+        key
+        for party in own_parties(node, _MODULE)
+        for key in owner.keys_to_change(party, session_id, document)
+    ]
+    return list(dict.fromkeys(keys))
+
+
 ROUTES = (
     Route("GET", _LIST, list_sessions),
     Route("GET", _SESSION, get_session, _keys_of_get),
-    Route("PUT", _SESSION, put_session),
-    Route("PATCH", _SESSION, patch_session),
+    Route("PUT", _SESSION, put_session, _keys_of_put),
+    Route("PATCH", _SESSION, patch_session, _keys_of_patch),
     Route("GET", _PREFERENCES, get_charging_preferences, _keys_of_get),
     Route("PUT", _PREFERENCES, put_charging_preferences, _keys_of_get),
 )

@@ -159,14 +159,15 @@ def _handle_group(node: Node, group: Sequence[Message], gate: Gate, ends: dateti
 
 
 def _by_item(group: Sequence[Message]) -> list[list[Message]]:
-    """The messages about each item: the whole object first, as it may settle the others, then EVSEs.
+    """The messages about each item: the whole object first, as it may settle the others, then EVSEs; a CDR
+    before its credit CDR.
 
     Each is pushed as it is now, so the order is ours; that of their keys is that in which they came to be.
     """
-    items: dict[str, list[Message]] = {}
+    items: dict[tuple[str, str], list[Message]] = {}
     for message in group:
-        items.setdefault(message.broadcast.sk, []).append(message)
-    return [items[sk] for sk in sorted(items)]
+        items.setdefault((message.broadcast.pk, message.broadcast.sk), []).append(message)
+    return [items[key] for key in sorted(items)]
 
 
 def _handle_item(

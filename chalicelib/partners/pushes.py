@@ -4,7 +4,8 @@ The message only names the object. One read gives the object, the partner and wh
 last; `decisions.py` says what that means, and one write records how it went: two calls to the store,
 three for a whole location, whose EVSEs are items of their own.
 
-- *Refusal* (2xxx, 4xx): final, recorded with its reason.
+- *Refusal* (2xxx, 4xx): final, recorded with its reason. One of a CDR goes to the dead letters as well, and
+  the operator has it sent again when the reason is gone (`replays.py`): it never changes, as others do.
 - *Fault* (no answer, 5xx, 3xxx, no envelope): tried again with growing delays inside the freshness
   window of the object, counted from its first fault. Then the partner is OFFLINE. Unless it took other
   objects meanwhile: then it is this object that it cannot take, and the object alone is given up, to be
@@ -121,8 +122,8 @@ def _push(
             act = Act.PUT
             version = _send(node, act, message, seen)
     except (PartnerRefusal, InvalidParameters) as refusal:
-        _record(node, message, seen, _refused(changes, seen, act, refusal))
         _tell("refused", metrics.push_refused(node.settings.table), refusal)
+        _give_up(node, message, seen, _refused(changes, seen, act, refusal))
     except PartnerFault as fault:
         _tell("failed", metrics.push_failed(node.settings.table), fault)
         return _failed(node, messages, changes, seen, act, fault)
@@ -333,7 +334,7 @@ def _failed(
         seconds = min(lasts_s + 1, longest_s, left_s)
         return Retry(max(1, round(seconds)), _is_away(fault))
     if fault.http_status in _NOT_LET_IN:
-        _record(node, message, seen, _refused(changes, seen, act, fault))
+        _give_up(node, message, seen, _refused(changes, seen, act, fault))
         return None
     if _takes_others(node, message.partner_id, now):
         log.warning("a partner cannot take an object", extra={"reason": fault.reason})
@@ -365,6 +366,13 @@ def _offline(partner: Partner, now: datetime) -> Partner | None:
     if partner.connection == "OFFLINE" or not partner.is_registered:
         return None
     return partner.model_copy(update={"connection": "OFFLINE", "offline_since": format_datetime(now)})
+
+
+def _give_up(node: Node, message: Broadcast, seen: Seen, after: Delivery) -> None:
+    """Record a refusal. Nobody may lose a CDR, and it never changes, so one rings the bell as well."""
+    if message.module == "cdrs":
+        node.queues.bury(message.model_dump_json(), message.group)
+    _record(node, message, seen, after)
 
 
 def _record(node: Node, message: Broadcast, seen: Seen, after: Delivery) -> None:

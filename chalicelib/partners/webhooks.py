@@ -36,9 +36,10 @@ from chalicelib.storage.table import Item, Key, Table
 if TYPE_CHECKING:
     from chalicelib.node import Node
 
-COMMAND, AUTHORIZE = "command", "authorize"
-EVENTS = (COMMAND, AUTHORIZE)
-"""What a webhook can be told: a command for the CSMS; a token to be authorized, which it answers."""
+COMMAND, AUTHORIZE, RECONCILIATION = "command", "authorize", "reconciliation"
+EVENTS = (COMMAND, AUTHORIZE, RECONCILIATION)
+"""What a webhook can be told: a command for the CSMS; a token to be authorized, which it answers; a hub's CDR
+that differs from the node's own."""
 
 _WEBHOOKS = "webhooks"
 _CONNECT_S = 3.0

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from chalicelib.pricing.reading import HOUR_US, SECOND_US
+from chalicelib.pricing.reading import HOUR_US, MINUTE_US, SECOND_US
 from chalicelib.pricing.restrictions import Moment
 from chalicelib.pricing.steps import surplus_of
 from chalicelib.pricing.tariffs import ENERGY, FLAT, PARKING_TIME, TIME, Price, PriceComponent
@@ -42,8 +42,9 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """All that is billed by one price component; quantities in kWh, hours or pieces.
+    """All that is billed by one price component; quantities in kWh, hours or pieces, as its price has them.
 
+    Where the price of time is per minute, they are in minutes.
     surplus: what `step_size` adds to the quantity. total: which of the CDR's totals it belongs to.
     """
 
@@ -94,7 +95,7 @@ def _stepped(last: dict[str, PriceComponent]) -> Iterator[str]:
 
 
 def _charge(component: PriceComponent, total: str, used: Decimal, surplus: Decimal) -> Charge:
-    unit = _UNITS[component.dimension]
+    unit = Decimal(MINUTE_US) if component.per_minute else _UNITS[component.dimension]
     excl_vat = component.price * (used + surplus) / unit
     incl_vat = excl_vat if component.vat is None else excl_vat * (_HUNDRED + component.vat) / _HUNDRED
     return Charge(component, total, used / unit, surplus / unit, Price(excl_vat, incl_vat))

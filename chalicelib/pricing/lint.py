@@ -1,7 +1,8 @@
 """Reports what a tariff that fits the schema can still get wrong, with JSON pointers.
 
 An *error* makes a price that nobody can have meant, or none at all; a *warning* is probably not meant;
-*info* is allowed, but engines disagree on it or OCPI advises against it.
+*info* is advice: it is allowed (the specification's own examples do it), but engines disagree on it or
+OCPI advises against it.
 
 Source: OCPI 2.2.1 mod_tariffs, Object description and Data types; TAR-07 … TAR-26
 """
@@ -28,6 +29,7 @@ from chalicelib.pricing.tariffs import (
 )
 
 ERROR, WARNING, INFO = "error", "warning", "info"
+_NO_DAY = ("empty_day_of_week", WARNING)
 _TYPES = ("AD_HOC_PAYMENT", "PROFILE_CHEAP", "PROFILE_FAST", "PROFILE_GREEN", "REGULAR")
 
 
@@ -199,8 +201,8 @@ def _lint_step(component: PriceComponent, at: str) -> Iterator[Finding]:
         if step > 1:
             yield Finding("unused_step_size", WARNING, f"{at}/step_size", "a flat fee has no steps")
     elif component.price == 0 and step > 1:
-        told = "the step of a price of 0 changes nothing, unless it is the last one that is active"
-        yield Finding("unused_step_size", INFO, f"{at}/step_size", told)
+        told = "what a step adds to a price of 0 costs nothing"
+        yield Finding("unused_step_size", WARNING, f"{at}/step_size", told)
     elif step == 0:
         told = "a step of 0 is none: 1 says so in all engines"
         yield Finding("zero_step_size", WARNING, f"{at}/step_size", told)
@@ -213,13 +215,15 @@ def _lint_restrictions(source: Document, restrictions: Restrictions | None, at: 
     if restrictions is None:
         told = "the restrictions are empty: the element always matches, leave them out"
         yield Finding("empty_restrictions", WARNING, at, told)
+        if source.get("day_of_week") is not None:
+            yield Finding(*_NO_DAY, f"{at}/day_of_week", "no day is named: all are meant")
         return
     for code, key, told in is_impossible(restrictions):
         yield Finding(code, ERROR, f"{at}/{key}", told)
     yield from _lint_needless(restrictions, at)
     days = source.get("day_of_week")
     if days is not None and not days:
-        yield Finding("empty_day_of_week", WARNING, f"{at}/day_of_week", "no day is named: all are meant")
+        yield Finding(*_NO_DAY, f"{at}/day_of_week", "no day is named: all are meant")
     elif days and len(set(days)) < len(days):
         yield Finding("repeated_day_of_week", WARNING, f"{at}/day_of_week", "a day is named twice")
     elif days and len(days) == len(WEEKDAYS):

@@ -6,6 +6,9 @@ The document is `{"tariffs": [Tariff …], "session": {…}}`. A session has `st
 SuspendedEV, SuspendedEVSE), `power_readings` [{"at", "kw"}]. Also `tariff_id`, `charging_preferences`,
 `ad_hoc_payment`, and `reservation` {"start_date_time", "end_date_time", "expired"}.
 
+Beside both, `"time_prices_per_minute": true` takes the prices of TIME and PARKING_TIME per minute, as some
+platforms mean them, and not per hour, as OCPI says.
+
 Source: OCPI 2.2.1 mod_tariffs, mod_cdrs, mod_sessions
 """
 
@@ -35,7 +38,7 @@ from chalicelib.pricing.reading import (
     read_zone,
     write_moment,
 )
-from chalicelib.pricing.tariffs import ENERGY, Tariff, read_tariff
+from chalicelib.pricing.tariffs import ENERGY, Tariff, read_tariff, with_time_prices_per_minute
 from chalicelib.pricing.usage import (
     CHARGING,
     SUSPENDED_EV,
@@ -46,7 +49,9 @@ from chalicelib.pricing.usage import (
     Usage,
 )
 
+TIME_PRICES_PER_MINUTE = "time_prices_per_minute"
 STATES = (CHARGING, SUSPENDED_EV, SUSPENDED_EVSE)
+PROFILE_TYPES = ("CHEAP", "FAST", "GREEN", "REGULAR")
 
 Value = TypeVar("Value")
 
@@ -59,7 +64,8 @@ def price_request(document: object, kwh_decimals: int = 9) -> Priced:
     """
     remarks: list[Remark] = []
     body = read_object(document, "body")
-    tariffs = read_tariffs(body.get("tariffs"), remarks)
+    per_minute = read_flag(body.get(TIME_PRICES_PER_MINUTE), TIME_PRICES_PER_MINUTE)
+    tariffs = read_tariffs(body.get("tariffs"), remarks, per_minute)
     session = read_object(body.get("session"), "session")
     telemetry = replace(read_telemetry(session, remarks), kwh_decimals=kwh_decimals)
     if session.get("charging_periods"):
@@ -80,9 +86,13 @@ def price_telemetry(
     return price_usage(cut_periods(telemetry, tariff), told)
 
 
-def read_tariffs(value: object, remarks: list[Remark], at: str = "tariffs") -> list[Tariff]:
+def read_tariffs(value: object, remarks: list[Remark], time_prices_per_minute: bool = False) -> list[Tariff]:
     """Read the tariffs of a connector. Raises: InvalidParameters."""
-    return [read_tariff(each, f"{at}.{number}", remarks) for number, each in enumerate(read_list(value, at))]
+    at = "tariffs"
+    tariffs = [
+        read_tariff(each, f"{at}.{number}", remarks) for number, each in enumerate(read_list(value, at))
+    ]
+    return [with_time_prices_per_minute(each) for each in tariffs] if time_prices_per_minute else tariffs
 
 
 def read_telemetry(session: Document, remarks: list[Remark]) -> Telemetry:
@@ -115,7 +125,7 @@ def read_telemetry(session: Document, remarks: list[Remark]) -> Telemetry:
 def _read_series(
     session: Document, key: str, value_key: str, read: Callable[[object, str], Value], remarks: list[Remark]
 ) -> list[tuple[datetime, Value]]:
-    """Read a list of what was seen when, in the order of time; of two at once the later one counts."""
+    """Read a list of what was seen when, in the order of time; of two at once the last one counts."""
     at = f"session.{key}"
     series = []
     for number, each in enumerate(read_list(session.get(key), at)):
@@ -125,6 +135,8 @@ def _read_series(
     ordered = sorted(series, key=lambda seen: seen[0])
     if ordered != series:
         remarks.append(Remark(f"{key}_out_of_order", at, "they are not in order of time"))
+    if any(before[0] == after[0] and before[1] != after[1] for before, after in pairwise(ordered)):
+        remarks.append(Remark(f"{key}_at_once", at, "two that differ are of one moment, the last one counts"))
     return list(dict(ordered).items())
 
 
@@ -140,10 +152,13 @@ def _read_wish(session: Document) -> Wish:
     profile = preferences
     if preferences is not None and not isinstance(preferences, str):
         profile = read_object(preferences, at).get("profile_type")
+    if profile is not None and profile not in PROFILE_TYPES:
+        told = f"{profile!r} is none of {', '.join(PROFILE_TYPES)}"
+        raise InvalidParameters(told, field=f"{at}.profile_type")
     tariff_id = session.get("tariff_id")
     return Wish(
         None if tariff_id is None else read_text(tariff_id, "session.tariff_id"),
-        None if profile is None else read_text(profile, f"{at}.profile_type"),
+        profile,
         read_flag(session.get("ad_hoc_payment"), "session.ad_hoc_payment"),
     )
 
@@ -191,7 +206,7 @@ def _ready_usage(
         session["charging_periods"],
         first,
         telemetry.end,
-        tariffs_by_id(tariffs),
+        tariffs_by_id(tariffs, telemetry.start),
         "session.charging_periods",
         remarks,
     )
@@ -206,9 +221,14 @@ def _ready_usage(
     return usage_of(periods, telemetry, is_expired)
 
 
-def tariffs_by_id(tariffs: Sequence[Tariff]) -> dict[str, Tariff]:
-    """Tariffs by their folded id; of two with one id the first counts."""
-    return {tariff.id.upper(): tariff for tariff in reversed(tariffs)}
+def tariffs_by_id(tariffs: Sequence[Tariff], start: datetime) -> dict[str, Tariff]:
+    """Tariffs by their folded id; of two with one id the one valid at the start counts, or the first."""
+    found: dict[str, Tariff] = {}
+    for tariff in tariffs:
+        first = found.setdefault(tariff.id.upper(), tariff)
+        if not first.is_valid_at(start) and tariff.is_valid_at(start):
+            found[tariff.id.upper()] = tariff
+    return found
 
 
 def with_tariff(
@@ -223,6 +243,7 @@ def with_tariff(
     Spec: "If not provided, no Tariff is relevant during this period". But where nobody names a tariff
     nobody says that some periods are free, and the tariff of the session is taken for all.
     """
+    _remark_validity(periods, start, remarks)
     unnamed = [period for period in periods if period.tariff is None]
     if not unnamed:
         return periods
@@ -235,6 +256,19 @@ def with_tariff(
     told = f"no charging period names a tariff: {tariff.id!r} is taken for all"
     remarks.append(Remark("no_period_names_a_tariff", where, told))
     return [replace(period, tariff=tariff) for period in periods]
+
+
+def _remark_validity(periods: Sequence[Period], start: datetime, remarks: list[Remark]) -> None:
+    """Say which tariffs were valid neither when the session started nor when a period of theirs did."""
+    told: set[str] = set()
+    for period in periods:
+        tariff = period.tariff
+        if tariff is None or tariff.id in told or (tariff.start is None and tariff.end is None):
+            continue
+        if not tariff.is_valid_at(start) and not tariff.is_valid_at(period.start):
+            told.add(tariff.id)
+            message = f"the tariff {tariff.id!r} is not valid at the start of the session"
+            remarks.append(Remark("tariff_not_valid", f"{period.at}.tariff_id", message))
 
 
 def usage_of(periods: Sequence[Period], telemetry: Telemetry, is_expired: bool) -> Usage:

@@ -22,6 +22,7 @@ Document = Mapping[str, Any]
 
 MICROSECOND = timedelta(microseconds=1)
 HOUR_US = 3_600_000_000
+MINUTE_US = 60_000_000
 SECOND_US = 1_000_000
 
 # Numbers have four decimals in OCPI. What stands beyond the ninth is the noise of somebody's floats

@@ -27,7 +27,7 @@ def write_statement(priced: Priced, decimals: int = 9) -> dict[str, Any]:
     return {
         "tariff_id": priced.tariff.id if priced.tariff else None,
         "currency": priced.tariff.currency if priced.tariff else None,
-        "charging_periods": [write_period(period) for period in priced.usage.periods],
+        "charging_periods": [write_period(period, decimals) for period in priced.usage.periods],
         **_totals(priced, decimals),
         "total_reservation_cost": _price(priced.costs[RESERVED], priced, decimals),
         "breakdown": write_breakdown(priced, decimals),
@@ -72,36 +72,36 @@ def _hours(us: int, decimals: int) -> Decimal:
     return round_number(Decimal(us) / HOUR_US, decimals)
 
 
-def write_period(period: Period) -> dict[str, Any]:
-    """Show a charging period as OCPI has it."""
+def write_period(period: Period, decimals: int = 4) -> dict[str, Any]:
+    """Show a charging period as OCPI has it; `decimals` of its hours."""
     document = {
         "start_date_time": write_moment(period.start),
-        "dimensions": [{"type": kind, "volume": volume} for kind, volume in _dimensions(period)],
+        "dimensions": [{"type": kind, "volume": volume} for kind, volume in _dimensions(period, decimals)],
     }
     if period.tariff is not None:
         document["tariff_id"] = period.tariff.id
     return document
 
 
-def _dimensions(period: Period) -> Iterator[tuple[str, Decimal]]:
+def _dimensions(period: Period, decimals: int) -> Iterator[tuple[str, Decimal]]:
     if period.is_reserved:
-        yield "RESERVATION_TIME", _volume(period.reserved_us)
+        yield "RESERVATION_TIME", _volume(period.reserved_us, decimals)
         return
     if period.kwh is not None and (period.kwh or not period.parking_us):
         yield ENERGY, round_number(period.kwh)
     if period.parking_us:
-        yield PARKING_TIME, _volume(period.parking_us)
+        yield PARKING_TIME, _volume(period.parking_us, decimals)
     if period.charging_us or not (period.parking_us or period.kwh is not None):
-        yield TIME, _volume(period.charging_us)
+        yield TIME, _volume(period.charging_us, decimals)
     for name in ("min_current", "max_current", "min_power", "max_power"):
         if (value := getattr(period, name)) is not None:
             yield name.upper(), round_number(value)
 
 
-def _volume(us: int) -> Decimal:
+def _volume(us: int, decimals: int) -> Decimal:
     # Cut off, not rounded: who multiplies it by 3600 and rounds up gets the second that was meant.
-    hours = (Decimal(us) / HOUR_US).quantize(Decimal("0.0001"), ROUND_FLOOR)
-    return round_number(hours, 4)
+    hours = (Decimal(us) / HOUR_US).quantize(Decimal(1).scaleb(-decimals), ROUND_FLOOR)
+    return round_number(hours, decimals)
 
 
 def write_breakdown(priced: Priced, decimals: int = 9) -> dict[str, Any]:
@@ -135,7 +135,7 @@ def _line(charge: Charge, priced: Priced, decimals: int) -> dict[str, Any]:
         "price_component": component.index,
         "used": round_number(charge.used, decimals),
         "billed": round_number(charge.billed, decimals),
-        "unit": _UNITS.get(component.dimension, ""),
+        "unit": "min" if component.per_minute else _UNITS.get(component.dimension, ""),
         "price": component.price,
         **_price(cost, priced, decimals),
     }
@@ -143,6 +143,8 @@ def _line(charge: Charge, priced: Priced, decimals: int) -> dict[str, Any]:
         line["vat"] = component.vat
         line["vat_amount"] = round_number(cost.incl_vat - cost.excl_vat, decimals)
     line["because"] = _because(first)
+    if component.per_minute:
+        line["because"] += "; its price is per minute by the flag time_prices_per_minute, not per hour"
     if charge.surplus:
         unit = _STEP_UNITS[component.dimension]
         line["because"] += f"; the total is billed in steps of {component.step_size} {unit}"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cached_property
@@ -46,7 +46,10 @@ class Price:
 # Two components may read the same and still be two: they are told apart by identity.
 @dataclass(frozen=True, slots=True, eq=False)
 class PriceComponent:
-    """What a dimension costs in one element: per kWh or hour, `step_size` in Wh or seconds."""
+    """What a dimension costs in one element: per kWh or hour, `step_size` in Wh or seconds.
+
+    per_minute: the price of a time is per minute, which is not as OCPI has it.
+    """
 
     dimension: str
     price: Decimal
@@ -56,6 +59,7 @@ class PriceComponent:
     element: int
     index: int
     restrictions: Restrictions | None
+    per_minute: bool = False
 
     @property
     def asks_power(self) -> bool:
@@ -171,8 +175,8 @@ def read_tariff(value: object, at: str, remarks: list[Remark]) -> Tariff:
             _read_element(element, number, tariff_id, f"{at}.elements.{number}", remarks)
             for number, element in enumerate(elements)
         ),
-        min_price=_read_price(document.get("min_price"), f"{at}.min_price"),
-        max_price=_read_price(document.get("max_price"), f"{at}.max_price"),
+        min_price=_read_price(document.get("min_price"), f"{at}.min_price", remarks),
+        max_price=_read_price(document.get("max_price"), f"{at}.max_price", remarks),
         start=_read_optional_moment(document, "start_date_time", at),
         end=_read_optional_moment(document, "end_date_time", at),
     )
@@ -181,18 +185,34 @@ def read_tariff(value: object, at: str, remarks: list[Remark]) -> Tariff:
     return tariff
 
 
+def with_time_prices_per_minute(tariff: Tariff) -> Tariff:
+    """The tariff with its TIME and PARKING_TIME prices taken per minute; the document stays as it is."""
+    elements = tuple(
+        tuple(
+            replace(component, per_minute=component.dimension in (TIME, PARKING_TIME))
+            for component in components
+        )
+        for components in tariff.elements
+    )
+    return replace(tariff, elements=elements)
+
+
 def _read_optional_moment(document: Document, key: str, at: str) -> datetime | None:
     return read_moment(document[key], f"{at}.{key}") if document.get(key) is not None else None
 
 
-def _read_price(value: object, at: str) -> Price | None:
+def _read_price(value: object, at: str, remarks: list[Remark]) -> Price | None:
     if value is None:
         return None
     document = read_object(value, at)
-    return Price(
+    price = Price(
         read_decimal(document.get("excl_vat"), f"{at}.excl_vat"),
         read_optional_decimal(document.get("incl_vat"), f"{at}.incl_vat"),
     )
+    for side in ("excl_vat", "incl_vat"):
+        if (limit := getattr(price, side)) is not None and limit < 0:
+            remarks.append(Remark("negative_limit", f"{at}.{side}", f"the limit {limit} is negative"))
+    return price
 
 
 def _read_element(

@@ -1,9 +1,13 @@
 """Checks the totals of a CDR against what its own tariffs and charging periods come to.
 
-Money may be rounded to the currency's smallest unit, quantities to three decimals. A total cost may
-also be the sum of parts that were rounded one by one. What a CDR does not claim is not judged.
+Money may differ by half of the currency's smallest unit: rounded to it, whichever way a half went, or to
+more decimals. OCPI leaves rounding to laws and contracts, so two more habits are accepted: a total that
+is the sum of parts rounded one by one, and amounts that are all cut off, or all rounded up, where at
+least two of them show it (one alone is an amount that differs). Quantities may be rounded, cut off or
+rounded up to the decimals that they have, at least two. What a CDR does not claim is not judged.
 
-Source: OCPI 2.2.1 mod_cdrs, CDR Object; CDR-07, CDR-15, CDR-16
+Source: OCPI 2.2.1 mod_cdrs, CDR Object; mod_tariffs, Tariff Object (note on rounding); CDR-07, CDR-15,
+CDR-16, TAR-23
 """
 
 from __future__ import annotations
@@ -11,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from chalicelib.errors import InvalidParameters
@@ -38,6 +43,7 @@ from chalicelib.pricing.reading import (
 from chalicelib.pricing.tariffs import ENERGY, PARKING_TIME, TIME, Price, Tariff
 from chalicelib.pricing.usage import Telemetry, Usage
 
+_COARSE_QUANTITIES = {2: Decimal("0.01"), 3: Decimal("0.001")}
 _QUANTITY_TOLERANCE = Decimal("0.0005")
 
 _COSTS = {
@@ -68,17 +74,20 @@ class Verification:
 
 
 def verify_cdr(
-    document: object, time_zone: str | None = None, tolerance: Decimal | None = None
+    document: object,
+    time_zone: str | None = None,
+    tolerance: Decimal | None = None,
+    time_prices_per_minute: bool = False,
 ) -> Verification:
     """Compute a CDR anew and tell where it claims something else.
 
     time_zone: of the location; left out, that of the CDR's country. tolerance: of money; left out, half
-    of the currency's smallest unit.
+    of the currency's smallest unit. time_prices_per_minute: how its tariffs mean their prices of time.
     Raises: InvalidParameters and NotEnoughInformation when it cannot be computed.
     """
     cdr = read_object(document, "body")
     remarks: list[Remark] = []
-    tariffs = read_tariffs(cdr.get("tariffs"), remarks)
+    tariffs = read_tariffs(cdr.get("tariffs"), remarks, time_prices_per_minute)
     usage = _read_usage(cdr, tariffs, time_zone, remarks)
     priced = price_usage(usage, remarks)
     if tolerance is None:
@@ -100,7 +109,7 @@ def _read_usage(
         cdr.get("charging_periods"),
         start,
         end,
-        tariffs_by_id(tariffs) if tariffs else None,
+        tariffs_by_id(tariffs, start) if tariffs else None,
         "charging_periods",
         remarks,
     )
@@ -152,21 +161,49 @@ def _judge_currency(cdr: Document, priced: Priced) -> Iterator[Discrepancy]:
 
 
 def _judge_costs(cdr: Document, priced: Priced, tolerance: Decimal) -> Iterator[Discrepancy]:
+    claims = [*_claims_of_costs(cdr, priced)]
+    wrong = [each for each in claims if abs(each.claimed - each.computed) > tolerance]
+    if len(wrong) > 1 and _are_rounded_one_way(claims, tolerance * 2):
+        return
+    for each in wrong:
+        if (
+            each.field != "total_cost"
+            or priced.limits
+            or not _is_sum_of_rounded(cdr, priced, each.side, each.claimed, tolerance)
+        ):
+            told = (each.sign * each.claimed, round_number(each.sign * each.computed))
+            yield Discrepancy(f"{each.field}.{each.side}", *told)
+
+
+class _Claim(NamedTuple):
+    """An amount of money that a CDR claims; `sign` is that of the claim, which is compared without it."""
+
+    field: str
+    side: str
+    sign: int
+    claimed: Decimal
+    computed: Decimal
+
+
+def _claims_of_costs(cdr: Document, priced: Priced) -> Iterator[_Claim]:
     sign = -1 if read_flag(cdr.get("credit"), "credit") else 1
-    total = priced.total_cost
     for side in ("excl_vat", "incl_vat"):
-        claimed = _claimed(cdr, "total_cost", side)
-        computed = _side(total, side)
-        if claimed is None or abs(sign * claimed - computed) <= tolerance:
-            continue
-        if priced.limits or not _is_sum_of_rounded(cdr, priced, side, sign * claimed, tolerance):
-            yield Discrepancy(f"total_cost.{side}", claimed, round_number(sign * computed))
+        if (claimed := _claimed(cdr, "total_cost", side)) is not None:
+            yield _Claim("total_cost", side, sign, sign * claimed, _side(priced.total_cost, side))
     for field, kind in _COSTS.items():
+        if cdr.get(field) is None:
+            continue
         for side in ("excl_vat", "incl_vat"):
-            claimed = _claimed(cdr, field, side)
-            computed = _side(priced.costs[kind], side)
-            if claimed is not None and abs(claimed - computed) > tolerance:
-                yield Discrepancy(f"{field}.{side}", claimed, round_number(computed))
+            if (claimed := _claimed(cdr, field, side)) is not None:
+                yield _Claim(field, side, 1, claimed, _side(priced.costs[kind], side))
+
+
+def _are_rounded_one_way(claims: Sequence[_Claim], unit: Decimal) -> bool:
+    """Tell whether all amounts are cut off, or all are rounded up, to the currency's smallest unit."""
+    if any(each.claimed % unit for each in claims):
+        return False
+    above = [each.claimed - each.computed for each in claims]
+    return all(-unit < each <= 0 for each in above) or all(0 <= each < unit for each in above)
 
 
 def _claimed(cdr: Document, field: str, side: str) -> Decimal | None:
@@ -202,9 +239,16 @@ def _judge_quantities(cdr: Document, usage: Usage, priced: Priced) -> Iterator[D
         ("total_parking_time", Decimal(priced.total_parking_us) / HOUR_US),
     ):
         claimed = read_optional_decimal(cdr.get(field), field)
-        if claimed is None or abs(claimed - computed) <= _QUANTITY_TOLERANCE:
+        if claimed is None or _is_about(claimed, computed):
             continue
         # Spec: unclear on whether the reservation is part of the session's time; both are accepted.
-        if field == "total_time" and abs(claimed - Decimal(whole_us) / HOUR_US) <= _QUANTITY_TOLERANCE:
+        if field == "total_time" and _is_about(claimed, Decimal(whole_us) / HOUR_US):
             continue
         yield Discrepancy(field, claimed, round_number(computed))
+
+
+def _is_about(claimed: Decimal, computed: Decimal) -> bool:
+    """Tell whether a quantity was claimed as exactly as its own decimals can tell it."""
+    difference = abs(claimed - computed)
+    coarse = _COARSE_QUANTITIES.get(max(2, -int(claimed.as_tuple().exponent)))
+    return difference <= _QUANTITY_TOLERANCE or (coarse is not None and difference < coarse)

@@ -17,7 +17,7 @@ Source: OCPI 2.2.1 transport_and_format, Paginated Response; PAG-08
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from chalicelib.storage.table import Item, Key, Update
@@ -122,6 +122,22 @@ def changes(before: Place | None, after: Place | None) -> list[Update]:
     ]
 
 
+def additions(places: Sequence[Place]) -> list[Update]:
+    """The operations that count objects that are all new, in one transaction.
+
+    places: with the next numbers of each list, in order.
+    """
+    deltas: dict[Key, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    first: dict[Key, int] = {}
+    for place in places:
+        root = root_key(place.partition)
+        first.setdefault(root, place.number)
+        deltas[root]["total"] += 1
+        deltas[root][quarter_of(place.last_updated)] += 1
+        deltas[quarter_key(place.partition, place.last_updated)][_day(place.last_updated)] += 1
+    return [_update(key, dict(added), first.get(key)) for key, added in deltas.items()]
+
+
 def _day(last_updated: str) -> str:
     return last_updated[5:7] + last_updated[8:10]
 
@@ -130,7 +146,7 @@ def _update(key: Key, added: dict[str, int], number: int | None) -> Update:
     expression = "ADD " + ", ".join(f"#{name} :{name}" for name in added)
     if number is None:
         return Update(key, expression, added)
-    values = {**added, "number": number, "following": number + 1}
+    values = {**added, "number": number, "following": number + added["total"]}
     if number == 0:
         del values["number"]
     condition = "#next = :number" if number else "attribute_not_exists(#next)"

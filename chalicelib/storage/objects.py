@@ -71,6 +71,15 @@ class Write:
     is_in_use: bool = False
 
 
+@dataclass(frozen=True)
+class New:
+    """An object that is to be created, in the list that `write` names."""
+
+    ref: Ref
+    write: Write
+    source: str = ""
+
+
 class Remove:
     """Decision: the object is to be deleted; nothing happens when there is none."""
 
@@ -132,6 +141,11 @@ def stored_object(item: Item) -> Stored:
         partition=item["lp"],
         extra={name: value for name, value in item.items() if name not in _OWN},
     )
+
+
+def _partition_of(new: New) -> str:
+    assert new.write.partition is not None, "what is new needs a list"
+    return new.write.partition
 
 
 _OWN = frozenset(("pk", "sk", "ref", "body", "lu", "v", "src", "lp", "cr", "ex"))
@@ -207,13 +221,15 @@ class ObjectStore:
 
         place: where it will stand. item: what is there now.
         """
+        written = self._item(ref, decision, place, item, source)
+        puts = [put_over(item, written), *shadow_to_write(item, written)]
+        return written, [*puts, *counters.changes(place_of(item), place)]
+
+    def _item(self, ref: Ref, decision: Write, place: Place, item: Item | None, source: str) -> Item:
         now = self._clock()
         written = object_item(ref, decision, place, new_version(item, now), source)
         end = end_of(ref.module, decision.is_in_use, now, self._retention)
-        if end is not None:
-            written["ex"] = end
-        shadows = shadow_to_write(item, written)
-        return written, [put_over(item, written), *shadows, *counters.changes(place_of(item), place)]
+        return written if end is None else {**written, "ex": end}
 
     def expire(self, pk: str) -> None:
         """Forget an object whose time has come, with all that stands beside it; otherwise wait again."""
@@ -232,6 +248,31 @@ class ObjectStore:
                     continue
             self._table.write_many(delete=[Key(pk, sk) for sk in beside])
             return
+
+    def create(
+        self, new: Sequence[New], also: Sequence[Operation] = (), known: Known = None
+    ) -> dict[Key, Item]:
+        """Create objects and do other writes, all of it or nothing, in one transaction.
+
+        known: the counters of their lists, as far as they are known; they may be old. Returns them as they
+        are then, for the next call.
+        Raises: Conflict when one of the objects is there, a condition of `also` does not hold, or another
+        write came between; InvalidParameters when one is larger than an item may be.
+        """
+        partitions = dict.fromkeys(_partition_of(each) for each in new)
+        roots = self._table.read([counters.root_key(name) for name in partitions], known)
+        following = {name: counters.next_number(roots.get(counters.root_key(name))) for name in partitions}
+        places: list[Place] = []
+        operations: list[Operation] = []
+        for each in new:
+            partition = _partition_of(each)
+            place = Place(partition, following[partition], sortable(each.write.last_updated))
+            following[partition] += 1
+            item = self._item(each.ref, each.write, place, None, each.source)
+            places.append(place)
+            operations += [put_over(None, item), *shadow_to_write(None, item)]
+        self._table.transact([*operations, *counters.additions(places), *also])
+        return {counters.root_key(name): {"next": number} for name, number in following.items()}
 
     def page(self, partitions: Sequence[str], query: PageQuery, known: Known = None) -> Page:
         """One page of the lists, one list after the other, with the exact total.

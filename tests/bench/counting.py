@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from bench.costs import Units
-from chalicelib.modules.cdrs import compiler, ends
+from chalicelib.modules.cdrs import compiler, ends, reconciliation
 from chalicelib.modules.locations import owner as locations
 from chalicelib.modules.sessions import owner as sessions
 from chalicelib.partners import liveness
@@ -120,7 +120,9 @@ def count(dynamodb: Any) -> dict[str, Units]:
     ended = network.record(session.key, before)
     counted["cdr"] = network.units(lambda: ends.note_sessions(node, [ended]), lambda: compiler.run(node))
     assert not list(ends.due_sessions(node)) and not ends.sessions_set_aside(node)
-    counted["minute"] = network.units(lambda: liveness.run(node), lambda: compiler.run(node))
+    counted["minute"] = network.units(
+        lambda: liveness.run(node), lambda: compiler.run(node), lambda: reconciliation.run(node)
+    )
     world.clock.forward(401 * 86_400)
     counted["session forgotten"] = network.units(lambda: node.objects.expire(session.key.pk))
     assert node.objects.get(session) is None

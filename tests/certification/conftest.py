@@ -26,11 +26,12 @@ def some_nodes() -> Nodes:
     )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def sandbox_nodes() -> Iterator[Nodes]:
     """Three nodes that run, connected, with a small CPO; one sandbox for all tests that need it."""
     from infra.local.sandbox import Sandbox
 
-    # 5.3 waits for a CSMS that stays silent.
-    with Sandbox(seed_sites=12, environment={"cpo": {"OCPI_COMMAND_SECONDS": "3"}}) as sandbox:
+    # 5.3 waits for a CSMS that stays silent, chapter 7 for the timer that makes CDRs.
+    environment = {"cpo": {"OCPI_COMMAND_SECONDS": "3"}}
+    with Sandbox(seed_sites=12, environment=environment, app="tests.flows.quick_timers:app") as sandbox:
         yield read_nodes(sandbox.describe())

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from certification.copies import Copies
 from certification.ocpi import Party
-from certification.samples import as_pushed, charging_period, evse, location, session, tariff, token
+from certification.samples import as_pushed, cdr, charging_period, evse, location, session, tariff, token
 
 OWNER = Party("PT", "ABC")
 EARLIER, LATER = "2026-01-01T00:00:00.000Z", "2026-01-01T00:00:01.000Z"
@@ -95,6 +97,25 @@ def test_a_token_of_another_type_is_another_token() -> None:
     assert copies.get("tokens", OWNER, "u1") == card
     held = copies.get("tokens", OWNER, "U1", "APP_USER")
     assert held is not None and held["valid"] is False
+
+
+def test_a_cdr_is_posted_once_and_never_changes() -> None:
+    """Source: OCPI 2.2.1 mod_cdrs; CDR-02, CDR-05, CDR-06"""
+    copies = Copies()
+    driver = {"country_code": "PT", "party_id": "EVI", "uid": "U1", "type": "RFID", "contract_id": "C"}
+    place = {"location_id": "L1", "evse_uid": "L1-1", "connector_id": "1"}
+    sent = as_pushed(cdr(driver, place, tariff(), Decimal(3)), OWNER, "C1")
+
+    first = copies.answer("POST", "cdrs", (), sent)
+    again = copies.answer("POST", "cdrs", (), sent)
+    other = copies.answer("POST", "cdrs", (), {**sent, "total_energy": 4})
+    put = copies.answer("PUT", "cdrs", (*OWNER, "C1"), {**sent, "total_energy": 4})
+    nameless = copies.answer("POST", "cdrs", (), {})
+
+    assert [each.status_code for each in (first, again, other, nameless)] == [1000, 1000, 2001, 2001]
+    assert put.http_status == 405
+    assert copies.get("cdrs", OWNER, "c1") == sent
+    assert copies.answer("GET", "cdrs", (*OWNER, "C1"), None).data == sent
 
 
 def test_patch_of_a_session_adds_its_periods_once() -> None:

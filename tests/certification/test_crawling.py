@@ -40,7 +40,10 @@ def test_a_right_crawl_is_accepted(trial: Trial) -> None:
         ([page(ITEMS[:2], next_url=LINK), page(ITEMS[1:])], "comes once"),
         ([page(ITEMS[:2], next_url=LINK), page([])], "missing T2"),
         ([page(ITEMS[:2], next_url=LINK), page([{**ITEMS[2], "id": "T9"}])], "too many T9"),
-        ([page(ITEMS[:2], next_url=LINK), page([{**ITEMS[2], "price": 1}])], "as the CPO's door shows it"),
+        (
+            [page(ITEMS[:2], next_url=LINK), page([{**ITEMS[2], "price": 1}])],
+            "as the operator's door shows it",
+        ),
         ([page(ITEMS)], "no more objects than the limit"),
         ([page(ITEMS[:2], next_url="http://x?limit=2&offset=2"), page(ITEMS[2:])], "Link keeps date_from"),
         ([page(ITEMS[:2], next_url=LINK.replace("http://x", "/x")), page(ITEMS[2:])], "absolute"),

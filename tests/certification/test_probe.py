@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from certification.handshake import RECEIVES, SENDS
-from certification.ocpi import Caller, discover
+from certification.ocpi import Caller, Party, discover
 from certification.probe import Probe
 from certification.probe_partner import ProbePartner
 from certification.samples import as_pushed, tariff
@@ -108,6 +108,19 @@ def test_a_push_is_written_down_and_answered_to_who_sent_it(
     assert heard.segments[2:] == (*cpo.party, "T 1")
     assert (heard.party("from"), heard.party("to"), heard.token) == (cpo.party, hub.party, cpo.token)
     assert hub.copies.get("tariffs", cpo.party, "T 1") == body
+
+
+def test_a_cdr_that_is_posted_can_be_had_at_its_location(web: Web, cpo: ProbePartner, probe: Probe) -> None:
+    """Source: OCPI 2.2.1 mod_cdrs, response headers; CDR-02 to CDR-04"""
+    emsp = probe.new_partner("EMSP", (("cdrs", "RECEIVER"),), Party("PT", "EVI"))
+    register(web, cpo, emsp)
+    caller = cpo.caller(emsp.party)
+    body = {"country_code": "PT", "party_id": "ABC", "id": "C 1", "total_energy": 3}
+
+    reply = caller.call("POST", cpo.registered_details().url("cdrs", "RECEIVER"), body)
+
+    assert (emsp.party, reply.http_status, reply.status_code) == (("PT", "EVI"), 201, 1000)
+    assert caller.call("GET", reply.answer.headers["location"]).data == body
 
 
 def test_an_interface_that_is_not_offered_is_404(web: Web, cpo: ProbePartner, hub: ProbePartner) -> None:

@@ -28,6 +28,13 @@ def trial(some_nodes: Nodes) -> Trial:
 
 
 @pytest.fixture
+def unfinished_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plan with two rows that nobody has written yet."""
+    rows = (Row("8.1", "Pay", "CPO", True), Row("8.2", "Pay later", "CPO", False))
+    monkeypatch.setattr("certification.plan.PLAN", rows)
+
+
+@pytest.fixture
 def description(some_nodes: Nodes, tmp_path: Path) -> Path:
     file = tmp_path / "nodes.json"
     file.write_text(json.dumps({node.role.lower(): asdict(node) for node in some_nodes}))
@@ -96,20 +103,22 @@ def test_nodes_that_do_not_answer_fail_their_rows(some_nodes: Nodes) -> None:
     assert "key-of-cpo" not in out.getvalue()
 
 
+@pytest.mark.usefixtures("unfinished_plan")
 def test_mandatory_rows_that_are_not_implemented_end_in_exit_code_1(
     description: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code = main(["--sandbox", str(description), "--only", "7", "--out", str(tmp_path / "out")])
+    code = main(["--sandbox", str(description), "--only", "8", "--out", str(tmp_path / "out")])
 
     assert code == 1
-    assert "1 mandatory row not implemented yet: 7.1" in capsys.readouterr().out
+    assert "1 mandatory row not implemented yet: 8.1" in capsys.readouterr().out
     written = json.loads((tmp_path / "out/report.json").read_text())
-    assert (written["passed"], written["failed"], written["not_implemented"]) == (0, 0, 3)
+    assert (written["passed"], written["failed"], written["not_implemented"]) == (0, 0, 2)
     assert {file.name for file in (tmp_path / "out").iterdir()} == {"report.json", "junit.xml", "index.html"}
 
 
+@pytest.mark.usefixtures("unfinished_plan")
 def test_nodes_may_be_described_by_options(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    options = ["--only", "7.2", "--out", str(tmp_path)]
+    options = ["--only", "8.2", "--out", str(tmp_path)]
     for role, party_id in (("cpo", "ABC"), ("hub", "MOB"), ("emsp", "EVI")):
         for name, value in (
             ("versions-url", f"http://127.0.0.1:9/{role}"),

@@ -29,6 +29,10 @@ def test_waiting_notes_how_long_it_took(trial: Trial) -> None:
     assert trial.evidence[0].startswith("it arrives: after 0.")
 
 
+def test_a_timer_may_take_longer_than_a_broadcast(trial: Trial) -> None:
+    assert trial.timer_s > 60 > trial.deadline_s
+
+
 def test_waiting_names_the_places_that_are_missing(trial: Trial) -> None:
     with pytest.raises(Refuted, match="the tariff, at the eMSP: within"):
         trial.all_eventually("the tariff", {"at the hub": lambda: True, "at the eMSP": lambda: False})

@@ -115,6 +115,12 @@ def test_a_cdr_is_tried_again_of_the_party_that_was_named(door: CannedDoor) -> N
     assert door.asked == [again, (*again, {"party": "PT*ABC"})]
 
 
+def test_a_cdr_is_sent_again(door: CannedDoor) -> None:
+    run("replay-cdr", "C1")
+
+    assert door.asked == [("POST", "cdrs", "C1", "replay", {})]
+
+
 def test_what_the_door_refuses_is_one_line_and_exit_code_1(
     door: CannedDoor, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -61,7 +61,7 @@ class CannedDoor(BaseHTTPRequestHandler):
 def door() -> Iterator[OperatorDoor]:
     CannedDoor.seen.clear()
     server = ThreadingHTTPServer(("127.0.0.1", 0), CannedDoor)
-    Thread(target=server.serve_forever, daemon=True).start()
+    Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     yield OperatorDoor(f"http://127.0.0.1:{server.server_port}/operator/", "the-key")
     server.shutdown()
     server.server_close()

@@ -63,6 +63,16 @@ def test_a_file_may_be_named(tmp_path: Path) -> None:
     assert run("price", "--json", str(file)).exit_code == 0
 
 
+def test_a_file_is_looked_for_where_the_command_was_called(tmp_path: Path) -> None:
+    (tmp_path / "request.json").write_text(write_json(REQUEST), encoding="utf-8")
+
+    ran = subprocess.run(
+        [ROOT / "ocpi", "price", "request.json", "--json"], cwd=tmp_path, capture_output=True, check=True
+    )
+
+    assert read_json(ran.stdout)["tariff_id"] == "T1"
+
+
 @pytest.mark.parametrize(
     ("text", "field"),
     [("{", None), ("{}", "session"), (write_json(REQUEST | {"tariffs": []}), "tariffs")],
@@ -107,6 +117,27 @@ def test_what_a_cdr_claims_differently_is_listed() -> None:
     assert run("verify", "--json", "--time-zone", "Moon/Base", "-", document=CDR).exit_code == 2
 
 
+def test_prices_of_time_may_be_per_minute() -> None:
+    own = tariff(element(component("TIME", "0.05")))
+    periods = [period(0, TIME="1")]
+    request = {"tariffs": [own], "session": session(60, charging_periods=periods)}
+    cdr = {**CDR, "tariffs": [own], "charging_periods": periods, "total_cost": limit("3")}
+    flag = "--time-prices-per-minute"
+
+    priced = json.loads(run("price", "--json", flag, "-", document=request).stdout)
+    told = json.loads(
+        run("price", "--json", "-", document={**request, "time_prices_per_minute": True}).stdout
+    )
+    table = run("price", flag, "-", document=request).stdout.splitlines()
+    as_ocpi_says = json.loads(run("price", "--json", "-", document=request).stdout)
+
+    assert (priced["total_cost"], as_ocpi_says["total_cost"]) == ({"excl_vat": 3}, {"excl_vat": 0.05})
+    assert told == priced
+    assert ["TIME", "60", "min", "0.05", "/", "min", "3"] in [line.split() for line in table]
+    assert json.loads(run("verify", "--json", flag, "-", document=cdr).stdout)["discrepancies"] == []
+    assert len(json.loads(run("verify", "--json", "-", document=cdr).stdout)["discrepancies"]) == 1
+
+
 def test_a_credit_cdr_is_printed_and_verifies() -> None:
     result = run("credit", "-", document=CDR)
 
@@ -115,6 +146,7 @@ def test_a_credit_cdr_is_printed_and_verifies() -> None:
     assert credit["total_cost"] == {"excl_vat": Decimal("-5.5"), "incl_vat": Decimal("-6.1")}
     assert json.loads(run("verify", "--json", "-", document=credit).stdout)["discrepancies"] == []
     assert run("credit", "-", document=credit).exit_code == 2
+    assert run("credit", "--json", "-", document=CDR).stdout == result.stdout
 
 
 def test_findings_have_json_pointers() -> None:
@@ -123,6 +155,16 @@ def test_findings_have_json_pointers() -> None:
     (finding,) = json.loads(result.stdout)["findings"]
     assert (finding["code"], finding["pointer"]) == ("unknown_currency", "/currency")
     assert run("lint", "-", document=MADE).stdout == "nothing to report\n"
+
+
+def test_what_is_allowed_is_advice_and_no_finding() -> None:
+    """Source: OCPI 2.2.1 mod_tariffs, PriceComponent (note on step_size); TAR-26."""
+    made = tariff(element(component("TIME", "2", "10", 300)))
+
+    told = json.loads(run("lint", "--json", "-", document=made).stdout)
+    assert told["findings"] == []
+    assert [each["pointer"] for each in told["advice"]] == ["/elements/0/price_components/0/step_size"]
+    assert run("lint", "-", document=made).stdout.startswith("nothing to report\n\nadvice:\n  /elements/0/")
 
 
 def test_pricing_a_file_imports_nothing_of_aws_or_http() -> None:

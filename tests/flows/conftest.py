@@ -1,4 +1,4 @@
-"""The three nodes of the sandbox, started once, and third parties that come and go.
+"""The three nodes of the sandbox, started once per worker, and third parties that come and go.
 
 Every story brings partners of its own, with party ids that nobody else uses, and takes them away again:
 the nodes are shared, and none of the stories depends on what another one left behind.
@@ -91,7 +91,7 @@ def name_of(partner: Partner) -> str:
     return f"Third party {partner.party.party_id}"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def nodes() -> Iterator[dict[str, Node]]:
     environment = {role: {"OCPI_FRESHNESS_SECONDS": str(FRESHNESS_SECONDS)} for role in ROLES}
     with Sandbox(seed_sites=5, environment=environment, app="tests.flows.quick_timers:app") as sandbox:
@@ -141,7 +141,7 @@ def lodgers(nodes: dict[str, Node]) -> Iterator[Guests]:
     story.leave()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stands(nodes: dict[str, Node]) -> Iterator[dict[str, Stand]]:
     """Where bad input is sent. In the end, all that is stored is what was there before it came."""
     lodgers = Guests(nodes)

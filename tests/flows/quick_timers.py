@@ -1,7 +1,8 @@
 """The node's own app with its timers hurried: what a schedule does every minute, it does every second.
 
-The sandbox loads this instead of `app` for the stories, so that a partner that went OFFLINE is looked for
-again within a test's patience. Nothing else is different.
+The sandbox loads this instead of `app` for the stories and for the certification's tests, so that a partner
+that went OFFLINE is looked for again, and a session that ended becomes a CDR, within a test's patience.
+Nothing else is different.
 """
 
 from __future__ import annotations

@@ -1,17 +1,17 @@
-"""Nodes over moto, made when a test asks for them: an account per file, a table per node."""
+"""Nodes over moto, made when a test asks for them."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 
 from chalicelib.node import Node
 from chalicelib.partners.directory import Partner
+from tests.account import Account, aws
 from tests.modules.door import CPO, EMSP, HUB, OTHER_CPO, register
-from tests.nodes import aws, make_network
+from tests.nodes import make_network
 
 _ROLES = {"cpo": ("CPO", CPO), "other": ("CPO", OTHER_CPO), "hub": ("HUB", HUB), "emsp": ("EMSP", EMSP)}
 _numbers = itertools.count(1)
@@ -21,14 +21,21 @@ PartnerOf = Callable[[Node, str], Partner]
 
 
 @pytest.fixture(scope="module")
-def account() -> Iterator[Any]:
-    """What makes a client by the service's name."""
-    with aws() as client:
-        yield client
+def moto() -> Iterator[None]:
+    """Have AWS be moto throughout a file; to turn it on for each test takes longer than some of them."""
+    with aws():
+        yield
 
 
 @pytest.fixture
-def node_of(account: Any) -> NodeOf:
+def account(moto: None) -> Iterator[Account]:
+    """An AWS account in which nobody was before."""
+    with aws() as account:
+        yield account
+
+
+@pytest.fixture
+def node_of(account: Account) -> NodeOf:
     """The node that plays a role, the same throughout a test."""
     made: dict[str, Node] = {}
 

@@ -10,31 +10,35 @@ import pytest
 
 from chalicelib.protocol.message import Party
 from chalicelib.settings import OwnRole
-from chalicelib.storage.table import Key
-from tests.nodes import aws, make_network
+from tests.account import Account, aws
+from tests.nodes import make_network
 from tests.operator_api.caller import Door
 
 ROLES = {"cpo": "CPO", "hub": "HUB", "emsp": "EMSP"}
 
 
 @pytest.fixture(scope="module")
-def account() -> Iterator[Any]:
-    """An AWS account for a module: making one takes longer than any of these tests."""
-    with aws() as client:
-        yield client
+def moto() -> Iterator[None]:
+    """Have AWS be moto throughout a file; to turn it on for each test takes longer than some of them."""
+    with aws():
+        yield
 
 
 @pytest.fixture
-def doors(request: pytest.FixtureRequest, account: Any) -> dict[str, Door]:
+def account(moto: None) -> Iterator[Account]:
+    """An AWS account in which nobody was before."""
+    with aws() as account:
+        yield account
+
+
+@pytest.fixture
+def doors(request: pytest.FixtureRequest, account: Account) -> dict[str, Door]:
     """A node of each role that the test names, of all when it names none.
 
-    They reach each other, none knows another yet, and their tables are empty.
+    They reach each other, and none knows another yet.
     """
     named: dict[str, Any] = {name: role for name, role in ROLES.items() if name in request.fixturenames}
     hosts = make_network(account, **(named or ROLES))
-    for host in hosts.values():
-        items = account("dynamodb").scan(TableName=host.node.table.name)["Items"]
-        host.node.table.write_many(delete=[Key(item["pk"]["S"], item["sk"]["S"]) for item in items])
     return {name: Door(host.node, host) for name, host in hosts.items()}
 
 

@@ -5,11 +5,13 @@ Source: RFC 9457; LOC-15 … LOC-21, TAR-07, TRN-27, PAG-14, CRD-23
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from tests.account import aws
 from tests.nodes import make_network
 from tests.operator_api.caller import KEY, Door
 from tests.operator_api.objects import connector, evse, location, tariff
@@ -29,14 +31,15 @@ def without(document: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def door(account: Any) -> Door:
+def door() -> Iterator[Door]:
     """A CPO that is connected and has a tariff and a location; whatever is sent here must change nothing."""
-    hosts = make_network(account, cpo="CPO", hub="HUB")
-    door = Door(hosts["cpo"].node)
-    connect(door, Door(hosts["hub"].node))
-    door.ask("PUT", "/tariffs/T1", tariff())
-    door.ask("PUT", "/locations/L1", location())
-    return door
+    with aws() as account:
+        hosts = make_network(account, cpo="CPO", hub="HUB")
+        door = Door(hosts["cpo"].node)
+        connect(door, Door(hosts["hub"].node))
+        door.ask("PUT", "/tariffs/T1", tariff())
+        door.ask("PUT", "/locations/L1", location())
+        yield door
 
 
 def stored(door: Door) -> list[Any]:

@@ -10,9 +10,13 @@ import pytest
 from chalicelib.partners.owners import remember_owners
 from chalicelib.protocol.message import Party
 from chalicelib.storage.keys import Ref
+from tests.modules.builders import T2
+from tests.modules.door import EMSP, register
 from tests.operator_api.caller import Door
 from tests.operator_api.objects import evse, location, tariff
 from tests.operator_api.received import receive_location, receive_tariff
+from tests.operator_api.test_cdrs import compile_it, end_a_session
+from tests.operator_api.test_sessions import as_written
 from tests.storage.capacity import measured
 
 ABC = Party("PT", "ABC")
@@ -65,3 +69,52 @@ def test_finding_what_was_received_costs_one_read_more_whatever_the_number_of_ow
 
     assert answer.status == 200
     assert len(spent.calls) <= at_most, spent.calls
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "at_most"),
+    [
+        ("GET", "/sessions/S1", None, 1),
+        # Which lists there are is a read of its own: they are for viewers that no configuration knows.
+        ("GET", "/sessions", None, 5),
+        ("PUT", "/sessions/S1", as_written(kwh=3), 2),
+        ("PATCH", "/sessions/S1", {"kwh": 4}, 2),
+        # Key, session and viewer; the list's counter; the session; the list's name.
+        ("PUT", "/sessions/S2", as_written(), 4),
+        ("GET", "/cdrs", None, 5),
+        ("GET", "/cdrs?ignored=true", None, 4),
+        ("GET", "/sessions_without_cdr", None, 2),
+        ("POST", "/sessions_without_cdr/S3", None, 2),
+    ],
+)
+def test_the_requests_about_sessions_and_cdrs_cost_few_calls(
+    cpo: Door, method: str, path: str, body: object, at_most: int
+) -> None:
+    register(cpo.node, "emsp", ("EMSP", EMSP))
+    cpo.ask("PUT", "/sessions/S1", as_written())
+    cpo.ask("PUT", "/sessions/S3", as_written(status="COMPLETED", end_date_time=T2))
+    compile_it(cpo, "S3")
+
+    with measured(cpo.node.table) as spent:
+        answer = cpo.call(method, path, body)
+
+    assert answer.status < 300, answer.text
+    assert len(spent.calls) <= at_most, spent.calls
+
+
+@pytest.mark.parametrize(("path", "at_most"), [("", 1), ("/breakdown", 1), ("?party=PT*ABC", 1)])
+def test_a_cdr_costs_one_call(cpo: Door, path: str, at_most: int) -> None:
+    end_a_session(cpo)
+    (cdr,) = cpo.all("/cdrs")
+
+    with measured(cpo.node.table) as spent:
+        cpo.ask("GET", f"/cdrs/{cdr['id']}{path}")
+
+    assert len(spent.calls) <= at_most, spent.calls
+
+
+@pytest.mark.parametrize("token", [None, 5, "text", {"uid": "U" * 3000}, {"country_code": 1}])
+def test_reading_ahead_judges_no_session(cpo: Door, token: object) -> None:
+    answer = cpo.call("PUT", "/sessions/S1", as_written(cdr_token=token, authorization_reference="R" * 4000))
+
+    assert answer.status == 422

@@ -11,9 +11,12 @@ from chalicelib.modules.cdrs import compiler
 from chalicelib.modules.cdrs.ends import make_due
 from chalicelib.partners.private_lists import remember_list
 from chalicelib.partners.visibility import partition_for_own
+from chalicelib.protocol.json_text import JsonText, write_json
 from chalicelib.protocol.message import Party
 from chalicelib.storage.keys import Ref
+from chalicelib.storage.objects import Write
 from tests.modules.builders import T0, T2, component, connector, element, evse, location, tariff, without
+from tests.modules.door import register
 from tests.modules.sessions.builders import session
 from tests.operator_api.caller import Door
 
@@ -31,9 +34,9 @@ def end_a_session(cpo: Door, **fields: Any) -> None:
     compile_it(cpo)
 
 
-def compile_it(cpo: Door) -> None:
+def compile_it(cpo: Door, session_id: str = "S1") -> None:
     """What the table's stream and the timer do."""
-    stored = cpo.node.objects.get(Ref("sessions", "PT", "ABC", "S1"))
+    stored = cpo.node.objects.get(Ref("sessions", "PT", "ABC", session_id))
     assert stored is not None
     make_due(cpo.node, stored)
     compiler.run(cpo.node)
@@ -54,10 +57,34 @@ def test_a_cdr_is_listed_read_and_explained(cpo: Door) -> None:
     assert cpo.call("GET", "/cdrs/C9").status == 404
 
 
+def test_a_credit_cdr_explains_what_it_takes_back_and_contradicts_nothing(cpo: Door) -> None:
+    """Source: CDR-07"""
+    end_a_session(cpo)
+    end_a_session(cpo, auth_method="COMMAND")
+    (credit,) = [cdr for cdr in cpo.all("/cdrs") if cdr.get("credit")]
+
+    told = cpo.ask("GET", f"/cdrs/{credit['id']}/breakdown")
+
+    assert told["total_cost"]["excl_vat"] == -4
+    assert told["discrepancies"] == []
+    assert [line["billed"] for line in told["breakdown"]["lines"]] == [8]
+
+
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
 def test_an_operator_cannot_change_a_cdr(cpo: Door, method: str) -> None:
     """Source: CDR-05"""
     assert cpo.call(method, "/cdrs/C1", {}).status == 405
+
+
+def test_a_cdr_is_sent_again_to_who_has_not_taken_it(cpo: Door) -> None:
+    """Source: TRN-32"""
+    end_a_session(cpo)
+    (cdr,) = cpo.all("/cdrs")
+
+    answer = cpo.call("POST", f"/cdrs/{cdr['id']}/replay")
+
+    assert (answer.status, answer.json) == (202, {"cdr_id": cdr["id"], "partners": []})
+    assert cpo.call("POST", "/cdrs/C9/replay").status == 404
 
 
 def test_a_session_without_a_price_is_shown_and_can_be_tried_again(cpo: Door) -> None:
@@ -88,3 +115,60 @@ def test_a_price_is_told_and_nothing_is_stored(cpo: Door) -> None:
     assert told["total_cost"]["excl_vat"] == Decimal("2.5")
     assert refused.status == 422
     assert cpo.all("/cdrs") == []
+
+
+def test_a_price_of_time_may_be_asked_per_minute(cpo: Door) -> None:
+    asked = {
+        "tariffs": [tariff(elements=[element(component("TIME", price=Decimal("0.05")))])],
+        "session": {"start_date_time": T0, "end_date_time": T2},
+    }
+
+    per_hour = cpo.ask("POST", "/price", asked)
+    per_minute = cpo.ask("POST", "/price", {**asked, "time_prices_per_minute": True})
+
+    assert per_hour["total_cost"]["excl_vat"] == Decimal("0.1")
+    assert per_minute["total_cost"]["excl_vat"] == 6
+
+
+def test_a_cdr_that_came_is_explained_as_its_partner_means_it(cpo: Door) -> None:
+    hub = register(cpo.node, "hub", ("HUB", Party("PT", "MOB")))
+    own = tariff(elements=[element(component("TIME", price=Decimal("0.05")))])
+    end_a_session(cpo)
+    (made,) = cpo.all("/cdrs")
+    periods = [{"start_date_time": T0, "dimensions": [{"type": "TIME", "volume": 2}], "tariff_id": "T1"}]
+    names = [name for name in made if name.startswith("total_")]
+    came = {
+        **without(made, *names),
+        "id": "MOB-1",
+        "tariffs": [own],
+        "charging_periods": periods,
+        "total_cost": {"excl_vat": 6},
+        "total_energy": 0,
+        "total_time": 2,
+    }
+    write = Write(JsonText(write_json(came)), T2)
+    ref = Ref("cdrs", "PT", "ABC", "MOB-1")
+    cpo.node.objects.change(ref, lambda _: write, partition="cdrs#*#nobody", source=hub.id)
+
+    by_hour = cpo.ask("GET", "/cdrs/MOB-1/breakdown")
+    cpo.ask("PATCH", f"/partners/{hub.id}", {"profiles": ["time_prices_per_minute"]})
+    by_minute = cpo.ask("GET", "/cdrs/MOB-1/breakdown")
+
+    assert [each["field"] for each in by_hour["discrepancies"]] == ["total_cost.excl_vat"]
+    assert by_minute["discrepancies"] == []
+    assert by_minute["breakdown"]["lines"][0]["unit"] == "min"
+
+
+def test_a_credit_cdr_is_explained_by_the_cdr_that_it_takes_back(cpo: Door) -> None:
+    end_a_session(cpo)
+    (first,) = cpo.all("/cdrs")
+    ended = session(status="COMPLETED", end_date_time=T2, kwh=Decimal("6"))
+    cpo.ask("PUT", "/sessions/S1", without(ended, *IDS))
+    compile_it(cpo)
+
+    (credit,) = [cdr for cdr in cpo.all("/cdrs") if cdr.get("credit")]
+    told = cpo.ask("GET", f"/cdrs/{credit['id']}/breakdown")
+
+    assert credit["credit_reference_id"] == first["id"]
+    assert told["total_cost"]["excl_vat"] == -4
+    assert told["breakdown"] == cpo.ask("GET", f"/cdrs/{first['id']}/breakdown")["breakdown"]

@@ -6,28 +6,21 @@ Source: OCPI 2.2.1 mod_commands; CMD-12, CMD-15 … CMD-19
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from chalicelib.partners.answers import PartnerFault
+from tests.account import Account
 from tests.modules.commands.network import Network, keep_location, keep_session, start, token
-from tests.nodes import aws
 from tests.operator_api.caller import Door
 from tests.storage.capacity import measured
 
 _numbers = itertools.count(1)
 
 
-@pytest.fixture(scope="module")
-def account() -> Iterator[Any]:
-    with aws() as client:
-        yield client
-
-
 @pytest.fixture
-def network(account: Any) -> Network:
+def network(account: Account) -> Network:
     """A CPO with a location that its hub and an eMSP know."""
     network = Network(account, next(_numbers), "cpo", "hub", "emsp")
     network.link("cpo", "hub")

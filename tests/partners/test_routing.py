@@ -26,8 +26,9 @@ from chalicelib.partners.directory import Endpoint, Partner
 from chalicelib.partners.relayed_links import LINK
 from chalicelib.partners.urls import UrlPolicy
 from chalicelib.protocol.message import Interface, Party
+from tests.account import Account, aws
 from tests.modules.door import CPO, EMSP, OTHER_CPO, Answer, Door, register
-from tests.nodes import aws, make_network
+from tests.nodes import make_network
 from tests.partners.answering import AnsweringPartner, Received, answering_partner, envelope, reply
 from tests.storage.capacity import measured
 
@@ -39,9 +40,16 @@ BOTH = [(module, role) for module in MODULES for role in ("SENDER", "RECEIVER")]
 
 
 @pytest.fixture(scope="module")
-def account() -> Iterator[Any]:
-    with aws() as client:
-        yield client
+def moto() -> Iterator[None]:
+    """Have AWS be moto throughout a file; to turn it on for each test takes longer than some of them."""
+    with aws():
+        yield
+
+
+@pytest.fixture
+def account(moto: None) -> Iterator[Account]:
+    with aws() as account:
+        yield account
 
 
 @pytest.fixture
@@ -84,7 +92,7 @@ class Hub:
 
 
 @pytest.fixture
-def hub(account: Any, there: AnsweringPartner) -> Hub:
+def hub(account: Account, there: AnsweringPartner) -> Hub:
     name = f"hub{next(NUMBERS)}"
     node = make_network(account, (), **{name: "HUB"})[name].node
     return Hub(replace(node, client=OcpiClient(UrlPolicy(True), node.directory, node.new_id)), there)

@@ -93,6 +93,7 @@ def test_a_tariff_that_tells_no_price_is_refused(change: dict[str, Any], field: 
         ),
         ({"reservation": {"start_date_time": at(0), "expired": True}}, "session.reservation.end_date_time"),
         ({"ad_hoc_payment": "yes"}, "session.ad_hoc_payment"),
+        ({"charging_preferences": {"profile_type": "SLOW"}}, "session.charging_preferences.profile_type"),
     ],
 )
 def test_a_session_that_cannot_be_meant_is_refused(fields: dict[str, Any], field: str) -> None:
@@ -121,6 +122,27 @@ def test_a_negative_price_is_told() -> None:
     assert [(each.code, each.field) for each in priced.remarks] == [
         ("negative_price", "tariffs.0.elements.0.price_components.0.price")
     ]
+
+
+def test_a_negative_limit_is_told() -> None:
+    """Source: OCPI 2.2.1 mod_tariffs, Tariff Object, max_price; TAR-20."""
+    made = MADE | {"max_price": {"excl_vat": Decimal(-1)}}
+
+    priced = price(made, session(60, meter_readings=meter((0, "0"), (60, "10"))))
+
+    assert [(each.code, each.field) for each in priced.remarks] == [
+        ("negative_limit", "tariffs.0.max_price.excl_vat")
+    ]
+
+
+def test_two_readings_of_one_moment_that_differ_are_told() -> None:
+    readings = meter((0, "0"), (30, "1"), (30, "5"), (60, "6"))
+
+    priced = price(MADE, session(60, meter_readings=readings))
+
+    assert codes(priced) == {"meter_readings_at_once"}
+    same = meter((0, "0"), (30, "1"), (30, "1"), (60, "6"))
+    assert not codes(price(MADE, session(60, meter_readings=same)))
 
 
 def test_energy_in_a_reservation_is_left_out_and_told() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from chalicelib.errors import InvalidParameters
-from tests.pricing.build import at, codes, component, element, meter, price, session, tariff
+from tests.pricing.build import at, codes, component, cost, element, meter, period, price, session, tariff
 
 
 def named(tariff_id: str, **fields: Any) -> dict[str, Any]:
@@ -91,3 +91,22 @@ def test_a_tariff_that_is_named_but_not_valid_is_told() -> None:
     stay = session(60, meter_readings=meter((0, "0"), (60, "1")), tariff_id="old")
 
     assert codes(price([named("old", end_date_time=at(-1))], stay)) == {"tariff_not_valid"}
+
+
+def test_of_two_tariffs_with_one_id_periods_mean_the_one_valid_at_the_start() -> None:
+    """Source: OCPI 2.2.1 mod_tariffs, Tariff Object, start_date_time; TAR-24."""
+    old = tariff(element(component("ENERGY", "1")), end_date_time=at(0))
+    new = tariff(element(component("ENERGY", "2")), start_date_time=at(0))
+    stay = session(60, charging_periods=[period(0, ENERGY="3")])
+
+    assert price([old, new], stay).total_cost == cost("6")
+    assert price([new, old], stay).total_cost == cost("6")
+
+
+def test_a_period_of_a_tariff_that_was_not_valid_is_told() -> None:
+    old = tariff(element(component("ENERGY", "1")), end_date_time=at(0))
+    late = tariff(element(component("ENERGY", "1")), start_date_time=at(30))
+
+    early, later = (session(60, charging_periods=[period(each, ENERGY="3")]) for each in (0, 30))
+    assert codes(price(old, early)) == {"tariff_not_valid"}
+    assert codes(price(late, later)) == {"gap_before_periods"}

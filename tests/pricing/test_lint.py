@@ -97,6 +97,12 @@ def test_restrictions_that_cannot_be_meant(restrictions: Any, code: str, key: st
     assert (code, f"/elements/0/restrictions{key}") in found(element(TIME, **restrictions), element(TIME))
 
 
+def test_a_list_of_no_days_is_named() -> None:
+    assert ("empty_day_of_week", "/elements/0/restrictions/day_of_week") in found(
+        element(ENERGY, day_of_week=[])
+    )
+
+
 def test_empty_restrictions_are_needless() -> None:
     assert found({**element(ENERGY), "restrictions": {}}) == {
         ("empty_restrictions", "/elements/0/restrictions")
@@ -107,6 +113,7 @@ def test_empty_restrictions_are_needless() -> None:
     ("made", "code", "key"),
     [
         (component("FLAT", "1", "10", 300), "unused_step_size", "/step_size"),
+        (component("ENERGY", "0", "10", 300), "unused_step_size", "/step_size"),
         (component("ENERGY", "1", "10", 0), "zero_step_size", "/step_size"),
         (component("ENERGY", "1", "10", 500), "large_step_size", "/step_size"),
         (component("ENERGY", "-1", "10"), "negative_price", "/price"),

@@ -6,9 +6,14 @@ Source: OCPI 2.2.1 mod_cdrs, CDR Object; TAR-21, TAR-23, CDR-15, CDR-16
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
+import pytest
+
+from chalicelib.errors import InvalidParameters
+from chalicelib.pricing.price_request import price_request
 from chalicelib.pricing.statement import cdr_fields, write_statement
-from tests.pricing.build import at, component, element, limit, meter, price, session, states, tariff
+from tests.pricing.build import at, component, element, limit, meter, period, price, session, states, tariff
 
 MADE = tariff(
     element(component("FLAT", "0.50", "20")),
@@ -112,3 +117,67 @@ def test_the_fields_of_a_cdr_have_four_decimals_and_its_dimensions() -> None:
             "tariff_id": "T1",
         },
     ]
+
+
+def test_hours_of_periods_have_four_decimals_in_a_cdr_and_more_in_a_statement() -> None:
+    """Source: OCPI 2.2.1 types_number_type; CDR-16."""
+    priced = price(tariff(element(component("TIME", "1"))), session(10))
+
+    (shown,), (sent,) = write_statement(priced)["charging_periods"], cdr_fields(priced)["charging_periods"]
+    assert shown["dimensions"] == [{"type": "TIME", "volume": Decimal("0.166666666")}]
+    assert sent["dimensions"] == [{"type": "TIME", "volume": Decimal("0.1666")}]
+
+
+def asked(*elements: Any, minutes: float, periods: list[Any], **fields: Any) -> dict[str, Any]:
+    return {
+        "tariffs": [tariff(*elements)],
+        "session": session(minutes, charging_periods=periods, **fields),
+        "time_prices_per_minute": True,
+    }
+
+
+def test_prices_of_time_are_per_minute_where_the_flag_says_so() -> None:
+    """All else is as OCPI has it: hours, steps in seconds, energy per kWh, and fees."""
+    times = [component(kind, "0.05", "10", 600) for kind in ("TIME", "PARKING_TIME")]
+    stay = [period(0, ENERGY="10", TIME="1"), period(60, PARKING_TIME="0.25")]
+    request = asked(
+        element(*times, component("ENERGY", "0.30"), component("FLAT", "1")), minutes=75, periods=stay
+    )
+
+    told = write_statement(price_request(request))
+    per_hour = write_statement(price_request({**request, "time_prices_per_minute": False}))
+
+    lines = {line["dimension"]: line for line in told["breakdown"]["lines"]}
+    assert (lines["TIME"]["billed"], lines["TIME"]["unit"], lines["TIME"]["excl_vat"]) == (60, "min", 3)
+    assert (lines["PARKING_TIME"]["billed"], lines["PARKING_TIME"]["excl_vat"]) == (20, 1)
+    assert lines["PARKING_TIME"]["incl_vat"] == Decimal("1.1")
+    assert "per minute by the flag time_prices_per_minute" in lines["TIME"]["because"]
+    assert "per minute" not in lines["ENERGY"]["because"] + lines["FLAT"]["because"]
+    assert told["charging_periods"] == per_hour["charging_periods"]
+    same = ("total_time", "total_parking_time", "total_energy_cost", "total_fixed_cost")
+    assert [told[name] for name in same] == [per_hour[name] for name in same]
+    assert told["total_time_cost"]["excl_vat"] == 60 * per_hour["total_time_cost"]["excl_vat"]
+
+
+def test_reserved_time_is_a_price_of_time_too() -> None:
+    reserved = element(component("TIME", "0.02"), reservation="RESERVATION")
+    request = asked(
+        reserved,
+        element(component("ENERGY", "0.30")),
+        minutes=10,
+        periods=[period(0, ENERGY="1")],
+        reservation={"start_date_time": at(-30), "end_date_time": at(0)},
+    )
+
+    told = write_statement(price_request(request))
+
+    assert told["total_reservation_cost"]["excl_vat"] == Decimal("0.6")
+
+
+def test_the_flag_is_true_or_false() -> None:
+    request = asked(element(component("TIME", "1")), minutes=60, periods=[period(0, TIME="1")])
+
+    with pytest.raises(InvalidParameters) as refused:
+        price_request({**request, "time_prices_per_minute": "yes"})
+
+    assert refused.value.field == "time_prices_per_minute"

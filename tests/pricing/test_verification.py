@@ -113,6 +113,79 @@ def test_money_may_be_rounded_to_cents_and_a_total_may_be_the_sum_of_rounded_par
     ]
 
 
+MANY_DECIMALS = tariff(element(component("ENERGY", "0.2999", "23")))
+
+
+@pytest.mark.parametrize(
+    ("excl_vat", "incl_vat", "fields"),
+    [
+        # 12.345 kWh cost 3.7022655, and 4.553786565 including VAT.
+        ("3.7022", "4.5538", []),
+        ("3.7023", "4.5537", []),
+        ("3.70", "4.55", []),
+        ("3.71", "4.56", []),
+        ("3.71", "4.55", ["excl_vat"]),
+        ("3.69", "4.55", ["excl_vat"]),
+        ("3.71", "4.57", ["excl_vat", "incl_vat"]),
+        ("3.7123", "4.5638", ["excl_vat", "incl_vat"]),
+    ],
+)
+def test_amounts_may_be_rounded_either_way_if_all_of_them_are(
+    excl_vat: str, incl_vat: str, fields: list[str]
+) -> None:
+    """Source: OCPI 2.2.1 mod_tariffs, Tariff Object (note on rounding); TAR-23."""
+    claimed = amount(excl_vat, incl_vat)
+    document = {key: value for key, value in cdr().items() if not key.startswith("total_")} | {
+        "tariffs": [MANY_DECIMALS],
+        "charging_periods": [period(0, ENERGY="12.345")],
+        "total_cost": claimed,
+    }
+
+    assert differing(document) == [f"total_cost.{side}" for side in fields]
+
+
+def test_one_amount_that_alone_is_rounded_up_differs() -> None:
+    document = {key: value for key, value in cdr().items() if not key.startswith("total_")} | {
+        "tariffs": [MANY_DECIMALS],
+        "charging_periods": [period(0, ENERGY="12.345")],
+        "total_cost": limit("3.71"),
+    }
+
+    assert differing(document) == ["total_cost.excl_vat"]
+
+
+@pytest.mark.parametrize(
+    ("hours", "fields"),
+    [
+        ("1.6667", []),
+        ("1.6666", []),
+        ("1.667", []),
+        ("1.666", []),
+        ("1.67", []),
+        ("1.66", []),
+        ("1.668", ["total_time"]),
+        ("1.6767", ["total_time"]),
+        ("1.68", ["total_time"]),
+        ("1.7", ["total_time"]),
+    ],
+)
+def test_quantities_are_told_as_exactly_as_their_decimals(hours: str, fields: list[str]) -> None:
+    """Source: OCPI 2.2.1 types_number_type; CDR-16."""
+    assert differing(cdr(total_time=Decimal(hours))) == fields
+
+
+def test_a_quantity_that_is_a_hundredth_off_differs() -> None:
+    assert differing(cdr(total_energy=Decimal("20.01"))) == ["total_energy"]
+
+
+def test_a_tariff_that_was_not_valid_is_told() -> None:
+    ended = MADE | {"end_date_time": "2025-12-31T00:00:00Z"}
+
+    assert [(each.code, each.field) for each in verify_cdr(cdr(tariffs=[ended])).remarks] == [
+        ("tariff_not_valid", "charging_periods.0.tariff_id")
+    ]
+
+
 def test_currencies_without_cents_may_be_rounded_to_whole_units() -> None:
     made = tariff(element(component("ENERGY", "31.4", "0")), currency="JPY")
     claimed = {"currency": "JPY", "total_cost": amount("31", "31"), "tariffs": [made]}

@@ -6,9 +6,9 @@ import pytest
 
 from chalicelib.errors import InvalidParameters, ServerError
 from chalicelib.protocol.json_text import JsonText
-from chalicelib.storage import retry
-from chalicelib.storage.objects import ObjectStore, Ref, Remove, Stored, Write, is_stale
-from chalicelib.storage.table import Table
+from chalicelib.storage import counters, retry
+from chalicelib.storage.objects import New, ObjectStore, Ref, Remove, Stored, Write, is_stale
+from chalicelib.storage.table import Check, Conflict, Table
 from tests.storage.builders import NOON, OWN, put, query, remove, tariff, tariff_ref
 from tests.storage.capacity import measured
 
@@ -213,6 +213,43 @@ def test_only_what_is_strictly_older_is_stale(objects: ObjectStore, last_updated
 
     assert is_stale(objects.get(tariff_ref("A")), last_updated) is stale
     assert not is_stale(None, last_updated)
+
+
+def _new(tariff_id: str, partition: str = OWN, last_updated: str = NOON) -> New:
+    return New(tariff_ref(tariff_id), Write(tariff(tariff_id, last_updated), last_updated, partition))
+
+
+def test_objects_that_are_created_together_are_counted_and_numbered(
+    objects: ObjectStore, table: Table
+) -> None:
+    put(objects, "A")
+
+    known = objects.create([_new("B"), _new("C", last_updated="2026-10-01T00:00:00Z"), _new("X", "other#l")])
+    with measured(table) as spent:
+        objects.create([_new("D"), _new("Y", "other#l")], known=known)
+
+    assert [objects.page([name], query()).total for name in (OWN, "other#l")] == [4, 2]
+    assert [str(body) for body in objects.page([OWN], query(limit=2, offset=2)).bodies] == [
+        tariff("C", "2026-10-01T00:00:00Z"),
+        tariff("D"),
+    ]
+    assert objects.page([OWN], query("2026-11-01T00:00:00Z")).total == 3
+    assert spent.calls == ["TransactWriteItems"]
+
+
+def test_of_objects_that_are_created_together_all_are_or_none(objects: ObjectStore, table: Table) -> None:
+    put(objects, "A")
+    refused = Check(tariff_ref("Z").key, "attribute_exists(#pk)")
+
+    with pytest.raises(Conflict):
+        objects.create([_new("B"), _new("A")])
+    with pytest.raises(Conflict):
+        objects.create([_new("B")], [refused])
+    with pytest.raises(Conflict):
+        objects.create([_new("B")], known={counters.root_key(OWN): {"next": 7}})
+
+    assert objects.get(tariff_ref("B")) is None
+    assert objects.page([OWN], query()).total == 1
 
 
 def test_a_list_partition_of_a_write_wins_over_that_of_the_change(objects: ObjectStore) -> None:

@@ -12,16 +12,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.errors import InvalidParameters, NotEnoughInformation
-from chalicelib.modules.cdrs.metering import to_price
+from chalicelib.modules.cdrs.metering import has_all_energy, to_price
 from chalicelib.modules.cdrs.rules import make_cdr, token_of
 from chalicelib.modules.cdrs.starts import Start
-from chalicelib.pricing.price_request import price_request
+from chalicelib.pricing.costs import Priced
+from chalicelib.pricing.price_request import TIME_PRICES_PER_MINUTE, price_request
 from chalicelib.pricing.statement import cdr_fields, write_statement
 from chalicelib.protocol.types import fold
 
 Document = dict[str, Any]
 
 _KWH_DECIMALS = 4
+_MADE_OF_PERIODS = ("meter_readings", "charging_states")
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,12 @@ class Bill:
     why: Document
 
 
-def make_bill(session: Mapping[str, Any], start: Start, profile: str | None = None) -> Bill:
-    """Price a session that has ended. profile: of the charging preferences that were accepted.
+def make_bill(
+    session: Mapping[str, Any], start: Start, profile: str | None = None, time_prices_per_minute: bool = False
+) -> Bill:
+    """Price a session that has ended.
+
+    profile: of the charging preferences that were accepted. time_prices_per_minute: `time_prices.py`.
 
     Raises: InvalidParameters, NotEnoughInformation with the field, when it has no price.
     """
@@ -43,13 +49,17 @@ def make_bill(session: Mapping[str, Any], start: Start, profile: str | None = No
     if not start.tariffs:
         raise NotEnoughInformation("no tariff is known for this session", field="tariffs")
     asked, remarks = to_price(session, start.time_zone, start.reserved_from, profile)
-    priced = price_request({"tariffs": list(start.tariffs), "session": asked}, kwh_decimals=_KWH_DECIMALS)
+    priced = _price(start, asked, time_prices_per_minute)
     price = cdr_fields(priced)
     if price["currency"] is None:
         raise NotEnoughInformation("no tariff is relevant to any part of this session", field="tariffs")
     if price["currency"].upper() != session["currency"].upper():
         text = f"the tariff is in {price['currency']}, the session in {session['currency']}"
         raise InvalidParameters(text, field="currency")
+    count = len(session.get("charging_periods") or ())
+    if not has_all_energy(session["kwh"], price["total_energy"], count):
+        text = f"of {session['kwh']} kWh only {price['total_energy']} kWh can be priced"
+        raise InvalidParameters(text, field="kwh")
     relevant = {fold(period.get("tariff_id") or "") for period in price["charging_periods"]}
     cdr = make_cdr(
         session,
@@ -60,4 +70,27 @@ def make_bill(session: Mapping[str, Any], start: Start, profile: str | None = No
         price,
     )
     statement = write_statement(priced)
-    return Bill(cdr, {"breakdown": statement["breakdown"], "warnings": [*remarks, *statement["warnings"]]})
+    warnings = [{**each, "field": _in_session(each["field"])} for each in statement["warnings"]]
+    return Bill(cdr, {"breakdown": statement["breakdown"], "warnings": [*remarks, *warnings]})
+
+
+def _price(start: Start, asked: Document, time_prices_per_minute: bool) -> Priced:
+    request = {
+        "tariffs": list(start.tariffs),
+        "session": asked,
+        TIME_PRICES_PER_MINUTE: time_prices_per_minute,
+    }
+    try:
+        return price_request(request, kwh_decimals=_KWH_DECIMALS)
+    except (InvalidParameters, NotEnoughInformation) as error:
+        raise type(error)(error.detail, field=_in_session(error.field or "session")) from error
+
+
+def _in_session(field: str) -> str:
+    """The field of a session that a field of a request for its price was made of.
+
+    >>> _in_session("session.end_date_time"), _in_session("session.meter_readings.2.kwh")
+    ('end_date_time', 'charging_periods')
+    """
+    name = field.removeprefix("session.")
+    return "charging_periods" if name.partition(".")[0] in _MADE_OF_PERIODS else name

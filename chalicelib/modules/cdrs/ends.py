@@ -2,7 +2,8 @@
 
 Two short lists of small items, apart from the sessions. The table's stream writes the first one, so whatever
 ended, and was answered with 1000, is found; the timer takes from it (`compiler.py`). An item names a session
-and its version: it is taken away only as long as the session has not changed again.
+and its version: it is taken away only as long as the session has not changed again, and in one transaction
+with what became of it.
 
 What cannot be priced is never priced at 0: it is set aside with the reason, for the operator, until the
 session is corrected or the operator has it tried again.
@@ -24,11 +25,12 @@ from chalicelib.partners.changes import Change, read_change
 from chalicelib.protocol.json_text import read_json
 from chalicelib.protocol.types import format_datetime
 from chalicelib.storage.keys import Ref
-from chalicelib.storage.table import Conflict, Item, Key
+from chalicelib.storage.operations import Delete, Key, Operation, Put, key_of
+from chalicelib.storage.table import Conflict, Item, Senseless
 
 if TYPE_CHECKING:
     from chalicelib.node import Node
-    from chalicelib.storage.objects import Stored
+    from chalicelib.storage.objects import Known, Stored
 
 DUE = "cdrs-due"
 SET_ASIDE = "cdrs-set-aside"
@@ -58,9 +60,9 @@ def note_sessions(node: Node, records: Sequence[Mapping[str, Any]]) -> None:
             continue
         try:
             item = _note(node, read_change(record))
-        except (ServerError, Conflict):
-            raise
-        except Exception:
+        except Exception as error:
+            if _may_pass(error):
+                raise
             # It would come again for ever, and nothing behind it ever.
             log.exception("a session could not be noted", extra={"record": record.get("eventID")})
             continue
@@ -76,10 +78,25 @@ def _note(node: Node, change: Change) -> Item | None:
     ref, session = Ref.parse(after["ref"]), read_json(after["body"])
     place = place_of(read_json(before["body"])) if before is not None else None
     if place != place_of(session):
-        keep_start(node, ref, session, is_new=before is None)
+        _keep_start(node, ref, session, is_new=before is None)
     if session["status"] not in _ENDED or (before is not None and before["v"] == after["v"]):
         return None
-    return _due_item(node, after["ref"], after["v"])
+    return due_item(node, after["ref"], after["v"])
+
+
+def _keep_start(node: Node, ref: Ref, session: dict[str, Any], is_new: bool) -> None:
+    """Without it the session is billed as things are when it has ended, which is better than never."""
+    try:
+        keep_start(node, ref, session, is_new)
+    except Exception as error:
+        if _may_pass(error):
+            raise
+        log.exception("how a session began could not be kept", extra={"ref": str(ref)})
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether the same may succeed later: AWS failed us, and it was not for what we asked."""
+    return isinstance(error, (ServerError, Conflict)) and not isinstance(error, Senseless)
 
 
 def makes_cdrs_of(node: Node, source: str) -> bool:
@@ -95,20 +112,28 @@ def due_sessions(node: Node) -> Iterator[Item]:
     return node.table.query_all("#pk = :pk", {"pk": DUE})
 
 
-def take_away(node: Node, due: Item) -> None:
-    """A session is no longer due, unless it has changed again."""
-    try:
-        node.table.delete(Key(DUE, due["sk"]), "#v = :v", {"v": due["v"]})
-    except Conflict:
-        return
+def due_key(session: Key) -> Key:
+    """Where it is kept that a session is due."""
+    return Key(DUE, session.pk)
+
+
+def done(due: Item, was_set_aside: bool) -> list[Operation]:
+    """The operations by which a session is no longer due, nor set aside, unless it has changed again."""
+    settled = [Delete(Key(SET_ASIDE, due["sk"]))] if was_set_aside else []
+    return [_taken(due), *settled]
+
+
+def _taken(due: Item) -> Delete:
+    return Delete(key_of(due), "#v = :v", {"v": due["v"]})
 
 
 def make_due(node: Node, session: Stored) -> None:
     """Have a session tried again."""
-    node.table.write_many([_due_item(node, str(session.ref), session.version)])
+    node.table.write_many([due_item(node, str(session.ref), session.version)])
 
 
-def _due_item(node: Node, ref: str, version: int) -> Item:
+def due_item(node: Node, ref: str, version: int) -> Item:
+    """What tells that a session is due, in a version."""
     at = format_datetime(node.clock())
     return {"pk": DUE, "sk": Ref.parse(ref).key.pk, "ref": ref, "v": version, "at": at}
 
@@ -117,15 +142,24 @@ def _due_item(node: Node, ref: str, version: int) -> Item:
 
 
 def set_aside(node: Node, due: Item, reason: str, field: str | None) -> None:
-    """Keep why a session has no CDR."""
+    """Keep why a session has no CDR, and try it no more.
+
+    Raises: Conflict when it has changed again, or is no longer due.
+    """
     at = format_datetime(node.clock())
     item: Item = {"pk": SET_ASIDE, "sk": due["sk"], "ref": due["ref"], "reason": reason, "at": at}
-    node.table.put({**item, "field": field} if field else item)
+    node.table.transact([Put({**item, "field": field} if field else item), _taken(due)])
 
 
-def settle(node: Node, due: Item) -> None:
-    """A session that was set aside has what it needs."""
-    node.table.delete(Key(SET_ASIDE, due["sk"]))
+def set_aside_key(session: Key) -> Key:
+    """Where it is kept why a session has no CDR."""
+    return Key(SET_ASIDE, session.pk)
+
+
+def is_set_aside(node: Node, session: Ref, known: Known = None) -> bool:
+    """Tell whether a session has no CDR. known: an earlier read of `set_aside_key`."""
+    key = set_aside_key(session.key)
+    return key in node.table.read([key], known)
 
 
 def sessions_set_aside(node: Node) -> list[dict[str, Any]]:

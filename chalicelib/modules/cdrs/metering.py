@@ -3,7 +3,8 @@
 The pricing engine cuts a session wherever its price changes, and for that it needs the meter, not sums. A
 CSMS's periods, a quarter of an hour each, say, are readings of the meter at their starts, and `kwh` is the
 last one. Where periods tell more than energy and parking (power, current, reserved time, several tariffs)
-they are taken as they stand.
+they are taken as they stand; so are those that contradict the clock or the meter (outside the session, hours
+that the period does not last, energy below 0), with the engine's warnings.
 
 Periods that do not add up to `kwh`: less, and the rest was charged after the last reading, which the CDR's
 breakdown remarks; more, and nobody can tell which is right, so there is no price.
@@ -18,6 +19,8 @@ from decimal import Decimal
 from typing import Any
 
 from chalicelib.errors import InvalidParameters, NotEnoughInformation
+from chalicelib.pricing.periods import read_periods
+from chalicelib.pricing.reading import Remark, read_span
 from chalicelib.protocol.types import fold, sort_key
 
 Document = dict[str, Any]
@@ -25,6 +28,7 @@ Document = dict[str, Any]
 _TOO_MUCH = frozenset(
     {"MIN_POWER", "MAX_POWER", "POWER", "MIN_CURRENT", "MAX_CURRENT", "CURRENT", "RESERVATION_TIME"}
 )
+_CONTRADICTIONS = frozenset({"volume_disagrees", "period_outside_session", "negative_energy"})
 _EXACT = Decimal("0.0001")
 
 
@@ -50,7 +54,7 @@ def to_price(
     asked |= _reservation(session, reserved_from)
     energies = [_volume(period, "ENERGY") for period in periods]
     remarks = _judge(session["kwh"], sum(energies, Decimal(0)), len(periods))
-    if not periods or _are_readings(periods, energies):
+    if not periods or (_are_readings(periods) and not _contradict(session, periods)):
         return {**asked, **_readings(session, periods, energies), **_tariff(periods)}, remarks
     if remarks:
         raise InvalidParameters(remarks[0]["message"], field="charging_periods")
@@ -71,7 +75,7 @@ def _reservation(session: Mapping[str, Any], reserved_from: str | None) -> Docum
 
 def _judge(kwh: Decimal, told: Decimal, count: int) -> list[Document]:
     difference = kwh - told
-    if not count or told == 0 or abs(difference) <= _EXACT * (count + 1):
+    if not count or told == 0 or has_all_energy(kwh, told, count):
         return []
     if difference < 0:
         text = f"the charging periods tell {told} kWh, and the session {kwh} kWh"
@@ -80,12 +84,24 @@ def _judge(kwh: Decimal, told: Decimal, count: int) -> list[Document]:
     return [{"code": "energy_after_periods", "field": "kwh", "message": text}]
 
 
-def _are_readings(periods: Sequence[Mapping[str, Any]], energies: Sequence[Decimal]) -> bool:
+def has_all_energy(kwh: Decimal, priced: Decimal, count: int) -> bool:
+    """Tell whether what was priced is what the session's `kwh` tells. count: of its charging periods."""
+    return abs(kwh - priced) <= _EXACT * (count + 1)
+
+
+def _are_readings(periods: Sequence[Mapping[str, Any]]) -> bool:
     """Whether periods tell no more than the meter and whether the vehicle wanted energy."""
     types = {dimension["type"] for period in periods for dimension in period["dimensions"]}
     tariffs = {fold(period.get("tariff_id") or "") for period in periods}
     is_mixed = any(_volume(period, "TIME") and _volume(period, "PARKING_TIME") for period in periods)
-    return not types & _TOO_MUCH and len(tariffs) == 1 and not is_mixed and min(energies) >= 0
+    return not types & _TOO_MUCH and len(tariffs) == 1 and not is_mixed
+
+
+def _contradict(session: Mapping[str, Any], periods: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether periods tell of times or energies that no meter shows."""
+    remarks: list[Remark] = []
+    read_periods(periods, *read_span(session), None, "charging_periods", remarks)
+    return any(remark.code in _CONTRADICTIONS for remark in remarks)
 
 
 def _readings(
@@ -95,7 +111,9 @@ def _readings(
     meter = [{"at": session["start_date_time"], "kwh": register}]
     states = []
     for period, energy in zip(periods, energies, strict=True):
-        meter.append({"at": period["start_date_time"], "kwh": register})
+        if sort_key(period["start_date_time"]) > sort_key(meter[-1]["at"]):
+            # Of several periods that begin at once, all but the last have no length: the last has it all.
+            meter.append({"at": period["start_date_time"], "kwh": register})
         state = "SuspendedEV" if _volume(period, "PARKING_TIME") else "Charging"
         states.append({"at": period["start_date_time"], "state": state})
         register += energy

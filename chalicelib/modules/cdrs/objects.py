@@ -35,6 +35,7 @@ from chalicelib.protocol.types import (
     ci_string,
     ocpi_string,
     open_enum,
+    sort_key,
 )
 
 CdrId: Any = ci_string(39)
@@ -152,6 +153,14 @@ class Cdr(OcpiObject):
     credit_reference_id: CdrId | None = Field(default=None, validate_default=True)
     home_charging_compensation: bool | None = None
     last_updated: DateTime
+
+    @field_validator("end_date_time")
+    @classmethod
+    def _is_not_before_the_start(cls, value: str, info: ValidationInfo) -> str:
+        start = info.data.get("start_date_time")
+        if start is not None and sort_key(value) < sort_key(start):
+            raise ValueError("the end is before the start")
+        return value
 
     @field_validator("charging_periods")
     @classmethod

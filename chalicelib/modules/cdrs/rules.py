@@ -22,6 +22,7 @@ NOT_AVAILABLE = "#NA"
 _LONGEST_ADDRESS, _LONGEST_STATE = 45, 20
 _OF_LOCATION = ("id", "name", "address", "city", "postal_code", "state", "country", "coordinates")
 _OF_SESSION = ("cdr_token", "auth_method", "authorization_reference", "meter_id")
+_TOKEN_KEY = ("country_code", "party_id", "uid", "type")
 _NOT_COMPARED = frozenset({"id", "last_updated"})
 
 
@@ -80,7 +81,7 @@ def unused_location(location: Mapping[str, Any], session: Mapping[str, Any]) -> 
 def token_of(session: Mapping[str, Any], at_start: Mapping[str, Any] | None) -> Document:
     """The token as it was at the start, unless another one has taken over (CDR-13)."""
     token: Document = session["cdr_token"]
-    if at_start is not None and all(fold(at_start[name]) == fold(token[name]) for name in ("uid", "type")):
+    if at_start is not None and all(fold(at_start[name]) == fold(token[name]) for name in _TOKEN_KEY):
         return dict(at_start)
     return token
 

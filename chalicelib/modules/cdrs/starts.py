@@ -71,12 +71,19 @@ def keep_start(node: Node, ref: Ref, session: Document, is_new: bool) -> None:
         start = replace(start, reserved_from=session["start_date_time"])
     if before is not None and before.reserved_from is not None:
         start = replace(start, reserved_from=before.reserved_from)
-    body = {name: value for name, value in vars(start).items() if name != "place"}
-    item = {"pk": key.pk, "sk": key.sk, "place": start.place, "body": write_json(body)}
     try:
-        node.table.put(item, "attribute_not_exists(#pk) OR #place <> :place", {"place": start.place})
+        node.table.put(
+            start_item(ref, start), "attribute_not_exists(#pk) OR #place <> :place", {"place": start.place}
+        )
     except Conflict:
         return  # the stream told it before
+
+
+def start_item(ref: Ref, start: Start) -> Item:
+    """The start of a session as it is kept."""
+    key = start_key(ref.key)
+    body = {name: value for name, value in vars(start).items() if name != "place"}
+    return {"pk": key.pk, "sk": key.sk, "place": start.place, "body": write_json(body)}
 
 
 def look(node: Node, ref: Ref, session: Document, named: Iterable[str] = ()) -> Start:

@@ -18,7 +18,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from chalicelib.errors import NotFound
+from chalicelib.errors import InvalidParameters, NotFound
+from chalicelib.modules.cdrs.objects import CdrToken
 from chalicelib.modules.client_owned_objects import check_identity
 from chalicelib.modules.own_objects import timed, with_ids
 from chalicelib.modules.sessions.decisions import written
@@ -46,13 +47,15 @@ if TYPE_CHECKING:
 
     from chalicelib.node import Node
     from chalicelib.protocol.message import Party
-    from chalicelib.storage.objects import Stored, Write
+    from chalicelib.storage.objects import Known, Stored, Write
     from chalicelib.storage.table import Item, Key
 
 MODULE = "sessions"
 Document = dict[str, Any]
 Propose = Callable[[Document | None], Document]
 """From what is stored to what shall be there."""
+
+_LONGEST_REFERENCE = 36
 
 
 class OwnSession(NamedTuple):
@@ -62,11 +65,30 @@ class OwnSession(NamedTuple):
     created: bool
 
 
-def put_own_session(node: Node, party: Party, session_id: str, document: Document) -> OwnSession:
+def keys_to_change(party: Party, session_id: str, document: object = None) -> list[Key]:
+    """What a change reads first; to be read together with the caller's key.
+
+    document: of a PUT, not judged yet, which tells who may hear of a session that is new.
+    """
+    keys = [Ref(MODULE, *party, session_id).key]
+    told = with_cdr_token(document) if isinstance(document, dict) else {}
+    try:
+        validate(CdrToken, told.get("cdr_token"))
+    except InvalidParameters:
+        return keys
+    reference = told.get("authorization_reference")
+    is_name = isinstance(reference, str) and len(reference) <= _LONGEST_REFERENCE
+    return keys + keys_of_viewer({**told, "authorization_reference": reference if is_name else None})
+
+
+def put_own_session(
+    node: Node, party: Party, session_id: str, document: Document, known: Known = None
+) -> OwnSession:
     """Create or replace a session of one of the node's parties, charging periods included.
 
     One that is COMPLETED is corrected, and its CDR with it; it is not opened again.
-    document: may leave out country_code, party_id, id and last_updated.
+    document: may leave out country_code, party_id, id and last_updated. known: an earlier read of
+    `keys_to_change`.
     Raises: InvalidParameters naming the field; `status` when the session is COMPLETED and would be opened.
     """
     return _change(
@@ -74,13 +96,17 @@ def put_own_session(node: Node, party: Party, session_id: str, document: Documen
         party,
         session_id,
         lambda stored: with_reference_kept(tolerated(document), stored),
+        known,
         corrects=True,
     )
 
 
-def patch_own_session(node: Node, party: Party, session_id: str, patch: Document) -> OwnSession:
+def patch_own_session(
+    node: Node, party: Party, session_id: str, patch: Document, known: Known = None
+) -> OwnSession:
     """Change the fields that are given, and add the charging periods that are not there yet.
 
+    known: as for a PUT.
     Raises: NotFound; InvalidParameters as for a PUT.
     """
 
@@ -90,19 +116,19 @@ def patch_own_session(node: Node, party: Party, session_id: str, patch: Document
         check_identity(patch, country_code=party.country_code, party_id=party.party_id, id=session_id)
         return _started(stored, merged(stored, tolerated(patch)), patch, node.clock())
 
-    return _change(node, party, session_id, patched)
+    return _change(node, party, session_id, patched, known)
 
 
 def _change(
-    node: Node, party: Party, session_id: str, propose: Propose, corrects: bool = False
+    node: Node, party: Party, session_id: str, propose: Propose, known: Known, corrects: bool = False
 ) -> OwnSession:
     ref = Ref(MODULE, *party, session_id)
-    items = node.table.get_many(node.objects.keys_for_get(ref))
+    items = node.table.read(node.objects.keys_for_get(ref), known)
     stored = node.objects.get(ref, items)
     proposed = _complete(stored, propose, ref, node.clock(), corrects)
     partition, reference = _list_to_stay_in(stored, proposed, party), None
     if partition is None:
-        read = node.table.read(keys_of_viewer(proposed))
+        read = node.table.read(keys_of_viewer(proposed), known)
         partition = partition_for_viewer(MODULE, party, find_viewer(node, proposed, read))
         reference = _reference_of_start(node, proposed, read) if stored is None else None
     result = proposed

@@ -9,14 +9,17 @@ from typing import Any
 
 import pytest
 
-from chalicelib.errors import ServerError
+from chalicelib.errors import InvalidParameters, ServerError
 from chalicelib.modules.cdrs import compiler, ends
 from chalicelib.modules.cdrs.ends import due_sessions, sessions_set_aside
 from chalicelib.modules.cdrs.objects import Cdr
 from chalicelib.modules.sessions.owner import put_own_session
+from chalicelib.partners import liveness
 from chalicelib.partners.cdr_makers import CPO_MAKES_CDR
 from chalicelib.partners.directory import Endpoint, Partner
 from chalicelib.partners.private_lists import remembered_lists
+from chalicelib.partners.replays import push_again
+from chalicelib.partners.time_prices import TIME_PRICES_PER_MINUTE
 from chalicelib.partners.visibility import list_partitions, partition_for_viewer
 from chalicelib.protocol.json_text import JsonText, read_json, write_json
 from chalicelib.protocol.message import Party
@@ -26,13 +29,14 @@ from chalicelib.storage.keys import Ref
 from chalicelib.storage.objects import Write
 from chalicelib.storage.operations import Operation
 from tests.modules import builders
-from tests.modules.builders import T0, T1, T2, component, connector, element, evse
+from tests.modules.builders import T0, T1, T2, T3, component, connector, element, evse
 from tests.modules.sessions.builders import cdr_token, period, session
-from tests.partners.pushing import OWN, World, partner
+from tests.partners.pushing import OWN, World, break_down, partner, refuse
 
 Document = dict[str, Any]
 CPO = OWN["CPO"]
 EVI, XYZ = Party("PT", "EVI"), Party("PT", "XYZ")
+MAX_POWER = {"type": "MAX_POWER", "volume": 7}
 MODULES = ("tariffs", "locations", "sessions", "cdrs")
 
 
@@ -189,6 +193,102 @@ def test_a_session_that_turns_out_invalid_is_credited_only(cpo: Network) -> None
     assert sorted(bool(cdr.get("credit")) for cdr in cpo.cdrs()) == [False, True]
 
 
+def test_a_credit_cdr_goes_to_whom_the_cdr_went(hub: Network) -> None:
+    """Source: CDR-01, CDR-07"""
+    hub.end()
+    hub.compile()
+    (first,) = hub.cdrs()
+
+    hub.end(cdr_token=cdr_token(XYZ))
+    hub.compile()
+
+    (credit,) = [cdr for cdr in hub.cdrs() if cdr.get("credit")]
+    (second,) = [cdr for cdr in hub.cdrs() if cdr["cdr_token"]["party_id"] == "XYZ"]
+    assert (hub.sent("evi"), hub.sent("xyz")) == ([first, credit], [second])
+    assert hub.shown(hub.world.partner("evi")) == [first["id"], credit["id"]]
+    assert len(hub.shown(hub.world.partner("abc"))) == 3
+
+
+def test_a_session_that_is_opened_again_is_billed_once_it_ends(cpo: Network) -> None:
+    """Source: CDR-07, SES-15"""
+    cpo.end()
+    cpo.compile()
+    cpo.put(status="INVALID", end_date_time=T2)
+    cpo.compile()
+
+    cpo.put(status="ACTIVE")
+    cpo.compile()
+    cpo.end()
+    cpo.compile()
+
+    assert sum(cdr["total_cost"]["excl_vat"] for cdr in cpo.cdrs()) == Decimal("3.5")
+    assert len(cpo.cdrs()) == 3
+
+
+@pytest.mark.parametrize("status", ["PENDING", "ACTIVE", "RESERVATION", "INVALID", "PAUSED_BY_VENDOR"])
+def test_a_session_that_is_not_completed_has_no_cdr(cpo: Network, status: str) -> None:
+    """Source: SES-15, SES-16"""
+    cpo.put(status=status, end_date_time=T2)
+
+    cpo.compile()
+
+    assert (cpo.cdrs(), sessions_set_aside(cpo.node), list(due_sessions(cpo.node))) == ([], [], [])
+
+
+def test_a_cdr_that_was_refused_is_a_dead_letter_and_can_be_sent_again(hub: Network) -> None:
+    """Source: TRN-32"""
+    hub.world.partners.faults["evi"] = refuse()
+    hub.end()
+    hub.compile()
+    (cdr,) = hub.cdrs()
+    (letter,) = hub.world.queue.dead
+    ref = Ref("cdrs", *CPO, cdr["id"])
+    items = hub.node.table.get_many([ref.key, ref._replace(variant="CPO").key])
+
+    del hub.world.partners.faults["evi"]
+    asked = push_again(hub.node, items.values())
+    hub.world.settle()
+
+    assert read_json(letter.body)["pk"] == ref.key.pk
+    assert [partner.id for partner in asked] == ["evi"]
+    assert hub.sent("evi") == [cdr, cdr]
+    assert hub.sent("abc") == [cdr]
+    assert hub.world.held("evi", ref) == cdr
+    assert push_again(hub.node, items.values()) == []
+
+
+def test_a_credit_cdr_waits_for_the_cdr_that_it_takes_back(hub: Network) -> None:
+    """Source: CDR-07"""
+    hub.world.partners.faults["evi"] = lambda sent: None if sent.document.get("credit") else break_down(sent)
+    hub.end()
+    hub.compile()
+    hub.put(status="INVALID", end_date_time=T2)
+    hub.compile()
+    waiting = hub.sent("evi")
+
+    del hub.world.partners.faults["evi"]
+    hub.world.settle(seconds=60)
+
+    assert [bool(cdr.get("credit")) for cdr in waiting] == [False] * len(waiting)
+    assert [bool(cdr.get("credit")) for cdr in hub.sent("evi")[len(waiting) :]] == [False, True]
+
+
+def test_a_cdr_reaches_a_partner_that_was_away(hub: Network) -> None:
+    """Source: TRN-32"""
+    hub.world.partners.away.add("evi")
+    hub.end()
+    hub.compile()
+    hub.world.settle(seconds=90)
+    assert hub.world.partner("evi").connection == "OFFLINE"
+
+    hub.world.partners.away.clear()
+    liveness.run(hub.node)
+    hub.world.settle(seconds=1)
+
+    (cdr,) = hub.cdrs()
+    assert hub.world.held("evi", Ref("cdrs", *CPO, cdr["id"])) == cdr
+
+
 def test_what_does_not_change_the_bill_changes_no_cdr(cpo: Network) -> None:
     cpo.end()
     cpo.compile()
@@ -205,7 +305,10 @@ def test_what_does_not_change_the_bill_changes_no_cdr(cpo: Network) -> None:
         ({"connector_id": "9"}, "location_id"),
         ({"currency": "USD"}, "currency"),
         ({"charging_periods": [period(T0, Decimal("12"))]}, "kwh"),
-        ({"start_date_time": "2026-11-24T12:00:00Z"}, "session.end_date_time"),
+        ({"start_date_time": "2026-11-24T12:00:00Z"}, "end_date_time"),
+        ({"start_date_time": T2}, "kwh"),
+        ({"kwh": Decimal("-3")}, "kwh"),
+        ({"charging_periods": [{"start_date_time": T0, "dimensions": [MAX_POWER]}]}, "kwh"),
     ],
 )
 def test_a_session_without_a_price_is_set_aside_with_the_reason(
@@ -219,6 +322,21 @@ def test_a_session_without_a_price_is_set_aside_with_the_reason(
     assert (aside["session_id"], aside["field"]) == ("S1", field)
     assert cpo.cdrs() == []
     assert list(due_sessions(cpo.node)) == []
+
+
+def test_a_cdr_that_has_taken_the_id_of_ours_is_told_by_its_id(hub: Network) -> None:
+    """Ids follow from what a CPO knows, so it may."""
+    taken = compiler.cdr_id(OWN["HUB"].key(), Ref("sessions", *CPO, "S1").key.pk, 1)
+    write = Write(JsonText("{}"), T2)
+    ref = Ref("cdrs", *CPO, taken)
+    hub.node.objects.change(ref, lambda _: write, partition="cdrs#*#ignored", source="abc")
+    hub.end()
+
+    hub.compile()
+
+    (aside,) = sessions_set_aside(hub.node)
+    assert (aside["field"], taken in aside["reason"]) == ("id", True)
+    assert hub.sent("evi") == []
 
 
 def test_a_session_that_was_set_aside_is_priced_once_it_is_corrected(cpo: Network) -> None:
@@ -245,6 +363,62 @@ def test_readings_are_cut_where_the_price_changes(cpo: Network) -> None:
     (cdr,) = cpo.cdrs()
     assert [each["start_date_time"] for each in cdr["charging_periods"]] == [T0, T1]
     assert cdr["total_cost"]["excl_vat"] == Decimal("3.5")
+
+
+def test_periods_that_begin_at_once_lose_no_energy(cpo: Network) -> None:
+    """Source: SES-08"""
+    cpo.end(charging_periods=[period(T0, 4), period(T1, 5), period(T1, 1)])
+
+    cpo.compile()
+
+    assert [cdr["total_energy"] for cdr in cpo.cdrs()] == [10]
+
+
+@pytest.mark.parametrize(
+    ("periods", "code", "field"),
+    [
+        ([("2026-11-24T07:00:00Z", {"ENERGY": 10})], "period_outside_session", "0.start_date_time"),
+        ([(T0, {"ENERGY": 9}), (T3, {"ENERGY": 1})], "period_outside_session", "1.start_date_time"),
+        ([(T0, {"ENERGY": 10, "TIME": Decimal("0.5")})], "volume_disagrees", "0.dimensions.1.volume"),
+        ([(T0, {"ENERGY": 12}), (T1, {"ENERGY": -2})], "negative_energy", "1.dimensions.0.volume"),
+    ],
+)
+def test_periods_that_contradict_clock_or_meter_are_priced_with_a_warning(
+    cpo: Network, periods: list[tuple[str, Document]], code: str, field: str
+) -> None:
+    """Source: CDR-14, CDR-16, TRP-36"""
+    told = [
+        {
+            "start_date_time": start,
+            "dimensions": [{"type": each, "volume": volumes[each]} for each in volumes],
+        }
+        for start, volumes in periods
+    ]
+    cpo.end(charging_periods=told)
+
+    cpo.compile()
+
+    (cdr,) = cpo.cdrs()
+    stored = cpo.node.objects.get(Ref("cdrs", *CPO, cdr["id"]))
+    assert stored is not None
+    warnings = {each["code"]: each["field"] for each in read_json(str(stored.extra["why"]))["warnings"]}
+    assert warnings[code] == f"charging_periods.{field}"
+
+
+def test_hours_of_four_decimals_contradict_nothing(cpo: Network) -> None:
+    """Source: CDR-16"""
+    energy, time = {"type": "ENERGY", "volume": 10}, {"type": "TIME", "volume": Decimal("0.3333")}
+    cpo.put(
+        status="COMPLETED",
+        end_date_time="2026-11-24T08:20:00Z",
+        charging_periods=[{"start_date_time": T0, "dimensions": [energy, time]}],
+    )
+
+    cpo.compile()
+
+    (cdr,) = cpo.cdrs()
+    stored = cpo.node.objects.get(Ref("cdrs", *CPO, cdr["id"]))
+    assert stored is not None and read_json(str(stored.extra["why"]))["warnings"] == []
 
 
 def test_a_cpo_under_a_hub_keeps_its_cdr_to_itself() -> None:
@@ -306,6 +480,59 @@ def test_hub_and_cpo_never_make_the_same_id(cpo: Network, hub: Network) -> None:
     assert cpo.cdrs()[0]["id"] != hub.cdrs()[0]["id"]
 
 
+@pytest.mark.parametrize(("profiles", "expected"), [((), "0.1"), ((TIME_PRICES_PER_MINUTE,), "6")])
+@pytest.mark.parametrize("role", ["CPO", "HUB"])
+def test_what_a_price_of_time_means_is_the_partner_s_to_say(
+    role: str, profiles: tuple[str, ...], expected: str
+) -> None:
+    """At a CPO the hub's that its session goes to, at a hub the CPO's that it came from.
+
+    The tariff stays as it was sent.
+    """
+    network = Network(role)
+    other = ("mob", "HUB") if role == "CPO" else ("abc", "CPO")
+    network.join(*other, profiles=profiles)
+    network.open_site()
+    elements = [element(component("TIME", price=Decimal("0.05")))]
+    network.world.put_tariff("T1", source=network.source, elements=elements)
+    network.end()
+
+    network.compile()
+
+    (cdr,) = network.cdrs()
+    assert cdr["total_cost"]["excl_vat"] == cdr["total_time_cost"]["excl_vat"] == Decimal(expected)
+    assert [tariff["elements"] for tariff in cdr["tariffs"]] == [elements]
+    stored = network.node.objects.get(Ref("cdrs", *CPO, cdr["id"]))
+    assert stored is not None
+    assert ("per minute" in str(stored.extra["why"])) is bool(profiles)
+
+
+def test_one_cpo_s_meaning_is_not_another_s(hub: Network) -> None:
+    hub.join("xcp", "CPO", profiles=(TIME_PRICES_PER_MINUTE,))
+    elements = [element(component("TIME", price=Decimal("0.05")))]
+    hub.world.put_tariff("T1", source=hub.source, elements=elements)
+    hub.end()
+
+    hub.compile()
+
+    assert hub.cdrs()[0]["total_cost"]["excl_vat"] == Decimal("0.1")
+
+
+def test_an_emsp_beside_the_hub_has_a_say_of_its_own() -> None:
+    network = Network("CPO")
+    network.join("mob", "HUB", profiles=(TIME_PRICES_PER_MINUTE,))
+    network.join("evi", "EMSP")
+    network.open_site()
+    network.world.put_tariff("T1", elements=[element(component("TIME", price=Decimal("0.05")))])
+    network.end()
+
+    network.compile()
+
+    (cdr,) = network.cdrs()
+    assert cdr["total_cost"]["excl_vat"] == Decimal("0.1")
+    assert network.sent("evi") == [cdr]
+
+
 @pytest.mark.parametrize("survives", range(12))
 def test_a_compiler_that_is_killed_anywhere_leaves_one_cdr(hub: Network, survives: int) -> None:
     hub.end()
@@ -320,6 +547,47 @@ def test_a_compiler_that_is_killed_anywhere_leaves_one_cdr(hub: Network, survive
     assert len(hub.cdrs()) == 1
     assert len(hub.shown(hub.world.partner("abc"))) == 1
     assert list(due_sessions(hub.node)) == []
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_a_session_that_changes_while_it_is_compiled_is_not_billed_as_it_was(
+    cpo: Network, before: bool
+) -> None:
+    """By another compiler, all of it: the one that is late writes nothing."""
+    if before:
+        cpo.end()
+        cpo.compile()
+    cpo.end(kwh=Decimal("9"))
+    cpo.stream()
+    transact = cpo.node.table.transact
+
+    def be_late(asked: Any) -> None:
+        del cpo.node.table.__dict__["transact"]
+        cpo.put(status="INVALID", end_date_time=T2)
+        cpo.compile()
+        transact(asked)
+
+    cpo.node.table.transact = be_late  # type: ignore[method-assign]
+
+    compiler.run(cpo.node)
+    cpo.compile()
+
+    assert sum(cdr["total_cost"]["excl_vat"] for cdr in cpo.cdrs()) == 0
+    assert list(due_sessions(cpo.node)) == []
+
+
+def test_a_session_whose_start_cannot_be_kept_is_billed_all_the_same(
+    cpo: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise InvalidParameters("takes 500000 bytes")
+
+    monkeypatch.setattr(ends, "keep_start", fail)
+    cpo.end()
+
+    cpo.compile()
+
+    assert len(cpo.cdrs()) == 1
 
 
 def test_two_compilers_at_once_make_one_cdr_each(cpo: Network) -> None:

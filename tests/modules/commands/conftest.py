@@ -1,13 +1,13 @@
-"""A network of the nodes that a test names; one account per file."""
+"""A network of the nodes that a test names."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
+from tests.account import Account
 from tests.modules.commands.network import Network
 
 _numbers = itertools.count(1)
@@ -16,7 +16,7 @@ Networks = Callable[..., Network]
 
 
 @pytest.fixture
-def networks(account: Any) -> Networks:
+def networks(account: Account) -> Networks:
     """Makes a network: `networks("cpo", "emsp")`, each node registered at the next."""
 
     def make(*names: str) -> Network:

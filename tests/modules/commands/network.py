@@ -33,6 +33,7 @@ from chalicelib.storage.keys import Ref
 from chalicelib.storage.locations import WriteLocation
 from chalicelib.storage.objects import Write
 from infra import resources
+from tests.account import Account
 from tests.modules import builders
 from tests.modules.builders import T0, Document, evse
 from tests.nodes import Answer, Clock, DirectClient, Host, make_network
@@ -195,9 +196,9 @@ class Member:
 class Network:
     """Some of a CPO, a hub, an eMSP and another eMSP."""
 
-    def __init__(self, client: Any, number: int, *names: str) -> None:
+    def __init__(self, account: Account, number: int, *names: str) -> None:
         roles = {f"{name}{number}": PARTIES[name][0] for name in names}
-        hosts = make_network(client, INTERFACES, **roles)
+        hosts = make_network(account, INTERFACES, **roles)
         self.members = {name: self._member(name, hosts[f"{name}{number}"]) for name in names}
 
     def __getitem__(self, name: str) -> Member:

@@ -11,7 +11,8 @@ from chalicelib.modules.credentials import handshake
 from chalicelib.modules.credentials.handshake import HandshakeFailed
 from chalicelib.partners.answers import PartnerFault
 from chalicelib.partners.directory import PartnerRole
-from tests.nodes import Host, aws, make_network
+from tests.account import aws
+from tests.nodes import Host, make_network
 
 CREDENTIALS = "/ocpi/2.2.1/credentials"
 VERSIONS = "/ocpi/versions"
@@ -19,8 +20,8 @@ VERSIONS = "/ocpi/versions"
 
 @pytest.fixture
 def network() -> Iterator[dict[str, Host]]:
-    with aws() as client:
-        yield make_network(client, cpo="CPO", hub="HUB", emsp="EMSP")
+    with aws() as account:
+        yield make_network(account, cpo="CPO", hub="HUB", emsp="EMSP")
 
 
 @pytest.fixture
@@ -312,8 +313,8 @@ def test_a_platform_that_does_not_speak_our_version_is_3002(
 
 def test_a_platform_without_any_interface_of_use_is_3003() -> None:
     """CRD-20: one eMSP has nothing to exchange with another."""
-    with aws() as client:
-        network = make_network(client, emsp="EMSP", other="EMSP")
+    with aws() as account:
+        network = make_network(account, emsp="EMSP", other="EMSP")
         emsp, other = network["emsp"], network["other"]
         document = _document(other, _invite(other)) | {"roles": [_role("EMSP", "XYZ")]}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 from chalicelib.modules.sessions.receiver import INTERFACE
 from chalicelib.protocol.message import Party
 from chalicelib.storage.keys import Ref
+from tests.account import aws
 from tests.modules.builders import T0, T1, T2, T3, without
 from tests.modules.conftest import NodeOf, PartnerOf
 from tests.modules.door import CPO, EMSP, HUB, OTHER_CPO, Door, register
@@ -289,12 +290,13 @@ BAD_PUTS: list[tuple[str, dict[str, Any], tuple[int, int]]] = [
 
 
 @pytest.fixture(scope="module")
-def patient(account: Any) -> Door:
+def patient() -> Iterator[Door]:
     """A hub that has S1; what is wrong must change nothing of it."""
-    node = make_network(account, (), patient="HUB")["patient"].node
-    door = Door(node, INTERFACE, register(node, "cpo", ("CPO", CPO)))
-    door.call("PUT", *ID, document=session(charging_periods=[period(T0)]))
-    return door
+    with aws() as account:
+        node = make_network(account, (), patient="HUB")["patient"].node
+        door = Door(node, INTERFACE, register(node, "cpo", ("CPO", CPO)))
+        door.call("PUT", *ID, document=session(charging_periods=[period(T0)]))
+        yield door
 
 
 KEPT = session(charging_periods=[period(T0)])

@@ -1,0 +1,307 @@
+"""Reconciliation: a CPO under a hub that makes the CDRs compares each with the one that it made itself.
+
+*Where.* Neither the receiver of the hub's CDR nor the compiler of ours compares: whoever is first has nothing
+to compare with, and when both write at once, each may miss the other's. Both CDRs pass the table's stream,
+which tells each at least once, after it was written. So the stream notes them (`note_cdrs`): a small mark
+beside the session's entry, then that the session is due. The timer (`run`) takes what is due, reads all marks
+of the session and the CDRs that stand, and writes one verdict. The mark is there before the session is due,
+so whichever CDR comes second is compared with the first; two at once are one comparison.
+
+*The entry* stands in the list of its state, so it is listed, counted and paged like all objects. It is
+written only if nothing came between (otherwise the session stays due) and only when it says something new.
+
+*What never comes.* While one side's CDR is not there, the entry is PENDING and due again when patience ends;
+then it is MISSING_AT_HUB or MISSING_HERE.
+
+*Telling.* A session stays due until every webhook for it was told of what needs a look, and of what does no
+more; a webhook that fails is not called again in this run, and the session is put off.
+
+Calls for a session: 3 when there is nothing new, 5 with a new verdict, 6 when it is told. A run reads the
+partners and the webhooks once.
+
+Source: DESIGN.md, A CDR; OCPI 2.2.1 mod_cdrs; CDR-22
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.errors import ServerError
+from chalicelib.log import log
+from chalicelib.modules.cdrs.verdicts import NEEDS_A_LOOK, Mark, State, Verdict, judge, standing
+from chalicelib.partners.cdr_makers import hub_makes_cdr
+from chalicelib.partners.changes import Change, read_change
+from chalicelib.partners.visibility import partition_for_viewer
+from chalicelib.partners.webhooks import RECONCILIATION, Webhook, WebhookFailed, notify, read_webhooks
+from chalicelib.protocol.json_text import JsonText, read_json, write_json
+from chalicelib.protocol.message import Party
+from chalicelib.protocol.types import format_datetime, parse_datetime, sort_key
+from chalicelib.storage.keys import Ref
+from chalicelib.storage.objects import Stored, Write, stored_object
+from chalicelib.storage.table import Conflict, Item, Key, Snapshot
+
+if TYPE_CHECKING:
+    from chalicelib.node import Node
+    from chalicelib.partners.directory import Partner
+
+MODULE = "reconciliation"
+DUE = "reconciliation-due"
+
+BUDGET = timedelta(seconds=5)
+"""No session is begun later in a run; the compiler runs before, in the same minute."""
+
+RETRY = timedelta(minutes=5)
+TELL_FOR = timedelta(days=1)
+"""So long a webhook that fails is tried again; the entry stands in the list all the same."""
+
+_PER_RUN = 1000
+_AT_ONCE = 4
+_WEBHOOK_S = 5.0
+_CDRS = "cdrs#"
+_MARK = "cdr#"
+_TOLD = "told"
+_WITHOUT_SESSION = "CDR"
+
+Document = dict[str, Any]
+
+
+def partition_of(owner: Party, state: State) -> str:
+    """The list of one CPO's sessions in one state."""
+    return f"{MODULE}#{owner.key()}#{state}"
+
+
+def show(entry: str, now: datetime) -> Document:
+    """An entry as the operator sees it: how old it is, too, unless all is well."""
+    told: Document = read_json(entry)
+    if told["state"] == State.AGREED:
+        return told
+    return {**told, "age_s": max(int((now - parse_datetime(told["since"])).total_seconds()), 0)}
+
+
+# -- the stream --------------------------------------------------------------------------------------
+
+
+def note_cdrs(node: Node, records: Sequence[Mapping[str, Any]]) -> None:
+    """Note the CDRs of a batch of the stream that have, or should have, a counterpart.
+
+    Raises: ServerError when AWS fails us: then the batch comes again, and notes the same.
+    """
+    if not node.settings.plays("CPO"):
+        return
+    marks: dict[Key, Item] = {}
+    due: dict[Key, Item] = {}
+    for record in records:
+        keys = record["dynamodb"]["Keys"]
+        if not keys["pk"]["S"].startswith(_CDRS) or keys["sk"]["S"] != "#":
+            continue
+        try:
+            mark = _mark_of(node, read_change(record))
+        except Exception:
+            # It would come again for ever, and nothing behind it ever.
+            log.exception("a CDR could not be noted", extra={"record": record.get("eventID")})
+            continue
+        if mark is not None:
+            item = _due_item(mark["at"], mark["cdr"], mark["entry"])
+            marks[Key(mark["pk"], mark["sk"])], due[Key(DUE, item["sk"])] = mark, item
+    node.table.write_many(marks.values())
+    node.table.write_many(due.values())
+
+
+def _mark_of(node: Node, change: Change) -> Item | None:
+    """The mark of a CDR that is new here: the hub's of our session, or ours that is kept to ourselves."""
+    after = change.after
+    if change.before is not None or after is None:
+        return None
+    cdr_ref = Ref.parse(after["ref"])
+    owner = Party(cdr_ref.country_code, cdr_ref.party_id)
+    is_own_party = any(own.role == "CPO" and own.party.same_as(owner) for own in node.settings.roles)
+    is_ours = not after["src"]
+    if not is_own_party or (is_ours and after["lp"] != partition_for_viewer("cdrs", owner, None)):
+        return None
+    cdr = read_json(after["body"])
+    entry = _entry_ref(owner, cdr)
+    mark = {
+        "pk": entry.key.pk,
+        "sk": f"{_MARK}{change.pk}",
+        "cdr": after["ref"],
+        "entry": str(entry),
+        "ours": int(is_ours),
+        # A version of something new is the clock, so a record that comes again says the same.
+        "at": format_datetime(datetime.fromtimestamp(after["v"] / 1_000_000, UTC)),
+    }
+    return {**mark, "credits": cdr["credit_reference_id"]} if cdr.get("credit") else mark
+
+
+def _entry_ref(owner: Party, cdr: Document) -> Ref:
+    """The entry of a CDR's session; one that names none has an entry of its own."""
+    if cdr.get("session_id"):
+        return Ref(MODULE, *owner, cdr["session_id"])
+    name = cdr["credit_reference_id"] if cdr.get("credit") else cdr["id"]
+    return Ref(MODULE, *owner, name, _WITHOUT_SESSION)
+
+
+def _due_item(at: str, what: str, entry: str) -> Item:
+    return {"pk": DUE, "sk": f"{sort_key(at)}#{what}", "entry": entry}
+
+
+# -- the timer ---------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Run:
+    """What the sessions of one run have in common. failing: webhooks that are not called again."""
+
+    ends: datetime
+    expects_hub: bool
+    webhooks: Sequence[Webhook]
+    failing: set[str] = field(default_factory=set)
+
+
+def run(node: Node) -> None:
+    """Compare the CDRs of the sessions that are due, as many as there is time for."""
+    if not node.settings.plays("CPO"):
+        return
+    due_by_entry: dict[str, list[Key]] = {}
+    for item in islice(_due(node), _PER_RUN):
+        due_by_entry.setdefault(item["entry"], []).append(Key(item["pk"], item["sk"]))
+    if not due_by_entry:
+        return
+    wanted = [known for known in read_webhooks(node.table) if RECONCILIATION in known.events]
+    this = _Run(node.clock() + BUDGET, _expects_hub(node.directory.all()), wanted)
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="reconcile") as pool:
+        list(pool.map(partial(_reconcile, node, this), due_by_entry, due_by_entry.values()))
+
+
+def _due(node: Node) -> Iterator[Item]:
+    end = f"{sort_key(format_datetime(node.clock()))}$"  # `$` follows on `#`
+    return node.table.query_all("#pk = :pk AND #sk < :end", {"pk": DUE, "end": end})
+
+
+def _expects_hub(partners: Sequence[Partner]) -> bool:
+    return any(partner.is_registered and partner.is_hub and hub_makes_cdr(partner) for partner in partners)
+
+
+def _reconcile(node: Node, this: _Run, entry: str, due: Sequence[Key]) -> None:
+    if node.clock() >= this.ends:
+        return
+    try:
+        again, obsolete = _judge_session(node, this, Ref.parse(entry))
+    except (ServerError, Conflict):
+        log.warning("a session's CDRs could not be compared now", exc_info=True, extra={"ref": entry})
+        return
+    except Exception:
+        log.exception("a session's CDRs cannot be compared", extra={"ref": entry})
+        again, obsolete = node.clock() + RETRY, []
+    later = [_due_item(format_datetime(again), entry, entry)] if again else []
+    done = {*due, *obsolete} - {Key(DUE, item["sk"]) for item in later}
+    node.table.write_many(later, delete=done)
+
+
+def _judge_session(node: Node, this: _Run, ref: Ref) -> tuple[datetime | None, list[Key]]:
+    """Write the verdict and tell it.
+
+    Returns when the session is due again, None for not at all, and what was due later and is no more.
+    """
+    found = {item["sk"]: item for item in node.table.query_all("#pk = :pk", {"pk": ref.key.pk})}
+    marks = [_read_mark(item) for sk, item in found.items() if sk.startswith(_MARK)]
+    theirs = [mark for mark in marks if not mark.is_ours]
+    if not marks or not (theirs or this.expects_hub):
+        return None, []  # Nobody else makes a CDR of it.
+    refs = [Ref.parse(mark.ref) for own in (True, False) for mark in standing(marks, own)[-1:]]
+    cdrs = {str(cdr): read_json(str(stored.body)) for cdr, stored in node.objects.get_many(refs).items()}
+    settings = node.settings
+    verdict = judge(marks, cdrs, node.clock(), settings.hub_cdr_time, settings.tolerance)
+    known = found.get(ref.key.sk)
+    entry = _write(node, ref, known, verdict)
+    waited_for = [Key(DUE, known["again"])] if known and "again" in known else []
+    if verdict.look_again is not None:
+        return verdict.look_again, waited_for
+    return _tell(node, this, ref, entry, found.get(_TOLD)), waited_for
+
+
+def _read_mark(item: Item) -> Mark:
+    cdr = item["cdr"]
+    return Mark(cdr, Ref.parse(cdr).id, bool(item["ours"]), parse_datetime(item["at"]), item.get("credits"))
+
+
+def _write(node: Node, ref: Ref, known: Item | None, verdict: Verdict) -> Stored:
+    """Write the entry, if it says something new.
+
+    Raises: Conflict when another run was here since it was read.
+    """
+    before = stored_object(known) if known else None
+    told = _entry(ref, verdict)
+    if before is not None:
+        said = read_json(str(before.body))
+        if {**told, "last_updated": said["last_updated"]} == said:
+            return before
+    told["last_updated"] = format_datetime(node.clock())
+    again = verdict.look_again
+    extra = {"again": _due_item(format_datetime(again), str(ref), str(ref))["sk"]} if again else {}
+    write = Write(JsonText(write_json(told)), told["last_updated"], extra=extra)
+
+    def decide(current: Stored | None) -> Write:
+        if (current.version if current else 0) != (before.version if before else 0):
+            raise Conflict("another run was here")
+        return write
+
+    partition = partition_of(Party(ref.country_code, ref.party_id), verdict.state)
+    items = Snapshot({ref.key: known} if known else {}, [ref.key])
+    written = node.objects.change(ref, decide, items, partition=partition, source="").after
+    assert written is not None
+    return written
+
+
+def _entry(ref: Ref, verdict: Verdict) -> Document:
+    return {
+        "country_code": ref.country_code,
+        "party_id": ref.party_id,
+        "session_id": None if ref.variant == _WITHOUT_SESSION else ref.id,
+        "state": str(verdict.state),
+        "own_cdr_id": verdict.ours.id if verdict.ours else None,
+        "hub_cdr_id": verdict.theirs.id if verdict.theirs else None,
+        "differences": [vars(each) for each in verdict.comparison.differences],
+        "not_judged": list(verdict.comparison.not_judged),
+        "since": format_datetime(verdict.since),
+    }
+
+
+# -- the webhooks ------------------------------------------------------------------------------------
+
+
+def _tell(node: Node, this: _Run, ref: Ref, entry: Stored, told: Item | None) -> datetime | None:
+    """Tell the webhooks what needs a look, or does no more. Returns when to try again."""
+    state = State(read_json(str(entry.body))["state"])
+    if state not in NEEDS_A_LOOK and told is None:
+        return None
+    message_id = f"reconciliation-{hashlib.sha256(str(entry.body).encode()).hexdigest()[:32]}"
+    knowing = set(told["webhooks"]) if told is not None and told["message"] == message_id else set()
+    waiting = [webhook for webhook in this.webhooks if webhook.name not in knowing]
+    if not waiting:
+        return None
+    data: Document = read_json(str(entry.body))
+    reached = {each.name for each in waiting if _reaches(node, this, each, message_id, data)}
+    if reached:
+        names = sorted(knowing | reached)
+        node.table.put({"pk": ref.key.pk, "sk": _TOLD, "message": message_id, "webhooks": names})
+    is_over = node.clock() - parse_datetime(data["last_updated"]) >= TELL_FOR
+    return None if len(reached) == len(waiting) or is_over else node.clock() + RETRY
+
+
+def _reaches(node: Node, this: _Run, webhook: Webhook, message_id: str, data: Document) -> bool:
+    if webhook.name in this.failing:
+        return False
+    try:
+        notify(node, webhook, RECONCILIATION, message_id, data, total_s=_WEBHOOK_S)
+    except WebhookFailed as failure:
+        this.failing.add(webhook.name)
+        log.warning("a webhook did not answer", extra={"webhook": webhook.name, "reason": str(failure)})
+        return False
+    return True

@@ -1,0 +1,5 @@
+"""An emulator for the tests with several processes."""
+
+from __future__ import annotations
+
+from tests.emulator import emulator as emulator

@@ -1,0 +1,107 @@
+"""What two CDRs are compared by. Source: OCPI 2.2.1 mod_cdrs_cdr_object; DESIGN.md, A CDR"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from tests.modules.builders import T1, tariff, without
+from tests.modules.cdrs.under_hub import Document, UnderHub, of_hub
+
+
+@pytest.fixture
+def cpo() -> UnderHub:
+    return UnderHub()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"total_cost": {"excl_vat": Decimal("3.51")}},
+        {"total_cost": {"excl_vat": Decimal("3.5"), "incl_vat": Decimal("3.5")}},
+        {"total_energy": Decimal("10.001")},
+        {"total_time": Decimal("1.999")},
+        {"end_date_time": "2026-11-24T10:00:00.9Z"},
+        {"last_updated": "2026-11-25T00:00:00Z", "remark": "made by the hub"},
+        {"charging_periods": [{"start_date_time": T1, "dimensions": [{"type": "ENERGY", "volume": 10}]}]},
+    ],
+)
+def test_what_is_no_difference(cpo: UnderHub, fields: Document) -> None:
+    cpo.end()
+    cpo.receive(of_hub(cpo.compile(), **fields))
+
+    cpo.reconcile()
+
+    assert (cpo.entry()["state"], cpo.entry()["differences"]) == ("AGREED", [])
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"total_cost": {"excl_vat": Decimal("3.511")}}, ["total_cost.excl_vat"]),
+        (
+            {"total_cost": {"excl_vat": Decimal("3.5"), "incl_vat": Decimal("4.31")}},
+            ["total_cost.incl_vat"],
+        ),
+        ({"total_energy_cost": {"excl_vat": Decimal("2.6")}}, ["total_energy_cost.excl_vat"]),
+        ({"total_energy": Decimal("10.0011")}, ["total_energy"]),
+        ({"total_time": Decimal("1.99")}, ["total_time"]),
+        ({"end_date_time": "2026-11-24T10:00:01.1Z"}, ["end_date_time"]),
+        ({"currency": "USD"}, ["currency"]),
+        ({"tariffs": [tariff(id="T2")]}, ["tariffs"]),
+        ({"auth_method": "COMMAND"}, ["auth_method"]),
+    ],
+)
+def test_what_is_a_difference(cpo: UnderHub, fields: Document, expected: list[str]) -> None:
+    cpo.end()
+    cpo.receive(of_hub(cpo.compile(), **fields))
+
+    cpo.reconcile()
+
+    assert [each["field"] for each in cpo.entry()["differences"]] == expected
+
+
+def test_place_and_token_are_compared_and_case_is_not(cpo: UnderHub) -> None:
+    """Source: TYP-01"""
+    cpo.end()
+    own = cpo.compile()
+    place = {**own["cdr_location"], "evse_uid": "e1", "connector_id": "2"}
+    token = {**own["cdr_token"], "uid": "OTHER", "contract_id": own["cdr_token"]["contract_id"].lower()}
+    cpo.receive(of_hub(own, cdr_location=place, cdr_token=token))
+
+    cpo.reconcile()
+
+    assert cpo.entry()["differences"] == [
+        {"field": "cdr_token.uid", "ours": "012345", "theirs": "OTHER"},
+        {"field": "cdr_location.connector_id", "ours": "1", "theirs": "2"},
+    ]
+
+
+def test_a_field_that_one_side_lacks_is_not_judged_but_named(cpo: UnderHub) -> None:
+    cpo.end()
+    own = cpo.compile()
+    cpo.receive(without(of_hub(own, authorization_reference="A1"), "tariffs", "total_parking_time"))
+
+    cpo.reconcile()
+
+    entry = cpo.entry()
+    assert (entry["state"], entry["differences"]) == ("AGREED", [])
+    assert entry["not_judged"] == ["total_parking_time", "authorization_reference", "tariffs"]
+
+
+def test_the_tolerance_is_the_deployment_s(cpo: UnderHub) -> None:
+    tolerance = replace_tolerance(cpo, money=Decimal("1"))
+    cpo.end()
+    cpo.receive(of_hub(cpo.compile(), total_cost={"excl_vat": Decimal("4.5")}))
+
+    cpo.reconcile()
+
+    assert (tolerance, cpo.entry()["state"]) == (1, "AGREED")
+
+
+def replace_tolerance(cpo: UnderHub, money: Decimal) -> Decimal:
+    settings = replace(cpo.node.settings, tolerance=cpo.node.settings.tolerance._replace(money=money))
+    cpo.node = cpo.world.node = replace(cpo.node, settings=settings)
+    return cpo.node.settings.tolerance.money

@@ -1,0 +1,29 @@
+"""Compilers as processes that are killed at random, two at once: one CDR each, where it belongs.
+
+The same with 10,000 sessions is `python -m bench.compiler`. Source: DESIGN.md, A CDR; CDR-22, TRP-30
+"""
+
+from __future__ import annotations
+
+from random import Random
+
+from bench.compiler import make_hub, run_alone, run_under_fire
+from infra.local.emulator import Emulator
+
+SESSIONS, KILLS = 240, 6
+
+
+def test_two_compilers_that_are_killed_at_random_make_one_cdr_of_each_session(emulator: Emulator) -> None:
+    hub = make_hub(emulator, "fired")
+
+    outcome = run_under_fire(hub, SESSIONS, Random(11), (0.0, 0.25), most_kills=KILLS)
+
+    assert outcome.wrong == []
+    assert outcome.kills == KILLS
+
+
+def test_a_cdr_and_its_copy_take_two_calls(emulator: Emulator) -> None:
+    """One read, one transaction; the due sessions, the partners, the first counters come once in a run."""
+    alone = run_alone(make_hub(emulator, "alone"), 40)
+
+    assert alone.calls_each * 40 <= 2 * 40 + 10

@@ -1,0 +1,161 @@
+"""CDRs that are missing or corrected. Source: OCPI 2.2.1 mod_cdrs_credit_cdrs; CDR-07, TRP-30"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from chalicelib.modules.cdrs import compiler
+from chalicelib.modules.cdrs.verdicts import CORRECTION_TIME, State
+from chalicelib.pricing.credit import credit_cdr
+from tests.modules.builders import T2, without
+from tests.modules.cdrs.under_hub import Document, UnderHub, of_hub
+
+PATIENCE_S = 24 * 3600
+
+
+@pytest.fixture
+def cpo() -> UnderHub:
+    return UnderHub()
+
+
+def test_a_hub_s_cdr_that_is_not_there_yet_is_pending_and_then_missing(cpo: UnderHub) -> None:
+    cpo.watch("books")
+    cpo.end()
+    own = cpo.compile()
+
+    cpo.reconcile()
+    pending = cpo.entry()
+    cpo.reconcile(PATIENCE_S - 1)
+    still = cpo.entry()
+    cpo.reconcile(1)
+
+    assert (pending["state"], pending["own_cdr_id"], pending["hub_cdr_id"]) == ("PENDING", own["id"], None)
+    assert still == pending
+    assert cpo.entry()["state"] == "MISSING_AT_HUB"
+    assert cpo.entry()["since"] == pending["since"] == own["last_updated"]
+    assert cpo.csms.told == [cpo.entry()]
+    assert cpo.due() == []
+
+
+def test_a_hub_s_cdr_that_is_late_settles_what_was_told(cpo: UnderHub) -> None:
+    cpo.watch("books")
+    cpo.end()
+    own = cpo.compile()
+    cpo.reconcile()
+    cpo.reconcile(PATIENCE_S)
+
+    cpo.receive(of_hub(own))
+    cpo.reconcile()
+
+    assert [told["state"] for told in cpo.csms.told] == ["MISSING_AT_HUB", "AGREED"]
+
+
+def test_what_comes_in_time_is_waited_for_no_more(cpo: UnderHub) -> None:
+    cpo.end()
+    own = cpo.compile()
+    cpo.reconcile()
+    assert len(cpo.due()) == 1
+
+    cpo.receive(of_hub(own))
+    cpo.reconcile()
+
+    assert (cpo.entry()["state"], cpo.due()) == ("AGREED", [])
+
+
+def test_a_cdr_of_a_session_that_is_unknown_here_is_missing_here(cpo: UnderHub) -> None:
+    cpo.end("S1")
+    own = cpo.compile()
+    cpo.receive(of_hub(own, session_id="S9"))
+
+    cpo.reconcile(PATIENCE_S)
+
+    (missing,) = cpo.entries(State.MISSING_HERE)
+    assert (missing["session_id"], missing["own_cdr_id"], missing["hub_cdr_id"]) == ("S9", None, "MOB-1")
+
+
+def test_a_cdr_that_names_no_session_stands_alone(cpo: UnderHub) -> None:
+    cpo.end()
+    cpo.receive(without(of_hub(cpo.compile()), "session_id"))
+
+    cpo.reconcile(PATIENCE_S)
+
+    (missing,) = cpo.entries(State.MISSING_HERE)
+    assert (missing["session_id"], missing["hub_cdr_id"]) == (None, "MOB-1")
+
+
+# -- corrections -------------------------------------------------------------------------------------
+
+
+def corrected(cpo: UnderHub) -> tuple[Document, Document]:
+    """A session that agreed and was corrected here; returns our first and our second CDR."""
+    cpo.end()
+    first = cpo.compile()
+    cpo.receive(of_hub(first))
+    cpo.reconcile()
+    cpo.end(kwh=Decimal("8"))
+    cpo.stream()
+    compiler.run(cpo.node)
+    return first, [cdr for cdr in cpo.cdrs() if not cdr.get("credit")][-1]
+
+
+def test_a_correction_of_both_sides_agrees_again_and_nobody_is_alarmed(cpo: UnderHub) -> None:
+    """Source: CDR-07, TRP-30"""
+    cpo.watch("books")
+    first, second = corrected(cpo)
+    cpo.reconcile()
+    between = cpo.entry()
+    cpo.receive(credit_cdr(of_hub(first)))
+    cpo.reconcile()
+    credited = cpo.entry()
+    cpo.receive(of_hub(second, "MOB-2"))
+    cpo.reconcile()
+
+    assert (between["state"], credited["state"], credited["hub_cdr_id"]) == ("PENDING", "PENDING", None)
+    entry = cpo.entry()
+    assert (entry["state"], entry["own_cdr_id"], entry["hub_cdr_id"]) == ("AGREED", second["id"], "MOB-2")
+    assert (cpo.csms.calls, cpo.due()) == ([], [])
+
+
+def test_a_correction_that_the_hub_does_not_follow_is_a_difference(cpo: UnderHub) -> None:
+    cpo.watch("books")
+    corrected(cpo)
+
+    cpo.reconcile()
+    cpo.reconcile(CORRECTION_TIME.total_seconds())
+
+    entry = cpo.entry()
+    assert entry["state"] == "DIFFERENT"
+    assert "total_energy" in [each["field"] for each in entry["differences"]]
+    assert cpo.csms.told == [entry]
+
+
+def test_a_session_that_both_sides_took_back_agrees(cpo: UnderHub) -> None:
+    """Source: SES-15"""
+    cpo.end()
+    first = cpo.compile()
+    cpo.receive(of_hub(first))
+    cpo.put(status="INVALID", end_date_time=T2)
+    cpo.stream()
+    compiler.run(cpo.node)
+    cpo.receive(credit_cdr(of_hub(first)))
+
+    cpo.reconcile()
+
+    entry = cpo.entry()
+    assert (entry["state"], entry["own_cdr_id"], entry["hub_cdr_id"]) == ("AGREED", None, None)
+
+
+def test_two_cdrs_of_a_hub_at_once_are_a_difference(cpo: UnderHub) -> None:
+    cpo.end()
+    own = cpo.compile()
+    cpo.receive(of_hub(own))
+    cpo.world.clock.forward(1)
+    cpo.receive(of_hub(own, "MOB-2"))
+
+    cpo.reconcile()
+
+    entry = cpo.entry()
+    assert entry["differences"] == [{"field": "cdrs", "ours": 1, "theirs": 2}]
+    assert (entry["state"], entry["hub_cdr_id"]) == ("DIFFERENT", "MOB-2")

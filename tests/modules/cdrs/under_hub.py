@@ -1,0 +1,102 @@
+"""A CPO's node under a hub that makes the CDRs, and the operator's system behind its webhooks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from chalicelib.modules.cdrs import compiler, ends, reconciliation
+from chalicelib.modules.cdrs.reconciliation import DUE, partition_of
+from chalicelib.modules.cdrs.verdicts import State
+from chalicelib.partners.visibility import partition_for_viewer
+from chalicelib.partners.webhooks import RECONCILIATION, Webhook, WebhookFailed
+from chalicelib.protocol.json_text import JsonText, read_json, write_json
+from chalicelib.protocol.pagination import PageQuery
+from chalicelib.storage.keys import Ref
+from chalicelib.storage.objects import Write
+from tests.modules.builders import T1
+from tests.modules.cdrs.test_compiler import CPO, Network
+
+Document = dict[str, Any]
+
+
+class Csms:
+    """The operator's system behind the webhooks, in place of `WebhookSender`."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, str, Document]] = []
+        self.away: set[str] = set()
+
+    def post(self, url: str, secret: str, message_id: str, now: datetime, body: str, total_s: float) -> None:
+        self.calls.append((url, message_id, read_json(body)))
+        if url in self.away:
+            raise WebhookFailed("answered HTTP 500")
+
+    @property
+    def told(self) -> list[Document]:
+        return [event["data"] for _, _, event in self.calls]
+
+
+class UnderHub(Network):
+    """A CPO's node under a hub that makes the CDRs."""
+
+    def __init__(self, **hub: Any) -> None:
+        super().__init__("CPO")
+        self.csms = Csms()
+        self.node = replace(self.node, webhooks=self.csms)  # type: ignore[arg-type]
+        self.world.node = self.node
+        self.join("mob", "HUB", **hub)
+        self.open_site()
+
+    def watch(self, *names: str) -> None:
+        for name in names:
+            hook = Webhook(name, f"https://{name}.example", (RECONCILIATION,), "whsec_c2VjcmV0", T1)
+            self.node.table.put(hook.to_item())
+
+    def stream(self) -> None:
+        while self.world.dynamodb.stream:
+            records = list(self.world.dynamodb.stream)
+            ends.note_sessions(self.node, records)
+            reconciliation.note_cdrs(self.node, records)
+            self.world.stream()
+
+    def compile(self) -> Document:
+        """Make our CDR; returns the latest that is no credit CDR."""
+        self.stream()
+        compiler.run(self.node)
+        return [cdr for cdr in self.cdrs() if not cdr.get("credit")][-1]
+
+    def cdrs(self) -> list[Document]:
+        """Our own, oldest first."""
+        page = self.node.objects.page([partition_for_viewer("cdrs", CPO, None)], PageQuery(limit=100))
+        return [read_json(str(body)) for body in page.bodies]
+
+    def receive(self, cdr: Document) -> None:
+        """Keep a CDR as the receiver does, when it comes from the hub."""
+        ref = Ref("cdrs", *CPO, cdr["id"])
+        write = Write(JsonText(write_json(cdr)), cdr["last_updated"])
+        partition = partition_for_viewer("cdrs", None, None)
+        self.node.objects.change(ref, lambda _: write, partition=partition, source="mob")
+
+    def reconcile(self, after_s: float = 0) -> None:
+        self.world.clock.forward(after_s)
+        self.stream()
+        reconciliation.run(self.node)
+        self.stream()
+
+    def entries(self, *states: State) -> list[Document]:
+        lists = [partition_of(CPO, state) for state in states or State]
+        return [read_json(str(body)) for body in self.node.objects.page(lists, PageQuery(limit=100)).bodies]
+
+    def entry(self) -> Document:
+        (entry,) = self.entries()
+        return entry
+
+    def due(self) -> list[str]:
+        return [item["sk"] for item in self.node.table.query_all("#pk = :pk", {"pk": DUE})]
+
+
+def of_hub(cdr: Document, cdr_id: str = "MOB-1", **fields: Any) -> Document:
+    """The hub's CDR of a session, as ours but for its name, and for what a test names."""
+    return {**cdr, "id": cdr_id, **fields}

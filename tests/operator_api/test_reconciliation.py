@@ -1,0 +1,106 @@
+"""Reconciliation at the operator's door. Source: DESIGN.md, A CDR; CDR-22"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from chalicelib.modules.cdrs.reconciliation import MODULE, partition_of
+from chalicelib.modules.cdrs.verdicts import State
+from chalicelib.protocol.json_text import JsonText, write_json
+from chalicelib.protocol.message import Party
+from chalicelib.protocol.types import format_datetime
+from chalicelib.storage.keys import Ref
+from chalicelib.storage.objects import Write
+from tests.operator_api.caller import Door
+from tests.storage.capacity import measured
+
+ABC, XYZ = Party("PT", "ABC"), Party("PT", "XYZ")
+
+
+def note(cpo: Door, session_id: str, state: State, owner: Party = ABC, age_s: int = 0) -> None:
+    """An entry, as the timer writes it."""
+    now = cpo.node.clock()
+    at = format_datetime(now - timedelta(seconds=age_s))
+    entry = {"session_id": session_id, "state": state, "differences": [], "since": at, "last_updated": at}
+    write = Write(JsonText(write_json(entry)), at)
+    ref = Ref(MODULE, *owner, session_id)
+    cpo.node.objects.change(ref, lambda _: write, partition=partition_of(owner, state), source="")
+
+
+@pytest.fixture
+def noted(cpo: Door) -> Door:
+    for number, state in enumerate(State):
+        note(cpo, f"S-{state}", state, age_s=10 * number)
+    return cpo
+
+
+def test_the_list_holds_what_needs_a_look(noted: Door) -> None:
+    listed = noted.all("/reconciliation")
+
+    assert {entry["session_id"] for entry in listed} == {"S-DIFFERENT", "S-MISSING_AT_HUB", "S-MISSING_HERE"}
+
+
+@pytest.mark.parametrize("state", State)
+def test_a_state_is_listed_by_its_name(noted: Door, state: State) -> None:
+    assert [entry["session_id"] for entry in noted.all(f"/reconciliation?state={state}")] == [f"S-{state}"]
+
+
+def test_whatever_is_not_agreed_tells_its_age(noted: Door) -> None:
+    (pending,) = noted.all("/reconciliation?state=PENDING")
+
+    assert pending["age_s"] == 10 * list(State).index(State.PENDING)
+    assert "age_s" not in noted.ask("GET", "/reconciliation/S-AGREED")
+
+
+def test_a_list_is_paged_and_cut_by_dates_as_all_others(noted: Door) -> None:
+    pages = noted.call("GET", "/reconciliation?limit=2")
+    since = format_datetime(noted.node.clock() - timedelta(seconds=15))
+
+    assert (len(pages.json), pages.headers["X-Total-Count"]) == (2, "3")
+    assert [entry["session_id"] for entry in noted.all(f"/reconciliation?date_from={since}")] == [
+        "S-DIFFERENT"
+    ]
+
+
+def test_a_page_and_a_session_cost_few_calls(noted: Door) -> None:
+    """The key with the counters, a query for each list, the entries; the key with the entry."""
+    with measured(noted.node.table) as of_page:
+        noted.call("GET", "/reconciliation")
+    with measured(noted.node.table) as of_one:
+        noted.call("GET", "/reconciliation/S-AGREED")
+
+    assert (len(of_page.calls), len(of_one.calls)) == (5, 1)
+
+
+def test_one_session_is_read_whatever_its_state(noted: Door) -> None:
+    assert noted.ask("GET", "/reconciliation/S-PENDING")["state"] == "PENDING"
+    assert noted.call("GET", "/reconciliation/S9").status == 404
+
+
+def test_each_party_has_its_own(two_parties: Door) -> None:
+    note(two_parties, "S1", State.DIFFERENT)
+    note(two_parties, "S1", State.MISSING_AT_HUB, XYZ)
+
+    assert len(two_parties.all("/reconciliation")) == 2
+    assert [each["state"] for each in two_parties.all("/reconciliation?party=PT*XYZ")] == ["MISSING_AT_HUB"]
+    assert two_parties.call("GET", "/reconciliation/S1").status == 400
+    assert two_parties.ask("GET", "/reconciliation/S1?party=PT*ABC")["state"] == "DIFFERENT"
+
+
+@pytest.mark.parametrize("query", ["state=WRONG", "state=agreed", "party=PT*ZZZ", "limit=x"])
+def test_what_cannot_be_read_is_refused(cpo: Door, query: str) -> None:
+    assert cpo.call("GET", f"/reconciliation?{query}").status == 400
+
+
+def test_a_hub_has_an_empty_list(hub: Door) -> None:
+    assert hub.all("/reconciliation") == []
+
+
+def test_a_webhook_can_ask_for_it(cpo: Door) -> None:
+    made = cpo.ask(
+        "PUT", "/webhooks/books", {"url": "https://books.example/in", "events": ["reconciliation"]}
+    )
+
+    assert made["events"] == ["reconciliation"]

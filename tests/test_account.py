@@ -1,0 +1,57 @@
+"""What one test leaves behind, the next does not get."""
+
+from __future__ import annotations
+
+from chalicelib.storage.table import Key, Table
+from tests.account import Account, aws
+
+
+def put(account: Account, name: str) -> None:
+    Table(account("dynamodb"), name).put({"pk": "left", "sk": "#"})
+
+
+def is_there(account: Account, name: str) -> bool:
+    return Table(account("dynamodb"), name).get(Key("left", "#")) is not None
+
+
+def test_a_table_is_lent_again_and_is_empty() -> None:
+    with aws() as account:
+        first = account.resources()["OCPI_TABLE"]
+        put(account, first)
+        assert is_there(account, first)
+
+    with aws() as account:
+        again = account.resources()["OCPI_TABLE"]
+        assert (again, is_there(account, again)) == (first, False)
+
+
+def test_nobody_has_what_another_one_has() -> None:
+    with aws() as one, aws() as other:
+        ours = [one.resources(), one.resources(), other.resources()]
+        put(one, ours[0]["OCPI_TABLE"])
+
+        assert [is_there(one, each["OCPI_TABLE"]) for each in ours] == [True, False, False]
+        for name in ours[0]:
+            assert len({each[name] for each in ours}) == 3
+
+
+def test_what_the_file_goes_on_using_is_not_emptied_when_a_test_ends() -> None:
+    with aws() as outer:
+        kept = outer.resources()["OCPI_TABLE"]
+        put(outer, kept)
+        with aws() as inner:
+            inner.resources()
+
+        assert is_there(outer, kept)
+
+
+def test_a_queue_that_had_messages_is_not_lent_again() -> None:
+    with aws() as account:
+        used = account.resources()
+        url = used["OCPI_COMMANDS_QUEUE_URL"]
+        account("sqs").send_message(QueueUrl=url, MessageBody="left")
+        received = account("sqs").receive_message(QueueUrl=url)["Messages"]
+        account("sqs").delete_message(QueueUrl=url, ReceiptHandle=received[0]["ReceiptHandle"])
+
+    with aws() as account:
+        assert account.resources()["OCPI_TABLE"] != used["OCPI_TABLE"]
