@@ -2,7 +2,9 @@
 
 PORT ?= 8000
 SITES ?= 60
-STAGE ?= dev
+# A stage of .chalice/config.json, and where its package is put (out/STAGE).
+STAGE ?=
+OUT ?= out/$(STAGE)
 # Simulated seconds per second at the sandbox's charge points; 0 is no simulated CSMS.
 CSMS_SPEED ?= 10
 # Files go out in the order of their names: folders that start nodes, and wait for them, come first and together,
@@ -20,7 +22,7 @@ FOUND = $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c '$(RECENT)' 2>/dev/null && echo $$python && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run test certify check format bench clean
+.PHONY: help venv run test certify check format bench package clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -48,6 +50,9 @@ format: $(STAMP) ## write the format that check asks for
 
 bench: $(STAMP) ## measure, beside our peers; results in .local/bench
 	$(PYTHON) -m bench
+
+package: $(STAMP) ## one CloudFormation template and two zips of STAGE, in OUT
+	@$(PYTHON) -m infra.package "$(STAGE)" --out "$(OUT)"
 
 clean: ## forget the sandbox: its data, keys and logs
 	rm -rf .local

@@ -61,7 +61,7 @@ mount_operator(app, current_node, ROUTES)
 sources = read_event_sources()
 
 
-@app.on_dynamodb_record(stream_arn=sources.stream_arn, batch_size=100)
+@app.on_dynamodb_record(stream_arn=sources.stream_arn, batch_size=100, starting_position="TRIM_HORIZON")
 def tell_changes(event: DynamoDBEvent) -> Any:
     """What was stored becomes messages to the partners that must hear of it; sessions that end are due."""
     node, records = current_node(), event.to_dict()["Records"]
