@@ -22,7 +22,7 @@ FOUND = $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c '$(RECENT)' 2>/dev/null && echo $$python && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run test certify check format bench package clean
+.PHONY: help venv run test certify check format bench package deploy undeploy audit clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -53,6 +53,12 @@ bench: $(STAMP) ## measure, beside our peers; results in .local/bench
 
 package: $(STAMP) ## one CloudFormation template and two zips of STAGE, in OUT
 	@$(PYTHON) -m infra.package "$(STAGE)" --out "$(OUT)"
+
+deploy: $(STAMP) ## STAGE into the AWS account of your credentials; again changes nothing
+	@$(PYTHON) -m infra.deploy deploy "$(STAGE)"
+
+undeploy: $(STAMP) ## STAGE out of the account, but its table and its key
+	@$(PYTHON) -m infra.deploy undeploy "$(STAGE)"
 
 clean: ## forget the sandbox: its data, keys and logs
 	rm -rf .local

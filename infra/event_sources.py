@@ -3,10 +3,10 @@
 *ReportBatchItemFailures.* Our handlers answer with what failed of a batch. Without this setting
 Lambda ignores the answer and deletes, or passes over, what failed.
 
-*The filter.* Most of what the stream tells concerns nobody: counters, lists, deliveries, claims. Lambda
-does not invoke, nor bill, for what the filter leaves out. It lets through what `changes.py` and
-`ends.py` look at; a test holds them together. The local reader hands over everything, and those two pass
-over the rest.
+*The filter.* Most of what the stream tells concerns nobody: counters, deliveries, claims, what stands
+beside a session. Lambda does not invoke, nor bill, for what the filter leaves out. It lets through the
+main items, the EVSEs and the partners, which is what `changes.py` and `ends.py` look at; a test holds them
+together. The local reader hands over everything, and those two pass over the rest.
 
 *The stream is the outbox*, so a batch is tried again for as long as the stream keeps its records (24
 hours), and by halves, so that one record that kills the function is alone in the end. An hour before
@@ -27,7 +27,14 @@ from typing import Any
 from chalicelib.partners.visibility import PUSHED
 
 FILTERS = (
-    {"dynamodb": {"Keys": {"pk": {"S": [{"prefix": f"{module}#"} for module in PUSHED]}}}},
+    {
+        "dynamodb": {
+            "Keys": {
+                "pk": {"S": [{"prefix": f"{module}#"} for module in PUSHED]},
+                "sk": {"S": ["#", {"prefix": "E#"}]},
+            }
+        }
+    },
     {"dynamodb": {"Keys": {"pk": {"S": ["partners"]}}}},
 )
 """A record passes when one of them fits."""

@@ -33,9 +33,7 @@ def merge_template(
     """
     stage = parameters["Stage"]
     variables = node_variables(resources)
-    made = {
-        logical_id(name): _function(stage, name, variables, resources["Resources"]) for name in functions
-    }
+    made = {logical_id(name): _function(stage, name, variables, resources["Resources"]) for name in functions}
     for name, event_source in _event_sources().items():
         made[logical_id(name)]["Properties"]["Events"] = event_source
     return {
@@ -74,9 +72,7 @@ def _with_defaults(described: Mapping[str, Any], values: Mapping[str, str]) -> T
     return {**described, **own}
 
 
-def _function(
-    stage: str, name: str, variables: Mapping[str, Any], resources: Mapping[str, Any]
-) -> Template:
+def _function(stage: str, name: str, variables: Mapping[str, Any], resources: Mapping[str, Any]) -> Template:
     log = function_name("${Stage}", name)
     own_log = next(
         key
@@ -125,7 +121,9 @@ def _api() -> Template:
             }
         ],
     }
-    stage_arn = f"arn:${{AWS::Partition}}:apigateway:${{AWS::Region}}::/restapis/${{RestAPI}}/stages/{API_STAGE}"
+    stage_arn = (
+        f"arn:${{AWS::Partition}}:apigateway:${{AWS::Region}}::/restapis/${{RestAPI}}/stages/{API_STAGE}"
+    )
     return {
         "RestAPI": {"Properties": properties},
         "WebAclAssociation": {

@@ -107,5 +107,7 @@ def names(stage: str) -> dict[str, str]:
 def _entry(stage: str, config: Mapping[str, Any]) -> Mapping[str, Any]:
     stages: Mapping[str, Mapping[str, Any]] = config["stages"]
     if stage not in stages:
-        raise UnknownStage(f"no stage {stage!r} in .chalice/config.json, which has {', '.join(sorted(stages))}")
+        raise UnknownStage(
+            f"no stage {stage!r} in .chalice/config.json, which has {', '.join(sorted(stages))}"
+        )
     return stages[stage]
