@@ -62,7 +62,7 @@ def write_stage(stage: str, folder: Path, environment: Mapping[str, str]) -> Non
     Raises: UnknownStage.
     """
     target = folder / ".chalice"
-    target.mkdir(parents=True)
+    target.mkdir(parents=True, exist_ok=True)
     config = read_config()
     text = json.dumps(stage_config(stage, config, environment), indent=2)
     (target / "config.json").write_text(text, encoding="utf-8")

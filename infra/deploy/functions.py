@@ -2,7 +2,7 @@
 
 What Chalice made it remembers in `.chalice/deployed/<stage>.json`: keep that file with the project (in
 version control, or where the deployment runs), for without it Chalice would make a second API. So a
-stage that is in the account but not in the file is not deployed.
+stage that was deployed, and of which there is no such file, is not deployed again.
 
 `chalice deploy` replaces the code, the layer and the API's description each time, also with the same. So
 that a second deployment changes nothing, a hash of everything that goes in stands as a tag on the API's
@@ -60,7 +60,7 @@ def deploy(
         _use_finished(folder)
         wanted = _hash(folder, changes_dead)
         found = _tag(lambda_client, stage)
-        if found is not None and not (DEPLOYED / f"{stage}.json").exists():
+        if found and not (DEPLOYED / f"{stage}.json").exists():
             raise NotOurs(
                 f"{function_name(stage, API_HANDLER)} is in this account, but .chalice/deployed/{stage}.json "
                 "is not here: bring it from where the stage was deployed before"
@@ -145,12 +145,12 @@ def _hash(folder: Path, changes_dead: str) -> str:
 
 
 def _tag(lambda_client: Any, stage: str) -> str | None:
-    """The hash on the deployed handler, "" when it has none, None when there is no such function."""
+    """The hash on the deployed handler, None when it has none or there is no such function."""
     try:
         arn = api_handler_arn(lambda_client, stage)
     except ClientError as error:
         if error.response["Error"]["Code"] == "ResourceNotFoundException":
             return None
         raise
-    tag: str = lambda_client.list_tags(Resource=arn)["Tags"].get(BUILD_TAG, "")
+    tag: str | None = lambda_client.list_tags(Resource=arn)["Tags"].get(BUILD_TAG)
     return tag

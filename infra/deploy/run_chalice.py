@@ -29,12 +29,19 @@ from infra.stages import function_name
 CHANGES_DEAD = "OCPI_DEPLOY_CHANGES_DEAD"
 """The variable with the ARN of the queue for given up batches of the stream."""
 
+Prepare = Callable[[Any], None]
 
-def main(action: str, stage: str, folder: str) -> None:
-    """Deploy or delete what stands in the folder that `infra/package.py` laid out."""
+
+def main(action: str, stage: str, folder: str, prepare: Prepare | None = None) -> None:
+    """Deploy or delete what stands in the folder that `infra/package.py` laid out.
+
+    prepare: is given the session before it is used, such as by a test whose emulator lacks a call.
+    """
     factory = CLIFactory(folder, environ=os.environ)
     config = factory.create_config_obj(chalice_stage_name=stage)
     session = factory.create_botocore_session()
+    if prepare is not None:
+        prepare(session)
     if action == "delete":
         factory.create_deletion_deployer(session=session, ui=UI()).deploy(config, chalice_stage_name=stage)
         return

@@ -44,7 +44,7 @@ def set_stage(apigateway: Any, api_id: str, access_logs: str) -> list[str]:
 
 def set_firewall(waf: Any, stage_arn: str, web_acl: str | None) -> list[str]:
     """Put the firewall before the API's stage, or take it away. web_acl: its ARN, None for none."""
-    found = waf.get_web_acl_for_resource(ResourceArn=stage_arn).get("WebACL", {}).get("ARN")
+    found = _firewall(waf, stage_arn)
     if found == web_acl:
         return []
     if web_acl is None:
@@ -52,6 +52,14 @@ def set_firewall(waf: Any, stage_arn: str, web_acl: str | None) -> list[str]:
         return ["firewall: taken away"]
     waf.associate_web_acl(WebACLArn=web_acl, ResourceArn=stage_arn)
     return ["firewall: put before the API"]
+
+
+def _firewall(waf: Any, stage_arn: str) -> str | None:
+    try:
+        found: str | None = waf.get_web_acl_for_resource(ResourceArn=stage_arn).get("WebACL", {}).get("ARN")
+    except waf.exceptions.WAFNonexistentItemException:
+        return None
+    return found
 
 
 def _access_log(stage: Mapping[str, Any], access_logs: str) -> Iterator[dict[str, str]]:
