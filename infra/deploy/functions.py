@@ -54,17 +54,17 @@ def deploy(
     given up batches of the stream.
     Raises: NotOurs; CalledProcessError when Chalice failed, which has told why.
     """
+    found = _tag(lambda_client, stage)
+    if found and not (DEPLOYED / f"{stage}.json").exists():
+        raise NotOurs(
+            f"{function_name(stage, API_HANDLER)} is in this account, but .chalice/deployed/{stage}.json "
+            "is not here: bring it from where the stage was deployed before"
+        )
     with _folder(stage) as folder:
         package.build(stage, folder, environment)
         package.run_chalice_package(stage, folder)
         _use_finished(folder)
         wanted = _hash(folder, changes_dead)
-        found = _tag(lambda_client, stage)
-        if found and not (DEPLOYED / f"{stage}.json").exists():
-            raise NotOurs(
-                f"{function_name(stage, API_HANDLER)} is in this account, but .chalice/deployed/{stage}.json "
-                "is not here: bring it from where the stage was deployed before"
-            )
         if found == wanted:
             return False
         (run or run_chalice)("deploy", stage, folder, {CHANGES_DEAD: changes_dead})
