@@ -60,6 +60,17 @@ deploy: $(STAMP) ## STAGE into the AWS account of your credentials; again change
 undeploy: $(STAMP) ## STAGE out of the account, but its table and its key
 	@$(PYTHON) -m infra.deploy undeploy "$(STAGE)"
 
+AUDIT := .local/audit
+
+audit: $(AUDIT)/.installed ## what CloudFormation would refuse, and what is insecure, in every stage's package
+	@for stage in cpo hub emsp; do $(PYTHON) -m infra.package $$stage || exit 1; done
+	@$(AUDIT)/bin/python infra/audit.py out/cpo out/hub out/emsp
+
+$(AUDIT)/.installed: requirements-audit.txt $(STAMP)
+	@$(PYTHON) -m venv $(AUDIT)
+	$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
 clean: ## forget the sandbox: its data, keys and logs
 	rm -rf .local
 
