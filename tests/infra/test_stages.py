@@ -105,16 +105,15 @@ def test_a_function_writes_the_log_group_that_is_made_for_it(function: str) -> N
     assert log["Resource"] == f"arn:*:logs:*:*:log-group:{name}:*"
 
 
-def test_only_the_api_may_seal_tokens_and_only_those_who_call_partners_may_open_them() -> None:
+def test_only_the_api_may_seal_secrets_and_only_those_who_call_others_may_open_them() -> None:
     may = {
         function: {a for s in policy(function) for a in s["Action"] if a.startswith("kms:")}
         for function in FUNCTIONS
     }
 
-    assert may["api_handler"] == {"kms:Encrypt", "kms:Decrypt"}
-    assert may["push_broadcasts"] == may["run_commands"] == may["look_after_partners"] == {"kms:Decrypt"}
-    assert not may["tell_changes"]
-    assert not may["compile_cdrs"]
+    assert may.pop("api_handler") == {"kms:Encrypt", "kms:Decrypt"}
+    assert may.pop("tell_changes") == set()
+    assert set(map(frozenset, may.values())) == {frozenset({"kms:Decrypt"})}
 
 
 @pytest.mark.parametrize(
