@@ -166,8 +166,8 @@ def use(points: int, rates: Rates = Rates(), assumed: Assumed = Assumed()) -> Us
     commands = sessions * rates.commands_per_session
     # A charge begins with an authorization and ends with the hub's CDR.
     requests = pushes + 2 * sessions + 3 * commands + rates.token_changes
-    # A change and the note of its push are records of their own; four batches a second at most.
-    batches = min(2 * pushes + rates.token_changes, max(4 * MONTH_S, 1))
+    # The stream is asked four times a second; its filter leaves out the notes of pushes.
+    batches = min(pushes + rates.token_changes + 3 * sessions, 4 * MONTH_S)
     happened = [
         (statuses, COUNTED["status"]),
         (changes, COUNTED["session"]),

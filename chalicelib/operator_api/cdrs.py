@@ -8,6 +8,7 @@ Source: OCPI 2.2.1 mod_cdrs; CDR-05, CDR-07
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from chalicelib.errors import NotFound
 from chalicelib.modules.cdrs.compiler import OF_CPO
@@ -56,8 +57,9 @@ def get_breakdown(node: Node, request: Request) -> Reply:
     found = _find(node, request)
     cdr = read_json(str(found.body))
     named = {"id": cdr["id"], "currency": cdr["currency"], "total_cost": cdr["total_cost"]}
-    if "why" in found.extra:
-        return Reply(data={**named, **read_json(str(found.extra["why"])), "discrepancies": []})
+    made = _made_here(node, found, cdr)
+    if made is not None:
+        return Reply(data={**named, **read_json(str(made.extra["why"])), "discrepancies": []})
     verification = verify_cdr(
         cdr,
         request.query.get("time_zone"),
@@ -98,6 +100,14 @@ def retry_session(node: Node, request: Request) -> Reply:
         raise NotFound("no session of this id was set aside")
     make_due(node, session)
     return Reply(http_status=202, data={"session_id": session.ref.id})
+
+
+def _made_here(node: Node, found: Stored, cdr: dict[str, Any]) -> Stored | None:
+    """The CDR that was kept with the reasons for its price: itself, or the one that it takes back."""
+    if not found.source and cdr.get("credit"):
+        credited = node.objects.get(found.ref._replace(id=cdr["credit_reference_id"]))
+        found = credited or found
+    return found if "why" in found.extra else None
 
 
 def _find(node: Node, request: Request) -> Stored:
