@@ -2,7 +2,9 @@
 
 PORT ?= 8000
 SITES ?= 60
-STAGE ?= dev
+# A stage of .chalice/config.json, and where its package is put (out/STAGE).
+STAGE ?=
+OUT ?= out/$(STAGE)
 # Simulated seconds per second at the sandbox's charge points; 0 is no simulated CSMS.
 CSMS_SPEED ?= 10
 # Files go out in the order of their names: folders that start nodes, and wait for them, come first and together,
@@ -20,7 +22,7 @@ FOUND = $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c '$(RECENT)' 2>/dev/null && echo $$python && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run test certify check format bench clean
+.PHONY: help venv run test certify check format bench costs package deploy undeploy audit clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -48,6 +50,29 @@ format: $(STAMP) ## write the format that check asks for
 
 bench: $(STAMP) ## measure, beside our peers; results in .local/bench
 	$(PYTHON) -m bench
+
+costs: $(STAMP) ## what a node costs a month on AWS, as the table of docs/costs.md
+	@$(PYTHON) -m bench.costs
+
+package: $(STAMP) ## one CloudFormation template and two zips of STAGE, in OUT
+	@$(PYTHON) -m infra.package "$(STAGE)" --out "$(OUT)"
+
+deploy: $(STAMP) ## STAGE into the AWS account of your credentials; again changes nothing
+	@$(PYTHON) -m infra.deploy deploy "$(STAGE)"
+
+undeploy: $(STAMP) ## STAGE out of the account, but its table and its key
+	@$(PYTHON) -m infra.deploy undeploy "$(STAGE)"
+
+AUDIT := .local/audit
+
+audit: $(AUDIT)/.installed ## what CloudFormation would refuse, and what is insecure, in every stage's package
+	@for stage in cpo hub emsp; do $(PYTHON) -m infra.package $$stage || exit 1; done
+	@$(AUDIT)/bin/python infra/audit.py out/cpo out/hub out/emsp
+
+$(AUDIT)/.installed: requirements-audit.txt $(STAMP)
+	@$(PYTHON) -m venv $(AUDIT)
+	$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
 
 clean: ## forget the sandbox: its data, keys and logs
 	rm -rf .local

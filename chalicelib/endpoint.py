@@ -20,6 +20,7 @@ from urllib.parse import unquote
 
 from chalice.app import Chalice, Response
 
+from chalicelib import metrics
 from chalicelib.errors import (
     InvalidParameters,
     MethodNotAllowed,
@@ -28,7 +29,7 @@ from chalicelib.errors import (
     ServerError,
     Unauthorized,
 )
-from chalicelib.log import log
+from chalicelib.log import about, log, tell
 from chalicelib.modules.client_owned_objects import check_owner, owner_in_url
 from chalicelib.modules.registry import VERSION, interface_path, is_mounted
 from chalicelib.node import Node
@@ -135,14 +136,20 @@ def _text(body: bytes | str | None) -> str | None:
 
 def serve(node: Node, interface: Interface, routes: Routes, request: Request) -> Served:
     """Answer one OCPI request: always an envelope, always both message ids (TRN-18, TRN-19)."""
+    with about(**_story(interface, request)):
+        return _serve(node, interface, routes, request)
+
+
+def _serve(node: Node, interface: Interface, routes: Routes, request: Request) -> Served:
     started = time.perf_counter()
     try:
         request = _admit(node, interface, routes, request)
+        tell(partner=request.caller.id)
         reply = _answer(node, interface, routes[request.method], request)
     except OcpiError as error:
         reply = error_reply(error)
     except Exception:
-        log.exception("unforeseen failure", **_story(interface, request))
+        log.exception("unforeseen failure")
         reply = error_reply(ServerError())
     headers = {
         "Content-Type": "application/json",
@@ -153,10 +160,10 @@ def serve(node: Node, interface: Interface, routes: Routes, request: Request) ->
     }
     log.info(
         f"{request.method} {interface.module} {interface.role}",
-        **_story(interface, request),
         status_code=reply.status_code,
         http_status=reply.http_status,
         elapsed_ms=round((time.perf_counter() - started) * 1000, 1),
+        **metrics.request_answered(node.settings.table, reply.status_code),
     )
     return reply.http_status, headers, write_envelope(reply, node.clock())
 
@@ -264,10 +271,9 @@ def _answer_routing(node: Node, interface: Interface, request: Request) -> dict[
 
 
 def _story(interface: Interface, request: Request) -> dict[str, Any]:
-    """What a log line may tell: ids and codes, never a token or a body."""
+    """What every line about a request tells."""
     return {
         "ocpi_module": interface.module,
-        "partner": request.partner.id if request.partner else None,
         "request_id": request.request_id,
-        "ocpi_correlation_id": request.correlation_id,
+        "correlation_id": request.correlation_id,
     }

@@ -65,7 +65,7 @@ def current_node() -> Node:
     return Node(
         settings=settings,
         table=table,
-        objects=ObjectStore(table, now),
+        objects=ObjectStore(table, now, settings.retention),
         locations=LocationStore(table, now),
         directory=directory,
         queues=Queues(sqs_client(), settings.broadcasts_queue_url, settings.commands_queue_url),

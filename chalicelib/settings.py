@@ -9,6 +9,8 @@
 - OCPI_KMS_KEY_ID: KMS key that encrypts tokens toward partners
 - OCPI_PUBLIC_URL: public URL of a deployment with a domain of its own; else API Gateway tells it
 - OCPI_FRESHNESS_SECONDS: how long a push is retried before its partner is OFFLINE (default 60)
+- OCPI_RETENTION_DAYS: JSON object, how many days after its last change something is forgotten, such as
+  `{"sessions": 400}`; null is never, what is left out is `RETENTION_DAYS` (docs/retention.md)
 - OCPI_BROADCASTS_QUEUE, OCPI_COMMANDS_QUEUE, OCPI_STREAM_ARN: names of those queues and ARN of the
   table's stream, which Chalice subscribes to
 - OCPI_TOLERANCE_MONEY, OCPI_TOLERANCE_KWH, OCPI_TOLERANCE_HOURS: how far a hub's CDR may be from a CPO's own
@@ -21,13 +23,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 from chalicelib.protocol.json_text import read_json
 from chalicelib.protocol.message import Party
+
+RETENTION_DAYS: Mapping[str, int | None] = {
+    "sessions": 400, "tokens": 90, "commands": 90, "cdrs": 3660, "reconciliation": 400
+}  # fmt: skip
+"""How long what is about drivers is kept; a token only when it is no longer valid."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,7 @@ class Settings:
     allow_loopback: bool = False
     commands_queue_url: str = ""
     command_time: timedelta = timedelta(seconds=30)
+    retention: Mapping[str, timedelta] = field(default_factory=dict)
     tolerance: Tolerance = Tolerance()
     hub_cdr_time: timedelta = timedelta(hours=24)
 
@@ -92,6 +100,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         allow_loopback=variables.get("OCPI_ALLOW_LOOPBACK") == "1",
         commands_queue_url=variables["OCPI_COMMANDS_QUEUE_URL"],
         command_time=timedelta(seconds=float(variables.get("OCPI_COMMAND_SECONDS", "30"))),
+        retention=_read_retention(variables.get("OCPI_RETENTION_DAYS") or "{}"),
         tolerance=_read_tolerance(variables),
         hub_cdr_time=timedelta(hours=float(variables.get("OCPI_HUB_CDR_HOURS", "24"))),
     )
@@ -123,3 +132,17 @@ def _read_tolerance(variables: Mapping[str, str]) -> Tolerance:
 def _read_role(entry: Mapping[str, Any]) -> OwnRole:
     party = Party(entry["country_code"], entry["party_id"])
     return OwnRole(entry["role"], party, entry.get("business_details") or {"name": party.party_id})
+
+
+def _read_retention(text: str) -> dict[str, timedelta]:
+    told: Mapping[str, Any] = read_json(text)
+    if unknown := told.keys() - RETENTION_DAYS.keys():
+        raise ValueError(f"OCPI_RETENTION_DAYS: expected {', '.join(RETENTION_DAYS)}, not {sorted(unknown)}")
+    kept = {
+        kind: timedelta(days=float(days))
+        for kind, days in {**RETENTION_DAYS, **told}.items()
+        if days is not None
+    }
+    if any(days <= timedelta() for days in kept.values()):
+        raise ValueError("OCPI_RETENTION_DAYS: expected more than 0 days, or null")
+    return kept

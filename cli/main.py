@@ -118,14 +118,65 @@ def broadcasts(context: typer.Context) -> None:
 
 
 @app.command()
+def sessions_without_cdr(context: typer.Context) -> None:
+    """Show the sessions that have ended and could not be priced, each with the reason."""
+    for session in _door(context).all("sessions_without_cdr"):
+        _show(session)
+
+
+@app.command()
+def retry_cdr(
+    context: typer.Context,
+    session_id: str,
+    party: Annotated[
+        str | None, typer.Option(help="Whose session it is, as PT*ABC, where several have one of this id.")
+    ] = None,
+) -> None:
+    """Have the CDR of a session tried again, when what was missing is there now."""
+    query = {"party": party} if party else {}
+    _show(_door(context).post("sessions_without_cdr", session_id, body={}, **query))
+
+
+@app.command()
+def replay_cdr(context: typer.Context, cdr_id: str) -> None:
+    """Have a CDR sent again to whoever has not taken it, when the reason of the refusal is gone."""
+    _show(_door(context).post("cdrs", cdr_id, "replay", body={}))
+
+
+Stage = Annotated[str, typer.Option(help="The node's stage: its table is ocpi-node-STAGE.")]
+
+
+@app.command()
 def operator_key(
-    stage: Annotated[str, typer.Option(help="The node's stage: its table is ocpi-node-STAGE.")],
+    stage: Stage,
     name: Annotated[str, typer.Option(help="Whose key it is.")] = "operator",
 ) -> None:
     """Make a key to a deployed node's operator door and print it, this once. Needs AWS credentials."""
     from cli.operator_key import make_operator_key
 
     typer.echo(make_operator_key(stage, name))
+
+
+@app.command()
+def operator_keys(stage: Stage) -> None:
+    """List whose keys open a deployed node's operator door, and since when. Needs AWS credentials."""
+    from cli.operator_key import list_keys
+
+    for key in list_keys(stage):
+        typer.echo(f"{key.created}  {key.name}")
+
+
+@app.command()
+def revoke_operator_key(
+    stage: Stage,
+    name: Annotated[str, typer.Option(help="Whose keys: every one that was made under this name.")],
+) -> None:
+    """Let the keys of somebody in no more at a deployed node's operator door. Needs AWS credentials."""
+    from cli.operator_key import revoke_keys
+
+    number = revoke_keys(stage, name)
+    typer.echo(f"{number} revoked")
+    raise typer.Exit(0 if number else 1)
 
 
 @app.command()

@@ -1,21 +1,40 @@
-"""Makes the first key to a deployed node's operator door.
+"""Makes, lists and revokes keys to a deployed node's operator door.
 
-There is no door to ask for it yet, so it is written into the node's table directly, with the AWS
-credentials of the person who deploys. Everything it needs is named after the stage
-(`infra/resources.yaml`).
+For the first key there is no door to ask yet, and whoever revokes one may not hold it; so the node's table
+is written directly, with the AWS credentials of the person who deploys. Everything that is needed is named
+after the stage (`infra/resources.yaml`).
 """
 
 from __future__ import annotations
 
 import os
 
-from chalicelib.node import current_node
-from chalicelib.operator_api.keys import add_operator_key
+from chalicelib.node import Node, current_node
+from chalicelib.operator_api.keys import (
+    OperatorKey,
+    add_operator_key,
+    list_operator_keys,
+    remove_operator_keys,
+)
 
 
 def make_operator_key(stage: str, name: str) -> str:
     """Make a key, store its hash in the stage's table, and give it."""
-    # This process becomes the node, as far as its table and its KMS key go.
+    return add_operator_key(_become_node(stage), name)
+
+
+def list_keys(stage: str) -> list[OperatorKey]:
+    """The keys that are good."""
+    return list_operator_keys(_become_node(stage))
+
+
+def revoke_keys(stage: str, name: str) -> int:
+    """Let every key of this name in no more; returns how many there were."""
+    return remove_operator_keys(_become_node(stage), name)
+
+
+def _become_node(stage: str) -> Node:
+    """This process becomes the node, as far as its table and its KMS key go."""
     os.environ.update(
         OCPI_PARTIES="[]",
         OCPI_TABLE=f"ocpi-node-{stage}",
@@ -23,4 +42,4 @@ def make_operator_key(stage: str, name: str) -> str:
         OCPI_BROADCASTS_QUEUE_URL="",
         OCPI_COMMANDS_QUEUE_URL="",
     )
-    return add_operator_key(current_node(), name)
+    return current_node()

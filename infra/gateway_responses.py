@@ -59,23 +59,21 @@ ECHOED_HEADERS = ("X-Request-ID", "X-Correlation-ID")
 FIXED_TIMESTAMP = "1970-01-01T00:00:00Z"
 
 
-def cloudformation_resources(rest_api: Any) -> dict[str, dict[str, Any]]:
-    """Describe the answers as AWS::ApiGateway::GatewayResponse resources, by logical id.
+def openapi_extension() -> dict[str, dict[str, Any]]:
+    """Describe the answers as `x-amazon-apigateway-gateway-responses`, by type.
 
-    rest_api: the template's way to say the id of the API, such as {"Ref": "RestAPI"}.
+    In the API's own description, and not as resources beside it: so no deployment of the API is ever
+    without them.
     """
-    resources = {}
-    for response in ALL:
-        properties: dict[str, Any] = {
-            "RestApiId": rest_api,
-            "ResponseType": response.type,
-            "ResponseParameters": {
-                f"gatewayresponse.header.{name}": f"method.request.header.{name}" for name in ECHOED_HEADERS
-            },
-            "ResponseTemplates": {"application/json": response.envelope(FIXED_TIMESTAMP)},
-        }
-        if response.http_status is not None:
-            properties["StatusCode"] = str(response.http_status)
-        logical_id = "Answer" + response.type.title().replace("_", "")
-        resources[logical_id] = {"Type": "AWS::ApiGateway::GatewayResponse", "Properties": properties}
-    return resources
+    return {response.type: _described(response) for response in ALL}
+
+
+def _described(response: GatewayResponse) -> dict[str, Any]:
+    status = {} if response.http_status is None else {"statusCode": str(response.http_status)}
+    return {
+        **status,
+        "responseParameters": {
+            f"gatewayresponse.header.{name}": f"method.request.header.{name}" for name in ECHOED_HEADERS
+        },
+        "responseTemplates": {"application/json": response.envelope(FIXED_TIMESTAMP)},
+    }

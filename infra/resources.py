@@ -5,7 +5,8 @@ does, for exactly the resource types in it, because an emulator's CloudFormation
 test would then miss (time to live), because tests want one table quickly, and because a restart of
 the sandbox has to find what it made before rather than make it again.
 
-Only what the outputs lead to is made; a test proves that this is everything.
+Only what the node's outputs lead to is made; a test proves that this is every resource of a type
+that a node needs to run.
 """
 
 from __future__ import annotations
@@ -28,13 +29,10 @@ ClientFactory = Callable[[str], Any]
 def make_node_resources(stage: str, client: ClientFactory) -> dict[str, str]:
     """Make what is missing of a node's resources and tell where everything is.
 
-    Returns the node's environment variables: OCPI_TABLE and so on, one per output.
+    Returns the node's environment variables: OCPI_TABLE and so on, one per output that is the node's.
     """
     stack = _Stack(client, {"Stage": stage, "AWS::Partition": "aws"})
-    return {
-        environment_name(output): str(stack.resolve(spec["Value"]))
-        for output, spec in stack.template["Outputs"].items()
-    }
+    return {name: str(stack.resolve(value)) for name, value in node_variables(stack.template).items()}
 
 
 def create_table(dynamodb: Any, name: str) -> str:
@@ -48,6 +46,15 @@ def read_template() -> dict[str, Any]:
     """Read resources.yaml. The whole file is plain YAML: no CloudFormation tags."""
     template: dict[str, Any] = yaml.safe_load(TEMPLATE.read_text(encoding="utf-8"))
     return template
+
+
+def node_variables(template: Mapping[str, Any]) -> dict[str, Any]:
+    """The environment variables of a node, each with how the template says its value."""
+    return {
+        environment_name(output): spec["Value"]
+        for output, spec in template["Outputs"].items()
+        if output.startswith("Ocpi")
+    }
 
 
 def environment_name(output: str) -> str:

@@ -34,18 +34,50 @@ CLOCKS = {"datetime.now", "datetime.utcnow", "time.time", "date.today", "datetim
 MAY_IMPORT = {
     "errors": set(),
     "log": set(),
+    "metrics": set(),
     "protocol": {"errors"},
     "settings": {"errors", "protocol"},
     "storage": {"errors", "protocol"},
     "queues": {"errors", "protocol"},
-    "partners": {"errors", "log", "node", "protocol", "queues", "settings", "storage", "modules.registry"},
+    "partners": {
+        "errors",
+        "log",
+        "metrics",
+        "node",
+        "protocol",
+        "queues",
+        "settings",
+        "storage",
+        "modules.registry",
+    },
     "node": {"errors", "partners", "protocol", "queues", "settings", "storage"},
-    "modules": {"errors", "log", "node", "partners", "pricing", "protocol", "queues", "settings", "storage"},
+    "modules": {
+        "errors",
+        "log",
+        "metrics",
+        "node",
+        "partners",
+        "pricing",
+        "protocol",
+        "queues",
+        "settings",
+        "storage",
+    },
     "pricing": {"errors", "protocol", "modules"},
     "operator_api": {
         *("errors", "log", "modules", "node", "partners", "pricing", "protocol", "settings", "storage")
     },
-    "endpoint": {"errors", "log", "modules", "node", "operator_api", "partners", "protocol", "storage"},
+    "endpoint": {
+        "errors",
+        "log",
+        "metrics",
+        "modules",
+        "node",
+        "operator_api",
+        "partners",
+        "protocol",
+        "storage",
+    },
 }
 PURE = re.compile(r"chalicelib/(protocol/.*|errors|modules/\w+/(objects|rules))\.py")
 PURE_MAY_IMPORT = re.compile(r"errors|protocol(\..*)?|modules\.\w+\.(objects|rules)")

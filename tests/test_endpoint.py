@@ -16,6 +16,8 @@ from chalicelib.partners.directory import Partner
 from chalicelib.protocol.auth import write_authorization
 from chalicelib.protocol.message import Interface, Reply, Request, Route
 from tests.account import aws
+from tests.logged import Logged, dimensions_of
+from tests.logged import logged as logged
 from tests.nodes import CONFIGURATION, Host, make_network
 
 SEEN: list[Request] = []
@@ -116,6 +118,19 @@ def test_an_unforeseen_failure_tells_its_story_to_the_log_only(cpo: Host, token:
     answer = cpo.call("DELETE", OBJECT, token)
 
     assert "secret" not in answer.text and "Traceback" not in answer.text
+
+
+def test_each_request_is_counted_by_its_status_code(cpo: Host, token: str, logged: Logged) -> None:
+    """The module stands beside it in the same line."""
+    for method in ("GET", "PUT", "DELETE"):
+        cpo.call(method, OBJECT, token)
+
+    lines = logged.measured("Requests")
+    assert [line["Requests"] for line in lines] == [[1.0]] * 3
+    assert [dimensions_of(line, "Requests") for line in lines] == [
+        [{"Node": cpo.node.settings.table, "StatusCode": code}] for code in ("1000", "2001", "3000")
+    ]
+    assert {line["ocpi_module"] for line in lines} == {"tariffs"}
 
 
 def test_an_error_names_its_field_and_has_no_data(cpo: Host, token: str) -> None:

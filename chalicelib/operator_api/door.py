@@ -16,7 +16,7 @@ import time
 from collections.abc import Mapping
 
 from chalicelib.errors import OcpiError
-from chalicelib.log import log
+from chalicelib.log import about, log
 from chalicelib.node import Node
 from chalicelib.operator_api.keys import key_item_of, read_bearer
 from chalicelib.operator_api.problems import Problem, not_offered, problem_of, unauthorized
@@ -33,6 +33,11 @@ Served = tuple[int, dict[str, str], str]
 
 def serve(node: Node, routes: Mapping[str, Route], request: Request) -> Served:
     """Answer one request; routes: the methods of the path that it came to."""
+    with about(**_story(request)):
+        return _serve(node, routes, request)
+
+
+def _serve(node: Node, routes: Mapping[str, Route], request: Request) -> Served:
     started = time.perf_counter()
     try:
         request = _admit(node, routes, request)
@@ -40,16 +45,15 @@ def serve(node: Node, routes: Mapping[str, Route], request: Request) -> Served:
     except Exception as error:
         problem = problem_of(error)
         if problem is None or problem.status == 500:
-            log.exception("unforeseen failure at the operator's door", extra=_story(request))
+            log.exception("unforeseen failure at the operator's door")
             problem = Problem(500, "something went wrong here; the log has more under this request's id")
         served = _write_problem(problem)
     http_status, headers, body = served
     log.info(
         "operator request",
         extra={
-            **_story(request),
             "http_status": http_status,
-            "ms": round((time.perf_counter() - started) * 1000, 1),
+            "elapsed_ms": round((time.perf_counter() - started) * 1000, 1),
         },
     )
     return http_status, {**_common_headers(request), **headers}, body
@@ -106,7 +110,7 @@ def _common_headers(request: Request) -> dict[str, str]:
 
 
 def _story(request: Request) -> dict[str, object]:
-    """What a log line may tell: ids and codes, never a key or a body."""
+    """What every line about a request tells: ids, never a key or a body."""
     return {
         "method": request.method,
         "path": _path_for_log(request),

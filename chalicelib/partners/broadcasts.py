@@ -202,7 +202,7 @@ def _try(
     except TurnedAway as turned_away:
         return max(1, round(turned_away.seconds), backoff(receive_count))
     except Exception:
-        story = {"partner": partner_id, "ref": for_log(broadcast.ref)}
+        story = {"partner": partner_id, "ocpi_module": broadcast.module, "ref": for_log(broadcast.ref)}
         log.exception("a push failed by our own fault", extra=story)
         return _count_failure(node, broadcast, receive_count)
     if retry is not None and retry.away:

@@ -12,6 +12,8 @@ something to be told, and what, is decided with the object as it is when it is p
   back (`catch_up.py`), for which nothing needs to be written.
 - A partner that registered, came back, or changed its endpoints or its token is due to be caught up with;
   one that left, to be forgotten. Either is a message, too: it may take longer than a batch of the stream may.
+- A token, a session or a CDR that went: its time has come (`storage/expiry.py`), which is no news to
+  partners. What they were told of it is forgotten.
 - The first object of an owner at whoever received it: the owner is remembered (`owners.py`).
 
 When AWS fails us, the batch comes again from there. A record that we cannot make sense of would come again
@@ -36,10 +38,11 @@ from chalicelib.errors import ServerError
 from chalicelib.log import log
 from chalicelib.partners.catch_up import look_again
 from chalicelib.partners.decisions import subject_of
+from chalicelib.partners.deliveries import key_of
 from chalicelib.partners.directory import Partner
 from chalicelib.partners.owners import remember_owners
 from chalicelib.partners.private_lists import remember_list
-from chalicelib.partners.visibility import PRIVATE, PUSHED, Subject, audience
+from chalicelib.partners.visibility import FORGOTTEN, PRIVATE, PUSHED, Subject, audience
 from chalicelib.protocol.message import Party
 from chalicelib.queues import Broadcast, CatchUp
 from chalicelib.storage.keys import Ref, for_log
@@ -202,6 +205,9 @@ def tell(node: Node, change: Change, headers: Headers, partners: Partners) -> Se
 def _tell_object(node: Node, change: Change, partners: Partners) -> list[Broadcast]:
     before, after = change.before, change.after
     if before is not None and after is not None and _own_version(before) == _own_version(after):
+        return []
+    if after is None and change.module in FORGOTTEN:
+        node.table.write_many(delete=[key_of(partner.id, change.pk) for partner in partners()])
         return []
     if before is None and after is not None and after["src"]:
         remember_owners(node.table, [Ref.parse(after["ref"])])

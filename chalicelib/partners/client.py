@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlencode
 
 from chalicelib.errors import InvalidParameters
-from chalicelib.log import log
+from chalicelib.log import about, log
 from chalicelib.partners.answers import Answer, PartnerError, PartnerFault, PartnerRefusal, judge
 from chalicelib.partners.connections import Connections
 from chalicelib.partners.crawl import crawl_pages
@@ -123,7 +123,7 @@ class OcpiClient:
         return self._call_partner(
             partner, method, base, url, document, correlation_id=correlation_id,
             routing=None if module in _CONFIGURATION_MODULES else routing,
-            request_id=request_id, total_s=total_s, what=f"{module} {role}",
+            request_id=request_id, total_s=total_s, what=f"{module} {role}", module=module,
         )  # fmt: skip
 
     def crawl(
@@ -153,7 +153,7 @@ class OcpiClient:
             return self._call_partner(
                 partner, "GET", base, url, None, correlation_id=correlation_id,
                 routing=None if module in _CONFIGURATION_MODULES else routing,
-                total_s=total_s, what=f"{module} {role}",
+                total_s=total_s, what=f"{module} {role}", module=module,
             )  # fmt: skip
 
         first = join_url(base, (), {"date_from": date_from, "date_to": date_to, "limit": limit})
@@ -178,6 +178,7 @@ class OcpiClient:
         return self._call_partner(
             partner, "GET", base, url, None,
             correlation_id=correlation_id, routing=routing, total_s=total_s, what=f"{module} {role}",
+            module=module,
         )  # fmt: skip
 
     def post_to(
@@ -286,6 +287,7 @@ class OcpiClient:
         document: object,
         *,
         what: str,
+        module: str | None = None,
         correlation_id: str | None = None,
         routing: Routing | None = None,
         request_id: str | None = None,
@@ -300,7 +302,8 @@ class OcpiClient:
             raise PartnerFault(error.detail, never_sent=True) from error
         token = self._directory.token_for(partner)
         headers = self._headers(token, partner.token_encoding, correlation_id, request_id, routing)
-        return self._call(target, method, url, headers, document, deadline, f"{what} of partner {partner.id}")
+        with about(partner=partner.id, **({"ocpi_module": module} if module else {})):
+            return self._call(target, method, url, headers, document, deadline, what)
 
     def _call(
         self,
@@ -331,11 +334,8 @@ class OcpiClient:
             raise
         finally:
             outcome["elapsed_ms"] = round((time.monotonic() - started) * 1000)
-            outcome["request_id"], outcome["ocpi_correlation_id"] = (
-                headers[REQUEST_ID],
-                headers[CORRELATION_ID],
-            )
-            log.info(f"{method} {what}", extra=outcome)
+            outcome |= {"request_id": headers[REQUEST_ID], "correlation_id": headers[CORRELATION_ID]}
+            log.info(f"call {method} {what}", extra=outcome)
 
     def _check(self, url: str, deadline: float) -> Target:
         return self._policy.check(url, timeout_s=min(self._connect_s, deadline - time.monotonic()))

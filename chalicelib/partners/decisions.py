@@ -52,12 +52,16 @@ class Decision(NamedTuple):
 
 @dataclass(frozen=True)
 class Seen:
-    """What one read told. item: the object's main item; evse: the EVSE's, when the message is of one."""
+    """What one read told. item: the object's main item; evse: the EVSE's, when the message is of one.
+
+    correlation_id: of what is sent on this occasion.
+    """
 
     partner: Partner | None
     item: Item | None
     evse: Item | None
     delivery: Delivery
+    correlation_id: str | None = None
 
     @property
     def receiver(self) -> Partner:

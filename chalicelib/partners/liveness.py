@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from chalicelib import metrics
 from chalicelib.log import log
 from chalicelib.partners.answers import PartnerError
 from chalicelib.partners.catch_up import take_second_looks
@@ -29,7 +30,11 @@ def run(node: Node) -> None:
     """Look for the partners that are away, and catch up where a second look is due."""
     partners = node.directory.all()
     away = [partner for partner in partners if partner.is_registered and partner.connection == "OFFLINE"]
-    for partner in _that_answer(node, away):
+    back = _that_answer(node, away)
+    if len(away) > len(back):
+        number = len(away) - len(back)
+        log.info("partners are away", extra=metrics.partners_offline(node.settings.table, number))
+    for partner in back:
         log.info("a partner is back", extra={"partner": partner.id, "offline_since": partner.offline_since})
         node.directory.update(partner.id, _connected)
     take_second_looks(node, {partner.id: partner for partner in partners})

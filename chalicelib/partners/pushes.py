@@ -26,13 +26,15 @@ RTE-11, RTE-13, RTE-15, LOC-13, TRP-10, TRP-18, TRP-19
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from chalicelib import metrics
 from chalicelib.errors import InvalidParameters
-from chalicelib.log import log
+from chalicelib.log import about, log
 from chalicelib.partners.answers import PartnerFault, PartnerRefusal
 from chalicelib.partners.catch_up import look_again, note_look
 from chalicelib.partners.decisions import Act, Seen, decide, evse_version
@@ -79,7 +81,16 @@ def push(node: Node, messages: Sequence[Broadcast], told: Sequence[Broadcast] = 
     told: messages about other EVSEs of the same location that were handled just before. Returns None when
     they are done.
     """
-    seen = _look(node, messages[-1])
+    last, correlation_id = messages[-1], node.new_id()
+    story = {"partner": last.partner_id, "ocpi_module": last.module, "ref": for_log(last.ref)}
+    with about(**story, correlation_id=correlation_id):
+        return _push_in_order(node, messages, told, correlation_id)
+
+
+def _push_in_order(
+    node: Node, messages: Sequence[Broadcast], told: Sequence[Broadcast], correlation_id: str
+) -> Retry | None:
+    seen = _look(node, messages[-1], correlation_id)
     # Where something was given up, what was handled before was not all told.
     is_behind = seen.delivery.status in (Status.MISSED, Status.DEAD)
     changes = list(messages) if is_behind else [*told, *messages]
@@ -100,6 +111,7 @@ def _push(
         missed = replace(seen.delivery, status=Status.MISSED, since="", cause="", tries=0)
         _record(node, message, seen, missed)
         return None
+    started = time.monotonic()
     try:
         try:
             version = _send(node, act, message, seen)
@@ -110,12 +122,28 @@ def _push(
             act = Act.PUT
             version = _send(node, act, message, seen)
     except (PartnerRefusal, InvalidParameters) as refusal:
+        _tell("refused", metrics.push_refused(node.settings.table), refusal)
         _give_up(node, message, seen, _refused(changes, seen, act, refusal))
     except PartnerFault as fault:
+        _tell("failed", metrics.push_failed(node.settings.table), fault)
         return _failed(node, messages, changes, seen, act, fault)
     else:
+        latency_s = time.monotonic() - started
         _record(node, message, seen, _delivered(changes, seen, act, status, version))
+        if act is not Act.SKIP:
+            measured = node.settings.table, message.partner_id, latency_s, _freshness_s(node, messages)
+            _tell("delivered", metrics.push_delivered(*measured))
     return None
+
+
+def _freshness_s(node: Node, messages: Sequence[Broadcast]) -> float | None:
+    """How long ago the oldest of the changes was that the partner knows now.
+
+    None where no message tells of a change, as when a partner is caught up with: how long it was away is
+    another matter.
+    """
+    versions = [message.version for message in messages if message.version]
+    return metrics.freshness_of(min(versions), node.clock()) if versions else None
 
 
 def _start_over(node: Node, message: Broadcast) -> Retry:
@@ -132,7 +160,7 @@ def _start_over(node: Node, message: Broadcast) -> Retry:
 # -- reading and sending -----------------------------------------------------------------------------
 
 
-def _look(node: Node, message: Broadcast) -> Seen:
+def _look(node: Node, message: Broadcast, correlation_id: str) -> Seen:
     partner, main = Key("partners", message.partner_id), Key(message.pk)
     evse, delivery = Key(message.pk, message.sk), key_of(message.partner_id, message.pk)
     items = node.table.get_many([partner, main, evse, delivery])
@@ -141,6 +169,7 @@ def _look(node: Node, message: Broadcast) -> Seen:
         item=items.get(main),
         evse=items.get(evse) if evse != main else None,
         delivery=read_delivery(items.get(delivery)),
+        correlation_id=correlation_id,
     )
 
 
@@ -172,8 +201,9 @@ def _send(node: Node, act: Act, message: Broadcast, seen: Seen) -> int:
 def _post(node: Node, seen: Seen, ref: Ref, document: JsonText) -> None:
     routing = _routing(node.settings, seen, ref.module, Party(ref.country_code, ref.party_id))
     node.client.send(
-        seen.receiver, "POST", ref.module, "RECEIVER", document=document, routing=routing, total_s=PUSH_S
-    )
+        seen.receiver, "POST", ref.module, "RECEIVER",
+        document=document, routing=routing, correlation_id=seen.correlation_id, total_s=PUSH_S,
+    )  # fmt: skip
 
 
 def _delete(node: Node, message: Broadcast, seen: Seen) -> int:
@@ -203,6 +233,7 @@ def _call(
         query={"type": ref.variant or None},
         document=document,
         routing=_routing(node.settings, seen, ref.module, owner),
+        correlation_id=seen.correlation_id,
         total_s=PUSH_S,
     )
 
@@ -306,11 +337,11 @@ def _failed(
         _give_up(node, message, seen, _refused(changes, seen, act, fault))
         return None
     if _takes_others(node, message.partner_id, now):
-        log.warning("a partner cannot take an object", extra=_story(message, fault))
+        log.warning("a partner cannot take an object", extra={"reason": fault.reason})
         look_again(node, message.partner_id)
         _record(node, message, seen, replace(after, status=Status.DEAD, cause=""))
         return None
-    log.warning("a partner is offline", extra=_story(message, fault))
+    log.warning("a partner is offline", extra={"reason": fault.reason})
     node.directory.update(message.partner_id, lambda partner: _offline(partner, now))
     _record(node, message, seen, replace(after, status=Status.MISSED, since="", cause=""))
     return None
@@ -361,5 +392,14 @@ def _problem(
     return problem
 
 
-def _story(message: Broadcast, fault: PartnerFault) -> dict[str, object]:
-    return {"partner": message.partner_id, "ref": for_log(message.ref), "reason": fault.reason}
+def _tell(
+    outcome: str,
+    measured: metrics.Fields,
+    error: PartnerRefusal | PartnerFault | InvalidParameters | None = None,
+) -> None:
+    story: dict[str, object] = {}
+    if error is not None:
+        # Not what the partner said: it may quote a driver's data.
+        reason = error.detail if isinstance(error, InvalidParameters) else error.reason
+        story = {"reason": reason, "status_code": error.status_code}
+    log.info(f"push {outcome}", extra={**story, **measured})

@@ -51,6 +51,9 @@ PRIVATE = ("sessions", "cdrs")
 PUSHED = (*MODULES, *PRIVATE)
 """The modules whose changes partners are told of."""
 
+FORGOTTEN = ("tokens", *PRIVATE)
+"""The modules whose objects are about drivers, and so are forgotten when their time has come."""
+
 _OWNERS = {"tokens": "EMSP"}
 _KEEPERS = {"CPO": ("HUB", "EMSP"), "EMSP": ("HUB", "CPO")}
 

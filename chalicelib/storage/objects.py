@@ -10,6 +10,8 @@ it reads and decides again. What a list counts is written in the same transactio
 but only when it changes: a change of an object whose `last_updated` stays on the same day is one
 plain write.
 
+An object of a module that is not kept for ever is forgotten when its time has come (`expiry.py`).
+
 Source: OCPI 2.2.1 transport_and_format, Pagination
 """
 
@@ -24,6 +26,7 @@ from chalicelib.protocol.pagination import Page, PageQuery
 from chalicelib.protocol.types import sort_key
 from chalicelib.storage import counters
 from chalicelib.storage.counters import Place
+from chalicelib.storage.expiry import Retention, end_of, shadow, shadow_to_write
 from chalicelib.storage.items import delete_of, new_version, next_place, place_of, put_over, sortable
 from chalicelib.storage.keys import Ref as Ref
 from chalicelib.storage.lists import Lists
@@ -58,12 +61,14 @@ class Write:
 
     last_updated: as in the object (RFC 3339 text). partition: the list it shall stand in, if not
     the one that `change` was called with; moving an object makes it the newest of its new list.
+    is_in_use: it is not to be forgotten, however long ago it was written.
     """
 
     body: JsonText
     last_updated: str
     partition: str | None = None
     extra: Mapping[str, Value] = field(default_factory=dict)
+    is_in_use: bool = False
 
 
 @dataclass(frozen=True)
@@ -143,15 +148,18 @@ def _partition_of(new: New) -> str:
     return new.write.partition
 
 
-_OWN = frozenset(("pk", "sk", "ref", "body", "lu", "v", "src", "lp", "cr"))
+_OWN = frozenset(("pk", "sk", "ref", "body", "lu", "v", "src", "lp", "cr", "ex"))
 
 
 class ObjectStore:
     """The objects of every module but locations."""
 
-    def __init__(self, table: Table, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, table: Table, clock: Callable[[], datetime], retention: Retention | None = None
+    ) -> None:
         self._table = table
         self._clock = clock
+        self._retention = retention or {}
         self._lists = Lists(table, clock)
 
     def keys_for_get(self, ref: Ref) -> list[Key]:
@@ -206,6 +214,41 @@ class ObjectStore:
             return Change(before, before)
         raise AssertionError("attempts() raises")
 
+    def operations_of(
+        self, ref: Ref, decision: Write, place: Place, item: Item | None, source: str
+    ) -> tuple[Item, list[Operation]]:
+        """The item that a decision makes, and the operations of one transaction that write it.
+
+        place: where it will stand. item: what is there now.
+        """
+        written = self._item(ref, decision, place, item, source)
+        puts = [put_over(item, written), *shadow_to_write(item, written)]
+        return written, [*puts, *counters.changes(place_of(item), place)]
+
+    def _item(self, ref: Ref, decision: Write, place: Place, item: Item | None, source: str) -> Item:
+        now = self._clock()
+        written = object_item(ref, decision, place, new_version(item, now), source)
+        end = end_of(ref.module, decision.is_in_use, now, self._retention)
+        return written if end is None else {**written, "ex": end}
+
+    def expire(self, pk: str) -> None:
+        """Forget an object whose time has come, with all that stands beside it; otherwise wait again."""
+        for _ in attempts():
+            beside = {row["sk"]: row for row in self._table.query_all("#pk = :pk", {"pk": pk})}
+            item = beside.pop("#", None)
+            if item is not None:
+                if "ex" not in item:
+                    return
+                if item["ex"] > self._clock().timestamp():
+                    self._table.put(shadow(pk, item["ex"]))
+                    return
+                try:
+                    self._remove(item)
+                except Conflict:
+                    continue
+            self._table.write_many(delete=[Key(pk, sk) for sk in beside])
+            return
+
     def create(
         self, new: Sequence[New], also: Sequence[Operation] = (), known: Known = None
     ) -> dict[Key, Item]:
@@ -225,9 +268,9 @@ class ObjectStore:
             partition = _partition_of(each)
             place = Place(partition, following[partition], sortable(each.write.last_updated))
             following[partition] += 1
-            item = object_item(each.ref, each.write, place, new_version(None, self._clock()), each.source)
+            item = self._item(each.ref, each.write, place, None, each.source)
             places.append(place)
-            operations.append(put_over(None, item))
+            operations += [put_over(None, item), *shadow_to_write(None, item)]
         self._table.transact([*operations, *counters.additions(places), *also])
         return {counters.root_key(name): {"next": number} for name, number in following.items()}
 
@@ -267,8 +310,8 @@ class ObjectStore:
         place = next_place(
             self._table, item, decision.partition or partition, sortable(decision.last_updated), items
         )
-        written = object_item(ref, decision, place, new_version(item, self._clock()), source)
-        self._table.transact([put_over(item, written), *counters.changes(place_of(item), place)])
+        written, operations = self.operations_of(ref, decision, place, item, source)
+        self._table.transact(operations)
         return stored_object(written)
 
     def _remove(self, item: Item) -> None:

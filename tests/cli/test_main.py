@@ -29,10 +29,14 @@ class CannedDoor:
 
     def all(self, *path: str) -> Iterator[Any]:
         self.asked.append(("GET", *path))
-        yield from {"partners": [PARTNER], "broadcasts": [{"partner_id": "p-1", "waiting": 3}]}[path[0]]
+        yield from {
+            "partners": [PARTNER],
+            "broadcasts": [{"partner_id": "p-1", "waiting": 3}],
+            "sessions_without_cdr": [{"session_id": "S1", "reason": "no tariff"}],
+        }[path[0]]
 
-    def post(self, *path: str, body: object) -> Any:
-        self.asked.append(("POST", *path, body))
+    def post(self, *path: str, body: object, **query: str) -> Any:
+        self.asked.append(("POST", *path, body, *([query] if query else [])))
         return {"id": "LSB-00693", "versions_url": "https://here/ocpi/versions", "token": "A"}
 
     def put(self, *path: str, body: object) -> Any:
@@ -97,6 +101,24 @@ def test_reserving_a_location_id_sends_what_is_known_and_prints_the_id(
 
 def test_broadcasts_are_shown_per_partner(door: CannedDoor) -> None:
     assert json.loads(run("broadcasts").output) == {"partner_id": "p-1", "waiting": 3}
+
+
+def test_sessions_without_a_cdr_are_shown_with_the_reason(door: CannedDoor) -> None:
+    assert json.loads(run("sessions-without-cdr").output) == {"session_id": "S1", "reason": "no tariff"}
+
+
+def test_a_cdr_is_tried_again_of_the_party_that_was_named(door: CannedDoor) -> None:
+    run("retry-cdr", "S1")
+    run("retry-cdr", "S1", "--party", "PT*ABC")
+
+    again = ("POST", "sessions_without_cdr", "S1", {})
+    assert door.asked == [again, (*again, {"party": "PT*ABC"})]
+
+
+def test_a_cdr_is_sent_again(door: CannedDoor) -> None:
+    run("replay-cdr", "C1")
+
+    assert door.asked == [("POST", "cdrs", "C1", "replay", {})]
 
 
 def test_what_the_door_refuses_is_one_line_and_exit_code_1(

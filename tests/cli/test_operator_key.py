@@ -11,26 +11,33 @@ from infra.local.children import PROJECT, clean_environment
 from infra.local.emulator import Emulator
 
 
-def test_the_key_is_printed_and_its_hash_is_in_the_table(tmp_path: Path) -> None:
+def test_a_key_is_printed_once_stored_as_a_hash_listed_and_revoked(tmp_path: Path) -> None:
     emulator = Emulator(tmp_path, persist=False)
     emulator.start()
     try:
         made = resources.make_node_resources("clitest", emulator.client)
         environment = clean_environment() | emulator.environment()
 
-        printed = subprocess.run(
-            [sys.executable, "-m", "cli.main", "operator-key", "--stage", "clitest", "--name", "Ana"],
-            cwd=PROJECT,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
+        def run(command: str, *arguments: str) -> str:
+            return subprocess.run(
+                [sys.executable, "-m", "cli.main", command, "--stage", "clitest", *arguments],
+                cwd=PROJECT, env=environment, capture_output=True, text=True, check=True,
+            ).stdout.strip()  # fmt: skip
 
-        items = emulator.client("dynamodb").scan(TableName=made["OCPI_TABLE"])["Items"]
+        def stored() -> list[dict[str, dict[str, str]]]:
+            items = emulator.client("dynamodb").scan(TableName=made["OCPI_TABLE"])["Items"]
+            return [item for item in items if item["pk"]["S"] == "operator-keys"]
+
+        printed = run("operator-key", "--name", "Ana")
+        [item] = stored()
+        listed = run("operator-keys")
+        revoked = run("revoke-operator-key", "--name", "Ana")
+
+        assert len(printed) >= 16
+        assert item["name"] == {"S": "Ana"}
+        assert printed not in str(item)
+        assert listed == f"{item['created']['S']}  Ana"
+        assert revoked == "1 revoked"
+        assert stored() == []
     finally:
         emulator.stop()
-    [stored] = [item for item in items if item["pk"]["S"].startswith("operator-key#")]
-    assert stored["name"] == {"S": "Ana"}
-    assert len(printed.strip()) >= 16
-    assert printed.strip() not in str(items)

@@ -20,21 +20,19 @@ def test_every_answer_is_an_envelope(response: GatewayResponse) -> None:
 
 
 def test_an_unknown_path_is_404_with_and_without_a_token() -> None:
-    deployed = gateway_responses.cloudformation_resources({"Ref": "RestAPI"})
+    deployed = gateway_responses.openapi_extension()
 
-    statuses = {
-        resource["Properties"]["ResponseType"]: resource["Properties"].get("StatusCode")
-        for resource in deployed.values()
-    }
+    statuses = {kind: answer.get("statusCode") for kind, answer in deployed.items()}
 
     assert statuses["MISSING_AUTHENTICATION_TOKEN"] == "404"
     assert statuses["INVALID_SIGNATURE"] == "404"
     assert statuses["DEFAULT_4XX"] is None
 
 
-def test_the_deployed_answers_echo_both_message_ids() -> None:
+def test_the_deployed_answers_are_envelopes_and_echo_both_message_ids() -> None:
     # Source: OCPI 2.2.1 transport_and_format_unique_message_ids; TRN-18
-    for resource in gateway_responses.cloudformation_resources({"Ref": "RestAPI"}).values():
-        parameters = resource["Properties"]["ResponseParameters"]
+    for answer in gateway_responses.openapi_extension().values():
+        parameters = answer["responseParameters"]
         assert parameters["gatewayresponse.header.X-Request-ID"] == "method.request.header.X-Request-ID"
         assert "gatewayresponse.header.X-Correlation-ID" in parameters
+        assert "timestamp" in json.loads(answer["responseTemplates"]["application/json"])

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.operator_api.keys import add_operator_key, key_item_of, read_bearer, remove_operator_key
+from chalicelib.operator_api.keys import (
+    add_operator_key,
+    key_item_of,
+    list_operator_keys,
+    read_bearer,
+    remove_operator_keys,
+)
 from tests.operator_api.caller import KEY, Door
 
 
@@ -18,8 +24,20 @@ def test_a_key_is_stored_as_its_hash_only(cpo: Door) -> None:
     assert key not in str(item)
 
 
-def test_a_removed_key_opens_nothing(cpo: Door) -> None:
-    remove_operator_key(cpo.node, KEY)
+def test_keys_are_revoked_by_the_name_of_whose_they_are(cpo: Door) -> None:
+    for name in ("Ana", "Ana", "Rui"):
+        add_operator_key(cpo.node, name)
+
+    assert remove_operator_keys(cpo.node, "Ana") == 2
+
+    assert {key.name for key in list_operator_keys(cpo.node)} == {"Rui", "the tests"}
+    assert remove_operator_keys(cpo.node, "Ana") == 0
+
+
+def test_a_revoked_key_opens_nothing(cpo: Door) -> None:
+    assert cpo.call("GET", "/partners").status == 200
+
+    remove_operator_keys(cpo.node, "the tests")
 
     assert cpo.call("GET", "/partners").status == 401
 

@@ -22,16 +22,19 @@ Source: DESIGN.md, A CDR; OCPI 2.2.1 mod_cdrs_credit_cdrs; CDR-07, CDR-11, CDR-1
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import Enum, auto
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from chalicelib import metrics
 from chalicelib.errors import InvalidParameters, NotEnoughInformation, ServerError
-from chalicelib.log import log
+from chalicelib.log import about, log
 from chalicelib.modules.cdrs.billing import make_bill
 from chalicelib.modules.cdrs.ends import done, due_key, due_sessions, makes_cdrs_of, set_aside, set_aside_key
 from chalicelib.modules.cdrs.ledger import Ledger
@@ -92,33 +95,48 @@ class Run:
     ends: datetime
 
 
+class _End(Enum):
+    """How it ended for a session that was due. FAILED: it is still due."""
+
+    DONE = auto()
+    SET_ASIDE = auto()
+    FAILED = auto()
+
+
 def run(node: Node) -> None:
     """Make the CDRs that are due, as many as there is time for."""
     ends = node.clock() + BUDGET
     due = due_sessions(node)
     this: Run | None = None
+    ended: Counter[_End | None] = Counter()
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="cdr") as pool:
         while node.clock() < ends and (page := list(islice(due, _PER_PAGE))):
             this = this or Run(node, node.directory.all(), Ledger(node), ends)
             # Two compilers begin at different sessions, or one of them would work for nothing.
             start = int(draw_lot(), 16) % len(page)
-            list(pool.map(partial(_compile, this), [*page[start:], *page[:start]]))
+            ended.update(pool.map(partial(_compile, this), [*page[start:], *page[:start]]))
+    if number := ended.total() - ended[None]:
+        numbers = number, ended[_End.SET_ASIDE], ended[_End.FAILED]
+        log.info("CDRs were due", extra=metrics.cdrs_compiled(node.settings.table, *numbers))
 
 
-def _compile(this: Run, due: Item) -> None:
+def _compile(this: Run, due: Item) -> _End | None:
+    """Returns None when there was no time for it, or another compiler was quicker."""
     if this.node.clock() >= this.ends:
-        return
-    try:
-        for _ in attempts():
-            try:
-                return _compile_session(this, due)
-            except Conflict:
-                continue
-    except Exception:
-        log.exception("a CDR could not be written", extra={"ref": due["ref"]})
+        return None
+    with about(ocpi_module=MODULE, ref=due["ref"]):
+        try:
+            for _ in attempts():
+                try:
+                    return _compile_session(this, due)
+                except Conflict:
+                    continue
+        except Exception:
+            log.exception("a CDR could not be written")
+    return _End.FAILED
 
 
-def _compile_session(this: Run, told: Item) -> None:
+def _compile_session(this: Run, told: Item) -> _End | None:
     """Write what is missing of a session's CDRs, or why it has none.
 
     Raises: Conflict when something came between; ServerError.
@@ -133,7 +151,7 @@ def _compile_session(this: Run, told: Item) -> None:
     )
     due = items.get(due_at)
     if due is None:
-        return  # another compiler was quicker
+        return None  # another compiler was quicker
     session = stored_object(items[ref.key]) if ref.key in items else None
     if session is not None and session.version < due["v"]:
         raise Conflict("the session changed while it was read")
@@ -142,11 +160,15 @@ def _compile_session(this: Run, told: Item) -> None:
         this.ledger.write(made, done(due, was_set_aside=aside in items))
     except (InvalidParameters, NotEnoughInformation) as error:
         set_aside(node, due, error.detail, error.field)
+        log.warning("a session has no price", extra={"field": error.field})
+        return _End.SET_ASIDE
     except Exception as error:
         if isinstance(error, (ServerError, Conflict)) and not isinstance(error, Senseless):
             raise
-        log.exception("a session cannot be compiled", extra={"ref": due["ref"]})
+        log.exception("a session cannot be compiled")
         set_aside(node, due, "something went wrong here; the log has more", None)
+        return _End.SET_ASIDE
+    return _End.DONE
 
 
 def _missing(this: Run, maker: str, session: Stored, items: Snapshot) -> list[New]:

@@ -54,6 +54,10 @@ def note_sessions(node: Node, records: Sequence[Mapping[str, Any]]) -> None:
         keys = record["dynamodb"]["Keys"]
         if not keys["pk"]["S"].startswith(_SESSIONS) or keys["sk"]["S"] != "#":
             continue
+        if "NewImage" not in record["dynamodb"]:
+            # Its time has come: nobody is to be reminded of it.
+            node.table.write_many(delete=[Key(DUE, keys["pk"]["S"]), Key(SET_ASIDE, keys["pk"]["S"])])
+            continue
         try:
             item = _note(node, read_change(record))
         except Exception as error:

@@ -31,11 +31,11 @@ from chalicelib.protocol.json_text import JsonText, write_json
 from chalicelib.protocol.message import Party
 from chalicelib.protocol.types import format_datetime, parse_datetime
 from chalicelib.storage import counters
-from chalicelib.storage.items import new_version, next_place, sortable
+from chalicelib.storage.items import next_place, sortable
 from chalicelib.storage.keys import Ref
-from chalicelib.storage.objects import Known, Stored, Write, object_item
+from chalicelib.storage.objects import Known, Stored, Write
 from chalicelib.storage.retry import attempts
-from chalicelib.storage.table import Conflict, Item, Key, Operation, Put
+from chalicelib.storage.table import Conflict, Item, Key, Put
 
 if TYPE_CHECKING:
     from chalicelib.node import Node
@@ -121,12 +121,11 @@ def create(
         keys = [*(claim.key for claim in claims), counters.root_key(partition)]
         items = node.table.read(keys, snapshot)
         place = next_place(node.table, None, partition, sortable(command.last_updated), items)
-        item = object_item(ref, _written(command), place, new_version(None, node.clock()), "")
-        operations: list[Operation] = [Put(item, "attribute_not_exists(#pk)")]
+        _, operations = node.objects.operations_of(ref, _written(command), place, None, "")
         operations += [_claim(claim, command, items.get(claim.key), node.clock()) for claim in claims]
         operations += [Put(other) for other in beside]
         try:
-            node.table.transact([*operations, *counters.changes(None, place)])
+            node.table.transact(operations)
         except Conflict:
             continue
         return command, True

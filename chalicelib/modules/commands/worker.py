@@ -23,7 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Literal
 
 from chalicelib.errors import InvalidParameters
-from chalicelib.log import log
+from chalicelib.log import about, log, tell
 from chalicelib.modules.commands.rules import (
     Command,
     Outcome,
@@ -73,15 +73,17 @@ def handle_messages(node: Node, records: Sequence[Mapping[str, Any]]) -> dict[st
 def _handle(node: Node, record: Mapping[str, Any]) -> int | None:
     """Do one task; seconds until it comes again, None when it is done."""
     receive_count = int(record["attributes"]["ApproximateReceiveCount"])
-    try:
-        return run(node, CommandTask.model_validate_json(record["body"]), receive_count)
-    except Exception:
-        log.exception("a command's task failed by our own fault", extra={"task": record["body"]})
-        return delay_s(receive_count)
+    with about(ocpi_module="commands", message_id=record["messageId"]):
+        try:
+            return run(node, CommandTask.model_validate_json(record["body"]), receive_count)
+        except Exception:
+            log.exception("a command's task failed by our own fault")
+            return delay_s(receive_count)
 
 
 def run(node: Node, task: CommandTask, receive_count: int) -> int | None:
     """Do a task; seconds until it is to be done again, None when it is done."""
+    tell(command=task.command_id, task=task.what)
     match task.what:
         case "DELIVER":
             _deliver(node, task.command_id)
@@ -102,16 +104,21 @@ def _deliver(node: Node, command_id: str) -> None:
     command = find(node, command_id)
     if command is None or command.state != State.PENDING or node.clock() >= command.is_overdue_at:
         return
+    _tell_whose(command)
     failures = _tell_webhooks(node, command)
     if not failures:
         return
-    log.warning("a command could not be delivered", extra={"command": command_id, "reason": failures})
+    log.warning("a command could not be delivered", extra={"reason": failures})
     problem = "; ".join(failures)
     if problem != command.problem:
         now = node.clock()
         change(node, command_id, lambda current: current.changed(now, problem=problem))
     age_s = (node.clock() - parse_datetime(command.received)).total_seconds()
     send_to_csms(node, command, delay_s=min(max(int(age_s), 1), _LONGEST_WEBHOOK_DELAY_S))
+
+
+def _tell_whose(command: Command) -> None:
+    tell(partner=command.partner_id, correlation_id=command.correlation_id)
 
 
 def _tell_webhooks(node: Node, command: Command) -> list[str]:
@@ -149,6 +156,7 @@ def _post(node: Node, command_id: str, slot: Slot, receive_count: int) -> int | 
     command, held_s = _take(node, command_id, slot, delay_s(receive_count))
     if command is None:
         return math.ceil(held_s) or None
+    _tell_whose(command)
     outcome: Outcome = getattr(command, slot)
     problem: PartnerError | InvalidParameters | None = None
     try:

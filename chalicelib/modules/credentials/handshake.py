@@ -351,7 +351,9 @@ def _take_back(node: Node, other: OtherSide, theirs: Credentials, encoding: Toke
     try:
         node.client.call_url(other.credentials_url() or "", "DELETE", theirs.token, encoding, total_s=_CALL_S)
     except (PartnerFault, PartnerRefusal, OcpiError):
-        log.warning("a registration that failed here could not be taken back there", versions_url=theirs.url)
+        log.warning(
+            "a registration that failed here could not be taken back there", ocpi_module="credentials"
+        )
 
 
 def _drop_token(node: Node, partner: Partner, token: HeldToken) -> None:

@@ -19,8 +19,8 @@ Document = dict[str, Any]
 
 
 def written(document: Document) -> Write:
-    """Store a valid token."""
-    return Write(JsonText(write_json(document)), document["last_updated"])
+    """Store a token that was validated; one that may be used is not forgotten."""
+    return Write(JsonText(write_json(document)), document["last_updated"], is_in_use=document["valid"])
 
 
 def replace_by(document: Document) -> Decide:

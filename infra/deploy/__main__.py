@@ -1,0 +1,158 @@
+"""`make deploy` and `make undeploy`: one stage, from an empty account to a URL that partners can call.
+
+1. what the account has once: API Gateway's right to write access logs (`account.yaml`);
+2. the stage's resources, by CloudFormation (`resources.yaml`);
+3. the functions and the API, by Chalice (`functions.py`);
+4. what Chalice cannot say (`settings.py`).
+
+Each step sees first what there is, so a second run changes nothing. To undo it takes 3 and 2 away again, but
+the table and the key stay, and the next deployment of the stage brings them back.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CalledProcessError
+from typing import Any
+
+import botocore.session
+import yaml
+from botocore.exceptions import BotoCoreError, ClientError
+
+from infra import stages
+from infra.deploy import functions, settings, stack
+from infra.resources import environment_name, read_template
+from infra.stages import API_STAGE, VERSIONS_PATH
+
+ACCOUNT_STACK = "ocpi-node-account"
+ACCOUNT_TEMPLATE = Path(__file__).parents[1] / "account.yaml"
+
+Client = Callable[[str], Any]
+"""Gives the client of a service by its name."""
+Say = Callable[[str], None]
+
+
+def deploy(stage: str, client: Client, say: Say, run: functions.Runner | None = None) -> str:
+    """Deploy a stage and tell what was done. Returns its versions URL.
+
+    Raises: UnknownStage, StackFailed, NotOurs.
+    """
+    parameters = stages.parameters(stage, stages.read_config())
+    say(_step("account", _set_account(client)))
+    say(_step("resources", _make_resources(client("cloudformation"), stage, parameters, client)))
+    told = stack.outputs(client("cloudformation"), stack_name(stage))
+    environment = {environment_name(key): value for key, value in told.items() if key.startswith("Ocpi")}
+    dead = told["ChangesDeadArn"]
+    is_new = functions.deploy(client("lambda"), stage, environment, dead, run)
+    say(_step("functions and API", ["deployed"] if is_new else []))
+    region = client("lambda").meta.region_name
+    api = functions.api_id(stage)
+    stage_arn = f"arn:{_partition(dead)}:apigateway:{region}::/restapis/{api}/stages/{API_STAGE}"
+    say(
+        _step(
+            "settings",
+            [
+                *settings.set_event_sources(client("lambda"), stage, dead),
+                *settings.set_stage(client("apigateway"), api, told["AccessLogsArn"]),
+                *settings.set_firewall(client("wafv2"), stage_arn, told.get("WebAclArn")),
+            ],
+        )
+    )
+    return f"https://{api}.execute-api.{region}.{_domain(dead)}/{API_STAGE}/{VERSIONS_PATH}"
+
+
+def undeploy(stage: str, client: Client, say: Say, run: functions.Runner | None = None) -> None:
+    """Take a stage away, but its table and its key.
+
+    Raises: UnknownStage, StackFailed.
+    """
+    stages.parameters(stage, stages.read_config())
+    say(_step("functions and API", ["deleted"] if functions.delete(stage, run) else []))
+    was_there = stack.delete(client("cloudformation"), stack_name(stage))
+    say(_step("resources", ["deleted, but the table and the key"] if was_there else []))
+
+
+def stack_name(stage: str) -> str:
+    """The name of the stack of a stage's resources."""
+    return f"ocpi-node-{stage}"
+
+
+def _set_account(client: Client) -> list[str]:
+    if client("apigateway").get_account().get("cloudwatchRoleArn"):
+        return []
+    template = yaml.safe_load(ACCOUNT_TEMPLATE.read_text(encoding="utf-8"))
+    stack.apply(client("cloudformation"), ACCOUNT_STACK, template, {})
+    return ["API Gateway may write access logs"]
+
+
+def _make_resources(cloudformation: Any, stage: str, parameters: dict[str, str], client: Client) -> list[str]:
+    template, name = read_template(), stack_name(stage)
+    changed = []
+    if stack.status_of(cloudformation, name) is None and (left := _left_behind(client, stage)):
+        stack.bring_back(cloudformation, name, template, parameters, left)
+        changed.append("what an earlier deployment left: the table and the key")
+    if stack.apply(cloudformation, name, template, parameters):
+        changed.append(f"stack {name}")
+    return changed
+
+
+def _left_behind(client: Client, stage: str) -> dict[str, dict[str, str]]:
+    """The identifiers of the table, the key and its alias, if an earlier deployment left them."""
+    table, alias = f"ocpi-node-{stage}", f"alias/ocpi-node-{stage}"
+    try:
+        client("dynamodb").describe_table(TableName=table)
+        key = client("kms").describe_key(KeyId=alias)["KeyMetadata"]["KeyId"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("ResourceNotFoundException", "NotFoundException"):
+            return {}
+        raise
+    return {"Table": {"TableName": table}, "Key": {"KeyId": key}, "KeyAlias": {"AliasName": alias}}
+
+
+def _partition(arn: str) -> str:
+    return arn.split(":")[1]
+
+
+def _domain(arn: str) -> str:
+    return "amazonaws.com.cn" if _partition(arn) == "aws-cn" else "amazonaws.com"
+
+
+def _step(name: str, changed: list[str]) -> str:
+    return f"{name + ':':20}{'; '.join(changed) or 'nothing to change'}"
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+def main() -> int:
+    """Do what the command line says."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("action", choices=["deploy", "undeploy"])
+    parser.add_argument("stage")
+    arguments = parser.parse_args()
+    session = botocore.session.get_session()
+    try:
+        if arguments.action == "undeploy":
+            undeploy(arguments.stage, session.create_client, _say)
+            print(
+                f"\nThe table ocpi-node-{arguments.stage} and the key alias/ocpi-node-{arguments.stage} are"
+                "\nstill there, and `make deploy` brings them back. Without the key the table's tokens cannot"
+                "\nbe read."
+            )
+            return 0
+        url = deploy(arguments.stage, session.create_client, _say)
+    except (stages.UnknownStage, stack.StackFailed, functions.NotOurs, BotoCoreError, ClientError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except CalledProcessError:
+        return 1  # Chalice has told why.
+    print(f"\nVersions URL: {url}\nNext: an operator's key, then a partner (docs/deploy.md, Register).")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

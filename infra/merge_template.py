@@ -1,0 +1,139 @@
+"""What is merged into the template that `chalice package` makes, so that it is everything a node needs.
+
+The resources of `resources.yaml` come in as they are, and what Chalice made is pointed at them: the
+environment of each function, and the event sources. Then what Chalice cannot say: batch answers and
+filter (`event_sources.py`), the gateway's own answers (`gateway_responses.py`), access log and throttling
+(`api_stage.py`), the firewall.
+
+Chalice merges dicts member by member, so `{"Fn::Sub": ...}` of an event source can only be replaced by
+another `Fn::Sub`: with `Fn::GetAtt` the outcome would hold both.
+
+Functions get the names that `chalice deploy` gives them: policies and log groups are by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from infra import api_stage, event_sources, gateway_responses
+from infra.resources import node_variables
+from infra.stages import API_HANDLER, API_STAGE, VERSIONS_PATH, function_name
+
+Template = dict[str, Any]
+
+
+def merge_template(
+    resources: Mapping[str, Any], parameters: Mapping[str, str], functions: Iterable[str]
+) -> Template:
+    """Make the template to be merged.
+
+    resources: `resources.yaml`. parameters: what the stage sets of its parameters, `Stage` among them.
+    functions: names of all functions, as in Chalice's configuration.
+    """
+    stage = parameters["Stage"]
+    variables = node_variables(resources)
+    made = {logical_id(name): _function(stage, name, variables, resources["Resources"]) for name in functions}
+    for name, event_source in _event_sources().items():
+        made[logical_id(name)]["Properties"]["Events"] = event_source
+    return {
+        "Description": f"One OCPI node: stage {stage}",
+        "Parameters": _with_defaults(resources["Parameters"], parameters),
+        "Conditions": resources["Conditions"],
+        "Resources": {**resources["Resources"], **made, **_api()},
+        "Outputs": {
+            **resources["Outputs"],
+            "VersionsUrl": {
+                "Description": "What partners are given, with a token",
+                "Value": {
+                    "Fn::Sub": "https://${RestAPI}.execute-api.${AWS::Region}.${AWS::URLSuffix}"
+                    f"/{API_STAGE}/{VERSIONS_PATH}"
+                },
+            },
+        },
+    }
+
+
+def logical_id(function: str) -> str:
+    """Name a function's resource as Chalice does.
+
+    >>> logical_id("tell_changes"), logical_id("api_handler")
+    ('TellChanges', 'APIHandler')
+    """
+    if function == API_HANDLER:
+        return "APIHandler"
+    return function.title().replace("_", "")
+
+
+def _with_defaults(described: Mapping[str, Any], values: Mapping[str, str]) -> Template:
+    own = {name: {**described[name], "Default": value} for name, value in values.items()}
+    # The stage's name stands in policies and names as well: it cannot be changed here alone.
+    own["Stage"] = {**own["Stage"], "AllowedValues": [values["Stage"]]}
+    return {**described, **own}
+
+
+def _function(stage: str, name: str, variables: Mapping[str, Any], resources: Mapping[str, Any]) -> Template:
+    log = function_name("${Stage}", name)
+    own_log = next(
+        key
+        for key, resource in resources.items()
+        if resource["Type"] == "AWS::Logs::LogGroup"
+        and resource["Properties"]["LogGroupName"] == {"Fn::Sub": f"/aws/lambda/{log}"}
+    )
+    return {
+        "DependsOn": [own_log],
+        "Properties": {
+            "FunctionName": function_name(stage, name),
+            "Environment": {"Variables": dict(variables)},
+        },
+    }
+
+
+def _event_sources() -> dict[str, Template]:
+    """The event sources by function, each under the name that Chalice gave it."""
+    added = event_sources.settings({"Fn::GetAtt": ["ChangesDead", "Arn"]})
+    stream = {"Stream": {"Fn::GetAtt": ["Table", "StreamArn"]}}
+    broadcasts, commands = ({"Queue": {"Fn::Sub": f"${{{name}.Arn}}"}} for name in ("Broadcasts", "Commands"))
+    return {
+        "tell_changes": _event("TellChangesDynamodbEventSource", stream, added["tell_changes"]),
+        "push_broadcasts": _event("PushBroadcastsSqsEventSource", broadcasts, added["push_broadcasts"]),
+        "run_commands": _event("RunCommandsSqsEventSource", commands, added["run_commands"]),
+    }
+
+
+def _event(name: str, *properties: Mapping[str, Any]) -> Template:
+    return {name: {"Properties": {key: value for each in properties for key, value in each.items()}}}
+
+
+def _api() -> Template:
+    properties = {
+        "DefinitionBody": {"x-amazon-apigateway-gateway-responses": gateway_responses.openapi_extension()},
+        "AccessLogSetting": {
+            "DestinationArn": {"Fn::GetAtt": ["AccessLogs", "Arn"]},
+            "Format": api_stage.LOG_FORMAT,
+        },
+        "MethodSettings": [
+            {
+                "ResourcePath": "/*",
+                "HttpMethod": "*",
+                "ThrottlingRateLimit": api_stage.RATE,
+                "ThrottlingBurstLimit": api_stage.BURST,
+            }
+        ],
+    }
+    stage_arn = (
+        f"arn:${{AWS::Partition}}:apigateway:${{AWS::Region}}::/restapis/${{RestAPI}}/stages/{API_STAGE}"
+    )
+    return {
+        "RestAPI": {"Properties": properties},
+        "WebAclAssociation": {
+            "Type": "AWS::WAFv2::WebACLAssociation",
+            "Condition": "HasFirewall",
+            # The stage is there when SAM's own resource for it is.
+            "DependsOn": f"RestAPI{API_STAGE}Stage",
+            "Properties": {
+                "ResourceArn": {"Fn::Sub": stage_arn},
+                "WebACLArn": {"Fn::GetAtt": ["WebAcl", "Arn"]},
+            },
+        },
+    }

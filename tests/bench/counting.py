@@ -1,0 +1,142 @@
+"""Counts what a CPO's operations take of DynamoDB, on a real node over the emulator."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from bench.costs import Units
+from chalicelib.modules.cdrs import compiler, ends, reconciliation
+from chalicelib.modules.locations import owner as locations
+from chalicelib.modules.sessions import owner as sessions
+from chalicelib.partners import liveness
+from chalicelib.partners.changes import handle_stream
+from chalicelib.partners.directory import Endpoint, Partner
+from chalicelib.partners.pushes import push
+from chalicelib.queues import Broadcast
+from chalicelib.settings import read_settings
+from chalicelib.storage.keys import Ref
+from chalicelib.storage.locations import LocationStore
+from chalicelib.storage.objects import ObjectStore
+from chalicelib.storage.table import Key
+from chalicelib.storage.values import encode_item
+from tests.emulator import make_table
+from tests.modules.builders import T2
+from tests.modules.cdrs.test_compiler import CPO, EVI, Network
+from tests.modules.sessions.builders import cdr_token
+from tests.partners.pushing import partner
+from tests.storage.capacity import measured
+from tests.test_settings import NEEDED
+
+
+class Counted(Network):
+    """A CPO with its eMSP, over a table that counts."""
+
+    def __init__(self, dynamodb: Any) -> None:
+        super().__init__("CPO")
+        table = make_table(dynamodb)
+        world = self.world
+        directory = world.node.directory
+        directory._table = table
+        retention = read_settings(NEEDED).retention
+        world.table = table
+        world.node = self.node = dataclasses.replace(
+            world.node,
+            table=table,
+            objects=ObjectStore(table, world.clock, retention),
+            locations=LocationStore(table, world.clock),
+            queues=_NoQueues(),  # type: ignore[arg-type]
+        )
+
+    def units(self, *operations: Callable[[], object]) -> Units:
+        """What operations take together."""
+        with measured(self.node.table) as spent:
+            for operation in operations:
+                operation()
+        return Units(spent.write_units, spent.read_units)
+
+    def record(self, key: Key, before: Any = None) -> dict[str, Any]:
+        """The stream's record of an item as it is now."""
+        item = self.node.table.get(key)
+        assert item is not None
+        told = {
+            "Keys": {"pk": {"S": key.pk}, "sk": {"S": key.sk}},
+            "SequenceNumber": "1",
+            "NewImage": encode_item(item),
+            **({"OldImage": encode_item(before)} if before else {}),
+        }
+        return {"eventID": "e", "eventName": "MODIFY" if before else "INSERT", "dynamodb": told}
+
+    def follow(self, *records: dict[str, Any]) -> None:
+        """What the function of the stream does with a batch."""
+        ends.note_sessions(self.node, records)
+        handle_stream(self.node, records)
+
+
+class _NoQueues:
+    def send_broadcasts(self, broadcasts: Iterable[Any]) -> None:
+        """Nothing is pushed but what a test pushes."""
+
+
+def count(dynamodb: Any) -> dict[str, Units]:
+    """What each operation takes, by its name in `bench.costs`."""
+    network = Counted(dynamodb)
+    world, node = network.world, network.node
+    node.directory.save(_partner())
+    network.open_site()
+    site, session = Ref("locations", *CPO, "L1"), Ref("sessions", *CPO, "S1")
+    told = _message(site)
+    push(node, [told])
+    evse = next(
+        row for row in node.table.query_all("#pk = :pk", {"pk": site.key.pk}) if row["sk"].startswith("E#")
+    )
+    counted: dict[str, Units] = {}
+
+    world.clock.forward(60)
+    counted["status"] = network.units(
+        lambda: locations.patch_own_evse(node, CPO, "L1", "E1", {"status": "CHARGING"})
+    )
+    changed = network.record(Key(evse["pk"], evse["sk"]), evse)
+    counted["stream"] = network.units(lambda: network.follow(changed))
+    after = node.table.get(Key(evse["pk"], evse["sk"]))
+    header = node.table.get(site.key)
+    assert after and header
+    told = told.model_copy(update={"sk": evse["sk"], "version": after["v"], "after": evse["v"]})
+    counted["push"] = network.units(lambda: push(node, [told]))
+
+    world.clock.forward(60)
+    counted["new session"] = network.units(lambda: network.put("S1"))
+    created = network.record(session.key)
+    counted["session begins"] = network.units(lambda: ends.note_sessions(node, [created]))
+    world.clock.forward(60)
+    before = node.table.get(session.key)
+    counted["session"] = network.units(
+        lambda: sessions.patch_own_session(node, CPO, "S1", {"kwh": 12, "status": "ACTIVE"})
+    )
+    world.clock.forward(60)
+    before = node.table.get(session.key)
+    network.put("S1", status="COMPLETED", end_date_time=T2, cdr_token=cdr_token(EVI))
+    ended = network.record(session.key, before)
+    counted["cdr"] = network.units(lambda: ends.note_sessions(node, [ended]), lambda: compiler.run(node))
+    assert not list(ends.due_sessions(node)) and not ends.sessions_set_aside(node)
+    counted["minute"] = network.units(
+        lambda: liveness.run(node), lambda: compiler.run(node), lambda: reconciliation.run(node)
+    )
+    world.clock.forward(401 * 86_400)
+    counted["session forgotten"] = network.units(lambda: node.objects.expire(session.key.pk))
+    assert node.objects.get(session) is None
+    return counted
+
+
+def _partner() -> Partner:
+    modules = ("tariffs", "locations", "sessions", "cdrs")
+    endpoints = tuple(
+        Endpoint(identifier=module, role="RECEIVER", url=f"https://evi.example/{module}")
+        for module in modules
+    )
+    return partner("EMSP", "evi", endpoints=endpoints)
+
+
+def _message(ref: Ref) -> Broadcast:
+    return Broadcast(partner_id="evi", module=ref.module, pk=ref.key.pk, sk="#", ref=str(ref), cause="c")

@@ -1,0 +1,125 @@
+"""What Chalice cannot say is set where it differs, and only there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from infra import api_stage, event_sources
+from infra.deploy import settings
+
+DEAD = "arn:aws:sqs:eu-west-1:1:ocpi-node-cpo-changes-dead"
+LOGS = "arn:aws:logs:eu-west-1:1:log-group:/aws/apigateway/ocpi-node-cpo:*"
+ACL = "arn:aws:wafv2:eu-west-1:1:regional/webacl/ocpi-node-cpo/1"
+
+
+class Lambda:
+    """Event sources by function, as Lambda tells of them."""
+
+    def __init__(self, found: dict[str, dict[str, Any]]) -> None:
+        self.found = found
+
+    def list_event_source_mappings(self, FunctionName: str) -> dict[str, Any]:
+        return {"EventSourceMappings": [{"UUID": FunctionName, **self.found.get(FunctionName, {})}]}
+
+    def update_event_source_mapping(self, UUID: str, **wanted: Any) -> None:
+        self.found.setdefault(UUID, {}).update(wanted)
+
+
+def test_event_sources_get_their_settings_once() -> None:
+    there = Lambda({})
+
+    first = settings.set_event_sources(there, "cpo", DEAD)
+    second = settings.set_event_sources(there, "cpo", DEAD)
+
+    assert len(first) == 3
+    assert second == []
+    for name, wanted in event_sources.settings(DEAD).items():
+        assert there.found[f"ocpi-node-cpo-{name}"] == wanted
+
+
+def test_an_event_source_that_was_changed_by_hand_is_set_right() -> None:
+    there = Lambda({})
+    settings.set_event_sources(there, "cpo", DEAD)
+    there.found["ocpi-node-cpo-run_commands"]["FunctionResponseTypes"] = []
+
+    changed = settings.set_event_sources(there, "cpo", DEAD)
+
+    assert changed == ["event source of ocpi-node-cpo-run_commands: FunctionResponseTypes"]
+    assert there.found["ocpi-node-cpo-run_commands"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+class Gateway:
+    """A stage as API Gateway tells of it."""
+
+    def __init__(self) -> None:
+        self.stage: dict[str, Any] = {"accessLogSettings": {}, "methodSettings": {}}
+        self.calls = 0
+
+    def get_stage(self, **_: str) -> dict[str, Any]:
+        return self.stage
+
+    def update_stage(self, patchOperations: list[dict[str, str]], **_: str) -> None:
+        self.calls += 1
+        for operation in patchOperations:
+            last = operation["path"].rpartition("/")[2]
+            if operation["path"].startswith("/accessLogSettings/"):
+                self.stage["accessLogSettings"][last] = operation["value"]
+            else:
+                name = "throttling" + last[0].upper() + last[1:]
+                self.stage["methodSettings"].setdefault("*/*", {})[name] = float(operation["value"])
+
+
+def test_the_stage_gets_its_log_and_its_limit_once() -> None:
+    gateway = Gateway()
+
+    first = settings.set_stage(gateway, "api-1", LOGS)
+    second = settings.set_stage(gateway, "api-1", LOGS)
+
+    assert len(first) == 4
+    assert (second, gateway.calls) == ([], 1)
+    assert gateway.stage["accessLogSettings"] == {
+        "destinationArn": LOGS.removesuffix(":*"),
+        "format": api_stage.LOG_FORMAT,
+    }
+    assert gateway.stage["methodSettings"]["*/*"]["throttlingRateLimit"] == api_stage.RATE
+
+
+class Waf:
+    """A firewall that stands before something, or not."""
+
+    class exceptions:
+        """As a client has them."""
+
+        class WAFNonexistentItemException(Exception):
+            """There is none."""
+
+    def __init__(self, acl: str | None) -> None:
+        self.acl = acl
+        self.calls: list[str] = []
+
+    def get_web_acl_for_resource(self, **_: str) -> dict[str, Any]:
+        if self.acl is None:
+            raise self.exceptions.WAFNonexistentItemException
+        return {"WebACL": {"ARN": self.acl}}
+
+    def associate_web_acl(self, WebACLArn: str, **_: str) -> None:
+        self.calls.append("put")
+        self.acl = WebACLArn
+
+    def disassociate_web_acl(self, **_: str) -> None:
+        self.calls.append("taken")
+        self.acl = None
+
+
+@pytest.mark.parametrize(
+    ("found", "wanted", "calls"),
+    [(None, None, []), (None, ACL, ["put"]), (ACL, ACL, []), (ACL, None, ["taken"]), ("other", ACL, ["put"])],
+)
+def test_the_firewall_is_what_it_should_be(found: str | None, wanted: str | None, calls: list[str]) -> None:
+    waf = Waf(found)
+
+    settings.set_firewall(waf, "arn:stage", wanted)
+
+    assert (waf.acl, waf.calls) == (wanted, calls)

@@ -1,0 +1,115 @@
+"""Stacks are made, changed and brought back; and where nothing changes, nothing is done."""
+
+from __future__ import annotations
+
+import copy
+import uuid
+from typing import Any
+
+import pytest
+from botocore.exceptions import WaiterError
+
+from infra import resources
+from infra.deploy import stack
+from infra.local.emulator import Emulator
+
+TEMPLATE = resources.read_template()
+
+
+@pytest.fixture
+def stage() -> str:
+    return f"stack-{uuid.uuid4().hex[:8]}"
+
+
+def test_a_stack_is_made_once_and_then_left_alone(emulator: Emulator, stage: str) -> None:
+    cloudformation = emulator.client("cloudformation")
+
+    made = stack.apply(cloudformation, stage, TEMPLATE, {"Stage": stage})
+    again = stack.apply(cloudformation, stage, TEMPLATE, {"Stage": stage})
+
+    assert (made, again) == (True, False)
+    assert stack.outputs(cloudformation, stage)["OcpiTable"] == f"ocpi-node-{stage}"
+    sets = cloudformation.list_change_sets(StackName=stage)["Summaries"]
+    assert not [each for each in sets if each["Status"] == "FAILED"], "what changes nothing is cleared away"
+
+
+def test_a_stack_follows_its_template(emulator: Emulator, stage: str) -> None:
+    cloudformation = emulator.client("cloudformation")
+    stack.apply(cloudformation, stage, TEMPLATE, {"Stage": stage})
+    changed = copy.deepcopy(TEMPLATE)
+    changed["Resources"]["Commands"]["Properties"]["VisibilityTimeout"] = 90
+
+    assert stack.apply(cloudformation, stage, changed, {"Stage": stage})
+
+    url = stack.outputs(cloudformation, stage)["OcpiCommandsQueueUrl"]
+    told = emulator.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["VisibilityTimeout"])
+    assert told["Attributes"]["VisibilityTimeout"] == "90"
+
+
+def test_a_deleted_stack_leaves_table_and_key_and_is_brought_back_with_them(
+    emulator: Emulator, stage: str
+) -> None:
+    cloudformation, kms = emulator.client("cloudformation"), emulator.client("kms")
+    stack.apply(cloudformation, stage, TEMPLATE, {"Stage": stage})
+    emulator.client("dynamodb").put_item(
+        TableName=f"ocpi-node-{stage}", Item={"pk": {"S": "kept"}, "sk": {"S": "#"}}
+    )
+    key = kms.describe_key(KeyId=f"alias/ocpi-node-{stage}")["KeyMetadata"]["KeyId"]
+
+    assert stack.delete(cloudformation, stage)
+    assert not stack.delete(cloudformation, stage)
+    stack.bring_back(
+        cloudformation,
+        stage,
+        TEMPLATE,
+        {"Stage": stage},
+        {
+            "Table": {"TableName": f"ocpi-node-{stage}"},
+            "Key": {"KeyId": key},
+            "KeyAlias": {"AliasName": f"alias/ocpi-node-{stage}"},
+        },
+    )
+    stack.apply(cloudformation, stage, TEMPLATE, {"Stage": stage})
+
+    table = stack.outputs(cloudformation, stage)["OcpiTable"]
+    assert emulator.client("dynamodb").scan(TableName=table)["Count"] == 1
+    assert kms.describe_key(KeyId=f"alias/ocpi-node-{stage}")["KeyMetadata"]["KeyId"] == key
+
+
+class Refusing:
+    """A CloudFormation whose change sets come to nothing, for this reason."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        self.deleted: list[dict[str, str]] = []
+
+    def describe_stacks(self, **_: Any) -> dict[str, Any]:
+        return {"Stacks": [{"StackStatus": "UPDATE_COMPLETE"}]}
+
+    def create_change_set(self, **_: Any) -> None: ...
+
+    def get_waiter(self, name: str) -> Refusing:
+        return self
+
+    def wait(self, **_: Any) -> None:
+        raise WaiterError("ChangeSetCreateComplete", "failed", {"StatusReason": self.reason})
+
+    def delete_change_set(self, **named: str) -> None:
+        self.deleted.append(named)
+
+
+def test_no_changes_is_a_success_in_the_words_of_aws() -> None:
+    refusing = Refusing(
+        "The submitted information didn't contain changes. Submit different information "
+        "to create a change set."
+    )
+
+    assert not stack.apply(refusing, "s", TEMPLATE, {})
+    assert refusing.deleted
+
+
+def test_another_reason_is_a_failure_and_is_told() -> None:
+    refusing = Refusing("Template error: resource Nope does not exist")
+
+    with pytest.raises(stack.StackFailed, match="Nope"):
+        stack.apply(refusing, "s", TEMPLATE, {})

@@ -1,0 +1,87 @@
+"""What the stream's filter leaves out would have been passed over by the code as well."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from ministack.services import lambda_svc
+
+from chalicelib.modules.cdrs import ends
+from chalicelib.partners import changes
+from chalicelib.partners.changes import Change
+from chalicelib.partners.visibility import PUSHED
+from chalicelib.settings import RETENTION_DAYS
+from chalicelib.storage import expiry
+from infra import event_sources
+
+OTHERS = (
+    "cdrs-due",
+    "catch-up",
+    "count#tariffs#PT*ABC",
+    "delivery#p",
+    "owners#tariffs",
+    "partnersX",
+    "token#f",
+)
+PKS = ("partners", *OTHERS, *(f"{module}#PT*ABC#1" for module in PUSHED))
+SKS = ("#", "E", "start", "preferences", "p-1", "")
+KEYS = [(pk, sk) for pk in PKS for sk in SKS] + [("locations#PT*ABC#1", "E#1#0")]
+
+
+def record(pk: str, sk: str) -> dict[str, Any]:
+    keys = {"pk": {"S": pk}, "sk": {"S": sk}}
+    told = {"Keys": keys, "SequenceNumber": "1", "StreamViewType": "NEW_AND_OLD_IMAGES"}
+    return {"eventID": "1", "eventName": "INSERT", "dynamodb": told}
+
+
+def passes(each: dict[str, Any]) -> bool:
+    """As the emulator's Lambda decides."""
+    source = {"FilterCriteria": event_sources.settings("arn")["tell_changes"]["FilterCriteria"]}
+    return bool(lambda_svc._apply_filter_criteria([each], source))
+
+
+def is_looked_at(each: dict[str, Any]) -> bool:
+    """As the code decides, by the record's keys."""
+    pk, sk = each["dynamodb"]["Keys"]["pk"]["S"], each["dynamodb"]["Keys"]["sk"]["S"]
+    change = Change("1", "1", pk, sk, None, None)
+    is_told = changes._is_wanted(each) and (change.is_partner or change.is_object or change.is_evse)
+    return is_told or (pk.startswith(ends._SESSIONS) and sk == "#")
+
+
+@pytest.mark.parametrize(("pk", "sk"), KEYS)
+def test_the_filter_lets_through_what_the_code_looks_at_and_nothing_else(pk: str, sk: str) -> None:
+    each = record(pk, sk)
+
+    assert passes(each) == is_looked_at(each)
+
+
+def test_the_filter_is_not_empty_and_leaves_something_out() -> None:
+    assert passes(record("partners", "p-1"))
+    assert passes(record("locations#PT*ABC#1", "E#1#0"))
+    assert not passes(record("count#tariffs#PT*ABC", "#"))
+    assert not passes(record("sessions#PT*ABC#1", "start"))
+
+
+def test_every_source_of_batches_says_what_failed_of_them() -> None:
+    for name, settings in event_sources.settings("arn").items():
+        assert settings["FunctionResponseTypes"] == ["ReportBatchItemFailures"], name
+
+
+def test_a_filter_is_short_enough_for_lambda() -> None:
+    # Source: AWS Lambda developer guide, event filtering: five filters, 4,096 characters each
+    filters = event_sources.settings("arn")["tell_changes"]["FilterCriteria"]["Filters"]
+
+    assert len(filters) <= 5
+    assert all(len(each["Pattern"]) <= 4096 and json.loads(each["Pattern"]) for each in filters)
+
+
+@pytest.mark.parametrize("kind", sorted(RETENTION_DAYS))
+def test_what_time_to_live_deletes_is_told_and_what_it_has_deleted_is_forgotten(kind: str) -> None:
+    """Without it nothing would ever be forgotten, and nobody would notice."""
+    gone = {**record(f"{kind}#PT*ABC#1", expiry.SHADOW), "eventName": "REMOVE"}
+    written = {**gone, "eventName": "INSERT"}
+
+    assert passes(gone) and not passes(written)
+    assert expiry.fallen([gone]) == [f"{kind}#PT*ABC#1"] and expiry.fallen([written]) == []

@@ -1,0 +1,189 @@
+"""A package is everything a node needs: a template without errors, and zips that run on their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra import api_stage, gateway_responses, package, resources, stages
+from infra.merge_template import logical_id
+
+STAGES = sorted(stages.read_config()["stages"])
+FUNCTIONS = sorted(stages.read_config()["lambda_functions"])
+
+# A node's own interpreter needs its runtime (which brings botocore) and what is in the bundle, no more.
+_IMPORT = """
+import sys
+runtime, code, layer = sys.argv[1:]
+sys.path[:] = [code, layer, *[p for p in sys.path if "site-packages" not in p], runtime]
+import app
+print(len(app.app.routes), [m for m in ("boto3", "click", "inquirer", "pip") if m in sys.modules])
+print(app.__cached__, app.app.__module__)
+"""
+
+
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The packages; that of the CPO with finished zips, which are the same for all."""
+    made = {stage: tmp_path_factory.mktemp(stage) for stage in STAGES}
+    for stage, out in made.items():
+        with pytest.MonkeyPatch.context() as patch:
+            if stage != "cpo":
+                patch.setattr(package.bundle, "finish", lambda *_: None)
+            package.package(stage, out)
+    return made
+
+
+def template(packages: dict[str, Path], stage: str) -> dict[str, Any]:
+    read: dict[str, Any] = json.loads((packages[stage] / "sam.json").read_text())
+    return read
+
+
+def test_the_templates_are_lint_clean(packages: dict[str, Path]) -> None:
+    lint = Path(sys.executable).with_name("cfn-lint")
+    checked = [*(str(out / "sam.json") for out in packages.values()), str(resources.TEMPLATE)]
+    checked.append(str(resources.TEMPLATE.with_name("account.yaml")))
+
+    done = subprocess.run([lint, *checked], capture_output=True, text=True)
+
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_the_same_input_makes_the_same_package(packages: dict[str, Path], tmp_path: Path) -> None:
+    package.package("cpo", tmp_path)
+
+    for name in ("sam.json", "deployment.zip", "layer-deployment.zip"):
+        assert (tmp_path / name).read_bytes() == (packages["cpo"] / name).read_bytes()
+
+
+def test_the_layer_is_made_for_the_architecture_that_the_functions_run_on(packages: dict[str, Path]) -> None:
+    resource = template(packages, "cpo")["Resources"]["TellChanges"]["Properties"]
+    with zipfile.ZipFile(packages["cpo"] / "layer-deployment.zip") as layer:
+        compiled = [name for name in layer.namelist() if name.endswith(".so")]
+
+    assert resource["Architectures"] == ["arm64"]
+    assert compiled
+    assert all("aarch64" in name for name in compiled)
+
+
+def test_the_code_that_is_packaged_imports_with_what_is_packaged(
+    packages: dict[str, Path], tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(packages["cpo"] / "deployment.zip") as code:
+        code.extractall(tmp_path / "code")
+    with zipfile.ZipFile(packages["cpo"] / "layer-deployment.zip") as layer:
+        layer.extractall(tmp_path / "layer")
+    [site] = tmp_path.glob("layer/python/lib/python3.*/site-packages")
+    _use_own_machine_code(site)
+
+    done = subprocess.run(
+        [sys.executable, "-c", _IMPORT, str(_runtime(tmp_path)), str(tmp_path / "code"), str(site)],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "AWS_DEFAULT_REGION": "eu-west-1"},
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "[]" in done.stdout
+    assert str(tmp_path / "code/__pycache__") in done.stdout
+
+
+def _use_own_machine_code(site: Path) -> None:
+    """The layer's machine code is for arm64; this machine's own stands in for it."""
+    for name in ("pydantic_core", "msgspec"):
+        [own] = [Path(p) / name for p in sys.path if (Path(p) / name).is_dir()]
+        for each in own.glob("*.so"):
+            (site / name / each.name).write_bytes(each.read_bytes())
+
+
+def _runtime(folder: Path) -> Path:
+    """What Lambda's Python brings beside the standard library."""
+    runtime = folder / "runtime"
+    runtime.mkdir()
+    for name in ("botocore", "jmespath", "dateutil", "six.py"):
+        [own] = [Path(p) / name for p in sys.path if (Path(p) / name).exists()][:1]
+        (runtime / name).symlink_to(own)
+    return runtime
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_nothing_in_a_template_points_at_another_stage(packages: dict[str, Path], stage: str) -> None:
+    text = (packages[stage] / "sam.json").read_text()
+
+    for other in {*STAGES, "dev"} - {stage}:
+        assert f"ocpi-node-{other}" not in text
+
+
+def test_everything_that_is_described_is_in_the_template(packages: dict[str, Path]) -> None:
+    described, made = resources.read_template(), template(packages, "cpo")
+
+    for name, resource in described["Resources"].items():
+        assert made["Resources"][name] == resource
+    for name, output in described["Outputs"].items():
+        assert made["Outputs"][name] == output
+    assert made["Parameters"]["Stage"]["Default"] == "cpo"
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_is_told_where_the_resources_are(packages: dict[str, Path], function: str) -> None:
+    properties = template(packages, "cpo")["Resources"][logical_id(function)]["Properties"]
+    told = properties["Environment"]["Variables"]
+
+    assert properties["FunctionName"] == stages.function_name("cpo", function)
+    assert resources.node_variables(resources.read_template()).items() <= told.items()
+    assert json.loads(told["OCPI_PARTIES"])[0]["role"] == "CPO"
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_has_a_role_of_its_own_with_its_own_policy(
+    packages: dict[str, Path], function: str
+) -> None:
+    made = template(packages, "cpo")["Resources"]
+    role = made[logical_id(function)]["Properties"]["Role"]["Fn::GetAtt"][0]
+    users = [r for r in made.values() if r.get("Properties", {}).get("Role") == {"Fn::GetAtt": [role, "Arn"]}]
+
+    [policy] = made[role]["Properties"]["Policies"]
+    text = stages.read_policy(stages.CONFIG.parent / f"policy-{function}.json", "cpo")
+    assert policy["PolicyDocument"] == json.loads(text)
+    assert len(users) == 1
+
+
+def test_each_event_source_reads_the_real_resource_and_reports_what_failed(
+    packages: dict[str, Path],
+) -> None:
+    made = template(packages, "cpo")["Resources"]
+    sources = {
+        name: next(iter(made[name]["Properties"]["Events"].values()))["Properties"]
+        for name in ("TellChanges", "PushBroadcasts", "RunCommands")
+    }
+
+    assert sources["TellChanges"]["Stream"] == {"Fn::GetAtt": ["Table", "StreamArn"]}
+    # What was stored before the function was there is told as well.
+    assert sources["TellChanges"]["StartingPosition"] == "TRIM_HORIZON"
+    assert sources["PushBroadcasts"]["Queue"] == {"Fn::Sub": "${Broadcasts.Arn}"}
+    assert sources["RunCommands"]["Queue"] == {"Fn::Sub": "${Commands.Arn}"}
+    for properties in sources.values():
+        assert properties["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+def test_the_api_has_its_own_answers_a_log_and_a_limit(packages: dict[str, Path]) -> None:
+    api = template(packages, "cpo")["Resources"]["RestAPI"]["Properties"]
+
+    answers = api["DefinitionBody"]["x-amazon-apigateway-gateway-responses"]
+    assert answers == gateway_responses.openapi_extension()
+    assert api["AccessLogSetting"]["Format"] == api_stage.LOG_FORMAT
+    assert api["MethodSettings"][0]["ThrottlingRateLimit"] == api_stage.RATE
+
+
+def test_the_access_log_knows_neither_tokens_nor_drivers() -> None:
+    # A path or a query may carry a token's uid, a header a partner's token.
+    for secret in ("$context.path", "querystring", "header", "authorizer", "apiKey", "input", "userAgent"):
+        assert secret not in api_stage.LOG_FORMAT

@@ -1,0 +1,131 @@
+"""What Chalice is told of a stage fits the resources: names, timeouts, and rights for nothing else."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app import app
+from chalicelib.settings import read_settings
+from infra import resources, stages
+
+CONFIG = stages.read_config()
+STAGES = sorted(CONFIG["stages"])
+FUNCTIONS = sorted(CONFIG["lambda_functions"])
+
+
+def policy(function: str, stage: str = "cpo") -> list[dict[str, Any]]:
+    text = stages.read_policy(stages.CONFIG.parent / f"policy-{function}.json", stage)
+    statements: list[dict[str, Any]] = json.loads(text)["Statement"]
+    return statements
+
+
+def test_every_function_of_the_application_is_configured() -> None:
+    assert set(FUNCTIONS) == {stages.API_HANDLER, *(source.name for source in app.event_sources)}
+
+
+def test_the_stages_play_the_three_roles() -> None:
+    played = {
+        stage: json.loads(CONFIG["stages"][stage]["environment_variables"]["OCPI_PARTIES"])[0]["role"]
+        for stage in STAGES
+    }
+
+    assert played == {"cpo": "CPO", "hub": "HUB", "emsp": "EMSP"}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_is_written_with_a_policy_for_each_function(stage: str, tmp_path: Path) -> None:
+    stages.write_stage(stage, tmp_path, {"OCPI_TABLE": "here"})
+
+    written = json.loads((tmp_path / ".chalice" / "config.json").read_text())
+    own = written["stages"][stage]
+    assert set(written["stages"]) == {stage}
+    assert own["environment_variables"]["OCPI_TABLE"] == "here"
+    for function in FUNCTIONS:
+        text = (tmp_path / ".chalice" / own["lambda_functions"][function]["iam_policy_file"]).read_text()
+        assert f"ocpi-node-{stage}" in text
+        assert "${Stage}" not in text
+
+
+def test_an_unknown_stage_is_refused_with_those_that_there_are(tmp_path: Path) -> None:
+    with pytest.raises(stages.UnknownStage, match="cpo, emsp, hub"):
+        stages.write_stage("prod", tmp_path, {})
+
+
+def test_a_stage_sets_parameters_of_the_resources() -> None:
+    config = {"stages": {"cpo": {"parameters": {"Firewall": "yes"}, "environment_variables": {}}}}
+
+    assert stages.parameters("cpo", config) == {"Stage": "cpo", "Firewall": "yes"}
+
+
+def test_a_node_can_be_made_from_what_a_deployed_function_is_told() -> None:
+    told = dict.fromkeys(resources.node_variables(resources.read_template()), "x")
+
+    settings = read_settings({**CONFIG["stages"]["hub"]["environment_variables"], **told})
+
+    assert settings.plays("HUB")
+    assert settings.table == "x"
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_may_touch_its_own_stage_only(function: str) -> None:
+    for statement in policy(function, "hub"):
+        assert "ocpi-node-hub" in json.dumps([statement["Resource"], statement.get("Condition")])
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_no_function_may_scan_or_change_its_resources(function: str) -> None:
+    actions = {action for statement in policy(function) for action in statement["Action"]}
+
+    assert not any("*" in action for action in actions)
+    assert not actions & {
+        "dynamodb:Scan",
+        "dynamodb:DeleteTable",
+        "dynamodb:UpdateTable",
+        "kms:ScheduleKeyDeletion",
+        "sqs:PurgeQueue",
+        "logs:CreateLogGroup",
+    }
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_writes_the_log_group_that_is_made_for_it(function: str) -> None:
+    [log] = [statement for statement in policy(function) if statement["Sid"] == "WriteItsLog"]
+    groups = {
+        resource["Properties"]["LogGroupName"]["Fn::Sub"].replace("${Stage}", "cpo")
+        for resource in resources.read_template()["Resources"].values()
+        if resource["Type"] == "AWS::Logs::LogGroup"
+    }
+
+    name = f"/aws/lambda/{stages.function_name('cpo', function)}"
+    assert name in groups
+    assert log["Resource"] == f"arn:*:logs:*:*:log-group:{name}:*"
+
+
+def test_only_the_api_may_seal_secrets_and_only_those_who_call_others_may_open_them() -> None:
+    may = {
+        function: {a for s in policy(function) for a in s["Action"] if a.startswith("kms:")}
+        for function in FUNCTIONS
+    }
+
+    assert may.pop("api_handler") == {"kms:Encrypt", "kms:Decrypt"}
+    assert may.pop("tell_changes") == set()
+    assert set(map(frozenset, may.values())) == {frozenset({"kms:Decrypt"})}
+
+
+@pytest.mark.parametrize(
+    ("queue_name", "function"), [("Broadcasts", "push_broadcasts"), ("Commands", "run_commands")]
+)
+def test_a_worker_ends_before_its_messages_are_seen_again(queue_name: str, function: str) -> None:
+    # Lambda refuses an event source whose queue shows its messages again while the function may run.
+    queue = resources.read_template()["Resources"][queue_name]["Properties"]
+    worker = {**CONFIG, **CONFIG["lambda_functions"][function]}
+
+    assert worker["lambda_timeout"] < queue["VisibilityTimeout"]
+
+
+def test_the_api_answers_before_the_gateway_gives_up() -> None:
+    assert CONFIG["lambda_functions"]["api_handler"]["lambda_timeout"] <= 29

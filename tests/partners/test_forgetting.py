@@ -1,0 +1,116 @@
+"""What is forgotten here is no deletion to partners, and no trace of it stays.
+
+Source: docs/retention.md; RTE-12, TOK-05
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import timedelta
+
+import pytest
+
+from chalicelib.modules.cdrs import ends
+from chalicelib.partners.deliveries import Status
+from chalicelib.storage.expiry import fallen
+from chalicelib.storage.keys import Ref
+from chalicelib.storage.objects import ObjectStore
+from tests.modules.cdrs.test_compiler import Network
+from tests.partners.pushing import World, partner
+
+DAY = 86_400
+
+
+def keep(world: World, **days: float) -> None:
+    """Have a world's node forget."""
+    retention = {kind: timedelta(days=number) for kind, number in days.items()}
+    world.node = dataclasses.replace(world.node, objects=ObjectStore(world.table, world.clock, retention))
+
+
+def live(world: World, days: float) -> None:
+    """Let days pass, DynamoDB delete what is over, and the node follow its stream."""
+    world.clock.forward(days * DAY)
+    for key, item in list(world.dynamodb.items.items()):
+        if "expires_at" in item and int(item["expires_at"]["N"]) <= world.clock().timestamp():
+            world.dynamodb._set(key, None)
+    for pk in fallen(world.dynamodb.stream):
+        world.node.objects.expire(pk)
+    ends.note_sessions(world.node, list(world.dynamodb.stream))
+    world.settle()
+
+
+@pytest.fixture
+def emsp() -> World:
+    world = World("EMSP")
+    keep(world, tokens=90)
+    world.join(partner("CPO", "one"))
+    return world
+
+
+def put_token(world: World, uid: str, valid: bool) -> Ref:
+    """Write a token as the operator of the eMSP does."""
+    from chalicelib.modules.tokens.owner import OwnKey, put_own_token
+    from chalicelib.protocol.message import Party
+
+    own = OwnKey(Party("PT", "EVI"), uid, "RFID")
+    put_own_token(
+        world.node, own, {"contract_id": "C1", "issuer": "Evia", "valid": valid, "whitelist": "NEVER"}
+    )
+    world.settle()
+    return own.ref
+
+
+def test_a_token_that_is_no_longer_valid_is_forgotten_and_nobody_is_told(emsp: World) -> None:
+    gone, kept = put_token(emsp, "A1", valid=False), put_token(emsp, "A2", valid=True)
+    sent = len(emsp.partners.sent)
+    assert emsp.delivery("one", gone).status == Status.DELIVERED
+
+    live(emsp, days=91)
+
+    assert emsp.node.objects.get(gone) is None
+    assert emsp.node.objects.get(kept) is not None
+    assert len(emsp.partners.sent) == sent
+    assert emsp.delivery("one", gone).status is None
+    assert emsp.delivery("one", kept).status == Status.DELIVERED
+    assert not any("A1" in key[0] + key[1] for key in emsp.dynamodb.items)
+
+
+def test_a_token_that_is_valid_again_stays(emsp: World) -> None:
+    ref = put_token(emsp, "A1", valid=False)
+    put_token(emsp, "A1", valid=True)
+
+    live(emsp, days=91)
+
+    assert emsp.node.objects.get(ref) is not None
+
+
+def test_a_partner_that_is_caught_up_with_later_hears_nothing_of_it(emsp: World) -> None:
+    put_token(emsp, "A1", valid=False)
+    live(emsp, days=91)
+    sent = len(emsp.partners.sent)
+
+    emsp.join(partner("CPO", "two"))
+    emsp.settle(seconds=60)
+
+    assert len(emsp.partners.sent) == sent
+
+
+def test_a_session_goes_with_how_it_began_and_its_cdr_stays() -> None:
+    network = Network("CPO")
+    keep(network.world, sessions=400, cdrs=3660)
+    network.node = network.world.node
+    network.join("evi", "EMSP")
+    network.open_site()
+    network.end("S1")
+    network.end("S2", currency="NOK")
+    network.compile()
+    sent = len(network.world.partners.sent)
+    assert len(ends.sessions_set_aside(network.node)) == 1
+
+    live(network.world, days=401)
+
+    assert [key for key in network.world.dynamodb.items if key[0].startswith("sessions#")] == []
+    assert ends.sessions_set_aside(network.node) == []
+    assert list(ends.due_sessions(network.node)) == []
+    assert len(network.world.partners.sent) == sent
+    assert len(network.cdrs()) == 1

@@ -1,0 +1,176 @@
+"""What is logged: enough to find a story by its ids, and nothing that is secret or a driver's.
+
+Source: docs/security.md, What is logged; TRN-17 … TRN-20
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from chalicelib.log import about, log, tell
+from chalicelib.modules.credentials import handshake
+from chalicelib.modules.sessions import receiver as sessions_receiver
+from chalicelib.modules.tokens import receiver as tokens_receiver
+from tests.account import aws
+from tests.logged import Logged
+from tests.logged import logged as logged
+from tests.modules.cdrs.test_compiler import CPO, EVI, Network
+from tests.modules.sessions.builders import cdr_token, session
+from tests.nodes import CONFIGURATION, Host, make_network
+from tests.partners.pushing import World, break_down, partner, refuse
+
+UID = "04A1B2C3D4E5F6"
+VISUAL = "DF000-2001-8999-1"
+CONTRACT = "PT-EVI-C12345678-X"
+TOKEN = {
+    "country_code": "PT",
+    "party_id": "EVI",
+    "uid": UID,
+    "type": "RFID",
+    "contract_id": CONTRACT,
+    "visual_number": VISUAL,
+    "issuer": "Evia",
+    "group_id": "GROUP-77",
+    "valid": True,
+    "whitelist": "ALWAYS",
+    "last_updated": "2026-03-01T12:00:00Z",
+}
+DRIVER = (UID, VISUAL, CONTRACT, "GROUP-77")
+IDS = {"x_request_id": "req-77", "x_correlation_id": "cor-77"}
+
+
+# -- what a stretch of work is about
+
+
+def test_every_line_tells_what_the_work_is_about_until_it_ends(logged: Logged) -> None:
+    with about(correlation_id="c1", ocpi_module="tariffs"):
+        with about(partner="one"):
+            tell(status_code=1000)
+            log.info("inside", extra={"ocpi_module": "tokens"})
+        log.info("outside")
+    log.info("after")
+
+    inside, outside, after = logged.lines
+    assert (inside["correlation_id"], inside["partner"], inside["status_code"]) == ("c1", "one", 1000)
+    assert inside["ocpi_module"] == "tokens"
+    assert outside["correlation_id"] == "c1" and "partner" not in outside
+    assert "correlation_id" not in after
+
+
+def test_an_error_ends_it_as_well(logged: Logged) -> None:
+    with pytest.raises(RuntimeError), about(partner="one"):
+        raise RuntimeError
+
+    log.info("after")
+    assert "partner" not in logged.lines[0]
+
+
+def test_threads_tell_their_own_stories(logged: Logged) -> None:
+    def work(number: int) -> None:
+        with about(partner=f"p{number}"):
+            log.info(f"at p{number}")
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(40)))
+
+    assert len(logged.lines) == 40
+    assert all(line["message"] == f"at {line['partner']}" for line in logged.lines)
+
+
+# -- requests
+
+
+@pytest.fixture(scope="module")
+def network() -> Iterator[dict[str, Host]]:
+    with aws() as client:
+        interfaces = (*CONFIGURATION, tokens_receiver.INTERFACE, sessions_receiver.INTERFACE)
+        yield make_network(client, interfaces, cpo="CPO", emsp="EMSP")
+
+
+def test_from_the_first_token_to_a_pushed_one_no_secret_and_no_driver_is_in_the_log(
+    network: dict[str, Host], logged: Logged
+) -> None:
+    """With real tokens of a real handshake, good and bad, and a driver in bodies and paths."""
+    cpo, emsp = network["cpo"], network["emsp"]
+    _, token_a = handshake.invite(cpo.node, "emsp")
+    handshake.register(
+        emsp.node, "cpo", "https://cpo.example/ocpi/versions", token_a, "https://emsp.example/ocpi"
+    )
+    (at_emsp,), (at_cpo,) = emsp.node.directory.all(), cpo.node.directory.all()
+    token_c, token_b = emsp.node.directory.token_for(at_emsp), cpo.node.directory.token_for(at_cpo)
+    path = f"/ocpi/2.2.1/receiver/tokens/PT/EVI/{UID}"
+
+    answers = [
+        cpo.call("PUT", path, token_c, TOKEN, **IDS),
+        cpo.call("PATCH", path, token_c, {"valid": "no", "visual_number": VISUAL}, **IDS),
+        cpo.call("PUT", path, token_c, {**TOKEN, "contract_id": "AN-" + "X" * 90}, **IDS),
+        cpo.call("GET", path, token_c, **IDS),
+        cpo.call("PUT", path, "a-token-that-is-none", TOKEN, **IDS),
+        cpo.call("PUT", path, token_a, TOKEN, **IDS),
+    ]
+
+    assert [answer.json["status_code"] for answer in answers] == [1000, 2001, 2001, 1000, 2001, 2001]
+    for secret in (token_a, token_b, token_c, "a-token-that-is-none", *DRIVER, "X" * 90):
+        assert secret not in logged.text
+    lines = [line for line in logged.lines if line.get("correlation_id") == "cor-77"]
+    assert [line["status_code"] for line in lines] == [1000, 2001, 2001, 1000, 2001, 2001]
+    assert {line["ocpi_module"] for line in lines} == {"tokens"}
+    assert {line["request_id"] for line in lines} == {"req-77"}
+    assert [line.get("partner") for line in lines] == [at_cpo.id] * 4 + [None] * 2
+
+
+def test_a_session_of_a_caller_that_is_nobody_leaves_no_trace_of_the_driver(
+    network: dict[str, Host], logged: Logged
+) -> None:
+    document = session(CPO, id="S1", cdr_token={**cdr_token(EVI), "uid": UID, "contract_id": CONTRACT})
+
+    answer = network["emsp"].call(
+        "PUT", "/ocpi/2.2.1/receiver/sessions/PT/ABC/S1", "no-token", document, **IDS
+    )
+
+    assert answer.status == 401
+    (line,) = logged.lines
+    assert (line["http_status"], line["ocpi_module"]) == (401, "sessions")
+    assert not any(each in logged.text for each in (*DRIVER, "no-token"))
+
+
+# -- the workers
+
+
+def test_pushes_of_a_token_name_the_partner_and_not_the_token(logged: Logged) -> None:
+    world = World("EMSP")
+    world.join(partner("CPO", "one"))
+    for fault in (None, refuse(), break_down):
+        world.partners.faults.pop("one", None)
+        if fault is not None:
+            world.partners.faults["one"] = fault
+        world.put_token(UID, contract_id=CONTRACT, visual_number=VISUAL, language="pt")
+        world.settle(seconds=2)
+
+    outcomes = {line["message"] for line in logged.lines}
+    assert outcomes == {"push delivered", "push refused", "push failed"}
+    for line in logged.lines:
+        assert (line["partner"], line["ocpi_module"]) == ("one", "tokens")
+        assert line["ref"] == "tokens#PT*EVI#…#RFID"
+        assert len(line["correlation_id"]) == 36
+    assert not any(each in logged.text for each in (*DRIVER, "token-of-one"))
+
+
+def test_making_cdrs_names_the_session_and_not_the_driver(logged: Logged) -> None:
+    network = Network("CPO")
+    network.join("evi", "EMSP")
+    network.open_site()
+    token = {**cdr_token(EVI), "uid": UID, "contract_id": CONTRACT}
+    network.put("S1", cdr_token=token)
+    network.end("S1", cdr_token=token)
+    network.end("S2", cdr_token=token, currency="NOK")
+
+    network.compile()
+
+    (aside,) = (line for line in logged.lines if line["message"] == "a session has no price")
+    assert (aside["ref"], aside["ocpi_module"], aside["field"]) == ("sessions#PT*ABC#S2", "cdrs", "currency")
+    assert not any(each in logged.text for each in DRIVER)
+    assert len(network.cdrs()) == 1
