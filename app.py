@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 
-# What is imported is not garbage, and looking for some takes a sixth of a cold start.
+# What is imported is not garbage, neither now nor later; looking for some takes a sixth of a cold start.
 gc.disable()
 
 from typing import Any
@@ -63,6 +63,7 @@ mount(
     ],
 )
 mount_operator(app, current_node, ROUTES)
+gc.freeze()
 gc.enable()
 
 sources = read_event_sources()

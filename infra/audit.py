@@ -14,16 +14,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import boto3
-from samtranslator.parser.parser import Parser
-from samtranslator.translator.translator import Translator
-
 INFRA = Path(__file__).parent
 OWN = [INFRA / "resources.yaml", INFRA / "account.yaml"]
 
 
 def translate(package: Path) -> Path:
     """Write what SAM makes of a package's template, beside it."""
+    # They are in the audit's own environment only, and other tools read this file as well.
+    import boto3
+    from samtranslator.parser.parser import Parser
+    from samtranslator.translator.translator import Translator
+
     template: dict[str, Any] = json.loads((package / "sam.json").read_text(encoding="utf-8"))
     for resource in template["Resources"].values():
         for uri in ("CodeUri", "ContentUri"):
