@@ -63,7 +63,7 @@ def build(stage: str, folder: Path, environment: Mapping[str, str]) -> None:
 def run_chalice_package(stage: str, folder: Path) -> int:
     """Package what `build` laid out into `out` there, with zips finished. Returns their bytes."""
     config = stages.read_config()
-    merged = merge_template(read_template(), stages.parameters(stage, config), config["lambda_functions"])
+    merged = merge_template(read_template(), stages.parameters(stage, config), stages.functions(config))
     (folder / "merge.json").write_text(json.dumps(merged), encoding="utf-8")
     out = folder / "out"
     command = [*CHALICE, "package", "--stage", stage, "--merge-template", "merge.json", str(out)]

@@ -1,14 +1,13 @@
 """What Chalice is told about one stage, from `.chalice/config.json` and the policies beside it.
 
-The committed files say everything once. Chalice wants it said for each stage, so this writes a
-configuration with that one stage in it, for the folder in which the stage is built
-(`infra/package.py`):
+The committed files are what `chalice package --stage cpo` reads, too; but which queues and which stream
+there are is known only when the resources are. So this writes the configuration of one stage for the folder
+in which the stage is built (`infra/package.py`), with
 
-- `lambda_functions`, timeouts and memory by function, which Chalice reads inside of a stage only;
-- a policy per function. Those in `.chalice/` are written by hand with `${Stage}` where a resource
-  carries the stage's name: six files that can be compared with the code, where one per stage and
-  function would be eighteen that nobody compares. Without the name filled in they allow nothing;
-- the environment variables that tell a node where its resources are.
+- the environment variables that tell a node where its resources are;
+- policies for that stage alone. Those in `.chalice/` are written by hand, one for each function, for nodes
+  of any stage (`ocpi-node-*`): six files that can be compared with the code, where one for each stage and
+  function would be eighteen that nobody compares. Here the stage's name takes the place of the asterisk.
 """
 
 from __future__ import annotations
@@ -76,20 +75,21 @@ def stage_config(stage: str, config: Mapping[str, Any], environment: Mapping[str
     Raises: UnknownStage.
     """
     entry = _entry(stage, config)
-    common = {key: value for key, value in config.items() if key not in ("stages", "lambda_functions")}
-    functions = {
-        name: {"iam_policy_file": f"policy-{name}.json", **settings}
-        for name, settings in config["lambda_functions"].items()
-    }
-    variables = {**environment, **entry["environment_variables"]}
-    described = {key: value for key, value in entry.items() if key != "parameters"}
-    own = {**described, "environment_variables": variables, "lambda_functions": functions}
-    return {**common, "stages": {stage: {"api_gateway_stage": API_STAGE, **own}}}
+    variables = {**entry["environment_variables"], **environment}
+    own = {key: value for key, value in entry.items() if key != "parameters"}
+    return {**config, "stages": {stage: {**own, "environment_variables": variables}}}
+
+
+def functions(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What the configuration says of each function, the same in each stage."""
+    stage = next(iter(config["stages"].values()))
+    said: dict[str, dict[str, Any]] = stage["lambda_functions"]
+    return said
 
 
 def read_policy(policy: Path, stage: str) -> str:
-    """Read a policy and fill in the stage's name."""
-    return policy.read_text(encoding="utf-8").replace("${Stage}", stage)
+    """Read a policy, and allow what it allows for one stage only."""
+    return policy.read_text(encoding="utf-8").replace("ocpi-node-*", f"ocpi-node-{stage}")
 
 
 def names(stage: str) -> dict[str, str]:

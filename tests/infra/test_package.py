@@ -17,7 +17,7 @@ from infra import api_stage, gateway_responses, package, resources, stages
 from infra.merge_template import logical_id
 
 STAGES = sorted(stages.read_config()["stages"])
-FUNCTIONS = sorted(stages.read_config()["lambda_functions"])
+FUNCTIONS = sorted(stages.functions(stages.read_config()))
 
 # A node's own interpreter needs its runtime (which brings botocore) and what is in the bundle, no more.
 _IMPORT = """

@@ -14,7 +14,7 @@ from infra import resources, stages
 
 CONFIG = stages.read_config()
 STAGES = sorted(CONFIG["stages"])
-FUNCTIONS = sorted(CONFIG["lambda_functions"])
+FUNCTIONS = sorted(stages.functions(CONFIG))
 
 
 def policy(function: str, stage: str = "cpo") -> list[dict[str, Any]]:
@@ -25,6 +25,22 @@ def policy(function: str, stage: str = "cpo") -> list[dict[str, Any]]:
 
 def test_every_function_of_the_application_is_configured() -> None:
     assert set(FUNCTIONS) == {stages.API_HANDLER, *(source.name for source in app.event_sources)}
+
+
+def test_the_stages_say_the_same_of_their_functions() -> None:
+    assert all(CONFIG["stages"][stage]["lambda_functions"] == stages.functions(CONFIG) for stage in STAGES)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_what_chalice_reads_without_us_names_the_stage_s_resources(stage: str) -> None:
+    """`chalice package --stage cpo` subscribes the workers to the queues that the stage has."""
+    told = CONFIG["stages"][stage]["environment_variables"]
+
+    assert stages.names(stage).items() <= told.items()
+    assert {
+        "OCPI_TABLE": f"ocpi-node-{stage}",
+        "OCPI_KMS_KEY_ID": f"alias/ocpi-node-{stage}",
+    }.items() <= told.items()
 
 
 def test_the_stages_play_the_three_roles() -> None:
@@ -47,7 +63,7 @@ def test_a_stage_is_written_with_a_policy_for_each_function(stage: str, tmp_path
     for function in FUNCTIONS:
         text = (tmp_path / ".chalice" / own["lambda_functions"][function]["iam_policy_file"]).read_text()
         assert f"ocpi-node-{stage}" in text
-        assert "${Stage}" not in text
+        assert "ocpi-node-*" not in text
 
 
 def test_an_unknown_stage_is_refused_with_those_that_there_are(tmp_path: Path) -> None:
@@ -122,10 +138,10 @@ def test_only_the_api_may_seal_secrets_and_only_those_who_call_others_may_open_t
 def test_a_worker_ends_before_its_messages_are_seen_again(queue_name: str, function: str) -> None:
     # Lambda refuses an event source whose queue shows its messages again while the function may run.
     queue = resources.read_template()["Resources"][queue_name]["Properties"]
-    worker = {**CONFIG, **CONFIG["lambda_functions"][function]}
+    worker = {**CONFIG, **stages.functions(CONFIG)[function]}
 
     assert worker["lambda_timeout"] < queue["VisibilityTimeout"]
 
 
 def test_the_api_answers_before_the_gateway_gives_up() -> None:
-    assert CONFIG["lambda_functions"]["api_handler"]["lambda_timeout"] <= 29
+    assert stages.functions(CONFIG)["api_handler"]["lambda_timeout"] <= 29
