@@ -5,7 +5,6 @@ Source: OCPI 2.2.1 mod_tokens; TOK-02, TOK-09, TOK-14, TOK-15, OWN-05
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +13,8 @@ import pytest
 from chalicelib.partners.starts import start_items, started
 from chalicelib.protocol.message import Party
 from chalicelib.settings import OwnRole
+from tests.logged import Logged
+from tests.logged import logged as logged
 from tests.modules.door import register
 from tests.modules.tokens.asking import (
     SILENT,
@@ -435,11 +436,10 @@ def test_a_question_costs_the_same_whatever_the_number_of_tokens(
     assert spent.read_units <= 6
 
 
-def test_no_log_tells_a_token_s_uid(cpo: Door, partners: Answering, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.DEBUG):
-        cpo.call("POST", "/tokens/SECRET-UID/authorize")
-        cpo.call("GET", "/tokens/SECRET-UID")
+def test_no_log_tells_a_token_s_uid(cpo: Door, partners: Answering, logged: Logged) -> None:
+    cpo.call("POST", "/tokens/SECRET-UID/authorize")
+    cpo.call("GET", "/tokens/SECRET-UID")
 
-    told = str([vars(record) for record in caplog.records if not record.name.startswith("botocore")])
+    told = str(logged.lines)
     assert "/tokens/…" in told
     assert "SECRET-UID" not in told
