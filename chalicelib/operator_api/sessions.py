@@ -2,6 +2,9 @@
 
 A PATCH adds charging periods, as between partners; a PUT replaces them. Nothing is deleted.
 
+A session that the CSMS tells without a `total_cost` is told with what it costs so far
+(`modules/cdrs/running.py`).
+
 A driver's charging preferences go the other way: an eMSP's operator puts them, and a CPO's CSMS reads
 what was accepted.
 
@@ -13,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chalicelib.errors import NotFound
+from chalicelib.modules.cdrs.running import cost_by, keys_to_price
 from chalicelib.modules.client_owned_objects import id_in_url
 from chalicelib.modules.sessions import owner
 from chalicelib.modules.sessions.objects import ChargingPreferences
@@ -32,6 +36,7 @@ from chalicelib.protocol.json_text import read_json
 from chalicelib.protocol.message import Party, Reply, Request, Route, Routing
 from chalicelib.protocol.pagination import PageQuery, page_reply
 from chalicelib.protocol.types import validate
+from chalicelib.storage.keys import Ref
 from chalicelib.storage.objects import Stored
 from chalicelib.storage.table import Key
 
@@ -60,7 +65,8 @@ def put_session(node: Node, request: Request) -> Reply:
     document = request.json_object()
     party = owner_to_write(node, request, document, _MODULE)
     session_id = id_in_url(request, "session_id")
-    put = owner.put_own_session(node, party, session_id, document, known=request.snapshot)
+    cost = cost_by(Ref(_MODULE, *party, session_id), request.snapshot)
+    put = owner.put_own_session(node, party, session_id, document, request.snapshot, cost)
     return Reply(data=put.document, http_status=201 if put.created else 200)
 
 
@@ -69,7 +75,8 @@ def patch_session(node: Node, request: Request) -> Reply:
     document = request.json_object()
     party = owner_to_write(node, request, document, _MODULE)
     session_id = id_in_url(request, "session_id")
-    patched = owner.patch_own_session(node, party, session_id, document, known=request.snapshot)
+    cost = cost_by(Ref(_MODULE, *party, session_id), request.snapshot)
+    patched = owner.patch_own_session(node, party, session_id, document, request.snapshot, cost)
     return Reply(data=patched.document)
 
 
@@ -132,7 +139,10 @@ def _keys_of_change(node: Node, request: Request, document: object) -> Sequence[
     keys = [
         key
         for party in own_parties(node, _MODULE)
-        for key in owner.keys_to_change(party, session_id, document)
+        for key in [
+            *owner.keys_to_change(party, session_id, document),
+            *keys_to_price(Ref(_MODULE, *party, session_id)),
+        ]
     ]
     return list(dict.fromkeys(keys))
 

@@ -8,10 +8,11 @@ Source: OCPI 2.2.1 mod_cdrs_cdr_object; CDR-10, CDR-13 … CDR-16, TRP-36
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from chalicelib.errors import InvalidParameters, NotEnoughInformation
+from chalicelib.modules.cdrs.comparison import compare_total_cost
 from chalicelib.modules.cdrs.metering import has_all_energy, to_price
 from chalicelib.modules.cdrs.rules import make_cdr, token_of
 from chalicelib.modules.cdrs.starts import Start
@@ -19,6 +20,7 @@ from chalicelib.pricing.costs import Priced
 from chalicelib.pricing.price_request import TIME_PRICES_PER_MINUTE, price_request
 from chalicelib.pricing.statement import cdr_fields, write_statement
 from chalicelib.protocol.types import fold
+from chalicelib.settings import Tolerance
 
 Document = dict[str, Any]
 
@@ -72,6 +74,23 @@ def make_bill(
     statement = write_statement(priced)
     warnings = [{**each, "field": _in_session(each["field"])} for each in statement["warnings"]]
     return Bill(cdr, {"breakdown": statement["breakdown"], "warnings": [*remarks, *warnings]})
+
+
+def remark_on_claim(bill: Bill, session: Mapping[str, Any], tolerance: Tolerance) -> Bill:
+    """The bill, with a remark where the session itself tells another `total_cost`."""
+    if session.get("total_cost") is None:
+        return bill
+    differences = compare_total_cost(bill.cdr, session, tolerance)
+    remarks = [
+        {
+            "code": "total_cost_disagrees",
+            "field": each.field,
+            "message": f"the session tells {each.theirs}, its CDR costs {each.ours}",
+        }
+        for each in differences
+        if each.theirs is not None
+    ]
+    return replace(bill, why={**bill.why, "warnings": [*bill.why["warnings"], *remarks]})
 
 
 def _price(start: Start, asked: Document, time_prices_per_minute: bool) -> Priced:

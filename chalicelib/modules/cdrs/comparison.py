@@ -80,10 +80,11 @@ def compare(ours: Document, theirs: Document, tolerance: Tolerance) -> Compariso
         if None not in (one, other) and not is_equal
     ]
     not_judged = [field for field, one, other, _ in pairs if (one is None) != (other is None)]
-    return Comparison((*_total_cost(ours, theirs, tolerance), *differences), tuple(not_judged))
+    return Comparison((*compare_total_cost(ours, theirs, tolerance), *differences), tuple(not_judged))
 
 
-def _total_cost(ours: Document, theirs: Document, tolerance: Tolerance) -> Iterator[Difference]:
+def compare_total_cost(ours: Document, theirs: Document, tolerance: Tolerance) -> Iterator[Difference]:
+    """Compare the `total_cost` of two CDRs, or of sessions that have one."""
     one, other = ours["total_cost"], theirs["total_cost"]
     for side in _SIDES:
         is_told = one.get(side) is not None or other.get(side) is not None

@@ -35,13 +35,13 @@ from typing import TYPE_CHECKING, Any
 from chalicelib import metrics
 from chalicelib.errors import InvalidParameters, NotEnoughInformation, ServerError
 from chalicelib.log import about, log
-from chalicelib.modules.cdrs.billing import make_bill
+from chalicelib.modules.cdrs.billing import make_bill, remark_on_claim
 from chalicelib.modules.cdrs.ends import done, due_key, due_sessions, makes_cdrs_of, set_aside, set_aside_key
 from chalicelib.modules.cdrs.ledger import Ledger
 from chalicelib.modules.cdrs.objects import Cdr
 from chalicelib.modules.cdrs.reasons import pack_reasons
 from chalicelib.modules.cdrs.rules import cdr_id, is_same_bill
-from chalicelib.modules.cdrs.starts import completed, read_start, start_key
+from chalicelib.modules.cdrs.starts import completed, preferences_key, read_profile, read_start, start_key
 from chalicelib.modules.sessions.objects import COMPLETED
 from chalicelib.partners.cdr_makers import hub_makes_cdr
 from chalicelib.partners.time_prices import prices_by_the_minute
@@ -54,7 +54,7 @@ from chalicelib.protocol.types import format_datetime, validate
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.objects import New, Stored, Write, stored_object
 from chalicelib.storage.retry import attempts, draw_lot
-from chalicelib.storage.table import Conflict, Item, Key, Senseless, Snapshot
+from chalicelib.storage.table import Conflict, Item, Senseless, Snapshot
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -71,7 +71,6 @@ BUDGET = timedelta(seconds=45)
 
 _AT_ONCE = 4
 _PER_PAGE = 1000
-_PREFERENCES = "preferences"
 
 Document = dict[str, Any]
 
@@ -144,7 +143,7 @@ def _compile_session(this: Run, told: Item) -> _End | None:
     node, ref = this.node, Ref.parse(told["ref"])
     maker = _maker(node, ref)
     first = _ref_of(ref, cdr_id(maker, ref.key.pk, 1))
-    start, preferences = start_key(ref.key), Key(ref.key.pk, _PREFERENCES)
+    start, preferences = start_key(ref.key), preferences_key(ref.key)
     aside, due_at = set_aside_key(ref.key), due_key(ref.key)
     items = node.table.get_many(
         [due_at, ref.key, start, preferences, aside, first.key, _credit_ref(first).key]
@@ -190,7 +189,9 @@ def _missing(this: Run, maker: str, session: Stored, items: Snapshot) -> list[Ne
         return credit
     start = completed(node, session.ref, document, read_start(items.get(start_key(session.ref.key))))
     per_minute = prices_by_the_minute(this.partners, session.source, session.partition)
-    bill = make_bill(document, start, _profile(items, session.ref), per_minute)
+    profile = read_profile(items.get(preferences_key(session.ref.key)))
+    bill = make_bill(document, start, profile, per_minute)
+    bill = remark_on_claim(bill, document, node.settings.tolerance)
     if credit and latest is not None and is_same_bill(read_json(str(latest.body)), bill.cdr):
         return []
     cdr = {**bill.cdr, "id": cdr_id(maker, session.ref.key.pk, number + 1), **_now(node)}
@@ -283,8 +284,3 @@ def _credit(node: Node, cdr: Stored, lists: Lists, version: int) -> list[New]:
 
 def _now(node: Node) -> dict[str, str]:
     return {"last_updated": format_datetime(node.clock())}
-
-
-def _profile(items: Snapshot, session: Ref) -> str | None:
-    item = items.get(Key(session.key.pk, _PREFERENCES))
-    return read_json(item["body"]).get("profile_type") if item else None

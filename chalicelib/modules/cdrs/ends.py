@@ -13,7 +13,8 @@ Source: DESIGN.md, A CDR
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.errors import ServerError
@@ -30,6 +31,7 @@ from chalicelib.storage.table import Conflict, Item, Senseless
 
 if TYPE_CHECKING:
     from chalicelib.node import Node
+    from chalicelib.partners.directory import Partner
     from chalicelib.storage.objects import Known, Stored
 
 DUE = "cdrs-due"
@@ -37,6 +39,8 @@ SET_ASIDE = "cdrs-set-aside"
 
 _ENDED = (COMPLETED, INVALID)
 _SESSIONS = "sessions#"
+
+Partners = Callable[[], Sequence["Partner"]]
 
 
 # -- the stream --------------------------------------------------------------------------------------
@@ -50,6 +54,7 @@ def note_sessions(node: Node, records: Sequence[Mapping[str, Any]]) -> None:
     if not (node.settings.plays("CPO") or node.settings.plays("HUB")):
         return
     due: dict[str, Item] = {}
+    partners = cache(node.directory.all)
     for record in records:
         keys = record["dynamodb"]["Keys"]
         if not keys["pk"]["S"].startswith(_SESSIONS) or keys["sk"]["S"] != "#":
@@ -59,7 +64,7 @@ def note_sessions(node: Node, records: Sequence[Mapping[str, Any]]) -> None:
             node.table.write_many(delete=[Key(DUE, keys["pk"]["S"]), Key(SET_ASIDE, keys["pk"]["S"])])
             continue
         try:
-            item = _note(node, read_change(record))
+            item = _note(node, read_change(record), partners)
         except Exception as error:
             if _may_pass(error):
                 raise
@@ -71,23 +76,30 @@ def note_sessions(node: Node, records: Sequence[Mapping[str, Any]]) -> None:
     node.table.write_many(due.values())
 
 
-def _note(node: Node, change: Change) -> Item | None:
+def _note(node: Node, change: Change, partners: Partners) -> Item | None:
     before, after = change.before, change.after
     if after is None or not makes_cdrs_of(node, after["src"]):
         return None
     ref, session = Ref.parse(after["ref"]), read_json(after["body"])
-    place = place_of(read_json(before["body"])) if before is not None else None
-    if place != place_of(session):
-        _keep_start(node, ref, session, is_new=before is None)
+    is_new, shown_in = before is None, _shown_in(after)
+    was_at = (place_of(read_json(before["body"])), _shown_in(before)) if before is not None else None
+    if was_at != (place_of(session), shown_in):
+        _keep_start(node, ref, session, is_new, shown_in, partners)
     if session["status"] not in _ENDED or (before is not None and before["v"] == after["v"]):
         return None
     return due_item(node, after["ref"], after["v"])
 
 
-def _keep_start(node: Node, ref: Ref, session: dict[str, Any], is_new: bool) -> None:
+def _shown_in(item: Item) -> str:
+    return "" if item["src"] else str(item["lp"])
+
+
+def _keep_start(
+    node: Node, ref: Ref, session: dict[str, Any], is_new: bool, shown_in: str, partners: Partners
+) -> None:
     """Without it the session is billed as things are when it has ended, which is better than never."""
     try:
-        keep_start(node, ref, session, is_new)
+        keep_start(node, ref, session, is_new, shown_in, partners)
     except Exception as error:
         if _may_pass(error):
             raise

@@ -52,7 +52,7 @@ def to_price(
     asked |= {"time_zone": time_zone} if time_zone else {}
     asked |= {"charging_preferences": profile} if profile else {}
     asked |= _reservation(session, reserved_from)
-    energies = [_volume(period, "ENERGY") for period in periods]
+    energies = [volume_of(period, "ENERGY") for period in periods]
     remarks = _judge(session["kwh"], sum(energies, Decimal(0)), len(periods))
     if not periods or (_are_readings(periods) and not _contradict(session, periods)):
         return {**asked, **_readings(session, periods, energies), **_tariff(periods)}, remarks
@@ -93,7 +93,7 @@ def _are_readings(periods: Sequence[Mapping[str, Any]]) -> bool:
     """Whether periods tell no more than the meter and whether the vehicle wanted energy."""
     types = {dimension["type"] for period in periods for dimension in period["dimensions"]}
     tariffs = {fold(period.get("tariff_id") or "") for period in periods}
-    is_mixed = any(_volume(period, "TIME") and _volume(period, "PARKING_TIME") for period in periods)
+    is_mixed = any(volume_of(period, "TIME") and volume_of(period, "PARKING_TIME") for period in periods)
     return not types & _TOO_MUCH and len(tariffs) == 1 and not is_mixed
 
 
@@ -114,7 +114,7 @@ def _readings(
         if sort_key(period["start_date_time"]) > sort_key(meter[-1]["at"]):
             # Of several periods that begin at once, all but the last have no length: the last has it all.
             meter.append({"at": period["start_date_time"], "kwh": register})
-        state = "SuspendedEV" if _volume(period, "PARKING_TIME") else "Charging"
+        state = "SuspendedEV" if volume_of(period, "PARKING_TIME") else "Charging"
         states.append({"at": period["start_date_time"], "state": state})
         register += energy
     meter.append({"at": session["end_date_time"], "kwh": max(session["kwh"], register)})
@@ -126,6 +126,7 @@ def _tariff(periods: Sequence[Mapping[str, Any]]) -> Document:
     return {"tariff_id": named} if named else {}
 
 
-def _volume(period: Mapping[str, Any], dimension: str) -> Decimal:
+def volume_of(period: Mapping[str, Any], dimension: str) -> Decimal:
+    """How much of a dimension a period tells, 0 where it tells nothing."""
     volumes = (each["volume"] for each in period["dimensions"] if each["type"] == dimension)
     return sum(volumes, Decimal(0))

@@ -4,12 +4,15 @@ Taken by the table's stream when the session is first seen, and again when a res
 item beside the session, so whatever is renamed or repriced later does not reach the bill. Where something
 was not known yet (at a hub a session may overtake its location), it is looked up when the CDR is made.
 
+Kept with it is how a partner means the prices of time, so that an own session can be priced while it goes on
+without the partners being read (`running.py`); its CDR goes by what counts when it is made.
+
 Source: OCPI 2.2.1 mod_cdrs_cdr_object; CDR-13
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +24,7 @@ from chalicelib.modules.cdrs.rules import (
     place_of,
     unused_location,
 )
+from chalicelib.partners.time_prices import prices_by_the_minute
 from chalicelib.protocol.json_text import read_json, write_json
 from chalicelib.protocol.types import fold
 from chalicelib.storage.keys import Ref
@@ -28,6 +32,7 @@ from chalicelib.storage.table import Conflict, Item, Key
 
 if TYPE_CHECKING:
     from chalicelib.node import Node
+    from chalicelib.partners.directory import Partner
 
 Document = dict[str, Any]
 
@@ -36,7 +41,8 @@ Document = dict[str, Any]
 class Start:
     """What was known at the start; None, or no tariffs, where nothing was.
 
-    reserved_from: since when it was reserved.
+    reserved_from: since when it was reserved. shown_in: the list of an own session, "" for a received one;
+    time_prices_per_minute follows from it (`time_prices.py`).
     """
 
     place: str
@@ -45,6 +51,8 @@ class Start:
     tariffs: tuple[Document, ...] = ()
     token: Document | None = None
     reserved_from: str | None = None
+    shown_in: str = ""
+    time_prices_per_minute: bool = False
 
 
 def start_key(session: Key) -> Key:
@@ -57,33 +65,61 @@ def read_start(item: Item | None) -> Start | None:
     if item is None:
         return None
     told = read_json(item["body"])
-    return Start(item["place"], **{**told, "tariffs": tuple(told["tariffs"])})
+    beside = {"place": item["place"], "shown_in": item.get("shown_in", "")}
+    return Start(**{**told, **beside, "tariffs": tuple(told["tariffs"])})
 
 
-def keep_start(node: Node, ref: Ref, session: Document, is_new: bool) -> None:
-    """Look and keep how things are for a session that is new, or is at another place now."""
-    key = start_key(ref.key)
+def preferences_key(session: Key) -> Key:
+    """Where the charging preferences of a session are kept that were accepted."""
+    return Key(session.pk, "preferences")
+
+
+def read_profile(item: Item | None) -> str | None:
+    """The profile that is preferred, None without preferences."""
+    return read_json(item["body"]).get("profile_type") if item else None
+
+
+def keep_start(
+    node: Node,
+    ref: Ref,
+    session: Document,
+    is_new: bool,
+    shown_in: str,
+    partners: Callable[[], Iterable[Partner]],
+) -> None:
+    """Look and keep how things are for a session that is new, is at another place now, or in another list.
+
+    shown_in: the list of an own session, "" for a received one. partners: asked for an own session only.
+    """
+    key, place = start_key(ref.key), place_of(session)
     before = None if is_new else read_start(node.table.get(key))
-    if before is not None and before.place == place_of(session):
+    if before is not None and (before.place, before.shown_in) == (place, shown_in):
         return
-    start = look(node, ref, session)
-    if is_reserved(session):
-        start = replace(start, reserved_from=session["start_date_time"])
-    if before is not None and before.reserved_from is not None:
-        start = replace(start, reserved_from=before.reserved_from)
+    if before is not None and before.place == place:
+        start, condition, values = before, "#shown_in <> :shown_in", {"shown_in": shown_in}
+    else:
+        start = _begun(node, ref, session, before)
+        condition, values = "attribute_not_exists(#pk) OR #place <> :place", {"place": place}
+    per_minute = bool(shown_in) and prices_by_the_minute(partners(), "", shown_in)
+    start = replace(start, shown_in=shown_in, time_prices_per_minute=per_minute)
     try:
-        node.table.put(
-            start_item(ref, start), "attribute_not_exists(#pk) OR #place <> :place", {"place": start.place}
-        )
+        node.table.put(start_item(ref, start), condition, values)
     except Conflict:
         return  # the stream told it before
 
 
+def _begun(node: Node, ref: Ref, session: Document, before: Start | None) -> Start:
+    start = look(node, ref, session)
+    if before is not None and before.reserved_from is not None:
+        return replace(start, reserved_from=before.reserved_from)
+    return replace(start, reserved_from=session["start_date_time"]) if is_reserved(session) else start
+
+
 def start_item(ref: Ref, start: Start) -> Item:
     """The start of a session as it is kept."""
-    key = start_key(ref.key)
-    body = {name: value for name, value in vars(start).items() if name != "place"}
-    return {"pk": key.pk, "sk": key.sk, "place": start.place, "body": write_json(body)}
+    key, beside = start_key(ref.key), ("place", "shown_in")
+    body = {name: value for name, value in vars(start).items() if name not in beside}
+    return {**key._asdict(), **{name: getattr(start, name) for name in beside}, "body": write_json(body)}
 
 
 def look(node: Node, ref: Ref, session: Document, named: Iterable[str] = ()) -> Start:

@@ -26,13 +26,21 @@ from chalicelib.protocol.types import sort_key
 from chalicelib.storage.objects import Decide, Stored, Write, is_stale
 
 Document = dict[str, Any]
+_PRICED = "priced"
+
 ListOf = Callable[[Document], str]
 """The store's list that a session belongs into."""
 
 
-def written(document: Document, partition: str) -> Write:
-    """Store a valid session."""
-    return Write(JsonText(write_json(document)), document["last_updated"], partition)
+def written(document: Document, partition: str, is_priced: bool = False) -> Write:
+    """Store a valid session. is_priced: its `total_cost` was computed here."""
+    extra = {_PRICED: True} if is_priced else {}
+    return Write(JsonText(write_json(document)), document["last_updated"], partition, extra)
+
+
+def is_priced(session: Stored) -> bool:
+    """Tell whether the `total_cost` of a stored session was computed here."""
+    return _PRICED in session.extra
 
 
 def replace_by(document: Document, list_of: ListOf) -> Decide:

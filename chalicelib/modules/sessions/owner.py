@@ -10,6 +10,10 @@ COMPLETED ends now, unless it says otherwise (SES-12).
 A new session that a command has started gets the command's `authorization_reference` where the CSMS gives
 none, and a PUT that leaves it out does not take it away: the eMSP knows the session by it (SES-13).
 
+Without a `total_cost` of the operator's own it gets what the caller's `cost` makes of it so far, in the same
+write (SES-14). That one is computed anew with each change, and is never taken for the operator's: a change is
+proposed and judged without it.
+
 Source: OCPI 2.2.1 mod_sessions, Push model, Session Object; SES-05, SES-10 … SES-16
 """
 
@@ -22,7 +26,7 @@ from chalicelib.errors import InvalidParameters, NotFound
 from chalicelib.modules.cdrs.objects import CdrToken
 from chalicelib.modules.client_owned_objects import check_identity
 from chalicelib.modules.own_objects import timed, with_ids
-from chalicelib.modules.sessions.decisions import written
+from chalicelib.modules.sessions.decisions import is_priced, written
 from chalicelib.modules.sessions.objects import ACTIVE, COMPLETED, PENDING, RESERVATION, Session
 from chalicelib.modules.sessions.rules import (
     has_same_token,
@@ -33,6 +37,7 @@ from chalicelib.modules.sessions.rules import (
     tolerated,
     with_cdr_token,
     with_reference_kept,
+    without_cost,
 )
 from chalicelib.partners.private_lists import remember_list
 from chalicelib.partners.starts import begins, find_start
@@ -52,8 +57,10 @@ if TYPE_CHECKING:
 
 MODULE = "sessions"
 Document = dict[str, Any]
-Propose = Callable[[Document | None], Document]
+Propose = Callable[["Told"], Document]
 """From what is stored to what shall be there."""
+Cost = Callable[[Document, str], Document | None]
+"""From a valid session, and the list that it stands in, to its `total_cost`; None when it has no price."""
 
 _LONGEST_REFERENCE = 36
 
@@ -63,6 +70,13 @@ class OwnSession(NamedTuple):
 
     document: Document
     created: bool
+
+
+class Told(NamedTuple):
+    """A session as the operator told it, None when there is none, and the `total_cost` computed beside it."""
+
+    session: Document | None
+    computed: Document | None = None
 
 
 def keys_to_change(party: Party, session_id: str, document: object = None) -> list[Key]:
@@ -82,50 +96,64 @@ def keys_to_change(party: Party, session_id: str, document: object = None) -> li
 
 
 def put_own_session(
-    node: Node, party: Party, session_id: str, document: Document, known: Known = None
+    node: Node,
+    party: Party,
+    session_id: str,
+    document: Document,
+    known: Known = None,
+    cost: Cost | None = None,
 ) -> OwnSession:
     """Create or replace a session of one of the node's parties, charging periods included.
 
     One that is COMPLETED is corrected, and its CDR with it; it is not opened again.
     document: may leave out country_code, party_id, id and last_updated. known: an earlier read of
-    `keys_to_change`.
+    `keys_to_change`. cost: prices a session that has no total_cost.
     Raises: InvalidParameters naming the field; `status` when the session is COMPLETED and would be opened.
     """
-    return _change(
-        node,
-        party,
-        session_id,
-        lambda stored: with_reference_kept(tolerated(document), stored),
-        known,
-        corrects=True,
-    )
+
+    def replaced(told: Told) -> Document:
+        return with_reference_kept(without_cost(tolerated(document), told.computed), told.session)
+
+    return _change(node, party, session_id, replaced, known, cost, corrects=True)
 
 
 def patch_own_session(
-    node: Node, party: Party, session_id: str, patch: Document, known: Known = None
+    node: Node,
+    party: Party,
+    session_id: str,
+    patch: Document,
+    known: Known = None,
+    cost: Cost | None = None,
 ) -> OwnSession:
     """Change the fields that are given, and add the charging periods that are not there yet.
 
-    known: as for a PUT.
+    known, cost: as for a PUT.
     Raises: NotFound; InvalidParameters as for a PUT.
     """
 
-    def patched(stored: Document | None) -> Document:
+    def patched(told: Told) -> Document:
+        stored = told.session
         if stored is None:
             raise NotFound("unknown session")
         check_identity(patch, country_code=party.country_code, party_id=party.party_id, id=session_id)
         return _started(stored, merged(stored, tolerated(patch)), patch, node.clock())
 
-    return _change(node, party, session_id, patched, known)
+    return _change(node, party, session_id, patched, known, cost)
 
 
 def _change(
-    node: Node, party: Party, session_id: str, propose: Propose, known: Known, corrects: bool = False
+    node: Node,
+    party: Party,
+    session_id: str,
+    propose: Propose,
+    known: Known,
+    cost: Cost | None,
+    corrects: bool = False,
 ) -> OwnSession:
     ref = Ref(MODULE, *party, session_id)
     items = node.table.read(node.objects.keys_for_get(ref), known)
     stored = node.objects.get(ref, items)
-    proposed = _complete(stored, propose, ref, node.clock(), corrects)
+    proposed = _complete(_told(stored), propose, ref, node.clock(), corrects)
     partition, reference = _list_to_stay_in(stored, proposed, party), None
     if partition is None:
         read = node.table.read(keys_of_viewer(proposed), known)
@@ -135,10 +163,15 @@ def _change(
 
     def decide(current: Stored | None) -> Write | None:
         nonlocal result
-        result = _complete(current, propose, ref, node.clock(), corrects, reference)
-        if current is not None and result == read_json(str(current.body)):
+        told = _told(current)
+        result = _complete(told, propose, ref, node.clock(), corrects, reference)
+        if told.session == result:
+            result = _priced(result, told.computed)
             return None
-        return written(result, _list_to_stay_in(current, result, party) or partition)
+        shown_in = _list_to_stay_in(current, result, party) or partition
+        computed = cost(result, shown_in) if cost and result.get("total_cost") is None else None
+        result = _priced(result, computed)
+        return written(result, shown_in, is_priced=computed is not None)
 
     change = node.objects.change(ref, decide, items, partition=partition, source="")
     before, after = change.before, change.after
@@ -147,8 +180,19 @@ def _change(
     return OwnSession(result, change.created)
 
 
+def _told(current: Stored | None) -> Told:
+    if current is None:
+        return Told(None)
+    session: Document = read_json(str(current.body))
+    return Told(session, session.pop("total_cost")) if is_priced(current) else Told(session)
+
+
+def _priced(session: Document, computed: Document | None) -> Document:
+    return session if computed is None else {**session, "total_cost": computed}
+
+
 def _complete(
-    current: Stored | None,
+    told: Told,
     propose: Propose,
     ref: Ref,
     now: datetime,
@@ -160,8 +204,8 @@ def _complete(
     reference: the authorization_reference of a session that has none and is new.
     Raises: InvalidParameters when it is none, or when what is stored is final and differs.
     """
-    stored: Document | None = read_json(str(current.body)) if current else None
-    proposed = with_cdr_token(propose(stored))
+    stored = told.session
+    proposed = with_cdr_token(propose(told))
     if stored is None and reference and proposed.get("authorization_reference") is None:
         proposed["authorization_reference"] = reference
     named = with_ids(proposed, stored, country_code=ref.country_code, party_id=ref.party_id, id=ref.id)

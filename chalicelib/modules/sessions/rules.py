@@ -197,6 +197,16 @@ def with_reference_kept(session: Document, stored: Document | None) -> Document:
     return {**session, "authorization_reference": kept} if is_same else session
 
 
+def without_cost(session: Document, computed: Document | None) -> Document:
+    """A session of an operator's PUT, not judged yet, without a `total_cost` of ours that was put back.
+
+    computed: the `total_cost` that was computed here. Any other is the operator's own (SES-14).
+    """
+    if computed is None or session.get("total_cost") != computed:
+        return session
+    return {name: value for name, value in session.items() if name != "total_cost"}
+
+
 def has_same_token(session: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Tell whether two versions of a session are of one token, so that the same partner hears of it."""
     return all(fold(session["cdr_token"][name]) == fold(other["cdr_token"][name]) for name in _TOKEN_KEY)
