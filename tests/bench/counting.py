@@ -8,8 +8,10 @@ from typing import Any
 
 from bench.costs import Units
 from chalicelib.modules.cdrs import compiler, ends, reconciliation
+from chalicelib.modules.cdrs.running import cost_by, keys_to_price
 from chalicelib.modules.locations import owner as locations
 from chalicelib.modules.sessions import owner as sessions
+from chalicelib.node import Node
 from chalicelib.partners import liveness
 from chalicelib.partners.changes import handle_stream
 from chalicelib.partners.directory import Endpoint, Partner
@@ -22,7 +24,7 @@ from chalicelib.storage.objects import ObjectStore
 from chalicelib.storage.table import Key
 from chalicelib.storage.values import encode_item
 from tests.emulator import make_table
-from tests.modules.builders import T2
+from tests.modules.builders import T0, T2
 from tests.modules.cdrs.test_compiler import CPO, EVI, Network
 from tests.modules.sessions.builders import cdr_token
 from tests.partners.pushing import partner
@@ -111,9 +113,10 @@ def count(dynamodb: Any) -> dict[str, Units]:
     counted["session begins"] = network.units(lambda: ends.note_sessions(node, [created]))
     world.clock.forward(60)
     before = node.table.get(session.key)
-    counted["session"] = network.units(
-        lambda: sessions.patch_own_session(node, CPO, "S1", {"kwh": 12, "status": "ACTIVE"})
-    )
+    # The world's clock is behind the session: it is priced up to the end of its period.
+    hour = [{"type": "ENERGY", "volume": 12}, {"type": "TIME", "volume": 1}]
+    news = {"kwh": 12, "charging_periods": [{"start_date_time": T0, "dimensions": hour}]}
+    counted["session"] = network.units(lambda: _patch_session(node, session, news))
     world.clock.forward(60)
     before = node.table.get(session.key)
     network.put("S1", status="COMPLETED", end_date_time=T2, cdr_token=cdr_token(EVI))
@@ -127,6 +130,13 @@ def count(dynamodb: Any) -> dict[str, Units]:
     counted["session forgotten"] = network.units(lambda: node.objects.expire(session.key.pk))
     assert node.objects.get(session) is None
     return counted
+
+
+def _patch_session(node: Node, session: Ref, patch: dict[str, Any]) -> None:
+    """What the operator's door does."""
+    read = node.table.get_many([*sessions.keys_to_change(CPO, session.id), *keys_to_price(session)])
+    patched = sessions.patch_own_session(node, CPO, session.id, patch, read, cost_by(session, read))
+    assert patched.document["total_cost"]
 
 
 def _partner() -> Partner:

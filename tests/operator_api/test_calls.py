@@ -5,6 +5,8 @@ Source: DESIGN.md, Storage and what it may cost
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
 from chalicelib.partners.owners import remember_owners
@@ -16,7 +18,7 @@ from tests.operator_api.caller import Door
 from tests.operator_api.objects import evse, location, tariff
 from tests.operator_api.received import receive_location, receive_tariff
 from tests.operator_api.test_cdrs import compile_it, end_a_session
-from tests.operator_api.test_sessions import as_written
+from tests.operator_api.test_sessions import as_written, begin_a_session
 from tests.storage.capacity import measured
 
 ABC = Party("PT", "ABC")
@@ -100,6 +102,22 @@ def test_the_requests_about_sessions_and_cdrs_cost_few_calls(
 
     assert answer.status < 300, answer.text
     assert len(spent.calls) <= at_most, spent.calls
+
+
+@pytest.mark.parametrize(
+    ("method", "body"),
+    [("PUT", as_written(kwh=3, start_date_time="2026-03-01T11:00:00Z")), ("PATCH", {"kwh": 3})],
+)
+def test_what_a_session_costs_so_far_costs_no_call(cpo: Door, method: str, body: object) -> None:
+    """Source: SES-14"""
+    register(cpo.node, "emsp", ("EMSP", EMSP))
+    begin_a_session(cpo)
+
+    with measured(cpo.node.table) as spent:
+        answer = cpo.ask(method, "/sessions/S1", body)
+
+    assert answer["total_cost"]["excl_vat"] == Decimal("0.75")
+    assert len(spent.calls) <= 2, spent.calls
 
 
 @pytest.mark.parametrize(("path", "at_most"), [("", 1), ("/breakdown", 1), ("?party=PT*ABC", 1)])

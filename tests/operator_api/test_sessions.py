@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.modules.cdrs.starts import keep_start
 from chalicelib.modules.sessions.decisions import written
 from chalicelib.modules.sessions.objects import ChargingPreferences
 from chalicelib.modules.sessions.preferences import take_preferences
@@ -24,7 +25,7 @@ from tests.modules.builders import T0, T1, without
 from tests.modules.door import register
 from tests.modules.sessions.builders import cdr_token, period, session
 from tests.operator_api.caller import Door, path_of
-from tests.operator_api.objects import evse, location
+from tests.operator_api.objects import connector, evse, location, tariff
 
 OTHERS = Party("PT", "XYZ")
 NOW = "2026-03-01T12:00:00Z"
@@ -44,6 +45,19 @@ def receive(door: Door, session_id: str = "S1", owner: Party = OTHERS, **fields:
     remember_owners(door.node.table, [ref])
     remember_list(door.node.table, partition)
     return document
+
+
+def begin_a_session(cpo: Door, session_id: str = "S1", **fields: Any) -> dict[str, Any]:
+    """Write a session at a connector with a tariff, and do what the table's stream does."""
+    cpo.ask("PUT", "/tariffs/T1", tariff())
+    plug = connector(tariff_ids=["T1"])
+    cpo.ask("PUT", "/locations/L1", location(evses=[evse(connectors=[plug])]))
+    begun = {"start_date_time": "2026-03-01T11:00:00Z", **fields}
+    written: dict[str, Any] = cpo.ask("PUT", f"/sessions/{session_id}", as_written(**begun))
+    stored = cpo.node.objects.get(Ref("sessions", "PT", "ABC", session_id))
+    assert stored is not None
+    keep_start(cpo.node, stored.ref, written, True, stored.partition, cpo.node.directory.all)
+    return written
 
 
 def test_put_fills_in_what_the_csms_left_out(cpo: Door) -> None:
@@ -137,6 +151,49 @@ def test_an_id_may_hold_anything_printable(cpo: Door) -> None:
         cpo.ask("PUT", path_of("sessions", session_id), as_written())
 
         assert cpo.ask("GET", path_of("sessions", session_id))["id"] == session_id
+
+
+# -- what it costs so far
+
+
+def test_a_session_shows_what_it_costs_from_its_second_word_on(cpo: Door) -> None:
+    """Source: SES-14"""
+    assert "total_cost" not in begin_a_session(cpo)
+
+    patched = cpo.ask("PATCH", "/sessions/S1", {"kwh": 4})
+
+    assert patched["total_cost"] == {"excl_vat": 1, "incl_vat": Decimal("1.23")}
+    assert cpo.ask("GET", "/sessions/S1") == patched
+    assert cpo.ask("PATCH", "/sessions/S1", {"kwh": 8})["total_cost"]["excl_vat"] == 2
+    put_back = cpo.ask("PUT", "/sessions/S1", {**patched, "kwh": 12})
+    assert put_back["total_cost"]["excl_vat"] == 3
+
+
+def test_what_the_csms_tells_itself_is_kept(cpo: Door) -> None:
+    """Source: SES-14"""
+    begin_a_session(cpo)
+
+    own = cpo.ask("PATCH", "/sessions/S1", {"kwh": 4, "total_cost": {"excl_vat": 7}})
+
+    assert own["total_cost"] == {"excl_vat": 7}
+    assert cpo.ask("PATCH", "/sessions/S1", {"kwh": 8})["total_cost"] == {"excl_vat": 7}
+    assert cpo.ask("PATCH", "/sessions/S1", {"total_cost": None})["total_cost"]["excl_vat"] == 2
+
+
+def test_a_session_of_the_second_party_is_priced_as_well(two_parties: Door) -> None:
+    two_parties.ask("PUT", "/tariffs/T1?party=PT*XYZ", tariff())
+    site = location(evses=[evse(connectors=[connector(tariff_ids=["T1"])])])
+    two_parties.ask("PUT", "/locations/L1?party=PT*XYZ", site)
+    begun = as_written(start_date_time="2026-03-01T11:00:00Z")
+    written = two_parties.ask("PUT", "/sessions/S1?party=PT*XYZ", begun)
+    node = two_parties.node
+    stored = node.objects.get(Ref("sessions", "PT", "XYZ", "S1"))
+    assert stored is not None
+    keep_start(node, stored.ref, written, True, stored.partition, node.directory.all)
+
+    patched = two_parties.ask("PATCH", "/sessions/S1?party=PT*XYZ", {"kwh": 4})
+
+    assert patched["total_cost"]["excl_vat"] == 1
 
 
 # -- preferences

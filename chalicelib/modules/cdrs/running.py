@@ -49,10 +49,10 @@ def cost_by(session: Ref, items: Mapping[Key, Item]) -> Cost:
     start_at, preferences_at = keys_to_price(session)
 
     def cost(document: Document, shown_in: str) -> Document | None:
-        start = read_start(items.get(start_at))
-        if start is None or start.shown_in != shown_in:
-            return None
         try:
+            start = read_start(items.get(start_at))
+            if start is None or start.shown_in != shown_in:
+                return None
             return cost_so_far(document, start, read_profile(items.get(preferences_at)))
         except Exception:
             # Whatever it is, the session is to be stored all the same.

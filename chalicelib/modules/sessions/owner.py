@@ -112,7 +112,7 @@ def put_own_session(
     """
 
     def replaced(told: Told) -> Document:
-        return with_reference_kept(without_cost(tolerated(document), told.computed), told.session)
+        return with_reference_kept(without_cost(tolerated(document), *told), told.session)
 
     return _change(node, party, session_id, replaced, known, cost, corrects=True)
 

@@ -197,14 +197,25 @@ def with_reference_kept(session: Document, stored: Document | None) -> Document:
     return {**session, "authorization_reference": kept} if is_same else session
 
 
-def without_cost(session: Document, computed: Document | None) -> Document:
+def without_cost(session: Document, stored: Document | None, computed: Document | None) -> Document:
     """A session of an operator's PUT, not judged yet, without a `total_cost` of ours that was put back.
 
-    computed: the `total_cost` that was computed here. Any other is the operator's own (SES-14).
+    It is ours when it reads as the one that was computed here, or comes with a `last_updated` that is no
+    news: then the session was read before, however often it has changed since. Any other is the operator's.
+    Source: SES-14
     """
-    if computed is None or session.get("total_cost") != computed:
+    if stored is None or computed is None:
+        return session
+    if session.get("total_cost") != computed and not _is_old(session.get("last_updated"), stored):
         return session
     return {name: value for name, value in session.items() if name != "total_cost"}
+
+
+def _is_old(last_updated: object, stored: Document) -> bool:
+    try:
+        return isinstance(last_updated, str) and sort_key(last_updated) <= sort_key(stored["last_updated"])
+    except InvalidParameters:
+        return False
 
 
 def has_same_token(session: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

@@ -165,6 +165,31 @@ def test_a_cdr_shows_things_as_they_were_at_the_start(cpo: Network) -> None:
     assert cdr["total_cost"]["excl_vat"] == Decimal("3.5")
 
 
+@pytest.mark.parametrize(
+    ("told", "fields"),
+    [
+        ({"excl_vat": 7}, ["total_cost.excl_vat"]),
+        ({"excl_vat": 7, "incl_vat": 8}, ["total_cost.excl_vat", "total_cost.incl_vat"]),
+        ({"excl_vat": Decimal("3.5")}, []),
+        (None, []),
+    ],
+)
+def test_a_session_that_tells_another_cost_is_remarked(
+    cpo: Network, told: Document | None, fields: list[str]
+) -> None:
+    """Source: SES-14"""
+    cpo.end(total_cost=told)
+
+    cpo.compile()
+
+    (cdr,) = cpo.cdrs()
+    stored = cpo.node.objects.get(Ref("cdrs", *CPO, cdr["id"]))
+    assert stored is not None
+    warnings = read_reasons(str(stored.extra["why"]))["warnings"]
+    assert [each["field"] for each in warnings if each["code"] == "total_cost_disagrees"] == fields
+    assert cdr["total_cost"]["excl_vat"] == Decimal("3.5")
+
+
 def test_a_corrected_session_gets_a_credit_cdr_and_a_new_one(cpo: Network) -> None:
     """Source: CDR-07, TRP-30"""
     cpo.end()

@@ -259,3 +259,115 @@ def test_a_command_without_a_reference_leaves_none(node: Node) -> None:
     command(node, reference=None)
 
     assert "authorization_reference" not in put(node)
+
+
+# -- what it costs so far
+
+
+class Prices:
+    """In place of `cdrs/running.py`: 0.50 a kWh, and what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[dict[str, Any], str]] = []
+
+    def __call__(self, document: dict[str, Any], shown_in: str) -> dict[str, Any] | None:
+        self.asked.append((document, shown_in))
+        return {"excl_vat": document["kwh"] / Decimal(2)} if document["kwh"] >= 0 else None
+
+
+def put_priced(node: Node, **fields: Any) -> dict[str, Any]:
+    return put_own_session(
+        node, node.settings.roles[0].party, "S1", written(**fields), cost=Prices()
+    ).document
+
+
+def patch_priced(node: Node, **fields: Any) -> dict[str, Any]:
+    return patch_own_session(node, node.settings.roles[0].party, "S1", fields, cost=Prices()).document
+
+
+def cost_of(document: dict[str, Any]) -> object:
+    return document.get("total_cost", {}).get("excl_vat")
+
+
+def test_a_session_without_a_total_cost_gets_what_it_costs_so_far(node: Node) -> None:
+    """Source: SES-14"""
+    assert cost_of(put_priced(node, kwh=2)) == 1
+    assert cost_of(patch_priced(node, kwh=4)) == 2
+    assert cost_of(patch_priced(node, charging_periods=[period(T0)])) == 2
+    assert cost_of(patch_priced(node, kwh=0)) == 0
+    assert "total_cost" not in patch_priced(node, kwh=-1)
+
+    stored = node.objects.get(Ref("sessions", *PARTY, "S1"))
+    assert stored is not None
+    assert "total_cost" not in stored.body
+
+
+def test_a_total_cost_of_the_operator_is_kept_as_it_was_sent(node: Node) -> None:
+    """Until it is taken back. Source: SES-14"""
+    own = {"excl_vat": Decimal("9.90"), "x": "kept"}
+    put_priced(node, kwh=2)
+
+    assert patch_priced(node, kwh=4, total_cost=own)["total_cost"] == own
+    assert patch_priced(node, kwh=6)["total_cost"] == own
+    assert cost_of(patch_priced(node, kwh=8, total_cost=None)) == 4
+    assert put_priced(node, kwh=8, total_cost=own)["total_cost"] == own
+    assert patch_priced(node, kwh=9)["total_cost"] == own
+    assert cost_of(put_priced(node, kwh=8)) == 4
+
+
+def test_what_was_computed_and_is_put_back_is_computed_again(node: Node) -> None:
+    """An operator reads a session, changes a field and puts it back. Source: SES-14"""
+    read = put_priced(node, kwh=2)
+
+    node.clock.forward(seconds=5)  # type: ignore[attr-defined]
+    for kwh in (6, 8):
+        document = {**read, "kwh": kwh}
+        changed = put_own_session(node, node.settings.roles[0].party, "S1", document, cost=Prices())
+        assert cost_of(changed.document) == kwh / 2
+
+    own = {**read, "kwh": 9, "last_updated": "2026-03-02T12:00:00Z", "total_cost": {"excl_vat": 1}}
+    changed = put_own_session(node, node.settings.roles[0].party, "S1", own, cost=Prices())
+    assert changed.document["total_cost"] == {"excl_vat": 1}
+
+
+def test_a_change_that_changes_nothing_is_not_priced(node: Node) -> None:
+    first = put_priced(node, kwh=2)
+    before = node.objects.get(Ref("sessions", *PARTY, "S1"))
+    node.clock.forward(seconds=5)  # type: ignore[attr-defined]
+    asked = Prices()
+
+    for document in (written(kwh=2), first):
+        party = node.settings.roles[0].party
+        assert put_own_session(node, party, "S1", document, cost=asked).document == first
+
+    assert patch_own_session(node, party, "S1", {"kwh": 2}, cost=asked).document == first
+    assert asked.asked == []
+    assert node.objects.get(Ref("sessions", *PARTY, "S1")) == before
+
+
+def test_a_session_that_is_final_stays_so_with_its_cost(node: Node) -> None:
+    """Source: SES-15"""
+    put_priced(node, kwh=2)
+    done = patch_priced(node, status="COMPLETED")
+
+    assert patch_priced(node, status="COMPLETED") == done
+    with pytest.raises(InvalidParameters):
+        patch_priced(node, kwh=3)
+    assert cost_of(put_priced(node, kwh=4, status="COMPLETED", end_date_time=T2)) == 2
+
+
+def test_the_cost_is_of_the_session_that_is_written(node: Node) -> None:
+    """Another change comes between: both are in what is priced. Source: SES-08, SES-14"""
+    put_priced(node, kwh=2)
+    party, asked = node.settings.roles[0].party, Prices()
+
+    def price(document: dict[str, Any], shown_in: str) -> dict[str, Any] | None:
+        if not asked.asked:
+            patch_priced(node, charging_periods=[period(T1)])
+        return asked(document, shown_in)
+
+    result = patch_own_session(node, party, "S1", {"kwh": 4}, cost=price).document
+
+    assert [("charging_periods" in document) for document, _ in asked.asked] == [False, True]
+    assert (result["kwh"], result["charging_periods"], cost_of(result)) == (4, [period(T1)], 2)
+    assert {shown_in for _, shown_in in asked.asked} == {list_of(node)}

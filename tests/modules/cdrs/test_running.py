@@ -1,0 +1,246 @@
+"""What a session costs so far. Source: OCPI 2.2.1 mod_sessions_session_object, total_cost; SES-14"""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from decimal import Decimal
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chalicelib.modules.cdrs.billing import make_bill
+from chalicelib.modules.cdrs.rules import cdr_location, place_of
+from chalicelib.modules.cdrs.running import cost_by, cost_so_far, keys_to_price
+from chalicelib.modules.cdrs.starts import Start, read_start, start_item, start_key
+from chalicelib.partners.time_prices import TIME_PRICES_PER_MINUTE
+from chalicelib.protocol.types import format_datetime, parse_datetime
+from chalicelib.storage.keys import Ref
+from tests.modules.builders import T0, T1, T2, component, connector, element, evse, location, tariff
+from tests.modules.cdrs.test_compiler import CPO, XYZ, Network
+from tests.modules.sessions.builders import cdr_token, session
+
+Document = dict[str, Any]
+REF = Ref("sessions", "PT", "ABC", "S1")
+LIST = "sessions#PT*ABC#PT*EVI#EMSP"
+PER_KWH_AND_HOUR = tariff(elements=[element(component(price=Decimal("0.25")), component("TIME", price=2))])
+
+
+def start(*tariffs: Document, **fields: Any) -> Start:
+    """How things were when a session at the connector of these tariffs began."""
+    plug = connector(tariff_ids=[each["id"] for each in tariffs])
+    place = cdr_location(location(), evse(connectors=[plug]), plug)
+    told = {"location": place, "time_zone": "Europe/Lisbon", "tariffs": tariffs, "token": cdr_token()}
+    return Start(place_of(session()), **{**told, **fields})
+
+
+def so_far(*fields_of_tariff: Document, **fields: Any) -> Decimal | None:
+    """What a session costs without VAT."""
+    cost = cost_so_far(session(**fields), start(*(fields_of_tariff or (PER_KWH_AND_HOUR,))))
+    return None if cost is None else cost["excl_vat"]
+
+
+def part(begins: str, kwh: object, hours: object, kind: str = "TIME", **fields: Any) -> Document:
+    """A charging period that tells how long it lasted."""
+    dimensions = [{"type": "ENERGY", "volume": kwh}] if kwh is not None else []
+    return {"start_date_time": begins, "dimensions": [*dimensions, {"type": kind, "volume": hours}], **fields}
+
+
+@pytest.mark.parametrize(
+    ("fields", "costs"),
+    [
+        ({"kwh": 4, "last_updated": T1}, 3),
+        ({"kwh": 0, "last_updated": T0}, 0),
+        # What is heard of later than the last period, and tells no more energy, tells no more time.
+        ({"kwh": 4, "charging_periods": [part(T0, 4, 1)], "last_updated": T2}, 3),
+        # What `kwh` tells beyond the periods was charged since.
+        ({"kwh": 6, "charging_periods": [part(T0, 4, 1)], "last_updated": T2}, Decimal("5.5")),
+        # A CSMS whose clock runs ahead of ours.
+        ({"kwh": 4, "charging_periods": [part(T0, 4, 1)], "last_updated": T0}, 3),
+        ({"kwh": 4, "charging_periods": [part(T0, 2, 1), part(T1, 2, 1)], "last_updated": T2}, 5),
+        # A period without hours lasts until now.
+        (
+            {
+                "kwh": 4,
+                "charging_periods": [
+                    {"start_date_time": T0, "dimensions": [{"type": "ENERGY", "volume": 4}]}
+                ],
+                "last_updated": T2,
+            },
+            5,
+        ),
+        # Parked: no price.
+        (
+            {
+                "kwh": 4,
+                "charging_periods": [part(T0, 4, 1), part(T1, None, 1, "PARKING_TIME")],
+                "last_updated": T2,
+            },
+            3,
+        ),
+        ({"kwh": 4, "status": "COMPLETED", "end_date_time": T1, "last_updated": T2}, 3),
+    ],
+)
+def test_a_session_costs_what_it_would_if_it_ended_when_it_was_last_heard_of(
+    fields: Document, costs: Decimal
+) -> None:
+    """Source: SES-14, CDR-16"""
+    assert so_far(**fields) == costs
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"status": "PENDING"},
+        {"status": "RESERVATION"},
+        {"status": "INVALID"},
+        {"status": "PAUSED_BY_VENDOR"},
+        {"evse_uid": "E2"},
+        {"currency": "USD"},
+        {"kwh": 1, "charging_periods": [part(T0, 4, 1)]},
+        {"charging_periods": [part(T0, 4, 1, tariff_id="T9")]},
+        {"charging_periods": [part(T0, 4, Decimal("1E+15"))]},
+        {"start_date_time": T2, "last_updated": T0},
+    ],
+)
+def test_a_session_that_cannot_be_priced_costs_nothing_known(fields: Document) -> None:
+    """Source: SES-14"""
+    assert so_far(**{"kwh": 4, "last_updated": T1, **fields}) is None
+
+
+def test_without_a_tariff_there_is_no_cost_and_a_free_one_costs_0() -> None:
+    """Source: SES-14"""
+    charged = session(kwh=4, last_updated=T1)
+    free = tariff(elements=[element(component(price=0))])
+
+    assert cost_so_far(charged, start()) is None
+    assert cost_so_far(charged, start(free, location=None)) is None
+    assert cost_so_far(charged, start(free)) == {"excl_vat": 0}
+
+
+def test_preferences_and_prices_per_minute_count() -> None:
+    green = tariff(id="T2", type="PROFILE_GREEN", elements=[element(component("TIME", price=1))])
+    regular = tariff(type="REGULAR", elements=[element(component("TIME", price=2))])
+    charged, begun = session(kwh=4, last_updated=T1), start(regular, green)
+
+    assert cost_so_far(charged, begun, "GREEN") == {"excl_vat": 1}
+    assert cost_so_far(charged, begun, "REGULAR") == {"excl_vat": 2}
+    by_the_minute = start(regular, time_prices_per_minute=True)
+    assert cost_so_far(charged, by_the_minute) == {"excl_vat": 120}
+
+
+def test_a_reservation_that_is_used_now_has_not_expired() -> None:
+    """Source: SES-16, TAR-14"""
+    expired = element(component("FLAT", price=9), restrictions={"reservation": "RESERVATION_EXPIRES"})
+    reserved = start(tariff(elements=[expired, element()]), reserved_from=T0)
+
+    assert cost_so_far(session(last_updated=T1), reserved) is None
+    assert cost_so_far(session(kwh=4, start_date_time=T1, last_updated=T2), reserved) == {"excl_vat": 1}
+
+
+def test_at_its_end_a_session_costs_what_its_cdr_says() -> None:
+    """Source: SES-14, CDR-10"""
+    periods = [part(T0, Decimal("2.5"), 1), part(T1, Decimal("1.5"), 1)]
+    ended = session(kwh=4, charging_periods=periods, status="COMPLETED", end_date_time=T2)
+    vat = tariff(
+        elements=[element(component(vat=23, step_size=500), component("TIME", price=1, vat=6))],
+        min_price={"excl_vat": 1},
+    )
+
+    cost = cost_so_far(ended, start(vat))
+
+    assert cost == make_bill(ended, start(vat)).cdr["total_cost"]
+    assert cost is not None and cost["incl_vat"] > cost["excl_vat"] > 1
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(1, 3600), st.integers(0, 20_000), st.booleans()), min_size=2, max_size=8),
+    st.integers(1, 5000),
+    st.booleans(),
+)
+def test_the_cost_of_a_session_whose_energy_rises_never_falls(
+    news: list[tuple[int, int, bool]], step_size: int, has_hours: bool
+) -> None:
+    """However it is told: kwh alone, or with a charging period. Source: SES-14"""
+    prices = component(price=Decimal("0.31"), step_size=step_size), component("TIME", price=2, step_size=60)
+    begun = start(tariff(elements=[element(*prices, component("FLAT", price=1))]))
+    moment = told_until = parse_datetime(T0)
+    kwh = told_kwh = Decimal(0)
+    periods: list[Document] = []
+    costs = []
+    for seconds, wh, is_period in news:
+        moment += timedelta(seconds=seconds)
+        kwh += Decimal(wh) / 10_000
+        if is_period:
+            hours = (Decimal((moment - told_until).seconds) / 3600).quantize(Decimal("0.0001"))
+            new = part(format_datetime(told_until), kwh - told_kwh, hours)
+            new["dimensions"] = new["dimensions"] if has_hours else new["dimensions"][:1]
+            periods, told_until, told_kwh = [*periods, new], moment, kwh
+        running = session(kwh=kwh, charging_periods=periods, last_updated=format_datetime(moment))
+        cost = cost_so_far(running, begun)
+        assert cost is not None
+        costs.append(cost["excl_vat"])
+
+    assert all(before <= after for before, after in pairwise(costs))
+
+
+def test_a_session_is_stored_whatever_its_price_does(caplog: pytest.LogCaptureFixture) -> None:
+    start_at, _ = keys_to_price(REF)
+    broken = {start_at: {"place": place_of(session()), "shown_in": LIST, "body": "{}"}}
+
+    assert cost_by(REF, broken)(session(kwh=4), LIST) is None
+    assert "cannot be priced" in caplog.text
+
+
+def test_a_session_in_another_list_waits_for_what_its_partner_means_by_prices() -> None:
+    kept = start_item(REF, start(PER_KWH_AND_HOUR, shown_in=LIST))
+    start_at, _ = keys_to_price(REF)
+    cost = cost_by(REF, {start_at: kept})
+
+    assert cost(session(kwh=4, last_updated=T1), LIST) == {"excl_vat": 3}
+    assert cost(session(kwh=4, last_updated=T1), LIST + "2") is None
+    assert cost_by(REF, {})(session(kwh=4, last_updated=T1), LIST) is None
+
+
+def test_the_start_keeps_what_a_partner_means_by_prices_of_time() -> None:
+    cpo = Network("CPO")
+    cpo.join("evi", "EMSP")
+    cpo.join("xyz", "EMSP", profiles=(TIME_PRICES_PER_MINUTE,))
+    cpo.open_site()
+    cpo.put()
+    cpo.stream()
+    before = kept(cpo)
+
+    cpo.open_site("9.99")
+    cpo.put(cdr_token=cdr_token(XYZ))
+    cpo.stream()
+    after = kept(cpo)
+
+    assert (before.shown_in, before.time_prices_per_minute) == (LIST, False)
+    assert (after.shown_in, after.time_prices_per_minute) == (LIST.replace("EVI", "XYZ"), True)
+    assert after.tariffs == before.tariffs
+
+
+def kept(network: Network) -> Start:
+    found = read_start(network.node.table.get(start_key(Ref("sessions", *CPO, "S1").key)))
+    assert found is not None
+    return found
+
+
+def test_pricing_an_update_takes_less_than_a_millisecond() -> None:
+    periods = [
+        part(format_datetime(parse_datetime(T0) + timedelta(minutes=15 * number)), 1, Decimal("0.25"))
+        for number in range(4)
+    ]
+    running, begun = session(kwh=4, charging_periods=periods, last_updated=T1), start(PER_KWH_AND_HOUR)
+
+    def timed() -> float:
+        began = time.perf_counter()
+        assert cost_so_far(running, begun) is not None
+        return time.perf_counter() - began
+
+    assert min(timed() for _ in range(200)) < 0.001
