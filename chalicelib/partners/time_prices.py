@@ -13,7 +13,8 @@ same way:
 - *a CDR that was received* and is computed again: that of the partner that it came from.
 
 A session that is shown to nobody is priced per hour. A profile that is changed counts for the CDRs that are
-made from then on, also for those that correct earlier ones.
+made from then on, also for those that correct earlier ones. What a session costs while it goes on follows the
+profile as it was when the session began, or came into its list.
 
 Source: DESIGN.md, MOBI.E profile; OCPI 2.2.1 mod_tariffs, PriceComponent
 """
