@@ -453,13 +453,15 @@ def test_the_drivers_tokens_reach_the_cpo_once(sandbox: Sandbox) -> None:
 
 
 def test_a_driver_charges_without_anybody_asking_and_all_three_nodes_see_it(sandbox: Sandbox) -> None:
+    """And what it costs, which the CSMS does not tell. Source: SES-14"""
     doors = [sandbox.door(player) for player in (CPO, HUB, EMSP)]
 
+    def has_ended(session: Document) -> bool:
+        cost = session.get("total_cost", {"excl_vat": 0})["excl_vat"]
+        return bool(session["status"] == "COMPLETED" and session["kwh"] > 0 and cost > 0)
+
     def ended() -> bool:
-        return all(
-            any(each["status"] == "COMPLETED" and each["kwh"] > 0 for each in door.all("sessions"))
-            for door in doors
-        )
+        return all(any(has_ended(each) for each in door.all("sessions")) for door in doors)
 
     assert eventually(ended, seconds=120)
 
