@@ -2,14 +2,21 @@
 
 For each list there is
 - a root item (pk `count#{list}`, sk `#`): `total`; `next`, the number that the next new object gets;
-  `h{block}`, how many of the thousand numbers of a block were given up by objects that left; and
-  `{year}Q{quarter}`, how many objects were last updated in that quarter;
+  `h{block}`, how many of the thousand numbers of a block were given up by objects that left; `empty`,
+  the stretches of blocks that all have left; and `{year}Q{quarter}`, how many objects were last updated
+  in that quarter;
 - an item per quarter (sk `2026Q4`): how many objects were last updated on each day, as `1124`.
   A quarter fits one write unit; a page with date filters reads at most two of them.
 
 They are written in the transaction that changes what they count, and only then: an object that
 changes a second time on one day touches no counter. Numbers are dense and in the order of creation,
 hence the condition on `next`; everything else is an ADD.
+
+Objects leave a list for ever: when they are forgotten, or go from one list to the next. The root item would
+grow with all that ever left, and each write costs its size. So who enters a list takes the `h{block}` of the
+blocks that all have left into `empty`, in the same operation. It needs no other condition: numbers are not
+given out again, so such a block stays as it is, and `empty` is written by those who enter only. What is left
+in the root item are the blocks that still have objects, and the gaps between them.
 
 Source: OCPI 2.2.1 transport_and_format, Paginated Response; PAG-08
 """
@@ -20,17 +27,29 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from chalicelib.storage.table import Item, Key, Update
+from chalicelib.storage.table import Item, Key, Update, Value
 
 BLOCK = 1000
+_EMPTIED_AT_ONCE = 50
+
+
+class Emptied(NamedTuple):
+    """Blocks that all have left since that was last noted, and the stretches with them, as in `empty`."""
+
+    blocks: tuple[int, ...] = ()
+    stretches: tuple[int, ...] = ()
 
 
 class Place(NamedTuple):
-    """Where an object stands: its list, its number there, and its `last_updated` as a sort key."""
+    """Where an object stands: its list, its number there, and its `last_updated` as a sort key.
+
+    emptied: what is to be noted of a list that the object enters.
+    """
 
     partition: str
     number: int
     last_updated: str
+    emptied: Emptied = Emptied()
 
 
 def root_key(partition: str) -> Key:
@@ -62,6 +81,29 @@ def total(root: Item | None) -> int:
     return int(root["total"]) if root else 0
 
 
+def emptied(root: Item | None) -> Emptied:
+    """The blocks whose attributes can go, as many as one operation takes.
+
+    >>> emptied({"next": 5000, "h0": 1000, "h2": 1000, "h3": 7, "empty": [1, 2]})
+    Emptied(blocks=(0, 2), stretches=(0, 3))
+    """
+    left = {name: number for name, number in (root or {}).items() if name[0] == "h"}
+    blocks = sorted(int(name[1:]) for name, number in left.items() if number == BLOCK)[:_EMPTIED_AT_ONCE]
+    stretches: list[int] = []
+    for start, end in sorted([*_empty(root), *((block, block + 1) for block in blocks)]):
+        if stretches and stretches[-1] == start:
+            stretches[-1] = end
+        else:
+            stretches += (start, end)
+    return Emptied(tuple(blocks), tuple(stretches)) if blocks else Emptied()
+
+
+def _empty(root: Item | None) -> list[tuple[int, int]]:
+    """The stretches of blocks without objects: the first block, and the one after the last."""
+    bounds = [int(bound) for bound in (root or {}).get("empty", ())]
+    return list(zip(bounds[::2], bounds[1::2], strict=True))
+
+
 def quarters(root: Item | None) -> Iterator[tuple[str, int]]:
     """Each quarter in which objects of the list were last updated, in order, and how many."""
     names = sorted(name for name in root or {} if name[4:5] == "Q")
@@ -87,15 +129,26 @@ def seek(root: Item | None, offset: int) -> tuple[int, int]:
     (1010, 0)
     >>> seek({"total": 1990, "next": 2000, "h0": 10}, 500)
     (0, 500)
+    >>> seek({"total": 1990, "next": 12000, "h10": 10, "empty": [0, 10]}, 1000)
+    (11010, 0)
     """
     following = next_number(root)
-    for start in range(0, following, BLOCK):
+    for start in _starts(root):
         left = int(root.get(f"h{start // BLOCK}", 0)) if root else 0
         here = min(BLOCK, following - start) - left
         if offset < here:
             return (start, offset) if left else (start + offset, 0)
         offset -= here
     return following, 0
+
+
+def _starts(root: Item | None) -> Iterator[int]:
+    """The first number of each block that is not known to be empty."""
+    block = 0
+    for start, end in _empty(root):
+        yield from range(block * BLOCK, start * BLOCK, BLOCK)
+        block = end
+    yield from range(block * BLOCK, next_number(root), BLOCK)
 
 
 def changes(before: Place | None, after: Place | None) -> list[Update]:
@@ -116,7 +169,7 @@ def changes(before: Place | None, after: Place | None) -> list[Update]:
             root[f"h{place.number // BLOCK}"] += 1
     entered = after if moved else None
     return [
-        _update(key, added, entered.number if entered and key == root_key(entered.partition) else None)
+        _update(key, added, entered if entered and key == root_key(entered.partition) else None)
         for key, amounts in deltas.items()
         if (added := {name: amount for name, amount in amounts.items() if amount})
     ]
@@ -128,10 +181,10 @@ def additions(places: Sequence[Place]) -> list[Update]:
     places: with the next numbers of each list, in order.
     """
     deltas: dict[Key, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    first: dict[Key, int] = {}
+    first: dict[Key, Place] = {}
     for place in places:
         root = root_key(place.partition)
-        first.setdefault(root, place.number)
+        first.setdefault(root, place)
         deltas[root]["total"] += 1
         deltas[root][quarter_of(place.last_updated)] += 1
         deltas[quarter_key(place.partition, place.last_updated)][_day(place.last_updated)] += 1
@@ -142,12 +195,19 @@ def _day(last_updated: str) -> str:
     return last_updated[5:7] + last_updated[8:10]
 
 
-def _update(key: Key, added: dict[str, int], number: int | None) -> Update:
+def _update(key: Key, added: dict[str, int], entered: Place | None) -> Update:
+    """entered: the first place that is new in the list, if this is the list's root."""
     expression = "ADD " + ", ".join(f"#{name} :{name}" for name in added)
-    if number is None:
+    if entered is None:
         return Update(key, expression, added)
-    values = {**added, "number": number, "following": number + added["total"]}
+    number, (blocks, stretches) = entered.number, entered.emptied
+    values: dict[str, Value] = {**added, "number": number, "following": number + added["total"]}
     if number == 0:
         del values["number"]
     condition = "#next = :number" if number else "attribute_not_exists(#next)"
-    return Update(key, f"SET #next = :following {expression}", values, condition)
+    expression = f"SET #next = :following {expression}"
+    if blocks:
+        values["empty"] = list(stretches)
+        gone = ", ".join(f"#h{block}" for block in blocks)
+        expression = f"{expression.replace('SET', 'SET #empty = :empty,', 1)} REMOVE {gone}"
+    return Update(key, expression, values, condition)

@@ -51,7 +51,7 @@ def next_place(
         return Place(partition, item["cr"], last_updated)
     key = counters.root_key(partition)
     root = table.read([key], known).get(key)
-    return Place(partition, counters.next_number(root), last_updated)
+    return Place(partition, counters.next_number(root), last_updated, counters.emptied(root))
 
 
 def put_over(item: Item | None, written: Item) -> Put:

@@ -261,12 +261,14 @@ class ObjectStore:
         """
         partitions = dict.fromkeys(_partition_of(each) for each in new)
         roots = self._table.read([counters.root_key(name) for name in partitions], known)
-        following = {name: counters.next_number(roots.get(counters.root_key(name))) for name in partitions}
+        root_by_list = {name: roots.get(counters.root_key(name)) for name in partitions}
+        following = {name: counters.next_number(root) for name, root in root_by_list.items()}
         places: list[Place] = []
         operations: list[Operation] = []
         for each in new:
             partition = _partition_of(each)
-            place = Place(partition, following[partition], sortable(each.write.last_updated))
+            number, emptied = following[partition], counters.emptied(root_by_list[partition])
+            place = Place(partition, number, sortable(each.write.last_updated), emptied)
             following[partition] += 1
             item = self._item(each.ref, each.write, place, None, each.source)
             places.append(place)

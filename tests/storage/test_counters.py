@@ -74,3 +74,46 @@ def test_the_place_of_an_offset_is_exact_without_holes_and_in_the_block_with_the
     assert counters.seek(root, 1900) == (2000, 0)
     assert counters.seek(root, 2899) == (2999, 0)
     assert counters.seek(None, 0) == (0, 0)
+
+
+def test_who_enters_a_list_takes_away_the_blocks_that_all_have_left() -> None:
+    root = {"total": 7, "next": 4007, "h0": 1000, "h1": 1000, "h2": 3, "h3": 1000}
+
+    found = changes(None, Place("L", 4007, NOON, counters.emptied(root)))["count#L", "#"]
+
+    assert found.values["empty"] == [0, 2, 3, 4]
+    assert found.expression.endswith("REMOVE #h0, #h1, #h3")
+    assert found.condition == "#next = :number"
+
+
+def test_a_list_that_nothing_is_to_be_noted_of_is_written_as_ever() -> None:
+    assert counters.emptied(None) == counters.emptied({"next": 5000, "h0": 999, "empty": [1, 4]})
+    assert (
+        "empty"
+        not in changes(None, Place("L", 7, NOON, counters.emptied({"next": 7})))["count#L", "#"].values
+    )
+
+
+def test_an_operation_takes_so_many_blocks_as_it_can_say() -> None:
+    """DynamoDB reads expressions of 4 KB, and 300 operators."""
+    root: dict[str, object] = {"next": 1_000_000, **{f"h{block}": 1000 for block in range(900)}}
+    rounds = 0
+    while noted := counters.emptied(root).blocks:
+        update = changes(None, Place("L", 1_000_000, NOON, counters.emptied(root)))["count#L", "#"]
+        assert len(update.expression) < 2000
+        root = {name: value for name, value in root.items() if name not in {f"h{block}" for block in noted}}
+        root["empty"] = update.values["empty"]
+        rounds += 1
+
+    assert (root, rounds) == ({"next": 1_000_000, "empty": [0, 900]}, 18)
+
+
+def test_the_place_of_an_offset_passes_over_empty_stretches() -> None:
+    root = {"total": 2100, "next": 9100, "h4": 10, "h8": 990, "empty": [0, 4, 5, 7]}
+
+    assert counters.seek(root, 0) == (4000, 0)
+    assert counters.seek(root, 989) == (4000, 989)
+    assert counters.seek(root, 990) == (7000, 0)
+    assert counters.seek(root, 1990) == (8000, 0)
+    assert counters.seek(root, 2000) == (9000, 0)
+    assert counters.seek(root, 2100) == (9100, 0)

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from chalicelib.protocol.json_text import JsonText
+from chalicelib.protocol.json_text import JsonText, read_json, write_json
 from chalicelib.protocol.pagination import PageQuery
+from chalicelib.storage import counters
 from chalicelib.storage.expiry import SHADOW, fallen
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.objects import ObjectStore, Write
@@ -39,7 +40,7 @@ class Shelf:
 
     def put(self, name: str = "S1", **fields: Any) -> Ref:
         ref = Ref("sessions", "PT", "ABC", name)
-        write = Write(JsonText('"body"'), self.clock().isoformat().replace("+00:00", "Z"), **fields)
+        write = Write(JsonText(write_json(name)), self.clock().isoformat().replace("+00:00", "Z"), **fields)
         self.objects.change(ref, lambda _: write, partition=LIST, source="")
         return ref
 
@@ -68,6 +69,10 @@ class Shelf:
         page = self.objects.page([LIST], PageQuery())
         assert len(page.bodies) == page.total == len(list(self.objects.versions(LIST)))
         return page.total
+
+    def root(self) -> dict[str, Any]:
+        root = self.table.get(counters.root_key(LIST)) or {}
+        return {name: value for name, value in root.items() if name not in ("pk", "sk")}
 
 
 @pytest.fixture
@@ -217,3 +222,28 @@ def test_keeping_time_takes_no_call_and_two_units_for_what_is_new(dynamodb: Any)
 
     assert with_end == [(without[0][0], without[0][1] + 2), without[1]]
     assert with_end[0][0] == 2
+
+
+def test_a_list_that_objects_come_to_and_leave_for_ever_does_not_grow(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Years of sessions beside one that stays: the root keeps its size, and totals and pages are exact."""
+    monkeypatch.setattr(counters, "BLOCK", 4)
+    shelf.put("kept", is_in_use=True)
+    sizes: set[int] = set()
+
+    for batch in range(120):
+        for number in range(3):
+            shelf.put(f"S{batch}-{number}")
+        shelf.follow(shelf.live(days=DAYS / 40))
+        if batch > 60:
+            sizes.add(len([name for name in shelf.root() if "Q" not in name]))
+            assert shelf.objects.page([LIST], PageQuery()).total == 1 + 39 * 3
+
+    left = ["kept", *(f"S{batch}-{number}" for batch in range(81, 120) for number in range(3))]
+    for offset in range(len(left) + 2):
+        page = shelf.objects.page([LIST], query(offset=offset, limit=5))
+        assert [read_json(str(body)) for body in page.bodies] == left[offset : offset + 5]
+        assert page.total == len(left)
+    assert max(sizes) <= 6
+    assert shelf.root()["empty"] == [1, 60]
