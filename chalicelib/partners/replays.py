@@ -3,24 +3,30 @@
 What a partner refused is not tried again until it changes. A CDR never changes, and nobody may lose one, so
 when the reason of a refusal is gone, somebody has to say that.
 
+What a partner has is not forgotten if it took the object meanwhile: a CDR is sent by POST, and would be there
+twice.
+
 Source: DESIGN.md, A broadcast; OCPI 2.2.1 transport_and_format_offline_behaviour; TRN-32
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from chalicelib.partners.decisions import subject_of
-from chalicelib.partners.deliveries import Status, key_of, read_delivery, unknown_delivery
+from chalicelib.partners.deliveries import Status, key_of, read_delivery, write_delivery
 from chalicelib.partners.visibility import hears
 from chalicelib.queues import Broadcast
 from chalicelib.storage.keys import Ref
+from chalicelib.storage.retry import attempts
+from chalicelib.storage.table import Conflict
 
 if TYPE_CHECKING:
     from chalicelib.node import Node
     from chalicelib.partners.directory import Partner
-    from chalicelib.storage.table import Item
+    from chalicelib.storage.table import Item, Key
 
 
 def push_again(node: Node, items: Iterable[Item]) -> list[Partner]:
@@ -37,10 +43,8 @@ def push_again(node: Node, items: Iterable[Item]) -> list[Partner]:
         hearers = {key_of(each.id, item["pk"]): each for each in hearing}
         rows = node.table.get_many(hearers)
         for key, partner in hearers.items():
-            row = read_delivery(rows.get(key))
-            if row.status == Status.DELIVERED and row.version == item["v"]:
+            if not _forget(node, key, rows.get(key), item):
                 continue
-            node.table.write(unknown_delivery(key, item["ref"]))
             told = Broadcast(
                 partner_id=partner.id, module=module, pk=item["pk"], sk=item["sk"], ref=item["ref"],
                 cause=f"replay {node.new_id()}",
@@ -48,3 +52,18 @@ def push_again(node: Node, items: Iterable[Item]) -> list[Partner]:
             node.queues.send_broadcasts([told])
             asked.append(partner)
     return asked
+
+
+def _forget(node: Node, key: Key, row: Item | None, item: Item) -> bool:
+    """Make a partner's row say that nothing is known of what it has, unless it has taken the object."""
+    for attempt in attempts():
+        known = read_delivery(node.table.get(key) if attempt else row)
+        if known.status == Status.DELIVERED and known.version == item["v"]:
+            return False
+        forgotten = replace(known, ref=item["ref"], status=Status.MISSED, version=0, evse="")
+        try:
+            write_delivery(node.table, key, known, forgotten)
+        except Conflict:
+            continue
+        return True
+    raise AssertionError("attempts() raises")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
@@ -29,7 +29,7 @@ from chalicelib.protocol.pagination import PageQuery
 from chalicelib.protocol.types import format_datetime, parse_datetime, validate
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.objects import Write
-from chalicelib.storage.operations import Operation
+from chalicelib.storage.operations import Key, Operation
 from tests.modules import builders
 from tests.modules.builders import T0, T1, T2, T3, component, connector, element, evse
 from tests.modules.sessions.builders import cdr_token, period, session
@@ -282,6 +282,33 @@ def test_a_cdr_that_was_refused_is_a_dead_letter_and_can_be_sent_again(hub: Netw
     assert hub.sent("abc") == [cdr]
     assert hub.world.held("evi", ref) == cdr
     assert push_again(hub.node, items.values()) == []
+
+
+def test_a_cdr_that_is_taken_while_it_is_sent_again_is_sent_no_more(
+    hub: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between reading what the eMSP has and forgetting it, the push that was under way was answered."""
+    hub.world.partners.faults["evi"] = break_down
+    hub.end()
+    hub.compile()
+    (cdr,) = hub.cdrs()
+    item = hub.node.table.get(Ref("cdrs", *CPO, cdr["id"]).key)
+    assert item is not None
+    read, sent = hub.node.table.get_many, len(hub.sent("evi"))
+
+    def answered_meanwhile(keys: Iterable[Key], *more: Any) -> Any:
+        rows = read(keys, *more)
+        monkeypatch.undo()
+        del hub.world.partners.faults["evi"]
+        hub.world.settle(seconds=60)
+        return rows
+
+    monkeypatch.setattr(hub.node.table, "get_many", answered_meanwhile)
+    asked = push_again(hub.node, [item])
+    hub.world.settle(seconds=60)
+
+    assert asked == []
+    assert hub.sent("evi")[sent:] == [cdr]
 
 
 def test_a_credit_cdr_waits_for_the_cdr_that_it_takes_back(hub: Network) -> None:
