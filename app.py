@@ -101,5 +101,7 @@ def look_after_partners(event: CloudWatchEvent) -> None:
 @app.schedule(Rate(1, unit=Rate.MINUTES))
 def compile_cdrs(event: CloudWatchEvent) -> None:
     """Sessions that have ended become CDRs, and a CPO's are compared with its hub's."""
-    compiler.run(current_node())
-    reconciliation.run(current_node())
+    try:
+        compiler.run(current_node())
+    finally:
+        reconciliation.run(current_node())

@@ -16,8 +16,13 @@ then it is MISSING_AT_HUB or MISSING_HERE.
 *Telling.* A session stays due until every webhook for it was told of what needs a look, and of what does no
 more; a webhook that fails is not called again in this run, and the session is put off.
 
-Calls for a session: 3 when there is nothing new, 5 with a new verdict, 6 when it is told. A run reads the
-partners and the webhooks once.
+*Failing.* A session that AWS fails us with stays due. One that fails by our own fault is NOT_COMPARED, where
+the operator sees it, and is tried again for a day, or when it gets another CDR.
+
+*Work* is bounded by time. Sessions are judged side by side and their entries written one after the other,
+since each takes its list's next number. What is due is written for a hundred sessions at once: one that was
+judged and is still due is judged again, which changes nothing. Calls for a session: 1 to read what there is,
+1 for two CDRs, 1 for a new verdict, 1 when it is told. A run reads the partners and the webhooks once.
 
 Source: DESIGN.md, A CDR; OCPI 2.2.1 mod_cdrs; CDR-22
 """
@@ -31,6 +36,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import islice
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.errors import ServerError
@@ -43,9 +49,11 @@ from chalicelib.partners.webhooks import RECONCILIATION, Webhook, WebhookFailed,
 from chalicelib.protocol.json_text import JsonText, read_json, write_json
 from chalicelib.protocol.message import Party
 from chalicelib.protocol.types import format_datetime, parse_datetime, sort_key
+from chalicelib.storage import counters
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.objects import Stored, Write, stored_object
-from chalicelib.storage.table import Conflict, Item, Key, Snapshot
+from chalicelib.storage.operations import key_of
+from chalicelib.storage.table import Conflict, Item, Key, Senseless, Snapshot
 
 if TYPE_CHECKING:
     from chalicelib.node import Node
@@ -54,15 +62,17 @@ if TYPE_CHECKING:
 MODULE = "reconciliation"
 DUE = "reconciliation-due"
 
-BUDGET = timedelta(seconds=5)
-"""No session is begun and no webhook called later in a run; the compiler runs before, in the same minute."""
+BUDGET = timedelta(seconds=30)
+"""No session is begun and no webhook called later in a run; the compiler has run before."""
 
 RETRY = timedelta(minutes=5)
 TELL_FOR = timedelta(days=1)
 """So long a webhook that fails is tried again; the entry stands in the list all the same."""
+TRY_FOR = timedelta(days=1)
+"""So long a session that cannot be compared, by our own fault, is tried again."""
 
-_PER_RUN = 1000
-_AT_ONCE = 4
+_PER_PAGE = 100
+_AT_ONCE = 8
 _WEBHOOK_S = 5.0
 _CDRS = "cdrs#"
 _MARK = "cdr#"
@@ -156,27 +166,49 @@ def _due_item(at: str, what: str, entry: str) -> Item:
 
 @dataclass
 class _Run:
-    """What the sessions of one run have in common. failing: webhooks that are not called again."""
+    """What the sessions of one run have in common.
+
+    failing: webhooks that are not called again. roots: of the lists, as they are after our last write.
+    writing: held by who writes an entry.
+    """
 
     ends: datetime
     expects_hub: bool
     webhooks: Sequence[Webhook]
     failing: set[str] = field(default_factory=set)
+    roots: dict[Key, Item] = field(default_factory=dict)
+    writing: Lock = field(default_factory=Lock)
+
+
+@dataclass
+class _Session:
+    """A session that is due. failing: since when it fails by our own fault. later: when it is due again.
+
+    done: what of it was due and is no more.
+    """
+
+    entry: str
+    due: list[Item] = field(default_factory=list)
+    later: list[Item] = field(default_factory=list)
+    done: set[Key] = field(default_factory=set)
+
+    @property
+    def failing(self) -> str | None:
+        return min((item["failing"] for item in self.due if "failing" in item), default=None)
 
 
 def run(node: Node) -> None:
     """Compare the CDRs of the sessions that are due, as many as there is time for."""
     if not node.settings.plays("CPO"):
         return
-    due_by_entry: dict[str, list[Key]] = {}
-    for item in islice(_due(node), _PER_RUN):
-        due_by_entry.setdefault(item["entry"], []).append(Key(item["pk"], item["sk"]))
-    if not due_by_entry:
-        return
-    wanted = [known for known in read_webhooks(node.table) if RECONCILIATION in known.events]
-    this = _Run(node.clock() + BUDGET, _expects_hub(node.directory.all()), wanted)
+    ends, due = node.clock() + BUDGET, _due(node)
+    this: _Run | None = None
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="reconcile") as pool:
-        list(pool.map(partial(_reconcile, node, this), due_by_entry, due_by_entry.values()))
+        while node.clock() < ends and (page := list(islice(due, _PER_PAGE))):
+            this = this or _begin(node, ends)
+            sessions = _group(page)
+            list(pool.map(partial(_reconcile, node, this), sessions))
+            _settle(node, sessions)
 
 
 def _due(node: Node) -> Iterator[Item]:
@@ -184,24 +216,69 @@ def _due(node: Node) -> Iterator[Item]:
     return node.table.query_all("#pk = :pk AND #sk < :end", {"pk": DUE, "end": end})
 
 
+def _begin(node: Node, ends: datetime) -> _Run:
+    wanted = [known for known in read_webhooks(node.table) if RECONCILIATION in known.events]
+    return _Run(ends, _expects_hub(node.directory.all()), wanted)
+
+
 def _expects_hub(partners: Sequence[Partner]) -> bool:
     return any(partner.is_registered and partner.is_hub and hub_makes_cdr(partner) for partner in partners)
 
 
-def _reconcile(node: Node, this: _Run, entry: str, due: Sequence[Key]) -> None:
+def _group(page: Sequence[Item]) -> list[_Session]:
+    sessions: dict[str, _Session] = {}
+    for item in page:
+        sessions.setdefault(item["entry"], _Session(item["entry"])).due.append(item)
+    return list(sessions.values())
+
+
+def _settle(node: Node, sessions: Sequence[_Session]) -> None:
+    """Write when sessions are due again, and what is due no more."""
+    later = [item for session in sessions for item in session.later]
+    done = {key for session in sessions for key in session.done} - {key_of(item) for item in later}
+    try:
+        node.table.write_many(later, delete=done)
+    except ServerError:
+        log.warning("what is due could not be written now", exc_info=True)
+
+
+def _reconcile(node: Node, this: _Run, session: _Session) -> None:
+    """Judge a session, and note in it what becomes of it."""
     if node.clock() >= this.ends:
         return
     try:
-        again, obsolete = _judge_session(node, this, Ref.parse(entry))
-    except (ServerError, Conflict):
-        log.warning("a session's CDRs could not be compared now", exc_info=True, extra={"ref": entry})
-        return
+        again, obsolete = _judge_session(node, this, Ref.parse(session.entry))
+        item = _due_item(format_datetime(again), session.entry, session.entry) if again else None
+    except Exception as error:
+        if isinstance(error, (ServerError, Conflict)) and not isinstance(error, Senseless):
+            log.warning("CDRs could not be compared now", exc_info=True, extra={"ref": session.entry})
+            return
+        log.exception("a session's CDRs cannot be compared", extra={"ref": session.entry})
+        item, obsolete = _fail(node, session), []
+    session.later = [item] if item else []
+    session.done = {*map(key_of, session.due), *obsolete}
+
+
+def _fail(node: Node, session: _Session) -> Item | None:
+    """Show that a session cannot be compared. Returns what makes it due again, None when it is given up."""
+    now = node.clock()
+    since = session.failing or format_datetime(now)
+    ref = Ref.parse(session.entry)
+    shown = _not_compared(ref, since, format_datetime(now))
+    write = Write(JsonText(write_json(shown)), shown["last_updated"])
+
+    def decide(current: Stored | None) -> Write | None:
+        is_shown = current is not None and read_json(str(current.body))["state"] == State.NOT_COMPARED
+        return None if is_shown else write
+
+    partition = partition_of(Party(ref.country_code, ref.party_id), State.NOT_COMPARED)
+    try:
+        node.objects.change(ref, decide, partition=partition, source="")
     except Exception:
-        log.exception("a session's CDRs cannot be compared", extra={"ref": entry})
-        again, obsolete = node.clock() + RETRY, []
-    later = [_due_item(format_datetime(again), entry, entry)] if again else []
-    done = {*due, *obsolete} - {Key(DUE, item["sk"]) for item in later}
-    node.table.write_many(later, delete=done)
+        log.exception("it could not be shown either", extra={"ref": session.entry})
+    if now - parse_datetime(since) >= TRY_FOR:
+        return None
+    return {**_due_item(format_datetime(now + RETRY), session.entry, session.entry), "failing": since}
 
 
 def _judge_session(node: Node, this: _Run, ref: Ref) -> tuple[datetime | None, list[Key]]:
@@ -214,16 +291,22 @@ def _judge_session(node: Node, this: _Run, ref: Ref) -> tuple[datetime | None, l
     theirs = [mark for mark in marks if not mark.is_ours]
     if not marks or not (theirs or this.expects_hub):
         return None, []  # Nobody else makes a CDR of it.
-    refs = [Ref.parse(mark.ref) for own in (True, False) for mark in standing(marks, own)[-1:]]
-    cdrs = {str(cdr): read_json(str(stored.body)) for cdr, stored in node.objects.get_many(refs).items()}
     settings = node.settings
+    cdrs = _read_both(node, marks)
     verdict = judge(marks, cdrs, node.clock(), settings.hub_cdr_time, settings.tolerance)
     known = found.get(ref.key.sk)
-    entry = _write(node, ref, known, verdict)
+    entry = _write(node, this, ref, known, verdict)
     waited_for = [Key(DUE, known["again"])] if known and "again" in known else []
     if verdict.look_again is not None:
         return verdict.look_again, waited_for
     return _tell(node, this, ref, entry, found.get(_TOLD)), waited_for
+
+
+def _read_both(node: Node, marks: Sequence[Mark]) -> dict[str, Document]:
+    """The CDRs that are to be compared, by ref; none when one side has none."""
+    sides = [standing(marks, is_ours) for is_ours in (True, False)]
+    refs = [Ref.parse(side[-1].ref) for side in sides] if all(sides) else []
+    return {str(cdr): read_json(str(stored.body)) for cdr, stored in node.objects.get_many(refs).items()}
 
 
 def _read_mark(item: Item) -> Mark:
@@ -231,7 +314,7 @@ def _read_mark(item: Item) -> Mark:
     return Mark(cdr, Ref.parse(cdr).id, bool(item["ours"]), parse_datetime(item["at"]), item.get("credits"))
 
 
-def _write(node: Node, ref: Ref, known: Item | None, verdict: Verdict) -> Stored:
+def _write(node: Node, this: _Run, ref: Ref, known: Item | None, verdict: Verdict) -> Stored:
     """Write the entry, if it says something new.
 
     Raises: Conflict when another run was here since it was read.
@@ -246,30 +329,61 @@ def _write(node: Node, ref: Ref, known: Item | None, verdict: Verdict) -> Stored
     again = verdict.look_again
     extra = {"again": _due_item(format_datetime(again), str(ref), str(ref))["sk"]} if again else {}
     write = Write(JsonText(write_json(told)), told["last_updated"], extra=extra)
+    partition = partition_of(Party(ref.country_code, ref.party_id), verdict.state)
+    is_new_there = before is None or before.partition != partition
+    tries = 0
 
     def decide(current: Stored | None) -> Write:
+        nonlocal tries
+        tries += 1
         if (current.version if current else 0) != (before.version if before else 0):
             raise Conflict("another run was here")
         return write
 
-    partition = partition_of(Party(ref.country_code, ref.party_id), verdict.state)
-    items = Snapshot({ref.key: known} if known else {}, [ref.key])
-    written = node.objects.change(ref, decide, items, partition=partition, source="").after
+    root = counters.root_key(partition)
+    with this.writing:
+        if is_new_there and root not in this.roots:
+            this.roots |= node.table.get_many([root]) or {root: {"next": 0}}
+        items = Snapshot({**({ref.key: known} if known else {}), **this.roots}, [ref.key, *this.roots])
+        following = this.roots.pop(root, None)
+        written = node.objects.change(ref, decide, items, partition=partition, source="").after
+        if following is not None and tries == 1:
+            this.roots[root] = {"next": counters.next_number(following) + is_new_there}
     assert written is not None
     return written
 
 
 def _entry(ref: Ref, verdict: Verdict) -> Document:
     return {
-        "country_code": ref.country_code,
-        "party_id": ref.party_id,
-        "session_id": None if ref.variant == _WITHOUT_SESSION else ref.id,
+        **_session_of(ref),
         "state": str(verdict.state),
         "own_cdr_id": verdict.ours.id if verdict.ours else None,
         "hub_cdr_id": verdict.theirs.id if verdict.theirs else None,
         "differences": [vars(each) for each in verdict.comparison.differences],
         "not_judged": list(verdict.comparison.not_judged),
         "since": format_datetime(verdict.since),
+    }
+
+
+def _not_compared(ref: Ref, since: str, at: str) -> Document:
+    return {
+        **_session_of(ref),
+        "state": str(State.NOT_COMPARED),
+        "reason": "something went wrong here; the log has more",
+        "own_cdr_id": None,
+        "hub_cdr_id": None,
+        "differences": [],
+        "not_judged": [],
+        "since": since,
+        "last_updated": at,
+    }
+
+
+def _session_of(ref: Ref) -> Document:
+    return {
+        "country_code": ref.country_code,
+        "party_id": ref.party_id,
+        "session_id": None if ref.variant == _WITHOUT_SESSION else ref.id,
     }
 
 

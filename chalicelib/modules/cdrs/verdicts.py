@@ -30,9 +30,10 @@ class State(StrEnum):
     PENDING = "PENDING"
     MISSING_AT_HUB = "MISSING_AT_HUB"
     MISSING_HERE = "MISSING_HERE"
+    NOT_COMPARED = "NOT_COMPARED"
 
 
-NEEDS_A_LOOK = (State.DIFFERENT, State.MISSING_AT_HUB, State.MISSING_HERE)
+NEEDS_A_LOOK = (State.DIFFERENT, State.MISSING_AT_HUB, State.MISSING_HERE, State.NOT_COMPARED)
 """The states that an operator has to do something about."""
 
 

@@ -67,9 +67,10 @@ class UnderHub(Network):
         compiler.run(self.node)
         return [cdr for cdr in self.cdrs() if not cdr.get("credit")][-1]
 
-    def cdrs(self) -> list[Document]:
-        """Our own, oldest first."""
-        page = self.node.objects.page([partition_for_viewer("cdrs", CPO, None)], PageQuery(limit=100))
+    def cdrs(self, offset: int = 0) -> list[Document]:
+        """Our own, oldest first, a hundred at most."""
+        query = PageQuery(offset=offset, limit=100)
+        page = self.node.objects.page([partition_for_viewer("cdrs", CPO, None)], query)
         return [read_json(str(body)) for body in page.bodies]
 
     def receive(self, cdr: Document) -> None:
