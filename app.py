@@ -16,7 +16,7 @@ from typing import Any
 from chalice.app import Chalice, CloudWatchEvent, DynamoDBEvent, Rate, SQSEvent
 
 from chalicelib.endpoint import mount, mount_operator
-from chalicelib.modules.cdrs import compiler, ends, reconciliation
+from chalicelib.modules.cdrs import compiler, ends, marks, reconciliation
 from chalicelib.modules.cdrs import receiver as cdrs_receiver
 from chalicelib.modules.cdrs import sender as cdrs_sender
 from chalicelib.modules.commands import receiver as commands_receiver
@@ -76,7 +76,7 @@ def tell_changes(event: DynamoDBEvent) -> Any:
     for pk in expiry.fallen(records):
         node.objects.expire(pk)
     ends.note_sessions(node, records)
-    reconciliation.note_cdrs(node, records)
+    marks.note_cdrs(node, records)
     return changes.handle_stream(node, records)
 
 

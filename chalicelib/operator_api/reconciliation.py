@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from chalicelib.modules.cdrs.reconciliation import MODULE, partition_of, show
+from chalicelib.errors import NotFound
+from chalicelib.modules.cdrs.marks import MODULE, WITHOUT_SESSION
+from chalicelib.modules.cdrs.reconciliation import partition_of, show
 from chalicelib.modules.cdrs.verdicts import NEEDS_A_LOOK, State
 from chalicelib.node import Node
 from chalicelib.operator_api.ownership import find_ref, keys_to_find, own_parties, party_in_query
@@ -33,8 +35,11 @@ def list_entries(node: Node, request: Request) -> Reply:
 
 
 def get_entry(node: Node, request: Request) -> Reply:
-    """One session, whatever its state."""
-    ref, items = find_ref(node, request, MODULE)
+    """One session, whatever its state; or a CDR of the hub that names none, by its own id."""
+    try:
+        ref, items = find_ref(node, request, MODULE)
+    except NotFound:
+        ref, items = find_ref(node, request, MODULE, WITHOUT_SESSION)
     found = node.objects.get(ref, items)
     assert found is not None
     return Reply(data=show(str(found.body), node.clock()))

@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from chalicelib.modules.cdrs.reconciliation import MODULE, partition_of
+from chalicelib.modules.cdrs.marks import MODULE, WITHOUT_SESSION
+from chalicelib.modules.cdrs.reconciliation import partition_of
 from chalicelib.modules.cdrs.verdicts import NEEDS_A_LOOK, State
 from chalicelib.protocol.json_text import JsonText, write_json
 from chalicelib.protocol.message import Party
@@ -19,13 +20,15 @@ from tests.storage.capacity import measured
 ABC, XYZ = Party("PT", "ABC"), Party("PT", "XYZ")
 
 
-def note(cpo: Door, session_id: str, state: State, owner: Party = ABC, age_s: int = 0) -> None:
+def note(
+    cpo: Door, session_id: str, state: State, owner: Party = ABC, age_s: int = 0, variant: str = ""
+) -> None:
     """An entry, as the timer writes it."""
     now = cpo.node.clock()
     at = format_datetime(now - timedelta(seconds=age_s))
     entry = {"session_id": session_id, "state": state, "differences": [], "since": at, "last_updated": at}
     write = Write(JsonText(write_json(entry)), at)
-    ref = Ref(MODULE, *owner, session_id)
+    ref = Ref(MODULE, *owner, session_id, variant)
     cpo.node.objects.change(ref, lambda _: write, partition=partition_of(owner, state), source="")
 
 
@@ -76,6 +79,13 @@ def test_a_page_and_a_session_cost_few_calls(noted: Door) -> None:
 def test_one_session_is_read_whatever_its_state(noted: Door) -> None:
     assert noted.ask("GET", "/reconciliation/S-PENDING")["state"] == "PENDING"
     assert noted.call("GET", "/reconciliation/S9").status == 404
+
+
+def test_a_cdr_of_the_hub_that_names_no_session_is_read_by_its_own_id(cpo: Door) -> None:
+    note(cpo, "MOB-1", State.MISSING_HERE, variant=WITHOUT_SESSION)
+
+    assert cpo.ask("GET", "/reconciliation/MOB-1")["state"] == "MISSING_HERE"
+    assert cpo.call("GET", "/reconciliation/MOB-2").status == 404
 
 
 def test_each_party_has_its_own(two_parties: Door) -> None:

@@ -2,13 +2,16 @@
 
 *Where.* Neither the receiver of the hub's CDR nor the compiler of ours compares: whoever is first has nothing
 to compare with, and when both write at once, each may miss the other's. Both CDRs pass the table's stream,
-which tells each at least once, after it was written. So the stream notes them (`note_cdrs`): a small mark
+which tells each at least once, after it was written. So the stream notes them (`marks.py`): a small mark
 beside the session's entry, then that the session is due. The timer (`run`) takes what is due, reads all marks
 of the session and the CDRs that stand, and writes one verdict. The mark is there before the session is due,
 so whichever CDR comes second is compared with the first; two at once are one comparison.
 
 *The entry* stands in the list of its state, so it is listed, counted and paged like all objects. It is
 written only if nothing came between (otherwise the session stays due) and only when it says something new.
+
+*What names no session.* A CDR of the hub may leave it out. It has an entry of its own, and goes to that of
+its session when it is found (`unnamed.py`).
 
 *What never comes.* While one side's CDR is not there, the entry is PENDING and due again when patience ends;
 then it is MISSING_AT_HUB or MISSING_HERE.
@@ -22,7 +25,8 @@ the operator sees it, and is tried again for a day, or when it gets another CDR.
 *Work* is bounded by time. Sessions are judged side by side and their entries written one after the other,
 since each takes its list's next number. What is due is written for a hundred sessions at once: one that was
 judged and is still due is judged again, which changes nothing. Calls for a session: 1 to read what there is,
-1 for two CDRs, 1 for a new verdict, 1 when it is told. A run reads the partners and the webhooks once.
+1 for two CDRs or to look for one that names no session, 1 for a new verdict, 1 when it is told. A run reads
+the partners and the webhooks once.
 
 Source: DESIGN.md, A CDR; OCPI 2.2.1 mod_cdrs; CDR-22
 """
@@ -30,10 +34,10 @@ Source: DESIGN.md, A CDR; OCPI 2.2.1 mod_cdrs; CDR-22
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
 from threading import Lock
@@ -41,10 +45,18 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.errors import ServerError
 from chalicelib.log import log
-from chalicelib.modules.cdrs.verdicts import NEEDS_A_LOOK, Mark, State, Verdict, judge, standing
+from chalicelib.modules.cdrs import unnamed
+from chalicelib.modules.cdrs.marks import DUE, MARK, MODULE, TOLD, WITHOUT_SESSION, due_item
+from chalicelib.modules.cdrs.verdicts import (
+    CORRECTION_TIME,
+    NEEDS_A_LOOK,
+    Mark,
+    State,
+    Verdict,
+    judge,
+    standing,
+)
 from chalicelib.partners.cdr_makers import hub_makes_cdr
-from chalicelib.partners.changes import Change, read_change
-from chalicelib.partners.visibility import partition_for_viewer
 from chalicelib.partners.webhooks import RECONCILIATION, Webhook, WebhookFailed, notify, read_webhooks
 from chalicelib.protocol.json_text import JsonText, read_json, write_json
 from chalicelib.protocol.message import Party
@@ -59,9 +71,6 @@ if TYPE_CHECKING:
     from chalicelib.node import Node
     from chalicelib.partners.directory import Partner
 
-MODULE = "reconciliation"
-DUE = "reconciliation-due"
-
 BUDGET = timedelta(seconds=30)
 """No session is begun and no webhook called later in a run; the compiler has run before."""
 
@@ -71,13 +80,10 @@ TELL_FOR = timedelta(days=1)
 TRY_FOR = timedelta(days=1)
 """So long a session that cannot be compared, by our own fault, is tried again."""
 
+_ON_ITS_WAY = timedelta(minutes=1)
 _PER_PAGE = 100
 _AT_ONCE = 8
 _WEBHOOK_S = 5.0
-_CDRS = "cdrs#"
-_MARK = "cdr#"
-_TOLD = "told"
-_WITHOUT_SESSION = "CDR"
 
 Document = dict[str, Any]
 
@@ -93,72 +99,6 @@ def show(entry: str, now: datetime) -> Document:
     if told["state"] == State.AGREED:
         return told
     return {**told, "age_s": max(int((now - parse_datetime(told["since"])).total_seconds()), 0)}
-
-
-# -- the stream --------------------------------------------------------------------------------------
-
-
-def note_cdrs(node: Node, records: Sequence[Mapping[str, Any]]) -> None:
-    """Note the CDRs of a batch of the stream that have, or should have, a counterpart.
-
-    Raises: ServerError when AWS fails us: then the batch comes again, and notes the same.
-    """
-    if not node.settings.plays("CPO"):
-        return
-    marks: dict[Key, Item] = {}
-    due: dict[Key, Item] = {}
-    for record in records:
-        keys = record["dynamodb"]["Keys"]
-        if not keys["pk"]["S"].startswith(_CDRS) or keys["sk"]["S"] != "#":
-            continue
-        try:
-            mark = _mark_of(node, read_change(record))
-        except Exception:
-            # It would come again for ever, and nothing behind it ever.
-            log.exception("a CDR could not be noted", extra={"record": record.get("eventID")})
-            continue
-        if mark is not None:
-            item = _due_item(mark["at"], mark["cdr"], mark["entry"])
-            marks[Key(mark["pk"], mark["sk"])], due[Key(DUE, item["sk"])] = mark, item
-    node.table.write_many(marks.values())
-    node.table.write_many(due.values())
-
-
-def _mark_of(node: Node, change: Change) -> Item | None:
-    """The mark of a CDR that is new here: the hub's of our session, or ours that is kept to ourselves."""
-    after = change.after
-    if change.before is not None or after is None:
-        return None
-    cdr_ref = Ref.parse(after["ref"])
-    owner = Party(cdr_ref.country_code, cdr_ref.party_id)
-    is_own_party = any(own.role == "CPO" and own.party.same_as(owner) for own in node.settings.roles)
-    is_ours = not after["src"]
-    if not is_own_party or (is_ours and after["lp"] != partition_for_viewer("cdrs", owner, None)):
-        return None
-    cdr = read_json(after["body"])
-    entry = _entry_ref(owner, cdr)
-    mark = {
-        "pk": entry.key.pk,
-        "sk": f"{_MARK}{change.pk}",
-        "cdr": after["ref"],
-        "entry": str(entry),
-        "ours": int(is_ours),
-        # A version of something new is the clock, so a record that comes again says the same.
-        "at": format_datetime(datetime.fromtimestamp(after["v"] / 1_000_000, UTC)),
-    }
-    return {**mark, "credits": cdr["credit_reference_id"]} if cdr.get("credit") else mark
-
-
-def _entry_ref(owner: Party, cdr: Document) -> Ref:
-    """The entry of a CDR's session; one that names none has an entry of its own."""
-    if cdr.get("session_id"):
-        return Ref(MODULE, *owner, cdr["session_id"])
-    name = cdr["credit_reference_id"] if cdr.get("credit") else cdr["id"]
-    return Ref(MODULE, *owner, name, _WITHOUT_SESSION)
-
-
-def _due_item(at: str, what: str, entry: str) -> Item:
-    return {"pk": DUE, "sk": f"{sort_key(at)}#{what}", "entry": entry}
 
 
 # -- the timer ---------------------------------------------------------------------------------------
@@ -248,7 +188,7 @@ def _reconcile(node: Node, this: _Run, session: _Session) -> None:
         return
     try:
         again, obsolete = _judge_session(node, this, Ref.parse(session.entry))
-        item = _due_item(format_datetime(again), session.entry, session.entry) if again else None
+        item = due_item(format_datetime(again), session.entry, session.entry) if again else None
     except Exception as error:
         if isinstance(error, (ServerError, Conflict)) and not isinstance(error, Senseless):
             log.warning("CDRs could not be compared now", exc_info=True, extra={"ref": session.entry})
@@ -278,7 +218,7 @@ def _fail(node: Node, session: _Session) -> Item | None:
         log.exception("it could not be shown either", extra={"ref": session.entry})
     if now - parse_datetime(since) >= TRY_FOR:
         return None
-    return {**_due_item(format_datetime(now + RETRY), session.entry, session.entry), "failing": since}
+    return {**due_item(format_datetime(now + RETRY), session.entry, session.entry), "failing": since}
 
 
 def _judge_session(node: Node, this: _Run, ref: Ref) -> tuple[datetime | None, list[Key]]:
@@ -287,19 +227,32 @@ def _judge_session(node: Node, this: _Run, ref: Ref) -> tuple[datetime | None, l
     Returns when the session is due again, None for not at all, and what was due later and is no more.
     """
     found = {item["sk"]: item for item in node.table.query_all("#pk = :pk", {"pk": ref.key.pk})}
-    marks = [_read_mark(item) for sk, item in found.items() if sk.startswith(_MARK)]
+    known = found.get(ref.key.sk)
+    waited_for = [Key(DUE, known["again"])] if known and "again" in known else []
+    if ref.variant == WITHOUT_SESSION and unnamed.follow(node, ref, found):
+        return None, waited_for
+    marks = [_read_mark(item) for sk, item in found.items() if sk.startswith(MARK)]
     theirs = [mark for mark in marks if not mark.is_ours]
     if not marks or not (theirs or this.expects_hub):
         return None, []  # Nobody else makes a CDR of it.
     settings = node.settings
     cdrs = _read_both(node, marks)
-    verdict = judge(marks, cdrs, node.clock(), settings.hub_cdr_time, settings.tolerance)
-    known = found.get(ref.key.sk)
+    # What names no session waits longer, so that its session looks for it first.
+    patience = settings.hub_cdr_time + (CORRECTION_TIME if ref.variant == WITHOUT_SESSION else timedelta())
+    verdict = judge(marks, cdrs, node.clock(), patience, settings.tolerance)
+    if verdict.ours is not None and verdict.theirs is None:
+        own, is_final = found[MARK + Ref.parse(verdict.ours.ref).key.pk], verdict.look_again is None
+        if unnamed.claim(node, own, is_final) and is_final and _has_time(node, verdict):
+            return node.clock() + _ON_ITS_WAY, waited_for
     entry = _write(node, this, ref, known, verdict)
-    waited_for = [Key(DUE, known["again"])] if known and "again" in known else []
     if verdict.look_again is not None:
         return verdict.look_again, waited_for
-    return _tell(node, this, ref, entry, found.get(_TOLD)), waited_for
+    return _tell(node, this, ref, entry, found.get(TOLD)), waited_for
+
+
+def _has_time(node: Node, verdict: Verdict) -> bool:
+    """Whether a CDR of the hub that was found for it is waited for, before it is called missing."""
+    return node.clock() < verdict.since + node.settings.hub_cdr_time + CORRECTION_TIME
 
 
 def _read_both(node: Node, marks: Sequence[Mark]) -> dict[str, Document]:
@@ -327,7 +280,7 @@ def _write(node: Node, this: _Run, ref: Ref, known: Item | None, verdict: Verdic
             return before
     told["last_updated"] = format_datetime(node.clock())
     again = verdict.look_again
-    extra = {"again": _due_item(format_datetime(again), str(ref), str(ref))["sk"]} if again else {}
+    extra = {"again": due_item(format_datetime(again), str(ref), str(ref))["sk"]} if again else {}
     write = Write(JsonText(write_json(told)), told["last_updated"], extra=extra)
     partition = partition_of(Party(ref.country_code, ref.party_id), verdict.state)
     is_new_there = before is None or before.partition != partition
@@ -383,7 +336,7 @@ def _session_of(ref: Ref) -> Document:
     return {
         "country_code": ref.country_code,
         "party_id": ref.party_id,
-        "session_id": None if ref.variant == _WITHOUT_SESSION else ref.id,
+        "session_id": None if ref.variant == WITHOUT_SESSION else ref.id,
     }
 
 
@@ -404,7 +357,7 @@ def _tell(node: Node, this: _Run, ref: Ref, entry: Stored, told: Item | None) ->
     reached = {each.name for each in waiting if _reaches(node, this, each, message_id, data)}
     if reached:
         names = sorted(knowing | reached)
-        node.table.put({"pk": ref.key.pk, "sk": _TOLD, "message": message_id, "webhooks": names})
+        node.table.put({"pk": ref.key.pk, "sk": TOLD, "message": message_id, "webhooks": names})
     is_over = node.clock() - parse_datetime(data["last_updated"]) >= TELL_FOR
     return None if len(reached) == len(waiting) or is_over else node.clock() + RETRY
 

@@ -9,7 +9,7 @@ import pytest
 from chalicelib.modules.cdrs import compiler
 from chalicelib.modules.cdrs.verdicts import CORRECTION_TIME, State
 from chalicelib.pricing.credit import credit_cdr
-from tests.modules.builders import T2, without
+from tests.modules.builders import T2
 from tests.modules.cdrs.under_hub import Document, UnderHub, of_hub
 
 PATIENCE_S = 24 * 3600
@@ -73,16 +73,6 @@ def test_a_cdr_of_a_session_that_is_unknown_here_is_missing_here(cpo: UnderHub) 
 
     (missing,) = cpo.entries(State.MISSING_HERE)
     assert (missing["session_id"], missing["own_cdr_id"], missing["hub_cdr_id"]) == ("S9", None, "MOB-1")
-
-
-def test_a_cdr_that_names_no_session_stands_alone(cpo: UnderHub) -> None:
-    cpo.end()
-    cpo.receive(without(of_hub(cpo.compile()), "session_id"))
-
-    cpo.reconcile(PATIENCE_S)
-
-    (missing,) = cpo.entries(State.MISSING_HERE)
-    assert (missing["session_id"], missing["hub_cdr_id"]) == (None, "MOB-1")
 
 
 # -- corrections -------------------------------------------------------------------------------------

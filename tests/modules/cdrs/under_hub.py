@@ -6,8 +6,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from chalicelib.modules.cdrs import compiler, ends, reconciliation
-from chalicelib.modules.cdrs.reconciliation import DUE, partition_of
+from chalicelib.modules.cdrs import compiler, ends, marks, reconciliation
+from chalicelib.modules.cdrs.marks import DUE
+from chalicelib.modules.cdrs.reconciliation import partition_of
 from chalicelib.modules.cdrs.verdicts import State
 from chalicelib.partners.visibility import partition_for_viewer
 from chalicelib.partners.webhooks import RECONCILIATION, Webhook, WebhookFailed
@@ -58,7 +59,7 @@ class UnderHub(Network):
         while self.world.dynamodb.stream:
             records = list(self.world.dynamodb.stream)
             ends.note_sessions(self.node, records)
-            reconciliation.note_cdrs(self.node, records)
+            marks.note_cdrs(self.node, records)
             self.world.stream()
 
     def compile(self) -> Document:
