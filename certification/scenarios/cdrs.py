@@ -203,12 +203,28 @@ class _ProbeCpo:
         self._sent: list[Document] = []
 
     def post(self, token: Document, charging: Charging) -> None:
-        document = cdr(token, charging.place, charging.tariff, KWH)
+        self._send(cdr(token, charging.place, charging.tariff, KWH))
+
+    def check_gets_own(self, other: Document) -> None:
+        """Send a copy of a CDR and expect it by GET, so that who gets none there has been refused."""
+        own = {"country_code", "party_id", "id", "last_updated"}
+        sent = self._send({name: value for name, value in other.items() if name not in own})
+        url = below(self._url(), *_owner(sent), sent["id"])
+        reply = self._caller.call("GET", url)
+        is_it = reply.is_success and isinstance(reply.data, dict) and reply.data.get("id") == sent["id"]
+        self._trial.expect(
+            is_it, f"{reply}: GET of a CDR by the CPO that sent it is answered with it (CDR-04)"
+        )
+
+    def _send(self, document: Document) -> Document:
         sent = as_pushed(document, self._partner.party, f"CERT-{secrets.token_hex(8).upper()}")
-        url = self._partner.registered_details().url("cdrs", "RECEIVER")
-        reply = self._caller.call("POST", url, sent)
+        reply = self._caller.call("POST", self._url(), sent)
         self._trial.expect(reply.is_success, f"{reply}: a CDR of a CPO is answered with 1000")
         self._sent.append(sent)
+        return sent
+
+    def _url(self) -> str:
+        return self._partner.registered_details().url("cdrs", "RECEIVER")
 
     def check_ignored(self, charging: Charging, emsp: ProbeEmsp) -> None:
         """Expect the CDRs that were sent at nobody's but the hub's operator, who sees that they do not count.
@@ -254,11 +270,16 @@ class _Reader:
         return _moments(self.own)
 
     def check_cannot_get(self, other: Document) -> None:
-        """Expect that a CDR of another eMSP's token cannot be had by GET either."""
+        """Expect that a CDR of another eMSP's token cannot be had by GET either.
+
+        The path is one that answers: who has sent a CDR gets it there.
+        """
+        _ProbeCpo(self._trial).check_gets_own(other)
         url = below(self.emsp.details.url("cdrs", "RECEIVER"), *_owner(other), other["id"])
         reply = self.emsp.caller.call("GET", url)
+        is_refused = reply.http_status == 404 and 2000 <= reply.status_code < 3000 and reply.data is None
         self._trial.expect(
-            not reply.is_success and reply.data is None, f"{reply}: GET of another eMSP's CDR is refused"
+            is_refused, f"{reply}: GET of another eMSP's CDR is refused with HTTP 404 and a status_code 2xxx"
         )
         self._trial.note(f"GET of {_token(other)}'s CDR: HTTP {reply.http_status}, {reply.status_code}")
 

@@ -126,6 +126,20 @@ CONTROLS = [
         "GET of another eMSP's CDR is refused",
     ),
     broken(
+        "7.2",
+        "hub",
+        "another's CDR by GET fails",
+        faults.answer("GET", CDR, 404, 500, 3000),
+        "GET of another eMSP's CDR is refused with HTTP 404",
+    ),
+    broken(
+        "7.2",
+        "hub",
+        "no CDR by GET",
+        faults.answer("GET", CDR, 200, 404, 2000),
+        "GET of a CDR by the CPO that sent it is answered with it",
+    ),
+    broken(
         "7.3",
         "hub",
         "date_to inclusive",
