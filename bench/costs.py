@@ -41,7 +41,7 @@ COUNTED = {
     "new session": Units(write=11, read=5),
     "session begins": Units(write=1, read=6),
     "session": Units(write=3, read=3),
-    "cdr": Units(write=17, read=10),
+    "cdr": Units(write=15, read=10),
     "minute": Units(write=0, read=4),
     "session forgotten": Units(write=10, read=1),
 }
