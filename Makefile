@@ -15,6 +15,8 @@ PYTEST_ARGS ?= -n 3 --dist loadfile --no-loadscope-reorder
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
+# What only `make e2e` needs, apart from the rest.
+SAM := $(VENV)/sam/.installed
 
 # The first interpreter that is recent enough (the deployed runtimes are 3.11 to 3.13).
 RECENT := import sys; sys.exit(sys.version_info < (3, 11))
@@ -22,10 +24,10 @@ FOUND = $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c '$(RECENT)' 2>/dev/null && echo $$python && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run test certify check format bench costs package deploy undeploy audit clean
+.PHONY: help venv run test certify e2e check format bench costs package deploy undeploy audit clean
 
 help: ## show this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 venv: $(STAMP) ## make the virtual environment in .venv
 
@@ -38,6 +40,9 @@ test: $(STAMP) ## run every test
 
 certify: $(STAMP) ## run the 33 scenarios, against the sandbox that runs or one of its own
 	@./ocpi certify
+
+e2e: $(SAM) ## deploy three packaged nodes onto an emulated AWS and run the 33 scenarios there
+	@$(PYTHON) -m infra.e2e
 
 check: $(STAMP) ## format, lint and types, without changing anything
 	$(PYTHON) -m ruff format --check .
@@ -84,4 +89,9 @@ $(STAMP): requirements.txt requirements-dev.txt
 		"on Debian and Ubuntu, apt install python3-venv."; exit 1; }
 	@$(PYTHON) -m pip --version >/dev/null 2>&1 || $(FOUND) -m venv --clear $(VENV)
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+$(SAM): $(STAMP) infra/e2e/requirements.txt
+	@rm -rf $(@D)
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --target $(@D) -r infra/e2e/requirements.txt
 	@touch $@

@@ -7,8 +7,8 @@
 
 Where the nodes run on this machine, a probe on loopback plays partners of theirs. Deployed nodes need a
 public address for it (`--probe-url`, forwarded to `--probe-listen`); without one, the evidence comes
-from the operators' doors alone and says so. The exit code is 0 only when every mandatory row of those
-selected has passed.
+from the operators' doors alone and says so. `--patience 4` stretches every limit of time fourfold, for
+nodes on a slow machine. The exit code is 0 only when every mandatory row of those selected has passed.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if probe is not None:
             stack.enter_context(probe)
         try:
-            report = run(rows, nodes, probe, web, options.deadline, sys.stdout)
+            report = run(rows, nodes, probe, web, options.deadline, sys.stdout, options.patience)
         except KeyboardInterrupt:
             print("\nstopped; what the scenario had done is undone", file=sys.stderr)
             return 130
@@ -73,16 +73,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run(
-    rows: Sequence[Row], nodes: Nodes, probe: Probe | None, web: Web, deadline_s: float, out: TextIO
+    rows: Sequence[Row],
+    nodes: Nodes,
+    probe: Probe | None,
+    web: Web,
+    deadline_s: float,
+    out: TextIO,
+    patience: float = 1.0,
 ) -> Report:
-    """Run rows one after the other, writing the table as they end."""
+    """Run rows one after the other, writing the table as they end.
+
+    patience: stretches every limit of time.
+    """
     for node in nodes:
         print(node, file=out)
     print(file=out)
     _sweep(nodes, web, out)
     findings = []
     for row in rows:
-        finding = run_row(row, Trial(nodes, probe, web, deadline_s))
+        finding = run_row(row, Trial(nodes, probe, web, deadline_s, patience=patience))
         print(table_line(finding), file=out, flush=True)
         findings.append(finding)
     return Report(findings)
@@ -195,6 +204,13 @@ def _parser() -> argparse.ArgumentParser:
         default=DEADLINE_S,
         metavar="S",
         help="how long to wait for a broadcast (10 s)",
+    )
+    parser.add_argument(
+        "--patience",
+        type=float,
+        default=1.0,
+        metavar="F",
+        help="stretch every limit of time so many times, for nodes on a slow machine (1)",
     )
     parser.add_argument("--probe-url", metavar="URL", help="the public address that leads to the probe")
     parser.add_argument(

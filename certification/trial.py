@@ -27,16 +27,24 @@ class Trial:
 
     probe: None when the nodes cannot reach this machine; scenarios then lean on the operators' doors and
     say so. deadline_s: how long to wait for a broadcast; timer_s: for what a node does by a timer.
+    patience: how many times every limit of time is stretched, for nodes that have a slow machine.
     """
 
     def __init__(
-        self, nodes: Nodes, probe: Probe | None, web: Web, deadline_s: float, timer_s: float = TIMER_S
+        self,
+        nodes: Nodes,
+        probe: Probe | None,
+        web: Web,
+        deadline_s: float,
+        timer_s: float = TIMER_S,
+        patience: float = 1.0,
     ) -> None:
         self.nodes = nodes
         self.probe = probe
         self.web = web
-        self.deadline_s = deadline_s
-        self.timer_s = timer_s
+        self.deadline_s = deadline_s * patience
+        self.timer_s = timer_s * patience
+        self.patience = patience
         self.cpo = Door(web, nodes.cpo)
         self.hub = Door(web, nodes.hub)
         self.emsp = Door(web, nodes.emsp)

@@ -32,10 +32,10 @@ def scenario_5_1_remote_start_transaction(trial: Trial) -> None:
     refused.expect_result("EVSE_OCCUPIED")
 
     sent, session_id = _start(trial, csms, token)
-    slowest = max(sent.seconds, refused.seconds)
+    slowest, limit_s = max(sent.seconds, refused.seconds), END_TO_END_S * trial.patience
     trial.expect(
-        slowest <= END_TO_END_S,
-        f"eMSP -> hub -> CPO -> CSMS -> result at the eMSP takes {END_TO_END_S:g} s at most, "
+        slowest <= limit_s,
+        f"eMSP -> hub -> CPO -> CSMS -> result at the eMSP takes {limit_s:g} s at most, "
         f"not {slowest:.2f} s",
     )
     trial.note(f"from the eMSP's request to its result: {refused.seconds:.2f} s, then {sent.seconds:.2f} s")

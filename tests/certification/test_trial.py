@@ -33,6 +33,14 @@ def test_a_timer_may_take_longer_than_a_broadcast(trial: Trial) -> None:
     assert trial.timer_s > 60 > trial.deadline_s
 
 
+def test_patience_stretches_every_limit_of_time(some_nodes: Nodes) -> None:
+    plain, patient = (Trial(some_nodes, None, Web(), 2.0, patience=times) for times in (1.0, 3.0))
+
+    assert patient.deadline_s == 3 * plain.deadline_s
+    assert patient.timer_s == 3 * plain.timer_s
+    assert patient.patience == 3.0
+
+
 def test_waiting_names_the_places_that_are_missing(trial: Trial) -> None:
     with pytest.raises(Refuted, match="the tariff, at the eMSP: within"):
         trial.all_eventually("the tariff", {"at the hub": lambda: True, "at the eMSP": lambda: False})

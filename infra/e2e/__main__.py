@@ -1,0 +1,103 @@
+"""`make e2e`: the packaged app as CloudFormation deploys it, its handlers run as Lambdas, and the whole plan.
+
+Three stages stand side by side in one account of ministack: hub, CPO and eMSP. What is done after deploying
+is what is done on AWS: operators' keys with `./ocpi operator-key`, an invitation, a registration. Then the
+certification runs against the nodes' URLs, new code is deployed while changes go on, a partner is away for a
+while, a stage is deployed by Chalice itself, and what each function called is held against its role.
+
+The exit code is 0 only when everything passed. Nothing is left running. `--only` runs single steps, and those
+without which there is nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from infra.e2e.run import Run
+from infra.local.children import PROJECT
+
+PORT = 9180
+
+Step = Callable[[Run], str]
+NEEDED: tuple[tuple[str, Step], ...] = (
+    ("package", Run.package),
+    ("deploy", Run.deploy),
+    ("connect", Run.connect),
+)
+"""Without these there is nothing to go on with."""
+STEPS: tuple[tuple[str, Step], ...] = (
+    ("again", Run.deploy_again),
+    ("certification", Run.certify),
+    ("schedules", Run.see_schedules),
+    ("traffic", Run.deploy_under_traffic),
+    ("away", Run.be_away),
+    ("chalice", Run.deploy_by_chalice),
+    ("roles", Run.compare_roles),
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run all steps. Returns the exit code."""
+    options = _read_arguments(arguments)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _stop)
+    folder: Path = options.folder.resolve()
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    run = Run(folder, options.port)
+    steps = [step for step in STEPS if not options.only or step[0] in options.only]
+    started = time.monotonic()
+    lines: list[str] = []
+    passed = 0
+    try:
+        for step in (*NEEDED, *steps):
+            line, is_fine = _take(*step, run)
+            lines.append(line)
+            passed += is_fine
+            if step in NEEDED and not is_fine:
+                break
+    finally:
+        run.stop()
+    print("\n" + "\n".join(lines))
+    count = len(NEEDED) + len(steps)
+    print(f"\n{passed} of {count} steps passed in {time.monotonic() - started:.0f} s")
+    return 0 if passed == count else 1
+
+
+def _take(name: str, step: Step, run: Run) -> tuple[str, bool]:
+    """Take a step. Returns a line that tells of it, and whether it passed."""
+    print(f"-- {(step.__doc__ or '').partition('.')[0]}", flush=True)
+    started = time.monotonic()
+    try:
+        told, is_fine = step(run), True
+    except subprocess.CalledProcessError as error:
+        told, is_fine = f"{error} {error.stderr or ''}", False
+    except Exception as error:  # a step that breaks is one that failed
+        told, is_fine = f"{type(error).__name__}: {error}", False
+    mark = "passed" if is_fine else "FAILED"
+    line = f"{name:<14} {mark} {time.monotonic() - started:6.0f} s  {told}"
+    print(line, flush=True)
+    return line, is_fine
+
+
+def _read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make e2e", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--port", type=int, default=PORT, help="of AWS; the next are the nodes'")
+    parser.add_argument("--folder", type=Path, default=PROJECT / ".local" / "e2e")
+    parser.add_argument("--only", action="append", choices=[name for name, _ in STEPS], help="repeat")
+    return parser.parse_args(arguments)
+
+
+def _stop(*_: object) -> None:
+    raise SystemExit(143)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,93 @@
+"""A partner that is away for a while: nothing that it was to be told is lost, and it is told when it is back.
+
+The eMSP's API is given no concurrency, so that it answers nobody, as when somebody pulled that lever in an
+emergency. Meanwhile a tariff changes, and a command that the eMSP had sent before comes to nothing. The hub
+tries, finds the eMSP OFFLINE when a push is no longer fresh, looks for it once a minute, and tells it all.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from cli.operator_door import OperatorDoor
+from infra.e2e.traffic import tariff
+
+TARIFF_ID = "E2E-WHILE-AWAY"
+TOKEN = {"uid": "e2e-away", "type": "APP_USER"}
+WAIT_S = 300.0
+"""A push is fresh for a minute, and the timer that looks for partners fires once in one."""
+
+
+class NotSo(Exception):
+    """Something that was to hold does not; the text says what."""
+
+
+def be_away(lambda_client: Any, function: str, doors: dict[str, OperatorDoor]) -> str:
+    """Take the eMSP away and bring it back. function: of its API. Raises: NotSo."""
+    command_id = _send_command(doors["emsp"], doors["cpo"])
+    lambda_client.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=0)
+    try:
+        doors["cpo"].put("tariffs", TARIFF_ID, body=tariff())
+        away_s = until("the hub finds that the eMSP is away", lambda: _status(doors["hub"]) == "OFFLINE")
+    finally:
+        lambda_client.delete_function_concurrency(FunctionName=function)
+    back_s = until("the hub finds that the eMSP is back", lambda: _status(doors["hub"]) == "REGISTERED")
+    until("the eMSP has the tariff", lambda: _has_tariff(doors["emsp"]))
+    until("the command has ended", lambda: _has_ended(doors["emsp"], command_id))
+    return f"found away after {away_s:.0f} s, back {back_s:.0f} s after it was"
+
+
+def until(what: str, look: Callable[[], object], wait_s: float = WAIT_S) -> float:
+    """Wait until `look` finds something. Returns the seconds that took. Raises: NotSo."""
+    started = time.monotonic()
+    while not look():
+        if time.monotonic() > started + wait_s:
+            raise NotSo(f"{what}: not within {wait_s:g} s")
+        time.sleep(0.5)
+    return time.monotonic() - started
+
+
+def _send_command(emsp: OperatorDoor, cpo: OperatorDoor) -> str:
+    """Start a session that no CSMS will answer for: after the time for it the result is TIMEOUT."""
+    emsp.put(
+        "tokens",
+        TOKEN["uid"],
+        body={
+            "type": TOKEN["type"],
+            "contract_id": "PT-EVI-C00000999-Z",
+            "issuer": "Evia Mobility",
+            "valid": True,
+            "whitelist": "NEVER",
+        },
+    )
+    location = next(each for each in cpo.all("locations") if each.get("evses"))
+    evse = location["evses"][0]
+    command: dict[str, Any] = emsp.post(
+        "commands",
+        "START_SESSION",
+        body={
+            "token": TOKEN,
+            "location_id": location["id"],
+            "evse_uid": evse["uid"],
+            "connector_id": evse["connectors"][0]["id"],
+        },
+    )
+    return str(command["id"])
+
+
+def _status(hub: OperatorDoor) -> str:
+    return next(
+        str(each["status"])
+        for each in hub.all("partners")
+        if any(role["role"] == "EMSP" for role in each["roles"])
+    )
+
+
+def _has_tariff(emsp: OperatorDoor) -> bool:
+    return any(each["id"] == TARIFF_ID for each in emsp.all("tariffs"))
+
+
+def _has_ended(emsp: OperatorDoor, command_id: str) -> bool:
+    return bool(emsp.get("commands", command_id)["state"] != "PENDING")

@@ -1,0 +1,71 @@
+"""A stage deployed as a person deploys it, by `make deploy`, beside the stacks and in an account of its own.
+
+Chalice's own deployer makes the functions, the API, the event sources and the schedules. What differs from
+AWS is what differs for the packages (`packages.py`), where Chalice keeps its record, and that it need not
+wait for new roles to be known everywhere.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from unittest.mock import patch
+
+from infra import package
+from infra.deploy import __main__ as command
+from infra.deploy import functions
+from infra.e2e.cloud import Account
+from infra.e2e.packages import adapt
+from infra.local.children import PROJECT, clean_environment
+
+_CHALICE = """
+import sys, time
+really = time.sleep
+time.sleep = lambda seconds: really(min(seconds, 0.2))
+from infra.deploy import run_chalice
+run_chalice.main(*sys.argv[1:])
+"""
+
+
+class ByChalice:
+    """`make deploy` of one stage. record: the folder in which Chalice remembers what it made."""
+
+    def __init__(self, account: Account, stage: str, public_url: str, record: Path) -> None:
+        self._account = account
+        self._stage = stage
+        self._public_url = public_url
+        self._record = record
+
+    def deploy(self) -> list[str]:
+        """Deploy the stage. Returns what the deployment said, a line for each of its steps."""
+        said: list[str] = []
+        build = package.build
+
+        def build_for_this_machine(stage: str, folder: Path, environment: Mapping[str, str]) -> None:
+            build(stage, folder, environment)
+            adapt(folder / ".chalice" / "config.json", stage, self._public_url)
+
+        with (
+            patch.object(package, "build", build_for_this_machine),
+            patch.object(functions, "DEPLOYED", self._record),
+        ):
+            command.deploy(self._stage, self._account.client, said.append, self._run)
+        return said
+
+    def api_id(self) -> str:
+        """The id of the API that Chalice made."""
+        with patch.object(functions, "DEPLOYED", self._record):
+            return functions.api_id(self._stage)
+
+    def _run(self, action: str, stage: str, folder: Path, added: Mapping[str, str]) -> None:
+        environment = {**clean_environment(), **self._account.environment(), **added}
+        subprocess.run(
+            [sys.executable, "-c", _CHALICE, action, stage, str(folder)],
+            check=True,
+            cwd=PROJECT,
+            env={**environment, "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            text=True,
+        )

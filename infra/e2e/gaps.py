@@ -1,0 +1,194 @@
+"""What ministack lacks, or does otherwise than AWS, made up for in its own process; never in the product.
+
+* **The interpreter.** Lambda's Python has boto3 and nothing else of ours; ministack's workers run on
+  ministack's own interpreter with all that is installed beside it. Here they get the standard library
+  and boto3, so what is missing in a package is missing here as well.
+* **Names of actions.** AWS authorizes a batch of SQS as the action of its entries.
+* **Aliases of keys.** AWS authorizes the use of an alias as that of its key, and tells the condition
+  `kms:ResourceAliases` what the key is called.
+* **The description of an API.** ministack imports one that stands in a template, without the gateway's own
+  answers, and none that comes by ImportRestApi, as Chalice sends it; and it keeps an empty
+  `minimumCompressionSize`, which no client can read back.
+* **Invocations in flight.** ministack kills a function's workers when it is updated, in the middle of what
+  they do; AWS lets that end and takes new workers for what comes next.
+* **Failed items of a stream.** ministack passes over what a handler reports as failed; AWS hands it out
+  again. Here the whole batch comes again.
+"""
+
+from __future__ import annotations
+
+import json
+import stat
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+LAMBDA_BRINGS = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3")
+ANSWERS = "x-amazon-apigateway-gateway-responses"
+
+
+def watch_calls(file: Path) -> None:
+    """Have every kind of call of a function written down, and judged as AWS would.
+
+    One line of JSON each: `{"account", "function", "action", "resource", "allowed"}`.
+    """
+    from ministack.core import iam_evaluator
+    from ministack.services import sts
+
+    judge = iam_evaluator.enforce
+    seen: set[tuple[str, str, str, str, bool]] = set()
+
+    def enforce(
+        access_key_id: str,
+        iam_action: str,
+        service: str,
+        region: str,
+        resource_arn: str = "*",
+        service_context: dict[str, Any] | None = None,
+    ) -> Any:
+        action, resource = authorized_action(iam_action), resource_arn
+        context = dict(service_context or {})
+        if service == "kms":
+            resource, context["kms:ResourceAliases"] = _key_and_aliases(resource_arn)
+        denied = judge(access_key_id, action, service, region, resource, context)
+        session = sts._sessions.get(access_key_id)
+        if session is not None:
+            arn = session["Arn"]
+            call = (arn.split(":")[4], arn.rpartition("/")[2], action, resource, denied is None)
+            if call not in seen:
+                seen.add(call)
+                names = ("account", "function", "action", "resource", "allowed")
+                with file.open("a", encoding="utf-8") as out:
+                    out.write(json.dumps(dict(zip(names, call, strict=True))) + "\n")
+        return denied
+
+    iam_evaluator.enforce = enforce
+
+
+def authorized_action(action: str) -> str:
+    """Name the action that AWS authorizes.
+
+    >>> authorized_action("sqs:SendMessageBatch"), authorized_action("dynamodb:BatchGetItem")
+    ('sqs:SendMessage', 'dynamodb:BatchGetItem')
+    """
+    return action.removesuffix("Batch") if action.startswith("sqs:") else action
+
+
+def _key_and_aliases(arn: str) -> tuple[str, list[str]]:
+    """Find the key that an ARN of a key or an alias means, and what it is called."""
+    from ministack.services import kms
+
+    key_id = kms._aliases.get(arn) or arn.rpartition("/")[2]
+    names = [alias.partition(":alias/")[2] for alias, target in kms._aliases.items() if target == key_id]
+    return f"{arn.rpartition(':')[0]}:key/{key_id}", [f"alias/{name}" for name in names]
+
+
+def run_functions_as_lambda_does(runtime: Path) -> None:
+    """Give the functions an interpreter with the standard library and what Lambda brings.
+
+    runtime: the folder that it is made in.
+    """
+    from ministack.core import lambda_runtime
+
+    python = _make_interpreter(runtime)
+    detect = lambda_runtime._detect_runtime_binary
+
+    def detect_runtime_binary(name: str) -> tuple[str, str]:
+        binary, worker = detect(name)
+        return (str(python) if name.startswith("python") else binary), worker
+
+    lambda_runtime._detect_runtime_binary = detect_runtime_binary
+
+
+def _make_interpreter(runtime: Path) -> Path:
+    packages = runtime / "packages"
+    packages.mkdir(parents=True, exist_ok=True)
+    for name in LAMBDA_BRINGS:
+        spec = find_spec(name)
+        assert spec is not None and spec.origin is not None, f"{name} is not installed"
+        origin = Path(spec.origin)
+        target = origin.parent if origin.name == "__init__.py" else origin
+        (packages / target.name).symlink_to(target)
+    python = runtime / "python"
+    base = getattr(sys, "_base_executable", sys.executable)
+    command = f'PYTHONPATH="{packages}" exec "{base}" -S "$@"'
+    python.write_text(f"#!/bin/sh\n{command}\n", encoding="utf-8")
+    python.chmod(python.stat().st_mode | stat.S_IXUSR)
+    return python
+
+
+def import_descriptions() -> None:
+    """Have APIs made from their descriptions, the gateway's own answers with them."""
+    from ministack.services import apigateway_v1
+
+    create, update = apigateway_v1._create_rest_api, apigateway_v1._update_rest_api
+    import_rest_api = apigateway_v1._import_rest_api
+
+    def import_with_answers(spec: dict[str, Any], base_data: dict[str, Any] | None = None) -> str:
+        api_id: str = import_rest_api(spec, base_data)
+        for kind, answer in (spec.get(ANSWERS) or {}).items():
+            apigateway_v1._put_gateway_response(api_id, kind, answer)
+        return api_id
+
+    def create_or_import(data: dict[str, Any]) -> Any:
+        if "swagger" not in data:
+            return create(data)
+        api_id = import_with_answers(data)
+        return (201, *apigateway_v1._get_rest_api(api_id)[1:])
+
+    def update_what_can_be_read(api_id: str, data: dict[str, Any]) -> Any:
+        operations = [each for each in data.get("patchOperations", []) if each.get("value") != ""]
+        return update(api_id, {**data, "patchOperations": operations})
+
+    apigateway_v1._import_rest_api = import_with_answers
+    apigateway_v1._create_rest_api = create_or_import
+    apigateway_v1._update_rest_api = update_what_can_be_read
+
+
+def let_invocations_end() -> None:
+    """Have an update of a function kill those of its workers that are idle, and the others when they are."""
+    from ministack.core import lambda_runtime
+
+    kill_workers = lambda_runtime.kill_workers
+
+    def kill_when_idle(workers: Sequence[Any]) -> None:
+        while any(worker.in_use for worker in workers):
+            time.sleep(0.05)
+        kill_workers(workers)
+
+    def kill_idle_workers(workers: Sequence[Any]) -> None:
+        busy = [worker for worker in workers if worker is not None and worker.in_use]
+        kill_workers([worker for worker in workers if worker not in busy])
+        if busy:
+            threading.Thread(target=kill_when_idle, args=(busy,), daemon=True).start()
+
+    lambda_runtime.kill_workers = kill_idle_workers
+
+
+def retry_failed_items_of_streams() -> None:
+    """Let a batch of a stream come again when its handler reports a failed item."""
+    from ministack.services import lambda_svc
+
+    execute = lambda_svc._execute_function
+
+    def execute_function(func: dict[str, Any], event: Any) -> dict[str, Any]:
+        result: dict[str, Any] = execute(func, event)
+        failed = failed_items_of_stream(event, result.get("body"))
+        if failed:
+            told = {"errorType": "ReportBatchItemFailures", "errorMessage": str(failed)}
+            return {"error": True, "body": told}
+        return result
+
+    lambda_svc._execute_function = execute_function
+
+
+def failed_items_of_stream(event: Any, answer: Any) -> list[Any]:
+    """What a stream's handler reports as failed; nothing for other events and answers."""
+    records = event.get("Records") or [{}] if isinstance(event, dict) else [{}]
+    is_stream = records[0].get("eventSource") == "aws:dynamodb"
+    failed = answer.get("batchItemFailures") if isinstance(answer, dict) else None
+    return list(failed or []) if is_stream else []

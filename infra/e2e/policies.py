@@ -1,0 +1,131 @@
+"""What each function called, beside what its role allows.
+
+The calls are those that the run wrote down (`aws_process.py`), with the role enforced: so nothing that was
+refused worked, and what was refused is a finding. The other way round, a role must not allow what nobody
+called, but for the short list below.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from infra.stages import API_HANDLER
+
+UNCALLED: dict[tuple[str, str], str] = {
+    ("*", "logs:CreateLogStream"): "Lambda writes the log with the function's role; ministack with its own",
+    ("*", "logs:PutLogEvents"): "Lambda writes the log with the function's role; ministack with its own",
+    ("push_broadcasts", "sqs:ReceiveMessage"): "Lambda polls the queue with the function's role",
+    ("push_broadcasts", "sqs:DeleteMessage"): "Lambda polls the queue with the function's role",
+    ("push_broadcasts", "sqs:GetQueueAttributes"): "Lambda polls the queue with the function's role",
+    ("run_commands", "sqs:ReceiveMessage"): "Lambda polls the queue with the function's role",
+    ("run_commands", "sqs:DeleteMessage"): "Lambda polls the queue with the function's role",
+    ("run_commands", "sqs:GetQueueAttributes"): "Lambda polls the queue with the function's role",
+    ("tell_changes", "sqs:SendMessage"): "Lambda puts a batch that it gives up with the dead letters",
+    ("tell_changes", "dynamodb:DescribeStream"): "Lambda reads the stream with the function's role",
+    ("tell_changes", "dynamodb:GetRecords"): "Lambda reads the stream with the function's role",
+    ("tell_changes", "dynamodb:GetShardIterator"): "Lambda reads the stream with the function's role",
+    ("tell_changes", "dynamodb:ListStreams"): "Lambda reads the stream with the function's role",
+}
+"""Actions that a function's role allows and that its code does not call, with the reason."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One kind of call that was seen. function: by its name in `app.py`, without the stage."""
+
+    account: str
+    stage: str
+    function: str
+    action: str
+    resource: str
+    is_allowed: bool
+
+
+@dataclass(frozen=True)
+class Grant:
+    """One action of one statement of a function's policy. resources: patterns as the policy has them."""
+
+    function: str
+    sid: str
+    action: str
+    resources: tuple[str, ...]
+
+    def covers(self, call: Call) -> bool:
+        """Tell whether a call is one that this grants."""
+        return (
+            call.function == self.function
+            and fnmatchcase(call.action, self.action)
+            and any(
+                fnmatchcase(call.resource, pattern.replace("${Stage}", call.stage))
+                for pattern in self.resources
+            )
+        )
+
+    def __str__(self) -> str:
+        return f"{self.function} {self.sid} {self.action}"
+
+
+def read_calls(file: Path) -> list[Call]:
+    """Read what the run wrote down."""
+    if not file.exists():
+        return []
+    return [_call(json.loads(line)) for line in file.read_text(encoding="utf-8").splitlines()]
+
+
+def read_grants(folder: Path) -> list[Grant]:
+    """Read the policies of all functions, `policy-FUNCTION.json` in a folder, for any stage."""
+    return [
+        grant
+        for file in sorted(folder.glob("policy-*.json"))
+        for grant in grants_of(
+            file.stem.removeprefix("policy-"), json.loads(file.read_text(encoding="utf-8"))
+        )
+    ]
+
+
+def grants_of(function: str, policy: Mapping[str, Any]) -> list[Grant]:
+    """Take a policy apart."""
+    return [
+        Grant(function, statement.get("Sid", ""), action, tuple(_list(statement["Resource"])))
+        for statement in policy["Statement"]
+        for action in _list(statement["Action"])
+    ]
+
+
+def refused(calls: Iterable[Call]) -> list[str]:
+    """Name the calls that a role did not allow."""
+    return sorted(
+        {f"{call.function} {call.action} on {call.resource}" for call in calls if not call.is_allowed}
+    )
+
+
+def uncalled(grants: Iterable[Grant], calls: Sequence[Call]) -> list[str]:
+    """Name what roles allow, nobody called, and no reason is given for."""
+    return [
+        str(grant) for grant in grants if not any(grant.covers(call) for call in calls) and not _reason(grant)
+    ]
+
+
+def _reason(grant: Grant) -> str | None:
+    return UNCALLED.get((grant.function, grant.action)) or UNCALLED.get(("*", grant.action))
+
+
+def _call(document: Mapping[str, Any]) -> Call:
+    stage, _, function = str(document["function"]).removeprefix("ocpi-node-").partition("-")
+    return Call(
+        document["account"],
+        stage,
+        function or API_HANDLER,
+        document["action"],
+        document["resource"],
+        document["allowed"],
+    )
+
+
+def _list(value: Any) -> list[str]:
+    return [value] if isinstance(value, str) else list(value)

@@ -1,0 +1,71 @@
+"""The comparison of calls and roles: it finds what is too much and what is missing."""
+
+import json
+from pathlib import Path
+
+from infra.e2e.policies import UNCALLED, Call, grants_of, read_calls, read_grants, refused, uncalled
+from infra.stages import CONFIG
+
+TABLE = "arn:aws:dynamodb:eu-west-1:000000000000:table/ocpi-node-cpo"
+POLICY = {
+    "Statement": [
+        {
+            "Sid": "UseTheTable",
+            "Action": ["dynamodb:GetItem", "dynamodb:PutItem"],
+            "Resource": "arn:*:dynamodb:*:*:table/ocpi-node-${Stage}",
+        },
+        {"Sid": "WriteItsLog", "Action": "logs:PutLogEvents", "Resource": "*"},
+    ]
+}
+
+
+def call(action: str, resource: str = TABLE, function: str = "compile_cdrs", is_allowed: bool = True) -> Call:
+    return Call("000000000000", "cpo", function, action, resource, is_allowed)
+
+
+def test_what_is_called_by_the_function_on_its_resource_is_no_finding() -> None:
+    grants = grants_of("compile_cdrs", POLICY)
+
+    assert uncalled(grants, [call("dynamodb:GetItem"), call("dynamodb:PutItem")]) == []
+
+
+def test_what_a_role_allows_and_only_another_function_calls_is_found() -> None:
+    grants = grants_of("compile_cdrs", POLICY)
+
+    calls = [call("dynamodb:GetItem"), call("dynamodb:PutItem", function="tell_changes")]
+
+    assert uncalled(grants, calls) == ["compile_cdrs UseTheTable dynamodb:PutItem"]
+
+
+def test_what_is_called_on_another_resource_does_not_count() -> None:
+    grants = grants_of("compile_cdrs", POLICY)
+
+    calls = [call("dynamodb:GetItem"), call("dynamodb:PutItem", f"{TABLE}/index/by_created")]
+
+    assert uncalled(grants, calls) == ["compile_cdrs UseTheTable dynamodb:PutItem"]
+
+
+def test_what_a_role_refused_is_found() -> None:
+    calls = [call("dynamodb:GetItem"), call("dynamodb:Scan", is_allowed=False)]
+
+    assert refused(calls) == [f"compile_cdrs dynamodb:Scan on {TABLE}"]
+
+
+def test_calls_are_read_with_the_function_that_made_them(tmp_path: Path) -> None:
+    file = tmp_path / "calls.jsonl"
+    lines = [
+        {"account": "1", "function": name, "action": "sqs:SendMessage", "resource": "*", "allowed": True}
+        for name in ("ocpi-node-hub", "ocpi-node-emsp-tell_changes")
+    ]
+    file.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+
+    read = [(each.stage, each.function) for each in read_calls(file)]
+
+    assert read == [("hub", "api_handler"), ("emsp", "tell_changes")]
+
+
+def test_the_list_of_reasons_names_only_what_roles_allow() -> None:
+    granted = {(grant.function, grant.action) for grant in read_grants(CONFIG.parent)}
+    granted |= {("*", action) for _, action in granted}
+
+    assert set(UNCALLED) - granted == set()
