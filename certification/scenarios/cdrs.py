@@ -15,7 +15,7 @@ from decimal import Decimal
 
 from certification.charging import CHARGED, KWH, Charging, is_of, list_cdrs
 from certification.crawling import FAR_FUTURE, check_pages, crawl_window, is_inside
-from certification.doors import Document
+from certification.doors import Document, Door
 from certification.drivers import UID, take_token
 from certification.handshake import join
 from certification.ocpi import Party
@@ -129,11 +129,24 @@ def _check_arrives(trial: Trial, charging: Charging, made: Document, session: Do
             "at the CPO's door": lambda: trial.cpo.held("cdrs", trial.cpo.party, made["id"]) == made,
         },
     )
+    # A list may come after what is asked by its id: an index of DynamoDB follows its table.
+    trial.all_eventually(
+        f"CDR {made['id']} is listed",
+        {
+            f"at {door.name}'s door": lambda door=door: made["id"] in _ids(door, charging, session)
+            for door in (trial.hub, trial.emsp)
+        },
+    )
     for door in (trial.hub, trial.emsp):
-        ids = [each["id"] for each in list_cdrs(door, charging.since) if is_of(each, session)]
+        ids = _ids(door, charging, session)
         trial.expect(
             ids == [made["id"]], f"{door.name} has one CDR of session {session['id']}, not {len(ids)}"
         )
+
+
+def _ids(door: Door, charging: Charging, session: Document) -> list[str]:
+    """List the CDRs of a session that a node has."""
+    return [str(each["id"]) for each in list_cdrs(door, charging.since) if is_of(each, session)]
 
 
 def _check_posts(trial: Trial, charging: Charging, emsp: ProbeEmsp, cdrs: Sequence[Document]) -> None:

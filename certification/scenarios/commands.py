@@ -35,8 +35,7 @@ def scenario_5_1_remote_start_transaction(trial: Trial) -> None:
     slowest, limit_s = max(sent.seconds, refused.seconds), END_TO_END_S * trial.patience
     trial.expect(
         slowest <= limit_s,
-        f"eMSP -> hub -> CPO -> CSMS -> result at the eMSP takes {limit_s:g} s at most, "
-        f"not {slowest:.2f} s",
+        f"eMSP -> hub -> CPO -> CSMS -> result at the eMSP takes {limit_s:g} s at most, not {slowest:.2f} s",
     )
     trial.note(f"from the eMSP's request to its result: {refused.seconds:.2f} s, then {sent.seconds:.2f} s")
     session = csms.change(session_id, "PATCH", {"kwh": 1})

@@ -1,8 +1,9 @@
 """A partner that is away for a while: nothing that it was to be told is lost, and it is told when it is back.
 
 The eMSP's API is given no concurrency, so that it answers nobody, as when somebody pulled that lever in an
-emergency. Meanwhile a tariff changes, and a command that the eMSP had sent before comes to nothing. The hub
-tries, finds the eMSP OFFLINE when a push is no longer fresh, looks for it once a minute, and tells it all.
+emergency. Meanwhile a tariff and a site of many EVSEs are created, and a command that the eMSP had sent
+before comes to nothing. The hub tries, finds the eMSP OFFLINE when a push is no longer fresh, looks for it
+once a minute, and tells it all.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from typing import Any
 from cli.operator_door import OperatorDoor
 from infra.e2e.traffic import tariff
 
-TARIFF_ID = "E2E-WHILE-AWAY"
+TARIFF_ID = SITE_ID = "E2E-WHILE-AWAY"
+EVSES = 120
+"""More than are written in one transaction."""
 TOKEN = {"uid": "e2e-away", "type": "APP_USER"}
 WAIT_S = 300.0
 """A push is fresh for a minute, and the timer that looks for partners fires once in one."""
@@ -30,11 +33,12 @@ def be_away(lambda_client: Any, function: str, doors: dict[str, OperatorDoor]) -
     lambda_client.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=0)
     try:
         doors["cpo"].put("tariffs", TARIFF_ID, body=tariff())
+        doors["cpo"].put("locations", SITE_ID, body=_large_site(doors["cpo"]))
         away_s = until("the hub finds that the eMSP is away", lambda: _status(doors["hub"]) == "OFFLINE")
     finally:
         lambda_client.delete_function_concurrency(FunctionName=function)
     back_s = until("the hub finds that the eMSP is back", lambda: _status(doors["hub"]) == "REGISTERED")
-    until("the eMSP has the tariff", lambda: _has_tariff(doors["emsp"]))
+    until("the eMSP has the tariff and the site", lambda: _has_both(doors["emsp"]))
     until("the command has ended", lambda: _has_ended(doors["emsp"], command_id))
     return f"found away after {away_s:.0f} s, back {back_s:.0f} s after it was"
 
@@ -85,8 +89,18 @@ def _status(hub: OperatorDoor) -> str:
     )
 
 
-def _has_tariff(emsp: OperatorDoor) -> bool:
-    return any(each["id"] == TARIFF_ID for each in emsp.all("tariffs"))
+def _large_site(cpo: OperatorDoor) -> dict[str, Any]:
+    """Make a site of many EVSEs out of one that is there."""
+    site: dict[str, Any] = next(each for each in cpo.all("locations") if each.get("evses"))
+    evse = site["evses"][0]
+    evses = [{**evse, "uid": f"E2E-{number}", "evse_id": f"PT*ABC*E2E*{number}"} for number in range(EVSES)]
+    return {**site, "id": SITE_ID, "evses": evses}
+
+
+def _has_both(emsp: OperatorDoor) -> bool:
+    sites = [each for each in emsp.all("locations") if each["id"] == SITE_ID]
+    has_tariff = any(each["id"] == TARIFF_ID for each in emsp.all("tariffs"))
+    return has_tariff and any(len(each["evses"]) == EVSES for each in sites)
 
 
 def _has_ended(emsp: OperatorDoor, command_id: str) -> bool:

@@ -65,6 +65,7 @@ def main(arguments: Sequence[str]) -> None:
     gaps.watch_calls(Path(os.environ[CALLS]))
     gaps.run_functions_as_lambda_does(Path(os.environ[RUNTIME]))
     gaps.import_descriptions()
+    gaps.serve_every_account()
     gaps.let_invocations_end()
     gaps.retry_failed_items_of_streams()
     endpoint, *doors = arguments

@@ -9,6 +9,8 @@
 * **The description of an API.** ministack imports one that stands in a template, without the gateway's own
   answers, and none that comes by ImportRestApi, as Chalice sends it; and it keeps an empty
   `minimumCompressionSize`, which no client can read back.
+* **Accounts.** ministack looks for the API of a request without credentials, and all of OCPI's are, in one
+  account only.
 * **Invocations in flight.** ministack kills a function's workers when it is updated, in the middle of what
   they do; AWS lets that end and takes new workers for what comes next.
 * **Failed items of a stream.** ministack passes over what a handler reports as failed; AWS hands it out
@@ -147,6 +149,34 @@ def import_descriptions() -> None:
     apigateway_v1._import_rest_api = import_with_answers
     apigateway_v1._create_rest_api = create_or_import
     apigateway_v1._update_rest_api = update_what_can_be_read
+
+
+def serve_every_account() -> None:
+    """Have the APIs of all accounts answer."""
+    from ministack.services import apigateway_v1
+
+    def find_api_scope(api_id: str) -> tuple[str, str] | None:
+        return next(
+            (
+                (account, region)
+                for (account, region, found), _ in apigateway_v1._rest_apis.all_items()
+                if found == api_id
+            ),
+            None,
+        )
+
+    def find_domain_scope(name: str) -> tuple[str, str, str] | None:
+        return next(
+            (
+                (account, region, found)
+                for (account, region, found), _ in apigateway_v1._domain_names.all_items()
+                if found.lower() == name.lower()
+            ),
+            None,
+        )
+
+    apigateway_v1.find_api_scope = find_api_scope
+    apigateway_v1.find_domain_scope = find_domain_scope
 
 
 def let_invocations_end() -> None:

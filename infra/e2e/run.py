@@ -148,8 +148,8 @@ class Run:
         give_domain(account.client("apigateway"), custom_domain(BESIDE), deployment.api_id())
         _call_at_once(own_url, 3)
         unknown = Web(COLD_S).send("GET", f"{own_url}/nothing", {"Authorization": "Token x"})
-        if unknown.http_status != 404:
-            raise NotSo(f"{unknown}: 404, in an envelope")
+        if unknown.http_status != 404 or b'"status_code": 2001' not in unknown.body:
+            raise NotSo(f"{unknown}: 404 in an envelope, not {unknown.body!r}")
         door = OperatorDoor(
             self._operator_url(BESIDE), self._make_operator_key(account.environment(), "emsp")
         )
