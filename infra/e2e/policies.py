@@ -25,11 +25,14 @@ UNCALLED: dict[str, str] = {
     "run_commands TakeCommands sqs:GetQueueAttributes": "Lambda polls the queue with the function's role",
     "tell_changes ReadTheStream *": "Lambda reads the stream with the function's role",
     "tell_changes GiveUpBatches *": "Lambda puts a batch that it gives up with the dead letters",
+    "tell_changes UseTheTable dynamodb:DeleteItem": "what goes with an object whose time to live is over",
+    "compile_cdrs OpenSecretsOfWebhooks *": "the operator has a webhook for differences to the hub's CDRs",
+    "api_handler SendBroadcastsAgain *": "the operator sends a CDR again that a partner had refused",
     "push_broadcasts GiveUpBroadcasts *": "what could not be told twelve times, which takes hours",
     "push_broadcasts TakeBroadcasts sqs:GetQueueAttributes": "Lambda polls; and where its dead letters are",
     "push_broadcasts UseTheTable dynamodb:UpdateItem": "two workers told one partner of one object at once",
 }
-"""What a role allows and the run does not call, `function Sid action` with * for any, and why it is needed."""
+"""What roles allow and the run does not call, as `function Sid action` with * for any, and the reason."""
 
 
 @dataclass(frozen=True)
