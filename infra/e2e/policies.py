@@ -14,7 +14,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from infra.stages import API_HANDLER
+from infra.stages import API_HANDLER, read_policy
 
 UNCALLED: dict[str, str] = {
     "* WriteItsLog *": "Lambda writes the log with the function's role; ministack asks no role",
@@ -61,10 +61,7 @@ class Grant:
         return (
             call.function == self.function
             and fnmatchcase(call.action, self.action)
-            and any(
-                fnmatchcase(call.resource, pattern.replace("${Stage}", call.stage))
-                for pattern in self.resources
-            )
+            and any(fnmatchcase(call.resource, pattern) for pattern in self.resources)
         )
 
     def __str__(self) -> str:
@@ -78,14 +75,12 @@ def read_calls(file: Path) -> list[Call]:
     return [_call(json.loads(line)) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
-def read_grants(folder: Path) -> list[Grant]:
-    """Read the policies of all functions, `policy-FUNCTION.json` in a folder, for any stage."""
+def read_grants(folder: Path, stage: str) -> list[Grant]:
+    """Read the policies of a stage's functions, `policy-FUNCTION.json` in a folder."""
     return [
         grant
         for file in sorted(folder.glob("policy-*.json"))
-        for grant in grants_of(
-            file.stem.removeprefix("policy-"), json.loads(file.read_text(encoding="utf-8"))
-        )
+        for grant in grants_of(file.stem.removeprefix("policy-"), json.loads(read_policy(file, stage)))
     ]
 
 
@@ -105,15 +100,15 @@ def refused(calls: Iterable[Call]) -> list[str]:
     )
 
 
-def uncalled(grants: Iterable[Grant], calls: Sequence[Call]) -> list[str]:
+def called(grants: Iterable[Grant], calls: Sequence[Call]) -> set[str]:
+    """Name what roles allow and somebody called, on whichever stage."""
+    return {str(grant) for grant in grants if any(grant.covers(call) for call in calls)}
+
+
+def uncalled(grants: Sequence[Grant], calls: Sequence[Call]) -> list[str]:
     """Name what roles allow, nobody called, and no reason is given for."""
-    return [
-        str(grant) for grant in grants if not any(grant.covers(call) for call in calls) and not _reason(grant)
-    ]
-
-
-def _reason(grant: Grant) -> str | None:
-    return next((reason for pattern, reason in UNCALLED.items() if fnmatchcase(str(grant), pattern)), None)
+    idle = {str(grant) for grant in grants} - called(grants, calls)
+    return sorted(name for name in idle if not any(fnmatchcase(name, pattern) for pattern in UNCALLED))
 
 
 def _call(document: Mapping[str, Any]) -> Call:

@@ -19,7 +19,7 @@ from infra.e2e.aws_process import custom_domain
 from infra.e2e.by_chalice import ByChalice
 from infra.e2e.cloud import Cloud
 from infra.e2e.packages import Package, make_package
-from infra.e2e.policies import Call, read_calls, read_grants, refused, uncalled
+from infra.e2e.policies import Call, called, read_calls, read_grants, refused, uncalled
 from infra.e2e.stacks import Stacks, give_domain
 from infra.e2e.traffic import Traffic, missing
 from infra.local import first_start
@@ -166,12 +166,14 @@ class Run:
 
     def compare_roles(self) -> str:
         """Hold what each function called against what its role allows."""
-        calls, grants = read_calls(self._cloud.calls), read_grants(CONFIG.parent)
+        calls = read_calls(self._cloud.calls)
+        grants = [grant for stage in STAGES for grant in read_grants(CONFIG.parent, stage)]
         if denied := refused(calls):
             raise NotSo(f"not allowed: {'; '.join(denied)}")
         if idle := uncalled(grants, calls):
             raise NotSo(f"allowed and never called: {'; '.join(idle)}")
-        return f"{len(grants)} allowed actions, {len({(c.function, c.action) for c in calls})} of them called"
+        allowed, used = {str(grant) for grant in grants}, called(grants, calls)
+        return f"{len(allowed)} actions are allowed, {len(used)} were called, the others have a reason"
 
     @property
     def _nodes_file(self) -> Path:

@@ -13,7 +13,7 @@ POLICY = {
         {
             "Sid": "UseTheTable",
             "Action": ["dynamodb:GetItem", "dynamodb:PutItem"],
-            "Resource": "arn:*:dynamodb:*:*:table/ocpi-node-${Stage}",
+            "Resource": "arn:*:dynamodb:*:*:table/ocpi-node-cpo",
         },
         {"Sid": "WriteItsLog", "Action": "logs:PutLogEvents", "Resource": "*"},
     ]
@@ -66,6 +66,6 @@ def test_calls_are_read_with_the_function_that_made_them(tmp_path: Path) -> None
 
 
 def test_the_list_of_reasons_names_only_what_roles_allow() -> None:
-    granted = [str(grant) for grant in read_grants(CONFIG.parent)]
+    granted = [str(grant) for grant in read_grants(CONFIG.parent, "cpo")]
 
     assert [pattern for pattern in UNCALLED if not fnmatch.filter(granted, pattern)] == []
