@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 
 from certification.charging import CHARGED, KWH, Charging, is_of, list_cdrs
 from certification.crawling import FAR_FUTURE, check_pages, crawl_window, is_inside
@@ -133,7 +134,7 @@ def _check_arrives(trial: Trial, charging: Charging, made: Document, session: Do
     trial.all_eventually(
         f"CDR {made['id']} is listed",
         {
-            f"at {door.name}'s door": lambda door=door: made["id"] in _ids(door, charging, session)
+            f"at {door.name}'s door": partial(_lists, door, charging, session, str(made["id"]))
             for door in (trial.hub, trial.emsp)
         },
     )
@@ -142,6 +143,10 @@ def _check_arrives(trial: Trial, charging: Charging, made: Document, session: Do
         trial.expect(
             ids == [made["id"]], f"{door.name} has one CDR of session {session['id']}, not {len(ids)}"
         )
+
+
+def _lists(door: Door, charging: Charging, session: Document, cdr_id: str) -> bool:
+    return cdr_id in _ids(door, charging, session)
 
 
 def _ids(door: Door, charging: Charging, session: Document) -> list[str]:
