@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from chalicelib.errors import InvalidParameters
+from chalicelib.storage.counters import Place
 from chalicelib.storage.items import check_size, item_size, new_version, next_place, sortable
 from chalicelib.storage.table import Table
 from tests.storage.builders import OWN, now
@@ -40,5 +41,5 @@ def test_last_updated_becomes_text_that_sorts_by_time() -> None:
 def test_an_item_keeps_its_number_in_its_list_and_gets_a_new_one_in_another(table: Table) -> None:
     item = {"lp": OWN, "cr": 4, "lu": "x"}
 
-    assert next_place(table, item, OWN, "y", {}) == (OWN, 4, "y")
-    assert next_place(table, item, "other", "y", {}) == ("other", 0, "y")
+    assert next_place(table, item, OWN, "y", {}) == Place(OWN, 4, "y")
+    assert next_place(table, item, "other", "y", {}) == Place("other", 0, "y")
