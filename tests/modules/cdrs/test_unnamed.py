@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -19,7 +20,8 @@ from chalicelib.protocol.types import format_datetime, parse_datetime
 from tests.modules.builders import T2, without
 from tests.modules.cdrs.under_hub import Document, UnderHub, of_hub
 
-PATIENCE_S = 24 * 3600
+DAY_S = 24 * 3600
+PATIENCE_S = DAY_S
 MINUTE_S = 60
 
 
@@ -194,6 +196,21 @@ def test_nothing_is_left_of_where_it_was_looked_for(cpo: UnderHub) -> None:
         cpo.reconcile(MINUTE_S)
 
     assert [key for key in cpo.world.dynamodb.items if "reconciliation-place" in str(key)] == []
+
+
+def test_what_is_noted_of_a_driver_is_kept_as_long_as_the_entry(cpo: UnderHub) -> None:
+    kept = replace(cpo.node.settings, retention={"reconciliation": timedelta(days=400)})
+    cpo.node = replace(cpo.node, settings=kept)
+    cpo.world.node = cpo.node
+    cpo.end()
+    cpo.receive(another_evse(unnamed(cpo.compile())))
+    cpo.reconcile(PATIENCE_S)
+
+    places = [item for key, item in cpo.world.dynamodb.items.items() if "reconciliation-place" in str(key)]
+
+    now = cpo.world.clock().timestamp()
+    assert len(places) == 2
+    assert all(now < int(place["expires_at"]["N"]) <= now + 400 * DAY_S for place in places)
 
 
 def later(moment: str, seconds: float) -> str:
