@@ -79,6 +79,7 @@ def main(arguments: Sequence[str]) -> None:
     config.bind = binds
     config.keep_alive_timeout = KEEP_ALIVE_SECONDS
     asyncio.run(serve(front_door(ministack.app.app, domains), config))
+    gaps.stop_functions()
 
 
 if __name__ == "__main__":

@@ -199,6 +199,13 @@ def let_invocations_end() -> None:
     lambda_runtime.kill_workers = kill_idle_workers
 
 
+def stop_functions() -> None:
+    """End the workers of all functions, which ministack leaves to notice that it is gone."""
+    from ministack.core import lambda_runtime
+
+    lambda_runtime.reset()
+
+
 def retry_failed_items_of_streams() -> None:
     """Let a batch of a stream come again when its handler reports a failed item."""
     from ministack.services import lambda_svc
