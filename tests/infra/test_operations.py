@@ -136,7 +136,7 @@ def test_the_dashboard_shows_metrics_that_there_are() -> None:
         if row[0] == metrics.NAMESPACE
     }
     searches = [row[0]["expression"] for row in rows if isinstance(row[0], dict)]
-    found = [re.match(r"SEARCH\('{ocpi-node,([\w,]+)} MetricName=\"(\w+)\"", each) for each in searches]
+    found = [re.match(r"SEARCH\('{\"ocpi-node\",([\w,]+)} MetricName=\"(\w+)\"", each) for each in searches]
     sought = {(each[2], frozenset(each[1].split(","))) for each in found if each}
     assert own and len(sought) == len(searches)
     assert own | sought <= MEASURED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,22 @@ def test_a_function_writes_the_log_group_that_is_made_for_it(function: str) -> N
     name = f"/aws/lambda/{stages.function_name('cpo', function)}"
     assert name in groups
     assert log["Resource"] == f"arn:*:logs:*:*:log-group:{name}:*"
+
+
+def test_the_longest_name_of_a_stage_leaves_room_for_the_names_of_its_functions() -> None:
+    pattern = resources.read_template()["Parameters"]["Stage"]["AllowedPattern"]
+    stage = "s" * 64
+    while not re.fullmatch(pattern, stage):
+        stage = stage[1:]
+
+    assert max(len(stages.function_name(stage, function)) for function in FUNCTIONS) <= 64
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_conditions_with_an_asterisk_compare_with_it(function: str) -> None:
+    """`chalice package` reads the policies as they are."""
+    for statement in json.loads((stages.CONFIG.parent / f"policy-{function}.json").read_text())["Statement"]:
+        assert set(statement.get("Condition", {})) <= {"ForAnyValue:StringLike"}
 
 
 def test_only_the_api_may_seal_secrets_and_only_those_who_call_others_may_open_them() -> None:

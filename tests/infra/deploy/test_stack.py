@@ -46,6 +46,24 @@ def test_a_stack_follows_its_template(emulator: Emulator, stage: str) -> None:
     assert told["Attributes"]["VisibilityTimeout"] == "90"
 
 
+def test_what_an_attempt_that_failed_has_made_does_not_stand_in_the_way_of_the_next(
+    emulator: Emulator, stage: str
+) -> None:
+    cloudformation = emulator.client("cloudformation")
+    broken = copy.deepcopy(TEMPLATE)
+    broken["Resources"]["Broken"] = {
+        "Type": "AWS::KMS::Alias",
+        "DependsOn": ["Table", "KeyAlias"],
+        "Properties": {"AliasName": "no name of an alias", "TargetKeyId": {"Ref": "Key"}},
+    }
+
+    with pytest.raises(stack.StackFailed):
+        stack.apply(cloudformation, stage, broken, {"Stage": stage})
+
+    assert f"ocpi-node-{stage}" not in emulator.client("dynamodb").list_tables()["TableNames"]
+    assert stack.apply(cloudformation, stage, TEMPLATE, {"Stage": stage})
+
+
 def test_a_deleted_stack_leaves_table_and_key_and_is_brought_back_with_them(
     emulator: Emulator, stage: str
 ) -> None:
