@@ -17,6 +17,10 @@ there it rings a bell, and the records can still be read.
 *Concurrency.* A burst of pushes must not use up what the account may run at once, which is 1,000 in an
 account of some age, and leave nothing to the API.
 
+*Loops.* Lambda stops a function that a message of its own has led to for the seventeenth time, because most
+such loops are mistakes. Ours are none, and each ends: a partner is caught up with step by step, each step
+queues the next one (`catch_up.py`), and a command is handed to the CSMS until its deadline (`worker.py`).
+
 The names are those of Lambda's API, which SAM shares.
 """
 
@@ -43,6 +47,9 @@ FILTERS = (
 """A record passes when one of them fits."""
 
 LONGEST_S = 23 * 3600
+
+LOOPING = ("push_broadcasts", "run_commands")
+"""Functions that send messages to the queue that they are fed from, and may do so as often as it takes."""
 
 _PARTIAL = {"FunctionResponseTypes": ["ReportBatchItemFailures"]}
 _QUEUE = {**_PARTIAL, "ScalingConfig": {"MaximumConcurrency": 50}}

@@ -1,8 +1,8 @@
 """What is merged into the template that `chalice package` makes, so that it is everything a node needs.
 
 The resources of `resources.yaml` come in as they are, and what Chalice made is pointed at them: the
-environment of each function, and the event sources. Then what Chalice cannot say: batch answers and
-filter (`event_sources.py`), the gateway's own answers (`gateway_responses.py`), access log and throttling
+environment of each function, and the event sources. Then what Chalice cannot say: batch answers, filter
+and loops (`event_sources.py`), the gateway's own answers (`gateway_responses.py`), access log and throttling
 (`api_stage.py`), the firewall.
 
 Chalice merges dicts member by member, so `{"Fn::Sub": ...}` of an event source can only be replaced by
@@ -85,6 +85,7 @@ def _function(stage: str, name: str, variables: Mapping[str, Any], resources: Ma
         "Properties": {
             "FunctionName": function_name(stage, name),
             "Environment": {"Variables": dict(variables)},
+            **({"RecursiveLoop": "Allow"} if name in event_sources.LOOPING else {}),
         },
     }
 

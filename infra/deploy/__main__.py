@@ -42,6 +42,7 @@ def deploy(stage: str, client: Client, say: Say, run: functions.Runner | None = 
     """
     parameters = stages.parameters(stage, stages.read_config())
     say(_step("account", _set_account(client)))
+    taken = _take_firewall_away(client, stage, parameters)
     say(_step("resources", _make_resources(client("cloudformation"), stage, parameters, client)))
     told = stack.outputs(client("cloudformation"), stack_name(stage))
     environment = {environment_name(key): value for key, value in told.items() if key.startswith("Ocpi")}
@@ -50,27 +51,29 @@ def deploy(stage: str, client: Client, say: Say, run: functions.Runner | None = 
     say(_step("functions and API", ["deployed"] if is_new else []))
     region = client("lambda").meta.region_name
     api = functions.api_id(stage)
-    stage_arn = f"arn:{_partition(dead)}:apigateway:{region}::/restapis/{api}/stages/{API_STAGE}"
+    assert api is not None, "Chalice has made one"
     say(
         _step(
             "settings",
             [
+                *taken,
                 *settings.set_event_sources(client("lambda"), stage, dead),
+                *settings.set_loops(client("lambda"), stage),
                 *settings.set_stage(client("apigateway"), api, told["AccessLogsArn"]),
-                *settings.set_firewall(client("wafv2"), stage_arn, told.get("WebAclArn")),
+                *settings.set_firewall(client("wafv2"), _stage_arn(client, api), told.get("WebAclArn")),
             ],
         )
     )
-    return f"https://{api}.execute-api.{region}.{_domain(dead)}/{API_STAGE}/{VERSIONS_PATH}"
+    return f"https://{api}.execute-api.{region}.{_domain(client)}/{API_STAGE}/{VERSIONS_PATH}"
 
 
 def undeploy(stage: str, client: Client, say: Say, run: functions.Runner | None = None) -> None:
     """Take a stage away, but its table and its key.
 
-    Raises: UnknownStage, StackFailed.
+    Raises: UnknownStage, StackFailed, NotOurs.
     """
     stages.parameters(stage, stages.read_config())
-    say(_step("functions and API", ["deleted"] if functions.delete(stage, run) else []))
+    say(_step("functions and API", ["deleted"] if functions.delete(client("lambda"), stage, run) else []))
     was_there = stack.delete(client("cloudformation"), stack_name(stage))
     say(_step("resources", ["deleted, but the table and the key"] if was_there else []))
 
@@ -86,6 +89,14 @@ def _set_account(client: Client) -> list[str]:
     template = yaml.safe_load(ACCOUNT_TEMPLATE.read_text(encoding="utf-8"))
     stack.apply(client("cloudformation"), ACCOUNT_STACK, template, {})
     return ["API Gateway may write access logs"]
+
+
+def _take_firewall_away(client: Client, stage: str, parameters: dict[str, str]) -> list[str]:
+    """Take one that is no longer wanted from before the API, as CloudFormation cannot delete it there."""
+    api = functions.api_id(stage)
+    if api is None or parameters.get("Firewall") == "yes":
+        return []
+    return settings.set_firewall(client("wafv2"), _stage_arn(client, api), None)
 
 
 def _make_resources(cloudformation: Any, stage: str, parameters: dict[str, str], client: Client) -> list[str]:
@@ -112,12 +123,13 @@ def _left_behind(client: Client, stage: str) -> dict[str, dict[str, str]]:
     return {"Table": {"TableName": table}, "Key": {"KeyId": key}, "KeyAlias": {"AliasName": alias}}
 
 
-def _partition(arn: str) -> str:
-    return arn.split(":")[1]
+def _stage_arn(client: Client, api: str) -> str:
+    meta = client("lambda").meta
+    return f"arn:{meta.partition}:apigateway:{meta.region_name}::/restapis/{api}/stages/{API_STAGE}"
 
 
-def _domain(arn: str) -> str:
-    return "amazonaws.com.cn" if _partition(arn) == "aws-cn" else "amazonaws.com"
+def _domain(client: Client) -> str:
+    return "amazonaws.com.cn" if client("lambda").meta.partition == "aws-cn" else "amazonaws.com"
 
 
 def _step(name: str, changed: list[str]) -> str:

@@ -55,11 +55,8 @@ def deploy(
     Raises: NotOurs; CalledProcessError when Chalice failed, which has told why.
     """
     found = _tag(lambda_client, stage)
-    if found and not (DEPLOYED / f"{stage}.json").exists():
-        raise NotOurs(
-            f"{function_name(stage, API_HANDLER)} is in this account, but .chalice/deployed/{stage}.json "
-            "is not here: bring it from where the stage was deployed before"
-        )
+    if found and not is_recorded(stage):
+        raise _not_ours(stage)
     with _folder(stage) as folder:
         package.build(stage, folder, environment)
         package.run_chalice_package(stage, folder)
@@ -73,14 +70,24 @@ def deploy(
     return True
 
 
-def delete(stage: str, run: Runner | None = None) -> bool:
-    """Delete a stage's functions and API. Returns whether there is a record of any."""
-    if not (DEPLOYED / f"{stage}.json").exists():
+def delete(lambda_client: Any, stage: str, run: Runner | None = None) -> bool:
+    """Delete a stage's functions and API. Returns whether there is a record of any.
+
+    Raises: NotOurs, as without functions the resources must not go either; CalledProcessError.
+    """
+    if not is_recorded(stage):
+        if _tag(lambda_client, stage):
+            raise _not_ours(stage)
         return False
     with _folder(stage) as folder:
         package.build(stage, folder, {})
         (run or run_chalice)("delete", stage, folder, {})
     return True
+
+
+def is_recorded(stage: str) -> bool:
+    """Whether Chalice's record of the stage is here."""
+    return (DEPLOYED / f"{stage}.json").exists()
 
 
 def api_handler_arn(lambda_client: Any, stage: str) -> str:
@@ -90,11 +97,12 @@ def api_handler_arn(lambda_client: Any, stage: str) -> str:
     return arn
 
 
-def api_id(stage: str) -> str:
-    """The id of the API, as Chalice remembers it."""
+def api_id(stage: str) -> str | None:
+    """The id of the API, as Chalice remembers it; None when there is none."""
+    if not is_recorded(stage):
+        return None
     resources = json.loads((DEPLOYED / f"{stage}.json").read_text(encoding="utf-8"))["resources"]
-    found: str = next(each["rest_api_id"] for each in resources if each["resource_type"] == "rest_api")
-    return found
+    return next((each["rest_api_id"] for each in resources if each["resource_type"] == "rest_api"), None)
 
 
 def run_chalice(action: str, stage: str, folder: Path, environment: Mapping[str, str]) -> None:
@@ -142,6 +150,13 @@ def _hash(folder: Path, changes_dead: str) -> str:
     added = [event_sources.settings(changes_dead), gateway_responses.openapi_extension()]
     digest.update(json.dumps(added, sort_keys=True).encode())
     return digest.hexdigest()
+
+
+def _not_ours(stage: str) -> NotOurs:
+    return NotOurs(
+        f"{function_name(stage, API_HANDLER)} is in this account, but .chalice/deployed/{stage}.json "
+        "is not here: bring it from where the stage was deployed before"
+    )
 
 
 def _tag(lambda_client: Any, stage: str) -> str | None:

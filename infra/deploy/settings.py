@@ -8,6 +8,7 @@ Each function returns what it changed, in words; nothing where all is as it shou
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -15,6 +16,8 @@ from infra import api_stage, event_sources
 from infra.stages import API_STAGE, function_name
 
 _EVERY_METHOD = "*/*"
+_SETTLED = ("Enabled", "Disabled")
+_SETTLES_WITHIN_S = 300.0
 
 
 def set_event_sources(lambda_client: Any, stage: str, changes_dead: str) -> list[str]:
@@ -28,8 +31,19 @@ def set_event_sources(lambda_client: Any, stage: str, changes_dead: str) -> list
         for found in lambda_client.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]:
             differing = {key: value for key, value in wanted.items() if found.get(key) != value}
             if differing:
+                _wait_until_settled(lambda_client, found["UUID"])
                 lambda_client.update_event_source_mapping(UUID=found["UUID"], **differing)
                 changed.append(f"event source of {name}: {', '.join(sorted(differing))}")
+    return changed
+
+
+def set_loops(lambda_client: Any, stage: str) -> list[str]:
+    """Let the functions that feed themselves do so; Lambda takes that for a mistake otherwise."""
+    changed = []
+    for name in (function_name(stage, function) for function in event_sources.LOOPING):
+        if lambda_client.get_function_recursion_config(FunctionName=name)["RecursiveLoop"] != "Allow":
+            lambda_client.put_function_recursion_config(FunctionName=name, RecursiveLoop="Allow")
+            changed.append(f"{name}: may send itself messages")
     return changed
 
 
@@ -52,6 +66,15 @@ def set_firewall(waf: Any, stage_arn: str, web_acl: str | None) -> list[str]:
         return ["firewall: taken away"]
     waf.associate_web_acl(WebACLArn=web_acl, ResourceArn=stage_arn)
     return ["firewall: put before the API"]
+
+
+def _wait_until_settled(lambda_client: Any, uuid: str) -> None:
+    """Chalice has just updated it, too, and until that is done Lambda refuses to change anything."""
+    deadline = time.monotonic() + _SETTLES_WITHIN_S
+    while lambda_client.get_event_source_mapping(UUID=uuid)["State"] not in _SETTLED:
+        if time.monotonic() > deadline:
+            return  # Lambda will say what is the matter.
+        time.sleep(1)
 
 
 def _firewall(waf: Any, stage_arn: str) -> str | None:

@@ -57,7 +57,9 @@ class ByChalice:
     def api_id(self) -> str:
         """The id of the API that Chalice made."""
         with patch.object(functions, "DEPLOYED", self._record):
-            return functions.api_id(self._stage)
+            found = functions.api_id(self._stage)
+        assert found is not None, "Chalice has made one"
+        return found
 
     def _run(self, action: str, stage: str, folder: Path, added: Mapping[str, str]) -> None:
         environment = {**clean_environment(), **self._account.environment(), **added}

@@ -14,7 +14,7 @@ from chalicelib.partners.changes import Change
 from chalicelib.partners.visibility import PUSHED
 from chalicelib.settings import RETENTION_DAYS
 from chalicelib.storage import expiry
-from infra import event_sources
+from infra import event_sources, stages
 
 OTHERS = (
     "cdrs-due",
@@ -85,3 +85,14 @@ def test_what_time_to_live_deletes_is_told_and_what_it_has_deleted_is_forgotten(
 
     assert passes(gone) and not passes(written)
     assert expiry.fallen([gone]) == [f"{kind}#PT*ABC#1"] and expiry.fallen([written]) == []
+
+
+def test_functions_that_may_feed_themselves_are_those_that_send_to_the_queue_they_are_fed_from() -> None:
+    feeding = set()
+    for function in stages.functions(stages.read_config()):
+        policy = json.loads((stages.CONFIG.parent / f"policy-{function}.json").read_text())
+        for statement in policy["Statement"]:
+            if {"sqs:ReceiveMessage", "sqs:SendMessage"} <= set(statement["Action"]):
+                feeding.add(function)
+
+    assert set(event_sources.LOOPING) == feeding

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from bench.cold_start import unpack
-from infra import api_stage, gateway_responses, package, resources, stages
+from infra import api_stage, event_sources, gateway_responses, package, resources, stages
 from infra.merge_template import logical_id
 
 STAGES = sorted(stages.read_config()["stages"])
@@ -101,6 +101,14 @@ def _runtime(folder: Path) -> Path:
         [own] = [Path(p) / name for p in sys.path if (Path(p) / name).exists()][:1]
         (runtime / name).symlink_to(own)
     return runtime
+
+
+def test_functions_that_feed_themselves_may_do_so(packages: dict[str, Path]) -> None:
+    made = template(packages, "cpo")["Resources"]
+    looping = [name for name in FUNCTIONS if "RecursiveLoop" in made[logical_id(name)]["Properties"]]
+
+    assert looping == sorted(event_sources.LOOPING)
+    assert {made[logical_id(name)]["Properties"]["RecursiveLoop"] for name in looping} == {"Allow"}
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -85,6 +86,40 @@ def test_a_stage_of_which_another_has_the_record_is_not_deployed(
     with pytest.raises(functions.NotOurs, match=r"deployed/hub\.json"):
         functions.deploy(emulator.client("lambda"), "hub", {}, "arn:aws:sqs:eu-west-1:1:dead")
     assert runs == []
+
+
+def test_a_stage_of_which_another_has_the_record_is_not_taken_away(
+    emulator: Emulator, runs: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(functions, "_tag", lambda *_: "deployed from elsewhere")
+
+    with pytest.raises(functions.NotOurs, match=r"deployed/hub\.json"):
+        command.undeploy("hub", emulator.client, lambda _: None)
+    assert runs == []
+
+
+def test_a_firewall_that_is_no_longer_wanted_is_taken_away_before_it_is_deleted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done: list[str] = []
+
+    def client(service: str) -> Any:
+        return SimpleNamespace(meta=SimpleNamespace(partition="aws", region_name="eu-west-1"))
+
+    monkeypatch.setattr(functions, "api_id", lambda stage: "api-1")
+    monkeypatch.setattr(command, "_set_account", lambda client: [])
+    monkeypatch.setattr(
+        command.settings, "set_firewall", lambda waf, arn, acl: done.append(f"{arn} {acl}") or []
+    )
+
+    def stop(*_: Any) -> list[str]:
+        raise InterruptedError
+
+    monkeypatch.setattr(command, "_make_resources", stop)
+    with pytest.raises(InterruptedError):
+        command.deploy("cpo", client, lambda _: None)
+
+    assert done == ["arn:aws:apigateway:eu-west-1::/restapis/api-1/stages/api None"]
 
 
 def _state(emulator: Emulator) -> list[Any]:

@@ -19,11 +19,23 @@ class Lambda:
 
     def __init__(self, found: dict[str, dict[str, Any]]) -> None:
         self.found = found
+        self.states: list[str] = []
+        self.loops: dict[str, str] = {}
 
     def list_event_source_mappings(self, FunctionName: str) -> dict[str, Any]:
         return {"EventSourceMappings": [{"UUID": FunctionName, **self.found.get(FunctionName, {})}]}
 
+    def get_event_source_mapping(self, UUID: str) -> dict[str, str]:
+        return {"State": self.states.pop(0) if self.states else "Enabled"}
+
+    def get_function_recursion_config(self, FunctionName: str) -> dict[str, str]:
+        return {"RecursiveLoop": self.loops.get(FunctionName, "Terminate")}
+
+    def put_function_recursion_config(self, FunctionName: str, RecursiveLoop: str) -> None:
+        self.loops[FunctionName] = RecursiveLoop
+
     def update_event_source_mapping(self, UUID: str, **wanted: Any) -> None:
+        assert not self.states, "Lambda refuses it while another update goes on"
         self.found.setdefault(UUID, {}).update(wanted)
 
 
@@ -48,6 +60,24 @@ def test_an_event_source_that_was_changed_by_hand_is_set_right() -> None:
 
     assert changed == ["event source of ocpi-node-cpo-run_commands: FunctionResponseTypes"]
     assert there.found["ocpi-node-cpo-run_commands"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+def test_an_event_source_that_is_being_updated_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings.time, "sleep", lambda _: None)
+    there = Lambda({})
+    there.states = ["Updating", "Updating", "Enabled"]
+
+    assert len(settings.set_event_sources(there, "cpo", DEAD)) == 3
+
+
+def test_functions_that_feed_themselves_may_do_so() -> None:
+    there = Lambda({})
+
+    first = settings.set_loops(there, "cpo")
+    second = settings.set_loops(there, "cpo")
+
+    assert there.loops == {"ocpi-node-cpo-push_broadcasts": "Allow", "ocpi-node-cpo-run_commands": "Allow"}
+    assert (len(first), second) == (2, [])
 
 
 class Gateway:
