@@ -242,13 +242,16 @@ def lint(file: JsonFile, as_json: AsJson = False) -> None:
 
 
 def main() -> None:
-    """Run the command line; what a node refuses is told in one line."""
+    """Run the command line; what a node or AWS refuses is told in one line."""
     try:
         app()
     except Exception as error:
+        from botocore.exceptions import BotoCoreError
+
+        from chalicelib.errors import OcpiError
         from cli.operator_door import DoorError
 
-        if not isinstance(error, DoorError):
+        if not isinstance(error, (DoorError, BotoCoreError, OcpiError)):
             raise
         typer.echo(f"ocpi: {error}", err=True)
         raise SystemExit(1) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -41,3 +42,15 @@ def test_a_key_is_printed_once_stored_as_a_hash_listed_and_revoked(tmp_path: Pat
         assert stored() == []
     finally:
         emulator.stop()
+
+
+def test_without_a_region_one_line_says_so() -> None:
+    environment = clean_environment() | {"AWS_CONFIG_FILE": os.devnull}
+
+    done = subprocess.run(
+        [sys.executable, "-m", "cli.main", "operator-key", "--stage", "cpo"],
+        cwd=PROJECT, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "ocpi: You must specify a region.\n"
