@@ -9,11 +9,14 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from pydantic import BaseModel, ValidationError
 
 from chalicelib.log import about, log, tell
+from chalicelib.modules.commands.rules import Command
 from chalicelib.modules.credentials import handshake
 from chalicelib.modules.sessions import receiver as sessions_receiver
 from chalicelib.modules.tokens import receiver as tokens_receiver
+from chalicelib.partners.directory import Partner
 from tests.account import aws
 from tests.logged import Logged
 from tests.logged import logged as logged
@@ -174,3 +177,11 @@ def test_making_cdrs_names_the_session_and_not_the_driver(logged: Logged) -> Non
     assert (aside["ref"], aside["ocpi_module"], aside["field"]) == ("sessions#PT*ABC#S2", "cdrs", "currency")
     assert not any(each in logged.text for each in DRIVER)
     assert len(network.cdrs()) == 1
+
+
+@pytest.mark.parametrize("model", [Command, Partner])
+def test_what_cannot_be_read_in_the_table_is_not_in_the_traceback(model: type[BaseModel]) -> None:
+    with pytest.raises(ValidationError) as caught:
+        model.model_validate_json(f'{{"id": ["{UID}"]}}')
+
+    assert UID not in str(caught.value)

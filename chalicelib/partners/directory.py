@@ -40,7 +40,7 @@ _TRIES_AT_ONE_REVISION = 3
 class Endpoint(BaseModel):
     """One line of a partner's version details."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
     identifier: str
     role: str
     url: str
@@ -49,7 +49,7 @@ class Endpoint(BaseModel):
 class PartnerRole(BaseModel):
     """One role that a partner plays."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
     role: str
     country_code: str
     party_id: str
@@ -64,7 +64,7 @@ class PartnerRole(BaseModel):
 class HeldToken(BaseModel):
     """A token that the partner uses toward us, known by its hash alone."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
     fingerprint: str
     kind: TokenKind
 
@@ -76,7 +76,7 @@ class Partner(BaseModel):
     changes, so that two at once cannot undo each other.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
     id: str
     name: str
     status: Status
