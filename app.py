@@ -37,7 +37,6 @@ from chalicelib.node import current_node
 from chalicelib.operator_api.routes import ROUTES
 from chalicelib.partners import broadcasts, changes, liveness
 from chalicelib.settings import read_event_sources
-from chalicelib.storage import expiry
 
 app = Chalice(app_name="ocpi-node")
 
@@ -73,8 +72,7 @@ sources = read_event_sources()
 def tell_changes(event: DynamoDBEvent) -> Any:
     """What was stored becomes messages to the partners that must hear of it; sessions that end are due."""
     node, records = current_node(), event.to_dict()["Records"]
-    for pk in expiry.fallen(records):
-        node.objects.expire(pk)
+    changes.forget(node, records)
     ends.note_sessions(node, records)
     marks.note_cdrs(node, records)
     return changes.handle_stream(node, records)

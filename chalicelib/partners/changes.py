@@ -45,6 +45,7 @@ from chalicelib.partners.private_lists import remember_list
 from chalicelib.partners.visibility import FORGOTTEN, PRIVATE, PUSHED, Subject, audience
 from chalicelib.protocol.message import Party
 from chalicelib.queues import Broadcast, CatchUp
+from chalicelib.storage.expiry import fallen
 from chalicelib.storage.keys import Ref, for_log
 from chalicelib.storage.table import Conflict, Senseless
 from chalicelib.storage.values import Item, decode_item
@@ -119,6 +120,21 @@ def handle_stream(node: Node, records: Sequence[Mapping[str, Any]]) -> dict[str,
     if passed_over:
         _make_up(node)
     return {"batchItemFailures": [{"itemIdentifier": failed}] if failed else []}
+
+
+def forget(node: Node, records: Sequence[Mapping[str, Any]]) -> None:
+    """Delete the objects whose time has come, as the records tell.
+
+    What AWS fails us in comes again with the batch. What fails by our own fault would come again for ever,
+    and nothing behind it ever: it is logged, and kept too long.
+    """
+    for pk in fallen(records):
+        try:
+            node.objects.expire(pk)
+        except Exception as error:
+            if _may_pass(error):
+                raise
+            log.exception("an object could not be forgotten", extra={"pk": for_log(pk)})
 
 
 def read_change(record: Mapping[str, Any]) -> Change:

@@ -10,11 +10,13 @@ from datetime import timedelta
 
 import pytest
 
+from chalicelib.errors import ServerError
 from chalicelib.modules.cdrs import ends
+from chalicelib.partners import changes
 from chalicelib.partners.deliveries import Status
-from chalicelib.storage.expiry import fallen
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.objects import ObjectStore
+from chalicelib.storage.table import Senseless
 from tests.modules.cdrs.test_compiler import Network
 from tests.partners.pushing import World, partner
 
@@ -33,8 +35,7 @@ def live(world: World, days: float) -> None:
     for key, item in list(world.dynamodb.items.items()):
         if "expires_at" in item and int(item["expires_at"]["N"]) <= world.clock().timestamp():
             world.dynamodb._set(key, None)
-    for pk in fallen(world.dynamodb.stream):
-        world.node.objects.expire(pk)
+    changes.forget(world.node, list(world.dynamodb.stream))
     ends.note_sessions(world.node, list(world.dynamodb.stream))
     world.settle()
 
@@ -73,6 +74,33 @@ def test_a_token_that_is_no_longer_valid_is_forgotten_and_nobody_is_told(emsp: W
     assert emsp.delivery("one", gone).status is None
     assert emsp.delivery("one", kept).status == Status.DELIVERED
     assert not any("A1" in key[0] + key[1] for key in emsp.dynamodb.items)
+
+
+def test_what_cannot_be_forgotten_holds_nothing_up(emsp: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    stuck, free = put_token(emsp, "A1", valid=False), put_token(emsp, "A2", valid=False)
+    expire = ObjectStore.expire
+
+    def refuse_one(store: ObjectStore, pk: str) -> None:
+        if pk == stuck.key.pk:
+            raise Senseless("an item that nobody understands")
+        expire(store, pk)
+
+    monkeypatch.setattr(ObjectStore, "expire", refuse_one)
+    live(emsp, days=91)
+
+    assert emsp.node.objects.get(stuck) is not None
+    assert emsp.node.objects.get(free) is None
+
+
+def test_what_aws_fails_us_in_comes_again(emsp: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_token(emsp, "A1", valid=False)
+
+    def fail(store: ObjectStore, pk: str) -> None:
+        raise ServerError("the table is away")
+
+    monkeypatch.setattr(ObjectStore, "expire", fail)
+    with pytest.raises(ServerError):
+        live(emsp, days=91)
 
 
 def test_a_token_that_is_valid_again_stays(emsp: World) -> None:
