@@ -38,14 +38,19 @@ class ByChalice:
         self._public_url = public_url
         self._record = record
 
-    def deploy(self) -> list[str]:
-        """Deploy the stage. Returns what the deployment said, a line for each of its steps."""
+    def deploy(self, release: str = "") -> list[str]:
+        """Deploy the stage. Returns what the deployment said, a line for each of its steps.
+
+        release: code that is added to the copy of app.py that is packaged.
+        """
         said: list[str] = []
         build = package.build
 
         def build_for_this_machine(stage: str, folder: Path, environment: Mapping[str, str]) -> None:
             build(stage, folder, environment)
             adapt(folder / ".chalice" / "config.json", stage, self._public_url)
+            with (folder / "app.py").open("a", encoding="utf-8") as app:
+                app.write(release)
 
         with (
             patch.object(package, "build", build_for_this_machine),
@@ -60,6 +65,12 @@ class ByChalice:
             found = functions.api_id(self._stage)
         assert found is not None, "Chalice has made one"
         return found
+
+    def event_sources(self) -> list[tuple[str, ...]]:
+        """The event sources of all functions: their ids, and what Chalice cannot say of them."""
+        found = self._account.client("lambda").list_event_source_mappings()["EventSourceMappings"]
+        names = ("UUID", "FunctionArn", "EventSourceArn", "FunctionResponseTypes", "FilterCriteria")
+        return sorted(tuple(str(each.get(name)) for name in names) for each in found)
 
     def _run(self, action: str, stage: str, folder: Path, added: Mapping[str, str]) -> None:
         environment = {**clean_environment(), **self._account.environment(), **added}

@@ -7,8 +7,9 @@
 * **Aliases of keys.** AWS authorizes the use of an alias as that of its key, and tells the condition
   `kms:ResourceAliases` what the key is called.
 * **The description of an API.** ministack imports one that stands in a template, without the gateway's own
-  answers, and none that comes by ImportRestApi, as Chalice sends it; and it keeps an empty
-  `minimumCompressionSize`, which no client can read back.
+  answers, and none that comes by ImportRestApi or PutRestApi, as Chalice sends it; and it keeps an empty
+  `minimumCompressionSize`, and a type of endpoint that is replaced by itself, so that no client can read
+  them back.
 * **Accounts.** ministack looks for the API of a request without credentials, and all of OCPI's are, in one
   account only.
 * **Invocations in flight.** ministack kills a function's workers when it is updated, in the middle of what
@@ -31,6 +32,7 @@ from typing import Any
 
 LAMBDA_BRINGS = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3")
 ANSWERS = "x-amazon-apigateway-gateway-responses"
+TYPES = "/endpointConfiguration/types"
 
 
 def watch_calls(file: Path) -> None:
@@ -124,11 +126,15 @@ def _make_interpreter(runtime: Path) -> Path:
 
 
 def import_descriptions() -> None:
-    """Have APIs made from their descriptions, the gateway's own answers with them."""
+    """Have APIs made from their descriptions, and made anew from others, the gateway's own answers with them.
+
+    A description that replaces another takes its place at once and whole: ministack answers from what is
+    described, AWS from what was deployed last.
+    """
     from ministack.services import apigateway_v1
 
     create, update = apigateway_v1._create_rest_api, apigateway_v1._update_rest_api
-    import_rest_api = apigateway_v1._import_rest_api
+    import_rest_api, handle = apigateway_v1._import_rest_api, apigateway_v1.handle_request
 
     def import_with_answers(spec: dict[str, Any], base_data: dict[str, Any] | None = None) -> str:
         api_id: str = import_rest_api(spec, base_data)
@@ -144,8 +150,31 @@ def import_descriptions() -> None:
 
     def update_what_can_be_read(api_id: str, data: dict[str, Any]) -> Any:
         operations = [each for each in data.get("patchOperations", []) if each.get("value") != ""]
+        operations = [each for each in operations if each["path"] != f"{TYPES}/{each.get('value')}"]
         return update(api_id, {**data, "patchOperations": operations})
 
+    def overwrite(api_id: str, spec: dict[str, Any]) -> Any:
+        if api_id not in apigateway_v1._rest_apis:
+            return apigateway_v1._get_rest_api(api_id)  # which says so
+        made = import_with_answers(spec)
+        apigateway_v1._rest_apis[api_id]["name"] = apigateway_v1._rest_apis[made]["name"]
+        for described in (
+            apigateway_v1._resources,
+            apigateway_v1._authorizers_v1,
+            apigateway_v1._gateway_responses,
+        ):
+            described[api_id] = described[made]
+        apigateway_v1._delete_rest_api(made)
+        return apigateway_v1._get_rest_api(api_id)
+
+    async def handle_or_overwrite(method: str, path: str, headers: Any, body: Any, query: Any) -> Any:
+        top, _, api_id = path.strip("/").partition("/")
+        if (method, top) == ("PUT", "restapis") and api_id and "/" not in api_id:
+            assert query.get("mode") in ("overwrite", ["overwrite"]), "Chalice merges nothing"
+            return overwrite(api_id, json.loads(body))
+        return await handle(method, path, headers, body, query)
+
+    apigateway_v1.handle_request = handle_or_overwrite
     apigateway_v1._import_rest_api = import_with_answers
     apigateway_v1._create_rest_api = create_or_import
     apigateway_v1._update_rest_api = update_what_can_be_read

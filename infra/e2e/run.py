@@ -21,7 +21,7 @@ from infra.e2e.cloud import Cloud
 from infra.e2e.packages import Package, make_package
 from infra.e2e.policies import Call, called, read_calls, read_grants, refused, uncalled
 from infra.e2e.stacks import Stacks, give_domain
-from infra.e2e.traffic import Traffic, missing
+from infra.e2e.traffic import Traffic, missing, tariff
 from infra.local import first_start
 from infra.local.children import PROJECT, clean_environment
 from infra.stages import API_HANDLER, CONFIG, function_name, read_config
@@ -40,7 +40,15 @@ COLD_S = 180.0
 TRAFFIC_S = 8.0
 SCHEDULED = ("look_after_partners", "compile_cdrs")
 FED = ("tell_changes", "push_broadcasts", "run_commands")
-DRIVER = "E2E-DRIVER"
+DRIVER, BEFORE, AFTER = "E2E-DRIVER", "E2E-BEFORE-RELEASE", "E2E-AFTER-RELEASE"
+RELEASE_PATH = "/release"
+RELEASE = f"""
+
+@app.route("{RELEASE_PATH}")
+def release() -> str:
+    return "released"
+"""
+"""A release that is other code, and another description of the API."""
 
 
 class Run:
@@ -147,22 +155,19 @@ class Run:
         first = deployment.deploy()
         give_domain(account.client("apigateway"), custom_domain(BESIDE), deployment.api_id())
         _call_at_once(own_url, 3)
-        unknown = Web(COLD_S).send("GET", f"{own_url}/nothing", {"Authorization": "Token x"})
-        if unknown.http_status != 404 or b'"status_code": 2001' not in unknown.body:
-            raise NotSo(f"{unknown}: 404 in an envelope, not {unknown.body!r}")
+        _expect(f"{own_url}{RELEASE_PATH}", 404, b'"status_code": 2001')
         door = OperatorDoor(
             self._operator_url(BESIDE), self._make_operator_key(account.environment(), "emsp")
         )
         first_start.connect(door, "Beside", self._doors["cpo"], "CPO beside", [])
         until("the stage by Chalice has the CPO's tariffs", lambda: door.count("tariffs") > 0)
-        door.put("tokens", DRIVER, body=_token())
-        until("the CPO has its token", lambda: _has_token(self._doors["cpo"]))
+        self._send_token(door, DRIVER)
         wanted = {(ANOTHER_ACCOUNT, "emsp", function) for function in (*FED[:2], *SCHEDULED)}
         until("stream, queue and schedules ran", lambda: wanted <= self._who_called())
-        again = deployment.deploy()
-        if changed := [line for line in again if not line.endswith("nothing to change")]:
+        if changed := _changes(deployment.deploy()):
             raise NotSo(f"a second time: {'; '.join(changed)}")
-        return f"{len(first)} steps; API, stream, queue and schedules ran; again, nothing to change"
+        self._release_by_chalice(deployment, door, own_url)
+        return f"{len(first)} steps; API, stream, queue and schedules ran; again, nothing to change; released"
 
     def compare_roles(self) -> str:
         """Hold what each function called against what its role allows."""
@@ -174,6 +179,31 @@ class Run:
             raise NotSo(f"allowed and never called: {'; '.join(idle)}")
         allowed, used = {str(grant) for grant in grants}, called(grants, calls)
         return f"{len(allowed)} actions are allowed, {len(used)} were called, the others have a reason"
+
+    def _release_by_chalice(self, deployment: ByChalice, door: OperatorDoor, own_url: str) -> None:
+        """Deploy other code and another description of the API: the rest stays, and nothing is lost."""
+        before = (deployment.api_id(), deployment.event_sources())
+        door.put("tokens", BEFORE, body=_token())
+        changed = _changes(deployment.deploy(RELEASE))
+        if len(changed) != 1 or not changed[0].startswith("functions and API:"):
+            raise NotSo(f"a release changes functions and API, not {changed}")
+        if (after := (deployment.api_id(), deployment.event_sources())) != before:
+            raise NotSo(f"a release leaves the API and the event sources, not {before} {after}")
+        _expect(f"{own_url}{RELEASE_PATH}", 200, b"released")
+        _expect(f"{own_url}/nothing", 404, b'"status_code": 2001')
+        _expect(f"{own_url}/ocpi/versions", 401, b'"status_code":2001')
+        self._send_token(door, AFTER)
+        until("the CPO has the token of before", lambda: _has_token(self._doors["cpo"], BEFORE))
+        self._doors["cpo"].put("tariffs", AFTER, body=tariff())
+        until(
+            "the CPO's new tariff is there", lambda: any(each["id"] == AFTER for each in door.all("tariffs"))
+        )
+        if changed := _changes(deployment.deploy(RELEASE)):
+            raise NotSo(f"after a release: {'; '.join(changed)}")
+
+    def _send_token(self, emsp: OperatorDoor, uid: str) -> None:
+        emsp.put("tokens", uid, body=_token())
+        until(f"the CPO has the token {uid}", lambda: _has_token(self._doors["cpo"], uid))
 
     @property
     def _nodes_file(self) -> Path:
@@ -242,5 +272,16 @@ def _token() -> dict[str, Any]:
     return {"contract_id": "PT-EVI-C00000998-Y", "issuer": "Evia", "valid": True, "whitelist": "NEVER"}
 
 
-def _has_token(cpo: OperatorDoor) -> bool:
-    return any(token["uid"] == DRIVER for token in cpo.all("tokens"))
+def _has_token(cpo: OperatorDoor, uid: str) -> bool:
+    return any(token["uid"] == uid for token in cpo.all("tokens"))
+
+
+def _changes(told: list[str]) -> list[str]:
+    """The lines of a deployment that tell of a change."""
+    return [line for line in told if not line.endswith("nothing to change")]
+
+
+def _expect(url: str, http_status: int, part: bytes) -> None:
+    answer = Web(COLD_S).send("GET", url, {"Authorization": "Token x"})
+    if answer.http_status != http_status or part not in answer.body:
+        raise NotSo(f"{answer}: {http_status} with {part!r}, not {answer.body!r}")
