@@ -17,12 +17,11 @@ from chalicelib.modules.cdrs.reasons import read_reasons
 from chalicelib.modules.cdrs.receiver import IGNORED
 from chalicelib.node import Node
 from chalicelib.operator_api.lists import whole_list_reply
-from chalicelib.operator_api.ownership import find_ref, keys_to_find, party_in_query
+from chalicelib.operator_api.ownership import find_ref, keys_to_find, narrow_to_party
 from chalicelib.operator_api.problems import bad_query
 from chalicelib.partners.private_lists import remembered_lists
 from chalicelib.partners.replays import push_again
 from chalicelib.partners.time_prices import means_minutes
-from chalicelib.partners.visibility import partition_for_own
 from chalicelib.pricing.statement import write_breakdown
 from chalicelib.pricing.verification import verify_cdr
 from chalicelib.protocol.json_text import read_json
@@ -130,13 +129,7 @@ def _listed(node: Node, request: Request) -> list[str]:
         for name in remembered_lists(node.table, _MODULE)
         if name != IGNORED and not name.endswith(f"#{OF_CPO}")
     ]
-    named = party_in_query(request)
-    if named is None:
-        return kept
-    if not any(own.role == "CPO" and own.party.same_as(named) for own in node.settings.roles):
-        text = f"{named.key()} is not a CPO party of this node; what it received is listed as a whole"
-        raise bad_query("party", text)
-    return [name for name in kept if name.startswith(f"{partition_for_own(_MODULE, named)}#")]
+    return narrow_to_party(node, request, _MODULE, kept)
 
 
 def _keys_of_get(node: Node, request: Request) -> Sequence[Key]:

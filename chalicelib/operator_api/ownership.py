@@ -64,6 +64,20 @@ def own_parties(node: Node, module: str) -> list[Party]:
 # -- lists -------------------------------------------------------------------------------------------
 
 
+def narrow_to_party(node: Node, request: Request, module: str, lists: Sequence[str]) -> list[str]:
+    """Of a private module's lists all, or with `?party=` those of one own party.
+
+    Raises: Problem when the party is none of this node's.
+    """
+    named = party_in_query(request)
+    if named is None:
+        return list(lists)
+    if not any(own.same_as(named) for own in own_parties(node, module)):
+        text = f"{named.key()} is not a CPO party of this node; what it received is listed as a whole"
+        raise bad_query("party", text)
+    return [name for name in lists if name.startswith(f"{partition_for_own(module, named)}#")]
+
+
 def listed_partitions(node: Node, request: Request, module: str) -> list[str]:
     """The lists that make up what this node has of a module; with `?party=`, one own party's.
 

@@ -25,13 +25,12 @@ from chalicelib.node import Node
 from chalicelib.operator_api.ownership import (
     find_ref,
     keys_to_find,
+    narrow_to_party,
     own_parties,
     owner_to_write,
-    party_in_query,
 )
-from chalicelib.operator_api.problems import bad_query, not_offered
+from chalicelib.operator_api.problems import not_offered
 from chalicelib.partners.private_lists import remembered_lists
-from chalicelib.partners.visibility import partition_for_own
 from chalicelib.protocol.json_text import read_json
 from chalicelib.protocol.message import Party, Reply, Request, Route, Routing
 from chalicelib.protocol.pagination import PageQuery, page_reply
@@ -110,14 +109,7 @@ def _find(node: Node, request: Request) -> Stored:
 
 def _listed(node: Node, request: Request) -> list[str]:
     """Every list of sessions, or with `?party=` those of one own party."""
-    everything = remembered_lists(node.table, _MODULE)
-    named = party_in_query(request)
-    if named is None:
-        return everything
-    if not any(own.role == "CPO" and own.party.same_as(named) for own in node.settings.roles):
-        text = f"{named.key()} is not a CPO party of this node; what it received is listed as a whole"
-        raise bad_query("party", text)
-    return [name for name in everything if name.startswith(f"{partition_for_own(_MODULE, named)}#")]
+    return narrow_to_party(node, request, _MODULE, remembered_lists(node.table, _MODULE))
 
 
 def _keys_of_get(node: Node, request: Request) -> Sequence[Key]:

@@ -13,13 +13,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chalicelib.errors import InvalidParameters, LocationNotFound
-from chalicelib.modules.client_owned_objects import check_list_is_addressed, id_in_url
+from chalicelib.modules.client_owned_objects import id_in_url
 from chalicelib.modules.locations.retrieval import find
+from chalicelib.modules.sender_list import answer_list, keys_of_list
 from chalicelib.partners.owners import known_owners, owners_key
-from chalicelib.partners.visibility import list_partitions, may_see
+from chalicelib.partners.visibility import may_see
 from chalicelib.protocol.headers import read_routing
 from chalicelib.protocol.message import Interface, Party, Reply, Request, Route
-from chalicelib.protocol.pagination import PageQuery, page_reply
 from chalicelib.storage.keys import Ref
 
 if TYPE_CHECKING:
@@ -34,10 +34,7 @@ MODULE = "locations"
 
 def get_locations(node: Node, request: Request) -> Reply:
     """Answer a page of the locations that the caller may see, with their EVSEs."""
-    check_list_is_addressed(node.settings, request.routing)
-    query = PageQuery.read(request)
-    partitions = list_partitions(node, MODULE, request.partner, request.routing)
-    return page_reply(request, query, node.locations.page(partitions, query, request.snapshot))
+    return answer_list(node, request, MODULE, node.locations)
 
 
 def get_object(node: Node, request: Request) -> Reply:
@@ -70,8 +67,7 @@ def _owners(settings: Settings, request: Request) -> list[Party]:
 
 
 def _keys_of_page(node: Node, request: Request) -> Sequence[Key]:
-    partitions = list_partitions(node, MODULE, request.partner, request.routing)
-    return node.locations.keys_for_page(partitions, PageQuery.read(request))
+    return keys_of_list(node, request, MODULE, node.locations)
 
 
 def _keys_of_get(node: Node, request: Request) -> Sequence[Key]:

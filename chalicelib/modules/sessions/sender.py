@@ -11,13 +11,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chalicelib.errors import InvalidParameters, NotFound
-from chalicelib.modules.client_owned_objects import check_list_is_addressed, id_in_url
+from chalicelib.modules.client_owned_objects import id_in_url
+from chalicelib.modules.sender_list import answer_list, keys_of_list
 from chalicelib.modules.sessions.objects import ChargingPreferences
 from chalicelib.modules.sessions.preferences import ask_owner, take_preferences
 from chalicelib.partners.owners import known_owners, owners_key
 from chalicelib.partners.visibility import list_partitions
 from chalicelib.protocol.message import Interface, Reply, Request, Route
-from chalicelib.protocol.pagination import PageQuery, page_reply
 from chalicelib.protocol.types import validate
 from chalicelib.storage.keys import Ref
 
@@ -34,10 +34,7 @@ MODULE = "sessions"
 
 def get_sessions(node: Node, request: Request) -> Reply:
     """Answer a page of the sessions of the caller's tokens."""
-    check_list_is_addressed(node.settings, request.routing)
-    query = PageQuery.read(request, require_date_from=True)
-    partitions = list_partitions(node, MODULE, request.partner, request.routing)
-    return page_reply(request, query, node.objects.page(partitions, query, request.snapshot))
+    return answer_list(node, request, MODULE, node.objects, require_date_from=True)
 
 
 def put_charging_preferences(node: Node, request: Request) -> Reply:
@@ -81,8 +78,7 @@ def _owners(node: Node, request: Request) -> list[Party]:
 
 
 def _keys_of_page(node: Node, request: Request) -> Sequence[Key]:
-    partitions = list_partitions(node, MODULE, request.partner, request.routing)
-    return node.objects.keys_for_page(partitions, PageQuery.read(request, require_date_from=True))
+    return keys_of_list(node, request, MODULE, node.objects, require_date_from=True)
 
 
 def _keys_of_session(node: Node, request: Request) -> Sequence[Key]:

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chalicelib.modules.client_owned_objects import check_list_is_addressed
-from chalicelib.partners.visibility import list_partitions
+from chalicelib.modules.sender_list import answer_list, keys_of_list
 from chalicelib.protocol.message import Interface, Reply, Request, Route
-from chalicelib.protocol.pagination import PageQuery, page_reply
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,15 +23,11 @@ MODULE = "tariffs"
 
 def get_tariffs(node: Node, request: Request) -> Reply:
     """Answer a page of the tariffs that the caller may see."""
-    check_list_is_addressed(node.settings, request.routing)
-    query = PageQuery.read(request)
-    partitions = list_partitions(node, MODULE, request.partner, request.routing)
-    return page_reply(request, query, node.objects.page(partitions, query, request.snapshot))
+    return answer_list(node, request, MODULE, node.objects)
 
 
 def _keys(node: Node, request: Request) -> Sequence[Key]:
-    partitions = list_partitions(node, MODULE, request.partner, request.routing)
-    return node.objects.keys_for_page(partitions, PageQuery.read(request))
+    return keys_of_list(node, request, MODULE, node.objects)
 
 
 INTERFACE = Interface(MODULE, "SENDER", (Route("GET", "", get_tariffs, _keys),))

@@ -12,16 +12,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.errors import UnknownToken
-from chalicelib.modules.client_owned_objects import check_list_is_addressed, id_in_url
+from chalicelib.modules.client_owned_objects import id_in_url
+from chalicelib.modules.sender_list import answer_list, keys_of_list
 from chalicelib.modules.tokens.emsp_authorization import decide
 from chalicelib.modules.tokens.hub_authorization import asking_party, forward
 from chalicelib.modules.tokens.objects import RFID, LocationReferences
 from chalicelib.modules.tokens.retrieval import MODULE, find_token, refs_of
 from chalicelib.modules.tokens.rules import type_in_query
 from chalicelib.partners.owners import known_owners, owners_key
-from chalicelib.partners.visibility import list_partitions, may_see
+from chalicelib.partners.visibility import may_see
 from chalicelib.protocol.message import Interface, Reply, Request, Route
-from chalicelib.protocol.pagination import PageQuery, page_reply
 from chalicelib.protocol.types import validate
 
 if TYPE_CHECKING:
@@ -34,10 +34,7 @@ if TYPE_CHECKING:
 
 def get_tokens(node: Node, request: Request) -> Reply:
     """Answer a page of the tokens that the caller may see."""
-    check_list_is_addressed(node.settings, request.routing)
-    query = PageQuery.read(request)
-    partitions = list_partitions(node, MODULE, request.partner, request.routing)
-    return page_reply(request, query, node.objects.page(partitions, query, request.snapshot))
+    return answer_list(node, request, MODULE, node.objects)
 
 
 def post_authorize(node: Node, request: Request) -> Reply:
@@ -89,8 +86,7 @@ def _asks_hub(node: Node, request: Request) -> bool:
 
 
 def _keys_of_page(node: Node, request: Request) -> Sequence[Key]:
-    partitions = list_partitions(node, MODULE, request.partner, request.routing)
-    return node.objects.keys_for_page(partitions, PageQuery.read(request))
+    return keys_of_list(node, request, MODULE, node.objects)
 
 
 def _keys_of_authorize(node: Node, request: Request) -> Sequence[Key]:
