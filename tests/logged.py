@@ -54,8 +54,9 @@ def dimensions_of(line: Line, metric: str) -> list[dict[str, str]]:
 
 @contextmanager
 def capture() -> Iterator[Logged]:
-    """Collect what is logged meanwhile, in place of standard output."""
+    """Collect what is logged meanwhile, in place of standard output, with no story begun before."""
     logged = Logged()
+    log.thread_safe_clear_keys()
     before = log.registered_handler.setStream(logged.stream)  # type: ignore[attr-defined]
     yield logged
     log.registered_handler.setStream(before)  # type: ignore[attr-defined]

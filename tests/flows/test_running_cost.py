@@ -88,6 +88,8 @@ def test_partners_see_what_a_session_costs_so_far_and_at_last_in_its_cdr(nodes: 
     at_last = wait_for_cost(nodes, "4")
 
     cpo.ask("PATCH", "sessions", "S1", document={"status": "COMPLETED", "end_date_time": TWELVE})
-    cdrs = [eventually(lambda role=role: nodes[role].all("cdrs"), within=WITHIN_S) for role in ROLES]
-    assert [cdr["total_cost"] for (cdr,) in cdrs] == [at_last] * 3
+    cdrs = {role: eventually(lambda role=role: nodes[role].all("cdrs"), within=WITHIN_S) for role in ROLES}
+    # The CPO may hold two by now, the hub's and its own.
+    assert (len(cdrs["hub"]), len(cdrs["emsp"])) == (1, 1)
+    assert all(cdr["total_cost"] == at_last for held in cdrs.values() for cdr in held)
     assert cpo.ask("GET", "sessions", "S1")["total_cost"] == at_last
