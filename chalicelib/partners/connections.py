@@ -9,6 +9,10 @@ A socket's timeout starts again with every byte, so a peer that drips one byte a
 caller for ever. Every read therefore gets only what is left until one deadline for the whole answer,
 headers included, and one budget of bytes, both below urllib3, in the socket's raw reader.
 
+An answer that declares more bytes than the budget is refused before any of it is read, and a chunked one is
+read in small pieces, so a length that is a lie allocates nothing. Whatever a partner answers, the caller gets
+a `RawAnswer` or a `PartnerFault`, no other error.
+
 Nothing is retried and nothing is redirected here. Bodies are asked for uncompressed, so the budget is
 also the size in memory.
 """
@@ -30,11 +34,13 @@ import urllib3
 from urllib3 import exceptions
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
+from chalicelib.log import log
 from chalicelib.partners.answers import PartnerFault, RawAnswer
 from chalicelib.partners.urls import Target
 
 MAX_ANSWER_BYTES = 10 * 1024 * 1024
 
+_PIECE_BYTES = 64 * 1024
 _MAX_IDLE_S = 4.0
 _MAX_ADDRESSES = 50
 _MAX_IDLE_PER_ADDRESS = 10
@@ -103,8 +109,9 @@ class Connections:
                 retries=False, redirect=False, assert_same_host=False, timeout=timeout,
                 preload_content=False, decode_content=False,
             )  # fmt: skip
-            content = response.read()
-        except (exceptions.HTTPError, _AnswerTooLarge) as error:
+            content = _read_body(response)
+        except Exception as error:
+            # Malformed answers also end in ValueError, OverflowError or MemoryError of the libraries below.
             if response is not None:
                 response.close()
             raise _as_fault(error) from error
@@ -131,6 +138,19 @@ class _AnswerTooLarge(Exception):
     pass
 
 
+def _read_body(response: urllib3.BaseHTTPResponse) -> bytes:
+    """Read a whole body within the budget.
+
+    Raises: _AnswerTooLarge, and whatever the libraries below make of a malformed body.
+    """
+    if (response.length_remaining or 0) > MAX_ANSWER_BYTES:
+        raise _AnswerTooLarge
+    if not getattr(response, "chunked", False):
+        return response.read()
+    # A chunk may declare any length: what is asked for at once is bounded, not what is declared.
+    return b"".join(iter(lambda: response.read(_PIECE_BYTES), b""))
+
+
 def _as_fault(error: Exception) -> PartnerFault:
     match error:
         case _AnswerTooLarge():
@@ -145,8 +165,11 @@ def _as_fault(error: Exception) -> PartnerFault:
             return PartnerFault("has no usable TLS", not_connected=True)
         case exceptions.TimeoutError() | exceptions.ProtocolError(args=(_, TimeoutError())):
             return PartnerFault("did not answer in time", timed_out=True)
-        case _:
+        case exceptions.HTTPError():
             return PartnerFault("broke the connection off", not_connected=True)
+        case _:
+            log.warning("an answer is malformed HTTP", extra={"error": type(error).__name__})
+            return PartnerFault("answered malformed HTTP", not_connected=True)
 
 
 class _Connection(HTTPConnection):

@@ -68,14 +68,28 @@ def crawl_pages(
 def next_link(header: str | None, url: str) -> str | None:
     """The URL with rel="next" in a Link header, as it came; a relative one counts from `url`.
 
+    It may be malformed: whoever calls it judges it.
+
     >>> next_link('<https://example.com/ocpi/tokens?cursor=x%2Fy>; rel="next"', "https://example.com/")
     'https://example.com/ocpi/tokens?cursor=x%2Fy'
     """
     for link in _LINK.finditer(header or ""):
         if _NEXT.search(link[2]):
             absolute = re.match(r"[a-z][a-z0-9+.-]*:", link[1], re.IGNORECASE)
-            return link[1] if absolute else urljoin(url, link[1])
+            return link[1] if absolute else join_relative(url, link[1])
     return None
+
+
+def join_relative(base: str, url: str) -> str:
+    """Resolve a relative URL of a partner against `base`; one that cannot be read stays as it came.
+
+    >>> join_relative("https://example.com/ocpi/tokens", "//[::1")
+    '//[::1'
+    """
+    try:
+        return urljoin(base, url)
+    except ValueError:
+        return url
 
 
 def _with_lower_offset(url: str, by: int) -> str | None:

@@ -21,10 +21,10 @@ import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import parse_qsl, urlencode, urljoin
+from urllib.parse import parse_qsl, urlencode
 
 from chalicelib.errors import HubError, InvalidParameters
-from chalicelib.partners.crawl import next_link
+from chalicelib.partners.crawl import join_relative, next_link
 from chalicelib.partners.urls import split_url
 from chalicelib.protocol.message import InterfaceRole
 
@@ -67,7 +67,7 @@ def rewrite_links(
             raise HubError("the receiver gave a Link that this hub cannot follow")
         query = _query_behind(way.their_url, following) or _signed(directory, way, following)
         rewritten["Link"] = f'<{way.own_url}?{query}>; rel="next"'
-    location = urljoin(asked_url, headers["location"]) if "location" in headers else None
+    location = join_relative(asked_url, headers["location"]) if "location" in headers else None
     if location is not None and _is_there(way, location):
         rewritten["Location"] = f"{way.own_url}?{_signed(directory, way, location)}"
     return rewritten

@@ -485,3 +485,18 @@ def test_a_location_on_another_host_is_left_out(hub: Hub) -> None:
 
     assert answer.codes == (201, 1000)
     assert "Location" not in answer.headers
+
+
+def test_a_link_that_cannot_be_read_is_a_4000(hub: Hub) -> None:
+    hub.there.answer = answering(envelope([]), headers={"Link": '<//[::1>; rel="next"'})
+
+    assert hub.list_locations().codes == (200, 4000)
+
+
+def test_a_location_that_cannot_be_read_is_left_out(hub: Hub) -> None:
+    hub.there.answer = answering(http_status=201, headers={"Location": "//["})
+
+    answer = hub.put_tariff()
+
+    assert answer.codes == (201, 1000)
+    assert "Location" not in answer.headers
