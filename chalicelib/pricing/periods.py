@@ -31,7 +31,7 @@ from chalicelib.pricing.reading import (
 from chalicelib.pricing.tariffs import ENERGY, PARKING_TIME, TIME, Tariff
 from chalicelib.pricing.usage import Period
 
-_HOURS = ("TIME", "PARKING_TIME", "RESERVATION_TIME")
+HOURS = ("TIME", "PARKING_TIME", "RESERVATION_TIME")
 _BOUNDS = {
     "MIN_POWER": "min_power",
     "MAX_POWER": "max_power",
@@ -128,7 +128,7 @@ def _read_dimensions(value: object, period: Period, remarks: list[Remark]) -> Pe
             if volume < 0:
                 told = f"{volume} kWh: more energy went to the grid than came from it"
                 remarks.append(Remark("negative_energy", f"{at}.volume", told))
-        elif kind in _HOURS:
+        elif kind in HOURS:
             if volume < 0:
                 raise InvalidParameters("a duration is not negative", field=f"{at}.volume")
             hours[kind] = hours[kind] + volume if kind in hours else volume
@@ -175,8 +175,8 @@ def _measure(
     hours: Mapping[str, Decimal], length_us: int, paths: Mapping[str, str], remarks: list[Remark]
 ) -> dict[str, int]:
     """Turn the hours of a period into microseconds."""
-    lasting = [kind for kind in _HOURS if hours.get(kind)]
-    agrees = bool(lasting) and _agree(hours, lasting, length_us)
+    lasting = [kind for kind in HOURS if hours.get(kind)]
+    agrees = agree_with(hours, length_us)
     lengths = {kind: _snap(hours[kind]) for kind in lasting}
     if agrees:
         rest = lasting[-1]
@@ -191,7 +191,11 @@ def _measure(
     return lengths
 
 
-def _agree(hours: Mapping[str, Decimal], lasting: Sequence[str], length_us: int) -> bool:
+def agree_with(hours: Mapping[str, Decimal], length_us: int) -> bool:
+    """Tell whether the hours of a period, by dimension, are its length, as exactly as their digits say."""
+    lasting = [kind for kind in HOURS if hours.get(kind)]
+    if not lasting:
+        return False
     total_us = sum((hours[kind] * HOUR_US for kind in lasting), Decimal(0))
     allowed_us = sum((_precision(hours[kind]) * HOUR_US for kind in lasting), Decimal(0))
     return abs(total_us - length_us) <= allowed_us

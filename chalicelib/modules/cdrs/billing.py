@@ -13,13 +13,14 @@ from typing import Any
 
 from chalicelib.errors import InvalidParameters, NotEnoughInformation
 from chalicelib.modules.cdrs.comparison import compare_total_cost
-from chalicelib.modules.cdrs.metering import has_all_energy, to_price
+from chalicelib.modules.cdrs.last_period import has_all_energy
+from chalicelib.modules.cdrs.metering import ToPrice, to_price
 from chalicelib.modules.cdrs.rules import make_cdr, token_of
 from chalicelib.modules.cdrs.starts import Start
 from chalicelib.pricing.costs import Priced
 from chalicelib.pricing.price_request import TIME_PRICES_PER_MINUTE, price_request
 from chalicelib.pricing.statement import cdr_fields, write_statement
-from chalicelib.protocol.types import fold
+from chalicelib.protocol.types import fold, parse_datetime
 from chalicelib.settings import Tolerance
 
 Document = dict[str, Any]
@@ -50,8 +51,8 @@ def make_bill(
         raise NotEnoughInformation(text, field="location_id")
     if not start.tariffs:
         raise NotEnoughInformation("no tariff is known for this session", field="tariffs")
-    asked, remarks = to_price(session, start.time_zone, start.reserved_from, profile)
-    priced = _price(start, asked, time_prices_per_minute)
+    asked = to_price(session, start.time_zone, start.reserved_from, profile)
+    priced = _until_end(_price(start, asked.session, time_prices_per_minute), asked, session)
     price = cdr_fields(priced)
     if price["currency"] is None:
         raise NotEnoughInformation("no tariff is relevant to any part of this session", field="tariffs")
@@ -73,7 +74,7 @@ def make_bill(
     )
     statement = write_statement(priced)
     warnings = [{**each, "field": _in_session(each["field"])} for each in statement["warnings"]]
-    return Bill(cdr, {"breakdown": statement["breakdown"], "warnings": [*remarks, *warnings]})
+    return Bill(cdr, {"breakdown": statement["breakdown"], "warnings": [*asked.remarks, *warnings]})
 
 
 def remark_on_claim(bill: Bill, session: Mapping[str, Any], tolerance: Tolerance) -> Bill:
@@ -103,6 +104,14 @@ def _price(start: Start, asked: Document, time_prices_per_minute: bool) -> Price
         return price_request(request, kwh_decimals=_KWH_DECIMALS)
     except (InvalidParameters, NotEnoughInformation) as error:
         raise type(error)(error.detail, field=_in_session(error.field or "session")) from error
+
+
+def _until_end(priced: Priced, asked: ToPrice, session: Mapping[str, Any]) -> Priced:
+    """The price of a session that went on after its last charging period, without energy."""
+    end = parse_datetime(session["end_date_time"])
+    if asked.until == end or priced.usage.is_expired:
+        return priced
+    return replace(priced, usage=replace(priced.usage, end=end))
 
 
 def _in_session(field: str) -> str:

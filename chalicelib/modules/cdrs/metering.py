@@ -1,13 +1,13 @@
-"""A session's charging periods as what they were measured from, so that a price can be found for it.
+"""A session's charging periods as the meter readings that they were made of, so that a price can be found.
 
-The pricing engine cuts a session wherever its price changes, and for that it needs the meter, not sums. A
-CSMS's periods, a quarter of an hour each, say, are readings of the meter at their starts, and `kwh` is the
-last one. Where periods tell more than energy and parking (power, current, reserved time, several tariffs)
-they are taken as they stand; so are those that contradict the clock or the meter (outside the session, hours
-that the period does not last, energy below 0), with the engine's warnings.
+The pricing engine cuts a session wherever its price changes. For that it needs the meter, not sums. The
+charging periods of a CSMS, a quarter of an hour each, say, are readings of the meter at their starts, and
+`kwh` is the last reading. Where periods have more than energy and parking (power, current, reserved time,
+several tariffs) they are priced as they are. So are those that contradict the clock or the meter (outside the
+session, hours that the period does not last, energy below 0), with the engine's warnings.
 
-Periods that do not add up to `kwh`: less, and the rest was charged after the last reading, which the CDR's
-breakdown remarks; more, and nobody can tell which is right, so there is no price.
+Periods with less energy than `kwh` are completed (`last_period.py`). Periods with more have no price, since
+nobody can say which of the two is right.
 
 Source: OCPI 2.2.1 mod_cdrs, ChargingPeriod; mod_sessions_session_object; CDR-14, CDR-16
 """
@@ -15,13 +15,16 @@ Source: OCPI 2.2.1 mod_cdrs, ChargingPeriod; mod_sessions_session_object; CDR-14
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from chalicelib.errors import InvalidParameters, NotEnoughInformation
+from chalicelib.errors import NotEnoughInformation
+from chalicelib.modules.cdrs.last_period import Covered, cover, volume_of, with_rest
 from chalicelib.pricing.periods import read_periods
 from chalicelib.pricing.reading import Remark, read_span
-from chalicelib.protocol.types import fold, sort_key
+from chalicelib.protocol.types import fold, format_datetime, sort_key
 
 Document = dict[str, Any]
 
@@ -29,36 +32,40 @@ _TOO_MUCH = frozenset(
     {"MIN_POWER", "MAX_POWER", "POWER", "MIN_CURRENT", "MAX_CURRENT", "CURRENT", "RESERVATION_TIME"}
 )
 _CONTRADICTIONS = frozenset({"volume_disagrees", "period_outside_session", "negative_energy"})
-_EXACT = Decimal("0.0001")
+
+
+@dataclass(frozen=True, slots=True)
+class ToPrice:
+    """A session as the pricing engine asks for it. until: where its last charging period ends."""
+
+    session: Document
+    until: datetime
+    remarks: tuple[Document, ...]
 
 
 def to_price(
     session: Mapping[str, Any], time_zone: str | None, reserved_from: str | None, profile: str | None
-) -> tuple[Document, list[Document]]:
-    """The session as the pricing engine asks for it, and what is to be remarked.
+) -> ToPrice:
+    """What to price of a session that has ended, and what to remark on.
 
     reserved_from: since when it was reserved, None when it was not. profile: what the driver prefers.
-    Raises: InvalidParameters, NotEnoughInformation when its energy cannot be told.
+    Raises: InvalidParameters, NotEnoughInformation when its energy cannot be found.
     """
     if session.get("end_date_time") is None:
         raise NotEnoughInformation("the session has no end", field="end_date_time")
-    periods = sorted(
-        session.get("charging_periods") or (), key=lambda period: sort_key(period["start_date_time"])
-    )
+    covered = cover(session)
     asked: Document = {
         "start_date_time": session["start_date_time"],
-        "end_date_time": session["end_date_time"],
+        "end_date_time": format_datetime(covered.until) if covered.periods else session["end_date_time"],
     }
     asked |= {"time_zone": time_zone} if time_zone else {}
     asked |= {"charging_preferences": profile} if profile else {}
     asked |= _reservation(session, reserved_from)
-    energies = [volume_of(period, "ENERGY") for period in periods]
-    remarks = _judge(session["kwh"], sum(energies, Decimal(0)), len(periods))
-    if not periods or (_are_readings(periods) and not _contradict(session, periods)):
-        return {**asked, **_readings(session, periods, energies), **_tariff(periods)}, remarks
-    if remarks:
-        raise InvalidParameters(remarks[0]["message"], field="charging_periods")
-    return {**asked, "charging_periods": periods}, []
+    if _are_readings(covered.periods) and not _contradict(asked, covered.periods):
+        asked |= {**_readings(asked, session["kwh"], covered), **_tariff(covered.periods)}
+    else:
+        asked |= {"charging_periods": list(with_rest(covered))}
+    return ToPrice(asked, covered.until, covered.remarks)
 
 
 def _reservation(session: Mapping[str, Any], reserved_from: str | None) -> Document:
@@ -73,24 +80,10 @@ def _reservation(session: Mapping[str, Any], reserved_from: str | None) -> Docum
     return {}
 
 
-def _judge(kwh: Decimal, told: Decimal, count: int) -> list[Document]:
-    difference = kwh - told
-    if not count or told == 0 or has_all_energy(kwh, told, count):
-        return []
-    if difference < 0:
-        text = f"the charging periods tell {told} kWh, and the session {kwh} kWh"
-        raise InvalidParameters(text, field="kwh")
-    text = f"the charging periods tell {told} kWh of {kwh} kWh: the rest was charged in the last of them"
-    return [{"code": "energy_after_periods", "field": "kwh", "message": text}]
-
-
-def has_all_energy(kwh: Decimal, priced: Decimal, count: int) -> bool:
-    """Tell whether what was priced is what the session's `kwh` tells. count: of its charging periods."""
-    return abs(kwh - priced) <= _EXACT * (count + 1)
-
-
 def _are_readings(periods: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether periods tell no more than the meter and whether the vehicle wanted energy."""
+    """Whether periods have no more than the meter and whether the vehicle wanted energy."""
+    if not periods:
+        return True
     types = {dimension["type"] for period in periods for dimension in period["dimensions"]}
     tariffs = {fold(period.get("tariff_id") or "") for period in periods}
     is_mixed = any(volume_of(period, "TIME") and volume_of(period, "PARKING_TIME") for period in periods)
@@ -104,29 +97,23 @@ def _contradict(session: Mapping[str, Any], periods: Sequence[Mapping[str, Any]]
     return any(remark.code in _CONTRADICTIONS for remark in remarks)
 
 
-def _readings(
-    session: Mapping[str, Any], periods: Sequence[Mapping[str, Any]], energies: Sequence[Decimal]
-) -> Document:
+def _readings(asked: Document, kwh: Decimal, covered: Covered) -> Document:
+    """The meter and the states of a session. What it showed between periods without ENERGY nobody knows."""
     register = Decimal(0)
-    meter = [{"at": session["start_date_time"], "kwh": register}]
+    meter = [{"at": asked["start_date_time"], "kwh": register}]
     states = []
-    for period, energy in zip(periods, energies, strict=True):
-        if sort_key(period["start_date_time"]) > sort_key(meter[-1]["at"]):
+    known = len(covered.periods) - max(covered.unknown - 1, 0)
+    for number, period in enumerate(covered.periods):
+        if number < known and sort_key(period["start_date_time"]) > sort_key(meter[-1]["at"]):
             # Of several periods that begin at once, all but the last have no length: the last has it all.
             meter.append({"at": period["start_date_time"], "kwh": register})
         state = "SuspendedEV" if volume_of(period, "PARKING_TIME") else "Charging"
         states.append({"at": period["start_date_time"], "state": state})
-        register += energy
-    meter.append({"at": session["end_date_time"], "kwh": max(session["kwh"], register)})
+        register += volume_of(period, "ENERGY")
+    meter.append({"at": asked["end_date_time"], "kwh": max(kwh, register)})
     return {"meter_readings": meter, "charging_states": states}
 
 
 def _tariff(periods: Sequence[Mapping[str, Any]]) -> Document:
     named = periods[0].get("tariff_id") if periods else None
     return {"tariff_id": named} if named else {}
-
-
-def volume_of(period: Mapping[str, Any], dimension: str) -> Decimal:
-    """How much of a dimension a period tells, 0 where it tells nothing."""
-    volumes = (each["volume"] for each in period["dimensions"] if each["type"] == dimension)
-    return sum(volumes, Decimal(0))

@@ -362,7 +362,10 @@ def test_what_does_not_change_the_bill_changes_no_cdr(cpo: Network) -> None:
         ({"start_date_time": "2026-11-24T12:00:00Z"}, "end_date_time"),
         ({"start_date_time": T2}, "kwh"),
         ({"kwh": Decimal("-3")}, "kwh"),
-        ({"charging_periods": [{"start_date_time": T0, "dimensions": [MAX_POWER]}]}, "kwh"),
+        (
+            {"charging_periods": [{"start_date_time": at, "dimensions": [MAX_POWER]} for at in (T0, T1)]},
+            "charging_periods",
+        ),
     ],
 )
 def test_a_session_without_a_price_is_set_aside_with_the_reason(
@@ -433,7 +436,7 @@ def test_periods_that_begin_at_once_lose_no_energy(cpo: Network) -> None:
     [
         ([("2026-11-24T07:00:00Z", {"ENERGY": 10})], "period_outside_session", "0.start_date_time"),
         ([(T0, {"ENERGY": 9}), (T3, {"ENERGY": 1})], "period_outside_session", "1.start_date_time"),
-        ([(T0, {"ENERGY": 10, "TIME": Decimal("0.5")})], "volume_disagrees", "0.dimensions.1.volume"),
+        ([(T0, {"ENERGY": 9, "TIME": 2}), (T1, {"ENERGY": 1})], "volume_disagrees", "0.dimensions.1.volume"),
         ([(T0, {"ENERGY": 12}), (T1, {"ENERGY": -2})], "negative_energy", "1.dimensions.0.volume"),
     ],
 )

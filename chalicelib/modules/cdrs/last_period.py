@@ -1,0 +1,175 @@
+"""The charging periods of a session up to its end, with the stretch after the last one that it sent.
+
+A CSMS sends a charging period every quarter of an hour, say, and the last value of the meter with the stop.
+So the session goes on after the hours of its last period, and its `kwh` is more than its periods have. That
+energy was charged in the stretch between: it becomes a charging period of its own, with the tariff of the
+last one. Where the last period lasts until the end, the energy belongs to it. Where no energy flowed in the
+stretch, the stretch costs nothing.
+
+The running cost and the CDR both come from here, so they are the same.
+
+Source: OCPI 2.2.1 mod_cdrs, ChargingPeriod; mod_sessions_session_object; SES-14, CDR-14, CDR-16
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from chalicelib.errors import InvalidParameters
+from chalicelib.pricing.periods import HOURS, agree_with
+from chalicelib.pricing.reading import LONGEST, MICROSECOND
+from chalicelib.protocol.types import format_datetime, parse_datetime, sort_key
+
+Document = dict[str, Any]
+
+_HOUR = timedelta(hours=1)
+_EXACT = Decimal("0.0001")
+_NOTHING = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """The charging periods of a session, in order of time, and where the last of them ends.
+
+    rest: energy that no period has. unknown: how many of the last periods have a share of the rest that
+    nobody knows; 0 where it all belongs to the last one.
+    """
+
+    periods: tuple[Document, ...]
+    until: datetime
+    rest: Decimal = _NOTHING
+    unknown: int = 0
+    remarks: tuple[Document, ...] = ()
+
+
+def cover(session: Mapping[str, Any]) -> Covered:
+    """Complete the charging periods of a session that has an end.
+
+    Raises: InvalidParameters when the periods have more energy than `kwh`, or a length that cannot be.
+    """
+    end = parse_datetime(session["end_date_time"])
+    periods = in_order(session)
+    if not periods:
+        return Covered((), end)
+    rest = _rest(session["kwh"], periods)
+    until = _end_of_last(periods[-1], end)
+    if not rest:
+        remarks = (_remark_time(until, end),) if until < end else ()
+        return Covered(periods, until, remarks=remarks)
+    if until < end:
+        periods = (*periods, _stretch(periods[-1], until, end))
+    return Covered(periods, end, rest, _count_unknown(periods), (_remark_energy(rest, session["kwh"]),))
+
+
+def with_rest(covered: Covered) -> tuple[Document, ...]:
+    """The charging periods, with the energy that none of them has in the one period where it was charged.
+
+    Raises: InvalidParameters when that may be any of several.
+    """
+    if not covered.rest:
+        return covered.periods
+    if covered.unknown > 1:
+        text = f"the last {covered.unknown} charging periods lack ENERGY: send it with each of them"
+        raise InvalidParameters(text, field="charging_periods")
+    last = covered.periods[-1]
+    energy = {"type": "ENERGY", "volume": volume_of(last, "ENERGY") + covered.rest}
+    others = [each for each in last["dimensions"] if each["type"] != "ENERGY"]
+    return (*covered.periods[:-1], {**last, "dimensions": [energy, *others]})
+
+
+def ends_when_last_heard_of(session: Mapping[str, Any]) -> datetime:
+    """When a session that goes on would have ended, if what it sent last is the end of it.
+
+    That is its `last_updated`, or the end of its last charging period where its hours go beyond that: the
+    clock of the CSMS may run ahead.
+    Raises: InvalidParameters when the last period has a length that cannot be.
+    """
+    begun, heard = (parse_datetime(session[name]) for name in ("start_date_time", "last_updated"))
+    heard, periods = max(begun, heard), in_order(session)
+    if not periods:
+        return heard
+    heard = max(heard, parse_datetime(periods[-1]["start_date_time"]))
+    if _agrees(periods[-1], heard):
+        return heard
+    return max(heard, begun, _hours_end(periods[-1]))
+
+
+def in_order(session: Mapping[str, Any]) -> tuple[Document, ...]:
+    """The charging periods of a session in order of time."""
+    periods: Sequence[Document] = session.get("charging_periods") or ()
+    return tuple(sorted(periods, key=lambda period: sort_key(period["start_date_time"])))
+
+
+def has_all_energy(kwh: Decimal, priced: Decimal, count: int) -> bool:
+    """Tell whether what was priced is the session's `kwh`. count: of its charging periods."""
+    return abs(kwh - priced) <= _EXACT * (count + 1)
+
+
+def volume_of(period: Mapping[str, Any], dimension: str) -> Decimal:
+    """How much of a dimension a period has, 0 where it has none."""
+    volumes = (each["volume"] for each in period["dimensions"] if each["type"] == dimension)
+    return sum(volumes, _NOTHING)
+
+
+def _rest(kwh: Decimal, periods: Sequence[Document]) -> Decimal:
+    known = sum((volume_of(period, "ENERGY") for period in periods), _NOTHING)
+    if has_all_energy(kwh, known, len(periods)):
+        return _NOTHING
+    if kwh < known:
+        text = f"the charging periods have {known} kWh, and the session {kwh} kWh"
+        raise InvalidParameters(text, field="kwh")
+    return kwh - known
+
+
+def _end_of_last(last: Mapping[str, Any], end: datetime) -> datetime:
+    """Where the last period ends by its hours; at the end of the session where they say nothing else."""
+    begun = parse_datetime(last["start_date_time"])
+    if begun >= end or not any(_hours_of(last).values()) or _agrees(last, end):
+        return end
+    return min(_hours_end(last), end)
+
+
+def _agrees(period: Mapping[str, Any], end: datetime) -> bool:
+    length_us = (end - parse_datetime(period["start_date_time"])) // MICROSECOND
+    return agree_with(_hours_of(period), length_us)
+
+
+def _hours_of(period: Mapping[str, Any]) -> dict[str, Decimal]:
+    return {kind: volume_of(period, kind) for kind in HOURS}
+
+
+def _hours_end(period: Mapping[str, Any]) -> datetime:
+    hours = sum(_hours_of(period).values(), _NOTHING)
+    if not 0 <= hours <= LONGEST // _HOUR:
+        raise InvalidParameters(f"a charging period of {hours} h", field="charging_periods")
+    return parse_datetime(period["start_date_time"]) + timedelta(seconds=round(hours * 3600))
+
+
+def _stretch(last: Document, begun: datetime, end: datetime) -> Document:
+    hours = (Decimal((end - begun) // timedelta(milliseconds=1)) / 3_600_000).quantize(_EXACT)
+    dimensions = [{"type": "TIME", "volume": hours}]
+    return {**last, "start_date_time": format_datetime(begun), "dimensions": dimensions}
+
+
+def _count_unknown(periods: Sequence[Document]) -> int:
+    """How many of the last periods charged and have no ENERGY."""
+    count = 0
+    for period in reversed(periods):
+        if {"ENERGY", "PARKING_TIME", "RESERVATION_TIME"} & {each["type"] for each in period["dimensions"]}:
+            break
+        count += 1
+    return count
+
+
+def _remark_energy(rest: Decimal, kwh: Decimal) -> Document:
+    text = f"{rest} kWh of {kwh} kWh are in no charging period: they were charged after the last reading"
+    return {"code": "energy_after_periods", "field": "kwh", "message": text}
+
+
+def _remark_time(until: datetime, end: datetime) -> Document:
+    text = f"no energy flowed after the last charging period, which ended {end - until} before the session"
+    return {"code": "time_after_periods", "field": "charging_periods", "message": text}

@@ -1,0 +1,211 @@
+"""Sessions that end after their last charging period. Source: SES-14, CDR-14, CDR-16"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chalicelib.errors import InvalidParameters
+from chalicelib.modules.cdrs.billing import Bill, make_bill
+from chalicelib.modules.cdrs.running import cost_so_far
+from chalicelib.modules.cdrs.starts import Start
+from chalicelib.protocol.types import format_datetime, parse_datetime
+from tests.modules.builders import T0, T1, component, element, tariff
+from tests.modules.cdrs.test_running import part, start
+from tests.modules.sessions.builders import session
+
+Document = dict[str, Any]
+BY_ENERGY_AND_TIME = tariff(
+    elements=[
+        element(component(price=Decimal("0.25"), vat=23), component("TIME", price=Decimal("1.2"), vat=23))
+    ]
+)
+
+
+def after(minutes: float) -> str:
+    return format_datetime(parse_datetime(T0) + timedelta(minutes=minutes))
+
+
+def bill(ends: float, *, kwh: object, periods: list[Document], begun: Start | None = None) -> Bill:
+    """The bill of a session that is stopped so many minutes after its start."""
+    ended = session(kwh=kwh, charging_periods=periods, status="COMPLETED", end_date_time=after(ends))
+    return make_bill(ended, begun or start(BY_ENERGY_AND_TIME))
+
+
+def codes(made: Bill) -> set[str]:
+    return {each["code"] for each in made.why["warnings"]}
+
+
+QUARTER = Decimal("0.25")
+FIRST = part(T0, Decimal("3.2"), QUARTER, tariff_id="T1")
+POWER = {"type": "MAX_POWER", "volume": 11}
+
+
+@pytest.mark.parametrize(
+    ("ends", "kwh", "periods", "costs"),
+    [
+        # As the manual describes it: 15 of 20 minutes in a period, 1 kWh after it.
+        (20, "4.2", [FIRST], "1.45"),
+        # A minute and a little energy more.
+        (16, "3.25", [FIRST], "1.1325"),
+        # A period that names no tariff.
+        (20, "4.2", [part(T0, Decimal("3.2"), QUARTER)], "1.45"),
+        (40, "8.4", [FIRST, part(after(15), Decimal("3.2"), QUARTER, tariff_id="T1")], "2.9"),
+        # The last period tells no hours: it lasts until the end.
+        (20, "4.2", [{**FIRST, "dimensions": FIRST["dimensions"][:1]}], "1.45"),
+        # Stopped within the hours of the last period, that is to the precision of its hours.
+        (15, "4.2", [FIRST], "1.35"),
+        # Periods with power are priced as they are.
+        (20, "4.2", [{**FIRST, "dimensions": [*FIRST["dimensions"], POWER]}], "1.45"),
+        # A later period lacks ENERGY: what is missing was charged in it.
+        (30, "6", [FIRST, part(after(15), None, QUARTER, tariff_id="T1")], "2.1"),
+        # Energy after a time of parking.
+        (
+            40,
+            "4.2",
+            [FIRST, part(after(15), None, QUARTER, "PARKING_TIME", tariff_id="T1")],
+            "1.55",
+        ),
+    ],
+)
+def test_energy_after_the_last_period_is_billed_with_a_remark(
+    ends: float, kwh: str, periods: list[Document], costs: str
+) -> None:
+    made = bill(ends, kwh=Decimal(kwh), periods=periods)
+
+    assert made.cdr["total_cost"]["excl_vat"] == Decimal(costs)
+    assert made.cdr["total_energy"] == Decimal(kwh)
+    assert made.cdr["total_time"] == (Decimal(int(ends)) / 60).quantize(Decimal("0.0001")).normalize()
+    assert "energy_after_periods" in codes(made)
+
+
+def test_the_stretch_after_the_last_period_costs_what_is_active_then() -> None:
+    """Source: CDR-14, TAR-09"""
+    dear = element(component(price=1), restrictions={"min_duration": 900})
+    priced = start(tariff(elements=[dear, element(component(price=Decimal("0.5")))]))
+
+    made = bill(30, kwh=6, periods=[part(T0, 4, QUARTER)], begun=priced)
+
+    assert made.cdr["total_cost"]["excl_vat"] == 4
+    assert [each["start_date_time"] for each in made.cdr["charging_periods"]] == [T0, after(15)]
+
+
+def test_time_after_the_last_period_costs_nothing_without_energy() -> None:
+    made = bill(20, kwh=Decimal("3.2"), periods=[FIRST])
+
+    assert made.cdr["total_cost"]["excl_vat"] == Decimal("1.1")
+    assert (made.cdr["end_date_time"], made.cdr["total_time"]) == (after(20), Decimal("0.3333"))
+    assert codes(made) == {"time_after_periods"}
+
+
+def test_hours_that_are_rounded_leave_no_stretch() -> None:
+    made = bill(20, kwh=4, periods=[part(T0, 4, Decimal("0.33"))])
+
+    assert made.cdr["total_time_cost"]["excl_vat"] == Decimal("0.4")
+    assert len(made.cdr["charging_periods"]) == 1
+
+
+def test_energy_that_may_be_of_several_periods_with_power_has_no_price() -> None:
+    lacking = [{"start_date_time": at, "dimensions": [POWER]} for at in (T0, after(15))]
+
+    with pytest.raises(InvalidParameters, match="lack ENERGY"):
+        bill(30, kwh=6, periods=lacking)
+
+
+def test_periods_with_more_energy_than_the_session_have_no_price() -> None:
+    with pytest.raises(InvalidParameters, match="3.2 kWh"):
+        bill(20, kwh=3, periods=[FIRST])
+
+
+def test_the_tolerance_for_energy_grows_with_the_periods_by_a_rounding_each() -> None:
+    """Numbers have four decimals (TYP-09), so three sums of them differ by 0.0004 at most."""
+    two = [part(T0, 1, QUARTER), part(after(15), 1, QUARTER)]
+
+    assert "energy_after_periods" not in codes(bill(30, kwh=Decimal("2.0003"), periods=two))
+    assert "energy_after_periods" in codes(bill(30, kwh=Decimal("2.0004"), periods=two))
+
+
+def test_energy_without_periods_is_no_expired_reservation() -> None:
+    """Reserved from the start on and charged: not a reservation that was never used (SES-16)."""
+    fee = element(component("FLAT", price=9), restrictions={"reservation": "RESERVATION_EXPIRES"})
+    reserved = start(tariff(elements=[fee, element()]), reserved_from=T0)
+    ended = session(kwh=4, status="COMPLETED", end_date_time=T1)
+
+    assert make_bill(ended, reserved).cdr["total_cost"]["excl_vat"] == 1
+    assert make_bill({**ended, "kwh": 0}, reserved).cdr["total_cost"]["excl_vat"] == 9
+
+
+def test_a_period_with_charging_and_parking_is_priced_as_it_is() -> None:
+    """Source: CDR-16"""
+    both = part(T0, 4, QUARTER)
+    both["dimensions"].append({"type": "PARKING_TIME", "volume": QUARTER})
+    parking = tariff(elements=[element(component("PARKING_TIME", price=4), component("TIME", price=2))])
+
+    made = bill(30, kwh=4, periods=[both], begun=start(parking))
+
+    assert made.cdr["total_cost"]["excl_vat"] == Decimal("1.5")
+    assert made.cdr["total_parking_time"] == QUARTER
+
+
+CHANGES = st.lists(
+    st.tuples(
+        st.integers(1, 3600),
+        st.integers(0, 20_000),
+        st.booleans(),
+        st.booleans(),
+        st.booleans(),
+        st.sampled_from(["TIME", "TIME", "PARKING_TIME"]),
+    ),
+    min_size=1,
+    max_size=6,
+)
+TARIFF = tariff(
+    elements=[
+        element(component(price=1), restrictions={"start_time": "08:20", "end_time": "08:50"}),
+        element(component("TIME", price=3, step_size=300), restrictions={"min_kwh": 2}),
+        element(
+            component(price=Decimal("0.3"), step_size=100),
+            component("TIME", price=2, step_size=60),
+            component("PARKING_TIME", price=4, step_size=60),
+            component("FLAT", price=1),
+        ),
+    ]
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(CHANGES, st.booleans())
+def test_after_every_change_a_session_costs_what_its_cdr_would_say(
+    changes: list[tuple[int, int, bool, bool, bool, str]], has_power: bool
+) -> None:
+    """Whatever was sent: kwh alone, or a period with or without hours and energy. Source: SES-14, CDR-10"""
+    begun = start(TARIFF)
+    now = period_from = parse_datetime(T0)
+    kwh = in_periods = Decimal(0)
+    periods: list[Document] = []
+    for seconds, wh, has_period, has_hours, has_energy, kind in changes:
+        now += timedelta(seconds=seconds)
+        kwh += Decimal(wh) / 10_000
+        if has_period:
+            hours = (Decimal((now - period_from).seconds) / 3600).quantize(Decimal("0.0001"))
+            new = part(format_datetime(period_from), kwh - in_periods if has_energy else None, hours, kind)
+            new["dimensions"] = new["dimensions"] if has_hours else new["dimensions"][:1]
+            new["dimensions"] += [POWER] if has_power else []
+            in_periods += kwh - in_periods if has_energy else 0
+            periods, period_from = [*periods, new], now
+        moment = format_datetime(now)
+        running = session(kwh=kwh, charging_periods=periods, last_updated=moment)
+        ended = {**running, "status": "COMPLETED", "end_date_time": moment}
+
+        try:
+            expected = make_bill(ended, begun).cdr["total_cost"]
+        except InvalidParameters:
+            expected = None
+
+        assert cost_so_far(running, begun) == expected == cost_so_far(ended, begun)
+        assert expected is not None or has_power
