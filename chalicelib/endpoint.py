@@ -22,6 +22,7 @@ from chalice.app import Chalice, Response
 
 from chalicelib import metrics
 from chalicelib.errors import (
+    HubError,
     InvalidParameters,
     MethodNotAllowed,
     NotFound,
@@ -39,7 +40,14 @@ from chalicelib.partners.directory import Caller, claim_key
 from chalicelib.partners.visibility import owner_role
 from chalicelib.protocol.auth import read_authorization
 from chalicelib.protocol.envelope import error_reply, write_envelope
-from chalicelib.protocol.headers import CORRELATION_ID, REQUEST_ID, message_id, read_routing, write_routing
+from chalicelib.protocol.headers import (
+    CORRELATION_ID,
+    MAX_RELAYS,
+    REQUEST_ID,
+    message_id,
+    read_routing,
+    write_routing,
+)
 from chalicelib.protocol.message import Interface, Reply, Request, Route, Routing
 from chalicelib.storage.table import Key
 
@@ -225,8 +233,13 @@ def _owner_claim(interface: Interface, request: Request) -> list[Key]:
 
 
 def _check_routing(node: Node, interface: Interface, request: Request, claimed: Routing) -> None:
-    """Refuse a sender that the caller is not (RTE-32) and a receiver that is not here (RTE-27)."""
-    sender, receiver = claimed
+    """Refuse a sender that the caller is not (RTE-32) and a receiver that is not here (RTE-27).
+
+    A request that hubs send in a circle is refused as well.
+    """
+    sender, receiver, relays = claimed
+    if relays >= MAX_RELAYS:
+        raise HubError(f"relayed {relays} times without reaching the receiver: hubs send it in a circle")
     if sender is not None and not request.caller.is_hub and not request.caller.plays_as(sender):
         name = f"{sender.country_code}/{sender.party_id}"
         raise InvalidParameters(f"{name} is not a party of this partner", field="OCPI-from-party-id")

@@ -274,6 +274,10 @@ class Directory:
         """The keyed hash by which a token is found."""
         return hmac.new(self._key(), token.encode(), hashlib.sha256).hexdigest()
 
+    def made(self, token: str) -> bool:
+        """Tell whether a token is one that this node made for a partner: one read."""
+        return self._table.get(_token_key(self.fingerprint(token))) is not None
+
     def seal(self, token: str) -> str:
         """Encrypt a token that we use toward a partner, or another secret of ours."""
         return self._vault.seal(token)

@@ -122,7 +122,7 @@ def _find_receiver(node: Node, interface: Interface, request: Request) -> Partne
 def _send(node: Node, way: Way, segments: list[str], request: Request) -> tuple[Answer, str]:
     """The answer, and the URL it is the answer of."""
     sender = request.routing.sender or request.caller.roles[0].party
-    routing = Routing(sender, request.routing.receiver)
+    routing = Routing(sender, request.routing.receiver, request.routing.relays + 1)
     if request.method == "GET" and LINK in request.query:
         url = open_link(node.directory, way, request.query[LINK])
         answer = node.client.follow(

@@ -243,6 +243,23 @@ def split_url(url: str) -> tuple[Origin, str]:
     return Origin(scheme, _read_host(place[1].lower()), port), path if path.startswith("/") else f"/{path}"
 
 
+def is_below(url: str, base: str) -> bool:
+    """Tell whether a URL is `base` itself or stands below it, on the same server; no for what is no URL.
+
+    >>> is_below("https://EXAMPLE.com:443/cpo/ocpi/versions", "https://example.com/cpo/ocpi")
+    True
+    >>> is_below("https://example.com/cpo/ocpi2", "https://example.com/cpo/ocpi")
+    False
+    """
+    try:
+        origin, path = split_url(url)
+        base_origin, base_path = split_url(base)
+    except InvalidParameters:
+        return False
+    within = f"{path.partition('?')[0].rstrip('/')}/".startswith(f"{base_path.rstrip('/')}/")
+    return origin == base_origin and within
+
+
 def why_forbidden(address: str) -> str | None:
     """Say what kind of address it is when it may not be called; None for a public one."""
     judged = ip_address(address)

@@ -1,4 +1,8 @@
-"""The message ids and the routing headers, in and out.
+"""The message ids and the routing headers, in and out, and the count of relays.
+
+The count is ours, not OCPI's: hubs that take each other for the way to a party would send a request in a
+circle for ever, and so would a node that is registered with itself. A foreign hub does not pass the count on;
+a request without it counts from 0.
 
 Source: OCPI 2.2.1 transport_and_format, Unique message IDs and Message Routing Headers;
 TRN-17 … TRN-21, RTE-01 … RTE-05
@@ -14,8 +18,13 @@ from chalicelib.protocol.message import Party, Routing
 
 REQUEST_ID = "X-Request-ID"
 CORRELATION_ID = "X-Correlation-ID"
+RELAY_COUNT = "X-Relay-Count"
+
+MAX_RELAYS = 4
+"""A request that was relayed so often is refused: two hubs in a row are the most that make sense."""
 
 _HEADER_SAFE = re.compile(r"[\x20-\x7e]{1,255}")
+_COUNT = re.compile(r"[0-9]{1,4}")
 
 
 def message_id(headers: Mapping[str, str], name: str, fallback: str) -> str:
@@ -29,7 +38,12 @@ def read_routing(headers: Mapping[str, str]) -> Routing:
 
     Raises: InvalidParameters for half a pair.
     """
-    return Routing(_read_party(headers, "from"), _read_party(headers, "to"))
+    return Routing(_read_party(headers, "from"), _read_party(headers, "to"), _read_relays(headers))
+
+
+def _read_relays(headers: Mapping[str, str]) -> int:
+    text = headers.get(RELAY_COUNT.lower(), "").strip()
+    return int(text) if _COUNT.fullmatch(text) else 0
 
 
 def _read_party(headers: Mapping[str, str], side: str) -> Party | None:
@@ -52,4 +66,6 @@ def write_routing(routing: Routing) -> dict[str, str]:
         if party is not None:
             headers[f"OCPI-{side}-country-code"] = party.country_code
             headers[f"OCPI-{side}-party-id"] = party.party_id
+    if routing.relays:
+        headers[RELAY_COUNT] = str(routing.relays)
     return headers

@@ -40,10 +40,14 @@ class Party(NamedTuple):
 
 
 class Routing(NamedTuple):
-    """Who sends and who is meant: the four OCPI-from-* and OCPI-to-* headers."""
+    """Sender and receiver of a request: the four OCPI-from-* and OCPI-to-* headers.
+
+    relays: number of hubs that have relayed the request so far.
+    """
 
     sender: Party | None = None
     receiver: Party | None = None
+    relays: int = 0
 
     def swapped(self) -> Routing:
         """The routing of the answer (RTE-02)."""

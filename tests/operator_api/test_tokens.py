@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from chalicelib.partners.starts import start_items, started
-from chalicelib.protocol.message import Party
+from chalicelib.protocol.message import Party, Routing
 from chalicelib.settings import OwnRole
 from tests.logged import Logged
 from tests.logged import logged as logged
@@ -281,7 +281,7 @@ def test_a_token_is_authorized_by_its_emsp(cpo: Door, partners: Answering) -> No
     assert (answer.status, answer.json) == (200, said)
     (asked,) = partners.asked
     assert (asked.document, asked.query) == (WHERE, {"type": "RFID"})
-    assert asked.routing == (Party("PT", "ABC"), None)
+    assert asked.routing == Routing(Party("PT", "ABC"))
     assert asked.correlation_id == "correlation-1"
 
 

@@ -500,3 +500,17 @@ def test_a_location_that_cannot_be_read_is_left_out(hub: Hub) -> None:
 
     assert answer.codes == (201, 1000)
     assert "Location" not in answer.headers
+
+
+def test_a_relay_counts_itself_and_a_circle_ends(hub: Hub) -> None:
+    hub.list_locations()
+    hub.list_locations(headers={"x-relay-count": "2"})
+    hub.list_locations(headers={"x-relay-count": "none"})
+    sent = [hop.headers["x-relay-count"] for hop in hub.there.received]
+
+    refused = hub.list_locations(headers={"x-relay-count": "4"})
+
+    assert sent == ["1", "3", "1"]
+    assert refused.codes == (200, 4000)
+    assert "circle" in refused.message
+    assert len(hub.there.received) == 3

@@ -124,7 +124,7 @@ def test_a_token_is_put_under_its_owner_s_ids_with_its_type() -> None:
     assert (sent.method, sent.module, sent.segments) == ("PUT", "tokens", ("PT", "EVI", "A 1"))
     assert sent.query == {"type": "APP_USER"}
     assert sent.document == emsp.stored(ref)
-    assert sent.routing == (OWN["EMSP"], Party("PT", "MOB"))
+    assert sent.routing == Routing(OWN["EMSP"], Party("PT", "MOB"))
 
 
 def test_a_hub_passes_a_token_on_in_its_own_name() -> None:
@@ -138,7 +138,7 @@ def test_a_hub_passes_a_token_on_in_its_own_name() -> None:
 
     (sent,) = hub.partners.sent
     assert (sent.partner_id, sent.segments) == ("abc", ("PT", "GLP", "A1"))
-    assert sent.routing == (OWN["HUB"], Party("PT", "ABC"))
+    assert sent.routing == Routing(OWN["HUB"], Party("PT", "ABC"))
 
 
 def test_tokens_of_two_types_are_two_objects_to_tell() -> None:

@@ -39,9 +39,10 @@ _RELAYED_LONGER_S = 10
 _TOTAL_S = {Direction.RELAYED: 8.0, Direction.SENT: 10.0}
 
 
-def hand_on(node: Node, command: Command, partner: Partner, base_url: str) -> Command:
+def hand_on(node: Node, command: Command, partner: Partner, base_url: str, relays: int = 0) -> Command:
     """Send a stored command, whose deadline is watched, with a response_url of this node.
 
+    relays: number of hubs that have relayed it, this one included.
     Returns it with the answer. Sent again, it is the same command to its receiver.
     Raises: PartnerError when it was refused or not answered, InvalidParameters when the answer is none;
     both are recorded.
@@ -56,7 +57,7 @@ def hand_on(node: Node, command: Command, partner: Partner, base_url: str) -> Co
             document={**command.document(), "response_url": own_response_url(base_url, command)},
             request_id=command.id,
             correlation_id=command.correlation_id,
-            routing=Routing(command.sender, command.addressee),
+            routing=Routing(command.sender, command.addressee, relays),
             total_s=_TOTAL_S[command.direction],
         )
         told = validate(CommandResponse, answer.data, at="data")

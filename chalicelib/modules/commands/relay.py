@@ -76,7 +76,7 @@ def _connected(node: Node, partner_id: str) -> Partner:
 
 def _hand_on(node: Node, command: Command, partner: Partner, request: Request) -> Reply:
     try:
-        command = hand_on(node, command, partner, request.base_url)
+        command = hand_on(node, command, partner, request.base_url, request.routing.relays + 1)
     except PartnerError as error:
         return relayed_error(error)
     except InvalidParameters as error:

@@ -8,7 +8,11 @@ the last step, so a handshake that breaks half-way leaves what was there before 
   is open. Only then are the old tokens replaced.
 - *calling side*: our new token must work before we send it, because the other side calls back with
   it (CRD-03), so it is stored beside the old one first. A refusal takes it away again. When the
-  outcome is not known (no answer), both stay good until the next handshake.
+  outcome is not known (no answer), both stay good until the next handshake. A first registration that the
+  other side has made and that cannot be used here is taken back there with DELETE.
+
+A node is never its own partner: it would relay requests to itself. Its own URLs are refused, and so is a
+token that it made itself, which finds it under any other name it has.
 
 After a rotation that we were called for, the caller's old token is good for one thing more: sending
 its PUT again, until the new token has been seen in use once. Otherwise an answer that got lost
@@ -37,13 +41,20 @@ from chalicelib.modules.registry import VERSION, needed_of
 from chalicelib.node import Node
 from chalicelib.partners.client import PartnerFault, PartnerRefusal
 from chalicelib.partners.directory import Endpoint, HeldToken, Partner, PartnerRole, claim_of
-from chalicelib.protocol.auth import TokenEncoding
+from chalicelib.partners.urls import is_below
+from chalicelib.protocol.auth import TokenEncoding, is_credentials_token
 from chalicelib.protocol.types import format_datetime, validate
 from chalicelib.storage.table import Conflict
 
 # A gateway ends a request after 29 s. Two calls, and an exchange during which the other side makes two.
 _CALL_S = 5.0
 _EXCHANGE_S = 15.0
+
+_UNDONE = "the partner had registered this node, which was taken back there: ask the partner for a new token"
+_NOT_UNDONE = (
+    "the partner has registered this node and did not take it back: "
+    "ask the partner to remove the registration and for a new token"
+)
 
 
 class HandshakeFailed(Exception):
@@ -98,10 +109,10 @@ def invite(
 # -- the called side ---------------------------------------------------------------------------------
 
 
-def accept(node: Node, partner: Partner, used_token: str, document: Mapping[str, Any]) -> str:
+def accept(node: Node, partner: Partner, used_token: str, document: Mapping[str, Any], base_url: str) -> str:
     """Take a partner's credentials: first registration or update. Returns the token it is to use.
 
-    used_token: the one that this request came with.
+    used_token: the one that this request came with. base_url: our own `https://…/ocpi`.
     Raises: Unauthorized for a replaced token that asks for more than it did before, InvalidParameters
     for wrong credentials or a party that another partner has, UnableToUseClientApi, UnsupportedVersion
     or MissingEndpoints from looking at the caller (CRD-19 … CRD-21).
@@ -111,7 +122,9 @@ def accept(node: Node, partner: Partner, used_token: str, document: Mapping[str,
     used = node.directory.fingerprint(used_token)
     _check_repetition(partner, used, offered, roles)
     _refuse_taken(node, partner, roles)
+    _refuse_ourselves(node, base_url, offered.token, offered.url)
     other = _look_at_caller(node, partner, offered)
+    _refuse_own_urls(base_url, other)
     token = node.directory.new_token()
     fresh = HeldToken(fingerprint=node.directory.fingerprint(token), kind="C")
     superseded = HeldToken(fingerprint=used, kind="RETRY")
@@ -172,6 +185,25 @@ def _refuse_taken(node: Node, partner: Partner, roles: Sequence[PartnerRole]) ->
             )
 
 
+def _refuse_ourselves(node: Node, base_url: str, token: str, versions_url: str) -> None:
+    """Refuse a registration of this node with itself, under whatever name it is reached.
+
+    Raises: InvalidParameters.
+    """
+    if is_below(versions_url, base_url):
+        raise InvalidParameters("the URL is this node's own", field="url")
+    if node.directory.made(token):
+        raise InvalidParameters("the token was made by this node", field="token")
+
+
+def _refuse_own_urls(base_url: str, other: OtherSide) -> None:
+    for endpoint in other.endpoints:
+        if is_below(endpoint.url, base_url):
+            raise UnableToUseClientApi(
+                f"the endpoint of {endpoint.identifier} {endpoint.role} is this node's own URL"
+            )
+
+
 # -- the calling side --------------------------------------------------------------------------------
 
 
@@ -189,7 +221,11 @@ def register(
 
     base_url: our own `https://…/ocpi`. Raises: HandshakeFailed, with nothing left behind.
     """
-    other = _look_before_asking(node, versions_url, token, token_encoding)
+    try:
+        _refuse_ourselves(node, base_url, token, versions_url)
+    except InvalidParameters as error:
+        raise _failed(error) from error
+    other = _look_before_asking(node, versions_url, token, token_encoding, base_url)
     ours = node.directory.new_token()
     beginning = node.directory.save(
         Partner(
@@ -205,20 +241,21 @@ def register(
             held_tokens=(HeldToken(fingerprint=node.directory.fingerprint(ours), kind="C"),),
         )
     )
+    document = credentials_document(node, ours, base_url)
     try:
-        theirs = _exchange(
-            node, "POST", other, token, token_encoding, credentials_document(node, ours, base_url)
-        )
+        answer = _send_credentials(node, "POST", other, token, token_encoding, document)
     except (PartnerFault, PartnerRefusal, OcpiError) as error:
         node.directory.remove(beginning)
         raise _failed(error) from error
     try:
+        theirs = validate(Credentials, answer)
+        _refuse_ourselves(node, base_url, theirs.token, theirs.url)
         _refuse_taken(node, beginning, _roles(theirs))
         return _settle(node, beginning, other, theirs, beginning.held_tokens)
-    except (Conflict, OcpiError) as error:
-        _take_back(node, other, theirs, token_encoding)
+    except (Conflict, OcpiError, HandshakeFailed) as error:
         node.directory.remove(node.directory.get(beginning.id) or beginning)
-        raise _failed(error) from error
+        undone = _take_back(node, other, _usable_token(answer) or token, token_encoding)
+        raise _failed(error, _UNDONE if undone else _NOT_UNDONE) from error
 
 
 def rotate(node: Node, partner: Partner, base_url: str) -> Partner:
@@ -227,13 +264,16 @@ def rotate(node: Node, partner: Partner, base_url: str) -> Partner:
     Raises: HandshakeFailed, with the old pair still good.
     """
     old = node.directory.token_for(partner)
-    other = _look_before_rotating(node, partner, old)
+    other = _look_before_rotating(node, partner, old, base_url)
     ours = node.directory.new_token()
     fresh = HeldToken(fingerprint=node.directory.fingerprint(ours), kind="C")
     _save(node, partner.model_copy(update={"held_tokens": (fresh, *partner.held_tokens)}), partner)
     try:
         document = credentials_document(node, ours, base_url)
-        theirs = _exchange(node, "PUT", other, old, partner.token_encoding, document)
+        theirs = validate(
+            Credentials, _send_credentials(node, "PUT", other, old, partner.token_encoding, document)
+        )
+        _refuse_ourselves(node, base_url, theirs.token, theirs.url)
     except PartnerRefusal as error:
         _drop_token(node, partner, fresh)
         raise _failed(error) from error
@@ -281,10 +321,13 @@ def credentials_document(node: Node, token: str, base_url: str) -> dict[str, Any
     }
 
 
-def _look_before_asking(node: Node, url: str, token: str, encoding: TokenEncoding) -> OtherSide:
+def _look_before_asking(
+    node: Node, url: str, token: str, encoding: TokenEncoding, base_url: str
+) -> OtherSide:
     """Without the endpoints that we need, the partner is not asked at all (CRD-18)."""
     try:
         other = _look_at(node, url, token, encoding)
+        _refuse_own_urls(base_url, other)
     except (PartnerFault, PartnerRefusal, OcpiError) as error:
         raise _failed(error) from error
     if other.credentials_url() is None:
@@ -294,22 +337,23 @@ def _look_before_asking(node: Node, url: str, token: str, encoding: TokenEncodin
     return other
 
 
-def _look_before_rotating(node: Node, partner: Partner, token: str) -> OtherSide:
+def _look_before_rotating(node: Node, partner: Partner, token: str, base_url: str) -> OtherSide:
     """When the answer to our last PUT got lost, our token is good for nothing but repeating it."""
+    url, encoding = partner.versions_url or "", partner.token_encoding
     try:
-        return _look_before_asking(node, partner.versions_url or "", token, partner.token_encoding)
+        return _look_before_asking(node, url, token, encoding, base_url)
     except HandshakeFailed as error:
         if error.http_status != 401 or len(partner.held_tokens) < 2:
             raise
         return OtherSide(partner.endpoints)
 
 
-def _exchange(
+def _send_credentials(
     node: Node, method: str, other: OtherSide, token: str, encoding: TokenEncoding, document: dict[str, Any]
-) -> Credentials:
+) -> object:
+    """Send our credentials. Returns the partner's, which still have to be judged."""
     url = other.credentials_url() or ""
-    answer = node.client.call_url(url, method, token, encoding, document=document, total_s=_EXCHANGE_S)
-    return validate(Credentials, answer.data)
+    return node.client.call_url(url, method, token, encoding, document=document, total_s=_EXCHANGE_S).data
 
 
 def _settle(
@@ -346,14 +390,23 @@ def _settle(
     return settled
 
 
-def _take_back(node: Node, other: OtherSide, theirs: Credentials, encoding: TokenEncoding) -> None:
-    """Undo a registration that the other side has made and we cannot keep; best effort."""
+def _take_back(node: Node, other: OtherSide, token: str, encoding: TokenEncoding) -> bool:
+    """Undo a registration that the other side has made and we cannot keep. Returns whether it worked."""
     try:
-        node.client.call_url(other.credentials_url() or "", "DELETE", theirs.token, encoding, total_s=_CALL_S)
-    except (PartnerFault, PartnerRefusal, OcpiError):
+        node.client.call_url(other.credentials_url() or "", "DELETE", token, encoding, total_s=_CALL_S)
+    except (PartnerFault, PartnerRefusal, OcpiError) as error:
         log.warning(
-            "a registration that failed here could not be taken back there", ocpi_module="credentials"
+            "a registration that failed here could not be taken back at the partner",
+            extra={"ocpi_module": "credentials", "reason": getattr(error, "reason", type(error).__name__)},
         )
+        return False
+    return True
+
+
+def _usable_token(answer: object) -> str | None:
+    """The token in credentials that cannot be used otherwise, None where it cannot be used either."""
+    token = answer.get("token") if isinstance(answer, dict) else None
+    return token if isinstance(token, str) and is_credentials_token(token) else None
 
 
 def _drop_token(node: Node, partner: Partner, token: HeldToken) -> None:
@@ -424,11 +477,12 @@ def _save(node: Node, changed: Partner, before: Partner) -> Partner:
         ) from error
 
 
-def _failed(error: Exception) -> HandshakeFailed:
-    if isinstance(error, HandshakeFailed):
+def _failed(error: Exception, hint: str = "") -> HandshakeFailed:
+    if isinstance(error, HandshakeFailed) and not hint:
         return error
     http_status = error.http_status if isinstance(error, PartnerFault | PartnerRefusal) else None
-    return HandshakeFailed(str(error), getattr(error, "status_code", None), http_status)
+    reason = f"{error}; {hint}" if hint else str(error)
+    return HandshakeFailed(reason, getattr(error, "status_code", None), http_status)
 
 
 def _name(role: PartnerRole) -> str:

@@ -43,7 +43,7 @@ def delete_credentials(node: Node, request: Request) -> Reply:
 
 
 def _accepted(node: Node, request: Request) -> Reply:
-    token = accept(node, request.caller, request.used_token, request.json_object())
+    token = accept(node, request.caller, request.used_token, request.json_object(), request.base_url)
     return Reply(data=credentials_document(node, token, request.base_url))
 
 

@@ -72,8 +72,9 @@ def ask_owner(node: Node, request: Request, session: Stored, document: Document)
     Raises: HubError and its kinds when nobody answers.
     """
     owner = Party(session.ref.country_code, session.ref.party_id)
+    routing = Routing(request.routing.sender, owner, request.routing.relays + 1)
     try:
-        answer = send_preferences(node, session, document, Routing(request.routing.sender, owner), request)
+        answer = send_preferences(node, session, document, routing, request)
     except PartnerError as error:
         return relayed_error(error)
     return relayed_answer(answer)

@@ -51,7 +51,7 @@ def forward(node: Node, request: Request, token: Stored, asked: dict[str, Any] |
             query={"type": token.ref.variant},
             document=asked,
             correlation_id=request.correlation_id,
-            routing=Routing(sender=asking_party(request), receiver=owner),
+            routing=Routing(asking_party(request), owner, request.routing.relays + 1),
             total_s=FORWARD_S,
         )
     except PartnerError as error:

@@ -24,7 +24,7 @@ from chalicelib.partners.replays import push_again
 from chalicelib.partners.time_prices import TIME_PRICES_PER_MINUTE
 from chalicelib.partners.visibility import list_partitions, partition_for_viewer
 from chalicelib.protocol.json_text import JsonText, read_json, write_json
-from chalicelib.protocol.message import Party
+from chalicelib.protocol.message import Party, Routing
 from chalicelib.protocol.pagination import PageQuery
 from chalicelib.protocol.types import format_datetime, parse_datetime, validate
 from chalicelib.storage.keys import Ref
@@ -514,7 +514,7 @@ def test_a_hub_s_cdr_goes_to_the_emsp_and_to_the_cpo_and_to_nobody_else(hub: Net
     shown = {each: hub.shown(hub.world.partner(each)) for each in ("evi", "abc", "xyz")}
     assert shown == {"evi": [cdr["id"]], "abc": [cdr["id"]], "xyz": []}
     (to_cpo,) = [sent for sent in hub.world.partners.to("abc") if sent.module == "cdrs"]
-    assert (to_cpo.method, to_cpo.routing) == ("POST", (OWN["HUB"], CPO))
+    assert (to_cpo.method, to_cpo.routing) == ("POST", Routing(OWN["HUB"], CPO))
 
 
 def test_a_hub_makes_no_cdr_for_a_cpo_that_makes_its_own() -> None:

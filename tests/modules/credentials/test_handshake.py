@@ -166,13 +166,13 @@ def test_our_own_rotation_recovers_when_the_answer_got_lost(
 ) -> None:
     """CRD-22: between two nodes of ours; the second try comes with the token that was replaced."""
     partner = _register(cpo, hub)
-    exchange = handshake._exchange
+    exchange = handshake._send_credentials
 
     def lose_the_answer(*arguments: Any) -> Any:
         exchange(*arguments)
         raise PartnerFault("did not answer in time", timed_out=True)
 
-    monkeypatch.setattr(handshake, "_exchange", lose_the_answer)
+    monkeypatch.setattr(handshake, "_send_credentials", lose_the_answer)
     with pytest.raises(HandshakeFailed):
         handshake.rotate(cpo.node, partner, "https://cpo.example/ocpi")
     monkeypatch.undo()
@@ -236,14 +236,14 @@ def test_a_change_of_the_partner_during_a_rotation_does_not_lock_anybody_out(
 ) -> None:
     """CRD-22"""
     partner = _register(cpo, hub)
-    exchange = handshake._exchange
+    exchange = handshake._send_credentials
 
     def exchange_while_it_changes(*arguments: Any) -> Any:
         answer = exchange(*arguments)
         cpo.node.directory.update(partner.id, lambda current: current.model_copy(update={"name": "renamed"}))
         return answer
 
-    monkeypatch.setattr(handshake, "_exchange", exchange_while_it_changes)
+    monkeypatch.setattr(handshake, "_send_credentials", exchange_while_it_changes)
     handshake.rotate(cpo.node, partner, "https://cpo.example/ocpi")
 
     (stored,) = cpo.node.directory.all()

@@ -14,7 +14,7 @@ from chalicelib.node import Node
 from chalicelib.partners.answers import PartnerFault, PartnerRefusal
 from chalicelib.partners.directory import Partner
 from chalicelib.protocol.json_text import read_json, write_json
-from chalicelib.protocol.message import Party
+from chalicelib.protocol.message import Party, Routing
 from tests.modules.builders import Document, token
 from tests.modules.conftest import NodeOf, PartnerOf
 from tests.modules.door import EMSP, Door, register
@@ -197,7 +197,7 @@ def test_a_known_token_is_asked_about_where_it_came_from_in_its_emsp_s_name(cpo:
     (asked,) = cpo.partners.asked
     assert (asked.partner_id, asked.method, asked.module, asked.role) == ("hub", "POST", "tokens", "SENDER")
     assert (asked.segments, asked.query) == (("0102a", "authorize"), {"type": "RFID"})
-    assert (asked.document, asked.routing) == (WHERE, (ABC, EMSP))
+    assert (asked.document, asked.routing) == (WHERE, Routing(ABC, EMSP))
     assert asked.correlation_id == "correlation"
 
 
@@ -206,7 +206,7 @@ def test_an_unknown_token_is_asked_about_at_the_hub_without_a_receiver(cpo: Worl
     assert cpo.authorize("NEW", "APP_USER") == allowed()
 
     (asked,) = cpo.partners.asked
-    assert (asked.partner_id, asked.routing, asked.query) == ("hub", (ABC, None), {"type": "APP_USER"})
+    assert (asked.partner_id, asked.routing, asked.query) == ("hub", Routing(ABC), {"type": "APP_USER"})
 
 
 def test_a_token_of_another_type_is_unknown(cpo: World) -> None:

@@ -11,7 +11,7 @@ from chalicelib.modules.tokens.sender import INTERFACE
 from chalicelib.node import Node
 from chalicelib.partners.answers import PartnerFault, PartnerRefusal
 from chalicelib.partners.directory import Partner
-from chalicelib.protocol.message import Party
+from chalicelib.protocol.message import Party, Routing
 from tests.modules.builders import T1, token
 from tests.modules.conftest import NodeOf, PartnerOf
 from tests.modules.door import CPO, EMSP, Answer, Door, register
@@ -71,7 +71,7 @@ def test_the_emsp_that_owns_the_token_is_asked_and_its_answer_handed_on(hub: Wor
     assert (asked.partner_id, asked.method, asked.role) == ("emsp", "POST", "SENDER")
     assert (asked.segments, asked.query) == (("0102A", "authorize"), {"type": "RFID"})
     assert asked.document == WHERE
-    assert asked.routing == (CPO, EMSP)
+    assert asked.routing == Routing(CPO, EMSP, relays=1)
     assert (asked.correlation_id, asked.request_id) == ("c", None)
 
 

@@ -1,0 +1,176 @@
+"""A registration that fails half-way is undone on both sides, and a node is never its own partner.
+
+Source: OCPI 2.2.1 credentials, Errors during registration; CRD-14, CRD-18 … CRD-22
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from chalicelib.modules.credentials import handshake
+from chalicelib.modules.credentials.handshake import HandshakeFailed
+from chalicelib.partners.answers import PartnerFault
+from tests.account import aws
+from tests.nodes import Host, make_network
+
+CREDENTIALS = "/ocpi/2.2.1/credentials"
+VERSIONS = "https://hub.example/ocpi/versions"
+BASE = "https://cpo.example/ocpi"
+
+UNUSABLE: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "roles missing": lambda data: {key: data[key] for key in ("token", "url")},
+    "role of an unknown kind": lambda data: {**data, "roles": [{**data["roles"][0], "role": "PIRATE"}]},
+    "url that is no URL": lambda data: {**data, "url": "here"},
+    "no data": lambda data: None,
+    "a list": lambda data: [data],
+    "a token that is none": lambda data: {**data, "token": "two words"},
+}
+
+
+@pytest.fixture
+def network() -> Iterator[dict[str, Host]]:
+    with aws() as account:
+        yield make_network(account, cpo="CPO", hub="HUB")
+
+
+def mangle_answers(
+    host: Host, method: str, mangle: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Let this node read something else than what its partner answers to a method."""
+    call = host.node.client.call_url
+
+    def call_and_mangle(url: str, used: str, *arguments: Any, **options: Any) -> Any:
+        answer = call(url, used, *arguments, **options)
+        return replace(answer, data=mangle(answer.data)) if used == method else answer
+
+    monkeypatch.setattr(host.node.client, "call_url", call_and_mangle)
+
+
+def register(cpo: Host, token: str) -> Any:
+    return handshake.register(cpo.node, "hub", VERSIONS, token, BASE)
+
+
+@pytest.mark.parametrize(
+    "name", ["roles missing", "role of an unknown kind", "url that is no URL"], ids=lambda name: str(name)
+)
+def test_an_unusable_answer_is_taken_back_with_the_token_that_stands_in_it(
+    network: dict[str, Host], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """CRD-14, CRD-22"""
+    cpo, hub = network["cpo"], network["hub"]
+    invited, token = handshake.invite(hub.node, "cpo")
+    mangle_answers(cpo, "POST", UNUSABLE[name], monkeypatch)
+
+    with pytest.raises(HandshakeFailed, match=r"taken back there.*new token"):
+        register(cpo, token)
+
+    assert cpo.node.directory.all() == []
+    there = hub.node.directory.get(invited.id)
+    assert there is not None
+    assert (there.status, there.held_tokens, there.outbound_token) == ("UNREGISTERED", (), None)
+
+
+@pytest.mark.parametrize("name", ["no data", "a list", "a token that is none"], ids=lambda name: str(name))
+def test_an_answer_without_a_usable_token_is_taken_back_with_token_a_and_says_if_that_fails(
+    network: dict[str, Host], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    cpo, hub = network["cpo"], network["hub"]
+    token = handshake.invite(hub.node, "cpo")[1]
+    mangle_answers(cpo, "POST", UNUSABLE[name], monkeypatch)
+
+    with pytest.raises(HandshakeFailed, match="did not take it back: ask the partner to remove"):
+        register(cpo, token)
+
+    calls = getattr(cpo.node.client, "calls")  # noqa: B009
+    assert calls[-1] == ("DELETE", f"https://hub.example{CREDENTIALS}")
+    assert cpo.node.directory.all() == []
+
+
+def test_a_registration_without_an_answer_is_not_deleted_at_the_partner(
+    network: dict[str, Host], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Token A is still good, as far as anybody knows."""
+    cpo, hub = network["cpo"], network["hub"]
+    token = handshake.invite(hub.node, "cpo")[1]
+
+    def break_off(data: object) -> object:
+        raise PartnerFault("broke the connection off", not_connected=True)
+
+    with monkeypatch.context() as patch:
+        mangle_answers(cpo, "POST", break_off, patch)
+        with pytest.raises(HandshakeFailed, match="broke the connection off"):
+            register(cpo, token)
+
+    calls = getattr(cpo.node.client, "calls")  # noqa: B009
+    assert "DELETE" not in {method for method, _ in calls}
+    assert cpo.node.directory.all() == []
+
+
+# A node and itself
+
+
+@pytest.mark.parametrize("versions_url", [f"{BASE}/versions", "https://CPO.example:443/ocpi/versions"])
+def test_a_node_does_not_register_with_itself(network: dict[str, Host], versions_url: str) -> None:
+    cpo = network["cpo"]
+    token = handshake.invite(cpo.node, "myself")[1]
+
+    with pytest.raises(HandshakeFailed, match="this node's own"):
+        handshake.register(cpo.node, "myself", versions_url, token, BASE)
+
+    assert [partner.status for partner in cpo.node.directory.all()] == ["INVITED"]
+
+
+def test_a_node_recognises_its_own_token_behind_another_name(network: dict[str, Host]) -> None:
+    cpo = network["cpo"]
+    token = handshake.invite(cpo.node, "myself")[1]
+
+    with pytest.raises(HandshakeFailed, match="made by this node"):
+        handshake.register(cpo.node, "myself", "https://alias.example/ocpi/versions", token, BASE)
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("https://hub.example/ocpi/versions", "this node's own"),
+        ("https://alias.example/ocpi/versions", "made by this node"),
+    ],
+)
+def test_a_partner_cannot_lead_a_node_to_itself(network: dict[str, Host], url: str, reason: str) -> None:
+    """The attack: the partner offers the node's own URL, and the node's own token to be used there."""
+    cpo, hub = network["cpo"], network["hub"]
+    register(cpo, handshake.invite(hub.node, "cpo")[1])
+    (at_cpo,) = cpo.node.directory.all()
+    token = cpo.node.directory.token_for(at_cpo)
+    before = hub.node.directory.all()
+    document = {**handshake.credentials_document(cpo.node, token, BASE), "url": url}
+
+    answer = hub.call("PUT", CREDENTIALS, token, document)
+
+    assert (answer.status, answer.json["status_code"]) == (200, 2001)
+    assert reason in answer.json["status_message"]
+    # The use of its token ends the time of the one it replaced, and nothing else changes.
+    assert [one.endpoints for one in hub.node.directory.all()] == [one.endpoints for one in before]
+    assert [one.versions_url for one in hub.node.directory.all()] == [f"{BASE}/versions"]
+
+
+def test_an_endpoint_that_is_this_node_is_refused(
+    network: dict[str, Host], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cpo, hub = network["cpo"], network["hub"]
+    token = handshake.invite(hub.node, "cpo")[1]
+
+    def point_here(data: Any) -> Any:
+        if isinstance(data, dict):
+            here = {"identifier": "tokens", "role": "SENDER", "url": f"{BASE}/2.2.1/sender/tokens"}
+            return {**data, "endpoints": [*data["endpoints"], here]}
+        return data
+
+    mangle_answers(cpo, "GET", point_here, monkeypatch)
+
+    with pytest.raises(HandshakeFailed, match="tokens SENDER is this node's own URL"):
+        register(cpo, token)
+    assert cpo.node.directory.all() == []
