@@ -58,7 +58,8 @@ def credit(file: str) -> int:
 
 def lint(file: str, as_json: bool) -> int:
     """Look for mistakes in a tariff; what is allowed but better avoided is advice. Returns the exit code."""
-    from chalicelib.pricing.lint import INFO, lint_tariff
+    from chalicelib.pricing.findings import INFO
+    from chalicelib.pricing.lint import lint_tariff
 
     def answer(document: Any) -> Any:
         told = lint_tariff(document)

@@ -1,7 +1,8 @@
 """Chooses the tariff of a session among those of its connector.
 
 It is the tariff as it was valid when the session started, and it stays until the end: a driver agreed
-to that one, and in many countries the law says so (TAR-24).
+to that one, and in many countries the law says so (TAR-24). A tariff whose type is not known here is never
+chosen by its type; where it could have been the one, the choice is a doubt.
 
 Source: OCPI 2.2.1 mod_tariffs, TariffType; mod_sessions, Set Charging Preferences; TAR-08
 """
@@ -9,12 +10,15 @@ Source: OCPI 2.2.1 mod_tariffs, TariffType; mod_sessions, Set Charging Preferenc
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from chalicelib.errors import InvalidParameters
 from chalicelib.pricing.reading import Remark
 from chalicelib.pricing.tariffs import Tariff
+from chalicelib.pricing.unknown_fields import unknown_value
+
+TARIFF_TYPES = ("AD_HOC_PAYMENT", "PROFILE_CHEAP", "PROFILE_FAST", "PROFILE_GREEN", "REGULAR")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +45,31 @@ def choose_tariff(tariffs: Sequence[Tariff], start: datetime, wish: Wish, remark
     for tariff_type in (wanted, None):
         for tariff in valid:
             if tariff.type == tariff_type:
-                return tariff
+                return tariff if tariff_type == wanted else _with_doubts(tariff, tariffs, valid, remarks)
     if wish.profile_type is not None:
         for tariff in valid:
             if tariff.type == "REGULAR":
                 told = f"no tariff is for the profile {wish.profile_type}, the regular one is taken"
                 remarks.append(Remark("no_profile_tariff", "session.charging_preferences", told))
-                return tariff
+                return _with_doubts(tariff, tariffs, valid, remarks)
     offered = ", ".join(f"{tariff.id} is {tariff.type}" for tariff in valid)
     told = f"no tariff is valid for this session: it needs {wanted}, {offered}"
     raise InvalidParameters(told, field="tariffs")
+
+
+def _with_doubts(
+    chosen: Tariff, tariffs: Sequence[Tariff], valid: Sequence[Tariff], remarks: list[Remark]
+) -> Tariff:
+    """The tariff that is chosen for want of a better one, with a doubt for each that could be better."""
+    doubts = tuple(
+        unknown_value(each.type, TARIFF_TYPES, "unknown_type", f"tariffs.{number}.type", "tariff type")
+        for number, each in enumerate(tariffs)
+        if each in valid and each.type is not None and each.type not in TARIFF_TYPES
+    )
+    if not doubts:
+        return chosen
+    remarks.extend(doubts)
+    return replace(chosen, doubts=(*chosen.doubts, *doubts))
 
 
 def _named(tariffs: Sequence[Tariff], start: datetime, tariff_id: str, remarks: list[Remark]) -> Tariff:

@@ -8,15 +8,15 @@ Source: OCPI 2.2.1 mod_tariffs, Tariff Object; mod_cdrs, CDR Object; TAR-09 … 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
 
 from chalicelib.errors import InvalidParameters
 from chalicelib.pricing.billing import FIXED, RESERVED, Charge, Match, bill, sum_prices
-from chalicelib.pricing.doubts import changes_within, may_change_within, unknown_power
+from chalicelib.pricing.doubts import changes_within, may_change_within, undecided, unknown_power
 from chalicelib.pricing.limits import AppliedLimit, apply_limits
 from chalicelib.pricing.reading import MICROSECOND, Remark
 from chalicelib.pricing.restrictions import Moment
@@ -31,6 +31,7 @@ from chalicelib.pricing.tariffs import (
     Tariff,
     first_match,
 )
+from chalicelib.pricing.unknown_fields import pointer_of
 from chalicelib.pricing.usage import Period, Usage
 
 _NONE = Decimal(0)
@@ -38,7 +39,11 @@ _NONE = Decimal(0)
 
 @dataclass(frozen=True)
 class Priced:
-    """What a session costs, and why. Times are in microseconds; `tariff` is the one it started with."""
+    """What a session costs, and why. Times are in microseconds; `tariff` is the one it started with.
+
+    undecided: what its tariffs say that cannot be judged and could have changed the cost, each with the id of
+    its tariff. Then the cost is for a person to look at, and no CDR is made of it.
+    """
 
     usage: Usage
     tariff: Tariff | None
@@ -48,6 +53,7 @@ class Priced:
     limits: Sequence[AppliedLimit]
     has_vat: bool
     remarks: Sequence[Remark]
+    undecided: Mapping[Remark, str] = field(default_factory=dict)
 
     @cached_property
     def costs(self) -> dict[str, Price]:
@@ -85,6 +91,13 @@ def price_usage(usage: Usage, remarks: Iterable[Remark] = ()) -> Priced:
     return pricing.close()
 
 
+def refuse_undecided(priced: Priced) -> None:
+    """Refuse a cost that nobody can be billed. Raises: InvalidParameters naming what cannot be judged."""
+    for remark, tariff_id in priced.undecided.items():
+        text = f"tariff {tariff_id}, {pointer_of(remark.field)}: {remark.message}"
+        raise InvalidParameters(text, field=remark.field)
+
+
 class _Pricing:
     """The state while periods are gone through in order of time."""
 
@@ -98,6 +111,7 @@ class _Pricing:
         self._flat_is_due = True
         self._reservation_flat_is_due = True
         self._is_power_doubted = False
+        self._undecided: dict[Remark, str] = {}
         self._may_change: bool | None = None
 
     def add(self, period: Period) -> None:
@@ -118,6 +132,10 @@ class _Pricing:
         candidates = tariff.expired if self._usage.is_expired else tariff.reserved
         elapsed_us = (period.start - self._reserved_from) // MICROSECOND
         moment = Moment(period.start, self._usage.zone, _NONE, elapsed_us)
+        if tariff.has_doubts:
+            asked = [FLAT] if self._reservation_flat_is_due else []
+            asked += [TIME] if period.reserved_us else []
+            self._note_undecided(tariff, undecided(period, moment, tariff, candidates, asked))
         if self._reservation_flat_is_due:
             self._reservation_flat_is_due = not self._add_flat(period, moment, candidates, RESERVED)
         if period.reserved_us:
@@ -136,6 +154,9 @@ class _Pricing:
             period.max_current,
         )
         candidates = tariff.charging
+        if tariff.has_doubts:
+            asked = [FLAT, *_quantities(period)] if self._flat_is_due else _quantities(period)
+            self._note_undecided(tariff, undecided(period, moment, tariff, candidates, asked))
         if self._flat_is_due:
             self._flat_is_due = not self._add_flat(period, moment, candidates, FIXED)
         if period.kwh:
@@ -144,6 +165,9 @@ class _Pricing:
             self._match(period, moment, candidates, TIME, TIME, Decimal(period.charging_us))
         if period.parking_us:
             self._match(period, moment, candidates, PARKING_TIME, PARKING_TIME, Decimal(period.parking_us))
+
+    def _note_undecided(self, tariff: Tariff, found: Iterable[Remark]) -> None:
+        self._undecided.update(dict.fromkeys((*tariff.doubts, *found), tariff.id))
 
     def _add_flat(self, period: Period, moment: Moment, candidates: Candidates, total: str) -> bool:
         # Spec: silent on several flat fees; the first one that becomes active is charged, once.
@@ -214,4 +238,11 @@ class _Pricing:
             limits,
             any(tariff.has_vat for tariff in tariffs) or any(limit.tells_vat for limit in limits),
             self._remarks,
+            self._undecided,
         )
+
+
+def _quantities(period: Period) -> list[str]:
+    """The dimensions that a charging period has to be priced for."""
+    amounts = {ENERGY: period.kwh, TIME: period.charging_us, PARKING_TIME: period.parking_us}
+    return [dimension for dimension, amount in amounts.items() if amount]

@@ -19,7 +19,7 @@ def covers(earlier: Restrictions | None, later: Restrictions | None) -> bool:
     It looks at one pair only: what two elements cover together is not seen.
     """
     first, second = earlier or Restrictions(), later or Restrictions()
-    if first.reservation != second.reservation:
+    if first.doubts or first.reservation != second.reservation:
         return False
     return (
         all(_covers_range(first, second, name) for name in _LIMITED)

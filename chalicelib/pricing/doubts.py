@@ -1,20 +1,27 @@
 """Finds what makes the choice of a price component doubtful, so that no odd price goes without a word.
 
-Source: OCPI 2.2.1 mod_cdrs_charging_period; CDR-14
+A component that cannot be judged (`unknown_fields.py`) *could have applied* when it is reached before another
+one of its dimension matches, at any moment of a charging period. Then the price is not decided: it is shown,
+and no CDR is made of it.
+
+Source: OCPI 2.2.1 mod_cdrs_charging_period; CDR-14, TAR-09
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from decimal import Decimal
 
 from chalicelib.pricing.billing import Match
 from chalicelib.pricing.local_time import local_instants, passes
-from chalicelib.pricing.reading import MICROSECOND, SECOND_US
+from chalicelib.pricing.reading import MICROSECOND, SECOND_US, Remark
 from chalicelib.pricing.restrictions import Moment
-from chalicelib.pricing.tariffs import PriceComponent, Tariff, first_match
+from chalicelib.pricing.tariffs import DIMENSIONS, Candidates, PriceComponent, Tariff, first_match
 from chalicelib.pricing.usage import Period
+
+_MOST_LOOKS = 100_000
+"""Looks at components in one period; beyond that, each that cannot be judged could have applied."""
 
 
 def unknown_power(match: Match, candidates: Sequence[PriceComponent]) -> str | None:
@@ -25,6 +32,47 @@ def unknown_power(match: Match, candidates: Sequence[PriceComponent]) -> str | N
         if candidate.restrictions and (name := candidate.restrictions.missing(match.moment)):
             return f"{name} is not known: element {candidate.element} of {candidate.tariff_id} does not match"
     return None
+
+
+def undecided(
+    period: Period, begin: Moment, tariff: Tariff, candidates: Candidates, dimensions: Iterable[str]
+) -> Iterator[Remark]:
+    """Find the components that cannot be judged and could have applied in a period.
+
+    begin: the start of the period. dimensions: of the quantities that have to be priced in it. A component
+    of an unknown dimension could have applied whenever its element holds.
+    """
+    asked = {*dimensions, *(candidates.keys() - DIMENSIONS)}
+    found = [components for dimension, components in candidates.items() if dimension in asked]
+    found = [components for components in found if any(map(_is_doubted, components))]
+    if not found:
+        return
+    days = (period.end - period.start).days + 2
+    limits = len(tariff.kwh_limits) + len(tariff.duration_limits) + days * (len(tariff.day_minutes) + 1)
+    if limits * sum(map(len, found)) > _MOST_LOOKS:
+        yield from (remark for components in found for each in components for remark in _doubts(each))
+        return
+    for moment in (begin, *_moments_within(period, tariff, begin)):
+        for components in found:
+            yield from _reached(components, moment)
+
+
+def _reached(components: Sequence[PriceComponent], moment: Moment) -> Iterator[Remark]:
+    for component in components:
+        restrictions = component.restrictions
+        if restrictions is None or restrictions.may_match(moment):
+            yield from _doubts(component)
+            if restrictions is None or not restrictions.doubts:
+                return
+
+
+def _doubts(component: PriceComponent) -> tuple[Remark, ...]:
+    of_element = component.restrictions.doubts if component.restrictions else ()
+    return of_element + component.doubts
+
+
+def _is_doubted(component: PriceComponent) -> bool:
+    return bool(_doubts(component))
 
 
 def may_change_within(period: Period, tariff: Tariff, begin: Moment) -> bool:

@@ -10,58 +10,67 @@ Source: OCPI 2.2.1 mod_tariffs, Object description and Data types; TAR-07 … TA
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from chalicelib.errors import InvalidParameters
+from chalicelib.pricing.choice import TARIFF_TYPES
 from chalicelib.pricing.coverage import covers, is_impossible
 from chalicelib.pricing.currencies import CURRENCIES
-from chalicelib.pricing.reading import Document, read_object
+from chalicelib.pricing.findings import ERROR, INFO, WARNING, Finding, in_order
+from chalicelib.pricing.reading import Document, Remark, read_object
 from chalicelib.pricing.restrictions import WEEKDAYS, Restrictions
 from chalicelib.pricing.tariffs import (
     DIMENSIONS,
     FLAT,
-    RESERVATION,
-    RESERVATION_EXPIRES,
+    RESERVATIONS,
     PriceComponent,
     Tariff,
     read_tariff,
 )
+from chalicelib.pricing.units import lint_units
+from chalicelib.pricing.unknown_fields import pointer_of
 
-ERROR, WARNING, INFO = "error", "warning", "info"
 _NO_DAY = ("empty_day_of_week", WARNING)
-_TYPES = ("AD_HOC_PAYMENT", "PROFILE_CHEAP", "PROFILE_FAST", "PROFILE_GREEN", "REGULAR")
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something to look at; `pointer` is a JSON pointer (RFC 6901) into the tariff."""
-
-    code: str
-    severity: str
-    pointer: str
-    message: str
-
-    def to_document(self) -> dict[str, str]:
-        """Show it as plain JSON."""
-        return {
-            "code": self.code,
-            "severity": self.severity,
-            "pointer": self.pointer,
-            "message": self.message,
-        }
+_UNKNOWN = {
+    "unknown_field": ERROR,
+    "unknown_restriction": ERROR,
+    "unknown_dimension": ERROR,
+    "unknown_reservation": ERROR,
+    "tax_included": ERROR,
+    "ignored_field": WARNING,
+}
 
 
 def lint_tariff(document: object) -> list[Finding]:
     """Look at a tariff document. Raises: InvalidParameters when it cannot be read as a tariff at all."""
     source = read_object(document, "body")
-    tariff = read_tariff(source, "tariff", [])
+    remarks: list[Remark] = []
+    tariff = read_tariff(source, "tariff", remarks)
+    return in_order([*_lint_parts(source, tariff, remarks), *_lint_reach(tariff), *_lint_fallbacks(tariff)])
+
+
+def warn_of_tariff(document: object) -> list[Finding]:
+    """Find what is wrong in a tariff that is valid, advice aside; quick, also for a tariff of 1000 elements.
+
+    What a tariff of so many elements can hide in the order of them, `lint_tariff` finds.
+    """
+    source = read_object(document, "body")
+    remarks: list[Remark] = []
+    try:
+        tariff = read_tariff(source, "tariff", remarks)
+    except InvalidParameters as error:
+        return [Finding("not_priceable", ERROR, pointer_of(error.field or ""), error.detail)]
+    return in_order(each for each in _lint_parts(source, tariff, remarks) if each.severity != INFO)
+
+
+def _lint_parts(source: Document, tariff: Tariff, remarks: Sequence[Remark]) -> list[Finding]:
     findings = [
+        *_lint_unknown(remarks),
         *_lint_head(tariff),
         *_lint_price_limits(tariff),
         *_lint_vat(tariff),
-        *_lint_reach(tariff),
-        *_lint_fallbacks(tariff),
+        *lint_units(tariff),
     ]
     for number, element in enumerate(tariff.elements):
         at = f"/elements/{number}"
@@ -69,15 +78,21 @@ def lint_tariff(document: object) -> list[Finding]:
         restrictions = source["elements"][number].get("restrictions")
         if restrictions is not None:
             findings += _lint_restrictions(restrictions, element[0].restrictions, f"{at}/restrictions")
-    order = {ERROR: 0, WARNING: 1, INFO: 2}
-    return sorted(findings, key=lambda each: order[each.severity])
+    return findings
+
+
+def _lint_unknown(remarks: Sequence[Remark]) -> Iterator[Finding]:
+    """Say what prices and CDRs say of the same fields, in the same words."""
+    for remark in remarks:
+        if remark.code in _UNKNOWN:
+            yield Finding(remark.code, _UNKNOWN[remark.code], pointer_of(remark.field), remark.message)
 
 
 def _lint_head(tariff: Tariff) -> Iterator[Finding]:
     if tariff.currency not in CURRENCIES:
         told = f"{tariff.currency!r} is not a currency of ISO 4217"
         yield Finding("unknown_currency", ERROR, "/currency", told)
-    if tariff.type is not None and tariff.type not in _TYPES:
+    if tariff.type is not None and tariff.type not in TARIFF_TYPES:
         told = f"{tariff.type!r} is not a type of OCPI: no session will choose this tariff"
         yield Finding("unknown_type", WARNING, "/type", told)
     if tariff.start is not None and tariff.end is not None and tariff.end <= tariff.start:
@@ -180,16 +195,13 @@ def _lint_components(element: Sequence[PriceComponent], at: str) -> Iterator[Fin
     reservation = element[0].restrictions.reservation if element[0].restrictions else None
     for component in element:
         here = f"{at}/price_components/{component.index}"
-        if component.dimension not in DIMENSIONS:
-            told = f"{component.dimension!r} is not a dimension of OCPI"
-            yield Finding("unknown_dimension", ERROR, f"{here}/type", told)
         if component.dimension in seen:
             told = f"{component.dimension} is priced twice in one element, only the first counts"
             yield Finding("duplicate_dimension", ERROR, here, told)
         seen.add(component.dimension)
         if component.price < 0:
             yield Finding("negative_price", WARNING, f"{here}/price", "the driver is paid")
-        if reservation is not None and component.dimension in ("ENERGY", "PARKING_TIME"):
+        if reservation in RESERVATIONS and component.dimension in ("ENERGY", "PARKING_TIME"):
             told = f"a reservation has FLAT and TIME only, {component.dimension} is never used"
             yield Finding("reservation_dimension", ERROR, f"{here}/type", told)
         yield from _lint_step(component, here)
@@ -230,10 +242,7 @@ def _lint_restrictions(source: Document, restrictions: Restrictions | None, at: 
         yield Finding("needless_day_of_week", INFO, f"{at}/day_of_week", "every day is named")
     yield from _lint_window(restrictions, at)
     reservation = restrictions.reservation
-    if reservation not in (None, RESERVATION, RESERVATION_EXPIRES):
-        told = f"{reservation!r} is not a reservation restriction"
-        yield Finding("unknown_reservation", ERROR, f"{at}/reservation", told)
-    elif reservation is not None:
+    if reservation in RESERVATIONS:
         for name in ("min_kwh", "max_kwh", "min_power", "max_power", "min_current", "max_current"):
             if getattr(restrictions, name) is not None:
                 told = "nothing is charged during a reservation"

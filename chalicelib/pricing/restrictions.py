@@ -16,7 +16,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from chalicelib.errors import NotEnoughInformation
-from chalicelib.pricing.reading import SECOND_US
+from chalicelib.pricing.reading import SECOND_US, Remark
 
 WEEKDAYS = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
 
@@ -78,7 +78,10 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Restrictions:
-    """The conditions of one element. Times of day are minutes since midnight, durations seconds."""
+    """The conditions of one element. Times of day are minutes since midnight, durations seconds.
+
+    doubts: what else restricts the element and cannot be judged (`unknown_fields.py`).
+    """
 
     start_minute: int | None = None
     end_minute: int | None = None
@@ -94,6 +97,7 @@ class Restrictions:
     min_duration: int | None = None
     max_duration: int | None = None
     reservation: str | None = None
+    doubts: tuple[Remark, ...] = ()
 
     @property
     def has_window(self) -> bool:
@@ -113,8 +117,13 @@ class Restrictions:
     def match(self, moment: Moment) -> bool:
         """Tell whether everything that is set holds at a moment; `reservation` is asked elsewhere.
 
-        Spec: a power or current that nobody measured matches neither a minimum nor a maximum.
+        Spec: a power or current that nobody measured matches neither a minimum nor a maximum. Nor does an
+        element match of which something cannot be judged.
         """
+        return not self.doubts and self.may_match(moment)
+
+    def may_match(self, moment: Moment) -> bool:
+        """Tell whether everything that can be judged holds at a moment."""
         return self._match_amounts(moment) and self._match_local(moment) and self._match_power(moment)
 
     def _match_amounts(self, moment: Moment) -> bool:

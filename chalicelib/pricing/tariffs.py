@@ -28,9 +28,19 @@ from chalicelib.pricing.reading import (
     read_text,
 )
 from chalicelib.pricing.restrictions import WEEKDAYS, Moment, Restrictions
+from chalicelib.pricing.unknown_fields import (
+    COMPONENT,
+    ELEMENT,
+    LIMIT,
+    RESTRICTIONS,
+    TARIFF,
+    find_unknown,
+    gross_prices,
+    unknown_value,
+)
 
 ENERGY, FLAT, PARKING_TIME, TIME = DIMENSIONS = ("ENERGY", "FLAT", "PARKING_TIME", "TIME")
-RESERVATION, RESERVATION_EXPIRES = "RESERVATION", "RESERVATION_EXPIRES"
+RESERVATION, RESERVATION_EXPIRES = RESERVATIONS = ("RESERVATION", "RESERVATION_EXPIRES")
 
 _TIME_OF_DAY = re.compile(r"([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
 
@@ -48,7 +58,8 @@ class Price:
 class PriceComponent:
     """What a dimension costs in one element: per kWh or hour, `step_size` in Wh or seconds.
 
-    per_minute: the price of a time is per minute, which is not as OCPI has it.
+    per_minute: the price of a time is per minute, which is not as OCPI has it. doubts: what it says that
+    cannot be judged; its price is then not known.
     """
 
     dimension: str
@@ -60,6 +71,7 @@ class PriceComponent:
     index: int
     restrictions: Restrictions | None
     per_minute: bool = False
+    doubts: tuple[Remark, ...] = ()
 
     @property
     def asks_power(self) -> bool:
@@ -72,7 +84,10 @@ Candidates = Mapping[str, tuple[PriceComponent, ...]]
 
 @dataclass(frozen=True, eq=False)
 class Tariff:
-    """A tariff; `elements` are the price components of each element, with its restrictions."""
+    """A tariff; `elements` are the price components of each element, with its restrictions.
+
+    doubts: what it says of all its prices that cannot be judged.
+    """
 
     id: str
     currency: str
@@ -82,6 +97,7 @@ class Tariff:
     max_price: Price | None = None
     start: datetime | None = None
     end: datetime | None = None
+    doubts: tuple[Remark, ...] = ()
 
     def is_valid_at(self, moment: datetime) -> bool:
         """Tell whether a session that starts then may be priced with it."""
@@ -111,12 +127,20 @@ class Tariff:
     def _candidates(self, reservation: str | None) -> Candidates:
         found: dict[str, list[PriceComponent]] = {}
         for component in self._components():
-            if (component.restrictions.reservation if component.restrictions else None) == reservation:
+            if _is_for(component.restrictions, reservation):
                 found.setdefault(component.dimension, []).append(component)
         return {dimension: tuple(components) for dimension, components in found.items()}
 
     def _components(self) -> Iterator[PriceComponent]:
         return (component for element in self.elements for component in element)
+
+    @cached_property
+    def has_doubts(self) -> bool:
+        """Whether something in it cannot be judged."""
+        return bool(self.doubts) or any(
+            component.doubts or (component.restrictions is not None and component.restrictions.doubts)
+            for component in self._components()
+        )
 
     @cached_property
     def restrictions(self) -> tuple[Restrictions, ...]:
@@ -152,6 +176,14 @@ class Tariff:
         return any(each.asks_power for each in self.restrictions)
 
 
+def _is_for(restrictions: Restrictions | None, reservation: str | None) -> bool:
+    """Tell whether an element may price this kind of time; one that cannot be judged may price any."""
+    named = restrictions.reservation if restrictions else None
+    if named == reservation:
+        return True
+    return restrictions is not None and bool(restrictions.doubts) and named not in RESERVATIONS
+
+
 def first_match(candidates: tuple[PriceComponent, ...], moment: Moment) -> PriceComponent | None:
     """Take the first component whose restrictions match (TAR-09); None costs nothing (TAR-10)."""
     for component in candidates:
@@ -179,6 +211,7 @@ def read_tariff(value: object, at: str, remarks: list[Remark]) -> Tariff:
         max_price=_read_price(document.get("max_price"), f"{at}.max_price", remarks),
         start=_read_optional_moment(document, "start_date_time", at),
         end=_read_optional_moment(document, "end_date_time", at),
+        doubts=_doubts_of_all(document, at, remarks),
     )
     if tariff.start is not None and tariff.end is not None and tariff.end <= tariff.start:
         remarks.append(Remark("never_valid", f"{at}.end_date_time", "the tariff ends before it starts"))
@@ -195,6 +228,18 @@ def with_time_prices_per_minute(tariff: Tariff) -> Tariff:
         for components in tariff.elements
     )
     return replace(tariff, elements=elements)
+
+
+def _doubts_of_all(document: Document, at: str, remarks: list[Remark]) -> tuple[Remark, ...]:
+    doubts = find_unknown(document, TARIFF, at, remarks)
+    for name in ("min_price", "max_price"):
+        if document.get(name) is not None:
+            doubts += find_unknown(document[name], LIMIT, f"{at}.{name}", remarks)
+    gross = gross_prices(document, at)
+    if gross is None:
+        return doubts
+    remarks.append(gross)
+    return (*doubts, gross)
 
 
 def _read_optional_moment(document: Document, key: str, at: str) -> datetime | None:
@@ -219,7 +264,8 @@ def _read_element(
     value: object, number: int, tariff_id: str, at: str, remarks: list[Remark]
 ) -> tuple[PriceComponent, ...]:
     document = read_object(value, at)
-    restrictions = read_restrictions(document.get("restrictions"), f"{at}.restrictions")
+    doubts = find_unknown(document, ELEMENT, at, remarks)
+    restrictions = read_restrictions(document.get("restrictions"), f"{at}.restrictions", remarks, doubts)
     components = read_list(document.get("price_components"), f"{at}.price_components")
     if not components:
         raise InvalidParameters(
@@ -246,8 +292,14 @@ def _read_component(
     remarks: list[Remark],
 ) -> PriceComponent:
     document = read_object(value, at)
+    dimension = read_text(document.get("type"), f"{at}.type")
+    doubts = find_unknown(document, COMPONENT, at, remarks)
+    if dimension not in DIMENSIONS:
+        unknown = unknown_value(dimension, DIMENSIONS, "unknown_dimension", f"{at}.type", "dimension")
+        remarks.append(unknown)
+        doubts = (*doubts, unknown)
     return PriceComponent(
-        dimension=read_text(document.get("type"), f"{at}.type"),
+        dimension=dimension,
         price=read_decimal(document.get("price"), f"{at}.price"),
         vat=read_optional_decimal(document.get("vat"), f"{at}.vat"),
         step_size=_read_step(document.get("step_size"), f"{at}.step_size", remarks),
@@ -255,6 +307,7 @@ def _read_component(
         element=element,
         index=index,
         restrictions=restrictions,
+        doubts=doubts,
     )
 
 
@@ -266,28 +319,27 @@ def _read_step(value: object, at: str, remarks: list[Remark]) -> int:
 
 
 def _remark_component(component: PriceComponent, at: str, remarks: list[Remark]) -> None:
-    if component.dimension not in DIMENSIONS:
-        told = f"{component.dimension!r} is not a dimension that can be priced, it is left out"
-        remarks.append(Remark("unknown_dimension", f"{at}.type", told))
     if component.price < 0:
         told = f"the price {component.price} is negative: the driver is paid"
         remarks.append(Remark("negative_price", f"{at}.price", told))
     if component.vat is not None and not 0 <= component.vat <= 100:
         remarks.append(Remark("odd_vat", f"{at}.vat", f"{component.vat} is an odd percentage of VAT"))
     reservation = component.restrictions.reservation if component.restrictions else None
-    if reservation is not None and component.dimension in (ENERGY, PARKING_TIME):
+    if reservation in RESERVATIONS and component.dimension in (ENERGY, PARKING_TIME):
         told = "a reservation has FLAT and TIME only, this component is left out (TAR-15)"
         remarks.append(Remark("reservation_dimension", f"{at}.type", told))
-    if reservation not in (None, RESERVATION, RESERVATION_EXPIRES):
-        told = f"{reservation!r} is not a reservation restriction, the element is left out"
-        remarks.append(Remark("unknown_reservation", at, told))
 
 
-def read_restrictions(value: object, at: str) -> Restrictions | None:
-    """Read the restrictions of an element; none, or empty ones, are None. Raises: InvalidParameters."""
-    if value is None:
-        return None
-    document = read_object(value, at)
+def read_restrictions(
+    value: object, at: str, remarks: list[Remark], doubts: tuple[Remark, ...] = ()
+) -> Restrictions | None:
+    """Read the restrictions of an element; none, or empty ones, are None.
+
+    doubts: what else the element says that cannot be judged. Raises: InvalidParameters.
+    """
+    document = {} if value is None else read_object(value, at)
+    doubts += find_unknown(document, RESTRICTIONS, at, remarks)
+    doubts += _doubts_of_reservation(document.get("reservation"), f"{at}.reservation", remarks)
     restrictions = Restrictions(
         start_minute=_read_time_of_day(document.get("start_time"), f"{at}.start_time"),
         end_minute=_read_time_of_day(document.get("end_time"), f"{at}.end_time"),
@@ -297,9 +349,18 @@ def read_restrictions(value: object, at: str) -> Restrictions | None:
         min_duration=_read_count(document.get("min_duration"), f"{at}.min_duration"),
         max_duration=_read_count(document.get("max_duration"), f"{at}.max_duration"),
         reservation=document.get("reservation"),
+        doubts=doubts,
         **{key: read_optional_decimal(document.get(key), f"{at}.{key}") for key in _LIMITS},
     )
     return None if restrictions == _UNRESTRICTED else restrictions
+
+
+def _doubts_of_reservation(value: object, at: str, remarks: list[Remark]) -> tuple[Remark, ...]:
+    if value is None or value in RESERVATIONS:
+        return ()
+    unknown = unknown_value(value, RESERVATIONS, "unknown_reservation", at, "reservation restriction")
+    remarks.append(unknown)
+    return (unknown,)
 
 
 _UNRESTRICTED = Restrictions()
@@ -330,7 +391,8 @@ def _read_weekdays(value: object, at: str) -> frozenset[int] | None:
     days = read_list(value, at)
     for number, day in enumerate(days):
         if day not in WEEKDAYS:
-            raise InvalidParameters(f"{day!r} is not a day of the week", field=f"{at}.{number}")
+            unknown = unknown_value(day, WEEKDAYS, "unknown_day", f"{at}.{number}", "day of the week")
+            raise InvalidParameters(unknown.message, field=unknown.field)
     # Spec: an empty list is the same as none (cardinality *).
     return frozenset(WEEKDAYS.index(day) for day in days) if days else None
 

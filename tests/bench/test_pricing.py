@@ -5,7 +5,8 @@ from __future__ import annotations
 from random import Random
 
 from bench import pricing
-from chalicelib.pricing.lint import ERROR, lint_tariff
+from chalicelib.pricing.findings import ERROR
+from chalicelib.pricing.lint import lint_tariff
 from chalicelib.pricing.price_request import price_request
 
 

@@ -17,7 +17,7 @@ from chalicelib.modules.cdrs.last_period import has_all_energy
 from chalicelib.modules.cdrs.metering import ToPrice, to_price
 from chalicelib.modules.cdrs.rules import make_cdr, token_of
 from chalicelib.modules.cdrs.starts import Start
-from chalicelib.pricing.costs import Priced
+from chalicelib.pricing.costs import Priced, refuse_undecided
 from chalicelib.pricing.price_request import TIME_PRICES_PER_MINUTE, price_request
 from chalicelib.pricing.statement import cdr_fields, write_statement
 from chalicelib.protocol.types import fold, parse_datetime
@@ -53,6 +53,7 @@ def make_bill(
         raise NotEnoughInformation("no tariff is known for this session", field="tariffs")
     asked = to_price(session, start.time_zone, start.reserved_from, profile)
     priced = _until_end(_price(start, asked.session, time_prices_per_minute), asked, session)
+    refuse_undecided(priced)
     price = cdr_fields(priced)
     if price["currency"] is None:
         raise NotEnoughInformation("no tariff is relevant to any part of this session", field="tariffs")

@@ -1,0 +1,209 @@
+"""Finds what a tariff says that this engine does not know and that may change a price.
+
+A misspelt `restrictions` must not be priced as if the element had none. So a field whose name is close to
+one that prices depend on is a *doubt*: the part of the tariff that has it cannot be judged. An unknown key
+inside `restrictions` is always a doubt, because each restriction narrows when its element holds; so is an
+unknown dimension, and a `tax_included` that says that prices include VAT.
+
+Other unknown fields of a price component, an element or a limit are a remark; other fields of the tariff,
+and the vendors' own (`x_…`, `mobie_…`, `custom…`), are no business of a price. A field without a value
+(null, `{}`, `[]`) says nothing.
+
+Source: OCPI 2.2.1 mod_tariffs, Tariff Object; TYP-14, TAR-07, TAR-11
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+
+from chalicelib.pricing.reading import Document, Remark
+
+TARIFF, LIMIT, ELEMENT, COMPONENT, RESTRICTIONS = "", "limit", "element", "component", "restrictions"
+
+_RESTRICTIONS = (
+    "start_time", "end_time", "start_date", "end_date", "min_kwh", "max_kwh", "min_current", "max_current",
+    "min_power", "max_power", "min_duration", "max_duration", "day_of_week", "reservation",
+)  # fmt: skip
+_COMPONENT = ("type", "price", "vat", "step_size")
+_LIMIT = ("excl_vat", "incl_vat")
+_ELEMENT = ("price_components", "restrictions")
+_PRICED = (
+    "currency", "type", "min_price", "max_price", "elements", "start_date_time", "end_date_time",
+    "tax_included",
+)  # fmt: skip
+_OF_ALL = ("min_price", "max_price", "start_date_time", "end_date_time", "tax_included")
+_KNOWN = {
+    TARIFF: frozenset(
+        {
+            *_PRICED, "country_code", "party_id", "id", "tariff_alt_text", "tariff_alt_url", "energy_mix",
+            "last_updated", "preauthorize_amount",
+        }
+    ),
+    LIMIT: frozenset(_LIMIT),
+    ELEMENT: frozenset(_ELEMENT),
+    COMPONENT: frozenset(_COMPONENT),
+    RESTRICTIONS: frozenset(_RESTRICTIONS),
+}  # fmt: skip
+_OWN = {
+    TARIFF: _PRICED,
+    LIMIT: _LIMIT,
+    ELEMENT: _ELEMENT,
+    COMPONENT: _COMPONENT,
+    RESTRICTIONS: _RESTRICTIONS,
+}
+# What other languages and other platforms call a field.
+_ALIASES = {
+    "iva": "vat", "tva": "vat", "mwst": "vat", "tax": "vat", "taxrate": "vat", "vatrate": "vat",
+    "vatpercentage": "vat", "taxpercentage": "vat", "vatincluded": "tax_included",
+    "taxesincluded": "tax_included", "taxincl": "tax_included", "vatincl": "tax_included",
+    "weekdays": "day_of_week", "daysofweek": "day_of_week",
+}  # fmt: skip
+_VENDORS = ("x_", "x-", "_", "mobie_", "custom")
+_NOTHING: tuple[object, ...] = (None, {}, [])
+_WITHOUT_TAXES = ("NO", "N/A")
+_ROOT = re.compile(r"(tariff|tariffs\.\d+)\.")
+_MOST_NAMED = 50
+_LONGEST = 40
+
+
+def find_unknown(document: Document, level: str, at: str, remarks: list[Remark]) -> tuple[Remark, ...]:
+    """Find the fields of a part of a tariff that may change its price. Returns the doubts.
+
+    level: which part it is. at: its dotted path. remarks: get the doubts, and what is only odd.
+    """
+    known = _KNOWN[level]
+    if document.keys() <= known:
+        return ()
+    unknown = [name for name in document if name not in known and document[name] not in _NOTHING]
+    found = [_judge(document, name, level, at) for name in unknown[:_MOST_NAMED]]
+    if len(unknown) > _MOST_NAMED:
+        text = f"there are {len(unknown)} unknown fields here, too many to look at each"
+        found.append((Remark("unknown_field", at, text), True))
+    remarks += [remark for remark, _ in found if remark is not None]
+    return tuple(remark for remark, is_doubt in found if remark is not None and is_doubt)
+
+
+def _judge(document: Document, name: str, level: str, at: str) -> tuple[Remark | None, bool]:
+    field, shown = f"{at}.{name[:_LONGEST]}", repr(name[:_LONGEST])
+    meant = suggest_field(name, level)
+    if level == RESTRICTIONS:
+        more = f", did you mean {meant}?" if meant else ": nobody can tell when the element holds"
+        return Remark("unknown_restriction", field, f"{shown} is no restriction of OCPI{more}"), True
+    if name.lower().startswith(_VENDORS) or _says_the_same(document, name, meant):
+        return None, False
+    if meant is not None:
+        text = f"{shown} is no field of OCPI, did you mean {meant}?"
+        return Remark("unknown_field", field, text), True
+    if level == TARIFF:
+        return None, False
+    return Remark("ignored_field", field, f"{shown} is no field of OCPI, its price goes without it"), False
+
+
+def _says_the_same(document: Document, name: str, meant: str | None) -> bool:
+    if meant == "tax_included" and document[name] is False:
+        return True
+    return meant is not None and document.get(meant) == document[name]
+
+
+def gross_prices(document: Document, at: str) -> Remark | None:
+    """Tell whether a tariff of OCPI 2.3.0 says that its prices include VAT, which nothing here deducts."""
+    value = document.get("tax_included")
+    if value is None or value in _WITHOUT_TAXES:
+        return None
+    shown = str(value)[:_LONGEST]
+    text = f"tax_included is {shown!r}: prices including VAT cannot be judged, OCPI 2.2.1 has them without"
+    return Remark("tax_included", f"{at}.tax_included", text)
+
+
+def pointer_of(field: str) -> str:
+    """Write a field's dotted path as a JSON pointer (RFC 6901) into its tariff.
+
+    >>> pointer_of("tariffs.0.elements.1.restriction"), pointer_of("tariff.minPrice")
+    ('/elements/1/restriction', '/minPrice')
+    """
+    inside = _ROOT.sub("", field)
+    return "/" + inside.replace("~", "~0").replace("/", "~1").replace(".", "/")
+
+
+def unknown_value(value: object, known: Sequence[str], code: str, at: str, what: str) -> Remark:
+    """Say that a value is none of those that are known, and which one may be meant."""
+    shown = str(value)[:_LONGEST]
+    meant = _closest(shown, tuple(known))
+    more = f", did you mean {meant}?" if meant else ": it cannot be judged"
+    return Remark(code, at, f"{shown!r} is no {what} of OCPI{more}")
+
+
+@lru_cache(4096)
+def suggest_field(name: str, level: str) -> str | None:
+    """Name the field that an unknown one may be meant for; of another part with that part's name.
+
+    >>> suggest_field("restriction", ELEMENT), suggest_field("dayOfWeek", ELEMENT)
+    ('restrictions', 'restrictions.day_of_week')
+    >>> suggest_field("target_operator_party_id", TARIFF) is None
+    True
+    """
+    alias = _ALIASES.get(_normal(name))
+    return next(
+        (
+            shown
+            for names, prefix in _searched(level)
+            if (meant := alias if alias in names else _closest(name, names)) is not None
+            and (shown := prefix + meant)
+        ),
+        None,
+    )
+
+
+def _searched(level: str) -> Iterator[tuple[tuple[str, ...], str]]:
+    """The names to compare with: those of the part itself, then those that belong elsewhere."""
+    yield _OWN[level], ""
+    for names, prefix, place in (
+        (_RESTRICTIONS, "restrictions.", RESTRICTIONS),
+        (_ELEMENT, "elements.", ELEMENT),
+        (_COMPONENT, "price_components.", COMPONENT),
+        (_LIMIT, "min_price.", LIMIT),
+        (_OF_ALL, "the tariff's ", TARIFF),
+    ):
+        if place != level:
+            yield names, prefix
+
+
+def _closest(name: str, names: tuple[str, ...]) -> str | None:
+    if len(name) > _LONGEST:
+        return None
+    written = _normal(name)
+    found = [(distance, each) for each in names if (distance := _misspelt_by(written, _normal(each))) < 3]
+    return min(found, key=lambda pair: pair[0])[1] if found else None
+
+
+def _normal(name: str) -> str:
+    letters = "".join(letter for letter in name.lower() if letter.isalnum())
+    return letters.replace("minimum", "min").replace("maximum", "max")
+
+
+def _misspelt_by(written: str, meant: str) -> int:
+    """Count the wrong letters; 3 when there are too many for a slip in a word of its length."""
+    if written == meant:
+        return 0
+    allowed = 2 if len(meant) > 8 else 1
+    is_short = len(meant) <= 4
+    if abs(len(written) - len(meant)) > allowed or (is_short and written[:1] != meant[:1]):
+        return 3
+    distance = _edit_distance(written, meant)
+    return distance if distance <= allowed else 3
+
+
+def _edit_distance(one: str, other: str) -> int:
+    """Count letters that are wrong, missing, too many or swapped with the next one."""
+    before: list[int] = []
+    row = list(range(len(other) + 1))
+    for i, letter in enumerate(one, 1):
+        earlier, before, row = before, row, [i]
+        for j, wanted in enumerate(other, 1):
+            cost = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (letter != wanted))
+            if i > 1 and j > 1 and letter == other[j - 2] and one[i - 2] == wanted:
+                cost = min(cost, earlier[j - 2] + 1)
+            row.append(cost)
+    return row[-1]
