@@ -91,15 +91,22 @@ class Door:
 
     def partner_playing(self, role: str, party: Party) -> Document | None:
         """Return the connected partner that plays `role` for `party`: there is one at most (CRD-25)."""
-        for partner in self.partners():
-            if partner.get("status") not in CONNECTED:
-                continue
-            for entry in partner.get("roles") or []:
-                if entry.get("role") == role and party.is_same(
-                    entry.get("country_code"), entry.get("party_id")
-                ):
-                    return partner
-        return None
+        having = self.partners_having(role, party, among=("roles",))
+        return next((partner for partner in having if partner.get("status") in CONNECTED), None)
+
+    def partners_having(
+        self, role: str, party: Party, among: Sequence[str] = ("roles", "reserved_roles")
+    ) -> list[Document]:
+        """Return the partners that play a role for a party, or that it is reserved for since they left."""
+        return [
+            partner
+            for partner in self.partners()
+            if any(
+                entry.get("role") == role and party.is_same(entry.get("country_code"), entry.get("party_id"))
+                for name in among
+                for entry in partner.get(name) or []
+            )
+        ]
 
     def invite(self, name: str, settings: Mapping[str, object] | None = None) -> Document:
         """Invite a partner: token A and our versions URL, to be handed over outside OCPI (CRD-01)."""

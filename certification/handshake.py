@@ -51,9 +51,10 @@ def invite(
 ) -> tuple[Document, str]:
     """Have a node's operator invite a probe party. Returns the invitation and the partner's id at that door.
 
-    The partner leaves when the scenario ends, whatever became of the invitation.
+    The partner leaves when the scenario ends, whatever became of the invitation. The operator says whether
+    it is a hub: a node may not take a partner's word for it.
     """
-    invitation = door.invite(partner.name, settings)
+    invitation = door.invite(partner.name, {**(settings or {}), "hub": partner.role == "HUB"})
     partner_id = str(invitation["id"])
     trial.afterwards(f"{partner.name} leaves {door.name}", lambda: part(door, partner_id))
     return invitation, partner_id
@@ -140,10 +141,11 @@ def connect(trial: Trial, before: Relation | None = None) -> Relation:
     found = relation(trial)
     if found is None:
         for door, role, party in ((trial.cpo, "HUB", trial.hub.party), (trial.hub, "CPO", trial.cpo.party)):
-            half = door.partner_playing(role, party)
-            if half is not None:
+            for half in door.partners_having(role, party):
                 door.forget(str(half["id"]))
-        invitation = trial.cpo.invite("MOBI.E", _settings(before.hub_at_cpo if before else {}))
+        invitation = trial.cpo.invite(
+            "MOBI.E", {**_settings(before.hub_at_cpo if before else {}), "hub": True}
+        )
         trial.hub.register(
             "CPO",
             invitation["versions_url"],

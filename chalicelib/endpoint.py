@@ -22,6 +22,7 @@ from chalice.app import Chalice, Response
 
 from chalicelib import metrics
 from chalicelib.errors import (
+    ClientError,
     HubError,
     InvalidParameters,
     MethodNotAllowed,
@@ -36,7 +37,7 @@ from chalicelib.modules.registry import VERSION, interface_path, is_mounted
 from chalicelib.node import Node
 from chalicelib.operator_api import door
 from chalicelib.partners import routing
-from chalicelib.partners.directory import Caller, claim_key
+from chalicelib.partners.directory import Caller, Partner, claim_key
 from chalicelib.partners.visibility import owner_role
 from chalicelib.protocol.auth import read_authorization
 from chalicelib.protocol.envelope import error_reply, write_envelope
@@ -192,6 +193,7 @@ def _admit(node: Node, interface: Interface, routes: Routes, request: Request) -
     if route is None:
         raise MethodNotAllowed(f"{request.method} is not offered here")
     if interface.functional:
+        _check_plays_a_role(caller.partner)
         _check_routing(node, interface, request, read_routing(request.headers))
     if request.body and len(request.body) > MAX_BODY_BYTES:
         raise InvalidParameters(f"the body is longer than {MAX_BODY_BYTES} bytes", field="body")
@@ -206,6 +208,12 @@ def _check_token(interface: Interface, request: Request, caller: Caller) -> None
         raise Unauthorized("this token is good for versions and credentials only")
     if caller.kind == "RETRY" and not (interface.module == "credentials" and request.method == "PUT"):
         raise Unauthorized
+
+
+def _check_plays_a_role(partner: Partner) -> None:
+    """Refuse a partner none of whose roles counts yet: it may see and send nothing (`partners/roles.py`)."""
+    if not partner.roles:
+        raise ClientError("your roles wait for approval by the operator of this node")
 
 
 def _keys(

@@ -28,6 +28,16 @@ app = typer.Typer(
 
 PTMOB = "ptmob"
 
+Hub = Annotated[bool, typer.Option(help="It is a hub, which speaks for others, as MOBI.E does.")]
+Expect = Annotated[
+    list[str] | None,
+    typer.Option(metavar="COUNTRY/PARTY/ROLE", help="A role that it will claim, such as PT/ABC/CPO; repeat."),
+]
+Roles = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[COUNTRY/PARTY/ROLE]...", help="Such as PT/ABC/CPO; all when left out."),
+]
+
 
 @app.callback()
 def which_node(
@@ -59,6 +69,9 @@ def partners(context: typer.Context) -> None:
             f"{each['role']} {each['country_code']}/{each['party_id']}" for each in partner["roles"]
         )
         typer.echo(f"{partner['id']}  {partner['status']:<12}  {partner['name']}  {roles}".rstrip())
+        if waiting := partner.get("pending_roles"):
+            names = " ".join(f"{each['country_code']}/{each['party_id']}/{each['role']}" for each in waiting)
+            typer.echo(f"  waits for your word: ./ocpi approve {partner['id']} {names}")
 
 
 @app.command()
@@ -67,9 +80,11 @@ def invite(
     name: Annotated[str, typer.Argument(help="What to call the partner.")],
     raw_token: Annotated[bool, typer.Option(help="It sends tokens raw, not in Base64 (OCPI 2.2).")] = False,
     ptmob: Annotated[bool, typer.Option(help="It follows MOBI.E's profile (location ids).")] = False,
+    hub: Hub = False,
+    expect: Expect = None,
 ) -> None:
     """Make a first token for a partner that will register here."""
-    body = {"name": name, **_partner_flags(raw_token, ptmob)}
+    body = {"name": name, **_partner_flags(raw_token, ptmob, hub, expect)}
     _show(_door(context).post("partners", "invitations", body=body))
 
 
@@ -84,10 +99,31 @@ def register(
     ],
     raw_token: Annotated[bool, typer.Option(help="Send it tokens raw, not in Base64 (OCPI 2.2).")] = False,
     ptmob: Annotated[bool, typer.Option(help="It follows MOBI.E's profile (location ids).")] = False,
+    hub: Hub = False,
+    expect: Expect = None,
 ) -> None:
     """Register this node at a partner."""
-    body = {"name": name, "versions_url": versions_url, "token": token, **_partner_flags(raw_token, ptmob)}
+    flags = _partner_flags(raw_token, ptmob, hub, expect)
+    body = {"name": name, "versions_url": versions_url, "token": token, **flags}
     _show(_door(context).post("partners", "registrations", body=body))
+
+
+@app.command()
+def approve(context: typer.Context, partner_id: str, roles: Roles = None) -> None:
+    """Let roles count that a partner has claimed: all pending ones, or those that you name."""
+    _show(_door(context).post("partners", partner_id, "roles", "approve", body=_named_roles(roles)))
+
+
+@app.command()
+def reject(context: typer.Context, partner_id: str, roles: Roles = None) -> None:
+    """Have roles that a partner has claimed count for nothing: all pending ones, or those that you name."""
+    _show(_door(context).post("partners", partner_id, "roles", "reject", body=_named_roles(roles)))
+
+
+@app.command()
+def release(context: typer.Context, partner_id: str, roles: Roles = None) -> None:
+    """Let others claim the roles that are reserved for a partner that left or dropped them."""
+    _show(_door(context).post("partners", partner_id, "release", body=_named_roles(roles)))
 
 
 @app.command()
@@ -265,8 +301,30 @@ def _door(context: typer.Context) -> OperatorDoor:
     return OperatorDoor(node.operator_url, node.operator_key)
 
 
-def _partner_flags(raw_token: bool, ptmob: bool) -> dict[str, Any]:
-    return {"token_encoding": "raw" if raw_token else "base64", "profiles": [PTMOB] if ptmob else []}
+def _partner_flags(raw_token: bool, ptmob: bool, hub: bool, expect: list[str] | None) -> dict[str, Any]:
+    flags: dict[str, Any] = {
+        "token_encoding": "raw" if raw_token else "base64",
+        "profiles": [PTMOB] if ptmob else [],
+    }
+    if hub:
+        flags["hub"] = True
+    if expect:
+        flags["expected_roles"] = _named_roles(expect)["roles"]
+    return flags
+
+
+def _named_roles(texts: list[str] | None) -> dict[str, Any]:
+    """The body that names roles; empty when none is named."""
+    if not texts:
+        return {}
+    return {"roles": [_named_role(text) for text in texts]}
+
+
+def _named_role(text: str) -> dict[str, str]:
+    parts = text.split("/")
+    if len(parts) != 3 or not all(parts):
+        raise typer.BadParameter(f"{text!r} is no role; write COUNTRY/PARTY/ROLE, such as PT/ABC/CPO")
+    return {"country_code": parts[0], "party_id": parts[1], "role": parts[2].upper()}
 
 
 def _show(document: Any) -> None:

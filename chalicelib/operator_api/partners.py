@@ -11,13 +11,22 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, ConfigDict, StringConstraints
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 
 from chalicelib.errors import NotFound
 from chalicelib.modules.credentials import handshake
+from chalicelib.modules.credentials.objects import MAX_ROLES
 from chalicelib.modules.locations.reservation import PROFILE
 from chalicelib.node import Node
 from chalicelib.operator_api.lists import whole_list_reply
+from chalicelib.operator_api.partner_roles import (
+    NamedRole,
+    approve_roles,
+    expected_roles,
+    reject_roles,
+    release_roles,
+    show_roles,
+)
 from chalicelib.operator_api.problems import Problem
 from chalicelib.partners.cdr_makers import CPO_MAKES_CDR
 from chalicelib.partners.directory import Partner
@@ -41,16 +50,27 @@ def _token(value: str) -> str:
     return value
 
 
-class Invitation(OcpiObject):
-    """Whom to invite, and how we shall talk to it."""
+class Known(OcpiObject):
+    """What the operator knows of a partner to be, and how we shall talk to it.
+
+    expected_roles, hub: who it is, so that these roles count when it claims them.
+    """
 
     model_config = ConfigDict(extra="forbid")
     name: Name
     token_encoding: TokenEncoding = "base64"
     profiles: list[Profile] = []
+    expected_roles: Annotated[list[NamedRole], Field(max_length=MAX_ROLES)] = []
+    hub: Annotated[bool, Field(strict=True)] = False
 
 
-class Registration(Invitation):
+class Invitation(Known):
+    """Whom to invite. partner_id: of a partner that left and comes back."""
+
+    partner_id: Annotated[str, StringConstraints(strict=True, min_length=1, max_length=100)] | None = None
+
+
+class Registration(Known):
     """Where to register, with the token that the partner gave us."""
 
     versions_url: Annotated[str, StringConstraints(strict=True, min_length=1)]
@@ -104,8 +124,15 @@ def patch_partner(node: Node, request: Request) -> Reply:
 def post_invitation(node: Node, request: Request) -> Reply:
     """Make token A and tell it this once, with what else the partner needs to register."""
     wanted = validate(Invitation, request.json_object())
+    returning = _returning(node, wanted.partner_id)
     partner, token = handshake.invite(
-        node, wanted.name, token_encoding=wanted.token_encoding, profiles=_profiles(wanted)
+        node,
+        wanted.name,
+        token_encoding=wanted.token_encoding,
+        profiles=_profiles(wanted),
+        expected_roles=expected_roles(node, wanted.expected_roles, wanted.partner_id),
+        is_hub=wanted.hub,
+        returning=returning,
     )
     invitation = {"id": partner.id, "versions_url": f"{request.base_url}/versions", "token": token}
     return Reply(data=invitation, http_status=201, headers=_place(request, partner))
@@ -124,8 +151,25 @@ def post_registration(node: Node, request: Request) -> Reply:
         request.base_url,
         token_encoding=wanted.token_encoding,
         profiles=_profiles(wanted),
+        expected_roles=expected_roles(node, wanted.expected_roles, None),
+        is_hub=wanted.hub,
     )
     return Reply(data=show(partner), http_status=201, headers=_place(request, partner))
+
+
+def post_approval(node: Node, request: Request) -> Reply:
+    """Approve roles that a partner has claimed."""
+    return Reply(data=show(approve_roles(node, request)))
+
+
+def post_rejection(node: Node, request: Request) -> Reply:
+    """Reject roles that a partner has claimed."""
+    return Reply(data=show(reject_roles(node, request)))
+
+
+def post_release(node: Node, request: Request) -> Reply:
+    """Release roles that are reserved for a partner."""
+    return Reply(data=show(release_roles(node, request)))
 
 
 def put_credentials(node: Node, request: Request) -> Reply:
@@ -170,7 +214,7 @@ def show(partner: Partner) -> dict[str, Any]:
         "status": _status(partner),
         "versions_url": partner.versions_url,
         "version": partner.version,
-        "roles": [role.model_dump(exclude_none=True) for role in partner.roles],
+        **show_roles(partner),
         "endpoints": [endpoint.model_dump() for endpoint in partner.endpoints],
         "token_encoding": partner.token_encoding,
         "profiles": list(partner.profiles),
@@ -185,7 +229,20 @@ def _status(partner: Partner) -> str:
     return "INVITED" if partner.status == "REGISTERING" else partner.status
 
 
-def _profiles(wanted: Invitation) -> tuple[str, ...]:
+def _returning(node: Node, partner_id: str | None) -> Partner | None:
+    """The partner that left and comes back by an invitation; None for a new one."""
+    if partner_id is None:
+        return None
+    partner = node.directory.get(partner_id)
+    if partner is None or partner.status != "UNREGISTERED":
+        raise Problem(
+            409, "partner_id names a partner that has left (UNREGISTERED); leave it out for a new one",
+            errors=[("partner_id", "not an UNREGISTERED partner")],
+        )  # fmt: skip
+    return partner
+
+
+def _profiles(wanted: Known) -> tuple[str, ...]:
     return tuple(dict.fromkeys(wanted.profiles))
 
 
@@ -219,4 +276,7 @@ ROUTES = (
     Route("PATCH", f"{_PATH}/{{id}}", patch_partner),
     Route("DELETE", f"{_PATH}/{{id}}", delete_partner),
     Route("PUT", f"{_PATH}/{{id}}/credentials", put_credentials),
+    Route("POST", f"{_PATH}/{{id}}/roles/approve", post_approval),
+    Route("POST", f"{_PATH}/{{id}}/roles/reject", post_rejection),
+    Route("POST", f"{_PATH}/{{id}}/release", post_release),
 )

@@ -74,6 +74,11 @@ class Partner(BaseModel):
 
     outbound_token: the token we use toward it, KMS ciphertext in Base64. revision: counts the
     changes, so that two at once cannot undo each other.
+
+    roles: those that count. pending_roles, refused_roles: claimed by it as well, without effect, because
+    the operator has not approved them yet, or has rejected them. expected_roles, hub_expected: the
+    operator's word on who it is. reserved_claims: names of roles that counted, that it plays no longer, and
+    that nobody else may claim until the operator releases them. `partners/roles.py` has the rules.
     """
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
@@ -85,6 +90,11 @@ class Partner(BaseModel):
     version: str | None = None
     endpoints: tuple[Endpoint, ...] = ()
     roles: tuple[PartnerRole, ...] = ()
+    pending_roles: tuple[PartnerRole, ...] = ()
+    refused_roles: tuple[PartnerRole, ...] = ()
+    expected_roles: tuple[PartnerRole, ...] = ()
+    hub_expected: bool = False
+    reserved_claims: tuple[str, ...] = ()
     token_encoding: TokenEncoding = "base64"
     profiles: tuple[str, ...] = ()
     outbound_token: str | None = None
@@ -117,6 +127,11 @@ class Partner(BaseModel):
     def is_registered(self) -> bool:
         """Tell whether both sides hold working tokens."""
         return self.status == "REGISTERED"
+
+    @property
+    def claims(self) -> set[str]:
+        """The names of the roles that belong to it: those that it plays, and those reserved for it."""
+        return {claim_of(role) for role in self.roles} | set(self.reserved_claims)
 
     def awaits_proof(self, fingerprint: str) -> bool:
         """Tell whether this token's first use ends the time of the one that it replaced."""
@@ -228,7 +243,7 @@ class Directory:
                 Delete(Key(_PARTNERS, current.id), "#revision = :now", {"now": current.revision})
             ]
             operations += [Delete(_token_key(held.fingerprint)) for held in current.held_tokens]
-            operations += [Delete(Key(claim)) for claim in _claims(current)]
+            operations += [Delete(Key(claim)) for claim in current.claims]
             try:
                 return self._table.transact(operations)
             except Conflict:
@@ -316,12 +331,8 @@ def claim_key(party: Party, role: str) -> Key:
     return Key(f"claim#{party.key()}#{role}")
 
 
-def _claims(partner: Partner | None) -> set[str]:
-    return {claim_of(role) for role in partner.roles} if partner is not None else set()
-
-
 def _claim_changes(after: Partner, before: Partner | None) -> list[Operation]:
-    held, wanted = _claims(before), _claims(after)
+    held, wanted = before.claims if before else set(), after.claims
     taken: list[Operation] = [
         Put(
             _item(Key(claim), partner_id=after.id),

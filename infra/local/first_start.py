@@ -17,26 +17,25 @@ SEED_THREADS = 4
 
 
 def connect(
-    client: OperatorDoor, client_name: str, server: OperatorDoor, server_name: str, profiles: Sequence[str]
+    client: OperatorDoor, client_name: str, hub: OperatorDoor, hub_name: str, profiles: Sequence[str]
 ) -> bool:
-    """Have `client` register at `server`, which invites it first.
+    """Have `client` register at a hub, which invites it first.
 
     profiles: switched on for the other side, at both. Returns False when they were connected before.
     """
     known = {partner["name"]: partner["status"] for partner in client.all("partners")}
-    if known.get(server_name) in ("REGISTERED", "OFFLINE"):
+    if known.get(hub_name) in ("REGISTERED", "OFFLINE"):
         return False
-    invitation = server.post(
-        "partners", "invitations", body={"name": client_name, "profiles": list(profiles)}
-    )
+    invitation = hub.post("partners", "invitations", body={"name": client_name, "profiles": list(profiles)})
     client.post(
         "partners",
         "registrations",
         body={
-            "name": server_name,
+            "name": hub_name,
             "versions_url": invitation["versions_url"],
             "token": invitation["token"],
             "profiles": list(profiles),
+            "hub": True,
         },
     )
     return True

@@ -55,6 +55,7 @@ class Guests:
         self.expect(partner, node)
         if partner.raw_tokens:
             options.setdefault("token_encoding", "raw")
+        options.setdefault("hub", partner.role == "HUB")
         invited = node.invite(name_of(partner), **options)
         return invited["versions_url"], invited["token"]
 

@@ -85,7 +85,7 @@ def test_a_node_registers_at_a_partner(nodes: dict[str, Node], guests: Guests, a
     token_a = partner.invite()
     guests.expect(partner, node)
 
-    answer = node.register_with(name_of(partner), partner.versions_url, token_a)
+    answer = node.register_with(name_of(partner), partner.versions_url, token_a, hub=partner.role == "HUB")
 
     assert answer.http_status == 201, answer
     assert answer.document["status"] == "REGISTERED"

@@ -37,7 +37,7 @@ def test_put_changes_both_tokens(nodes: dict[str, Node], guests: Guests, at: str
     assert line.credentials("GET").data["token"] == line.outbound_token
 
 
-def test_put_replaces_endpoints_and_roles(cpo: Node, guests: Guests) -> None:
+def test_put_replaces_endpoints_and_details_and_a_new_role_waits(cpo: Node, guests: Guests) -> None:
     """The next push goes to the new address, with the new token. Source: CRD-13"""
     line = guests.join("EMSP", cpo)
     partner = line.partner
@@ -49,7 +49,8 @@ def test_put_replaces_endpoints_and_roles(cpo: Node, guests: Guests) -> None:
 
     known = cpo.partner(name_of(partner))
     assert known
-    assert [entry["role"] for entry in known["roles"]] == ["EMSP", "NSP"]
+    assert [entry["role"] for entry in known["roles"]] == ["EMSP"]
+    assert [entry["role"] for entry in known["pending_roles"]] == ["NSP"]
     assert known["roles"][0]["business_details"]["name"] == "Renamed"
     assert "locations" not in {entry["identifier"] for entry in known["endpoints"]}
     tariff_id = f"MOVED-{partner.party.party_id}"

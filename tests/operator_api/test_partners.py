@@ -12,11 +12,14 @@ from tests.operator_api.caller import Door
 
 def connect(client: Door, server: Door, **options: Any) -> dict[str, Any]:
     """Register `client` at `server`; returns the partner as the client's door shows it."""
-    invitation = server.ask("POST", "/partners/invitations", {"name": "Client", **options})
+    is_hub = {door: door.node.settings.plays("HUB") for door in (client, server)}
+    wanted = {"name": "Client", "hub": is_hub[client], **options}
+    invitation = server.ask("POST", "/partners/invitations", wanted)
     wanted = {
         "name": "Server",
         "versions_url": invitation["versions_url"],
         "token": invitation["token"],
+        "hub": is_hub[server],
         **options,
     }
     partner: dict[str, Any] = client.ask("POST", "/partners/registrations", wanted)
@@ -75,7 +78,7 @@ def test_a_registration_connects_both_sides(cpo: Door, hub: Door) -> None:
 def test_a_partner_has_these_members_and_no_other(cpo: Door, hub: Door) -> None:
     assert set(connect(cpo, hub)) == {
         "id", "name", "status", "versions_url", "version", "roles", "endpoints", "token_encoding", "profiles",
-        "last_updated",
+        "last_updated", "pending_roles", "refused_roles", "expected_roles", "reserved_roles", "hub",
     }  # fmt: skip
 
 

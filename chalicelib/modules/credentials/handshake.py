@@ -41,6 +41,7 @@ from chalicelib.modules.registry import VERSION, needed_of
 from chalicelib.node import Node
 from chalicelib.partners.client import PartnerFault, PartnerRefusal
 from chalicelib.partners.directory import Endpoint, HeldToken, Partner, PartnerRole, claim_of
+from chalicelib.partners.roles import claimed_roles, with_claimed, without_claimed
 from chalicelib.partners.urls import is_below
 from chalicelib.protocol.auth import TokenEncoding, is_credentials_token
 from chalicelib.protocol.types import format_datetime, validate
@@ -87,30 +88,45 @@ class OtherSide(NamedTuple):
 
 
 def invite(
-    node: Node, name: str, *, token_encoding: TokenEncoding = "base64", profiles: Sequence[str] = ()
+    node: Node,
+    name: str,
+    *,
+    token_encoding: TokenEncoding = "base64",
+    profiles: Sequence[str] = (),
+    expected_roles: Sequence[PartnerRole] = (),
+    is_hub: bool = False,
+    returning: Partner | None = None,
 ) -> tuple[Partner, str]:
     """Make token A for a partner to be; it is told to the partner outside OCPI and shown this once.
 
+    expected_roles, is_hub: as the operator knows the partner (`partners/roles.py`). returning: a partner
+    that left, and that gets its id and its roles again.
     Source: CRD-01
     """
     token = node.directory.new_token()
     partner = Partner(
-        id=node.new_id(),
+        id=returning.id if returning else node.new_id(),
         name=name,
         status="INVITED",
         last_updated=_now(node),
         token_encoding=token_encoding,
         profiles=tuple(profiles),
+        expected_roles=tuple(expected_roles),
+        hub_expected=is_hub,
         held_tokens=(HeldToken(fingerprint=node.directory.fingerprint(token), kind="A"),),
+        reserved_claims=returning.reserved_claims if returning else (),
+        revision=returning.revision if returning else 0,
     )
-    return node.directory.save(partner), token
+    return node.directory.save(partner, returning), token
 
 
 # -- the called side ---------------------------------------------------------------------------------
 
 
-def accept(node: Node, partner: Partner, used_token: str, document: Mapping[str, Any], base_url: str) -> str:
-    """Take a partner's credentials: first registration or update. Returns the token it is to use.
+def accept(
+    node: Node, partner: Partner, used_token: str, document: Mapping[str, Any], base_url: str
+) -> tuple[Partner, str]:
+    """Take a partner's credentials: first registration or update. Returns it and the token that it is to use.
 
     used_token: the one that this request came with. base_url: our own `https://…/ocpi`.
     Raises: Unauthorized for a replaced token that asks for more than it did before, InvalidParameters
@@ -121,7 +137,7 @@ def accept(node: Node, partner: Partner, used_token: str, document: Mapping[str,
     roles = _roles(offered)
     used = node.directory.fingerprint(used_token)
     _check_repetition(partner, used, offered, roles)
-    _refuse_taken(node, partner, roles)
+    reserved = _refuse_taken(node, partner, roles)
     _refuse_ourselves(node, base_url, offered.token, offered.url)
     other = _look_at_caller(node, partner, offered)
     _refuse_own_urls(base_url, other)
@@ -135,19 +151,18 @@ def accept(node: Node, partner: Partner, used_token: str, document: Mapping[str,
             "versions_url": offered.url,
             "version": VERSION,
             "endpoints": other.endpoints,
-            "roles": roles,
+            **with_claimed(partner, roles, reserved),
             "outbound_token": node.directory.seal(offered.token),
             "held_tokens": (fresh, superseded) if partner.is_registered else (fresh,),
             "connection": "CONNECTED",
             "offline_since": None,
         }
     )
-    _save(node, changed, partner)
-    return token
+    return _save(node, changed, partner), token
 
 
 def forget(node: Node, partner: Partner) -> None:
-    """End the relation on the partner's word: its tokens, ours and its parties are gone (CRD-14)."""
+    """End the relation on the partner's word: its tokens and ours are gone, its parties reserved (CRD-14)."""
     _save(node, _unregistered(node, partner), partner)
 
 
@@ -157,7 +172,7 @@ def _check_repetition(
     """A replaced token may repeat its PUT, not lead us elsewhere: it may have been replaced for a leak."""
     is_replaced = any(held.kind == "RETRY" and held.fingerprint == used for held in partner.held_tokens)
     same = offered.url == partner.versions_url and set(map(claim_of, roles)) == set(
-        map(claim_of, partner.roles)
+        map(claim_of, claimed_roles(partner))
     )
     if is_replaced and not same:
         raise Unauthorized
@@ -173,16 +188,35 @@ def _look_at_caller(node: Node, partner: Partner, offered: Credentials) -> Other
     return other
 
 
-def _refuse_taken(node: Node, partner: Partner, roles: Sequence[PartnerRole]) -> None:
+def _refuse_taken(node: Node, partner: Partner, roles: Sequence[PartnerRole]) -> set[str]:
+    """See that no role is ours or another partner's. Returns those reserved for a partner that left.
+
+    Raises: InvalidParameters.
+    """
     for role in roles:
         if node.settings.owns(role.party):
             raise InvalidParameters(f"{_name(role)} is a party of this node", field="roles")
-    holders = node.directory.owner_of(roles)
+    played, reserved = _held_by_others(node, partner, roles)
     for role in roles:
-        if holders.get(claim_of(role), partner.id) != partner.id:
+        if claim_of(role) in played:
             raise InvalidParameters(
                 f"{_name(role)} as {role.role} is registered by another partner", field="roles"
             )
+    return reserved
+
+
+def _held_by_others(node: Node, partner: Partner, roles: Sequence[PartnerRole]) -> tuple[set[str], set[str]]:
+    """The names of the roles that other partners play, and of those that are reserved for others."""
+    holders = {
+        claim: holder for claim, holder in node.directory.owner_of(roles).items() if holder != partner.id
+    }
+    others = {holder: node.directory.get(holder) for holder in set(holders.values())}
+    reserved = {
+        claim
+        for claim, holder in holders.items()
+        if (other := others[holder]) is not None and claim in other.reserved_claims
+    }
+    return set(holders) - reserved, reserved
 
 
 def _refuse_ourselves(node: Node, base_url: str, token: str, versions_url: str) -> None:
@@ -216,10 +250,13 @@ def register(
     *,
     token_encoding: TokenEncoding = "base64",
     profiles: Sequence[str] = (),
+    expected_roles: Sequence[PartnerRole] = (),
+    is_hub: bool = False,
 ) -> Partner:
     """Register at a partner that gave us its versions URL and token A.
 
-    base_url: our own `https://…/ocpi`. Raises: HandshakeFailed, with nothing left behind.
+    base_url: our own `https://…/ocpi`. expected_roles, is_hub: as in `invite`.
+    Raises: HandshakeFailed, with nothing left behind.
     """
     try:
         _refuse_ourselves(node, base_url, token, versions_url)
@@ -238,6 +275,8 @@ def register(
             endpoints=other.endpoints,
             token_encoding=token_encoding,
             profiles=tuple(profiles),
+            expected_roles=tuple(expected_roles),
+            hub_expected=is_hub,
             held_tokens=(HeldToken(fingerprint=node.directory.fingerprint(ours), kind="C"),),
         )
     )
@@ -365,8 +404,10 @@ def _settle(
     Raises: Conflict when one of them is taken at this very moment.
     """
     roles = _roles(theirs)
-    holders = node.directory.owner_of(roles)
-    free = tuple(role for role in roles if holders.get(claim_of(role), partner.id) == partner.id)
+    played, reserved = _held_by_others(node, partner, roles)
+    free = tuple(
+        role for role in roles if claim_of(role) not in played and not node.settings.owns(role.party)
+    )
 
     def settle(current: Partner) -> Partner:
         return current.model_copy(
@@ -376,7 +417,7 @@ def _settle(
                 "versions_url": theirs.url,
                 "version": VERSION,
                 "endpoints": other.endpoints,
-                "roles": free,
+                **with_claimed(current, free, reserved),
                 "outbound_token": node.directory.seal(theirs.token),
                 "held_tokens": held,
                 "connection": "CONNECTED",
@@ -461,7 +502,7 @@ def _unregistered(node: Node, partner: Partner) -> Partner:
             "status": "UNREGISTERED",
             "last_updated": _now(node),
             "endpoints": (),
-            "roles": (),
+            **without_claimed(partner),
             "outbound_token": None,
             "held_tokens": (),
         }

@@ -9,6 +9,7 @@ from chalicelib.errors import MethodNotAllowed
 from chalicelib.modules.credentials.handshake import accept, credentials_document, forget
 from chalicelib.modules.registry import VERSION
 from chalicelib.node import Node
+from chalicelib.partners.directory import Partner
 from chalicelib.protocol.message import Interface, Reply, Request, Route
 
 
@@ -43,8 +44,17 @@ def delete_credentials(node: Node, request: Request) -> Reply:
 
 
 def _accepted(node: Node, request: Request) -> Reply:
-    token = accept(node, request.caller, request.used_token, request.json_object(), request.base_url)
-    return Reply(data=credentials_document(node, token, request.base_url))
+    partner, token = accept(node, request.caller, request.used_token, request.json_object(), request.base_url)
+    document = credentials_document(node, token, request.base_url)
+    return Reply(data=document, status_message=_note_on_roles(partner))
+
+
+def _note_on_roles(partner: Partner) -> str | None:
+    """Tell the caller that roles are without effect until this node's operator approves them."""
+    if not partner.pending_roles:
+        return None
+    names = ", ".join(f"{role.role} {role.party.key()}" for role in partner.pending_roles)
+    return f"these roles wait for approval by the operator of this node: {names}"
 
 
 INTERFACE = Interface(

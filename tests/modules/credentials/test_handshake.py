@@ -382,11 +382,27 @@ def test_the_end_from_the_calling_side_kills_both_tokens(cpo: Host, hub: Host) -
     assert hub.call("DELETE", CREDENTIALS, c).status == 401
 
 
-def test_a_party_that_left_can_come_back_with_a_new_token_a(cpo: Host, hub: Host) -> None:
-    """CRD-14: its party is free again."""
+def test_a_party_that_left_registers_anew_and_waits_for_approval(cpo: Host, hub: Host) -> None:
+    """CRD-14; who claims the roles of one that left is shown what was its own: the operator decides."""
     handshake.unregister(cpo.node, _register(cpo, hub))
 
     assert _register(cpo, hub).status == "REGISTERED"
+
+    left, again = sorted(hub.node.directory.all(), key=lambda partner: partner.status, reverse=True)
+    assert (left.status, left.reserved_claims) == ("UNREGISTERED", ("claim#PT*ABC#CPO",))
+    assert (again.roles, [role.party_id for role in again.pending_roles]) == ((), ["ABC"])
+
+
+def test_a_partner_that_left_has_its_roles_again_when_it_is_invited_as_itself(cpo: Host, hub: Host) -> None:
+    handshake.unregister(cpo.node, _register(cpo, hub))
+    (left,) = hub.node.directory.all()
+
+    _, token = handshake.invite(hub.node, "again", returning=left)
+    hub.call("POST", CREDENTIALS, token, _document(cpo, _invite(cpo)))
+
+    (again,) = hub.node.directory.all()
+    assert (again.id, again.status) == (left.id, "REGISTERED")
+    assert ([role.party_id for role in again.roles], again.pending_roles) == (["ABC"], ())
 
 
 def test_a_partner_that_cannot_be_told_is_forgotten_all_the_same(cpo: Host, hub: Host) -> None:

@@ -1,0 +1,228 @@
+"""A partner's roles at the operator's door: which are expected, approved, rejected and released.
+
+`partners/roles.py` has the rules; docs/security.md says why there are any.
+
+Source: OCPI 2.2.1 credentials_credentials_role_class; CRD-25
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
+from typing import Any
+
+from pydantic import ConfigDict
+
+from chalicelib.errors import NotFound
+from chalicelib.log import log
+from chalicelib.node import Node
+from chalicelib.operator_api.problems import Problem
+from chalicelib.partners import roles
+from chalicelib.partners.directory import Partner, PartnerRole, claim_of
+from chalicelib.protocol.message import Request
+from chalicelib.protocol.types import CountryCode2, OcpiObject, PartyId, Role, format_datetime, validate
+from chalicelib.storage.table import Conflict
+
+Fields = Callable[[Partner, Collection[str]], dict[str, Any]]
+
+MOST_CLAIMS = 80
+"""All claims of a partner are written in one transaction of at most 100 items."""
+
+
+class NamedRole(OcpiObject):
+    """A role of a party, as the operator names it."""
+
+    model_config = ConfigDict(extra="forbid")
+    country_code: CountryCode2
+    party_id: PartyId
+    role: Role
+
+
+class ChosenRoles(OcpiObject):
+    """The roles that a decision is about; None for all that it can be about."""
+
+    model_config = ConfigDict(extra="forbid")
+    roles: list[NamedRole] | None = None
+
+
+def approve_roles(node: Node, request: Request) -> Partner:
+    """Let roles count that a partner has claimed: those that are named, else all pending ones.
+
+    A role that is reserved for a partner that left is released there first: the operator's word says both.
+    """
+    _release_elsewhere(node, request)
+    return _decide(node, request, roles.approve, lambda partner: partner.pending_roles, _claimed_but_idle)
+
+
+def reject_roles(node: Node, request: Request) -> Partner:
+    """Have roles count for nothing: those that are named, else all pending ones."""
+    return _decide(node, request, roles.reject, lambda partner: partner.pending_roles, roles.claimed_roles)
+
+
+def release_roles(node: Node, request: Request) -> Partner:
+    """Let others claim roles that are reserved for a partner that left or dropped them."""
+    return _decide(node, request, roles.release, _reserved, _reserved)
+
+
+def expected_roles(node: Node, wanted: Sequence[NamedRole], partner_id: str | None) -> list[PartnerRole]:
+    """The roles that an invitation or registration names.
+
+    partner_id: the partner that it is for, None for a new one.
+    Raises: Problem when one is this node's own or belongs to another partner.
+    """
+    named = [PartnerRole(**role.model_dump(include={"country_code", "party_id", "role"})) for role in wanted]
+    for number, role in enumerate(named):
+        if node.settings.owns(role.party):
+            raise Problem(
+                409, f"{name_of(claim_of(role))} is a party of this node", errors=_at(number, "own party")
+            )
+    holders = node.directory.owner_of(named) if named else {}
+    for number, role in enumerate(named):
+        holder = holders.get(claim_of(role))
+        if holder is not None and holder != partner_id:
+            raise Problem(409, _held(node, role, holder), errors=_at(number, "belongs to another partner"))
+    return named
+
+
+def show_roles(partner: Partner) -> dict[str, Any]:
+    """The roles of a partner by what they mean, with a hint what to do about pending ones."""
+    shown: dict[str, Any] = {
+        name: [role.model_dump(exclude_none=True) for role in getattr(partner, name)]
+        for name in ("roles", "pending_roles", "refused_roles")
+    }
+    shown["expected_roles"] = [_named(role) for role in partner.expected_roles]
+    shown["reserved_roles"] = [_named(role) for role in _reserved(partner)]
+    shown["hub"] = partner.hub_expected
+    if partner.pending_roles:
+        shown["hint"] = (
+            "pending_roles have no effect until you approve them: "
+            f"POST /operator/partners/{partner.id}/roles/approve, or /roles/reject"
+        )
+    return shown
+
+
+def name_of(claim: str) -> str:
+    """A claim's name for people.
+
+    >>> name_of("claim#PT*ABC#CPO")
+    'CPO PT*ABC'
+    """
+    _, party, role = claim.split("#")
+    return f"{role} {party}"
+
+
+def _decide(
+    node: Node,
+    request: Request,
+    fields: Fields,
+    usual: Callable[[Partner], Sequence[PartnerRole]],
+    possible: Callable[[Partner], Sequence[PartnerRole]],
+) -> Partner:
+    """Change a partner's roles.
+
+    usual: those that are meant when none is named. possible: those that may be named.
+    """
+    wanted = _wanted(request)
+    decided: set[str] = set()
+
+    def change(partner: Partner) -> Partner | None:
+        nonlocal decided
+        decided = {claim_of(role) for role in usual(partner)}
+        if wanted is not None:
+            decided = _check_chosen(wanted, possible(partner))
+        if not decided:
+            return None
+        changed = partner.model_copy(
+            update={**fields(partner, decided), "last_updated": format_datetime(node.clock())}
+        )
+        if len(changed.claims) > MOST_CLAIMS:
+            raise Problem(409, f"a partner may have at most {MOST_CLAIMS} roles, reserved ones included")
+        return changed
+
+    partner_id = request.path["id"]
+    try:
+        changed = node.directory.update(partner_id, change) if 0 < len(partner_id) <= 100 else None
+    except Conflict as error:
+        raise Problem(
+            409, "one of the roles belongs to another partner; release or reject it there"
+        ) from error
+    if changed is None:
+        raise NotFound("unknown partner")
+    log.info("roles of a partner were decided", extra={"partner": changed.id, "roles": sorted(decided)})
+    return changed
+
+
+def _release_elsewhere(node: Node, request: Request) -> None:
+    partner = node.directory.get(request.path["id"])
+    if partner is None:
+        return
+    chosen = _chosen(request, partner)
+    for claim, holder in node.directory.owner_of(chosen).items() if chosen else ():
+        if holder != partner.id:
+            node.directory.update(holder, partial(_released, claim))
+
+
+def _chosen(request: Request, partner: Partner) -> list[PartnerRole]:
+    wanted = _wanted(request)
+    names = {claim_of(role) for role in partner.pending_roles}
+    if wanted is not None:
+        names = _check_chosen(wanted, _claimed_but_idle(partner))
+    return [role for role in _claimed_but_idle(partner) if claim_of(role) in names]
+
+
+def _released(claim: str, holder: Partner) -> Partner | None:
+    if claim not in holder.reserved_claims:
+        return None
+    return holder.model_copy(update=roles.release(holder, {claim}))
+
+
+def _wanted(request: Request) -> Sequence[NamedRole] | None:
+    return validate(ChosenRoles, request.json_object() if request.body else {}).roles
+
+
+def _check_chosen(wanted: Sequence[NamedRole], possible: Sequence[PartnerRole]) -> set[str]:
+    names = {claim_of(role) for role in possible}
+    for number, role in enumerate(wanted):
+        claim = claim_of(PartnerRole(**role.model_dump(include={"country_code", "party_id", "role"})))
+        if claim not in names:
+            offered = ", ".join(sorted(map(name_of, names))) or "none"
+            raise Problem(
+                409, f"{name_of(claim)} is not among the roles that this can be done with: {offered}",
+                errors=[(f"roles.{number}", "not among the partner's roles of this kind")],
+            )  # fmt: skip
+    return {claim_of(PartnerRole(**role.model_dump())) for role in wanted}
+
+
+def _claimed_but_idle(partner: Partner) -> Sequence[PartnerRole]:
+    return (*partner.pending_roles, *partner.refused_roles)
+
+
+def _reserved(partner: Partner) -> Sequence[PartnerRole]:
+    return [_role_of(claim) for claim in partner.reserved_claims]
+
+
+def _role_of(claim: str) -> PartnerRole:
+    _, party, role = claim.split("#")
+    country_code, _, party_id = party.partition("*")
+    return PartnerRole(role=role, country_code=country_code, party_id=party_id)
+
+
+def _held(node: Node, role: PartnerRole, holder_id: str) -> str:
+    holder = node.directory.get(holder_id)
+    called = f"partner {holder_id} ({holder.name}, {holder.status})" if holder else f"partner {holder_id}"
+    name = name_of(claim_of(role))
+    if holder is not None and claim_of(role) in holder.reserved_claims:
+        return (
+            f"{name} is reserved for {called}, which plays it no longer. If this is the same company, "
+            "name it as partner_id in the invitation; else release the role: "
+            f"POST /operator/partners/{holder_id}/release"
+        )
+    return f"{name} belongs to {called}"
+
+
+def _at(number: int, detail: str) -> list[tuple[str, str]]:
+    return [(f"expected_roles.{number}", detail)]
+
+
+def _named(role: PartnerRole) -> dict[str, str]:
+    return {"country_code": role.country_code, "party_id": role.party_id, "role": role.role}

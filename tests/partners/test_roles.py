@@ -1,0 +1,131 @@
+"""The roles of a partner that count, and who decides it. Source: OCPI 2.2.1 credentials; CRD-25"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from chalicelib.partners import roles
+from chalicelib.partners.directory import Partner, PartnerRole, claim_of
+from tests.nodes import START
+
+
+def role(name: str, party_id: str = "ABC") -> PartnerRole:
+    return PartnerRole(role=name, country_code="PT", party_id=party_id)
+
+
+CPO, EMSP, HUB = role("CPO"), role("EMSP"), role("HUB")
+
+
+def partner(status: Any = "INVITED", **fields: Any) -> Partner:
+    return Partner(id="p", name="p", status=status, last_updated=START.isoformat(), **fields)
+
+
+def claims(before: Partner, *claimed: PartnerRole, reserved: set[str] | None = None) -> Partner:
+    return before.model_copy(update=roles.with_claimed(before, claimed, reserved or set()))
+
+
+def test_a_first_registration_that_nothing_is_expected_of_is_taken_as_it_comes() -> None:
+    after = claims(partner(), CPO, EMSP)
+
+    assert (after.roles, after.pending_roles) == ((CPO, EMSP), ())
+
+
+@pytest.mark.parametrize("status", ["INVITED", "REGISTERING"])
+def test_a_hub_is_one_only_when_the_operator_says_so(status: str) -> None:
+    unnamed, named = claims(partner(status), HUB), claims(partner(status, hub_expected=True), HUB)
+    expected = claims(partner(status, expected_roles=(HUB,)), HUB)
+
+    assert (unnamed.roles, unnamed.pending_roles) == ((), (HUB,))
+    assert (named.roles, named.pending_roles) == ((HUB,), ())
+    assert (expected.roles, expected.pending_roles) == ((HUB,), ())
+
+
+def test_what_was_not_expected_of_a_hub_is_pending() -> None:
+    assert claims(partner(hub_expected=True), CPO).pending_roles == (CPO,)
+
+
+def test_beside_expected_roles_everything_else_is_pending() -> None:
+    after = claims(partner(expected_roles=(CPO,)), CPO, EMSP, role("CPO", "XYZ"))
+
+    assert (after.roles, after.pending_roles) == ((CPO,), (EMSP, role("CPO", "XYZ")))
+
+
+def test_expected_roles_are_found_whatever_their_case() -> None:
+    expected = PartnerRole(role="CPO", country_code="pt", party_id="abc")
+
+    assert claims(partner(expected_roles=(expected,)), CPO).roles == (CPO,)
+
+
+def test_a_role_that_comes_later_is_pending() -> None:
+    after = claims(partner("REGISTERED", roles=(CPO,)), CPO, EMSP, HUB)
+
+    assert (after.roles, after.pending_roles) == ((CPO,), (EMSP, HUB))
+    assert after.claims == {claim_of(CPO)}
+
+
+def test_a_hub_that_was_invited_as_one_does_not_become_another_one_later() -> None:
+    before = partner("REGISTERED", roles=(HUB,), hub_expected=True)
+
+    assert claims(before, role("HUB", "XYZ")).pending_roles == (role("HUB", "XYZ"),)
+
+
+def test_a_role_that_is_dropped_stays_reserved_and_counts_again_when_it_comes_back() -> None:
+    dropped = claims(partner("REGISTERED", roles=(CPO, EMSP)), CPO)
+    back = claims(dropped, CPO, EMSP)
+
+    assert (dropped.roles, dropped.reserved_claims) == ((CPO,), (claim_of(EMSP),))
+    assert (back.roles, back.reserved_claims) == ((CPO, EMSP), ())
+
+
+def test_the_roles_of_a_partner_that_left_stay_reserved() -> None:
+    before = partner("REGISTERED", roles=(CPO,), pending_roles=(HUB,))
+
+    after = before.model_copy(update=roles.without_claimed(before))
+
+    assert (after.roles, after.pending_roles, after.reserved_claims) == ((), (), (claim_of(CPO),))
+
+
+def test_what_is_reserved_for_another_one_that_left_is_pending_even_at_a_first_registration() -> None:
+    after = claims(partner(expected_roles=(CPO,)), CPO, reserved={claim_of(CPO)})
+
+    assert (after.roles, after.pending_roles, after.claims) == ((), (CPO,), set())
+
+
+def test_an_approved_role_counts_and_the_others_wait() -> None:
+    before = partner("REGISTERED", roles=(CPO,), pending_roles=(EMSP, HUB))
+
+    after = before.model_copy(update=roles.approve(before, {claim_of(EMSP)}))
+
+    assert (after.roles, after.pending_roles) == ((CPO, EMSP), (HUB,))
+    assert claims(after, CPO, EMSP, HUB).roles == (CPO, EMSP)
+
+
+def test_a_rejected_role_stays_refused_when_it_is_claimed_again_and_may_be_approved_later() -> None:
+    before = partner("REGISTERED", roles=(CPO,), pending_roles=(EMSP,))
+
+    rejected = before.model_copy(update=roles.reject(before, {claim_of(EMSP)}))
+    again = claims(rejected, CPO, EMSP)
+    approved = again.model_copy(update=roles.approve(again, {claim_of(EMSP)}))
+
+    assert (again.roles, again.pending_roles, again.refused_roles) == ((CPO,), (), (EMSP,))
+    assert (approved.roles, approved.refused_roles) == ((CPO, EMSP), ())
+
+
+def test_a_role_that_counts_may_be_rejected_and_is_free_then() -> None:
+    before = partner("REGISTERED", roles=(CPO, EMSP), expected_roles=(EMSP,))
+
+    after = before.model_copy(update=roles.reject(before, {claim_of(EMSP)}))
+
+    assert (after.roles, after.refused_roles, after.claims) == ((CPO,), (EMSP,), {claim_of(CPO)})
+    assert claims(after, CPO, EMSP).roles == (CPO,)
+
+
+def test_a_released_role_is_no_longer_the_partners() -> None:
+    before = partner("REGISTERED", roles=(CPO,), reserved_claims=(claim_of(EMSP), claim_of(HUB)))
+
+    after = before.model_copy(update=roles.release(before, {claim_of(EMSP)}))
+
+    assert after.reserved_claims == (claim_of(HUB),)
+    assert claims(after, CPO, EMSP).pending_roles == (EMSP,)
