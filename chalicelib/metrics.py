@@ -17,6 +17,7 @@ beside its status code in the same line, for CloudWatch's Logs Insights to count
 | PushesRefused | Count | Node | for each push that the partner refused, or that could not be sent |
 | PushesFailed | Count | Node | for each try of a push that ended with a fault |
 | PartnersOffline | Count | Node | every minute, how many partners are away |
+| BreakersReopened | Count | Node | each time that a partner came back and soon failed again |
 | CdrsDue | Count | Node | for each run that found any: sessions that have ended and wait for their CDR |
 | CdrsSetAside | Count | Node | of those, how many could not be priced |
 | CdrsFailed | Count | Node | of those, how many could not be written and are tried again |
@@ -72,6 +73,11 @@ def push_failed(node: str) -> Fields:
 def partners_offline(node: str, number: int) -> Fields:
     """So many partners are away."""
     return _counted(node, PartnersOffline=number)
+
+
+def breaker_reopened(node: str) -> Fields:
+    """A partner that had come back fails again."""
+    return _counted(node, BreakersReopened=1)
 
 
 def cdrs_compiled(node: str, due: int, set_aside: int, failed: int) -> Fields:

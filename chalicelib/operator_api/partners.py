@@ -219,6 +219,7 @@ def show(partner: Partner) -> dict[str, Any]:
         "token_encoding": partner.token_encoding,
         "profiles": list(partner.profiles),
         "last_updated": partner.last_updated,
+        **({"breaker": partner.breaker.model_dump(exclude_none=True)} if partner.breaker else {}),
     }
 
 

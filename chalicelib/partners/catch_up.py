@@ -18,9 +18,11 @@ Source: OCPI 2.2.1 transport_and_format_offline_behaviour; TRN-32, TRP-10
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
+from chalicelib.log import log
 from chalicelib.partners.deliveries import (
     Delivery,
     Known,
@@ -39,7 +41,7 @@ from chalicelib.partners.visibility import (
     list_partitions,
 )
 from chalicelib.protocol.message import Party
-from chalicelib.protocol.types import format_datetime, parse_datetime
+from chalicelib.protocol.types import format_datetime, parse_datetime, sort_key
 from chalicelib.queues import Broadcast, CatchUp
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.table import Conflict, Item, Key, Put
@@ -60,7 +62,11 @@ for all, and a year of them would come before anything that matters now."""
 OBJECTS_PER_STEP = 500
 """As many take a second or two: reading their rows a hundred at a time, queueing them ten at a time."""
 
+STEPS_TO_FIND = 4
+"""After so many steps in which the partner has everything it is not searched on."""
+
 _LOOKS = "catch-up"
+_LATER = "#later"
 _GONE = "gone"
 _DELETABLE = "tariffs"
 
@@ -86,7 +92,9 @@ def take_step(node: Node, step: CatchUp) -> None:
     partner = node.directory.get(step.partner_id)
     if partner is None or not partner.is_registered or partner.connection != "CONNECTED":
         return  # When it is back, that is an occasion of its own.
-    owed, following = _find_some(node, partner, step)
+    owed, following, retry_at = _find_some(node, partner, step)
+    if retry_at:
+        look_later(node, partner.id, retry_at)
     broadcasts = [_broadcast(step, each) for each in owed]
     node.queues.send_broadcasts([*broadcasts, *([following] if following else [])])
 
@@ -98,12 +106,22 @@ def _broadcast(step: CatchUp, owed: Owed) -> Broadcast:
     )
 
 
-def _find_some(node: Node, partner: Partner, step: CatchUp) -> tuple[list[Owed], CatchUp | None]:
-    """What a partner has to hear of the next objects, and the step after that."""
+class Found(NamedTuple):
+    """Some of what a partner has to be told of. following: the next step. retry_at: when the first of the
+    objects that were given up is tried again, "" when there is none.
+    """
+
+    owed: list[Owed]
+    following: CatchUp | None
+    retry_at: str = ""
+
+
+def _find_some(node: Node, partner: Partner, step: CatchUp) -> Found:
+    """Find what a partner has to be told of the next objects."""
     places = _places(node, partner)
     place = step.place or places[0]
     if place not in places:
-        return [], None  # The partner changed meanwhile, which is an occasion of its own.
+        return Found([], None)  # The partner changed meanwhile, which is an occasion of its own.
     shown: list[tuple[Ref, Known]] = []
     owed: list[Owed] = []
     after, number = step.after, OBJECTS_PER_STEP
@@ -118,11 +136,28 @@ def _find_some(node: Node, partner: Partner, step: CatchUp) -> tuple[list[Owed],
         if after is None:
             place = _following(places, place)
     rows = node.table.get_many(key_of(partner.id, ref.key.pk) for ref, _ in shown)
+    retry_at: list[str] = []
     for ref, known in shown:
         row = read_delivery(rows.get(key_of(partner.id, ref.key.pk)))
-        if is_owed(row, known, step.has_new_token):
+        if row.waits(node.clock()) and not step.has_new_token:
+            retry_at.append(row.retry_at)
+        elif is_owed(row, known, step.has_new_token):
             owed.append(Owed(ref.key.pk, str(ref)))
-    return owed, step.model_copy(update={"place": place, "after": after}) if place else None
+    following = step.model_copy(update={"place": place, "after": after}) if place else None
+    return Found(owed, following, min(retry_at, key=sort_key, default=""))
+
+
+def find_owed(node: Node, partner: Partner) -> list[Owed]:
+    """Find some of the objects that a partner has to be told of; the first steps are enough to find one."""
+    step: CatchUp | None = CatchUp(what="CATCH_UP", partner_id=partner.id, cause="")
+    for _ in range(STEPS_TO_FIND):
+        if step is None or not _places(node, partner):
+            break
+        found = _find_some(node, partner, step)
+        if found.owed:
+            return found.owed
+        step = found.following
+    return []
 
 
 def _places(node: Node, partner: Partner) -> list[str]:
@@ -223,24 +258,40 @@ def note_look(partner_id: str, now: datetime) -> Put:
     return Put({"pk": _LOOKS, "sk": partner_id, "at": format_datetime(now)})
 
 
-def take_second_looks(node: Node, partners: dict[str, Partner]) -> None:
+def look_later(node: Node, partner_id: str, at: str) -> None:
+    """Note that a partner is to be caught up with at a time, unless it is to be earlier than that."""
+    key = {"pk": _LOOKS, "sk": f"{partner_id}{_LATER}", "partner_id": partner_id, "at": at}
+    with suppress(Conflict):
+        node.table.put(key, "attribute_not_exists(#pk) OR #at > :at", {"at": at})
+
+
+def take_second_looks(node: Node, partners: Mapping[str, Partner]) -> None:
     """Have the partners caught up with for which a look was noted, and is due.
 
     partners: all there are, by id. A partner that is away is caught up with when it is back.
     """
-    due = node.clock() - SECOND_LOOK
     for look in list(node.table.query_all("#pk = :pk", {"pk": _LOOKS})):
-        if parse_datetime(look["at"]) > due:
-            continue
-        partner = partners.get(look["sk"])
-        if partner is not None and partner.is_registered and partner.connection == "CONNECTED":
-            due_again = CatchUp(what="CATCH_UP", partner_id=partner.id, cause=f"second look {look['at']}")
-            node.queues.send_broadcasts([due_again])
-        _forget_look(node, look["sk"], look["at"])
+        try:
+            _take_look(node, look, partners)
+        except Exception:
+            # It is taken again by the next run; the other partners have theirs.
+            log.exception("a second look could not be taken", extra={"look": look["sk"]})
 
 
-def _forget_look(node: Node, partner_id: str, at: str) -> None:
+def _take_look(node: Node, look: Item, partners: Mapping[str, Partner]) -> None:
+    is_later = look["sk"].endswith(_LATER)
+    due = node.clock() - (timedelta() if is_later else SECOND_LOOK)
+    if parse_datetime(look["at"]) > due:
+        return
+    partner = partners.get(look["partner_id"] if is_later else look["sk"])
+    if partner is not None and partner.is_registered and partner.connection == "CONNECTED":
+        due_again = CatchUp(what="CATCH_UP", partner_id=partner.id, cause=f"second look {look['at']}")
+        node.queues.send_broadcasts([due_again])
+    _forget_look(node, look["sk"], look["at"])
+
+
+def _forget_look(node: Node, sk: str, at: str) -> None:
     try:
-        node.table.delete(Key(_LOOKS, partner_id), "#at = :at", {"at": at})
+        node.table.delete(Key(_LOOKS, sk), "#at = :at", {"at": at})
     except Conflict:
         return  # another look was noted meanwhile

@@ -21,9 +21,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from chalicelib.protocol.types import parse_datetime
 from chalicelib.queues import Broadcast
 from chalicelib.storage.table import Item, Key, Table, Update
 
@@ -62,6 +64,7 @@ class Delivery:
     and version of the EVSE that was pushed last. code: the partner's OCPI status code, http its HTTP
     status, as far as it answered. at, since: when it came to this, and the first fault (RFC 3339).
     cause: of the message that had it. tries: how often the last message failed by our own fault.
+    given_up: how often in a row the object was given up, and retry_at: when it is tried again, "" for soon.
     writes: counts the writes of the row.
     """
 
@@ -78,6 +81,8 @@ class Delivery:
     since: str = ""
     cause: str = ""
     tries: int = 0
+    given_up: int = 0
+    retry_at: str = ""
     writes: int = 0
 
     @property
@@ -89,6 +94,10 @@ class Delivery:
     def was_not_let_in(self) -> bool:
         """Whether the partner did not accept our token, which a new token may change."""
         return self.status == Status.REFUSED and self.http in _NOT_LET_IN
+
+    def waits(self, now: datetime) -> bool:
+        """Whether the object was given up and is not to be tried again yet."""
+        return self.status == Status.DEAD and bool(self.retry_at) and parse_datetime(self.retry_at) > now
 
     def is_settled(self, version: int) -> bool:
         """Whether the partner needs not be told of the object in this version."""

@@ -20,6 +20,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict
 
 from chalicelib.errors import Unauthorized
+from chalicelib.partners.breaker import Breaker
 from chalicelib.protocol.auth import TokenEncoding
 from chalicelib.protocol.message import InterfaceRole, Party
 from chalicelib.storage.retry import attempts
@@ -72,8 +73,8 @@ class HeldToken(BaseModel):
 class Partner(BaseModel):
     """A platform that we exchange data with.
 
-    outbound_token: the token we use toward it, KMS ciphertext in Base64. revision: counts the
-    changes, so that two at once cannot undo each other.
+    outbound_token: the token we use toward it, KMS ciphertext in Base64. breaker: its failures, None when
+    there were none. revision: counts the changes, so that two at once cannot undo each other.
 
     roles: those that count. pending_roles, refused_roles: claimed by it as well, without effect, because
     the operator has not approved them yet, or has rejected them. expected_roles, hub_expected: the
@@ -101,6 +102,7 @@ class Partner(BaseModel):
     held_tokens: tuple[HeldToken, ...] = ()
     connection: Connection = "CONNECTED"
     offline_since: str | None = None
+    breaker: Breaker | None = None
     revision: int = 0
 
     def endpoint(self, module: str, role: InterfaceRole) -> str | None:

@@ -27,16 +27,17 @@ RTE-11, RTE-13, RTE-15, LOC-13, TRP-10, TRP-18, TRP-19
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from chalicelib import metrics
 from chalicelib.errors import InvalidParameters
 from chalicelib.log import about, log
 from chalicelib.partners.answers import PartnerFault, PartnerRefusal
-from chalicelib.partners.catch_up import look_again, note_look
+from chalicelib.partners.breaker import Breaker, pause_windows
+from chalicelib.partners.catch_up import look_again, look_later, note_look
 from chalicelib.partners.decisions import Act, Seen, decide, evse_version
 from chalicelib.partners.deliveries import (
     Delivery,
@@ -75,6 +76,9 @@ class Retry(NamedTuple):
     away: bool
 
 
+OnFault = Callable[["Node", Sequence[Broadcast], Sequence[Broadcast], Seen, Act, PartnerFault], Retry | None]
+
+
 def push(node: Node, messages: Sequence[Broadcast], told: Sequence[Broadcast] = ()) -> Retry | None:
     """Handle messages to one partner about one item, oldest first; the last of them stands for all.
 
@@ -85,6 +89,47 @@ def push(node: Node, messages: Sequence[Broadcast], told: Sequence[Broadcast] = 
     story = {"partner": last.partner_id, "ocpi_module": last.module, "ref": for_log(last.ref)}
     with about(**story, correlation_id=correlation_id):
         return _push_in_order(node, messages, told, correlation_id)
+
+
+def try_once(node: Node, partner: Partner, message: Broadcast) -> bool:
+    """Push an object to a partner that is OFFLINE, as a probe.
+
+    Returns whether the partner answered; False when there was nothing to send.
+    Raises: PartnerFault, after it was recorded; Conflict when another worker pushed the object meanwhile.
+    """
+    correlation_id = node.new_id()
+    story = {"partner": partner.id, "ocpi_module": message.module, "ref": for_log(message.ref)}
+    with about(**story, correlation_id=correlation_id):
+        seen = _look(node, message, correlation_id)
+        if seen.partner is None:
+            return False
+        seen = replace(seen, partner=seen.partner.model_copy(update={"connection": "CONNECTED"}))
+        if decide(node.settings, message, seen).act is Act.DROP:
+            return False
+        _push(node, [message], [message], seen, _failed_probe)
+        return True
+
+
+def set_aside(node: Node, message: Broadcast) -> None:
+    """Give up an object that failed as a probe, because the partner takes others.
+
+    Raises: Conflict when another worker pushed the object meanwhile.
+    """
+    seen = _look(node, message, node.new_id())
+    _set_aside(node, message, seen, seen.delivery)
+
+
+def _failed_probe(
+    node: Node,
+    messages: Sequence[Broadcast],
+    changes: Sequence[Broadcast],
+    seen: Seen,
+    act: Act,
+    fault: PartnerFault,
+) -> NoReturn:
+    missed = replace(seen.delivery, status=Status.MISSED, since="", cause="", tries=0)
+    _record(node, messages[-1], seen, replace(missed, **_problem(seen, act, fault)))
+    raise fault
 
 
 def _push_in_order(
@@ -101,8 +146,13 @@ def _push_in_order(
 
 
 def _push(
-    node: Node, messages: Sequence[Broadcast], changes: Sequence[Broadcast], seen: Seen
+    node: Node,
+    messages: Sequence[Broadcast],
+    changes: Sequence[Broadcast],
+    seen: Seen,
+    on_fault: OnFault | None = None,
 ) -> Retry | None:
+    """Push what `seen` shows. on_fault: what follows a fault, in place of another try."""
     message = messages[-1]
     act, status = decide(node.settings, message, seen)
     if act is Act.DROP:
@@ -126,7 +176,7 @@ def _push(
         _give_up(node, message, seen, _refused(changes, seen, act, refusal))
     except PartnerFault as fault:
         _tell("failed", metrics.push_failed(node.settings.table), fault)
-        return _failed(node, messages, changes, seen, act, fault)
+        return (on_fault or _failed)(node, messages, changes, seen, act, fault)
     else:
         latency_s = time.monotonic() - started
         _record(node, message, seen, _delivered(changes, seen, act, status, version))
@@ -273,7 +323,7 @@ def _delivered(messages: Sequence[Broadcast], seen: Seen, act: Act, status: Stat
     before = seen.delivery
     told = replace(
         before, status=status, method="PUT", reason="", code=0, http=0, evse_uid="",
-        since="", cause="", tries=0,
+        since="", cause="", tries=0, given_up=0, retry_at="",
     )  # fmt: skip
     if act is Act.DELETE:
         return replace(told, version=version, method="DELETE", evse="")
@@ -306,6 +356,7 @@ def _refused(
     method = "DELETE" if act is Act.DELETE else "PUT"
     problem = _problem(seen, act, refusal)
     row = replace(before, status=Status.REFUSED, version=version, method=method, since="", cause="", tries=0)
+    row = replace(row, given_up=0, retry_at="")
     return replace(row, **problem)
 
 
@@ -323,7 +374,9 @@ def _failed(
     goes_on = before.status == Status.WAITING and before.cause == cause
     since = before.since if goes_on else format_datetime(now)
     lasts_s = (now - parse_datetime(since)).total_seconds()
-    left_s = node.settings.freshness.total_seconds() - lasts_s
+    # An object that was given up has one try each time; a change of it is another matter.
+    is_last_try = bool(before.given_up) and not message.version
+    left_s = 0 if is_last_try else node.settings.freshness.total_seconds() - lasts_s
     problem = _problem(seen, act, fault)
     after = replace(before, status=Status.WAITING, since=since, cause=cause, tries=0, **problem)
     if left_s > 0:
@@ -336,15 +389,33 @@ def _failed(
     if fault.http_status in _NOT_LET_IN:
         _give_up(node, message, seen, _refused(changes, seen, act, fault))
         return None
-    if _takes_others(node, message.partner_id, now):
-        log.warning("a partner cannot take an object", extra={"reason": fault.reason})
-        look_again(node, message.partner_id)
-        _record(node, message, seen, replace(after, status=Status.DEAD, cause=""))
+    if is_last_try:
+        _set_aside(node, message, seen, after)
+        return None
+    taken = _taken_at(node, message.partner_id)
+    if taken is not None and taken >= now - node.settings.freshness / 2:
+        # It takes others meanwhile.
+        _set_aside(node, message, seen, after)
         return None
     log.warning("a partner is offline", extra={"reason": fault.reason})
-    node.directory.update(message.partner_id, lambda partner: _offline(partner, now))
+    window = node.settings.freshness
+    node.directory.update(message.partner_id, lambda each: _offline(each, now, window, fault.reason, taken))
     _record(node, message, seen, replace(after, status=Status.MISSED, since="", cause=""))
     return None
+
+
+def _set_aside(node: Node, message: Broadcast, seen: Seen, after: Delivery) -> None:
+    """Give up an object that the partner cannot take, and have it tried again, later each time."""
+    given_up = seen.delivery.given_up + 1
+    pause = pause_windows(given_up) * node.settings.freshness
+    retry_at = format_datetime(node.clock() + pause) if pause else ""
+    log.warning("a partner cannot take an object", extra={"reason": after.reason, "retry_at": retry_at})
+    if retry_at:
+        look_later(node, message.partner_id, retry_at)
+    else:
+        look_again(node, message.partner_id)
+    row = replace(after, status=Status.DEAD, since="", cause="", given_up=given_up, retry_at=retry_at)
+    _record(node, message, seen, row)
 
 
 def _is_away(fault: PartnerFault) -> bool:
@@ -352,20 +423,21 @@ def _is_away(fault: PartnerFault) -> bool:
     return (fault.not_connected or fault.timed_out) and fault.http_status not in _NOT_LET_IN
 
 
-def _takes_others(node: Node, partner_id: str, now: datetime) -> bool:
-    """Whether the partner took any object lately, which one read of all its rows tells."""
-    lately = now - node.settings.freshness / 2
+def _taken_at(node: Node, partner_id: str) -> datetime | None:
+    """When the partner took a push the last time, as far as one read of all its rows tells."""
     told = (Status.DELIVERED, Status.DELETED, Status.WITHDRAWN)
-    return any(
-        delivery.status in told and parse_datetime(delivery.at) >= lately
-        for delivery in read_deliveries(node.table, partner_id).values()
-    )
+    rows = read_deliveries(node.table, partner_id).values()
+    return max((parse_datetime(row.at) for row in rows if row.status in told), default=None)
 
 
-def _offline(partner: Partner, now: datetime) -> Partner | None:
+def _offline(
+    partner: Partner, now: datetime, window: timedelta, reason: str, taken: datetime | None
+) -> Partner | None:
     if partner.connection == "OFFLINE" or not partner.is_registered:
         return None
-    return partner.model_copy(update={"connection": "OFFLINE", "offline_since": format_datetime(now)})
+    breaker = (partner.breaker or Breaker()).open(now, window, reason, taken)
+    changes = {"connection": "OFFLINE", "offline_since": format_datetime(now), "breaker": breaker}
+    return partner.model_copy(update=changes)
 
 
 def _give_up(node: Node, message: Broadcast, seen: Seen, after: Delivery) -> None:

@@ -30,6 +30,7 @@ TOLD = [
     metrics.push_refused("node"),
     metrics.push_failed("node"),
     metrics.partners_offline("node", 1),
+    metrics.breaker_reopened("node"),
     metrics.cdrs_compiled("node", due=3, set_aside=1, failed=1),
 ]
 """Every line that is a metric."""

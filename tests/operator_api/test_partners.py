@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.partners.breaker import Breaker
 from chalicelib.partners.directory import Partner
 from tests.operator_api.caller import Door
 
@@ -104,6 +105,19 @@ def test_a_partner_that_does_not_answer_is_shown_as_offline(cpo: Door, hub: Door
     cpo.node.directory.save(partner.model_copy(update={"connection": "OFFLINE"}), partner)
 
     assert cpo.ask("GET", f"/partners/{partner.id}")["status"] == "OFFLINE"
+
+
+def test_a_partner_that_failed_is_shown_with_its_breaker(cpo: Door, hub: Door) -> None:
+    partner_id = connect(cpo, hub)["id"]
+    breaker = Breaker(opened=2, until="2026-03-01T12:10:00Z", reason="answered 3000 with HTTP 200")
+    cpo.node.directory.update(partner_id, lambda partner: partner.model_copy(update={"breaker": breaker}))
+
+    assert cpo.ask("GET", f"/partners/{partner_id}")["breaker"] == {
+        "opened": 2,
+        "until": "2026-03-01T12:10:00Z",
+        "reason": "answered 3000 with HTTP 200",
+    }
+    assert "breaker" not in cpo.ask("PUT", f"/partners/{partner_id}/credentials", {})
 
 
 def test_a_second_registration_at_the_same_place_is_a_conflict(cpo: Door, hub: Door) -> None:

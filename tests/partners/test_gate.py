@@ -45,21 +45,59 @@ def test_nobody_waits_behind_a_push_that_does_not_get_on(gate: Gate, seconds: Se
             pass
 
 
-def test_who_waits_gets_the_next_turn() -> None:
-    gate = Gate()
+class SeenWaiting(threading.Condition):
+    """A condition that notes who waits for it, and lets nobody wait longer than until it is notified."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waited_for: list[float | None] = []
+        self.waits = threading.Event()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.waited_for.append(timeout)
+        self.waits.set()
+        return super().wait(10)
+
+
+def test_a_push_that_waits_gets_its_turn_as_soon_as_another_push_ends(seconds: Seconds) -> None:
+    """The clock stands still and the wait is ten seconds, so only a notification can let it in."""
+    gate, changed = Gate(seconds), SeenWaiting()
+    vars(gate)["_changed"] = changed
     entered = threading.Event()
 
     def third() -> None:
-        with gate.turn("one", "c", 10):
+        with gate.turn("one", "c", 1.5):
             entered.set()
+
+    waiting = threading.Thread(target=third)
+    with gate.turn("one", "a", 0):
+        with gate.turn("one", "b", 0):
+            waiting.start()
+            assert changed.waits.wait(5)
+            assert not entered.is_set()
+        assert entered.wait(5)
+    waiting.join(5)
+
+    assert changed.waited_for == [1.5]
+
+
+def test_a_push_that_waits_is_turned_away_as_soon_as_the_partner_does_not_answer(seconds: Seconds) -> None:
+    gate, changed = Gate(seconds), SeenWaiting()
+    vars(gate)["_changed"] = changed
+    turned_away = threading.Event()
+
+    def third() -> None:
+        with pytest.raises(TurnedAway), gate.turn("one", "c", 1.5):
+            pass
+        turned_away.set()
 
     waiting = threading.Thread(target=third)
     with gate.turn("one", "a", 0), gate.turn("one", "b", 0):
         waiting.start()
-        assert not entered.is_set()
-    waiting.join(10)
-
-    assert entered.is_set()
+        assert changed.waits.wait(5)
+        gate.close("one", "a", 30)
+        assert turned_away.wait(5)
+    waiting.join(5)
 
 
 def test_after_a_push_that_found_nobody_only_its_object_is_tried(gate: Gate, seconds: Seconds) -> None:

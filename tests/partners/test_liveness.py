@@ -5,12 +5,14 @@ Source: OCPI 2.2.1 transport_and_format_offline_behaviour; HCI-10, TRN-32
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from chalicelib.partners import liveness
 from chalicelib.partners.catch_up import SECOND_LOOK
 from chalicelib.partners.deliveries import Status
-from tests.partners.pushing import World, break_down, partner
+from tests.partners.pushing import Sent, World, break_down, partner, refuse, stay_silent
 
 
 @pytest.fixture
@@ -75,17 +77,21 @@ def test_a_partner_that_is_back_is_sent_what_it_missed_as_it_is_now(world: World
     assert world.partner("one").offline_since is None
 
 
-def test_a_timer_that_dies_leaves_nothing_out(world: World) -> None:
-    """The stream tells that the partner is back, whatever became of the timer."""
+def test_a_timer_that_dies_leaves_nothing_out(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stream shows that the partner is back, so what it missed is queued without the timer."""
+    first, second = world.put_tariff("T1", currency="SEK"), world.put_tariff("T2", currency="SEK")
     world.partners.away.clear()
-    liveness.run(world.node)
 
-    records = list(world.dynamodb.stream)
+    def die(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(liveness, "take_second_looks", die)
+    with pytest.raises(KeyboardInterrupt):
+        liveness.run(world.node)
     world.settle()
 
-    assert any(record["dynamodb"]["Keys"]["pk"]["S"] == "partners" for record in records)
-    ref = world.put_tariff("T1")
-    assert world.held("one", ref) is not None
+    assert world.held("one", first) == world.stored(first)
+    assert world.held("one", second) == world.stored(second)
 
 
 def test_an_object_that_was_given_up_is_tried_again_and_again_until_it_is_taken() -> None:
@@ -113,3 +119,161 @@ def test_a_partner_that_left_while_it_was_away_is_not_probed(world: World) -> No
     liveness.run(world.node)
 
     assert world.partners.probes == []
+
+
+# -- the probe is a push
+
+
+def test_a_partner_that_answers_with_its_versions_and_takes_no_push_stays_offline(world: World) -> None:
+    """One request each time, and the object of the probe is not sent over and over again."""
+    world.partners.away.clear()
+    world.partners.faults["one"] = stay_silent
+    sent = len(world.partners.to("one"))
+
+    liveness.run(world.node)
+    world.settle()
+
+    assert world.partner("one").connection == "OFFLINE"
+    assert len(world.partners.to("one")) == sent + 1
+    assert world.delivery("one", world.put_tariff("T1")).status == Status.MISSED
+
+
+def test_an_object_that_the_partner_cannot_take_does_not_keep_it_offline(world: World) -> None:
+    """Another one is tried as well when the partner answers. The first is tried again later, and alone."""
+    world.partners.away.clear()
+    fine, poison = world.put_tariff("T2", currency="SEK"), world.put_tariff("T1")
+    world.partners.faults["one"] = lambda sent: break_down(sent) if "T1" in sent.segments else None
+
+    liveness.run(world.node)
+    world.settle(seconds=90)
+
+    assert world.partner("one").connection == "CONNECTED"
+    assert world.held("one", fine) == world.stored(fine)
+    assert world.delivery("one", poison).status == Status.DEAD
+
+
+def test_a_partner_that_missed_nothing_is_back_when_it_answers_with_its_versions() -> None:
+    world = World("CPO")
+    world.join(partner("EMSP", "one", connection="OFFLINE"))
+
+    liveness.run(world.node)
+
+    assert world.partner("one").connection == "CONNECTED"
+    assert world.partners.sent == []
+
+
+def test_a_partner_that_missed_what_has_no_row_is_probed_with_it() -> None:
+    """While it is OFFLINE nothing is written about what it misses."""
+    world = World("CPO")
+    world.join(partner("EMSP", "one", connection="OFFLINE"))
+    missed = world.put_tariff()
+    world.settle()
+    world.partners.faults["one"] = stay_silent
+
+    liveness.run(world.node)
+
+    assert [sent.segments[2] for sent in world.partners.to("one")] == [missed.id]
+    assert world.partner("one").connection == "OFFLINE"
+
+
+def test_a_refusal_shows_that_a_partner_works(world: World) -> None:
+    world.partners.away.clear()
+    world.partners.faults["one"] = refuse()
+
+    liveness.run(world.node)
+
+    assert world.partner("one").connection == "CONNECTED"
+
+
+def test_an_error_with_one_partner_keeps_no_other_from_coming_back(world: World) -> None:
+    world.partners.away.add("two")
+    world.put_tariff("T1", currency="DKK")
+    world.settle(seconds=70)
+    assert world.partner("two").connection == "OFFLINE"
+    world.partners.away.clear()
+
+    def fail(sent: Sent) -> Exception | None:
+        raise ZeroDivisionError
+
+    world.partners.faults["one"] = fail
+    liveness.run(world.node)
+
+    assert world.partner("one").connection == "OFFLINE"
+    assert world.partner("two").connection == "CONNECTED"
+
+
+def test_a_second_look_that_fails_keeps_no_other_from_being_taken(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b"):
+        world.join(partner("EMSP", name))
+    world.settle()
+    world.clock.forward(SECOND_LOOK.total_seconds())
+    send, failures = world.node.queues.send_broadcasts, iter([RuntimeError("the queue refused")])
+
+    def send_or_fail(messages: Any) -> None:
+        if failure := next(failures, None):
+            raise failure
+        send(messages)
+
+    monkeypatch.setattr(world.node.queues, "send_broadcasts", send_or_fail)
+    liveness.run(world.node)
+
+    assert {body["partner_id"] for body in world.queue.bodies} == {"b", "two"}
+    assert [look["sk"] for look in world.table.query("#pk = :pk", {"pk": "catch-up"}).items] == ["a"]
+
+
+# -- left alone longer each time
+
+
+def requests_of(world: World, minutes: int) -> list[int]:
+    """How many requests partner one got in each hour, with the timer running every minute."""
+    hours: list[int] = []
+    for minute in range(minutes):
+        if minute % 60 == 0:
+            hours.append(0)
+        before = len(world.partners.to("one"))
+        world.settle(seconds=60)
+        liveness.run(world.node)
+        hours[-1] += len(world.partners.to("one")) - before
+    return hours
+
+
+def test_a_partner_that_takes_no_push_is_sent_few(world: World) -> None:
+    """It answers with its versions all the time. Before, it got all objects again every other minute."""
+    world.partners.away.clear()
+    world.partners.faults["one"] = break_down
+    for number in range(64):
+        world.put_tariff(f"N{number}")
+
+    assert requests_of(world, 180) == [15, 3, 3]
+    known = world.partner("one").breaker
+    assert known and known.opened == 8 and "500" in known.reason
+
+
+def test_an_object_that_the_partner_cannot_take_is_tried_less_and_less_often() -> None:
+    """It takes all others. Source: DESIGN.md, A broadcast"""
+    world = World("CPO")
+    world.join(partner("EMSP", "one"))
+    poison = world.put_tariff("POISON")
+    world.partners.faults["one"] = lambda sent: break_down(sent) if "POISON" in sent.segments else None
+    tries: list[int] = []
+    for hour in range(4):
+        before = len([sent for sent in world.partners.to("one") if "POISON" in sent.segments])
+        for minute in range(60):
+            for half in range(4):
+                world.put_tariff("FINE", marker=f"{hour} {minute} {half}")
+                world.settle(seconds=15)
+            liveness.run(world.node)
+        tries.append(len([sent for sent in world.partners.to("one") if "POISON" in sent.segments]) - before)
+
+    assert world.delivery("one", poison).status == Status.DEAD
+    assert world.partner("one").connection == "CONNECTED"
+    assert tries[0] <= 14 and tries[1:] == [1, 1, 1]
+    world.partners.faults.clear()
+    world.clock.forward(3600)
+    liveness.run(world.node)
+    world.settle()
+
+    assert world.held("one", poison) == world.stored(poison)
+    assert world.delivery("one", poison).given_up == 0

@@ -156,6 +156,7 @@ def accept(
             "held_tokens": (fresh, superseded) if partner.is_registered else (fresh,),
             "connection": "CONNECTED",
             "offline_since": None,
+            "breaker": None,
         }
     )
     return _save(node, changed, partner), token
@@ -422,6 +423,7 @@ def _settle(
                 "held_tokens": held,
                 "connection": "CONNECTED",
                 "offline_since": None,
+                "breaker": None,
             }
         )
 
