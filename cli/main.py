@@ -39,9 +39,20 @@ Roles = Annotated[
 ]
 
 
+def _show_release(wanted: bool) -> None:
+    if wanted:
+        from chalicelib.release import RELEASE
+
+        typer.echo(f"ocpi {RELEASE}")
+        raise typer.Exit
+
+
 @app.callback()
 def which_node(
     context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_release, is_eager=True, help="Show the release.")
+    ] = False,
     node: Annotated[str, typer.Option(help="A node of the running sandbox: cpo, hub or emsp.")] = "cpo",
     url: Annotated[
         str | None, typer.Option(envvar="OCPI_OPERATOR_URL", help="Any node's operator URL.")

@@ -34,6 +34,7 @@ CLOCKS = {"datetime.now", "datetime.utcnow", "time.time", "date.today", "datetim
 MAY_IMPORT = {
     "errors": set(),
     "log": set(),
+    "release": set(),
     "metrics": set(),
     "protocol": {"errors"},
     "settings": {"errors", "protocol"},
@@ -65,7 +66,8 @@ MAY_IMPORT = {
     },
     "pricing": {"errors", "protocol", "modules"},
     "operator_api": {
-        *("errors", "log", "modules", "node", "partners", "pricing", "protocol", "settings", "storage")
+        *("errors", "log", "modules", "node", "partners", "pricing", "protocol", "release", "settings"),
+        "storage",
     },
     "endpoint": {
         "errors",

@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+from chalicelib.release import RELEASE
 from chalicelib.settings import RETENTION_DAYS
 
 ROOT = Path(__file__).parents[1]
@@ -43,3 +44,7 @@ def _texts() -> list[Path]:
         path for folder in folders for path in (ROOT / folder).rglob("*") if path.suffix in (".py", ".md")
     ]
     return [ROOT / "app.py", ROOT / "README.md", *found]
+
+
+def test_the_changelog_has_an_entry_for_the_release() -> None:
+    assert f"\n## {RELEASE}" in (ROOT / "CHANGELOG.md").read_text()

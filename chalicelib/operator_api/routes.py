@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chalicelib.operator_api import (
+    about,
     broadcasts,
     cdrs,
     commands,
@@ -19,6 +20,7 @@ from chalicelib.operator_api import (
 from chalicelib.protocol.message import Route
 
 ROUTES: tuple[Route, ...] = (
+    *about.ROUTES,
     *partners.ROUTES,
     *tariffs.ROUTES,
     *locations.ROUTES,

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from chalicelib.release import RELEASE
 from cli import main
 from cli.operator_door import DoorError
 
@@ -146,3 +147,7 @@ def test_the_certification_gets_its_own_arguments(monkeypatch: pytest.MonkeyPatc
 
     assert seen == [["--only", "2.1", "--help"]]
     assert result.exit_code == 3
+
+
+def test_version_shows_the_release() -> None:
+    assert run("--version").output == f"ocpi {RELEASE}\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from chalicelib.node import Node
 from chalicelib.operator_api import door
 from chalicelib.operator_api.keys import add_operator_key
 from chalicelib.protocol.message import Reply, Request, Route
+from chalicelib.release import RELEASE
 from tests.operator_api.caller import KEY, Door
 from tests.operator_api.objects import tariff
 
@@ -115,3 +117,12 @@ def _serve(node: Node, handler: Any) -> door.Served:
         correlation_id="c",
     )
     return door.serve(node, {"GET": Route("GET", "/x", handler)}, request)
+
+
+def test_the_root_says_which_release_this_is_and_who(cpo: Door) -> None:
+    answer = cpo.ask("GET", "")
+
+    assert answer["release"] == RELEASE
+    assert re.fullmatch(r"\d+\.\d+\.\d+", RELEASE)
+    assert answer["ocpi_versions"] == ["2.2.1"]
+    assert answer["roles"] == [{"role": "CPO", "country_code": "PT", "party_id": "ABC"}]
