@@ -2,6 +2,9 @@
 
 FILE is JSON; `-` is standard input. With `--json` the answer is JSON on standard output, and so is
 `{"error": …}`, with exit code 2, where no answer can be given. Without it, a person reads a table.
+
+Exit codes: 0 for an answer that finds nothing wrong, 1 where `verify` finds a difference or `lint` an error,
+2 where there is no answer, or where `verify` could not judge something that the CDR claims.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from chalicelib.errors import OcpiError
 from chalicelib.protocol.json_text import read_json, write_json
 from cli.named_file import find_file
 
+FOUND = 1
 NO_ANSWER = 2
 
 
@@ -34,19 +38,17 @@ def price(file: str, as_json: bool, per_minute: bool = False) -> int:
 
 def verify(file: str, as_json: bool, time_zone: str | None, per_minute: bool = False) -> int:
     """Check the totals of a CDR. per_minute: so its tariffs price time. Returns the exit code."""
-    from chalicelib.pricing.verification import verify_cdr
+    from chalicelib.pricing.verification import verify_cdr, write_verification
 
     def answer(document: Any) -> Any:
-        verification = verify_cdr(document, time_zone, time_prices_per_minute=per_minute)
-        return {
-            "discrepancies": [
-                {"field": each.field, "claimed": each.claimed, "computed": each.computed}
-                for each in verification.discrepancies
-            ],
-            "warnings": [remark.to_document() for remark in verification.remarks],
-        }
+        return write_verification(verify_cdr(document, time_zone, time_prices_per_minute=per_minute))
 
-    return _answer(file, as_json, answer, _show_verification)
+    def code(answered: Any) -> int:
+        if answered["discrepancies"]:
+            return FOUND
+        return NO_ANSWER if "not_judged" in answered else 0
+
+    return _answer(file, as_json, answer, _show_verification, code)
 
 
 def credit(file: str) -> int:
@@ -58,7 +60,7 @@ def credit(file: str) -> int:
 
 def lint(file: str, as_json: bool) -> int:
     """Look for mistakes in a tariff; what is allowed but better avoided is advice. Returns the exit code."""
-    from chalicelib.pricing.findings import INFO
+    from chalicelib.pricing.findings import ERROR, INFO
     from chalicelib.pricing.lint import lint_tariff
 
     def answer(document: Any) -> Any:
@@ -68,10 +70,19 @@ def lint(file: str, as_json: bool) -> int:
             "advice": [finding.to_document() for finding in told if finding.severity == INFO],
         }
 
-    return _answer(file, as_json, answer, _show_findings)
+    def code(answered: Any) -> int:
+        return FOUND if any(each["severity"] == ERROR for each in answered["findings"]) else 0
+
+    return _answer(file, as_json, answer, _show_findings, code)
 
 
-def _answer(file: str, as_json: bool, answer: Callable[[Any], Any], show: Callable[[Any], None]) -> int:
+def _answer(
+    file: str,
+    as_json: bool,
+    answer: Callable[[Any], Any],
+    show: Callable[[Any], None],
+    code: Callable[[Any], int] = lambda answered: 0,
+) -> int:
     try:
         answered = answer(read_json(sys.stdin.buffer.read() if file == "-" else find_file(file).read_bytes()))
     except OcpiError as error:
@@ -82,7 +93,7 @@ def _answer(file: str, as_json: bool, answer: Callable[[Any], Any], show: Callab
         typer.echo(write_json(answered))
     else:
         show(answered)
-    return 0
+    return code(answered)
 
 
 def _refuse(told: dict[str, str | None], as_json: bool) -> int:
@@ -114,6 +125,8 @@ def _show_statement(statement: Any) -> None:
     typer.echo("\nwhy:")
     for line in statement["breakdown"]["lines"]:
         typer.echo(f"  {line['dimension']}: {line['because']}")
+    for field in statement.get("undecided", ()):
+        typer.echo(f"\nno CDR is made of this price: {field} could have changed it and is not known here")
     _show_warnings(statement["warnings"])
 
 
@@ -126,7 +139,15 @@ def _show_verification(verification: Any) -> None:
     rows += [
         [each["field"], str(each["claimed"]), str(each["computed"])] for each in verification["discrepancies"]
     ]
-    typer.echo(_align(rows) if len(rows) > 1 else "every total that the CDR claims is right")
+    not_judged = verification.get("not_judged")
+    if len(rows) > 1:
+        typer.echo(_align(rows))
+    elif not_judged is None:
+        typer.echo("every total that the CDR claims is right")
+    if not_judged:
+        typer.echo(f"could not be judged: {', '.join(not_judged)}")
+    elif not_judged is not None:
+        typer.echo("nothing was judged: the CDR claims no total")
     _show_warnings(verification["warnings"])
 
 

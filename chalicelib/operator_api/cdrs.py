@@ -23,7 +23,7 @@ from chalicelib.partners.private_lists import remembered_lists
 from chalicelib.partners.replays import push_again
 from chalicelib.partners.time_prices import means_minutes
 from chalicelib.pricing.statement import write_breakdown
-from chalicelib.pricing.verification import verify_cdr
+from chalicelib.pricing.verification import verify_cdr, write_verification
 from chalicelib.protocol.json_text import read_json
 from chalicelib.protocol.message import Reply, Request, Route
 from chalicelib.protocol.pagination import PageQuery, page_reply
@@ -69,11 +69,7 @@ def get_breakdown(node: Node, request: Request) -> Reply:
         data={
             **named,
             "breakdown": write_breakdown(verification.priced),
-            "warnings": [remark.to_document() for remark in verification.remarks],
-            "discrepancies": [
-                {"field": each.field, "claimed": each.claimed, "computed": each.computed}
-                for each in verification.discrepancies
-            ],
+            **write_verification(verification),
         }
     )
 

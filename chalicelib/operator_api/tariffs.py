@@ -1,11 +1,16 @@
 """Tariffs at the operator's door: a CPO writes its own; every node shows what it has.
 
+What is valid and probably not meant (a misspelt field, a number in another unit) is stored, and the answer
+has `warnings` beside the tariff's fields. They are no part of the tariff: sent back with it, they are left
+out.
+
 Source: OCPI 2.2.1 mod_tariffs; TAR-05, TAR-07
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from chalicelib.errors import InvalidParameters
 from chalicelib.modules.client_owned_objects import id_in_url
@@ -19,12 +24,17 @@ from chalicelib.operator_api.ownership import (
     owner_to_write,
 )
 from chalicelib.operator_api.problems import Problem
+from chalicelib.pricing.lint import warn_of_tariff
 from chalicelib.protocol.message import Reply, Request, Route
 from chalicelib.protocol.pagination import PageQuery, page_reply
 from chalicelib.storage.table import Key
 
 _PATH = "/tariffs"
 _MODULE = "tariffs"
+_WARNINGS = "warnings"
+_MOST_WARNINGS = 100
+
+Document = dict[str, Any]
 
 
 def list_tariffs(node: Node, request: Request) -> Reply:
@@ -44,21 +54,21 @@ def get_tariff(node: Node, request: Request) -> Reply:
 
 def put_tariff(node: Node, request: Request) -> Reply:
     """Create or replace an own tariff."""
-    document = request.json_object()
+    document = _without_warnings(request.json_object())
     party = owner_to_write(node, request, document)
     written = owner.put_own_tariff(
         node, party, id_in_url(request, "tariff_id"), document, known=request.snapshot
     )
-    return Reply(data=written.document, http_status=201 if written.created else 200)
+    return Reply(data=_with_warnings(written.document), http_status=201 if written.created else 200)
 
 
 def patch_tariff(node: Node, request: Request) -> Reply:
     """Change what is sent of an own tariff; `null` removes a field."""
-    document = request.json_object()
+    document = _without_warnings(request.json_object())
     party = owner_to_write(node, request, document)
     tariff_id = id_in_url(request, "tariff_id")
     written = owner.patch_own_tariff(node, party, tariff_id, document, known=request.snapshot)
-    return Reply(data=written.document)
+    return Reply(data=_with_warnings(written.document))
 
 
 def delete_tariff(node: Node, request: Request) -> Reply:
@@ -71,6 +81,19 @@ def delete_tariff(node: Node, request: Request) -> Reply:
             raise Problem(409, error.detail) from error
         raise
     return Reply(http_status=204)
+
+
+def _with_warnings(tariff: Document) -> Document:
+    found = warn_of_tariff(tariff)[:_MOST_WARNINGS]
+    return {**tariff, _WARNINGS: [each.to_document() for each in found]} if found else tariff
+
+
+def _without_warnings(document: Document) -> Document:
+    """What was sent, without the warnings of an earlier answer."""
+    warnings = document.get(_WARNINGS)
+    if isinstance(warnings, list) and all(isinstance(each, dict) and "pointer" in each for each in warnings):
+        return {name: value for name, value in document.items() if name != _WARNINGS}
+    return document
 
 
 def _keys_of_list(node: Node, request: Request) -> Sequence[Key]:

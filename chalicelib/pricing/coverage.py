@@ -24,7 +24,7 @@ def covers(earlier: Restrictions | None, later: Restrictions | None) -> bool:
     return (
         all(_covers_range(first, second, name) for name in _LIMITED)
         and _covers_days(first, second)
-        and _minutes(second) <= _minutes(first)
+        and _minutes(second) & ~_minutes(first) == 0
     )
 
 
@@ -48,12 +48,13 @@ def _covers_days(first: Restrictions, second: Restrictions) -> bool:
     return (second.weekdays or week) <= (first.weekdays or week)
 
 
-def _minutes(restrictions: Restrictions) -> frozenset[int]:
-    """The minutes of the day in which a window is open."""
+def _minutes(restrictions: Restrictions) -> int:
+    """The minutes of the day in which a window is open, a bit for each."""
     start, end = restrictions.start_minute or 0, restrictions.end_minute or 0
+    until_start, until_end, all_day = (1 << start) - 1, (1 << end) - 1, (1 << _DAY) - 1
     if start == end:
-        return frozenset(range(_DAY))
-    return frozenset(range(start, end) if start < end else (*range(start, _DAY), *range(end)))
+        return all_day
+    return until_end ^ until_start if start < end else all_day ^ until_start | until_end
 
 
 def is_impossible(restrictions: Restrictions) -> Iterator[tuple[str, str, str]]:

@@ -23,8 +23,12 @@ _STEP_UNITS = {ENERGY: "Wh", TIME: "s", PARKING_TIME: "s"}
 
 
 def write_statement(priced: Priced, decimals: int = 9) -> dict[str, Any]:
-    """Show a price with its breakdown and warnings."""
-    return {
+    """Show a price with its breakdown and warnings.
+
+    Where something could have changed it and cannot be judged, `undecided` names the fields: no CDR is made
+    of such a price.
+    """
+    statement = {
         "tariff_id": priced.tariff.id if priced.tariff else None,
         "currency": priced.tariff.currency if priced.tariff else None,
         "charging_periods": [write_period(period, decimals) for period in priced.usage.periods],
@@ -33,6 +37,9 @@ def write_statement(priced: Priced, decimals: int = 9) -> dict[str, Any]:
         "breakdown": write_breakdown(priced, decimals),
         "warnings": [remark.to_document() for remark in priced.remarks],
     }
+    if priced.undecided:
+        statement["undecided"] = [remark.field for remark in priced.undecided]
+    return statement
 
 
 def cdr_fields(priced: Priced, decimals: int = 4) -> dict[str, Any]:

@@ -5,6 +5,8 @@ more decimals. OCPI leaves rounding to laws and contracts, so two more habits ar
 is the sum of parts rounded one by one, and amounts that are all cut off, or all rounded up, where at
 least two of them show it (one alone is an amount that differs). Quantities may be rounded, cut off or
 rounded up to the decimals that they have, at least two. What a CDR does not claim is not judged.
+Costs that it claims without tariffs, or by tariffs with something that is not known here and could have
+applied, are named as not judged.
 
 Source: OCPI 2.2.1 mod_cdrs, CDR Object; mod_tariffs, Tariff Object (note on rounding); CDR-07, CDR-15,
 CDR-16, TAR-23
@@ -15,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from chalicelib.errors import InvalidParameters
@@ -46,6 +48,7 @@ from chalicelib.pricing.usage import Telemetry, Usage
 _COARSE_QUANTITIES = {2: Decimal("0.01"), 3: Decimal("0.001")}
 _QUANTITY_TOLERANCE = Decimal("0.0005")
 
+_QUANTITIES = ("total_energy", "total_time", "total_parking_time")
 _COSTS = {
     "total_fixed_cost": FIXED,
     "total_energy_cost": ENERGY,
@@ -66,11 +69,17 @@ class Discrepancy:
 
 @dataclass(frozen=True)
 class Verification:
-    """What a CDR's fields came to; `priced` is how."""
+    """What a CDR's fields came to; `priced` is how.
+
+    not_judged: the fields that the CDR claims and that nothing can be computed for; the remarks say why.
+    judged: the fields that were compared.
+    """
 
     discrepancies: Sequence[Discrepancy]
     remarks: Sequence[Remark]
     priced: Priced
+    not_judged: Sequence[str] = ()
+    judged: Sequence[str] = ()
 
 
 def verify_cdr(
@@ -94,11 +103,30 @@ def verify_cdr(
         tolerance = Decimal(5).scaleb(-1 - decimals_of(str(cdr.get("currency"))))
     found = [*_judge_quantities(cdr, usage, priced)]
     told = list(priced.remarks)
-    if tariffs:
-        found = [*_judge_currency(cdr, priced), *_judge_costs(cdr, priced, tolerance), *found]
-    else:
+    costs = [field for field in ("total_cost", *_COSTS) if _is_claimed(cdr, field)]
+    judged = [field for field in _QUANTITIES if cdr.get(field) is not None]
+    if not tariffs:
         told.append(Remark("no_tariffs", "tariffs", "the CDR has no tariffs: its costs are not judged"))
-    return Verification(found, told, priced)
+    elif priced.undecided:
+        found = [*_judge_currency(cdr, priced), *found]
+    else:
+        found = [*_judge_currency(cdr, priced), *_judge_costs(cdr, priced, tolerance), *found]
+        return Verification(found, told, priced, judged=[*costs, *judged])
+    return Verification(found, told, priced, costs, judged)
+
+
+def write_verification(verification: Verification) -> dict[str, Any]:
+    """Show it as plain JSON; `not_judged` is there only where something, or all, could not be judged."""
+    written: dict[str, Any] = {
+        "discrepancies": [
+            {"field": each.field, "claimed": each.claimed, "computed": each.computed}
+            for each in verification.discrepancies
+        ],
+        "warnings": [remark.to_document() for remark in verification.remarks],
+    }
+    if verification.not_judged or not verification.judged:
+        written["not_judged"] = list(verification.not_judged)
+    return written
 
 
 def _read_usage(
@@ -210,6 +238,10 @@ def _claimed(cdr: Document, field: str, side: str) -> Decimal | None:
     if cdr.get(field) is None:
         return None
     return read_optional_decimal(read_object(cdr[field], field).get(side), f"{field}.{side}")
+
+
+def _is_claimed(cdr: Document, field: str) -> bool:
+    return any(_claimed(cdr, field, side) is not None for side in ("excl_vat", "incl_vat"))
 
 
 def _side(price: Price, side: str) -> Decimal:

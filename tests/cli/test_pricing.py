@@ -117,6 +117,76 @@ def test_what_a_cdr_claims_differently_is_listed() -> None:
     assert run("verify", "--json", "--time-zone", "Moon/Base", "-", document=CDR).exit_code == 2
 
 
+def test_a_cdr_that_claims_something_wrong_ends_with_exit_code_1() -> None:
+    wrong = CDR | {"total_cost": limit("5.5", "7")}
+
+    assert run("verify", "-", document=wrong).exit_code == 1
+    assert run("verify", "--json", "-", document=wrong).exit_code == 1
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"tariffs": None},
+        {"tariffs": [], "total_energy": Decimal(20)},
+        {"tariffs": [MADE | {"minPrice": limit("1")}]},
+        {"tariffs": [tariff(element(component("ENERGY", "0.25"), min_vehicle_soc=80), *MADE["elements"])]},
+    ],
+)
+def test_a_cdr_whose_costs_cannot_be_judged_is_not_right(fields: dict[str, Any]) -> None:
+    result = run("verify", "-", document=CDR | fields)
+
+    told = json.loads(run("verify", "--json", "-", document=CDR | fields).stdout)
+    assert result.exit_code == 2
+    assert result.stdout == "could not be judged: total_cost\n"
+    assert (told["discrepancies"], told["not_judged"]) == ([], ["total_cost"])
+    assert result.stderr.startswith("warning: tariffs")
+
+
+def test_a_cdr_that_claims_nothing_is_not_right() -> None:
+    result = run("verify", "-", document={**CDR, "total_cost": None})
+
+    assert result.exit_code == 2
+    assert result.stdout == "nothing was judged: the CDR claims no total\n"
+    assert run("verify", "-", document=CDR | {"charging_periods": []}).exit_code == 2
+
+
+def test_a_difference_counts_although_something_else_cannot_be_judged() -> None:
+    result = run("verify", "-", document=CDR | {"tariffs": None, "total_energy": Decimal(7)})
+
+    assert result.exit_code == 1
+    assert "total_energy" in result.stdout
+    assert result.stdout.endswith("could not be judged: total_cost\n")
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({}, 0),
+        ({"currency": "EURO"}, 1),
+        ({"minPrice": limit("1")}, 1),
+        ({"type": "NIGHT"}, 0),
+        ({"elements": []}, 2),
+    ],
+)
+def test_lint_ends_with_exit_code_1_where_it_finds_an_error(change: dict[str, Any], code: int) -> None:
+    assert run("lint", "-", document=MADE | change).exit_code == code
+    assert run("lint", "--json", "-", document=MADE | change).exit_code == code
+
+
+def test_price_verify_and_lint_say_the_same_of_a_field_that_nobody_knows() -> None:
+    made = tariff(element(component("ENERGY", "1")) | {"restriction": {"end_time": "21:00"}})
+    words = "'restriction' is no field of OCPI, did you mean restrictions?"
+
+    priced = run("price", "-", document=REQUEST | {"tariffs": [made]})
+    verified = run("verify", "-", document=CDR | {"tariffs": [made]})
+
+    assert f"warning: tariffs.0.elements.0.restriction: {words}" in priced.stderr
+    assert "no CDR is made of this price: tariffs.0.elements.0.restriction" in priced.stdout
+    assert f"warning: tariffs.0.elements.0.restriction: {words}" in verified.stderr
+    assert f"error    /elements/0/restriction: {words}" in run("lint", "-", document=made).stdout
+
+
 def test_prices_of_time_may_be_per_minute() -> None:
     own = tariff(element(component("TIME", "0.05")))
     periods = [period(0, TIME="1")]

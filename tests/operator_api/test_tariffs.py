@@ -41,6 +41,60 @@ def test_prices_keep_their_digits_and_unknown_fields_stay(cpo: Door) -> None:
     assert '"mobie_class":"A"' in text
 
 
+MISSPELT = {"restriction": {"end_time": "21:00"}}
+
+
+def test_put_of_a_tariff_with_a_misspelt_field_is_stored_and_warns(cpo: Door) -> None:
+    """Source: TAR-07, TYP-14"""
+    element = {**tariff()["elements"][0], **MISSPELT}
+
+    answer = cpo.call("PUT", "/tariffs/T1", tariff(elements=[element]))
+
+    stored = cpo.ask("GET", "/tariffs/T1")
+    assert answer.status == 201
+    assert answer.json == {
+        **stored,
+        "warnings": [
+            {
+                "code": "unknown_field",
+                "severity": "error",
+                "pointer": "/elements/0/restriction",
+                "message": "'restriction' is no field of OCPI, did you mean restrictions?",
+            }
+        ],
+    }
+    assert stored["elements"] == [element]
+
+
+def test_patch_of_a_tariff_warns_of_units_and_of_what_is_still_wrong(cpo: Door) -> None:
+    cpo.ask("PUT", "/tariffs/T1", tariff(minPrice={"excl_vat": 1}))
+    restricted = {**tariff()["elements"][0], "restrictions": {"min_power": 11000}}
+
+    answer = cpo.call("PATCH", "/tariffs/T1", {"elements": [restricted]})
+
+    assert [each["pointer"] for each in answer.json["warnings"]] == [
+        "/minPrice",
+        "/elements/0/restrictions/min_power",
+    ]
+
+
+def test_warnings_that_are_sent_back_are_no_part_of_the_tariff(cpo: Door) -> None:
+    answered = cpo.ask("PUT", "/tariffs/T1", tariff(minPrice={"excl_vat": 1}))
+
+    again = cpo.call("PUT", "/tariffs/T1", answered)
+    cpo.call("PATCH", "/tariffs/T1", {"warnings": answered["warnings"]})
+
+    assert again.json == answered
+    assert "warnings" not in cpo.ask("GET", "/tariffs/T1")
+
+
+def test_a_field_of_that_name_that_is_somebody_elses_stays(cpo: Door) -> None:
+    """Source: TYP-14"""
+    cpo.ask("PUT", "/tariffs/T1", tariff(warnings=["cable is short"]))
+
+    assert cpo.ask("GET", "/tariffs/T1")["warnings"] == ["cable is short"]
+
+
 def test_patch_changes_what_is_sent_and_null_removes(cpo: Door) -> None:
     cpo.ask("PUT", "/tariffs/T1", tariff(tariff_alt_url="https://example.com/t1"))
 
