@@ -24,6 +24,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -78,6 +79,7 @@ class Sandbox:
     environment: variables for single nodes, such as {"hub": {"OCPI_FRESHNESS_SECONDS": "2"}}.
     connected: whether the CPO and the eMSP are registered at the hub.
     csms_speed: simulated seconds per second of the CSMS that runs the seeded sites; 0 is no CSMS.
+    emulator: makes another embedded AWS, from the folder of its state.
     """
 
     def __init__(
@@ -91,6 +93,7 @@ class Sandbox:
         connected: bool = True,
         app: str = "app:app",
         csms_speed: float = 0.0,
+        emulator: Callable[[Path], Emulator] | None = None,
         report: Callable[[str], None] = lambda line: None,
     ) -> None:
         self._port = port
@@ -104,7 +107,8 @@ class Sandbox:
         self._csms: Child | None = None
         self._report = report
         self._lock: IO[str] | None = None
-        self.emulator = Emulator(self.state_dir, persist=persist)
+        make_emulator = emulator or partial(Emulator, persist=persist)
+        self.emulator: Emulator = make_emulator(self.state_dir)
         self._ports: dict[str, int] = {}
         self._nodes: dict[str, Child] = {}
         self._keys: dict[str, str] = {}
@@ -181,6 +185,19 @@ class Sandbox:
         self._launch(player, children.listen(self._ports[player.name]))
         self.node(player).wait_until_answering(f"{self.public_url(player)}/ocpi/versions")
 
+    def environment_of(self, player: Player) -> dict[str, str]:
+        """Give the environment in which a process is this node."""
+        return {
+            **children.clean_environment(),
+            **self.emulator.environment(),
+            **self._resources[player.name],
+            "OCPI_PARTIES": player.parties(),
+            "OCPI_PUBLIC_URL": self.public_url(player),
+            "OCPI_ALLOW_LOOPBACK": "1",
+            OPERATOR_KEY: self._keys[player.name],
+            **self._environment.get(player.name, {}),
+        }
+
     def dead_children(self) -> list[Child]:
         """Name the processes that should run and do not."""
         expected = [self.emulator.child, *self._nodes.values(), *([self._csms] if self._csms else [])]
@@ -249,25 +266,13 @@ class Sandbox:
                 *("--state-dir", str(self.state_dir)),
                 *("--app", self._app),
             ],
-            self._node_environment(player),
+            self.environment_of(player),
             log=self.state_dir / "logs" / f"{player.name}.log",
             pass_fds=[listener.fileno(), lifeline],
         )
         self._nodes[player.name] = child
         with listener:
             child.start()
-
-    def _node_environment(self, player: Player) -> dict[str, str]:
-        return {
-            **children.clean_environment(),
-            **self.emulator.environment(),
-            **self._resources[player.name],
-            "OCPI_PARTIES": player.parties(),
-            "OCPI_PUBLIC_URL": self.public_url(player),
-            "OCPI_ALLOW_LOOPBACK": "1",
-            OPERATOR_KEY: self._keys[player.name],
-            **self._environment.get(player.name, {}),
-        }
 
     def _connect(self) -> None:
         hub = self.door(HUB)

@@ -1,0 +1,78 @@
+"""What arrived at one partner: which revision of which item when, and every CDR."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from infra.chaos.documents import read_revision
+from infra.chaos.ledger import Item
+
+Document = dict[str, Any]
+GONE = 10**9
+"""The revision of what was deleted: nothing comes after it."""
+
+
+class Arrival(NamedTuple):
+    """A revision came. at: on the monotonic clock."""
+
+    at: float
+    revision: int
+
+
+class CdrArrival(NamedTuple):
+    """A CDR came for the first time. session: its owner and id."""
+
+    at: float
+    session: tuple[str, str, str]
+    id: str
+    is_credit: bool
+
+
+class Arrivals:
+    """The record of one partner; safe for threads."""
+
+    def __init__(self) -> None:
+        self._revisions: dict[Item, list[Arrival]] = defaultdict(list)
+        self._cdrs: dict[str, CdrArrival] = {}
+        self._lock = threading.Lock()
+        self.pushes = 0
+
+    def take(self, method: str, module: str, ids: Sequence[str], body: Document | None) -> None:
+        """Note what a push tells that the partner took."""
+        now = time.monotonic()
+        with self._lock:
+            self.pushes += 1
+            if module == "cdrs" and body is not None:
+                session = (body["country_code"], body["party_id"], body.get("session_id", ""))
+                is_credit = bool(body.get("credit"))
+                self._cdrs.setdefault(body["id"], CdrArrival(now, session, body["id"], is_credit))
+                return
+            for item, revision in _told(method, module, ids, body):
+                self._revisions[item].append(Arrival(now, revision))
+
+    def of(self, item: Item) -> list[Arrival]:
+        """Give the revisions of an item in the order in which they came."""
+        with self._lock:
+            return list(self._revisions.get(item, ()))
+
+    @property
+    def cdrs(self) -> list[CdrArrival]:
+        """Every CDR, once."""
+        with self._lock:
+            return list(self._cdrs.values())
+
+
+def _told(method: str, module: str, ids: Sequence[str], body: Document | None) -> Iterator[tuple[Item, int]]:
+    item = Item(module, *ids[:3])
+    if method == "DELETE":
+        yield item, GONE
+    elif body is not None and len(ids) == 4:
+        yield item._replace(child=ids[3]), read_revision("evses", body)
+    elif body is not None and len(ids) == 3:
+        yield item, read_revision(module, body)
+        for evse in body.get("evses") or [] if module == "locations" else []:
+            yield item._replace(child=evse["uid"]), read_revision("evses", evse)

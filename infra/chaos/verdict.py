@@ -1,0 +1,165 @@
+"""What a chaos run counted: what the oracle finds at every receiver, and how late changes were.
+
+Receivers are the partners, which are asked for what they hold and when it arrived, and the nodes themselves,
+whose operators' doors show what they hold in the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from cli.operator_door import OperatorDoor
+from infra.chaos import oracle
+from infra.chaos.arrivals import CdrArrival
+from infra.chaos.ledger import Change, Item
+from infra.chaos.members import Member
+from infra.chaos.oracle import Finding, Network
+from infra.chaos.partner import ChaosPartner
+
+LATE_S = 60.0
+"""Nobody healthy knows of a change later."""
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One receiver: how much it should have, and what is wrong there. delays_s: of what came, in order."""
+
+    receiver: str
+    at: str
+    trouble: str
+    items: int
+    sessions: int
+    findings: Sequence[Finding]
+    delays_s: Sequence[float] = field(default_factory=tuple)
+    pushes: int = 0
+
+    def count(self, *kinds: str) -> int:
+        """Count the findings of some kinds."""
+        return sum(finding.kind in kinds for finding in self.findings)
+
+    def delay_s(self, share: float) -> float | None:
+        """Give the delay that a share of the changes did not exceed."""
+        if not self.delays_s:
+            return None
+        return self.delays_s[min(len(self.delays_s) - 1, int(share * len(self.delays_s)))]
+
+
+class Judge:
+    """Compares what was answered with 1000 with what every receiver has."""
+
+    def __init__(
+        self,
+        network: Network,
+        partners: Mapping[str, ChaosPartner],
+        doors: Mapping[str, OperatorDoor],
+        changes: Callable[[], Sequence[Change]],
+    ) -> None:
+        self._network = network
+        self._partners = partners
+        self._doors = doors
+        self._changes = changes
+
+    def rows(self, with_nodes: bool = True) -> list[Row]:
+        """Judge everybody. with_nodes: the nodes too, which takes requests. Raises: DoorError."""
+        changes = list(self._changes())
+        last = {change.item: change for change in changes}
+        rows = [self._row(member, changes, last) for member in self._network.members]
+        return rows + (list(self._node_rows(last)) if with_nodes else [])
+
+    def _row(self, member: Member, changes: Sequence[Change], last: Mapping[Item, Change]) -> Row:
+        partner = self._partners[member.name]
+        wanted = [change for change in last.values() if member in self._network.receivers(change)]
+        sessions = [each for each in oracle.sessions_of(last) if member in self._network.cdr_receivers(each)]
+        findings: list[Finding] = []
+        for change in wanted:
+            findings += oracle.judge_state(member.name, change, partner.held(change.item))
+        cdrs = partner.arrivals.cdrs
+        findings += oracle.judge_cdrs(member.name, sessions, cdrs)
+        items = {change.item for change in wanted}
+        delays = [
+            *oracle.delays((change for change in changes if change.item in items), partner.arrivals.of),
+            *_cdr_delays(sessions, cdrs),
+        ]
+        if member.trouble is None:
+            findings += _late(member.name, delays)
+        return Row(
+            receiver=member.name,
+            at=member.at,
+            trouble=member.trouble.name if member.trouble else "",
+            items=len(wanted),
+            sessions=len(sessions),
+            findings=findings,
+            delays_s=sorted(seconds for _, seconds in delays),
+            pushes=partner.arrivals.pushes,
+        )
+
+    def _node_rows(self, last: Mapping[Item, Change]) -> Iterator[Row]:
+        """Judge what the nodes hold: the hub and the eMSP's node what CPOs own, the CPO's node cards."""
+        sessions = oracle.sessions_of(last)
+        at_hub = [each for each in sessions if self._network.maker(each) == "hub"]
+        own = [each for each in sessions if each.item.party_id == self._network.cpo]
+        by_cpos = [change for change in last.values() if change.item.module in ("tariffs", "locations")]
+        cards = [change for change in last.values() if change.item.module == "tokens"]
+        through_hub = [each for each in last.values() if each.item.module == "sessions" and each in at_hub]
+        yield self._node_row("hub", [*by_cpos, *through_hub], at_hub)
+        yield self._node_row("emsp", by_cpos, [])
+        yield self._node_row("cpo", cards, own)
+
+    def _node_row(self, name: str, wanted: Sequence[Change], sessions: Sequence[Change]) -> Row:
+        door = self._doors[name]
+        findings: list[Finding] = []
+        held: dict[tuple[str, ...], Document] = {
+            (module, *_key(module, document)): document
+            for module in {change.item.module for change in wanted}
+            for document in door.all(module, limit="100")
+        }
+        for change in wanted:
+            findings += oracle.judge_state(f"node {name}", change, _find(held, change.item))
+        if sessions:
+            findings += oracle.judge_cdrs(f"node {name}", sessions, self._cdrs_of_record(name, sessions))
+        return Row(f"node {name}", name, "", len(wanted), len(sessions), findings)
+
+    def _cdrs_of_record(self, name: str, sessions: Sequence[Change]) -> list[CdrArrival]:
+        """Read the CDRs that count at a node: a CPO's own beside its hub's is for comparison only."""
+        cdrs = [_read_cdr(document) for document in self._doors[name].all("cdrs", limit="100")]
+        if name == "hub":
+            return cdrs
+        of_hub = {cdr["id"] for cdr in self._doors["hub"].all("cdrs", limit="100")}
+        through_hub = {
+            oracle.session_key(each.item) for each in sessions if self._network.maker(each) == "hub"
+        }
+        return [cdr for cdr in cdrs if cdr.session not in through_hub or cdr.id in of_hub]
+
+
+def _read_cdr(document: Document) -> CdrArrival:
+    session = (document["country_code"], document["party_id"], document.get("session_id") or "")
+    return CdrArrival(0.0, session, document["id"], bool(document.get("credit")))
+
+
+def _key(module: str, document: Document) -> tuple[str, str, str]:
+    own_id = "uid" if module == "tokens" else "id"
+    return (document["country_code"], document["party_id"], document[own_id])
+
+
+def _find(held: Mapping[tuple[str, ...], Document], item: Item) -> Document | None:
+    found = held.get(item[:4])
+    if found is None or not item.child:
+        return found
+    return next((evse for evse in found.get("evses") or [] if evse["uid"] == item.child), None)
+
+
+def _cdr_delays(sessions: Iterable[Change], cdrs: Iterable[CdrArrival]) -> Iterator[tuple[Change, float]]:
+    came = {cdr.session: cdr.at for cdr in cdrs}
+    for session in sessions:
+        if at := came.get(oracle.session_key(session.item)):
+            yield session, max(0.0, at - session.at)
+
+
+def _late(receiver: str, delays: Iterable[tuple[Change, float]]) -> Iterator[Finding]:
+    for change, seconds in delays:
+        if seconds > LATE_S:
+            yield Finding("late", receiver, f"{change.item} revision {change.revision}", f"{seconds:.1f} s")
