@@ -22,6 +22,7 @@ from chalice.app import Chalice, Response
 
 from chalicelib import metrics
 from chalicelib.errors import (
+    AnswerTooLarge,
     ClientError,
     HubError,
     InvalidParameters,
@@ -33,6 +34,7 @@ from chalicelib.errors import (
 )
 from chalicelib.log import about, log, tell
 from chalicelib.modules.client_owned_objects import check_owner, owner_in_url
+from chalicelib.modules.oversize import log_left_out, log_not_sent
 from chalicelib.modules.registry import VERSION, interface_path, is_mounted
 from chalicelib.node import Node
 from chalicelib.operator_api import door
@@ -50,11 +52,10 @@ from chalicelib.protocol.headers import (
     write_routing,
 )
 from chalicelib.protocol.message import Interface, Reply, Request, Route, Routing
+from chalicelib.protocol.sizes import MAX_BODY_BYTES, fits_answer
 from chalicelib.storage.table import Key
 
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
-MAX_BODY_BYTES = 1024 * 1024
-
 Routes = Mapping[str, Route]
 Served = tuple[int, dict[str, str], str]
 """HTTP status, headers, body."""
@@ -160,6 +161,8 @@ def _serve(node: Node, interface: Interface, routes: Routes, request: Request) -
     except Exception:
         log.exception("unforeseen failure")
         reply = error_reply(ServerError())
+    log_left_out(node, reply.too_large)
+    reply, body = _sendable(node, interface, request, reply)
     headers = {
         "Content-Type": "application/json",
         REQUEST_ID: request.request_id,
@@ -174,7 +177,20 @@ def _serve(node: Node, interface: Interface, routes: Routes, request: Request) -
         elapsed_ms=round((time.perf_counter() - started) * 1000, 1),
         **metrics.request_answered(node.settings.table, reply.status_code),
     )
-    return reply.http_status, headers, write_envelope(reply, node.clock())
+    return reply.http_status, headers, body
+
+
+def _sendable(node: Node, interface: Interface, request: Request, reply: Reply) -> tuple[Reply, str]:
+    """The reply and its body; an error in its place where Lambda could not send it."""
+    body = write_envelope(reply, node.clock())
+    if fits_answer(body):
+        return reply, body
+    log_not_sent(node, interface.module, len(body))
+    error: OcpiError = AnswerTooLarge()
+    if _is_relayed(node, interface, request):
+        error = HubError("the receiver's answer is too large to hand on: ask for less, with a smaller limit")
+    reply = error_reply(error)
+    return reply, write_envelope(reply, node.clock())
 
 
 def _admit(node: Node, interface: Interface, routes: Routes, request: Request) -> Request:

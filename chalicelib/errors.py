@@ -117,6 +117,12 @@ class ServerError(OcpiError):
     """3000: our fault."""
 
 
+class AnswerTooLarge(ServerError):
+    """3000: Lambda cannot send an answer of this size (protocol/sizes.py)."""
+
+    default_message = "the answer is too large to send: ask for less, such as one EVSE or a smaller limit"
+
+
 class UnableToUseClientApi(ServerError):
     """3001: the caller's own API did not answer as it must while we registered it (CRD-19)."""
 

@@ -21,6 +21,9 @@ beside its status code in the same line, for CloudWatch's Logs Insights to count
 | CdrsDue | Count | Node | for each run that found any: sessions that have ended and wait for their CDR |
 | CdrsSetAside | Count | Node | of those, how many could not be priced |
 | CdrsFailed | Count | Node | of those, how many could not be written and are tried again |
+| StampsAhead | Count | Node | for each update with a last_updated more than 5 minutes ahead of our clock |
+| UpdatesOvertaken | Count | Node | for each update older than what is stored, which changed nothing |
+| AnswersTooLarge | Count | Node | for each object that a list left out, and each answer not sent: too large |
 
 Node is the name of the node's table, `ocpi-node-<stage>`.
 
@@ -83,6 +86,21 @@ def breaker_reopened(node: str) -> Fields:
 def cdrs_compiled(node: str, due: int, set_aside: int, failed: int) -> Fields:
     """A run of the compiler has ended."""
     return _counted(node, CdrsDue=due, CdrsSetAside=set_aside, CdrsFailed=failed)
+
+
+def stamp_ahead(node: str) -> Fields:
+    """An update came with a `last_updated` ahead of our clock."""
+    return _counted(node, StampsAhead=1)
+
+
+def update_overtaken(node: str) -> Fields:
+    """An update, or a part of one, was older than what is stored."""
+    return _counted(node, UpdatesOvertaken=1)
+
+
+def answer_too_large(node: str) -> Fields:
+    """A list left out an object, or an answer could not be sent, because it is too large for Lambda."""
+    return _counted(node, AnswersTooLarge=1)
 
 
 def freshness_of(version: int, now: datetime) -> float:

@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
+from chalicelib.endpoint import serve
 from chalicelib.errors import InvalidParameters
 from chalicelib.modules.credentials import handshake
 from chalicelib.partners.directory import Partner
 from chalicelib.protocol.auth import write_authorization
+from chalicelib.protocol.json_text import read_json
 from chalicelib.protocol.message import Interface, Reply, Request, Route
 from tests.account import aws
 from tests.logged import Logged, dimensions_of
@@ -26,6 +28,14 @@ SEEN: list[Request] = []
 def _remember(node: Any, request: Request) -> Reply:
     SEEN.append(request)
     return Reply(data={"id": request.path["tariff_id"]})
+
+
+def _answer_much(node: Any, request: Request) -> Reply:
+    return Reply(data="ä" * int(request.path["tariff_id"]))
+
+
+def _leave_out(node: Any, request: Request) -> Reply:
+    return Reply(data=[], too_large=(("tariffs#PT*ABC#T-1", 7_000_000), ("tokens#PT*EVI#0102#RFID", 1)))
 
 
 def _refuse(node: Any, request: Request) -> Reply:
@@ -45,6 +55,8 @@ TARIFFS = Interface(
         Route("DELETE", "/{tariff_id}", _break),
     ),
 )
+MUCH = Interface("tariffs", "SENDER", (Route("GET", "/{tariff_id}", _answer_much),))
+LEFT_OUT = Interface("tariffs", "SENDER", (Route("GET", "/{tariff_id}", _leave_out),))
 NOT_OFFERED = Interface("tariffs", "RECEIVER", (Route("GET", "/{tariff_id}", _remember),))
 OBJECT = "/ocpi/2.2.1/sender/tariffs/T1"
 IDS = {"X_Request_ID": "req-1", "X_Correlation_ID": "cor-1"}
@@ -225,6 +237,47 @@ def test_a_body_that_is_too_long_is_refused_before_anything_reads_it(cpo: Host, 
 
     assert (answer.status, answer.json["status_code"]) == (200, 2001)
     assert answer.json["status_message"].startswith("body:")
+
+
+def ask(host: Host, interface: Interface, token: str, tariff_id: str, **headers: str) -> tuple[int, Any]:
+    """Call an interface that is not mounted; tells HTTP status and envelope."""
+    request = Request(
+        method="GET",
+        url="https://cpo.example/x",
+        base_url="https://cpo.example/ocpi",
+        path={"tariff_id": tariff_id},
+        query={},
+        headers={"authorization": write_authorization(token), **headers},
+        body=None,
+        request_id="r",
+        correlation_id="c",
+    )
+    status, _, body = serve(host.node, interface, {"GET": interface.routes[0]}, request)
+    return status, read_json(body)
+
+
+def test_an_answer_that_lambda_cannot_send_is_an_envelope_and_an_alarm(
+    cpo: Host, token: str, logged: Logged
+) -> None:
+    _, fits = ask(cpo, MUCH, token, "900000")
+    status, envelope = ask(cpo, MUCH, token, "1100000")
+
+    assert fits["status_code"] == 1000
+    assert (status, envelope["status_code"], envelope.get("data")) == (200, 3000, None)
+    assert "too large" in envelope["status_message"]
+    (line,) = logged.measured("AnswersTooLarge")
+    assert (line["asked"], line["size"]) == ("tariffs", pytest.approx(1_100_000, abs=200))
+    assert logged.measured("Requests")[-1]["StatusCode"] == "3000"
+
+
+def test_each_object_that_a_list_left_out_is_an_alarm(cpo: Host, token: str, logged: Logged) -> None:
+    ask(cpo, LEFT_OUT, token, "1")
+
+    lines = logged.measured("AnswersTooLarge")
+    assert [line["ref"] for line in lines] == ["tariffs#PT*ABC#T-1", "tokens#PT*EVI#…#RFID"]
+    assert [dimensions_of(line, "AnswersTooLarge") for line in lines] == [
+        [{"Node": cpo.node.settings.table}]
+    ] * 2
 
 
 def test_version_details_list_what_the_roles_mount(network: dict[str, Host], token: str) -> None:

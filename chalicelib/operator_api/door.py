@@ -15,17 +15,17 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
-from chalicelib.errors import OcpiError
+from chalicelib.errors import AnswerTooLarge, OcpiError
 from chalicelib.log import about, log
+from chalicelib.modules.oversize import log_left_out, log_not_sent
 from chalicelib.node import Node
 from chalicelib.operator_api.keys import key_item_of, read_bearer
 from chalicelib.operator_api.problems import Problem, not_offered, problem_of, unauthorized
 from chalicelib.protocol.headers import CORRELATION_ID, REQUEST_ID
 from chalicelib.protocol.json_text import write_json
 from chalicelib.protocol.message import ABSENT, Reply, Request, Route
+from chalicelib.protocol.sizes import MAX_BODY_BYTES, fits_answer
 from chalicelib.storage.table import Key
-
-MAX_BODY_BYTES = 1024 * 1024
 
 Served = tuple[int, dict[str, str], str]
 """HTTP status, headers, body."""
@@ -41,10 +41,10 @@ def _serve(node: Node, routes: Mapping[str, Route], request: Request) -> Served:
     started = time.perf_counter()
     try:
         request = _admit(node, routes, request)
-        served = _write_reply(routes[request.method].handler(node, request))
+        served = _write_reply(node, request, routes[request.method].handler(node, request))
     except Exception as error:
         problem = problem_of(error)
-        if problem is None or problem.status == 500:
+        if problem is None or (problem.status == 500 and not isinstance(error, AnswerTooLarge)):
             log.exception("unforeseen failure at the operator's door")
             problem = Problem(500, "something went wrong here; the log has more under this request's id")
         served = _write_problem(problem)
@@ -89,10 +89,19 @@ def _keys(node: Node, route: Route | None, request: Request) -> tuple[list[Key],
         return [], error
 
 
-def _write_reply(reply: Reply) -> Served:
+def _write_reply(node: Node, request: Request, reply: Reply) -> Served:
+    """The answer's parts.
+
+    Raises: AnswerTooLarge.
+    """
     if reply.data is ABSENT:
         return reply.http_status, dict(reply.headers), ""
-    return reply.http_status, {"Content-Type": "application/json", **reply.headers}, write_json(reply.data)
+    log_left_out(node, reply.too_large)
+    body = write_json(reply.data)
+    if not fits_answer(body):
+        log_not_sent(node, _path_for_log(request), len(body))
+        raise AnswerTooLarge
+    return reply.http_status, {"Content-Type": "application/json", **reply.headers}, body
 
 
 def _write_problem(problem: Problem) -> Served:

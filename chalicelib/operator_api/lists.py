@@ -11,6 +11,7 @@ from typing import Any
 from chalicelib.protocol.json_text import JsonText, write_json
 from chalicelib.protocol.message import Reply, Request
 from chalicelib.protocol.pagination import Page, PageQuery, page_reply
+from chalicelib.protocol.sizes import PAGE_BYTES, answer_size
 from chalicelib.protocol.types import sort_key
 
 
@@ -22,9 +23,23 @@ def whole_list_reply(request: Request, entries: Sequence[Mapping[str, Any]]) -> 
     """
     query = PageQuery.read(request)
     wanted = [entry for entry in entries if _is_within(query, entry)]
-    after = query.offset + query.limit
-    shown = [JsonText(write_json(entry)) for entry in wanted[query.offset : after]]
-    return page_reply(request, query, Page(shown, len(wanted), after if after < len(wanted) else None))
+    shown = [JsonText(write_json(entry)) for entry in wanted[query.offset : query.offset + query.limit]]
+    return page_reply(request, query, short_page(query, shown, len(wanted)))
+
+
+def short_page(query: PageQuery, shown: Sequence[JsonText], total: int) -> Page:
+    """The page of a list that was read whole, cut to what an answer can hold.
+
+    shown: the entries from the query's offset on, up to its limit. total: how many the list has.
+    """
+    taken = size = 0
+    for text in shown:
+        size += answer_size(text) + len(",")
+        if size > PAGE_BYTES and taken:
+            break
+        taken += 1
+    after = query.offset + taken
+    return Page(list(shown[:taken]), total, after if after < total else None)
 
 
 def _is_within(query: PageQuery, entry: Mapping[str, Any]) -> bool:

@@ -118,13 +118,17 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """What a handler answers; the envelope is made of it in one place."""
+    """What a handler answers; the envelope is made of it in one place.
+
+    too_large: key and size of each object that a page had to leave out (`sizes.py`), for the alarm.
+    """
 
     data: Any = ABSENT
     http_status: int = 200
     status_code: int = 1000
     status_message: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    too_large: tuple[tuple[str, int], ...] = ()
 
 
 Handler = Callable[["Node", Request], Reply]

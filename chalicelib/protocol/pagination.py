@@ -57,12 +57,16 @@ class PageQuery:
 
 @dataclass(frozen=True)
 class Page:
-    """One page of objects as JSON texts; next_* are None on the last page."""
+    """One page of objects as JSON texts; next_* are None on the last page.
+
+    too_large: key and `answer_size` of each object that was passed over, because no answer can hold it.
+    """
 
     bodies: list[JsonText]
     total: int
     next_offset: int | None = None
     next_cursor: str | None = None
+    too_large: tuple[tuple[str, int], ...] = ()
 
 
 def page_headers(request: Request, query: PageQuery, page: Page) -> dict[str, str]:
@@ -81,7 +85,8 @@ def page_headers(request: Request, query: PageQuery, page: Page) -> dict[str, st
 
 def page_reply(request: Request, query: PageQuery, page: Page) -> Reply:
     """A page as an OCPI answer."""
-    return Reply(data=join_array(page.bodies), headers=page_headers(request, query, page))
+    headers = page_headers(request, query, page)
+    return Reply(data=join_array(page.bodies), headers=headers, too_large=page.too_large)
 
 
 def _read_date(query: Mapping[str, str], name: str) -> str | None:

@@ -23,14 +23,12 @@ from datetime import datetime
 
 from chalicelib.protocol.json_text import JsonText
 from chalicelib.protocol.pagination import Page, PageQuery
+from chalicelib.protocol.sizes import LARGEST_OBJECT, PAGE_BYTES, answer_size, surely_fits
 from chalicelib.storage import counters
 from chalicelib.storage.cursor import Cursor, Position
 from chalicelib.storage.orders import ByCreated, ByUpdated, Order
 from chalicelib.storage.spans import Span
 from chalicelib.storage.table import Item, Key, Rows, Table
-
-PAGE_BYTES = 4_500_000
-"""How much text a page may have; a Lambda function answers with 6 MB at most."""
 
 QUARTERS_AHEAD = 40
 """Quarters whose counters are read ahead for a raw offset with dates."""
@@ -63,20 +61,34 @@ class Listing:
     def page(self, bodies: Sequence[JsonText | None]) -> Page:
         """Cut to what an answer can hold, and point at the next page.
 
-        bodies: for the first entries, or all; None for an object that was deleted meanwhile.
+        bodies: for the first entries, or all; None for an object that was deleted meanwhile. A body that no
+        answer can hold is passed over: it keeps its place in the total and in the offsets, as one that was
+        deleted meanwhile does.
         """
+        sizes = answer_sizes(bodies)
         taken, size = 0, 0
-        for body in bodies:
-            size += len(body or "")
-            if size > PAGE_BYTES and taken:
-                break
+        for each in sizes:
+            if each <= LARGEST_OBJECT:
+                size += each + len(",")
+                if size > PAGE_BYTES and size > each + len(","):
+                    break
             taken += 1
-        found = [body for body in bodies[:taken] if body is not None]
+        shown = list(zip(self.entries, bodies, sizes, strict=False))[:taken]
+        found = [body for _, body, each in shown if body is not None and each <= LARGEST_OBJECT]
+        too_large = tuple((entry.key.pk, each) for entry, _, each in shown if each > LARGEST_OBJECT)
         if not self.more and taken == len(self.entries):
-            return Page(found, self.total)
+            return Page(found, self.total, too_large=too_large)
         last, offset = self.entries[taken - 1], self.query.offset + taken
         cursor = Cursor(offset, last.list_index, last.position, self.carried)
-        return Page(found, self.total, offset, cursor.encode())
+        return Page(found, self.total, offset, cursor.encode(), too_large)
+
+
+def answer_sizes(bodies: Sequence[JsonText | None]) -> list[int]:
+    """What an answer needs for each body; at most, where the page surely has room for all of them."""
+    characters = [len(body or "") for body in bodies]
+    if surely_fits(sum(characters) + len(bodies), PAGE_BYTES):
+        return characters
+    return [answer_size(body or "") for body in bodies]
 
 
 class Lists:

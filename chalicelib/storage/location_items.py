@@ -5,6 +5,9 @@ before a transaction and others after it. Versions tell: a write of all EVSEs st
 them and on the header (`wv`), every change stamps its version on the header and on what it writes
 (`v`). Items that do not agree are read again, so a reader never answers half a change.
 
+The header says how much its EVSEs take (`ec` characters, `ea` bytes in an answer), so that the size of
+the whole is known before each write (`protocol/sizes.py`).
+
 A `generation` sets the EVSE items of one large write apart from those before it; generations sort by
 the version of the write that made them.
 """
@@ -16,11 +19,15 @@ from typing import Any
 
 from chalicelib.errors import InvalidParameters
 from chalicelib.protocol.json_text import JsonText, write_json
+from chalicelib.protocol.sizes import Size
 from chalicelib.protocol.types import fold
 from chalicelib.storage.items import check_size, sortable
 from chalicelib.storage.table import Item, Key
 
 FIRST_GENERATION = "0" * 24
+_COMMA = Size(1, 1)
+_AROUND = Size(80, 100)
+"""What `whole_text` adds to header and EVSEs: `evses`, `last_updated`, brackets."""
 
 
 def roster_key(pk: str) -> Key:
@@ -85,6 +92,23 @@ def make_evses(pk: str, generation: str, documents: Iterable[Mapping[str, Any]],
         seen.add(uid)
         items.append(make_evse(evse_key(pk, generation, slot), document, version, version, f"evses.{slot}"))
     return items
+
+
+def evses_size_in(header: Item) -> Size | None:
+    """The size of a location's EVSEs, None where its header does not say: it was written before it did."""
+    if header["n"] == 0:
+        return Size(0, 0)
+    return Size(header["ec"], header["ea"]) if "ec" in header else None
+
+
+def size_of_evses(evses: Iterable[Item]) -> Size:
+    """The size of EVSEs inside their location, with the commas between them."""
+    return Size(0, 0).plus(*(Size.of(evse["body"]).plus(_COMMA) for evse in evses))
+
+
+def whole_size(header: Item, evses: Size) -> Size:
+    """The size of the location that `whole_text` makes, or a little more."""
+    return Size.of(header["body"]).plus(evses, _AROUND)
 
 
 def slot_of(roster: Item | None, uid: str) -> int | None:

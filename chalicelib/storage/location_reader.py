@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from chalicelib.protocol.json_text import JsonText
-from chalicelib.storage.lists import PAGE_BYTES, Entry
+from chalicelib.protocol.sizes import PAGE_BYTES
+from chalicelib.storage.lists import Entry, answer_sizes
 from chalicelib.storage.location_items import (
     current_evses,
     evse_keys,
@@ -64,9 +65,7 @@ class LocationReader:
         texts: list[JsonText | None] = []
         keys = 0
         for group, number in _groups(entries):
-            if texts and (
-                keys + number > KEYS_PER_PAGE or sum(len(text or "") for text in texts) > PAGE_BYTES
-            ):
+            if texts and (keys + number > KEYS_PER_PAGE or sum(answer_sizes(texts)) > PAGE_BYTES):
                 break
             keys += number
             texts += self._texts(group)

@@ -13,11 +13,21 @@ from datetime import datetime
 from typing import Any
 
 from chalicelib.protocol.json_text import write_json
+from chalicelib.protocol.sizes import Size, check_location_size
 from chalicelib.storage import counters
 from chalicelib.storage.counters import Place
 from chalicelib.storage.items import item_size, new_version, place_of, put_over
 from chalicelib.storage.keys import Ref
-from chalicelib.storage.location_items import FIRST_GENERATION, evse_key, make_evse, make_evses, make_roster
+from chalicelib.storage.location_items import (
+    FIRST_GENERATION,
+    evse_key,
+    evses_size_in,
+    make_evse,
+    make_evses,
+    make_roster,
+    size_of_evses,
+    whole_size,
+)
 from chalicelib.storage.retry import draw_lot
 from chalicelib.storage.table import (
     OPERATIONS_PER_TRANSACTION,
@@ -38,9 +48,12 @@ TRANSACTION_BYTES = 3_000_000
 class LocationWriter:
     """Writes of locations to a table; each raises Conflict when another change came between."""
 
-    def __init__(self, table: Table, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, table: Table, clock: Callable[[], datetime], read_evses_of: Callable[[Item], list[Item]]
+    ) -> None:
         self._table = table
         self._clock = clock
+        self._read_evses_of = read_evses_of
 
     def write(
         self,
@@ -73,23 +86,35 @@ class LocationWriter:
         }
         counted = counters.changes(place_of(header), place)
         if evses is None and header is not None:
-            written |= {name: header[name] for name in ("wv", "gen", "n", "ev")}
+            evses_size = self._evses_size(header)
+            check_location_size(whole_size(written, evses_size), whole_size(header, evses_size), adds=False)
+            written |= {name: header[name] for name in ("wv", "gen", "n", "ev")} | _sizes(evses_size)
             self._table.transact([put_over(header, written), *counted])
             return written
         return self._write_whole(written, evses or (), header, counted)
 
     def write_evse(
-        self, header: Item, roster: Item | None, slot: int | None, document: Mapping[str, Any], source: str
+        self,
+        header: Item,
+        roster: Item | None,
+        slot: int | None,
+        before: Item | None,
+        document: Mapping[str, Any],
+        source: str,
     ) -> Item:
         """Write one EVSE, lift the header that was read, and return the EVSE's item.
 
-        slot: the EVSE's place, None for a new one.
+        slot: the EVSE's place, None for a new one. before: its item as it was read.
+        Raises: InvalidParameters when the location would be too large.
         """
         pk, number = header["pk"], header["n"]
         key = evse_key(pk, header["gen"], number if slot is None else slot)
         version = new_version(header, self._clock())
         written = make_evse(key, document, version, header["wv"], at=None)
-        lifted = {"v": version, "src": source}
+        known = self._evses_size(header)
+        evses_size = known.plus(size_of_evses([written])).minus(size_of_evses([before] if before else []))
+        check_location_size(whole_size(header, evses_size), whole_size(header, known), adds=slot is None)
+        lifted = {"v": version, "src": source, **_sizes(evses_size)}
         if written["lu"] >= header["lu"]:
             lifted |= {"lu": written["lu"], "lu_text": document["last_updated"]}
         operations: list[Operation] = [Put(written)]
@@ -116,7 +141,11 @@ class LocationWriter:
         pk, version, number = written["pk"], written["v"], len(documents)
         generation, before = (header["gen"], header["n"]) if header else (FIRST_GENERATION, 0)
         evses = make_evses(pk, generation, documents, version)
+        evses_size, known = size_of_evses(evses), evses_size_in(header) if header else None
+        before_size = whole_size(header, known) if header and known else None
+        check_location_size(whole_size(written, evses_size), before_size, adds=True)
         written |= {"wv": version, "gen": generation, "n": number, "ev": f"{generation}:{number}"}
+        written |= _sizes(evses_size)
         roster = Put(make_roster(pk, [evse["uid"] for evse in evses], version))
         operations = [put_over(header, written), *([roster] if number or before else []), *counted]
         in_place: list[Operation] = [Put(evse) for evse in evses]
@@ -129,6 +158,11 @@ class LocationWriter:
         written |= {"gen": generation, "ev": f"{generation}:{number}"}
         self._turn_to(generation, evses, [put_over(header, written), *operations[1:]])
         return written
+
+    def _evses_size(self, header: Item) -> Size:
+        """The size of a location's EVSEs; one call where the header does not say it yet."""
+        known = evses_size_in(header)
+        return size_of_evses(self._read_evses_of(header)) if known is None else known
 
     def _turn_to(self, generation: str, evses: Sequence[Item], operations: Sequence[Operation]) -> None:
         """Lay out EVSEs under a new generation, turn the location to it, and clear away older ones.
@@ -149,3 +183,7 @@ class LocationWriter:
         values = {"pk": pk, "first": "E#", "last": evse_key(pk, generation, 0).sk}
         left = [Key(item["pk"], item["sk"]) for item in self._table.query_all(older, values)]
         self._table.write_many(delete=[key for key in left if key not in keys])
+
+
+def _sizes(evses: Size) -> Item:
+    return {"ec": evses.characters, "ea": evses.answer}

@@ -145,7 +145,7 @@ class LocationStore:
         self._clock = clock
         self._lists = Lists(table, clock, counts_per_page=0)
         self._reader = LocationReader(table)
-        self._writer = LocationWriter(table, clock)
+        self._writer = LocationWriter(table, clock, self._reader.read_evses_of)
 
     def keys_for_get(self, ref: Ref) -> list[Key]:
         """What `get_header` and `get_evse` read first; to be read together with the caller's token."""
@@ -244,7 +244,7 @@ class LocationStore:
                 decision = decide(before, stored_location(header, self._evses_then))
                 if decision is None:
                     return EvseChange(before, before)
-                written = self._writer.write_evse(header, roster, slot, decision.document, source)
+                written = self._writer.write_evse(header, roster, slot, item, decision.document, source)
             except Conflict:
                 continue
             return EvseChange(before, stored_evse(written))

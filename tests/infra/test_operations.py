@@ -31,6 +31,9 @@ TOLD = [
     metrics.push_failed("node"),
     metrics.partners_offline("node", 1),
     metrics.breaker_reopened("node"),
+    metrics.stamp_ahead("node"),
+    metrics.update_overtaken("node"),
+    metrics.answer_too_large("node"),
     metrics.cdrs_compiled("node", due=3, set_aside=1, failed=1),
 ]
 """Every line that is a metric."""

@@ -10,8 +10,11 @@ import pytest
 from chalicelib.node import Node
 from chalicelib.operator_api import door
 from chalicelib.operator_api.keys import add_operator_key
+from chalicelib.protocol.json_text import read_json
 from chalicelib.protocol.message import Reply, Request, Route
 from chalicelib.release import RELEASE
+from tests.logged import Logged
+from tests.logged import logged as logged
 from tests.operator_api.caller import KEY, Door
 from tests.operator_api.objects import tariff
 
@@ -101,6 +104,21 @@ def test_a_reply_without_data_has_no_body(cpo: Door) -> None:
 
     assert (status, body) == (204, "")
     assert "Content-Type" not in headers
+
+
+def test_an_answer_that_lambda_cannot_send_is_a_problem_and_an_alarm(cpo: Door, logged: Logged) -> None:
+    status, headers, body = _serve(cpo.node, lambda node, request: Reply(data="ä" * 1_100_000))
+
+    assert (status, headers["Content-Type"]) == (500, "application/problem+json")
+    assert "too large" in read_json(body)["detail"]
+    assert [line["asked"] for line in logged.measured("AnswersTooLarge")] == ["/x"]
+    assert "Traceback" not in logged.text
+
+
+def test_an_object_that_a_list_left_out_is_an_alarm(cpo: Door, logged: Logged) -> None:
+    _serve(cpo.node, lambda node, request: Reply(data=[], too_large=(("tariffs#PT*ABC#T-1", 7_000_000),)))
+
+    assert [line["size"] for line in logged.measured("AnswersTooLarge")] == [7_000_000]
 
 
 def _serve(node: Node, handler: Any) -> door.Served:

@@ -328,6 +328,16 @@ def test_the_answer_is_handed_on_and_its_headers_are_not(hub: Hub) -> None:
     assert not {"Set-Cookie", "Server", "Date", "Content-Length", "Link"} & set(answer.headers)
 
 
+def test_an_answer_that_is_too_large_to_hand_on_is_a_4000(hub: Hub) -> None:
+    hub.there.answer = answering(envelope(["ä" * 1_100_000]), headers={"X-Total-Count": "9"})
+
+    answer = hub.list_locations()
+
+    assert answer.codes == (200, 4000)
+    assert "smaller limit" in answer.message
+    assert "X-Total-Count" not in answer.headers
+
+
 def test_created_is_handed_on(hub: Hub) -> None:
     hub.there.answer = answering(http_status=201)
 

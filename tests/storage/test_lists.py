@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import random
 from dataclasses import replace
 
@@ -385,3 +386,15 @@ def test_a_day_with_more_objects_than_are_read_along_is_passed_over(
     page = objects.page([OWN], query("2026-11-24T00:00:00Z", offset=17, limit=2))
 
     assert ids_of(page.bodies) == ["T17", "T18"]
+
+
+def test_a_page_is_cut_by_the_bytes_that_lambda_sends(objects: ObjectStore) -> None:
+    """A Greek letter is one character, two bytes in the table, and six in an answer of Python 3.11."""
+    for number in range(12):
+        put(objects, f"T{number}", text="ω" * 150_000)
+
+    pages = crawl(lambda each: objects.page([OWN], each), query(limit=20))
+
+    assert [len(page.bodies) for page in pages] == [6, 6]
+    for page in pages:
+        assert len(json.dumps({"body": "[" + ",".join(page.bodies) + "]"})) < 6_291_556

@@ -9,6 +9,7 @@ import pytest
 from chalicelib.errors import InvalidParameters, LocationNotFound
 from chalicelib.protocol.json_text import read_json
 from chalicelib.storage import location_reader as module
+from chalicelib.storage import location_writer
 from chalicelib.storage.location_items import evse_key, roster_key
 from chalicelib.storage.locations import LocationStore, StoredEvse, StoredLocation, WriteEvse, WriteLocation
 from chalicelib.storage.table import Conflict, Delete, Table, Update
@@ -399,10 +400,12 @@ def test_a_location_too_large_for_one_transaction_is_laid_out_first(
 
 
 def test_few_evses_too_large_for_one_transaction_are_laid_out_first(
-    locations: LocationStore, table: Table
+    locations: LocationStore, table: Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(location_writer, "TRANSACTION_BYTES", 500_000)
+
     with measured(table) as spent:
-        put_site(locations, "L1", [evse(str(slot), text="x" * 300_000) for slot in range(12)])
+        put_site(locations, "L1", [evse(str(slot), text="x" * 50_000) for slot in range(12)])
 
     assert "BatchWriteItem" in spent.calls
     assert len(read(locations)["evses"]) == 12

@@ -133,6 +133,8 @@ def _own_locations(node: Node, party: Party) -> Iterator[JsonText]:
     while True:
         page = node.locations.page(partitions, query)
         yield from page.bodies
+        too_large = (node.locations.get(Ref.parse(pk)) for pk, _ in page.too_large)
+        yield from (body for body in too_large if body is not None)
         if page.next_offset is None:
             return
         query = replace(query, offset=page.next_offset, cursor=page.next_cursor)
