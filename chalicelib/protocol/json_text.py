@@ -4,11 +4,16 @@ Numbers with a fraction become `Decimal` with the digits that came, and leave as
 the same digits, so prices and coordinates survive any number of hops. The standard library cannot
 write a Decimal as a number and pydantic reads it as a float, hence msgspec.
 
+A number that no computer counts with (1e999999999) is refused wherever JSON is read, unknown fields included:
+written out, it would fill the memory. The bounds are those of a double. What a field of OCPI may hold is less
+(`types.py`, `Number`).
+
 Source: OCPI 2.2.1 types_number_type; TYP-09
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -16,7 +21,28 @@ import msgspec
 
 from chalicelib.errors import BadJson
 
-_decoder = msgspec.json.Decoder(float_hook=Decimal)
+_LARGEST_EXPONENT = 400
+_MOST_DIGITS = 100
+_SHORT = 12
+
+
+def _bounded(text: str) -> Decimal:
+    number = Decimal(text)
+    if len(text) > _SHORT or "e" in text or "E" in text:
+        _, digits, exponent = number.as_tuple()
+        if len(digits) > _MOST_DIGITS or abs(int(exponent)) > _LARGEST_EXPONENT:
+            raise ValueError("number out of bounds")
+    return number
+
+
+class _Number(str):
+    """The text of a number, as it came."""
+
+    __slots__ = ()
+
+
+_decoder = msgspec.json.Decoder(float_hook=_bounded)
+_lenient_decoder = msgspec.json.Decoder(float_hook=_Number)
 _encoder = msgspec.json.Encoder(decimal_format="number")
 _MAX_DEPTH = 64
 
@@ -30,12 +56,38 @@ class JsonText(str):
 def read_json(text: str | bytes) -> Any:
     """Parse JSON text.
 
-    Raises: BadJson when it is not JSON (STA-01).
+    Raises: BadJson when it is not JSON (STA-01), or has a number out of bounds; then it names the field.
     """
+    plain = str(text) if isinstance(text, JsonText) else text
     try:
-        return _decoder.decode(str(text) if isinstance(text, JsonText) else text)
+        return _decoder.decode(plain)
     except (msgspec.MsgspecError, UnicodeError, RecursionError, ArithmeticError) as error:
+        if (field := _find_out_of_bounds(plain)) is not None:
+            raise BadJson(f"a number has at most {_MOST_DIGITS} digits", field=field or "body") from error
         raise BadJson(f"the body is not valid JSON: {error}") from error
+
+
+def _find_out_of_bounds(text: str | bytes) -> str | None:
+    """The path of the first number that is out of bounds, None when there is none."""
+    try:
+        document = _lenient_decoder.decode(text)
+        return next(_paths_out_of_bounds(document, ""), None)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
+
+
+def _paths_out_of_bounds(value: object, at: str) -> Iterator[str]:
+    if isinstance(value, dict):
+        for name, each in value.items():
+            yield from _paths_out_of_bounds(each, f"{at}.{name}" if at else name)
+    elif isinstance(value, list):
+        for number, each in enumerate(value):
+            yield from _paths_out_of_bounds(each, f"{at}.{number}" if at else str(number))
+    elif isinstance(value, _Number):
+        try:
+            _bounded(value)
+        except (ValueError, ArithmeticError):
+            yield at
 
 
 def check_depth(document: object) -> None:

@@ -20,6 +20,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Field,
     StrictInt,
     StringConstraints,
     ValidationError,
@@ -157,13 +158,21 @@ TimeZone = Annotated[str, StringConstraints(strict=True, max_length=255), AfterV
 def _number(value: object) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise ValueError("expected a JSON number")
-    return Decimal(value)
+    number = Decimal(value)
+    # `<` asks the exponent first, so it is quick for any number.
+    if not -_LARGEST < number < _LARGEST:
+        raise ValueError("expected a number below 10^12")
+    return number
+
+
+_LARGEST = Decimal(10**12)
+"""As in pricing: no price, energy or time is larger."""
 
 
 Number = Annotated[Decimal, BeforeValidator(_number)]
 """number: a JSON number, exact (TYP-09)."""
 
-Int = StrictInt
+Int = Annotated[StrictInt, Field(gt=-(2**63), lt=2**63)]
 
 
 # -- enums -----------------------------------------------------------------------------------------

@@ -47,3 +47,30 @@ def test_a_document_is_at_most_64_levels_deep() -> None:
 def test_text_that_was_no_utf_8_is_no_json() -> None:
     with pytest.raises(BadJson):
         read_json(b'"S\xe3o"'.decode("utf-8", "surrogateescape"))
+
+
+@pytest.mark.parametrize(
+    "number", ["1e999999999", "-1E+401", "0e999999999", "1e-999999999", "0." + "1" * 101, "1e" + "9" * 30]
+)
+@pytest.mark.parametrize(
+    ("text", "field"), [('{"a":[0.5,{"b":%s}]}', "a.1.b"), ("[1,%s]", "1"), ("%s", "body")]
+)
+def test_a_number_out_of_bounds_is_refused_with_its_field(number: str, text: str, field: str) -> None:
+    """Source: TYP-09"""
+    with pytest.raises(BadJson) as caught:
+        read_json(text % number)
+
+    assert (caught.value.field, caught.value.http_status) == (field, 400)
+    assert len(str(caught.value)) < 200
+
+
+def test_what_a_double_can_hold_is_taken() -> None:
+    for text in ("1.7976931348623157e308", "5e-324", "0.30000000000000004", "5.551115123125783e-17"):
+        assert read_json(text) == Decimal(text)
+
+
+def test_text_of_a_number_out_of_bounds_is_no_number() -> None:
+    with pytest.raises(BadJson) as caught:
+        read_json('["1e999999999",1e999999999]')
+
+    assert caught.value.field == "1"

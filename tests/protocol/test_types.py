@@ -99,6 +99,12 @@ def _refused(annotation: Any, value: object) -> bool:
         (types.TimeZone, ["Europe/Lisbon", "Atlantic/Azores"], ["Lisbon", "../../etc/passwd", "", "Europe"]),
         (types.Url, ["https://a.example/x", "http://a"], ["ftp://a", "a.example", "https://", "https://a b"]),
         (types.Number, [1, Decimal("0.1234")], ["0.5", True, None, "1"]),
+        (
+            types.Number,
+            [10**12 - 1, Decimal("-999999999999.9"), Decimal("1E-300")],
+            [10**12, -(10**12), 10**4000, Decimal("1E+300")],
+        ),
+        (types.Int, [2**63 - 1], [2**63, -(2**63), 10**4000, Decimal(1)]),
         (types.Int, [1, -3], [Decimal("1.5"), "1", True]),
         (
             types.open_enum("Status", "AVAILABLE CHARGING"),

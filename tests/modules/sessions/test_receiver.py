@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from chalicelib.modules.sessions.receiver import INTERFACE
+from chalicelib.protocol.json_text import write_json
 from chalicelib.protocol.message import Party
 from chalicelib.storage.keys import Ref
 from tests.account import aws
@@ -143,6 +144,22 @@ def test_a_late_period_of_a_completed_session_is_answered_and_not_added(cpo: Doo
 
     assert cpo.call("PATCH", *ID, document=late).codes == (200, 1000)
     assert cpo.call("GET", *ID).data == done
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [("kwh", "1e999999999"), ("x_vendor", "1e999999999"), ("x_vendor", "0e999999999"), ("kwh", "1e12")],
+)
+def test_a_number_out_of_bounds_is_refused_with_its_field_and_not_stored(
+    cpo: Door, name: str, number: str
+) -> None:
+    """Unknown fields included. Source: TYP-09"""
+    body = write_json({**session(), name: "NUMBER"}).replace('"NUMBER"', number)
+
+    answer = cpo.call("PUT", *ID, body=body)
+
+    assert answer.codes[1] == 2001 and answer.message.startswith(name)
+    assert cpo.call("GET", *ID).codes[0] == 404
 
 
 def test_kwh_may_go_down(cpo: Door) -> None:
