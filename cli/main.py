@@ -185,6 +185,19 @@ def retry_cdr(
 
 
 @app.command()
+def release_cdr(
+    context: typer.Context,
+    session_id: str,
+    party: Annotated[
+        str | None, typer.Option(help="Whose session it is, as PT*ABC, where several have one of this id.")
+    ] = None,
+) -> None:
+    """Have a session billed though its energy, hours or times looked impossible."""
+    query = {"party": party} if party else {}
+    _show(_door(context).post("sessions_without_cdr", session_id, "release", body={}, **query))
+
+
+@app.command()
 def replay_cdr(context: typer.Context, cdr_id: str) -> None:
     """Have a CDR sent again to whoever has not taken it, when the reason of the refusal is gone."""
     _show(_door(context).post("cdrs", cdr_id, "replay", body={}))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import typer
@@ -41,7 +42,10 @@ def verify(file: str, as_json: bool, time_zone: str | None, per_minute: bool = F
     from chalicelib.pricing.verification import verify_cdr, write_verification
 
     def answer(document: Any) -> Any:
-        return write_verification(verify_cdr(document, time_zone, time_prices_per_minute=per_minute))
+        verification = verify_cdr(
+            document, time_zone, time_prices_per_minute=per_minute, now=datetime.now(UTC)
+        )
+        return write_verification(verification)
 
     def code(answered: Any) -> int:
         if answered["discrepancies"]:

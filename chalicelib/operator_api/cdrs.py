@@ -10,9 +10,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from chalicelib.errors import NotFound
+from chalicelib.errors import ClientError, NotFound
+from chalicelib.log import log
 from chalicelib.modules.cdrs.compiler import OF_CPO
-from chalicelib.modules.cdrs.ends import is_set_aside, make_due, sessions_set_aside, set_aside_key
+from chalicelib.modules.cdrs.ends import (
+    can_release,
+    is_set_aside,
+    make_due,
+    sessions_set_aside,
+    set_aside_key,
+)
 from chalicelib.modules.cdrs.reasons import read_reasons
 from chalicelib.modules.cdrs.receiver import IGNORED
 from chalicelib.node import Node
@@ -63,6 +70,7 @@ def get_breakdown(node: Node, request: Request) -> Reply:
     verification = verify_cdr(
         cdr,
         request.query.get("time_zone"),
+        now=node.clock(),
         time_prices_per_minute=bool(found.source) and means_minutes(node.directory.get(found.source)),
     )
     return Reply(
@@ -95,6 +103,20 @@ def retry_session(node: Node, request: Request) -> Reply:
     if session is None or not is_set_aside(node, session.ref, items):
         raise NotFound("no session of this id was set aside")
     make_due(node, session)
+    return Reply(http_status=202, data={"session_id": session.ref.id})
+
+
+def release_session(node: Node, request: Request) -> Reply:
+    """Have a session billed though its quantities looked impossible: the operator has checked them."""
+    ref, items = find_ref(node, request, _SESSIONS)
+    session = node.objects.get(ref, items)
+    if session is None or not is_set_aside(node, session.ref, items):
+        raise NotFound("no session of this id was set aside")
+    if not can_release(node, session.ref, items):
+        text = "only a session with impossible quantities can be released: correct it, or have it tried again"
+        raise ClientError(text, field="session_id")
+    make_due(node, session, is_released=True)
+    log.warning("the operator has a session billed that looked impossible", extra={"ref": str(session.ref)})
     return Reply(http_status=202, data={"session_id": session.ref.id})
 
 
@@ -150,4 +172,5 @@ ROUTES = (
     Route("POST", f"{_CDR}/replay", replay_cdr, _keys_of_get),
     Route("GET", _WITHOUT, list_sessions_without_cdr),
     Route("POST", f"{_WITHOUT}/{{session_id}}", retry_session, _keys_of_session),
+    Route("POST", f"{_WITHOUT}/{{session_id}}/release", release_session, _keys_of_session),
 )

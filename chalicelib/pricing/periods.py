@@ -42,9 +42,6 @@ _BOUNDS = {
 _AVERAGES = {"POWER": ("min_power", "max_power"), "CURRENT": ("min_current", "max_current")}
 SESSION_ONLY = ("CURRENT", "ENERGY_EXPORT", "ENERGY_IMPORT", "POWER", "STATE_OF_CHARGE")
 
-# The megawatt charging system ends below this; the specification's own session example has Wh (TRP-32).
-_MOST_KW = 4000
-
 
 def read_periods(
     value: object,
@@ -141,9 +138,6 @@ def _read_dimensions(value: object, period: Period, remarks: list[Remark]) -> Pe
             told = f"{kind!r} is not a dimension of charging periods, it is left out"
             remarks.append(Remark("unknown_dimension", f"{at}.type", told))
     length_us = (period.end - period.start) // MICROSECOND
-    if kwh is not None and length_us and kwh * HOUR_US / length_us > _MOST_KW:
-        told = f"{kwh.normalize():f} kWh in {_hours(length_us)} h is more than chargers give: are they Wh?"
-        remarks.append(Remark("odd_energy", f"{period.at}.dimensions", told))
     lengths = _measure(hours, length_us, paths, remarks) if hours else {}
     return Period(
         period.start,

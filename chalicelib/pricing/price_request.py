@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
 from itertools import pairwise
 from typing import TypeVar
 
@@ -25,6 +26,7 @@ from chalicelib.pricing.choice import Wish, choose_tariff
 from chalicelib.pricing.costs import Priced, price_usage
 from chalicelib.pricing.cutting import cut_periods, cut_reservation
 from chalicelib.pricing.periods import read_periods, remark_missing
+from chalicelib.pricing.plausibility import find_impossible
 from chalicelib.pricing.reading import (
     Document,
     Remark,
@@ -69,8 +71,22 @@ def price_request(document: object, kwh_decimals: int = 9) -> Priced:
     session = read_object(body.get("session"), "session")
     telemetry = replace(read_telemetry(session, remarks), kwh_decimals=kwh_decimals)
     if session.get("charging_periods"):
-        return price_usage(_ready_usage(session, tariffs, telemetry, remarks), remarks)
+        usage = _ready_usage(session, tariffs, telemetry, remarks)
+        _remark_impossible(session, telemetry, remarks)
+        return price_usage(usage, remarks)
+    _remark_impossible(session, telemetry, remarks)
     return price_telemetry(tariffs, telemetry, remarks)
+
+
+def _remark_impossible(session: Document, telemetry: Telemetry, remarks: list[Remark]) -> None:
+    """Warn of quantities that a session cannot have had; the connector is not known here."""
+    if session.get("start_date_time") is None:
+        return
+    readings, reservation = telemetry.meter_readings, telemetry.reservation
+    kwh = readings[-1][1] - readings[0][1] if readings else Decimal(0)
+    found = find_impossible(session, kwh, begins=reservation.start if reservation else None, at="session.")
+    known = {remark.code for remark in remarks}
+    remarks += [remark for remark in found if remark.code not in known]
 
 
 def price_telemetry(

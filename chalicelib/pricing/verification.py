@@ -15,7 +15,8 @@ CDR-16, TAR-23
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -27,6 +28,7 @@ from chalicelib.pricing.costs import Priced, price_usage
 from chalicelib.pricing.countries import zone_of
 from chalicelib.pricing.currencies import decimals_of
 from chalicelib.pricing.periods import SESSION_ONLY, read_periods, remark_missing
+from chalicelib.pricing.plausibility import find_impossible, usual_power_kw
 from chalicelib.pricing.price_request import read_tariffs, tariffs_by_id, usage_of, with_tariff
 from chalicelib.pricing.reading import (
     HOUR_US,
@@ -87,17 +89,20 @@ def verify_cdr(
     time_zone: str | None = None,
     tolerance: Decimal | None = None,
     time_prices_per_minute: bool = False,
+    now: datetime | None = None,
 ) -> Verification:
     """Compute a CDR anew and tell where it claims something else.
 
     time_zone: of the location; left out, that of the CDR's country. tolerance: of money; left out, half
     of the currency's smallest unit. time_prices_per_minute: how its tariffs mean their prices of time.
+    now: to tell an end in the future.
     Raises: InvalidParameters and NotEnoughInformation when it cannot be computed.
     """
     cdr = read_object(document, "body")
     remarks: list[Remark] = []
     tariffs = read_tariffs(cdr.get("tariffs"), remarks, time_prices_per_minute)
     usage = _read_usage(cdr, tariffs, time_zone, remarks)
+    _remark_impossible(cdr, usage, now, remarks)
     priced = price_usage(usage, remarks)
     if tolerance is None:
         tolerance = Decimal(5).scaleb(-1 - decimals_of(str(cdr.get("currency"))))
@@ -171,6 +176,17 @@ def _zone(
         told = f"the country has several time zones, {zone} is taken"
         remarks.append(Remark("time_zone_guessed", "cdr_location.country", told))
     return read_zone(zone, "time_zone")
+
+
+def _remark_impossible(cdr: Document, usage: Usage, now: datetime | None, remarks: list[Remark]) -> None:
+    """Warn of quantities that a session cannot have had (`plausibility.py`)."""
+    place = cdr.get("cdr_location")
+    max_kw = usual_power_kw(place.get("connector_power_type") if isinstance(place, dict) else None)
+    kwh = read_optional_decimal(cdr.get("total_energy"), "total_energy") or Decimal(0)
+    known = {remark.code for remark in remarks}
+    found = find_impossible(cdr, kwh, max_kw, now=now)
+    named = (replace(each, field="total_energy") if each.field == "kwh" else each for each in found)
+    remarks += [remark for remark in named if remark.code not in known]
 
 
 def _remark_session_only(cdr: Document, remarks: list[Remark]) -> None:

@@ -16,6 +16,7 @@ from chalicelib.partners import liveness
 from chalicelib.partners.changes import handle_stream
 from chalicelib.partners.directory import Endpoint, Partner
 from chalicelib.partners.pushes import push
+from chalicelib.protocol.types import parse_datetime
 from chalicelib.queues import Broadcast
 from chalicelib.settings import read_settings
 from chalicelib.storage.keys import Ref
@@ -24,10 +25,10 @@ from chalicelib.storage.objects import ObjectStore
 from chalicelib.storage.table import Key
 from chalicelib.storage.values import encode_item
 from tests.emulator import make_table
-from tests.modules.builders import T0, T2
+from tests.modules.builders import T0, T2, T3
 from tests.modules.cdrs.test_compiler import CPO, EVI, Network
 from tests.modules.sessions.builders import cdr_token
-from tests.partners.pushing import partner
+from tests.partners.pushing import START, partner
 from tests.storage.capacity import measured
 from tests.test_settings import NEEDED
 
@@ -37,6 +38,7 @@ class Counted(Network):
 
     def __init__(self, dynamodb: Any) -> None:
         super().__init__("CPO")
+        self.world.clock.moment = START
         table = make_table(dynamodb)
         world = self.world
         directory = world.node.directory
@@ -119,6 +121,7 @@ def count(dynamodb: Any) -> dict[str, Units]:
     counted["session"] = network.units(lambda: _patch_session(node, session, news))
     world.clock.forward(60)
     before = node.table.get(session.key)
+    world.clock.moment = parse_datetime(T3)
     network.put("S1", status="COMPLETED", end_date_time=T2, cdr_token=cdr_token(EVI))
     ended = network.record(session.key, before)
     counted["cdr"] = network.units(lambda: ends.note_sessions(node, [ended]), lambda: compiler.run(node))

@@ -116,6 +116,14 @@ def test_a_cdr_is_tried_again_of_the_party_that_was_named(door: CannedDoor) -> N
     assert door.asked == [again, (*again, {"party": "PT*ABC"})]
 
 
+def test_a_session_is_released_of_the_party_that_was_named(door: CannedDoor) -> None:
+    run("release-cdr", "S1")
+    run("release-cdr", "S1", "--party", "PT*ABC")
+
+    release = ("POST", "sessions_without_cdr", "S1", "release", {})
+    assert door.asked == [release, (*release, {"party": "PT*ABC"})]
+
+
 def test_a_cdr_is_sent_again(door: CannedDoor) -> None:
     run("replay-cdr", "C1")
 

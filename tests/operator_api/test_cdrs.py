@@ -13,6 +13,7 @@ from chalicelib.partners.private_lists import remember_list
 from chalicelib.partners.visibility import partition_for_own
 from chalicelib.protocol.json_text import JsonText, write_json
 from chalicelib.protocol.message import Party
+from chalicelib.protocol.types import parse_datetime
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.objects import Write
 from tests.modules.builders import T0, T2, component, connector, element, evse, location, tariff, without
@@ -25,11 +26,14 @@ IDS = ("country_code", "party_id", "id")
 
 def end_a_session(cpo: Door, **fields: Any) -> None:
     """Write a site, its tariff and a session that has ended, and make its CDR."""
+    # The sessions of these tests are of a day after that of the clock.
+    if cpo.node.clock() < parse_datetime(T2):
+        cpo.node.clock.moment = parse_datetime(T2)  # type: ignore[attr-defined]
     own = tariff(elements=[element(component(price=Decimal("0.5")))])
     cpo.ask("PUT", "/tariffs/T1", without(own, *IDS))
     site = location(evses=[evse(connectors=[connector(tariff_ids=["T1"])])])
     cpo.ask("PUT", "/locations/L1", without(site, *IDS))
-    ended = session(status="COMPLETED", end_date_time=T2, kwh=Decimal("8"), **fields)
+    ended = session(**{"status": "COMPLETED", "end_date_time": T2, "kwh": Decimal("8"), **fields})
     cpo.ask("PUT", "/sessions/S1", without(ended, *IDS))
     compile_it(cpo)
 
@@ -172,3 +176,30 @@ def test_a_credit_cdr_is_explained_by_the_cdr_that_it_takes_back(cpo: Door) -> N
     assert credit["credit_reference_id"] == first["id"]
     assert told["total_cost"]["excl_vat"] == -4
     assert told["breakdown"] == cpo.ask("GET", f"/cdrs/{first['id']}/breakdown")["breakdown"]
+
+
+def test_a_session_with_impossible_quantities_is_billed_once_it_is_released(cpo: Door) -> None:
+    """Source: TRP-32"""
+    end_a_session(cpo, kwh=8_000)
+
+    (aside,) = cpo.all("/sessions_without_cdr")
+    before = cpo.all("/cdrs")
+    released = cpo.call("POST", "/sessions_without_cdr/S1/release")
+    compiler.run(cpo.node)
+
+    assert (aside["field"], aside["can_release"], before) == ("kwh", True, [])
+    assert "are they Wh?" in aside["reason"]
+    assert (released.status, released.json) == (202, {"session_id": "S1"})
+    (cdr,) = cpo.all("/cdrs")
+    warnings = cpo.ask("GET", f"/cdrs/{cdr['id']}/breakdown")["warnings"]
+    assert [each["code"] for each in warnings][:2] == ["released_by_operator", "odd_energy"]
+    assert cpo.call("POST", "/sessions_without_cdr/S1/release").status == 404
+
+
+def test_a_session_without_a_price_cannot_be_released(cpo: Door) -> None:
+    end_a_session(cpo, currency="USD")
+
+    answer = cpo.call("POST", "/sessions_without_cdr/S1/release")
+
+    assert answer.status == 409
+    assert cpo.all("/sessions_without_cdr")[0]["can_release"] is False

@@ -40,7 +40,7 @@ def test_a_priced_dimension_that_no_period_tells_of_is_told() -> None:
     }
 
 
-@pytest.mark.parametrize(("volume", "due"), [("0.0667", "0.4"), ("0.5", "3"), ("0.0501", "0.3")])
+@pytest.mark.parametrize(("volume", "due"), [("0.0667", "0.4"), ("0.15", "0.9"), ("0.0501", "0.3")])
 def test_hours_that_disagree_are_taken_and_told(volume: str, due: str) -> None:
     priced = price(BY_TIME, session(5, charging_periods=[period(0, TIME=volume)]))
 

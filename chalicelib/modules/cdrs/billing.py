@@ -7,8 +7,9 @@ Source: OCPI 2.2.1 mod_cdrs_cdr_object; CDR-10, CDR-13 … CDR-16, TRP-36
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from chalicelib.errors import InvalidParameters, NotEnoughInformation
@@ -18,7 +19,9 @@ from chalicelib.modules.cdrs.metering import ToPrice, to_price
 from chalicelib.modules.cdrs.rules import make_cdr, token_of
 from chalicelib.modules.cdrs.starts import Start
 from chalicelib.pricing.costs import Priced, refuse_undecided
+from chalicelib.pricing.plausibility import Implausible, find_impossible, usual_power_kw
 from chalicelib.pricing.price_request import TIME_PRICES_PER_MINUTE, price_request
+from chalicelib.pricing.reading import Remark
 from chalicelib.pricing.statement import cdr_fields, write_statement
 from chalicelib.protocol.types import fold, parse_datetime
 from chalicelib.settings import Tolerance
@@ -38,19 +41,29 @@ class Bill:
 
 
 def make_bill(
-    session: Mapping[str, Any], start: Start, profile: str | None = None, time_prices_per_minute: bool = False
+    session: Mapping[str, Any],
+    start: Start,
+    profile: str | None = None,
+    time_prices_per_minute: bool = False,
+    *,
+    now: datetime | None = None,
+    is_released: bool = False,
 ) -> Bill:
     """Price a session that has ended.
 
-    profile: of the charging preferences that were accepted. time_prices_per_minute: `time_prices.py`.
+    profile: of the charging preferences that were accepted. time_prices_per_minute: `time_prices.py`. now: to
+    tell an end in the future. is_released: the operator has it billed though its quantities are impossible.
 
-    Raises: InvalidParameters, NotEnoughInformation with the field, when it has no price.
+    Raises: Implausible; InvalidParameters, NotEnoughInformation with the field, when it has no price.
     """
     if start.location is None:
         text = f"nothing is known of connector {session['evse_uid']}/{session['connector_id']}"
         raise NotEnoughInformation(text, field="location_id")
     if not start.tariffs:
         raise NotEnoughInformation("no tariff is known for this session", field="tariffs")
+    impossible = _judge(session, start, now)
+    if impossible and not is_released:
+        raise Implausible(impossible[0].message, field=impossible[0].field)
     asked = to_price(session, start.time_zone, start.reserved_from, profile)
     priced = _until_end(_price(start, asked.session, time_prices_per_minute), asked, session)
     refuse_undecided(priced)
@@ -74,8 +87,27 @@ def make_bill(
         price,
     )
     statement = write_statement(priced)
+    released = _remark_release(impossible) if is_released else []
     warnings = [{**each, "field": _in_session(each["field"])} for each in statement["warnings"]]
-    return Bill(cdr, {"breakdown": statement["breakdown"], "warnings": [*asked.remarks, *warnings]})
+    return Bill(
+        cdr, {"breakdown": statement["breakdown"], "warnings": [*released, *asked.remarks, *warnings]}
+    )
+
+
+def _judge(session: Mapping[str, Any], start: Start, now: datetime | None) -> list[Remark]:
+    """What is impossible in a session. Raises: NotEnoughInformation when it has no end."""
+    if session.get("end_date_time") is None:
+        raise NotEnoughInformation("the session has no end", field="end_date_time")
+    assert start.location is not None
+    max_kw = start.max_kw or usual_power_kw(start.location.get("connector_power_type"))
+    begins = parse_datetime(start.reserved_from) if start.reserved_from else None
+    return list(find_impossible(session, session["kwh"], max_kw, begins, now))
+
+
+def _remark_release(impossible: Sequence[Remark]) -> list[Document]:
+    text = "the operator has this session billed though its quantities looked impossible"
+    release = Remark("released_by_operator", impossible[0].field if impossible else "", text)
+    return [each.to_document() for each in (release, *impossible)]
 
 
 def remark_on_claim(bill: Bill, session: Mapping[str, Any], tolerance: Tolerance) -> Bill:

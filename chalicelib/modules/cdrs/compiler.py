@@ -48,6 +48,7 @@ from chalicelib.partners.time_prices import prices_by_the_minute
 from chalicelib.partners.token_owners import emsp_of
 from chalicelib.partners.visibility import Viewer, partition_for_viewer, viewer_of
 from chalicelib.pricing.credit import credit_cdr
+from chalicelib.pricing.plausibility import Implausible
 from chalicelib.protocol.json_text import JsonText, read_json, write_json
 from chalicelib.protocol.message import Party
 from chalicelib.protocol.types import format_datetime, validate
@@ -155,11 +156,12 @@ def _compile_session(this: Run, told: Item) -> _End | None:
     if session is not None and session.version < due["v"]:
         raise Conflict("the session changed while it was read")
     try:
-        made = _missing(this, maker, session, items) if session is not None else []
+        made = _missing(this, maker, session, items, bool(due.get("released"))) if session else []
         this.ledger.write(made, done(due, was_set_aside=aside in items))
     except (InvalidParameters, NotEnoughInformation) as error:
-        set_aside(node, due, error.detail, error.field)
-        log.warning("a session has no price", extra={"field": error.field})
+        is_implausible = isinstance(error, Implausible)
+        set_aside(node, due, error.detail, error.field, can_release=is_implausible)
+        log.warning("a session has no price", extra={"field": error.field, "implausible": is_implausible})
         return _End.SET_ASIDE
     except Exception as error:
         if isinstance(error, (ServerError, Conflict)) and not isinstance(error, Senseless):
@@ -170,9 +172,10 @@ def _compile_session(this: Run, told: Item) -> _End | None:
     return _End.DONE
 
 
-def _missing(this: Run, maker: str, session: Stored, items: Snapshot) -> list[New]:
+def _missing(this: Run, maker: str, session: Stored, items: Snapshot, is_released: bool) -> list[New]:
     """The CDRs of a session that are not there yet, and their copies.
 
+    is_released: the operator has it billed though its quantities are impossible.
     Raises: InvalidParameters, NotEnoughInformation when it has no price.
     """
     lists = _lists(this, maker, session)
@@ -190,7 +193,7 @@ def _missing(this: Run, maker: str, session: Stored, items: Snapshot) -> list[Ne
     start = completed(node, session.ref, document, read_start(items.get(start_key(session.ref.key))))
     per_minute = prices_by_the_minute(this.partners, session.source, session.partition)
     profile = read_profile(items.get(preferences_key(session.ref.key)))
-    bill = make_bill(document, start, profile, per_minute)
+    bill = make_bill(document, start, profile, per_minute, now=node.clock(), is_released=is_released)
     bill = remark_on_claim(bill, document, node.settings.tolerance)
     if credit and latest is not None and is_same_bill(read_json(str(latest.body)), bill.cdr):
         return []

@@ -139,9 +139,13 @@ def _taken(due: Item) -> Delete:
     return Delete(key_of(due), "#v = :v", {"v": due["v"]})
 
 
-def make_due(node: Node, session: Stored) -> None:
-    """Have a session tried again."""
-    node.table.write_many([due_item(node, str(session.ref), session.version)])
+def make_due(node: Node, session: Stored, is_released: bool = False) -> None:
+    """Have a session tried again.
+
+    is_released: bill this version of it though its quantities are impossible.
+    """
+    item = due_item(node, str(session.ref), session.version)
+    node.table.write_many([{**item, "released": 1} if is_released else item])
 
 
 def due_item(node: Node, ref: str, version: int) -> Item:
@@ -153,14 +157,17 @@ def due_item(node: Node, ref: str, version: int) -> Item:
 # -- what has no price -------------------------------------------------------------------------------
 
 
-def set_aside(node: Node, due: Item, reason: str, field: str | None) -> None:
+def set_aside(node: Node, due: Item, reason: str, field: str | None, can_release: bool = False) -> None:
     """Keep why a session has no CDR, and try it no more.
 
+    can_release: the operator may have it billed all the same.
     Raises: Conflict when it has changed again, or is no longer due.
     """
     at = format_datetime(node.clock())
     item: Item = {"pk": SET_ASIDE, "sk": due["sk"], "ref": due["ref"], "reason": reason, "at": at}
-    node.table.transact([Put({**item, "field": field} if field else item), _taken(due)])
+    item |= {"field": field} if field else {}
+    item |= {"can_release": 1} if can_release else {}
+    node.table.transact([Put(item), _taken(due)])
 
 
 def set_aside_key(session: Key) -> Key:
@@ -172,6 +179,12 @@ def is_set_aside(node: Node, session: Ref, known: Known = None) -> bool:
     """Tell whether a session has no CDR. known: an earlier read of `set_aside_key`."""
     key = set_aside_key(session.key)
     return key in node.table.read([key], known)
+
+
+def can_release(node: Node, session: Ref, known: Known = None) -> bool:
+    """Tell whether a session was set aside for impossible quantities. known: as in `is_set_aside`."""
+    key = set_aside_key(session.key)
+    return bool(node.table.read([key], known).get(key, {}).get("can_release"))
 
 
 def sessions_set_aside(node: Node) -> list[dict[str, Any]]:
@@ -187,5 +200,6 @@ def _shown(item: Item) -> dict[str, Any]:
         "session_id": ref.id,
         "reason": item["reason"],
         "field": item.get("field"),
+        "can_release": bool(item.get("can_release")),
         "last_updated": item["at"],
     }

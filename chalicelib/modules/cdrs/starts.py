@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.modules.cdrs.rules import (
@@ -25,6 +26,7 @@ from chalicelib.modules.cdrs.rules import (
     unused_location,
 )
 from chalicelib.partners.time_prices import prices_by_the_minute
+from chalicelib.pricing.plausibility import power_kw
 from chalicelib.protocol.json_text import read_json, write_json
 from chalicelib.protocol.types import fold
 from chalicelib.storage.keys import Ref
@@ -41,8 +43,8 @@ Document = dict[str, Any]
 class Start:
     """What was known at the start; None, or no tariffs, where nothing was.
 
-    reserved_from: since when it was reserved. shown_in: the list of an own session, "" for a received one;
-    time_prices_per_minute follows from it (`time_prices.py`).
+    max_kw: what the connector can give. reserved_from: since when it was reserved. shown_in: the list of an
+    own session, "" for a received one; time_prices_per_minute follows from it (`time_prices.py`).
     """
 
     place: str
@@ -51,6 +53,7 @@ class Start:
     tariffs: tuple[Document, ...] = ()
     token: Document | None = None
     reserved_from: str | None = None
+    max_kw: Decimal | None = None
     shown_in: str = ""
     time_prices_per_minute: bool = False
 
@@ -65,6 +68,8 @@ def read_start(item: Item | None) -> Start | None:
     if item is None:
         return None
     told = read_json(item["body"])
+    if told.get("max_kw") is not None:
+        told["max_kw"] = Decimal(told["max_kw"])
     beside = {"place": item["place"], "shown_in": item.get("shown_in", "")}
     return Start(**{**told, **beside, "tariffs": tuple(told["tariffs"])})
 
@@ -140,7 +145,10 @@ def look(node: Node, ref: Ref, session: Document, named: Iterable[str] = ()) -> 
         return replace(start, tariffs=read_tariffs(node, ref, named))
     ids = [*(connector.get("tariff_ids") or ()), *named]
     return replace(
-        start, location=cdr_location(location, evse, connector), tariffs=read_tariffs(node, ref, ids)
+        start,
+        location=cdr_location(location, evse, connector),
+        tariffs=read_tariffs(node, ref, ids),
+        max_kw=power_kw(connector),
     )
 
 
@@ -165,6 +173,7 @@ def completed(node: Node, ref: Ref, session: Document, start: Start | None) -> S
         location=start.location or late.location,
         time_zone=start.time_zone or late.time_zone,
         tariffs=start.tariffs or late.tariffs,
+        max_kw=start.max_kw or late.max_kw,
     )
 
 

@@ -38,6 +38,7 @@ from tests.partners.pushing import OWN, World, break_down, partner, refuse
 Document = dict[str, Any]
 CPO = OWN["CPO"]
 EVI, XYZ = Party("PT", "EVI"), Party("PT", "XYZ")
+ENERGY_10 = {"type": "ENERGY", "volume": 10}
 MAX_POWER = {"type": "MAX_POWER", "volume": 7}
 MODULES = ("tariffs", "locations", "sessions", "cdrs")
 
@@ -47,6 +48,7 @@ class Network:
 
     def __init__(self, role: str) -> None:
         self.world = World(role)
+        self.world.clock.moment = parse_datetime(T3)
         self.node = self.world.node
         self.source = "" if role == "CPO" else "abc"
 
@@ -381,6 +383,86 @@ def test_a_session_without_a_price_is_set_aside_with_the_reason(
     assert list(due_sessions(cpo.node)) == []
 
 
+IMPOSSIBLE: list[tuple[Document, str]] = [
+    # Wh as kWh: in the session alone, and in its periods too.
+    ({"kwh": 21_400}, "kwh"),
+    ({"kwh": 21_400, "charging_periods": [period(T0, 21_400)]}, "kwh"),
+    # The connector has 22 kW.
+    ({"kwh": 58}, "kwh"),
+    ({"charging_periods": [period(T0, 100), period(T1, -90)]}, "kwh"),
+    ({"end_date_time": "2026-11-24T11:06:00Z"}, "end_date_time"),
+    ({"charging_periods": [period("2026-11-24T07:54:00Z", 10)]}, "charging_periods.0.start_date_time"),
+    (
+        {"charging_periods": [period(T0, 9), period("2026-11-24T10:06:00Z", 1)]},
+        "charging_periods.1.start_date_time",
+    ),
+    # Minutes as hours.
+    (
+        {"charging_periods": [period(dimensions=[{"type": "TIME", "volume": 120}, ENERGY_10])]},
+        "charging_periods",
+    ),
+]
+
+
+@pytest.mark.parametrize("role", ["CPO", "HUB"])
+@pytest.mark.parametrize(("fields", "field"), IMPOSSIBLE)
+def test_impossible_quantities_are_not_billed_until_the_operator_releases_them(
+    role: str, fields: Document, field: str
+) -> None:
+    """Source: SES-10, CDR-16, TRP-32"""
+    network = Network(role)
+    network.join("evi", "EMSP")
+    network.join("abc", "CPO")
+    network.open_site()
+    network.put(**{"status": "COMPLETED", "end_date_time": T2, **fields})
+    network.compile()
+    (aside,) = sessions_set_aside(network.node)
+    unbilled, unsent = network.cdrs(), network.sent("evi")
+
+    stored = network.node.objects.get(Ref("sessions", *CPO, "S1"))
+    assert stored is not None
+    ends.make_due(network.node, stored, is_released=True)
+    network.compile()
+
+    assert (aside["field"], aside["can_release"], unbilled, unsent) == (field, True, [], [])
+    (cdr,) = network.cdrs()
+    kept = network.node.objects.get(Ref("cdrs", *CPO, cdr["id"]))
+    assert kept is not None
+    assert "released_by_operator" in {each["code"] for each in read_reasons(kept.extra["why"])["warnings"]}
+    assert (sessions_set_aside(network.node), network.sent("evi")) == ([], [cdr])
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"kwh": 57},
+        {"end_date_time": "2026-11-24T11:04:00Z"},
+        {"kwh": 1, "end_date_time": "2026-11-24T08:00:10Z"},
+    ],
+)
+def test_there_is_room_for_clocks_and_meters(cpo: Network, fields: Document) -> None:
+    cpo.put(**{"status": "COMPLETED", "end_date_time": T2, **fields})
+
+    cpo.compile()
+
+    assert len(cpo.cdrs()) == 1
+
+
+def test_a_release_is_of_one_version_of_a_session(cpo: Network) -> None:
+    cpo.end(kwh=21_400)
+    cpo.compile()
+    stored = cpo.node.objects.get(Ref("sessions", *CPO, "S1"))
+    assert stored is not None
+    ends.make_due(cpo.node, stored, is_released=True)
+
+    cpo.end(kwh=99_999)
+    cpo.compile()
+
+    (aside,) = sessions_set_aside(cpo.node)
+    assert "99999 kWh" in aside["reason"]
+    assert cpo.cdrs() == []
+
+
 def test_a_cdr_that_has_taken_the_id_of_ours_is_told_by_its_id(hub: Network) -> None:
     """Ids follow from what a CPO knows, so it may."""
     taken = compiler.cdr_id(OWN["HUB"].key(), Ref("sessions", *CPO, "S1").key.pk, 1)
@@ -434,8 +516,12 @@ def test_periods_that_begin_at_once_lose_no_energy(cpo: Network) -> None:
 @pytest.mark.parametrize(
     ("periods", "code", "field"),
     [
-        ([("2026-11-24T07:00:00Z", {"ENERGY": 10})], "period_outside_session", "0.start_date_time"),
-        ([(T0, {"ENERGY": 9}), (T3, {"ENERGY": 1})], "period_outside_session", "1.start_date_time"),
+        ([("2026-11-24T07:57:00Z", {"ENERGY": 10})], "period_outside_session", "0.start_date_time"),
+        (
+            [(T0, {"ENERGY": 9}), ("2026-11-24T10:03:00Z", {"ENERGY": 1})],
+            "period_outside_session",
+            "1.start_date_time",
+        ),
         ([(T0, {"ENERGY": 9, "TIME": 2}), (T1, {"ENERGY": 1})], "volume_disagrees", "0.dimensions.1.volume"),
         ([(T0, {"ENERGY": 12}), (T1, {"ENERGY": -2})], "negative_energy", "1.dimensions.0.volume"),
     ],
@@ -683,6 +769,7 @@ def test_a_day_of_minutes_does_not_lose_its_cdr_to_the_reasons_for_it(cpo: Netwo
         for minute in range(1440)
     ]
     end = format_datetime(begun + timedelta(days=1))
+    cpo.world.clock.forward(86_400)
     cpo.put(status="COMPLETED", end_date_time=end, kwh=Decimal("14.4"), charging_periods=told)
 
     cpo.compile()

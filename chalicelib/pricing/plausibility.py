@@ -1,0 +1,139 @@
+"""Whether what a session or a CDR reports can have happened: energy, hours and times.
+
+A CDR never changes, so a wrong one cannot be taken back quietly. Meters report Wh where OCPI has kWh, clocks
+are wrong by years, and minutes are sent as hours. Before a session is billed, its quantities are judged here;
+what is impossible is not billed but set aside for the operator. `price` and `verify` warn of the same.
+
+Bounds have room for clocks and meters: five minutes, and a quarter more power than the connector has. Where
+the connector's power is not known, the bound is what chargers of its power type give.
+
+Source: OCPI 2.2.1 mod_cdrs, CDR Object; mod_locations, Connector, PowerType; SES-10, CDR-16, TRP-32
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from chalicelib.errors import InvalidParameters
+from chalicelib.pricing.reading import (
+    HOUR_US,
+    MICROSECOND,
+    Document,
+    Remark,
+    read_list,
+    read_moment,
+    read_object,
+    round_number,
+    write_moment,
+)
+
+CLOCKS = timedelta(minutes=5)
+"""How far clocks may be wrong."""
+
+MOST_KW = Decimal(4000)
+"""No charger gives more: the megawatt charging system ends below this."""
+
+_MOST_KW_BY_TYPE = {
+    "AC_1_PHASE": Decimal(25),
+    "AC_2_PHASE": Decimal(50),
+    "AC_2_PHASE_SPLIT": Decimal(50),
+    "AC_3_PHASE": Decimal(100),
+    "DC": MOST_KW,
+}
+_PHASES = {"AC_2_PHASE": 2, "AC_2_PHASE_SPLIT": 2, "AC_3_PHASE": 3}
+_POWER_MARGIN = Decimal("1.25")
+_TIME_MARGIN = Decimal("1.02")
+_NONE = Decimal(0)
+
+
+class Implausible(InvalidParameters):
+    """A session that reports something impossible; the operator may have it billed all the same."""
+
+    default_message = "impossible quantities"
+
+
+def power_kw(connector: Mapping[str, object]) -> Decimal | None:
+    """What a connector can give at most; None where it says nothing usable.
+
+    Of `max_electric_power` and voltage times current the larger counts: the first is sometimes in kW.
+    """
+    watts = connector.get("max_electric_power")
+    volts, amperes = connector.get("max_voltage"), connector.get("max_amperage")
+    found = _NONE
+    if isinstance(watts, int | Decimal):
+        found = Decimal(watts)
+    if isinstance(volts, int | Decimal) and isinstance(amperes, int | Decimal):
+        # Spec: for AC_3_PHASE the voltage is that between line and neutral.
+        found = max(found, Decimal(volts) * amperes * _PHASES.get(str(connector.get("power_type")), 1))
+    return found / 1000 if found > 0 else None
+
+
+def usual_power_kw(power_type: object) -> Decimal:
+    """What chargers of a power type give at most; of any type where it is not known."""
+    return _MOST_KW_BY_TYPE.get(str(power_type), MOST_KW)
+
+
+def find_impossible(
+    document: Document,
+    kwh: Decimal | int,
+    max_kw: Decimal = MOST_KW,
+    begins: datetime | None = None,
+    now: datetime | None = None,
+    at: str = "",
+) -> Iterator[Remark]:
+    """Find what is impossible in a session or a CDR that has ended.
+
+    kwh: its energy. begins: when its reservation began, if it had one. now: None where the future is allowed.
+    at: what its fields are named after.
+    Raises: InvalidParameters for what cannot be read.
+    """
+    start = read_moment(document.get("start_date_time"), f"{at}start_date_time")
+    end = read_moment(document.get("end_date_time"), f"{at}end_date_time")
+    if end < start:
+        yield Remark("end_before_start", f"{at}end_date_time", "the end is before the start")
+        return
+    if now is not None and end > now + CLOCKS:
+        text = f"the end is in the future: {write_moment(end)}, and it is {write_moment(now)}"
+        yield Remark("end_in_future", f"{at}end_date_time", text)
+    periods = [
+        read_object(each, f"{at}charging_periods") for each in read_list(document.get("charging_periods"), at)
+    ]
+    first = start if begins is None else min(begins, start)
+    for number, period in enumerate(periods):
+        where = f"{at}charging_periods.{number}.start_date_time"
+        if not first - CLOCKS <= read_moment(period.get("start_date_time"), where) <= end + CLOCKS:
+            yield Remark("period_outside_session", where, "the charging period starts outside the session")
+            break
+    yield from _judge_energy(max(Decimal(kwh), _sum(periods, "ENERGY")), end - start, max_kw, at)
+    yield from _judge_hours(_sum(periods, "TIME") + _sum(periods, "PARKING_TIME"), end - first, at)
+
+
+def _judge_energy(kwh: Decimal, length: timedelta, max_kw: Decimal, at: str) -> Iterator[Remark]:
+    if kwh <= _hours(length + CLOCKS) * max_kw * _POWER_MARGIN:
+        return
+    text = f"{kwh.normalize():f} kWh in {_hours(length):.4f} h is more than a charger of "
+    yield Remark("odd_energy", f"{at}kwh", f"{text}{round_number(max_kw, 3)} kW gives: are they Wh?")
+
+
+def _judge_hours(hours: Decimal, length: timedelta, at: str) -> Iterator[Remark]:
+    if hours <= _hours(length + CLOCKS) * _TIME_MARGIN:
+        return
+    text = f"the charging periods last {hours} h, and the session {_hours(length):.4f} h: are they minutes?"
+    yield Remark("odd_hours", f"{at}charging_periods", text)
+
+
+def _sum(periods: list[Document], kind: str) -> Decimal:
+    """The sum of a dimension over all periods, without what is below 0."""
+    volumes = (
+        dimension.get("volume")
+        for period in periods
+        for dimension in read_list(period.get("dimensions"), "dimensions")
+        if isinstance(dimension, Mapping) and dimension.get("type") == kind
+    )
+    return sum((Decimal(each) for each in volumes if isinstance(each, int | Decimal) and each > 0), _NONE)
+
+
+def _hours(length: timedelta) -> Decimal:
+    return Decimal(length // MICROSECOND) / HOUR_US
