@@ -26,7 +26,7 @@ FOUND = $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c '$(RECENT)' 2>/dev/null && echo $$python && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run test certify e2e chaos check format bench costs package deploy undeploy audit clean
+.PHONY: help venv run test certify e2e chaos check format bench costs mutants package deploy undeploy audit clean
 
 help: ## show this list
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -82,6 +82,20 @@ audit: $(AUDIT)/.installed ## what CloudFormation would refuse, and what is inse
 $(AUDIT)/.installed: requirements-audit.txt $(STAMP)
 	@$(PYTHON) -m venv $(AUDIT)
 	$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+MUTANTS := .local/mutants
+# Parts of modules' paths, such as "storage/cursor pricing/"; none is every guarded module.
+MODULES ?=
+# How many small faults to try in all, always the same ones; 0 is every one, which takes hours.
+SAMPLE ?= 0
+
+mutants: $(MUTANTS)/.installed ## put small faults into the code that guards money and access: which do the tests find?
+	@$(MUTANTS)/bin/python -m bench.mutants $(MODULES) --sample $(SAMPLE)
+
+$(MUTANTS)/.installed: requirements-mutants.txt $(STAMP)
+	@$(PYTHON) -m venv $(MUTANTS)
+	$(MUTANTS)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
 clean: ## forget the sandbox: its data, keys and logs

@@ -1,0 +1,216 @@
+"""`make mutants`: small faults put into the code one at a time, and the share of them that the tests find.
+
+A test suite that covers every line may still notice nothing. So each guarded module (`modules.py`) is
+changed in many small ways: a comparison flipped, a bound moved by one, half a condition dropped, a write
+left out. The tests of its folder run against each change. A change that no test notices is behaviour that
+can break unseen.
+
+The changes and their execution are cosmic-ray's, used as a library: its sessions know one test command for
+all modules and random ids for their results, so neither a sample nor a result outlives an edit.
+`operators.py` adds what it lacks. mutmut 3 does not fit: it changes every text and every argument of a log
+line, leaves constants of modules and classes alone, and runs all tests that touch a function instead of
+those of its folder.
+
+All happens in a copy of the tree, so the files of the worktree stay as they are and may change meanwhile. A
+result is kept under the hash of the changed file, and an interrupted run goes on where it ended. A change
+that was found stays found until its module changes; one that survived is tried again when a test of its
+folder changed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import fnmatch
+import hashlib
+import json
+import os
+import random
+import shlex
+import shutil
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cosmic_ray.testing import run_tests
+from cosmic_ray.work_item import TestOutcome
+
+from bench.mutants.changes import Mutant, make_mutants
+from bench.mutants.modules import guarded_modules, judges_of
+
+ROOT = Path(__file__).parent.parent.parent
+HOME = ROOT / ".local" / "mutants"
+TREE = HOME / "tree"
+RESULTS = HOME / "results.jsonl"
+SEED = 20261129
+LEAST_SECONDS = 20.0
+PYTEST = (
+    *(str(ROOT / ".venv/bin/python"), "-m", "pytest", "-x", "-q", "--no-header", "--tb=no"),
+    *("-p", "no:cacheprovider", "--hypothesis-seed=0"),
+)
+NOT_COPIED = shutil.ignore_patterns(
+    ".git", ".venv", ".local", "out", "__pycache__", ".*_cache", ".hypothesis"
+)
+
+
+@dataclass
+class Tally:
+    """What became of a module's mutants."""
+
+    made: int = 0
+    tried: int = 0
+    found: int = 0
+
+    def row(self, name: str) -> str:
+        """A line of the table."""
+        share = f"{100 * self.found / self.tried:5.0f} %" if self.tried else "      -"
+        return f"{name:44} {self.made:6} {self.tried:6} {self.found:6} {share}"
+
+
+def main() -> int:
+    """Try the chosen mutants, print the survivors and the table. Returns 1 below the wanted share."""
+    arguments = _read_arguments()
+    modules = [m for m in guarded_modules(ROOT) if _is_chosen(m, arguments.modules)]
+    lock = (HOME / "lock").open("w")
+    fcntl.flock(lock, fcntl.LOCK_EX)  # one run at a time has the tree
+    _copy_tree()
+    os.chdir(TREE)  # where cosmic-ray starts the tests
+    tallies = {module: Tally() for module in modules}
+    known = _read_results()
+    for mutant, made in _draw(modules, arguments.sample):
+        tally = tallies[mutant.module]
+        tally.made, tally.tried = made, tally.tried + 1
+        if _is_found(mutant, known):
+            tally.found += 1
+        else:
+            print(f"survived  {mutant}", flush=True)
+    print(_table(tallies))
+    total = _total(tallies.values())
+    return int(total.found * 100 < total.tried * arguments.least)
+
+
+def _read_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make mutants", description="How many small faults the tests find.")
+    parser.add_argument(
+        "modules", nargs="*", help="paths or parts of paths, such as storage/cursor; none is all"
+    )
+    parser.add_argument("--sample", type=int, default=0, help="how many mutants to try in all; 0 is all")
+    parser.add_argument(
+        "--least", type=int, default=90, help="the share in percent below which the run fails"
+    )
+    return parser.parse_args()
+
+
+def _is_chosen(module: str, wanted: Sequence[str]) -> bool:
+    return not wanted or any(part in module or fnmatch.fnmatch(module, part) for part in wanted)
+
+
+def _copy_tree() -> None:
+    shutil.rmtree(TREE, ignore_errors=True)
+    shutil.copytree(ROOT, TREE, ignore=NOT_COPIED)
+
+
+def _draw(modules: Sequence[str], sample: int) -> Iterator[tuple[Mutant, int]]:
+    """The mutants to try and how many the module has: the same share of each module, always the same ones."""
+    made = {module: make_mutants(module, TREE) for module in modules}
+    total = sum(map(len, made.values()))
+    for module, mutants in made.items():
+        random.Random(f"{SEED} {module}").shuffle(mutants)
+        share = len(mutants) if not sample else -(-sample * len(mutants) // total)
+        yield from ((mutant, len(mutants)) for mutant in mutants[:share])
+
+
+# -- trying them -------------------------------------------------------------------------------------
+
+
+def _is_found(mutant: Mutant, known: dict[str, str]) -> bool:
+    """Tell whether a test notices a mutant; what is known from an earlier run is not tried again."""
+    digest = _digest_of_tests(mutant.module)
+    outcome = known.get(mutant.key)
+    if outcome not in ("found", digest):
+        outcome = "found" if _try(mutant) else digest
+        known[mutant.key] = outcome
+        with RESULTS.open("a", encoding="utf-8") as file:
+            file.write(json.dumps([mutant.key, outcome]) + "\n")
+    return outcome == "found"
+
+
+def _read_results() -> dict[str, str]:
+    if not RESULTS.exists():
+        return {}
+    return dict(json.loads(line) for line in RESULTS.read_text(encoding="utf-8").splitlines())
+
+
+_digests: dict[str, str] = {}
+
+
+def _digest_of_tests(module: str) -> str:
+    if module not in _digests:
+        files = [file for path in sum(judges_of(module, TREE), ()) for file in _files(TREE / path)]
+        _digests[module] = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
+    return _digests[module]
+
+
+def _files(path: Path) -> Iterable[Path]:
+    return [path] if path.is_file() else sorted(path.glob("*.py"))
+
+
+_limits: dict[str, float] = {}
+
+
+def _try(mutant: Mutant) -> bool:
+    if mutant.module not in _limits:
+        _limits[mutant.module] = _measure(mutant.module)
+    file = TREE / mutant.module
+    source = file.read_text(encoding="utf-8")
+    file.write_text(mutant.code, encoding="utf-8")
+    try:
+        return _run(mutant.module, _limits[mutant.module])[0] != TestOutcome.SURVIVED
+    finally:
+        file.write_text(source, encoding="utf-8")
+
+
+def _measure(module: str) -> float:
+    """The time limit of a module's mutants, from a run without a change."""
+    started = time.monotonic()
+    outcome, output = _run(module, 600)
+    if outcome != TestOutcome.SURVIVED:
+        sys.exit(f"the tests of {module} fail without any change:\n{output[-2000:]}")
+    return LEAST_SECONDS + 3 * (time.monotonic() - started)
+
+
+def _run(module: str, limit: float) -> tuple[TestOutcome, str]:
+    """Run the nearest tests, and the wider ones only when those noticed nothing: collecting takes seconds."""
+    outcome, output = TestOutcome.SURVIVED, ""
+    for paths in judges_of(module, TREE):
+        if outcome == TestOutcome.SURVIVED:
+            outcome, output = run_tests(shlex.join([*PYTEST, *paths]), limit)
+    return outcome, output
+
+
+# -- the table ---------------------------------------------------------------------------------------
+
+
+def _table(tallies: dict[str, Tally]) -> str:
+    kinds = guarded_modules(ROOT)
+    lines = [f"{'module':44} {'made':>6} {'tried':>6} {'found':>6}   share"]
+    for kind in dict.fromkeys(kinds[module] for module in tallies):
+        inside = {module: tally for module, tally in tallies.items() if kinds[module] == kind}
+        lines += [tally.row(module.removeprefix("chalicelib/")) for module, tally in inside.items()]
+        lines += [_total(inside.values()).row(f"= {kind}"), ""]
+    return "\n".join([*lines, _total(tallies.values()).row("= all")])
+
+
+def _total(tallies: Iterable[Tally]) -> Tally:
+    total = Tally()
+    for tally in tallies:
+        total.made, total.tried, total.found = (
+            total.made + tally.made, total.tried + tally.tried, total.found + tally.found
+        )  # fmt: skip
+    return total
+
+
+if __name__ == "__main__":
+    sys.exit(main())

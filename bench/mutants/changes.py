@@ -1,0 +1,150 @@
+"""The small faults: every changed version of a module, without those that no test can be asked to notice.
+
+Left out are changes of types (`int | None` is no arithmetic), what does not compile, and what
+`equivalent.toml` lists with a reason.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from cosmic_ray.ast import ast_nodes, get_ast
+from cosmic_ray.mutating import mutate_code
+from cosmic_ray.plugins import OPERATOR_PROVIDERS, get_operator
+
+from bench.mutants.operators import OPERATORS
+
+EQUIVALENT = Path(__file__).parent / "equivalent.toml"
+
+# Of cosmic-ray's operators those whose change a test can be asked to notice: one or two other signs for each
+# comparison (more would be the same change again), no decorators (almost always an error at import).
+_COMPARISONS = (
+    "Eq_NotEq",
+    "NotEq_Eq",
+    "Lt_LtE",
+    "Lt_GtE",
+    "LtE_Lt",
+    "LtE_Gt",
+    "Gt_GtE",
+    "Gt_LtE",
+    "GtE_Gt",
+    "GtE_Lt",
+)
+_ARITHMETIC = (
+    "Add_Sub",
+    "Sub_Add",
+    "Mul_Div",
+    "Div_Mul",
+    "FloorDiv_Mul",
+    "Mod_FloorDiv",
+    "BitOr_BitAnd",
+    "BitAnd_BitOr",
+)
+CHOSEN = [
+    *(f"core/ReplaceComparisonOperator_{signs}" for signs in (*_COMPARISONS, "Is_IsNot", "IsNot_Is")),
+    *(f"core/ReplaceBinaryOperator_{signs}" for signs in _ARITHMETIC),
+    *(f"core/ReplaceUnaryOperator_{signs}" for signs in ("Delete_Not", "Delete_USub")),
+    *(f"core/{name}" for name in ("AddNot", "NumberReplacer", "ZeroIterationForLoop", "ExceptionReplacer")),
+    *(f"core/{name}" for name in ("ReplaceTrueWithFalse", "ReplaceFalseWithTrue")),
+    *(f"core/{name}" for name in ("ReplaceAndWithOr", "ReplaceOrWithAnd")),
+    *(f"core/{name}" for name in ("ReplaceBreakWithContinue", "ReplaceContinueWithBreak")),
+    *(f"ours/{name}" for name in OPERATORS),
+]
+OPERATOR_PROVIDERS["ours"] = OPERATORS
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One changed version of a module."""
+
+    module: str
+    line: int
+    was: str
+    now: str
+    code: str
+
+    @property
+    def key(self) -> str:
+        """The same for the same change of the same file."""
+        return hashlib.sha256(f"{self.module}\n{self.code}".encode()).hexdigest()[:20]
+
+    def __str__(self) -> str:
+        return f"{self.module}:{self.line}: {self.was}  ->  {self.now}"
+
+
+def make_mutants(module: str, tree: Path) -> list[Mutant]:
+    """Every mutant of a module, in the order of its lines; no two are the same text."""
+    source = (tree / module).read_text(encoding="utf-8")
+    left_out = _equivalents(module)
+    mutants: dict[str, Mutant] = {}
+    for code in _changed(source):
+        line, was, now = _difference(source, code)
+        if (was, now) not in left_out and _compiles(code):
+            mutants.setdefault(code, Mutant(module, line, was, now, code))
+    return sorted(mutants.values(), key=lambda mutant: (mutant.line, mutant.now))
+
+
+def _changed(source: str) -> Iterator[str]:
+    tree = get_ast(source)
+    types = _type_lines(source)
+    for name in CHOSEN:
+        operator = get_operator(name)()
+        positions = [start for node in ast_nodes(tree) for start, _ in operator.mutation_positions(node)]
+        for occurrence, start in enumerate(positions):
+            if any(first <= start < last for first, last in types):
+                continue
+            try:
+                code = mutate_code(source, operator, occurrence)
+            except AttributeError:
+                continue  # cosmic-ray 8.7 cannot replace a dotted name in `except`
+            if code is not None and code != source:
+                yield code
+
+
+def _type_lines(source: str) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+    """Where types stand: `int | None` is no arithmetic."""
+    found: list[ast.expr | None] = []
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.AnnAssign() | ast.arg():
+                found.append(node.annotation)
+            case ast.FunctionDef():
+                found.append(node.returns)
+            case ast.Assign(value=ast.BinOp(op=ast.BitOr()), targets=[ast.Name(id=name)]) if name[
+                :1
+            ].isupper():
+                found.append(node.value)
+    return [
+        ((node.lineno, node.col_offset), (node.end_lineno or 0, node.end_col_offset or 0))
+        for node in found
+        if node
+    ]
+
+
+def _difference(source: str, code: str) -> tuple[int, str, str]:
+    """The first line that differs, and the lines before and after as one text each."""
+    before, after = source.split("\n"), code.split("\n")
+    top = next(i for i, (a, b) in enumerate(zip(before, after, strict=False)) if a != b)
+    end = next(i for i, (a, b) in enumerate(zip(before[::-1], after[::-1], strict=False)) if a != b)
+    was, now = (
+        " ".join(" ".join(lines[top : max(top + 1, len(lines) - end)]).split()) for lines in (before, after)
+    )
+    return top + 1, was, now
+
+
+def _compiles(code: str) -> bool:
+    try:
+        compile(code, "mutant", "exec")
+    except SyntaxError:
+        return False
+    return True
+
+
+def _equivalents(module: str) -> set[tuple[str, str]]:
+    listed = tomllib.loads(EQUIVALENT.read_text(encoding="utf-8"))
+    return {(e["was"], e["now"]) for e in listed.get("equivalent", []) if e["module"] == module}

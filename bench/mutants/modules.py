@@ -1,0 +1,65 @@
+"""The modules that `make mutants` changes, and the tests that judge each of them.
+
+They are the modules whose faults cost a user most: money, tokens, visibility, delivery and pages. A module is
+judged by the tests of its own folder (`tests/` mirrors `chalicelib/`), its own test file first, because a run
+ends at the first test that fails. `ALSO` names tests that stand elsewhere.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+GUARDED: dict[str, tuple[str, ...]] = {
+    "money": (
+        "pricing/*.py",
+        *(
+            f"modules/cdrs/{name}.py"
+            for name in ("billing", "metering", "running", "compiler", "rules", "verdicts", "comparison")
+        ),
+    ),
+    "tokens": (
+        "protocol/auth.py",
+        "partners/directory.py",
+        "modules/credentials/handshake.py",
+        "modules/tokens/rules.py",
+    ),
+    "visibility": ("partners/visibility.py", "partners/routing.py", "partners/token_owners.py"),
+    "delivery": tuple(
+        f"partners/{name}.py"
+        for name in ("decisions", "deliveries", "pushes", "catch_up", "changes", "answers")
+    ),
+    "pages": ("storage/orders.py", "storage/cursor.py", "storage/lists.py", "protocol/pagination.py"),
+}
+ALSO: dict[str, tuple[str, ...]] = {
+    "partners/answers.py": ("tests/partners/test_client.py",),
+    "partners/directory.py": (
+        "tests/modules/credentials",
+        "tests/operator_api/test_partners.py",
+    ),
+    "protocol/auth.py": ("tests/modules/credentials", "tests/test_endpoint.py"),
+    "protocol/pagination.py": ("tests/modules/tariffs/test_sender.py", "tests/partners/test_client.py"),
+    "modules/cdrs/billing.py": ("tests/modules/cdrs/test_compiler.py", "tests/modules/cdrs/test_running.py"),
+    "modules/cdrs/metering.py": ("tests/modules/cdrs/test_compiler.py",),
+}
+
+
+def guarded_modules(root: Path) -> dict[str, str]:
+    """Each module as its path below the root, and the kind of harm it guards against."""
+    source = root / "chalicelib"
+    return {
+        path.relative_to(root).as_posix(): kind
+        for kind, patterns in GUARDED.items()
+        for pattern in patterns
+        for path in sorted(source.glob(pattern))
+        if path.name != "__init__.py"
+    }
+
+
+def judges_of(module: str, root: Path) -> tuple[tuple[str, ...], ...]:
+    """The paths that pytest is given for a module, one run after the other: the nearest tests come first."""
+    inside = Path(module).relative_to("chalicelib")
+    folder = Path("tests") / inside.parent
+    own = sorted((root / folder).glob(f"test_{inside.stem}*.py"))
+    nearest = (module, *(path.relative_to(root).as_posix() for path in own))
+    further = (*ALSO.get(inside.as_posix(), ()), folder.as_posix())
+    return (nearest, further) if own else ((*nearest, *further),)

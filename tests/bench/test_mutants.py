@@ -1,0 +1,47 @@
+"""The map of `make mutants`: modules that are there, and tests that judge them. A run takes minutes."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from bench.mutants.modules import ALSO, GUARDED, guarded_modules, judges_of
+
+ROOT = Path(__file__).parent.parent.parent
+MODULES = guarded_modules(ROOT)
+
+
+@pytest.mark.parametrize("pattern", [pattern for patterns in GUARDED.values() for pattern in patterns])
+def test_each_guarded_path_names_a_module(pattern: str) -> None:
+    assert list((ROOT / "chalicelib").glob(pattern))
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_each_guarded_module_is_judged_by_tests_that_exist(module: str) -> None:
+    paths = [ROOT / path for run in judges_of(module, ROOT) for path in run]
+
+    assert all(path.exists() for path in paths)
+    assert all(any(path.glob("test_*.py")) for path in paths if path.is_dir())
+
+
+def test_the_tests_that_stand_elsewhere_belong_to_guarded_modules() -> None:
+    assert {f"chalicelib/{module}" for module in ALSO} <= set(MODULES)
+
+
+def test_the_nearest_tests_are_the_module_s_own() -> None:
+    assert judges_of("chalicelib/storage/cursor.py", ROOT) == (
+        ("chalicelib/storage/cursor.py", "tests/storage/test_cursor.py"),
+        ("tests/storage",),
+    )
+    assert judges_of("chalicelib/partners/visibility.py", ROOT)[0][0] == "chalicelib/partners/visibility.py"
+
+
+def test_each_change_that_is_listed_as_harmless_is_of_a_line_that_stands_there_and_has_a_reason() -> None:
+    listed = tomllib.loads((ROOT / "bench/mutants/equivalent.toml").read_text(encoding="utf-8"))
+    text = {module: " ".join((ROOT / module).read_text(encoding="utf-8").split()) for module in MODULES}
+
+    for entry in listed.get("equivalent", []):
+        assert entry["was"] in text[entry["module"]], entry
+        assert entry["was"] != entry["now"] and entry["reason"], entry
