@@ -42,7 +42,7 @@ COUNTED = {
     "session begins": Units(write=1, read=6),
     "session": Units(write=3, read=3),
     "cdr": Units(write=15, read=10),
-    "minute": Units(write=0, read=4),
+    "minute": Units(write=0, read=4.5),
     "session forgotten": Units(write=10, read=1),
 }
 """status: an EVSE's change; stream: a batch of its records; push: one to one partner; session: a change of
@@ -134,7 +134,7 @@ class Allowances(NamedTuple):
     transfer_gb: float = 100
 
 
-ALARMS = 14
+ALARMS = 15
 METRICS = 6.3
 """Six that are told in nearly every hour (Requests with two status codes, PushLatency, Freshness for the
 node and for one partner, CdrsDue), and the others in one hour of twenty: a metric is paid by the hour."""

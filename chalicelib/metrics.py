@@ -15,6 +15,7 @@ beside its status code in the same line, for CloudWatch's Logs Insights to count
 | PushLatency | Milliseconds | Node | for each push that the partner took: how long it took |
 | Freshness | Seconds | Node; Node, Partner | from an object's change to the partner's acknowledgement |
 | PushesRefused | Count | Node | for each push that the partner refused, or that could not be sent |
+| SessionsAndCdrsRefused | Count | Node | of those, sessions and CDRs that were not refused so before |
 | PushesFailed | Count | Node | for each try of a push that ended with a fault |
 | PartnersOffline | Count | Node | every minute, how many partners are away |
 | BreakersReopened | Count | Node | each time that a partner came back and soon failed again |
@@ -63,9 +64,9 @@ def push_delivered(node: str, partner_id: str, latency_s: float, freshness_s: fl
     return _joined(fields, _fields(freshness))
 
 
-def push_refused(node: str) -> Fields:
-    """A push was refused for good."""
-    return _counted(node, PushesRefused=1)
+def push_refused(node: str, alarms: bool = False) -> Fields:
+    """A partner refused a push. alarms: it was a session or a CDR, and not refused so before."""
+    return _counted(node, PushesRefused=1, SessionsAndCdrsRefused=int(alarms))
 
 
 def push_failed(node: str) -> Fields:

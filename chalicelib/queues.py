@@ -31,7 +31,8 @@ class Broadcast(BaseModel):
     pk, sk: the stored item that changed. ref: the object's name with its ids as they came, because a
     deleted object can no longer be asked. cause: names the change, so that the same change told twice
     is one message. version: that the change made, or took away; 0 when the message tells of no single
-    change. after: the version before it, where that is known.
+    change. after: the version before it, where that is known. again: send it also when the partner has
+    refused it as it is. tried: how often it was tried again after it was refused (`retries.py`).
     """
 
     model_config = ConfigDict(frozen=True)
@@ -43,6 +44,8 @@ class Broadcast(BaseModel):
     cause: str
     version: int = 0
     after: int = 0
+    again: bool = False
+    tried: int = 0
 
     @property
     def group(self) -> str:
@@ -62,15 +65,17 @@ class CatchUp(BaseModel):
     """A partner is to be caught up with, or what it was told is to be forgotten: one step of it.
 
     Each step does what fits into a worker's time and queues the next one, which goes on from `after` in
-    the list `place` ("": from the beginning). cause: as in `Broadcast`. has_new_token: send again what was
-    refused because of ours.
+    the list `place` ("": from the beginning). cause: as in `Broadcast`. REPLAY: catch up because the
+    operator says so, with what was refused as well; a partner that is away gets it when it is back.
+    refused_too: send again what was refused. module: of that module only, "" for all.
     """
 
     model_config = ConfigDict(frozen=True)
-    what: Literal["CATCH_UP", "FORGET"]
+    what: Literal["CATCH_UP", "FORGET", "REPLAY"]
     partner_id: str
     cause: str
-    has_new_token: bool = False
+    refused_too: bool = False
+    module: str = ""
     place: str = ""
     after: dict[str, str] | None = None
 

@@ -203,6 +203,33 @@ def replay_cdr(context: typer.Context, cdr_id: str) -> None:
     _show(_door(context).post("cdrs", cdr_id, "replay", body={}))
 
 
+@app.command()
+def replay(
+    context: typer.Context,
+    partner_id: str,
+    module: Annotated[
+        str | None, typer.Option(help="Only this module: tariffs, locations, tokens, sessions or cdrs.")
+    ] = None,
+    object_path: Annotated[
+        str | None,
+        typer.Option("--object", help="Only this object of the module, as COUNTRY/PARTY/ID: PT/ABC/S-4711."),
+    ] = None,
+    token_type: Annotated[
+        str | None, typer.Option("--type", help="The type of a token, if not RFID.")
+    ] = None,
+) -> None:
+    """Have what a partner has not taken sent to it again, when the reason is gone."""
+    body = {"module": module} if module else {}
+    if object_path is not None:
+        parts = object_path.split("/", 2)
+        if module is None or len(parts) < 3:
+            raise typer.BadParameter("--object is COUNTRY/PARTY/ID, and needs --module")
+        body |= dict(zip(("country_code", "party_id", "id"), parts, strict=True))
+    if token_type is not None:
+        body["type"] = token_type
+    _show(_door(context).post("broadcasts", partner_id, "replay", body=body))
+
+
 Stage = Annotated[str, typer.Option(help="The node's stage: its table is ocpi-node-STAGE.")]
 
 

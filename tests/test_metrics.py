@@ -13,8 +13,10 @@ from chalicelib import metrics
 from chalicelib.errors import ServerError
 from chalicelib.modules.cdrs import compiler
 from chalicelib.partners import liveness
+from chalicelib.partners.retries import take_due
 from tests.logged import Logged, dimensions_of, names_in
 from tests.logged import logged as logged
+from tests.modules.builders import T2
 from tests.modules.cdrs.test_compiler import Network
 from tests.partners.pushing import World, break_down, partner, refuse
 
@@ -205,3 +207,35 @@ def test_a_run_that_finds_nothing_tells_nothing(cpo: Network, logged: Logged) ->
     compiler.run(cpo.node)
 
     assert logged.lines == []
+
+
+def test_a_session_and_a_cdr_that_are_refused_raise_an_alarm_once_for_each_reason(
+    cpo: Network, logged: Logged
+) -> None:
+    """Refused so again with every change, and when it is tried again, is no news."""
+    cpo.world.partners.faults["evi"] = refuse(status_code=2003)
+    cpo.put()
+    cpo.world.settle()
+    cpo.put(kwh=11)
+    cpo.world.settle()
+    assert len(logged.measured("SessionsAndCdrsRefused")) == 1
+
+    cpo.end()
+    cpo.compile()
+    assert len(cpo.world.queue.dead) == 1
+    for _ in range(2):
+        cpo.world.clock.forward(90_000)
+        take_due(cpo.node)
+        cpo.world.settle()
+
+    lines = logged.measured("SessionsAndCdrsRefused")
+    assert [line["ocpi_module"] for line in lines] == ["sessions", "cdrs"]
+    assert dimensions_of(lines[0], "SessionsAndCdrsRefused") == [NODE]
+    refused = [line["ocpi_module"] for line in logged.measured("PushesRefused")]
+    assert (refused.count("sessions"), refused.count("cdrs")) == (5, 3)
+    assert len(cpo.world.queue.dead) == 1
+
+    cpo.world.partners.faults["evi"] = refuse(status_code=2001)
+    cpo.put(status="INVALID", end_date_time=T2)
+    cpo.world.settle()
+    assert len(logged.measured("SessionsAndCdrsRefused")) == 3

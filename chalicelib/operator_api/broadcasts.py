@@ -1,16 +1,44 @@
-"""Broadcasts at the operator's door: how far each partner is with what it must hear of.
+"""Broadcasts at the operator's door: how far each partner is, and sending what one has not taken once more.
 
 Source: OCPI 2.2.1 transport_and_format, Push; TRN-32
 """
 
 from __future__ import annotations
 
+from typing import Any
+
+from pydantic import ConfigDict
+
+from chalicelib.errors import InvalidParameters, NotFound
+from chalicelib.modules.cdrs.compiler import OF_CPO
 from chalicelib.node import Node
 from chalicelib.operator_api.lists import short_page
+from chalicelib.operator_api.partners import find_partner
+from chalicelib.operator_api.problems import Problem
+from chalicelib.partners.directory import Partner
 from chalicelib.partners.overview import overview
+from chalicelib.partners.replays import replay, replay_object
+from chalicelib.partners.visibility import PUSHED
 from chalicelib.protocol.json_text import JsonText, write_json
 from chalicelib.protocol.message import Reply, Request, Route
 from chalicelib.protocol.pagination import PageQuery, page_reply
+from chalicelib.protocol.types import CountryCode2, OcpiObject, PartyId, ci_string, closed_enum, validate
+from chalicelib.storage.keys import Ref
+
+Module: Any = closed_enum("the modules that partners are told of", " ".join(PUSHED))
+Id: Any = ci_string(39)
+TokenType: Any = ci_string(36)
+
+
+class ReplayRequest(OcpiObject):
+    """What to send once more: everything, one module, or one object. type: of a token, RFID if left out."""
+
+    model_config = ConfigDict(extra="forbid")
+    module: Module = ""
+    country_code: CountryCode2 = ""
+    party_id: PartyId = ""
+    id: Id = ""
+    type: TokenType = ""
 
 
 def list_broadcasts(node: Node, request: Request) -> Reply:
@@ -25,4 +53,58 @@ def list_broadcasts(node: Node, request: Request) -> Reply:
     return page_reply(request, query, short_page(query, shown, len(partners)))
 
 
-ROUTES = (Route("GET", "/broadcasts", list_broadcasts),)
+def post_replay(node: Node, request: Request) -> Reply:
+    """Queue what a partner has not taken: everything, one module, or one object."""
+    document = request.json_object() if request.body else {}
+    wanted = validate(ReplayRequest, document)
+    _check_whole(wanted)
+    partner = find_partner(node, request.path["partner_id"])
+    _check_offers(partner, wanted.module)
+    queued = {"partner_id": partner.id, **document}
+    if not wanted.id:
+        replay(node, partner, wanted.module)
+        return Reply(http_status=202, data={**queued, "queued": True})
+    is_queued = replay_object(node, partner, _refs(wanted))
+    if is_queued is None:
+        raise NotFound(f"no {wanted.module.removesuffix('s')} of this id is meant for this partner")
+    told = {} if is_queued else {"reason": "the partner has taken it as it is now"}
+    return Reply(http_status=202, data={**queued, "queued": is_queued, **told})
+
+
+def _check_whole(wanted: ReplayRequest) -> None:
+    """See that an object is named by all of its parts.
+
+    Raises: InvalidParameters.
+    """
+    names = ("module", "country_code", "party_id", "id")
+    parts = names[1:]
+    if any(getattr(wanted, name) for name in parts) or wanted.type:
+        for name in names:
+            if not getattr(wanted, name):
+                raise InvalidParameters(f"required: an object is named by {', '.join(names)}", field=name)
+    if wanted.type and wanted.module != "tokens":
+        raise InvalidParameters("only tokens have a type", field="type")
+
+
+def _check_offers(partner: Partner, module: str) -> None:
+    """See that a partner can be sent something.
+
+    Raises: Problem.
+    """
+    if not partner.is_registered:
+        raise Problem(409, "this partner is not registered: there is nothing to send it")
+    if module and partner.endpoint(module, "RECEIVER") is None:
+        raise Problem(409, f"this partner offers no RECEIVER interface of {module}")
+
+
+def _refs(wanted: ReplayRequest) -> list[Ref]:
+    """The names that an object may be stored under: a CDR's copy for its CPO is an object of its own."""
+    variants = {"tokens": (wanted.type or "RFID",), "cdrs": ("", OF_CPO)}.get(wanted.module, ("",))
+    party = (wanted.country_code, wanted.party_id)
+    return [Ref(wanted.module, *party, wanted.id, variant) for variant in variants]
+
+
+ROUTES = (
+    Route("GET", "/broadcasts", list_broadcasts),
+    Route("POST", "/broadcasts/{partner_id}/replay", post_replay),
+)

@@ -218,6 +218,7 @@ def show(partner: Partner) -> dict[str, Any]:
         "endpoints": [endpoint.model_dump() for endpoint in partner.endpoints],
         "token_encoding": partner.token_encoding,
         "profiles": list(partner.profiles),
+        "odd_answers": list(partner.odd_answers),
         "last_updated": partner.last_updated,
         **({"breaker": partner.breaker.model_dump(exclude_none=True)} if partner.breaker else {}),
     }

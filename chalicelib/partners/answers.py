@@ -1,13 +1,21 @@
 """What came back from a partner, judged: an `Answer` when it succeeded, an error otherwise.
 
 Success is told by `status_code`, not by HTTP (STA-15). The errors tell the one thing the caller must
-know: whether the same call may succeed later.
+know: whether the partner itself has spoken about the request.
 
-- `PartnerRefusal`: 2xxx, HTTP 4xx, and 4001 of a hub. Final; repeating it changes nothing.
-- `PartnerFault`: no connection, no answer in time, HTTP 5xx, 3xxx, 4xxx of a hub, HTTP 401, 403, 408
-  and 429, a redirect, anything that is no envelope. A retry may help.
+- `PartnerRefusal`: an envelope with 2xxx, or 4001 of a hub. The partner read the request and said no.
+- `PartnerFault`: everything else that is no success. No connection, no answer in time, a redirect, HTTP
+  5xx, 401, 403, 408, 425 and 429, an envelope with 3xxx or 4xxx, and any other HTTP 4xx without a refusal
+  in an envelope: that is the word of a gateway, which knows nothing of the object. A retry may help.
 
-Unknown codes count by their thousand (STA-13). Any `data` is tolerated (TRN-15).
+With HTTP 2xx a partner has taken what it was sent unless its answer holds an OCPI error. Many systems
+answer no envelope, or not quite one: 204, an empty body, `OK`, `{}`, `"status_code": "1000"`. Such an
+answer is a success, and `oddity` names what is odd about it. Two kinds of body are no answer, whatever
+their HTTP status: markup, since a login or maintenance page comes from a gateway, and JSON that cannot be
+read or has a `status_code` that is no success, since it may be an error.
+
+Unknown codes count by their thousand (STA-13). Any `data` is tolerated (TRN-15); who needs some has to
+look whether there is any.
 
 Source: OCPI 2.2.1 status_codes; TRN-13, TRN-15, STA-13, STA-15, RTE-28 … RTE-31
 """
@@ -17,7 +25,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, TypedDict, Unpack
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, NamedTuple, TypedDict, Unpack
 
 from chalicelib.errors import BadJson
 from chalicelib.protocol.json_text import read_json
@@ -26,6 +36,19 @@ _NOT_LET_IN = frozenset({401, 403})
 _TRY_LATER = frozenset({408, 425, 429})
 _UNKNOWN_RECEIVER = 4001
 _LONGEST_MESSAGE = 500
+
+
+class Oddity(StrEnum):
+    """What is odd about an answer that counts as a success.
+
+    STATUS_CODE_MISWRITTEN: as text, as 1000.0, or as `statusCode`.
+    """
+
+    EMPTY_BODY = "EMPTY_BODY"
+    PLAIN_TEXT = "PLAIN_TEXT"
+    NO_ENVELOPE = "NO_ENVELOPE"
+    NO_STATUS_CODE = "NO_STATUS_CODE"
+    STATUS_CODE_MISWRITTEN = "STATUS_CODE_MISWRITTEN"
 
 
 @dataclass(frozen=True)
@@ -40,7 +63,10 @@ class RawAnswer:
 
 @dataclass(frozen=True)
 class Answer:
-    """A successful OCPI answer; `data` is None when there was none."""
+    """A success; `data` is None when there was none.
+
+    status_code: 1000 where the answer has none. oddity: None for a proper envelope.
+    """
 
     http_status: int
     status_code: int
@@ -48,6 +74,12 @@ class Answer:
     data: Any
     headers: Mapping[str, str]
     elapsed: timedelta
+    oddity: Oddity | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there was neither data nor an envelope that says that there is none."""
+        return self.data is None and self.oddity not in (None, Oddity.STATUS_CODE_MISWRITTEN)
 
 
 class _Said(TypedDict, total=False):
@@ -74,7 +106,7 @@ class PartnerError(Exception):
 
 
 class PartnerRefusal(PartnerError):
-    """The partner understood and said no: final."""
+    """The partner read the request and said no: only a change on one of the two sides can help."""
 
 
 class PartnerFault(PartnerError):
@@ -100,6 +132,15 @@ class PartnerFault(PartnerError):
         self.never_sent = never_sent
 
 
+class _Reading(NamedTuple):
+    """What a body says. envelope: empty when it is none. unusable: why it is no answer at all."""
+
+    envelope: Mapping[str, Any] = {}
+    code: int | None = None
+    oddity: Oddity | None = None
+    unusable: str = ""
+
+
 def judge(raw: RawAnswer) -> Answer:
     """Read the envelope and decide whether the call succeeded.
 
@@ -109,38 +150,74 @@ def judge(raw: RawAnswer) -> Answer:
     if 300 <= status < 400:
         reason = f"answered with a redirect (HTTP {status}), which is not followed"
         raise PartnerFault(reason, http_status=status)
-    envelope = _read_envelope(raw.body)
-    code, message, data = envelope.get("status_code"), _read_message(envelope), envelope.get("data")
+    reading = _read_body(raw.body)
+    code, message, data = reading.code, _read_message(reading.envelope), reading.envelope.get("data")
     said = _Said(http_status=status, status_code=code, status_message=message, data=data)
-    told = (
-        f"answered {code} with HTTP {status}" if code else f"answered HTTP {status} without an OCPI envelope"
-    )
+    reason = _describe(status, reading)
     if status in _NOT_LET_IN:
-        raise PartnerFault(f"{told}: our token is not accepted", not_connected=True, **said)
+        raise PartnerFault(f"{reason}: our token is not accepted", not_connected=True, **said)
     if status >= 500 or status in _TRY_LATER:
-        raise PartnerFault(told, **said)
-    if status >= 400:
-        raise PartnerRefusal(told, **said)
-    if code is None:
-        raise PartnerFault(told, **said)
-    if code < 2000:
-        return Answer(status, code, message, data, raw.headers, raw.elapsed)
-    if code < 3000 or code == _UNKNOWN_RECEIVER:
-        raise PartnerRefusal(told, **said)
-    raise PartnerFault(told, **said)
+        raise PartnerFault(reason, **said)
+    if code is not None and (2000 <= code < 3000 or code == _UNKNOWN_RECEIVER):
+        raise PartnerRefusal(reason, **said)
+    if status >= 400 or reading.unusable or (code is not None and code >= 2000):
+        raise PartnerFault(reason, **said)
+    return Answer(status, code or 1000, message, data, raw.headers, raw.elapsed, reading.oddity)
 
 
-def _read_envelope(body: bytes) -> dict[str, Any]:
-    """The envelope, or an empty one when the body is none."""
+def _describe(status: int, reading: _Reading) -> str:
+    if reading.code is not None:
+        return f"answered {reading.code} with HTTP {status}"
+    return f"answered HTTP {status} {reading.unusable or 'without an OCPI envelope'}"
+
+
+def _read_body(body: bytes) -> _Reading:
+    if not body.strip():
+        return _Reading(oddity=Oddity.EMPTY_BODY)
     try:
-        envelope = read_json(body)
+        document = read_json(body)
     except BadJson:
-        return {}
-    if not isinstance(envelope, dict):
-        return {}
-    code = envelope.get("status_code")
-    is_code = isinstance(code, int) and not isinstance(code, bool) and 1000 <= code < 5000
-    return envelope if is_code else {}
+        return _read_text(body)
+    if not isinstance(document, dict):
+        return _Reading(oddity=Oddity.NO_ENVELOPE)
+    stated = document.get("status_code", document.get("statusCode"))
+    number = _read_number(stated)
+    if number is None:
+        return _Reading(document, oddity=Oddity.NO_STATUS_CODE)
+    if 1000 <= number < 5000:
+        is_proper = type(stated) is int and "status_code" in document
+        return _Reading(document, number, None if is_proper else Oddity.STATUS_CODE_MISWRITTEN)
+    if 200 <= number < 300:
+        return _Reading(document, oddity=Oddity.NO_STATUS_CODE)
+    return _Reading(document, unusable=f"with a status_code of {number}, which OCPI does not have")
+
+
+def _read_text(body: bytes) -> _Reading:
+    """A body that is no JSON: a word such as OK is an answer, a page or half an envelope is none."""
+    try:
+        text = body.decode().lstrip("\ufeff").lstrip()
+    except UnicodeDecodeError:
+        return _Reading(unusable="with a body that is no text")
+    if text[:1] == "<":
+        return _Reading(unusable="with a page of markup, which is no OCPI envelope")
+    if text[:1] in ("{", "["):
+        return _Reading(unusable="with JSON that cannot be read")
+    return _Reading(oddity=Oddity.PLAIN_TEXT)
+
+
+def _read_number(value: object) -> int | None:
+    """A whole number, also as a decimal or as text; None when it is none.
+
+    >>> [_read_number(each) for each in (1000, "2001", Decimal("1000.0"), True, "OK", Decimal("1.5"))]
+    [1000, 2001, 1000, None, None, None]
+    """
+    if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit():
+        return int(value.strip()[:9])
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        return None
+    # Before it is made an integer: 1e999999999 would take all memory.
+    number = min(max(value, -1), 99_999)
+    return int(number) if number == int(number) else None
 
 
 def _read_message(envelope: Mapping[str, Any]) -> str | None:

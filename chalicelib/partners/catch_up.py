@@ -90,7 +90,9 @@ def take_step(node: Node, step: CatchUp) -> None:
         _forget_some(node, step)
         return
     partner = node.directory.get(step.partner_id)
-    if partner is None or not partner.is_registered or partner.connection != "CONNECTED":
+    if partner is None or not partner.is_registered:
+        return
+    if partner.connection != "CONNECTED" and step.what != "REPLAY":
         return  # When it is back, that is an occasion of its own.
     owed, following, retry_at = _find_some(node, partner, step)
     if retry_at:
@@ -102,8 +104,9 @@ def take_step(node: Node, step: CatchUp) -> None:
 def _broadcast(step: CatchUp, owed: Owed) -> Broadcast:
     module = Ref.parse(owed.pk).module
     return Broadcast(
-        partner_id=step.partner_id, module=module, pk=owed.pk, sk="#", ref=owed.ref, cause=step.cause
-    )
+        partner_id=step.partner_id, module=module, pk=owed.pk, sk="#", ref=owed.ref, cause=step.cause,
+        again=step.refused_too,
+    )  # fmt: skip
 
 
 class Found(NamedTuple):
@@ -118,8 +121,8 @@ class Found(NamedTuple):
 
 def _find_some(node: Node, partner: Partner, step: CatchUp) -> Found:
     """Find what a partner has to be told of the next objects."""
-    places = _places(node, partner)
-    place = step.place or places[0]
+    places = _places(node, partner, step.module)
+    place = step.place or "".join(places[:1])
     if place not in places:
         return Found([], None)  # The partner changed meanwhile, which is an occasion of its own.
     shown: list[tuple[Ref, Known]] = []
@@ -127,7 +130,7 @@ def _find_some(node: Node, partner: Partner, step: CatchUp) -> Found:
     after, number = step.after, OBJECTS_PER_STEP
     while place and number > 0:
         if place == _GONE:
-            gone, read, after = _some_gone(node, partner, number, after, step.has_new_token)
+            gone, read, after = _some_gone(node, partner, number, after, step.refused_too)
             owed += gone
         else:
             found, read, after = _some_shown(node, partner, place, number, after)
@@ -139,9 +142,9 @@ def _find_some(node: Node, partner: Partner, step: CatchUp) -> Found:
     retry_at: list[str] = []
     for ref, known in shown:
         row = read_delivery(rows.get(key_of(partner.id, ref.key.pk)))
-        if row.waits(node.clock()) and not step.has_new_token:
+        if row.waits(node.clock()) and not step.refused_too:
             retry_at.append(row.retry_at)
-        elif is_owed(row, known, step.has_new_token):
+        elif is_owed(row, known, step.refused_too):
             owed.append(Owed(ref.key.pk, str(ref)))
     following = step.model_copy(update={"place": place, "after": after}) if place else None
     return Found(owed, following, min(retry_at, key=sort_key, default=""))
@@ -151,7 +154,7 @@ def find_owed(node: Node, partner: Partner) -> list[Owed]:
     """Find some of the objects that a partner has to be told of; the first steps are enough to find one."""
     step: CatchUp | None = CatchUp(what="CATCH_UP", partner_id=partner.id, cause="")
     for _ in range(STEPS_TO_FIND):
-        if step is None or not _places(node, partner):
+        if step is None:
             break
         found = _find_some(node, partner, step)
         if found.owed:
@@ -160,9 +163,14 @@ def find_owed(node: Node, partner: Partner) -> list[Owed]:
     return []
 
 
-def _places(node: Node, partner: Partner) -> list[str]:
-    """Where there is something to compare, in order: every list that the partner hears of, and its rows."""
-    return [*(place for module in _modules(partner) for place in _lists(node, partner, module)), _GONE]
+def _places(node: Node, partner: Partner, only: str) -> list[str]:
+    """Where there is something to compare, in order: every list that the partner hears of, and its rows.
+
+    only: of this module alone, "" for all.
+    """
+    modules = [module for module in _modules(partner) if only in ("", module)]
+    lists = [place for module in modules for place in _lists(node, partner, module)]
+    return [*lists, _GONE] if only in ("", _DELETABLE) else lists
 
 
 def _following(places: Sequence[str], place: str) -> str:
@@ -178,11 +186,11 @@ def _some_shown(
 
 
 def _some_gone(
-    node: Node, partner: Partner, number: int, after: Item | None, has_new_token: bool
+    node: Node, partner: Partner, number: int, after: Item | None, refused_too: bool
 ) -> tuple[list[Owed], int, Item | None]:
     """Rows of what is no longer there: of tariffs, because nothing else is ever deleted."""
     rows, last = some_deliveries(node.table, partner.id, _DELETABLE, number, after)
-    told = {pk: row for pk, row in rows.items() if is_owed(row, None, has_new_token)}
+    told = {pk: row for pk, row in rows.items() if is_owed(row, None, refused_too)}
     there = node.table.get_many((Key(pk) for pk in told), consistent=False)
     return [Owed(pk, row.ref) for pk, row in told.items() if Key(pk) not in there], len(rows), last
 

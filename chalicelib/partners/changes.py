@@ -290,7 +290,8 @@ def _follow_partner(node: Node, change: Change) -> list[CatchUp]:
             return [CatchUp(what="FORGET", partner_id=before.id, cause=change.id)]
     elif after.connection == "CONNECTED" and _reach(after) != _reach(before):
         look_again(node, after.id)
-        return [CatchUp(what="CATCH_UP", partner_id=after.id, cause=change.id, has_new_token=True)]
+        refused_too = _terms(after) != _terms(before)
+        return [CatchUp(what="CATCH_UP", partner_id=after.id, cause=change.id, refused_too=refused_too)]
     return []
 
 
@@ -302,4 +303,11 @@ def _reach(partner: Partner | None) -> object:
     """What decides whether, where and of what a partner can be told."""
     if partner is None:
         return None
-    return partner.status, partner.connection, partner.endpoints, partner.roles, partner.outbound_token
+    return partner.connection, _terms(partner)
+
+
+def _terms(partner: Partner | None) -> object:
+    """What was agreed with a partner: what it refused before may be taken when this has changed."""
+    if partner is None:
+        return None
+    return partner.status, partner.version, partner.endpoints, partner.roles, partner.outbound_token

@@ -25,9 +25,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlencode
 
-from chalicelib.errors import InvalidParameters
+from chalicelib.errors import InvalidParameters, ServerError
 from chalicelib.log import about, log
-from chalicelib.partners.answers import Answer, PartnerError, PartnerFault, PartnerRefusal, judge
+from chalicelib.partners.answers import Answer, Oddity, PartnerError, PartnerFault, PartnerRefusal, judge
 from chalicelib.partners.connections import Connections
 from chalicelib.partners.crawl import crawl_pages
 from chalicelib.partners.directory import Endpoint
@@ -36,6 +36,7 @@ from chalicelib.protocol.auth import TokenEncoding, is_credentials_token, write_
 from chalicelib.protocol.headers import CORRELATION_ID, REQUEST_ID, write_routing
 from chalicelib.protocol.json_text import write_json
 from chalicelib.protocol.message import InterfaceRole, Routing
+from chalicelib.storage.table import Conflict
 
 if TYPE_CHECKING:
     from chalicelib.partners.directory import Directory, Partner
@@ -213,7 +214,10 @@ class OcpiClient:
         if partner.versions_url is None:
             raise PartnerRefusal("has no versions URL")
         url = partner.versions_url
-        return self._call_partner(partner, "GET", url, url, None, total_s=total_s, what="versions")
+        answer = self._call_partner(partner, "GET", url, url, None, total_s=total_s, what="versions")
+        if answer.is_empty:
+            raise PartnerFault("answered no list of versions", http_status=answer.http_status)
+        return answer
 
     def get_versions(
         self, url: str, token: str, encoding: TokenEncoding = "base64", *, total_s: float | None = None
@@ -223,9 +227,10 @@ class OcpiClient:
         Raises: InvalidParameters when the policy refuses the URL, PartnerFault, PartnerRefusal.
         Source: OCPI 2.2.1 version_information_endpoint; CRD-02, CRD-04, VER-10
         """
-        data = self.call_url(url, "GET", token, encoding, total_s=total_s).data
+        answer = self.call_url(url, "GET", token, encoding, total_s=total_s)
+        data = answer.data
         if not isinstance(data, list):
-            raise PartnerFault("answered no list of versions")
+            raise PartnerFault("answered no list of versions", http_status=answer.http_status)
         return tuple(
             VersionEntry(entry["version"], entry["url"])
             for entry in data
@@ -241,9 +246,10 @@ class OcpiClient:
         Raises: InvalidParameters when the policy refuses the URL, PartnerFault, PartnerRefusal.
         Source: OCPI 2.2.1 version_details_endpoint; CRD-02, CRD-04, VER-10
         """
-        data = self.call_url(url, "GET", token, encoding, total_s=total_s).data
+        answer = self.call_url(url, "GET", token, encoding, total_s=total_s)
+        data = answer.data
         if not _has_texts(data, "version") or not isinstance(data.get("endpoints"), list):
-            raise PartnerFault("answered no version details")
+            raise PartnerFault("answered no version details", http_status=answer.http_status)
         return VersionDetails(
             data["version"],
             tuple(
@@ -303,7 +309,19 @@ class OcpiClient:
         token = self._directory.token_for(partner)
         headers = self._headers(token, partner.token_encoding, correlation_id, request_id, routing)
         with about(partner=partner.id, **({"ocpi_module": module} if module else {})):
-            return self._call(target, method, url, headers, document, deadline, what)
+            answer = self._call(target, method, url, headers, document, deadline, what)
+            if answer.oddity is not None and answer.oddity not in partner.odd_answers:
+                self._note_oddity(partner, answer.oddity)
+            return answer
+
+    def _note_oddity(self, partner: Partner, oddity: Oddity) -> None:
+        """Warn once, and remember that: the partner's record costs a call only when a kind is new."""
+        try:
+            is_new = self._directory.note_odd_answer(partner.id, oddity)
+        except (Conflict, ServerError):
+            return  # It is noted with the next such answer.
+        if is_new:
+            log.warning("a partner answers oddly, and it counts as a success", extra={"reason": oddity})
 
     def _call(
         self,

@@ -105,6 +105,9 @@ def _total(answer: Answer) -> int | None:
 
 
 def _objects(answer: Answer, what: str) -> list[Any]:
+    if answer.is_empty:
+        reason = f"answered neither a list nor an envelope for {what}"
+        raise PartnerFault(reason, http_status=answer.http_status)
     if not answer.data:
         # Some peers answer null, "" or {} for an empty list.
         return []

@@ -8,6 +8,7 @@ Pure; what follows from a decision is in `pushes.py`.
 - An EVSE that was written again together with its location needs no push of its own.
 - A location that is no longer published is sent once more to a partner that only displays locations
   and may have it.
+- What the partner refused is not sent again, unless the message says so.
 - A partner that is OFFLINE is sent nothing; that the object was missed is recorded.
 
 Source: OCPI 2.2.1 transport_and_format_offline_behaviour, mod_locations, mod_tariffs; TRN-32, RTE-17,
@@ -16,7 +17,7 @@ RTE-18, HCI-09, LOC-09, LOC-16, TRP-10
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -72,6 +73,8 @@ class Seen:
 
 def decide(settings: Settings, message: Broadcast, seen: Seen) -> Decision:
     """What a message comes to, given what was read."""
+    if message.again:
+        seen = replace(seen, delivery=seen.delivery.reopened())
     partner = seen.partner
     if partner is None or not partner.is_registered or partner.endpoint(message.module, "RECEIVER") is None:
         return Decision(Act.DROP)

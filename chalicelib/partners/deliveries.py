@@ -27,14 +27,15 @@ from typing import Any, NamedTuple
 
 from chalicelib.protocol.types import parse_datetime
 from chalicelib.queues import Broadcast
-from chalicelib.storage.table import Item, Key, Table, Update
+from chalicelib.storage.table import Item, Key, Put, Table, Update
 
 
 class Status(StrEnum):
     """How the last word to a partner about an object ended.
 
-    WAITING: a fault, tried again. MISSED: not told, because the partner was away. DEAD: given up, for
-    a fault that only this object has. WITHDRAWN: told for the last time, that it is not published.
+    REFUSED: the partner said no, tried again slowly. WAITING: a fault, tried again. MISSED: not told,
+    because the partner was away. DEAD: given up for now, for a fault that only this object has.
+    WITHDRAWN: told for the last time, that it is not published.
     """
 
     DELIVERED = "delivered"
@@ -65,7 +66,8 @@ class Delivery:
     status, as far as it answered. at, since: when it came to this, and the first fault (RFC 3339).
     cause: of the message that had it. tries: how often the last message failed by our own fault.
     given_up: how often in a row the object was given up, and retry_at: when it is tried again, "" for soon.
-    writes: counts the writes of the row.
+    again_at: when a refused object was last due to be tried again (`retries.py`). writes: counts the writes
+    of the row.
     """
 
     ref: str = ""
@@ -79,6 +81,7 @@ class Delivery:
     http: int = 0
     at: str = ""
     since: str = ""
+    again_at: str = ""
     cause: str = ""
     tries: int = 0
     given_up: int = 0
@@ -90,10 +93,14 @@ class Delivery:
         """The module of its object."""
         return self.ref.partition("#")[0]
 
-    @property
-    def was_not_let_in(self) -> bool:
-        """Whether the partner did not accept our token, which a new token may change."""
-        return self.status == Status.REFUSED and self.http in _NOT_LET_IN
+    def reopened(self) -> Delivery:
+        """The row as if what it says was refused had only been given up: to be sent again."""
+        return replace(self, status=Status.DEAD) if self.status == Status.REFUSED else self
+
+    def is_refused_as(self, other: Delivery) -> bool:
+        """Whether both rows say that the same was refused for the same reason, in whatever version."""
+        mine, theirs = ((row.status, row.method, row.code, row.http) for row in (self, other))
+        return self.status == Status.REFUSED and mine == theirs
 
     def waits(self, now: datetime) -> bool:
         """Whether the object was given up and is not to be tried again yet."""
@@ -101,7 +108,9 @@ class Delivery:
 
     def is_settled(self, version: int) -> bool:
         """Whether the partner needs not be told of the object in this version."""
-        told = self.status in (Status.DELIVERED, Status.REFUSED) and not self.was_not_let_in
+        # Rows of earlier releases: a token that was not accepted counted as a refusal.
+        was_not_let_in = self.status == Status.REFUSED and self.http in _NOT_LET_IN
+        told = self.status in (Status.DELIVERED, Status.REFUSED) and not was_not_let_in
         return told and self.version == version
 
     def is_told_of_deletion(self, version: int) -> bool:
@@ -175,9 +184,14 @@ def write_delivery(table: Table, key: Key, before: Delivery, after: Delivery) ->
 
     Raises: Conflict when it is not.
     """
+    table.write(delivery_put(key, before, after))
+
+
+def delivery_put(key: Key, before: Delivery, after: Delivery) -> Put:
+    """The operation that writes a row, if it is still as it was read."""
     written = replace(after, writes=before.writes + 1)
     condition = "#writes = :before" if before.writes else "attribute_not_exists(#pk)"
-    table.put(written.to_item(key), condition, {"before": before.writes} if before.writes else {})
+    return Put(written.to_item(key), condition, {"before": before.writes} if before.writes else {})
 
 
 def unknown_delivery(key: Key, ref: str) -> Update:
@@ -188,14 +202,13 @@ def unknown_delivery(key: Key, ref: str) -> Update:
     )
 
 
-def is_owed(delivery: Delivery, known: Known | None, has_new_token: bool = False) -> bool:
+def is_owed(delivery: Delivery, known: Known | None, refused_too: bool = False) -> bool:
     """Tell whether a partner still has to be told something of an object.
 
-    known: None when the object is no longer there. What the partner refused is not owed; has_new_token:
-    unless it was our token that it refused, and not the object.
+    known: None when the object is no longer there. refused_too: what the partner refused is owed as well.
     """
-    if delivery.was_not_let_in:
-        return has_new_token
+    if refused_too:
+        delivery = delivery.reopened()
     if known is None:
         return delivery.status is not None and not delivery.is_told_of_deletion(0)
     if not known.visible:

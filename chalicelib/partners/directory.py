@@ -74,7 +74,8 @@ class Partner(BaseModel):
     """A platform that we exchange data with.
 
     outbound_token: the token we use toward it, KMS ciphertext in Base64. breaker: its failures, None when
-    there were none. revision: counts the changes, so that two at once cannot undo each other.
+    there were none. odd_answers: the kinds of odd successes that it has answered and that were warned of
+    (`answers.py`). revision: counts the changes, so that two at once cannot undo each other.
 
     roles: those that count. pending_roles, refused_roles: claimed by it as well, without effect, because
     the operator has not approved them yet, or has rejected them. expected_roles, hub_expected: the
@@ -103,6 +104,7 @@ class Partner(BaseModel):
     connection: Connection = "CONNECTED"
     offline_since: str | None = None
     breaker: Breaker | None = None
+    odd_answers: tuple[str, ...] = ()
     revision: int = 0
 
     def endpoint(self, module: str, role: InterfaceRole) -> str | None:
@@ -269,6 +271,18 @@ class Directory:
             except Conflict:
                 failed_at.append(current.revision)
         return None
+
+    def note_odd_answer(self, partner_id: str, oddity: str) -> bool:
+        """Remember a kind of odd answer of a partner. Returns whether it was new."""
+        is_new = False
+
+        def note(current: Partner) -> Partner | None:
+            nonlocal is_new
+            is_new = oddity not in current.odd_answers
+            odd_answers = (*current.odd_answers, oddity)
+            return current.model_copy(update={"odd_answers": odd_answers}) if is_new else None
+
+        return self.update(partner_id, note) is not None and is_new
 
     def end_retry(self, caller: Caller) -> Partner:
         """The caller's new token is proved: what it replaced is no longer good for anything."""

@@ -21,6 +21,7 @@ from chalicelib.partners.answers import PartnerError
 from chalicelib.partners.breaker import Breaker
 from chalicelib.partners.catch_up import take_second_looks
 from chalicelib.partners.probes import PushFailed, takes_pushes
+from chalicelib.partners.retries import take_due
 
 if TYPE_CHECKING:
     from chalicelib.node import Node
@@ -38,6 +39,7 @@ def run(node: Node) -> None:
     if still_away:
         log.info("partners are away", extra=metrics.partners_offline(node.settings.table, still_away))
     take_second_looks(node, {partner.id: partner for partner in partners})
+    take_due(node)
 
 
 def _probe_all(node: Node, away: Sequence[Partner]) -> list[Partner]:

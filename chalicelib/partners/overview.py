@@ -66,4 +66,7 @@ def _show(row: Delivery) -> dict[str, Any]:
     }
     if row.code or row.http:
         shown |= {"status_code": row.code or None, "http_status": row.http or None}
+    again_at = {Status.REFUSED: row.again_at, Status.DEAD: row.retry_at}.get(row.status or Status.WAITING)
+    if again_at:
+        shown["again_at"] = again_at
     return shown | ({"since": row.since} if row.since else {})

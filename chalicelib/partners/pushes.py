@@ -4,15 +4,14 @@ The message only names the object. One read gives the object, the partner and wh
 last; `decisions.py` says what that means, and one write records how it went: two calls to the store,
 three for a whole location, whose EVSEs are items of their own.
 
-- *Refusal* (2xxx, 4xx): final, recorded with its reason. One of a CDR goes to the dead letters as well, and
-  the operator has it sent again when the reason is gone (`replays.py`): it never changes, as others do.
-- *Fault* (no answer, 5xx, 3xxx, no envelope): tried again with growing delays inside the freshness
-  window of the object, counted from its first fault. Then the partner is OFFLINE. Unless it took other
-  objects meanwhile: then it is this object that it cannot take, and the object alone is given up, to be
-  tried again later (`liveness.py`).
-- HTTP 401 and 403 may pass as well, in the midst of a rotation or a deployment of the partner's. If they
-  last for the window, they are a refusal; such objects are sent again once the partner has given us a new
-  token (`catch_up.py`).
+- *Refusal* (an envelope with 2xxx): recorded with its reason, and tried again slowly (`retries.py`). One of
+  a session or a CDR raises an alarm, and one of a CDR goes to the dead letters as well: it never changes,
+  as others do.
+- *Fault* (everything else: no answer, 5xx, 3xxx, a 4xx without an envelope, a token that is not accepted):
+  tried again with growing delays inside the freshness window of the object, counted from its first fault.
+  Then the partner is OFFLINE, and gets what it missed when it is back. Unless it took other objects
+  meanwhile: then it is this object that it cannot take now, and the object alone is given up, to be tried
+  again later (`retries.py`).
 
 Killed at any point, the message comes again and the same read tells the truth: a request that was sent
 and not recorded is sent again, which PUT and DELETE allow.
@@ -35,20 +34,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 from chalicelib import metrics
 from chalicelib.errors import InvalidParameters
 from chalicelib.log import about, log
-from chalicelib.partners.answers import PartnerFault, PartnerRefusal
+from chalicelib.partners.answers import PartnerError, PartnerFault, PartnerRefusal
 from chalicelib.partners.breaker import Breaker, pause_windows
 from chalicelib.partners.catch_up import look_again, look_later, note_look
 from chalicelib.partners.decisions import Act, Seen, decide, evse_version
 from chalicelib.partners.deliveries import (
     Delivery,
     Status,
+    delivery_put,
     key_of,
     read_deliveries,
     read_delivery,
     unknown_delivery,
-    write_delivery,
 )
 from chalicelib.partners.directory import Partner
+from chalicelib.partners.retries import again_at, next_retry, retry_put
 from chalicelib.partners.visibility import PRIVATE, owner_role, viewer_of
 from chalicelib.protocol.json_text import JsonText
 from chalicelib.protocol.message import Party, Routing
@@ -86,6 +86,9 @@ def push(node: Node, messages: Sequence[Broadcast], told: Sequence[Broadcast] = 
     they are done.
     """
     last, correlation_id = messages[-1], node.new_id()
+    if any(message.again for message in messages):
+        tried = min(message.tried for message in messages)
+        messages = [*messages[:-1], last.model_copy(update={"again": True, "tried": tried})]
     story = {"partner": last.partner_id, "ocpi_module": last.module, "ref": for_log(last.ref)}
     with about(**story, correlation_id=correlation_id):
         return _push_in_order(node, messages, told, correlation_id)
@@ -165,15 +168,14 @@ def _push(
     try:
         try:
             version = _send(node, act, message, seen)
-        except PartnerRefusal as refusal:
-            if act is not Act.PUT_EVSE or not _knows_no_location(refusal):
+        except PartnerError as error:
+            if act is not Act.PUT_EVSE or not _may_lack_location(error):
                 raise
             # It is sent the whole location instead (LOC-13).
             act = Act.PUT
             version = _send(node, act, message, seen)
     except (PartnerRefusal, InvalidParameters) as refusal:
-        _tell("refused", metrics.push_refused(node.settings.table), refusal)
-        _give_up(node, message, seen, _refused(changes, seen, act, refusal))
+        _give_up(node, message, seen, _refused(changes, seen, act, refusal), refusal)
     except PartnerFault as fault:
         _tell("failed", metrics.push_failed(node.settings.table), fault)
         return (on_fault or _failed)(node, messages, changes, seen, act, fault)
@@ -260,14 +262,18 @@ def _delete(node: Node, message: Broadcast, seen: Seen) -> int:
     try:
         _call(node, seen, "DELETE", Ref.parse(message.ref), (), None)
     except PartnerRefusal as refusal:
-        # It does not have it, which is what was wanted.
+        # Its envelope says that it does not have it, which is what was wanted.
         if refusal.http_status != 404:
             raise
     return max(message.version, seen.delivery.version)
 
 
-def _knows_no_location(refusal: PartnerRefusal) -> bool:
-    return refusal.http_status == 404 or refusal.status_code == _UNKNOWN_LOCATION
+def _may_lack_location(error: PartnerError) -> bool:
+    """Whether the partner may not have the EVSE's location.
+
+    Some answer a 404 without an envelope, as a gateway does; sending the whole location harms neither.
+    """
+    return error.http_status == 404 or error.status_code == _UNKNOWN_LOCATION
 
 
 def _call(
@@ -386,9 +392,6 @@ def _failed(
         # As long again as it has lasted: 1, 2, 4 and so on.
         seconds = min(lasts_s + 1, longest_s, left_s)
         return Retry(max(1, round(seconds)), _is_away(fault))
-    if fault.http_status in _NOT_LET_IN:
-        _give_up(node, message, seen, _refused(changes, seen, act, fault))
-        return None
     if is_last_try:
         _set_aside(node, message, seen, after)
         return None
@@ -440,17 +443,30 @@ def _offline(
     return partner.model_copy(update=changes)
 
 
-def _give_up(node: Node, message: Broadcast, seen: Seen, after: Delivery) -> None:
-    """Record a refusal. Nobody may lose a CDR, and it never changes, so one rings the bell as well."""
-    if message.module == "cdrs":
+def _give_up(
+    node: Node, message: Broadcast, seen: Seen, after: Delivery, refusal: PartnerRefusal | InvalidParameters
+) -> None:
+    """Record a refusal. One of a session or a CDR raises an alarm, unless it is known already.
+
+    Nobody may lose a CDR, and it never changes, so one goes to the dead letters as well.
+    """
+    is_new = not seen.delivery.is_refused_as(after)
+    alarms = is_new and message.module in PRIVATE
+    _tell("refused", metrics.push_refused(node.settings.table, alarms), refusal)
+    if is_new and message.module == "cdrs":
         node.queues.bury(message.model_dump_json(), message.group)
     _record(node, message, seen, after)
 
 
 def _record(node: Node, message: Broadcast, seen: Seen, after: Delivery) -> None:
     ref = seen.item["ref"] if seen.item else seen.delivery.ref or message.ref
-    after = replace(after, ref=ref, at=format_datetime(node.clock()))
-    write_delivery(node.table, key_of(message.partner_id, message.pk), seen.delivery, after)
+    before, now = seen.delivery, node.clock()
+    after = replace(after, ref=ref, at=format_datetime(now))
+    retry = next_retry(message, before, after.status, now)
+    if retry is not None:
+        after = replace(after, again_at=again_at(retry))
+    row = delivery_put(key_of(message.partner_id, message.pk), before, after)
+    node.table.transact([row, retry_put(message, ref, retry)] if retry is not None else [row])
 
 
 def _problem(

@@ -18,8 +18,16 @@ from chalicelib.protocol.message import ABSENT, Reply
 _RELAYED = frozenset({200, 201, 400, 404, 405})
 
 
-def relayed_answer(answer: Answer, headers: Mapping[str, str] | None = None) -> Reply:
-    """The receiver's success, as it was said; of its headers none but those given (TRP-19)."""
+def relayed_answer(
+    answer: Answer, headers: Mapping[str, str] | None = None, *, needs_data: bool = True
+) -> Reply:
+    """The receiver's success, as it was said; of its headers none but those given (TRP-19).
+
+    needs_data: whether the requester asked for something.
+    Raises: HubError when there is neither data nor an envelope that says that there is none.
+    """
+    if needs_data and answer.is_empty:
+        raise HubError("the receiver answered neither data nor an OCPI envelope")
     data = ABSENT if answer.data is None else answer.data
     http_status = answer.http_status if answer.http_status in _RELAYED else 200
     return Reply(data, http_status, answer.status_code, answer.status_message, headers or {})

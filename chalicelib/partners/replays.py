@@ -1,69 +1,97 @@
-"""Sends an object once more to the partners that have not taken it, because the operator says so.
+"""Sends what partners have not taken once more, because the operator says so.
 
-What a partner refused is not tried again until it changes. A CDR never changes, and nobody may lose one, so
-when the reason of a refusal is gone, somebody has to say that.
+What a partner refused is tried again slowly by itself (`retries.py`), and at last not any more. When the
+reason is gone the operator need not wait for that: everything that a partner has not taken, of one module or
+one object, is queued. A partner may have a hundred thousand objects, so everything is found step by step on
+the queue of pushes (`catch_up.py`). A partner that is away gets it when it is back.
 
-What a partner has is not forgotten if it took the object meanwhile: a CDR is sent by POST, and would be there
-twice.
+Each push reads and decides again, and what the partner has as it is now is not sent: a CDR is sent by POST,
+and would be there twice.
 
 Source: DESIGN.md, A broadcast; OCPI 2.2.1 transport_and_format_offline_behaviour; TRN-32
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from chalicelib.partners.decisions import subject_of
-from chalicelib.partners.deliveries import Status, key_of, read_delivery, write_delivery
+from chalicelib.partners.deliveries import Delivery, key_of, read_delivery
 from chalicelib.partners.visibility import hears
-from chalicelib.queues import Broadcast
+from chalicelib.queues import Broadcast, CatchUp
 from chalicelib.storage.keys import Ref
-from chalicelib.storage.retry import attempts
-from chalicelib.storage.table import Conflict
+from chalicelib.storage.table import Item
 
 if TYPE_CHECKING:
     from chalicelib.node import Node
     from chalicelib.partners.directory import Partner
-    from chalicelib.storage.table import Item, Key
 
 
 def push_again(node: Node, items: Iterable[Item]) -> list[Partner]:
-    """Queue objects for who is to hear of them and has not taken them.
+    """Queue objects for whom they are meant and who has not taken them.
 
-    items: main items. Returns the partners; one that is away gets them when it is back.
+    items: main items. Returns the partners.
     """
     partners = node.directory.all()
     asked: list[Partner] = []
     for item in items:
-        module = Ref.parse(item["ref"]).module
-        subject = subject_of(module, item)
+        subject = subject_of(Ref.parse(item["ref"]).module, item)
         hearing = [each for each in partners if hears(node.settings, each, subject)]
-        hearers = {key_of(each.id, item["pk"]): each for each in hearing}
-        rows = node.table.get_many(hearers)
-        for key, partner in hearers.items():
-            if not _forget(node, key, rows.get(key), item):
-                continue
-            told = Broadcast(
-                partner_id=partner.id, module=module, pk=item["pk"], sk=item["sk"], ref=item["ref"],
-                cause=f"replay {node.new_id()}",
-            )  # fmt: skip
-            node.queues.send_broadcasts([told])
-            asked.append(partner)
+        rows = node.table.get_many(key_of(each.id, item["pk"]) for each in hearing)
+        for partner in hearing:
+            row = read_delivery(rows.get(key_of(partner.id, item["pk"])))
+            if not _has(row, item):
+                _queue(node, partner, item["pk"], item["ref"])
+                asked.append(partner)
     return asked
 
 
-def _forget(node: Node, key: Key, row: Item | None, item: Item) -> bool:
-    """Make a partner's row say that nothing is known of what it has, unless it has taken the object."""
-    for attempt in attempts():
-        known = read_delivery(node.table.get(key) if attempt else row)
-        if known.status == Status.DELIVERED and known.version == item["v"]:
-            return False
-        forgotten = replace(known, ref=item["ref"], status=Status.MISSED, version=0, evse="")
-        try:
-            write_delivery(node.table, key, known, forgotten)
-        except Conflict:
+def replay(node: Node, partner: Partner, module: str = "") -> None:
+    """Queue everything that a partner has not taken, step by step. module: of that one, "" for all."""
+    step = CatchUp(
+        what="REPLAY", partner_id=partner.id, cause=f"replay {node.new_id()}", refused_too=True, module=module
+    )
+    node.queues.send_broadcasts([step])
+
+
+def replay_object(node: Node, partner: Partner, refs: Sequence[Ref]) -> bool | None:
+    """Queue one object for a partner, unless it has taken it.
+
+    refs: the names that it may be stored under. Returns whether it was queued; None when there is no such
+    object that is meant for the partner.
+    """
+    rows = [key_of(partner.id, ref.key.pk) for ref in refs]
+    found = node.table.get_many([*(ref.key for ref in refs), *rows])
+    is_known, is_queued = False, False
+    for ref, row_key in zip(refs, rows, strict=True):
+        row, item = read_delivery(found.get(row_key)), found.get(ref.key)
+        if not _is_meant(node, partner, ref, item, row):
             continue
-        return True
-    raise AssertionError("attempts() raises")
+        is_known = True
+        if not _has(row, item):
+            _queue(node, partner, ref.key.pk, row.ref or (item["ref"] if item else str(ref)))
+            is_queued = True
+    return is_queued if is_known else None
+
+
+def _is_meant(node: Node, partner: Partner, ref: Ref, item: Item | None, row: Delivery) -> bool:
+    """Whether a partner is to have an object, or to know that it went."""
+    if item is None:
+        return row.status is not None and ref.module == "tariffs"
+    # What it was shown before it may have to be told the end of.
+    return hears(node.settings, partner, subject_of(ref.module, item)) or row.status is not None
+
+
+def _has(row: Delivery, item: Item | None) -> bool:
+    """Whether a partner has taken an object, or its deletion, as it is now."""
+    taken = row.reopened()
+    return taken.is_settled(item["v"]) if item is not None else taken.is_told_of_deletion(0)
+
+
+def _queue(node: Node, partner: Partner, pk: str, ref: str) -> None:
+    message = Broadcast(
+        partner_id=partner.id, module=pk.partition("#")[0], pk=pk, sk="#", ref=ref,
+        cause=f"replay {node.new_id()}", again=True,
+    )  # fmt: skip
+    node.queues.send_broadcasts([message])

@@ -95,7 +95,8 @@ def relay(node: Node, interface: Interface, path: str, request: Request) -> Repl
     except PartnerError as error:
         return relayed_error(error)
     headers = {ours: answer.headers[name] for name, ours in _COUNTS.items() if name in answer.headers}
-    return relayed_answer(answer, headers | rewrite_links(node.directory, way, asked_url, answer.headers))
+    headers |= rewrite_links(node.directory, way, asked_url, answer.headers)
+    return relayed_answer(answer, headers, needs_data=request.method in ("GET", "POST"))
 
 
 def _check_business(interface: Interface, request: Request) -> None:

@@ -130,6 +130,30 @@ def test_a_cdr_is_sent_again(door: CannedDoor) -> None:
     assert door.asked == [("POST", "cdrs", "C1", "replay", {})]
 
 
+def test_what_a_partner_has_not_taken_is_sent_again(door: CannedDoor) -> None:
+    run("replay", "p-1")
+    run("replay", "p-1", "--module", "sessions")
+    run("replay", "p-1", "--module", "cdrs", "--object", "PT/ABC/CDR/1")
+    run("replay", "p-1", "--module", "tokens", "--object", "PT/EVI/04A1", "--type", "APP_USER")
+
+    to = ("POST", "broadcasts", "p-1", "replay")
+    assert door.asked == [
+        (*to, {}),
+        (*to, {"module": "sessions"}),
+        (*to, {"module": "cdrs", "country_code": "PT", "party_id": "ABC", "id": "CDR/1"}),
+        (
+            *to,
+            {"module": "tokens", "country_code": "PT", "party_id": "EVI", "id": "04A1", "type": "APP_USER"},
+        ),
+    ]
+
+
+@pytest.mark.parametrize("options", [("--object", "PT/ABC/1"), ("--module", "cdrs", "--object", "PT/ABC")])
+def test_an_object_is_named_whole_and_with_its_module(door: CannedDoor, options: tuple[str, ...]) -> None:
+    assert run("replay", "p-1", *options).exit_code == 2
+    assert door.asked == []
+
+
 def test_what_the_door_refuses_is_one_line_and_exit_code_1(
     door: CannedDoor, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -27,7 +27,7 @@ CHALICE = json.loads((PROJECT / ".chalice" / "config.json").read_text())
 TOLD = [
     metrics.request_answered("node", 3000),
     metrics.push_delivered("node", "partner", 0.1, 0.2),
-    metrics.push_refused("node"),
+    metrics.push_refused("node", alarms=True),
     metrics.push_failed("node"),
     metrics.partners_offline("node", 1),
     metrics.breaker_reopened("node"),

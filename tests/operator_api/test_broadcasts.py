@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.operator_api.caller import Door
+from tests.operator_api.objects import tariff
 from tests.operator_api.test_partners import connect
 
 
@@ -33,3 +36,60 @@ def test_without_partners_the_list_is_empty(cpo: Door) -> None:
     answer = cpo.call("GET", "/broadcasts")
 
     assert (answer.status, answer.json, answer.headers["X-Total-Count"]) == (200, [], "0")
+
+
+# -- sending again
+
+
+def test_a_replay_answers_what_was_queued(cpo: Door, emsp: Door) -> None:
+    partner_id = connect(cpo, emsp)["id"]
+    path = f"/broadcasts/{partner_id}/replay"
+
+    everything = cpo.call("POST", path)
+    module = cpo.call("POST", path, {"module": "tariffs"})
+
+    assert (everything.status, everything.json) == (202, {"partner_id": partner_id, "queued": True})
+    expected = {"partner_id": partner_id, "module": "tariffs", "queued": True}
+    assert (module.status, module.json) == (202, expected)
+
+
+def test_one_object_is_replayed_by_its_ids(cpo: Door, emsp: Door) -> None:
+    partner_id = connect(cpo, emsp)["id"]
+    written = cpo.ask("PUT", "/tariffs/T1", tariff())
+    named = {"module": "tariffs", "id": "T1", **{n: written[n] for n in ("country_code", "party_id")}}
+
+    answer = cpo.call("POST", f"/broadcasts/{partner_id}/replay", named)
+
+    assert (answer.status, answer.json) == (202, {"partner_id": partner_id, **named, "queued": True})
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"module": "credentials"}, "module"),
+        ({"id": "T1"}, "module"),
+        ({"module": "tariffs", "id": "T1"}, "country_code"),
+        ({"module": "tariffs", "country_code": "PT", "party_id": "ABC"}, "id"),
+        ({"module": "tariffs", "country_code": "PT", "party_id": "ABC", "id": "T1", "type": "RFID"}, "type"),
+        ({"modul": "tariffs"}, "modul"),
+        ({"module": "tariffs", "country_code": "PT", "party_id": "ABC", "id": ""}, "id"),
+    ],
+)
+def test_a_replay_says_which_field_is_wrong(cpo: Door, emsp: Door, body: object, field: str) -> None:
+    partner_id = connect(cpo, emsp)["id"]
+
+    answer = cpo.call("POST", f"/broadcasts/{partner_id}/replay", body)
+
+    assert answer.status == 422
+    assert [error["field"] for error in answer.json["errors"]] == [field]
+
+
+def test_there_is_nothing_to_replay_for_who_is_not_there(cpo: Door, emsp: Door) -> None:
+    invited = cpo.ask("POST", "/partners/invitations", {"name": "Not yet"})["id"]
+    partner_id = connect(cpo, emsp)["id"]
+    unknown = {"module": "tariffs", "country_code": "PT", "party_id": "ABC", "id": "T9"}
+
+    assert cpo.call("POST", f"/broadcasts/{invited}/replay").status == 409
+    assert cpo.call("POST", "/broadcasts/nobody/replay").status == 404
+    assert cpo.call("POST", f"/broadcasts/{partner_id}/replay", unknown).status == 404
+    assert cpo.call("POST", f"/broadcasts/{partner_id}/replay", {"module": "tokens"}).status == 409

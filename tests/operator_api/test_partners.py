@@ -80,7 +80,21 @@ def test_a_partner_has_these_members_and_no_other(cpo: Door, hub: Door) -> None:
     assert set(connect(cpo, hub)) == {
         "id", "name", "status", "versions_url", "version", "roles", "endpoints", "token_encoding", "profiles",
         "last_updated", "pending_roles", "refused_roles", "expected_roles", "reserved_roles", "hub",
+        "odd_answers",
     }  # fmt: skip
+
+
+def test_kinds_of_odd_answers_are_shown_and_each_is_noted_once(cpo: Door, hub: Door) -> None:
+    partner_id = connect(cpo, hub)["id"]
+    directory = cpo.node.directory
+
+    noted = [
+        directory.note_odd_answer(partner_id, kind) for kind in ("EMPTY_BODY", "EMPTY_BODY", "NO_ENVELOPE")
+    ]
+
+    assert noted == [True, False, True]
+    assert cpo.ask("GET", f"/partners/{partner_id}")["odd_answers"] == ["EMPTY_BODY", "NO_ENVELOPE"]
+    assert directory.note_odd_answer("nobody", "EMPTY_BODY") is False
 
 
 def test_no_answer_holds_a_token_or_its_hash(cpo: Door, hub: Door) -> None:

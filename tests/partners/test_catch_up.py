@@ -13,7 +13,7 @@ from chalicelib.partners.deliveries import Status, read_deliveries
 from chalicelib.protocol.message import Party
 from chalicelib.queues import CatchUp
 from chalicelib.storage.table import Key
-from tests.partners.pushing import World, not_let_in, partner, refuse
+from tests.partners.pushing import World, partner, refuse
 
 CPO = Party("PT", "XYZ")
 
@@ -94,18 +94,44 @@ def test_what_was_refused_is_not_owed_until_it_changes(world: World) -> None:
     assert owed(world) == {"T0"}
 
 
-def test_what_was_refused_because_of_our_token_is_sent_when_the_partner_gives_a_new_one(world: World) -> None:
-    world.partners.faults["one"] = not_let_in
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"outbound_token": "new"},
+        {"version": "2.3.0"},
+        {"endpoints": partner("EMSP", "two").endpoints},
+    ],
+    ids=["token", "version", "endpoints"],
+)
+def test_what_was_refused_is_sent_again_when_the_terms_with_the_partner_change(
+    world: World, changes: dict[str, object]
+) -> None:
+    world.partners.faults["one"] = refuse()
     ref = world.put_tariff("T1", currency="NOK")
-    world.settle(seconds=70)
-    assert world.delivery("one", ref).was_not_let_in
+    world.delete_tariff(world.put_tariff("T2"))
+    world.settle()
+    assert world.delivery("one", ref).status == Status.REFUSED
     del world.partners.faults["one"]
     before = world.partner("one")
 
-    world.node.directory.save(before.model_copy(update={"outbound_token": "new"}), before)
+    world.node.directory.save(before.model_copy(update=changes), before)
     world.settle()
 
     assert world.held("one", ref) == world.stored(ref)
+    assert world.held("one", ref._replace(id="T2")) is None
+
+
+def test_what_was_refused_is_not_sent_again_because_the_partner_was_away(world: World) -> None:
+    world.partners.faults["one"] = refuse()
+    ref = world.put_tariff("T1", currency="NOK")
+    world.settle()
+    for connection in ("OFFLINE", "CONNECTED"):
+        before = world.partner("one")
+        world.node.directory.save(before.model_copy(update={"connection": connection}), before)
+        world.settle()
+
+    assert world.delivery("one", ref).status == Status.REFUSED
+    assert len([sent for sent in world.partners.sent if sent.segments[-1] == "T1"]) == 2
 
 
 def test_a_step_takes_few_calls_whatever_was_missed(world: World) -> None:

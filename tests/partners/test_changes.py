@@ -53,7 +53,18 @@ def test_a_message_names_the_object_and_carries_nothing_of_it(world: World) -> N
     world.stream()
 
     (body,) = world.queue.bodies
-    assert set(body) == {"partner_id", "module", "pk", "sk", "ref", "cause", "version", "after"}
+    assert set(body) == {
+        "partner_id",
+        "module",
+        "pk",
+        "sk",
+        "ref",
+        "cause",
+        "version",
+        "after",
+        "again",
+        "tried",
+    }
     assert "NOK" not in str(body)
 
 

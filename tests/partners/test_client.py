@@ -50,10 +50,17 @@ Answering = Callable[[BaseHTTPRequestHandler, Received], None]
 
 
 class Tokens:
-    """A directory that knows one token."""
+    """A directory that knows one token, and what was noted of partners."""
+
+    def __init__(self) -> None:
+        self.noted: list[tuple[str, str]] = []
 
     def token_for(self, partner: Partner) -> str:
         return TOKEN
+
+    def note_odd_answer(self, partner_id: str, oddity: str) -> bool:
+        self.noted.append((partner_id, oddity))
+        return True
 
 
 def make_client(policy: UrlPolicy | None = None, **options: Any) -> OcpiClient:
@@ -241,8 +248,8 @@ def test_an_answer_carries_what_came_with_exact_numbers(server: AnsweringPartner
         (200, envelope(None, 2001, status_message="id is missing"), PartnerRefusal, 2001, False),
         (200, envelope(None, 2999), PartnerRefusal, 2999, False),
         (404, envelope(None, 2003), PartnerRefusal, 2003, False),
-        (404, envelope(None, 1000), PartnerRefusal, 1000, False),
-        (404, b"<html>not here</html>", PartnerRefusal, None, False),
+        (404, envelope(None, 1000), PartnerFault, 1000, False),
+        (404, b"<html>not here</html>", PartnerFault, None, False),
         (405, envelope(None, 2000), PartnerRefusal, 2000, False),
         (200, envelope(None, 4001), PartnerRefusal, 4001, False),
         (200, envelope(None, 3000), PartnerFault, 3000, False),
@@ -255,16 +262,10 @@ def test_an_answer_carries_what_came_with_exact_numbers(server: AnsweringPartner
         (429, b"", PartnerFault, None, False),
         (401, envelope(None, 2001), PartnerFault, 2001, True),
         (403, b"", PartnerFault, None, True),
-        (200, b"", PartnerFault, None, False),
         (200, b"<html>hello</html>", PartnerFault, None, False),
         (200, b'{"status_code": 1000', PartnerFault, None, False),
         (200, b"\xff\xfe", PartnerFault, None, False),
         (200, b"[" * 100_000, PartnerFault, None, False),
-        (200, [], PartnerFault, None, False),
-        (200, {"data": {"id": 1}, "timestamp": "2026-11-24T10:00:00Z"}, PartnerFault, None, False),
-        (200, {"status_code": "1000"}, PartnerFault, None, False),
-        (200, {"status_code": True}, PartnerFault, None, False),
-        (200, {"status_code": 200}, PartnerFault, None, False),
         (200, {"status_code": 5000}, PartnerFault, None, False),
     ],
 )
@@ -288,6 +289,41 @@ def test_an_answer_is_judged_by_its_status_code(
     assert (error.http_status, error.status_code) == (http_status, code)
     assert getattr(error, "not_connected", False) is not_connected
     assert not getattr(error, "timed_out", False)
+
+
+@pytest.mark.parametrize(
+    ("http_status", "body", "oddity"),
+    [(204, b"", "EMPTY_BODY"), (200, b"OK", "PLAIN_TEXT"), (200, {}, "NO_STATUS_CODE")],
+)
+def test_an_odd_success_is_noted_unless_the_record_of_the_partner_has_it(
+    server: AnsweringPartner, partner: Partner, http_status: int, body: Any, oddity: str
+) -> None:
+    """The record comes with the partner, so a kind that is known costs no call."""
+    server.answer = lambda handler, request: reply(handler, body, http_status=http_status)
+    directory: Any = Tokens()
+    client = OcpiClient(UrlPolicy(allow_loopback=True), directory, lambda: "id")
+
+    put(client, partner)
+    put(client, partner.model_copy(update={"odd_answers": (oddity,)}))
+
+    assert directory.noted == [("p1", oddity)]
+
+
+@pytest.mark.parametrize("body", [b"", b"OK", b"{}", b"[]", b'{"data": null}'])
+def test_who_needs_data_gets_a_fault_where_there_is_none(
+    server: AnsweringPartner, partner: Partner, body: bytes
+) -> None:
+    server.answer = lambda handler, request: reply(handler, body)
+    client, url = make_client(), server.url("/odd/versions")
+
+    for ask in (
+        lambda: client.get_versions(url, TOKEN),
+        lambda: client.get_version_details(url, TOKEN),
+        lambda: client.probe(partner),
+        lambda: list(client.crawl(partner, "tariffs")),
+    ):
+        with pytest.raises(PartnerFault):
+            ask()
 
 
 def test_a_refusal_carries_the_partners_words_and_data(server: AnsweringPartner, partner: Partner) -> None:

@@ -73,11 +73,30 @@ def test_what_is_owed_follows_from_the_row_and_the_object(
     assert is_owed(row, known) is owed
 
 
-def test_what_was_refused_because_of_our_token_is_owed_when_there_is_a_new_one() -> None:
-    locked_out = replace(DELIVERED, status=Status.REFUSED, http=401)
+@pytest.mark.parametrize(("known", "method"), [(SHOWN, "PUT"), (HIDDEN, "PUT"), (None, "DELETE")])
+def test_what_was_refused_is_owed_only_when_the_refusals_are_asked_for(
+    known: Known | None, method: str
+) -> None:
+    refused = replace(DELIVERED, status=Status.REFUSED, http=404, code=2001, method=method)
 
-    assert not is_owed(locked_out, SHOWN)
-    assert is_owed(locked_out, SHOWN, has_new_token=True)
+    assert not is_owed(refused, known)
+    assert is_owed(refused, known, refused_too=True)
+    assert not is_owed(DELIVERED, SHOWN, refused_too=True)
+
+
+@pytest.mark.parametrize("http_status", [401, 403])
+def test_a_token_that_was_not_accepted_is_no_refusal_in_rows_of_earlier_releases(http_status: int) -> None:
+    assert is_owed(replace(DELIVERED, status=Status.REFUSED, http=http_status), SHOWN)
+
+
+def test_a_refusal_is_known_when_the_same_was_refused_for_the_same_reason() -> None:
+    refused = replace(DELIVERED, status=Status.REFUSED, code=2001, http=200)
+
+    assert refused.is_refused_as(replace(refused, version=9, at="2026-03-01T12:00:00Z"))
+    assert not refused.is_refused_as(replace(refused, code=2003))
+    assert not refused.is_refused_as(replace(refused, http=404))
+    assert not refused.is_refused_as(replace(refused, method="DELETE"))
+    assert not DELIVERED.is_refused_as(DELIVERED)
 
 
 def test_a_row_comes_back_as_it_was_written() -> None:

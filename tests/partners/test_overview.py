@@ -32,6 +32,7 @@ def test_the_operator_sees_what_each_partner_was_told_and_what_not() -> None:
         "status_code": 2001,
         "http_status": 200,
         "at": "2026-03-01T12:00:00.030Z",
+        "again_at": "2026-03-01T13:00:00.030Z",
     }
     (waiting,) = shown["waiting"]
     assert (waiting["object"], waiting["since"]) == ("PT/ABC/L1/E1", "2026-03-01T12:00:00.040Z")

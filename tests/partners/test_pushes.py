@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
-from chalicelib.partners.answers import PartnerFault, PartnerRefusal
+from chalicelib.partners import liveness
+from chalicelib.partners.answers import PartnerError, PartnerFault, PartnerRefusal
 from chalicelib.partners.deliveries import Status, key_of, write_delivery
 from chalicelib.partners.pushes import Retry, push
 from chalicelib.protocol.message import Party, Routing
 from chalicelib.queues import Broadcast
+from chalicelib.storage.table import Key
 from tests.partners.pushing import (
     OWN,
     Sent,
@@ -115,12 +117,14 @@ def test_an_evse_is_sent_alone_on_its_own_url(world: World) -> None:
     "answer",
     [
         PartnerRefusal("answered 2003 with HTTP 404", http_status=404, status_code=2003),
+        PartnerRefusal("answered 2001 with HTTP 404", http_status=404, status_code=2001),
         PartnerRefusal("answered 2003", http_status=200, status_code=2003),
+        PartnerFault("answered HTTP 404 without an OCPI envelope", http_status=404),
     ],
-    ids=["404", "2003"],
+    ids=["404 and 2003", "404 and 2001", "2003", "bare 404"],
 )
 def test_a_partner_without_the_location_of_an_evse_is_sent_the_location(
-    world: World, answer: PartnerRefusal
+    world: World, answer: PartnerError
 ) -> None:
     """Source: LOC-13"""
     ref = world.put_location()
@@ -232,7 +236,7 @@ def test_a_fault_costs_two_calls_and_the_same_fault_again_one(world: World) -> N
 
 
 @pytest.mark.parametrize(("http_status", "status_code"), [(200, 2001), (200, 2999), (400, 2001), (405, 2000)])
-def test_a_refusal_is_final_and_recorded_with_its_reason(
+def test_a_refusal_is_recorded_with_its_reason_and_not_repeated_at_once(
     world: World, http_status: int, status_code: int
 ) -> None:
     ref = world.put_tariff()
@@ -273,18 +277,60 @@ def test_a_partner_that_does_not_let_us_in_for_a_moment_is_sent_the_object_then(
     assert world.held("one", ref) == world.stored(ref)
 
 
-def test_a_partner_that_never_lets_us_in_has_refused(world: World) -> None:
-    """The object is sent again when there is a new token."""
+@pytest.mark.parametrize("http_status", [400, 401, 403, 404, 405, 413])
+def test_a_gateways_4xx_that_lasts_makes_the_partner_offline_and_loses_nothing(
+    world: World, http_status: int
+) -> None:
     ref = world.put_tariff()
-    world.partners.faults["one"] = not_let_in
+    world.partners.faults["one"] = lambda sent: PartnerFault("answered HTML", http_status=http_status)
 
-    assert push(world.node, [broadcast(ref)]) is not None
+    assert push(world.node, [broadcast(ref)]) == Retry(1, away=False)
     world.clock.forward(61)
     assert push(world.node, [broadcast(ref)]) is None
+    assert world.delivery("one", ref).status == Status.MISSED
+    assert world.partner("one").connection == "OFFLINE"
+    world.partners.faults.clear()
+    come_back(world)
 
-    row = world.delivery("one", ref)
-    assert (row.status, row.http, row.was_not_let_in) == (Status.REFUSED, 401, True)
+    assert world.held("one", ref) == world.stored(ref)
+
+
+def test_a_module_that_a_gateway_answers_for_a_while_loses_nothing(world: World) -> None:
+    """The partner takes other objects meanwhile, so it is not OFFLINE."""
+    location, tariff = world.put_location(), world.put_tariff()
+    world.settle()
+    gone = PartnerFault("answered HTTP 404 without an OCPI envelope", http_status=404)
+    world.partners.faults["one"] = lambda sent: gone if sent.module == "locations" else None
+    world.put_evse(location, "E1", status="CHARGING")
+    for number in range(40):
+        world.put_tariff(currency=("EUR", "NOK")[number % 2])
+        world.settle(seconds=2)
+    assert world.delivery("one", location).status == Status.DEAD
     assert world.partner("one").connection == "CONNECTED"
+    world.partners.faults.clear()
+
+    world.clock.forward(61)
+    liveness.run(world.node)
+    world.settle()
+
+    assert world.held("one", location) == world.stored(location)
+    assert world.held("one", tariff) == world.stored(tariff)
+
+
+def test_a_bare_404_to_a_deletion_says_nothing(world: World) -> None:
+    """A gateway does not know which tariffs the partner has."""
+    ref = world.put_tariff()
+    world.settle()
+    world.partners.faults["one"] = lambda sent: PartnerFault("answered HTML", http_status=404)
+    world.delete_tariff(ref)
+    world.settle()
+    assert world.delivery("one", ref).status == Status.WAITING
+    world.partners.faults.clear()
+
+    world.settle(seconds=10)
+
+    assert world.held("one", ref) is None
+    assert world.delivery("one", ref).status == Status.DELETED
 
 
 @pytest.mark.parametrize(("fault", "away"), [(break_down, False), (stay_silent, True)])
@@ -341,8 +387,16 @@ def test_nothing_is_sent_to_a_partner_that_is_away_and_it_is_recorded(world: Wor
     assert world.delivery("two", ref).status == Status.MISSED
 
 
+def come_back(world: World) -> None:
+    """The partner is CONNECTED again, as the timer would find."""
+    before = world.partner("one")
+    world.node.directory.save(before.model_copy(update={"connection": "CONNECTED"}), before)
+    world.settle()
+
+
 def test_an_object_that_a_partner_cannot_take_does_not_make_the_partner_offline(world: World) -> None:
     """It takes others meanwhile; the object is given up and tried again later."""
+    world.table.delete(Key("catch-up", "one"))
     poison, fine = world.put_tariff("POISON"), world.put_tariff("FINE")
     world.partners.faults["one"] = lambda sent: break_down(sent) if "POISON" in sent.segments else None
     push(world.node, [broadcast(poison)])
@@ -390,6 +444,7 @@ def test_when_two_workers_pushed_at_once_the_object_is_pushed_once_more(world: W
         world.put_tariff(currency="NOK")
         assert push(world.node, messages) is None
 
+    world.table.delete(Key("catch-up", "one"))
     world.partners.faults["one"] = overtake
     retry = push(world.node, messages)
 

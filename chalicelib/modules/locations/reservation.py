@@ -15,6 +15,7 @@ from typing import Any
 
 from chalicelib.errors import InvalidParameters, NotFound, ServerError
 from chalicelib.node import Node
+from chalicelib.partners.answers import PartnerFault
 from chalicelib.partners.directory import Partner
 from chalicelib.partners.owners import known_owners, owners_key
 from chalicelib.protocol.message import Interface, Party, Reply, Request, Route, Routing
@@ -98,7 +99,7 @@ INTERFACE = Interface(
 def reserve(node: Node, partner: Partner, party: Party, document: Mapping[str, Any], request_id: str) -> str:
     """Ask a hub for a location id. document: what is known of the location to be; returns the id.
 
-    Raises: PartnerRefusal, PartnerFault, and InvalidParameters when the answer holds no id.
+    Raises: PartnerRefusal; PartnerFault, also when the answer holds no id.
     """
     answer = node.client.send(
         partner,
@@ -112,5 +113,5 @@ def reserve(node: Node, partner: Partner, party: Party, document: Mapping[str, A
     )
     location_id = answer.data.get("id") if isinstance(answer.data, dict) else None
     if not isinstance(location_id, str) or not location_id:
-        raise InvalidParameters("the hub's answer holds no id", field="data.id")
+        raise PartnerFault("answered no id (data.id)", http_status=answer.http_status)
     return location_id

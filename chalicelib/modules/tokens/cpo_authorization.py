@@ -173,8 +173,9 @@ def _ask(node: Node, partner: Partner, question: Question, addressed: Party | No
             total_s=ASK_S,
         )
     except PartnerRefusal as refusal:
-        # Some answer the 404 alone (TOK-14 asks for both).
-        if refusal.status_code == _UNKNOWN_TOKEN or (refusal.http_status == 404 and refusal.status_code):
+        # Some answer another code with the 404 (TOK-14 asks for both). A 404 without an envelope is a
+        # PartnerFault: a gateway does not know which tokens there are.
+        if refusal.status_code == _UNKNOWN_TOKEN or refusal.http_status == 404:
             raise UnknownToken from refusal
         raise
     return _read(answer.data, question)

@@ -289,7 +289,7 @@ def test_a_cdr_that_was_refused_is_a_dead_letter_and_can_be_sent_again(hub: Netw
 def test_a_cdr_that_is_taken_while_it_is_sent_again_is_sent_no_more(
     hub: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Between reading what the eMSP has and forgetting it, the push that was under way was answered."""
+    """Between reading what the eMSP has and queueing it, the push that was under way was answered."""
     hub.world.partners.faults["evi"] = break_down
     hub.end()
     hub.compile()
@@ -306,10 +306,9 @@ def test_a_cdr_that_is_taken_while_it_is_sent_again_is_sent_no_more(
         return rows
 
     monkeypatch.setattr(hub.node.table, "get_many", answered_meanwhile)
-    asked = push_again(hub.node, [item])
+    push_again(hub.node, [item])
     hub.world.settle(seconds=60)
 
-    assert asked == []
     assert hub.sent("evi")[sent:] == [cdr]
 
 

@@ -286,6 +286,14 @@ def test_a_bare_404_with_an_envelope_is_an_unknown_token(cpo: World) -> None:
         cpo.authorize()
 
 
+def test_a_bare_404_is_a_gateways_word_and_no_unknown_token(cpo: World) -> None:
+    """A driver with a good token is not turned away because a gateway stands in the way."""
+    cpo.partners.says["hub"] = PartnerFault("answered HTTP 404 without an OCPI envelope", http_status=404)
+
+    with pytest.raises(PartnerFault):
+        cpo.authorize()
+
+
 # -- what it costs -----------------------------------------------------------------------------------
 
 

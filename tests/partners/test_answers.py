@@ -1,0 +1,137 @@
+"""What a partner's answer comes to. Source: OCPI 2.2.1 status_codes; TRN-15, STA-13, STA-15"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from chalicelib.partners.answers import Answer, Oddity, PartnerFault, PartnerRefusal, RawAnswer, judge
+from chalicelib.protocol.json_text import write_json
+
+HTML = b"<html><body>404 page not found</body></html>"
+
+
+def answer(http_status: int = 200, body: Any = b"", **headers: str) -> Answer:
+    content = body if isinstance(body, bytes) else write_json(body).encode()
+    return judge(RawAnswer(http_status, headers, content, timedelta()))
+
+
+@pytest.mark.parametrize("http_status", [200, 201, 400, 404, 405, 409, 413, 422])
+@pytest.mark.parametrize("code", [2000, 2001, 2003, 2999, 4001, "2001"])
+def test_only_an_envelope_with_2xxx_or_a_hubs_4001_is_a_refusal(http_status: int, code: Any) -> None:
+    with pytest.raises(PartnerRefusal) as caught:
+        answer(http_status, {"status_code": code, "status_message": "no"})
+
+    assert (caught.value.http_status, caught.value.status_code) == (http_status, int(code))
+    assert caught.value.status_message == "no"
+
+
+@pytest.mark.parametrize(
+    "http_status", [400, 404, 405, 409, 410, 411, 413, 414, 415, 422, 426, 431, 451, 498]
+)
+@pytest.mark.parametrize("body", [HTML, b"", b"Not Found", b"{}", b"[]", b'{"message":"Forbidden"}', b"\xff"])
+def test_http_4xx_without_an_envelope_is_a_gateways_word_and_a_fault(http_status: int, body: bytes) -> None:
+    with pytest.raises(PartnerFault) as caught:
+        answer(http_status, body)
+
+    assert (caught.value.http_status, caught.value.status_code) == (http_status, None)
+    assert not caught.value.not_connected and not caught.value.timed_out
+
+
+@pytest.mark.parametrize("code", [1000, 1999, 3000, 3999, 4000, 4002, 4003, 4999])
+def test_http_4xx_with_another_envelope_than_a_refusal_is_a_fault(code: int) -> None:
+    with pytest.raises(PartnerFault) as caught:
+        answer(404, {"status_code": code})
+
+    assert caught.value.status_code == code
+
+
+@pytest.mark.parametrize("body", [HTML, b"", {"status_code": 2001}, {"status_code": 1000}])
+@pytest.mark.parametrize("http_status", [401, 403])
+def test_a_token_that_is_not_accepted_is_a_fault_whatever_the_body(http_status: int, body: Any) -> None:
+    with pytest.raises(PartnerFault, match="our token is not accepted") as caught:
+        answer(http_status, body)
+
+    assert caught.value.not_connected and not caught.value.never_sent
+
+
+@pytest.mark.parametrize("body", [HTML, {"status_code": 2001}, {"status_code": 1000}])
+@pytest.mark.parametrize("http_status", [408, 425, 429, 500, 502, 503, 504, 599])
+def test_try_later_and_a_broken_server_are_faults_whatever_the_body(http_status: int, body: Any) -> None:
+    with pytest.raises(PartnerFault):
+        answer(http_status, body)
+
+
+@pytest.mark.parametrize(
+    ("http_status", "body", "oddity"),
+    [
+        (204, b"", Oddity.EMPTY_BODY),
+        (200, b"", Oddity.EMPTY_BODY),
+        (202, b" \r\n", Oddity.EMPTY_BODY),
+        (200, b"OK", Oddity.PLAIN_TEXT),
+        (200, b"Request accepted", Oddity.PLAIN_TEXT),
+        (200, b'"OK"', Oddity.NO_ENVELOPE),
+        (200, b"true", Oddity.NO_ENVELOPE),
+        (200, b"null", Oddity.NO_ENVELOPE),
+        (200, b"[]", Oddity.NO_ENVELOPE),
+        (200, b"{}", Oddity.NO_STATUS_CODE),
+        (200, {"id": "T1"}, Oddity.NO_STATUS_CODE),
+        (200, {"status_code": None}, Oddity.NO_STATUS_CODE),
+        (200, {"status_code": True}, Oddity.NO_STATUS_CODE),
+        (200, {"status_code": "SUCCESS"}, Oddity.NO_STATUS_CODE),
+        (200, {"status_code": 200}, Oddity.NO_STATUS_CODE),
+        (200, {"status_code": "1000"}, Oddity.STATUS_CODE_MISWRITTEN),
+        (200, {"status_code": " 1001 "}, Oddity.STATUS_CODE_MISWRITTEN),
+        (200, b'{"status_code": 1000.0}', Oddity.STATUS_CODE_MISWRITTEN),
+        (200, {"statusCode": 1000}, Oddity.STATUS_CODE_MISWRITTEN),
+        (200, {"status_code": 1000}, None),
+        (201, {"status_code": 1999, "data": None}, None),
+    ],
+)
+def test_any_2xx_without_an_error_is_a_success(http_status: int, body: Any, oddity: Oddity | None) -> None:
+    found = answer(http_status, body)
+
+    assert (found.http_status, found.oddity, found.data) == (http_status, oddity, None)
+    assert 1000 <= found.status_code < 2000
+    assert found.is_empty is (oddity not in (None, Oddity.STATUS_CODE_MISWRITTEN))
+
+
+@pytest.mark.parametrize("code", ["3000", 3001, "4002", b"3000.0"])
+def test_an_ocpi_error_with_http_200_is_no_success_however_it_is_written(code: Any) -> None:
+    body = b'{"status_code": %s}' % code if isinstance(code, bytes) else {"status_code": code}
+    with pytest.raises(PartnerFault) as caught:
+        answer(200, body)
+
+    assert caught.value.status_code == int(float(code))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html>Please log in</html>",
+        b"  <!DOCTYPE html><title>Maintenance</title>",
+        b'<?xml version="1.0"?><Error/>',
+        b'{"status_code": 2001, "status_mess',
+        b"[" * 100_000,
+        b"\xff\xfe",
+        {"status_code": 500},
+        {"status_code": 404},
+        {"status_code": 5000},
+        {"status_code": 0},
+        {"status_code": -1000},
+        b'{"status_code": 1e999999999}',
+    ],
+)
+def test_what_may_be_a_gateways_page_or_an_error_is_a_fault_also_with_http_200(body: Any) -> None:
+    with pytest.raises(PartnerFault) as caught:
+        answer(200, body)
+
+    assert (caught.value.http_status, caught.value.status_code) == (200, None)
+
+
+def test_the_data_of_an_answer_without_a_code_is_read() -> None:
+    found = answer(200, {"data": [{"id": 1}]})
+
+    assert (found.data, found.is_empty) == ([{"id": 1}], False)

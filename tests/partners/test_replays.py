@@ -1,0 +1,145 @@
+"""Sending once more what a partner has not taken. Source: TRN-32"""
+
+from __future__ import annotations
+
+import pytest
+
+from chalicelib.partners import catch_up
+from chalicelib.partners.deliveries import Status
+from chalicelib.partners.replays import replay, replay_object
+from chalicelib.storage.keys import Ref
+from tests.partners.pushing import Sent, World, break_down, partner, refuse
+
+
+@pytest.fixture
+def world() -> World:
+    """A CPO whose partner has one tariff and one location, and refuses another tariff and location."""
+    world = World("CPO")
+    world.join(partner("EMSP", "one"))
+    world.put_tariff("T1")
+    world.put_location("L1")
+    world.settle()
+    world.partners.faults["one"] = refuse()
+    world.put_tariff("T2")
+    world.put_location("L2")
+    world.settle()
+    world.partners.faults.clear()
+    world.partners.sent.clear()
+    return world
+
+
+def sent(world: World) -> list[tuple[str, str]]:
+    return sorted((each.method, each.segments[-1]) for each in world.partners.sent)
+
+
+def test_everything_that_was_not_taken_is_sent_and_nothing_else(world: World) -> None:
+    replay(world.node, world.partner("one"))
+    assert len(world.queue) == 1
+    world.settle()
+
+    assert sent(world) == [("PUT", "L2"), ("PUT", "T2")]
+
+
+def test_one_module_is_sent_alone(world: World) -> None:
+    replay(world.node, world.partner("one"), "locations")
+    world.settle()
+
+    assert sent(world) == [("PUT", "L2")]
+
+
+def test_a_module_of_which_there_is_nothing_is_done(world: World) -> None:
+    replay(world.node, world.partner("one"), "tokens")
+    world.settle()
+
+    assert sent(world) == []
+    assert len(world.queue) == 0
+
+
+def test_a_refused_deletion_is_sent_again(world: World) -> None:
+    ref = Ref("tariffs", "PT", "ABC", "T1")
+    world.partners.faults["one"] = refuse()
+    world.delete_tariff(ref)
+    world.settle()
+    world.partners.faults.clear()
+
+    replay(world.node, world.partner("one"), "tariffs")
+    world.settle()
+
+    assert world.held("one", ref) is None
+    assert world.delivery("one", ref).status == Status.DELETED
+
+
+def test_very_many_objects_are_queued_step_by_step(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catch_up, "OBJECTS_PER_STEP", 10)
+    world.partners.faults["one"] = refuse()
+    for number in range(35):
+        world.put_tariff(f"M{number}")
+    world.settle()
+    world.partners.faults.clear()
+    world.partners.sent.clear()
+
+    replay(world.node, world.partner("one"))
+    world.settle()
+
+    assert len(sent(world)) == 37
+
+
+def test_a_partner_that_is_away_is_sent_it_when_it_is_back(world: World) -> None:
+    away = world.partner("one")
+    world.node.directory.save(away.model_copy(update={"connection": "OFFLINE"}), away)
+    replay(world.node, world.partner("one"))
+    world.settle()
+    assert sent(world) == []
+
+    back = world.partner("one")
+    world.node.directory.save(back.model_copy(update={"connection": "CONNECTED"}), back)
+    world.settle()
+
+    assert sent(world) == [("PUT", "L2"), ("PUT", "T2")]
+
+
+def test_one_object_is_sent_again_unless_the_partner_has_it(world: World) -> None:
+    one = world.partner("one")
+
+    assert replay_object(world.node, one, [Ref("tariffs", "PT", "ABC", "t2")]) is True
+    assert replay_object(world.node, one, [Ref("tariffs", "PT", "ABC", "T1")]) is False
+    assert replay_object(world.node, one, [Ref("tariffs", "PT", "ABC", "T9")]) is None
+    world.settle()
+
+    assert sent(world) == [("PUT", "T2")]
+
+
+def test_what_was_given_up_is_sent_again_at_once(world: World) -> None:
+    poison = world.put_tariff("POISON")
+
+    def fail(request: Sent) -> Exception | None:
+        return break_down(request) if "POISON" in request.segments else None
+
+    world.partners.faults["one"] = fail
+    while world.delivery("one", poison).status != Status.DEAD:
+        world.put_tariff("T1", marker=str(world.clock()))
+        world.settle(seconds=5)
+    world.partners.faults.clear()
+
+    replay(world.node, world.partner("one"), "tariffs")
+    world.settle()
+
+    assert world.held("one", poison) == world.stored(poison)
+
+
+def test_an_object_that_is_not_meant_for_the_partner_is_not_sent(world: World) -> None:
+    world.join(partner("CPO", "two"))
+
+    assert replay_object(world.node, world.partner("two"), [Ref("tariffs", "PT", "ABC", "T2")]) is None
+
+
+def test_what_the_partner_takes_while_it_is_queued_is_sent_once(world: World) -> None:
+    """The push decides anew: a CDR that is posted twice would be there twice."""
+    one, ref = world.partner("one"), Ref("tariffs", "PT", "ABC", "T2")
+
+    for _ in range(3):
+        replay_object(world.node, one, [ref])
+    replay(world.node, one, "tariffs")
+    world.settle()
+
+    assert sent(world) == [("PUT", "T2")]

@@ -1,0 +1,182 @@
+"""Pushes that were given up and are tried again slowly. Source: TRN-32"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from chalicelib.partners import retries
+from chalicelib.partners.deliveries import Status
+from chalicelib.partners.retries import take_due
+from chalicelib.storage.keys import Ref
+from chalicelib.storage.table import Item
+from tests.logged import Logged
+from tests.logged import logged as logged
+from tests.partners.pushing import World, partner, refuse
+
+
+@pytest.fixture
+def world() -> World:
+    """A CPO whose partner refuses everything."""
+    world = World("CPO")
+    world.join(partner("EMSP", "one"))
+    world.partners.faults["one"] = refuse()
+    return world
+
+
+def pending(world: World) -> list[Item]:
+    return list(world.table.query_all("#pk = :pk", {"pk": "retries"}))
+
+
+def pass_time(world: World, **span: float) -> None:
+    """Let time pass, and the timer run."""
+    world.clock.forward(timedelta(**span).total_seconds())
+    take_due(world.node)
+    world.settle()
+
+
+def times_sent(world: World, ref: Ref) -> int:
+    return len([sent for sent in world.partners.sent if sent.segments[-1:] == (ref.id,)])
+
+
+def test_a_refusal_is_tried_again_after_an_hour_and_after_a_day_and_then_no_more(world: World) -> None:
+    ref = world.put_tariff()
+    world.settle()
+
+    counts = []
+    for span in ({"minutes": 59}, {"minutes": 2}, {"hours": 23}, {"hours": 2}, {"days": 30}):
+        pass_time(world, **span)
+        counts.append(times_sent(world, ref))
+
+    assert counts == [1, 2, 2, 3, 3]
+    assert pending(world) == []
+    assert world.delivery("one", ref).status == Status.REFUSED
+
+
+def test_what_the_partner_takes_then_is_delivered(world: World) -> None:
+    ref = world.put_tariff()
+    world.settle()
+    world.partners.faults.clear()
+
+    pass_time(world, minutes=61)
+
+    assert world.held("one", ref) == world.stored(ref)
+    assert world.delivery("one", ref).status == Status.DELIVERED
+    assert pending(world) == []
+
+
+def test_what_was_taken_meanwhile_is_not_sent_again(world: World) -> None:
+    ref = world.put_tariff()
+    world.settle()
+    world.partners.faults.clear()
+    world.put_tariff(currency="NOK")
+    world.settle()
+
+    pass_time(world, minutes=61)
+
+    assert times_sent(world, ref) == 2
+
+
+def test_an_object_that_is_refused_with_every_change_is_noted_once(world: World) -> None:
+    for number in range(20):
+        world.put_tariff(currency=("EUR", "NOK")[number % 2])
+        world.settle(seconds=60)
+
+    assert len(pending(world)) == 1
+
+
+def test_a_refused_deletion_and_a_refused_evse_are_tried_again_as_they_are_then(world: World) -> None:
+    world.partners.faults.clear()
+    tariff, location = world.put_tariff(), world.put_location()
+    world.settle()
+    world.partners.faults["one"] = refuse()
+    world.delete_tariff(tariff)
+    world.put_evse(location, "E1", status="CHARGING")
+    world.settle()
+    assert world.held("one", tariff) is not None
+    assert world.held("one", location) != world.stored(location)
+    world.partners.faults.clear()
+
+    pass_time(world, minutes=61)
+
+    assert world.held("one", tariff) is None
+    assert world.held("one", location) == world.stored(location)
+
+
+def test_what_is_due_while_the_partner_is_away_is_sent_when_it_is_back(world: World) -> None:
+    ref = world.put_tariff()
+    world.settle()
+    world.partners.faults.clear()
+    away = world.partner("one")
+    world.node.directory.save(away.model_copy(update={"connection": "OFFLINE"}), away)
+    pass_time(world, minutes=61)
+    assert times_sent(world, ref) == 1
+
+    back = world.partner("one")
+    world.node.directory.save(back.model_copy(update={"connection": "CONNECTED"}), back)
+    world.settle()
+
+    assert world.held("one", ref) == world.stored(ref)
+
+
+# -- what it costs
+
+
+def test_a_refusal_costs_two_calls_and_so_does_the_timer_whatever_was_delivered(world: World) -> None:
+    world.partners.faults.clear()
+    for number in range(50):
+        world.put_tariff(f"T{number}")
+    world.settle()
+    world.partners.faults["one"] = refuse()
+    world.put_tariff("T1", currency="NOK")
+    world.stream()
+    world.dynamodb.calls.clear()
+
+    world.work()
+    assert world.dynamodb.calls == ["BatchGetItem", "TransactWriteItems"]
+    world.dynamodb.calls.clear()
+    take_due(world.node)
+    assert world.dynamodb.calls == ["Query"]
+    world.clock.forward(3601)
+    world.dynamodb.calls.clear()
+    take_due(world.node)
+    assert world.dynamodb.calls == ["Query", "BatchWriteItem"]
+
+
+def test_very_many_are_queued_in_several_runs(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retries, "MOST_PER_RUN", 3)
+    for number in range(7):
+        world.put_tariff(f"T{number}")
+    world.settle()
+    world.clock.forward(3601)
+
+    queued = []
+    for _ in range(4):
+        take_due(world.node)
+        queued.append(len(world.queue))
+
+    assert queued == [3, 6, 7, 7]
+
+
+def test_when_the_queue_refuses_nothing_is_forgotten(world: World) -> None:
+    world.put_tariff()
+    world.settle()
+    world.clock.forward(3601)
+    world.queue.broken = 1
+
+    with pytest.raises(RuntimeError):
+        take_due(world.node)
+
+    assert len(pending(world)) == 1
+
+
+def test_a_refusal_is_counted_each_time_and_one_of_a_tariff_raises_no_alarm(
+    world: World, logged: Logged
+) -> None:
+    world.put_tariff()
+    world.settle()
+    pass_time(world, minutes=61)
+
+    assert [line["PushesRefused"] for line in logged.measured("PushesRefused")] == [[1.0], [1.0]]
+    assert logged.measured("SessionsAndCdrsRefused") == []
