@@ -40,6 +40,7 @@ from chalicelib.pricing.reading import (
     read_zone,
     write_moment,
 )
+from chalicelib.pricing.rounding import round_energy
 from chalicelib.pricing.tariffs import ENERGY, Tariff, read_tariff, with_time_prices_per_minute
 from chalicelib.pricing.usage import (
     CHARGING,
@@ -61,7 +62,8 @@ Value = TypeVar("Value")
 def price_request(document: object, kwh_decimals: int = 9) -> Priced:
     """Price the session of a request.
 
-    kwh_decimals: how exactly energy is interpolated; 4 for periods that are sent as OCPI numbers.
+    kwh_decimals: how exactly energy is interpolated and priced; 4 for periods that are sent as OCPI numbers,
+    so that who computes their cost again comes to the same.
     Raises: InvalidParameters and NotEnoughInformation, with the field, when no price can be told.
     """
     remarks: list[Remark] = []
@@ -73,7 +75,7 @@ def price_request(document: object, kwh_decimals: int = 9) -> Priced:
     if session.get("charging_periods"):
         usage = _ready_usage(session, tariffs, telemetry, remarks)
         _remark_impossible(session, telemetry, remarks)
-        return price_usage(usage, remarks)
+        return _price(usage, kwh_decimals, remarks)
     _remark_impossible(session, telemetry, remarks)
     return price_telemetry(tariffs, telemetry, remarks)
 
@@ -99,7 +101,11 @@ def price_telemetry(
     told = list(remarks)
     tariff = choose_tariff(tariffs, telemetry.start, telemetry.wish, told)
     _remark_meter(telemetry, tariff, told)
-    return price_usage(cut_periods(telemetry, tariff), told)
+    return _price(cut_periods(telemetry, tariff), telemetry.kwh_decimals, told)
+
+
+def _price(usage: Usage, kwh_decimals: int, remarks: Sequence[Remark]) -> Priced:
+    return price_usage(replace(usage, periods=round_energy(usage.periods, kwh_decimals)), remarks)
 
 
 def read_tariffs(value: object, remarks: list[Remark], time_prices_per_minute: bool = False) -> list[Tariff]:

@@ -1,20 +1,22 @@
 """Shows a price as plain JSON: totals, charging periods, and the breakdown that says why.
 
 Totals are not rounded but for what no decimal number can hold (TAR-23). `cdr_fields` gives what a CDR
-says of a price, in OCPI's numbers of four decimals.
+says of a price, in OCPI's numbers of four decimals: the costs of all kinds add up to the total cost where no
+limit has changed that, and the energies of the periods to the total energy (`rounding.py`).
 
 Source: OCPI 2.2.1 mod_cdrs, CDR Object and ChargingPeriod; TAR-21, TAR-23, CDR-15, CDR-16
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import ROUND_FLOOR, Decimal
 from typing import Any
 
-from chalicelib.pricing.billing import FIXED, RESERVED, Charge, Match
+from chalicelib.pricing.billing import FIXED, RESERVED, Charge, Match, sum_prices
 from chalicelib.pricing.costs import Priced
 from chalicelib.pricing.reading import HOUR_US, round_number, write_moment
+from chalicelib.pricing.rounding import round_energy, round_prices
 from chalicelib.pricing.tariffs import ENERGY, FLAT, PARKING_TIME, TIME, Price
 from chalicelib.pricing.usage import Period
 
@@ -32,7 +34,7 @@ def write_statement(priced: Priced, decimals: int = 9) -> dict[str, Any]:
         "tariff_id": priced.tariff.id if priced.tariff else None,
         "currency": priced.tariff.currency if priced.tariff else None,
         "charging_periods": [write_period(period, decimals) for period in priced.usage.periods],
-        **_totals(priced, decimals),
+        **_totals(priced, priced.costs, decimals),
         "total_reservation_cost": _price(priced.costs[RESERVED], priced, decimals),
         "breakdown": write_breakdown(priced, decimals),
         "warnings": [remark.to_document() for remark in priced.remarks],
@@ -44,18 +46,22 @@ def write_statement(priced: Priced, decimals: int = 9) -> dict[str, Any]:
 
 def cdr_fields(priced: Priced, decimals: int = 4) -> dict[str, Any]:
     """Show a price as the fields of a CDR that depend on it."""
+    parts, kinds = list(priced.costs.values()), list(priced.costs)
+    # A limit is one of the total only: the parts then add up to what it would be without.
+    whole = sum_prices(parts) if priced.limits else priced.total_cost
+    costs = dict(zip(kinds, round_prices(parts, whole, decimals), strict=True))
+    periods = round_energy(priced.usage.periods, decimals)
     fields = {
         "currency": priced.tariff.currency if priced.tariff else None,
-        "charging_periods": [write_period(period) for period in priced.usage.periods],
-        **_totals(priced, decimals),
+        "charging_periods": [write_period(period, decimals) for period in periods],
+        **_totals(priced, costs, decimals),
     }
     if any(period.is_reserved for period in priced.usage.periods):
-        fields["total_reservation_cost"] = _price(priced.costs[RESERVED], priced, decimals)
+        fields["total_reservation_cost"] = _price(costs[RESERVED], priced, decimals)
     return fields
 
 
-def _totals(priced: Priced, decimals: int) -> dict[str, Any]:
-    costs = priced.costs
+def _totals(priced: Priced, costs: Mapping[str, Price], decimals: int) -> dict[str, Any]:
     return {
         "total_cost": _price(priced.total_cost, priced, decimals),
         "total_fixed_cost": _price(costs[FIXED], priced, decimals),
@@ -80,7 +86,7 @@ def _hours(us: int, decimals: int) -> Decimal:
 
 
 def write_period(period: Period, decimals: int = 4) -> dict[str, Any]:
-    """Show a charging period as OCPI has it; `decimals` of its hours."""
+    """Show a charging period as OCPI has it; `decimals` of its volumes."""
     document = {
         "start_date_time": write_moment(period.start),
         "dimensions": [{"type": kind, "volume": volume} for kind, volume in _dimensions(period, decimals)],
@@ -95,20 +101,24 @@ def _dimensions(period: Period, decimals: int) -> Iterator[tuple[str, Decimal]]:
         yield "RESERVATION_TIME", _volume(period.reserved_us, decimals)
         return
     if period.kwh is not None and (period.kwh or not period.parking_us):
-        yield ENERGY, round_number(period.kwh)
+        yield ENERGY, round_number(period.kwh, decimals)
     if period.parking_us:
         yield PARKING_TIME, _volume(period.parking_us, decimals)
     if period.charging_us or not (period.parking_us or period.kwh is not None):
         yield TIME, _volume(period.charging_us, decimals)
     for name in ("min_current", "max_current", "min_power", "max_power"):
         if (value := getattr(period, name)) is not None:
-            yield name.upper(), round_number(value)
+            # Cut off, so that it is on the same side of a limit of the tariff.
+            yield name.upper(), _cut_off(value, decimals)
 
 
 def _volume(us: int, decimals: int) -> Decimal:
     # Cut off, not rounded: who multiplies it by 3600 and rounds up gets the second that was meant.
-    hours = (Decimal(us) / HOUR_US).quantize(Decimal(1).scaleb(-decimals), ROUND_FLOOR)
-    return round_number(hours, decimals)
+    return _cut_off(Decimal(us) / HOUR_US, decimals)
+
+
+def _cut_off(number: Decimal, decimals: int) -> Decimal:
+    return round_number(number.quantize(Decimal(1).scaleb(-decimals), ROUND_FLOOR), decimals)
 
 
 def write_breakdown(priced: Priced, decimals: int = 9) -> dict[str, Any]:

@@ -7,6 +7,10 @@ and the charging periods: how finely a session is cut changes no price.
 A field that only one side has is not judged, since OCPI requires few of them, and is named as such. The
 total cost is always judged; without VAT, `incl_vat` is `excl_vat`.
 
+However small the tolerances of a deployment are, rounding is no difference: numbers leave with four decimals,
+parts of a cost may be rounded the other way so that they add up, and amounts of a currency without cents are
+whole.
+
 Source: OCPI 2.2.1 mod_cdrs_cdr_object; DESIGN.md, A CDR
 """
 
@@ -18,11 +22,15 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+from chalicelib.pricing.currencies import decimals_of
 from chalicelib.protocol.types import fold, parse_datetime
 from chalicelib.settings import Tolerance
 
 CLOCK_TOLERANCE = timedelta(seconds=1)
 """Start and end of a session may differ by so much: some platforms drop fractions, others round them."""
+
+_ROUNDED = Decimal("0.0002")
+"""Two numbers that differ by so much may be the same one, rounded both ways to four decimals."""
 
 _TEXTS = (
     "currency",
@@ -73,6 +81,7 @@ class Comparison:
 
 def compare(ours: Document, theirs: Document, tolerance: Tolerance) -> Comparison:
     """Compare two valid CDRs."""
+    tolerance = _with_rounding(tolerance, ours)
     pairs = [*_pairs(ours, theirs, tolerance)]
     differences = [
         Difference(field, one, other)
@@ -86,10 +95,19 @@ def compare(ours: Document, theirs: Document, tolerance: Tolerance) -> Compariso
 def compare_total_cost(ours: Document, theirs: Document, tolerance: Tolerance) -> Iterator[Difference]:
     """Compare the `total_cost` of two CDRs, or of sessions that have one."""
     one, other = ours["total_cost"], theirs["total_cost"]
+    allowed = _with_rounding(tolerance, ours).money
     for side in _SIDES:
         is_told = one.get(side) is not None or other.get(side) is not None
-        if is_told and not _is_near(_amount(one, side), _amount(other, side), tolerance.money):
+        if is_told and not _is_near(_amount(one, side), _amount(other, side), allowed):
             yield Difference(f"total_cost.{side}", one.get(side), other.get(side))
+
+
+def _with_rounding(tolerance: Tolerance, ours: Document) -> Tolerance:
+    decimals = decimals_of(str(ours.get("currency")).upper())
+    half_a_unit = Decimal(5).scaleb(-1 - decimals) if decimals == 0 else _ROUNDED
+    return Tolerance(
+        max(tolerance.money, half_a_unit), max(tolerance.kwh, _ROUNDED), max(tolerance.hours, _ROUNDED)
+    )
 
 
 def _amount(price: Document, side: str) -> Decimal:

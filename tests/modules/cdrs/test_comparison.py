@@ -7,6 +7,8 @@ from decimal import Decimal
 
 import pytest
 
+from chalicelib.modules.cdrs.comparison import compare
+from chalicelib.settings import Tolerance
 from tests.modules.builders import T1, tariff, without
 from tests.modules.cdrs.under_hub import Document, UnderHub, of_hub
 
@@ -61,6 +63,44 @@ def test_what_is_a_difference(cpo: UnderHub, fields: Document, expected: list[st
     cpo.reconcile()
 
     assert [each["field"] for each in cpo.entry()["differences"]] == expected
+
+
+ZERO = Tolerance(Decimal(0), Decimal(0), Decimal(0))
+AMOUNTS = {
+    "total_cost": {"excl_vat": Decimal("3.5"), "incl_vat": Decimal("4.305")},
+    "total_energy_cost": {"excl_vat": Decimal("2.5")},
+    "total_energy": Decimal("10"),
+    "total_time": Decimal("2"),
+}
+
+
+def own(currency: str = "EUR") -> Document:
+    times = {"start_date_time": T1, "end_date_time": T1}
+    return {**times, "currency": currency, "cdr_token": {}, "cdr_location": {}, **AMOUNTS}
+
+
+@pytest.mark.parametrize(
+    ("currency", "fields", "differs"),
+    [
+        ("EUR", {"total_energy_cost": {"excl_vat": Decimal("2.5002")}}, []),
+        ("EUR", {"total_energy_cost": {"excl_vat": Decimal("2.5003")}}, ["total_energy_cost.excl_vat"]),
+        ("EUR", {"total_energy": Decimal("9.9998"), "total_time": Decimal("2.0001")}, []),
+        ("EUR", {"total_energy": Decimal("9.9997")}, ["total_energy"]),
+        ("JPY", {"total_cost": {"excl_vat": Decimal(4), "incl_vat": Decimal(4)}}, []),
+        (
+            "JPY",
+            {"total_cost": {"excl_vat": Decimal("4.1"), "incl_vat": Decimal(4)}},
+            ["total_cost.excl_vat"],
+        ),
+    ],
+)
+def test_rounding_is_no_difference_however_small_the_tolerance_is(
+    currency: str, fields: Document, differs: list[str]
+) -> None:
+    """Source: types_number_type"""
+    comparison = compare(own(currency), {**own(currency), **fields}, ZERO)
+
+    assert [each.field for each in comparison.differences] == differs
 
 
 def test_a_number_that_is_too_large_to_reckon_with_is_a_difference(cpo: UnderHub) -> None:

@@ -1,0 +1,87 @@
+"""Rounds amounts and energies to the decimals of OCPI's numbers so that the parts still add up to the whole.
+
+Rounded one by one, five costs of 0.00006 are 0.0005 and their sum is 0.0003. So the whole is rounded, and
+what is missing then goes to the parts that were cut most (largest remainder). Energy is rounded as a register
+is read: the sum so far is cut off and a period has the difference. So each period begins on the same side of
+a tariff's limit in kWh.
+
+Source: OCPI 2.2.1 types_number_type; mod_cdrs, CDR Object; TAR-21, CDR-16
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from decimal import ROUND_FLOOR, Decimal
+
+from chalicelib.pricing.reading import round_number
+from chalicelib.pricing.tariffs import Price
+from chalicelib.pricing.usage import Period
+
+
+def round_price(price: Price, decimals: int) -> Price:
+    """Round both sides of a price."""
+    incl_vat = None if price.incl_vat is None else round_number(price.incl_vat, decimals)
+    return Price(round_number(price.excl_vat, decimals), incl_vat)
+
+
+def round_prices(parts: Sequence[Price], whole: Price, decimals: int) -> list[Price]:
+    """Round the parts of a price; each side of them adds up to that side of the whole as it is rounded.
+
+    Where there is no VAT in a part, both of its sides stay the same.
+    """
+    rounded = round_price(whole, decimals)
+    excl_vat = round_parts([part.excl_vat for part in parts], rounded.excl_vat, decimals)
+    if rounded.incl_vat is None:
+        return [Price(amount) for amount in excl_vat]
+    incl_vat = [round_number(_incl_vat(part), decimals) for part in parts]
+    if sum(incl_vat) != rounded.incl_vat or any(map(_is_less, incl_vat, excl_vat, parts)):
+        # The VAT is shared out, and not the prices including it: so none is below the one without.
+        vat = [_incl_vat(part) - part.excl_vat for part in parts]
+        shares = round_parts(vat, rounded.incl_vat - rounded.excl_vat, decimals)
+        incl_vat = [amount + share for amount, share in zip(excl_vat, shares, strict=True)]
+    return [Price(*sides) for sides in zip(excl_vat, incl_vat, strict=True)]
+
+
+def round_parts(parts: Sequence[Decimal], whole: Decimal, decimals: int) -> list[Decimal]:
+    """Round amounts up or down so that they add up to a whole that is rounded already.
+
+    >>> [str(each) for each in round_parts([Decimal("0.06"), Decimal("0.07"), Decimal(0)], Decimal("0.1"), 1)]
+    ['0', '0.1', '0']
+    """
+    unit = Decimal(1).scaleb(-decimals)
+    rounded = [part.quantize(unit, ROUND_FLOOR) for part in parts]
+    missing = int((whole - sum(rounded)) / unit)
+    for number in sorted(range(len(parts)), key=lambda n: rounded[n] - parts[n])[: max(missing, 0)]:
+        rounded[number] += unit
+    return [round_number(each, decimals) for each in rounded]
+
+
+def round_energy(periods: Iterable[Period], decimals: int) -> list[Period]:
+    """Round the energy of charging periods; together they have the rounded energy of all."""
+    unit = Decimal(1).scaleb(-decimals)
+    rounded = list(periods)
+    if all(period.kwh is None or _decimals_of(period.kwh) <= decimals for period in rounded):
+        return rounded
+    measured = [number for number, period in enumerate(rounded) if period.kwh is not None]
+    so_far = told = Decimal(0)
+    for number in measured:
+        so_far += rounded[number].kwh or 0
+        is_last = number == measured[-1]
+        until = round_number(so_far, decimals) if is_last else so_far.quantize(unit, ROUND_FLOOR)
+        rounded[number] = replace(rounded[number], kwh=until - told)
+        told = until
+    return rounded
+
+
+def _decimals_of(number: Decimal) -> int:
+    return -int(number.as_tuple().exponent)
+
+
+def _incl_vat(price: Price) -> Decimal:
+    return price.excl_vat if price.incl_vat is None else price.incl_vat
+
+
+def _is_less(incl_vat: Decimal, excl_vat: Decimal, part: Price) -> bool:
+    """Tell whether rounding has put a price including VAT below the one without."""
+    return incl_vat < excl_vat and _incl_vat(part) >= part.excl_vat
