@@ -35,8 +35,9 @@ def round_prices(parts: Sequence[Price], whole: Price, decimals: int) -> list[Pr
     if rounded.incl_vat is None:
         return [Price(amount) for amount in excl_vat]
     incl_vat = [round_number(_incl_vat(part), decimals) for part in parts]
-    if sum(incl_vat) != rounded.incl_vat or any(map(_is_less, incl_vat, excl_vat, parts)):
-        # The VAT is shared out, and not the prices including it: so none is below the one without.
+    if sum(incl_vat) != rounded.incl_vat or any(map(_has_other_vat, incl_vat, excl_vat, parts)):
+        # The VAT is shared out, and not the prices including it: so none is below the one without, and a
+        # part without VAT has the same on both sides.
         vat = [_incl_vat(part) - part.excl_vat for part in parts]
         shares = round_parts(vat, rounded.incl_vat - rounded.excl_vat, decimals)
         incl_vat = [amount + share for amount, share in zip(excl_vat, shares, strict=True)]
@@ -82,6 +83,7 @@ def _incl_vat(price: Price) -> Decimal:
     return price.excl_vat if price.incl_vat is None else price.incl_vat
 
 
-def _is_less(incl_vat: Decimal, excl_vat: Decimal, part: Price) -> bool:
-    """Tell whether rounding has put a price including VAT below the one without."""
-    return incl_vat < excl_vat and _incl_vat(part) >= part.excl_vat
+def _has_other_vat(incl_vat: Decimal, excl_vat: Decimal, part: Price) -> bool:
+    """Tell whether rounding has made VAT where there is none, or turned its sign."""
+    vat, exact = incl_vat - excl_vat, _incl_vat(part) - part.excl_vat
+    return vat != 0 if exact == 0 else vat * exact < 0
