@@ -126,10 +126,17 @@ def test_ids_that_did_not_come_are_made(cpo: Host, token: str) -> None:
     assert answer.headers["X-Request-ID"] and answer.headers["X-Correlation-ID"]
 
 
-def test_an_unforeseen_failure_tells_its_story_to_the_log_only(cpo: Host, token: str) -> None:
-    answer = cpo.call("DELETE", OBJECT, token)
+def test_an_unforeseen_failure_is_logged_with_its_trace_and_answered_without(
+    cpo: Host, token: str, logged: Logged
+) -> None:
+    answer = cpo.call("DELETE", OBJECT, token, **IDS)
 
+    assert answer.json["status_code"] == 3000
     assert "secret" not in answer.text and "Traceback" not in answer.text
+    (line,) = [line for line in logged.lines if line["message"] == "unforeseen failure"]
+    assert (line["level"], line["exception_name"]) == ("ERROR", "RuntimeError")
+    assert "_break" in line["exception"]
+    assert (line["request_id"], line["correlation_id"]) == ("req-1", "cor-1")
 
 
 def test_each_request_is_counted_by_its_status_code(cpo: Host, token: str, logged: Logged) -> None:

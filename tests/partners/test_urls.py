@@ -105,6 +105,8 @@ HOSTILE = [
     ("https://[fd12:3456::1]/", "a private address"),
     ("https://169.254.169.254/latest/meta-data/", "a metadata address"),
     ("https://169.254.170.2/v2/credentials", "a metadata address"),
+    ("https://168.63.129.16/metadata/", "a metadata address"),
+    ("https://100.100.100.200/latest/meta-data/", "a metadata address"),
     ("https://[fd00:ec2::254]/latest/meta-data/", "a metadata address"),
     ("https://169.254.1.1/", "a link-local address"),
     ("https://[fe80::1]/", "a link-local address"),
@@ -118,6 +120,9 @@ HOSTILE = [
     ("https://198.18.0.1/", "a reserved address"),
     ("https://192.0.2.1/", "a reserved address"),
     ("https://[2001:db8::1]/", "a reserved address"),
+    # Not in our table, but `ipaddress` knows them: the first as reserved, the second as not global.
+    ("https://[4000::1]/", "a reserved address"),
+    ("https://[2001:2::1]/", "a reserved address"),
     ("https://[::ffff:127.0.0.1]/", "an IPv4-mapped address"),
     ("https://[::ffff:a00:1]/", "an IPv4-mapped address"),
     ("https://[::127.0.0.1]/", "an IPv4-compatible address"),

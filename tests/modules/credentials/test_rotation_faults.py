@@ -1,0 +1,208 @@
+"""A rotation that fails: which of our tokens stays good, and who may repeat what.
+
+Source: OCPI 2.2.1 credentials, PUT Method; CRD-12, CRD-18, CRD-22
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from chalicelib.modules.credentials import handshake
+from chalicelib.modules.credentials.handshake import HandshakeFailed
+from chalicelib.partners.answers import PartnerFault, PartnerRefusal
+from chalicelib.partners.directory import Partner
+from tests.account import aws
+from tests.nodes import Host, make_network
+
+CREDENTIALS = "/ocpi/2.2.1/credentials"
+VERSIONS = "/ocpi/versions"
+BASE = "https://cpo.example/ocpi"
+
+
+@pytest.fixture
+def network() -> Iterator[dict[str, Host]]:
+    with aws() as account:
+        yield make_network(account, cpo="CPO", hub="HUB")
+
+
+@pytest.fixture
+def cpo(network: dict[str, Host]) -> Host:
+    return network["cpo"]
+
+
+@pytest.fixture
+def hub(network: dict[str, Host]) -> Host:
+    return network["hub"]
+
+
+@pytest.fixture
+def at_cpo(cpo: Host, hub: Host) -> Partner:
+    """The hub as the CPO knows it, registered."""
+    token_a = handshake.invite(hub.node, "cpo")[1]
+    return handshake.register(cpo.node, "hub", f"https://hub.example{VERSIONS}", token_a, BASE)
+
+
+def token_toward_hub(cpo: Host) -> str:
+    (partner,) = cpo.node.directory.all()
+    return cpo.node.directory.token_for(partner)
+
+
+def answer_put_with(host: Host, error: Exception, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Let each PUT of this node fail. Returns the tokens that it sends in them."""
+    sent: list[str] = []
+    call = host.node.client.call_url
+
+    def fail(url: str, method: str, *arguments: Any, **options: Any) -> Any:
+        if method != "PUT":
+            return call(url, method, *arguments, **options)
+        sent.append(options["document"]["token"])
+        raise error
+
+    monkeypatch.setattr(host.node.client, "call_url", fail)
+    return sent
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        PartnerRefusal("refuses the credentials", http_status=200, status_code=2001),
+        PartnerFault("refuses the token", http_status=401),
+        PartnerFault("refuses the token", http_status=403),
+        PartnerFault("cannot use our API", http_status=200, status_code=3001),
+        PartnerFault("does not accept connections", never_sent=True),
+    ],
+    ids=["refused", "401", "403", "3001", "never sent"],
+)
+def test_a_new_token_that_was_not_taken_is_dead(
+    cpo: Host, at_cpo: Partner, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CRD-22: nobody but the old token is let in, for a token that was sent and refused may be anywhere."""
+    sent = answer_put_with(cpo, error, monkeypatch)
+
+    with pytest.raises(HandshakeFailed):
+        handshake.rotate(cpo.node, at_cpo, BASE)
+
+    (token,) = sent
+    assert cpo.call("GET", VERSIONS, token).status == 401
+    (stored,) = cpo.node.directory.all()
+    assert stored.held_tokens == at_cpo.held_tokens
+
+
+@pytest.mark.parametrize(
+    "error",
+    [PartnerFault("did not answer in time", timed_out=True), PartnerFault("is broken", http_status=502)],
+    ids=["no answer", "502"],
+)
+def test_a_new_token_that_may_have_been_taken_stays_good_beside_the_old_one(
+    cpo: Host, at_cpo: Partner, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CRD-22: the partner may use either."""
+    sent = answer_put_with(cpo, error, monkeypatch)
+
+    with pytest.raises(HandshakeFailed):
+        handshake.rotate(cpo.node, at_cpo, BASE)
+
+    assert cpo.call("GET", VERSIONS, sent[0]).status == 200
+    (stored,) = cpo.node.directory.all()
+    assert set(at_cpo.held_tokens) < set(stored.held_tokens)
+
+
+def test_a_partner_that_does_not_know_our_only_token_is_not_sent_a_new_one(
+    cpo: Host, hub: Host, at_cpo: Partner
+) -> None:
+    """CRD-18: only after a PUT whose answer got lost may the old token be refused and still repeat it."""
+    (at_hub,) = hub.node.directory.all()
+    hub.node.directory.remove(at_hub)
+    calls = getattr(cpo.node.client, "calls")  # noqa: B009
+    calls.clear()
+
+    with pytest.raises(HandshakeFailed) as caught:
+        handshake.rotate(cpo.node, at_cpo, BASE)
+
+    assert caught.value.http_status == 401
+    assert [method for method, _ in calls] == ["GET"]
+
+
+def test_a_partner_whose_versions_fail_otherwise_is_not_sent_a_new_token(
+    cpo: Host, hub: Host, at_cpo: Partner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CRD-18: two tokens are held since an answer got lost, and the partner is down now."""
+    answer_put_with(cpo, PartnerFault("did not answer in time", timed_out=True), monkeypatch)
+    with pytest.raises(HandshakeFailed):
+        handshake.rotate(cpo.node, at_cpo, BASE)
+    monkeypatch.undo()
+    (waiting,) = cpo.node.directory.all()
+    hub.broken = VERSIONS
+    calls = getattr(cpo.node.client, "calls")  # noqa: B009
+    calls.clear()
+
+    with pytest.raises(HandshakeFailed):
+        handshake.rotate(cpo.node, waiting, BASE)
+
+    assert len(waiting.held_tokens) == 2
+    assert [method for method, _ in calls] == ["GET"]
+
+
+def go_offline(host: Host) -> Partner:
+    (partner,) = host.node.directory.all()
+    changed = host.node.directory.update(
+        partner.id,
+        lambda current: current.model_copy(
+            update={"connection": "OFFLINE", "offline_since": "2026-03-01T11:00:00Z"}
+        ),
+    )
+    assert changed is not None
+    return changed
+
+
+def test_a_rotation_with_a_partner_that_was_offline_connects_it(cpo: Host, at_cpo: Partner) -> None:
+    offline = go_offline(cpo)
+
+    handshake.rotate(cpo.node, offline, BASE)
+
+    (stored,) = cpo.node.directory.all()
+    assert (stored.connection, stored.offline_since) == ("CONNECTED", None)
+
+
+def test_a_partner_that_was_offline_and_rotates_is_connected(cpo: Host, hub: Host, at_cpo: Partner) -> None:
+    go_offline(hub)
+
+    handshake.rotate(cpo.node, at_cpo, BASE)
+
+    (stored,) = hub.node.directory.all()
+    assert (stored.connection, stored.offline_since) == ("CONNECTED", None)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda document: {**document, "url": "https://hub.example/ocpi/versions"},
+        lambda document: {**document, "roles": [{**document["roles"][0], "party_id": "EVX"}]},
+        lambda document: {**document, "roles": [{**document["roles"][0], "country_code": "ES"}]},
+        lambda document: {**document, "roles": [{**document["roles"][0], "role": "EMSP"}]},
+        lambda document: {
+            **document,
+            "roles": [*document["roles"], {**document["roles"][0], "role": "EMSP"}],
+        },
+    ],
+    ids=["another url", "another party", "another country", "another role", "a role more"],
+)
+def test_a_replaced_token_repeats_its_put_word_for_word_or_not_at_all(
+    cpo: Host, hub: Host, at_cpo: Partner, change: Any
+) -> None:
+    """CRD-12: it may have been replaced because it leaked."""
+    old = token_toward_hub(cpo)
+    (at_hub,) = hub.node.directory.all()
+    document = handshake.credentials_document(cpo.node, hub.node.directory.token_for(at_hub), BASE)
+    hub.call("PUT", CREDENTIALS, old, document)
+    (before,) = hub.node.directory.all()
+
+    refused = hub.call("PUT", CREDENTIALS, old, change(document))
+
+    assert refused.status == 401
+    (after,) = hub.node.directory.all()
+    assert after == before
+    assert hub.call("PUT", CREDENTIALS, old, document).status == 200

@@ -1,0 +1,69 @@
+"""The wire below the client: what is read from it, and what a failed connection means.
+
+Source: OCPI 2.2.1 transport_and_format; TRN-01
+"""
+
+from __future__ import annotations
+
+import gzip
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import urllib3.util.connection
+
+from chalicelib.partners.answers import PartnerFault, RawAnswer
+from chalicelib.partners.connections import MAX_ANSWER_BYTES, Connections
+from chalicelib.partners.urls import Origin, Target
+from tests.partners.answering import AnsweringPartner, answering_partner, reply
+
+
+@pytest.fixture
+def server() -> Iterator[AnsweringPartner]:
+    with answering_partner() as partner:
+        yield partner
+
+
+def get(server: AnsweringPartner, addresses: tuple[str, ...] = ("127.0.0.1",)) -> RawAnswer:
+    target = Target(server.url(), Origin("http", "127.0.0.1", server.port), addresses)
+    return Connections().request(target, "GET", "/", {}, None, connect_s=2.0, deadline=time.monotonic() + 5.0)
+
+
+def test_a_compressed_answer_is_never_unpacked(server: AnsweringPartner) -> None:
+    """A few kilobytes would become more than the limit: the limit is one of memory."""
+    packed = gzip.compress(b" " * (MAX_ANSWER_BYTES + 1))
+    server.answer = lambda handler, _: reply(handler, packed, headers={"Content-Encoding": "gzip"})
+
+    answer = get(server)
+
+    assert answer.body == packed
+
+
+def test_a_connection_that_takes_too_long_sent_nothing(
+    server: AnsweringPartner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A command may then be given up, and a token taken back."""
+
+    def hang(*_: Any, **__: Any) -> Any:
+        raise TimeoutError
+
+    monkeypatch.setattr(urllib3.util.connection, "create_connection", hang)
+
+    with pytest.raises(PartnerFault) as caught:
+        get(server)
+
+    assert caught.value.never_sent and not caught.value.timed_out
+    assert server.received == []
+
+
+def test_an_answer_that_takes_too_long_may_follow_a_request_that_was_heard(
+    server: AnsweringPartner,
+) -> None:
+    server.answer = lambda handler, request: None if server.stopped.wait(5) else None
+    target = Target(server.url(), Origin("http", "127.0.0.1", server.port), ("127.0.0.1",))
+
+    with pytest.raises(PartnerFault) as caught:
+        Connections().request(target, "GET", "/", {}, None, connect_s=2.0, deadline=time.monotonic() + 0.3)
+
+    assert caught.value.timed_out and not caught.value.never_sent
