@@ -1,0 +1,109 @@
+"""A function may do what its code does: the calls of its main paths, compared with its policy.
+
+Locally nobody is refused anything, so a right that is missing would only show on AWS.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from chalicelib.partners import liveness
+from infra import stages
+from tests.partners.pushing import World, break_down, partner, refuse
+
+
+class Recorder:
+    """A client that remembers which rights its calls need."""
+
+    def __init__(self, client: Any, service: str) -> None:
+        self._client = client
+        self._service = service
+        self.needed: set[str] = set()
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        call = getattr(self._client, name)
+
+        def recorded(**request: Any) -> Any:
+            self.needed |= self._rights(name, request)
+            return call(**request)
+
+        return recorded
+
+    def _rights(self, name: str, request: dict[str, Any]) -> set[str]:
+        if name == "transact_write_items":
+            members = {kind for member in request["TransactItems"] for kind in member}
+            names = {"ConditionCheckItem" if kind == "ConditionCheck" else f"{kind}Item" for kind in members}
+        else:
+            names = {"".join(part.title() for part in name.removesuffix("_batch").split("_"))}
+        target = request.get("QueueUrl", "").rpartition("/")[2]
+        target = "index" if "IndexName" in request else target
+        return {f"{self._service}:{each} {target}".strip() for each in names}
+
+
+def granted(function: str) -> set[str]:
+    """The rights of a policy, with the queue or the index that they are for."""
+    policy = json.loads((stages.CONFIG.parent / f"policy-{function}.json").read_text())
+    rights = set()
+    for statement in policy["Statement"]:
+        resource = statement["Resource"]
+        target = "index" if resource.endswith("/index/*") else ""
+        if ":sqs:" in resource:
+            target = "dead" if "-dead" in resource else "broadcasts"
+        rights |= {f"{action} {target}".strip() for action in statement["Action"]}
+    return rights
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    """A CPO whose partner is OFFLINE and missed a location, a tariff and its deletion."""
+    world = World("CPO")
+    world.join(partner("EMSP", "one"))
+    gone = world.put_tariff("T0")
+    world.put_location()
+    world.settle()
+    away = world.partner("one")
+    world.node.directory.save(away.model_copy(update={"connection": "OFFLINE"}), away)
+    world.put_location()
+    world.put_tariff("T1")
+    world.delete_tariff(gone)
+    world.settle()
+    return world
+
+
+def record(world: World) -> tuple[Recorder, Recorder]:
+    table, queue = Recorder(world.dynamodb, "dynamodb"), Recorder(world.queue, "sqs")
+    world.table._client = table
+    world.node.queues._sqs = queue
+    return table, queue
+
+
+@pytest.mark.parametrize("fault", [None, refuse(), break_down], ids=["taken", "refused", "failed"])
+def test_the_timer_may_probe_catch_up_and_send_refused_pushes_again(world: World, fault: Any) -> None:
+    table, queue = record(world)
+    if fault is not None:
+        world.partners.faults["one"] = fault
+
+    for _ in range(3):
+        world.clock.forward(3700)
+        liveness.run(world.node)
+
+    assert "dynamodb:Query index" in table.needed or fault is None
+    assert table.needed | queue.needed <= granted("look_after_partners")
+
+
+def test_the_worker_may_record_a_refusal(world: World) -> None:
+    world.partners.faults["one"] = refuse()
+    before = world.partner("one")
+    world.node.directory.save(before.model_copy(update={"connection": "CONNECTED"}), before)
+    world.stream()
+    table, queue = record(world)
+
+    while world.queue.bodies:
+        world.work()
+
+    assert {"dynamodb:PutItem", "dynamodb:BatchGetItem", "dynamodb:Query index"} <= table.needed
+    assert table.needed | queue.needed <= granted("push_broadcasts")
