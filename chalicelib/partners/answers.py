@@ -10,9 +10,9 @@ know: whether the partner itself has spoken about the request.
 
 With HTTP 2xx a partner has taken what it was sent unless its answer holds an OCPI error. Many systems
 answer no envelope, or not quite one: 204, an empty body, `OK`, `{}`, `"status_code": "1000"`. Such an
-answer is a success, and `oddity` names what is odd about it. Two kinds of body are no answer, whatever
-their HTTP status: markup, since a login or maintenance page comes from a gateway, and JSON that cannot be
-read or has a `status_code` that is no success, since it may be an error.
+answer is a success, and `oddity` names what is odd about it. Some bodies are no answer, whatever their
+HTTP status: markup, since a login or maintenance page comes from a gateway; JSON that cannot be read or has
+a `status_code` that OCPI does not have, since it may be an error; and a list, which answers another request.
 
 Unknown codes count by their thousand (STA-13). Any `data` is tolerated (TRN-15); who needs some has to
 look whether there is any.
@@ -178,6 +178,8 @@ def _read_body(body: bytes) -> _Reading:
         document = read_json(body)
     except BadJson:
         return _read_text(body)
+    if isinstance(document, list):
+        return _Reading(unusable="with a list, which is no OCPI envelope")
     if not isinstance(document, dict):
         return _Reading(oddity=Oddity.NO_ENVELOPE)
     stated = document.get("status_code", document.get("statusCode"))

@@ -1,7 +1,8 @@
 """Pushes to partners that fail: retried while fresh, given up as OFFLINE, looked for, and caught up with.
 
-A fault (500, 3xxx, no envelope, no answer) is worth another try; a refusal (2xxx, 4xx) is final. What is sent
-after an outage is the state of now, never a message that was kept. One partner's trouble is no other's.
+A fault (500, 3xxx, HTTP 4xx without an envelope, no answer) is worth another try; a refusal (an envelope with
+2xxx) is not repeated at once. What is sent after an outage is the state of now, never a message that was
+kept. One partner's trouble is no other's.
 Chapter: OCPI 2.2.1 transport_and_format_offline_behaviour, status_codes; TRN-32, STA-15, TRP-10.
 """
 
@@ -30,6 +31,11 @@ PASSING: dict[str, Fault] = {
     "429": faults.answer_code(2000, 429),
     "401": faults.refuse_401,
     "a web page": faults.answer_web_page,
+    "a page with 400": faults.answer_page(400),
+    "a page with 403": faults.answer_page(403),
+    "a page with 404": faults.answer_page(404),
+    "a page with 413": faults.answer_page(413),
+    "404 and 1000": faults.answer_code(1000, 404),
     "a bare list": faults.answer_bare_list,
     "a hang-up": faults.hang_up,
 }
@@ -37,6 +43,13 @@ FINAL: dict[str, Fault] = {
     "2001": faults.refuse_2001,
     "2999": faults.answer_code(2999),
     "405": faults.refuse_405,
+}
+TAKEN: dict[str, tuple[Fault, str]] = {
+    "204": (faults.take_and_answer(204, b""), "EMPTY_BODY"),
+    "an empty 200": (faults.take_and_answer(200, b""), "EMPTY_BODY"),
+    "OK": (faults.take_and_answer(200, b"OK"), "PLAIN_TEXT"),
+    "{}": (faults.take_and_answer(200, b"{}"), "NO_STATUS_CODE"),
+    "1000 as text": (faults.take_and_answer(200, b'{"status_code": "1000"}'), "STATUS_CODE_MISWRITTEN"),
 }
 UNTIL_OFFLINE = FRESHNESS_SECONDS + 20
 
@@ -79,8 +92,8 @@ def test_a_fault_is_tried_again_until_it_passes(cpo: Node, guests: Guests) -> No
 
 
 @pytest.mark.parametrize("fault", FINAL.values(), ids=list(FINAL))
-def test_a_refusal_is_final_and_recorded(cpo: Node, guests: Guests, fault: Fault) -> None:
-    """Not sent again while the object stays as it is; the next change is. Source: STA-15"""
+def test_a_refusal_is_recorded_and_not_repeated_at_once(cpo: Node, guests: Guests, fault: Fault) -> None:
+    """It is sent again when the object changes, or the operator says so. Source: STA-15"""
     partner = guests.join("EMSP", cpo).partner
     with partner.misbehaving("tariffs", fault):
         key = cpo.offer(f"R-{partner.party.party_id}")
@@ -92,6 +105,42 @@ def test_a_refusal_is_final_and_recorded(cpo: Node, guests: Guests, fault: Fault
     eventually(lambda: currency(partner, key) == "NOK")
     assert len(attempts(partner, key)) == 2
     assert cpo.status_of(name_of(partner)) == "REGISTERED"
+
+
+def test_what_was_refused_is_sent_again_when_the_operator_says_so(cpo: Node, guests: Guests) -> None:
+    partner = guests.join("EMSP", cpo).partner
+    with partner.misbehaving("tariffs", faults.refuse_2001):
+        key = cpo.offer(f"A-{partner.party.party_id}")
+        eventually(lambda: broadcasts(cpo, partner)["refused"], what="the refusal on the operator's door")
+    known = cpo.partner(name_of(partner))
+    assert known
+
+    answer = cpo.call("POST", "broadcasts", known["id"], "replay", document={"module": "tariffs"})
+
+    assert answer.http_status == 202
+    eventually(partial(partner.held, "tariffs", *key), what="the tariff")
+
+
+def test_any_2xx_without_an_error_is_delivered_once(cpo: Node, guests: Guests) -> None:
+    """Such partners swung between OFFLINE and CONNECTED, and got everything again each time."""
+    partners = {name: guests.join("EMSP", cpo).partner for name in TAKEN}
+    with ExitStack() as stack:
+        for name, partner in partners.items():
+            stack.enter_context(partner.misbehaving("tariffs", TAKEN[name][0]))
+        key = cpo.offer("ODD")
+        for name, partner in partners.items():
+            eventually(partial(_has_delivered, cpo, partner), what=name)
+
+    for name, partner in partners.items():
+        known = cpo.partner(name_of(partner))
+        assert known and known["odd_answers"] == [TAKEN[name][1]], name
+        assert partner.held("tariffs", *key), name
+        assert len(attempts(partner, key)) == 1, name
+
+
+def _has_delivered(node: Node, partner: Partner) -> bool:
+    told = broadcasts(node, partner)
+    return told["delivered"] > 0 and not told["waiting"]
 
 
 def test_success_is_what_the_code_says(cpo: Node, guests: Guests) -> None:

@@ -97,6 +97,8 @@ def test_our_own_fault_is_tried_again_and_shown_as_dead_when_it_is_given_up(
 ) -> None:
     ref = world.put_tariff()
     world.stream()
+    for partner_id in ("one", "two"):
+        world.table.delete(Key("catch-up", partner_id))
 
     with monkeypatch.context() as broken:
         broken.setattr(broadcasts, "push", crash)

@@ -215,6 +215,26 @@ def test_what_a_partner_that_left_was_told_is_forgotten_step_by_step(
     assert read_deliveries(world.table, "one") == {}
 
 
+def test_a_partner_that_is_back_while_its_rows_are_forgotten_is_looked_at_again(world: World) -> None:
+    """It was compared with rows that were still there."""
+    world.table.delete(Key("catch-up", "one"))
+
+    take_step(world.node, CatchUp(what="FORGET", partner_id="one", cause="test"))
+    world.catch_up()
+
+    assert [look["sk"] for look in world.table.query("#pk = :pk", {"pk": "catch-up"}).items] == ["one"]
+
+
+def test_a_step_whose_list_is_gone_meanwhile_ends(world: World) -> None:
+    """The partner changed, which is an occasion of its own."""
+    world.put_tariff("T1", currency="NOK")
+    forget_messages(world)
+
+    take_step(world.node, CatchUp(what="CATCH_UP", partner_id="one", cause="test", place="sessions#PT*XYZ"))
+
+    assert len(world.queue) == 0
+
+
 def test_a_hub_owes_nobody_its_own_objects() -> None:
     """Source: RTE-17"""
     world = World("HUB")

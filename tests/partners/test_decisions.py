@@ -87,6 +87,38 @@ def test_an_evse_that_the_location_s_push_carried_is_dropped() -> None:
     assert act(LOCATION, item(LOCATION), row(version=5), evse(version=5)).act is Act.DROP
 
 
+@pytest.mark.parametrize("version", [5, 6])
+def test_an_evse_that_was_refused_is_dropped_until_it_changes(version: int) -> None:
+    refused = row(Status.REFUSED, version=version)
+
+    assert act(LOCATION, item(LOCATION), refused, evse(version=5)).act is Act.DROP
+    assert act(LOCATION, item(LOCATION), refused, evse(version=7)).act is Act.PUT_EVSE
+
+
+def test_a_refused_object_is_put_again_when_the_message_says_so() -> None:
+    refused = row(Status.REFUSED, version=5)
+
+    assert act(TARIFF, item(TARIFF), refused, again=True) == (Act.PUT, Status.DELIVERED)
+    assert act(TARIFF, item(TARIFF), row(version=5), again=True).act is Act.DROP
+
+
+def test_a_refused_deletion_is_sent_again_when_the_message_says_so() -> None:
+    refused = row(Status.REFUSED, version=5, method="DELETE")
+
+    assert act(TARIFF, None, refused, version=5).act is Act.DROP
+    assert act(TARIFF, None, refused, again=True) == (Act.DELETE, Status.DELETED)
+    assert act(TARIFF, None, row(Status.DELETED, version=5), version=5, again=True).act is Act.DROP
+
+
+def test_a_display_that_refused_the_last_word_is_not_sent_it_again() -> None:
+    """Source: LOC-16"""
+    hidden, refused = item(LOCATION, hidden=True), row(Status.REFUSED, version=5)
+
+    assert act(LOCATION, hidden, refused, role="NSP", version=5).act is Act.DROP
+    assert act(LOCATION, hidden, refused, role="NSP").act is Act.DROP
+    assert act(LOCATION, hidden, refused, role="NSP", again=True) == (Act.PUT, Status.WITHDRAWN)
+
+
 def test_an_evse_that_was_just_sent_in_this_version_is_recorded_only() -> None:
     assert act(LOCATION, item(LOCATION), row(evse=f"{EVSE}@5"), evse(version=5)).act is Act.SKIP
 

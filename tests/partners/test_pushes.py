@@ -10,6 +10,7 @@ import pytest
 from chalicelib.partners import liveness
 from chalicelib.partners.answers import PartnerError, PartnerFault, PartnerRefusal
 from chalicelib.partners.deliveries import Status, key_of, write_delivery
+from chalicelib.partners.directory import PartnerRole
 from chalicelib.partners.pushes import Retry, push
 from chalicelib.protocol.message import Party, Routing
 from chalicelib.queues import Broadcast
@@ -474,6 +475,53 @@ def test_a_fault_of_the_partner_while_it_is_sent_a_location_instead_of_an_evse_i
     world.settle(seconds=5)
 
     assert world.held("one", ref) == world.stored(ref)
+
+
+def test_an_evse_that_is_taken_leaves_the_refusal_of_another_one(world: World) -> None:
+    ref = world.put_location()
+    world.settle()
+    world.partners.faults["one"] = lambda sent: refuse()(sent) if sent.segments[-1] == "E0" else None
+    world.put_evse(ref, "E0", status="CHARGING")
+    world.settle()
+    world.put_evse(ref, "E1", status="CHARGING")
+    world.settle()
+
+    row = world.delivery("one", ref)
+    assert (row.status, row.evse_uid, row.code) == (Status.REFUSED, "E0", 2001)
+
+    world.partners.faults.clear()
+    world.put_evse(ref, "E0", status="AVAILABLE")
+    world.settle()
+    row = world.delivery("one", ref)
+    assert (row.status, row.evse_uid, row.code) == (Status.DELIVERED, "", 0)
+
+
+@pytest.mark.parametrize("status", [Status.MISSED, Status.DEAD])
+def test_what_was_missed_is_delivered_when_the_next_evse_was_all_of_it(world: World, status: Status) -> None:
+    ref = world.put_location()
+    world.settle()
+    before = world.delivery("one", ref)
+    write_delivery(world.table, key_of("one", ref.key.pk), before, replace(before, status=status))
+    world.put_evse(ref, "E0")
+
+    world.settle()
+
+    after = world.delivery("one", ref)
+    assert after.status == Status.DELIVERED and after.version > before.version
+
+
+def test_a_partner_that_is_a_hub_as_well_is_addressed_as_one(world: World) -> None:
+    """Source: RTE-11, RTE-13"""
+    roles = tuple(
+        PartnerRole(role=role, country_code="PT", party_id=party_id)
+        for role, party_id in (("EMSP", "EMS"), ("HUB", "HUB"))
+    )
+    world.join(partner("EMSP", "two", roles=roles))
+    ref = world.put_tariff()
+
+    push(world.node, [broadcast(ref, "two")])
+
+    assert world.partners.sent[-1].routing.receiver == Party("PT", "HUB")
 
 
 def test_what_was_given_up_is_not_claimed_by_the_next_evse(world: World) -> None:

@@ -64,6 +64,26 @@ def answer_web_page(partner: Partner, received: Received) -> Reply:
     return Reply(200, b"<html><body>Welcome!</body></html>", {"Content-Type": "text/html"})
 
 
+def answer_page(http_status: int) -> Fault:
+    """The page of a gateway that stands before the partner."""
+
+    def answer(partner: Partner, received: Received) -> Reply:
+        page = f"<html><body>{http_status} nginx</body></html>".encode()
+        return Reply(http_status, page, {"Content-Type": "text/html"})
+
+    return answer
+
+
+def take_and_answer(http_status: int, body: bytes) -> Fault:
+    """Do what was asked, and answer in a way of its own, without an envelope that is right."""
+
+    def answer(partner: Partner, received: Received) -> Reply:
+        partner.answer(received)
+        return Reply(http_status, body, {"Content-Type": "application/json"})
+
+    return answer
+
+
 def answer_bare_list(partner: Partner, received: Received) -> Reply:
     """JSON, but not an envelope."""
     return Reply(200, b"[]", {"Content-Type": "application/json"})

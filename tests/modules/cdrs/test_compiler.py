@@ -17,10 +17,13 @@ from chalicelib.modules.cdrs.objects import Cdr
 from chalicelib.modules.cdrs.reasons import read_reasons
 from chalicelib.modules.sessions.owner import put_own_session
 from chalicelib.partners import liveness
+from chalicelib.partners.answers import PartnerFault, PartnerRefusal
+from chalicelib.partners.catch_up import count_owed
 from chalicelib.partners.cdr_makers import CPO_MAKES_CDR
 from chalicelib.partners.directory import Endpoint, Partner
 from chalicelib.partners.private_lists import remembered_lists
-from chalicelib.partners.replays import push_again
+from chalicelib.partners.replays import push_again, replay, replay_object
+from chalicelib.partners.retries import take_due
 from chalicelib.partners.time_prices import TIME_PRICES_PER_MINUTE
 from chalicelib.partners.visibility import list_partitions, partition_for_viewer
 from chalicelib.protocol.json_text import JsonText, read_json, write_json
@@ -33,7 +36,7 @@ from chalicelib.storage.operations import Key, Operation
 from tests.modules import builders
 from tests.modules.builders import T0, T1, T2, T3, component, connector, element, evse
 from tests.modules.sessions.builders import cdr_token, period, session
-from tests.partners.pushing import OWN, World, break_down, partner, refuse
+from tests.partners.pushing import OWN, Sent, World, break_down, partner, refuse
 
 Document = dict[str, Any]
 CPO = OWN["CPO"]
@@ -310,6 +313,86 @@ def test_a_cdr_that_is_taken_while_it_is_sent_again_is_sent_no_more(
     hub.world.settle(seconds=60)
 
     assert hub.sent("evi")[sent:] == [cdr]
+
+
+@pytest.mark.parametrize("http_status", [401, 403, 404, 400, 405, 413])
+def test_a_session_that_ends_while_a_gateway_answers_with_pages_is_billed(
+    cpo: Network, http_status: int
+) -> None:
+    """Twenty seconds of 404 pages lost the session and its CDR for ever."""
+    cpo.put()
+    cpo.stream()
+    page = PartnerFault("answered HTTP without an OCPI envelope", http_status=http_status)
+    cpo.world.partners.faults["evi"] = lambda sent: page
+    cpo.end()
+    cpo.compile()
+    cpo.world.settle(seconds=20)
+
+    del cpo.world.partners.faults["evi"]
+    cpo.world.settle(seconds=60)
+
+    (cdr,) = cpo.cdrs()
+    assert cpo.world.held("evi", Ref("cdrs", *CPO, cdr["id"])) == cdr
+    held = cpo.world.held("evi", Ref("sessions", *CPO, "S1"))
+    assert held is not None and held["status"] == "COMPLETED"
+
+
+def test_a_cdr_that_the_partner_says_it_has_is_there_once(cpo: Network) -> None:
+    """The answer to the first POST got lost, and the partner refuses the second: it has the CDR."""
+    taken: list[Document] = []
+
+    def take(sent: Sent) -> Exception | None:
+        if sent.module != "cdrs":
+            return None
+        if sent.document in taken:
+            return PartnerRefusal("answered 2001: already known", status_code=2001, http_status=200)
+        taken.append(sent.document)
+        return PartnerFault("did not answer in time", timed_out=True)
+
+    cpo.world.partners.faults["evi"] = take
+    cpo.end()
+    cpo.compile()
+    cpo.world.settle(seconds=10)
+    for _ in range(3):
+        cpo.world.clock.forward(90_000)
+        take_due(cpo.node)
+        cpo.world.settle()
+
+    (cdr,) = cpo.cdrs()
+    assert taken == [cdr]
+    assert cpo.sent("evi") == [cdr] * 4
+
+
+def test_a_cdr_is_owed_to_a_partner_however_old_it_is(cpo: Network) -> None:
+    """Of sessions only those of the last days are sent to a partner that registers; nobody may lose a CDR."""
+    cpo.end()
+    cpo.compile()
+    cpo.world.clock.forward(8 * 86_400)
+    evi = cpo.node.directory.get("evi")
+    assert evi is not None
+
+    assert count_owed(cpo.node, evi.model_copy(update={"id": "anew"}), {}) == count_owed(
+        cpo.node, evi.model_copy(update={"endpoints": without_cdrs(evi)}), {}
+    ) + len(cpo.cdrs())
+
+
+def without_cdrs(known: Partner) -> tuple[Endpoint, ...]:
+    return tuple(endpoint for endpoint in known.endpoints if endpoint.identifier != "cdrs")
+
+
+def test_a_cdr_that_the_partner_took_is_posted_no_more(cpo: Network) -> None:
+    """A CDR is sent by POST, so a second one would be there twice."""
+    cpo.end()
+    cpo.compile()
+    (cdr,) = cpo.cdrs()
+    evi = cpo.node.directory.get("evi")
+    assert evi is not None
+
+    replay(cpo.node, evi, "cdrs")
+    assert replay_object(cpo.node, evi, [Ref("cdrs", *CPO, cdr["id"])]) is False
+    cpo.world.settle()
+
+    assert cpo.sent("evi") == [cdr]
 
 
 def test_a_credit_cdr_waits_for_the_cdr_that_it_takes_back(hub: Network) -> None:
