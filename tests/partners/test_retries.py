@@ -6,14 +6,16 @@ from datetime import timedelta
 
 import pytest
 
-from chalicelib.partners import retries
-from chalicelib.partners.deliveries import Status
-from chalicelib.partners.retries import take_due
+from chalicelib.partners import liveness, retries
+from chalicelib.partners.deliveries import Delivery, Status
+from chalicelib.partners.pushes import push
+from chalicelib.partners.retries import next_retry, take_due
+from chalicelib.protocol.types import format_datetime
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.table import Item
 from tests.logged import Logged
 from tests.logged import logged as logged
-from tests.partners.pushing import World, partner, refuse
+from tests.partners.pushing import START, World, broadcast, partner, refuse
 
 
 @pytest.fixture
@@ -32,7 +34,7 @@ def pending(world: World) -> list[Item]:
 def pass_time(world: World, **span: float) -> None:
     """Let time pass, and the timer run."""
     world.clock.forward(timedelta(**span).total_seconds())
-    take_due(world.node)
+    liveness.run(world.node)
     world.settle()
 
 
@@ -110,7 +112,9 @@ def test_what_is_due_while_the_partner_is_away_is_sent_when_it_is_back(world: Wo
     world.partners.faults.clear()
     away = world.partner("one")
     world.node.directory.save(away.model_copy(update={"connection": "OFFLINE"}), away)
-    pass_time(world, minutes=61)
+    world.clock.forward(3601)
+    take_due(world.node)
+    world.settle()
     assert times_sent(world, ref) == 1
 
     back = world.partner("one")
@@ -118,6 +122,38 @@ def test_what_is_due_while_the_partner_is_away_is_sent_when_it_is_back(world: Wo
     world.settle()
 
     assert world.held("one", ref) == world.stored(ref)
+
+
+@pytest.mark.parametrize(
+    ("before", "tried", "hours"),
+    [
+        (Status.REFUSED, 0, 1),
+        (Status.REFUSED, 1, 24),
+        (Status.REFUSED, 2, None),
+        (Status.DELIVERED, 2, 1),
+        (Status.MISSED, 1, 1),
+        (None, 0, 1),
+    ],
+)
+def test_what_was_not_refused_before_has_a_new_beginning(
+    before: Status | None, tried: int, hours: int | None
+) -> None:
+    message = broadcast(Ref("tariffs", "PT", "ABC", "T1"), again=True, tried=tried)
+
+    retry = next_retry(message, Delivery(status=before), Status.REFUSED, START)
+
+    assert (retry and retry.at - START) == (hours and timedelta(hours=hours))
+
+
+def test_a_change_that_comes_with_the_last_retry_has_a_new_beginning(world: World) -> None:
+    ref = world.put_tariff()
+    world.settle()
+    world.clock.forward(100_000)
+    last = broadcast(ref, again=True, tried=2, cause="retry")
+
+    push(world.node, [last, broadcast(ref, cause="change")])
+
+    assert world.delivery("one", ref).again_at == format_datetime(world.clock() + timedelta(hours=1))
 
 
 # -- what it costs

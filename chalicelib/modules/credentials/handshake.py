@@ -318,7 +318,9 @@ def rotate(node: Node, partner: Partner, base_url: str) -> Partner:
         _drop_token(node, partner, fresh)
         raise _failed(error) from error
     except PartnerFault as error:
-        if error.never_sent or error.http_status in (401, 403) or error.status_code is not None:
+        # An HTTP 4xx, of the partner or of a gateway before it: the PUT was not carried out.
+        is_refused = error.http_status is not None and 400 <= error.http_status < 500
+        if error.never_sent or is_refused or error.status_code is not None:
             _drop_token(node, partner, fresh)
         raise _failed(error) from error
     except OcpiError as error:

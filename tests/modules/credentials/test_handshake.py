@@ -9,7 +9,7 @@ import pytest
 
 from chalicelib.modules.credentials import handshake
 from chalicelib.modules.credentials.handshake import HandshakeFailed
-from chalicelib.partners.answers import PartnerFault
+from chalicelib.partners.answers import PartnerFault, PartnerRefusal
 from chalicelib.partners.directory import PartnerRole
 from tests.account import aws
 from tests.nodes import Host, make_network
@@ -159,6 +159,36 @@ def test_a_rotation_that_breaks_leaves_the_old_pair_good(cpo: Host, hub: Host) -
     assert cpo.call("GET", VERSIONS, old_b).status == 200
     (stored,) = cpo.node.directory.all()
     assert len(stored.held_tokens) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "is_kept"),
+    [
+        (PartnerRefusal("answered 2001 with HTTP 200", http_status=200, status_code=2001), False),
+        (PartnerFault("our token is not accepted", http_status=401), False),
+        (PartnerFault("answered HTTP 404 without an OCPI envelope", http_status=404), False),
+        (PartnerFault("answered HTTP 413 without an OCPI envelope", http_status=413), False),
+        (PartnerFault("answered 3001 with HTTP 200", http_status=200, status_code=3001), False),
+        (PartnerFault("does not accept connections", never_sent=True), False),
+        (PartnerFault("answered HTTP 502 without an OCPI envelope", http_status=502), True),
+        (PartnerFault("did not answer in time", timed_out=True), True),
+    ],
+)
+def test_a_new_token_that_the_partner_surely_did_not_take_opens_nothing(
+    cpo: Host, hub: Host, monkeypatch: pytest.MonkeyPatch, error: Exception, is_kept: bool
+) -> None:
+    """CRD-22: only where nobody knows whether the PUT was carried out is it good as well."""
+    partner = _register(cpo, hub)
+
+    def fail(*arguments: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr(handshake, "_send_credentials", fail)
+    with pytest.raises(HandshakeFailed):
+        handshake.rotate(cpo.node, partner, "https://cpo.example/ocpi")
+
+    (stored,) = cpo.node.directory.all()
+    assert len(stored.held_tokens) == (2 if is_kept else 1)
 
 
 def test_our_own_rotation_recovers_when_the_answer_got_lost(
