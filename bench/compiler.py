@@ -266,7 +266,7 @@ def find_wrong(node: Node, sessions: list[Ref]) -> list[str]:
         wrong.append(f"{left} sessions are still due")
     if aside := sessions_set_aside(node):
         wrong.append(f"{len(aside)} sessions were set aside: {aside[0]}")
-    expected = {cdr_id(HUB.key(), ref.key.pk, 1): ref.id for ref in sessions}
+    expected = {cdr_id(node.directory.keyed_digest, HUB.key(), ref.key.pk, 1): ref.id for ref in sessions}
     lists = [partition_for_viewer("cdrs", None, Viewer(emsp, "EMSP")) for emsp in EMSPS]
     of_cpo = partition_for_viewer("cdrs", None, Viewer(CPO, compiler.OF_CPO))
     for names, what in ((lists, "eMSPs"), ([of_cpo], "CPO")):

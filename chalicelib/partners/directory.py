@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Callable, Iterable, Sequence
+from threading import Lock
 from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
@@ -171,6 +172,7 @@ class Directory:
         self._vault = vault
         self._new_secret = new_secret
         self._hash_key: bytes | None = None
+        self._reading_key = Lock()
 
     # -- finding
 
@@ -303,7 +305,14 @@ class Directory:
 
     def fingerprint(self, token: str) -> str:
         """The keyed hash by which a token is found."""
-        return hmac.new(self._key(), token.encode(), hashlib.sha256).hexdigest()
+        return self.keyed_digest(token)
+
+    def keyed_digest(self, text: str) -> str:
+        """A hash, in hexadecimal, that nobody can compute who does not hold this node's key.
+
+        text: for anything but a token, it has a character that no token has, such as a control character.
+        """
+        return hmac.new(self._key(), text.encode(), hashlib.sha256).hexdigest()
 
     def made(self, token: str) -> bool:
         """Tell whether a token is one that this node made for a partner: one read."""
@@ -323,10 +332,11 @@ class Directory:
         return self._vault.open(partner.outbound_token)
 
     def _key(self) -> bytes:
-        if self._hash_key is None:
-            item = self._table.get(_HASH_KEY) or self._make_hash_key()
-            self._hash_key = self._vault.open(item["sealed"]).encode()
-        return self._hash_key
+        with self._reading_key:
+            if self._hash_key is None:
+                item = self._table.get(_HASH_KEY) or self._make_hash_key()
+                self._hash_key = self._vault.open(item["sealed"]).encode()
+            return self._hash_key
 
     def _make_hash_key(self) -> Item:
         item = _item(_HASH_KEY, sealed=self._vault.seal(self._new_secret()))

@@ -88,6 +88,7 @@ def count(dynamodb: Any) -> dict[str, Units]:
     network = Counted(dynamodb)
     world, node = network.world, network.node
     node.directory.save(_partner())
+    node.directory.keyed_digest("")  # The key is read once by a process.
     network.open_site()
     site, session = Ref("locations", *CPO, "L1"), Ref("sessions", *CPO, "S1")
     told = _message(site)

@@ -4,7 +4,8 @@ Each CDR is written once, although a compiler may be killed at any point and two
 comes of a session is one transaction, and with it the session is no longer due. Its condition is that the
 session is still due in the version that was read, so whoever is late writes nothing. There is no other
 state. Which CDRs a session has is seen by reading their ids, the first, the second and so on, which follow
-from the session (`rules.cdr_id`); which version of the session each is of, it says itself.
+from the session and a key of this node (`rules.cdr_id`); which version of the session each is
+of, it says itself.
 
 *Corrections.* A session that was corrected after its CDR gets a credit CDR for the latest one, then a new
 one; a session that has become INVALID the credit CDR only. Where the bill is the same, nothing. A credit CDR
@@ -30,7 +31,7 @@ from datetime import timedelta
 from enum import Enum, auto
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chalicelib import metrics
 from chalicelib.errors import InvalidParameters, NotEnoughInformation, ServerError
@@ -40,7 +41,7 @@ from chalicelib.modules.cdrs.ends import done, due_key, due_sessions, makes_cdrs
 from chalicelib.modules.cdrs.ledger import Ledger
 from chalicelib.modules.cdrs.objects import Cdr
 from chalicelib.modules.cdrs.reasons import pack_reasons
-from chalicelib.modules.cdrs.rules import cdr_id, is_same_bill
+from chalicelib.modules.cdrs.rules import cdr_id, former_cdr_id, is_same_bill
 from chalicelib.modules.cdrs.starts import completed, preferences_key, read_profile, read_start, start_key
 from chalicelib.modules.sessions.objects import COMPLETED
 from chalicelib.partners.cdr_makers import hub_makes_cdr
@@ -143,12 +144,10 @@ def _compile_session(this: Run, told: Item) -> _End | None:
     """
     node, ref = this.node, Ref.parse(told["ref"])
     maker = _maker(node, ref)
-    first = _ref_of(ref, cdr_id(maker, ref.key.pk, 1))
     start, preferences = start_key(ref.key), preferences_key(ref.key)
     aside, due_at = set_aside_key(ref.key), due_key(ref.key)
-    items = node.table.get_many(
-        [due_at, ref.key, start, preferences, aside, first.key, _credit_ref(first).key]
-    )
+    first = [named.key for named in _refs(node, ref, maker, 1)]
+    items = node.table.get_many([due_at, ref.key, start, preferences, aside, *first])
     due = items.get(due_at)
     if due is None:
         return None  # another compiler was quicker
@@ -182,10 +181,9 @@ def _missing(this: Run, maker: str, session: Stored, items: Snapshot, is_release
     if lists is None:
         return []
     node = this.node
-    number, latest = _latest(node, session.ref, maker, items)
+    number, latest, is_credited = _latest(node, session.ref, maker, items)
     if latest is not None and int(latest.extra["sv"]) >= session.version:
         return []
-    is_credited = latest is not None and node.objects.get(_credit_ref(latest.ref), items) is not None
     credit = [] if latest is None or is_credited else _credit(node, latest, lists, session.version)
     document: Document = read_json(str(session.body))
     if document["status"] != COMPLETED:
@@ -197,7 +195,7 @@ def _missing(this: Run, maker: str, session: Stored, items: Snapshot, is_release
     bill = remark_on_claim(bill, document, node.settings.tolerance)
     if credit and latest is not None and is_same_bill(read_json(str(latest.body)), bill.cdr):
         return []
-    cdr = {**bill.cdr, "id": cdr_id(maker, session.ref.key.pk, number + 1), **_now(node)}
+    cdr = {**bill.cdr, "id": _refs(node, session.ref, maker, number + 1)[0].id, **_now(node)}
     extra = {"sv": session.version, "why": pack_reasons(bill.why)}
     return [*credit, *_new(session.ref, cdr, lists.partition, lists.of_cpo, extra)]
 
@@ -205,20 +203,47 @@ def _missing(this: Run, maker: str, session: Stored, items: Snapshot, is_release
 # -- which CDRs there are ----------------------------------------------------------------------------
 
 
-def _latest(node: Node, session: Ref, maker: str, items: Snapshot) -> tuple[int, Stored | None]:
-    """The latest CDR of a session and its number; 0 and None when there is none.
+class _Latest(NamedTuple):
+    """The latest CDR of a session, which number it is, and whether there is a credit CDR for it."""
 
-    Raises: InvalidParameters when a partner has sent one of an id that is for ours.
+    number: int = 0
+    cdr: Stored | None = None
+    is_credited: bool = False
+
+
+def _latest(node: Node, session: Ref, maker: str, items: Snapshot) -> _Latest:
+    """The latest CDR of a session, found by the ids of the first, the second and so on.
+
+    items: has what there is of the first.
+    Raises: InvalidParameters when a partner has sent a CDR of an id that is for ours.
     """
-    number, latest = 0, None
+    latest = _Latest()
     while True:
-        ref = _ref_of(session, cdr_id(maker, session.key.pk, number + 1))
+        following = _find(node, _refs(node, session, maker, latest.number + 1), items)
+        if following is None:
+            return latest
+        credit = _credit_ref(following.ref)
+        after = [ref.key for ref in _refs(node, session, maker, latest.number + 2)]
+        items = node.table.get_many([credit.key, *after])
+        latest = _Latest(latest.number + 1, following, _find(node, [credit], items) is not None)
+
+
+def _find(node: Node, refs: Sequence[Ref], items: Snapshot) -> Stored | None:
+    """Our own CDR of the first of these ids that has one; a partner's under the last one is none of ours."""
+    for ref in refs:
         found = node.objects.get(ref, items)
-        if found is None:
-            return number, latest
-        if found.source:
+        if found is not None and not found.source:
+            return found
+        if found is not None and ref is refs[0]:
             raise InvalidParameters(f"a partner has sent a CDR of the id {ref.id}", field="id")
-        number, latest = number + 1, found
+    return None
+
+
+def _refs(node: Node, session: Ref, maker: str, number: int) -> list[Ref]:
+    """The names that a session's first, second … CDR may have: as they are made now, and formerly."""
+    pk = session.key.pk
+    ids = cdr_id(node.directory.keyed_digest, maker, pk, number), former_cdr_id(maker, pk, number)
+    return [_ref_of(session, own_id) for own_id in ids]
 
 
 def _ref_of(session: Ref, own_id: str, variant: str = "") -> Ref:

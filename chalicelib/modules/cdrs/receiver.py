@@ -2,7 +2,8 @@
 
 The URL that POST answers names owner and id (CDR-03). A CDR that is there already is answered like a new one
 when it is the same, since messages come twice, and refused when it differs: a credit CDR corrects (CDR-06,
-CDR-07).
+CDR-07). A CDR whose id is that of one of ours, or of another partner's, is refused whatever it says. So is
+one under the id of a credit CDR for one of ours.
 
 *At a hub that makes the CDRs* (`cdr_makers.py`) what a CPO sends is answered with 1000 and kept aside, marked
 as ignored: its operator sees it, and nobody else (MOBI.E's plan, 7.1). *At a CPO* the hub sends CDRs that
@@ -26,7 +27,8 @@ from chalicelib.partners.token_owners import emsp_of
 from chalicelib.partners.visibility import partition_for_received, partition_for_viewer
 from chalicelib.protocol.json_text import JsonText, read_json, write_json
 from chalicelib.protocol.message import Interface, Party, Reply, Request, Route
-from chalicelib.protocol.types import validate
+from chalicelib.protocol.types import fold, validate
+from chalicelib.queues import CREDIT
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.objects import Stored, Write
 
@@ -67,10 +69,13 @@ def post_cdr(node: Node, request: Request) -> Reply:
     is_own = _check_sender(node, request, owner)
     partition = _list_of(node, request, document, is_own)
     ref = Ref(MODULE, *owner, cdr.id)
+    _refuse_credit_of_ours(node, request, ref)
 
     def decide(current: Stored | None) -> Write | None:
         if current is None:
             return Write(JsonText(write_json(document)), cdr.last_updated)
+        if current.source != request.caller.id:
+            raise InvalidParameters("a CDR of this id is known, and is not from the caller", field="id")
         if read_json(str(current.body)) != document:
             text = "a CDR of this id is known and differs; CDRs never change, a credit CDR takes one back"
             raise InvalidParameters(text, field="id")
@@ -93,6 +98,26 @@ def _check_sender(node: Node, request: Request, owner: Party) -> bool:
     if not hub_makes_cdr(request.caller):
         raise InvalidParameters("the CDRs of this party are made by this node", field="party_id")
     return True
+
+
+def _refuse_credit_of_ours(node: Node, request: Request, ref: Ref) -> None:
+    """Keep the id free that a credit CDR for one of this node's own CDRs has or is going to have.
+
+    Raises: InvalidParameters.
+    """
+    credited = _credited_ref(ref)
+    found = node.objects.get(credited, request.snapshot) if credited is not None else None
+    if found is not None and not found.source:
+        raise InvalidParameters("the CDR that this would credit was made by this node", field="id")
+
+
+def _credited_ref(ref: Ref) -> Ref | None:
+    """The CDR that a CDR is the credit CDR of, by its id; None when it is none."""
+    return (
+        ref._replace(id=ref.id[: -len(CREDIT)])
+        if fold(ref.id).endswith(CREDIT) and ref.id != CREDIT
+        else None
+    )
 
 
 def _list_of(node: Node, request: Request, document: Document, is_own: bool) -> str:
@@ -127,7 +152,9 @@ def _keys_of_post(node: Node, request: Request) -> Sequence[Key]:
     if not all(0 < len(name) <= _LONGEST_NAME for name in names):
         return []
     ref = Ref(MODULE, *names)
-    return [ref.key, claim_key(Party(ref.country_code, ref.party_id), "CPO")]
+    credited = _credited_ref(ref)
+    keys = [ref.key, claim_key(Party(ref.country_code, ref.party_id), "CPO")]
+    return [*keys, credited.key] if credited is not None else keys
 
 
 INTERFACE = Interface(

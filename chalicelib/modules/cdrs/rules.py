@@ -1,8 +1,9 @@
 """What a CDR is made of besides its price, and which id it gets: pure functions.
 
-The *id* follows from who makes the CDR, from its session, and from which CDR of the session it is. So
-whoever compiles a session twice, or two at once, write the same item, and only one of them does. A hub and
-a CPO never make the same id, although both make CDRs of the CPO's (CDR-22).
+The *id* follows from who makes the CDR, from its session, from which CDR of the session it is, and from a key
+that only this node has. So whoever compiles a session twice, or two at once, write the same item, and only
+one of them does; and no partner can send a CDR under an id that ours is going to have. A hub and a CPO never
+make the same id, although both make CDRs of the CPO's (CDR-22).
 
 Source: OCPI 2.2.1 mod_cdrs, CDR Object, CdrLocation; CDR-09, CDR-13, CDR-18, TRP-31
 """
@@ -10,7 +11,7 @@ Source: OCPI 2.2.1 mod_cdrs, CDR Object, CdrLocation; CDR-09, CDR-13, CDR-18, TR
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from chalicelib.modules.sessions.objects import RESERVATION
@@ -26,15 +27,25 @@ _TOKEN_KEY = ("country_code", "party_id", "uid", "type")
 _NOT_COMPARED = frozenset({"id", "last_updated"})
 
 
-def cdr_id(maker: str, session_pk: str, number: int) -> str:
+def cdr_id(keyed_digest: Callable[[str], str], maker: str, session_pk: str, number: int) -> str:
     """The id of a session's first, second … CDR: 36 characters, with room for a credit CDR's `-C`.
 
-    maker: key of the party that makes it. session_pk: key of the session.
+    keyed_digest: `Directory.keyed_digest`. maker: key of the party that makes it. session_pk: key of the
+    session.
+    """
+    return _id_of(keyed_digest("\x1f".join(("cdr", maker, session_pk, str(number)))))
 
-    >>> cdr_id("PT*ABC", "sessions#PT*ABC#S1", 1)
+
+def former_cdr_id(maker: str, session_pk: str, number: int) -> str:
+    """The id that such a CDR got before ids had a key; a correction still has to find it.
+
+    >>> former_cdr_id("PT*ABC", "sessions#PT*ABC#S1", 1)
     'CDR-49A1F42ACC601F6E89E71F5D259583E3'
     """
-    digest = hashlib.sha256("\x1f".join((maker, session_pk, str(number))).encode()).hexdigest()
+    return _id_of(hashlib.sha256("\x1f".join((maker, session_pk, str(number))).encode()).hexdigest())
+
+
+def _id_of(digest: str) -> str:
     return f"CDR-{digest[:32].upper()}"
 
 

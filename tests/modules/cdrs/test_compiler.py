@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -546,8 +547,9 @@ def test_a_release_is_of_one_version_of_a_session(cpo: Network) -> None:
 
 
 def test_a_cdr_that_has_taken_the_id_of_ours_is_told_by_its_id(hub: Network) -> None:
-    """Ids follow from what a CPO knows, so it may."""
-    taken = compiler.cdr_id(OWN["HUB"].key(), Ref("sessions", *CPO, "S1").key.pk, 1)
+    """It cannot know the id, but what has no price must say why, whatever the reason."""
+    digest = hub.node.directory.keyed_digest
+    taken = compiler.cdr_id(digest, OWN["HUB"].key(), Ref("sessions", *CPO, "S1").key.pk, 1)
     write = Write(JsonText("{}"), T2)
     ref = Ref("cdrs", *CPO, taken)
     hub.node.objects.change(ref, lambda _: write, partition="cdrs#*#ignored", source="abc")
@@ -558,6 +560,64 @@ def test_a_cdr_that_has_taken_the_id_of_ours_is_told_by_its_id(hub: Network) -> 
     (aside,) = sessions_set_aside(hub.node)
     assert (aside["field"], taken in aside["reason"]) == ("id", True)
     assert hub.sent("evi") == []
+
+
+def test_the_id_of_a_cdr_cannot_be_told_without_the_key_of_the_node(hub: Network) -> None:
+    """Whoever can guess it sends a CDR under it first, and the bill is never made."""
+    pk, maker = Ref("sessions", *CPO, "S1").key.pk, OWN["HUB"].key()
+    hub.end()
+
+    hub.compile()
+
+    (bill,) = hub.sent("evi")
+    assert bill["id"] == compiler.cdr_id(hub.node.directory.keyed_digest, maker, pk, 1)
+    assert bill["id"] != compiler.cdr_id(lambda text: sha256(text.encode()).hexdigest(), maker, pk, 1)
+    assert bill["id"] != compiler.former_cdr_id(maker, pk, 1)
+
+
+def test_a_cdr_under_the_id_that_ours_had_formerly_blocks_nothing(hub: Network) -> None:
+    taken = compiler.former_cdr_id(OWN["HUB"].key(), Ref("sessions", *CPO, "S1").key.pk, 1)
+    write = Write(JsonText("{}"), T2)
+    hub.node.objects.change(
+        Ref("cdrs", *CPO, taken), lambda _: write, partition="cdrs#*#ignored", source="abc"
+    )
+    hub.end()
+
+    hub.compile()
+
+    assert (len(hub.sent("evi")), sessions_set_aside(hub.node)) == (1, [])
+
+
+def test_a_session_whose_cdr_has_an_id_of_former_times_is_corrected_and_not_billed_twice(
+    cpo: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as formerly:
+        formerly.setattr(compiler, "cdr_id", lambda _, *names: compiler.former_cdr_id(*names))
+        cpo.end()
+        cpo.compile()
+    (first,) = cpo.cdrs()
+
+    cpo.end(kwh=Decimal("20"))
+    cpo.compile()
+
+    _, credit, second = cpo.cdrs()
+    assert (credit["credit_reference_id"], second["id"] != first["id"]) == (first["id"], True)
+    assert second["total_energy"] == Decimal("20")
+
+
+def test_a_partners_cdr_under_the_id_of_a_credit_is_no_credit(cpo: Network) -> None:
+    cpo.end()
+    cpo.compile()
+    (first,) = cpo.cdrs()
+    write = Write(JsonText("{}"), T2)
+    forged = Ref("cdrs", *CPO, f"{first['id']}-C")
+    cpo.node.objects.change(forged, lambda _: write, partition="cdrs#*#ignored", source="mob")
+
+    cpo.end(kwh=Decimal("20"))
+    cpo.compile()
+
+    (aside,) = sessions_set_aside(cpo.node)
+    assert (aside["field"], f"{first['id']}-C" in aside["reason"]) == ("id", True)
 
 
 def test_a_session_that_was_set_aside_is_priced_once_it_is_corrected(cpo: Network) -> None:

@@ -12,7 +12,9 @@ from chalicelib.modules.cdrs.receiver import IGNORED, INTERFACE
 from chalicelib.node import Node
 from chalicelib.partners.cdr_makers import CPO_MAKES_CDR
 from chalicelib.partners.directory import Partner
+from chalicelib.protocol.json_text import JsonText, write_json
 from chalicelib.storage.keys import Ref
+from chalicelib.storage.objects import Write
 from tests.modules.builders import T0, T1, T2, tariff, without
 from tests.modules.conftest import NodeOf, PartnerOf
 from tests.modules.door import CPO, EMSP, HUB, Door, register
@@ -176,6 +178,34 @@ def test_a_hub_that_makes_the_cdrs_keeps_a_cpo_s_aside(node_of: NodeOf, partner_
     stored = hub.objects.get(Ref("cdrs", *CPO, "C1"))
     assert stored is not None and stored.partition == IGNORED
     assert emsp.call("GET", to=PARTY_OF_HUB).data == []
+
+
+def test_nobody_posts_a_cdr_under_the_id_of_one_of_ours_or_of_a_credit_for_it(
+    node_of: NodeOf, partner_of: PartnerOf
+) -> None:
+    """The hub made it for this CPO's session: the CPO knows the id, and may not even repeat it."""
+    hub = node_of("HUB")
+    door = Door(hub, INTERFACE, partner_of(hub, "cpo"))
+    ours, ref = cdr(id="CDR-OURS"), Ref("cdrs", *CPO, "CDR-OURS")
+    write = Write(JsonText(write_json(ours)), T2)
+    hub.objects.change(ref, lambda _: write, partition="cdrs#*#PT*GLP#EMSP", source="")
+    credit = cdr(id="cdr-ours-c", credit=True, credit_reference_id="CDR-OURS")
+
+    assert door.call("POST", document=ours).codes == (200, 2001)
+    assert door.call("POST", document=credit).codes == (200, 2001)
+    assert door.call("POST", document={**credit, "id": "CDR-C"}).codes == (200, 1000)
+    assert hub.objects.get(ref._replace(id="CDR-OURS-C")) is None
+
+
+def test_nobody_posts_a_cdr_under_the_id_of_anothers(node_of: NodeOf, partner_of: PartnerOf) -> None:
+    """Two hubs may both speak for a CPO that is no partner itself; the CDR is who sent it first."""
+    node = node_of("EMSP")
+    first = Door(node, INTERFACE, partner_of(node, "hub"))
+    second = Door(node, INTERFACE, register(node, "hub-2", ("HUB", HUB._replace(party_id="TWO"))))
+
+    assert first.call("POST", document=cdr()).codes == (201, 1000)
+    assert second.call("POST", document=cdr()).codes == (200, 2001)
+    assert first.call("POST", document=cdr()).codes == (200, 1000)
 
 
 def test_a_hub_passes_on_what_a_cpo_makes_that_makes_its_own(node_of: NodeOf, partner_of: PartnerOf) -> None:
