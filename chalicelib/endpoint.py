@@ -40,7 +40,7 @@ from chalicelib.node import Node
 from chalicelib.operator_api import door
 from chalicelib.partners import routing
 from chalicelib.partners.directory import Caller, Partner, claim_key
-from chalicelib.partners.visibility import owner_role
+from chalicelib.partners.visibility import owner_role, sender_role
 from chalicelib.protocol.auth import read_authorization
 from chalicelib.protocol.envelope import error_reply, write_envelope
 from chalicelib.protocol.headers import (
@@ -51,7 +51,7 @@ from chalicelib.protocol.headers import (
     read_routing,
     write_routing,
 )
-from chalicelib.protocol.message import Interface, Reply, Request, Route, Routing
+from chalicelib.protocol.message import Interface, Party, Reply, Request, Route, Routing
 from chalicelib.protocol.sizes import MAX_BODY_BYTES, fits_answer
 from chalicelib.storage.table import Key
 
@@ -256,6 +256,24 @@ def _owner_claim(interface: Interface, request: Request) -> list[Key]:
     return []
 
 
+def _check_sender(node: Node, interface: Interface, request: Request, sender: Party) -> None:
+    """Refuse a sender that the caller may not speak for (RTE-32).
+
+    A partner speaks for its own parties, and a hub for parties that are not partners themselves as well.
+    Where the claim was not read with the caller, that is one call more.
+    """
+    if request.caller.plays_as(sender):
+        return
+    is_allowed = False
+    if request.caller.is_hub and not node.settings.owns(sender):
+        key = claim_key(sender, sender_role(interface))
+        claim = node.table.read([key], request.snapshot).get(key)
+        is_allowed = claim is None or claim["partner_id"] == request.caller.id
+    if not is_allowed:
+        name = f"{sender.country_code}/{sender.party_id}"
+        raise InvalidParameters(f"{name} is not a party of this partner", field="OCPI-from-party-id")
+
+
 def _check_routing(node: Node, interface: Interface, request: Request, claimed: Routing) -> None:
     """Refuse a sender that the caller is not (RTE-32) and a receiver that is not here (RTE-27).
 
@@ -264,9 +282,8 @@ def _check_routing(node: Node, interface: Interface, request: Request, claimed: 
     sender, receiver, relays = claimed
     if relays >= MAX_RELAYS:
         raise HubError(f"relayed {relays} times without reaching the receiver: hubs send it in a circle")
-    if sender is not None and not request.caller.is_hub and not request.caller.plays_as(sender):
-        name = f"{sender.country_code}/{sender.party_id}"
-        raise InvalidParameters(f"{name} is not a party of this partner", field="OCPI-from-party-id")
+    if sender is not None:
+        _check_sender(node, interface, request, sender)
     if receiver is None or node.settings.owns(receiver):
         return
     if not node.settings.plays("HUB"):

@@ -2,7 +2,8 @@
 
 The sender of a push owns the object and the receiver keeps a copy under the owner's ids, which stand
 in the URL. A hub pushes for others, so the URL of its pushes names a party that is none of its own
-(RTE-15). What belongs to a party of this node is never taken from outside.
+(RTE-15). What belongs to a party of this node is never taken from outside. What came from one partner is not
+changed by another, until the operator releases it.
 
 Source: OCPI 2.2.1 transport_and_format, Client Owned Object Push; TRN-26 … TRN-28, OWN-01, OWN-02, RTE-15
 """
@@ -10,14 +11,16 @@ Source: OCPI 2.2.1 transport_and_format, Client Owned Object Push; TRN-26 … TR
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from chalicelib.errors import InvalidParameters, LocationNotFound, NotFound, OcpiError
+from chalicelib.log import log
 from chalicelib.partners.directory import claim_key
 from chalicelib.protocol.message import Party, Request, Routing
 from chalicelib.protocol.types import fold
 
 if TYPE_CHECKING:
+    from chalicelib.node import Node
     from chalicelib.settings import Settings
 
 _LONGEST = {"country_code": 2, "party_id": 3, "cdr_id": 39}
@@ -25,6 +28,13 @@ _LONGEST_ID = 36
 _STEPS = {".", ".."}
 """Steps in a path, which no URL can hold as an id."""
 _OF_LOCATIONS = {"location_id", "evse_uid", "connector_id"}
+
+
+class FromPartner(Protocol):
+    """What is stored; source: id of the partner that it came from, "" for this node itself."""
+
+    @property
+    def source(self) -> str: ...
 
 
 def owner_in_url(request: Request) -> Party:
@@ -65,6 +75,30 @@ def check_owner(settings: Settings, request: Request, owner: Party, role: str) -
     speaks_for_owner = caller.is_hub and (claim is None or claim["partner_id"] == caller.id)
     if settings.owns(owner) or not (speaks_for_owner or caller.plays_as(owner, role)):
         raise NotFound(f"{owner.country_code}/{owner.party_id} is not a {role} among the caller's roles")
+
+
+def check_source(node: Node, request: Request, owner: Party, role: str, stored: FromPartner | None) -> None:
+    """See that an object that is here is changed only by the partner that it came from.
+
+    A hub may speak for many owners, two hubs for the same one, and a party may move from a hub to a partner
+    of its own. Whose word counts then, the operator decides: by releasing the objects of the partner that
+    they came from, or by removing it. It is read only then, so an object that moves costs one call more.
+
+    stored: the object, None when there is none yet.
+    Raises: NotFound.
+    """
+    if stored is None or stored.source in ("", request.caller.id):
+        return
+    origin = node.directory.get(stored.source)
+    if origin is None or origin.has_released(owner, role):
+        return
+    log.warning("an object came from another partner and is not changed", extra={"source": stored.source})
+    raise NotFound("known from another partner; the operator of this node may release it")
+
+
+def is_callers(request: Request, owner: Party, role: str, source: str) -> bool:
+    """Tell whether the caller may look at an object: it came from the caller, or is its party's."""
+    return source == request.caller.id or request.caller.plays_as(owner, role)
 
 
 def check_identity(body: Mapping[str, Any], **ids_in_url: str) -> None:

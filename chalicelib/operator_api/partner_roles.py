@@ -28,6 +28,9 @@ Fields = Callable[[Partner, Collection[str]], dict[str, Any]]
 MOST_CLAIMS = 80
 """All claims of a partner are written in one transaction of at most 100 items."""
 
+MOST_RELEASED = 200
+"""They stand in the partner's record, which is read with each of its requests."""
+
 
 class NamedRole(OcpiObject):
     """A role of a party, as the operator names it."""
@@ -60,8 +63,26 @@ def reject_roles(node: Node, request: Request) -> Partner:
 
 
 def release_roles(node: Node, request: Request) -> Partner:
-    """Let others claim roles that are reserved for a partner that left or dropped them."""
-    return _decide(node, request, roles.release, _reserved, _reserved)
+    """Let others claim roles that are reserved for a partner, and change what came from it for these roles.
+
+    When none is named, all that are reserved are meant, and everything that came from a partner that left. A
+    hub's objects can be released for each party that it speaks for.
+    """
+    wanted = _wanted(request)
+
+    def change(partner: Partner) -> Partner | None:
+        if wanted is None:
+            has_left = partner.status == "UNREGISTERED"
+            fields = roles.release(partner, partner.reserved_claims, everything=has_left)
+        else:
+            chosen = _check_chosen(wanted, _reserved(partner), _spoken_for(partner, wanted))
+            fields = roles.release(partner, chosen)
+        changed = partner.model_copy(update=fields)
+        if len(changed.released) > MOST_RELEASED:
+            raise Problem(409, f"at most {MOST_RELEASED} roles of one partner can be released")
+        return None if changed == partner else changed.model_copy(update=_now(node))
+
+    return _update(node, request, change)
 
 
 def expected_roles(node: Node, wanted: Sequence[NamedRole], partner_id: str | None) -> list[PartnerRole]:
@@ -70,7 +91,7 @@ def expected_roles(node: Node, wanted: Sequence[NamedRole], partner_id: str | No
     partner_id: the partner that it is for, None for a new one.
     Raises: Problem when one is this node's own or belongs to another partner.
     """
-    named = [PartnerRole(**role.model_dump(include={"country_code", "party_id", "role"})) for role in wanted]
+    named = [_partner_role(role) for role in wanted]
     for number, role in enumerate(named):
         if node.settings.owns(role.party):
             raise Problem(
@@ -123,22 +144,22 @@ def _decide(
     usual: those that are meant when none is named. possible: those that may be named.
     """
     wanted = _wanted(request)
-    decided: set[str] = set()
 
     def change(partner: Partner) -> Partner | None:
-        nonlocal decided
         decided = {claim_of(role) for role in usual(partner)}
         if wanted is not None:
             decided = _check_chosen(wanted, possible(partner))
         if not decided:
             return None
-        changed = partner.model_copy(
-            update={**fields(partner, decided), "last_updated": format_datetime(node.clock())}
-        )
+        changed = partner.model_copy(update={**fields(partner, decided), **_now(node)})
         if len(changed.claims) > MOST_CLAIMS:
             raise Problem(409, f"a partner may have at most {MOST_CLAIMS} roles, reserved ones included")
         return changed
 
+    return _update(node, request, change)
+
+
+def _update(node: Node, request: Request, change: Callable[[Partner], Partner | None]) -> Partner:
     partner_id = request.path["id"]
     try:
         changed = node.directory.update(partner_id, change) if 0 < len(partner_id) <= 100 else None
@@ -148,8 +169,12 @@ def _decide(
         ) from error
     if changed is None:
         raise NotFound("unknown partner")
-    log.info("roles of a partner were decided", extra={"partner": changed.id, "roles": sorted(decided)})
+    log.info("the operator decided about a partner's roles", extra={"partner": changed.id})
     return changed
+
+
+def _now(node: Node) -> dict[str, str]:
+    return {"last_updated": format_datetime(node.clock())}
 
 
 def _release_elsewhere(node: Node, request: Request) -> None:
@@ -180,17 +205,35 @@ def _wanted(request: Request) -> Sequence[NamedRole] | None:
     return validate(ChosenRoles, request.json_object() if request.body else {}).roles
 
 
-def _check_chosen(wanted: Sequence[NamedRole], possible: Sequence[PartnerRole]) -> set[str]:
+def _check_chosen(
+    wanted: Sequence[NamedRole], possible: Sequence[PartnerRole], others: Collection[str] = ()
+) -> set[str]:
+    """The names of the roles that the operator names. others: names that are possible beside `possible`.
+
+    Raises: Problem when one is not possible.
+    """
     names = {claim_of(role) for role in possible}
-    for number, role in enumerate(wanted):
-        claim = claim_of(PartnerRole(**role.model_dump(include={"country_code", "party_id", "role"})))
-        if claim not in names:
+    chosen = [claim_of(_partner_role(role)) for role in wanted]
+    for number, claim in enumerate(chosen):
+        if claim not in names and claim not in others:
             offered = ", ".join(sorted(map(name_of, names))) or "none"
             raise Problem(
-                409, f"{name_of(claim)} is not among the roles that this can be done with: {offered}",
+                409,
+                f"{name_of(claim)} is not among the roles that this can be done with: {offered}",
                 errors=[(f"roles.{number}", "not among the partner's roles of this kind")],
-            )  # fmt: skip
-    return {claim_of(PartnerRole(**role.model_dump())) for role in wanted}
+            )
+    return set(chosen)
+
+
+def _spoken_for(partner: Partner, wanted: Sequence[NamedRole]) -> set[str]:
+    """The names of those of these roles whose objects a hub may have sent: any but its own."""
+    if not (partner.is_hub or any(claim.endswith("#HUB") for claim in partner.reserved_claims)):
+        return set()
+    return {claim_of(_partner_role(role)) for role in wanted} - {claim_of(role) for role in partner.roles}
+
+
+def _partner_role(role: NamedRole) -> PartnerRole:
+    return PartnerRole(**role.model_dump(include={"country_code", "party_id", "role"}))
 
 
 def _claimed_but_idle(partner: Partner) -> Sequence[PartnerRole]:

@@ -34,6 +34,9 @@ Connection = Literal["CONNECTED", "OFFLINE"]
 TokenKind = Literal["A", "C", "RETRY"]
 """A: before registration. C: of a registered partner. RETRY: replaced by one not seen in use yet."""
 
+EVERYTHING = "*"
+"""In `Partner.released`: whatever came from it."""
+
 _HASH_KEY = Key("secret#token-hash")
 _PARTNERS = "partners"
 _TRIES_AT_ONE_REVISION = 3
@@ -81,7 +84,8 @@ class Partner(BaseModel):
     roles: those that count. pending_roles, refused_roles: claimed by it as well, without effect, because
     the operator has not approved them yet, or has rejected them. expected_roles, hub_expected: the
     operator's word on who it is. reserved_claims: names of roles that counted, that it plays no longer, and
-    that nobody else may claim until the operator releases them. `partners/roles.py` has the rules.
+    that nobody else may claim until the operator releases them. released: names of roles whose objects that
+    came from it may be changed by others. `partners/roles.py` has the rules.
     """
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
@@ -98,6 +102,7 @@ class Partner(BaseModel):
     expected_roles: tuple[PartnerRole, ...] = ()
     hub_expected: bool = False
     reserved_claims: tuple[str, ...] = ()
+    released: tuple[str, ...] = ()
     token_encoding: TokenEncoding = "base64"
     profiles: tuple[str, ...] = ()
     outbound_token: str | None = None
@@ -137,6 +142,10 @@ class Partner(BaseModel):
     def claims(self) -> set[str]:
         """The names of the roles that belong to it: those that it plays, and those reserved for it."""
         return {claim_of(role) for role in self.roles} | set(self.reserved_claims)
+
+    def has_released(self, owner: Party, role: str) -> bool:
+        """Tell whether an owner's objects that came from it may be changed by another partner."""
+        return claim_key(owner, role).pk in self.released or EVERYTHING in self.released
 
     def awaits_proof(self, fingerprint: str) -> bool:
         """Tell whether this token's first use ends the time of the one that it replaced."""

@@ -15,7 +15,8 @@ Everything else is pending: shown to the operator, and without any effect until 
 operator rejected is kept as refused, so that the next PUT does not bring it up again.
 
 A role that the partner no longer claims, because it dropped it or left, stays reserved for it until the
-operator releases it. Otherwise the next one who claims it is shown what belongs to the one who left.
+operator releases it. Otherwise the next one who claims it is shown what belongs to the one who left. With the
+role, the objects that came from the partner are released: until then nobody else may change them.
 
 Source: OCPI 2.2.1 credentials_credentials_role_class; CRD-25; docs/security.md
 """
@@ -25,7 +26,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from chalicelib.partners.directory import Partner, PartnerRole, claim_of
+from chalicelib.partners.directory import EVERYTHING, Partner, PartnerRole, claim_of
 
 _BEFORE_REGISTRATION = ("INVITED", "REGISTERING")
 
@@ -86,11 +87,15 @@ def reject(partner: Partner, chosen: Collection[str]) -> dict[str, Any]:
     }
 
 
-def release(partner: Partner, chosen: Collection[str]) -> dict[str, Any]:
-    """The fields that change when the operator releases reserved roles. chosen: as in `approve`."""
+def release(partner: Partner, chosen: Collection[str], *, everything: bool = False) -> dict[str, Any]:
+    """The fields that change when the operator releases roles, and what came from the partner for them.
+
+    chosen: as in `approve`. everything: also the objects of all others that it spoke for, as a hub does.
+    """
     return {
         "reserved_claims": tuple(name for name in partner.reserved_claims if name not in chosen),
         "expected_roles": _without(partner.expected_roles, chosen),
+        "released": (EVERYTHING,) if everything else tuple(sorted({*partner.released, *chosen})),
     }
 
 
@@ -118,6 +123,7 @@ def _fields(
         "pending_roles": tuple(pending),
         "refused_roles": tuple(refused),
         "reserved_claims": tuple(sorted(partner.claims - _names(roles))),
+        "released": tuple(name for name in partner.released if name not in _names(roles)),
     }
 
 

@@ -40,6 +40,7 @@ from chalicelib.protocol.message import Party, Routing
 if TYPE_CHECKING:
     from chalicelib.node import Node
     from chalicelib.partners.directory import Partner
+    from chalicelib.protocol.message import Interface
     from chalicelib.settings import Settings
 
 MODULES = ("tariffs", "locations", "tokens")
@@ -55,6 +56,7 @@ FORGOTTEN = ("tokens", *PRIVATE)
 """The modules whose objects are about drivers, and so are forgotten when their time has come."""
 
 _OWNERS = {"tokens": "EMSP"}
+_OPPOSITE_OF = {"CPO": "EMSP", "EMSP": "CPO"}
 _KEEPERS = {"CPO": ("HUB", "EMSP"), "EMSP": ("HUB", "CPO")}
 
 _CHARGE = frozenset({"EMSP"})
@@ -92,6 +94,21 @@ def owner_role(module: str) -> str:
     ('EMSP', 'CPO')
     """
     return _OWNERS.get(module, "CPO")
+
+
+def sender_role(interface: Interface) -> str:
+    """The role of whoever sends requests to an interface: the owner, or who wants something of it (RTE-32).
+
+    >>> from chalicelib.protocol.message import Interface
+    >>> [sender_role(Interface(*of, ())) for of in (("sessions", "RECEIVER"), ("tokens", "SENDER"))]
+    ['CPO', 'CPO']
+    >>> [sender_role(Interface(*of, ())) for of in (("commands", "RECEIVER"), ("commands", "SENDER"))]
+    ['EMSP', 'CPO']
+    """
+    if interface.module == "commands":
+        return "EMSP" if interface.role == "RECEIVER" else "CPO"
+    owner = owner_role(interface.module)
+    return owner if interface.role == "RECEIVER" else _OPPOSITE_OF[owner]
 
 
 def keeps_received(settings: Settings, module: str) -> bool:

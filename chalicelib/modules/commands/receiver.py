@@ -17,7 +17,7 @@ from chalicelib.modules.commands.execution import execute, keys_of_execution
 from chalicelib.modules.commands.incoming import Incoming
 from chalicelib.modules.commands.objects import COMMANDS, REJECTED
 from chalicelib.modules.commands.relay import keys_of_relay, relay
-from chalicelib.modules.commands.replies import may_use, refused
+from chalicelib.modules.commands.replies import keys_of_sender, may_use, refused
 from chalicelib.partners.client import belongs_to
 from chalicelib.partners.urls import Unresolvable, UrlPolicy
 from chalicelib.protocol.message import Interface, Reply, Request, Route
@@ -46,7 +46,7 @@ def post_command(node: Node, request: Request) -> Reply:
     validate(COMMANDS[name], document)
     check_response_url(node, request, document["response_url"])
     token = document.get("token")
-    if token is not None and not may_use(request, token):
+    if token is not None and not may_use(node, request, token):
         return refused(REJECTED, InvalidParameters("not a token of the sender", field="token.party_id"))
     incoming = Incoming.of(node, request, name, document)
     return execute(node, incoming) if _is_for_us(node, request) else relay(node, incoming)
@@ -84,9 +84,8 @@ def _keys(node: Node, request: Request) -> Sequence[Key]:
         document = request.json_object()
     if not isinstance(document.get("response_url"), str):
         return ()
-    if _is_for_us(node, request):
-        return keys_of_execution(node, request, document)
-    return keys_of_relay(node, request, document)
+    keys = keys_of_execution if _is_for_us(node, request) else keys_of_relay
+    return [*keys(node, request, document), *keys_of_sender(request, document)]
 
 
 INTERFACE = Interface(MODULE, "RECEIVER", (Route("POST", "/{command}", post_command, _keys),), hands_on=True)

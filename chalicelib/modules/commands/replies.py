@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.modules.commands.objects import ACCEPTED, REJECTED
 from chalicelib.modules.commands.rules import Response
+from chalicelib.partners.directory import claim_key
 from chalicelib.protocol.json_text import JsonText, write_json
 from chalicelib.protocol.message import ABSENT, Party, Reply
 
@@ -16,7 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from chalicelib.errors import OcpiError
+    from chalicelib.node import Node
     from chalicelib.protocol.message import Request
+    from chalicelib.storage.table import Key
+
+EMSP = "EMSP"
 
 
 def accepted(timeout_s: int) -> Response:
@@ -43,13 +48,33 @@ def reply_of(response: Response) -> Reply:
     return Reply(data, response.http_status, response.status_code, response.status_message)
 
 
-def may_use(request: Request, token: Mapping[str, Any]) -> bool:
+def may_use(node: Node, request: Request, token: Mapping[str, Any]) -> bool:
     """Tell whether a token belongs to who sent the command (CMD-12).
 
-    Whether it is valid, or known at all, is not asked: the eMSP has authorized it (CMD-10).
+    A hub sends commands for eMSPs behind it: with the token of the one that OCPI-from names, and never with
+    that of an eMSP which is another partner or a party of this node. The eMSP has authorized the token
+    (CMD-10), so whether it is valid, or known at all, is not asked.
     """
     owner = Party(token["country_code"], token["party_id"])
     caller, sender = request.caller, request.routing.sender
     if not caller.is_hub:
-        return caller.plays_as(owner)
+        return caller.plays_as(owner, EMSP)
+    key = claim_key(owner, EMSP)
+    claim = node.table.read([key], request.snapshot).get(key)
+    if node.settings.owns(owner) or (claim is not None and claim["partner_id"] != caller.id):
+        return False
     return sender is None or caller.plays_as(sender, "HUB") or owner.same_as(sender)
+
+
+def keys_of_sender(request: Request, document: Mapping[str, Any]) -> list[Key]:
+    """The claims of the eMSPs that a command is from, by its headers and its token.
+
+    document: a body that nobody has judged yet. To be read together with the caller.
+    """
+    parties = [request.routing.sender] if request.routing.sender else []
+    token = document.get("token")
+    told = token if isinstance(token, dict) else {}
+    country_code, party_id = told.get("country_code"), told.get("party_id")
+    if isinstance(country_code, str) and isinstance(party_id, str):
+        parties += [Party(country_code, party_id)] if (len(country_code), len(party_id)) == (2, 3) else []
+    return [claim_key(party, EMSP) for party in parties]

@@ -11,7 +11,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chalicelib.modules.client_owned_objects import check_identity, check_owner, id_in_url, owner_in_url
+from chalicelib.modules.client_owned_objects import (
+    check_identity,
+    check_owner,
+    check_source,
+    id_in_url,
+    owner_in_url,
+)
 from chalicelib.modules.locations import rules
 from chalicelib.modules.locations.decisions import changed_by, patched_by, replace_by
 from chalicelib.modules.locations.objects import Connector, Evse, Location
@@ -28,10 +34,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from chalicelib.node import Node
-    from chalicelib.storage.locations import DecideLocation, EvseChange, LocationChange
+    from chalicelib.storage.locations import (
+        DecideLocation,
+        EvseChange,
+        LocationChange,
+        StoredEvse,
+        StoredLocation,
+        WriteEvse,
+        WriteLocation,
+    )
     from chalicelib.storage.table import Key
 
 MODULE = "locations"
+OWNER = "CPO"
 
 
 def get_object(node: Node, request: Request) -> Reply:
@@ -113,8 +128,14 @@ def patch_connector(node: Node, request: Request) -> Reply:
 
 
 def _change_location(node: Node, request: Request, ref: Ref, decide: DecideLocation) -> LocationChange:
+    owner = owner_in_url(request)
+
+    def decide_for_caller(stored: StoredLocation | None) -> WriteLocation | None:
+        check_source(node, request, owner, OWNER, stored)
+        return decide(stored)
+
     return node.locations.change(
-        ref, decide, request.snapshot, partition=_list_of(False), source=request.caller.id
+        ref, decide_for_caller, request.snapshot, partition=_list_of(False), source=request.caller.id
     )
 
 
@@ -129,15 +150,21 @@ def _change_evse(
     evse_uid: str,
     rule: Callable[[rules.Document | None], rules.Document | None],
 ) -> EvseChange:
+    owner, decide = owner_in_url(request), changed_by(rule)
+
+    def decide_for_caller(stored: StoredEvse | None, location: StoredLocation) -> WriteEvse | None:
+        check_source(node, request, owner, OWNER, location)
+        return decide(stored, location)
+
     return node.locations.change_evse(
-        ref, evse_uid, changed_by(rule), request.snapshot, source=request.caller.id
+        ref, evse_uid, decide_for_caller, request.snapshot, source=request.caller.id
     )
 
 
 def _ref(node: Node, request: Request) -> Ref:
     """The location that the URL names, once it is sure that the caller may touch it."""
     owner = owner_in_url(request)
-    check_owner(node.settings, request, owner, "CPO")
+    check_owner(node.settings, request, owner, OWNER)
     return _named(request)
 
 

@@ -54,15 +54,14 @@ def replace_by(document: Document, list_of: ListOf) -> Decide:
     return decide
 
 
-def patched_by(patch: Document, may_change: Callable[[Stored], bool], list_of: ListOf) -> Decide:
+def patched_by(patch: Document, list_of: ListOf) -> Decide:
     """Change the fields that a PATCH names and add its periods (SES-05); of an older one, only its periods.
 
-    may_change: tells whether a stored session is any business of the caller's.
     Raises: NotFound when there is no such session.
     """
 
     def decide(current: Stored | None) -> Write | None:
-        if current is None or not may_change(current):
+        if current is None:
             raise NotFound("unknown session")
         stored = read_json(str(current.body))
         session = patch_session(stored, patch)

@@ -11,7 +11,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.errors import NotFound, OcpiError
-from chalicelib.modules.client_owned_objects import check_identity, check_owner, id_in_url, owner_in_url
+from chalicelib.modules.client_owned_objects import (
+    check_identity,
+    check_owner,
+    check_source,
+    id_in_url,
+    is_callers,
+    owner_in_url,
+)
 from chalicelib.modules.sessions.decisions import patched_by, replace_by
 from chalicelib.modules.sessions.objects import Session
 from chalicelib.modules.sessions.rules import tolerated
@@ -28,10 +35,11 @@ if TYPE_CHECKING:
 
     from chalicelib.node import Node
     from chalicelib.protocol.message import Party
-    from chalicelib.storage.objects import Stored
+    from chalicelib.storage.objects import Change, Decide, Remove, Stored, Write
     from chalicelib.storage.table import Key
 
 MODULE = "sessions"
+OWNER = "CPO"
 Document = dict[str, Any]
 
 _READ_AHEAD = 64 * 1024
@@ -44,7 +52,7 @@ def get_session(node: Node, request: Request) -> Reply:
     """Answer the stored copy, for its owner to look at (SES-09)."""
     owner = _owner(node, request)
     stored = node.objects.get(_ref(request), request.snapshot)
-    if stored is None or not _is_callers(request, owner, stored):
+    if stored is None or not is_callers(request, owner, OWNER, stored.source):
         raise NotFound("unknown session")
     return Reply(stored.body)
 
@@ -55,13 +63,7 @@ def put_session(node: Node, request: Request) -> Reply:
     document = tolerated(request.json_object())
     check_identity(document, country_code=owner.country_code, party_id=owner.party_id, id=ref.id)
     validate(Session, document)
-    change = node.objects.change(
-        ref,
-        replace_by(document, _list_of),
-        request.snapshot,
-        partition=_list_of(document),
-        source=request.caller.id,
-    )
+    change = _change(node, request, replace_by(document, _list_of), _list_of(document))
     return Reply(http_status=201 if change.created else 200)
 
 
@@ -71,18 +73,20 @@ def patch_session(node: Node, request: Request) -> Reply:
     patch = tolerated(request.json_object())
     check_identity(patch, country_code=owner.country_code, party_id=owner.party_id, id=ref.id)
     check_time(patch)
-    node.objects.change(
-        ref,
-        patched_by(patch, lambda stored: _is_callers(request, owner, stored), _list_of),
-        request.snapshot,
-        partition="",
-        source=request.caller.id,
-    )
+    _change(node, request, patched_by(patch, _list_of), "")
     return Reply()
 
 
-def _is_callers(request: Request, owner: Party, stored: Stored) -> bool:
-    return stored.source == request.caller.id or request.caller.plays_as(owner, "CPO")
+def _change(node: Node, request: Request, decide: Decide, partition: str) -> Change:
+    owner = owner_in_url(request)
+
+    def decide_for_caller(stored: Stored | None) -> Write | Remove | None:
+        check_source(node, request, owner, OWNER, stored)
+        return decide(stored)
+
+    return node.objects.change(
+        _ref(request), decide_for_caller, request.snapshot, partition=partition, source=request.caller.id
+    )
 
 
 def _list_of(session: Document) -> str:
@@ -92,7 +96,7 @@ def _list_of(session: Document) -> str:
 def _owner(node: Node, request: Request) -> Party:
     """The party that the URL names, once it is sure that the caller may speak for it."""
     owner = owner_in_url(request)
-    check_owner(node.settings, request, owner, "CPO")
+    check_owner(node.settings, request, owner, OWNER)
     return owner
 
 

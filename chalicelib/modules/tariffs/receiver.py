@@ -8,7 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chalicelib.errors import NotFound
-from chalicelib.modules.client_owned_objects import check_identity, check_owner, id_in_url, owner_in_url
+from chalicelib.modules.client_owned_objects import (
+    check_identity,
+    check_owner,
+    check_source,
+    id_in_url,
+    is_callers,
+    owner_in_url,
+)
 from chalicelib.modules.tariffs.decisions import remove, replace_by
 from chalicelib.modules.tariffs.objects import Tariff
 from chalicelib.partners.visibility import partition_for_received
@@ -20,16 +27,18 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from chalicelib.node import Node
+    from chalicelib.storage.objects import Change, Decide, Remove, Stored, Write
     from chalicelib.storage.table import Key
 
 MODULE = "tariffs"
+OWNER = "CPO"
 
 
 def get_tariff(node: Node, request: Request) -> Reply:
     """Answer the stored copy, for its owner to look at."""
     ref = _ref(node, request)
     stored = node.objects.get(ref, request.snapshot)
-    if stored is None:
+    if stored is None or not is_callers(request, owner_in_url(request), OWNER, stored.source):
         raise NotFound("unknown tariff")
     return Reply(stored.body)
 
@@ -41,33 +50,37 @@ def put_tariff(node: Node, request: Request) -> Reply:
     document = request.json_object()
     check_identity(document, country_code=owner.country_code, party_id=owner.party_id, id=ref.id)
     validate(Tariff, document)
-    change = node.objects.change(
-        ref,
-        replace_by(document),
-        request.snapshot,
-        partition=partition_for_received(MODULE),
-        source=request.caller.id,
-    )
+    change = _change(node, request, ref, replace_by(document))
     return Reply(http_status=201 if change.created else 200)
 
 
 def delete_tariff(node: Node, request: Request) -> Reply:
     """Forget a tariff."""
     ref = _ref(node, request)
-    node.objects.change(
+    _change(node, request, ref, remove)
+    return Reply()
+
+
+def _change(node: Node, request: Request, ref: Ref, decide: Decide) -> Change:
+    owner = owner_in_url(request)
+
+    def decide_for_caller(stored: Stored | None) -> Write | Remove | None:
+        check_source(node, request, owner, OWNER, stored)
+        return decide(stored)
+
+    return node.objects.change(
         ref,
-        remove,
+        decide_for_caller,
         request.snapshot,
         partition=partition_for_received(MODULE),
         source=request.caller.id,
     )
-    return Reply()
 
 
 def _ref(node: Node, request: Request) -> Ref:
     """The tariff that the URL names, once it is sure that the caller may touch it."""
     owner = owner_in_url(request)
-    check_owner(node.settings, request, owner, "CPO")
+    check_owner(node.settings, request, owner, OWNER)
     return Ref(MODULE, *owner, id_in_url(request, "tariff_id"))
 
 

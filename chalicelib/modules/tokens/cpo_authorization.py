@@ -27,6 +27,7 @@ from chalicelib.modules.tokens.objects import AuthorizationInfo
 from chalicelib.modules.tokens.retrieval import MODULE
 from chalicelib.modules.tokens.rules import Ask, allowed_by, whether_to_ask
 from chalicelib.partners.answers import PartnerFault, PartnerRefusal
+from chalicelib.partners.directory import claim_key
 from chalicelib.partners.starts import Authorized, is_authorized
 from chalicelib.protocol.json_text import read_json
 from chalicelib.protocol.message import Party, Routing
@@ -178,7 +179,40 @@ def _ask(node: Node, partner: Partner, question: Question, addressed: Party | No
         if refusal.status_code == _UNKNOWN_TOKEN or refusal.http_status == 404:
             raise UnknownToken from refusal
         raise
-    return _read(answer.data, question)
+    info = _read(answer.data, question)
+    _check_token(node, partner, question, info)
+    return info
+
+
+def _check_token(node: Node, partner: Partner, question: Question, info: Document) -> None:
+    """See that the token in an answer is one that the partner may answer for: its eMSP is billed.
+
+    The eMSP of a token that is known here is known. Of another token, an eMSP answers for itself, and a hub
+    for eMSPs that are no partners themselves. An answer that names no eMSP is nobody's.
+    Raises: PartnerFault.
+    """
+    owner = _emsp_in(info.get("token"))
+    if owner is None:
+        return
+    if question.token is not None:
+        is_right = owner.same_as(Party(question.token.ref.country_code, question.token.ref.party_id))
+    else:
+        is_right = partner.plays_as(owner, "EMSP") or _may_answer_for(node, partner, owner)
+    if not is_right:
+        raise PartnerFault("answered with a token of another party", http_status=200)
+
+
+def _emsp_in(token: object) -> Party | None:
+    """The eMSP that a token in an answer names; None for our own copy, which is text, and for no token."""
+    told = token if isinstance(token, dict) else {}
+    country_code, party_id = told.get("country_code"), told.get("party_id")
+    is_party = isinstance(country_code, str) and isinstance(party_id, str)
+    return Party(str(country_code), str(party_id)) if is_party else None
+
+
+def _may_answer_for(node: Node, partner: Partner, emsp: Party) -> bool:
+    """Tell whether a partner is a hub that may speak for an eMSP."""
+    return partner.is_hub and not node.settings.owns(emsp) and node.table.get(claim_key(emsp, "EMSP")) is None
 
 
 def _read(data: object, question: Question) -> Document:

@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.errors import NotFound
 from chalicelib.log import log
-from chalicelib.modules.client_owned_objects import check_identity, check_owner, id_in_url, owner_in_url
+from chalicelib.modules.client_owned_objects import (
+    check_identity,
+    check_owner,
+    check_source,
+    id_in_url,
+    is_callers,
+    owner_in_url,
+)
 from chalicelib.modules.tokens.decisions import patched_by, replace_by
 from chalicelib.modules.tokens.objects import RFID, Token
 from chalicelib.modules.tokens.rules import type_in_query, type_of
@@ -29,17 +36,18 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from chalicelib.node import Node
-    from chalicelib.storage.objects import Change, Decide
+    from chalicelib.storage.objects import Change, Decide, Remove, Stored, Write
     from chalicelib.storage.table import Key
 
 MODULE = "tokens"
+OWNER = "EMSP"
 
 
 def get_token(node: Node, request: Request) -> Reply:
     """Answer the stored copy, for its owner to look at."""
-    _check_owner(node, request)
+    owner = _check_owner(node, request)
     stored = node.objects.get(_ref(request, type_in_query(request.query) or RFID), request.snapshot)
-    if stored is None:
+    if stored is None or not is_callers(request, owner, OWNER, stored.source):
         raise NotFound("unknown token")
     return Reply(stored.body)
 
@@ -84,9 +92,14 @@ def _change(node: Node, request: Request, document: dict[str, Any], decide: Deci
     ref = _ref(request, type_of(request.query, document))
     if ref.variant != (type_in_query(request.query) or RFID):
         log.warning("a token without ?type= is no RFID token", partner=request.caller.id, type=ref.variant)
+
+    def decide_for_caller(stored: Stored | None) -> Write | Remove | None:
+        check_source(node, request, owner_in_url(request), OWNER, stored)
+        return decide(stored)
+
     return node.objects.change(
         ref,
-        decide,
+        decide_for_caller,
         request.snapshot,
         partition=partition_for_received(MODULE),
         source=request.caller.id,
@@ -95,7 +108,7 @@ def _change(node: Node, request: Request, document: dict[str, Any], decide: Deci
 
 def _check_owner(node: Node, request: Request) -> Party:
     owner = owner_in_url(request)
-    check_owner(node.settings, request, owner, "EMSP")
+    check_owner(node.settings, request, owner, OWNER)
     return owner
 
 

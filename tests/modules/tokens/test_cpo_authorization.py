@@ -225,12 +225,55 @@ def test_without_a_word_of_the_hub_the_emsps_are_asked_until_one_knows(
     offering(cpo.node, register(cpo.node, "knows", ("EMSP", OTHER_EMSP)))
     register(cpo.node, "offers-nothing", ("EMSP", Party("ES", "XXX")))
     register(cpo.node, "zzz", ("EMSP", Party("ES", "ZZZ")))
-    cpo.partners.says |= {"hub": UNKNOWN, "emsp": UNREACHABLE}
+    theirs = {**allowed(), "token": token(country_code="NL", party_id="TNM")}
+    cpo.partners.says |= {"hub": UNKNOWN, "emsp": UNREACHABLE, "knows": theirs}
 
-    assert cpo.authorize() == allowed()
+    assert cpo.authorize() == theirs
 
     assert [asked.partner_id for asked in cpo.partners.asked] == ["hub", "emsp", "knows"]
     assert [asked.routing.receiver for asked in cpo.partners.asked] == [None, EMSP, OTHER_EMSP]
+
+
+def test_an_emsp_answers_for_its_own_tokens_only(cpo: World, partner_of: PartnerOf) -> None:
+    """The session of a forged card would be billed to the eMSP that its answer names."""
+    offering(cpo.node, register(cpo.node, "forger", ("EMSP", OTHER_EMSP)))
+    cpo.partners.says |= {"hub": UNKNOWN, "forger": allowed()}
+
+    with pytest.raises(PartnerFault, match="another party"):
+        cpo.authorize()
+
+
+def test_a_hub_does_not_answer_for_an_emsp_that_is_a_partner_itself(
+    cpo: World, partner_of: PartnerOf
+) -> None:
+    assert cpo.authorize("NEW") == allowed()
+    offering(cpo.node, partner_of(cpo.node, "emsp"))
+    cpo.partners.says["emsp"] = {"allowed": "BLOCKED", "token": token()}
+
+    assert cpo.authorize("NEW")["allowed"] == "BLOCKED"
+    assert [asked.partner_id for asked in cpo.partners.asked] == ["hub", "hub", "emsp"]
+
+
+def test_nobody_answers_for_a_party_of_this_node(cpo: World) -> None:
+    cpo.partners.says["hub"] = {"allowed": "ALLOWED", "token": token(country_code="PT", party_id="ABC")}
+
+    with pytest.raises(PartnerFault, match="another party"):
+        cpo.authorize("NEW")
+
+
+def test_the_answer_about_a_known_token_names_its_emsp(cpo: World) -> None:
+    cpo.push(whitelist="NEVER")
+    cpo.partners.says["hub"] = {"allowed": "ALLOWED", "token": token(country_code="NL", party_id="TNM")}
+
+    with pytest.raises(PartnerFault, match="another party"):
+        cpo.authorize()
+
+
+@pytest.mark.parametrize("odd", [None, {}, {"country_code": 1, "party_id": "X"}, "text", []])
+def test_an_answer_without_a_readable_token_stops_no_driver(cpo: World, odd: object) -> None:
+    cpo.partners.says["hub"] = {"allowed": "ALLOWED", "token": odd}
+
+    assert cpo.authorize("NEW")["allowed"] == "ALLOWED"
 
 
 def test_who_is_offline_is_asked_last(cpo: World, partner_of: PartnerOf) -> None:
