@@ -17,7 +17,7 @@ from chalicelib.pricing.billing import Match
 from chalicelib.pricing.local_time import local_instants, passes
 from chalicelib.pricing.reading import MICROSECOND, SECOND_US, Remark
 from chalicelib.pricing.restrictions import Moment
-from chalicelib.pricing.tariffs import DIMENSIONS, Candidates, PriceComponent, Tariff, first_match
+from chalicelib.pricing.tariffs import DIMENSIONS, FLAT, Candidates, PriceComponent, Tariff, first_match
 from chalicelib.pricing.usage import Period
 
 _MOST_LOOKS = 100_000
@@ -40,10 +40,10 @@ def undecided(
     """Find the components that cannot be judged and could have applied in a period.
 
     begin: the start of the period. dimensions: of the quantities that have to be priced in it. A component
-    of an unknown dimension could have applied whenever its element holds.
+    of an unknown dimension could have applied whenever its element holds; a fee only until one is due.
     """
     asked = {*dimensions, *(candidates.keys() - DIMENSIONS)}
-    found = [components for dimension, components in candidates.items() if dimension in asked]
+    found = [candidates[dimension] for dimension in candidates if dimension in asked]
     found = [components for components in found if any(map(_is_doubted, components))]
     if not found:
         return
@@ -52,8 +52,11 @@ def undecided(
     if limits * sum(map(len, found)) > _MOST_LOOKS:
         yield from (remark for components in found for each in components for remark in _doubts(each))
         return
-    for moment in (begin, *_moments_within(period, tariff, begin)):
-        for components in found:
+    moments = (begin, *_moments_within(period, tariff, begin))
+    fees = candidates.get(FLAT, ())
+    for components in found:
+        is_due = components is fees and first_match(fees, begin) is not None
+        for moment in moments[:1] if is_due else moments:
             yield from _reached(components, moment)
 
 

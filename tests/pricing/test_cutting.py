@@ -346,3 +346,22 @@ def test_energy_can_be_cut_into_numbers_of_ocpi() -> None:
     periods = cut_periods(telemetry, made).periods
 
     assert [period.kwh for period in periods] == [Decimal("0.3333"), Decimal("0.6667")]
+
+
+@pytest.mark.parametrize(
+    ("seen", "least", "most"),
+    [
+        (((0, "20"), (20, "15"), (40, "18")), "15", "20"),
+        (((0, "12"), (20, "22"), (40, "18")), "12", "22"),
+        (((0, "20"), (20, "20")), "20", "20"),
+    ],
+)
+def test_a_period_that_is_put_together_has_the_least_and_the_most_power_of_its_parts(
+    seen: Any, least: str, most: str
+) -> None:
+    """Source: CDR-16, TAR-14"""
+    made = tariff(element(component("TIME", "2"), min_power=10), element(component("TIME", "1")))
+
+    (cut,) = price(made, session(60, power_readings=powers(*seen))).usage.periods
+
+    assert (cut.min_power, cut.max_power) == (Decimal(least), Decimal(most))

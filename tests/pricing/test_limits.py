@@ -57,3 +57,41 @@ def test_an_expired_reservation_is_no_session_that_has_a_minimum() -> None:
     reservation = {"start_date_time": at(0), "end_date_time": at(30), "expired": True}
 
     assert price(made, session(30, reservation=reservation)).total_cost == cost("1", "1.2")
+
+
+def test_an_expired_reservation_costs_no_more_than_the_maximum() -> None:
+    made = tariff(
+        element(component("FLAT", "10", "20"), reservation="RESERVATION_EXPIRES"), max_price=limit("5", "6")
+    )
+    reservation = {"start_date_time": at(0), "end_date_time": at(30), "expired": True}
+
+    assert price(made, session(30, reservation=reservation)).total_cost == cost("5", "6")
+
+
+@pytest.mark.parametrize(
+    ("vats", "due"),
+    [
+        (("20", "20"), cost("5", "6")),
+        # Nobody can tell which of two rates a minimum of nothing has.
+        (("20", "10"), cost("5")),
+        (("20", None), cost("5")),
+        ((None, None), cost("5")),
+    ],
+)
+def test_a_minimum_without_vat_of_a_session_of_nothing_has_the_only_rate_that_there_is(
+    vats: tuple[str | None, str | None], due: Any
+) -> None:
+    made = tariff(
+        element(component("ENERGY", "1", vats[0]), component("FLAT", "0", vats[1])), min_price=limit("5")
+    )
+
+    assert price(made, of("0")).total_cost == due
+
+
+def test_with_two_rates_the_vat_of_a_limit_moves_in_proportion() -> None:
+    made = tariff(
+        element(component("ENERGY", "1", "20"), component("FLAT", "10", "10")), max_price=limit("5")
+    )
+
+    # 10 and 2 of VAT, 10 and 1: 3 of 20 is 15 %, and 15 % of 5 is 0.75.
+    assert price(made, of("10")).total_cost == cost("5", "5.75")

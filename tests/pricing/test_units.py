@@ -47,7 +47,7 @@ def test_restrictions_in_another_unit_are_seen(restrictions: dict[str, Any], say
         {"min_power": 350, "max_power": 1000},
         {"min_kwh": 0, "max_kwh": 600},
         {"min_current": 16, "max_current": 500},
-        {"min_duration": 180, "max_duration": 300},
+        {"min_duration": 60, "max_duration": 300},
         {"min_duration": 0, "max_duration": 86400},
     ],
 )

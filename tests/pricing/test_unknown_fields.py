@@ -14,6 +14,7 @@ from chalicelib.errors import InvalidParameters
 from chalicelib.pricing.costs import Priced, refuse_undecided
 from chalicelib.pricing.findings import ERROR, WARNING
 from chalicelib.pricing.lint import lint_tariff
+from chalicelib.pricing.unknown_fields import COMPONENT, ELEMENT, RESTRICTIONS, TARIFF, suggest_field
 from tests.pricing.build import (
     at,
     codes,
@@ -257,6 +258,48 @@ def test_a_fee_is_undecided_only_until_one_is_due() -> None:
     assert not price(tariff(element(component("FLAT", "1")), late), session(120)).undecided
     assert price(tariff(late, element(component("FLAT", "1"), start_time="11:30")), session(120)).undecided
     assert not price(tariff(late, element(component("FLAT", "1"))), session(30)).undecided
+
+
+def test_a_fee_that_is_due_is_decided_whatever_holds_later() -> None:
+    made = tariff(
+        element(component("FLAT", "1"), max_duration=1800), odd(component("FLAT", "5"), min_duration=3600)
+    )
+    periods = [period(0, TIME="1.5"), period(90, TIME="0.5")]
+
+    assert not price(made, session(120, charging_periods=periods)).undecided
+    assert not price(made, session(120)).undecided
+
+
+def test_reserved_time_is_undecided_where_somebody_reserved() -> None:
+    made = tariff(odd(component("TIME", "3"), reservation="RESERVATION"), FALLBACK)
+    reserved = {"start_date_time": at(-30), "end_date_time": at(0)}
+
+    assert price(made, {**STAY, "reservation": reserved}).undecided
+    assert not price(made, STAY).undecided
+
+
+@pytest.mark.parametrize(
+    ("name", "level", "meant"),
+    [
+        ("restrctons", ELEMENT, "restrictions"),
+        ("restctons", ELEMENT, None),
+        ("priec", COMPONENT, "price"),
+        ("prcie_", COMPONENT, "price"),
+        ("pricexy", COMPONENT, None),
+        ("vta", COMPONENT, "vat"),
+        ("vats", COMPONENT, "vat"),
+        ("cat", COMPONENT, None),
+        ("note", TARIFF, None),
+        ("max_kw", RESTRICTIONS, "max_kwh"),
+        ("min_vehicle_soc", RESTRICTIONS, None),
+        ("currency", COMPONENT, None),
+        ("min_price", ELEMENT, "the tariff's min_price"),
+    ],
+)
+def test_a_slip_is_one_letter_in_short_names_and_two_in_long_ones(
+    name: str, level: str, meant: str | None
+) -> None:
+    assert suggest_field(name, level) == meant
 
 
 def test_parked_time_is_undecided_where_somebody_parked() -> None:
