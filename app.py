@@ -36,6 +36,7 @@ from chalicelib.modules.versions import routes as versions
 from chalicelib.node import current_node
 from chalicelib.operator_api.routes import ROUTES
 from chalicelib.partners import broadcasts, changes, liveness
+from chalicelib.queues import CATCH_UP_WORKERS, Lane
 from chalicelib.settings import read_event_sources
 
 app = Chalice(app_name="ocpi-node")
@@ -82,6 +83,12 @@ def tell_changes(event: DynamoDBEvent) -> Any:
 def push_broadcasts(event: SQSEvent) -> Any:
     """Messages become pushes."""
     return broadcasts.handle_messages(current_node(), event.to_dict()["Records"])
+
+
+@app.on_sqs_message(queue=sources.catch_up_queue, batch_size=10, maximum_concurrency=CATCH_UP_WORKERS)
+def push_catch_up(event: SQSEvent) -> Any:
+    """Messages that may wait become pushes, by few workers."""
+    return broadcasts.handle_messages(current_node(), event.to_dict()["Records"], lane=Lane.CATCH_UP)
 
 
 @app.on_sqs_message(queue=sources.commands_queue, batch_size=10)

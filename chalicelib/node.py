@@ -68,7 +68,12 @@ def current_node() -> Node:
         objects=ObjectStore(table, now, settings.retention),
         locations=LocationStore(table, now),
         directory=directory,
-        queues=Queues(sqs_client(), settings.broadcasts_queue_url, settings.commands_queue_url),
+        queues=Queues(
+            sqs_client(),
+            settings.broadcasts_queue_url,
+            settings.commands_queue_url,
+            settings.catch_up_queue_url,
+        ),
         client=OcpiClient(UrlPolicy(settings.allow_loopback), directory, new_id),
         webhooks=WebhookSender(settings.allow_loopback),
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from functools import cached_property
 from itertools import islice
 from typing import Annotated, Any, Literal
@@ -19,6 +20,20 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 _MESSAGES_PER_CALL = 10
 LONGEST_DELAY_S = 900
 """SQS keeps no message back for longer."""
+
+CATCH_UP_WORKERS = 5
+"""So many batches of what may wait are handled at a time."""
+
+
+class Lane(StrEnum):
+    """A queue of pushes. LIVE: changes, which are urgent. CATCH_UP: what may wait or may take long.
+
+    CATCH_UP has workers of its own, few of them: the steps of catching up and their pushes, and the pushes to
+    partners that fail or answer slowly (`partners/breaker.py`).
+    """
+
+    LIVE = "live"
+    CATCH_UP = "catch-up"
 
 
 CREDIT = "-C"
@@ -117,22 +132,34 @@ class CommandTask(BaseModel):
 
 
 class Queues:
-    """The node's queues."""
+    """The node's queues. catch_up_url: without it, both lanes are the one queue."""
 
-    def __init__(self, sqs: Any, broadcasts_url: str, commands_url: str = "") -> None:
+    def __init__(self, sqs: Any, broadcasts_url: str, commands_url: str = "", catch_up_url: str = "") -> None:
         self._sqs = sqs
         self._broadcasts_url = broadcasts_url
         self._commands_url = commands_url
+        self._lanes = {Lane.LIVE: broadcasts_url, Lane.CATCH_UP: catch_up_url or broadcasts_url}
 
-    def send_broadcasts(self, broadcasts: Sequence[Broadcast | CatchUp]) -> None:
-        """Queue pushes and steps of catching up, in this order, ten in a call.
+    @property
+    def has_two_lanes(self) -> bool:
+        """Tell whether what may wait has a queue of its own."""
+        return self._lanes[Lane.LIVE] != self._lanes[Lane.CATCH_UP]
+
+    def send_broadcasts(self, broadcasts: Sequence[Broadcast | CatchUp], lane: Lane = Lane.LIVE) -> None:
+        """Queue pushes in a lane, and steps of catching up always in theirs, in this order.
 
         Raises: RuntimeError when the queue did not take one, so that the stream tells it again.
         """
-        waiting = iter(broadcasts)
+        urls = [self._lanes[Lane.CATCH_UP if isinstance(each, CatchUp) else lane] for each in broadcasts]
+        for url in dict.fromkeys(urls):
+            self._send(url, [each for each, its in zip(broadcasts, urls, strict=True) if its == url])
+
+    def _send(self, url: str, messages: Sequence[Broadcast | CatchUp]) -> None:
+        """Send messages, ten in a call."""
+        waiting = iter(messages)
         while batch := list(islice(waiting, _MESSAGES_PER_CALL)):
             answer = self._sqs.send_message_batch(
-                QueueUrl=self._broadcasts_url,
+                QueueUrl=url,
                 Entries=[
                     {
                         "Id": str(number),
@@ -177,13 +204,13 @@ class Queues:
         if answer.get("Failed"):
             raise RuntimeError(f"the queue refused {len(answer['Failed'])} of {len(tasks)} messages")
 
-    def postpone(self, delays: Mapping[str, int]) -> None:
+    def postpone(self, delays: Mapping[str, int], lane: Lane = Lane.LIVE) -> None:
         """Let messages that could not be delivered come back later, ten in a call.
 
         delays: seconds by receipt handle. What cannot be postponed any more comes back when its
         visibility timeout ends, so nothing is raised for it.
         """
-        self._postpone(self._broadcasts_url, delays)
+        self._postpone(self._lanes[lane], delays)
 
     def postpone_command_tasks(self, delays: Mapping[str, int]) -> None:
         """As `postpone`, for messages about commands."""

@@ -4,6 +4,7 @@
   `{"role", "country_code", "party_id", "business_details": {"name"}}`
 - OCPI_TABLE: name of the DynamoDB table
 - OCPI_BROADCASTS_QUEUE_URL: URL of the FIFO queue of pushes
+- OCPI_CATCH_UP_QUEUE_URL: URL of the FIFO queue of pushes that may wait (default: the queue of pushes)
 - OCPI_COMMANDS_QUEUE_URL: URL of the queue of what commands still need
 - OCPI_COMMAND_SECONDS: how long the CSMS has for a command (default 30)
 - OCPI_KMS_KEY_ID: KMS key that encrypts tokens toward partners
@@ -11,8 +12,8 @@
 - OCPI_FRESHNESS_SECONDS: how long a push is retried before its partner is OFFLINE (default 60)
 - OCPI_RETENTION_DAYS: JSON object, how many days after its last change something is forgotten, such as
   `{"sessions": 400}`; null is never, what is left out is `RETENTION_DAYS` (docs/retention.md)
-- OCPI_BROADCASTS_QUEUE, OCPI_COMMANDS_QUEUE, OCPI_STREAM_ARN: names of those queues and ARN of the
-  table's stream, which Chalice subscribes to
+- OCPI_BROADCASTS_QUEUE, OCPI_CATCH_UP_QUEUE, OCPI_COMMANDS_QUEUE, OCPI_STREAM_ARN: names of those queues and
+  ARN of the table's stream, which Chalice subscribes to
 - OCPI_TOLERANCE_MONEY, OCPI_TOLERANCE_KWH, OCPI_TOLERANCE_HOURS: how far a hub's CDR may be from a CPO's own
   before they are called different (default 0.01, 0.001, 0.001)
 - OCPI_HUB_CDR_HOURS: how long a CPO waits for a hub's CDR before it is called missing (default 24)
@@ -66,6 +67,7 @@ class Settings:
     freshness: timedelta = timedelta(seconds=60)
     allow_loopback: bool = False
     commands_queue_url: str = ""
+    catch_up_queue_url: str = ""
     command_time: timedelta = timedelta(seconds=30)
     retention: Mapping[str, timedelta] = field(default_factory=dict)
     tolerance: Tolerance = Tolerance()
@@ -99,6 +101,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         freshness=timedelta(seconds=float(variables.get("OCPI_FRESHNESS_SECONDS", "60"))),
         allow_loopback=variables.get("OCPI_ALLOW_LOOPBACK") == "1",
         commands_queue_url=variables["OCPI_COMMANDS_QUEUE_URL"],
+        catch_up_queue_url=variables.get("OCPI_CATCH_UP_QUEUE_URL", ""),
         command_time=timedelta(seconds=float(variables.get("OCPI_COMMAND_SECONDS", "30"))),
         retention=_read_retention(variables.get("OCPI_RETENTION_DAYS") or "{}"),
         tolerance=_read_tolerance(variables),
@@ -112,6 +115,7 @@ class EventSources(NamedTuple):
     broadcasts_queue: str
     stream_arn: str
     commands_queue: str
+    catch_up_queue: str
 
 
 def read_event_sources(environment: Mapping[str, str] | None = None) -> EventSources:
@@ -121,6 +125,7 @@ def read_event_sources(environment: Mapping[str, str] | None = None) -> EventSou
         variables.get("OCPI_BROADCASTS_QUEUE", "ocpi-node-dev-broadcasts.fifo"),
         variables.get("OCPI_STREAM_ARN", "arn:aws:dynamodb:eu-west-1:0:table/ocpi-node-dev/stream/none"),
         variables.get("OCPI_COMMANDS_QUEUE", "ocpi-node-dev-commands"),
+        variables.get("OCPI_CATCH_UP_QUEUE", "ocpi-node-dev-catch-up.fifo"),
     )
 
 

@@ -94,10 +94,13 @@ def _event_sources() -> dict[str, Template]:
     """The event sources by function, each under the name that Chalice gave it."""
     added = event_sources.settings({"Fn::GetAtt": ["ChangesDead", "Arn"]})
     stream = {"Stream": {"Fn::GetAtt": ["Table", "StreamArn"]}}
-    broadcasts, commands = ({"Queue": {"Fn::Sub": f"${{{name}.Arn}}"}} for name in ("Broadcasts", "Commands"))
+    broadcasts, catch_ups, commands = (
+        {"Queue": {"Fn::Sub": f"${{{name}.Arn}}"}} for name in ("Broadcasts", "CatchUps", "Commands")
+    )
     return {
         "tell_changes": _event("TellChangesDynamodbEventSource", stream, added["tell_changes"]),
         "push_broadcasts": _event("PushBroadcastsSqsEventSource", broadcasts, added["push_broadcasts"]),
+        "push_catch_up": _event("PushCatchUpSqsEventSource", catch_ups, added["push_catch_up"]),
         "run_commands": _event("RunCommandsSqsEventSource", commands, added["run_commands"]),
     }
 

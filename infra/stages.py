@@ -6,8 +6,8 @@ in which the stage is built (`infra/package.py`), with
 
 - the environment variables that tell a node where its resources are;
 - policies for that stage alone. Those in `.chalice/` are written by hand, one for each function, for nodes
-  of any stage (`ocpi-node-*`): six files that can be compared with the code, where one for each stage and
-  function would be eighteen that nobody compares. Here the stage's name takes the place of the asterisk.
+  of any stage (`ocpi-node-*`): seven files that can be compared with the code, where one for each stage and
+  function would be twenty-one that nobody compares. Here the stage's name takes the place of the asterisk.
 """
 
 from __future__ import annotations
@@ -99,6 +99,7 @@ def names(stage: str) -> dict[str, str]:
         variable: str(resources[resource]["Properties"]["QueueName"]["Fn::Sub"]).replace("${Stage}", stage)
         for variable, resource in (
             ("OCPI_BROADCASTS_QUEUE", "Broadcasts"),
+            ("OCPI_CATCH_UP_QUEUE", "CatchUps"),
             ("OCPI_COMMANDS_QUEUE", "Commands"),
         )
     }

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.queues import Broadcast, CatchUp, Queues, read_broadcast
-from tests.partners.memory_aws import MemoryQueue
+from chalicelib.queues import Broadcast, CatchUp, Lane, Queues, read_broadcast
+from tests.partners.memory_aws import MemoryQueue, MemorySqs
 from tests.partners.pushing import Clock
 
 URL = "https://queue/broadcasts"
@@ -94,3 +94,36 @@ def test_a_postponed_message_comes_again_later(queue: MemoryQueue) -> None:
     assert queue.receive() == []
     queue.clock.forward(5)  # type: ignore[attr-defined]
     assert len(queue.receive()) == 1
+
+
+def test_each_lane_is_a_queue_and_steps_of_catching_up_go_to_theirs() -> None:
+    live, later = MemoryQueue(Clock()), MemoryQueue(Clock())
+    queues = Queues(MemorySqs({URL: live, f"{URL}-later": later}), URL, "", f"{URL}-later")
+    step = CatchUp(what="CATCH_UP", partner_id="one", cause="event-1")
+
+    queues.send_broadcasts([message(cause="1"), step])
+    queues.send_broadcasts([message(cause="2")], Lane.CATCH_UP)
+
+    assert [body["cause"] for body in live.bodies] == ["1"]
+    assert sorted(body["cause"] for body in later.bodies) == ["2", "event-1"]
+    assert queues.has_two_lanes
+
+
+def test_a_message_is_postponed_in_the_queue_that_it_came_from() -> None:
+    live, later = MemoryQueue(Clock()), MemoryQueue(Clock())
+    queues = Queues(MemorySqs({URL: live, f"{URL}-later": later}), URL, "", f"{URL}-later")
+    queues.send_broadcasts([message()], Lane.CATCH_UP)
+    (record,) = later.receive()
+
+    queues.postpone({record["receiptHandle"]: 0}, Lane.CATCH_UP)
+
+    assert len(later.receive()) == 1
+
+
+def test_without_a_queue_for_what_may_wait_there_is_one_lane(queue: MemoryQueue) -> None:
+    queues = Queues(queue, URL)
+
+    queues.send_broadcasts([message()], Lane.CATCH_UP)
+
+    assert not queues.has_two_lanes
+    assert len(queue) == 1

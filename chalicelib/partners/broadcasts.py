@@ -5,6 +5,9 @@ one is being handled. In a batch
 - the messages about one item are one push;
 - groups are pushed side by side, so that no partner waits for another, and one partner's share is
   bounded (`gate.py`);
+- in the live lane the push to a partner that fails or answers slowly is moved to the other lane, with the
+  rest of its group behind it: a batch ends with its slowest push, and the changes for other partners must not
+  wait for that;
 - after a message that has to come again, the rest of its group comes again behind it;
 - the steps of catching up with partners (`catch_up.py`) are messages as well.
 
@@ -29,10 +32,11 @@ from typing import TYPE_CHECKING, Any
 from chalicelib.log import log
 from chalicelib.partners.catch_up import look_again, take_step
 from chalicelib.partners.deliveries import Status, key_of, read_delivery, write_delivery
-from chalicelib.partners.gate import Gate, TurnedAway
+from chalicelib.partners.failing import note_failure
+from chalicelib.partners.gate import Gate, Slow, TurnedAway
 from chalicelib.partners.pushes import Retry, push
 from chalicelib.protocol.types import format_datetime
-from chalicelib.queues import Broadcast, CatchUp, read_broadcast
+from chalicelib.queues import Broadcast, CatchUp, Lane, read_broadcast
 from chalicelib.storage.keys import for_log
 
 if TYPE_CHECKING:
@@ -47,9 +51,15 @@ LAST_TRY = 12
 LAST_RECEIVE = 1000
 """After so many the queue gives a message up: `maxReceiveCount` in infra/resources.yaml."""
 
+SLOW_S = 2.0
+"""So long the live lane moves the messages of a slow partner without reading its record again."""
+
 _LONGEST_DELAY_S = 30
 _AT_ONCE = 10
-_gate = Gate()
+SEVERAL = 3
+"""A partner at which so many objects in a row failed is failing, however it answers."""
+
+_gates = {lane: Gate() for lane in Lane}
 
 
 @dataclass(frozen=True)
@@ -90,11 +100,24 @@ Again = list[tuple[Envelope, int]]
 """Messages that are to come again, and after how many seconds."""
 
 
-def handle_messages(node: Node, records: Sequence[Mapping[str, Any]], gate: Gate = _gate) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Batch:
+    """What the messages of a batch share. ends: no push is begun later. lane: the queue they came from."""
+
+    gate: Gate
+    ends: datetime
+    lane: Lane
+    quick: bool
+
+
+def handle_messages(
+    node: Node, records: Sequence[Mapping[str, Any]], gate: Gate | None = None, *, lane: Lane = Lane.LIVE
+) -> dict[str, Any]:
     """Push what a batch of messages tells. Returns Lambda's answer for a batch: what comes again."""
+    quick = lane is Lane.LIVE and node.queues.has_two_lanes
+    batch = Batch(gate or _gates[lane], node.clock() + BATCH, lane, quick)
     groups: dict[str, list[Message]] = {}
     tasks: list[Callable[[], Again]] = []
-    ends = node.clock() + BATCH
     for record in records:
         envelope = Envelope.read(record)
         try:
@@ -103,16 +126,16 @@ def handle_messages(node: Node, records: Sequence[Mapping[str, Any]], gate: Gate
             tasks.append(partial(_handle_unreadable, node, envelope, record["body"]))
             continue
         if isinstance(told, CatchUp):
-            tasks.append(partial(_handle_step, node, envelope, told, ends))
+            tasks.append(partial(_handle_step, node, envelope, told, batch.ends))
         else:
             groups.setdefault(told.group, []).append(Message(envelope, told))
     # Those that came most often first: where not all get a turn, none is left behind for ever.
     ordered = sorted(groups.values(), key=lambda group: -group[0].receive_count)
-    tasks += [partial(_handle_group, node, group, gate, ends) for group in ordered]
+    tasks += [partial(_handle_group, node, group, batch) for group in ordered]
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="push") as pool:
         again = [each for outcome in pool.map(lambda task: task(), tasks) for each in outcome]
     if again:
-        _postpone(node, {envelope.receipt_handle: seconds for envelope, seconds in again})
+        _postpone(node, {envelope.receipt_handle: seconds for envelope, seconds in again}, lane)
     return {"batchItemFailures": [{"itemIdentifier": envelope.id} for envelope, _ in again]}
 
 
@@ -147,14 +170,27 @@ def _give_up_step(node: Node, envelope: Envelope, step: CatchUp) -> bool:
     return _note_look(node, step.partner_id) and _bury(node, step.model_dump_json(), envelope.group)
 
 
-def _handle_group(node: Node, group: Sequence[Message], gate: Gate, ends: datetime) -> Again:
+def _handle_group(node: Node, group: Sequence[Message], batch: Batch) -> Again:
     """Push a group's messages in order. Returns those that come again."""
     told: list[Message] = []
     for messages in _by_item(group):
-        seconds = _handle_item(node, messages, told, gate, ends)
+        try:
+            seconds = _handle_item(node, messages, told, batch)
+        except Slow:
+            return _move(node, [message for message in group if message not in told])
         if seconds is not None:
             return [(message.envelope, seconds) for message in group if message not in told]
         told += messages
+    return []
+
+
+def _move(node: Node, messages: Sequence[Message]) -> Again:
+    """Move messages to the lane for what may take long. Returns those that could not be moved."""
+    try:
+        node.queues.send_broadcasts([message.broadcast for message in messages], Lane.CATCH_UP)
+    except Exception:
+        log.exception("messages could not be moved")
+        return [(message.envelope, backoff(message.receive_count)) for message in messages]
     return []
 
 
@@ -171,13 +207,17 @@ def _by_item(group: Sequence[Message]) -> list[list[Message]]:
 
 
 def _handle_item(
-    node: Node, messages: Sequence[Message], told: Sequence[Message], gate: Gate, ends: datetime
+    node: Node, messages: Sequence[Message], told: Sequence[Message], batch: Batch
 ) -> int | None:
-    """Push what messages about one item tell; seconds until they come again, None when they are done."""
+    """Push what messages about one item tell; seconds until they come again, None when they are done.
+
+    Raises: Slow.
+    """
     broadcasts = [message.broadcast for message in messages]
     receive_count = max(message.receive_count for message in messages)
-    attempt = partial(push, node, broadcasts, [message.broadcast for message in told])
-    seconds = _try(node, broadcasts[-1], receive_count, attempt, gate, ends)
+    others = [message.broadcast for message in told]
+    attempt = partial(push, node, broadcasts, others, quick=batch.quick)
+    seconds = _try(node, broadcasts[-1], receive_count, attempt, batch)
     if seconds is not None and receive_count >= LAST_RECEIVE:
         # It never had its turn. The queue gives it up, the timer begins anew.
         _note_look(node, broadcasts[-1].partner_id)
@@ -185,31 +225,55 @@ def _handle_item(
 
 
 def _try(
-    node: Node,
-    broadcast: Broadcast,
-    receive_count: int,
-    attempt: Callable[[], Retry | None],
-    gate: Gate,
-    ends: datetime,
+    node: Node, broadcast: Broadcast, receive_count: int, attempt: Callable[[], Retry | None], batch: Batch
 ) -> int | None:
-    partner_id, group = broadcast.partner_id, broadcast.group
-    left_s = (ends - node.clock()).total_seconds()
+    partner_id, group, gate = broadcast.partner_id, broadcast.group, batch.gate
+    left_s = (batch.ends - node.clock()).total_seconds()
     if left_s <= 0:
         return 1
+    if batch.quick and gate.is_closed(partner_id):
+        raise Slow
     try:
         with gate.turn(partner_id, group, left_s):
             retry = attempt()
     except TurnedAway as turned_away:
         return max(1, round(turned_away.seconds), backoff(receive_count))
+    except Slow:
+        gate.close(partner_id, group, SLOW_S)
+        raise
     except Exception:
         story = {"partner": partner_id, "ocpi_module": broadcast.module, "ref": for_log(broadcast.ref)}
         log.exception("a push failed by our own fault", extra=story)
         return _count_failure(node, broadcast, receive_count)
-    if retry is not None and retry.away:
-        gate.close(partner_id, group, retry.seconds + 1)
-    else:
+    return _after_try(node, broadcast, retry, batch)
+
+
+def _after_try(node: Node, broadcast: Broadcast, retry: Retry | None, batch: Batch) -> int | None:
+    """Remember how a push went. Seconds until it is tried again, None when it is done.
+
+    Raises: Slow.
+    """
+    partner_id, group, gate = broadcast.partner_id, broadcast.group, batch.gate
+    if retry is None:
         gate.open(partner_id)
-    return retry.seconds if retry else None
+        gate.count_success(partner_id)
+        return None
+    if gate.count_failure(partner_id, group) == SEVERAL:
+        _note_failure(node, partner_id)
+    if not retry.away:
+        gate.open(partner_id)
+        return retry.seconds
+    gate.close(partner_id, group, SLOW_S if batch.quick else retry.seconds + 1)
+    if batch.quick:
+        raise Slow
+    return retry.seconds
+
+
+def _note_failure(node: Node, partner_id: str) -> None:
+    try:
+        note_failure(node, partner_id, f"{SEVERAL} objects in a row failed")
+    except Exception:
+        log.exception("a failure could not be noted", extra={"partner": partner_id})
 
 
 def _count_failure(node: Node, broadcast: Broadcast, receive_count: int) -> int | None:
@@ -254,9 +318,9 @@ def _bury(node: Node, body: str, group: str) -> bool:
     return True
 
 
-def _postpone(node: Node, delays: Mapping[str, int]) -> None:
+def _postpone(node: Node, delays: Mapping[str, int], lane: Lane) -> None:
     try:
-        node.queues.postpone(delays)
+        node.queues.postpone(delays, lane)
     except Exception:
         # They come again when their visibility timeout ends.
         log.exception("messages could not be postponed")

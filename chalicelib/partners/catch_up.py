@@ -4,9 +4,10 @@ The versions of what the partner is shown are compared with its rows, whatever t
 it missed. What differs becomes ordinary messages, and each push reads and decides again, so a message too
 many costs a read and no request.
 
-A partner may be shown tens of thousands of objects, so it goes step by step, each a message of its own on
-the queue of pushes: the table's stream and the timer only say that a partner is due. A step that fails or
-is killed comes again. What a partner that left was told is forgotten in the same way.
+A partner may be shown tens of thousands of objects, so it goes step by step, each a message of its own: the
+table's stream and the timer only say that a partner is due. A step that fails or is killed comes again. The
+steps and their pushes have a queue and workers of their own (`Lane.CATCH_UP`), so that the changes that other
+partners wait for never stand behind them. What a partner that left was told is forgotten in the same way.
 
 The lists are read from an index that may lag behind the table for a moment, and a change that was told
 to the partners of a moment ago may have missed this one. So a second look is noted, and taken by the
@@ -42,7 +43,7 @@ from chalicelib.partners.visibility import (
 )
 from chalicelib.protocol.message import Party
 from chalicelib.protocol.types import format_datetime, parse_datetime, sort_key
-from chalicelib.queues import Broadcast, CatchUp
+from chalicelib.queues import Broadcast, CatchUp, Lane
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.table import Conflict, Item, Key, Put
 
@@ -98,7 +99,8 @@ def take_step(node: Node, step: CatchUp) -> None:
     if retry_at:
         look_later(node, partner.id, retry_at)
     broadcasts = [_broadcast(step, each) for each in owed]
-    node.queues.send_broadcasts([*broadcasts, *([following] if following else [])])
+    messages: list[Broadcast | CatchUp] = [*broadcasts, *([following] if following else [])]
+    node.queues.send_broadcasts(messages, Lane.CATCH_UP)
 
 
 def _broadcast(step: CatchUp, owed: Owed) -> Broadcast:

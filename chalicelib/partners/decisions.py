@@ -55,7 +55,7 @@ class Decision(NamedTuple):
 class Seen:
     """What one read told. item: the object's main item; evse: the EVSE's, when the message is of one.
 
-    correlation_id: of what is sent on this occasion.
+    correlation_id: of what is sent on this occasion. quick: whether the partner has to answer soon.
     """
 
     partner: Partner | None
@@ -63,6 +63,7 @@ class Seen:
     evse: Item | None
     delivery: Delivery
     correlation_id: str | None = None
+    quick: bool = False
 
     @property
     def receiver(self) -> Partner:

@@ -4,9 +4,11 @@ A push to a partner that does not answer takes seconds, and if pushes to it took
 its trouble would delay the others. So in one process
 - few pushes to one partner are under way at a time; more wait for their turn, but only behind pushes
   that get on;
-- after one that found nobody, the partner is left alone until that same object is due again.
+- after one that found nobody, the partner is left alone until that same object is due again;
+- it is counted how many objects failed in a row, whatever the failure.
 
-Who is turned away goes back to the queue and has cost nothing.
+Who is turned away goes back to the queue and has cost nothing. What several processes must know of a partner
+stands in its record (`failing.py`).
 """
 
 from __future__ import annotations
@@ -33,6 +35,10 @@ class TurnedAway(Exception):
         self.seconds = seconds
 
 
+class Slow(Exception):
+    """A push to the partner may take long: it belongs in the queue for what may wait."""
+
+
 class Gate:
     """The gate in front of every partner; safe for threads."""
 
@@ -41,6 +47,7 @@ class Gate:
         self._changed = Condition()
         self._started: dict[str, list[float]] = defaultdict(list)
         self._closed: dict[str, tuple[str, float]] = {}
+        self._failed: dict[str, set[str]] = defaultdict(set)
 
     @contextmanager
     def turn(self, partner_id: str, group: str, wait_s: float) -> Iterator[None]:
@@ -69,6 +76,23 @@ class Gate:
         """The partner answers."""
         with self._changed:
             self._closed.pop(partner_id, None)
+
+    def is_closed(self, partner_id: str) -> bool:
+        """Tell whether the partner is left alone."""
+        with self._changed:
+            _, until = self._closed.get(partner_id, ("", 0.0))
+            return until > self._monotonic()
+
+    def count_failure(self, partner_id: str, group: str) -> int:
+        """Count a push that failed. Returns how many objects have failed since the last success."""
+        with self._changed:
+            self._failed[partner_id].add(group)
+            return len(self._failed[partner_id])
+
+    def count_success(self, partner_id: str) -> None:
+        """The partner took a push: failures are counted anew."""
+        with self._changed:
+            self._failed.pop(partner_id, None)
 
     def _take(self, partner_id: str, group: str, deadline: float) -> float:
         while True:

@@ -20,6 +20,7 @@ from chalicelib.log import log
 from chalicelib.partners.answers import PartnerError
 from chalicelib.partners.breaker import Breaker
 from chalicelib.partners.catch_up import take_second_looks
+from chalicelib.partners.failing import breaker_of
 from chalicelib.partners.probes import PushFailed, takes_pushes
 from chalicelib.partners.retries import take_due
 
@@ -44,7 +45,7 @@ def run(node: Node) -> None:
 
 def _probe_all(node: Node, away: Sequence[Partner]) -> list[Partner]:
     """Probe partners side by side. Returns those that are back."""
-    due = [partner for partner in away if not _breaker(partner).wait_s(node.clock())]
+    due = [partner for partner in away if not breaker_of(partner).wait_s(node.clock())]
     if not due:
         return []
     with ThreadPoolExecutor(min(_AT_ONCE, len(due)), thread_name_prefix="probe") as pool:
@@ -94,10 +95,6 @@ def _change(
     def changed(current: Partner) -> Partner | None:
         if current.connection == "CONNECTED":
             return None
-        return current.model_copy(update={**is_back, "breaker": change(_breaker(current))})
+        return current.model_copy(update={**is_back, "breaker": change(breaker_of(current))})
 
     return node.directory.update(partner.id, changed)
-
-
-def _breaker(partner: Partner) -> Breaker:
-    return partner.breaker or Breaker()

@@ -35,7 +35,7 @@ from chalicelib import metrics
 from chalicelib.errors import InvalidParameters
 from chalicelib.log import about, log
 from chalicelib.partners.answers import PartnerError, PartnerFault, PartnerRefusal
-from chalicelib.partners.breaker import Breaker, pause_windows
+from chalicelib.partners.breaker import pause_windows
 from chalicelib.partners.catch_up import look_again, look_later, note_look
 from chalicelib.partners.decisions import Act, Seen, decide, evse_version
 from chalicelib.partners.deliveries import (
@@ -48,6 +48,8 @@ from chalicelib.partners.deliveries import (
     unknown_delivery,
 )
 from chalicelib.partners.directory import Partner
+from chalicelib.partners.failing import QUICK_S, begin_trial, breaker_of, note_answer, note_failure
+from chalicelib.partners.gate import Slow, TurnedAway
 from chalicelib.partners.retries import again_at, next_retry, retry_put
 from chalicelib.partners.visibility import PRIVATE, owner_role, viewer_of
 from chalicelib.protocol.json_text import JsonText
@@ -79,11 +81,15 @@ class Retry(NamedTuple):
 OnFault = Callable[["Node", Sequence[Broadcast], Sequence[Broadcast], Seen, Act, PartnerFault], Retry | None]
 
 
-def push(node: Node, messages: Sequence[Broadcast], told: Sequence[Broadcast] = ()) -> Retry | None:
+def push(
+    node: Node, messages: Sequence[Broadcast], told: Sequence[Broadcast] = (), *, quick: bool = False
+) -> Retry | None:
     """Handle messages to one partner about one item, oldest first; the last of them stands for all.
 
-    told: messages about other EVSEs of the same location that were handled just before. Returns None when
-    they are done.
+    told: messages about other EVSEs of the same location that were handled just before. quick: whether the
+    partner must answer within `QUICK_S`. Returns None when they are done.
+    Raises: TurnedAway when the partner fails and may not be called yet; Slow when `quick` and the partner
+    is one that may take longer.
     """
     last, correlation_id = messages[-1], node.new_id()
     if any(message.again for message in messages):
@@ -91,7 +97,7 @@ def push(node: Node, messages: Sequence[Broadcast], told: Sequence[Broadcast] = 
         messages = [*messages[:-1], last.model_copy(update={"again": True, "tried": tried})]
     story = {"partner": last.partner_id, "ocpi_module": last.module, "ref": for_log(last.ref)}
     with about(**story, correlation_id=correlation_id):
-        return _push_in_order(node, messages, told, correlation_id)
+        return _push_in_order(node, messages, told, correlation_id, quick)
 
 
 def try_once(node: Node, partner: Partner, message: Broadcast) -> bool:
@@ -136,9 +142,9 @@ def _failed_probe(
 
 
 def _push_in_order(
-    node: Node, messages: Sequence[Broadcast], told: Sequence[Broadcast], correlation_id: str
+    node: Node, messages: Sequence[Broadcast], told: Sequence[Broadcast], correlation_id: str, quick: bool
 ) -> Retry | None:
-    seen = _look(node, messages[-1], correlation_id)
+    seen = replace(_look(node, messages[-1], correlation_id), quick=quick)
     # Where something was given up, what was handled before was not all told.
     is_behind = seen.delivery.status in (Status.MISSED, Status.DEAD)
     changes = list(messages) if is_behind else [*told, *messages]
@@ -164,6 +170,8 @@ def _push(
         missed = replace(seen.delivery, status=Status.MISSED, since="", cause="", tries=0)
         _record(node, message, seen, missed)
         return None
+    if act is not Act.SKIP and on_fault is None:
+        _take_turn(node, seen)
     started = time.monotonic()
     try:
         try:
@@ -176,6 +184,7 @@ def _push(
             version = _send(node, act, message, seen)
     except (PartnerRefusal, InvalidParameters) as refusal:
         _give_up(node, message, seen, _refused(changes, seen, act, refusal), refusal)
+        note_answer(node, seen.receiver, time.monotonic() - started)
     except PartnerFault as fault:
         _tell("failed", metrics.push_failed(node.settings.table), fault)
         return (on_fault or _failed)(node, messages, changes, seen, act, fault)
@@ -185,7 +194,23 @@ def _push(
         if act is not Act.SKIP:
             measured = node.settings.table, message.partner_id, latency_s, _freshness_s(node, messages)
             _tell("delivered", metrics.push_delivered(*measured))
+            note_answer(node, seen.receiver, latency_s)
     return None
+
+
+def _take_turn(node: Node, seen: Seen) -> None:
+    """See whether the partner may be called now; of one that fails, one push at a time is tried.
+
+    Raises: Slow, TurnedAway.
+    """
+    breaker, now = breaker_of(seen.receiver), node.clock()
+    if seen.quick and breaker.is_slow(now):
+        raise Slow
+    if not breaker.is_failing:
+        return
+    wait_s = breaker.wait_s(now)
+    if wait_s or not begin_trial(node, seen.receiver.id):
+        raise TurnedAway(wait_s or 1.0)
 
 
 def _freshness_s(node: Node, messages: Sequence[Broadcast]) -> float | None:
@@ -290,7 +315,7 @@ def _call(
         document=document,
         routing=_routing(node.settings, seen, ref.module, owner),
         correlation_id=seen.correlation_id,
-        total_s=PUSH_S,
+        total_s=QUICK_S if seen.quick else PUSH_S,
     )
 
 
@@ -382,26 +407,27 @@ def _failed(
     lasts_s = (now - parse_datetime(since)).total_seconds()
     # An object that was given up has one try each time; a change of it is another matter.
     is_last_try = bool(before.given_up) and not message.version
-    left_s = 0 if is_last_try else node.settings.freshness.total_seconds() - lasts_s
+    window = node.settings.freshness
+    breaker = breaker_of(seen.receiver)
+    lasted_s = max(lasts_s, breaker.failed_for(now).total_seconds())
+    left_s = 0 if is_last_try else window.total_seconds() - lasted_s
     problem = _problem(seen, act, fault)
     after = replace(before, status=Status.WAITING, since=since, cause=cause, tries=0, **problem)
     if left_s > 0:
         if not goes_on or before.reason != after.reason:
             _record(node, message, seen, after)
+        if _is_away(fault) or breaker.is_failing:
+            note_failure(node, message.partner_id, fault.reason, is_trial=breaker.is_failing)
         longest_s = max(_LONGEST_DELAY_S, node.settings.freshness.total_seconds() / 2)
         # As long again as it has lasted: 1, 2, 4 and so on.
         seconds = min(lasts_s + 1, longest_s, left_s)
         return Retry(max(1, round(seconds)), _is_away(fault))
-    if is_last_try:
-        _set_aside(node, message, seen, after)
-        return None
     taken = _taken_at(node, message.partner_id)
-    if taken is not None and taken >= now - node.settings.freshness / 2:
-        # It takes others meanwhile.
+    takes_others = not breaker.is_failing and taken is not None and taken >= now - window / 2
+    if takes_others or (is_last_try and not breaker.is_failing):
         _set_aside(node, message, seen, after)
         return None
     log.warning("a partner is offline", extra={"reason": fault.reason})
-    window = node.settings.freshness
     node.directory.update(message.partner_id, lambda each: _offline(each, now, window, fault.reason, taken))
     _record(node, message, seen, replace(after, status=Status.MISSED, since="", cause=""))
     return None
@@ -438,7 +464,7 @@ def _offline(
 ) -> Partner | None:
     if partner.connection == "OFFLINE" or not partner.is_registered:
         return None
-    breaker = (partner.breaker or Breaker()).open(now, window, reason, taken)
+    breaker = breaker_of(partner).open(now, window, reason, taken)
     changes = {"connection": "OFFLINE", "offline_since": format_datetime(now), "breaker": breaker}
     return partner.model_copy(update=changes)
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from chalicelib.partners.deliveries import Delivery, Status
 from chalicelib.protocol.types import format_datetime, parse_datetime
-from chalicelib.queues import Broadcast
+from chalicelib.queues import Broadcast, Lane
 from chalicelib.storage.table import Item, Key, Put
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def take_due(node: Node) -> None:
     due = node.table.query("#pk = :pk AND #sk < :now", now, limit=MOST_PER_RUN, consistent=False).items
     for start in range(0, len(due), _ITEMS_PER_DELETE):
         some = due[start : start + _ITEMS_PER_DELETE]
-        node.queues.send_broadcasts([_broadcast(item) for item in some])
+        node.queues.send_broadcasts([_broadcast(item) for item in some], Lane.CATCH_UP)
         node.table.write_many(delete=[Key(item["pk"], item["sk"]) for item in some])
 
 

@@ -150,7 +150,8 @@ def test_only_the_api_may_seal_secrets_and_only_those_who_call_others_may_open_t
 
 
 @pytest.mark.parametrize(
-    ("queue_name", "function"), [("Broadcasts", "push_broadcasts"), ("Commands", "run_commands")]
+    ("queue_name", "function"),
+    [("Broadcasts", "push_broadcasts"), ("CatchUps", "push_catch_up"), ("Commands", "run_commands")],
 )
 def test_a_worker_ends_before_its_messages_are_seen_again(queue_name: str, function: str) -> None:
     # Lambda refuses an event source whose queue shows its messages again while the function may run.

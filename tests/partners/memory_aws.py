@@ -350,6 +350,25 @@ class MemoryQueue:
         return self.clock().timestamp()
 
 
+class MemorySqs:
+    """Several queues behind one client, by their URLs; the first has the dead letters."""
+
+    def __init__(self, queues: Mapping[str, MemoryQueue]) -> None:
+        self._queues = queues
+
+    def send_message_batch(self, QueueUrl: str, Entries: Sequence[Mapping[str, str]]) -> Wire:
+        return self._queues[QueueUrl].send_message_batch(QueueUrl, Entries)
+
+    def change_message_visibility_batch(self, QueueUrl: str, Entries: Sequence[Mapping[str, Any]]) -> Wire:
+        return self._queues[QueueUrl].change_message_visibility_batch(QueueUrl, Entries)
+
+    def get_queue_attributes(self, QueueUrl: str, AttributeNames: Sequence[str]) -> Wire:
+        return self._queues[QueueUrl].get_queue_attributes(QueueUrl, AttributeNames)
+
+    def send_message(self, **message: str) -> None:
+        next(iter(self._queues.values())).send_message(**message)
+
+
 def _event_record(message: _Queued) -> Record:
     return {
         "messageId": message.id,

@@ -23,13 +23,13 @@ from chalicelib.partners.visibility import is_hidden, partition_for_own, partiti
 from chalicelib.protocol.json_text import JsonText, read_json, write_json
 from chalicelib.protocol.message import Party, Routing
 from chalicelib.protocol.types import fold, format_datetime
-from chalicelib.queues import Broadcast, CatchUp, Queues
+from chalicelib.queues import Broadcast, CatchUp, Lane, Queues
 from chalicelib.settings import OwnRole, Settings
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.locations import LocationStore, WriteEvse, WriteLocation
 from chalicelib.storage.objects import ObjectStore, Remove, Write
 from chalicelib.storage.table import Table
-from tests.partners.memory_aws import MemoryDynamoDb, MemoryQueue, Record
+from tests.partners.memory_aws import MemoryDynamoDb, MemoryQueue, MemorySqs, Record
 
 START = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 OWN = {"CPO": Party("PT", "ABC"), "HUB": Party("PT", "MOB"), "EMSP": Party("PT", "EVI")}
@@ -67,7 +67,7 @@ Fault = Callable[[Sent], Exception | None]
 class CannedPartners:
     """In place of `OcpiClient`: every partner takes what it is sent. faults: by partner id.
 
-    held: what each partner holds, by (module, folded ids).
+    held: what each partner holds, by (module, folded ids). patience: how long each request may take.
     """
 
     def __init__(self) -> None:
@@ -76,6 +76,7 @@ class CannedPartners:
         self.faults: dict[str, Fault] = {}
         self.away: set[str] = set()
         self.probes: list[str] = []
+        self.patience: list[tuple[str, float]] = []
         self._lock = threading.RLock()
 
     def send(
@@ -102,6 +103,7 @@ class CannedPartners:
         )
         with self._lock:
             self.sent.append(sent)
+            self.patience.append((partner.id, options.get("total_s", 0.0)))
         if partner.id in self.away:
             raise PartnerFault("does not accept connections", not_connected=True)
         fault = self.faults.get(partner.id)
@@ -157,12 +159,20 @@ class _NoVault:
 class World:
     """A node with one role, and everything around it."""
 
-    def __init__(self, role: str = "CPO", freshness: float = 60.0) -> None:
+    def __init__(self, role: str = "CPO", freshness: float = 60.0, two_lanes: bool = False) -> None:
         self.clock = Clock()
         self.dynamodb = MemoryDynamoDb()
         self.queue = MemoryQueue(self.clock)
+        self.catch_ups = MemoryQueue(self.clock) if two_lanes else self.queue
         self.partners = CannedPartners()
-        self.gate = Gate(lambda: self.clock().timestamp())
+        self.gate = self.new_gate()
+        self.catch_up_gate = self.new_gate()
+        urls = {"https://queue/broadcasts": self.queue, "https://queue/catch-up": self.catch_ups}
+        queues = (
+            Queues(MemorySqs(urls), "https://queue/broadcasts", "", "https://queue/catch-up")
+            if two_lanes
+            else Queues(self.queue, "https://queue/broadcasts")
+        )
         self.table = Table(self.dynamodb, "memory")
         numbers = itertools.count(1)
         directory = Directory(self.table, _NoVault(), lambda: f"secret-{next(numbers)}")  # type: ignore[arg-type]
@@ -178,10 +188,14 @@ class World:
             objects=ObjectStore(self.table, self.clock),
             locations=LocationStore(self.table, self.clock),
             directory=directory,
-            queues=Queues(self.queue, "https://queue/broadcasts"),
+            queues=queues,
             client=self.partners,  # type: ignore[arg-type]
             clock=self.clock,
         )
+
+    def new_gate(self) -> Gate:
+        """The gate of another process."""
+        return Gate(lambda: self.clock().timestamp())
 
     # -- what happens
 
@@ -263,17 +277,19 @@ class World:
             records = [self.dynamodb.stream.popleft() for _ in range(min(100, len(self.dynamodb.stream)))]
             assert changes.handle_stream(self.node, records) == {"batchItemFailures": []}
 
-    def work(self) -> list[Record]:
+    def work(self, lane: Lane = Lane.LIVE, gate: Gate | None = None) -> list[Record]:
         """Handle one batch of messages. Returns those that come again."""
-        records = self.queue.receive()
-        answer = broadcasts.handle_messages(self.node, records, self.gate)
-        self.queue.finish(records, answer)
+        queue = self.queue if lane is Lane.LIVE else self.catch_ups
+        gate = gate or (self.gate if lane is Lane.LIVE else self.catch_up_gate)
+        records = queue.receive()
+        answer = broadcasts.handle_messages(self.node, records, gate, lane=lane)
+        queue.finish(records, answer)
         failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
         return [record for record in records if record["messageId"] in failed]
 
     def catch_up(self) -> None:
         """Take the steps of catching up that are queued, and push nothing."""
-        while steps := self.queue.take(lambda body: "what" in body):
+        while steps := self.catch_ups.take(lambda body: "what" in body):
             for step in steps:
                 take_step(self.node, CatchUp.model_validate(step))
 
@@ -282,13 +298,22 @@ class World:
         deadline = self.clock() + timedelta(seconds=seconds)
         while True:
             self.stream()
-            while records := self.queue.receive():
-                answer = broadcasts.handle_messages(self.node, records, self.gate)
-                self.queue.finish(records, answer)
+            while self._work_all():
                 self.stream()
             if self.clock() >= deadline:
                 return
             self.clock.forward(0.5)
+
+    def _work_all(self) -> bool:
+        """Handle a batch of each queue. Returns whether there was any."""
+        handled = False
+        for lane, queue in {Lane.LIVE: self.queue, Lane.CATCH_UP: self.catch_ups}.items():
+            gate = self.gate if lane is Lane.LIVE or queue is self.queue else self.catch_up_gate
+            if records := queue.receive():
+                answer = broadcasts.handle_messages(self.node, records, gate, lane=lane)
+                queue.finish(records, answer)
+                handled = True
+        return handled
 
     # -- what can be seen
 

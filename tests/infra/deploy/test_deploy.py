@@ -154,7 +154,7 @@ def _is_as_described(emulator: Emulator) -> None:
     for found in client.list_event_source_mappings()["EventSourceMappings"]:
         assert found["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     deployed = {each["FunctionName"]: each for each in client.list_functions()["Functions"]}
-    assert len(deployed) == 6
+    assert len(deployed) == 7
     told = deployed["ocpi-node-cpo"]["Environment"]["Variables"]
     assert told["OCPI_TABLE"] == "ocpi-node-cpo"
     assert told["OCPI_BROADCASTS_QUEUE_URL"].endswith("/ocpi-node-cpo-broadcasts.fifo")

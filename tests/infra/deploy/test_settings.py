@@ -45,7 +45,7 @@ def test_event_sources_get_their_settings_once() -> None:
     first = settings.set_event_sources(there, "cpo", DEAD)
     second = settings.set_event_sources(there, "cpo", DEAD)
 
-    assert len(first) == 3
+    assert len(first) == 4
     assert second == []
     for name, wanted in event_sources.settings(DEAD).items():
         assert there.found[f"ocpi-node-cpo-{name}"] == wanted
@@ -67,7 +67,7 @@ def test_an_event_source_that_is_being_updated_is_waited_for(monkeypatch: pytest
     there = Lambda({})
     there.states = ["Updating", "Updating", "Enabled"]
 
-    assert len(settings.set_event_sources(there, "cpo", DEAD)) == 3
+    assert len(settings.set_event_sources(there, "cpo", DEAD)) == 4
 
 
 def test_functions_that_feed_themselves_may_do_so() -> None:
@@ -76,7 +76,7 @@ def test_functions_that_feed_themselves_may_do_so() -> None:
     first = settings.set_loops(there, "cpo")
     second = settings.set_loops(there, "cpo")
 
-    assert there.loops == {"ocpi-node-cpo-push_broadcasts": "Allow", "ocpi-node-cpo-run_commands": "Allow"}
+    assert there.loops == {f"ocpi-node-cpo-{name}": "Allow" for name in ("push_catch_up", "run_commands")}
     assert (len(first), second) == (2, [])
 
 

@@ -1,0 +1,96 @@
+"""Writes how pushes to a partner go into its record, so that every process knows which partners fail.
+
+`breaker.py` has the rules. A push has read the record anyway; it is written only when something changes: at
+the first failure, at each trial after that, and when the partner answers again.
+
+Source: DESIGN.md, A broadcast; TRN-32
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from chalicelib.errors import ServerError
+from chalicelib.log import log
+from chalicelib.partners.breaker import SLOW_FOR, Breaker
+from chalicelib.protocol.types import parse_datetime
+from chalicelib.storage.table import Conflict
+
+if TYPE_CHECKING:
+    from chalicelib.node import Node
+    from chalicelib.partners.directory import Partner
+
+TRIAL_S = 17.0
+"""After so long the next push may be tried, also if the worker of the last one died: a push is at most two
+requests, of `PUSH_S` each."""
+
+QUICK_S = 3.0
+"""How long a partner may take for a push of a change; one that takes longer counts as slow."""
+
+
+def breaker_of(partner: Partner) -> Breaker:
+    """A partner's breaker; that of a partner that never failed has no entry in its record."""
+    return partner.breaker or Breaker()
+
+
+def note_failure(node: Node, partner_id: str, reason: str, *, is_trial: bool = False) -> None:
+    """A push failed: leave the partner alone for a while.
+
+    is_trial: whether the partner was known to fail before the push. Of several first failures at the same
+    time only one is written.
+    """
+    now, window = node.clock(), node.settings.freshness
+
+    def change(current: Partner) -> Partner | None:
+        before = breaker_of(current)
+        if current.connection == "OFFLINE" or (before.is_failing and not is_trial):
+            return None
+        return current.model_copy(update={"breaker": before.after_failure(now, window, reason)})
+
+    node.directory.update(partner_id, change)
+
+
+def begin_trial(node: Node, partner_id: str) -> bool:
+    """Ask for the one push that may be tried at a failing partner. Returns whether it may."""
+    now = node.clock()
+    may_begin = True
+
+    def change(current: Partner) -> Partner | None:
+        nonlocal may_begin
+        before = breaker_of(current)
+        may_begin = not before.wait_s(now)
+        if not (may_begin and before.is_failing):
+            return None
+        after = before.begin_trial(now, timedelta(seconds=TRIAL_S))
+        return current.model_copy(update={"breaker": after})
+
+    node.directory.update(partner_id, change)
+    return may_begin
+
+
+def note_answer(node: Node, partner: Partner, latency_s: float) -> None:
+    """A push got an answer: write that, if the record says otherwise.
+
+    partner: as it was read before the push.
+    """
+    known = breaker_of(partner)
+    is_slow = latency_s > QUICK_S
+    if not known.is_failing and not (is_slow and _ends_soon(node, known)):
+        return
+    now = node.clock()
+
+    def change(current: Partner) -> Partner | None:
+        after = breaker_of(current).after_success(now, is_slow)
+        return current.model_copy(update={"breaker": after}) if current.connection == "CONNECTED" else None
+
+    try:
+        node.directory.update(partner.id, change)
+    except (Conflict, ServerError):
+        # The push is done and recorded. The next one that gets an answer writes it.
+        log.exception("an answer could not be noted", extra={"partner": partner.id})
+
+
+def _ends_soon(node: Node, breaker: Breaker) -> bool:
+    until = breaker.slow_until
+    return until is None or parse_datetime(until) < node.clock() + SLOW_FOR / 2

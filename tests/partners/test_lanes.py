@@ -1,0 +1,280 @@
+"""Two queues of pushes: changes, and what may wait or may take long. Source: TRN-32, TRP-10"""
+
+from __future__ import annotations
+
+import pytest
+
+from chalicelib.partners import liveness
+from chalicelib.partners.breaker import Breaker
+from chalicelib.partners.catch_up import SECOND_LOOK
+from chalicelib.partners.deliveries import Status
+from chalicelib.partners.failing import QUICK_S
+from chalicelib.partners.pushes import PUSH_S
+from chalicelib.queues import Lane
+from tests.partners.pushing import Sent, World, break_down, partner, stay_silent
+
+HANGING = [f"h{number:02}" for number in range(12)]
+
+
+@pytest.fixture
+def world() -> World:
+    """A CPO with two partners that have everything."""
+    world = World("CPO", two_lanes=True)
+    for name in ("one", "two"):
+        world.join(partner("EMSP", name))
+    world.settle()
+    return world
+
+
+def names(world: World, lane: Lane) -> list[str]:
+    queue = world.queue if lane is Lane.LIVE else world.catch_ups
+    return sorted(body["partner_id"] for body in queue.bodies)
+
+
+# -- catching up
+
+
+def test_catching_up_has_a_queue_of_its_own() -> None:
+    """So that changes for others never stand behind it: not one message of it is in the live lane."""
+    world = World("CPO", two_lanes=True)
+    refs = [world.put_tariff(f"T{number}") for number in range(30)]
+    world.settle()
+
+    world.node.directory.save(partner("EMSP", "new"))
+    world.stream()
+    assert (names(world, Lane.LIVE), names(world, Lane.CATCH_UP)) == ([], ["new"])
+    world.work(Lane.CATCH_UP)
+
+    assert (names(world, Lane.LIVE), names(world, Lane.CATCH_UP)) == ([], ["new"] * 30)
+    world.put_tariff("T0", currency="NOK")
+    world.stream()
+    assert names(world, Lane.LIVE) == ["new"]
+    world.settle()
+    assert all(world.held("new", ref) == world.stored(ref) for ref in refs)
+
+
+def test_a_second_look_waits_in_the_queue_for_what_may_wait(world: World) -> None:
+    world.clock.forward(SECOND_LOOK.total_seconds())
+
+    liveness.run(world.node)
+
+    assert (names(world, Lane.LIVE), names(world, Lane.CATCH_UP)) == ([], ["one", "two"])
+
+
+def test_a_push_of_catching_up_that_a_change_overtakes_is_repaired(world: World) -> None:
+    """The two queues have no order between them: what arrives last may be the older state."""
+    ref = world.put_tariff("T1")
+    world.stream()
+    world.queue.take(lambda body: body["partner_id"] == "one")
+    world.work(Lane.LIVE)
+    world.clock.forward(SECOND_LOOK.total_seconds())
+    liveness.run(world.node)
+    world.catch_up()
+    assert names(world, Lane.CATCH_UP) == ["one"]
+    overtaken: list[Sent] = []
+
+    def change_meanwhile(sent: Sent) -> None:
+        if not overtaken:
+            overtaken.append(sent)
+            world.put_tariff("T1", currency="NOK")
+            world.stream()
+            world.work(Lane.LIVE)
+
+    world.partners.faults["one"] = change_meanwhile
+    world.work(Lane.CATCH_UP)
+    assert (world.held("one", ref) or {})["currency"] == "EUR"
+
+    world.settle(seconds=2)
+    world.clock.forward(SECOND_LOOK.total_seconds())
+    liveness.run(world.node)
+    world.settle()
+
+    assert world.held("one", ref) == world.stored(ref)
+
+
+# -- partners that fail or are slow
+
+
+def test_a_change_is_pushed_quickly_or_moved_out_of_the_way(world: World) -> None:
+    world.partners.faults["one"] = stay_silent
+    world.put_tariff()
+    world.stream()
+
+    assert world.work(Lane.LIVE) == []
+
+    assert sorted(world.partners.patience) == [("one", QUICK_S), ("two", QUICK_S)]
+    assert (names(world, Lane.LIVE), names(world, Lane.CATCH_UP)) == ([], ["one"])
+
+
+def test_a_partner_that_needs_long_is_given_the_time_out_of_the_way(world: World) -> None:
+    world.partners.faults["one"] = stay_silent
+    ref = world.put_tariff()
+    world.stream()
+    world.work(Lane.LIVE)
+    world.partners.faults.clear()
+    world.clock.forward(1)
+
+    world.work(Lane.CATCH_UP)
+
+    assert world.partners.patience[-1] == ("one", PUSH_S)
+    assert world.held("one", ref) == world.stored(ref)
+    known = world.partner("one").breaker
+    assert known and not known.is_failing
+
+
+def test_the_rest_of_a_group_is_moved_behind_its_first(world: World) -> None:
+    ref = world.put_location()
+    world.settle()
+    world.partners.faults["one"] = stay_silent
+    world.put_evse(ref, "E0", status="CHARGING")
+    world.put_evse(ref, "E1", status="CHARGING")
+    world.stream()
+
+    assert world.work(Lane.LIVE) == []
+
+    assert [body["sk"][-5:] for body in world.catch_ups.bodies] == ["00000", "00001"]
+    world.partners.faults.clear()
+    world.settle(seconds=5)
+    assert world.held("one", ref) == world.stored(ref)
+
+
+def test_messages_that_cannot_be_moved_come_again(world: World) -> None:
+    world.partners.faults["one"] = stay_silent
+    ref = world.put_tariff()
+    world.stream()
+    world.catch_ups.broken = 1
+
+    assert len(world.work(Lane.LIVE)) == 1
+    world.partners.faults.clear()
+    world.settle(seconds=10)
+
+    assert world.held("one", ref) == world.stored(ref)
+
+
+def test_every_process_knows_a_partner_that_fails(world: World) -> None:
+    """Another process calls it neither for a change nor for what waits."""
+    world.partners.faults["one"] = stay_silent
+    world.put_tariff("T1")
+    world.stream()
+    world.work(Lane.LIVE)
+    for number in range(2, 12):
+        world.put_tariff(f"T{number}")
+    world.stream()
+
+    for _ in range(3):
+        world.work(Lane.LIVE, world.new_gate())
+        world.work(Lane.CATCH_UP, world.new_gate())
+
+    assert len(world.partners.to("one")) == 1
+    assert len(world.partners.to("two")) == 11
+    assert names(world, Lane.LIVE) == []
+
+
+def test_one_push_at_a_time_is_tried_at_a_partner_that_fails(world: World) -> None:
+    world.partners.faults["one"] = stay_silent
+    for number in range(20):
+        world.put_tariff(f"T{number}")
+    world.stream()
+    for _ in range(5):
+        world.work(Lane.LIVE)
+    first = len(world.partners.to("one"))
+    world.clock.forward(1)
+    under_way: list[int] = []
+
+    def another_process(sent: Sent) -> Exception:
+        if sent.partner_id == "one" and not under_way:
+            under_way.append(len(world.partners.to("one")))
+            world.work(Lane.CATCH_UP, world.new_gate())
+        return stay_silent(sent)
+
+    world.partners.faults["one"] = another_process
+    world.work(Lane.CATCH_UP)
+
+    assert len(world.partners.to("one")) == first + 1
+
+
+def test_several_objects_in_a_row_that_fail_are_the_partner_s_fault(world: World) -> None:
+    """It answers each of them with an error: still not every object is tried for the whole window."""
+    world.partners.faults["one"] = break_down
+    for number in range(64):
+        world.put_tariff(f"T{number}")
+
+    world.settle(seconds=70)
+
+    assert world.partner("one").connection == "OFFLINE"
+    assert len(world.partners.to("one")) <= 20
+    assert len(world.partners.to("two")) == 64
+
+
+def test_a_partner_that_is_slow_is_pushed_to_out_of_the_way(world: World) -> None:
+    slow = Breaker(slow_until="2026-03-01T12:30:00Z")
+    world.node.directory.update("one", lambda known: known.model_copy(update={"breaker": slow}))
+    world.put_tariff()
+    world.stream()
+
+    world.work(Lane.LIVE)
+    assert world.partners.to("one") == []
+    world.work(Lane.CATCH_UP)
+
+    assert world.partners.patience[-1] == ("one", PUSH_S)
+    world.clock.forward(1800)
+    world.put_tariff(currency="NOK")
+    world.stream()
+    world.work(Lane.LIVE)
+    assert world.partners.patience[-1][1] == QUICK_S
+    assert len(world.partners.to("one")) == 2
+
+
+def test_beside_twelve_partners_that_hang_every_change_gets_its_turn_at_once() -> None:
+    """In the live lane none of them is called after its first failure, whatever process takes the message."""
+    world = World("CPO", two_lanes=True)
+    for name in ("well", *HANGING):
+        world.join(partner("EMSP", name))
+    world.settle()
+    world.partners.faults |= dict.fromkeys(HANGING, stay_silent)
+
+    for number in range(50):
+        ref = world.put_tariff(f"T{number}")
+        world.stream()
+        while len(world.queue):
+            assert world.work(Lane.LIVE, world.new_gate()) == []
+        assert world.held("well", ref) == world.stored(ref)
+        world.work(Lane.CATCH_UP)
+        world.clock.forward(1)
+
+    quick = [name for name, seconds in world.partners.patience if seconds == QUICK_S and name != "well"]
+    assert sorted(quick) == HANGING
+    assert max(len(world.partners.to(name)) for name in HANGING) <= 7
+
+
+def test_a_partner_that_swings_is_sent_few_and_nothing_twice_that_it_took() -> None:
+    """It takes one push after each outage, the probe's, and no other."""
+    world = World("CPO", two_lanes=True)
+    world.join(partner("EMSP", "one"))
+    for number in range(64):
+        world.put_tariff(f"N{number}")
+    taken: list[str] = []
+    may_take = False
+
+    def take_one(sent: Sent) -> Exception | None:
+        nonlocal may_take
+        if may_take:
+            may_take = False
+            taken.append(sent.segments[2])
+            return None
+        return break_down(sent)
+
+    world.partners.faults["one"] = take_one
+    hours: list[int] = []
+    for _ in range(4):
+        before = len(world.partners.to("one"))
+        for _ in range(60):
+            world.settle(seconds=60)
+            may_take = world.partner("one").connection == "OFFLINE"
+            liveness.run(world.node)
+        hours.append(len(world.partners.to("one")) - before)
+
+    assert hours[0] <= 80
+    assert max(hours[1:]) <= 15
+    assert len(taken) == len(set(taken)) >= 5
+    assert all(world.delivery("one", world.put_tariff(name)).status == Status.DELIVERED for name in taken[:1])
