@@ -18,6 +18,7 @@ from chalicelib.errors import InvalidParameters
 from chalicelib.pricing.billing import FIXED, RESERVED, Charge, Match, bill, sum_prices
 from chalicelib.pricing.doubts import changes_within, may_change_within, undecided, unknown_power
 from chalicelib.pricing.limits import AppliedLimit, apply_limits
+from chalicelib.pricing.matching import Matcher
 from chalicelib.pricing.reading import MICROSECOND, Remark
 from chalicelib.pricing.restrictions import Moment
 from chalicelib.pricing.tariffs import (
@@ -29,10 +30,10 @@ from chalicelib.pricing.tariffs import (
     Price,
     PriceComponent,
     Tariff,
-    first_match,
 )
 from chalicelib.pricing.unknown_fields import pointer_of
 from chalicelib.pricing.usage import Period, Usage
+from chalicelib.pricing.work import refuse_pieces
 
 _NONE = Decimal(0)
 
@@ -79,13 +80,16 @@ class Priced:
         return sum(period.parking_us for period in self.usage.periods)
 
 
-def price_usage(usage: Usage, remarks: Iterable[Remark] = ()) -> Priced:
+def price_usage(usage: Usage, remarks: Iterable[Remark] = (), matcher: Matcher | None = None) -> Priced:
     """Price a session or a reservation that is cut into periods.
+
+    matcher: with what the session may cost to price.
 
     Raises: InvalidParameters when its tariffs have different currencies; NotEnoughInformation when the
     local time matters and the time zone is not known.
     """
-    pricing = _Pricing(usage, remarks)
+    refuse_pieces(len(usage.periods), "charging_periods")
+    pricing = _Pricing(usage, remarks, matcher or Matcher())
     for period in usage.periods:
         pricing.add(period)
     return pricing.close()
@@ -101,7 +105,8 @@ def refuse_undecided(priced: Priced) -> None:
 class _Pricing:
     """The state while periods are gone through in order of time."""
 
-    def __init__(self, usage: Usage, remarks: Iterable[Remark]) -> None:
+    def __init__(self, usage: Usage, remarks: Iterable[Remark], matcher: Matcher) -> None:
+        self._matcher = matcher
         self._usage = usage
         self._remarks = list(remarks)
         self._kwh = _NONE
@@ -135,7 +140,9 @@ class _Pricing:
         if tariff.has_doubts:
             asked = [FLAT] if self._reservation_flat_is_due else []
             asked += [TIME] if period.reserved_us else []
-            self._note_undecided(tariff, undecided(period, moment, tariff, candidates, asked))
+            self._note_undecided(
+                tariff, undecided(period, moment, tariff, candidates, asked, self._matcher.work)
+            )
         if self._reservation_flat_is_due:
             self._reservation_flat_is_due = not self._add_flat(period, moment, candidates, RESERVED)
         if period.reserved_us:
@@ -156,7 +163,9 @@ class _Pricing:
         candidates = tariff.charging
         if tariff.has_doubts:
             asked = [FLAT, *_quantities(period)] if self._flat_is_due else _quantities(period)
-            self._note_undecided(tariff, undecided(period, moment, tariff, candidates, asked))
+            self._note_undecided(
+                tariff, undecided(period, moment, tariff, candidates, asked, self._matcher.work)
+            )
         if self._flat_is_due:
             self._flat_is_due = not self._add_flat(period, moment, candidates, FIXED)
         if period.kwh:
@@ -171,7 +180,7 @@ class _Pricing:
 
     def _add_flat(self, period: Period, moment: Moment, candidates: Candidates, total: str) -> bool:
         # Spec: silent on several flat fees; the first one that becomes active is charged, once.
-        component = first_match(candidates.get(FLAT, ()), moment)
+        component = self._matcher.first(candidates.get(FLAT, ()), moment)
         if component is None:
             return False
         self._matches.append(Match(period, moment, FLAT, total, Decimal(1), component))
@@ -187,7 +196,7 @@ class _Pricing:
         quantity: Decimal,
     ) -> None:
         found = candidates.get(dimension, ())
-        match = Match(period, moment, dimension, total, quantity, first_match(found, moment))
+        match = Match(period, moment, dimension, total, quantity, self._matcher.first(found, moment))
         self._matches.append(match)
         if len(found) > 1 or (found and found[0].restrictions is not None):
             self._doubt(match, found)
@@ -201,12 +210,13 @@ class _Pricing:
             return
         if self._may_change is None:
             self._may_change = may_change_within(period, tariff, match.moment)
-        if self._may_change and changes_within(match, candidates, tariff):
+        if self._may_change and changes_within(match, candidates, tariff, self._matcher):
             # Spec: the CPO SHALL start a new period there; where it did not, the price at the start stands.
             told = f"the price of {match.dimension} changes within the period, the one at its start is taken"
             self._remarks.append(Remark("period_spans_price_change", period.at, told))
 
     def _doubt_power(self, match: Match, candidates: tuple[PriceComponent, ...]) -> None:
+        self._matcher.work.spend(len(candidates) + 1)
         told = unknown_power(match, candidates)
         if told is not None:
             self._is_power_doubted = True

@@ -19,6 +19,7 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from chalicelib.pricing.local_time import local_instants
+from chalicelib.pricing.matching import Matcher
 from chalicelib.pricing.meter import Meter
 from chalicelib.pricing.reading import MICROSECOND, SECOND_US
 from chalicelib.pricing.restrictions import Moment
@@ -27,33 +28,39 @@ from chalicelib.pricing.tariffs import (
     FLAT,
     PARKING_TIME,
     TIME,
-    Candidates,
     PriceComponent,
     Tariff,
-    first_match,
 )
 from chalicelib.pricing.usage import SUSPENDED_EV, Period, Reservation, Telemetry, Usage
+from chalicelib.pricing.work import refuse_pieces
 
 
-def cut_periods(telemetry: Telemetry, tariff: Tariff) -> Usage:
+def cut_periods(telemetry: Telemetry, tariff: Tariff, matcher: Matcher | None = None) -> Usage:
     """Compile the charging periods of a session, its reservation first.
 
     tariff: the one at the start. The meter is interpolated where the price changes between readings.
+    Raises: TooMuchWork when there would be too many.
     """
+    matcher = matcher or Matcher()
     reservation = telemetry.reservation
     zone = telemetry.zone
-    reserved = cut_reservation(reservation, telemetry.start, zone, tariff) if reservation else []
+    reserved = cut_reservation(reservation, telemetry.start, zone, tariff, matcher) if reservation else []
     if reservation is not None and reservation.is_expired:
         return Usage(reservation.end, reservation.end, zone, reserved, is_expired=True, is_compiled=True)
-    periods = [*reserved, *_Session(telemetry, tariff).periods()]
+    periods = [*reserved, *_Session(telemetry, tariff, matcher).periods()]
     return Usage(telemetry.start, telemetry.end, zone, periods, is_compiled=True)
 
 
 def cut_reservation(
-    reservation: Reservation, session_start: datetime, zone: ZoneInfo | None, tariff: Tariff
+    reservation: Reservation,
+    session_start: datetime,
+    zone: ZoneInfo | None,
+    tariff: Tariff,
+    matcher: Matcher,
 ) -> list[Period]:
-    """Compile the charging periods of a reservation."""
+    """Compile the charging periods of a reservation. Raises: TooMuchWork."""
     start, end = reservation.start, reservation.end
+    refuse_pieces(len(tariff.duration_limits) + _days(start, end) * len(tariff.day_minutes))
     candidates = tariff.expired if reservation.is_expired else tariff.reserved
     cuts = {start, end, *_after(start, tariff.duration_limits, end)}
     if zone is not None and tariff.day_minutes:
@@ -63,7 +70,7 @@ def cut_reservation(
     active: Hashable = None
     for begin, until in pairwise(instants if len(instants) > 1 else [start, end]):
         moment = Moment(begin, zone, Decimal(0), (begin - start) // MICROSECOND)
-        matching = tuple(_match(candidates, dimension, moment) for dimension in (TIME, FLAT))
+        matching = tuple(matcher.first(candidates.get(each, ()), moment) for each in (TIME, FLAT))
         if periods and matching == active:
             begin = periods.pop().start
         us = (until - begin) // MICROSECOND
@@ -80,9 +87,9 @@ def _after(start: datetime, durations: Sequence[int], end: datetime) -> Iterator
     return (start + timedelta(seconds=each) for each in durations if each * SECOND_US < length_us)
 
 
-def _match(candidates: Candidates, dimension: str, moment: Moment) -> PriceComponent | None:
-    found = candidates.get(dimension)
-    return first_match(found, moment) if found else None
+def _days(start: datetime, end: datetime) -> int:
+    """How often a time of day may come between two instants, at most."""
+    return (end - start).days + 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +103,8 @@ class _Piece:
 class _Session:
     """The session of a telemetry, without its reservation."""
 
-    def __init__(self, telemetry: Telemetry, tariff: Tariff) -> None:
-        self._telemetry = telemetry
+    def __init__(self, telemetry: Telemetry, tariff: Tariff, matcher: Matcher) -> None:
+        self._telemetry, self._matcher = telemetry, matcher
         self._start, self._end, self._zone = telemetry.start, telemetry.end, telemetry.zone
         self._meter = Meter(telemetry.meter_readings, telemetry.kwh_decimals)
         self._first_kwh = self._meter.kwh_at(self._start)
@@ -122,6 +129,7 @@ class _Session:
             yield last.period
 
     def _pieces(self) -> Iterator[_Piece]:
+        self._refuse_too_many()
         exact_kwh = self._energy_instants()
         instants = sorted({self._start, self._end, *self._instants(), *exact_kwh})
         kwh = Decimal(0)
@@ -143,10 +151,17 @@ class _Session:
             # A flat fee is due once: what else would be active later is of no interest. But where it
             # asks for power, later power must not become that of the period in which it is due.
             is_due = flat is None
-            flat = flat or _match(period.tariff.charging, FLAT, moment)
+            flat = flat or self._matcher.first(period.tariff.charging.get(FLAT, ()), moment)
             fee = (flat, is_due and flat is not None and flat.asks_power)
-            yield _Piece(period, (period.tariff, period.parking_us > 0, fee, *_active(period, moment)))
+            yield _Piece(period, (period.tariff, period.parking_us > 0, fee, *self._active(period, moment)))
             kwh = kwh_until
+
+    def _refuse_too_many(self) -> None:
+        tariffs = [tariff for _, tariff in self._tariffs]
+        readings = (self._state_times, self._tariff_times, self._power_times)
+        limits = sum(len(each.duration_limits) + len(each.kwh_limits) for each in tariffs)
+        minutes = sum(len(each.day_minutes) for each in tariffs)
+        refuse_pieces(sum(map(len, readings)) + limits + _days(self._start, self._end) * minutes)
 
     def _instants(self) -> Iterator[datetime]:
         for at in (*self._state_times, *self._tariff_times):
@@ -172,6 +187,13 @@ class _Session:
                 reached[at] = kwh
         return reached
 
+    def _active(self, period: Period, moment: Moment) -> Iterator[object]:
+        assert period.tariff is not None
+        candidates = period.tariff.charging
+        if period.kwh and ENERGY in candidates:
+            yield self._matcher.first(candidates[ENERGY], moment)
+        yield self._matcher.first(candidates.get(PARKING_TIME if period.parking_us else TIME, ()), moment)
+
     def _period(self, begin: datetime, until: datetime, kwh: Decimal) -> Period:
         us = (until - begin) // MICROSECOND
         tariff = self._tariffs[bisect_right(self._tariff_times, begin) - 1][1]
@@ -190,14 +212,6 @@ class _Session:
             min_power=power,
             max_power=power,
         )
-
-
-def _active(period: Period, moment: Moment) -> Iterator[object]:
-    assert period.tariff is not None
-    candidates = period.tariff.charging
-    if period.kwh and ENERGY in candidates:
-        yield _match(candidates, ENERGY, moment)
-    yield _match(candidates, PARKING_TIME if period.parking_us else TIME, moment)
 
 
 def _join(first: Period, second: Period) -> Period:

@@ -9,16 +9,19 @@ Source: OCPI 2.2.1 mod_cdrs_charging_period; CDR-14, TAR-09
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from decimal import Decimal
 
 from chalicelib.pricing.billing import Match
 from chalicelib.pricing.local_time import local_instants, passes
+from chalicelib.pricing.matching import Matcher
 from chalicelib.pricing.reading import MICROSECOND, SECOND_US, Remark
 from chalicelib.pricing.restrictions import Moment
 from chalicelib.pricing.tariffs import DIMENSIONS, FLAT, Candidates, PriceComponent, Tariff, first_match
 from chalicelib.pricing.usage import Period
+from chalicelib.pricing.work import Work
 
 _MOST_LOOKS = 100_000
 """Looks at components in one period; beyond that, each that cannot be judged could have applied."""
@@ -35,7 +38,12 @@ def unknown_power(match: Match, candidates: Sequence[PriceComponent]) -> str | N
 
 
 def undecided(
-    period: Period, begin: Moment, tariff: Tariff, candidates: Candidates, dimensions: Iterable[str]
+    period: Period,
+    begin: Moment,
+    tariff: Tariff,
+    candidates: Candidates,
+    dimensions: Iterable[str],
+    work: Work,
 ) -> Iterator[Remark]:
     """Find the components that cannot be judged and could have applied in a period.
 
@@ -49,7 +57,9 @@ def undecided(
         return
     days = (period.end - period.start).days + 2
     limits = len(tariff.kwh_limits) + len(tariff.duration_limits) + days * (len(tariff.day_minutes) + 1)
-    if limits * sum(map(len, found)) > _MOST_LOOKS:
+    looks = (limits + 1) * sum(map(len, found))
+    work.spend(min(looks, _MOST_LOOKS))
+    if looks > _MOST_LOOKS:
         yield from (remark for components in found for each in components for remark in _doubts(each))
         return
     moments = (begin, *_moments_within(period, tariff, begin))
@@ -80,32 +90,45 @@ def _is_doubted(component: PriceComponent) -> bool:
 
 def may_change_within(period: Period, tariff: Tariff, begin: Moment) -> bool:
     """Tell quickly whether anything that a tariff asks about may change within a period."""
-    if tariff.kwh_limits and period.kwh:
-        until_kwh = begin.kwh + period.kwh
-        if any(begin.kwh < limit < until_kwh for limit in tariff.kwh_limits):
-            return True
-    if tariff.duration_limits:
-        until_us = begin.elapsed_us + (period.end - period.start) // MICROSECOND
-        if any(begin.elapsed_us < limit * SECOND_US < until_us for limit in tariff.duration_limits):
-            return True
+    if period.kwh and _kwh_within(period, tariff, begin):
+        return True
+    if _durations_within(period, tariff, begin):
+        return True
     minutes = tariff.day_minutes
     return bool(minutes) and begin.zone is not None and passes(minutes, begin.local, period.end)
 
 
-def changes_within(match: Match, candidates: tuple[PriceComponent, ...], tariff: Tariff) -> bool:
+def changes_within(
+    match: Match, candidates: tuple[PriceComponent, ...], tariff: Tariff, matcher: Matcher
+) -> bool:
     """Tell whether another component becomes active within a period, if energy flows evenly."""
     moments = _moments_within(match.period, tariff, match.moment)
-    return any(first_match(candidates, moment) is not match.component for moment in moments)
+    return any(matcher.first(candidates, moment) is not match.component for moment in moments)
+
+
+def _kwh_within(period: Period, tariff: Tariff, begin: Moment) -> Sequence[Decimal]:
+    """The limits of energy that are passed within a period."""
+    limits = tariff.kwh_limits
+    until = begin.kwh + (period.kwh or Decimal(0))
+    return limits[bisect_right(limits, begin.kwh) : bisect_left(limits, until)]
+
+
+def _durations_within(period: Period, tariff: Tariff, begin: Moment) -> Sequence[int]:
+    """The limits of duration, in seconds since the start, that are passed within a period."""
+    limits = tariff.duration_limits
+    until_us = begin.elapsed_us + (period.end - period.start) // MICROSECOND
+    # Whole seconds: the first after the start of the period, and the first that is not before its end.
+    first = bisect_right(limits, begin.elapsed_us // SECOND_US)
+    return limits[first : bisect_left(limits, -(-until_us // SECOND_US))]
 
 
 def _moments_within(period: Period, tariff: Tariff, begin: Moment) -> Iterator[Moment]:
     length_us = (period.end - period.start) // MICROSECOND
     kwh = period.kwh or Decimal(0)
-    for limit in tariff.kwh_limits:
-        if kwh and begin.kwh < limit < begin.kwh + kwh:
-            yield begin.later(int(length_us * (limit - begin.kwh) / kwh), limit)
-    durations_us = [seconds * SECOND_US - begin.elapsed_us for seconds in tariff.duration_limits]
-    instants = [period.start + timedelta(microseconds=us) for us in durations_us if 0 < us < length_us]
+    for limit in _kwh_within(period, tariff, begin) if kwh else ():
+        yield begin.later(int(length_us * (limit - begin.kwh) / kwh), limit)
+    passed = _durations_within(period, tariff, begin)
+    instants = [period.start + timedelta(microseconds=each * SECOND_US - begin.elapsed_us) for each in passed]
     if begin.zone is not None and tariff.day_minutes:
         instants += local_instants(tariff.day_minutes, period.start, period.end, begin.zone)
     for instant in instants:

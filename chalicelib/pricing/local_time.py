@@ -9,7 +9,7 @@ Source: OCPI 2.2.1 mod_tariffs, TariffRestrictions; TAR-12
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -32,12 +32,15 @@ def local_instants(
     ['2026-10-25 00:30:00+00:00', '2026-10-25 01:00:00+00:00', '2026-10-25 01:30:00+00:00']
     """
     changes = list(_clock_changes(start, end, zone))
-    times = [time(minute // 60, minute % 60) for minute in minutes]
-    instants = _by_the_zone(times, start, end, zone) if changes else _by_the_offset(times, start, end, zone)
+    by = _by_the_zone if changes else _by_the_offset
+    instants = by(sorted(minutes), start, end, zone)
     return iter(sorted(instant for instant in {*changes, *instants} if start < instant < end))
 
 
-def _by_the_zone(times: Sequence[time], start: datetime, end: datetime, zone: ZoneInfo) -> Iterator[datetime]:
+def _by_the_zone(
+    minutes: Sequence[int], start: datetime, end: datetime, zone: ZoneInfo
+) -> Iterator[datetime]:
+    times = [time(minute // 60, minute % 60) for minute in minutes]
     day, last = start.astimezone(zone).date() - _DAY, end.astimezone(zone).date() + _DAY
     while day <= last:
         for each in times:
@@ -47,16 +50,22 @@ def _by_the_zone(times: Sequence[time], start: datetime, end: datetime, zone: Zo
 
 
 def _by_the_offset(
-    times: Sequence[time], start: datetime, end: datetime, zone: ZoneInfo
+    minutes: Sequence[int], start: datetime, end: datetime, zone: ZoneInfo
 ) -> Iterator[datetime]:
-    """The same where clocks are not changed, which is nearly always, and ten times as fast."""
-    local = start.astimezone(zone)
+    """The same where clocks are not changed, which is nearly always, and ten times as fast.
+
+    minutes: ascending.
+    """
+    local, local_end = start.astimezone(zone), end.astimezone(zone)
     offset = local.utcoffset() or timedelta(0)
-    day, last = local.date(), end.astimezone(zone).date()
+    day, last = local.date(), local_end.date()
+    first = bisect_left(minutes, local.hour * 60 + local.minute)
     while day <= last:
-        for each in times:
-            yield datetime.combine(day, each, UTC) - offset
-        day += _DAY
+        until = len(minutes) if day < last else bisect_right(minutes, local_end.hour * 60 + local_end.minute)
+        midnight = datetime.combine(day, time(0), UTC) - offset
+        for minute in minutes[first:until]:
+            yield midnight + timedelta(minutes=minute)
+        day, first = day + _DAY, 0
 
 
 def _clock_changes(start: datetime, end: datetime, zone: ZoneInfo) -> Iterator[datetime]:

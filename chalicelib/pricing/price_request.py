@@ -25,6 +25,7 @@ from chalicelib.errors import InvalidParameters
 from chalicelib.pricing.choice import Wish, choose_tariff
 from chalicelib.pricing.costs import Priced, price_usage
 from chalicelib.pricing.cutting import cut_periods, cut_reservation
+from chalicelib.pricing.matching import Matcher
 from chalicelib.pricing.periods import read_periods, remark_missing
 from chalicelib.pricing.plausibility import find_impossible
 from chalicelib.pricing.reading import (
@@ -51,6 +52,7 @@ from chalicelib.pricing.usage import (
     Telemetry,
     Usage,
 )
+from chalicelib.pricing.work import Work
 
 TIME_PRICES_PER_MINUTE = "time_prices_per_minute"
 STATES = (CHARGING, SUSPENDED_EV, SUSPENDED_EVSE)
@@ -59,11 +61,11 @@ PROFILE_TYPES = ("CHEAP", "FAST", "GREEN", "REGULAR")
 Value = TypeVar("Value")
 
 
-def price_request(document: object, kwh_decimals: int = 9) -> Priced:
+def price_request(document: object, kwh_decimals: int = 9, work: Work | None = None) -> Priced:
     """Price the session of a request.
 
     kwh_decimals: how exactly energy is interpolated and priced; 4 for periods that are sent as OCPI numbers,
-    so that who computes their cost again comes to the same.
+    so that who computes their cost again comes to the same. work: what it may cost.
     Raises: InvalidParameters and NotEnoughInformation, with the field, when no price can be told.
     """
     remarks: list[Remark] = []
@@ -72,12 +74,13 @@ def price_request(document: object, kwh_decimals: int = 9) -> Priced:
     tariffs = read_tariffs(body.get("tariffs"), remarks, per_minute)
     session = read_object(body.get("session"), "session")
     telemetry = replace(read_telemetry(session, remarks), kwh_decimals=kwh_decimals)
+    matcher = Matcher(work)
     if session.get("charging_periods"):
-        usage = _ready_usage(session, tariffs, telemetry, remarks)
+        usage = _ready_usage(session, tariffs, telemetry, remarks, matcher)
         _remark_impossible(session, telemetry, remarks)
-        return _price(usage, kwh_decimals, remarks)
+        return _price(usage, kwh_decimals, remarks, matcher)
     _remark_impossible(session, telemetry, remarks)
-    return price_telemetry(tariffs, telemetry, remarks)
+    return price_telemetry(tariffs, telemetry, remarks, matcher)
 
 
 def _remark_impossible(session: Document, telemetry: Telemetry, remarks: list[Remark]) -> None:
@@ -92,7 +95,10 @@ def _remark_impossible(session: Document, telemetry: Telemetry, remarks: list[Re
 
 
 def price_telemetry(
-    tariffs: Sequence[Tariff], telemetry: Telemetry, remarks: Sequence[Remark] = ()
+    tariffs: Sequence[Tariff],
+    telemetry: Telemetry,
+    remarks: Sequence[Remark] = (),
+    matcher: Matcher | None = None,
 ) -> Priced:
     """Choose the tariff, cut the session into charging periods, price it; for one that goes on, until now.
 
@@ -101,11 +107,12 @@ def price_telemetry(
     told = list(remarks)
     tariff = choose_tariff(tariffs, telemetry.start, telemetry.wish, told)
     _remark_meter(telemetry, tariff, told)
-    return _price(cut_periods(telemetry, tariff), telemetry.kwh_decimals, told)
+    matcher = matcher or Matcher()
+    return _price(cut_periods(telemetry, tariff, matcher), telemetry.kwh_decimals, told, matcher)
 
 
-def _price(usage: Usage, kwh_decimals: int, remarks: Sequence[Remark]) -> Priced:
-    return price_usage(replace(usage, periods=round_energy(usage.periods, kwh_decimals)), remarks)
+def _price(usage: Usage, kwh_decimals: int, remarks: Sequence[Remark], matcher: Matcher) -> Priced:
+    return price_usage(replace(usage, periods=round_energy(usage.periods, kwh_decimals)), remarks, matcher)
 
 
 def read_tariffs(value: object, remarks: list[Remark], time_prices_per_minute: bool = False) -> list[Tariff]:
@@ -220,7 +227,11 @@ def _with_reservation(
 
 
 def _ready_usage(
-    session: Document, tariffs: Sequence[Tariff], telemetry: Telemetry, remarks: list[Remark]
+    session: Document,
+    tariffs: Sequence[Tariff],
+    telemetry: Telemetry,
+    remarks: list[Remark],
+    matcher: Matcher,
 ) -> Usage:
     reservation = telemetry.reservation
     first = min(telemetry.start, reservation.start) if reservation else telemetry.start
@@ -238,7 +249,7 @@ def _ready_usage(
     if reservation is not None and not any(period.is_reserved for period in periods):
         tariff = next((period.tariff for period in periods if period.tariff), None)
         if tariff is not None:
-            reserved = cut_reservation(reservation, telemetry.start, telemetry.zone, tariff)
+            reserved = cut_reservation(reservation, telemetry.start, telemetry.zone, tariff, matcher)
             periods = [*reserved, *([] if is_expired else periods)]
     return usage_of(periods, telemetry, is_expired)
 

@@ -17,7 +17,7 @@ from chalicelib.pricing.billing import FIXED, RESERVED, Charge, Match, sum_price
 from chalicelib.pricing.costs import Priced
 from chalicelib.pricing.reading import HOUR_US, round_number, write_moment
 from chalicelib.pricing.rounding import round_energy, round_prices
-from chalicelib.pricing.tariffs import ENERGY, FLAT, PARKING_TIME, TIME, Price
+from chalicelib.pricing.tariffs import ENERGY, FLAT, PARKING_TIME, TIME, Price, PriceComponent
 from chalicelib.pricing.usage import Period
 
 _UNITS = {ENERGY: "kWh", TIME: "h", PARKING_TIME: "h", FLAT: ""}
@@ -123,8 +123,11 @@ def _cut_off(number: Decimal, decimals: int) -> Decimal:
 
 def write_breakdown(priced: Priced, decimals: int = 9) -> dict[str, Any]:
     """Say why: what each component billed, what was active in each period, VAT lines, limits."""
+    first: dict[PriceComponent | None, Match] = {}
+    for match in priced.matches:
+        first.setdefault(match.component, match)
     return {
-        "lines": [_line(charge, priced, decimals) for charge in priced.charges],
+        "lines": [_line(charge, priced, first[charge.component], decimals) for charge in priced.charges],
         "periods": list(_reasons(priced)),
         "vat": _vat_lines(priced, decimals),
         "limits": [
@@ -141,9 +144,8 @@ def write_breakdown(priced: Priced, decimals: int = 9) -> dict[str, Any]:
     }
 
 
-def _line(charge: Charge, priced: Priced, decimals: int) -> dict[str, Any]:
+def _line(charge: Charge, priced: Priced, first: Match, decimals: int) -> dict[str, Any]:
     component, cost = charge.component, charge.cost
-    first = next(match for match in priced.matches if match.component is component)
     line: dict[str, Any] = {
         "dimension": component.dimension,
         "total": charge.total,
