@@ -23,6 +23,7 @@ from chalicelib.pricing.plausibility import Implausible, find_impossible, usual_
 from chalicelib.pricing.price_request import TIME_PRICES_PER_MINUTE, price_request
 from chalicelib.pricing.reading import Remark
 from chalicelib.pricing.statement import cdr_fields, write_statement
+from chalicelib.pricing.work import Work
 from chalicelib.protocol.types import fold, parse_datetime
 from chalicelib.settings import Tolerance
 
@@ -48,11 +49,13 @@ def make_bill(
     *,
     now: datetime | None = None,
     is_released: bool = False,
+    work: Work | None = None,
 ) -> Bill:
     """Price a session that has ended.
 
     profile: of the charging preferences that were accepted. time_prices_per_minute: `time_prices.py`. now: to
     tell an end in the future. is_released: the operator has it billed though its quantities are impossible.
+    work: what pricing it may cost.
 
     Raises: Implausible; InvalidParameters, NotEnoughInformation with the field, when it has no price.
     """
@@ -65,7 +68,7 @@ def make_bill(
     if impossible and not is_released:
         raise Implausible(impossible[0].message, field=impossible[0].field)
     asked = to_price(session, start.time_zone, start.reserved_from, profile)
-    priced = _until_end(_price(start, asked.session, time_prices_per_minute), asked, session)
+    priced = _until_end(_price(start, asked.session, time_prices_per_minute, work), asked, session)
     refuse_undecided(priced)
     price = cdr_fields(priced)
     if price["currency"] is None:
@@ -127,14 +130,14 @@ def remark_on_claim(bill: Bill, session: Mapping[str, Any], tolerance: Tolerance
     return replace(bill, why={**bill.why, "warnings": [*bill.why["warnings"], *remarks]})
 
 
-def _price(start: Start, asked: Document, time_prices_per_minute: bool) -> Priced:
+def _price(start: Start, asked: Document, time_prices_per_minute: bool, work: Work | None) -> Priced:
     request = {
         "tariffs": list(start.tariffs),
         "session": asked,
         TIME_PRICES_PER_MINUTE: time_prices_per_minute,
     }
     try:
-        return price_request(request, kwh_decimals=_KWH_DECIMALS)
+        return price_request(request, kwh_decimals=_KWH_DECIMALS, work=work)
     except (InvalidParameters, NotEnoughInformation) as error:
         raise type(error)(error.detail, field=_in_session(error.field or "session")) from error
 

@@ -16,7 +16,8 @@ it is for the session's viewer, or, if that is a hub that makes the CDRs, for no
 
 *Work* is bounded by time, so that the function ends before it must; what is left is due in a minute. Sessions
 are read and priced side by side and written one after the other (`ledger.py`), in two calls each. A session
-that fails by AWS's fault stays due; by ours, or for lack of a price, it is set aside.
+that fails by AWS's fault stays due; by ours, or for lack of a price, it is set aside. So is one that takes
+too much work to price (`pricing/work.py`), or that is never finished (`tries.py`).
 
 Source: DESIGN.md, A CDR; OCPI 2.2.1 mod_cdrs_credit_cdrs; CDR-07, CDR-11, CDR-13, CDR-22, TRP-30
 """
@@ -36,13 +37,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from chalicelib import metrics
 from chalicelib.errors import InvalidParameters, NotEnoughInformation, ServerError
 from chalicelib.log import about, log
-from chalicelib.modules.cdrs.billing import make_bill, remark_on_claim
+from chalicelib.modules.cdrs.billing import Bill, make_bill, remark_on_claim
 from chalicelib.modules.cdrs.ends import done, due_key, due_sessions, makes_cdrs_of, set_aside, set_aside_key
 from chalicelib.modules.cdrs.ledger import Ledger
 from chalicelib.modules.cdrs.objects import Cdr
 from chalicelib.modules.cdrs.reasons import pack_reasons
 from chalicelib.modules.cdrs.rules import cdr_id, former_cdr_id, is_same_bill
 from chalicelib.modules.cdrs.starts import completed, preferences_key, read_profile, read_start, start_key
+from chalicelib.modules.cdrs.tries import LONGEST_TRY, begin_try, count_try, is_suspect
 from chalicelib.modules.sessions.objects import COMPLETED
 from chalicelib.partners.cdr_makers import hub_makes_cdr
 from chalicelib.partners.time_prices import prices_by_the_minute
@@ -50,9 +52,11 @@ from chalicelib.partners.token_owners import emsp_of
 from chalicelib.partners.visibility import Viewer, partition_for_viewer, viewer_of
 from chalicelib.pricing.credit import credit_cdr
 from chalicelib.pricing.plausibility import Implausible
+from chalicelib.pricing.work import OutOfTime, Work
 from chalicelib.protocol.json_text import JsonText, read_json, write_json
 from chalicelib.protocol.message import Party
 from chalicelib.protocol.types import format_datetime, validate
+from chalicelib.storage.items import LARGEST_ITEM
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.objects import New, Stored, Write, stored_object
 from chalicelib.storage.retry import attempts, draw_lot
@@ -70,6 +74,9 @@ OF_CPO = "CPO"
 
 BUDGET = timedelta(seconds=45)
 """No session is begun later in a run."""
+
+_LARGEST_CDR = LARGEST_ITEM - 8 * 1024
+"""A CDR with its reasons; the rest is for the item's other attributes."""
 
 _AT_ONCE = 4
 _PER_PAGE = 1000
@@ -115,7 +122,11 @@ def run(node: Node) -> None:
             this = this or Run(node, node.directory.all(), Ledger(node), ends)
             # Two compilers begin at different sessions, or one of them would work for nothing.
             start = int(draw_lot(), 16) % len(page)
-            ended.update(pool.map(partial(_compile, this), [*page[start:], *page[:start]]))
+            page = [*page[start:], *page[:start]]
+            compile_one = partial(_compile, this)
+            ended.update(pool.map(compile_one, [due for due in page if not is_suspect(due)]))
+            # What may stop this function comes last, and alone.
+            ended.update(map(compile_one, filter(is_suspect, page)))
     if number := ended.total() - ended[None]:
         numbers = number, ended[_End.SET_ASIDE], ended[_End.FAILED]
         log.info("CDRs were due", extra=metrics.cdrs_compiled(node.settings.table, *numbers))
@@ -127,9 +138,9 @@ def _compile(this: Run, due: Item) -> _End | None:
         return None
     with about(ocpi_module=MODULE, ref=due["ref"]):
         try:
-            for _ in attempts():
+            for number, _ in enumerate(attempts()):
                 try:
-                    return _compile_session(this, due)
+                    return _compile_session(this, due, is_first=number == 0)
                 except Conflict:
                     continue
         except Exception:
@@ -137,9 +148,10 @@ def _compile(this: Run, due: Item) -> _End | None:
     return _End.FAILED
 
 
-def _compile_session(this: Run, told: Item) -> _End | None:
+def _compile_session(this: Run, told: Item, is_first: bool) -> _End | None:
     """Write what is missing of a session's CDRs, or why it has none.
 
+    is_first: it is a new try, and not the same again after another write came between.
     Raises: Conflict when something came between; ServerError.
     """
     node, ref = this.node, Ref.parse(told["ref"])
@@ -154,9 +166,16 @@ def _compile_session(this: Run, told: Item) -> _End | None:
     session = stored_object(items[ref.key]) if ref.key in items else None
     if session is not None and session.version < due["v"]:
         raise Conflict("the session changed while it was read")
+    begun = due
     try:
+        begun = begin_try(node, due) if session and is_first else due
         made = _missing(this, maker, session, items, bool(due.get("released"))) if session else []
         this.ledger.write(made, done(due, was_set_aside=aside in items))
+    except OutOfTime:
+        log.warning("a session took too long to price")
+        if begun is due:
+            count_try(node, due)
+        return _End.FAILED
     except (InvalidParameters, NotEnoughInformation) as error:
         is_implausible = isinstance(error, Implausible)
         set_aside(node, due, error.detail, error.field, can_release=is_implausible)
@@ -191,12 +210,14 @@ def _missing(this: Run, maker: str, session: Stored, items: Snapshot, is_release
     start = completed(node, session.ref, document, read_start(items.get(start_key(session.ref.key))))
     per_minute = prices_by_the_minute(this.partners, session.source, session.partition)
     profile = read_profile(items.get(preferences_key(session.ref.key)))
-    bill = make_bill(document, start, profile, per_minute, now=node.clock(), is_released=is_released)
+    began = node.clock()
+    work = Work(is_late=lambda: node.clock() > began + LONGEST_TRY)
+    bill = make_bill(document, start, profile, per_minute, now=began, is_released=is_released, work=work)
     bill = remark_on_claim(bill, document, node.settings.tolerance)
     if credit and latest is not None and is_same_bill(read_json(str(latest.body)), bill.cdr):
         return []
     cdr = {**bill.cdr, "id": _refs(node, session.ref, maker, number + 1)[0].id, **_now(node)}
-    extra = {"sv": session.version, "why": pack_reasons(bill.why)}
+    extra = {"sv": session.version, "why": _reasons(bill)}
     return [*credit, *_new(session.ref, cdr, lists.partition, lists.of_cpo, extra)]
 
 
@@ -287,6 +308,17 @@ def _counts(partners: Iterable[Partner], partition: str) -> bool:
     if not shown:
         return not partition.endswith("#HUB")
     return not any(partner.is_hub and hub_makes_cdr(partner) for partner in shown)
+
+
+def _reasons(bill: Bill) -> str:
+    """Why a CDR costs what it costs; without a line for each period where both would be too large an item."""
+    packed, size = pack_reasons(bill.why), len(write_json(bill.cdr).encode())
+    if size + len(packed) <= _LARGEST_CDR:
+        return packed
+    text = "the breakdown of the charging periods is left out: it is too large to be kept beside the CDR"
+    warnings = [*bill.why["warnings"], {"code": "breakdown_cut", "field": "", "message": text}]
+    breakdown = {**bill.why["breakdown"], "periods": []}
+    return pack_reasons({**bill.why, "breakdown": breakdown, "warnings": warnings})
 
 
 # -- what is written ---------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import pytest
 from chalicelib.modules.cdrs import compiler
 from chalicelib.modules.cdrs.verdicts import CORRECTION_TIME, State
 from chalicelib.pricing.credit import credit_cdr
+from chalicelib.protocol.types import format_datetime
 from tests.modules.builders import T2
 from tests.modules.cdrs.under_hub import Document, UnderHub, of_hub
 
@@ -149,3 +150,33 @@ def test_two_cdrs_of_a_hub_at_once_are_a_difference(cpo: UnderHub) -> None:
     entry = cpo.entry()
     assert entry["differences"] == [{"field": "cdrs", "ours": 1, "theirs": 2}]
     assert (entry["state"], entry["hub_cdr_id"]) == ("DIFFERENT", "MOB-2")
+
+
+def test_a_credit_of_the_hub_that_comes_late_is_waited_on_like_any_correction(cpo: UnderHub) -> None:
+    """Long after the time in which one side waits for the other's first CDR."""
+    cpo.watch("books")
+    cpo.end()
+    own = cpo.compile()
+    cpo.receive(of_hub(own))
+    cpo.reconcile()
+    cpo.world.clock.forward(5 * PATIENCE_S)
+
+    cpo.receive(credit_cdr(of_hub(own), last_updated=format_datetime(cpo.world.clock())))
+    cpo.reconcile()
+    credited, alarms = cpo.entry(), list(cpo.csms.calls)
+    cpo.reconcile(CORRECTION_TIME.total_seconds())
+
+    assert (credited["state"], alarms) == ("PENDING", [])
+    assert cpo.entry()["state"] == "MISSING_AT_HUB"
+
+
+def test_a_hub_may_write_its_ids_in_small_letters(cpo: UnderHub) -> None:
+    """Source: TYP-01"""
+    cpo.end()
+    own = cpo.compile()
+    cpo.receive(of_hub(own, "mob-1"))
+    cpo.receive(credit_cdr(of_hub(own, "mob-1")))
+
+    cpo.reconcile()
+
+    assert (cpo.entry()["state"], cpo.entry()["hub_cdr_id"]) == ("PENDING", None)

@@ -184,6 +184,16 @@ def test_a_completed_session_is_not_changed_any_more(cpo: Door, method: str) -> 
     assert cpo.call("GET", *ID).data == done
 
 
+@pytest.mark.parametrize("status", ["COMPLETED", "INVALID"])
+def test_a_completed_session_is_corrected_by_a_whole_one(cpo: Door, status: str) -> None:
+    """Source: SES-15, CDR-07"""
+    cpo.call("PUT", *ID, document=session(kwh=9, status="COMPLETED", last_updated=T1))
+    corrected = session(kwh=8, status=status, last_updated=T2)
+
+    assert cpo.call("PUT", *ID, document=corrected).codes == (200, 1000)
+    assert cpo.call("GET", *ID).data == corrected
+
+
 @pytest.mark.parametrize("moment", [T0, T1, T2])
 def test_a_completed_session_may_be_told_again(cpo: Door, moment: str) -> None:
     """Source: SES-15, TRP-09"""

@@ -1,0 +1,273 @@
+"""Sessions that cannot be compiled hold up no others. Source: DESIGN.md, A CDR"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from chalicelib.modules.cdrs import billing, compiler, ends
+from chalicelib.modules.cdrs.ends import due_sessions, sessions_set_aside
+from chalicelib.modules.cdrs.ledger import Ledger
+from chalicelib.modules.cdrs.reasons import read_reasons
+from chalicelib.modules.cdrs.tries import MOST_TRIES
+from chalicelib.partners.time_prices import TIME_PRICES_PER_MINUTE
+from chalicelib.pricing.work import OutOfTime
+from chalicelib.protocol.types import format_datetime, parse_datetime
+from chalicelib.storage.keys import Ref
+from chalicelib.storage.operations import Key
+from chalicelib.storage.table import Senseless
+from tests.modules.builders import T0, T2, component, element
+from tests.modules.cdrs.test_compiler import CPO, Network, period
+
+POISON = Ref("sessions", *CPO, "S13")
+
+
+class Killed(BaseException):
+    """Lambda ends the function: no line after it runs."""
+
+
+@pytest.fixture
+def cpo() -> Network:
+    network = Network("CPO")
+    network.join("evi", "EMSP")
+    network.open_site()
+    return network
+
+
+def poisoned(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> list[str]:
+    """Pricing session S13 ends like this. Returns the sessions that were priced, as it goes on."""
+    make_bill, priced = billing.make_bill, []
+
+    def fail(session: Any, *rest: Any, **more: Any) -> Any:
+        priced.append(session["id"])
+        if session["id"] == POISON.id:
+            raise error
+        return make_bill(session, *rest, **more)
+
+    monkeypatch.setattr(compiler, "make_bill", fail)
+    return priced
+
+
+def run(network: Network) -> None:
+    """A run of the timer, a minute after the one before."""
+    network.world.clock.forward(60)
+    with suppress(Killed):
+        compiler.run(network.node)
+    network.world.settle()
+
+
+def test_a_session_that_kills_the_compiler_is_set_aside_and_the_others_have_cdrs(
+    cpo: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    priced = poisoned(monkeypatch, Killed())
+    for number in range(11, 16):
+        cpo.end(f"S{number}")
+    cpo.stream()
+
+    for _ in range(10):
+        run(cpo)
+
+    (aside,) = sessions_set_aside(cpo.node)
+    assert aside["session_id"] == POISON.id
+    assert f"begun {MOST_TRIES} times" in aside["reason"]
+    assert sorted(cdr["session_id"] for cdr in cpo.cdrs()) == ["S11", "S12", "S14", "S15"]
+    # Twice before anything looked wrong.
+    assert priced.count(POISON.id) == MOST_TRIES + 2
+    assert list(due_sessions(cpo.node)) == []
+
+
+def test_a_session_that_takes_too_long_is_tried_again_and_then_set_aside(
+    cpo: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    priced = poisoned(monkeypatch, OutOfTime("slow"))
+    cpo.end(POISON.id)
+    cpo.stream()
+
+    run(cpo)
+    (due,) = due_sessions(cpo.node)
+    for _ in range(5):
+        run(cpo)
+
+    assert due["tries"] == 1
+    assert len(priced) == MOST_TRIES
+    assert [each["session_id"] for each in sessions_set_aside(cpo.node)] == [POISON.id]
+
+
+def test_what_was_tried_before_comes_last_and_alone(cpo: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    priced = poisoned(monkeypatch, OutOfTime("slow"))
+    for number in range(10, 20):
+        cpo.end(f"S{number}")
+    cpo.stream()
+    (due,) = [each for each in due_sessions(cpo.node) if each["sk"] == POISON.key.pk]
+    cpo.node.table.put({**due, "tries": 1})
+
+    run(cpo)
+
+    assert (len(priced), priced[-1]) == (10, POISON.id)
+
+
+def test_a_try_is_counted_before_it_begins(cpo: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def look(*_: Any, **__: Any) -> Any:
+        seen.extend(due_sessions(cpo.node))
+        raise Killed
+
+    monkeypatch.setattr(compiler, "make_bill", look)
+    cpo.end()
+    cpo.stream()
+    cpo.world.clock.forward(200)
+
+    run(cpo)
+
+    assert [each["tries"] for each in seen] == [1]
+
+
+def test_a_session_that_is_tried_again_by_hand_has_all_its_tries(cpo: Network) -> None:
+    cpo.end()
+    cpo.stream()
+    (due,) = due_sessions(cpo.node)
+    cpo.node.table.put({**due, "tries": MOST_TRIES})
+    run(cpo)
+    assert len(sessions_set_aside(cpo.node)) == 1
+    stored = cpo.node.objects.get(Ref("sessions", *CPO, "S1"))
+    assert stored is not None
+
+    ends.make_due(cpo.node, stored)
+    run(cpo)
+
+    assert len(cpo.cdrs()) == 1
+    assert sessions_set_aside(cpo.node) == []
+
+
+@pytest.mark.parametrize("seconds_due", [0, 100])
+def test_a_cdr_takes_two_calls_where_nothing_went_wrong(cpo: Network, seconds_due: float) -> None:
+    cpo.end()
+    cpo.stream()
+    cpo.world.clock.forward(seconds_due)
+    calls = cpo.world.dynamodb.calls
+    calls.clear()
+
+    compiler.run(cpo.node)
+
+    assert calls.count("TransactWriteItems") == 1
+    assert not {"PutItem", "UpdateItem", "BatchWriteItem", "DeleteItem"} & set(calls)
+
+
+def test_no_session_is_begun_after_the_time_of_a_run(cpo: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Within a page, too: the function would be killed in the midst of it."""
+    make_bill = billing.make_bill
+
+    def slow(*rest: Any, **more: Any) -> Any:
+        cpo.world.clock.forward(30)
+        return make_bill(*rest, **more)
+
+    monkeypatch.setattr(compiler, "make_bill", slow)
+    for number in range(20):
+        cpo.end(f"S{number}")
+    cpo.stream()
+
+    compiler.run(cpo.node)
+    cpo.world.settle()
+
+    # Four are under way at once.
+    assert 1 <= len(cpo.cdrs()) <= 6
+    assert len(list(due_sessions(cpo.node))) + len(cpo.cdrs()) == 20
+
+
+def test_a_session_that_is_read_older_than_it_is_due_is_read_again(
+    cpo: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The read of several items is no snapshot."""
+    cpo.put(kwh=Decimal(7), status="COMPLETED", end_date_time=T2)
+    key = Ref("sessions", *CPO, "S1").key
+    old = cpo.node.table.get(key)
+    assert old is not None
+    cpo.end(kwh=Decimal(8))
+    cpo.stream()
+    get_many = cpo.node.table.get_many
+
+    def stale(keys: Iterable[Key], *rest: Any) -> Any:
+        found = get_many(keys, *rest)
+        if key in found:
+            found[key] = old
+            monkeypatch.undo()
+        return found
+
+    monkeypatch.setattr(cpo.node.table, "get_many", stale)
+    compiler.run(cpo.node)
+    cpo.world.settle()
+
+    assert [cdr["total_energy"] for cdr in cpo.cdrs()] == [8]
+
+
+def test_a_write_that_makes_no_sense_is_not_tried_for_ever(
+    cpo: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise Senseless("ValidationException")
+
+    monkeypatch.setattr(Ledger, "write", refuse)
+    cpo.end()
+
+    cpo.compile()
+
+    (aside,) = sessions_set_aside(cpo.node)
+    assert "something went wrong here" in aside["reason"]
+    assert list(due_sessions(cpo.node)) == []
+
+
+def test_a_version_that_has_its_cdr_is_not_billed_again(cpo: Network) -> None:
+    """Though its partner means prices of time per minute by now."""
+    time = element(component("TIME", price=Decimal("0.05")))
+    cpo.world.put_tariff("T1", elements=[time])
+    cpo.end()
+    cpo.compile()
+    evi = cpo.world.partner("evi")
+    cpo.node.directory.save(evi.model_copy(update={"profiles": (TIME_PRICES_PER_MINUTE,)}), evi)
+    stored = cpo.node.objects.get(Ref("sessions", *CPO, "S1"))
+    assert stored is not None
+
+    ends.make_due(cpo.node, stored)
+    run(cpo)
+
+    assert [cdr["total_cost"]["excl_vat"] for cdr in cpo.cdrs()] == [Decimal("0.1")]
+
+
+def test_a_tariff_of_each_minute_and_a_session_of_a_year_stop_nobody(cpo: Network) -> None:
+    minutes = [f"{minute // 60 % 24:02d}:{minute % 60:02d}" for minute in range(1441)]
+    elements = [
+        element(component(), restrictions={"start_time": minutes[number], "end_time": minutes[number + 1]})
+        for number in range(1440)
+    ]
+    begun = format_datetime(parse_datetime(T2) - timedelta(days=364))
+    cpo.end("S2")
+    cpo.world.put_tariff("T1", elements=elements)
+    cpo.end("S3", start_date_time=begun)
+
+    cpo.compile()
+
+    (aside,) = sessions_set_aside(cpo.node)
+    assert (aside["session_id"], aside["field"]) == ("S3", "tariffs")
+    assert "price may change" in aside["reason"]
+
+
+def test_a_cdr_that_is_large_is_kept_without_the_reasons_of_its_periods(
+    cpo: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiler, "_LARGEST_CDR", 1000)
+    cpo.end(charging_periods=[period(T0, 10)])
+
+    cpo.compile()
+
+    (cdr,) = cpo.cdrs()
+    stored = cpo.node.objects.get(Ref("cdrs", *CPO, cdr["id"]))
+    assert stored is not None
+    why = read_reasons(stored.extra["why"])
+    assert (why["breakdown"]["periods"], len(why["breakdown"]["lines"])) == ([], 2)
+    assert why["warnings"][-1]["code"] == "breakdown_cut"
