@@ -147,6 +147,8 @@ def test_a_session_that_is_tried_again_by_hand_has_all_its_tries(cpo: Network) -
 
 @pytest.mark.parametrize("seconds_due", [0, 100])
 def test_a_cdr_takes_two_calls_where_nothing_went_wrong(cpo: Network, seconds_due: float) -> None:
+    cpo.end("S2")
+    cpo.compile()
     cpo.end()
     cpo.stream()
     cpo.world.clock.forward(seconds_due)
