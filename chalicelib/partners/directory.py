@@ -85,7 +85,8 @@ class Partner(BaseModel):
     the operator has not approved them yet, or has rejected them. expected_roles, hub_expected: the
     operator's word on who it is. reserved_claims: names of roles that counted, that it plays no longer, and
     that nobody else may claim until the operator releases them. released: names of roles whose objects that
-    came from it may be changed by others. `partners/roles.py` has the rules.
+    came from it may be changed by others. notified_roles: names of pending roles that the operator's webhooks
+    were notified of. `partners/roles.py` has the rules.
     """
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
@@ -103,6 +104,7 @@ class Partner(BaseModel):
     hub_expected: bool = False
     reserved_claims: tuple[str, ...] = ()
     released: tuple[str, ...] = ()
+    notified_roles: tuple[str, ...] = ()
     token_encoding: TokenEncoding = "base64"
     profiles: tuple[str, ...] = ()
     outbound_token: str | None = None

@@ -23,6 +23,7 @@ from chalicelib.partners.catch_up import take_second_looks
 from chalicelib.partners.failing import breaker_of
 from chalicelib.partners.probes import PushFailed, takes_pushes
 from chalicelib.partners.retries import take_due
+from chalicelib.partners.role_notices import notify_of_roles
 
 if TYPE_CHECKING:
     from chalicelib.node import Node
@@ -41,6 +42,15 @@ def run(node: Node) -> None:
         log.info("partners are away", extra=metrics.partners_offline(node.settings.table, still_away))
     take_second_looks(node, {partner.id: partner for partner in partners})
     take_due(node)
+    _notify_of_roles(node, partners)
+
+
+def _notify_of_roles(node: Node, partners: Sequence[Partner]) -> None:
+    """Notify the operator of pending roles; an error there stops nothing else."""
+    try:
+        notify_of_roles(node, partners)
+    except Exception:
+        log.exception("the webhooks could not be notified of pending roles")
 
 
 def _probe_all(node: Node, away: Sequence[Partner]) -> list[Partner]:

@@ -117,10 +117,12 @@ def _fields(
     pending: Iterable[PartnerRole],
     refused: Iterable[PartnerRole],
 ) -> dict[str, Any]:
-    roles = tuple(counts)
+    roles, waiting = tuple(counts), tuple(pending)
+    notified = tuple(name for name in partner.notified_roles if name in _names(waiting))
     return {
         "roles": roles,
-        "pending_roles": tuple(pending),
+        "pending_roles": waiting,
+        "notified_roles": notified,
         "refused_roles": tuple(refused),
         "reserved_claims": tuple(sorted(partner.claims - _names(roles))),
         "released": tuple(name for name in partner.released if name not in _names(roles)),

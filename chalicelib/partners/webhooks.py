@@ -37,9 +37,10 @@ if TYPE_CHECKING:
     from chalicelib.node import Node
 
 COMMAND, AUTHORIZE, RECONCILIATION = "command", "authorize", "reconciliation"
-EVENTS = (COMMAND, AUTHORIZE, RECONCILIATION)
+ROLES_PENDING = "partner_roles_pending"
+EVENTS = (COMMAND, AUTHORIZE, RECONCILIATION, ROLES_PENDING)
 """What a webhook can be told: a command for the CSMS; a token to be authorized, which it answers; a hub's CDR
-that differs from the node's own."""
+that differs from the node's own; roles of a partner that wait for approval."""
 
 _WEBHOOKS = "webhooks"
 _CONNECT_S = 3.0
