@@ -1,7 +1,7 @@
 """What each partner has been told of each object: one small row per partner and object, no content.
 
 `version` says how far: every change of the object up to it has reached the partner, or was refused by
-it for good. Comparing it with the object's version tells what a partner still has to hear, so nothing
+it. Comparing it with the object's version tells what a partner still has to hear, so nothing
 needs to be written down while a partner is away.
 
 A location and its EVSEs share one row. A push of the whole location takes the version as far as the

@@ -347,6 +347,14 @@ def test_created_is_handed_on(hub: Hub) -> None:
     assert not answer.has_data
 
 
+@pytest.mark.parametrize("body", [b"", b"OK", b"{}"])
+def test_an_odd_success_is_handed_on_where_no_data_is_asked_for(hub: Hub, body: bytes) -> None:
+    hub.there.answer = answering(body)
+
+    assert hub.put_tariff().codes == (200, 1000)
+    assert hub.list_locations().codes == (200, 4000)
+
+
 @pytest.mark.parametrize(
     ("http_status", "document", "codes"),
     [

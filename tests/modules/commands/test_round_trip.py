@@ -257,6 +257,55 @@ def test_a_result_is_posted_again_after_an_error_and_then_arrives_once(
     assert results_at(emsp) == ["ACCEPTED"]
 
 
+@pytest.mark.parametrize("http_status", [400, 401, 403, 404, 405, 413])
+def test_a_result_that_meets_a_gateways_page_is_posted_again(
+    network: Network, cpo: Member, hub: Member, emsp: Member, http_status: int
+) -> None:
+    pages = iter([http_status])
+
+    def fail(method: str, url: str) -> RawAnswer | None:
+        status = next(pages, None) if "/sender/" in url else None
+        return RawAnswer(status, {}, b"<html>", emsp.node.settings.freshness) if status else None
+
+    hub.client.faults.append(fail)
+    send_start(emsp)
+    take_result(cpo.node, cpo.the_command().id, {"result": "ACCEPTED"})
+    network.settle(seconds=10)
+
+    posted = show(hub.the_command())["result"]
+    assert (posted["posted"], posted["tries"]) == ("SENT", 2)
+    assert results_at(emsp) == ["ACCEPTED"]
+
+
+@pytest.mark.parametrize(("http_status", "body"), [(204, b""), (200, b"OK"), (200, b"{}")])
+def test_a_result_that_is_taken_without_an_envelope_is_posted_once(
+    network: Network, cpo: Member, hub: Member, emsp: Member, http_status: int, body: bytes
+) -> None:
+    send_start(emsp)
+    answered = RawAnswer(http_status, {}, body, emsp.node.settings.freshness)
+    hub.client.faults.append(lambda method, url: answered if "/sender/" in url else None)
+    take_result(cpo.node, cpo.the_command().id, {"result": "ACCEPTED"})
+    network.settle(seconds=10)
+
+    posted = show(hub.the_command())["result"]
+    assert (posted["posted"], posted["tries"]) == ("SENT", 1)
+
+
+@pytest.mark.parametrize(("http_status", "body"), [(204, b""), (200, b"OK"), (404, b"<html>")])
+def test_a_command_that_is_answered_without_a_response_is_not_accepted(
+    network: Network, hub: Member, emsp: Member, http_status: int, body: bytes
+) -> None:
+    """A CommandResponse is needed, and a gateway's 404 is none."""
+    answered = RawAnswer(http_status, {}, body, emsp.node.settings.freshness)
+    hub.client.faults.append(lambda method, url: answered if "/receiver/commands" in url else None)
+
+    send_start(emsp)
+    network.settle(seconds=100)
+
+    shown = show(emsp.the_command())
+    assert shown["state"] != "ACCEPTED" and results_at(emsp) == []
+
+
 def test_a_result_that_nobody_takes_is_given_up_and_says_so(
     network: Network, cpo: Member, hub: Member, emsp: Member
 ) -> None:

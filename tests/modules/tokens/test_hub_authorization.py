@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from chalicelib.modules.tokens import receiver
 from chalicelib.modules.tokens.sender import INTERFACE
 from chalicelib.node import Node
-from chalicelib.partners.answers import PartnerFault, PartnerRefusal
+from chalicelib.partners.answers import Oddity, PartnerFault, PartnerRefusal
 from chalicelib.partners.directory import Partner
 from chalicelib.protocol.message import Party, Routing
 from tests.modules.builders import T1, token
@@ -129,8 +130,8 @@ def test_blocked_is_handed_on_as_it_was_said(hub: World) -> None:
         (BROKEN, (200, 4000)),
         (PartnerFault("", http_status=500, status_code=3000), (200, 4000)),
         (PartnerFault("answered HTTP 200 without an OCPI envelope", http_status=200), (200, 4000)),
-        (PartnerRefusal("answered HTTP 404 without an OCPI envelope", http_status=404), (200, 4000)),
-        (PartnerRefusal("", http_status=404, status_code=1000), (200, 4000)),
+        (PartnerFault("answered HTTP 404 without an OCPI envelope", http_status=404), (200, 4000)),
+        (PartnerFault("", http_status=404, status_code=1000), (200, 4000)),
         (PartnerRefusal("offers no SENDER interface of tokens"), (200, 4000)),
     ],
 )
@@ -151,6 +152,15 @@ def test_a_success_without_data_is_handed_on_as_it_is(hub: World) -> None:
     hub.partners.says["emsp"] = answer(None)
 
     assert (hub.authorize().codes, hub.authorize().has_data) == ((200, 1000), False)
+
+
+@pytest.mark.parametrize("oddity", [Oddity.EMPTY_BODY, Oddity.PLAIN_TEXT, Oddity.NO_STATUS_CODE])
+def test_a_success_without_an_envelope_and_without_data_is_no_answer(hub: World, oddity: Oddity) -> None:
+    """The CPO asked for an AuthorizationInfo. Source: RTE-31"""
+    hub.push()
+    hub.partners.says["emsp"] = replace(answer(None), oddity=oddity)
+
+    assert (hub.authorize().codes, hub.authorize().has_data) == ((200, 4000), False)
 
 
 def test_a_success_of_another_http_status_is_handed_on_as_200(hub: World) -> None:
