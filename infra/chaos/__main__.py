@@ -20,24 +20,29 @@ from infra.chaos.weather import Weather
 from infra.local.children import PROJECT
 
 SWALLOWED = 0.1
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class _Stop(BaseException):
+    """Somebody wants us to end."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Make one run. Returns the exit code."""
     options = _read_arguments(arguments)
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in ENDING:
         signal.signal(number, _stop)
     state_dir = options.folder / "sandbox"
     shutil.rmtree(state_dir, ignore_errors=True)
     run = ChaosRun(_plan(options), state_dir, _say)
     try:
         return _run(run, options.folder)
-    except KeyboardInterrupt:
+    except _Stop:
         _say("\nStopping ...")
         return 130
     finally:
         # Once is enough: a second Ctrl-C must not cut short what the first one began.
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in ENDING:
             signal.signal(number, signal.SIG_IGN)
         run.stop()
 
@@ -65,7 +70,7 @@ def _plan(options: argparse.Namespace) -> Plan:
         seed=options.seed,
         rate=0.02,
         storms=0.04,
-        storm_rate=0.5,
+        storm_rate=0.8,
         duplicates=0.05,
         swallowed=SWALLOWED if options.sabotage else 0.0,
     )
@@ -84,7 +89,7 @@ def _read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _stop(*_: object) -> None:
-    raise SystemExit(143)
+    raise _Stop
 
 
 def _say(text: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections import Counter
 from random import Random
 
@@ -11,8 +12,8 @@ from infra.local import children
 from infra.local.children import Child, ChildFailed
 from infra.local.sandbox import CPO, EMSP, HUB, Player, Sandbox
 
-KILLS = ((0.08, HUB), (0.12, EMSP), (0.16, CPO), (0.58, EMSP), (0.66, HUB), (0.74, CPO))
-"""When which node is killed, as a share of the traffic's time.
+KILLS = ((10.0, HUB), (15.0, EMSP), (20.0, CPO), (75.0, EMSP), (85.0, HUB), (95.0, CPO))
+"""After how many seconds which node is killed, as far as changes go on for so long.
 
 What a node had in hand is out of sight for 45 s, the queue's visibility timeout. A second kill, of this node
 or of the next one on the way, must not meet the same change again: two in a row take longer than a minute.
@@ -61,11 +62,10 @@ class Crashes:
             compiler.stop()
 
     def _kill_nodes(self) -> None:
-        before = 0.0
-        for share, player in KILLS:
-            if self._stopping.wait((share - before) * self._traffic_s):
+        started = time.monotonic()
+        for after, player in KILLS:
+            if after > self._traffic_s or self._stopping.wait(started + after - time.monotonic()):
                 return
-            before = share
             self._sandbox.node(player).kill()
             self.kills[player.name] += 1
             self._start(player)

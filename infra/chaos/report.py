@@ -32,12 +32,13 @@ def holds(rows: Sequence[Row], errors: Sequence[Exception], counts: Mapping[str,
 def write_table(rows: Sequence[Row]) -> str:
     """Write a line for each receiver, and one for all."""
     lines = [
-        f"{'receiver':<14}{'at':<5}{'trouble':<18}{'items':>6}{'CDRs':>6}{'lost':>6}{'stale':>6}"
+        f"{'receiver':<14}{'at':<5}{'trouble':<18}{'items':>6}{'changes':>8}{'CDRs':>6}{'lost':>6}{'stale':>6}"
         f"{'double':>7}{'late':>6}{'p50 s':>8}{'p99 s':>8}{'max s':>8}"
     ]
     for row in rows:
         lines.append(
-            f"{row.receiver:<14}{row.at:<5}{row.trouble or '-':<18}{row.items:>6}{row.sessions:>6}"
+            f"{row.receiver:<14}{row.at:<5}{row.trouble or '-':<18}"
+            f"{row.items:>6}{len(row.delays_s):>8}{row.sessions:>6}"
             f"{row.count(*LOST):>6}{row.count(*STALE):>6}{row.count(*DOUBLE):>7}{_late(row):>6}"
             + "".join(f"{_seconds(row.delay_s(share)):>8}" for share in (0.5, 0.99, 1.0))
         )
@@ -106,8 +107,7 @@ def _row_document(row: Row) -> Document:
 
 
 def _late(row: Row) -> str:
-    is_judged = not row.trouble and row.delays_s
-    return str(row.count(*LATE)) if is_judged else "-"
+    return str(row.count(*LATE)) if row.is_timed else "-"
 
 
 def _seconds(value: float | None) -> str:

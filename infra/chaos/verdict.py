@@ -41,6 +41,11 @@ class Row:
         """Count the findings of some kinds."""
         return sum(finding.kind in kinds for finding in self.findings)
 
+    @property
+    def is_timed(self) -> bool:
+        """Tell whether it has to know of changes in time."""
+        return not self.trouble and bool(self.delays_s)
+
     def delay_s(self, share: float) -> float | None:
         """Give the delay that a share of the changes did not exceed."""
         if not self.delays_s:

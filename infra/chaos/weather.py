@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
 
-STORM_CALLS = 40
-"""How many calls in a row have the same weather."""
+STORM_CALLS = 250
+"""How many calls in a row have the same weather: a second or two."""
 
 
 class Fault(StrEnum):
