@@ -61,10 +61,11 @@ _NOT_LET_IN = frozenset({401, 403})
 class Delivery:
     """One row; the defaults are those of a partner that was never told.
 
-    method: of the request that the status is about. evse_uid: of the EVSE that it is about. evse: key
-    and version of the EVSE that was pushed last. code: the partner's OCPI status code, http its HTTP
-    status, as far as it answered. at, since: when it came to this, and the first fault (RFC 3339).
-    cause: of the message that had it. tries: how often the last message failed by our own fault.
+    method: of the request that the status is about. evse_uid: of the EVSE that it is about, "" for the whole
+    location or several EVSEs. evse: key and version of the EVSE that was pushed last. code: the partner's
+    OCPI status code, http its HTTP status, as far as it answered. at, since: when it came to this, and the
+    first fault (RFC 3339). cause: of the message that had it. tries: how often the last message failed by our
+    own fault.
     given_up: how often in a row the object was given up, and retry_at: when it is tried again, "" for soon.
     again_at: when a refused object was last due to be tried again (`retries.py`). writes: counts the writes
     of the row.

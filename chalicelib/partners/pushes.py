@@ -363,8 +363,8 @@ def _delivered(messages: Sequence[Broadcast], seen: Seen, act: Act, status: Stat
     assert seen.evse is not None
     reached = before.advance(messages)
     is_behind = before.status in (Status.MISSED, Status.DEAD) and reached == before.version
-    is_about_another = before.status == Status.REFUSED and before.evse_uid not in ("", seen.evse["uid"])
-    # What the row tells of something else is still so.
+    # What the row says of something else is still so: that the whole location or another EVSE was refused.
+    is_about_another = before.status == Status.REFUSED and before.evse_uid != seen.evse["uid"]
     return replace(
         before if is_behind or is_about_another else told, version=reached, evse=evse_version(seen.evse)
     )
@@ -388,6 +388,9 @@ def _refused(
     problem = _problem(seen, act, refusal)
     row = replace(before, status=Status.REFUSED, version=version, method=method, since="", cause="", tries=0)
     row = replace(row, given_up=0, retry_at="")
+    if before.status == Status.REFUSED and before.evse_uid != problem["evse_uid"]:
+        # More than one part of a location was refused: only the whole location settles that.
+        problem["evse_uid"] = ""
     return replace(row, **problem)
 
 

@@ -12,6 +12,7 @@ from chalicelib.partners.answers import PartnerError, PartnerFault, PartnerRefus
 from chalicelib.partners.deliveries import Status, key_of, write_delivery
 from chalicelib.partners.directory import PartnerRole
 from chalicelib.partners.pushes import Retry, push
+from chalicelib.partners.replays import replay
 from chalicelib.protocol.message import Party, Routing
 from chalicelib.queues import Broadcast
 from chalicelib.storage.table import Key
@@ -494,6 +495,44 @@ def test_an_evse_that_is_taken_leaves_the_refusal_of_another_one(world: World) -
     world.settle()
     row = world.delivery("one", ref)
     assert (row.status, row.evse_uid, row.code) == (Status.DELIVERED, "", 0)
+
+
+def test_an_evse_that_is_taken_leaves_the_refusal_of_the_whole_location(world: World) -> None:
+    ref = world.put_location()
+    world.settle()
+    world.partners.faults["one"] = refuse()
+    world.put_location(name="Another name")
+    world.settle()
+    world.partners.faults.clear()
+    world.put_evse(ref, "E1", status="CHARGING")
+    world.settle()
+
+    row = world.delivery("one", ref)
+    assert (row.status, row.evse_uid, row.code) == (Status.REFUSED, "", 2001)
+    assert world.held("one", ref) != world.stored(ref)
+
+    replay(world.node, world.partner("one"))
+    world.settle()
+    assert world.held("one", ref) == world.stored(ref)
+    assert world.delivery("one", ref).status == Status.DELIVERED
+
+
+def test_of_two_evses_that_were_refused_one_that_is_taken_does_not_settle_the_other(world: World) -> None:
+    ref = world.put_location()
+    world.settle()
+    world.partners.faults["one"] = refuse()
+    for uid in ("E0", "E1"):
+        world.put_evse(ref, uid, status="CHARGING")
+        world.settle()
+    world.partners.faults.clear()
+    world.put_evse(ref, "E1", status="BLOCKED")
+    world.settle()
+
+    assert world.delivery("one", ref).status == Status.REFUSED
+
+    replay(world.node, world.partner("one"))
+    world.settle()
+    assert world.held("one", ref) == world.stored(ref)
 
 
 @pytest.mark.parametrize("status", [Status.MISSED, Status.DEAD])
