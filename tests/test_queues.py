@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from chalicelib.queues import Broadcast, CatchUp, Lane, Queues, read_broadcast
@@ -40,6 +42,24 @@ def test_a_message_that_the_queue_does_not_take_is_an_error(queue: MemoryQueue) 
 
     with pytest.raises(RuntimeError):
         Queues(queue, URL).send_broadcasts([message()])
+
+
+def test_each_message_is_sent_in_its_own_group(monkeypatch: pytest.MonkeyPatch, queue: MemoryQueue) -> None:
+    """SQS keeps the order within a group: what goes out without it may arrive the other way round."""
+    entries: list[Any] = []
+    monkeypatch.setattr(queue, "send_message_batch", lambda QueueUrl, Entries: entries.extend(Entries) or {})
+    sent = [
+        message(cause="event-1"),
+        message(cause="event-2"),
+        message(cause="event-3", pk="tariffs#PT*ABC#T2"),
+        message(cause="event-4", partner_id="two"),
+    ]
+
+    Queues(queue, URL).send_broadcasts(sent)
+
+    groups = [entry["MessageGroupId"] for entry in entries]
+    assert groups == [each.group for each in sent]
+    assert groups[0] == groups[1] and len(set(groups)) == 3
 
 
 def test_a_group_is_a_partner_and_an_object_with_all_that_belongs_to_it() -> None:

@@ -8,6 +8,7 @@ Chapter: OCPI 2.2.1 transport_and_format_offline_behaviour, status_codes; TRN-32
 
 from __future__ import annotations
 
+import threading
 from contextlib import ExitStack
 from functools import partial
 from typing import Any
@@ -246,9 +247,33 @@ def test_changes_while_a_push_is_under_way_are_gathered(cpo: Node, guests: Guest
     assert len(attempts(partner, key)) < len(currencies)
 
 
+class SlowInbox:
+    """Takes a little while for each push of an object, and counts how many come at the same time."""
+
+    def __init__(self, object_id: str) -> None:
+        self.object_id = object_id
+        self.most_at_once = 0
+        self._inside = 0
+        self._lock = threading.Lock()
+        self._never = threading.Event()
+
+    def __call__(self, partner: Partner, received: Received) -> Reply | None:
+        if self.object_id not in received.segments:
+            return None
+        with self._lock:
+            self._inside += 1
+            self.most_at_once = max(self.most_at_once, self._inside)
+        self._never.wait(0.15)
+        with self._lock:
+            self._inside -= 1
+        return None
+
+
 def test_pushes_of_one_object_never_overtake_each_other(cpo: Node, guests: Guests) -> None:
+    """A push that takes long is waited for, however many changes there are meanwhile."""
     partner = guests.join("EMSP", cpo).partner
     place = f"O-{partner.party.party_id}"
+    inbox = partner.faults["locations"] = SlowInbox(place)
     cpo.ask("PUT", "locations", place, document=plain(location(cpo.party, place)))
     for number in range(15):
         cpo.ask("PATCH", "locations", place, "E1", document={"floor_level": str(number)})
@@ -256,6 +281,7 @@ def test_pushes_of_one_object_never_overtake_each_other(cpo: Node, guests: Guest
     eventually(lambda: partner.held("locations", *cpo.party, place) == cpo.ask("GET", "locations", place))
     times = [got.document["last_updated"] for got in partner.pushes("locations") if got.segments[2] == place]
     assert times == sorted(times)
+    assert inbox.most_at_once == 1
 
 
 def test_what_was_delivered_is_no_longer_waiting(cpo: Node, guests: Guests) -> None:

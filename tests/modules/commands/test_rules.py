@@ -71,6 +71,25 @@ def test_an_emsp_posts_the_result_to_nobody() -> None:
     assert (ended.state, is_waiting(ended.result)) == (State.COMPLETED, False)
 
 
+@pytest.mark.parametrize("timeout", [86_401, 10**12, 10**30])
+def test_a_timeout_beyond_a_day_is_waited_for_a_day(timeout: int) -> None:
+    """The partner names it: neither an error of the calendar nor a command that stays open for years."""
+    waiting = answered(
+        command(Direction.SENT, response=None),
+        Response(result="ACCEPTED", timeout=timeout),
+        NOW,
+        timedelta(0),
+    )
+
+    assert (waiting.state, waiting.deadline) == (State.PENDING, "2026-03-02T12:00:00Z")
+
+
+def test_a_timeout_is_waited_for_with_its_grace() -> None:
+    waiting = answered(command(Direction.SENT, response=None), ACCEPTED, NOW, timedelta(seconds=10))
+
+    assert waiting.deadline == "2026-03-01T12:00:45Z"
+
+
 def test_the_same_result_again_is_no_news_and_another_one_a_contradiction() -> None:
     ended = with_(command(), "FAILED")
 

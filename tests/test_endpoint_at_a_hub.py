@@ -1,0 +1,76 @@
+"""Requests for a party that is not the node itself: at a hub they are handed on, or refused.
+
+Source: OCPI 2.2.1 transport_and_format_message_routing; RTE-27
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from chalicelib.modules.credentials import handshake
+from chalicelib.protocol.message import Interface, Reply, Request, Route
+from tests.account import aws
+from tests.nodes import CONFIGURATION, Host, make_network
+
+
+def answer(node: Any, request: Request) -> Reply:
+    return Reply(data="handled here")
+
+
+INTERFACES = (
+    Interface("sessions", "SENDER", (Route("PUT", "/{session_id}", answer),), hands_on=True),
+    Interface("sessions", "RECEIVER", (Route("PUT", "/{session_id}", answer),), hands_on=True),
+    Interface("tariffs", "SENDER", (Route("GET", "/{tariff_id}", answer),)),
+)
+FROM = {"OCPI_from_country_code": "PT", "OCPI_from_party_id": "EVI"}
+TO_NOBODY = {**FROM, "OCPI_to_country_code": "ES", "OCPI_to_party_id": "XXX"}
+
+
+@pytest.fixture(scope="module")
+def network() -> Iterator[dict[str, Host]]:
+    with aws() as account:
+        hosts = make_network(account, (*CONFIGURATION, *INTERFACES), hub="HUB", emsp="EMSP")
+        _, token = handshake.invite(hosts["hub"].node, "emsp")
+        handshake.register(
+            hosts["emsp"].node,
+            "hub",
+            "https://hub.example/ocpi/versions",
+            token,
+            "https://emsp.example/ocpi",
+        )
+        yield hosts
+
+
+def ask(network: dict[str, Host], method: str, path: str, **headers: str) -> Any:
+    emsp = network["emsp"].node
+    (hub,) = emsp.directory.all()
+    return network["hub"].call(method, f"/ocpi/2.2.1{path}", emsp.directory.token_for(hub), **headers).json
+
+
+def test_what_a_sender_interface_hands_on_by_itself_finds_its_way_without_a_receiver(
+    network: dict[str, Host],
+) -> None:
+    """Such as a command's result: the hub knows where it belongs, whatever OCPI-to says."""
+    answered = ask(network, "PUT", "/sender/sessions/S1", **TO_NOBODY)
+
+    assert (answered["status_code"], answered["data"]) == (1000, "handled here")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("PUT", "/receiver/sessions/S1"), ("GET", "/sender/tariffs/T1")]
+)
+def test_everything_else_for_a_party_that_is_not_connected_is_refused(
+    network: dict[str, Host], method: str, path: str
+) -> None:
+    """RTE-27"""
+    answered = ask(network, method, path, **TO_NOBODY)
+
+    assert answered["status_code"] == 4001
+    assert "ES/XXX" in answered["status_message"]
+
+
+def test_a_request_for_nobody_in_particular_is_handled_here(network: dict[str, Host]) -> None:
+    assert ask(network, "PUT", "/receiver/sessions/S1", **FROM)["data"] == "handled here"
