@@ -82,7 +82,8 @@ class CatchUp(BaseModel):
     Each step does what fits into a worker's time and queues the next one, which goes on from `after` in
     the list `place` ("": from the beginning). cause: as in `Broadcast`. REPLAY: catch up because the
     operator says so, with what was refused as well; a partner that is away gets it when it is back.
-    refused_too: send again what was refused. module: of that module only, "" for all.
+    refused_too: send again what was refused. module: of that module only, "" for all. newest: what changed
+    after this version has messages of its own, which this must not meet; 0 where that is not known.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -91,6 +92,7 @@ class CatchUp(BaseModel):
     cause: str
     refused_too: bool = False
     module: str = ""
+    newest: int = 0
     place: str = ""
     after: dict[str, str] | None = None
 

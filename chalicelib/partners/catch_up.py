@@ -9,6 +9,9 @@ table's stream and the timer only say that a partner is due. A step that fails o
 steps and their pushes have a queue and workers of their own (`Lane.CATCH_UP`), so that the changes that other
 partners wait for never stand behind them. What a partner that left was told is forgotten in the same way.
 
+An object that changed after a step's occasion is left out: the message of the change is in the other queue,
+and two pushes of one object at the same time are to be rare.
+
 The lists are read from an index that may lag behind the table for a moment, and a change that was told
 to the partners of a moment ago may have missed this one. So a second look is noted, and taken by the
 timer (`liveness.py`) when the moment has surely passed.
@@ -27,6 +30,7 @@ from chalicelib.log import log
 from chalicelib.partners.deliveries import (
     Delivery,
     Known,
+    Status,
     forget_deliveries,
     is_owed,
     key_of,
@@ -144,12 +148,24 @@ def _find_some(node: Node, partner: Partner, step: CatchUp) -> Found:
     retry_at: list[str] = []
     for ref, known in shown:
         row = read_delivery(rows.get(key_of(partner.id, ref.key.pk)))
+        if _has_own_message(step, ref, known, row):
+            continue
         if row.waits(node.clock()) and not step.refused_too:
             retry_at.append(row.retry_at)
         elif is_owed(row, known, step.refused_too):
             owed.append(Owed(ref.key.pk, str(ref)))
     following = step.model_copy(update={"place": place, "after": after}) if place else None
     return Found(owed, following, min(retry_at, key=sort_key, default=""))
+
+
+def _has_own_message(step: CatchUp, ref: Ref, known: Known, row: Delivery) -> bool:
+    """Tell whether an object changed so lately that a message of the change is on its way in the other lane.
+
+    A push of each at the same time would be two requests, and two CDRs. What was given up has no message, and
+    that of a location may be about an EVSE alone.
+    """
+    is_newer = 0 < step.newest < known.version
+    return is_newer and ref.module != "locations" and row.status not in (Status.MISSED, Status.DEAD)
 
 
 def find_owed(node: Node, partner: Partner) -> list[Owed]:
@@ -268,6 +284,11 @@ def note_look(partner_id: str, now: datetime) -> Put:
     return Put({"pk": _LOOKS, "sk": partner_id, "at": format_datetime(now)})
 
 
+def version_at(moment: datetime) -> int:
+    """The version that an object which is stored at a moment has. Source: storage/items.py, `new_version`"""
+    return int(moment.timestamp() * 1_000_000)
+
+
 def look_later(node: Node, partner_id: str, at: str) -> None:
     """Note that a partner is to be caught up with at a time, unless it is to be earlier than that."""
     key = {"pk": _LOOKS, "sk": f"{partner_id}{_LATER}", "partner_id": partner_id, "at": at}
@@ -295,7 +316,9 @@ def _take_look(node: Node, look: Item, partners: Mapping[str, Partner]) -> None:
         return
     partner = partners.get(look["partner_id"] if is_later else look["sk"])
     if partner is not None and partner.is_registered and partner.connection == "CONNECTED":
-        due_again = CatchUp(what="CATCH_UP", partner_id=partner.id, cause=f"second look {look['at']}")
+        newest = version_at(parse_datetime(look["at"]) + (timedelta() if is_later else SECOND_LOOK))
+        cause = f"second look {look['at']}"
+        due_again = CatchUp(what="CATCH_UP", partner_id=partner.id, cause=cause, newest=newest)
         node.queues.send_broadcasts([due_again])
     _forget_look(node, look["sk"], look["at"])
 

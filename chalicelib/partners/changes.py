@@ -36,7 +36,7 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.errors import ServerError
 from chalicelib.log import log
-from chalicelib.partners.catch_up import look_again
+from chalicelib.partners.catch_up import look_again, version_at
 from chalicelib.partners.decisions import subject_of
 from chalicelib.partners.deliveries import key_of
 from chalicelib.partners.directory import Partner
@@ -291,7 +291,12 @@ def _follow_partner(node: Node, change: Change) -> list[CatchUp]:
     elif after.connection == "CONNECTED" and _reach(after) != _reach(before):
         look_again(node, after.id)
         refused_too = _terms(after) != _terms(before)
-        return [CatchUp(what="CATCH_UP", partner_id=after.id, cause=change.id, refused_too=refused_too)]
+        newest = version_at(node.clock())
+        return [
+            CatchUp(
+                what="CATCH_UP", partner_id=after.id, cause=change.id, refused_too=refused_too, newest=newest
+            )
+        ]
     return []
 
 

@@ -6,11 +6,12 @@ import pytest
 
 from chalicelib.partners import liveness
 from chalicelib.partners.breaker import Breaker
-from chalicelib.partners.catch_up import SECOND_LOOK
-from chalicelib.partners.deliveries import Status
+from chalicelib.partners.catch_up import SECOND_LOOK, look_again
+from chalicelib.partners.deliveries import Delivery, Status, key_of, write_delivery
 from chalicelib.partners.failing import QUICK_S
 from chalicelib.partners.pushes import PUSH_S
 from chalicelib.queues import Lane
+from chalicelib.storage.table import Key
 from tests.partners.pushing import Sent, World, break_down, partner, stay_silent
 
 HANGING = [f"h{number:02}" for number in range(12)]
@@ -90,6 +91,72 @@ def test_a_push_of_catching_up_that_a_change_overtakes_is_repaired(world: World)
     world.settle()
 
     assert world.held("one", ref) == world.stored(ref)
+
+
+def test_what_changes_after_a_partner_came_is_left_to_the_message_of_the_change() -> None:
+    """Else two lanes push it at the same time: two requests, and two CDRs."""
+    world = World("CPO", two_lanes=True)
+    old = world.put_tariff("OLD")
+    world.stream()
+    world.node.directory.save(partner("EMSP", "one"))
+    world.stream()
+    world.clock.forward(1)
+    new = world.put_tariff("NEW")
+    world.stream()
+
+    world.work(Lane.CATCH_UP)
+
+    assert [body["pk"] for body in world.catch_ups.bodies] == [old.key.pk]
+    assert [body["pk"] for body in world.queue.bodies] == [new.key.pk]
+    world.settle()
+    assert len(world.partners.to("one")) == 2
+
+
+def test_a_location_of_which_an_evse_changed_after_a_partner_came_is_sent_whole() -> None:
+    """The message of that change is about the EVSE alone, which a receiver may take without the location."""
+    world = World("CPO", two_lanes=True)
+    ref = world.put_location()
+    world.stream()
+    world.node.directory.save(partner("EMSP", "one"))
+    world.stream()
+    world.clock.forward(1)
+    world.put_evse(ref, "E0", status="CHARGING")
+    world.stream()
+    world.work(Lane.CATCH_UP)
+
+    assert [body["sk"] for body in world.catch_ups.bodies] == ["#"]
+
+
+def test_a_second_look_finds_what_changed_while_its_moment_passed(world: World) -> None:
+    """Who handed out the changes of that moment may have read the partners before."""
+    world.table.delete(Key("catch-up", "two"))
+    look_again(world.node, "one")
+    world.clock.forward(SECOND_LOOK.total_seconds() - 1)
+    missed = world.put_tariff("MISSED")
+    world.clock.forward(5)
+    later = world.put_tariff("LATER")
+    world.dynamodb.stream.clear()
+
+    liveness.run(world.node)
+    world.settle()
+
+    assert world.held("one", missed) == world.stored(missed)
+    assert world.held("one", later) is None, "this has a message of its own"
+
+
+def test_what_was_given_up_is_sent_again_however_new_it_is(world: World) -> None:
+    look_again(world.node, "one")
+    world.clock.forward(SECOND_LOOK.total_seconds() + 1)
+    given_up = world.put_tariff("NEW")
+    world.stream()
+    world.queue.take(lambda body: True)
+    missed = Delivery(ref=str(given_up), status=Status.MISSED, at="2026-03-01T12:00:00Z")
+    write_delivery(world.table, key_of("one", given_up.key.pk), Delivery(), missed)
+
+    liveness.run(world.node)
+    world.settle()
+
+    assert world.held("one", given_up) == world.stored(given_up)
 
 
 # -- partners that fail or are slow
