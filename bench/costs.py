@@ -134,7 +134,7 @@ class Allowances(NamedTuple):
     transfer_gb: float = 100
 
 
-ALARMS = 16
+ALARMS = 17
 METRICS = 6.3
 """Six that are told in nearly every hour (Requests with two status codes, PushLatency, Freshness for the
 node and for one partner, CdrsDue), and the others in one hour of twenty: a metric is paid by the hour."""

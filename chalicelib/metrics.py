@@ -25,6 +25,7 @@ beside its status code in the same line, for CloudWatch's Logs Insights to count
 | StampsAhead | Count | Node | for each update with a last_updated more than 5 minutes ahead of our clock |
 | UpdatesOvertaken | Count | Node | for each update older than what is stored, which changed nothing |
 | AnswersTooLarge | Count | Node | for each object that a list left out, and each answer not sent: too large |
+| SessionsNearlyFull | Count | Node | for each session near its largest size, each refusal of its periods |
 
 Node is the name of the node's table, `ocpi-node-<stage>`.
 
@@ -102,6 +103,11 @@ def update_overtaken(node: str) -> Fields:
 def answer_too_large(node: str) -> Fields:
     """A list left out an object, or an answer could not be sent, because it is too large for Lambda."""
     return _counted(node, AnswersTooLarge=1)
+
+
+def session_nearly_full(node: str) -> Fields:
+    """A session became nearly as large as it may be, or charging periods did not fit any more."""
+    return _counted(node, SessionsNearlyFull=1)
 
 
 def freshness_of(version: int, now: datetime) -> float:

@@ -34,6 +34,7 @@ TOLD = [
     metrics.stamp_ahead("node"),
     metrics.update_overtaken("node"),
     metrics.answer_too_large("node"),
+    metrics.session_nearly_full("node"),
     metrics.cdrs_compiled("node", due=3, set_aside=1, failed=1),
 ]
 """Every line that is a metric."""

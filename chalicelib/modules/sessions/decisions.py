@@ -20,7 +20,9 @@ from chalicelib.modules.sessions.rules import (
     patch_session,
     refuse_change_of_final,
     with_late_periods,
+    without_periods,
 )
+from chalicelib.modules.sessions.sizes import periods_fit
 from chalicelib.protocol.json_text import JsonText, read_json, write_json
 from chalicelib.protocol.types import sort_key
 from chalicelib.storage.objects import Decide, Stored, Write, is_stale
@@ -54,23 +56,38 @@ def replace_by(document: Document, list_of: ListOf) -> Decide:
     return decide
 
 
-def patched_by(patch: Document, list_of: ListOf) -> Decide:
-    """Change the fields that a PATCH names and add its periods (SES-05); of an older one, only its periods.
+class Patched:
+    """The decision on a PATCH. left_out: its charging periods did not fit, and only the rest is stored."""
 
-    Raises: NotFound when there is no such session.
-    """
+    def __init__(self, patch: Document, list_of: ListOf) -> None:
+        self._patch, self._list_of = patch, list_of
+        self.left_out = False
 
-    def decide(current: Stored | None) -> Write | None:
+    def __call__(self, current: Stored | None) -> Write | None:
+        """Decide on what is stored. Raises: NotFound when there is no such session."""
         if current is None:
             raise NotFound("unknown session")
         stored = read_json(str(current.body))
-        session = patch_session(stored, patch)
-        if is_stale(current, patch["last_updated"]) and not is_final(stored):
-            late = with_late_periods(stored, patch)
-            return None if late is None else written(late, list_of(late))
-        return _unless_final(current, session, list_of)
+        session = patch_session(stored, self._patch)
+        if is_stale(current, self._patch["last_updated"]) and not is_final(stored):
+            return self._late(stored)
+        self.left_out = self._has_periods() and not is_final(stored) and not periods_fit(stored, session)
+        if self.left_out:
+            session = patch_session(stored, without_periods(self._patch))
+        return _unless_final(current, session, self._list_of)
 
-    return decide
+    def _late(self, stored: Document) -> Write | None:
+        late = with_late_periods(stored, self._patch)
+        self.left_out = late is not None and not periods_fit(stored, late)
+        return None if late is None or self.left_out else written(late, self._list_of(late))
+
+    def _has_periods(self) -> bool:
+        return bool(self._patch.get("charging_periods"))
+
+
+def patched_by(patch: Document, list_of: ListOf) -> Patched:
+    """Change the fields that a PATCH names, add its periods (SES-05); of an older one, only its periods."""
+    return Patched(patch, list_of)
 
 
 def _unless_final(

@@ -38,7 +38,9 @@ from chalicelib.modules.sessions.rules import (
     with_cdr_token,
     with_reference_kept,
     without_cost,
+    without_periods,
 )
+from chalicelib.modules.sessions.sizes import note_size, periods_fit, refuse_periods
 from chalicelib.partners.private_lists import remember_list
 from chalicelib.partners.starts import begins, find_start
 from chalicelib.partners.token_owners import find_viewer, keys_of_viewer
@@ -52,7 +54,7 @@ if TYPE_CHECKING:
 
     from chalicelib.node import Node
     from chalicelib.protocol.message import Party
-    from chalicelib.storage.objects import Known, Stored, Write
+    from chalicelib.storage.objects import Change, Known, Stored, Write
     from chalicelib.storage.table import Item, Key
 
 MODULE = "sessions"
@@ -66,10 +68,15 @@ _LONGEST_REFERENCE = 36
 
 
 class OwnSession(NamedTuple):
-    """A session as it is stored now, and whether it is new."""
+    """A session as it is stored now, and what changed."""
 
     document: Document
-    created: bool
+    change: Change
+
+    @property
+    def created(self) -> bool:
+        """Whether it is new."""
+        return self.change.created
 
 
 class Told(NamedTuple):
@@ -128,17 +135,29 @@ def patch_own_session(
     """Change the fields that are given, and add the charging periods that are not there yet.
 
     known, cost: as for a PUT.
-    Raises: NotFound; InvalidParameters as for a PUT.
+    Raises: NotFound; InvalidParameters as for a PUT, and when the periods do not fit: then the other fields
+    are stored.
     """
+    left_out = False
 
     def patched(told: Told) -> Document:
+        nonlocal left_out
         stored = told.session
         if stored is None:
             raise NotFound("unknown session")
         check_identity(patch, country_code=party.country_code, party_id=party.party_id, id=session_id)
-        return _started(stored, merged(stored, tolerated(patch)), patch, node.clock())
+        session = merged(stored, tolerated(patch))
+        left_out = (
+            bool(patch.get("charging_periods")) and not is_final(stored) and not periods_fit(stored, session)
+        )
+        session = merged(stored, without_periods(tolerated(patch))) if left_out else session
+        return _started(stored, session, patch, node.clock())
 
-    return _change(node, party, session_id, patched, known, cost)
+    changed = _change(node, party, session_id, patched, known, cost)
+    if left_out:
+        note_size(node, changed.change, were_refused=True)
+        raise refuse_periods()
+    return changed
 
 
 def _change(
@@ -177,7 +196,8 @@ def _change(
     before, after = change.before, change.after
     if after is not None and (before is None or before.partition != after.partition):
         remember_list(node.table, after.partition)
-    return OwnSession(result, change.created)
+    note_size(node, change)
+    return OwnSession(result, change)
 
 
 def _told(current: Stored | None) -> Told:

@@ -22,6 +22,7 @@ from chalicelib.modules.client_owned_objects import (
 from chalicelib.modules.sessions.decisions import patched_by, replace_by
 from chalicelib.modules.sessions.objects import Session
 from chalicelib.modules.sessions.rules import tolerated
+from chalicelib.modules.sessions.sizes import note_size, refuse_periods
 from chalicelib.partners.token_owners import emsp_of
 from chalicelib.partners.visibility import partition_for_viewer
 from chalicelib.protocol.json_text import read_json
@@ -64,16 +65,24 @@ def put_session(node: Node, request: Request) -> Reply:
     check_identity(document, country_code=owner.country_code, party_id=owner.party_id, id=ref.id)
     validate(Session, document)
     change = _change(node, request, replace_by(document, _list_of), _list_of(document))
+    note_size(node, change)
     return Reply(http_status=201 if change.created else 200)
 
 
 def patch_session(node: Node, request: Request) -> Reply:
-    """Change some fields of a session, and add charging periods."""
+    """Change some fields of a session, and add charging periods.
+
+    Raises: InvalidParameters when the periods do not fit; the other fields are stored then.
+    """
     owner, ref = _owner(node, request), _ref(request)
     patch = tolerated(request.json_object())
     check_identity(patch, country_code=owner.country_code, party_id=owner.party_id, id=ref.id)
     check_time(patch)
-    _change(node, request, patched_by(patch, _list_of), "")
+    decide = patched_by(patch, _list_of)
+    change = _change(node, request, decide, "")
+    note_size(node, change, decide.left_out)
+    if decide.left_out:
+        raise refuse_periods()
     return Reply()
 
 

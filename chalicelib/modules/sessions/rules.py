@@ -95,14 +95,18 @@ def merged(stored: Document, patch: Document) -> Document:
 
     Raises: InvalidParameters when a period is none.
     """
-    fields = {name: value for name, value in patch.items() if name != "charging_periods"}
-    session = merge_patch(stored, fields)
+    session = merge_patch(stored, without_periods(patch))
     if patch.get("total_cost") is not None:
         session["total_cost"] = patch["total_cost"]
     added = patch.get("charging_periods")
     if added is not None:
         session["charging_periods"] = with_periods(stored.get("charging_periods") or [], added)
     return {**session, **{name: stored[name] for name in _IDS if name in stored}}
+
+
+def without_periods(patch: Document) -> Document:
+    """A PATCH without its charging periods."""
+    return {name: value for name, value in patch.items() if name != "charging_periods"}
 
 
 def with_periods(stored: Sequence[Document], added: object) -> list[Document]:
