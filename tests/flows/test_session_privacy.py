@@ -255,15 +255,20 @@ def test_nothing_goes_back_to_the_cpo_that_it_came_from() -> None:
     assert world.partners.sent == []
 
 
-def test_an_emsp_passes_nothing_on() -> None:
-    world = World("EMSP")
+@pytest.mark.parametrize(("node_role", "told"), [("EMSP", []), ("HUB", [FIRST])])
+def test_a_hub_passes_a_session_on_to_its_emsp_and_an_emsp_passes_nothing_on(
+    node_role: str, told: list[str]
+) -> None:
+    """To nobody, even where the eMSP that the session's token names is a partner."""
+    world = World(node_role)
     join(world, "CPO", "xyz")
-    join(world, "HUB", "hub")
+    join(world, "EMSP", FIRST)
     door = Door(world.node, receiver.INTERFACE, world.partner("xyz"))
-    door.call("PUT", *CPO, "S1", document=session(CPO, cdr_token=cdr_token(OWN["EMSP"])))
+    answer = door.call("PUT", *CPO, "S1", document=session(CPO, cdr_token=cdr_token(PARTY[FIRST])))
     world.settle()
 
-    assert world.partners.sent == []
+    assert answer.codes == (201, 1000)
+    assert [sent.partner_id for sent in world.partners.sent] == told
 
 
 def test_a_session_that_changes_hands_is_not_told_to_the_former_any_more(at_cpo: World) -> None:

@@ -532,3 +532,35 @@ def test_a_relay_counts_itself_and_a_circle_ends(hub: Hub) -> None:
     assert refused.codes == (200, 4000)
     assert "circle" in refused.message
     assert len(hub.there.received) == 3
+
+
+# -- in whose name -----------------------------------------------------------------------------------
+
+
+def test_a_partner_with_two_parties_is_relayed_in_the_name_of_the_one_that_it_names(
+    hub: Hub, there: AnsweringPartner
+) -> None:
+    """Source: RTE-07, RTE-32"""
+    two = hub.client("two", ("CPO", OTHER_CPO), ("CPO", ELSEWHERE))
+    there.answer = answering(envelope(None))
+    headers = {"ocpi-from-country-code": "de", "ocpi-from-party-id": "xxx"}
+
+    answer = hub.door(tariffs_receiver.INTERFACE, two).call(
+        "PUT", *ELSEWHERE, "T1", to=EMSP, document={}, headers=headers
+    )
+
+    assert answer.codes == (200, 1000)
+    assert parties(there.received[-1].headers)["from"].upper() == "DE/XXX"
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+def test_a_link_in_a_query_leads_no_write_elsewhere(hub: Hub, there: AnsweringPartner, method: str) -> None:
+    """A page of a list is asked for by it, with GET."""
+    there.answer = answering(envelope(None))
+
+    answer = hub.door(tariffs_receiver.INTERFACE).call(
+        method, *CPO, "T1", to=EMSP, document={} if method == "PUT" else None, query=f"{LINK}=elsewhere"
+    )
+
+    assert answer.codes == (200, 1000)
+    assert there.received[-1].path.startswith("/emsp/receiver/tariffs/PT/EDP/T1?")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.partners.directory import Partner
+from chalicelib.partners.directory import Endpoint, Partner
 from chalicelib.partners.visibility import (
     Subject,
     all_partitions,
@@ -82,6 +82,66 @@ def test_what_is_not_published_goes_to_those_who_charge_guests_only() -> None:
     """Use cases 3 to 5 of `publish`. Source: LOC-16"""
     assert hearing("CPO", Subject("locations", OWN["CPO"], "", hidden=True)) == {"EMSP", "HUB"}
     assert hearing("HUB", Subject("locations", OTHERS_CPO, "cpo", hidden=True)) == {"EMSP"}
+
+
+SHOWN = {
+    ("locations", False): {"EMSP", "HUB", "NAP", "NSP", "OTHER"},
+    ("locations", True): {"EMSP", "HUB"},
+    ("tariffs", False): {"EMSP", "HUB", "NAP", "NSP", "OTHER"},
+    ("tokens", False): {"CPO", "HUB"},
+}
+"""The roles that are shown a module's objects, the second half: of locations that are not published."""
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize(("module", "hidden"), list(SHOWN))
+@pytest.mark.parametrize("node_role", ["CPO", "HUB", "EMSP"])
+def test_a_role_is_shown_what_is_meant_for_it_and_nothing_else(
+    node_role: str, module: str, hidden: bool, role: str
+) -> None:
+    """List, single GET and push against one table, not against each other. Source: RTE-17, LOC-16, OWN-01"""
+    owner_role = "EMSP" if module == "tokens" else "CPO"
+    document = HIDDEN if hidden else PUBLISHED
+    is_shown = role in SHOWN[module, hidden]
+
+    assert may_see(partner(role), module, document) is is_shown
+    if node_role not in (owner_role, "HUB"):
+        return
+    is_own = node_role == owner_role
+    own = partition_for_own(module, OWN[owner_role], hidden)
+    place = own if is_own else partition_for_received(module, hidden)
+    assert (place in list_partitions(World(node_role).node, module, partner(role))) is is_shown
+    subject = Subject(module, OWN[owner_role] if is_own else OTHERS_CPO, "" if is_own else "src", hidden)
+    endpoint = Endpoint(identifier=module, role="RECEIVER", url="https://x.example/receiver")
+    told = hears(settings((node_role, OWN[node_role])), partner(role, "one", endpoints=(endpoint,)), subject)
+    assert told is (is_shown and (is_own or role != "HUB"))
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_that_waits_for_approval_shows_nothing(role: str) -> None:
+    """Source: CRD-25"""
+    claimed = partner(role)
+    waiting = claimed.model_copy(update={"roles": (), "pending_roles": claimed.roles})
+
+    for module in ("locations", "tariffs", "tokens", "sessions", "cdrs"):
+        assert list_partitions(World("HUB").node, module, waiting) == []
+        assert not may_see(waiting, module, PUBLISHED)
+        assert not hears(settings(("CPO", OWN["CPO"])), waiting, Subject(module, OWN["CPO"], ""))
+    assert not waiting.is_hub
+
+
+@pytest.mark.parametrize(("node_role", "is_told"), [("HUB", True), ("EMSP", False), ("CPO", False)])
+def test_only_a_hub_passes_on_what_is_private(node_role: str, is_told: bool) -> None:
+    """To the eMSP that a session's token names, and never back. Source: RTE-20, SES-11"""
+    endpoint = Endpoint(identifier="sessions", role="RECEIVER", url="https://one.example/sessions")
+    emsp = partner("EMSP", "one", endpoints=(endpoint,))
+    viewed_by = f"sessions#*#{emsp.roles[0].party.key()}#EMSP"
+    subject = Subject("sessions", OTHERS_CPO, source="cpo", partition=viewed_by)
+
+    assert hears(settings((node_role, OWN[node_role])), emsp, subject) is is_told
+    assert not hears(settings((node_role, OWN[node_role])), emsp, subject._replace(source="one"))
+    another = subject._replace(partition="sessions#*#PT*ZZZ#EMSP")
+    assert not hears(settings((node_role, OWN[node_role])), emsp, another)
 
 
 @pytest.mark.parametrize("role", ROLES)

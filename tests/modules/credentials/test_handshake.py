@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from chalicelib.modules.credentials import handshake
+from chalicelib.modules.credentials import routes as credentials_routes
 from chalicelib.modules.credentials.handshake import HandshakeFailed
 from chalicelib.partners.answers import PartnerFault, PartnerRefusal
 from chalicelib.partners.directory import PartnerRole
@@ -84,6 +85,9 @@ def test_token_a_is_dead_after_the_registration(cpo: Host, hub: Host) -> None:
 
     assert hub.call("GET", VERSIONS, token_a).status == 401
     assert hub.call("POST", CREDENTIALS, token_a, _document(cpo)).status == 401
+    repeated = _document(cpo, _token_of(hub))
+    assert hub.call("PUT", CREDENTIALS, token_a, repeated).status == 401
+    assert hub.call("DELETE", CREDENTIALS, token_a).status == 401
 
 
 def test_two_invitations_are_two_tokens(hub: Host) -> None:
@@ -227,6 +231,62 @@ def test_a_replaced_token_cannot_lead_us_elsewhere(network: dict[str, Host]) -> 
     assert answer.status == 401
     (stored,) = hub.node.directory.all()
     assert stored.versions_url == "https://cpo.example/ocpi/versions"
+
+
+@pytest.mark.parametrize("claimed", [[], ["XYZ"], ["ABC", "XYZ"]])
+def test_a_replaced_token_cannot_claim_other_roles(cpo: Host, hub: Host, claimed: list[str]) -> None:
+    """CRD-12: it is good for sending the same PUT again and for nothing more."""
+    _register(cpo, hub)
+    old = _token_of(cpo)
+    token = hub.call("PUT", CREDENTIALS, old, _document(cpo, _token_of(hub))).json["data"]["token"]
+    (before,) = hub.node.directory.all()
+
+    roles = [_role("CPO", party_id) for party_id in claimed] or [_role("EMSP", "ABC")]
+    answer = hub.call("PUT", CREDENTIALS, old, _document(cpo, _token_of(hub)) | {"roles": roles})
+
+    assert answer.status == 401
+    assert hub.node.directory.all() == [before]
+    assert hub.call("GET", VERSIONS, token).status == 200
+
+
+def test_a_replaced_token_repeats_its_put_with_a_role_that_is_pending(cpo: Host, hub: Host) -> None:
+    """CRD-12: the answer that told so was lost."""
+    _register(cpo, hub)
+    old = _token_of(cpo)
+    document = _document(cpo, _token_of(hub))
+    document["roles"] = [*document["roles"], _role("EMSP", "XYZ")]
+    assert hub.call("PUT", CREDENTIALS, old, document).json["status_code"] == 1000
+
+    again = hub.call("PUT", CREDENTIALS, old, document)
+
+    assert (again.status, again.json["status_code"]) == (200, 1000)
+    assert "EMSP PT*XYZ" in again.json["status_message"]
+    (stored,) = hub.node.directory.all()
+    assert [role.party_id for role in stored.pending_roles] == ["XYZ"]
+
+
+def test_a_rotation_of_ours_takes_over_no_party_of_another_partner(
+    cpo: Host, hub: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CRD-25: what the other side adds in its answer waits, and what another one plays is left out."""
+    partner = _register(cpo, hub)
+    taken = handshake.invite(cpo.node, "owner")[0]
+    role = PartnerRole(role="CPO", country_code="PT", party_id="XYZ")
+    cpo.node.directory.save(taken.model_copy(update={"roles": (role,)}), taken)
+    truth = handshake.credentials_document
+
+    def more(*arguments: Any) -> dict[str, Any]:
+        document = truth(*arguments)
+        if arguments[0] is hub.node:
+            document["roles"] = [_role("CPO", "XYZ"), _role("CPO", "NEW")]
+        return document
+
+    monkeypatch.setattr(credentials_routes, "credentials_document", more)
+    rotated = handshake.rotate(cpo.node, partner, "https://cpo.example/ocpi")
+
+    assert ([r.party_id for r in rotated.roles], [r.party_id for r in rotated.pending_roles]) == ([], ["NEW"])
+    assert cpo.node.directory.owner_of([role]) == {"claim#PT*XYZ#CPO": taken.id}
+    assert rotated.reserved_claims == partner.reserved_claims
 
 
 def test_a_partner_removed_during_a_handshake_leaves_no_token(cpo: Host, hub: Host) -> None:
