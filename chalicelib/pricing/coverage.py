@@ -6,6 +6,7 @@ Source: OCPI 2.2.1 mod_tariffs, TariffRestrictions
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from chalicelib.pricing.restrictions import WEEKDAYS, Restrictions
 
@@ -22,9 +23,9 @@ def covers(earlier: Restrictions | None, later: Restrictions | None) -> bool:
     if first.doubts or first.reservation != second.reservation:
         return False
     return (
-        all(_covers_range(first, second, name) for name in _LIMITED)
+        _window(second) & ~_window(first) == 0
+        and all(_covers_range(first, second, name) for name in _LIMITED)
         and _covers_days(first, second)
-        and _minutes(second) & ~_minutes(first) == 0
     )
 
 
@@ -48,9 +49,13 @@ def _covers_days(first: Restrictions, second: Restrictions) -> bool:
     return (second.weekdays or week) <= (first.weekdays or week)
 
 
-def _minutes(restrictions: Restrictions) -> int:
+def _window(restrictions: Restrictions) -> int:
+    return _minutes(restrictions.start_minute or 0, restrictions.end_minute or 0)
+
+
+@lru_cache(2048)
+def _minutes(start: int, end: int) -> int:
     """The minutes of the day in which a window is open, a bit for each."""
-    start, end = restrictions.start_minute or 0, restrictions.end_minute or 0
     until_start, until_end, all_day = (1 << start) - 1, (1 << end) - 1, (1 << _DAY) - 1
     if start == end:
         return all_day

@@ -148,28 +148,25 @@ def _located(tariff: Tariff) -> Iterator[tuple[PriceComponent, str]]:
 
 def _lint_reach(tariff: Tariff) -> Iterator[Finding]:
     """Find components that are hidden by earlier ones."""
+    earlier: dict[str, list[PriceComponent]] = {}
     for number, element in enumerate(tariff.elements):
-        hidden = [component for component in element if _hidden_by(component, tariff) is not None]
-        if len(hidden) == len(element):
-            told = (
-                f"elements before it match whenever it does, element {_hidden_by(element[0], tariff)} first"
-            )
+        found = [(each, _hidden_by(each, earlier.get(each.dimension, ()))) for each in element]
+        if all(by is not None for _, by in found):
+            told = f"elements before it match whenever it does, element {found[0][1]} first"
             yield Finding("unreachable_element", WARNING, f"/elements/{number}", told)
             continue
-        for component in hidden:
+        for component, by in found:
+            if by is None:
+                earlier.setdefault(component.dimension, []).append(component)
+                continue
             at = f"/elements/{number}/price_components/{component.index}"
-            told = f"element {_hidden_by(component, tariff)} matches whenever this one does"
+            told = f"element {by} matches whenever this one does"
             yield Finding("unreachable_component", WARNING, at, told)
 
 
-def _hidden_by(component: PriceComponent, tariff: Tariff) -> int | None:
-    for number, element in enumerate(tariff.elements[: component.element]):
-        for earlier in element:
-            if earlier.dimension == component.dimension and covers(
-                earlier.restrictions, component.restrictions
-            ):
-                return number
-    return None
+def _hidden_by(component: PriceComponent, earlier: Sequence[PriceComponent]) -> int | None:
+    """The first element that covers a component. earlier: those of its dimension that can be reached."""
+    return next((each.element for each in earlier if covers(each.restrictions, component.restrictions)), None)
 
 
 def _lint_fallbacks(tariff: Tariff) -> Iterator[Finding]:

@@ -163,6 +163,22 @@ def test_a_cdr_that_came_is_explained_as_its_partner_means_it(cpo: Door) -> None
     assert by_minute["breakdown"]["lines"][0]["unit"] == "min"
 
 
+@pytest.mark.parametrize("fields", [{"tariffs": None}, {"tariffs": [tariff(minPrice={"excl_vat": 9})]}])
+def test_costs_of_a_cdr_that_came_and_cannot_be_judged_are_named(cpo: Door, fields: dict[str, Any]) -> None:
+    end_a_session(cpo)
+    (made,) = cpo.all("/cdrs")
+    came = {**made, "id": "MOB-1", **fields, "total_cost": {"excl_vat": 77}}
+    write = Write(JsonText(write_json(came)), T2)
+    ref = Ref("cdrs", "PT", "ABC", "MOB-1")
+    cpo.node.objects.change(ref, lambda _: write, partition="cdrs#*#nobody", source="hub")
+
+    told = cpo.ask("GET", "/cdrs/MOB-1/breakdown")
+
+    assert told["discrepancies"] == []
+    assert "total_cost" in told["not_judged"]
+    assert "not_judged" not in cpo.ask("GET", f"/cdrs/{made['id']}/breakdown")
+
+
 def test_a_credit_cdr_is_explained_by_the_cdr_that_it_takes_back(cpo: Door) -> None:
     end_a_session(cpo)
     (first,) = cpo.all("/cdrs")
