@@ -37,6 +37,8 @@ TokenKind = Literal["A", "C", "RETRY"]
 EVERYTHING = "*"
 """In `Partner.released`: whatever came from it."""
 
+_OF_PUSHES = ("breaker", "connection", "offline_since", "odd_answers", "revision")
+
 _HASH_KEY = Key("secret#token-hash")
 _PARTNERS = "partners"
 _TRIES_AT_ONE_REVISION = 3
@@ -164,6 +166,18 @@ class Partner(BaseModel):
     def plays_as(self, party: Party, *roles: str) -> bool:
         """Tell whether a party (in one of these roles) is its own."""
         return any(party.same_as(own) for own in self.parties(*roles))
+
+
+def rebase_on_pushes(changed: Partner, before: Partner, current: Partner) -> Partner | None:
+    """Make a change of a partner on top of its current state, which differs in how pushes to it went.
+
+    before: what `changed` was made from. Returns None when more than that is different.
+    """
+    of_before = {name: getattr(before, name) for name in _OF_PUSHES}
+    if current.model_copy(update=of_before) != before:
+        return None
+    kept = {name for name in _OF_PUSHES if getattr(changed, name) == of_before[name]}
+    return changed.model_copy(update={name: getattr(current, name) for name in kept | {"revision"}})
 
 
 class Caller(NamedTuple):

@@ -40,7 +40,14 @@ from chalicelib.modules.credentials.objects import Credentials
 from chalicelib.modules.registry import VERSION, needed_of
 from chalicelib.node import Node
 from chalicelib.partners.client import PartnerFault, PartnerRefusal
-from chalicelib.partners.directory import Endpoint, HeldToken, Partner, PartnerRole, claim_of
+from chalicelib.partners.directory import (
+    Endpoint,
+    HeldToken,
+    Partner,
+    PartnerRole,
+    claim_of,
+    rebase_on_pushes,
+)
 from chalicelib.partners.roles import claimed_roles, with_claimed, without_claimed
 from chalicelib.partners.urls import is_below
 from chalicelib.protocol.auth import TokenEncoding, is_credentials_token
@@ -50,6 +57,7 @@ from chalicelib.storage.table import Conflict
 # A gateway ends a request after 29 s. Two calls, and an exchange during which the other side makes two.
 _CALL_S = 5.0
 _EXCHANGE_S = 15.0
+_TRIES = 5
 
 _UNDONE = "the partner had registered this node, which was taken back there: ask the partner for a new token"
 _NOT_UNDONE = (
@@ -514,12 +522,20 @@ def _unregistered(node: Node, partner: Partner) -> Partner:
 
 
 def _save(node: Node, changed: Partner, before: Partner) -> Partner:
-    try:
-        return node.directory.save(changed, before)
-    except Conflict as error:
-        raise ClientError(
-            "another handshake with this partner or for one of its parties came between"
-        ) from error
+    """Save what a handshake made of a partner. How pushes to it went meanwhile does not stand in its way.
+
+    Raises: ClientError when another handshake came between.
+    """
+    for _ in range(_TRIES):
+        try:
+            return node.directory.save(changed, before)
+        except Conflict:
+            current = node.directory.get(before.id)
+        rebased = rebase_on_pushes(changed, before, current) if current else None
+        if current is None or rebased is None:
+            break
+        changed, before = rebased, current
+    raise ClientError("another handshake with this partner or for one of its parties came between")
 
 
 def _failed(error: Exception, hint: str = "") -> HandshakeFailed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ from chalicelib.modules.credentials import handshake
 from chalicelib.modules.credentials import routes as credentials_routes
 from chalicelib.modules.credentials.handshake import HandshakeFailed
 from chalicelib.partners.answers import PartnerFault, PartnerRefusal
+from chalicelib.partners.breaker import Breaker
 from chalicelib.partners.directory import PartnerRole
 from tests.account import aws
 from tests.nodes import Host, make_network
@@ -340,6 +342,48 @@ def test_a_change_of_the_partner_during_a_rotation_does_not_lock_anybody_out(
     assert stored.name == "renamed"
     assert hub.call("GET", VERSIONS, _token_of(cpo)).status == 200
     assert cpo.call("GET", VERSIONS, _token_of(hub)).status == 200
+
+
+def test_pushes_that_fail_during_a_handshake_do_not_stand_in_its_way(
+    cpo: Host, hub: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A partner that is broken and renews its credentials is the one that pushes fail at."""
+    _register(cpo, hub)
+    (before,) = hub.node.directory.all()
+    look, number = handshake._look_at_caller, itertools.count(1)
+
+    def look_while_pushes_fail(*arguments: Any) -> Any:
+        other = look(*arguments)
+        failing = Breaker(failing_since="2026-03-01T12:00:00Z", reason=f"failure {next(number)}")
+        hub.node.directory.update(before.id, lambda now: now.model_copy(update={"breaker": failing}))
+        return other
+
+    monkeypatch.setattr(handshake, "_look_at_caller", look_while_pushes_fail)
+    answer = hub.call("PUT", CREDENTIALS, _token_of(cpo), _document(cpo, _token_of(hub)))
+
+    assert answer.json["status_code"] == 1000
+    (after,) = hub.node.directory.all()
+    assert after.held_tokens != before.held_tokens
+
+
+def test_a_handshake_that_another_one_came_between_is_an_error(
+    cpo: Host, hub: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _register(cpo, hub)
+    (before,) = hub.node.directory.all()
+    look = handshake._look_at_caller
+
+    def look_while_another_one_ends(*arguments: Any) -> Any:
+        other = look(*arguments)
+        hub.node.directory.update(before.id, lambda now: now.model_copy(update={"outbound_token": "other"}))
+        return other
+
+    monkeypatch.setattr(handshake, "_look_at_caller", look_while_another_one_ends)
+    answer = hub.call("PUT", CREDENTIALS, _token_of(cpo), _document(cpo, _token_of(hub)))
+
+    assert answer.json["status_code"] == 2000
+    (after,) = hub.node.directory.all()
+    assert (after.outbound_token, after.held_tokens) == ("other", before.held_tokens)
 
 
 def test_a_registration_that_cannot_be_kept_is_taken_back_at_the_other_side(cpo: Host, hub: Host) -> None:
