@@ -35,7 +35,7 @@ class Units(NamedTuple):
 
 
 COUNTED = {
-    "status": Units(write=5, read=3),
+    "status": Units(write=6, read=3),
     "stream": Units(write=0, read=1),
     "push": Units(write=1, read=4),
     "new session": Units(write=11, read=5),

@@ -3,7 +3,8 @@
 An operator reads an object, changes a field and puts it back; the ids and times in it are then the
 old ones. So an id is never taken from a body (it may only repeat the URL's), and a `last_updated`
 counts only when it is newer than what is stored. Otherwise a change would carry an old time, and
-partners that pull by date would miss it.
+partners that pull by date would miss it. One that is ahead of our clock is kept, and it is remarked
+(`partners/stamps.py`): it is the operator's word, and going back would make the change look old to partners.
 
 Source: OCPI 2.2.1 transport_and_format, Pull and Push; OWN-04, LOC-03, TRP-08
 """
@@ -14,9 +15,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from chalicelib.errors import InvalidParameters
 from chalicelib.modules.client_owned_objects import check_identity
-from chalicelib.protocol.types import format_datetime, parse_datetime, sort_key
+from chalicelib.protocol.types import format_datetime, is_datetime, parse_datetime, sort_key
 
 Document = dict[str, Any]
 
@@ -59,16 +59,9 @@ def _next_last_updated(proposed: object, stored: str | None, now: datetime) -> o
     validation to refuse it.
     """
     if proposed is not None:
-        if not _is_datetime(proposed):
+        if not is_datetime(proposed):
             return proposed
         if stored is None or sort_key(str(proposed)) > sort_key(stored):
             return proposed
     present = format_datetime(now)
     return present if stored is None else max(present, stored, key=parse_datetime)
-
-
-def _is_datetime(value: object) -> bool:
-    try:
-        return isinstance(value, str) and bool(parse_datetime(value))
-    except InvalidParameters:
-        return False

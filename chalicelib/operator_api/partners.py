@@ -219,6 +219,7 @@ def show(partner: Partner) -> dict[str, Any]:
         "token_encoding": partner.token_encoding,
         "profiles": list(partner.profiles),
         "odd_answers": list(partner.odd_answers),
+        "stamp_ahead": partner.stamp_ahead.model_dump() if partner.stamp_ahead else None,
         "last_updated": partner.last_updated,
         **({"breaker": partner.breaker.model_dump(exclude_none=True)} if partner.breaker else {}),
     }

@@ -76,6 +76,19 @@ class HeldToken(BaseModel):
     kind: TokenKind
 
 
+class StampAhead(BaseModel):
+    """A `last_updated` of a partner that was ahead of our clock: the first one of a day.
+
+    at: when it came. ahead_s: by how many seconds.
+    """
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+    at: str
+    module: str
+    last_updated: str
+    ahead_s: int
+
+
 class Partner(BaseModel):
     """A platform that we exchange data with.
 
@@ -115,6 +128,7 @@ class Partner(BaseModel):
     offline_since: str | None = None
     breaker: Breaker | None = None
     odd_answers: tuple[str, ...] = ()
+    stamp_ahead: StampAhead | None = None
     revision: int = 0
 
     def endpoint(self, module: str, role: InterfaceRole) -> str | None:

@@ -252,6 +252,14 @@ def sort_key(text: str) -> str:
     return parse_datetime(text).replace(tzinfo=None).isoformat(timespec="microseconds")
 
 
+def is_datetime(value: object) -> bool:
+    """Tell whether a value is a DateTime."""
+    try:
+        return isinstance(value, str) and bool(parse_datetime(value))
+    except InvalidParameters:
+        return False
+
+
 def _datetime(value: str) -> str:
     try:
         parse_datetime(value)

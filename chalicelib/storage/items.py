@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from chalicelib.errors import InvalidParameters
+from chalicelib.protocol.order import order_key
 from chalicelib.protocol.types import sort_key
 from chalicelib.storage import counters
 from chalicelib.storage.counters import Place
@@ -24,15 +25,14 @@ def new_version(item: Item | None, now: datetime) -> int:
     return max(int(item["v"]) + 1 if item else 0, int(now.timestamp() * 1_000_000))
 
 
-def sortable(last_updated: str) -> str:
-    """The sort key of a `last_updated` that is to be stored.
+def sortable(last_updated: str, now: datetime | None = None) -> str:
+    """The sort key of what is to be stored: its `last_updated`, or its arrival where that is in the future.
 
-    Raises: InvalidParameters for a year that would only make the counters grow.
+    Raises: InvalidParameters for a year that is no clock's, right or wrong.
     """
-    key = sort_key(last_updated)
-    if not _FIRST_YEAR <= key[:4] <= _LAST_YEAR:
+    if not _FIRST_YEAR <= last_updated[:4] <= _LAST_YEAR:
         raise InvalidParameters(f"expected a year from {_FIRST_YEAR} to {_LAST_YEAR}", field="last_updated")
-    return key
+    return order_key(last_updated, now) if now else sort_key(last_updated)
 
 
 def place_of(item: Item | None) -> Place | None:

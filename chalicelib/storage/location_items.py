@@ -19,6 +19,7 @@ from typing import Any
 
 from chalicelib.errors import InvalidParameters
 from chalicelib.protocol.json_text import JsonText, write_json
+from chalicelib.protocol.order import instant_of
 from chalicelib.protocol.sizes import Size
 from chalicelib.protocol.types import fold
 from chalicelib.storage.items import check_size, sortable
@@ -60,16 +61,17 @@ def make_roster(pk: str, uids: Sequence[str], written_whole: int) -> Item:
 def make_evse(
     key: Key, document: Mapping[str, Any], version: int, written_whole: int, at: str | None
 ) -> Item:
-    """The item of an EVSE.
+    """The item of an EVSE that is written now.
 
-    at: path of the EVSE in what the partner sent. Raises: InvalidParameters when it is too large.
+    version: of this write, so also its time. at: path of the EVSE in what the partner sent.
+    Raises: InvalidParameters when it is too large.
     """
     item: Item = {
         "pk": key.pk,
         "sk": key.sk,
         "uid": document["uid"],
         "body": write_json(document),
-        "lu": sortable(document["last_updated"]),
+        "lu": sortable(document["last_updated"], instant_of(version)),
         "v": version,
         "wv": written_whole,
         "via": "location" if version == written_whole else "evse",
@@ -90,7 +92,8 @@ def make_evses(pk: str, generation: str, documents: Iterable[Mapping[str, Any]],
         if uid in seen:
             raise InvalidParameters(f"{document['uid']!r} is there twice", field=f"evses.{slot}.uid")
         seen.add(uid)
-        items.append(make_evse(evse_key(pk, generation, slot), document, version, version, f"evses.{slot}"))
+        key = evse_key(pk, generation, slot)
+        items.append(make_evse(key, document, version, version, f"evses.{slot}"))
     return items
 
 

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from chalicelib.protocol.json_text import write_json
+from chalicelib.protocol.order import instant_of, is_overtaken
 from chalicelib.protocol.sizes import Size, check_location_size
 from chalicelib.storage import counters
 from chalicelib.storage.counters import Place
@@ -115,7 +116,7 @@ class LocationWriter:
         evses_size = known.plus(size_of_evses([written])).minus(size_of_evses([before] if before else []))
         check_location_size(whole_size(header, evses_size), whole_size(header, known), adds=slot is None)
         lifted = {"v": version, "src": source, **_sizes(evses_size)}
-        if written["lu"] >= header["lu"]:
+        if not is_overtaken(document["last_updated"], header["lu_text"], instant_of(header["v"])):
             lifted |= {"lu": written["lu"], "lu_text": document["last_updated"]}
         operations: list[Operation] = [Put(written)]
         if slot is None:

@@ -23,6 +23,7 @@ from typing import Any, Literal
 
 from chalicelib.errors import LocationNotFound
 from chalicelib.protocol.json_text import JsonText, read_json
+from chalicelib.protocol.order import instant_of
 from chalicelib.protocol.pagination import Page, PageQuery
 from chalicelib.storage import counters
 from chalicelib.storage.items import next_place, sortable
@@ -50,6 +51,11 @@ class StoredEvse:
     version: int
     via: Literal["location", "evse"]
 
+    @property
+    def arrived(self) -> datetime | None:
+        """When it was written."""
+        return instant_of(self.version)
+
 
 @dataclass(frozen=True)
 class StoredLocation:
@@ -71,6 +77,11 @@ class StoredLocation:
     partition: str
     evse_count: int
     evses: Callable[[], list[StoredEvse]] = field(repr=False, compare=False)
+
+    @property
+    def arrived(self) -> datetime | None:
+        """When it was written, or lifted by an EVSE."""
+        return instant_of(self.version)
 
     def document(self) -> dict[str, Any]:
         """The location as parsed JSON, `last_updated` included, without `evses`."""
@@ -215,7 +226,7 @@ class LocationStore:
                 decision = decide(before)
                 if decision is None:
                     return LocationChange(before, before)
-                lu = sortable(decision.document["last_updated"])
+                lu = sortable(decision.document["last_updated"], self._clock())
                 place = next_place(self._table, header, decision.partition or partition, lu, items)
                 written = self._writer.write(ref, header, place, decision.document, decision.evses, source)
             except Conflict:

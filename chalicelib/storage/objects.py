@@ -21,7 +21,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from chalicelib.protocol.json_text import JsonText
+from chalicelib.protocol.json_text import JsonText, read_json
+from chalicelib.protocol.order import Overtaken, instant_of, is_overtaken
 from chalicelib.protocol.pagination import Page, PageQuery
 from chalicelib.protocol.types import sort_key
 from chalicelib.storage import counters
@@ -41,8 +42,8 @@ Known = Mapping[Key, Item] | None
 class Stored:
     """An object as it is in the table.
 
-    body: its JSON text. last_updated: fixed-width sort key. version: rises with every write, also
-    over deletion and creation. source: id of the partner it came from, "" for our own.
+    body: its JSON text. last_updated: fixed-width sort key, by which lists with dates have it. version: rises
+    with every write, also over deletion and creation. source: id of the partner it came from, "" for our own.
     partition: the list it stands in. extra: the attributes that the writer added.
     """
 
@@ -54,14 +55,26 @@ class Stored:
     partition: str
     extra: Mapping[str, Value] = field(default_factory=dict)
 
+    @property
+    def stamp(self) -> str:
+        """Its `last_updated` as it came; the sort key, to ten microseconds, where its text has none."""
+        stamp: str = read_json(str(self.body)).get("last_updated") or self.last_updated[:25]
+        return stamp
+
+    @property
+    def arrived(self) -> datetime | None:
+        """When it was written, None where its version is no time."""
+        return instant_of(self.version)
+
 
 @dataclass(frozen=True)
 class Write:
     """Decision: the object is to read like this.
 
-    last_updated: as in the object (RFC 3339 text). partition: the list it shall stand in, if not
-    the one that `change` was called with; moving an object makes it the newest of its new list.
-    is_in_use: it is not to be forgotten, however long ago it was written.
+    last_updated: as in the object (RFC 3339 text); one that is ahead of the clock counts as now.
+    partition: the list it shall stand in, if not the one that `change` was called with; moving an object
+    makes it the newest of its new list. is_in_use: it is not to be forgotten, however long ago it was
+    written.
     """
 
     body: JsonText
@@ -109,9 +122,17 @@ def is_stale(current: Stored | None, last_updated: str) -> bool:
     """Tell whether a change that carries this `last_updated` is older than what is stored.
 
     last_updated: RFC 3339 text. Equal is not stale: a push that is repeated has its effect.
-    Source: LOC-14
+    Source: LOC-14; protocol/order.py
     """
-    return current is not None and sort_key(last_updated) < current.last_updated
+    if current is None or sort_key(last_updated) >= current.last_updated:
+        return False
+    return is_overtaken(last_updated, current.stamp, current.arrived)
+
+
+def overtaken_by(current: Stored | None, last_updated: str) -> list[Overtaken]:
+    """The same as `is_stale`, with both stamps."""
+    stale = current is not None and is_stale(current, last_updated)
+    return [Overtaken(last_updated, current.stamp)] if current is not None and stale else []
 
 
 def object_item(ref: Ref, write: Write, place: Place, version: int, source: str) -> Item:
@@ -268,7 +289,7 @@ class ObjectStore:
         for each in new:
             partition = _partition_of(each)
             number, emptied = following[partition], counters.emptied(root_by_list[partition])
-            place = Place(partition, number, sortable(each.write.last_updated), emptied)
+            place = Place(partition, number, sortable(each.write.last_updated, self._clock()), emptied)
             following[partition] += 1
             item = self._item(each.ref, each.write, place, None, each.source)
             places.append(place)
@@ -309,9 +330,8 @@ class ObjectStore:
         partition: str,
         source: str,
     ) -> Stored:
-        place = next_place(
-            self._table, item, decision.partition or partition, sortable(decision.last_updated), items
-        )
+        lu = sortable(decision.last_updated, self._clock())
+        place = next_place(self._table, item, decision.partition or partition, lu, items)
         written, operations = self.operations_of(ref, decision, place, item, source)
         self._table.transact(operations)
         return stored_object(written)

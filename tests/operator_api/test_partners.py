@@ -80,7 +80,7 @@ def test_a_partner_has_these_members_and_no_other(cpo: Door, hub: Door) -> None:
     assert set(connect(cpo, hub)) == {
         "id", "name", "status", "versions_url", "version", "roles", "endpoints", "token_encoding", "profiles",
         "last_updated", "pending_roles", "refused_roles", "expected_roles", "reserved_roles", "hub",
-        "odd_answers",
+        "odd_answers", "stamp_ahead",
     }  # fmt: skip
 
 

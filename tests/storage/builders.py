@@ -19,7 +19,7 @@ NOON = "2026-11-24T12:00:00Z"
 
 def now() -> datetime:
     """A clock that stands still."""
-    return datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+    return datetime(2027, 3, 1, 12, 0, tzinfo=UTC)
 
 
 def tariff_ref(tariff_id: str) -> Ref:

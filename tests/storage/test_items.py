@@ -10,6 +10,8 @@ from chalicelib.storage.items import check_size, item_size, new_version, next_pl
 from chalicelib.storage.table import Table
 from tests.storage.builders import OWN, now
 
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
 
 def test_versions_rise_with_the_clock_and_never_fall() -> None:
     earlier = datetime(2000, 1, 1, tzinfo=UTC)
@@ -35,7 +37,22 @@ def test_last_updated_becomes_text_that_sorts_by_time() -> None:
     """Source: TYP-08."""
     moments = ["2026-11-24T08:00:09Z", "2026-11-24T08:00:09.2Z", "2026-11-24T08:00:10Z"]
 
-    assert sorted(map(sortable, moments)) == list(map(sortable, moments))
+    keys = [sortable(moment, NOON) for moment in moments]
+    assert sorted(keys) == keys
+
+
+@pytest.mark.parametrize("moment", ["2026-11-24T12:05:01Z", "2062-01-01T00:00:00Z"])
+def test_last_updated_ahead_of_the_clock_becomes_the_time_of_its_arrival(moment: str) -> None:
+    assert sortable(moment, NOON) == "2026-11-24T12:00:00.000000"
+
+
+def test_last_updated_a_little_ahead_of_the_clock_counts() -> None:
+    assert sortable("2026-11-24T12:04:59.5Z", NOON) == "2026-11-24T12:04:59.500000"
+
+
+def test_last_updated_of_a_time_before_computers_is_refused() -> None:
+    with pytest.raises(InvalidParameters, match="expected a year from 1970"):
+        sortable("1969-12-31T23:59:59Z", NOON)
 
 
 def test_an_item_keeps_its_number_in_its_list_and_gets_a_new_one_in_another(table: Table) -> None:

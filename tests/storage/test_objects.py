@@ -68,7 +68,7 @@ def test_the_same_id_with_another_variant_names_another_object(objects: ObjectSt
 
 def test_the_version_rises_over_every_write_and_over_deletion(objects: ObjectStore, table: Table) -> None:
     versions = []
-    later = ObjectStore(table, lambda: datetime(2026, 11, 24, 12, 0, 1, tzinfo=UTC))
+    later = ObjectStore(table, lambda: datetime(2027, 3, 1, 12, 0, 1, tzinfo=UTC))
     for store in (objects, objects, later):
         change = put(store, "A")
         assert change.after is not None

@@ -23,6 +23,7 @@ from chalicelib.modules.client_owned_objects import check_owner, id_in_url, owne
 from chalicelib.modules.registry import VERSION, interface_path
 from chalicelib.partners.cdr_makers import hub_makes_cdr
 from chalicelib.partners.directory import claim_key
+from chalicelib.partners.stamps import remark_on
 from chalicelib.partners.token_owners import emsp_of
 from chalicelib.partners.visibility import partition_for_received, partition_for_viewer
 from chalicelib.protocol.json_text import JsonText, read_json, write_json
@@ -83,7 +84,9 @@ def post_cdr(node: Node, request: Request) -> Reply:
 
     change = node.objects.change(ref, decide, request.snapshot, partition=partition, source=request.caller.id)
     counts = change.created and partition != IGNORED
-    return Reply(http_status=201 if counts else 200, headers={"Location": _url_of(request, ref)})
+    remark = remark_on(node, request, ref, document)
+    headers = {"Location": _url_of(request, ref)}
+    return Reply(http_status=201 if counts else 200, status_message=remark, headers=headers)
 
 
 def _check_sender(node: Node, request: Request, owner: Party) -> bool:

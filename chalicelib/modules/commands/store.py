@@ -120,7 +120,7 @@ def create(
             return repeated, False
         keys = [*(claim.key for claim in claims), counters.root_key(partition)]
         items = node.table.read(keys, snapshot)
-        place = next_place(node.table, None, partition, sortable(command.last_updated), items)
+        place = next_place(node.table, None, partition, sortable(command.last_updated, node.clock()), items)
         _, operations = node.objects.operations_of(ref, _written(command), place, None, "")
         operations += [_claim(claim, command, items.get(claim.key), node.clock()) for claim in claims]
         operations += [Put(other) for other in beside]

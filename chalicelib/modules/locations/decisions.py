@@ -8,13 +8,14 @@ Source: OCPI 2.2.1 mod_locations; LOC-04 … LOC-14
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from chalicelib.errors import LocationNotFound
-from chalicelib.modules.locations.rules import patch_location
+from chalicelib.modules.locations.rules import overtaken_children, patch_location
 from chalicelib.partners.visibility import is_hidden
 from chalicelib.protocol.json_text import read_json
-from chalicelib.protocol.types import sort_key
+from chalicelib.protocol.order import Overtaken, Times, is_overtaken
 from chalicelib.storage.locations import (
     DecideEvse,
     DecideLocation,
@@ -25,6 +26,7 @@ from chalicelib.storage.locations import (
 )
 
 Document = dict[str, Any]
+Rule = Callable[[Document | None, Times], Document | None]
 ListOf = Callable[[bool], str]
 """The store's list for what is published, or with True for what is not (LOC-16)."""
 
@@ -33,31 +35,52 @@ def replace_by(document: Document, list_of: ListOf) -> DecideLocation:
     """Create or replace a location and all its EVSEs, unless the stored one is newer (LOC-04)."""
 
     def decide(current: StoredLocation | None) -> WriteLocation | None:
-        overtaken = current is not None and sort_key(document["last_updated"]) < current.last_updated
-        return None if overtaken else written(document, document.get("evses") or [], list_of)
+        return (
+            None
+            if overtaken_location(current, document)
+            else written(document, document.get("evses") or [], list_of)
+        )
 
     return decide
 
 
-def patched_by(patch: Document, list_of: ListOf) -> DecideLocation:
-    """Change the fields of a location that a PATCH names (LOC-06, LOC-08)."""
+def overtaken_location(current: StoredLocation | None, document: Document) -> list[Overtaken]:
+    """Whether a PUT or PATCH of a location is older than what is stored, with both stamps."""
+    came = document["last_updated"]
+    if current is None or not is_overtaken(came, current.last_updated_text, current.arrived):
+        return []
+    return [Overtaken(came, current.last_updated_text)]
+
+
+def patched_by(
+    patch: Document, list_of: ListOf, now: datetime, overtaken: list[Overtaken] | None = None
+) -> DecideLocation:
+    """Change the fields of a location that a PATCH names (LOC-06, LOC-08).
+
+    overtaken: gets those of its EVSEs and connectors that the PATCH comes too late for.
+    """
 
     def decide(current: StoredLocation | None) -> WriteLocation | None:
         if current is None:
             raise LocationNotFound
-        merged = patch_location(whole(current) if "evses" in patch else current.document(), patch)
+        times = Times(now, current.arrived)
+        stored = whole(current) if "evses" in patch else current.document()
+        merged = patch_location(stored, patch, times)
         if merged is None:
             return None
+        if overtaken is not None:
+            overtaken[:] = overtaken_children(stored, patch, times)
         return written(merged, merged["evses"] if "evses" in patch else None, list_of)
 
     return decide
 
 
-def changed_by(rule: Callable[[Document | None], Document | None]) -> DecideEvse:
+def changed_by(rule: Rule, now: datetime) -> DecideEvse:
     """Change an EVSE as a rule says that is given the stored one, and says None to leave it."""
 
     def decide(current: StoredEvse | None, location: StoredLocation) -> WriteEvse | None:
-        changed = rule(None if current is None else read_json(str(current.body)))
+        times = Times(now, (current or location).arrived)
+        changed = rule(None if current is None else read_json(str(current.body)), times)
         return None if changed is None else WriteEvse(changed)
 
     return decide

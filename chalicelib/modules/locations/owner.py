@@ -17,7 +17,9 @@ from chalicelib.modules.locations.completion import complete_connector, complete
 from chalicelib.modules.locations.decisions import changed_by, whole, written
 from chalicelib.modules.locations.objects import Connector, Evse, Location
 from chalicelib.modules.locations.rules import find_connector, lifted, merge, with_connector
+from chalicelib.partners.stamps import remark_on_own
 from chalicelib.partners.visibility import partition_for_own
+from chalicelib.protocol.order import Times
 from chalicelib.protocol.types import validate
 from chalicelib.storage.keys import Ref
 
@@ -164,6 +166,7 @@ def _change_location(node: Node, party: Party, location_id: str, propose: Propos
 
     ref = Ref(MODULE, *party, location_id)
     change = node.locations.change(ref, decide, known, partition=list_of(False), source="")
+    remark_on_own(node, ref, result)
     return OwnObject(result, change.created)
 
 
@@ -172,16 +175,16 @@ def _change_evse(
 ) -> OwnObject:
     result: Document = {}
 
-    def rule(stored: Document | None) -> Document | None:
+    def rule(stored: Document | None, times: Times) -> Document | None:
         nonlocal result
         completed = complete_evse(propose(stored), stored, node.clock(), evse_uid)
         validate(Evse, completed)
         result = lifted(completed)
         return None if result == stored else result
 
-    change = node.locations.change_evse(
-        Ref(MODULE, *party, location_id), evse_uid, changed_by(rule), known, source=""
-    )
+    ref = Ref(MODULE, *party, location_id)
+    change = node.locations.change_evse(ref, evse_uid, changed_by(rule, node.clock()), known, source="")
+    remark_on_own(node, ref, result)
     return OwnObject(result, change.created)
 
 
@@ -191,7 +194,7 @@ def _change_connector(
     location_id, evse_uid, connector_id = ids
     result, created = Document(), False
 
-    def rule(evse: Document | None) -> Document | None:
+    def rule(evse: Document | None, times: Times) -> Document | None:
         nonlocal result, created
         if evse is None:
             raise LocationNotFound("unknown EVSE")
@@ -201,7 +204,9 @@ def _change_connector(
             stored is None,
         )
         validate(Connector, result)
-        return None if result == stored else with_connector(evse, result)
+        return None if result == stored else with_connector(evse, result, times)
 
-    node.locations.change_evse(Ref(MODULE, *party, location_id), evse_uid, changed_by(rule), known, source="")
+    ref = Ref(MODULE, *party, location_id)
+    node.locations.change_evse(ref, evse_uid, changed_by(rule, node.clock()), known, source="")
+    remark_on_own(node, ref, result)
     return OwnObject(result, created)

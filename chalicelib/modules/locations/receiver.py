@@ -19,19 +19,27 @@ from chalicelib.modules.client_owned_objects import (
     owner_in_url,
 )
 from chalicelib.modules.locations import rules
-from chalicelib.modules.locations.decisions import changed_by, patched_by, replace_by
+from chalicelib.modules.locations.decisions import (
+    Rule,
+    changed_by,
+    overtaken_location,
+    patched_by,
+    replace_by,
+)
 from chalicelib.modules.locations.objects import Connector, Evse, Location
 from chalicelib.modules.locations.reservation import refuse_reserved_by_another, reservation_key
 from chalicelib.modules.locations.retrieval import find
+from chalicelib.partners.stamps import remark_on
 from chalicelib.partners.visibility import partition_for_received
 from chalicelib.protocol.json_text import read_json
 from chalicelib.protocol.message import Interface, Reply, Request, Route
+from chalicelib.protocol.order import Overtaken, Times
 from chalicelib.protocol.patch import check_time
 from chalicelib.protocol.types import validate
 from chalicelib.storage.keys import Ref
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from chalicelib.node import Node
     from chalicelib.storage.locations import (
@@ -68,7 +76,8 @@ def put_location(node: Node, request: Request) -> Reply:
     validate(Location, document)
     refuse_reserved_by_another(owner, ref.id, request.snapshot.get(reservation_key(ref.id)))
     change = _change_location(node, request, ref, replace_by(document, _list_of))
-    return Reply(http_status=201 if change.created else 200)
+    remark = remark_on(node, request, ref, document, overtaken_location(change.before, document))
+    return Reply(http_status=201 if change.created else 200, status_message=remark)
 
 
 def patch_location(node: Node, request: Request) -> Reply:
@@ -78,8 +87,10 @@ def patch_location(node: Node, request: Request) -> Reply:
     patch = request.json_object()
     check_identity(patch, country_code=owner.country_code, party_id=owner.party_id, id=ref.id)
     check_time(patch)
-    _change_location(node, request, ref, patched_by(patch, _list_of))
-    return Reply()
+    children: list[Overtaken] = []
+    change = _change_location(node, request, ref, patched_by(patch, _list_of, node.clock(), children))
+    overtaken = overtaken_location(change.before, patch) or children
+    return Reply(status_message=remark_on(node, request, ref, patch, overtaken))
 
 
 def put_evse(node: Node, request: Request) -> Reply:
@@ -88,8 +99,11 @@ def put_evse(node: Node, request: Request) -> Reply:
     document = request.json_object()
     check_identity(document, uid=evse_uid)
     validate(Evse, document)
-    change = _change_evse(node, request, ref, evse_uid, lambda stored: rules.put_evse(stored, document))
-    return Reply(http_status=201 if change.created else 200)
+    change = _change_evse(
+        node, request, ref, evse_uid, lambda stored, times: rules.put_evse(stored, document, times)
+    )
+    remark = _remark_on_evse(node, request, ref, change, document)
+    return Reply(http_status=201 if change.created else 200, status_message=remark)
 
 
 def patch_evse(node: Node, request: Request) -> Reply:
@@ -98,8 +112,10 @@ def patch_evse(node: Node, request: Request) -> Reply:
     patch = request.json_object()
     check_identity(patch, uid=evse_uid)
     check_time(patch)
-    _change_evse(node, request, ref, evse_uid, lambda stored: rules.patch_evse(stored, patch))
-    return Reply()
+    change = _change_evse(
+        node, request, ref, evse_uid, lambda stored, times: rules.patch_evse(stored, patch, times)
+    )
+    return Reply(status_message=_remark_on_evse(node, request, ref, change, patch))
 
 
 def put_connector(node: Node, request: Request) -> Reply:
@@ -109,9 +125,13 @@ def put_connector(node: Node, request: Request) -> Reply:
     document = request.json_object()
     check_identity(document, id=connector_id)
     validate(Connector, document)
-    change = _change_evse(node, request, ref, evse_uid, lambda stored: rules.put_connector(stored, document))
+    change = _change_evse(
+        node, request, ref, evse_uid, lambda stored, times: rules.put_connector(stored, document, times)
+    )
     before = read_json(str(change.before.body)) if change.before else None
-    return Reply(http_status=200 if before and rules.find_connector(before, connector_id) else 201)
+    is_new = not (before and rules.find_connector(before, connector_id))
+    remark = _remark_on_evse(node, request, ref, change, document, connector_id)
+    return Reply(http_status=201 if is_new else 200, status_message=remark)
 
 
 def patch_connector(node: Node, request: Request) -> Reply:
@@ -121,10 +141,14 @@ def patch_connector(node: Node, request: Request) -> Reply:
     patch = request.json_object()
     check_identity(patch, id=connector_id)
     check_time(patch)
-    _change_evse(
-        node, request, ref, evse_uid, lambda stored: rules.patch_connector(stored, connector_id, patch)
+    change = _change_evse(
+        node,
+        request,
+        ref,
+        evse_uid,
+        lambda stored, times: rules.patch_connector(stored, connector_id, patch, times),
     )
-    return Reply()
+    return Reply(status_message=_remark_on_evse(node, request, ref, change, patch, connector_id))
 
 
 def _change_location(node: Node, request: Request, ref: Ref, decide: DecideLocation) -> LocationChange:
@@ -148,9 +172,9 @@ def _change_evse(
     request: Request,
     ref: Ref,
     evse_uid: str,
-    rule: Callable[[rules.Document | None], rules.Document | None],
+    rule: Rule,
 ) -> EvseChange:
-    owner, decide = owner_in_url(request), changed_by(rule)
+    owner, decide = owner_in_url(request), changed_by(rule, node.clock())
 
     def decide_for_caller(stored: StoredEvse | None, location: StoredLocation) -> WriteEvse | None:
         check_source(node, request, owner, OWNER, location)
@@ -159,6 +183,28 @@ def _change_evse(
     return node.locations.change_evse(
         ref, evse_uid, decide_for_caller, request.snapshot, source=request.caller.id
     )
+
+
+def _remark_on_evse(
+    node: Node,
+    request: Request,
+    ref: Ref,
+    change: EvseChange,
+    document: rules.Document,
+    connector_id: str | None = None,
+) -> str | None:
+    """What the answer says about the time of a PUT or PATCH of an EVSE, or of its connector."""
+    overtaken: list[Overtaken] = []
+    if change.before is not None:
+        stored: rules.Document | None = read_json(str(change.before.body))
+        if stored is not None and connector_id is not None:
+            stored = rules.find_connector(stored, connector_id)
+        if stored is not None:
+            times = Times(node.clock(), change.before.arrived)
+            overtaken = rules.overtaken_by(stored, document, times)
+            if request.method == "PATCH" and not overtaken:
+                overtaken = rules.overtaken_children(stored, document, times)
+    return remark_on(node, request, ref, document, overtaken)
 
 
 def _ref(node: Node, request: Request) -> Ref:

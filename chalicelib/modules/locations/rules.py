@@ -20,6 +20,7 @@ from typing import Any
 
 from chalicelib.errors import InvalidParameters, LocationNotFound
 from chalicelib.modules.locations.objects import Connector, Evse, Location
+from chalicelib.protocol.order import Overtaken, Times, is_ahead, is_overtaken
 from chalicelib.protocol.patch import check_time, merge_patch
 from chalicelib.protocol.types import fold, sort_key, validate
 
@@ -28,12 +29,38 @@ CHILD_ID = {"evses": "uid", "connectors": "id"}
 _IDS = ("country_code", "party_id", "id", "uid")
 
 
-def is_older(document: Mapping[str, Any], stored: Mapping[str, Any]) -> bool:
-    """Tell whether something that came has been overtaken by what is stored (LOC-14)."""
-    return sort_key(document["last_updated"]) < sort_key(stored["last_updated"])
+def is_older(document: Mapping[str, Any], stored: Mapping[str, Any], times: Times | None = None) -> bool:
+    """Tell whether something that came has been overtaken by what is stored (LOC-14; protocol/order.py)."""
+    arrived = times.arrived if times else None
+    return is_overtaken(document["last_updated"], stored["last_updated"], arrived)
 
 
-def merge(stored: Document, patch: Document) -> Document:
+def overtaken_by(stored: Document, document: Document, times: Times) -> list[Overtaken]:
+    """What of a valid PUT or PATCH has been overtaken: all of it, or children that a PATCH lists."""
+    if is_older(document, stored, times):
+        return [Overtaken(document["last_updated"], stored["last_updated"])]
+    return []
+
+
+def overtaken_children(stored: Document, patch: Document, times: Times) -> list[Overtaken]:
+    """The children in a valid PATCH that have been overtaken, each as `_merge_children` leaves it out."""
+    overtaken: list[Overtaken] = []
+    for name, id_name in CHILD_ID.items():
+        known = {fold(child[id_name]): child for child in stored.get(name) or ()}
+        for child in patch.get(name) or ():
+            there = known.get(fold(child[id_name]))
+            timed = {"last_updated": patch["last_updated"], **child}
+            if there is None:
+                continue
+            if is_older(timed, there, times):
+                part = f"{name} {child[id_name]}"
+                overtaken.append(Overtaken(timed["last_updated"], there["last_updated"], part))
+            else:
+                overtaken += overtaken_children(there, timed, times)
+    return overtaken
+
+
+def merge(stored: Document, patch: Document, times: Times | None = None) -> Document:
     """A location, EVSE or connector with a PATCH applied; children merge by their ids.
 
     Ids stay as they were first written, whatever the case of the PATCH's.
@@ -42,11 +69,15 @@ def merge(stored: Document, patch: Document) -> Document:
     lists = {name: patch[name] for name in CHILD_ID if name in patch}
     merged = merge_patch(stored, {name: value for name, value in patch.items() if name not in lists})
     for name, children in lists.items():
-        merged[name] = _merge_children(name, stored.get(name) or [], children, patch.get("last_updated"))
+        merged[name] = _merge_children(
+            name, stored.get(name) or [], children, patch.get("last_updated"), times
+        )
     return {**merged, **{name: stored[name] for name in _IDS if name in stored}}
 
 
-def _merge_children(name: str, stored: Sequence[Document], children: object, when: object) -> list[Document]:
+def _merge_children(
+    name: str, stored: Sequence[Document], children: object, when: object, times: Times | None
+) -> list[Document]:
     id_name = CHILD_ID[name]
     if not isinstance(children, list):
         raise InvalidParameters(f"expected a list; {name} are not removed by a PATCH", field=name)
@@ -60,8 +91,8 @@ def _merge_children(name: str, stored: Sequence[Document], children: object, whe
         known = merged.get(fold(child[id_name]))
         if known is None:
             merged[fold(child[id_name])] = timed
-        elif when is None or not is_older(_timed(timed, name, number), known):
-            merged[fold(child[id_name])] = merge(known, timed)
+        elif when is None or not is_older(_timed(timed, name, number), known, times):
+            merged[fold(child[id_name])] = merge(known, timed, times)
     return list(merged.values())
 
 
@@ -80,7 +111,7 @@ def find_connector(evse: Mapping[str, Any], connector_id: str) -> Document | Non
     return next((one for one in connectors if fold(one["id"]) == fold(connector_id)), None)
 
 
-def with_connector(evse: Document, connector: Document) -> Document:
+def with_connector(evse: Document, connector: Document, times: Times | None = None) -> Document:
     """The EVSE with a connector added or replaced, lifted to the connector's time (LOC-05).
 
     Source: OCPI 2.2.1 mod_locations_put_method
@@ -91,50 +122,55 @@ def with_connector(evse: Document, connector: Document) -> Document:
         connectors[ids.index(fold(connector["id"]))] = connector
     else:
         connectors.append(connector)
-    last_updated = evse["last_updated"] if is_older(connector, evse) else connector["last_updated"]
+    last_updated = evse["last_updated"] if is_older(connector, evse, times) else connector["last_updated"]
     return {**evse, "connectors": connectors, "last_updated": last_updated}
 
 
-def lifted(document: Document) -> Document:
-    """A valid location or EVSE that is at least as new as its children (LOC-03)."""
+def lifted(document: Document, times: Times | None = None) -> Document:
+    """A valid location or EVSE that is at least as new as its children (LOC-03).
+
+    A child that is stamped ahead of the clock lifts nothing: the parent is not to look so as well.
+    """
     children = document.get("evses") or document.get("connectors") or ()
+    if times:
+        children = [one for one in children if not is_ahead(one["last_updated"], times.now)]
     newest = max([document, *children], key=lambda one: sort_key(one["last_updated"]))
     return {**document, "last_updated": newest["last_updated"]}
 
 
-def patch_location(stored: Document, patch: Document) -> Document | None:
+def patch_location(stored: Document, patch: Document, times: Times | None = None) -> Document | None:
     """The location after a PATCH; None when what came is older.
 
     stored: with its EVSEs when the PATCH has some.
     Raises: InvalidParameters when the result is no location.
     """
-    if is_older(patch, stored):
+    if is_older(patch, stored, times):
         return None
-    merged = merge(stored, patch)
+    merged = merge(stored, patch, times)
     validate(Location, merged)
-    return lifted(merged)
+    return lifted(merged, times)
 
 
-def put_evse(stored: Document | None, document: Document) -> Document | None:
+def put_evse(stored: Document | None, document: Document, times: Times | None = None) -> Document | None:
     """The EVSE after a PUT; None when what came is older."""
-    return None if stored is not None and is_older(document, stored) else document
+    return None if stored is not None and is_older(document, stored, times) else document
 
 
-def patch_evse(stored: Document | None, patch: Document) -> Document | None:
+def patch_evse(stored: Document | None, patch: Document, times: Times | None = None) -> Document | None:
     """The EVSE after a PATCH; None when what came is older.
 
     Raises: LocationNotFound when there is no such EVSE; InvalidParameters when the result is none.
     """
     if stored is None:
         raise LocationNotFound("unknown EVSE")
-    if is_older(patch, stored):
+    if is_older(patch, stored, times):
         return None
-    merged = merge(stored, patch)
+    merged = merge(stored, patch, times)
     validate(Evse, merged)
-    return lifted(merged)
+    return lifted(merged, times)
 
 
-def put_connector(evse: Document | None, document: Document) -> Document | None:
+def put_connector(evse: Document | None, document: Document, times: Times | None = None) -> Document | None:
     """The EVSE after a PUT of one of its connectors; None when what came is older.
 
     Raises: LocationNotFound when there is no such EVSE (LOC-13).
@@ -142,10 +178,14 @@ def put_connector(evse: Document | None, document: Document) -> Document | None:
     if evse is None:
         raise LocationNotFound("unknown EVSE")
     known = find_connector(evse, document["id"])
-    return None if known is not None and is_older(document, known) else with_connector(evse, document)
+    if known is not None and is_older(document, known, times):
+        return None
+    return with_connector(evse, document, times)
 
 
-def patch_connector(evse: Document | None, connector_id: str, patch: Document) -> Document | None:
+def patch_connector(
+    evse: Document | None, connector_id: str, patch: Document, times: Times | None = None
+) -> Document | None:
     """The EVSE after a PATCH of one of its connectors; None when what came is older.
 
     Raises: LocationNotFound when there is no such EVSE or connector; InvalidParameters when the
@@ -154,8 +194,8 @@ def patch_connector(evse: Document | None, connector_id: str, patch: Document) -
     known = find_connector(evse, connector_id) if evse is not None else None
     if evse is None or known is None:
         raise LocationNotFound("unknown connector" if evse is not None else "unknown EVSE")
-    if is_older(patch, known):
+    if is_older(patch, known, times):
         return None
     merged = merge(known, patch)
     validate(Connector, merged)
-    return with_connector(evse, merged)
+    return with_connector(evse, merged, times)

@@ -99,7 +99,7 @@ def _unless_final(
     stored = read_json(str(current.body))
     if not is_final(stored):
         return written(session, list_of(session))
-    if sort_key(session["last_updated"]) == current.last_updated or reads_as(session, stored):
+    if sort_key(session["last_updated"]) == sort_key(stored["last_updated"]) or reads_as(session, stored):
         return None
     if corrects:
         return written(session, list_of(session))

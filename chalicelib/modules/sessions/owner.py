@@ -42,6 +42,7 @@ from chalicelib.modules.sessions.rules import (
 )
 from chalicelib.modules.sessions.sizes import note_size, periods_fit, refuse_periods
 from chalicelib.partners.private_lists import remember_list
+from chalicelib.partners.stamps import remark_on_own
 from chalicelib.partners.starts import begins, find_start
 from chalicelib.partners.token_owners import find_viewer, keys_of_viewer
 from chalicelib.partners.visibility import partition_for_viewer
@@ -196,6 +197,7 @@ def _change(
     before, after = change.before, change.after
     if after is not None and (before is None or before.partition != after.partition):
         remember_list(node.table, after.partition)
+    remark_on_own(node, ref, result)
     note_size(node, change)
     return OwnSession(result, change)
 

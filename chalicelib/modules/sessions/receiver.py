@@ -8,6 +8,7 @@ Source: OCPI 2.2.1 mod_sessions, Receiver Interface; SES-04 … SES-09, SES-11, 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.errors import NotFound, OcpiError
@@ -23,6 +24,7 @@ from chalicelib.modules.sessions.decisions import patched_by, replace_by
 from chalicelib.modules.sessions.objects import Session
 from chalicelib.modules.sessions.rules import tolerated
 from chalicelib.modules.sessions.sizes import note_size, refuse_periods
+from chalicelib.partners.stamps import remark_on
 from chalicelib.partners.token_owners import emsp_of
 from chalicelib.partners.visibility import partition_for_viewer
 from chalicelib.protocol.json_text import read_json
@@ -30,6 +32,7 @@ from chalicelib.protocol.message import Interface, Reply, Request, Route
 from chalicelib.protocol.patch import check_time
 from chalicelib.protocol.types import validate
 from chalicelib.storage.keys import Ref
+from chalicelib.storage.objects import overtaken_by
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,7 +69,8 @@ def put_session(node: Node, request: Request) -> Reply:
     validate(Session, document)
     change = _change(node, request, replace_by(document, _list_of), _list_of(document))
     note_size(node, change)
-    return Reply(http_status=201 if change.created else 200)
+    remark = remark_on(node, request, ref, document, overtaken_by(change.before, document["last_updated"]))
+    return Reply(http_status=201 if change.created else 200, status_message=remark)
 
 
 def patch_session(node: Node, request: Request) -> Reply:
@@ -81,9 +85,13 @@ def patch_session(node: Node, request: Request) -> Reply:
     decide = patched_by(patch, _list_of)
     change = _change(node, request, decide, "")
     note_size(node, change, decide.left_out)
+    overtaken = overtaken_by(change.before, patch["last_updated"])
+    if change.written:
+        overtaken = [replace(each, part="all but new charging periods") for each in overtaken]
+    remark = remark_on(node, request, ref, patch, overtaken)
     if decide.left_out:
         raise refuse_periods()
-    return Reply()
+    return Reply(status_message=remark)
 
 
 def _change(node: Node, request: Request, decide: Decide, partition: str) -> Change:

@@ -19,6 +19,7 @@ from chalicelib.modules.locations.objects import REMOVED
 from chalicelib.modules.own_objects import timed, with_ids
 from chalicelib.modules.tariffs.decisions import remove, written
 from chalicelib.modules.tariffs.objects import Tariff
+from chalicelib.partners.stamps import remark_on_own
 from chalicelib.partners.visibility import partition_for_own
 from chalicelib.protocol.json_text import JsonText, read_json, write_json
 from chalicelib.protocol.pagination import MAX_LIMIT, PageQuery
@@ -111,6 +112,7 @@ def _change(
 
     ref = Ref(MODULE, *party, tariff_id)
     change = node.objects.change(ref, decide, known, partition=partition_for_own(MODULE, party), source="")
+    remark_on_own(node, ref, result)
     return OwnTariff(result, change.created)
 
 

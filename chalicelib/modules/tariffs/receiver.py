@@ -18,10 +18,12 @@ from chalicelib.modules.client_owned_objects import (
 )
 from chalicelib.modules.tariffs.decisions import remove, replace_by
 from chalicelib.modules.tariffs.objects import Tariff
+from chalicelib.partners.stamps import remark_on
 from chalicelib.partners.visibility import partition_for_received
 from chalicelib.protocol.message import Interface, Reply, Request, Route
 from chalicelib.protocol.types import validate
 from chalicelib.storage.keys import Ref
+from chalicelib.storage.objects import overtaken_by
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +53,8 @@ def put_tariff(node: Node, request: Request) -> Reply:
     check_identity(document, country_code=owner.country_code, party_id=owner.party_id, id=ref.id)
     validate(Tariff, document)
     change = _change(node, request, ref, replace_by(document))
-    return Reply(http_status=201 if change.created else 200)
+    remark = remark_on(node, request, ref, document, overtaken_by(change.before, document["last_updated"]))
+    return Reply(http_status=201 if change.created else 200, status_message=remark)
 
 
 def delete_tariff(node: Node, request: Request) -> Reply:

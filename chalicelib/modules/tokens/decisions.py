@@ -41,7 +41,7 @@ def patched_by(patch: Document) -> Decide:
     def decide(current: Stored | None) -> Write | None:
         if current is None:
             raise NotFound("unknown token")
-        merged = patch_token(read_json(str(current.body)), patch)
+        merged = patch_token(read_json(str(current.body)), patch, current.arrived)
         return None if merged is None else written(merged)
 
     return decide

@@ -15,6 +15,7 @@ from chalicelib.modules.own_objects import timed, with_ids
 from chalicelib.modules.tokens.decisions import written
 from chalicelib.modules.tokens.objects import Token
 from chalicelib.modules.tokens.retrieval import MODULE
+from chalicelib.partners.stamps import remark_on_own
 from chalicelib.partners.visibility import partition_for_own
 from chalicelib.protocol.json_text import read_json
 from chalicelib.protocol.message import Party
@@ -96,4 +97,5 @@ def _change(
 
     partition = partition_for_own(MODULE, own.party)
     change = node.objects.change(own.ref, decide, known, partition=partition, source="")
+    remark_on_own(node, own.ref, result)
     return OwnToken(result, change.created)

@@ -26,11 +26,13 @@ from chalicelib.modules.tokens.decisions import patched_by, replace_by
 from chalicelib.modules.tokens.objects import RFID, Token
 from chalicelib.modules.tokens.rules import type_in_query, type_of
 from chalicelib.partners.owners import known_owners, owners_key, remember_owners
+from chalicelib.partners.stamps import remark_on
 from chalicelib.partners.visibility import partition_for_received
 from chalicelib.protocol.message import Interface, Party, Reply, Request, Route
 from chalicelib.protocol.patch import check_time
 from chalicelib.protocol.types import validate
 from chalicelib.storage.keys import Ref
+from chalicelib.storage.objects import overtaken_by
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,16 +59,16 @@ def put_token(node: Node, request: Request) -> Reply:
     document = _document(node, request)
     validate(Token, document)
     _remember_owner(node, request)
-    change = _change(node, request, document, replace_by(document))
-    return Reply(http_status=201 if change.created else 200)
+    change, remark = _change(node, request, document, replace_by(document))
+    return Reply(http_status=201 if change.created else 200, status_message=remark)
 
 
 def patch_token(node: Node, request: Request) -> Reply:
     """Change some fields of a token, such as `valid`."""
     patch = _document(node, request)
     check_time(patch)
-    _change(node, request, patch, patched_by(patch))
-    return Reply()
+    _, remark = _change(node, request, patch, patched_by(patch))
+    return Reply(status_message=remark)
 
 
 def _document(node: Node, request: Request) -> dict[str, Any]:
@@ -88,7 +90,10 @@ def _remember_owner(node: Node, request: Request) -> None:
         remember_owners(node.table, [_ref(request, RFID)])
 
 
-def _change(node: Node, request: Request, document: dict[str, Any], decide: Decide) -> Change:
+def _change(
+    node: Node, request: Request, document: dict[str, Any], decide: Decide
+) -> tuple[Change, str | None]:
+    """The change, and what the answer says about its time."""
     ref = _ref(request, type_of(request.query, document))
     if ref.variant != (type_in_query(request.query) or RFID):
         log.warning("a token without ?type= is no RFID token", partner=request.caller.id, type=ref.variant)
@@ -97,13 +102,15 @@ def _change(node: Node, request: Request, document: dict[str, Any], decide: Deci
         check_source(node, request, owner_in_url(request), OWNER, stored)
         return decide(stored)
 
-    return node.objects.change(
+    change = node.objects.change(
         ref,
         decide_for_caller,
         request.snapshot,
         partition=partition_for_received(MODULE),
         source=request.caller.id,
     )
+    overtaken = overtaken_by(change.before, document["last_updated"])
+    return change, remark_on(node, request, ref, document, overtaken)
 
 
 def _check_owner(node: Node, request: Request) -> Party:

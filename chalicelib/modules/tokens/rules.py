@@ -20,13 +20,15 @@ Source: OCPI 2.2.1 mod_tokens, WhitelistType, POST Method; TOK-03, TOK-09, TOK-1
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from enum import Enum, auto
 from typing import Any
 
 from chalicelib.errors import InvalidParameters, NotEnoughInformation
 from chalicelib.modules.tokens.objects import RFID, Decision, LocationReferences, Token, TokenKey
+from chalicelib.protocol.order import is_overtaken
 from chalicelib.protocol.patch import merge_patch
-from chalicelib.protocol.types import fold, sort_key, validate
+from chalicelib.protocol.types import fold, validate
 
 Document = dict[str, Any]
 
@@ -59,15 +61,16 @@ def type_of(query: Mapping[str, str], document: Mapping[str, Any]) -> str:
     return told
 
 
-def patch_token(stored: Document, patch: Document) -> Document | None:
+def patch_token(stored: Document, patch: Document, arrived: datetime | None = None) -> Document | None:
     """The token after a PATCH; None when the patch is older than the token.
+
+    arrived: when the stored token was written (protocol/order.py).
 
     Raises: InvalidParameters when the result is no token.
     """
     merged = merge_patch(stored, patch)
     validate(Token, merged)
-    is_stale = sort_key(patch["last_updated"]) < sort_key(stored["last_updated"])
-    return None if is_stale else merged
+    return None if is_overtaken(patch["last_updated"], stored["last_updated"], arrived) else merged
 
 
 # -- a CPO's whitelist -------------------------------------------------------------------------------

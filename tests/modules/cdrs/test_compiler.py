@@ -444,7 +444,7 @@ def test_what_does_not_change_the_bill_changes_no_cdr(cpo: Network) -> None:
         ({"connector_id": "9"}, "location_id"),
         ({"currency": "USD"}, "currency"),
         ({"charging_periods": [period(T0, Decimal("12"))]}, "kwh"),
-        ({"start_date_time": "2026-11-24T12:00:00Z"}, "end_date_time"),
+        ({"start_date_time": "2026-03-01T12:00:00Z"}, "end_date_time"),
         ({"start_date_time": T2}, "kwh"),
         ({"kwh": Decimal("-3")}, "kwh"),
         (
@@ -473,10 +473,10 @@ IMPOSSIBLE: list[tuple[Document, str]] = [
     # The connector has 22 kW.
     ({"kwh": 58}, "kwh"),
     ({"charging_periods": [period(T0, 100), period(T1, -90)]}, "kwh"),
-    ({"end_date_time": "2026-11-24T11:06:00Z"}, "end_date_time"),
-    ({"charging_periods": [period("2026-11-24T07:54:00Z", 10)]}, "charging_periods.0.start_date_time"),
+    ({"end_date_time": "2026-03-01T11:06:00Z"}, "end_date_time"),
+    ({"charging_periods": [period("2026-03-01T07:54:00Z", 10)]}, "charging_periods.0.start_date_time"),
     (
-        {"charging_periods": [period(T0, 9), period("2026-11-24T10:06:00Z", 1)]},
+        {"charging_periods": [period(T0, 9), period("2026-03-01T10:06:00Z", 1)]},
         "charging_periods.1.start_date_time",
     ),
     # Minutes as hours.
@@ -519,8 +519,8 @@ def test_impossible_quantities_are_not_billed_until_the_operator_releases_them(
     "fields",
     [
         {"kwh": 57},
-        {"end_date_time": "2026-11-24T11:04:00Z"},
-        {"kwh": 1, "end_date_time": "2026-11-24T08:00:10Z"},
+        {"end_date_time": "2026-03-01T11:04:00Z"},
+        {"kwh": 1, "end_date_time": "2026-03-01T08:00:10Z"},
     ],
 )
 def test_there_is_room_for_clocks_and_meters(cpo: Network, fields: Document) -> None:
@@ -658,9 +658,9 @@ def test_periods_that_begin_at_once_lose_no_energy(cpo: Network) -> None:
 @pytest.mark.parametrize(
     ("periods", "code", "field"),
     [
-        ([("2026-11-24T07:57:00Z", {"ENERGY": 10})], "period_outside_session", "0.start_date_time"),
+        ([("2026-03-01T07:57:00Z", {"ENERGY": 10})], "period_outside_session", "0.start_date_time"),
         (
-            [(T0, {"ENERGY": 9}), ("2026-11-24T10:03:00Z", {"ENERGY": 1})],
+            [(T0, {"ENERGY": 9}), ("2026-03-01T10:03:00Z", {"ENERGY": 1})],
             "period_outside_session",
             "1.start_date_time",
         ),
@@ -695,7 +695,7 @@ def test_hours_of_four_decimals_contradict_nothing(cpo: Network) -> None:
     energy, time = {"type": "ENERGY", "volume": 10}, {"type": "TIME", "volume": Decimal("0.3333")}
     cpo.put(
         status="COMPLETED",
-        end_date_time="2026-11-24T08:20:00Z",
+        end_date_time="2026-03-01T08:20:00Z",
         charging_periods=[{"start_date_time": T0, "dimensions": [energy, time]}],
     )
 

@@ -13,7 +13,7 @@ from chalicelib.protocol.message import Party
 from tests.modules.builders import T0, T1, T2, connector, evse, location, without
 
 ABC = Party("PT", "ABC")
-NOW = datetime(2026, 11, 24, 9, 0, 0, tzinfo=UTC)
+NOW = datetime(2026, 3, 1, 9, 0, 0, tzinfo=UTC)
 
 
 def plain(document: Any) -> Any:
@@ -120,7 +120,7 @@ def test_malformed_children_are_left_to_the_validation() -> None:
 
 @pytest.mark.parametrize(
     ("proposed", "expected"),
-    [(T2, T2), (T0, T1), (None, T1), ("now", "now"), (5, 5), ("2026-11-24T08:30:00Z",) * 2],
+    [(T2, T2), (T0, T1), (None, T1), ("now", "now"), (5, 5), ("2026-03-01T08:30:00Z",) * 2],
 )
 def test_a_proposed_time_counts_when_it_is_news(proposed: Any, expected: Any) -> None:
     changed = completed(location(name="Alfa", last_updated=proposed), location(last_updated=T0))

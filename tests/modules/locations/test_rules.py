@@ -15,7 +15,7 @@ from chalicelib.protocol.patch import check_time
 from tests.modules.builders import T0, T1, T2, T3, connector, evse, location
 
 
-@pytest.mark.parametrize("when", [None, "", 5, "yesterday", "2026-11-24T08:00:00+01:00"])
+@pytest.mark.parametrize("when", [None, "", 5, "yesterday", "2026-03-01T08:00:00+01:00"])
 def test_a_patch_has_to_say_when(when: Any) -> None:
     """Source: LOC-07, TRP-08"""
     with pytest.raises(InvalidParameters) as refused:
@@ -27,10 +27,10 @@ def test_a_patch_has_to_say_when(when: Any) -> None:
 def test_times_are_compared_by_the_instant() -> None:
     """Source: TYP-08, TRP-04"""
     assert rules.is_older(
-        {"last_updated": "2026-11-24T08:00:09Z"}, {"last_updated": "2026-11-24T08:00:09.2Z"}
+        {"last_updated": "2026-03-01T08:00:09Z"}, {"last_updated": "2026-03-01T08:00:09.2Z"}
     )
     assert not rules.is_older(
-        {"last_updated": "2026-11-24T08:00:09"}, {"last_updated": "2026-11-24T08:00:09Z"}
+        {"last_updated": "2026-03-01T08:00:09"}, {"last_updated": "2026-03-01T08:00:09Z"}
     )
 
 
@@ -127,10 +127,10 @@ def test_a_patch_does_not_change_how_an_id_was_first_written() -> None:
     assert patched == location(last_updated=T1)
 
 
-@pytest.mark.parametrize("stored", [evse(last_updated=T1), evse(last_updated="2026-11-24T09:00:00.001Z")])
+@pytest.mark.parametrize("stored", [evse(last_updated=T1), evse(last_updated="2026-03-01T09:00:00.001Z")])
 def test_what_is_older_changes_nothing(stored: dict[str, Any]) -> None:
     """Source: LOC-14"""
-    older = "2026-11-24T08:59:59.999Z"
+    older = "2026-03-01T08:59:59.999Z"
     evse_with_connector = {**stored, "connectors": [connector(last_updated=T1)]}
 
     assert rules.put_evse(stored, evse(last_updated=older)) is None
@@ -224,7 +224,7 @@ def test_in_whatever_order_news_of_an_evse_come_the_newest_counts(
     chance.shuffle(shuffled)
     current = evse(last_updated=T0)
     for minute, status in shuffled:
-        patch = {"status": status, "last_updated": f"2026-11-24T08:0{minute}:00Z"}
+        patch = {"status": status, "last_updated": f"2026-03-01T08:0{minute}:00Z"}
         current = rules.patch_evse(current, patch) or current
 
     assert current["status"] == max(told)[1]

@@ -24,7 +24,7 @@ from chalicelib.protocol.types import validate
 from tests.modules.builders import T0, T1, T2, T3, evse, tariff
 from tests.modules.sessions.builders import cdr_token, period, session
 
-NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
+NOW = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
 CAPABLE = evse(capabilities=["RFID_READER", "CHARGING_PREFERENCES_CAPABLE"])
 
 
@@ -102,9 +102,9 @@ def test_the_same_patch_twice_adds_its_periods_once() -> None:
 
 def test_a_period_is_the_same_however_its_instant_and_its_numbers_are_written() -> None:
     """Source: SES-08, TYP-07"""
-    stored = [period("2026-11-24T08:00:00Z", Decimal("1.50"))]
+    stored = [period("2026-03-01T08:00:00Z", Decimal("1.50"))]
 
-    assert with_periods(stored, [period("2026-11-24T08:00:00.000Z", Decimal("1.5"))]) == stored
+    assert with_periods(stored, [period("2026-03-01T08:00:00.000Z", Decimal("1.5"))]) == stored
 
 
 @pytest.mark.parametrize("other", [period(T0, Decimal("1.6")), period(T0, tariff_id="T2")])
@@ -141,7 +141,7 @@ class Watched:
 
 def test_a_period_is_compared_with_those_of_its_instant_alone() -> None:
     """A long session has thousands of them."""
-    minutes = [f"2026-11-24T{minute // 60:02}:{minute % 60:02}:00Z" for minute in range(400)]
+    minutes = [f"2026-03-01T{minute // 60:02}:{minute % 60:02}:00Z" for minute in range(400)]
     stored, added = (
         [{"x": Watched(), **period(minute)} for minute in some] for some in (minutes[:250], minutes[200:])
     )

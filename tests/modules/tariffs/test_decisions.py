@@ -14,7 +14,7 @@ from tests.modules.builders import T1, tariff
 STORED = Stored(
     ref=Ref("tariffs", "PT", "ABC", "T1"),
     body=JsonText("{}"),
-    last_updated="2026-11-24T08:00:00.500000",
+    last_updated="2026-03-01T08:00:00.500000",
     version=1,
     source="",
     partition="tariffs#*",
@@ -32,7 +32,7 @@ def test_a_tariff_is_stored_as_it_came() -> None:
 
 @pytest.mark.parametrize(
     ("last_updated", "written"),
-    [("2026-11-24T08:00:00Z", False), ("2026-11-24T08:00:00.5Z", True), (T1, True)],
+    [("2026-03-01T08:00:00Z", False), ("2026-03-01T08:00:00.5Z", True), (T1, True)],
 )
 def test_only_what_is_not_older_is_written(last_updated: str, written: bool) -> None:
     """Source: LOC-14's house rule"""
