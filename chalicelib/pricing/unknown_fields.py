@@ -64,7 +64,7 @@ _VENDORS = ("x_", "x-", "_", "mobie_", "custom")
 _NOTHING: tuple[object, ...] = (None, {}, [])
 _WITHOUT_TAXES = ("NO", "N/A")
 _ROOT = re.compile(r"(tariff|tariffs\.\d+)\.")
-_MOST_NAMED = 50
+_MOST_NAMED = 20
 _LONGEST = 40
 
 
@@ -76,7 +76,13 @@ def find_unknown(document: Document, level: str, at: str, remarks: list[Remark])
     known = _KNOWN[level]
     if document.keys() <= known:
         return ()
-    unknown = [name for name in document if name not in known and document[name] not in _NOTHING]
+    unknown = [
+        name
+        for name in document
+        if name not in known
+        and document[name] not in _NOTHING
+        and (level == RESTRICTIONS or not name.lower().startswith(_VENDORS))
+    ]
     found = [_judge(document, name, level, at) for name in unknown[:_MOST_NAMED]]
     if len(unknown) > _MOST_NAMED:
         text = f"there are {len(unknown)} unknown fields here, too many to look at each"
@@ -91,7 +97,7 @@ def _judge(document: Document, name: str, level: str, at: str) -> tuple[Remark |
     if level == RESTRICTIONS:
         more = f", did you mean {meant}?" if meant else ": nobody can tell when the element holds"
         return Remark("unknown_restriction", field, f"{shown} is no restriction of OCPI{more}"), True
-    if name.lower().startswith(_VENDORS) or _says_the_same(document, name, meant):
+    if _says_the_same(document, name, meant):
         return None, False
     if meant is not None:
         text = f"{shown} is no field of OCPI, did you mean {meant}?"
@@ -174,10 +180,19 @@ def _closest(name: str, names: tuple[str, ...]) -> str | None:
     if len(name) > _LONGEST:
         return None
     written = _normal(name)
-    found = [(distance, each) for each in names if (distance := _misspelt_by(written, _normal(each))) < 3]
+    letters = frozenset(written)
+    # Two other letters are at most four of both words: most names need no closer look.
+    close = [each for each in names if len(letters ^ _letters(each)) <= 4]
+    found = [(distance, each) for each in close if (distance := _misspelt_by(written, _normal(each))) < 3]
     return min(found, key=lambda pair: pair[0])[1] if found else None
 
 
+@lru_cache(256)
+def _letters(name: str) -> frozenset[str]:
+    return frozenset(_normal(name))
+
+
+@lru_cache(1024)
 def _normal(name: str) -> str:
     letters = "".join(letter for letter in name.lower() if letter.isalnum())
     return letters.replace("minimum", "min").replace("maximum", "max")

@@ -185,6 +185,7 @@ def test_a_misspelt_limit_leaves_the_price_undecided() -> None:
         tariff(element(ENERGY) | {"restrictions": {"booking": None}}),
         tariff(element(component("ENERGY", "1", "23") | {"VAT": Decimal(23)})),
         tariff(FALLBACK, vat_included=False),
+        tariff(element(ENERGY | {f"mobie_{number}": 1 for number in range(30)})),
     ],
 )
 def test_what_cannot_be_a_misspelt_price_is_silent(made: dict[str, Any]) -> None:
