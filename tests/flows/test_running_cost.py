@@ -19,6 +19,7 @@ from tests.third_party.operator_door import Node, plain
 from tests.third_party.waiting import eventually
 
 TEN, ELEVEN, TWELVE = (f"2026-03-02T{hour}:00:00Z" for hour in (10, 11, 12))
+ELEVEN_THIRTY = "2026-03-02T11:30:00Z"
 WITHIN_S = 60
 
 
@@ -93,3 +94,47 @@ def test_partners_see_what_a_session_costs_so_far_and_at_last_in_its_cdr(nodes: 
     assert (len(cdrs["hub"]), len(cdrs["emsp"])) == (1, 1)
     assert all(cdr["total_cost"] == at_last for held in cdrs.values() for cdr in held)
     assert cpo.ask("GET", "sessions", "S1")["total_cost"] == at_last
+
+
+def test_a_session_that_is_stopped_after_its_last_period_is_billed_at_hub_and_cpo(
+    nodes: dict[str, Node],
+) -> None:
+    """As the operator's manual describes it. Source: SES-14, CDR-14"""
+    cpo, emsp = nodes["cpo"], nodes["emsp"]
+    open_site(cpo)
+    cpo.ask("PUT", "sessions", "S2", document=begun(emsp))
+    eventually(lambda: emsp.call("GET", "sessions", "S2").http_status == 200, within=WITHIN_S)
+    cpo.ask("PATCH", "sessions", "S2", document={"kwh": 4, "charging_periods": [hour(TEN, 4)]})
+
+    stop = {"status": "COMPLETED", "kwh": Decimal("4.2"), "end_date_time": ELEVEN_THIRTY}
+    ended = cpo.ask("PATCH", "sessions", "S2", document=stop)
+
+    # 4.2 kWh at 0.30 and an hour and a half at 0.50.
+    assert ended["total_cost"] == {"excl_vat": Decimal("2.01"), "incl_vat": Decimal("2.4723")}
+    for role in ROLES:
+        cdrs = eventually(lambda role=role: of(nodes[role], "S2"), within=WITHIN_S) or []
+        assert {cdr["total_energy"] for cdr in cdrs} == {Decimal("4.2")}
+        assert all(cdr["total_cost"] == ended["total_cost"] for cdr in cdrs)
+
+
+def test_watt_hours_sent_as_kilowatt_hours_reach_no_emsp_as_a_bill(nodes: dict[str, Node]) -> None:
+    """Source: SES-10, CDR-16, TRP-32"""
+    cpo, emsp = nodes["cpo"], nodes["emsp"]
+    open_site(cpo)
+    wrong = {**begun(emsp), "kwh": 21_400, "status": "COMPLETED", "end_date_time": ELEVEN}
+    cpo.ask("PUT", "sessions", "S3", document=wrong)
+
+    for role in ("cpo", "hub"):
+        (aside,) = eventually(lambda role=role: nodes[role].all("sessions_without_cdr"), within=WITHIN_S)
+        assert (aside["session_id"], aside["field"], aside["can_release"]) == ("S3", "kwh", True)
+        assert "are they Wh?" in aside["reason"]
+    assert all(of(nodes[role], "S3") == [] for role in ROLES)
+
+    cpo.ask("PUT", "sessions", "S3", document={**wrong, "kwh": Decimal("21.4")})
+    cdrs = eventually(lambda: of(emsp, "S3"), within=WITHIN_S) or []
+    assert [cdr["total_energy"] for cdr in cdrs] == [Decimal("21.4")]
+
+
+def of(node: Node, session_id: str) -> list[Object]:
+    """The CDRs of a session at a node."""
+    return [cdr for cdr in node.all("cdrs") if cdr["session_id"] == session_id]
