@@ -20,7 +20,8 @@ _ERRORS = {
     Fault.INTERNAL_ERROR: (500, "InternalServerError"),
     Fault.UNAVAILABLE: (503, "ServiceUnavailable"),
 }
-_THROTTLED_BY_SQS = "RequestThrottled"
+# The status decides whether botocore repeats the call.
+_THROTTLED_BY_SQS = (403, "RequestThrottled")
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def error_answer(fault: Fault, service: str) -> Message:
     """Write the answer of an AWS that refuses a call."""
     status, code = _ERRORS[fault]
     if fault is Fault.THROTTLED and service == "SQS":
-        code = _THROTTLED_BY_SQS
+        status, code = _THROTTLED_BY_SQS
     return answer(status, {"__type": code, "message": f"injected by the fault layer: {fault}"})
 
 

@@ -7,6 +7,7 @@ item's own fields (`documents.py`). So whoever holds an item tells by itself whi
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -41,6 +42,8 @@ class Ledger:
     def __init__(self) -> None:
         self._changes: list[Change] = []
         self._lock = threading.Lock()
+        self.began = time.monotonic()
+        """When everything began to go wrong."""
 
     def note(self, change: Change) -> None:
         """Add a change."""

@@ -17,19 +17,21 @@ class Trouble:
     """What is wrong with a partner for a while.
 
     fault: makes what it answers, from the run's seed; None is a partner that is gone. refuses: whether it is
-    sent what it refused only when its operator asks for it.
+    sent what it refused only when its operator asks for it. takes_all: whether it takes whatever comes, and
+    is healthy but for its words.
     """
 
     name: str
     fault: Callable[[int], PartnerFault] | None
     refuses: bool = False
+    takes_all: bool = False
 
 
 REFUSES = Trouble("refuses (2001)", lambda seed: partner_faults.refuse(), refuses=True)
 HANGS = Trouble("hangs", lambda seed: partner_faults.hang())
 HTML_4XX = Trouble("HTML 4xx", lambda seed: partner_faults.answer_html_4xx())
 HTML_5XX = Trouble("HTML 5xx", lambda seed: partner_faults.answer_html_5xx())
-ODD = Trouble("204, OK, {}", lambda seed: partner_faults.succeed_oddly())
+ODD = Trouble("204, OK, {}", lambda seed: partner_faults.succeed_oddly(), takes_all=True)
 GARBAGE = Trouble("garbage", partner_faults.answer_garbage)
 LENGTHS = Trouble("false lengths", lambda seed: partner_faults.lie_about_lengths())
 LOSES = Trouble("loses answers", lambda seed: partner_faults.lose_answers())

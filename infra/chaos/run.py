@@ -104,6 +104,7 @@ class ChaosRun:
         troubles = Troubles(self._partners, plan.seed, plan.traffic_s)
         threads = [TrafficThread(traffic, plan.pause_s, self.errors.append) for traffic in self._traffics]
         self._aws.set_weather(plan.weather)
+        self._ledger.began = time.monotonic()
         for thread in threads:
             thread.start()
         self._crashes.start()
@@ -145,7 +146,7 @@ class ChaosRun:
     @property
     def _judge(self) -> Judge:
         doors = {player.name: self._sandbox.door(player) for player in PLAYERS}
-        return Judge(self._network, self._partners, doors, lambda: self._ledger.changes)
+        return Judge(self._network, self._partners, doors, self._ledger)
 
     def _door(self, at: str) -> OperatorDoor:
         return self._sandbox.door(HUB if at == "hub" else CPO)

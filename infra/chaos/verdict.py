@@ -6,14 +6,14 @@ whose operators' doors show what they hold in the end.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from cli.operator_door import OperatorDoor
 from infra.chaos import oracle
 from infra.chaos.arrivals import CdrArrival
-from infra.chaos.ledger import Change, Item
+from infra.chaos.ledger import Change, Item, Ledger
 from infra.chaos.members import Member
 from infra.chaos.oracle import Finding, Network
 from infra.chaos.partner import ChaosPartner
@@ -26,7 +26,10 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True)
 class Row:
-    """One receiver: how much it should have, and what is wrong there. delays_s: of what came, in order."""
+    """One receiver: how much it should have, and what is wrong there.
+
+    is_healthy: whether it has to know of changes in time. delays_s: of what came, in order.
+    """
 
     receiver: str
     at: str
@@ -34,6 +37,7 @@ class Row:
     items: int
     sessions: int
     findings: Sequence[Finding]
+    is_healthy: bool = False
     delays_s: Sequence[float] = field(default_factory=tuple)
     pushes: int = 0
 
@@ -44,7 +48,7 @@ class Row:
     @property
     def is_timed(self) -> bool:
         """Tell whether it has to know of changes in time."""
-        return not self.trouble and bool(self.delays_s)
+        return self.is_healthy and bool(self.delays_s)
 
     def delay_s(self, share: float) -> float | None:
         """Give the delay that a share of the changes did not exceed."""
@@ -61,16 +65,16 @@ class Judge:
         network: Network,
         partners: Mapping[str, ChaosPartner],
         doors: Mapping[str, OperatorDoor],
-        changes: Callable[[], Sequence[Change]],
+        ledger: Ledger,
     ) -> None:
         self._network = network
         self._partners = partners
         self._doors = doors
-        self._changes = changes
+        self._ledger = ledger
 
     def rows(self, with_nodes: bool = True) -> list[Row]:
         """Judge everybody. with_nodes: the nodes too, which takes requests. Raises: DoorError."""
-        changes = list(self._changes())
+        changes = self._ledger.changes
         last = {change.item: change for change in changes}
         rows = [self._row(member, changes, last) for member in self._network.members]
         return rows + (list(self._node_rows(last)) if with_nodes else [])
@@ -89,8 +93,9 @@ class Judge:
             *oracle.delays((change for change in changes if change.item in items), partner.arrivals.of),
             *_cdr_delays(sessions, cdrs),
         ]
-        if member.trouble is None:
-            findings += _late(member.name, delays)
+        is_healthy = member.trouble is None or member.trouble.takes_all
+        if is_healthy:
+            findings += _late(member.name, delays, self._ledger.began)
         return Row(
             receiver=member.name,
             at=member.at,
@@ -98,6 +103,7 @@ class Judge:
             items=len(wanted),
             sessions=len(sessions),
             findings=findings,
+            is_healthy=is_healthy,
             delays_s=sorted(seconds for _, seconds in delays),
             pushes=partner.arrivals.pushes,
         )
@@ -164,7 +170,8 @@ def _cdr_delays(sessions: Iterable[Change], cdrs: Iterable[CdrArrival]) -> Itera
             yield session, max(0.0, at - session.at)
 
 
-def _late(receiver: str, delays: Iterable[tuple[Change, float]]) -> Iterator[Finding]:
+def _late(receiver: str, delays: Iterable[tuple[Change, float]], began: float) -> Iterator[Finding]:
     for change, seconds in delays:
         if seconds > LATE_S:
-            yield Finding("late", receiver, f"{change.item} revision {change.revision}", f"{seconds:.1f} s")
+            what = f"{change.item} revision {change.revision}"
+            yield Finding("late", receiver, what, f"{seconds:.1f} s, changed at {change.at - began:.0f} s")

@@ -111,7 +111,7 @@ def test_a_call_is_passed_on_and_answered_as_aws_does(is_chunked: bool) -> None:
     ("fault", "target", "status", "code"),
     [
         (Fault.THROTTLED, "DynamoDB_20120810.PutItem", 400, "ProvisionedThroughputExceededException"),
-        (Fault.THROTTLED, "AmazonSQS.SendMessage", 400, "RequestThrottled"),
+        (Fault.THROTTLED, "AmazonSQS.SendMessage", 403, "RequestThrottled"),
         (Fault.INTERNAL_ERROR, "DynamoDB_20120810.PutItem", 500, "InternalServerError"),
         (Fault.UNAVAILABLE, "AmazonSQS.SendMessage", 503, "ServiceUnavailable"),
     ],

@@ -10,9 +10,8 @@ COUNTS = {"not_accepted": 0}
 
 
 def row(*kinds: str, trouble: str = "", delays: tuple[float, ...] = (0.5, 70.0)) -> Row:
-    return Row(
-        "emsp-1", "hub", trouble, 3, 1, [Finding(kind, "emsp-1", "tariffs/T1") for kind in kinds], delays
-    )
+    findings = [Finding(kind, "emsp-1", "tariffs/T1") for kind in kinds]
+    return Row("emsp-1", "hub", trouble, 3, 1, findings, not trouble, delays)
 
 
 def test_a_run_holds_only_when_nothing_was_found_and_nothing_broke() -> None:
