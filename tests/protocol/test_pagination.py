@@ -109,3 +109,10 @@ def test_the_last_page_has_no_link_and_an_empty_one_all_counts() -> None:
 
     assert dict(reply.headers) == {"X-Total-Count": "0", "X-Limit": str(MAX_LIMIT)}
     assert reply.data == "[]"
+
+
+def test_a_span_of_nothing_is_no_error() -> None:
+    """date_from is inclusive and date_to exclusive, so nothing is in it."""
+    query = PageQuery.read(_request(date_from="2026-01-01T00:00:00Z", date_to="2026-01-01T00:00:00.0Z"))
+
+    assert query.date_from == query.date_to

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import base64
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chalicelib.protocol.json_text import write_json
 from chalicelib.storage.cursor import Cursor, Position
 
 numbers = st.integers(0, 2**40)
@@ -24,10 +28,65 @@ def test_a_cursor_is_read_back_from_its_text(cursor: Cursor) -> None:
 @given(st.text())
 def test_any_other_text_is_no_cursor_and_no_error(text: str) -> None:
     """Source: PAG-14."""
-    Cursor.decode(text)
+    found = Cursor.decode(text)
+    assert found is None or is_sound(found)
+
+
+def is_sound(cursor: Cursor) -> bool:
+    """Whether a cursor could have been made by a list."""
+    offset, list_index, (number, last_updated, pk), total = cursor
+    texts = last_updated + pk
+    return (
+        offset >= 0
+        and list_index >= 0
+        and -1 <= number < 2**53
+        and (total is None or total >= 0)
+        and texts.isascii()
+        and len(last_updated) <= 26
+        and len(pk) <= 1024
+    )
+
+
+def encoded(*parts: object) -> str:
+    return base64.urlsafe_b64encode(write_json(list(parts)).encode()).decode().rstrip("=")
+
+
+SOUND = [50, 0, 49, "2026-11-24T10:00:00.123000", "tariffs#PT*ABC#T1", 7]
+
+
+def test_a_sound_cursor_is_one() -> None:
+    assert Cursor.decode(encoded(*SOUND)) == Cursor(50, 0, Position(*SOUND[2:5]), 7)
+
+
+@pytest.mark.parametrize(
+    ("place", "forged"),
+    [
+        (0, -1), (0, True), (0, "50"), (0, None),
+        (1, -1), (1, "0"),
+        (2, -2), (2, 2**53), (2, 1.5), (2, None),
+        (3, "2026-11-24T10:00:00.123000Z"), (3, "é"), (3, 5), (3, None),
+        (4, "é"), (4, "x" * 1025), (4, 5), (4, None),
+        (5, -1), (5, "7"), (5, True), (5, [1]),
+    ],
+)  # fmt: skip
+def test_a_cursor_with_one_part_forged_is_none(place: int, forged: object) -> None:
+    parts = [forged if number == place else part for number, part in enumerate(SOUND)]
+
+    assert Cursor.decode(encoded(*parts)) is None
+
+
+@pytest.mark.parametrize("parts", [SOUND[:5], SOUND[:3], [*SOUND, 1], [], ["x"]])
+def test_a_cursor_of_another_length_is_none(parts: list[object]) -> None:
+    assert Cursor.decode(encoded(*parts)) is None
+
+
+@pytest.mark.parametrize("json_text", ["{}", '"abc"', "5", "null", "[", "\xff"])
+def test_a_cursor_that_is_no_list_is_none(json_text: str) -> None:
+    assert Cursor.decode(base64.urlsafe_b64encode(json_text.encode("latin-1")).decode()) is None
 
 
 @given(cursors, st.integers(0, 40), st.characters(min_codepoint=33, max_codepoint=126))
 def test_a_cursor_that_somebody_changed_is_no_error(cursor: Cursor, at: int, letter: str) -> None:
     text = cursor.encode()
-    Cursor.decode(text[:at] + letter + text[at + 1 :])
+    found = Cursor.decode(text[:at] + letter + text[at + 1 :])
+    assert found is None or is_sound(found)

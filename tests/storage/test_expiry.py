@@ -247,3 +247,11 @@ def test_a_list_that_objects_come_to_and_leave_for_ever_does_not_grow(
         assert page.total == len(left)
     assert max(sizes) <= 6
     assert shelf.root()["empty"] == [1, 60]
+
+
+@pytest.mark.parametrize(("event", "sk"), [("INSERT", SHADOW), ("MODIFY", SHADOW), ("REMOVE", "#")])
+def test_only_a_shadow_that_went_is_one_that_fell(event: str, sk: str) -> None:
+    """A shadow that is written makes a record as well: to expire by it would write it again, for ever."""
+    record = {"eventName": event, "dynamodb": {"Keys": {"pk": {"S": "tokens#X"}, "sk": {"S": sk}}}}
+
+    assert fallen([record]) == []

@@ -13,6 +13,7 @@ from chalicelib.protocol.json_text import JsonText, read_json
 from chalicelib.protocol.pagination import PageQuery
 from chalicelib.protocol.types import sort_key
 from chalicelib.storage import lists, orders
+from chalicelib.storage.cursor import Cursor, Position
 from chalicelib.storage.objects import ObjectStore, Ref, Write
 from chalicelib.storage.table import Table
 from tests.storage.builders import OWN, crawl, now, put, query, remove, tariff_ref
@@ -398,3 +399,65 @@ def test_a_page_is_cut_by_the_bytes_that_lambda_sends(objects: ObjectStore) -> N
     assert [len(page.bodies) for page in pages] == [6, 6]
     for page in pages:
         assert len(json.dumps({"body": "[" + ",".join(page.bodies) + "]"})) < 6_291_556
+
+
+def test_a_raw_offset_is_right_at_every_place_of_a_span_of_many_quarters(
+    objects: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Source: PAG-02, PAG-06, PAG-13."""
+    monkeypatch.setattr(orders, "ONE_CALL", 3)
+    kept = []
+    for month, day, hour in itertools.product((1, 4, 5, 7, 8, 11), (3, 20), (5, 15, 20)):
+        stamp = f"2026-{month:02}-{day:02}T{hour:02}:00:00Z"
+        put(objects, f"T{len(kept):02}", stamp)
+        kept.append((stamp, f"T{len(kept):02}"))
+
+    spans = [
+        ("2026-01-03T10:00:00Z", "2026-11-20T18:00:00Z"),
+        ("2026-01-03T00:00:00Z", "2026-11-21T00:00:00Z"),
+        ("2026-01-03T20:00:00Z", None),
+        (None, "2026-08-20T05:00:00Z"),
+    ]
+    for start, end in spans:
+        inside = [name for stamp, name in kept if (start or "") <= stamp < (end or "9")]
+        for offset in range(len(inside) + 2):
+            page = objects.page([OWN], query(start, end, offset=offset, limit=2))
+            assert ids_of(page.bodies) == inside[offset : offset + 2], (start, end, offset)
+            assert page.total == len(inside)
+
+
+@pytest.fixture
+def days(objects: ObjectStore) -> ObjectStore:
+    """Eight tariffs that were created in the reverse order of their times, one a day."""
+    for number in range(8):
+        put(objects, f"T{number}", f"2026-11-{20 - number}T00:00:00Z")
+    return objects
+
+
+DATED = ("2026-11-01T00:00:00Z", "2026-11-19T00:00:00Z")
+
+
+@pytest.mark.parametrize(
+    ("asked", "position"),
+    [
+        (query(offset=3, limit=2), Position(last_updated="2026-11-16T00:00:00.000000", pk="TARIFFS#X")),
+        (query(offset=3, limit=2), Position(5, "2026-11-16T00:00:00.000000")),
+        (query(*DATED, offset=3, limit=2), Position(number=5)),
+        (query(*DATED, offset=3, limit=2), Position(last_updated="2026-11-14T00:00:00.000000")),
+        (
+            query(*DATED, offset=3, limit=2),
+            Position(last_updated="2026-11-19T00:00:00.000000", pk="tariffs#PT*ABC#T1"),
+        ),
+        (
+            query(*DATED, offset=3, limit=2),
+            Position(last_updated="2026-10-31T00:00:00.000000", pk="tariffs#PT*ABC#T1"),
+        ),
+    ],
+)
+def test_a_cursor_of_another_query_is_served_by_its_offset(
+    days: ObjectStore, asked: PageQuery, position: Position
+) -> None:
+    """Source: PAG-13"""
+    cursor = Cursor(3, 0, position).encode()
+
+    assert days.page([OWN], replace(asked, cursor=cursor)) == days.page([OWN], asked)

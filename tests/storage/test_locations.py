@@ -213,6 +213,63 @@ def test_an_evse_change_with_an_old_roster_in_hand_goes_to_the_right_evse(
     ]
 
 
+def test_an_evse_is_found_with_a_roster_in_hand_that_is_older_than_the_header(
+    locations: LocationStore, table: Table
+) -> None:
+    put_site(locations, "L1", [evse("1")])
+    old = table.get_many(locations.keys_for_get(site_ref("L1")))
+    put_evse(locations, "L1", evse("2"))
+    mixed = {**old, **table.get_many([site_ref("L1").key])}
+
+    found = locations.get_evse(site_ref("L1"), "2", mixed)
+
+    assert found is not None and found.uid == "2"
+
+
+def lay_out_again(locations: LocationStore, table: Table) -> Any:
+    """What was read of L1 before a large write laid its EVSEs out under a new generation."""
+    put_site(locations, "L1", [evse("1"), evse("2")])
+    old = table.get_many(locations.keys_for_get(site_ref("L1")))
+    put_site(locations, "L1", [evse(str(slot), status="CHARGING") for slot in range(120)])
+    return old
+
+
+def test_an_evse_is_found_though_what_was_read_first_is_gone(locations: LocationStore, table: Table) -> None:
+    found = locations.get_evse(site_ref("L1"), "2", lay_out_again(locations, table))
+
+    assert found is not None and read_json(str(found.body))["status"] == "CHARGING"
+
+
+def test_a_decision_is_not_made_on_an_evse_that_only_seems_to_be_gone(
+    locations: LocationStore, table: Table
+) -> None:
+    seen = []
+
+    def decide(current: StoredEvse | None, _: StoredLocation) -> WriteEvse:
+        seen.append(current)
+        return WriteEvse(evse("2", status="BLOCKED"))
+
+    locations.change_evse(site_ref("L1"), "2", decide, lay_out_again(locations, table), source="")
+
+    assert [each is not None and read_json(str(each.body))["status"] for each in seen] == ["CHARGING"]
+    assert len(read(locations)["evses"]) == 120
+
+
+def test_a_new_evse_with_an_old_roster_in_hand_takes_nobody_s_place(
+    locations: LocationStore, table: Table
+) -> None:
+    put_site(locations, "L1", [evse("1")])
+    old = table.get_many(locations.keys_for_evse_change(site_ref("L1")))
+    put_evse(locations, "L1", evse("2"))
+    mixed = {**old, **table.get_many([site_ref("L1").key])}
+
+    change = locations.change_evse(site_ref("L1"), "3", lambda *_: WriteEvse(evse("3")), mixed, source="")
+
+    assert change.created
+    assert [each["uid"] for each in read(locations)["evses"]] == ["1", "2", "3"]
+    assert locations.get_evse(site_ref("L1"), "2") is not None
+
+
 def test_what_a_push_needs_comes_with_the_whole_location(locations: LocationStore) -> None:
     put_site(locations, "L1", [evse("1")])
     before = locations.get_whole(site_ref("L1"))

@@ -213,6 +213,48 @@ def test_a_reader_never_sees_half_of_a_location_written_whole(locations: Locatio
     read(0)
 
 
+@pytest.mark.parametrize("number", [3, 200])
+def test_a_read_that_a_write_comes_between_is_read_again(
+    locations: LocationStore, table: Table, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """The emulator's reads are atomic and DynamoDB's are not, so here a write comes between two items."""
+
+    def write(generation: int) -> None:
+        evses = [evse(f"E{slot}", generation=generation) for slot in range(number)]
+        whole = WriteLocation(site("L1", generation=generation), evses)
+        locations.change(site_ref("L1"), lambda _: whole, partition=SITES, source="")
+
+    write(1)
+    read_all, read_keys, coming = table.query_all, table.get_many, [2, 3]
+
+    def torn_query(condition: str, values: dict[str, Any], **options: Any) -> list[dict[str, Any]]:
+        before = list(read_all(condition, values, **options))
+        if condition != "#pk = :pk" or not coming:
+            return before
+        write(coming.pop(0))
+        after = list(read_all(condition, values, **options))
+        return [item for item in before if item["sk"] == "#"] + [item for item in after if item["sk"] != "#"]
+
+    def torn_get(keys: Iterable[Any], *options: Any) -> Any:
+        asked = list(keys)
+        before = read_keys(asked, *options)
+        if len(asked) < 3 or not coming:
+            return before
+        write(coming.pop(0))
+        return {**read_keys(asked, *options), **{key: item for key, item in before.items() if key.sk == "#"}}
+
+    monkeypatch.setattr(table, "query_all", torn_query)
+    monkeypatch.setattr(table, "get_many", torn_get)
+
+    for asked in (locations.get, lambda _: locations.page([SITES], query()).bodies[0]):
+        location = read_json(str(asked(site_ref("L1"))))
+
+        assert coming == []
+        assert {each["generation"] for each in location["evses"]} == {location["generation"]}
+        assert len(location["evses"]) == number
+        coming += [4, 5]
+
+
 def test_large_writes_that_race_leave_one_of_them_and_no_litter(
     locations: LocationStore, table: Table
 ) -> None:
