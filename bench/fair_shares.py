@@ -1,5 +1,6 @@
 """How soon a healthy partner gets a change while others are in trouble, in the sandbox with real HTTP.
 
+    python -m bench.fair_shares alone          no other partner, to compare with
     python -m bench.fair_shares hanging        12 of 13 eMSPs accept connections and never answer
     python -m bench.fair_shares newcomer 5000  a new eMSP is sent so many objects
 
@@ -26,6 +27,13 @@ HANGING = 12
 SECONDS = 75.0
 PAUSE_S = 0.25
 LATE_S = 120.0
+
+
+def measure_alone(cpo: Node) -> None:
+    """Change a tariff every quarter of a second for half a minute."""
+    with joined(cpo, 1) as (healthy,):
+        started = time.monotonic()
+        report(changes_until(cpo, healthy, lambda: time.monotonic() > started + 30))
 
 
 def measure_hanging(cpo: Node) -> None:
@@ -99,7 +107,9 @@ def main(arguments: Sequence[str]) -> None:
     what, *more = arguments
     with Sandbox(connected=False) as sandbox:
         cpo = Node.read("cpo", sandbox.describe()["cpo"])
-        if what == "hanging":
+        if what == "alone":
+            measure_alone(cpo)
+        elif what == "hanging":
             measure_hanging(cpo)
         else:
             measure_newcomer(cpo, int(more[0]) if more else 5000)
