@@ -290,7 +290,8 @@ def _follow_partner(node: Node, change: Change) -> list[CatchUp]:
             return [CatchUp(what="FORGET", partner_id=before.id, cause=change.id)]
     elif after.connection == "CONNECTED" and _reach(after) != _reach(before):
         look_again(node, after.id)
-        refused_too = _terms(after) != _terms(before)
+        # Who was not registered has refused nothing yet.
+        refused_too = before is not None and before.is_registered and _terms(after) != _terms(before)
         newest = version_at(node.clock())
         return [
             CatchUp(

@@ -121,6 +121,23 @@ def test_what_was_refused_is_sent_again_when_the_terms_with_the_partner_change(
     assert world.held("one", ref._replace(id="T2")) is None
 
 
+def test_what_a_partner_refuses_before_it_was_caught_up_with_is_not_sent_again_at_once() -> None:
+    """The step that its registration queued may come late."""
+    world = World("CPO")
+    world.node.directory.save(partner("EMSP", "one"))
+    world.stream()
+    steps = world.queue.take(lambda body: "what" in body)
+    world.partners.faults["one"] = refuse()
+    world.put_tariff("T1")
+    world.settle()
+
+    for step in steps:
+        take_step(world.node, CatchUp.model_validate(step))
+    world.settle()
+
+    assert len(world.partners.sent) == 1
+
+
 def test_what_was_refused_is_not_sent_again_because_the_partner_was_away(world: World) -> None:
     world.partners.faults["one"] = refuse()
     ref = world.put_tariff("T1", currency="NOK")
