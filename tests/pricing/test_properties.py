@@ -84,7 +84,8 @@ def moment(start: datetime, minute: int) -> str:
 def halves(draw: Any, period: Period) -> list[Period]:
     """A period, cut in two at any second, its energy shared out in any way."""
     us = (period.end - period.start) // timedelta(seconds=1) * 1_000_000
-    cut = draw(st.integers(0, us // 1_000_000)) * 1_000_000
+    # Not at its end: what begins there may have another price.
+    cut = draw(st.integers(0, max(0, us // 1_000_000 - 1))) * 1_000_000
     share = Decimal(draw(st.integers(0, 100))) / 100
     middle = period.start + timedelta(microseconds=cut)
     kwh = None if period.kwh is None else (period.kwh * share).quantize(Decimal("0.001"))
