@@ -1,35 +1,122 @@
-"""A command that comes again. Source: DESIGN.md, A command; TRN-20"""
+"""Commands in the table: one that comes again is found, also when two come at once.
+
+Source: DESIGN.md, A command; CMD-05, TRN-20
+"""
 
 from __future__ import annotations
 
-from chalicelib.modules.commands.rules import Command, Direction
-from chalicelib.modules.commands.store import claim_by_request, claim_by_url, create, digest_of, find_repeated
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from chalicelib.modules.commands.rules import Command, Direction, Response, State
+from chalicelib.modules.commands.store import (
+    claim_by_request,
+    claim_by_url,
+    create,
+    find,
+    find_repeated,
+    keys_to_create,
+)
+from chalicelib.node import Node
 from chalicelib.protocol.message import Party
-from chalicelib.protocol.types import format_datetime
+from tests.account import Account
 from tests.modules.conftest import NodeOf
 
-EVI = Party("PT", "EVI")
-CLAIMS = (claim_by_request(EVI, "request-1"), claim_by_url("https://one.example/results/1"))
-DIGEST = digest_of("STOP_SESSION", {"session_id": "S1"})
+CLAIM = claim_by_request(Party("PT", "EVI"), "request-1")
+URL = claim_by_url("https://evi.example/results/1")
 
 
-def test_the_command_of_another_partner_is_another_one(node_of: NodeOf) -> None:
-    """Two hubs may speak for one eMSP: with the same ids, neither is answered with the other's command."""
-    node = node_of("CPO")
-    now = format_datetime(node.clock())
+@pytest.fixture
+def node(node_of: NodeOf, account: Account) -> Node:
+    return node_of("CPO")
 
-    def command(partner_id: str) -> Command:
-        return Command(
-            id=node.new_id(), command="STOP_SESSION", direction=Direction.RECEIVED, body="{}", digest=DIGEST,
-            response_url="https://one.example/results/1", partner_id=partner_id, sender=EVI,
-            correlation_id="c", received=now, deadline=now, last_updated=now,
-        )  # fmt: skip
 
-    first, _ = create(node, command("hub-1"), CLAIMS)
+def command(node: Node, command_id: str, digest: str = "same", **fields: Any) -> Command:
+    now = node.clock()
+    made: dict[str, Any] = {
+        "id": command_id,
+        "command": "STOP_SESSION",
+        "direction": Direction.RECEIVED,
+        "body": "{}",
+        "digest": digest,
+        "correlation_id": "x",
+        "partner_id": "evi",
+        "received": now.isoformat().replace("+00:00", "Z"),
+        "deadline": now.isoformat().replace("+00:00", "Z"),
+        "last_updated": now.isoformat().replace("+00:00", "Z"),
+        **fields,
+    }
+    return Command(**made)
 
-    assert find_repeated(node, CLAIMS, "hub-2", DIGEST) is None
-    assert find_repeated(node, CLAIMS, "hub-1", digest_of("STOP_SESSION", {"session_id": "S2"})) is None
-    assert find_repeated(node, CLAIMS, "hub-1", DIGEST) == first
-    second, is_new = create(node, command("hub-2"), CLAIMS)
-    assert (second.id != first.id, is_new) == (True, True)
-    assert find_repeated(node, CLAIMS, "hub-2", DIGEST) == second
+
+def test_a_command_that_comes_again_is_the_first_one(node: Node) -> None:
+    create(node, command(node, "c1"), [CLAIM])
+
+    again, is_new = create(node, command(node, "c2"), [CLAIM])
+
+    assert (again.id, is_new) == ("c1", False)
+    assert find(node, "c2") is None
+
+
+@pytest.mark.parametrize("other", [{"partner_id": "another"}, {"digest": "another"}])
+def test_another_partner_or_other_words_are_another_command(node: Node, other: dict[str, str]) -> None:
+    create(node, command(node, "c1"), [CLAIM])
+
+    made, is_new = create(node, command(node, "c2", **other), [CLAIM])
+
+    assert (made.id, is_new) == ("c2", True)
+
+
+def test_a_claim_holds_for_its_time_only(node: Node) -> None:
+    create(node, command(node, "c1"), [CLAIM])
+    getattr(node.clock, "forward")(seconds=CLAIM.lasts.total_seconds() - 1)  # noqa: B009
+    before = find_repeated(node, [CLAIM], "evi", "same")
+    getattr(node.clock, "forward")(seconds=1)  # noqa: B009
+
+    after = find_repeated(node, [CLAIM], "evi", "same")
+
+    assert before is not None and before.id == "c1"
+    assert after is None
+    assert CLAIM.lasts > timedelta(0)
+
+
+def test_a_response_url_is_recognised_until_its_command_has_ended(node: Node) -> None:
+    create(node, command(node, "open"), [URL])
+    assert find_repeated(node, [URL], "evi", "same") is not None
+
+    answered = {"state": State.REFUSED, "response": Response(result="REJECTED")}
+    create(node, command(node, "over", digest="later", **answered), [URL])
+
+    assert find_repeated(node, [URL], "evi", "later") is None
+
+
+@pytest.mark.parametrize("first", [None, "c1"])
+def test_the_later_of_two_that_come_at_once_is_given_the_earlier_one(node: Node, first: str | None) -> None:
+    """It read the claim before the earlier one was stored: then nothing of it may be written.
+
+    The claim was free, or an old command's.
+    """
+    if first is not None:
+        create(node, command(node, first, digest="old"), [CLAIM])
+    read_early = node.table.read(keys_to_create([CLAIM]))
+    create(node, command(node, "earlier"), [CLAIM])
+
+    given, is_new = create(node, command(node, "later"), [CLAIM], known=read_early)
+
+    assert (given.id, is_new) == ("earlier", False)
+    assert find(node, "later") is None
+
+
+@pytest.mark.parametrize("first", [None, "c1"])
+def test_a_claim_that_was_read_too_early_is_enough_to_try_again(node: Node, first: str | None) -> None:
+    """Even when everything else that is read is of now."""
+    if first is not None:
+        create(node, command(node, first, digest="old"), [CLAIM])
+    claim_only = node.table.read([CLAIM.key])
+    create(node, command(node, "earlier"), [CLAIM])
+
+    given, _ = create(node, command(node, "later"), [CLAIM], known=claim_only)
+
+    assert given.id == "earlier"
