@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from chalicelib.partners.starts import start_items, started
 from chalicelib.partners.token_owners import find_viewer
 from chalicelib.partners.visibility import Viewer
@@ -101,3 +103,38 @@ def test_the_node_s_own_drivers_are_nobody_s_business() -> None:
     object.__setattr__(own.node.settings, "roles", roles)
 
     assert find_viewer(own.node, SESSION) is None
+
+
+@pytest.mark.parametrize("status", ["INVITED", "REGISTERING", "UNREGISTERED"])
+@pytest.mark.parametrize("role", ["HUB", "EMSP"])
+def test_a_partner_in_the_middle_of_a_handshake_hears_nothing(status: str, role: str) -> None:
+    """Whether it is the only hub, or the token came from it."""
+    pending = World("CPO")
+    pending.join(partner(role, "hub", status=status))
+    assert find_viewer(pending.node, SESSION) is None
+
+    know_token(pending, "hub")
+
+    assert find_viewer(pending.node, SESSION) is None
+
+
+def test_a_partner_that_sent_the_token_of_another_hears_as_the_hub_that_it_is() -> None:
+    """And as the eMSP itself where it plays it as well."""
+    both = World("CPO")
+    both.join(partner(("EMSP", "HUB"), "mob"))
+    know_token(both, "mob")
+    assert find_viewer(both.node, SESSION) == Viewer(Party("PT", "MOB"), "HUB")
+
+    plays_it = World("CPO")
+    plays_it.join(partner(("HUB", "EMSP"), "evi"))
+    know_token(plays_it, "evi")
+    assert find_viewer(plays_it.node, SESSION) == AS_EMSP
+
+
+@pytest.mark.parametrize("role", [OwnRole("EMSP", Party("PT", "OWN"), {}), OwnRole("CPO", EMSP, {})])
+def test_only_the_node_s_own_emsp_keeps_a_session_to_itself(role: OwnRole) -> None:
+    """Not an eMSP of another party, and not another role of a party that is named alike."""
+    own = world(("hub", "HUB"))
+    object.__setattr__(own.node.settings, "roles", (*own.node.settings.roles, role))
+
+    assert find_viewer(own.node, SESSION) == AS_HUB

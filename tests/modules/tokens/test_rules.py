@@ -13,6 +13,7 @@ from chalicelib.modules.tokens.rules import (
     allowed_by,
     patch_token,
     permitted,
+    refusal_in,
     type_in_query,
     type_of,
     whether_to_ask,
@@ -120,3 +121,38 @@ def test_a_query_may_name_no_type() -> None:
 
 def test_a_patch_that_is_older_changes_nothing() -> None:
     assert patch_token(token(last_updated=T1), {"valid": False, "last_updated": T0}) is None
+
+
+def test_a_patch_that_is_newer_changes_what_it_names() -> None:
+    patched = patch_token(token(last_updated=T0), {"valid": False, "last_updated": T1})
+
+    assert patched == token(valid=False, last_updated=T1)
+
+
+@pytest.mark.parametrize("last_updated", [T0, T1])
+def test_a_patch_that_leaves_no_token_is_refused_however_old_it_is(last_updated: str) -> None:
+    with pytest.raises(InvalidParameters) as refused:
+        patch_token(token(last_updated=T1), {"valid": "perhaps", "last_updated": last_updated})
+
+    assert refused.value.field == "valid"
+
+
+def test_no_evses_asked_for_is_the_whole_location() -> None:
+    """Source: TOK-16: an empty list in the question is none."""
+    asked = {"location_id": "L1", "evse_uids": []}
+
+    assert permitted(asked, decision(location=WHOLE)) == ("ALLOWED", WHOLE)
+    one = {"location_id": "L1", "evse_uids": ["E1"]}
+    assert permitted(asked, decision(location=one)) == ("ALLOWED", one)
+
+
+@pytest.mark.parametrize("said", ["BLOCKED", "EXPIRED", "NO_CREDIT", "NOT_ALLOWED"])
+def test_a_refusal_of_the_operator_counts_whatever_else_is_wrong_with_the_answer(said: str) -> None:
+    assert refusal_in({"allowed": said, "location": 5}).allowed == said
+
+
+@pytest.mark.parametrize(
+    "answer", [{"allowed": "ALLOWED"}, {"allowed": "MAYBE"}, {}, {"allowed": 1}, None, "yes"]
+)
+def test_an_answer_that_is_no_decision_lets_nobody_charge(answer: object) -> None:
+    assert refusal_in(answer).allowed == "NOT_ALLOWED"
