@@ -33,7 +33,7 @@ from chalicelib.errors import (
     Unauthorized,
 )
 from chalicelib.log import about, log, tell
-from chalicelib.modules.client_owned_objects import check_owner, owner_in_url
+from chalicelib.modules.client_owned_objects import check_owner, may_speak_for, owner_in_url
 from chalicelib.modules.oversize import log_left_out, log_not_sent
 from chalicelib.modules.registry import VERSION, interface_path, is_mounted
 from chalicelib.node import Node
@@ -262,16 +262,10 @@ def _check_sender(node: Node, interface: Interface, request: Request, sender: Pa
     A partner speaks for its own parties, and a hub for parties that are not partners themselves as well.
     Where the claim was not read with the caller, that is one call more.
     """
-    if request.caller.plays_as(sender):
+    if request.caller.plays_as(sender) or may_speak_for(node, request, sender, sender_role(interface)):
         return
-    is_allowed = False
-    if request.caller.is_hub and not node.settings.owns(sender):
-        key = claim_key(sender, sender_role(interface))
-        claim = node.table.read([key], request.snapshot).get(key)
-        is_allowed = claim is None or claim["partner_id"] == request.caller.id
-    if not is_allowed:
-        name = f"{sender.country_code}/{sender.party_id}"
-        raise InvalidParameters(f"{name} is not a party of this partner", field="OCPI-from-party-id")
+    name = f"{sender.country_code}/{sender.party_id}"
+    raise InvalidParameters(f"{name} is not a party of this partner", field="OCPI-from-party-id")
 
 
 def _check_routing(node: Node, interface: Interface, request: Request, claimed: Routing) -> None:
@@ -304,7 +298,7 @@ def _answer(node: Node, interface: Interface, route: Route, request: Request) ->
         return route.handler(node, request)
     if interface.role == "RECEIVER":
         # Whoever receives it from a hub cannot know (RTE-15).
-        check_owner(node.settings, request, owner_in_url(request), owner_role(interface.module))
+        check_owner(node, request, owner_in_url(request), owner_role(interface.module))
     return routing.relay(node, interface, route.path, request)
 
 

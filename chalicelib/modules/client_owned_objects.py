@@ -63,18 +63,30 @@ def id_in_url(request: Request, name: str) -> str:
     raise error(text, field=name)
 
 
-def check_owner(settings: Settings, request: Request, owner: Party, role: str) -> None:
+def check_owner(node: Node, request: Request, owner: Party, role: str) -> None:
     """See that the caller is the owner, or a hub, which speaks for owners that are not partners themselves.
 
-    role: the one that owns this kind of object, such as `CPO`. A party that is a partner of its own
-    speaks for itself, so no partner becomes everybody's by calling itself a hub.
+    role: the one that owns this kind of object, such as `CPO`.
     Raises: NotFound when it is not; the object is none of its business (TRN-28).
     """
     caller = request.caller
-    claim = request.snapshot.get(claim_key(owner, role))
-    speaks_for_owner = caller.is_hub and (claim is None or claim["partner_id"] == caller.id)
-    if settings.owns(owner) or not (speaks_for_owner or caller.plays_as(owner, role)):
+    if not node.settings.owns(owner) and caller.plays_as(owner, role):
+        return
+    if not may_speak_for(node, request, owner, role):
         raise NotFound(f"{owner.country_code}/{owner.party_id} is not a {role} among the caller's roles")
+
+
+def may_speak_for(node: Node, request: Request, party: Party, role: str) -> bool:
+    """Tell whether the caller is a hub that may speak for a party that is not its own.
+
+    Not for one of this node, nor for one that is another partner in this role. One call, unless the claim was
+    read with the caller; none for a caller that is no hub.
+    """
+    if not request.caller.is_hub or node.settings.owns(party):
+        return False
+    key = claim_key(party, role)
+    claim = node.table.read([key], request.snapshot).get(key)
+    return claim is None or claim["partner_id"] == request.caller.id
 
 
 def check_source(node: Node, request: Request, owner: Party, role: str, stored: FromPartner | None) -> None:

@@ -82,6 +82,34 @@ def test_registering_asks_for_the_token_and_does_not_show_it(door: CannedDoor) -
     assert "secret-token" not in result.output
 
 
+def test_an_invitation_says_who_is_expected(door: CannedDoor) -> None:
+    run("invite", "MOBI.E", "--hub", "--expect", "PT/MOB/HUB", "--expect", "PT/MOB/emsp")
+
+    [(*_, body)] = door.asked
+    assert body["hub"] is True
+    assert [role["role"] for role in body["expected_roles"]] == ["HUB", "EMSP"]
+
+
+@pytest.mark.parametrize(
+    ("command", "path"),
+    [("approve", ["roles", "approve"]), ("reject", ["roles", "reject"]), ("release", ["release"])],
+)
+def test_roles_are_decided_all_or_by_their_names(door: CannedDoor, command: str, path: list[str]) -> None:
+    run(command, "p-1")
+    run(command, "p-1", "PT/ABC/cpo")
+
+    named = {"roles": [{"country_code": "PT", "party_id": "ABC", "role": "CPO"}]}
+    assert door.asked == [("POST", "partners", "p-1", *path, body) for body in ({}, named)]
+
+
+def test_a_role_that_cannot_be_read_is_not_sent(door: CannedDoor) -> None:
+    result = CliRunner().invoke(main.app, ["approve", "p-1", "CPO"])
+
+    assert result.exit_code == 2
+    assert "COUNTRY/PARTY/ROLE" in result.output
+    assert door.asked == []
+
+
 def test_rotating_puts_the_credentials_anew(door: CannedDoor) -> None:
     run("rotate", "p-1")
 

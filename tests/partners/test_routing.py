@@ -564,3 +564,14 @@ def test_a_link_in_a_query_leads_no_write_elsewhere(hub: Hub, there: AnsweringPa
 
     assert answer.codes == (200, 1000)
     assert there.received[-1].path.startswith("/emsp/receiver/tariffs/PT/EDP/T1?")
+
+
+def test_a_hub_does_not_have_the_card_of_another_partner_looked_up(hub: Hub, there: AnsweringPartner) -> None:
+    """With GET as well: the receiver would show this hub whatever it holds. Source: TRN-28"""
+    nosy = hub.client("nosy", ("HUB", ELSEWHERE))
+    there.answer = answering(envelope({"uid": "SECRET"}))
+    door = hub.door(tokens_receiver.INTERFACE, nosy)
+
+    assert door.call("GET", *EMSP, "SECRET", to=CPO).codes == (404, 2001)
+    assert there.received == []
+    assert door.call("GET", *OTHER_EMSP, "SECRET", to=CPO).codes == (200, 1000)

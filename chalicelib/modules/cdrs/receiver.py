@@ -96,7 +96,7 @@ def _check_sender(node: Node, request: Request, owner: Party) -> bool:
     """
     is_own = any(own.role == "CPO" and own.party.same_as(owner) for own in node.settings.roles)
     if not (is_own and request.caller.is_hub):
-        check_owner(node.settings, request, owner, "CPO")
+        check_owner(node, request, owner, "CPO")
         return False
     if not hub_makes_cdr(request.caller):
         raise InvalidParameters("the CDRs of this party are made by this node", field="party_id")

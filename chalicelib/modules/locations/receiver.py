@@ -210,7 +210,7 @@ def _remark_on_evse(
 def _ref(node: Node, request: Request) -> Ref:
     """The location that the URL names, once it is sure that the caller may touch it."""
     owner = owner_in_url(request)
-    check_owner(node.settings, request, owner, OWNER)
+    check_owner(node, request, owner, OWNER)
     return _named(request)
 
 

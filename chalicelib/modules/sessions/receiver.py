@@ -113,7 +113,7 @@ def _list_of(session: Document) -> str:
 def _owner(node: Node, request: Request) -> Party:
     """The party that the URL names, once it is sure that the caller may speak for it."""
     owner = owner_in_url(request)
-    check_owner(node.settings, request, owner, OWNER)
+    check_owner(node, request, owner, OWNER)
     return owner
 
 

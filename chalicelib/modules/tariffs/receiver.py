@@ -83,7 +83,7 @@ def _change(node: Node, request: Request, ref: Ref, decide: Decide) -> Change:
 def _ref(node: Node, request: Request) -> Ref:
     """The tariff that the URL names, once it is sure that the caller may touch it."""
     owner = owner_in_url(request)
-    check_owner(node.settings, request, owner, OWNER)
+    check_owner(node, request, owner, OWNER)
     return Ref(MODULE, *owner, id_in_url(request, "tariff_id"))
 
 

@@ -25,7 +25,7 @@ from chalicelib.errors import InvalidParameters, UnknownToken
 from chalicelib.modules.tokens.emsp_authorization import decide
 from chalicelib.modules.tokens.objects import AuthorizationInfo
 from chalicelib.modules.tokens.retrieval import MODULE
-from chalicelib.modules.tokens.rules import Ask, allowed_by, whether_to_ask
+from chalicelib.modules.tokens.rules import Ask, allowed_by, emsp_named_by, whether_to_ask
 from chalicelib.partners.answers import PartnerFault, PartnerRefusal
 from chalicelib.partners.directory import claim_key
 from chalicelib.partners.starts import Authorized, is_authorized
@@ -191,7 +191,7 @@ def _check_token(node: Node, partner: Partner, question: Question, info: Documen
     for eMSPs that are no partners themselves. An answer that names no eMSP is nobody's.
     Raises: PartnerFault.
     """
-    owner = _emsp_in(info.get("token"))
+    owner = emsp_named_by(info.get("token"))
     if owner is None:
         return
     if question.token is not None:
@@ -200,14 +200,6 @@ def _check_token(node: Node, partner: Partner, question: Question, info: Documen
         is_right = partner.plays_as(owner, "EMSP") or _may_answer_for(node, partner, owner)
     if not is_right:
         raise PartnerFault("answered with a token of another party", http_status=200)
-
-
-def _emsp_in(token: object) -> Party | None:
-    """The eMSP that a token in an answer names; None for our own copy, which is text, and for no token."""
-    told = token if isinstance(token, dict) else {}
-    country_code, party_id = told.get("country_code"), told.get("party_id")
-    is_party = isinstance(country_code, str) and isinstance(party_id, str)
-    return Party(str(country_code), str(party_id)) if is_party else None
 
 
 def _may_answer_for(node: Node, partner: Partner, emsp: Party) -> bool:

@@ -15,8 +15,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.errors import ConnectionProblem
+from chalicelib.errors import ConnectionProblem, HubError
 from chalicelib.modules.tokens.retrieval import MODULE
+from chalicelib.modules.tokens.rules import emsp_named_by
 from chalicelib.partners.answers import PartnerError
 from chalicelib.partners.relaying import relayed_answer, relayed_error
 from chalicelib.protocol.headers import write_routing
@@ -57,12 +58,23 @@ def forward(node: Node, request: Request, token: Stored, asked: dict[str, Any] |
     except PartnerError as error:
         reply = relayed_error(error)
     else:
+        _check_token(answer.data, owner)
         reply = relayed_answer(answer)
     if request.routing.receiver is not None:
         return reply
     # Who was not addressed answers in the owner's name, so that the CPO learns whose the token is (RTE-23).
     headers = write_routing(Routing(sender=owner, receiver=request.routing.sender))
     return Reply(reply.data, reply.http_status, reply.status_code, reply.status_message, headers)
+
+
+def _check_token(info: object, owner: Party) -> None:
+    """See that an eMSP answers with a token of its own, and of no other party: that one would be billed.
+
+    Raises: HubError.
+    """
+    named = emsp_named_by(info.get("token")) if isinstance(info, dict) else None
+    if named is not None and not named.same_as(owner):
+        raise HubError("the eMSP answered with a token of another party")
 
 
 def asking_party(request: Request) -> Party:

@@ -115,7 +115,7 @@ def _change(
 
 def _check_owner(node: Node, request: Request) -> Party:
     owner = owner_in_url(request)
-    check_owner(node.settings, request, owner, OWNER)
+    check_owner(node, request, owner, OWNER)
     return owner
 
 

@@ -26,6 +26,7 @@ from typing import Any
 
 from chalicelib.errors import InvalidParameters, NotEnoughInformation
 from chalicelib.modules.tokens.objects import RFID, Decision, LocationReferences, Token, TokenKey
+from chalicelib.protocol.message import Party
 from chalicelib.protocol.order import is_overtaken
 from chalicelib.protocol.patch import merge_patch
 from chalicelib.protocol.types import fold, validate
@@ -137,6 +138,14 @@ def refusal_in(answer: object) -> Decision:
     except InvalidParameters:
         decision = Decision()
     return Decision(allowed="NOT_ALLOWED") if decision.allowed in (None, "ALLOWED") else decision
+
+
+def emsp_named_by(token: object) -> Party | None:
+    """The eMSP that a token in an answer names; None for our own copy, which is text, and for no token."""
+    told = token if isinstance(token, dict) else {}
+    country_code, party_id = told.get("country_code"), told.get("party_id")
+    is_party = isinstance(country_code, str) and isinstance(party_id, str)
+    return Party(str(country_code), str(party_id)) if is_party else None
 
 
 def _evses(asked: list[str] | None, granted: LocationReferences) -> list[str] | None:

@@ -31,6 +31,8 @@ from tests.storage.capacity import measured
 
 OTHER_EMSP = Party("NL", "TNM")
 WHERE = {"location_id": "L1", "evse_uids": ["E1"], "mobie_x": 1}
+THEIRS = {**allowed(), "token": token(country_code="NL", party_id="TNM")}
+"""An answer of the other eMSP."""
 
 
 class World(NamedTuple):
@@ -194,6 +196,7 @@ def test_of_two_tokens_of_one_uid_the_valid_one_is_meant(hub: World) -> None:
     other = register(hub.node, "another", ("EMSP", OTHER_EMSP))
     hub.push(valid=False)
     hub.push(OTHER_EMSP, other)
+    hub.partners.says["another"] = THEIRS
 
     assert hub.authorize().codes == (200, 1000)
     assert [asked.partner_id for asked in hub.partners.asked] == ["another"]
@@ -215,6 +218,7 @@ def test_two_valid_tokens_of_one_uid_are_not_told_apart_by_guessing(hub: World) 
 def test_an_emsp_behind_another_hub_is_asked_there(hub: World, partner_of: PartnerOf) -> None:
     """Source: RTE-36"""
     hub.push(OTHER_EMSP, partner_of(hub.node, "hub"))
+    hub.partners.says["hub"] = THEIRS
 
     assert hub.authorize().codes == (200, 1000)
     (asked,) = hub.partners.asked
@@ -250,3 +254,14 @@ def test_an_unknown_token_costs_two_reads_and_no_request(hub: World) -> None:
 
     assert spent.calls == ["BatchGetItem", "BatchGetItem"]
     assert hub.partners.asked == []
+
+
+def test_an_emsp_answers_with_a_token_of_its_own(hub: World) -> None:
+    """Another party's would be billed for the session. Source: TOK-12"""
+    hub.push()
+    hub.partners.says["emsp"] = {"allowed": "ALLOWED", "token": token(country_code="NL", party_id="TNM")}
+
+    answered = hub.authorize()
+
+    assert answered.codes == (200, 4000)
+    assert not answered.has_data
