@@ -22,6 +22,7 @@ from __future__ import annotations
 import argparse
 import fcntl
 import fnmatch
+import functools
 import hashlib
 import json
 import os
@@ -143,51 +144,41 @@ def _read_results() -> dict[str, str]:
     return dict(json.loads(line) for line in RESULTS.read_text(encoding="utf-8").splitlines())
 
 
-_digests: dict[str, str] = {}
-
-
+@functools.cache
 def _digest_of_tests(module: str) -> str:
-    if module not in _digests:
-        files = [file for path in sum(judges_of(module, TREE), ()) for file in _files(TREE / path)]
-        _digests[module] = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
-    return _digests[module]
+    files = [file for run in judges_of(module, TREE) for path in run for file in _files(TREE / path)]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
 
 
 def _files(path: Path) -> Iterable[Path]:
     return [path] if path.is_file() else sorted(path.glob("*.py"))
 
 
-_limits: dict[str, float] = {}
-
-
 def _try(mutant: Mutant) -> bool:
-    if mutant.module not in _limits:
-        _limits[mutant.module] = _measure(mutant.module)
+    """Put a mutant in place and run the nearest tests, then the wider ones as long as nobody noticed it."""
+    runs = judges_of(mutant.module, TREE)
     file = TREE / mutant.module
     source = file.read_text(encoding="utf-8")
-    file.write_text(mutant.code, encoding="utf-8")
-    try:
-        return _run(mutant.module, _limits[mutant.module])[0] != TestOutcome.SURVIVED
-    finally:
-        file.write_text(source, encoding="utf-8")
+    for run in runs:
+        limit = _limit_of(run)
+        file.write_text(mutant.code, encoding="utf-8")
+        try:
+            outcome, _ = run_tests(shlex.join([*PYTEST, *run]), limit)
+        finally:
+            file.write_text(source, encoding="utf-8")
+        if outcome != TestOutcome.SURVIVED:
+            return True
+    return False
 
 
-def _measure(module: str) -> float:
-    """The time limit of a module's mutants, from a run without a change."""
+@functools.cache
+def _limit_of(run: tuple[str, ...]) -> float:
+    """The time limit of some tests with a mutant in place, from a run without one."""
     started = time.monotonic()
-    outcome, output = _run(module, 600)
+    outcome, output = run_tests(shlex.join([*PYTEST, *run]), 600)
     if outcome != TestOutcome.SURVIVED:
-        sys.exit(f"the tests of {module} fail without any change:\n{output[-2000:]}")
+        sys.exit(f"{' '.join(run)} fails without any change:\n{output[-2000:]}")
     return LEAST_SECONDS + 3 * (time.monotonic() - started)
-
-
-def _run(module: str, limit: float) -> tuple[TestOutcome, str]:
-    """Run the nearest tests, and the wider ones only when those noticed nothing: collecting takes seconds."""
-    outcome, output = TestOutcome.SURVIVED, ""
-    for paths in judges_of(module, TREE):
-        if outcome == TestOutcome.SURVIVED:
-            outcome, output = run_tests(shlex.join([*PYTEST, *paths]), limit)
-    return outcome, output
 
 
 # -- the table ---------------------------------------------------------------------------------------

@@ -59,7 +59,9 @@ def judges_of(module: str, root: Path) -> tuple[tuple[str, ...], ...]:
     """The paths that pytest is given for a module, one run after the other: the nearest tests come first."""
     inside = Path(module).relative_to("chalicelib")
     folder = Path("tests") / inside.parent
-    own = sorted((root / folder).glob(f"test_{inside.stem}*.py"))
-    nearest = (module, *(path.relative_to(root).as_posix() for path in own))
-    further = (*ALSO.get(inside.as_posix(), ()), folder.as_posix())
-    return (nearest, further) if own else ((*nearest, *further),)
+    examples = (module,) if ">>>" in (root / module).read_text(encoding="utf-8") else ()
+    own = (
+        path.relative_to(root).as_posix() for path in sorted((root / folder).glob(f"test_{inside.stem}*.py"))
+    )
+    runs = ((*examples, *own), ALSO.get(inside.as_posix(), ()), (folder.as_posix(),))
+    return tuple(run for run in runs if run)

@@ -35,7 +35,7 @@ def test_the_nearest_tests_are_the_module_s_own() -> None:
         ("chalicelib/storage/cursor.py", "tests/storage/test_cursor.py"),
         ("tests/storage",),
     )
-    assert judges_of("chalicelib/partners/visibility.py", ROOT)[0][0] == "chalicelib/partners/visibility.py"
+    assert judges_of("chalicelib/partners/directory.py", ROOT)[0] == ("tests/partners/test_directory.py",)
 
 
 def test_each_change_that_is_listed_as_harmless_is_of_a_line_that_stands_there_and_has_a_reason() -> None:
