@@ -66,7 +66,8 @@ def answer_garbage(seed: int) -> PartnerFault:
     noise = Random(f"{seed}/garbage").randbytes(200)
     answers = (
         Raw(noise),
-        _http(200, noise),
+        # With HTTP 2xx and no OCPI error a push counts as taken, whatever the words: so it is.
+        _http(200, noise, takes=True),
         Raw(b"HTTP/1.1"),
         Raw(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{"),
         Raw(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nabcd"),
@@ -86,7 +87,7 @@ def lie_about_lengths() -> PartnerFault:
     ]
     for url in ("http://[::1", f"http://127.0.0.1:{2**70}/x", "http://127.0.0.1:-1/x", "//"):
         answers.append(_http(302, b"", f"Location: {url}"))
-        answers.append(_http(200, b"[]", f'Link: <{url}>; rel="next"'))
+        answers.append(_http(200, b"[]", f'Link: <{url}>; rel="next"', takes=True))
     return _all(itertools.cycle(answers))
 
 

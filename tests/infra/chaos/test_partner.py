@@ -78,16 +78,22 @@ def test_an_evse_is_an_item_of_its_own(web: Web, partner: ChaosPartner) -> None:
 
 
 @pytest.mark.parametrize(
-    "fault",
-    [partner_faults.answer_html_4xx(), partner_faults.answer_garbage(1), partner_faults.lie_about_lengths()],
+    ("fault", "taken"),
+    [
+        (partner_faults.answer_html_4xx(), []),
+        (partner_faults.answer_garbage(1), [2, 8, 14]),
+        (partner_faults.lie_about_lengths(), [8, 10, 12, 14]),
+    ],
     ids=["html", "garbage", "lengths"],
 )
-def test_a_bad_answer_is_none_and_takes_nothing(web: Web, partner: ChaosPartner, fault: PartnerFault) -> None:
+def test_a_bad_answer_takes_a_push_only_with_http_200_in_its_words(
+    web: Web, partner: ChaosPartner, fault: PartnerFault, taken: list[int]
+) -> None:
     partner.fault = fault
-    for _ in range(14):
+    for revision in range(1, 15):
         with pytest.raises(Exception):  # noqa: B017 - what a client makes of it is not our subject
-            push_tariff(web, partner, 1)
-    assert partner.held(TARIFF) is None
+            push_tariff(web, partner, revision)
+    assert [arrival.revision for arrival in partner.arrivals.of(TARIFF)] == taken
 
     partner.fault = None
     assert push_tariff(web, partner, 1).is_success
