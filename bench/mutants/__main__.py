@@ -33,12 +33,13 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from cosmic_ray.testing import run_tests
 from cosmic_ray.work_item import TestOutcome
 
-from bench.mutants.changes import Mutant, make_mutants
+from bench.mutants.changes import Mutant, Place, make_mutant, places_of
 from bench.mutants.modules import guarded_modules, judges_of
 
 ROOT = Path(__file__).parent.parent.parent
@@ -60,14 +61,14 @@ NOT_COPIED = shutil.ignore_patterns(
 class Tally:
     """What became of a module's mutants."""
 
-    made: int = 0
+    places: int = 0
     tried: int = 0
     found: int = 0
 
     def row(self, name: str) -> str:
         """A line of the table."""
         share = f"{100 * self.found / self.tried:5.0f} %" if self.tried else "      -"
-        return f"{name:44} {self.made:6} {self.tried:6} {self.found:6} {share}"
+        return f"{name:44} {self.places:6} {self.tried:6} {self.found:6} {share}"
 
 
 def main() -> int:
@@ -78,11 +79,12 @@ def main() -> int:
     fcntl.flock(lock, fcntl.LOCK_EX)  # one run at a time has the tree
     _copy_tree()
     os.chdir(TREE)  # where cosmic-ray starts the tests
-    tallies = {module: Tally() for module in modules}
+    places = {module: places_of(module, TREE) for module in modules}
+    tallies = {module: Tally(len(of_module)) for module, of_module in places.items()}
     known = _read_results()
-    for mutant, made in _draw(modules, arguments.sample):
+    for mutant in _draw(places, arguments.sample):
         tally = tallies[mutant.module]
-        tally.made, tally.tried = made, tally.tried + 1
+        tally.tried += 1
         if _is_found(mutant, known):
             tally.found += 1
         else:
@@ -113,14 +115,15 @@ def _copy_tree() -> None:
     shutil.copytree(ROOT, TREE, ignore=NOT_COPIED)
 
 
-def _draw(modules: Sequence[str], sample: int) -> Iterator[tuple[Mutant, int]]:
-    """The mutants to try and how many the module has: the same share of each module, always the same ones."""
-    made = {module: make_mutants(module, TREE) for module in modules}
-    total = sum(map(len, made.values()))
-    for module, mutants in made.items():
-        random.Random(f"{SEED} {module}").shuffle(mutants)
-        share = len(mutants) if not sample else -(-sample * len(mutants) // total)
-        yield from ((mutant, len(mutants)) for mutant in mutants[:share])
+def _draw(places: dict[str, list[Place]], sample: int) -> Iterator[Mutant]:
+    """The mutants to try: the same share of each module, and always the same ones."""
+    total = sum(map(len, places.values()))
+    for module, of_module in places.items():
+        random.Random(f"{SEED} {module}").shuffle(of_module)
+        share = -(-sample * len(of_module) // total) if sample else len(of_module)
+        made = (make_mutant(place, TREE) for place in of_module)
+        different = {mutant.key: mutant for mutant in islice(filter(None, made), share)}
+        yield from different.values()
 
 
 # -- trying them -------------------------------------------------------------------------------------
@@ -186,7 +189,7 @@ def _limit_of(run: tuple[str, ...]) -> float:
 
 def _table(tallies: dict[str, Tally]) -> str:
     kinds = guarded_modules(ROOT)
-    lines = [f"{'module':44} {'made':>6} {'tried':>6} {'found':>6}   share"]
+    lines = [f"{'module':44} {'places':>6} {'tried':>6} {'found':>6}   share"]
     for kind in dict.fromkeys(kinds[module] for module in tallies):
         inside = {module: tally for module, tally in tallies.items() if kinds[module] == kind}
         lines += [tally.row(module.removeprefix("chalicelib/")) for module, tally in inside.items()]
@@ -197,8 +200,8 @@ def _table(tallies: dict[str, Tally]) -> str:
 def _total(tallies: Iterable[Tally]) -> Tally:
     total = Tally()
     for tally in tallies:
-        total.made, total.tried, total.found = (
-            total.made + tally.made, total.tried + tally.tried, total.found + tally.found
+        total.places, total.tried, total.found = (
+            total.places + tally.places, total.tried + tally.tried, total.found + tally.found
         )  # fmt: skip
     return total
 

@@ -7,11 +7,13 @@ Left out are changes of types (`int | None` is no arithmetic), what does not com
 from __future__ import annotations
 
 import ast
+import functools
 import hashlib
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from cosmic_ray.ast import ast_nodes, get_ast
 from cosmic_ray.mutating import mutate_code
@@ -77,33 +79,45 @@ class Mutant:
         return f"{self.module}:{self.line}: {self.was}  ->  {self.now}"
 
 
-def make_mutants(module: str, tree: Path) -> list[Mutant]:
-    """Every mutant of a module, in the order of its lines; no two are the same text."""
+class Place(NamedTuple):
+    """Where an operator of cosmic-ray can change a module; to make the change takes ten milliseconds."""
+
+    module: str
+    operator: str
+    occurrence: int
+
+
+def places_of(module: str, tree: Path) -> list[Place]:
+    """Every place in a module where something can be changed."""
     source = (tree / module).read_text(encoding="utf-8")
-    left_out = _equivalents(module)
-    mutants: dict[str, Mutant] = {}
-    for code in _changed(source):
-        line, was, now = _difference(source, code)
-        if (was, now) not in left_out and _compiles(code):
-            mutants.setdefault(code, Mutant(module, line, was, now, code))
-    return sorted(mutants.values(), key=lambda mutant: (mutant.line, mutant.now))
-
-
-def _changed(source: str) -> Iterator[str]:
-    tree = get_ast(source)
+    nodes = list(ast_nodes(get_ast(source)))
     types = _type_lines(source)
-    for name in CHOSEN:
-        operator = get_operator(name)()
-        positions = [start for node in ast_nodes(tree) for start, _ in operator.mutation_positions(node)]
-        for occurrence, start in enumerate(positions):
-            if any(first <= start < last for first, last in types):
-                continue
-            try:
-                code = mutate_code(source, operator, occurrence)
-            except AttributeError:
-                continue  # cosmic-ray 8.7 cannot replace a dotted name in `except`
-            if code is not None and code != source:
-                yield code
+    return [
+        Place(module, name, occurrence)
+        for name in CHOSEN
+        for occurrence, start in enumerate(_positions(name, nodes))
+        if not any(first <= start < last for first, last in types)
+    ]
+
+
+def make_mutant(place: Place, tree: Path) -> Mutant | None:
+    """The mutant of a place; None when it changes nothing, does not compile or is listed as equivalent."""
+    source = (tree / place.module).read_text(encoding="utf-8")
+    try:
+        code = mutate_code(source, get_operator(place.operator)(), place.occurrence)
+    except AttributeError:
+        return None  # cosmic-ray 8.7 cannot replace a dotted name in `except`
+    if code is None or code == source or not _compiles(code):
+        return None
+    line, was, now = _difference(source, code)
+    if (place.module, was, now) in _equivalents():
+        return None
+    return Mutant(place.module, line, was, now, code)
+
+
+def _positions(name: str, nodes: list[Any]) -> Iterator[tuple[int, int]]:
+    operator = get_operator(name)()
+    return (start for node in nodes for start, _ in operator.mutation_positions(node))
 
 
 def _type_lines(source: str) -> list[tuple[tuple[int, int], tuple[int, int]]]:
@@ -145,6 +159,7 @@ def _compiles(code: str) -> bool:
     return True
 
 
-def _equivalents(module: str) -> set[tuple[str, str]]:
+@functools.cache
+def _equivalents() -> set[tuple[str, str, str]]:
     listed = tomllib.loads(EQUIVALENT.read_text(encoding="utf-8"))
-    return {(e["was"], e["now"]) for e in listed.get("equivalent", []) if e["module"] == module}
+    return {(each["module"], each["was"], each["now"]) for each in listed.get("equivalent", [])}
