@@ -21,6 +21,7 @@ from chalicelib.partners.directory import (
     PartnerRole,
     TokenKind,
 )
+from chalicelib.protocol.message import Party
 from chalicelib.storage.table import Conflict
 from tests.account import aws
 from tests.nodes import make_network
@@ -264,3 +265,37 @@ def test_an_error_about_a_stored_partner_does_not_repeat_what_stands_in_it(model
         model.model_validate({"fingerprint": ["f-secret"], "id": ["f-secret"], "url": ["f-secret"]})
 
     assert "f-secret" not in str(caught.value)
+
+
+# -- what the operator released
+
+
+@pytest.mark.parametrize(
+    ("released", "role", "may_be_changed"),
+    [
+        ((), "CPO", False),
+        (("claim#PT*ABC#CPO",), "CPO", True),
+        (("claim#PT*ABC#CPO",), "EMSP", False),
+        (("claim#PT*XYZ#CPO",), "CPO", False),
+        (("*",), "EMSP", True),
+    ],
+)
+def test_the_objects_of_a_role_may_be_changed_by_others_when_it_was_released(
+    released: tuple[str, ...], role: str, may_be_changed: bool
+) -> None:
+    assert make(released=released).has_released(Party("PT", "ABC"), role) is may_be_changed
+
+
+@pytest.mark.parametrize(
+    ("model", "field"),
+    [
+        (Endpoint(identifier="tariffs", role="SENDER", url="https://evi.example"), "url"),
+        (EVI, "party_id"),
+        (HeldToken(fingerprint="f", kind="C"), "kind"),
+        (make(), "status"),
+    ],
+    ids=lambda each: each if isinstance(each, str) else type(each).__name__,
+)
+def test_what_was_read_is_changed_by_the_directory_only(model: Any, field: str) -> None:
+    with pytest.raises(ValidationError):
+        setattr(model, field, "other")

@@ -76,3 +76,32 @@ def test_an_answer_that_was_found_costs_one_look() -> None:
         matcher.first(components, moment)
 
     assert matcher.work.looks - before == 100
+
+
+def test_what_was_found_for_one_power_is_not_found_for_another_at_the_same_moment() -> None:
+    components = tuple(
+        PriceComponent(ENERGY, Decimal(1), None, 1, "T1", kw, 0, Restrictions(min_power=Decimal(kw)))
+        for kw in range(20, 0, -1)
+    )
+    matcher = Matcher()
+
+    found = []
+    for kw in (20, 5, 12):
+        component = matcher.first(components, Moment(BEGUN, None, Decimal(0), 0, Decimal(kw), Decimal(kw)))
+        found.append(component and component.element)
+
+    assert found == [20, 5, 12]
+
+
+def test_where_no_power_is_asked_for_another_power_costs_one_look() -> None:
+    components = tuple(
+        PriceComponent(ENERGY, Decimal(1), None, 1, "T1", number, 0, Restrictions(min_kwh=Decimal(1)))
+        for number in range(20)
+    )
+    matcher = Matcher()
+    matcher.first(components, Moment(BEGUN, None, Decimal(2), 0, Decimal(1), Decimal(1)))
+    before = matcher.work.looks
+
+    matcher.first(components, Moment(BEGUN, None, Decimal(2), 0, Decimal(2), Decimal(2)))
+
+    assert matcher.work.looks - before == 1
