@@ -60,8 +60,8 @@ def _run(run: ChaosRun, folder: Path) -> int:
         _say(f"  {type(error).__name__}: {error}")
     if findings := report.write_findings(rows):
         _say(findings)
-    told = f"right after {run.settled_s:.0f} s" if run.settled_s is not None else "never right"
-    _say(f"\n{'HOLDS' if is_held else 'BROKEN'}: {report.write_verdict(rows)}; {told}; see {file}")
+    outcome = f"right after {run.settled_s:.0f} s" if run.settled_s is not None else "never right"
+    _say(f"\n{'HOLDS' if is_held else 'BROKEN'}: {report.write_verdict(rows)}; {outcome}; see {file}")
     return 0 if is_held else 1
 
 

@@ -51,7 +51,7 @@ class Arrivals:
                 is_credit = bool(body.get("credit"))
                 self._cdrs.setdefault(body["id"], CdrArrival(now, session, body["id"], is_credit))
                 return
-            for item, revision in _told(method, module, ids, body):
+            for item, revision in _revisions_in(method, module, ids, body):
                 self._revisions[item].append(Arrival(now, revision))
 
     def of(self, item: Item) -> list[Arrival]:
@@ -66,7 +66,9 @@ class Arrivals:
             return list(self._cdrs.values())
 
 
-def _told(method: str, module: str, ids: Sequence[str], body: Document | None) -> Iterator[tuple[Item, int]]:
+def _revisions_in(
+    method: str, module: str, ids: Sequence[str], body: Document | None
+) -> Iterator[tuple[Item, int]]:
     item = Item(module, *ids[:3])
     if method == "DELETE":
         yield item, GONE

@@ -60,13 +60,13 @@ def write_injected(counts: Mapping[str, Any]) -> str:
 
 def write_verdict(rows: Sequence[Row]) -> str:
     """Write the promises, and how often each was broken."""
-    told = (
+    promises = (
         (LOST, "lost"),
         (STALE, "stale"),
         (DOUBLE, "double CDRs"),
         (LATE, f"healthy later than {LATE_S:.0f} s"),
     )
-    counted = [f"{sum(row.count(*kinds) for row in rows)} {name}" for kinds, name in told]
+    counted = [f"{sum(row.count(*kinds) for row in rows)} {name}" for kinds, name in promises]
     return ", ".join(counted)
 
 
