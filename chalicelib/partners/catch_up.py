@@ -148,7 +148,7 @@ def _find_some(node: Node, partner: Partner, step: CatchUp) -> Found:
     retry_at: list[str] = []
     for ref, known in shown:
         row = read_delivery(rows.get(key_of(partner.id, ref.key.pk)))
-        if _has_own_message(step, ref, known, row):
+        if _has_own_message(step, known, row):
             continue
         if row.waits(node.clock()) and not step.refused_too:
             retry_at.append(row.retry_at)
@@ -158,14 +158,14 @@ def _find_some(node: Node, partner: Partner, step: CatchUp) -> Found:
     return Found(owed, following, min(retry_at, key=sort_key, default=""))
 
 
-def _has_own_message(step: CatchUp, ref: Ref, known: Known, row: Delivery) -> bool:
+def _has_own_message(step: CatchUp, known: Known, row: Delivery) -> bool:
     """Tell whether an object changed so lately that a message of the change is on its way in the other lane.
 
-    A push of each at the same time would be two requests, and two CDRs. What was given up has no message, and
-    that of a location may be about an EVSE alone.
+    A push of each at the same time would be two requests in any order, and two CDRs. What was given up has no
+    message.
     """
     is_newer = 0 < step.newest < known.version
-    return is_newer and ref.module != "locations" and row.status not in (Status.MISSED, Status.DEAD)
+    return is_newer and row.status not in (Status.MISSED, Status.DEAD)
 
 
 def find_owed(node: Node, partner: Partner) -> list[Owed]:

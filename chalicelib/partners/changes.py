@@ -31,6 +31,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,7 @@ from chalicelib.partners.owners import remember_owners
 from chalicelib.partners.private_lists import remember_list
 from chalicelib.partners.visibility import FORGOTTEN, PRIVATE, PUSHED, Subject, audience
 from chalicelib.protocol.message import Party
+from chalicelib.protocol.types import parse_datetime
 from chalicelib.queues import Broadcast, CatchUp
 from chalicelib.storage.expiry import fallen
 from chalicelib.storage.keys import Ref, for_log
@@ -58,7 +60,10 @@ _MESSAGES_PER_CALL = 10
 
 @dataclass(frozen=True)
 class Change:
-    """One record of the stream; before, after: the item, None where there is none."""
+    """One record of the stream; before, after: the item, None where there is none.
+
+    made_at: when it was written, in whole seconds since 1970; None where the record has no time.
+    """
 
     id: str
     sequence_number: str
@@ -66,6 +71,7 @@ class Change:
     sk: str
     before: Item | None
     after: Item | None
+    made_at: int | None = None
 
     @property
     def module(self) -> str:
@@ -148,6 +154,7 @@ def read_change(record: Mapping[str, Any]) -> Change:
         sk=keys["sk"],
         before=decode_item(told["OldImage"]) if told.get("OldImage") else None,
         after=decode_item(told["NewImage"]) if told.get("NewImage") else None,
+        made_at=int(told["ApproximateCreationDateTime"]) if "ApproximateCreationDateTime" in told else None,
     )
 
 
@@ -292,13 +299,26 @@ def _follow_partner(node: Node, change: Change) -> list[CatchUp]:
         look_again(node, after.id)
         # Who was not registered has refused nothing yet.
         refused_too = before is not None and before.is_registered and _terms(after) != _terms(before)
-        newest = version_at(node.clock())
+        newest = version_at(_reached_at(node, change, after))
         return [
             CatchUp(
                 what="CATCH_UP", partner_id=after.id, cause=change.id, refused_too=refused_too, newest=newest
             )
         ]
     return []
+
+
+def _reached_at(node: Node, change: Change, partner: Partner) -> datetime:
+    """The moment since when changes are pushed to a partner: when its record was written, or a little before.
+
+    Not when the record is read: what changed between the two has messages of its own. What changed between
+    this moment and the write is found by the second look.
+    """
+    if change.made_at is None:
+        return node.clock()
+    noted = [partner.last_updated, partner.breaker.connected_at if partner.breaker else None]
+    moments = [parse_datetime(moment) for moment in noted if moment]
+    return max(datetime.fromtimestamp(change.made_at, UTC), *moments)
 
 
 def _partner(item: Item | None) -> Partner | None:

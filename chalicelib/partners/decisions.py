@@ -127,7 +127,8 @@ def _decide_evse(settings: Settings, message: Broadcast, partner: Partner, seen:
         return Decision(Act.DROP)
     if delivery.evse == evse_version(evse):
         return Decision(Act.SKIP)
-    return Decision(Act.PUT_EVSE)
+    # Catching up leaves a location that changed meanwhile to this message.
+    return Decision(Act.PUT if delivery.status is None else Act.PUT_EVSE)
 
 
 def subject_of(module: str, item: Item) -> Subject:

@@ -26,6 +26,11 @@ _MOST_DIGITS = 100
 _SHORT = 12
 
 
+_OUT_OF_BOUNDS = (
+    f"a number has at most {_MOST_DIGITS} digits and an exponent of at most {_LARGEST_EXPONENT} either way"
+)
+
+
 def _bounded(text: str) -> Decimal:
     number = Decimal(text)
     if len(text) > _SHORT or "e" in text or "E" in text:
@@ -63,7 +68,7 @@ def read_json(text: str | bytes) -> Any:
         return _decoder.decode(plain)
     except (msgspec.MsgspecError, UnicodeError, RecursionError, ArithmeticError) as error:
         if (field := _find_out_of_bounds(plain)) is not None:
-            raise BadJson(f"a number has at most {_MOST_DIGITS} digits", field=field or "body") from error
+            raise BadJson(_OUT_OF_BOUNDS, field=field or "body") from error
         raise BadJson(f"the body is not valid JSON: {error}") from error
 
 

@@ -245,6 +245,6 @@ def test_a_price_of_a_thousand_digits_does_no_harm(stand: Stand, at: str) -> Non
 
         answer = send(stand, ROUTES["tariff"], body)
 
-        stand.expect(answer, (200, 2001), (201, 1000), (200, 1000))
+        stand.expect(answer, (400, 2001), (200, 2001), (201, 1000), (200, 1000))
         stand.line.push("DELETE", "tariffs", stand.line.owned("BAD"))
     stand.expect_untouched("tariffs", "BAD")

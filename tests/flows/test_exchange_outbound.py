@@ -194,7 +194,7 @@ def test_a_broadcast_goes_to_the_opposite_role_only(hub: Node, guests: Guests) -
 
 def test_a_partner_of_two_roles_does_not_hear_its_own_voice(hub: Node, guests: Guests) -> None:
     """Source: RTE-17"""
-    both = guests.partner("HUB")
+    both = guests.partner("CPO")
     both.roles = [role("CPO", both.party), role("EMSP", both.party)]
     line, listener = guests.connect(both, hub), guests.join("EMSP", hub)
 

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from chalicelib.partners import liveness
+from chalicelib.partners.deliveries import Status
+from chalicelib.queues import Lane
 from infra import stages
 from tests.partners.pushing import World, break_down, partner, refuse
 
@@ -52,7 +54,7 @@ def granted(function: str) -> set[str]:
         resource = statement["Resource"]
         target = "index" if resource.endswith("/index/*") else ""
         if ":sqs:" in resource:
-            target = "dead" if "-dead" in resource else "broadcasts"
+            target = next(name for name in ("dead", "catch-up", "broadcasts") if name in resource)
         rights |= {f"{action} {target}".strip() for action in statement["Action"]}
     return rights
 
@@ -60,7 +62,7 @@ def granted(function: str) -> set[str]:
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     """A CPO whose partner is OFFLINE and missed a location, a tariff and its deletion."""
-    world = World("CPO")
+    world = World("CPO", two_lanes=True)
     world.join(partner("EMSP", "one"))
     gone = world.put_tariff("T0")
     world.put_location()
@@ -75,9 +77,11 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def record(world: World) -> tuple[Recorder, Recorder]:
-    table, queue = Recorder(world.dynamodb, "dynamodb"), Recorder(world.queue, "sqs")
+    queues = world.node.queues
+    client = queues._sqs._client if isinstance(queues._sqs, Recorder) else queues._sqs
+    table, queue = Recorder(world.dynamodb, "dynamodb"), Recorder(client, "sqs")
     world.table._client = table
-    world.node.queues._sqs = queue
+    queues._sqs = queue
     return table, queue
 
 
@@ -95,15 +99,22 @@ def test_the_timer_may_probe_catch_up_and_send_refused_pushes_again(world: World
     assert table.needed | queue.needed <= granted("look_after_partners")
 
 
-def test_the_worker_may_record_a_refusal(world: World) -> None:
-    world.partners.faults["one"] = refuse()
-    before = world.partner("one")
-    world.node.directory.save(before.model_copy(update={"connection": "CONNECTED"}), before)
+def test_both_workers_may_record_a_refusal() -> None:
+    world = World("CPO", two_lanes=True)
+    before = [world.put_tariff("T0"), world.put_location()]
     world.stream()
-    table, queue = record(world)
+    world.node.directory.save(partner("EMSP", "one"))
+    world.partners.faults["one"] = refuse()
+    world.stream()
+    world.clock.forward(1)
+    after = world.put_tariff("T1")
+    world.stream()
 
-    while world.queue.bodies:
-        world.work()
-
-    assert {"dynamodb:PutItem", "dynamodb:BatchGetItem", "dynamodb:Query index"} <= table.needed
-    assert table.needed | queue.needed <= granted("push_broadcasts")
+    for lane, function in ((Lane.LIVE, "push_broadcasts"), (Lane.CATCH_UP, "push_catch_up")):
+        table, queue = record(world)
+        while (world.queue if lane is Lane.LIVE else world.catch_ups).bodies:
+            world.work(lane)
+        assert {"dynamodb:PutItem", "dynamodb:BatchGetItem"} <= table.needed
+        assert table.needed | queue.needed <= granted(function)
+    assert "dynamodb:Query index" in table.needed
+    assert [world.delivery("one", ref).status for ref in (*before, after)] == [Status.REFUSED] * 3

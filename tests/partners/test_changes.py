@@ -399,3 +399,16 @@ def test_a_partner_that_leaves_is_forgotten(world: World) -> None:
     world.catch_up()
 
     assert not world.table.query("#pk = :pk", {"pk": "delivery#one"}).items
+
+
+def test_the_occasion_of_catching_up_is_the_write_of_the_record_not_its_reading(world: World) -> None:
+    """What changed between the two has messages of its own, in the other lane."""
+    world.node.directory.save(partner("EMSP", "new", last_updated="2026-03-01T12:00:00.250Z"))
+    (record,) = [each for each in taken(world) if each["dynamodb"]["Keys"]["pk"]["S"] == "partners"]
+    record["dynamodb"]["ApproximateCreationDateTime"] = 1772366400
+    world.clock.forward(30)
+
+    changes.handle_stream(world.node, [record])
+
+    (step,) = world.catch_ups.bodies
+    assert step["newest"] == 1772366400_250_000

@@ -76,6 +76,10 @@ def test_an_evse_is_put_alone() -> None:
     assert act(LOCATION, item(LOCATION), row(), evse()).act is Act.PUT_EVSE
 
 
+def test_an_evse_of_a_location_that_was_never_sent_is_put_with_its_location() -> None:
+    assert act(LOCATION, item(LOCATION), Delivery(), evse()) == (Act.PUT, Status.DELIVERED)
+
+
 @pytest.mark.parametrize(
     "child", [evse(wv=2), evse(via="location")], ids=["older than the location", "written with the location"]
 )

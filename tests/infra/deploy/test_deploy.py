@@ -159,4 +159,4 @@ def _is_as_described(emulator: Emulator) -> None:
     assert told["OCPI_TABLE"] == "ocpi-node-cpo"
     assert told["OCPI_BROADCASTS_QUEUE_URL"].endswith("/ocpi-node-cpo-broadcasts.fifo")
     roles = {each["Role"] for each in deployed.values()}
-    assert len(roles) == 6
+    assert len(roles) == 7
