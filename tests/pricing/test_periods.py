@@ -5,13 +5,30 @@ Source: OCPI 2.2.1 mod_cdrs, ChargingPeriod, CdrDimensionType; CDR-14 … CDR-16
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from chalicelib.errors import InvalidParameters
-from tests.pricing.build import at, codes, component, cost, element, number, period, price, session, tariff
+from chalicelib.pricing.periods import remark_missing
+from chalicelib.pricing.reading import Remark
+from chalicelib.pricing.tariffs import read_tariff
+from chalicelib.pricing.usage import Period
+from tests.pricing.build import (
+    START,
+    at,
+    codes,
+    component,
+    cost,
+    element,
+    number,
+    period,
+    price,
+    session,
+    tariff,
+)
 
 BY_TIME = tariff(element(component("TIME", "6", None, 60)))
 BY_ENERGY = tariff(element(component("ENERGY", "1", None, 1)))
@@ -38,6 +55,19 @@ def test_a_priced_dimension_that_no_period_tells_of_is_told() -> None:
     assert codes(price(BY_ENERGY, session(5, charging_periods=[period(0, ENERGY_IMPORT="1")]))) == {
         "no_energy"
     }
+
+
+def test_a_reservation_needs_to_tell_of_no_energy() -> None:
+    """Energy has a price in its tariff, and nobody charged yet."""
+    made = tariff(element(component("ENERGY", "1"), component("TIME", "1")))
+    remarks: list[Remark] = []
+    reserved = Period(
+        START, START + timedelta(hours=1), read_tariff(made, "tariff", remarks), is_reserved=True
+    )
+
+    remark_missing([reserved], remarks, "charging_periods")
+
+    assert remarks == []
 
 
 @pytest.mark.parametrize(("volume", "due"), [("0.0667", "0.4"), ("0.15", "0.9"), ("0.0501", "0.3")])

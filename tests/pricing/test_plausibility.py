@@ -56,6 +56,25 @@ def test_a_quarter_more_power_and_five_minutes_more_are_possible(kwh: str, codes
     assert [each.code for each in found] == codes
 
 
+@pytest.mark.parametrize(("hours", "codes"), [("1.326", []), ("1.327", ["odd_hours"])])
+@pytest.mark.parametrize("kind", ["TIME", "PARKING_TIME"])
+def test_two_percent_more_time_and_five_minutes_more_are_possible(
+    kind: str, hours: str, codes: list[str]
+) -> None:
+    """78 minutes * 1.02 = 1.326 hours."""
+    periods = [period(0, **{kind: hours})]
+    document = {"start_date_time": at(0), "end_date_time": at(73), "charging_periods": periods}
+
+    assert [each.code for each in find_impossible(document, Decimal(1))] == codes
+
+
+def test_charging_and_parking_add_up_to_no_more_than_the_session() -> None:
+    periods = [period(0, TIME="0.7"), period(30, PARKING_TIME="0.7")]
+    document = {"start_date_time": at(0), "end_date_time": at(60), "charging_periods": periods}
+
+    assert [each.code for each in find_impossible(document, Decimal(1))] == ["odd_hours"]
+
+
 def test_an_end_in_the_future_is_impossible_only_where_the_present_is_known() -> None:
     document = {"start_date_time": at(0), "end_date_time": at(60)}
     now = START + timedelta(minutes=54)
