@@ -71,10 +71,12 @@ def answer_put_with(host: Host, error: Exception, monkeypatch: pytest.MonkeyPatc
         PartnerRefusal("refuses the credentials", http_status=200, status_code=2001),
         PartnerFault("refuses the token", http_status=401),
         PartnerFault("refuses the token", http_status=403),
+        PartnerFault("answered with a page", http_status=400),
+        PartnerFault("answered with a page", http_status=499),
         PartnerFault("cannot use our API", http_status=200, status_code=3001),
         PartnerFault("does not accept connections", never_sent=True),
     ],
-    ids=["refused", "401", "403", "3001", "never sent"],
+    ids=["refused", "401", "403", "400", "499", "3001", "never sent"],
 )
 def test_a_new_token_that_was_not_taken_is_dead(
     cpo: Host, at_cpo: Partner, error: Exception, monkeypatch: pytest.MonkeyPatch
@@ -93,8 +95,13 @@ def test_a_new_token_that_was_not_taken_is_dead(
 
 @pytest.mark.parametrize(
     "error",
-    [PartnerFault("did not answer in time", timed_out=True), PartnerFault("is broken", http_status=502)],
-    ids=["no answer", "502"],
+    [
+        PartnerFault("did not answer in time", timed_out=True),
+        PartnerFault("is broken", http_status=500),
+        PartnerFault("is broken", http_status=502),
+        PartnerFault("answered with a redirect", http_status=399),
+    ],
+    ids=["no answer", "500", "502", "399"],
 )
 def test_a_new_token_that_may_have_been_taken_stays_good_beside_the_old_one(
     cpo: Host, at_cpo: Partner, error: Exception, monkeypatch: pytest.MonkeyPatch
