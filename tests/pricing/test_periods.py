@@ -16,6 +16,7 @@ from chalicelib.pricing.periods import remark_missing
 from chalicelib.pricing.reading import Remark
 from chalicelib.pricing.tariffs import read_tariff
 from chalicelib.pricing.usage import Period
+from chalicelib.pricing.verification import verify_cdr
 from tests.pricing.build import (
     START,
     at,
@@ -279,3 +280,18 @@ def test_charging_after_parking_leaves_the_step_to_parking() -> None:
     priced = price(made, session(9, charging_periods=periods))
 
     assert [Decimal(charge.billed) * 60 for charge in priced.charges] == [6, 10]
+
+
+def test_a_cdr_whose_periods_tell_nothing_of_a_priced_dimension_is_remarked_on() -> None:
+    cdr = {
+        "start_date_time": at(0),
+        "end_date_time": at(60),
+        "currency": "EUR",
+        "cdr_location": {"country": "PRT"},
+        "tariffs": [BY_ENERGY],
+        "charging_periods": [period(0, TIME="1")],
+    }
+
+    found = {(each.code, each.field) for each in verify_cdr(cdr).remarks}
+
+    assert ("no_energy", "charging_periods") in found

@@ -6,6 +6,7 @@ Source: OCPI 2.2.1 credentials, PUT Method; CRD-12, CRD-18, CRD-22
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -153,6 +154,32 @@ def test_a_partner_whose_versions_fail_otherwise_is_not_sent_a_new_token(
     assert [method for method, _ in calls] == ["GET"]
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda data: {**data, "url": f"{BASE}/versions"},
+        lambda data: {**data, "url": "https://CPO.example:443/ocpi/versions"},
+    ],
+    ids=["our versions", "our versions, written otherwise"],
+)
+def test_a_partner_cannot_lead_a_node_to_itself_in_a_rotation(
+    cpo: Host, hub: Host, at_cpo: Partner, change: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = cpo.node.client.call_url
+
+    def answer_with_our_url(url: str, method: str, *arguments: Any, **options: Any) -> Any:
+        answer = call(url, method, *arguments, **options)
+        return replace(answer, data=change(answer.data)) if method == "PUT" else answer
+
+    monkeypatch.setattr(cpo.node.client, "call_url", answer_with_our_url)
+
+    with pytest.raises(HandshakeFailed, match="own"):
+        handshake.rotate(cpo.node, at_cpo, BASE)
+
+    (stored,) = cpo.node.directory.all()
+    assert stored.versions_url == f"https://hub.example{VERSIONS}"
+
+
 def go_offline(host: Host) -> Partner:
     (partner,) = host.node.directory.all()
     changed = host.node.directory.update(
@@ -213,3 +240,9 @@ def test_a_replaced_token_repeats_its_put_word_for_word_or_not_at_all(
     (after,) = hub.node.directory.all()
     assert after == before
     assert hub.call("PUT", CREDENTIALS, old, document).status == 200
+
+
+def test_why_a_handshake_failed_is_told_without_the_codes_that_come_with_it() -> None:
+    failed = HandshakeFailed("the partner refuses", 2001, 200)
+
+    assert (str(failed), failed.status_code, failed.http_status) == ("the partner refuses", 2001, 200)
