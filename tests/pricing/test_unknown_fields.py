@@ -352,3 +352,10 @@ def test_a_long_session_by_a_long_tariff_is_undecided_without_looking_everywhere
     stay = session(60 * 24 * 30, charging_periods=[period(0, ENERGY="20", TIME="720")])
 
     assert len(price(tariff(*elements, FALLBACK), stay).undecided) == 400
+
+
+def test_of_two_fields_that_may_be_meant_the_nearer_one_is_named() -> None:
+    """Not the first of the alphabet: `start_date` is two letters away."""
+    priced = price(tariff(element(component("ENERGY", "1"), start_dime="10:00")), STAY)
+
+    assert "did you mean start_time?" in priced.remarks[0].message
