@@ -21,7 +21,7 @@ Source: OCPI 2.2.1 transport_and_format_offline_behaviour; TRN-32, TRP-10
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
@@ -67,8 +67,8 @@ for all, and a year of them would come before anything that matters now."""
 OBJECTS_PER_STEP = 500
 """As many take a second or two: reading their rows a hundred at a time, queueing them ten at a time."""
 
-STEPS_TO_FIND = 4
-"""After so many steps in which the partner has everything it is not searched on."""
+STEPS_TO_FIND = 20
+"""After so many steps in which the partner has everything it is not searched on: 10,000 objects."""
 
 _LOOKS = "catch-up"
 _LATER = "#later"
@@ -168,15 +168,18 @@ def _has_own_message(step: CatchUp, known: Known, row: Delivery) -> bool:
     return is_newer and row.status not in (Status.MISSED, Status.DEAD)
 
 
-def find_owed(node: Node, partner: Partner) -> list[Owed]:
-    """Find some of the objects that a partner has to be told of; the first steps are enough to find one."""
+def find_owed(node: Node, partner: Partner, known: Collection[str] = ()) -> list[Owed]:
+    """Find some of the objects that a partner has to be told of; the first steps are enough to find one.
+
+    known: the pk of those that are not looked for.
+    """
     step: CatchUp | None = CatchUp(what="CATCH_UP", partner_id=partner.id, cause="")
     for _ in range(STEPS_TO_FIND):
         if step is None:
             break
         found = _find_some(node, partner, step)
-        if found.owed:
-            return found.owed
+        if unknown := [each for each in found.owed if each.pk not in known]:
+            return unknown
         step = found.following
     return []
 

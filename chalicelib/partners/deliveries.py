@@ -66,7 +66,8 @@ class Delivery:
     OCPI status code, http its HTTP status, as far as it answered. at, since: when it came to this, and the
     first fault (RFC 3339). cause: of the message that had it. tries: how often the last message failed by our
     own fault.
-    given_up: how often in a row the object was given up, and retry_at: when it is tried again, "" for soon.
+    given_up: how often in a row the object was given up (at least 1 when the partner went OFFLINE with it).
+    retry_at: when it is tried again then, "" for soon.
     again_at: when a refused object was last due to be tried again (`retries.py`). writes: counts the writes
     of the row.
     """

@@ -4,8 +4,9 @@ First the partner is asked for its versions. If it answers, an object that it mi
 broken systems still answer with their versions. Only if it missed nothing, the versions suffice.
 
 An object that the partner can never take must not keep it OFFLINE, so another one is tried when the partner
-answers with an error, and the one that was tried longest ago comes first. A partner that does not answer the
-first push is not tried again.
+answers with an error. What was not tried yet comes first, then what was tried longest ago: however many such
+objects there are, another one has its turn, in a later probe if not in this one. What was given up, and is
+not due yet, is not tried. A partner that does not answer the first push is not tried again.
 
 Source: OCPI 2.2.1 transport_and_format_offline_behaviour; TRN-32, HCI-10
 """
@@ -65,15 +66,16 @@ class PushFailed(Exception):
 
 
 def _messages(node: Node, partner: Partner) -> Iterator[Broadcast]:
-    """Messages about objects that a partner has to be sent, those first that were tried longest ago."""
+    """Messages about objects that a partner has to be sent: untried ones, then those tried longest ago."""
     rows = read_deliveries(node.table, partner.id)
-    pending = [(pk, row) for pk, row in rows.items() if row.status in _PENDING and not pk.endswith(CREDIT)]
-    for pk, row in sorted(pending, key=_tried_at):
-        yield _message(node, partner, pk, row.ref)
-    tried = {pk for pk, _ in pending}
-    for owed in find_owed(node, partner):
-        if owed.pk not in tried and not owed.pk.endswith(CREDIT):
+    pending = {pk: row for pk, row in rows.items() if row.status in _PENDING}
+    for owed in find_owed(node, partner, pending):
+        if not owed.pk.endswith(CREDIT):
             yield _message(node, partner, owed.pk, owed.ref)
+    now = node.clock()
+    due = [each for each in pending.items() if not each[1].waits(now) and not each[0].endswith(CREDIT)]
+    for pk, row in sorted(due, key=_tried_at):
+        yield _message(node, partner, pk, row.ref)
 
 
 def _tried_at(pending: tuple[str, Delivery]) -> str:

@@ -136,8 +136,7 @@ def _failed_probe(
     act: Act,
     fault: PartnerFault,
 ) -> NoReturn:
-    missed = replace(seen.delivery, status=Status.MISSED, since="", cause="", tries=0)
-    _record(node, messages[-1], seen, replace(missed, **_problem(seen, act, fault)))
+    _record(node, messages[-1], seen, _missed_after(seen.delivery, _problem(seen, act, fault)))
     raise fault
 
 
@@ -432,8 +431,18 @@ def _failed(
         return None
     log.warning("a partner is offline", extra={"reason": fault.reason})
     node.directory.update(message.partner_id, lambda each: _offline(each, now, window, fault.reason, taken))
-    _record(node, message, seen, replace(after, status=Status.MISSED, since="", cause=""))
+    _record(node, message, seen, _missed_after(before, problem))
     return None
+
+
+def _missed_after(before: Delivery, problem: dict[str, Any]) -> Delivery:
+    """The row of an object that failed at a partner that is OFFLINE.
+
+    When the partner is back it may take all but this object. So the object has one try then, as if it had
+    been given up: otherwise it would make the partner OFFLINE again and again, and the others wait.
+    """
+    missed = replace(before, status=Status.MISSED, since="", cause="", tries=0, **problem)
+    return replace(missed, given_up=max(1, before.given_up))
 
 
 def _set_aside(node: Node, message: Broadcast, seen: Seen, after: Delivery) -> None:

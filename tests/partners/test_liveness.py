@@ -12,7 +12,7 @@ import pytest
 from chalicelib.partners import liveness
 from chalicelib.partners.catch_up import SECOND_LOOK
 from chalicelib.partners.deliveries import Status
-from tests.partners.pushing import Sent, World, break_down, partner, refuse, stay_silent
+from tests.partners.pushing import Fault, Sent, World, break_down, partner, refuse, stay_silent
 
 
 @pytest.fixture
@@ -150,6 +150,80 @@ def test_an_object_that_the_partner_cannot_take_does_not_keep_it_offline(world: 
     assert world.partner("one").connection == "CONNECTED"
     assert world.held("one", fine) == world.stored(fine)
     assert world.delivery("one", poison).status == Status.DEAD
+
+
+POISONED = [f"T{number}" for number in range(4)]
+
+
+def quiet_world(failure: Fault) -> World:
+    """A CPO whose partner fails with four objects, never again with others, and went OFFLINE for them."""
+    world = World("CPO")
+    world.join(partner("EMSP", "one"))
+    for number in range(8):
+        world.put_tariff(f"T{number}")
+    world.settle()
+    world.clock.forward(3600)
+    world.partners.faults["one"] = lambda sent: failure(sent) if sent.segments[2] in POISONED else None
+    for tariff_id in POISONED:
+        world.put_tariff(tariff_id, currency="NOK")
+    world.settle(seconds=90)
+    assert world.partner("one").connection == "OFFLINE"
+    return world
+
+
+@pytest.mark.parametrize("failure", [break_down, stay_silent])
+def test_objects_that_the_partner_can_never_take_keep_no_other_from_it(failure: Fault) -> None:
+    """However many there are, and whether it answers them with an error or not at all."""
+    world = quiet_world(failure)
+    for _ in range(3):
+        liveness.run(world.node)
+        world.settle(seconds=60)
+    changed = world.put_tariff("T7", currency="NOK")
+
+    world.clock.forward(3600)
+    liveness.run(world.node)
+
+    assert world.partner("one").connection == "CONNECTED"
+    assert world.held("one", changed) == world.stored(changed)
+
+
+@pytest.mark.parametrize("failure", [break_down, stay_silent])
+def test_a_partner_is_not_offline_again_and_again_for_the_same_objects(failure: Fault) -> None:
+    """Each of them has one try when the partner is back, and is tried alone later."""
+    world = quiet_world(failure)
+    for number in range(12):
+        world.put_tariff("T7", marker=number)
+        world.clock.forward(3600)
+        liveness.run(world.node)
+        world.settle(seconds=90)
+
+    assert world.partner("one").connection == "CONNECTED"
+    world.partners.faults.clear()
+    for _ in range(2):
+        world.clock.forward(3600)
+        liveness.run(world.node)
+        world.settle()
+    poisoned = [world.put_tariff(each, currency="NOK") for each in POISONED]
+    assert all(world.held("one", each) for each in poisoned)
+
+
+def test_what_was_given_up_and_is_not_due_keeps_no_partner_offline() -> None:
+    """The partner was away for another reason, and missed nothing else."""
+    world = World("CPO")
+    world.join(partner("EMSP", "one"))
+    world.partners.faults["one"] = lambda sent: break_down(sent) if "POISON" in sent.segments else None
+    poison = world.put_tariff("POISON")
+    for number in range(10):
+        world.put_tariff("FINE", marker=number)
+        world.settle(seconds=30)
+        liveness.run(world.node)
+    assert world.delivery("one", poison).waits(world.clock())
+    gone = {"connection": "OFFLINE", "offline_since": "2026-03-01T12:00:00Z"}
+    world.node.directory.update("one", lambda each: each.model_copy(update=gone))
+
+    liveness.run(world.node)
+
+    assert world.partner("one").connection == "CONNECTED"
 
 
 def test_a_partner_that_missed_nothing_is_back_when_it_answers_with_its_versions() -> None:
