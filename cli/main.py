@@ -35,7 +35,7 @@ Expect = Annotated[
 ]
 Roles = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[COUNTRY/PARTY/ROLE]...", help="Such as PT/ABC/CPO; all when left out."),
+    typer.Argument(metavar="COUNTRY/PARTY/ROLE", help="Such as PT/ABC/CPO; all when left out."),
 ]
 
 
@@ -81,8 +81,11 @@ def partners(context: typer.Context) -> None:
         )
         typer.echo(f"{partner['id']}  {partner['status']:<12}  {partner['name']}  {roles}".rstrip())
         if waiting := partner.get("pending_roles"):
-            names = " ".join(f"{each['country_code']}/{each['party_id']}/{each['role']}" for each in waiting)
-            typer.echo(f"  waits for your word: ./ocpi approve {partner['id']} {names}")
+            chosen = f"{partner['id']} {_names_of(waiting)}"
+            typer.echo(f"  waits for your approval: ./ocpi approve {chosen} (or ./ocpi reject)")
+        if reserved := partner.get("reserved_roles"):
+            chosen = f"{partner['id']} {_names_of(reserved)}"
+            typer.echo(f"  reserved until you release it for others: ./ocpi release {chosen}")
 
 
 @app.command()
@@ -303,7 +306,10 @@ def verify(
     ] = None,
     time_prices_per_minute: PerMinute = False,
 ) -> None:
-    """Check the totals of a CDR against its own tariffs and charging periods. Needs no node."""
+    """Check the totals of a CDR against its own tariffs and charging periods. Needs no node.
+
+    Exit code: 0 when all is right, 1 when something differs, 2 when something could not be judged or read.
+    """
     from cli import pricing
 
     raise typer.Exit(pricing.verify(file, as_json, time_zone, time_prices_per_minute))
@@ -322,7 +328,10 @@ def credit(
 
 @app.command()
 def lint(file: JsonFile, as_json: AsJson = False) -> None:
-    """Report what a tariff can still get wrong though it fits the schema. Needs no node."""
+    """Report what a tariff can still get wrong though it fits the schema. Needs no node.
+
+    Exit code: 0 without an error (warnings and advice count as none), 1 with one, 2 when FILE is no tariff.
+    """
     from cli import pricing
 
     raise typer.Exit(pricing.lint(file, as_json))
@@ -369,6 +378,10 @@ def _named_roles(texts: list[str] | None) -> dict[str, Any]:
     if not texts:
         return {}
     return {"roles": [_named_role(text) for text in texts]}
+
+
+def _names_of(roles: list[dict[str, Any]]) -> str:
+    return " ".join(f"{each['country_code']}/{each['party_id']}/{each['role']}" for each in roles)
 
 
 def _named_role(text: str) -> dict[str, str]:

@@ -25,7 +25,7 @@ from chalicelib.protocol.pagination import PageQuery, page_reply
 from chalicelib.protocol.types import CountryCode2, OcpiObject, PartyId, ci_string, closed_enum, validate
 from chalicelib.storage.keys import Ref
 
-Module: Any = closed_enum("the modules that partners are told of", " ".join(PUSHED))
+Module: Any = closed_enum(f"the list {', '.join(PUSHED)}", " ".join(PUSHED))
 Id: Any = ci_string(39)
 TokenType: Any = ci_string(36)
 

@@ -95,7 +95,9 @@ def _judge(document: Document, name: str, level: str, at: str) -> tuple[Remark |
     field, shown = f"{at}.{name[:_LONGEST]}", repr(name[:_LONGEST])
     meant = suggest_field(name, level)
     if level == RESTRICTIONS:
-        more = f", did you mean {meant}?" if meant else ": nobody can tell when the element holds"
+        more = (
+            f", did you mean {meant}?" if meant else ": the element cannot be judged and matches no session"
+        )
         return Remark("unknown_restriction", field, f"{shown} is no restriction of OCPI{more}"), True
     if _says_the_same(document, name, meant):
         return None, False

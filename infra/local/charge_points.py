@@ -4,9 +4,10 @@ It obeys commands, has cards authorized, and tells how the charging goes. Whatev
 leaves alone: other locations, sessions that it did not start, reservations that it did not make. So a
 person, or the certification, may play the CSMS at a site of their own beside it.
 
-*Time.* Each session has a clock of its own that starts with it and runs `speed` times as fast as ours.
-Start, periods and end of a session fit each other and its energy, but at a speed above 1 they run ahead of
-the present by up to the session's length.
+*Time.* Each session has a clock of its own that runs `speed` times as fast as ours. Start, periods and end of
+a session fit each other and its energy. The node bills no session that ends in the future, so at a speed
+above 1 a session starts in the past, and its clock meets ours when the car leaves. A session that was
+reserved starts at the present and runs as fast as ours, since it cannot start before its reservation.
 
 Source: OCPI 2.2.1 mod_commands, mod_sessions; CMD-13, CMD-15, CMD-16, SES-05, SES-10 to SES-16
 """
@@ -62,8 +63,8 @@ class Card:
 class _Charging:
     """A session that runs.
 
-    stays_s: after so many simulated seconds the car leaves. begun: when; told_s: up to which simulated
-    second the node knows of it.
+    stays_s: after so many simulated seconds the car leaves. plugged_in, begun: when it began, by our
+    clock and by its own. told_s: up to which simulated second the node knows of it.
     """
 
     session_id: str
@@ -73,6 +74,7 @@ class _Charging:
     tariff_id: str | None
     car: Car
     stays_s: float
+    plugged_in: datetime
     begun: datetime
     told_s: int = 0
     kwh: Decimal = Decimal(0)
@@ -237,7 +239,9 @@ class ChargePoints:
                     self._finish(charging)
 
     def _elapsed_s(self, charging: _Charging) -> int:
-        return int((self._clock() - charging.begun).total_seconds() * self._speed)
+        now = self._clock()
+        elapsed = (now - charging.plugged_in) * self._speed
+        return int(min(elapsed, now - charging.begun).total_seconds())
 
     def _tell(self, charging: _Charging) -> None:
         """Tell of one more charging period: what has happened since the last."""
@@ -273,15 +277,18 @@ class ChargePoints:
         held: _Reservation | None = None,
     ) -> None:
         plug = Plug(_power_kw(connector), connector["power_type"] == "DC")
+        car, stays_s = some_car(self._chance, plug), self._chance.uniform(*STAYS_S)
+        now = self._clock().replace(microsecond=0)
         charging = _Charging(
             session_id=held.session_id if held else self._new_session_id(evse["uid"]),
             location_id=location_id,
             evse_uid=evse["uid"],
             plug=plug,
             tariff_id=next(iter(connector.get("tariff_ids") or ()), None),
-            car=some_car(self._chance, plug),
-            stays_s=self._chance.uniform(*STAYS_S),
-            begun=self._clock().replace(microsecond=0),
+            car=car,
+            stays_s=stays_s,
+            plugged_in=now,
+            begun=now if held else now - _head_start(stays_s, self._speed),
         )
         session = self._session(location_id, evse, connector, token, charging.begun, "ACTIVE", fields)
         if held is not None:
@@ -421,6 +428,15 @@ def _power_kw(connector: Document) -> float:
         phases = 3 if connector["power_type"] == "AC_3_PHASE" else 1
         power_w = connector["max_voltage"] * connector["max_amperage"] * phases
     return float(power_w) / 1000
+
+
+def _head_start(stays_s: float, speed: float) -> timedelta:
+    """How far in the past a session starts, so that its clock meets ours when the car leaves.
+
+    >>> _head_start(1000.0, speed=10.0), _head_start(1000.0, speed=1.0)
+    (datetime.timedelta(seconds=900), datetime.timedelta(0))
+    """
+    return timedelta(seconds=round(stays_s * max(0.0, 1 - 1 / speed)))
 
 
 def _rounded(value: float, step: str) -> Decimal:

@@ -316,10 +316,37 @@ def test_time_runs_as_fast_as_it_is_told(tmp_path: Path) -> None:
     stand.pass_time(3)
 
     assert [period["start_date_time"] for period in stand.session["charging_periods"]] == [
-        "2026-03-01T12:00:00Z"
+        stand.session["start_date_time"]
     ]
     (hours,) = [each["volume"] for each in stand.session["charging_periods"][0]["dimensions"]][1:]
     assert hours == Decimal("0.0333")  # two minutes after two seconds
+
+
+@pytest.mark.parametrize("speed", [1, 10, 60])
+def test_a_session_ends_at_the_present_however_fast_the_time_runs(tmp_path: Path, speed: float) -> None:
+    """The node makes no CDR of a session that ends in the future."""
+    stand = Stand(tmp_path, speed=speed)
+    stand.start()
+
+    while stand.session["status"] == "ACTIVE":
+        stand.pass_time(1)
+
+    end = datetime.fromisoformat(stand.session["end_date_time"])
+    assert stand.now - timedelta(seconds=4 * speed) < end <= stand.now
+    assert stand.now - START < timedelta(seconds=3000 / speed + 15)
+
+
+def test_a_reserved_session_starts_and_ends_no_later_than_the_present(tmp_path: Path) -> None:
+    stand = Stand(tmp_path, speed=60)
+    reserve(stand)
+    stand.pass_time(5)
+
+    stand.start()
+    stand.pass_time(20)
+    stand.obey("STOP_SESSION", session_id=stand.session_id)
+
+    assert stand.session["start_date_time"] == "2026-03-01T12:00:05Z"
+    assert stand.session["end_date_time"] == "2026-03-01T12:00:25Z"
 
 
 def test_what_could_not_be_told_is_told_later(stand: Stand) -> None:

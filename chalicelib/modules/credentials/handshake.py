@@ -234,9 +234,11 @@ def _refuse_ourselves(node: Node, base_url: str, token: str, versions_url: str) 
     Raises: InvalidParameters.
     """
     if is_below(versions_url, base_url):
-        raise InvalidParameters("the URL is this node's own", field="url")
+        raise InvalidParameters("the URL is this node's own: give that of the partner", field="url")
     if node.directory.made(token):
-        raise InvalidParameters("the token was made by this node", field="token")
+        raise InvalidParameters(
+            "the token was made by this node: give one that the partner made", field="token"
+        )
 
 
 def _refuse_own_urls(base_url: str, other: OtherSide) -> None:
