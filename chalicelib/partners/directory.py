@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict
 
 from chalicelib.errors import Unauthorized
 from chalicelib.partners.breaker import Breaker
-from chalicelib.protocol.auth import TokenEncoding
+from chalicelib.protocol.auth import TokenEncoding, is_credentials_token, read_authorization
 from chalicelib.protocol.message import InterfaceRole, Party
 from chalicelib.storage.retry import attempts
 from chalicelib.storage.table import Conflict, Delete, Item, Key, Operation, Put, Snapshot, Table
@@ -354,8 +354,9 @@ class Directory:
         return hmac.new(self._key(), text.encode(), hashlib.sha256).hexdigest()
 
     def made(self, token: str) -> bool:
-        """Tell whether a token is one that this node made for a partner: one read."""
-        return self._table.get(_token_key(self.fingerprint(token))) is not None
+        """Tell whether a token is one that this node made for a partner, plain or in Base64: one read."""
+        readings = read_authorization(f"Token {token}") if is_credentials_token(token) else []
+        return bool(self._table.get_many(_token_key(self.fingerprint(each)) for _, each in readings))
 
     def seal(self, token: str) -> str:
         """Encrypt a token that we use toward a partner, or another secret of ours."""

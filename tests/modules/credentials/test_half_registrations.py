@@ -5,6 +5,7 @@ Source: OCPI 2.2.1 credentials, Errors during registration; CRD-14, CRD-18 … C
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -130,6 +131,17 @@ def test_a_node_recognises_its_own_token_behind_another_name(network: dict[str, 
 
     with pytest.raises(HandshakeFailed, match="made by this node"):
         handshake.register(cpo.node, "myself", "https://alias.example/ocpi/versions", token, BASE)
+
+
+def test_a_node_recognises_its_own_token_in_base64(network: dict[str, Host]) -> None:
+    """It would be sent as it is where the partner takes raw tokens, and open this node's own door."""
+    cpo = network["cpo"]
+    token = b64encode(handshake.invite(cpo.node, "myself")[1].encode()).decode()
+
+    with pytest.raises(HandshakeFailed, match="made by this node"):
+        handshake.register(
+            cpo.node, "myself", "https://alias.example/ocpi/versions", token, BASE, token_encoding="raw"
+        )
 
 
 @pytest.mark.parametrize(
