@@ -9,7 +9,8 @@ whose name it speaks, so a role counts only when one of these holds:
   exception: a hub speaks for others, so a partner is a hub only on the operator's word;
 - it counted before, and nobody released it.
 
-A role that is reserved for another partner, which left, never counts before the operator has approved it.
+A role that is reserved for another partner, which left, or that the operator expects of another one, never
+counts before the operator has approved it.
 
 Everything else is pending: shown to the operator, and without any effect until it is approved. What the
 operator rejected is kept as refused, so that the next PUT does not bring it up again.
@@ -41,7 +42,7 @@ def with_claimed(
 ) -> dict[str, Any]:
     """The fields of a partner that change when its credentials claim these roles.
 
-    reserved: names of those that are reserved for another partner, which left.
+    reserved: names of those that are reserved for another partner.
     """
     counts, pending, refused = [], [], []
     was_refused = _names(partner.refused_roles)

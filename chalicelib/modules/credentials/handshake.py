@@ -198,7 +198,7 @@ def _look_at_caller(node: Node, partner: Partner, offered: Credentials) -> Other
 
 
 def _refuse_taken(node: Node, partner: Partner, roles: Sequence[PartnerRole]) -> set[str]:
-    """See that no role is ours or another partner's. Returns those reserved for a partner that left.
+    """See that no role is ours or another partner's. Returns those reserved for another partner.
 
     Raises: InvalidParameters.
     """
@@ -215,7 +215,10 @@ def _refuse_taken(node: Node, partner: Partner, roles: Sequence[PartnerRole]) ->
 
 
 def _held_by_others(node: Node, partner: Partner, roles: Sequence[PartnerRole]) -> tuple[set[str], set[str]]:
-    """The names of the roles that other partners play, and of those that are reserved for others."""
+    """The names of the roles that other partners play, and of those that are reserved for others.
+
+    Reserved are those of a partner that left, and those that the operator expects of another one.
+    """
     holders = {
         claim: holder for claim, holder in node.directory.owner_of(roles).items() if holder != partner.id
     }
@@ -225,7 +228,19 @@ def _held_by_others(node: Node, partner: Partner, roles: Sequence[PartnerRole]) 
         for claim, holder in holders.items()
         if (other := others[holder]) is not None and claim in other.reserved_claims
     }
-    return set(holders) - reserved, reserved
+    return set(holders) - reserved, reserved | _expected_of_others(node, partner, roles)
+
+
+def _expected_of_others(node: Node, partner: Partner, roles: Sequence[PartnerRole]) -> set[str]:
+    """The names of the roles that the operator expects of other partners, and not of this one."""
+    claimed = set(map(claim_of, roles)) - partner.claims - set(map(claim_of, partner.expected_roles))
+    if not claimed:
+        return set()
+    others = [other for other in node.directory.all() if other.id != partner.id]
+    expected = {
+        claim_of(role) for other in others if other.status != "UNREGISTERED" for role in other.expected_roles
+    }
+    return claimed & expected
 
 
 def _refuse_ourselves(node: Node, base_url: str, token: str, versions_url: str) -> None:

@@ -433,6 +433,37 @@ def test_a_party_belongs_to_one_partner(network: dict[str, Host]) -> None:
     assert hub.call("GET", VERSIONS, token_a).status == 200
 
 
+@pytest.mark.parametrize("calls", [True, False])
+def test_a_party_that_is_expected_of_another_partner_waits_for_approval(
+    network: dict[str, Host], calls: bool
+) -> None:
+    """Whoever registers first under an invitation that expects nothing, or under our registration."""
+    cpo, hub = network["cpo"], network["hub"]
+    abc = PartnerRole(role="CPO", country_code="PT", party_id="ABC")
+    _, expected = handshake.invite(hub.node, "the CPO", expected_roles=[abc])
+
+    impostor = _register(hub, cpo) if calls else _register(cpo, hub)
+
+    if not calls:
+        (impostor,) = (each for each in hub.node.directory.all() if each.name == "partner")
+    assert (impostor.roles, [role.party_id for role in impostor.pending_roles]) == ((), ["ABC"])
+    hub.call("POST", CREDENTIALS, expected, _document(cpo, _invite(cpo)))
+    (right,) = (each for each in hub.node.directory.all() if each.name == "the CPO")
+    assert [role.party_id for role in right.roles] == ["ABC"]
+
+
+def test_a_party_that_is_expected_twice_belongs_to_the_first_that_registers(cpo: Host, hub: Host) -> None:
+    """The operator may invite a partner again whose token A was lost."""
+    abc = PartnerRole(role="CPO", country_code="PT", party_id="ABC")
+    handshake.invite(hub.node, "lost", expected_roles=[abc])
+    _, token = handshake.invite(hub.node, "again", expected_roles=[abc])
+
+    hub.call("POST", CREDENTIALS, token, _document(cpo, _invite(cpo)))
+
+    (again,) = (each for each in hub.node.directory.all() if each.name == "again")
+    assert [role.party_id for role in again.roles] == ["ABC"]
+
+
 def test_a_platform_that_does_not_speak_our_version_is_3002(
     cpo: Host, hub: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
