@@ -170,6 +170,9 @@ def _measure(
 ) -> dict[str, int]:
     """Turn the hours of a period into microseconds."""
     lasting = [kind for kind in HOURS if hours.get(kind)]
+    if not lasting and len(hours) == 1 and "RESERVATION_TIME" not in hours and length_us < _UNSEEN_US:
+        # It is too short for four decimals, and yet its price may be the last one, which has the step_size.
+        return dict.fromkeys(hours, max(length_us, 0))
     agrees = agree_with(hours, length_us)
     lengths = {kind: _snap(hours[kind]) for kind in lasting}
     if agrees:
@@ -206,6 +209,7 @@ def _precision(hours: Decimal) -> Decimal:
 
 
 _FOUR_DECIMALS = Decimal("0.0001")
+_UNSEEN_US = int(_FOUR_DECIMALS * HOUR_US)
 _PRECISIONS = {2: Decimal("0.005"), 3: Decimal("0.001")}
 
 

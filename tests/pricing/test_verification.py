@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from chalicelib.errors import InvalidParameters
+from chalicelib.pricing.statement import cdr_fields
 from chalicelib.pricing.verification import verify_cdr
-from tests.pricing.build import START, at, component, element, limit, period, tariff
+from tests.pricing.build import START, at, component, element, limit, meter, period, price, session, tariff
 
 MADE = tariff(
     element(
@@ -293,3 +294,42 @@ def test_without_tariffs_quantities_alone_are_judged() -> None:
 def test_a_cdr_that_cannot_be_computed_is_refused(fields: dict[str, Any]) -> None:
     with pytest.raises(InvalidParameters):
         verify_cdr(cdr(**fields))
+
+
+def test_a_period_too_short_for_four_decimals_has_the_step_of_its_price() -> None:
+    """A session that reaches 2 kWh 0.2 seconds before its end is billed by the step there. Source: TAR-17"""
+    dear = element(component("TIME", "3", step=300), min_kwh=2)
+    made = tariff(dear, element(component("TIME", "2", step=60)))
+    stay = session(1, meter_readings=meter((0, "0"), (1, "2.005")))
+    priced = price(made, stay)
+    ends = {"start_date_time": stay["start_date_time"], "end_date_time": stay["end_date_time"]}
+    claimed = {"id": "CDR1", "country_code": "PT", "tariffs": [made], **ends, **cdr_fields(priced)}
+
+    last = claimed["charging_periods"][-1]["dimensions"]
+    assert {"type": "TIME", "volume": 0} in last
+    assert verify_cdr(claimed).discrepancies == []
+
+
+@pytest.mark.parametrize(("seconds", "due"), [("0.359", "0.05"), ("0.36", "0")])
+def test_no_time_is_none_where_four_decimals_could_tell_it(seconds: str, due: str) -> None:
+    made = tariff(element(component("TIME", "3", step=60)))
+    claimed = {
+        "start_date_time": at(0),
+        "end_date_time": at(float(seconds) / 60),
+        "tariffs": [made],
+        "charging_periods": [period(0, TIME="0")],
+    }
+
+    assert verify_cdr(claimed).priced.total_cost.excl_vat == Decimal(due)
+
+
+def test_a_reservation_that_is_over_is_none_however_soon_the_session_begins() -> None:
+    made = tariff(element(component("TIME", "3", step=60), reservation="RESERVATION"))
+    claimed = {
+        "start_date_time": at(0),
+        "end_date_time": at(0.005),
+        "tariffs": [made],
+        "charging_periods": [period(0, RESERVATION_TIME="0")],
+    }
+
+    assert verify_cdr(claimed).priced.total_cost.excl_vat == 0

@@ -1,0 +1,76 @@
+"""Joins neighbouring charging periods of one price, so that a CDR of very many still fits where it is stored.
+
+OCPI asks for a new charging period only where the price changes. A CSMS that sends a period every few
+minutes for weeks makes a CDR that is too large beside its tariffs. Periods are joined only where the start
+of the first has the same prices as the start of the next, so the CDR still comes to the same cost.
+
+Source: OCPI 2.2.1 mod_cdrs, ChargingPeriod; CDR-14
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import replace
+from decimal import Decimal
+
+from chalicelib.pricing.billing import Match
+from chalicelib.pricing.costs import Priced
+from chalicelib.pricing.tariffs import FLAT, PriceComponent
+from chalicelib.pricing.usage import Period
+
+_SUMS = ("charging_us", "parking_us", "reserved_us")
+
+
+def join_same_prices(priced: Priced) -> Priced:
+    """The same price with as few charging periods as have it; a fee begins a new one."""
+    matches: dict[int, list[Match]] = {}
+    for match in priced.matches:
+        matches.setdefault(id(match.period), []).append(match)
+    joined: list[Period] = []
+    before: Hashable = None
+    for period in priced.usage.periods:
+        own = matches.get(id(period), [])
+        prices = _prices(period, own)
+        is_same = prices == before and not any(match.dimension == FLAT for match in own)
+        if joined and is_same and joined[-1].end == period.start:
+            joined[-1] = _join(joined[-1], period)
+        else:
+            joined.append(period)
+        before = prices
+    return replace(priced, usage=replace(priced.usage, periods=joined))
+
+
+def _prices(period: Period, matches: list[Match]) -> Hashable:
+    """What tells whether two periods have the same prices."""
+    found = frozenset(
+        (match.dimension, _price(match.component)) for match in matches if match.dimension != FLAT
+    )
+    return period.tariff, period.is_reserved, period.kwh is None, found
+
+
+def _price(component: PriceComponent | None) -> Hashable:
+    # One that asks for power is itself only: other power may not match it, though its price is the same.
+    if component is None or component.asks_power:
+        return component
+    return component.price, component.vat, component.step_size, component.per_minute
+
+
+def _join(first: Period, second: Period) -> Period:
+    return replace(
+        first,
+        end=second.end,
+        kwh=None if first.kwh is None or second.kwh is None else first.kwh + second.kwh,
+        min_power=_least(first.min_power, second.min_power),
+        max_power=_most(first.max_power, second.max_power),
+        min_current=_least(first.min_current, second.min_current),
+        max_current=_most(first.max_current, second.max_current),
+        **{name: getattr(first, name) + getattr(second, name) for name in _SUMS},
+    )
+
+
+def _least(first: Decimal | None, second: Decimal | None) -> Decimal | None:
+    return None if first is None or second is None else min(first, second)
+
+
+def _most(first: Decimal | None, second: Decimal | None) -> Decimal | None:
+    return None if first is None or second is None else max(first, second)

@@ -1,0 +1,91 @@
+"""A CDR with fewer charging periods comes to the same cost. Source: CDR-14, TAR-09"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chalicelib.pricing.costs import price_usage
+from chalicelib.pricing.joining import join_same_prices
+from tests.pricing.build import component, element, period, price, session, tariff
+from tests.pricing.test_properties import amounts
+
+KINDS = st.sampled_from(["FLAT", "ENERGY", "TIME", "PARKING_TIME"])
+COMPONENTS = st.builds(component, KINDS, st.sampled_from(["1", "2"]), st.none(), st.sampled_from([1, 900]))
+RESTRICTIONS = st.fixed_dictionaries(
+    {},
+    optional={
+        "min_kwh": st.integers(1, 6).map(Decimal),
+        "max_duration": st.integers(1, 60).map(lambda minutes: minutes * 60),
+        "min_power": st.sampled_from([Decimal(5), Decimal(11)]),
+        "max_power": st.sampled_from([Decimal(8), Decimal(20)]),
+    },
+)
+ELEMENTS = st.builds(
+    lambda made, limits: element(*made, **limits), st.lists(COMPONENTS, min_size=1, max_size=2), RESTRICTIONS
+)
+PERIODS = st.lists(
+    st.tuples(
+        st.integers(0, 3).map(str),
+        st.sampled_from([None, "4", "7", "12"]),
+        st.sampled_from(["TIME", "TIME", "PARKING_TIME"]),
+    ),
+    min_size=1,
+    max_size=12,
+)
+
+
+def periods_of(told: list[tuple[str, str | None, str]]) -> list[dict[str, Any]]:
+    """Charging periods of five minutes each."""
+    return [
+        period(
+            5 * number,
+            ENERGY=kwh,
+            **{kind: "0.0833"},
+            **({} if kw is None else {"MIN_POWER": kw, "MAX_POWER": kw}),
+        )
+        for number, (kwh, kw, kind) in enumerate(told)
+    ]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(ELEMENTS, min_size=1, max_size=4), PERIODS)
+def test_periods_that_are_joined_cost_the_same(elements: Any, told: Any) -> None:
+    stay = session(5 * len(told), charging_periods=periods_of(told))
+    priced = price(tariff(*elements), stay)
+
+    joined = join_same_prices(priced)
+
+    assert amounts(price_usage(joined.usage)) == amounts(priced)
+    assert joined.total_energy == priced.total_energy
+    assert joined.total_parking_us == priced.total_parking_us
+    for before, after in zip(joined.usage.periods, joined.usage.periods[1:], strict=False):
+        assert before.end == after.start
+
+
+def test_periods_of_one_price_become_one() -> None:
+    told: list[tuple[str, str | None, str]] = [("1", "4", "TIME"), ("2", "7", "TIME"), ("1", None, "TIME")]
+    stay = session(15, charging_periods=periods_of(told))
+    priced = price(tariff(element(component("ENERGY", "1"), component("FLAT", "1"))), stay)
+
+    (one,) = join_same_prices(priced).usage.periods
+
+    assert (one.start, one.end, one.kwh) == (priced.usage.start, priced.usage.end, 4)
+    assert (one.min_power, one.max_power) == (None, None)
+
+
+def test_periods_of_equal_prices_that_ask_for_power_stay_apart() -> None:
+    slow, fast = (
+        element(component("ENERGY", "1"), **{name: Decimal(10)}) for name in ("max_power", "min_power")
+    )
+    stay = session(10, charging_periods=periods_of([("1", "4", "TIME"), ("2", "12", "TIME")]))
+    priced = price(tariff(slow, fast), stay)
+
+    joined = join_same_prices(priced)
+
+    assert len(joined.usage.periods) == 2
+    assert price_usage(replace(joined.usage)).total_cost == priced.total_cost
