@@ -43,6 +43,9 @@ _MOST_KW_BY_TYPE = {
     "DC": MOST_KW,
 }
 _PHASES = {"AC_2_PHASE": 2, "AC_2_PHASE_SPLIT": 2, "AC_3_PHASE": 3}
+_LEAST_KW = Decimal(1)
+"""A connector that claims less has a placeholder, or kW where OCPI has W."""
+
 _POWER_MARGIN = Decimal("1.25")
 _TIME_MARGIN = Decimal("1.02")
 _NONE = Decimal(0)
@@ -55,7 +58,7 @@ class Implausible(InvalidParameters):
 
 
 def power_kw(connector: Mapping[str, object]) -> Decimal | None:
-    """What a connector can give at most; None where it says nothing usable.
+    """What a connector can give at most; None where it says nothing usable, such as 1 V and 1 A.
 
     Of `max_electric_power` and voltage times current the larger counts: the first is sometimes in kW.
     """
@@ -67,7 +70,8 @@ def power_kw(connector: Mapping[str, object]) -> Decimal | None:
     if isinstance(volts, int | Decimal) and isinstance(amperes, int | Decimal):
         # Spec: for AC_3_PHASE the voltage is that between line and neutral.
         found = max(found, Decimal(volts) * amperes * _PHASES.get(str(connector.get("power_type")), 1))
-    return found / 1000 if found > 0 else None
+    kw = found / 1000
+    return kw if kw >= _LEAST_KW else None
 
 
 def usual_power_kw(power_type: object) -> Decimal:
@@ -106,7 +110,8 @@ def find_impossible(
         if not first - CLOCKS <= read_moment(period.get("start_date_time"), where) <= end + CLOCKS:
             yield Remark("period_outside_session", where, "the charging period starts outside the session")
             break
-    yield from _judge_energy(max(Decimal(kwh), _sum(periods, "ENERGY")), end - start, max_kw, at)
+    charged, given_back = _energy_both_ways(periods)
+    yield from _judge_energy(max(abs(Decimal(kwh)), charged, given_back), end - start, max_kw, at)
     yield from _judge_hours(_sum(periods, "TIME") + _sum(periods, "PARKING_TIME"), end - first, at)
 
 
@@ -124,15 +129,23 @@ def _judge_hours(hours: Decimal, length: timedelta, at: str) -> Iterator[Remark]
     yield Remark("odd_hours", f"{at}charging_periods", text)
 
 
+def _energy_both_ways(periods: list[Document]) -> tuple[Decimal, Decimal]:
+    """The energy that the vehicle took, and what it gave back, over all periods."""
+    return _sum(periods, "ENERGY"), -sum((each for each in _volumes(periods, "ENERGY") if each < 0), _NONE)
+
+
 def _sum(periods: list[Document], kind: str) -> Decimal:
     """The sum of a dimension over all periods, without what is below 0."""
-    volumes = (
-        dimension.get("volume")
-        for period in periods
-        for dimension in read_list(period.get("dimensions"), "dimensions")
-        if isinstance(dimension, Mapping) and dimension.get("type") == kind
-    )
-    return sum((Decimal(each) for each in volumes if isinstance(each, int | Decimal) and each > 0), _NONE)
+    return sum((each for each in _volumes(periods, kind) if each > 0), _NONE)
+
+
+def _volumes(periods: list[Document], kind: str) -> Iterator[Decimal]:
+    for period in periods:
+        for dimension in read_list(period.get("dimensions"), "dimensions"):
+            if isinstance(dimension, Mapping) and dimension.get("type") == kind:
+                volume = dimension.get("volume")
+                if isinstance(volume, int | Decimal):
+                    yield Decimal(volume)
 
 
 def _hours(length: timedelta) -> Decimal:

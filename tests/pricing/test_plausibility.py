@@ -30,6 +30,10 @@ BY_ENERGY = tariff(element(component("ENERGY", "1")))
             "22.08",
         ),
         ({"max_voltage": 0, "max_amperage": 0, "power_type": "DC"}, None),
+        # Placeholders, and somebody's kW beside them.
+        ({"max_voltage": 1, "max_amperage": 1, "power_type": "AC_3_PHASE"}, None),
+        ({"max_voltage": 0, "max_amperage": 0, "power_type": "DC", "max_electric_power": 400}, None),
+        ({"max_voltage": 230, "max_amperage": 5, "power_type": "AC_1_PHASE"}, "1.15"),
         ({}, None),
     ],
 )
@@ -54,6 +58,15 @@ def test_a_quarter_more_power_and_five_minutes_more_are_possible(kwh: str, codes
     found = find_impossible(document, Decimal(kwh), Decimal(22))
 
     assert [each.code for each in found] == codes
+
+
+@pytest.mark.parametrize(("kwh", "codes"), [("-34.37", []), ("-34.38", ["odd_energy"])])
+def test_no_more_energy_is_given_back_than_the_connector_takes(kwh: str, codes: list[str]) -> None:
+    document = {"start_date_time": at(0), "end_date_time": at(70)}
+    given_back = {**document, "charging_periods": [period(0, ENERGY=kwh), period(35, ENERGY="10")]}
+
+    for each, total in ((document, Decimal(kwh)), (given_back, Decimal(0))):
+        assert [found.code for found in find_impossible(each, total, Decimal(22))] == codes
 
 
 @pytest.mark.parametrize(("hours", "codes"), [("1.326", []), ("1.327", ["odd_hours"])])
