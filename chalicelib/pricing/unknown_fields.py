@@ -58,6 +58,7 @@ _ALIASES = {
     "iva": "vat", "tva": "vat", "mwst": "vat", "tax": "vat", "taxrate": "vat", "vatrate": "vat",
     "vatpercentage": "vat", "taxpercentage": "vat", "vatincluded": "tax_included",
     "taxesincluded": "tax_included", "taxincl": "tax_included", "vatincl": "tax_included",
+    "taxes": "vat", "condition": "restrictions", "conditions": "restrictions", "constraints": "restrictions",
     "weekdays": "day_of_week", "daysofweek": "day_of_week",
 }  # fmt: skip
 _VENDORS = ("x_", "x-", "_", "mobie_", "custom")

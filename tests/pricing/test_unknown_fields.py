@@ -92,6 +92,8 @@ def test_a_misspelt_field_of_the_tariff_leaves_every_price_undecided(
     [
         ("VAT", 23, "vat"),
         ("iva", 23, "vat"),
+        ("taxes", [{"rate": 23}], "vat"),
+        ("conditions", {"min_kwh": 5}, "elements.restrictions"),
         ("stepSize", 500, "step_size"),
         ("Price", 2, "price"),
         ("min_kwh", 5, "restrictions.min_kwh"),
@@ -109,7 +111,13 @@ def test_a_misspelt_field_of_a_component_leaves_its_price_undecided(
 
 @pytest.mark.parametrize(
     "beside",
-    [{"dayOfWeek": ["MONDAY"]}, {"day_of_week": ["MONDAY"]}, {"stepSize": 1}, {"start_time": "10:00"}],
+    [
+        {"conditions": {"min_kwh": 5}},
+        {"dayOfWeek": ["MONDAY"]},
+        {"day_of_week": ["MONDAY"]},
+        {"stepSize": 1},
+        {"start_time": "10:00"},
+    ],
 )
 def test_an_element_with_a_field_that_belongs_elsewhere_does_not_match(beside: dict[str, Any]) -> None:
     priced = price(tariff(element(ENERGY) | beside, FALLBACK), STAY)
