@@ -19,6 +19,7 @@ from chalicelib.modules.cdrs.metering import ToPrice, to_price
 from chalicelib.modules.cdrs.rules import make_cdr, token_of
 from chalicelib.modules.cdrs.starts import Start
 from chalicelib.pricing.costs import Priced, refuse_undecided
+from chalicelib.pricing.joining import join_same_prices
 from chalicelib.pricing.plausibility import Implausible, find_impossible, usual_power_kw
 from chalicelib.pricing.price_request import TIME_PRICES_PER_MINUTE, price_request
 from chalicelib.pricing.reading import Remark
@@ -35,10 +36,11 @@ _MADE_OF_PERIODS = ("meter_readings", "charging_states")
 
 @dataclass(frozen=True)
 class Bill:
-    """cdr: without `id` and `last_updated`. why: the breakdown, and what is to be remarked."""
+    """cdr: without `id` and `last_updated`. why: the breakdown, and what is to be remarked. priced: how."""
 
     cdr: Document
     why: Document
+    priced: Priced
 
 
 def make_bill(
@@ -92,9 +94,21 @@ def make_bill(
     statement = write_statement(priced)
     released = _remark_release(impossible) if is_released else []
     warnings = [{**each, "field": _in_session(each["field"])} for each in statement["warnings"]]
-    return Bill(
-        cdr, {"breakdown": statement["breakdown"], "warnings": [*released, *asked.remarks, *warnings]}
+    why = {"breakdown": statement["breakdown"], "warnings": [*released, *asked.remarks, *warnings]}
+    return Bill(cdr, why, priced)
+
+
+def with_fewer_periods(bill: Bill) -> Bill:
+    """The bill with neighbouring charging periods of one price joined, and a remark on it."""
+    cdr = {**bill.cdr, **cdr_fields(join_same_prices(bill.priced))}
+    before, after = (len(each["charging_periods"]) for each in (bill.cdr, cdr))
+    if before == after:
+        return bill
+    text = (
+        f"the CDR would be too large with {before} charging periods: those of one price are joined to {after}"
     )
+    remark = Remark("periods_joined", "charging_periods", text).to_document()
+    return replace(bill, cdr=cdr, why={**bill.why, "warnings": [*bill.why["warnings"], remark]})
 
 
 def _judge(session: Mapping[str, Any], start: Start, now: datetime | None) -> list[Remark]:

@@ -37,7 +37,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from chalicelib import metrics
 from chalicelib.errors import InvalidParameters, NotEnoughInformation, ServerError
 from chalicelib.log import about, log
-from chalicelib.modules.cdrs.billing import Bill, make_bill, remark_on_claim
+from chalicelib.modules.cdrs.billing import Bill, make_bill, remark_on_claim, with_fewer_periods
 from chalicelib.modules.cdrs.ends import done, due_key, due_sessions, makes_cdrs_of, set_aside, set_aside_key
 from chalicelib.modules.cdrs.ledger import Ledger
 from chalicelib.modules.cdrs.objects import Cdr
@@ -213,7 +213,7 @@ def _missing(this: Run, maker: str, session: Stored, items: Snapshot, is_release
     began = node.clock()
     work = Work(is_late=lambda: node.clock() > began + LONGEST_TRY)
     bill = make_bill(document, start, profile, per_minute, now=began, is_released=is_released, work=work)
-    bill = remark_on_claim(bill, document, node.settings.tolerance)
+    bill = remark_on_claim(_fitted(bill), document, node.settings.tolerance)
     if credit and latest is not None and is_same_bill(read_json(str(latest.body)), bill.cdr):
         return []
     cdr = {**bill.cdr, "id": _refs(node, session.ref, maker, number + 1)[0].id, **_now(node)}
@@ -308,6 +308,11 @@ def _counts(partners: Iterable[Partner], partition: str) -> bool:
     if not shown:
         return not partition.endswith("#HUB")
     return not any(partner.is_hub and hub_makes_cdr(partner) for partner in shown)
+
+
+def _fitted(bill: Bill) -> Bill:
+    """A bill that can be stored, where fewer charging periods make it one."""
+    return with_fewer_periods(bill) if len(write_json(bill.cdr).encode()) > _LARGEST_CDR else bill
 
 
 def _reasons(bill: Bill) -> str:

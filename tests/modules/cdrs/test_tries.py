@@ -273,3 +273,29 @@ def test_a_cdr_that_is_large_is_kept_without_the_reasons_of_its_periods(
     why = read_reasons(stored.extra["why"])
     assert (why["breakdown"]["periods"], len(why["breakdown"]["lines"])) == ([], 2)
     assert why["warnings"][-1]["code"] == "breakdown_cut"
+
+
+def test_a_cdr_that_would_be_too_large_has_the_periods_of_one_price_joined(
+    cpo: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its charging periods have power, so they are priced as they are. Source: CDR-14"""
+    power = [{"type": "ENERGY", "volume": 1}, {"type": "MAX_POWER", "volume": 7}]
+    starts = [format_datetime(parse_datetime(T0) + timedelta(minutes=each)) for each in range(10)]
+    cpo.end("S1", charging_periods=[period(each, 1, dimensions=power) for each in starts])
+    cpo.compile()
+    (large,) = cpo.cdrs()
+    monkeypatch.setattr(compiler, "_LARGEST_CDR", 1000)
+    cpo.end("S2", charging_periods=[period(each, 1, dimensions=power) for each in starts])
+
+    cpo.compile()
+
+    _, small = cpo.cdrs()
+    (joined,) = small["charging_periods"]
+    assert joined["dimensions"] == [{"type": "ENERGY", "volume": 10}, {"type": "MAX_POWER", "volume": 7}]
+    assert len(large["charging_periods"]) == 10
+    assert {k: v for k, v in small.items() if k.startswith("total")} == {
+        k: v for k, v in large.items() if k.startswith("total")
+    }
+    stored = cpo.node.objects.get(Ref("cdrs", *CPO, small["id"]))
+    assert stored is not None
+    assert "periods_joined" in {each["code"] for each in read_reasons(stored.extra["why"])["warnings"]}
