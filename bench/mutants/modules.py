@@ -26,7 +26,10 @@ GUARDED: dict[str, tuple[str, ...]] = {
     "visibility": ("partners/visibility.py", "partners/routing.py", "partners/token_owners.py"),
     "delivery": tuple(
         f"partners/{name}.py"
-        for name in ("decisions", "deliveries", "pushes", "catch_up", "changes", "answers")
+        for name in (
+            *("decisions", "deliveries", "pushes", "catch_up", "changes", "answers"),
+            *("retries", "replays", "breaker", "failing"),
+        )
     ),
     "pages": ("storage/orders.py", "storage/cursor.py", "storage/lists.py", "protocol/pagination.py"),
 }

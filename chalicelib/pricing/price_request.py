@@ -97,8 +97,8 @@ def _remark_impossible(session: Document, telemetry: Telemetry, remarks: list[Re
 def price_telemetry(
     tariffs: Sequence[Tariff],
     telemetry: Telemetry,
-    remarks: Sequence[Remark] = (),
-    matcher: Matcher | None = None,
+    remarks: Sequence[Remark],
+    matcher: Matcher,
 ) -> Priced:
     """Choose the tariff, cut the session into charging periods, price it; for one that goes on, until now.
 
@@ -107,7 +107,6 @@ def price_telemetry(
     told = list(remarks)
     tariff = choose_tariff(tariffs, telemetry.start, telemetry.wish, told)
     _remark_meter(telemetry, tariff, told)
-    matcher = matcher or Matcher()
     return _price(cut_periods(telemetry, tariff, matcher), telemetry.kwh_decimals, told, matcher)
 
 

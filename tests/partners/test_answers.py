@@ -136,3 +136,57 @@ def test_the_data_of_an_answer_without_a_code_is_read() -> None:
     found = answer(200, {"data": [{"id": 1}]})
 
     assert (found.data, found.is_empty) == ([{"id": 1}], False)
+
+
+@pytest.mark.parametrize("http_status", [300, 302, 399])
+def test_a_redirect_is_not_followed_whatever_its_body(http_status: int) -> None:
+    with pytest.raises(PartnerFault, match="redirect"):
+        answer(http_status, {"status_code": 1000})
+
+
+@pytest.mark.parametrize(
+    ("body", "oddity"),
+    [
+        ({"status_code": 299}, Oddity.NO_STATUS_CODE),
+        ({"status_code": "299"}, Oddity.NO_STATUS_CODE),
+        ({"status_code": "³"}, Oddity.NO_STATUS_CODE),
+        (b'{"status_code": 1000.5}', Oddity.NO_STATUS_CODE),
+        ({"statusCode": "1000"}, Oddity.STATUS_CODE_MISWRITTEN),
+        ({"status_code": 1000, "statusCode": 3000}, None),
+        (b"\xef\xbb\xbf OK", Oddity.PLAIN_TEXT),
+    ],
+)
+def test_a_success_at_the_edge_of_what_is_read(body: Any, oddity: Oddity | None) -> None:
+    assert answer(200, body).oddity == oddity
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"status_code": 199},
+        {"status_code": 300},
+        {"status_code": 999},
+        {"status_code": "1000000000000"},
+        b"\xef\xbb\xbf <html>",
+        b"\xef\xbb\xbf [x",
+    ],
+)
+def test_a_fault_at_the_edge_of_what_is_read(body: Any) -> None:
+    with pytest.raises(PartnerFault):
+        answer(200, body)
+
+
+def test_a_message_is_kept_as_far_as_it_is_text_and_not_too_long() -> None:
+    assert answer(200, {"status_code": 1000, "status_message": "x" * 501}).status_message == "x" * 500
+    assert answer(200, {"status_code": 1000, "status_message": ["x"]}).status_message is None
+
+
+def test_a_fault_says_how_far_the_request_came() -> None:
+    never, broken, late = (
+        PartnerFault("reason", never_sent=True),
+        PartnerFault("reason", not_connected=True),
+        PartnerFault("reason", timed_out=True),
+    )
+
+    told = [(fault.never_sent, fault.not_connected, fault.timed_out) for fault in (never, broken, late)]
+    assert told == [(True, True, False), (False, True, False), (False, False, True)]

@@ -89,3 +89,38 @@ def test_a_probe_that_fails_counts_as_an_outage() -> None:
     breaker = Breaker(opened=1).after_failed_probe(START, WINDOW, "answered 3000")
 
     assert (breaker.opened, breaker.wait_s(START), breaker.reason) == (2, 120, "answered 3000")
+
+
+@pytest.mark.parametrize(
+    ("window_s", "pauses"),
+    [
+        (20, [1, 2, 4, 8, 5, 1]),
+        (60, [1, 2, 4, 8, 16, 29, 1]),
+        (600, [1, 2, 4, 8, 16, 32, 64, 128, 256, 89, 1]),
+    ],
+)
+def test_pauses_are_at_most_half_a_long_window_and_never_past_its_end(
+    window_s: int, pauses: list[int]
+) -> None:
+    breaker, now, found = Breaker(), START, []
+    for _ in pauses:
+        breaker = breaker.after_failure(now, timedelta(seconds=window_s), "")
+        found.append(breaker.wait_s(now))
+        now += timedelta(seconds=found[-1])
+
+    assert found == pauses
+
+
+def test_a_pause_is_at_most_half_a_window() -> None:
+    failing = Breaker(failing_since="2026-03-01T11:00:00Z")
+
+    assert failing.after_failure(START, timedelta(hours=3), "").wait_s(START) == 3601
+    assert failing.after_failure(START, timedelta(minutes=100), "").wait_s(START) == 40 * 60
+
+
+def test_a_slow_answer_or_a_failure_makes_slow_and_neither_does_not() -> None:
+    slow = Breaker(slow_until="2026-03-01T12:00:10Z")
+
+    assert slow.is_slow(after(9)) and not slow.is_slow(after(10))
+    assert Breaker().after_failure(START, WINDOW, "").is_slow(after(9999))
+    assert Breaker().failed_for(START) == timedelta()

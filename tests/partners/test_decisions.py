@@ -158,3 +158,47 @@ def test_what_a_partner_misses_while_it_is_away_is_recorded_once(status: Status,
 def test_who_is_not_to_hear_is_not_told(who: Any) -> None:
     assert decide(CPO, broadcast(TARIFF), Seen(who, item(TARIFF), None, row())).act is Act.DROP
     assert decide(CPO, broadcast(TARIFF), Seen(who, None, None, row())).act is Act.DROP
+
+
+@pytest.mark.parametrize("status", [Status.WAITING, Status.MISSED, Status.DEAD])
+def test_an_evse_that_was_not_taken_is_put_whatever_the_version(status: Status) -> None:
+    assert act(LOCATION, item(LOCATION), row(status, version=5), evse(version=5)).act is Act.PUT_EVSE
+
+
+def test_an_evse_that_is_not_there_is_left_to_the_location_s_push() -> None:
+    seen = Seen(partner("EMSP"), item(LOCATION), None, row())
+
+    assert decide(CPO, broadcast(LOCATION, sk=EVSE), seen).act is Act.DROP
+
+
+@pytest.mark.parametrize(
+    ("main", "child", "delivery", "expected"),
+    [
+        (item(TARIFF), None, row(version=5), Act.DROP),
+        (item(TARIFF), None, row(Status.MISSED, version=5), Act.DROP),
+        (item(TARIFF), None, row(Status.REFUSED), Act.MISS),
+        (None, None, row(), Act.MISS),
+        (None, None, row(Status.DELETED, version=5), Act.DROP),
+    ],
+)
+def test_a_partner_that_is_away_misses_only_what_it_would_be_sent(
+    main: Any, child: Any, delivery: Delivery, expected: Act
+) -> None:
+    """Source: HCI-09"""
+    seen = Seen(partner("EMSP", connection="OFFLINE"), main, child, delivery)
+
+    assert decide(CPO, broadcast(TARIFF, version=5), seen).act is expected
+
+
+def test_an_evse_that_was_sent_before_the_partner_went_away_is_missed_all_the_same() -> None:
+    away = partner("EMSP", connection="OFFLINE")
+    seen = Seen(away, item(LOCATION), evse(version=5), row(evse=f"{EVSE}@5"))
+
+    assert decide(CPO, broadcast(LOCATION, sk=EVSE), seen).act is Act.MISS
+
+
+def test_a_deletion_is_told_to_a_partner_that_has_a_later_version_than_was_deleted_there() -> None:
+    refused = row(Status.REFUSED, version=5, method="DELETE")
+
+    assert act(TARIFF, None, refused, version=6).act is Act.DELETE
+    assert act(TARIFF, None, row(Status.REFUSED, version=5), version=5).act is Act.DELETE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -10,16 +11,18 @@ from chalicelib.partners.deliveries import (
     Delivery,
     Known,
     Status,
+    forget_deliveries,
     is_owed,
     key_of,
     read_deliveries,
     read_delivery,
+    some_deliveries,
     unknown_delivery,
     write_delivery,
 )
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.table import Conflict
-from tests.partners.pushing import World, broadcast
+from tests.partners.pushing import START, World, broadcast
 
 REF = Ref("locations", "PT", "ABC", "L1")
 DELIVERED = Delivery(ref=str(REF), status=Status.DELIVERED, version=5)
@@ -124,10 +127,87 @@ def test_a_row_that_was_written_meanwhile_is_not_overwritten() -> None:
 def test_a_row_can_be_made_to_know_nothing() -> None:
     table = World().table
     key = key_of("one", REF.key.pk)
-    write_delivery(table, key, Delivery(), DELIVERED)
+    write_delivery(table, key, Delivery(), replace(DELIVERED, evse="E#0#00000@5"))
 
     table.write(unknown_delivery(key, str(REF)))
 
     row = read_delivery(table.get(key))
     assert (row.status, row.version, row.writes) == (Status.MISSED, 0, 2)
     assert is_owed(row, SHOWN)
+    assert row.evse == ""
+
+
+def test_a_row_that_was_written_since_it_was_read_is_not_overwritten() -> None:
+    table = World().table
+    key = key_of("one", REF.key.pk)
+    write_delivery(table, key, Delivery(), DELIVERED)
+    first = read_delivery(table.get(key))
+    write_delivery(table, key, first, replace(first, version=6))
+
+    with pytest.raises(Conflict):
+        write_delivery(table, key, first, replace(first, version=7))
+
+    assert (read_delivery(table.get(key)).version, read_delivery(table.get(key)).writes) == (6, 2)
+
+
+@pytest.mark.parametrize(
+    ("status", "retry_at", "waits"),
+    [
+        (Status.DEAD, "2026-03-01T12:00:01Z", True),
+        (Status.DEAD, "2026-03-01T12:00:00Z", False),
+        (Status.DEAD, "2026-03-01T11:59:59Z", False),
+        (Status.DEAD, "", False),
+        (Status.REFUSED, "2026-03-01T12:00:01Z", False),
+    ],
+)
+def test_only_what_was_given_up_waits_and_only_until_its_time(
+    status: Status, retry_at: str, waits: bool
+) -> None:
+    assert replace(DELIVERED, status=status, retry_at=retry_at).waits(START) is waits
+    assert replace(DELIVERED, status=status, retry_at=retry_at).waits(START + timedelta(seconds=1)) is False
+
+
+@pytest.mark.parametrize(("version", "told"), [(4, True), (5, True), (6, False)])
+def test_a_last_word_counts_for_the_versions_up_to_its_own(version: int, told: bool) -> None:
+    deleted, withdrawn = (replace(DELIVERED, status=each) for each in (Status.DELETED, Status.WITHDRAWN))
+    refused = replace(DELIVERED, status=Status.REFUSED, method="DELETE")
+
+    assert deleted.is_told_of_deletion(version) is told
+    assert refused.is_told_of_deletion(version) is told
+    assert withdrawn.is_told_of_hiding(version) is told
+    assert not withdrawn.is_told_of_deletion(version) and not deleted.is_told_of_hiding(version)
+    assert not replace(DELIVERED, method="DELETE").is_told_of_deletion(version)
+
+
+@pytest.mark.parametrize(
+    ("status", "version", "holds"),
+    [
+        (None, 4, False),
+        (Status.DELETED, 4, False),
+        (Status.WITHDRAWN, 4, False),
+        (Status.DELIVERED, 4, True),
+        (Status.DELIVERED, 5, False),
+        (Status.REFUSED, 5, False),
+        (Status.MISSED, 5, True),
+        (Status.WAITING, 5, True),
+    ],
+)
+def test_a_partner_may_hold_what_it_was_sent_and_was_not_told_the_end_of(
+    status: Status | None, version: int, holds: bool
+) -> None:
+    assert replace(DELIVERED, status=status).may_hold(version) is holds
+
+
+def test_some_rows_are_read_and_forgotten_at_a_time() -> None:
+    table = World().table
+    for number in range(3):
+        pk = Ref("tariffs", "PT", "ABC", f"T{number}").key.pk
+        write_delivery(table, key_of("one", pk), Delivery(), replace(DELIVERED, version=number + 1))
+    write_delivery(table, key_of("one", REF.key.pk), Delivery(), DELIVERED)
+
+    first, after = some_deliveries(table, "one", "tariffs", 2, None)
+    second, _ = some_deliveries(table, "one", "tariffs", 2, after)
+
+    assert [sorted(row.version for row in rows.values()) for rows in (first, second)] == [[1, 2], [3]]
+    assert [forget_deliveries(table, "one", 3), forget_deliveries(table, "one", 3)] == [True, False]
+    assert read_deliveries(table, "one") == {}

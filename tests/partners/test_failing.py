@@ -7,7 +7,7 @@ import pytest
 from chalicelib.errors import ServerError
 from chalicelib.partners.breaker import Breaker
 from chalicelib.partners.directory import Directory, Partner
-from chalicelib.partners.failing import TRIAL_S, begin_trial, breaker_of, note_answer, note_failure
+from chalicelib.partners.failing import QUICK_S, TRIAL_S, begin_trial, breaker_of, note_answer, note_failure
 from tests.partners.pushing import World, partner
 
 
@@ -107,3 +107,38 @@ def test_a_partner_that_is_offline_is_not_written(world: World) -> None:
     note_answer(world.node, one, latency_s=9)
 
     assert world.partner("one") == one
+
+
+@pytest.mark.parametrize(("latency_s", "is_slow"), [(QUICK_S, False), (QUICK_S + 0.1, True)])
+def test_a_partner_is_slow_that_takes_longer_than_it_may(
+    world: World, latency_s: float, is_slow: bool
+) -> None:
+    note_answer(world.node, world.partner("one"), latency_s)
+
+    assert breaker(world).is_slow(world.clock()) is is_slow
+
+
+def test_a_slow_answer_of_a_partner_that_failed_ends_the_failure_and_counts_as_slow(world: World) -> None:
+    note_failure(world.node, "one", "did not answer in time")
+
+    note_answer(world.node, world.partner("one"), latency_s=4)
+
+    assert (breaker(world).is_failing, breaker(world).is_slow(world.clock())) == (False, True)
+
+
+def test_the_trial_of_a_partner_that_is_well_is_not_written(world: World) -> None:
+    one = world.partner("one")
+
+    assert begin_trial(world.node, "one")
+
+    assert world.partner("one") == one
+
+
+def test_an_answer_counts_only_while_the_partner_is_connected(world: World) -> None:
+    note_failure(world.node, "one", "did not answer in time")
+    as_read = world.partner("one")
+    world.node.directory.update("one", lambda one: one.model_copy(update={"connection": "OFFLINE"}))
+
+    note_answer(world.node, as_read, latency_s=0.1)
+
+    assert breaker(world).is_failing

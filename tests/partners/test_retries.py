@@ -9,7 +9,7 @@ import pytest
 from chalicelib.partners import liveness, retries
 from chalicelib.partners.deliveries import Delivery, Status
 from chalicelib.partners.pushes import push
-from chalicelib.partners.retries import next_retry, take_due
+from chalicelib.partners.retries import Retry, next_retry, take_due
 from chalicelib.protocol.types import format_datetime
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.table import Item
@@ -216,3 +216,36 @@ def test_a_refusal_is_counted_each_time_and_one_of_a_tariff_raises_no_alarm(
 
     assert [line["PushesRefused"] for line in logged.measured("PushesRefused")] == [[1.0], [1.0]]
     assert logged.measured("SessionsAndCdrsRefused") == []
+
+
+TARIFF = Ref("tariffs", "PT", "ABC", "T1")
+
+
+@pytest.mark.parametrize(
+    ("again_at", "is_new"),
+    [(-1, True), (0, True), (1, False), (3600, False), (3601, True), (None, True)],
+)
+def test_a_retry_is_noted_unless_one_is_noted_that_comes_soon_enough(
+    again_at: int | None, is_new: bool
+) -> None:
+    noted = "" if again_at is None else format_datetime(START + timedelta(seconds=again_at))
+    before = Delivery(status=Status.REFUSED, again_at=noted)
+
+    retry = next_retry(broadcast(TARIFF), before, Status.REFUSED, START)
+
+    assert retry == (Retry(START + timedelta(hours=1), 1) if is_new else None)
+
+
+@pytest.mark.parametrize("status", [Status.DELIVERED, Status.MISSED, Status.DEAD, None])
+def test_what_is_not_refused_is_not_tried_again_slowly(status: Status | None) -> None:
+    assert next_retry(broadcast(TARIFF), Delivery(status=Status.REFUSED), status, START) is None
+
+
+def test_each_retry_says_how_many_there_were() -> None:
+    before = Delivery(status=Status.REFUSED)
+
+    retries = [
+        next_retry(broadcast(TARIFF, tried=tried), before, Status.REFUSED, START) for tried in range(3)
+    ]
+
+    assert [retry and retry.tried for retry in retries] == [1, 2, None]

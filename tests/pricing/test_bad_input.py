@@ -124,6 +124,16 @@ def test_a_negative_price_is_told() -> None:
     ]
 
 
+@pytest.mark.parametrize(("vat", "is_odd"), [("-1", True), ("0", False), ("100", False), ("100.1", True)])
+def test_a_percentage_of_vat_is_odd_below_0_and_above_100(vat: str, is_odd: bool) -> None:
+    priced = price(
+        tariff(element(component("ENERGY", "1", vat))), session(60, meter_readings=meter((0, "0"), (60, "1")))
+    )
+
+    told = [("odd_vat", "tariffs.0.elements.0.price_components.0.vat")] if is_odd else []
+    assert [(each.code, each.field) for each in priced.remarks] == told
+
+
 def test_a_negative_limit_is_told() -> None:
     """Source: OCPI 2.2.1 mod_tariffs, Tariff Object, max_price; TAR-20."""
     made = MADE | {"max_price": {"excl_vat": Decimal(-1)}}

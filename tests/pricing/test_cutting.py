@@ -14,6 +14,7 @@ import pytest
 
 from chalicelib.pricing.costs import Priced, price_usage
 from chalicelib.pricing.cutting import cut_periods
+from chalicelib.pricing.matching import Matcher
 from chalicelib.pricing.price_request import price_telemetry
 from chalicelib.pricing.reading import write_moment
 from chalicelib.pricing.tariffs import read_tariff
@@ -324,7 +325,9 @@ def test_the_running_cost_is_that_of_a_session_that_ends_now() -> None:
     readings = [(start + timedelta(hours=hour), Decimal(hour)) for hour in range(5)]
     now = start + timedelta(hours=2, minutes=30)
 
-    running = price_telemetry([made], Telemetry(start, now, ZoneInfo("Europe/Lisbon"), readings))
+    running = price_telemetry(
+        [made], Telemetry(start, now, ZoneInfo("Europe/Lisbon"), readings), (), Matcher()
+    )
 
     assert running.total_cost == cost("2.05")
 

@@ -144,3 +144,16 @@ def test_local_times_within_a_minute_are_found_without_the_rest_of_the_day() -> 
 
     assert [write_moment(each) for each in found] == ["2026-01-14T23:59:00Z", "2026-01-15T00:00:00Z"]
     assert isinstance(found[0], datetime)
+
+
+@pytest.mark.parametrize("fields", [{"charging_periods": [period(0, ENERGY="10")]}, {}])
+def test_what_a_request_may_cost_holds_with_and_without_charging_periods(fields: dict[str, Any]) -> None:
+    stay = session(60, **(fields or {"meter_readings": [{"at": at(0), "kwh": 0}, {"at": at(60), "kwh": 10}]}))
+    body = {"tariffs": [tariff(element(component("ENERGY", "1")))], "session": stay}
+    work = Work()
+
+    price_request(body, work=work)
+
+    assert work.looks > 0
+    with pytest.raises(TooMuchWork):
+        price_request(body, work=Work(most=work.looks - 1))

@@ -9,7 +9,7 @@ import pytest
 from chalicelib.errors import InvalidParameters
 from chalicelib.protocol.json_text import JsonText
 from chalicelib.protocol.message import Request
-from chalicelib.protocol.pagination import MAX_LIMIT, Page, PageQuery, page_reply
+from chalicelib.protocol.pagination import DEFAULT_LIMIT, MAX_LIMIT, Page, PageQuery, page_reply
 
 
 def _request(**query: str) -> Request:
@@ -116,3 +116,51 @@ def test_a_span_of_nothing_is_no_error() -> None:
     query = PageQuery.read(_request(date_from="2026-01-01T00:00:00Z", date_to="2026-01-01T00:00:00.0Z"))
 
     assert query.date_from == query.date_to
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "read"),
+    [
+        ("limit", "1", 1),
+        ("limit", "100", 100),
+        ("limit", "101", 100),
+        ("limit", "", DEFAULT_LIMIT),
+        ("offset", "0", 0),
+        ("offset", "", 0),
+        ("offset", "2147483647", 2**31 - 1),
+        ("offset", "00000000007", 7),
+        ("offset", "-0", 0),
+        ("date_from", "", None),
+        ("date_to", "", None),
+        ("cursor", "", None),
+        ("cursor", "abc", "abc"),
+    ],
+)
+def test_what_is_read_at_its_bounds(name: str, text: str, read: object) -> None:
+    """PAG-05, PAG-14"""
+    assert getattr(PageQuery.read(_request(**{name: text})), name) == read
+
+
+@pytest.mark.parametrize("text", ["2147483648", "000000000007", "--1", "1-", "-", "+1", " 1"])
+def test_an_offset_past_the_bounds_is_refused(text: str) -> None:
+    """PAG-14"""
+    with pytest.raises(InvalidParameters, match="whole number of at least 0"):
+        PageQuery.read(_request(offset=text))
+
+
+def test_one_date_alone_is_enough_also_where_date_from_is_required() -> None:
+    """SES-03"""
+    until = PageQuery.read(_request(date_to="2026-01-01T00:00:00Z"))
+    since = PageQuery.read(_request(date_from="2026-01-01T00:00:00Z"), require_date_from=True)
+
+    assert (until.date_from, until.date_to) == (None, "2026-01-01T00:00:00.000000")
+    assert (since.date_from, since.date_to) == ("2026-01-01T00:00:00.000000", None)
+
+
+def test_a_page_that_goes_on_without_a_cursor_has_a_link_without_one() -> None:
+    request = _request(cursor="old", offset="3")
+    reply = page_reply(request, PageQuery.read(request), Page([JsonText("{}")], 9, 4, None, (("k", 5),)))
+
+    asked = parse_qs(urlsplit(reply.headers["Link"].split("; ")[0].strip("<>")).query)
+    assert asked == {"offset": ["4"], "limit": [str(DEFAULT_LIMIT)]}
+    assert (reply.data, reply.too_large) == ("[{}]", (("k", 5),))

@@ -90,3 +90,25 @@ def test_a_cursor_that_somebody_changed_is_no_error(cursor: Cursor, at: int, let
     text = cursor.encode()
     found = Cursor.decode(text[:at] + letter + text[at + 1 :])
     assert found is None or is_sound(found)
+
+
+@pytest.mark.parametrize(
+    ("place", "bound"), [(0, 0), (1, 0), (2, -1), (2, 2**53 - 1), (3, ""), (4, "x" * 1024), (5, 0), (5, None)]
+)
+def test_a_part_at_its_bound_is_sound(place: int, bound: object) -> None:
+    parts = [bound if number == place else part for number, part in enumerate(SOUND)]
+
+    found = Cursor.decode(encoded(*parts))
+
+    assert found is not None and [*found[:2], *found.position, found.total] == parts
+
+
+@pytest.mark.parametrize("junk", ["!!!!", "\n\n\n\n", "    ", "++++", "////"])
+def test_a_cursor_with_letters_that_we_never_write_is_none(junk: str) -> None:
+    assert Cursor.decode(encoded(*SOUND)[:8] + junk + encoded(*SOUND)[8:]) is None
+
+
+def test_a_cursor_is_safe_in_a_url_and_needs_no_padding() -> None:
+    text = Cursor(50, 0, Position(49, "", "tariffs#??>>~~")).encode()
+
+    assert not set(text) & set("+/=")

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from chalicelib.modules.cdrs.comparison import compare
+from chalicelib.modules.cdrs.comparison import Difference, compare
 from chalicelib.settings import Tolerance
 from tests.modules.builders import T1, tariff, without
 from tests.modules.cdrs.under_hub import Document, UnderHub, of_hub
@@ -158,3 +158,102 @@ def replace_tolerance(cpo: UnderHub, money: Decimal) -> Decimal:
     settings = replace(cpo.node.settings, tolerance=cpo.node.settings.tolerance._replace(money=money))
     cpo.node = cpo.world.node = replace(cpo.node, settings=settings)
     return cpo.node.settings.tolerance.money
+
+
+# -- without a node ----------------------------------------------------------------------------------
+
+TEXTS = (
+    "currency", "cdr_token.country_code", "cdr_token.party_id", "cdr_token.uid", "cdr_token.type",
+    "cdr_token.contract_id", "cdr_location.id", "cdr_location.evse_uid", "cdr_location.evse_id",
+    "cdr_location.connector_id", "auth_method", "authorization_reference", "meter_id",
+)  # fmt: skip
+
+
+def with_text(field: str, value: str | None) -> Document:
+    parent, _, name = field.rpartition(".")
+    document = own()
+    if parent:
+        return {**document, parent: {name: value}}
+    return {**document, name: value}
+
+
+@pytest.mark.parametrize("field", TEXTS)
+def test_each_text_is_compared_without_its_case(field: str) -> None:
+    """Source: TYP-01"""
+    ours = with_text(field, "Eur")
+
+    assert compare(ours, with_text(field, "eUR"), ZERO).differences == ()
+    assert compare(ours, with_text(field, "NOK"), ZERO).differences == (Difference(field, "Eur", "NOK"),)
+
+
+@pytest.mark.parametrize("field", TEXTS[1:])
+def test_a_text_that_one_side_lacks_is_named_and_one_that_both_lack_is_not(field: str) -> None:
+    told, untold = with_text(field, "X"), with_text(field, None)
+
+    assert field in compare(told, untold, ZERO).not_judged
+    assert field in compare(untold, told, ZERO).not_judged
+    assert field not in compare(untold, untold, ZERO).not_judged
+
+
+@pytest.mark.parametrize("field", ["start_date_time", "end_date_time"])
+@pytest.mark.parametrize(
+    ("time", "differs"),
+    [
+        ("2026-03-01T09:00:01Z", False),
+        ("2026-03-01T08:59:59Z", False),
+        ("2026-03-01T09:00:01.001Z", True),
+        ("2026-03-01T08:59:58.999Z", True),
+    ],
+)
+def test_times_may_differ_by_one_second(field: str, time: str, differs: bool) -> None:
+    found = compare(own(), {**own(), field: time}, ZERO).differences
+
+    assert [each.field for each in found] == ([field] if differs else [])
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "differs"),
+    [
+        ({"excl_vat": Decimal(2)}, {"excl_vat": Decimal(2)}, []),
+        ({"excl_vat": Decimal(2), "incl_vat": Decimal(3)}, {"excl_vat": Decimal(2)}, ["incl_vat"]),
+        ({"excl_vat": Decimal(2)}, {"excl_vat": Decimal(2), "incl_vat": Decimal(3)}, ["incl_vat"]),
+        ({"excl_vat": Decimal(2), "incl_vat": Decimal(2)}, {"excl_vat": Decimal(2)}, []),
+        ({"excl_vat": Decimal(2)}, {"excl_vat": Decimal(0), "incl_vat": Decimal(2)}, ["excl_vat"]),
+        ({"excl_vat": Decimal(2), "incl_vat": Decimal(0)}, {"excl_vat": Decimal(2)}, ["incl_vat"]),
+    ],
+)
+def test_the_total_cost_without_vat_is_what_it_is_with_vat(
+    ours: Document, theirs: Document, differs: list[str]
+) -> None:
+    found = compare({**own(), "total_cost": ours}, {**own(), "total_cost": theirs}, ZERO).differences
+
+    assert [each.field for each in found] == [f"total_cost.{side}" for side in differs]
+
+
+@pytest.mark.parametrize("field", ["total_energy", "total_time", "total_parking_time"])
+def test_a_quantity_has_its_own_tolerance_in_both_directions(field: str) -> None:
+    ours = {**own(), field: Decimal(10)}
+    loose = {"total_energy": ZERO._replace(kwh=Decimal(1))}.get(field, ZERO._replace(hours=Decimal(1)))
+
+    def differs(value: str, tolerance: Tolerance) -> bool:
+        found = compare(ours, {**ours, field: Decimal(value)}, tolerance).differences
+        return [each.field for each in found] == [field]
+
+    assert not differs("11", loose) and not differs("9", loose)
+    assert differs("11.001", loose) and differs("8.999", loose)
+    assert differs("11", ZERO._replace(money=Decimal(1)))
+
+
+def test_tariffs_are_compared_in_any_order_and_case() -> None:
+    ours, theirs = [tariff(id="a"), tariff(id="B")], [tariff(id="b"), tariff(id="A")]
+
+    assert compare({**own(), "tariffs": ours}, {**own(), "tariffs": theirs}, ZERO).differences == ()
+    assert compare({**own(), "tariffs": ours}, {**own(), "tariffs": ours[:1]}, ZERO).differences == (
+        Difference("tariffs", "a, B", "a"),
+    )
+
+
+def test_a_currency_without_cents_is_known_in_small_letters() -> None:
+    theirs = {**own("jpy"), "total_cost": {"excl_vat": Decimal(4), "incl_vat": Decimal(4)}}
+
+    assert compare(own("jpy"), theirs, ZERO).differences == ()

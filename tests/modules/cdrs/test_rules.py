@@ -1,8 +1,23 @@
-"""Source: OCPI 2.2.1 mod_cdrs; CDR-13"""
+"""What a CDR is made of. Source: OCPI 2.2.1 mod_cdrs; CDR-09, CDR-13, CDR-18, TRP-31"""
 
 from __future__ import annotations
 
-from chalicelib.modules.cdrs.rules import token_of
+from typing import Any
+
+import pytest
+
+from chalicelib.modules.cdrs.rules import (
+    cdr_id,
+    cdr_location,
+    find_connector,
+    is_reserved,
+    is_same_bill,
+    make_cdr,
+    place_of,
+    token_of,
+    unused_location,
+)
+from tests.modules.builders import T0, T1, connector, evse, location, without
 from tests.modules.door import EMSP
 from tests.modules.sessions.builders import cdr_token, session
 
@@ -18,3 +33,124 @@ def test_a_token_of_the_same_uid_of_another_emsp_is_another_token() -> None:
     token = cdr_token(EMSP._replace(party_id="XYZ"))
 
     assert token_of(session(cdr_token=token), AT_START) == token
+
+
+@pytest.mark.parametrize(
+    "fields", [{"uid": "OTHER"}, {"type": "APP_USER"}, {"country_code": "ES"}, {"party_id": "XYZ"}]
+)
+def test_a_token_that_differs_in_any_part_of_its_key_is_another_one(fields: dict[str, Any]) -> None:
+    token = cdr_token(**fields)
+
+    assert token_of(session(cdr_token=token), AT_START) == token
+
+
+def test_the_token_at_the_start_is_found_whatever_the_case_of_its_key() -> None:
+    """Source: TYP-01"""
+    assert token_of(session(cdr_token=cdr_token(party_id="glp", uid="012345")), AT_START) == AT_START
+
+
+def test_without_a_token_at_the_start_it_is_the_session_s() -> None:
+    assert token_of(session(), None) == cdr_token()
+
+
+# -- ids ---------------------------------------------------------------------------------------------
+
+
+def test_an_id_follows_from_the_maker_the_session_and_the_number_and_leaves_room_for_a_credit() -> None:
+    def digest(text: str) -> str:
+        return text.encode().hex().rjust(64, "a")[-64:]
+
+    of_first = cdr_id(digest, "PT*ABC", "sessions#PT*ABC#S1", 1)
+
+    assert cdr_id(digest, "PT*ABC", "sessions#PT*ABC#S1", 1) == of_first
+    assert (len(of_first), of_first[:4], of_first) == (36, "CDR-", of_first.upper())
+
+
+@pytest.mark.parametrize("other", [("PT*MOB", "S1", 1), ("PT*ABC", "S2", 1), ("PT*ABC", "S1", 2)])
+def test_another_maker_session_or_number_has_another_digest(other: tuple[str, str, int]) -> None:
+    asked: list[str] = []
+
+    def digest(text: str) -> str:
+        asked.append(text)
+        return "0" * 64
+
+    cdr_id(digest, "PT*ABC", "S1", 1)
+    cdr_id(digest, *other)
+
+    assert asked[0] != asked[1]
+
+
+# -- place -------------------------------------------------------------------------------------------
+
+
+def test_a_place_is_told_with_what_a_cdr_has_room_for() -> None:
+    """Source: TRP-31"""
+    long = location(address="a" * 46, state="s" * 21, name=None, parking_type="ON_STREET")
+
+    told = cdr_location(long, evse(evse_id="PT*ABC*E1"), connector())
+
+    assert (told["address"], told["state"]) == ("a" * 45, "s" * 20)
+    assert told["evse_id"] == "PT*ABC*E1"
+    assert not {"name", "parking_type", "evses"} & told.keys()
+
+
+def test_a_place_without_a_state_has_none_and_an_evse_without_an_id_is_named_by_its_uid() -> None:
+    told = cdr_location(location(), evse("E7"), connector("2", power_type="DC"))
+
+    assert "state" not in told
+    assert (told["evse_uid"], told["evse_id"]) == ("E7", "E7")
+    assert (told["connector_id"], told["connector_power_type"]) == ("2", "DC")
+    assert (told["connector_standard"], told["connector_format"]) == ("IEC_62196_T2", "SOCKET")
+
+
+def test_a_reservation_that_was_not_used_names_no_connector() -> None:
+    """Source: CDR-18"""
+    told = unused_location(location(), session(evse_uid="E7"))
+
+    assert (told["evse_uid"], told["evse_id"], told["connector_id"]) == ("E7", "#NA", "#NA")
+
+
+@pytest.mark.parametrize("name", ["location_id", "evse_uid", "connector_id"])
+def test_a_session_with_another_location_evse_or_connector_is_elsewhere(name: str) -> None:
+    assert place_of(session(**{name: "other"})) != place_of(session())
+    assert place_of(session(evse_uid="e1")) == place_of(session(evse_uid="E1"))
+
+
+def test_a_connector_is_found_whatever_the_case_of_its_id() -> None:
+    """Source: TYP-01"""
+    place = evse(connectors=[connector("a"), connector("B")])
+
+    assert find_connector(place, "b") == connector("B")
+    assert find_connector(place, "c") is None
+
+
+def test_only_a_session_with_status_reservation_is_reserved() -> None:
+    assert is_reserved(session(status="RESERVATION"))
+    assert not is_reserved(session(status="ACTIVE"))
+
+
+# -- the whole ---------------------------------------------------------------------------------------
+
+
+def made(**fields: Any) -> dict[str, Any]:
+    ended = session(end_date_time=T1, **fields)
+    return make_cdr(ended, T0, {"id": "L1"}, AT_START, [{"id": "T1"}], {"total_cost": {"excl_vat": 1}})
+
+
+def test_a_cdr_has_of_its_session_what_is_there() -> None:
+    cdr = made(authorization_reference="A1", meter_id=None)
+
+    assert (cdr["session_id"], cdr["start_date_time"], cdr["end_date_time"]) == ("S1", T0, T1)
+    assert (cdr["country_code"], cdr["party_id"]) == ("PT", "EDP")
+    assert (cdr["cdr_token"], cdr["cdr_location"], cdr["tariffs"]) == (AT_START, {"id": "L1"}, [{"id": "T1"}])
+    assert (cdr["authorization_reference"], cdr["total_cost"]) == ("A1", {"excl_vat": 1})
+    assert "meter_id" not in cdr
+
+
+def test_two_cdrs_are_the_same_bill_whatever_their_ids_and_times() -> None:
+    one = made(authorization_reference="A1") | {"id": "C1", "last_updated": T0}
+
+    assert is_same_bill(one, one | {"id": "C2", "last_updated": T1})
+    assert not is_same_bill(one, one | {"end_date_time": T0})
+    assert not is_same_bill(one, without(one, "authorization_reference"))
+    assert not is_same_bill(without(one, "authorization_reference"), one)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
 from chalicelib.modules.cdrs import compiler
-from chalicelib.modules.cdrs.verdicts import CORRECTION_TIME, State
+from chalicelib.modules.cdrs.comparison import Difference
+from chalicelib.modules.cdrs.verdicts import CORRECTION_TIME, Mark, State, Verdict, judge, standing
 from chalicelib.pricing.credit import credit_cdr
 from chalicelib.protocol.types import format_datetime
+from chalicelib.settings import Tolerance
 from tests.modules.builders import T2
 from tests.modules.cdrs.under_hub import Document, UnderHub, of_hub
 
@@ -180,3 +183,99 @@ def test_a_hub_may_write_its_ids_in_small_letters(cpo: UnderHub) -> None:
     cpo.reconcile()
 
     assert (cpo.entry()["state"], cpo.entry()["hub_cdr_id"]) == ("PENDING", None)
+
+
+# -- the decision alone ------------------------------------------------------------------------------
+
+NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+PATIENCE = timedelta(hours=24)
+SECOND = timedelta(seconds=1)
+
+
+def mark(number: int, is_ours: bool = True, minutes: int = 0, takes_back: str | None = None) -> Mark:
+    at = NOON + timedelta(minutes=minutes)
+    return Mark(f"{'own' if is_ours else 'hub'}-{number}", f"C{number}", is_ours, at, takes_back)
+
+
+def verdict(*marks: Mark, now: datetime, costs: int = 1) -> Verdict:
+    """Judge a session; costs: in every CDR of the hub's, ours cost 1."""
+    documents = {
+        each.ref: {
+            "start_date_time": T2,
+            "end_date_time": T2,
+            "currency": "EUR",
+            "total_cost": {"excl_vat": Decimal(1 if each.is_ours else costs)},
+        }
+        for each in marks
+    }
+    return judge(marks, documents, now, PATIENCE, Tolerance(Decimal(0), Decimal(0), Decimal(0)))
+
+
+def test_a_credit_takes_back_only_a_cdr_of_its_own_side() -> None:
+    marks = [mark(1), mark(1, is_ours=False), mark(2, takes_back="c1")]
+
+    assert standing(marks, is_ours=True) == []
+    assert standing(marks, is_ours=False) == [marks[1]]
+
+
+def test_of_cdrs_of_one_moment_the_greater_id_is_the_latest() -> None:
+    marks = [mark(2), mark(3, minutes=-1), mark(1)]
+
+    assert [each.id for each in standing(marks, is_ours=True)] == ["C3", "C1", "C2"]
+
+
+@pytest.mark.parametrize(("is_ours", "missing"), [(True, State.MISSING_AT_HUB), (False, State.MISSING_HERE)])
+def test_one_side_waits_for_the_other_until_its_patience_ends(is_ours: bool, missing: State) -> None:
+    one = mark(1, is_ours)
+    early, late = (verdict(one, now=NOON + PATIENCE - left) for left in (SECOND, timedelta()))
+
+    assert (early.state, early.look_again) == (State.PENDING, NOON + PATIENCE)
+    assert (late.state, late.look_again, late.since) == (missing, None, NOON)
+    assert (late.ours, late.theirs) == ((one, None) if is_ours else (None, one))
+
+
+def test_a_difference_without_a_correction_is_told_at_once() -> None:
+    found = verdict(mark(1), mark(1, is_ours=False, minutes=5), now=NOON + 5 * timedelta(minutes=1), costs=2)
+
+    assert (found.state, found.look_again) == (State.DIFFERENT, None)
+    assert found.since == NOON + timedelta(minutes=5)
+
+
+def test_a_difference_after_a_correction_is_told_when_its_time_is_over() -> None:
+    marks = [mark(1, minutes=-9), mark(2, minutes=-1, takes_back="C1"), mark(3), mark(1, is_ours=False)]
+    ends = NOON + CORRECTION_TIME
+
+    early, late = (verdict(*marks, now=ends - left, costs=2) for left in (SECOND, timedelta()))
+
+    assert (early.state, early.look_again) == (State.PENDING, ends)
+    assert (late.state, late.ours) == (State.DIFFERENT, marks[2])
+
+
+def test_what_agrees_is_told_at_once_also_after_a_correction() -> None:
+    marks = [mark(1), mark(2, takes_back="C1"), mark(3, minutes=1), mark(1, is_ours=False)]
+
+    found = verdict(*marks, now=NOON + timedelta(minutes=1))
+
+    assert (found.state, found.since) == (State.AGREED, NOON + timedelta(minutes=1))
+
+
+def test_a_correction_long_before_does_not_shorten_the_patience() -> None:
+    marks = [mark(1, minutes=-9), mark(2, minutes=-5, takes_back="C1"), mark(3)]
+
+    assert verdict(*marks, now=NOON + CORRECTION_TIME).look_again == NOON + PATIENCE
+
+
+def test_what_nobody_bills_agrees_since_the_last_of_its_cdrs() -> None:
+    found = verdict(mark(1), mark(2, minutes=7, takes_back="C1"), now=NOON)
+
+    assert (found.state, found.ours, found.theirs) == (State.AGREED, None, None)
+    assert found.since == NOON + timedelta(minutes=7)
+
+
+def test_the_number_of_cdrs_is_named_before_what_differs_in_them() -> None:
+    marks = [mark(1), mark(2, minutes=1), mark(1, is_ours=False)]
+
+    found = verdict(*marks, now=NOON, costs=2)
+
+    assert found.comparison.differences[0] == Difference("cdrs", 2, 1)
+    assert [each.field for each in found.comparison.differences[1:]] == ["total_cost.excl_vat"]
