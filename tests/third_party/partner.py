@@ -104,7 +104,7 @@ class Partner:
         module: str,
         *segments: str,
         method: str = "PUT",
-        within: float = 15,
+        within: float = 45,
         count: int = 1,
     ) -> Received:
         folded = tuple(segment.upper() for segment in segments)

@@ -103,7 +103,7 @@ class Server:
         self._http.shutdown()
         self._http.server_close()
 
-    def wait_for(self, wanted: Callable[[Received], bool], *, within: float = 15, count: int = 1) -> Received:
+    def wait_for(self, wanted: Callable[[Received], bool], *, within: float = 45, count: int = 1) -> Received:
         """The `count`-th request that is wanted, now or soon. Raises: AssertionError at the deadline."""
 
         def found() -> list[Received]:

@@ -9,7 +9,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def eventually(look: Callable[[], T], *, within: float = 15, what: str = "") -> T:
+def eventually(look: Callable[[], T], *, within: float = 45, what: str = "") -> T:
     """The first truthy thing that `look` sees.
 
     A look that fails an assertion is a look that saw nothing yet.
