@@ -31,7 +31,7 @@ _OF_LOCATIONS = {"location_id", "evse_uid", "connector_id"}
 
 
 class FromPartner(Protocol):
-    """What is stored; source: id of the partner that it came from, "" for this node itself."""
+    """An object as it is stored; source: id of the partner that it came from, "" for this node itself."""
 
     @property
     def source(self) -> str: ...

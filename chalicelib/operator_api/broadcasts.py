@@ -31,7 +31,7 @@ TokenType: Any = ci_string(36)
 
 
 class ReplayRequest(OcpiObject):
-    """What to send once more: everything, one module, or one object. type: of a token, RFID if left out."""
+    """The objects to send once more: all, those of one module, or one. type: of a token, RFID if left out."""
 
     model_config = ConfigDict(extra="forbid")
     module: Module = ""

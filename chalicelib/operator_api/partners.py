@@ -51,7 +51,7 @@ def _token(value: str) -> str:
 
 
 class Known(OcpiObject):
-    """What the operator knows of a partner to be, and how we shall talk to it.
+    """The operator's description of a partner to be: who it is, and how we talk to it.
 
     expected_roles, hub: who it is, so that these roles count when it claims them.
     """
@@ -239,7 +239,7 @@ def _returning(node: Node, partner_id: str | None) -> Partner | None:
     partner = node.directory.get(partner_id)
     if partner is None or partner.status != "UNREGISTERED":
         raise Problem(
-            409, "partner_id names a partner that has left (UNREGISTERED); leave it out for a new one",
+            409, "partner_id: no partner that left (UNREGISTERED) has this id; leave it out for a new one",
             errors=[("partner_id", "not an UNREGISTERED partner")],
         )  # fmt: skip
     return partner

@@ -89,7 +89,7 @@ def _with_warnings(tariff: Document) -> Document:
 
 
 def _without_warnings(document: Document) -> Document:
-    """What was sent, without the warnings of an earlier answer."""
+    """The document that was sent, without the warnings of an earlier answer."""
     warnings = document.get(_WARNINGS)
     if isinstance(warnings, list) and all(isinstance(each, dict) and "pointer" in each for each in warnings):
         return {name: value for name, value in document.items() if name != _WARNINGS}

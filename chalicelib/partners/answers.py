@@ -39,7 +39,7 @@ _LONGEST_MESSAGE = 500
 
 
 class Oddity(StrEnum):
-    """What is odd about an answer that counts as a success.
+    """The kind of oddity of an answer that counts as a success.
 
     STATUS_CODE_MISWRITTEN: as text, as 1000.0, or as `statusCode`.
     """
@@ -78,7 +78,7 @@ class Answer:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there was neither data nor an envelope that says that there is none."""
+        """Tell whether there was neither data nor an envelope that says that there is none."""
         return self.data is None and self.oddity not in (None, Oddity.STATUS_CODE_MISWRITTEN)
 
 
@@ -133,7 +133,7 @@ class PartnerFault(PartnerError):
 
 
 class _Reading(NamedTuple):
-    """What a body says. envelope: empty when it is none. unusable: why it is no answer at all."""
+    """The content of a body. envelope: empty when it is none. unusable: why it is no answer at all."""
 
     envelope: Mapping[str, Any] = {}
     code: int | None = None

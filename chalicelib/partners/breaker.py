@@ -40,7 +40,7 @@ SLOW_FOR = timedelta(minutes=30)
 
 
 class Breaker(BaseModel):
-    """What is known of a partner's failures; the defaults are those of a partner that never failed.
+    """The known failures of a partner; the defaults are those of a partner that never failed.
 
     opened: how often in a row it went OFFLINE. until: not to be called before. reason: of the last failure.
     connected_at: when it came back the last time. failing_since: its first failure since the last success.
@@ -69,7 +69,7 @@ class Breaker(BaseModel):
         return _seconds_until(self.until, now)
 
     def failed_for(self, now: datetime) -> timedelta:
-        """How long nothing succeeded."""
+        """The time in which nothing succeeded."""
         since = self.failing_since
         return now - parse_datetime(since) if since else timedelta()
 

@@ -102,7 +102,7 @@ Again = list[tuple[Envelope, int]]
 
 @dataclass(frozen=True)
 class Batch:
-    """What the messages of a batch share. ends: no push is begun later. lane: the queue they came from."""
+    """The limits of a batch of messages. ends: no push is begun later. lane: the queue they came from."""
 
     gate: Gate
     ends: datetime

@@ -333,7 +333,7 @@ def _reach(partner: Partner | None) -> object:
 
 
 def _terms(partner: Partner | None) -> object:
-    """What was agreed with a partner: what it refused before may be taken when this has changed."""
+    """Endpoints, token and version of a partner: when they change, it may take what it refused before."""
     if partner is None:
         return None
     return partner.status, partner.version, partner.endpoints, partner.roles, partner.outbound_token

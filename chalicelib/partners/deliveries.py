@@ -100,12 +100,12 @@ class Delivery:
         return replace(self, status=Status.DEAD) if self.status == Status.REFUSED else self
 
     def is_refused_as(self, other: Delivery) -> bool:
-        """Whether both rows say that the same was refused for the same reason, in whatever version."""
+        """Tell whether both rows say that the same was refused for the same reason, in whatever version."""
         mine, theirs = ((row.status, row.method, row.code, row.http) for row in (self, other))
         return self.status == Status.REFUSED and mine == theirs
 
     def waits(self, now: datetime) -> bool:
-        """Whether the object was given up and is not to be tried again yet."""
+        """Tell whether the object was given up and is not to be tried again yet."""
         return self.status == Status.DEAD and bool(self.retry_at) and parse_datetime(self.retry_at) > now
 
     def is_settled(self, version: int) -> bool:

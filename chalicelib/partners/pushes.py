@@ -293,7 +293,7 @@ def _delete(node: Node, message: Broadcast, seen: Seen) -> int:
 
 
 def _may_lack_location(error: PartnerError) -> bool:
-    """Whether the partner may not have the EVSE's location.
+    """Tell whether the partner may not have the EVSE's location.
 
     Some answer a 404 without an envelope, as a gateway does; sending the whole location harms neither.
     """
@@ -465,7 +465,7 @@ def _is_away(fault: PartnerFault) -> bool:
 
 
 def _taken_at(node: Node, partner_id: str) -> datetime | None:
-    """When the partner took a push the last time, as far as one read of all its rows tells."""
+    """The time of the last push that the partner took, as far as one read of all its rows tells."""
     told = (Status.DELIVERED, Status.DELETED, Status.WITHDRAWN)
     rows = read_deliveries(node.table, partner_id).values()
     return max((parse_datetime(row.at) for row in rows if row.status in told), default=None)

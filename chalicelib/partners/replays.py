@@ -76,7 +76,7 @@ def replay_object(node: Node, partner: Partner, refs: Sequence[Ref]) -> bool | N
 
 
 def _is_meant(node: Node, partner: Partner, ref: Ref, item: Item | None, row: Delivery) -> bool:
-    """Whether a partner is to have an object, or to know that it went."""
+    """Tell whether a partner is to have an object, or to know that it went."""
     if item is None:
         return row.status is not None and ref.module == "tariffs"
     # What it was shown before it may have to be told the end of.
@@ -84,7 +84,7 @@ def _is_meant(node: Node, partner: Partner, ref: Ref, item: Item | None, row: De
 
 
 def _has(row: Delivery, item: Item | None) -> bool:
-    """Whether a partner has taken an object, or its deletion, as it is now."""
+    """Tell whether a partner has taken an object, or its deletion, as it is now."""
     taken = row.reopened()
     return taken.is_settled(item["v"]) if item is not None else taken.is_told_of_deletion(0)
 

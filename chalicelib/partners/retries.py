@@ -43,7 +43,7 @@ class Retry(NamedTuple):
 
 
 def next_retry(message: Broadcast, before: Delivery, status: Status | None, now: datetime) -> Retry | None:
-    """When a push that ended with a status is tried again; None when it is not, or already will be.
+    """The next retry of a push that ended with a status; None when there is none or one is due already.
 
     message: that was pushed. before: the delivery's row before the push.
     """

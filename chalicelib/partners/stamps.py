@@ -90,7 +90,7 @@ def _log_ahead(node: Node, request: Request, ref: Ref, last_updated: str) -> Non
 
 
 def _is_news(partner: Partner, noted: StampAhead) -> bool:
-    """Whether it is the first of its day; the caller was read with its token, so this costs no call."""
+    """Tell whether it is the first of its day; the caller was read with its token, so this costs no call."""
     return partner.stamp_ahead is None or partner.stamp_ahead.at[:10] < noted.at[:10]
 
 

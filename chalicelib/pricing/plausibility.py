@@ -1,4 +1,4 @@
-"""Whether what a session or a CDR reports can have happened: energy, hours and times.
+"""Finds what a session or a CDR reports and cannot have happened: energy, hours and times.
 
 A CDR never changes, so a wrong one cannot be taken back quietly. Meters report Wh where OCPI has kWh, clocks
 are wrong by years, and minutes are sent as hours. Before a session is billed, its quantities are judged here;
@@ -58,7 +58,7 @@ class Implausible(InvalidParameters):
 
 
 def power_kw(connector: Mapping[str, object]) -> Decimal | None:
-    """What a connector can give at most; None where it says nothing usable, such as 1 V and 1 A.
+    """The most power that a connector can give; None where it says nothing usable, such as 1 V and 1 A.
 
     Of `max_electric_power` and voltage times current the larger counts: the first is sometimes in kW.
     """
@@ -75,7 +75,7 @@ def power_kw(connector: Mapping[str, object]) -> Decimal | None:
 
 
 def usual_power_kw(power_type: object) -> Decimal:
-    """What chargers of a power type give at most; of any type where it is not known."""
+    """The most power that chargers of a power type give; of any type where it is not known."""
     return _MOST_KW_BY_TYPE.get(str(power_type), MOST_KW)
 
 

@@ -136,7 +136,7 @@ class Tariff:
 
     @cached_property
     def has_doubts(self) -> bool:
-        """Whether something in it cannot be judged."""
+        """Tell whether something in it cannot be judged."""
         return bool(self.doubts) or any(
             component.doubts or (component.restrictions is not None and component.restrictions.doubts)
             for component in self._components()

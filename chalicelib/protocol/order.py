@@ -35,7 +35,7 @@ _CHILDREN = ("evses", "connectors")
 
 @dataclass(frozen=True)
 class Times:
-    """When an update came, and when what is stored was written (None where that is not known)."""
+    """The time at which an update came, and that of the stored item (None where that is not known)."""
 
     now: datetime
     arrived: datetime | None
@@ -97,7 +97,7 @@ def instant_key(moment: datetime) -> str:
 
 
 def instant_of(version: int) -> datetime | None:
-    """When a version of an item was written, None for one that is no time of our clock.
+    """The time at which a version of an item was written, None for one that is no time of our clock.
 
     Source: storage/items.py, `new_version`
     """

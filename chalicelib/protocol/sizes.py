@@ -1,4 +1,4 @@
-"""How much a request may bring and an answer may hold.
+"""The sizes that a request may bring and an answer may hold.
 
 Lambda answers with 6,291,556 bytes at most; a larger answer becomes HTTP 502 at API Gateway, although the
 handler was right. Lambda's Python runtime sends an answer's body as a string inside JSON of its own. So
@@ -69,7 +69,7 @@ _SMALL_CHANGE = Size(1024, 1024)
 
 
 def answer_size(text: str) -> int:
-    r"""How many bytes Lambda sends for a text in the body of an answer.
+    r"""The number of bytes that Lambda sends for a text in the body of an answer.
 
     >>> answer_size('{"name":"Köln"}')
     24

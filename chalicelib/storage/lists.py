@@ -84,7 +84,7 @@ class Listing:
 
 
 def answer_sizes(bodies: Sequence[JsonText | None]) -> list[int]:
-    """What an answer needs for each body; at most, where the page surely has room for all of them."""
+    """The room that an answer needs for each body; at most, where the page surely has room for all."""
     characters = [len(body or "") for body in bodies]
     if surely_fits(sum(characters) + len(bodies), PAGE_BYTES):
         return characters

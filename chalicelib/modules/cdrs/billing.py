@@ -112,7 +112,7 @@ def with_fewer_periods(bill: Bill) -> Bill:
 
 
 def _judge(session: Mapping[str, Any], start: Start, now: datetime | None) -> list[Remark]:
-    """What is impossible in a session. Raises: NotEnoughInformation when it has no end."""
+    """List what is impossible in a session. Raises: NotEnoughInformation when it has no end."""
     if session.get("end_date_time") is None:
         raise NotEnoughInformation("the session has no end", field="end_date_time")
     assert start.location is not None

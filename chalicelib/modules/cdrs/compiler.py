@@ -316,7 +316,7 @@ def _fitted(bill: Bill) -> Bill:
 
 
 def _reasons(bill: Bill) -> str:
-    """Why a CDR costs what it costs; without a line for each period where both would be too large an item."""
+    """The reasons of a CDR's price; without a line for each period where both would be too large an item."""
     packed, size = pack_reasons(bill.why), len(write_json(bill.cdr).encode())
     if size + len(packed) <= _LARGEST_CDR:
         return packed

@@ -82,7 +82,7 @@ def with_rest(covered: Covered) -> tuple[Document, ...]:
 
 
 def ends_when_last_heard_of(session: Mapping[str, Any]) -> datetime:
-    """When a session that goes on would have ended, if what it sent last is the end of it.
+    """The end that a session that goes on would have, if what it sent last is the end of it.
 
     That is its `last_updated`, or the end of its last charging period where its hours go beyond that: the
     clock of the CSMS may run ahead.
@@ -110,7 +110,7 @@ def has_all_energy(kwh: Decimal, priced: Decimal, count: int) -> bool:
 
 
 def volume_of(period: Mapping[str, Any], dimension: str) -> Decimal:
-    """How much of a dimension a period has, 0 where it has none."""
+    """The volume of a dimension in a period, 0 where it has none."""
     volumes = (each["volume"] for each in period["dimensions"] if each["type"] == dimension)
     return sum(volumes, _NOTHING)
 
@@ -126,7 +126,7 @@ def _rest(kwh: Decimal, periods: Sequence[Document]) -> Decimal:
 
 
 def _end_of_last(last: Mapping[str, Any], end: datetime) -> datetime:
-    """Where the last period ends by its hours; at the end of the session where they say nothing else."""
+    """The end of the last period by its hours; at the end of the session where they say nothing else."""
     begun = parse_datetime(last["start_date_time"])
     if begun >= end or not any(_hours_of(last).values()) or _agrees(last, end):
         return end
@@ -156,7 +156,7 @@ def _stretch(last: Document, begun: datetime, end: datetime) -> Document:
 
 
 def _count_unknown(periods: Sequence[Document]) -> int:
-    """How many of the last periods charged and have no ENERGY."""
+    """The number of last periods that charged and have no ENERGY."""
     count = 0
     for period in reversed(periods):
         if {"ENERGY", "PARKING_TIME", "RESERVATION_TIME"} & {each["type"] for each in period["dimensions"]}:

@@ -46,7 +46,7 @@ class ToPrice:
 def to_price(
     session: Mapping[str, Any], time_zone: str | None, reserved_from: str | None, profile: str | None
 ) -> ToPrice:
-    """What to price of a session that has ended, and what to remark on.
+    """Read from a session that has ended what to price and what to remark on.
 
     reserved_from: since when it was reserved, None when it was not. profile: what the driver prefers.
     Raises: InvalidParameters, NotEnoughInformation when its energy cannot be found.
@@ -81,7 +81,7 @@ def _reservation(session: Mapping[str, Any], reserved_from: str | None) -> Docum
 
 
 def _are_readings(periods: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether periods have no more than the meter and whether the vehicle wanted energy."""
+    """Tell whether periods have no more than the meter, and whether the vehicle wanted energy."""
     if not periods:
         return True
     types = {dimension["type"] for period in periods for dimension in period["dimensions"]}

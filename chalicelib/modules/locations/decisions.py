@@ -45,7 +45,7 @@ def replace_by(document: Document, list_of: ListOf) -> DecideLocation:
 
 
 def overtaken_location(current: StoredLocation | None, document: Document) -> list[Overtaken]:
-    """Whether a PUT or PATCH of a location is older than what is stored, with both stamps."""
+    """Tell whether a PUT or PATCH of a location is older than what is stored, with both stamps."""
     came = document["last_updated"]
     if current is None or not is_overtaken(came, current.last_updated_text, current.arrived):
         return []

@@ -193,7 +193,7 @@ def _remark_on_evse(
     document: rules.Document,
     connector_id: str | None = None,
 ) -> str | None:
-    """What the answer says about the time of a PUT or PATCH of an EVSE, or of its connector."""
+    """The remarks of the answer about the time of a PUT or PATCH of an EVSE, or of its connector."""
     overtaken: list[Overtaken] = []
     if change.before is not None:
         stored: rules.Document | None = read_json(str(change.before.body))

@@ -76,7 +76,7 @@ class OwnSession(NamedTuple):
 
     @property
     def created(self) -> bool:
-        """Whether it is new."""
+        """True for a session that was not stored before."""
         return self.change.created
 
 
