@@ -28,7 +28,7 @@ VERSIONS_PATH = "ocpi/versions"
 
 
 class UnknownStage(ValueError):
-    """There is no such stage in the configuration."""
+    """There is no such stage in the configuration, or it lacks a function of this release."""
 
 
 def read_config() -> dict[str, Any]:
@@ -75,6 +75,7 @@ def stage_config(stage: str, config: Mapping[str, Any], environment: Mapping[str
     Raises: UnknownStage.
     """
     entry = _entry(stage, config)
+    _check_functions(stage, entry)
     variables = {**entry["environment_variables"], **environment}
     own = {key: value for key, value in entry.items() if key != "parameters"}
     return {**config, "stages": {stage: {**own, "environment_variables": variables}}}
@@ -103,6 +104,21 @@ def names(stage: str) -> dict[str, str]:
             ("OCPI_COMMANDS_QUEUE", "Commands"),
         )
     }
+
+
+def _check_functions(stage: str, entry: Mapping[str, Any]) -> None:
+    """See that a stage names every function that has a policy; Chalice says of a missing one something else.
+
+    Raises: UnknownStage naming the first one that is missing.
+    """
+    known = entry.get("lambda_functions", {})
+    for policy in sorted(CONFIG.parent.glob("policy-*.json")):
+        function = policy.stem.removeprefix("policy-")
+        if "iam_policy_file" not in known.get(function, {}):
+            raise UnknownStage(
+                f"stage {stage!r} in .chalice/config.json lacks lambda_functions.{function} with "
+                f'"iam_policy_file": "{policy.name}": add it as the stage cpo has it'
+            )
 
 
 def _entry(stage: str, config: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -28,6 +28,14 @@ def test_every_function_of_the_application_is_configured() -> None:
     assert set(FUNCTIONS) == {stages.API_HANDLER, *(source.name for source in app.event_sources)}
 
 
+def test_a_stage_that_lacks_a_function_of_this_release_is_refused_by_its_name() -> None:
+    functions = {name: value for name, value in stages.functions(CONFIG).items() if name != "push_catch_up"}
+    old = {**CONFIG["stages"]["cpo"], "lambda_functions": functions}
+
+    with pytest.raises(stages.UnknownStage, match=r"lambda_functions\.push_catch_up.*policy-push_catch_up"):
+        stages.stage_config("mine", {**CONFIG, "stages": {"mine": old}}, {})
+
+
 def test_the_stages_say_the_same_of_their_functions() -> None:
     assert all(CONFIG["stages"][stage]["lambda_functions"] == stages.functions(CONFIG) for stage in STAGES)
 
