@@ -189,7 +189,9 @@ def test_a_hub_tells_everybody_but_the_source(world: World) -> None:
 
 def test_an_emsp_tells_nobody() -> None:
     emsp = World("EMSP")
+    """A hub would send it on to the other eMSP."""
     emsp.join(partner(("CPO", "HUB", "EMSP"), "hub"))
+    emsp.join(partner("EMSP", "another"))
     emsp.put_tariff(owner=CPO, source="hub")
     emsp.stream()
 

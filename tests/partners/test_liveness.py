@@ -80,6 +80,7 @@ def test_a_partner_that_is_back_is_sent_what_it_missed_as_it_is_now(world: World
 def test_a_timer_that_dies_leaves_nothing_out(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The stream shows that the partner is back, so what it missed is queued without the timer."""
     first, second = world.put_tariff("T1", currency="SEK"), world.put_tariff("T2", currency="SEK")
+    world.settle()
     world.partners.away.clear()
 
     def die(*_: Any) -> None:

@@ -140,6 +140,16 @@ def test_energy_without_periods_is_no_expired_reservation() -> None:
     assert make_bill({**ended, "kwh": 0}, reserved).cdr["total_cost"]["excl_vat"] == 9
 
 
+def test_a_session_with_charging_periods_is_no_expired_reservation() -> None:
+    """The car was there, though it took no energy (SES-16)."""
+    fee = element(component("FLAT", price=9), restrictions={"reservation": "RESERVATION_EXPIRES"})
+    reserved = start(tariff(elements=[fee, element(component("PARKING_TIME", price=4))]), reserved_from=T0)
+    parked = {"start_date_time": T0, "dimensions": [{"type": "PARKING_TIME", "volume": Decimal(1)}]}
+    ended = session(kwh=0, status="COMPLETED", end_date_time=T1, charging_periods=[parked])
+
+    assert make_bill(ended, reserved).cdr["total_cost"]["excl_vat"] == 4
+
+
 def test_a_period_with_charging_and_parking_is_priced_as_it_is() -> None:
     """Source: CDR-16"""
     both = part(T0, 4, QUARTER)

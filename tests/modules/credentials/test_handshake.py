@@ -291,6 +291,26 @@ def test_a_rotation_of_ours_takes_over_no_party_of_another_partner(
     assert rotated.reserved_claims == partner.reserved_claims
 
 
+def test_a_rotation_of_ours_gives_away_no_party_of_this_node(
+    cpo: Host, hub: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What another one plays would be its to send, so nobody else is told to be a party of ours."""
+    partner = _register(cpo, hub)
+    own = cpo.node.settings.roles[0]
+    truth = handshake.credentials_document
+
+    def more(*arguments: Any) -> dict[str, Any]:
+        document = truth(*arguments)
+        if arguments[0] is hub.node:
+            document["roles"] = [_role("EMSP", own.party.party_id), _role("EMSP", "NEW")]
+        return document
+
+    monkeypatch.setattr(credentials_routes, "credentials_document", more)
+    rotated = handshake.rotate(cpo.node, partner, "https://cpo.example/ocpi")
+
+    assert [role.party_id for role in (*rotated.roles, *rotated.pending_roles)] == ["NEW"]
+
+
 def test_a_partner_removed_during_a_handshake_leaves_no_token(cpo: Host, hub: Host) -> None:
     _register(cpo, hub)
     (seen,) = hub.node.directory.all()
