@@ -89,3 +89,15 @@ def test_periods_of_equal_prices_that_ask_for_power_stay_apart() -> None:
 
     assert len(joined.usage.periods) == 2
     assert price_usage(replace(joined.usage)).total_cost == priced.total_cost
+
+
+def test_a_fee_that_asks_for_power_stays_due() -> None:
+    """It is due at the second start, where the power is known; of the third nobody knows it."""
+    fee = element(component("FLAT", "1"), max_power=Decimal(8), min_kwh=Decimal(1))
+    told: list[tuple[str, str | None, str]] = [("1", None, "TIME"), ("1", "4", "TIME"), ("1", None, "TIME")]
+    priced = price(tariff(fee), session(15, charging_periods=periods_of(told)))
+
+    joined = join_same_prices(priced)
+
+    assert price_usage(joined.usage).total_cost == priced.total_cost
+    assert priced.total_cost.excl_vat == 1
