@@ -68,6 +68,8 @@ PUSH_S = 8.0
 
 _LONGEST_DELAY_S = 30
 _UNKNOWN_LOCATION = 2003
+_HOPELESS = 2
+"""An object that was given up so often has one try with each change, too."""
 _NOT_LET_IN = frozenset({401, 403})
 
 
@@ -404,12 +406,15 @@ def _failed(
     now, before, message = node.clock(), seen.delivery, messages[-1]
     # The row tells whether it was tried before: that it was received before does not (`gate.py`).
     cause = messages[0].cause
-    goes_on = before.status == Status.WAITING and before.cause == cause
+    window = node.settings.freshness
+    goes_on = _goes_on(before, cause, now, window)
     since = before.since if goes_on else format_datetime(now)
     lasts_s = (now - parse_datetime(since)).total_seconds()
-    # An object that was given up has one try each time; a change of it is another matter.
-    is_last_try = bool(before.given_up) and not message.version
-    window = node.settings.freshness
+    # An object that was given up has one try each time. A change of it is another matter, until it has failed
+    # as well: otherwise objects that change and never succeed would make the partner OFFLINE all the time.
+    # One that takes long is tried in the other lane, too, where it may.
+    is_last_try = before.given_up >= (_HOPELESS if message.version else 1)
+    is_last_try = is_last_try and not (seen.quick and fault.timed_out)
     breaker = breaker_of(seen.receiver)
     lasted_s = max(lasts_s, breaker.failed_for(now).total_seconds())
     left_s = 0 if is_last_try else window.total_seconds() - lasted_s
@@ -433,6 +438,17 @@ def _failed(
     node.directory.update(message.partner_id, lambda each: _offline(each, now, window, fault.reason, taken))
     _record(node, message, seen, _missed_after(before, problem))
     return None
+
+
+def _goes_on(before: Delivery, cause: str, now: datetime, window: timedelta) -> bool:
+    """Whether a fault is one more of an object that is failing already, by its row.
+
+    Two messages about one object may be in two lanes. If each began anew after the other, both would be tried
+    for ever. A row that is much older was left by a message that got lost.
+    """
+    if before.status != Status.WAITING:
+        return False
+    return before.cause == cause or now - parse_datetime(before.since) < 2 * window
 
 
 def _missed_after(before: Delivery, problem: dict[str, Any]) -> Delivery:

@@ -352,3 +352,26 @@ def test_an_object_that_the_partner_cannot_take_is_tried_less_and_less_often() -
 
     assert world.held("one", poison) == world.stored(poison)
     assert world.delivery("one", poison).given_up == 0
+
+
+def test_objects_that_change_and_are_never_taken_do_not_make_the_partner_offline() -> None:
+    """Each change of them has one try, once they were given up twice."""
+    world = World("CPO", freshness=20)
+    world.join(partner("EMSP", "one"))
+    world.partners.faults["one"] = lambda sent: break_down(sent) if "POISON" in sent.segments else None
+    poison = world.put_tariff("POISON")
+    for number in range(60):
+        world.put_tariff("FINE", marker=number)
+        world.settle(seconds=2)
+        liveness.run(world.node)
+    assert world.delivery("one", poison).given_up >= 2
+
+    for number in range(10):
+        world.put_tariff("POISON", marker=number)
+        world.settle(seconds=60)
+
+    assert world.partner("one").connection == "CONNECTED"
+    world.partners.faults.clear()
+    world.put_tariff("POISON", currency="NOK")
+    world.settle()
+    assert world.held("one", poison) == world.stored(poison)

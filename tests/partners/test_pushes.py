@@ -579,3 +579,20 @@ def test_what_was_given_up_is_not_claimed_by_the_next_evse(world: World) -> None
     after = world.delivery("one", ref)
     assert (after.status, after.version) == (Status.DEAD, before.version)
     assert world.partners.sent[-1].segments[-1] == "E1"
+
+
+def test_two_messages_about_one_object_do_not_make_each_other_begin_anew() -> None:
+    """One is of a change and one of catching up, each in its lane. Else both are tried for ever."""
+    world = World("CPO")
+    world.join(partner("EMSP", "one"))
+    ref = world.put_tariff()
+    world.partners.faults["one"] = break_down
+
+    tries = 0
+    while world.partner("one").connection == "CONNECTED" and tries < 200:
+        for cause in ("a change", "catching up"):
+            push(world.node, [broadcast(ref, cause=cause)])
+        world.clock.forward(1)
+        tries += 1
+
+    assert 55 <= tries <= 65
