@@ -1,7 +1,8 @@
 """The small faults: every changed version of a module, without those that no test can be asked to notice.
 
-Left out are changes of types (`int | None` is no arithmetic), what does not compile, and what
-`equivalent.toml` lists with a reason.
+Left out are changes of types and signatures (`int | None` and `*` are no arithmetic there), of whether a
+dataclass is frozen (mypy sees who writes to one), what does not compile, and what `equivalent.toml` lists
+with a reason.
 """
 
 from __future__ import annotations
@@ -60,6 +61,10 @@ CHOSEN = [
 OPERATOR_PROVIDERS["ours"] = OPERATORS
 
 
+Region = tuple[tuple[int, int], tuple[int, int]]
+"""Where something begins and ends: lines from 1, columns from 0."""
+
+
 @dataclass(frozen=True)
 class Mutant:
     """One changed version of a module."""
@@ -91,12 +96,12 @@ def places_of(module: str, tree: Path) -> list[Place]:
     """Every place in a module where something can be changed."""
     source = (tree / module).read_text(encoding="utf-8")
     nodes = list(ast_nodes(get_ast(source)))
-    types = _type_lines(source)
+    left_out = [*_type_lines(source), *_stars(nodes)]
     return [
         Place(module, name, occurrence)
         for name in CHOSEN
         for occurrence, start in enumerate(_positions(name, nodes))
-        if not any(first <= start < last for first, last in types)
+        if not any(first <= start < last for first, last in left_out)
     ]
 
 
@@ -120,8 +125,17 @@ def _positions(name: str, nodes: list[Any]) -> Iterator[tuple[int, int]]:
     return (start for node in nodes for start, _ in operator.mutation_positions(node))
 
 
-def _type_lines(source: str) -> list[tuple[tuple[int, int], tuple[int, int]]]:
-    """Where types stand: `int | None` is no arithmetic."""
+def _stars(nodes: list[Any]) -> list[Region]:
+    """Where a `*` divides parameters."""
+    return [
+        (node.start_pos, node.end_pos)
+        for node in nodes
+        if node.type == "operator" and node.parent.type == "parameters"
+    ]
+
+
+def _type_lines(source: str) -> list[Region]:
+    """Where types stand, and what makes a class a dataclass."""
     found: list[ast.expr | None] = []
     for node in ast.walk(ast.parse(source)):
         match node:
@@ -129,6 +143,8 @@ def _type_lines(source: str) -> list[tuple[tuple[int, int], tuple[int, int]]]:
                 found.append(node.annotation)
             case ast.FunctionDef():
                 found.append(node.returns)
+            case ast.ClassDef():
+                found += node.decorator_list
             case ast.Assign(value=ast.BinOp(op=ast.BitOr()), targets=[ast.Name(id=name)]) if name[
                 :1
             ].isupper():

@@ -190,3 +190,30 @@ def test_a_fault_says_how_far_the_request_came() -> None:
 
     told = [(fault.never_sent, fault.not_connected, fault.timed_out) for fault in (never, broken, late)]
     assert told == [(True, True, False), (False, True, False), (False, False, True)]
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"{}", "answered HTTP 404 without an OCPI envelope"),
+        ({"status_code": 3000}, "answered 3000 with HTTP 404"),
+        (HTML, "answered HTTP 404 with a page of markup"),
+        (b"[]", "answered HTTP 404 with a list"),
+        (b"{", "answered HTTP 404 with JSON that cannot be read"),
+        (b"\xff", "answered HTTP 404 with a body that is no text"),
+        ({"status_code": 7}, "answered HTTP 404 with a status_code of 7"),
+    ],
+)
+def test_a_fault_says_what_was_answered(body: Any, reason: str) -> None:
+    with pytest.raises(PartnerFault) as caught:
+        answer(404, body)
+
+    assert str(caught.value).startswith(reason)
+
+
+def test_an_error_ends_with_what_the_partner_said() -> None:
+    with pytest.raises(PartnerRefusal) as caught:
+        answer(200, {"status_code": 2001, "status_message": "no such field"})
+
+    assert str(caught.value) == "answered 2001 with HTTP 200: no such field"
+    assert caught.value.reason == "answered 2001 with HTTP 200"

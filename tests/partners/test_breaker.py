@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
+from pydantic import ValidationError
 
 from chalicelib.partners.breaker import Breaker
 from tests.partners.pushing import START
@@ -124,3 +125,10 @@ def test_a_slow_answer_or_a_failure_makes_slow_and_neither_does_not() -> None:
     assert slow.is_slow(after(9)) and not slow.is_slow(after(10))
     assert Breaker().after_failure(START, WINDOW, "").is_slow(after(9999))
     assert Breaker().failed_for(START) == timedelta()
+
+
+def test_an_entry_that_cannot_be_read_is_not_quoted() -> None:
+    with pytest.raises(ValidationError) as caught:
+        Breaker.model_validate({"opened": "PRIVATE"})
+
+    assert "PRIVATE" not in str(caught.value)

@@ -5,12 +5,23 @@ Source: OCPI 2.2.1 transport_and_format_offline_behaviour; TRN-32, TRP-10
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from chalicelib.partners import catch_up
-from chalicelib.partners.catch_up import SECOND_LOOK, count_owed, look_again, take_second_looks, take_step
-from chalicelib.partners.deliveries import Status, read_deliveries
+from chalicelib.partners.catch_up import (
+    SECOND_LOOK,
+    count_owed,
+    find_owed,
+    look_again,
+    look_later,
+    take_second_looks,
+    take_step,
+)
+from chalicelib.partners.deliveries import Delivery, Status, key_of, read_deliveries, write_delivery
 from chalicelib.protocol.message import Party
+from chalicelib.protocol.types import format_datetime
 from chalicelib.queues import CatchUp
 from chalicelib.storage.table import Key
 from tests.partners.pushing import World, partner, refuse
@@ -328,3 +339,99 @@ def test_nobody_is_looked_after_that_is_away_or_left(world: World, fields: dict[
 
     assert len(world.queue) == 0
     assert not world.table.query("#pk = :pk", {"pk": "catch-up"}).items
+
+
+def test_of_two_times_to_look_later_the_earlier_one_is_kept(world: World) -> None:
+    now = world.clock()
+    first, second, third = (format_datetime(now + timedelta(minutes=minutes)) for minutes in (5, 9, 2))
+
+    kept = []
+    for at in (first, second, third):
+        look_later(world.node, "one", at)
+        looks = world.table.query("#pk = :pk", {"pk": "catch-up"}).items
+        kept += [look["at"] for look in looks if look["sk"] != "one"]
+
+    assert kept == [first, first, third]
+
+
+def test_a_later_look_is_taken_at_its_time_and_not_before(world: World) -> None:
+    partners = {"one": world.partner("one")}
+    world.table.delete(Key("catch-up", "one"))
+    look_later(world.node, "one", format_datetime(world.clock() + timedelta(seconds=20)))
+
+    queued = []
+    for seconds in (19.9, 0.1, 1):
+        world.clock.forward(seconds)
+        take_second_looks(world.node, partners)
+        queued.append(len(world.queue))
+
+    assert queued == [0, 1, 1]
+    assert not world.table.query("#pk = :pk", {"pk": "catch-up"}).items
+
+
+@pytest.mark.parametrize(
+    ("newest_less", "status", "is_owed"),
+    [
+        (0, None, True),
+        (1, None, False),
+        (1, Status.MISSED, True),
+        (1, Status.DEAD, True),
+        (1, Status.WAITING, False),
+        (None, None, True),
+    ],
+)
+def test_what_changed_after_the_occasion_is_left_to_its_message_unless_that_is_over(
+    world: World, newest_less: int | None, status: Status | None, is_owed: bool
+) -> None:
+    ref = world.put_tariff("NEW")
+    forget_messages(world)
+    version = world.table.get(ref.key)["v"]  # type: ignore[index]
+    if status is not None:
+        write_delivery(world.table, key_of("one", ref.key.pk), Delivery(), Delivery(str(ref), status))
+    newest = 0 if newest_less is None else version - newest_less
+
+    take_step(world.node, CatchUp(what="CATCH_UP", partner_id="one", cause="test", newest=newest))
+
+    queued = [body["ref"] for body in world.queue.take(lambda body: "ref" in body)]
+    assert queued == ([str(ref)] if is_owed else [])
+
+
+@pytest.mark.parametrize(("wait_s", "is_owed"), [(1, False), (0, True), (-1, True)])
+def test_what_was_given_up_waits_for_its_time_and_has_a_look_noted_for_then(
+    world: World, wait_s: int, is_owed: bool
+) -> None:
+    ref = world.put_tariff("DEAD")
+    forget_messages(world)
+    retry_at = format_datetime(world.clock() + timedelta(seconds=wait_s))
+    dead = Delivery(str(ref), Status.DEAD, retry_at=retry_at)
+    write_delivery(world.table, key_of("one", ref.key.pk), Delivery(), dead)
+
+    assert owed_refs(world) == ([str(ref)] if is_owed else [])
+    looks = world.table.query("#pk = :pk", {"pk": "catch-up"}).items
+    assert [look["at"] for look in looks if look["sk"] != "one"] == ([] if is_owed else [retry_at])
+    assert owed_refs(world, refused_too=True) == [str(ref)]
+
+
+def owed_refs(world: World, refused_too: bool = False) -> list[str]:
+    """What one step queues, taken out of the queue."""
+    cause = f"refused too: {refused_too}"
+    step = CatchUp(what="CATCH_UP", partner_id="one", cause=cause, refused_too=refused_too)
+    take_step(world.node, step)
+    return [body["ref"] for body in world.queue.take(lambda body: "ref" in body)]
+
+
+def test_something_that_is_owed_is_found_within_a_few_steps_only(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catch_up, "OBJECTS_PER_STEP", 1)
+    one = world.partner("one")
+    assert find_owed(world.node, one) == []
+    ref = world.put_tariff("NEW")
+    forget_messages(world)
+
+    found = {}
+    for steps in (0, 1, 2, 30):
+        monkeypatch.setattr(catch_up, "STEPS_TO_FIND", steps)
+        found[steps] = [each.ref for each in find_owed(world.node, one)]
+
+    assert (found[0], found[1], found[30]) == ([], [], [str(ref)])

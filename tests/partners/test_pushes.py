@@ -11,10 +11,13 @@ from chalicelib.partners import liveness
 from chalicelib.partners.answers import PartnerError, PartnerFault, PartnerRefusal
 from chalicelib.partners.deliveries import Status, key_of, write_delivery
 from chalicelib.partners.directory import PartnerRole
-from chalicelib.partners.pushes import Retry, push
+from chalicelib.partners.failing import QUICK_S
+from chalicelib.partners.pushes import PUSH_S, Retry, push
 from chalicelib.partners.replays import replay
 from chalicelib.protocol.message import Party, Routing
+from chalicelib.protocol.types import parse_datetime
 from chalicelib.queues import Broadcast
+from chalicelib.storage.keys import Ref
 from chalicelib.storage.table import Key
 from tests.partners.pushing import (
     OWN,
@@ -596,3 +599,178 @@ def test_two_messages_about_one_object_do_not_make_each_other_begin_anew() -> No
         tries += 1
 
     assert 55 <= tries <= 65
+
+
+# -- bounds
+
+
+def test_delays_of_a_long_window_are_at_most_half_of_it() -> None:
+    """Source: TRP-10"""
+    world = World("CPO", freshness=600)
+    world.join(partner("EMSP", "one"))
+    ref = world.put_tariff()
+    world.partners.faults["one"] = break_down
+    delays: list[int] = []
+    while (retry := push(world.node, [broadcast(ref)])) is not None:
+        delays.append(retry.seconds)
+        world.clock.forward(retry.seconds)
+
+    assert delays == [1, 2, 4, 8, 16, 32, 64, 128, 256, 89]
+    assert world.partner("one").connection == "OFFLINE"
+
+
+def give_up(world: World, poison: Ref) -> None:
+    """Let an object fail for the whole window, while the partner takes another one."""
+    for _ in range(30):
+        push(world.node, [broadcast(world.put_tariff("FINE", marker=str(world.clock())))])
+        if push(world.node, [broadcast(poison)]) is None:
+            return
+        world.clock.forward(4)
+
+
+def test_an_object_is_given_up_for_longer_each_time_and_has_one_try_each(world: World) -> None:
+    poison = world.put_tariff("POISON")
+    world.partners.faults["one"] = lambda sent: break_down(sent) if "POISON" in sent.segments else None
+    give_up(world, poison)
+    assert (world.delivery("one", poison).given_up, world.delivery("one", poison).retry_at) == (1, "")
+
+    pauses = []
+    for _ in range(3):
+        world.partners.sent.clear()
+        assert push(world.node, [broadcast(poison, cause=f"look at {world.clock()}")]) is None
+        assert len(world.partners.sent) == 1
+        row = world.delivery("one", poison)
+        pauses.append((parse_datetime(row.retry_at) - world.clock()).total_seconds())
+        assert (row.status, row.since, row.cause) == (Status.DEAD, "", "")
+        world.clock.forward(5)
+
+    assert pauses == [120, 240, 480]
+    assert world.partner("one").connection == "CONNECTED"
+
+
+def test_a_change_of_an_object_that_was_given_up_is_tried_for_a_window_again(world: World) -> None:
+    poison = world.put_tariff("POISON")
+    world.partners.faults["one"] = lambda sent: break_down(sent) if "POISON" in sent.segments else None
+    give_up(world, poison)
+
+    changed = world.put_tariff("POISON", currency="NOK")
+
+    assert push(world.node, [broadcast(changed, version=9, cause="change")]) == Retry(1, away=False)
+
+
+def test_what_is_delivered_after_it_was_given_up_begins_anew(world: World) -> None:
+    poison = world.put_tariff("POISON")
+    world.partners.faults["one"] = lambda sent: break_down(sent) if "POISON" in sent.segments else None
+    give_up(world, poison)
+    world.partners.faults.clear()
+
+    push(world.node, [broadcast(poison)])
+
+    row = world.delivery("one", poison)
+    assert (row.status, row.given_up, row.reason, row.since) == (Status.DELIVERED, 0, "", "")
+
+
+@pytest.mark.parametrize(("ago_s", "connection"), [(30, "CONNECTED"), (31, "OFFLINE")])
+def test_a_partner_takes_others_that_took_one_in_the_last_half_of_a_window(
+    world: World, ago_s: int, connection: str
+) -> None:
+    poison, fine = world.put_tariff("POISON"), world.put_tariff("FINE")
+    world.partners.faults["one"] = lambda sent: break_down(sent) if "POISON" in sent.segments else None
+    push(world.node, [broadcast(poison)])
+    world.clock.forward(60 - ago_s)
+    push(world.node, [broadcast(fine)])
+    world.clock.forward(ago_s)
+
+    assert push(world.node, [broadcast(poison)]) is None
+
+    assert world.partner("one").connection == connection
+
+
+def test_an_outage_that_two_objects_find_is_counted_once(world: World) -> None:
+    one, other = world.put_tariff("T1"), world.put_tariff("T2")
+    world.partners.faults["one"] = break_down
+    push(world.node, [broadcast(one)])
+    push(world.node, [broadcast(other)])
+    before = world.partner("one")
+    world.clock.forward(61)
+    push(world.node, [broadcast(one)])
+    offline = world.partner("one")
+    assert offline.connection == "OFFLINE" and offline.breaker and offline.breaker.opened == 1
+
+    world.node.directory.save(before.model_copy(update={"revision": offline.revision}), offline)
+    push(world.node, [broadcast(other)])
+
+    assert world.partner("one").connection == "OFFLINE"
+
+
+@pytest.mark.parametrize(("quick", "seconds"), [(True, QUICK_S), (False, PUSH_S)])
+def test_a_partner_has_as_long_as_the_push_allows(world: World, quick: bool, seconds: float) -> None:
+    ref = world.put_tariff()
+    world.partners.patience.clear()
+
+    push(world.node, [broadcast(ref)], quick=quick)
+
+    assert world.partners.patience == [("one", seconds)]
+
+
+@pytest.mark.parametrize(
+    ("http_status", "code", "expected"),
+    [(404, 2001, Status.DELETED), (404, 2003, Status.DELETED), (200, 2003, Status.REFUSED)],
+)
+def test_a_deletion_is_done_when_an_envelope_with_http_404_says_that_there_is_none(
+    world: World, http_status: int, code: int, expected: Status
+) -> None:
+    ref = world.put_tariff()
+    world.settle()
+    world.delete_tariff(ref)
+    world.partners.faults["one"] = lambda _: PartnerRefusal("no", http_status=http_status, status_code=code)
+
+    push(world.node, [broadcast(ref, version=2**60)])
+
+    row = world.delivery("one", ref)
+    assert (row.status, row.method, row.version) == (expected, "DELETE", 2**60)
+
+
+def test_a_version_of_a_deletion_is_never_below_what_was_told(world: World) -> None:
+    ref = world.put_tariff()
+    world.settle()
+    told = world.delivery("one", ref).version
+    world.delete_tariff(ref)
+
+    push(world.node, [broadcast(ref)])
+
+    assert world.delivery("one", ref).version == told > 0
+
+
+def test_messages_of_which_one_asks_for_it_again_are_sent_what_was_refused(world: World) -> None:
+    ref = world.put_tariff()
+    world.partners.faults["one"] = refuse()
+    push(world.node, [broadcast(ref)])
+    world.partners.faults.clear()
+
+    push(world.node, [broadcast(ref, again=True), broadcast(ref)])
+
+    assert world.delivery("one", ref).status == Status.DELIVERED
+
+
+def test_a_refusal_is_recorded_with_what_the_partner_said(world: World) -> None:
+    ref = world.put_tariff()
+    world.partners.faults["one"] = lambda _: PartnerRefusal("no", http_status=422, status_code=2004)
+
+    push(world.node, [broadcast(ref)])
+
+    row = world.delivery("one", ref)
+    assert (row.code, row.http, row.reason, row.evse_uid, row.since) == (2004, 422, "no", "", "")
+    assert row.ref == str(ref)
+
+
+@pytest.mark.parametrize(("role", "to"), [("EMSP", "EMSP"), ("NSP", "NSP"), ("OTHER", "OTHER")])
+def test_the_party_that_takes_it_is_addressed(role: str, to: str) -> None:
+    """Source: RTE-11"""
+    world = World("CPO")
+    one = world.join(partner(role, "one"))
+    world.partners.sent.clear()
+    push(world.node, [broadcast(world.put_tariff())])
+
+    (sent,) = world.partners.sent
+    assert sent.routing == Routing(OWN["CPO"], one.parties(to)[0])
