@@ -1,8 +1,8 @@
 """The small faults: every changed version of a module, without those that no test can be asked to notice.
 
 Left out are changes of types and signatures (`int | None` and `*` are no arithmetic there), of whether a
-dataclass is frozen (mypy sees who writes to one), what does not compile, and what `equivalent.toml` lists
-with a reason.
+dataclass is frozen (mypy sees who writes to one), of what only mypy imports, what does not compile, and what
+`equivalent.toml` lists with a reason.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def make_mutant(place: Place, tree: Path) -> Mutant | None:
     if code is None or code == source or not _compiles(code):
         return None
     line, was, now = _difference(source, code)
-    if (place.module, was, now) in _equivalents():
+    if was == "if TYPE_CHECKING:" or (place.module, was, now) in _equivalents():
         return None
     return Mutant(place.module, line, was, now, code)
 
