@@ -36,8 +36,16 @@ def join_same_prices(priced: Priced) -> Priced:
             joined[-1] = _join(joined[-1], period)
         else:
             joined.append(period)
-        before = prices
+        # A fee that asks for power is due at the power of its own period: nothing is joined to that.
+        before = None if _has_fee_by_power(own) else prices
     return replace(priced, usage=replace(priced.usage, periods=joined))
+
+
+def _has_fee_by_power(matches: list[Match]) -> bool:
+    return any(
+        match.dimension == FLAT and match.component is not None and match.component.asks_power
+        for match in matches
+    )
 
 
 def _prices(period: Period, matches: list[Match]) -> Hashable:

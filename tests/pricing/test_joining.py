@@ -101,3 +101,15 @@ def test_a_fee_that_asks_for_power_stays_due() -> None:
 
     assert price_usage(joined.usage).total_cost == priced.total_cost
     assert priced.total_cost.excl_vat == 1
+
+
+def test_nothing_is_joined_to_a_period_whose_fee_asks_for_its_power() -> None:
+    """The joined period would have another power, and the fee would be gone."""
+    told: list[tuple[str, str | None, str]] = [("0", "7", "TIME"), ("0", None, "TIME"), ("0", None, "TIME")]
+    stay = session(15, charging_periods=periods_of(told))
+    priced = price(tariff(element(component("FLAT", "1"), min_power=Decimal(5))), stay)
+
+    joined = join_same_prices(priced)
+
+    assert amounts(price_usage(joined.usage)) == amounts(priced)
+    assert len(joined.usage.periods) == 2
