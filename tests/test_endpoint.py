@@ -239,6 +239,22 @@ def test_a_sender_that_is_not_the_caller_and_a_receiver_that_is_not_here_are_ref
     assert cpo.call("GET", OBJECT, token, **(FROM_TO | change)).json["status_code"] == code
 
 
+def test_a_partner_whose_roles_all_wait_for_approval_uses_no_module(cpo: Host, token: str) -> None:
+    """It sees and sends nothing; its credentials it may read. Source: CRD-25"""
+    (partner,) = cpo.node.directory.all()
+    waiting = partner.model_copy(update={"roles": (), "pending_roles": partner.roles})
+    saved = cpo.node.directory.save(waiting, partner)
+    try:
+        refused = cpo.call("GET", OBJECT, token).json
+        credentials = cpo.call("GET", "/ocpi/2.2.1/credentials", token).json
+    finally:
+        restored = {"roles": partner.roles, "pending_roles": partner.pending_roles}
+        cpo.node.directory.save(saved.model_copy(update=restored), saved)
+
+    assert (refused["status_code"], "wait for approval" in refused["status_message"]) == (2000, True)
+    assert credentials["status_code"] == 1000
+
+
 def test_a_body_that_is_too_long_is_refused_before_anything_reads_it(cpo: Host, token: str) -> None:
     answer = cpo.call("PUT", OBJECT, token, '{"x":"' + "x" * 2_000_000 + '"}')
 

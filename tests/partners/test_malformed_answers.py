@@ -98,6 +98,15 @@ def test_a_declared_length_allocates_nothing(
     assert peak < 2_000_000
 
 
+def test_a_declared_length_above_the_limit_is_refused_before_reading(
+    server: AnsweringPartner, partner: Partner, client: OcpiClient
+) -> None:
+    answer_bytes(server, OK + b"Content-Length: 10485761\r\n\r\n" + BODY)
+
+    with pytest.raises(PartnerFault, match="more than 10485760 bytes"):
+        put(client, partner)
+
+
 def test_a_connection_with_a_malformed_answer_is_not_used_again(
     server: AnsweringPartner, partner: Partner, client: OcpiClient
 ) -> None:
