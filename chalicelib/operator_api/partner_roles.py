@@ -51,7 +51,8 @@ class ChosenRoles(OcpiObject):
 def approve_roles(node: Node, request: Request) -> Partner:
     """Let roles count that a partner has claimed: those that are named, else all pending ones.
 
-    A role that is reserved for a partner that left is released there first: the operator's word says both.
+    A role that is reserved for a partner that left is released there first, and has to be named: what belongs
+    to the one who left is shown to whoever gets the role.
     """
     _release_elsewhere(node, request)
     return _decide(node, request, roles.approve, lambda partner: partner.pending_roles, _claimed_but_idle)
@@ -182,9 +183,13 @@ def _release_elsewhere(node: Node, request: Request) -> None:
     if partner is None:
         return
     chosen = _chosen(request, partner)
-    for claim, holder in node.directory.owner_of(chosen).items() if chosen else ():
-        if holder != partner.id:
-            node.directory.update(holder, partial(_released, claim))
+    held = node.directory.owner_of(chosen) if chosen else {}
+    elsewhere = {claim: holder for claim, holder in held.items() if holder != partner.id}
+    if elsewhere and _wanted(request) is None:
+        names = ", ".join(f"{name_of(claim)} (partner {holder})" for claim, holder in elsewhere.items())
+        raise Problem(409, f"reserved for partners that left: {names}; to approve these roles, name each one")
+    for claim, holder in elsewhere.items():
+        node.directory.update(holder, partial(_released, claim))
 
 
 def _chosen(request: Request, partner: Partner) -> list[PartnerRole]:

@@ -152,7 +152,12 @@ def test_an_approval_takes_the_role_from_the_partner_that_left(cpo: Door, hub: D
     cpo.ask("POST", "/partners/registrations", wanted)
     assert names(show(hub, invited["id"])["pending_roles"]) == ["CPO ABC"]
 
-    hub.ask("POST", f"/partners/{invited['id']}/roles/approve")
+    unnamed = hub.call("POST", f"/partners/{invited['id']}/roles/approve")
+    assert unnamed.status == 409
+    assert "CPO PT*ABC" in unnamed.json["detail"]
+    assert names(show(hub, invited["id"])["roles"]) == []
+    named = {"roles": [{"country_code": "PT", "party_id": "ABC", "role": "CPO"}]}
+    hub.ask("POST", f"/partners/{invited['id']}/roles/approve", named)
 
     assert names(show(hub, invited["id"])["roles"]) == ["CPO ABC"]
     assert show(hub, left.id)["reserved_roles"] == []
