@@ -51,10 +51,7 @@ def _has_fee_by_power(matches: list[Match]) -> bool:
 def _prices(period: Period, matches: list[Match]) -> Hashable:
     """What tells whether two periods have the same prices."""
     found = frozenset(
-        (match.dimension, _price(match.component))
-        for match in matches
-        # A fee is due once, at its start; one that asks for power would not be due with other power.
-        if match.dimension != FLAT or (match.component is not None and match.component.asks_power)
+        (match.dimension, _price(match.component)) for match in matches if match.dimension != FLAT
     )
     return period.tariff, period.is_reserved, period.kwh is None, found
 
