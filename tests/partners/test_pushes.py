@@ -10,15 +10,21 @@ import pytest
 from chalicelib.partners import liveness
 from chalicelib.partners.answers import PartnerError, PartnerFault, PartnerRefusal
 from chalicelib.partners.deliveries import Status, key_of, write_delivery
-from chalicelib.partners.directory import PartnerRole
+from chalicelib.partners.directory import Endpoint, PartnerRole
 from chalicelib.partners.failing import QUICK_S
-from chalicelib.partners.pushes import PUSH_S, Retry, push
+from chalicelib.partners.pushes import PUSH_S, Retry, push, try_once
 from chalicelib.partners.replays import replay
+from chalicelib.partners.visibility import Viewer, partition_for_viewer
+from chalicelib.protocol.json_text import JsonText
 from chalicelib.protocol.message import Party, Routing
-from chalicelib.protocol.types import parse_datetime
+from chalicelib.protocol.types import format_datetime, parse_datetime
 from chalicelib.queues import Broadcast
+from chalicelib.settings import OwnRole
 from chalicelib.storage.keys import Ref
+from chalicelib.storage.objects import Write
 from chalicelib.storage.table import Key
+from tests.logged import Logged
+from tests.logged import logged as logged
 from tests.partners.pushing import (
     OWN,
     Sent,
@@ -774,3 +780,56 @@ def test_the_party_that_takes_it_is_addressed(role: str, to: str) -> None:
 
     (sent,) = world.partners.sent
     assert sent.routing == Routing(OWN["CPO"], one.parties(to)[0])
+
+
+def test_of_two_own_parties_the_owner_speaks() -> None:
+    """Source: RTE-13"""
+    world = World("CPO")
+    two = OwnRole("CPO", OWN["CPO"], {}), OwnRole("CPO", CPO, {})
+    world.node = replace(world.node, settings=replace(world.node.settings, roles=two))
+    world.join(partner("EMSP", "one"))
+
+    for owner in (OWN["CPO"], CPO):
+        push(world.node, [broadcast(world.put_tariff(owner=owner))])
+
+    assert [sent.routing.sender for sent in world.partners.sent] == [OWN["CPO"], CPO]
+
+
+def test_a_probe_with_nothing_to_send_or_nobody_to_send_it_to_asks_nobody(world: World) -> None:
+    ref = world.put_tariff()
+    world.settle()
+    world.partners.sent.clear()
+
+    assert not try_once(world.node, world.partner("one"), broadcast(ref))
+    assert not try_once(world.node, partner("EMSP", "nobody"), broadcast(ref, partner_id="nobody"))
+    assert world.partners.sent == []
+
+
+def test_a_probe_may_take_as_long_as_any_push(world: World) -> None:
+    ref = world.put_tariff()
+    world.partners.patience.clear()
+
+    assert try_once(world.node, world.partner("one"), broadcast(ref))
+
+    assert world.partners.patience == [("one", PUSH_S)]
+
+
+def test_a_session_that_is_refused_for_the_same_reason_again_raises_one_alarm(logged: Logged) -> None:
+    world = World("CPO")
+    endpoint = Endpoint(identifier="sessions", role="RECEIVER", url="https://one.example/sessions")
+    one = world.join(partner("EMSP", "one", endpoints=(endpoint,)))
+    place = partition_for_viewer("sessions", OWN["CPO"], Viewer(one.parties("EMSP")[0], "EMSP"))
+    ref = Ref("sessions", *OWN["CPO"], "S1")
+    body = JsonText(f'{{"id": "S1", "last_updated": "{format_datetime(world.clock())}"}}')
+    write = Write(body, format_datetime(world.clock()))
+    world.node.objects.change(ref, lambda _: write, partition=place, source="")
+
+    for code in (2001, 2001, 2003):
+        world.partners.faults["one"] = lambda _, code=code: PartnerRefusal(  # type: ignore[misc]
+            "no", http_status=200, status_code=code
+        )
+        push(world.node, [broadcast(ref, again=True)])
+
+    assert world.delivery("one", ref).code == 2003
+    assert [line["PushesRefused"] for line in logged.measured("PushesRefused")] == [[1.0]] * 3
+    assert len(logged.measured("SessionsAndCdrsRefused")) == 2
