@@ -241,7 +241,8 @@ def test_a_sender_that_is_not_the_caller_and_a_receiver_that_is_not_here_are_ref
 
 def test_a_partner_whose_roles_all_wait_for_approval_uses_no_module(cpo: Host, token: str) -> None:
     """It sees and sends nothing; its credentials it may read. Source: CRD-25"""
-    (partner,) = cpo.node.directory.all()
+    caller, _ = cpo.node.directory.find_caller([("base64", token)])
+    partner = caller.partner
     waiting = partner.model_copy(update={"roles": (), "pending_roles": partner.roles})
     saved = cpo.node.directory.save(waiting, partner)
     try:
