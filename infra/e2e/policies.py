@@ -41,6 +41,7 @@ UNCALLED: dict[str, str] = {
     "tell_changes UseTheTable dynamodb:DeleteItem": "what goes with an object whose time to live is over",
     "compile_cdrs OpenSecretsOfWebhooks *": "the operator has a webhook for differences to the hub's CDRs",
     "api_handler SendBroadcastsAgain *": "the operator sends a CDR again that a partner had refused",
+    "push_broadcasts MoveSlowBroadcasts *": "a partner that hangs, or at which three objects in a row fail",
     "push_broadcasts GiveUpBroadcasts *": "what could not be told twelve times, which takes hours",
     "push_broadcasts TakeBroadcasts sqs:GetQueueAttributes": "Lambda polls; and where its dead letters are",
     "push_broadcasts UseTheTable dynamodb:UpdateItem": "two workers told one partner of one object at once",

@@ -159,7 +159,7 @@ class Run:
         door = OperatorDoor(
             self._operator_url(BESIDE), self._make_operator_key(account.environment(), "emsp")
         )
-        first_start.connect(door, "Beside", self._doors["cpo"], "CPO beside", [])
+        first_start.connect(door, "Beside", self._doors["cpo"], "CPO beside", [], is_hub=False)
         until("the stage by Chalice has the CPO's tariffs", lambda: door.count("tariffs") > 0)
         self._send_token(door, DRIVER)
         wanted = {(ANOTHER_ACCOUNT, "emsp", function) for function in (*FED[:2], *SCHEDULED)}

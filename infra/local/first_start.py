@@ -17,25 +17,32 @@ SEED_THREADS = 4
 
 
 def connect(
-    client: OperatorDoor, client_name: str, hub: OperatorDoor, hub_name: str, profiles: Sequence[str]
+    client: OperatorDoor,
+    client_name: str,
+    host: OperatorDoor,
+    host_name: str,
+    profiles: Sequence[str],
+    *,
+    is_hub: bool = True,
 ) -> bool:
-    """Have `client` register at a hub, which invites it first.
+    """Have `client` register at another node, which invites it first.
 
-    profiles: switched on for the other side, at both. Returns False when they were connected before.
+    profiles: switched on for the other side, at both. is_hub: whether the other node is a hub. Returns False
+    when they were connected before.
     """
     known = {partner["name"]: partner["status"] for partner in client.all("partners")}
-    if known.get(hub_name) in ("REGISTERED", "OFFLINE"):
+    if known.get(host_name) in ("REGISTERED", "OFFLINE"):
         return False
-    invitation = hub.post("partners", "invitations", body={"name": client_name, "profiles": list(profiles)})
+    invitation = host.post("partners", "invitations", body={"name": client_name, "profiles": list(profiles)})
     client.post(
         "partners",
         "registrations",
         body={
-            "name": hub_name,
+            "name": host_name,
             "versions_url": invitation["versions_url"],
             "token": invitation["token"],
             "profiles": list(profiles),
-            "hub": True,
+            "hub": is_hub,
         },
     )
     return True
