@@ -59,7 +59,7 @@ NOT_COPIED = shutil.ignore_patterns(
 
 @dataclass
 class Tally:
-    """What became of a module's mutants."""
+    """Results of the mutants of one module."""
 
     places: int = 0
     tried: int = 0

@@ -62,7 +62,7 @@ OPERATOR_PROVIDERS["ours"] = OPERATORS
 
 
 Region = tuple[tuple[int, int], tuple[int, int]]
-"""Where something begins and ends: lines from 1, columns from 0."""
+"""Begin and end of a place in the source: lines from 1, columns from 0."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Mutant:
 
 
 class Place(NamedTuple):
-    """Where an operator of cosmic-ray can change a module; to make the change takes ten milliseconds."""
+    """Places that an operator of cosmic-ray can change in a module; one change takes ten milliseconds."""
 
     module: str
     operator: str
@@ -126,7 +126,7 @@ def _positions(name: str, nodes: list[Any]) -> Iterator[tuple[int, int]]:
 
 
 def _stars(nodes: list[Any]) -> list[Region]:
-    """Where a `*` divides parameters."""
+    """Places of a `*` that divides parameters."""
     return [
         (node.start_pos, node.end_pos)
         for node in nodes
@@ -135,7 +135,7 @@ def _stars(nodes: list[Any]) -> list[Region]:
 
 
 def _type_lines(source: str) -> list[Region]:
-    """Where types stand, and what makes a class a dataclass."""
+    """Places of types, and the lines that make a class a dataclass."""
     found: list[ast.expr | None] = []
     for node in ast.walk(ast.parse(source)):
         match node:
