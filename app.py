@@ -70,7 +70,7 @@ sources = read_event_sources()
 
 
 @app.on_dynamodb_record(stream_arn=sources.stream_arn, batch_size=100, starting_position="TRIM_HORIZON")
-def tell_changes(event: DynamoDBEvent) -> Any:
+def stream_changes(event: DynamoDBEvent) -> Any:
     """What was stored becomes messages to the partners that must hear of it; sessions that end are due."""
     node, records = current_node(), event.to_dict()["Records"]
     changes.forget(node, records)

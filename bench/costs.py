@@ -10,7 +10,7 @@ Three kinds of numbers go in, each in one place here:
 A CPO behind one hub is meant, whose CSMS uses the operator's door. What the hub or an eMSP costs follows
 from the same numbers, with a push for each partner that hears of a change.
 
-Source: DESIGN.md, Storage and what it may cost; public figures of Portugal's network in 2025 and 2026
+Source: docs/design.md, Storage and what it may cost; public figures of Portugal's network in 2025 and 2026
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ from chalicelib.errors import (
     ServerError,
     Unauthorized,
 )
-from chalicelib.log import about, log, tell
+from chalicelib.log import add_fields, log, log_fields
 from chalicelib.modules.client_owned_objects import check_owner, may_speak_for, owner_in_url
 from chalicelib.modules.oversize import log_left_out, log_not_sent
 from chalicelib.modules.registry import VERSION, interface_path, is_mounted
@@ -146,7 +146,7 @@ def _text(body: bytes | str | None) -> str | None:
 
 def serve(node: Node, interface: Interface, routes: Routes, request: Request) -> Served:
     """Answer one OCPI request: always an envelope, always both message ids (TRN-18, TRN-19)."""
-    with about(**_story(interface, request)):
+    with log_fields(**_story(interface, request)):
         return _serve(node, interface, routes, request)
 
 
@@ -154,7 +154,7 @@ def _serve(node: Node, interface: Interface, routes: Routes, request: Request) -
     started = time.perf_counter()
     try:
         request = _admit(node, interface, routes, request)
-        tell(partner=request.caller.id)
+        add_fields(partner=request.caller.id)
         reply = _answer(node, interface, routes[request.method], request)
     except OcpiError as error:
         reply = error_reply(error)

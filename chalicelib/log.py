@@ -3,13 +3,13 @@
 One JSON object a line, with a message for people and, as far as they are known,
 
 - `correlation_id`, `request_id`: what OCPI has in X-Correlation-ID and X-Request-ID, of the request that is
-  answered or made; one line's ids find all lines of the same story, here and at the partner's;
+  answered or made; they connect the lines of one request here with those at the partner;
 - `partner`: the id of the partner that called, or is called;
 - `ocpi_module`, and `ref` for the object, without a token's uid (`storage/keys.py`, `for_log`);
 - `status_code`, `http_status`, `reason`: how it ended, in OCPI's terms and in ours.
 
-What a whole stretch of work is about is said once (`about`), and stands in every line of it, those of an
-error that nobody foresaw among them. Powertools keeps it by thread, since pushes run side by side.
+`log_fields` sets the fields of a block of work once; every line of the block has them, those of an unforeseen
+error too. Powertools keeps them per thread, because pushes run in parallel.
 
 Source: docs/security.md, What is logged; docs/runbook
 """
@@ -25,10 +25,10 @@ log = Logger(service="ocpi-node", utc=True)
 
 
 @contextmanager
-def about(**story: object) -> Iterator[None]:
-    """Have every line that this thread logs meanwhile tell these as well."""
+def log_fields(**fields: object) -> Iterator[None]:
+    """Add fields to every line that this thread logs inside the `with` block."""
     before = log.thread_safe_get_current_keys()
-    tell(**story)
+    add_fields(**fields)
     try:
         yield
     finally:
@@ -36,6 +36,6 @@ def about(**story: object) -> Iterator[None]:
         log.thread_safe_append_keys(**before)
 
 
-def tell(**story: object) -> None:
-    """Add to what the stretch of work is about, when it is found out on the way."""
-    log.thread_safe_append_keys(**story)
+def add_fields(**fields: object) -> None:
+    """Add fields that become known later to the lines of the current `log_fields` block."""
+    log.thread_safe_append_keys(**fields)

@@ -73,7 +73,7 @@ def settings(changes_dead: Any) -> dict[str, dict[str, Any]]:
     the caller says one.
     """
     return {
-        "tell_changes": {**_STREAM, "DestinationConfig": {"OnFailure": {"Destination": changes_dead}}},
+        "stream_changes": {**_STREAM, "DestinationConfig": {"OnFailure": {"Destination": changes_dead}}},
         "push_broadcasts": dict(_QUEUE),
         "push_catch_up": dict(_CATCH_UP),
         "run_commands": dict(_QUEUE),

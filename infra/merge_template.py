@@ -57,7 +57,7 @@ def merge_template(
 def logical_id(function: str) -> str:
     """Name a function's resource as Chalice does.
 
-    >>> logical_id("tell_changes"), logical_id("api_handler")
+    >>> logical_id("stream_changes"), logical_id("api_handler")
     ('TellChanges', 'APIHandler')
     """
     if function == API_HANDLER:
@@ -98,7 +98,7 @@ def _event_sources() -> dict[str, Template]:
         {"Queue": {"Fn::Sub": f"${{{name}.Arn}}"}} for name in ("Broadcasts", "CatchUps", "Commands")
     )
     return {
-        "tell_changes": _event("TellChangesDynamodbEventSource", stream, added["tell_changes"]),
+        "stream_changes": _event("TellChangesDynamodbEventSource", stream, added["stream_changes"]),
         "push_broadcasts": _event("PushBroadcastsSqsEventSource", broadcasts, added["push_broadcasts"]),
         "push_catch_up": _event("PushCatchUpSqsEventSource", catch_ups, added["push_catch_up"]),
         "run_commands": _event("RunCommandsSqsEventSource", commands, added["run_commands"]),

@@ -40,8 +40,8 @@ def read_config() -> dict[str, Any]:
 def function_name(stage: str, function: str) -> str:
     """Name a function as `chalice deploy` names it.
 
-    >>> function_name("cpo", "tell_changes"), function_name("cpo", "api_handler")
-    ('ocpi-node-cpo-tell_changes', 'ocpi-node-cpo')
+    >>> function_name("cpo", "stream_changes"), function_name("cpo", "api_handler")
+    ('ocpi-node-cpo-stream_changes', 'ocpi-node-cpo')
     """
     return f"ocpi-node-{stage}" if function == API_HANDLER else f"ocpi-node-{stage}-{function}"
 

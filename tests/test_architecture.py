@@ -170,7 +170,7 @@ def test_importing_the_application_reads_no_table_and_calls_nothing() -> None:
 
     assert len(app.routes) > 10
     assert {source.name for source in app.event_sources} == {
-        "tell_changes",
+        "stream_changes",
         "push_broadcasts",
         "push_catch_up",
         "run_commands",

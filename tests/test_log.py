@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from chalicelib.log import about, log, tell
+from chalicelib.log import add_fields, log, log_fields
 from chalicelib.modules.commands.rules import Command
 from chalicelib.modules.credentials import handshake
 from chalicelib.modules.sessions import receiver as sessions_receiver
@@ -49,9 +49,9 @@ IDS = {"x_request_id": "req-77", "x_correlation_id": "cor-77"}
 
 
 def test_every_line_tells_what_the_work_is_about_until_it_ends(logged: Logged) -> None:
-    with about(correlation_id="c1", ocpi_module="tariffs"):
-        with about(partner="one"):
-            tell(status_code=1000)
+    with log_fields(correlation_id="c1", ocpi_module="tariffs"):
+        with log_fields(partner="one"):
+            add_fields(status_code=1000)
             log.info("inside", extra={"ocpi_module": "tokens"})
         log.info("outside")
     log.info("after")
@@ -64,7 +64,7 @@ def test_every_line_tells_what_the_work_is_about_until_it_ends(logged: Logged) -
 
 
 def test_an_error_ends_it_as_well(logged: Logged) -> None:
-    with pytest.raises(RuntimeError), about(partner="one"):
+    with pytest.raises(RuntimeError), log_fields(partner="one"):
         raise RuntimeError
 
     log.info("after")
@@ -73,7 +73,7 @@ def test_an_error_ends_it_as_well(logged: Logged) -> None:
 
 def test_threads_tell_their_own_stories(logged: Logged) -> None:
     def work(number: int) -> None:
-        with about(partner=f"p{number}"):
+        with log_fields(partner=f"p{number}"):
             log.info(f"at p{number}")
 
     with ThreadPoolExecutor(4) as pool:

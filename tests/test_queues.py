@@ -1,4 +1,4 @@
-"""The messages on SQS. Source: DESIGN.md, A broadcast; TRN-32"""
+"""The messages on SQS. Source: docs/design.md, A broadcast; TRN-32"""
 
 from __future__ import annotations
 

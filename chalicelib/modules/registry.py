@@ -4,7 +4,7 @@ Version details are made from here and nowhere else, and the endpoint answers on
 is not here, so what is promised and what is mounted cannot differ. A new module is a folder, an
 entry here, and its routes in app.py.
 
-Source: OCPI 2.2.1 version_information_endpoint; DESIGN table of roles; VER-06, VER-12
+Source: OCPI 2.2.1 version_information_endpoint; docs/design.md, Roles; VER-06, VER-12
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ import time
 from collections.abc import Mapping
 
 from chalicelib.errors import AnswerTooLarge, OcpiError
-from chalicelib.log import about, log
+from chalicelib.log import log, log_fields
 from chalicelib.modules.oversize import log_left_out, log_not_sent
 from chalicelib.node import Node
 from chalicelib.operator_api.keys import key_item_of, read_bearer
@@ -33,7 +33,7 @@ Served = tuple[int, dict[str, str], str]
 
 def serve(node: Node, routes: Mapping[str, Route], request: Request) -> Served:
     """Answer one request; routes: the methods of the path that it came to."""
-    with about(**_story(request)):
+    with log_fields(**_story(request)):
         return _serve(node, routes, request)
 
 

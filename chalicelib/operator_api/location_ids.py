@@ -3,7 +3,7 @@
 In Portugal the numbers of a municipality are shared by all operators, so the hub hands them out
 before a location is created. A retry with the same X-Request-ID gets the same id.
 
-Source: mobie-profile, Reserve a location id; plan 3.1
+Source: docs/mobie.md, Location ids and scenario 3.1
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Without `state` a list holds what an operator has to do something about; the others are listed by name.
 
-Source: DESIGN.md, A CDR; CDR-22
+Source: docs/design.md, A CDR; CDR-22
 """
 
 from __future__ import annotations

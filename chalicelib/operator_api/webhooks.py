@@ -3,7 +3,7 @@
 The secret that the calls are signed with is told once, in the answer that makes the webhook. To get a new
 one, delete the webhook and make it again.
 
-Source: https://www.standardwebhooks.com; DESIGN.md, A command
+Source: https://www.standardwebhooks.com; docs/design.md, A command
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ tell, as behind a slow partner most come in vain. After `LAST_TRY` the row is ma
 and the timer tries again. What cannot be read is given up after as many receives. Nothing is read from
 the dead-letter queue, it is a bell.
 
-Source: DESIGN.md, A broadcast; OCPI 2.2.1 transport_and_format_offline_behaviour; TRN-32, TRP-10
+Source: docs/design.md, A broadcast; OCPI 2.2.1 transport_and_format_offline_behaviour; TRN-32, TRP-10
 """
 
 from __future__ import annotations

@@ -41,8 +41,8 @@ from chalicelib.partners.visibility import (
     PRIVATE,
     PUSHED,
     Subject,
-    hears,
     is_hidden_partition,
+    is_pushed_to,
     list_partitions,
 )
 from chalicelib.protocol.message import Party
@@ -185,7 +185,7 @@ def find_owed(node: Node, partner: Partner, known: Collection[str] = ()) -> list
 
 
 def _places(node: Node, partner: Partner, only: str) -> list[str]:
-    """Where there is something to compare, in order: every list that the partner hears of, and its rows.
+    """Where there is something to compare, in order: every list that the partner is pushed, and its rows.
 
     only: of this module alone, "" for all.
     """
@@ -266,10 +266,10 @@ def _judge(node: Node, partner: Partner, place: str, ref: Ref, version: int) -> 
         # A CDR is a bill, and none may be lost: it is owed however old it is.
         is_news = module == "cdrs" or version >= int((node.clock() - NEWS).timestamp() * 1_000_000)
         subject = Subject(module, owner, "", partition=place)
-        return Known(version, is_news) if hears(node.settings, partner, subject) else None
+        return Known(version, is_news) if is_pushed_to(node.settings, partner, subject) else None
     subject = Subject(module, owner, source="", hidden=is_hidden_partition(place))
-    visible = hears(node.settings, partner, subject)
-    if visible or hears(node.settings, partner, subject._replace(hidden=False)):
+    visible = is_pushed_to(node.settings, partner, subject)
+    if visible or is_pushed_to(node.settings, partner, subject._replace(hidden=False)):
         return Known(version, visible)
     return None
 

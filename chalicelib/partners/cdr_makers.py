@@ -5,7 +5,7 @@ that is what is done with a hub, unless the partner's profile `cpo_makes_cdr` sa
 the sessions of that CPO; at a CPO, for the sessions that go to that hub. Both have to have it, or nobody's
 CDR counts, or two do. With an eMSP that is connected directly it is always the CPO.
 
-Source: DESIGN.md, A CDR; CDR-22
+Source: docs/design.md, A CDR; CDR-22
 """
 
 from __future__ import annotations

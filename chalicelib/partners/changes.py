@@ -24,7 +24,7 @@ The stream tells every record at least once, and those of one item in order. A m
 record's id, so what is told twice is one message. The partners are read after the records, once for a
 batch, so who registered before a change was made hears of it.
 
-Source: DESIGN.md, A broadcast; RTE-12, RTE-14, RTE-17, RTE-18, RTE-21, LOC-09
+Source: docs/design.md, A broadcast; RTE-12, RTE-14, RTE-17, RTE-18, RTE-21, LOC-09
 """
 
 from __future__ import annotations
@@ -115,7 +115,9 @@ def handle_stream(node: Node, records: Sequence[Mapping[str, Any]]) -> dict[str,
     partners = cache(partial(_read_partners, node))
     for change in changes:
         try:
-            outbox += [(change.sequence_number, told) for told in tell(node, change, headers, partners)]
+            outbox += [
+                (change.sequence_number, message) for message in messages_for(node, change, headers, partners)
+            ]
         except Exception as error:
             log.exception("a change could not be told", extra={"pk": for_log(change.pk), "sk": change.sk})
             if _may_pass(error):
@@ -214,7 +216,9 @@ def _send(node: Node, outbox: Sequence[tuple[str, Broadcast | CatchUp]]) -> str 
 # -- objects -----------------------------------------------------------------------------------------
 
 
-def tell(node: Node, change: Change, headers: Headers, partners: Partners) -> Sequence[Broadcast | CatchUp]:
+def messages_for(
+    node: Node, change: Change, headers: Headers, partners: Partners
+) -> Sequence[Broadcast | CatchUp]:
     """The messages that a change of an object, an EVSE or a partner means."""
     if change.is_partner:
         return _follow_partner(node, change)

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlencode
 
 from chalicelib.errors import InvalidParameters, ServerError
-from chalicelib.log import about, log
+from chalicelib.log import log, log_fields
 from chalicelib.partners.answers import Answer, Oddity, PartnerError, PartnerFault, PartnerRefusal, judge
 from chalicelib.partners.connections import Connections
 from chalicelib.partners.crawl import crawl_pages
@@ -308,7 +308,7 @@ class OcpiClient:
             raise PartnerFault(error.detail, never_sent=True) from error
         token = self._directory.token_for(partner)
         headers = self._headers(token, partner.token_encoding, correlation_id, request_id, routing)
-        with about(partner=partner.id, **({"ocpi_module": module} if module else {})):
+        with log_fields(partner=partner.id, **({"ocpi_module": module} if module else {})):
             answer = self._call(target, method, url, headers, document, deadline, what)
             if answer.oddity is not None and answer.oddity not in partner.odd_answers:
                 self._note_oddity(partner, answer.oddity)

@@ -22,7 +22,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, NamedTuple
 
 from chalicelib.partners.deliveries import Delivery, Status
-from chalicelib.partners.visibility import Subject, hears, is_hidden_partition
+from chalicelib.partners.visibility import Subject, is_hidden_partition, is_pushed_to
 from chalicelib.protocol.message import Party
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.table import Item
@@ -93,7 +93,7 @@ def decide(settings: Settings, message: Broadcast, seen: Seen) -> Decision:
 def _decide_gone(settings: Settings, message: Broadcast, partner: Partner, delivery: Delivery) -> Decision:
     # Locations and EVSEs are never deleted (LOC-09).
     subject = Subject(message.module, _owner(message.ref), source="")
-    if message.module != "tariffs" or not hears(settings, partner, subject):
+    if message.module != "tariffs" or not is_pushed_to(settings, partner, subject):
         return Decision(Act.DROP)
     # Never told of it is no proof that it does not have it: a worker may have died after its PUT.
     if delivery.is_told_of_deletion(message.version):
@@ -105,9 +105,9 @@ def _decide_whole(
     settings: Settings, message: Broadcast, partner: Partner, item: Item, delivery: Delivery
 ) -> Decision:
     subject = subject_of(message.module, item)
-    if hears(settings, partner, subject):
+    if is_pushed_to(settings, partner, subject):
         return Decision(Act.DROP if delivery.is_settled(item["v"]) else Act.PUT)
-    if not hears(settings, partner, subject._replace(hidden=False)):
+    if not is_pushed_to(settings, partner, subject._replace(hidden=False)):
         return Decision(Act.DROP)
     # The message of a change was sent because the partner was shown the location before or after it.
     change = message.version
@@ -121,7 +121,7 @@ def _decide_evse(settings: Settings, message: Broadcast, partner: Partner, seen:
     if evse is None or evse["wv"] != item["wv"] or evse["via"] != "evse":
         # It was written again with its whole location, so a push of the whole is on its way.
         return Decision(Act.DROP)
-    if not hears(settings, partner, subject_of(message.module, item)):
+    if not is_pushed_to(settings, partner, subject_of(message.module, item)):
         return Decision(Act.DROP)
     if delivery.status in (Status.DELIVERED, Status.REFUSED) and evse["v"] <= delivery.version:
         return Decision(Act.DROP)

@@ -14,7 +14,7 @@ the object at the same time (a message was handed out again while the first work
 nobody knows whose request came last: the row is made to say that nothing is known, and the object is
 pushed once more.
 
-Source: DESIGN.md, A broadcast; TRN-32, TRP-10
+Source: docs/design.md, A broadcast; TRN-32, TRP-10
 """
 
 from __future__ import annotations

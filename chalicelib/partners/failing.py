@@ -3,7 +3,7 @@
 `breaker.py` has the rules. A push has read the record anyway; it is written only when something changes: at
 the first failure, at each trial after that, and when the partner answers again.
 
-Source: DESIGN.md, A broadcast; TRN-32
+Source: docs/design.md, A broadcast; TRN-32
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 What was refused, waits or is dead may be everything that there is, when a partner's system is broken: all
 of it is counted, and the newest are shown.
 
-Source: DESIGN.md, A broadcast; OCPI 2.2.1 transport_and_format_offline_behaviour; TRN-32
+Source: docs/design.md, A broadcast; OCPI 2.2.1 transport_and_format_offline_behaviour; TRN-32
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ in a list for whoever that is (`visibility.py`), parties among them that no dire
 more. So each list is written down, one small item each, when something new stands in it: by the
 operator's own request, so that it finds at once what it has just put, and by the table's stream.
 
-Source: DESIGN.md, Who hears of what
+Source: docs/design.md, Visibility
 """
 
 from __future__ import annotations

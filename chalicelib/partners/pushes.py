@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from chalicelib import metrics
 from chalicelib.errors import InvalidParameters
-from chalicelib.log import about, log
+from chalicelib.log import log, log_fields
 from chalicelib.partners.answers import PartnerError, PartnerFault, PartnerRefusal
 from chalicelib.partners.breaker import pause_windows
 from chalicelib.partners.catch_up import look_again, look_later, note_look
@@ -98,7 +98,7 @@ def push(
         tried = min(message.tried for message in messages)
         messages = [*messages[:-1], last.model_copy(update={"again": True, "tried": tried})]
     story = {"partner": last.partner_id, "ocpi_module": last.module, "ref": for_log(last.ref)}
-    with about(**story, correlation_id=correlation_id):
+    with log_fields(**story, correlation_id=correlation_id):
         return _push_in_order(node, messages, told, correlation_id, quick)
 
 
@@ -110,7 +110,7 @@ def try_once(node: Node, partner: Partner, message: Broadcast) -> bool:
     """
     correlation_id = node.new_id()
     story = {"partner": partner.id, "ocpi_module": message.module, "ref": for_log(message.ref)}
-    with about(**story, correlation_id=correlation_id):
+    with log_fields(**story, correlation_id=correlation_id):
         seen = _look(node, message, correlation_id)
         if seen.partner is None:
             return False

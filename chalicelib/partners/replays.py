@@ -8,7 +8,7 @@ the queue of pushes (`catch_up.py`). A partner that is away gets it when it is b
 Each push reads and decides again, and what the partner has as it is now is not sent: a CDR is sent by POST,
 and would be there twice.
 
-Source: DESIGN.md, A broadcast; OCPI 2.2.1 transport_and_format_offline_behaviour; TRN-32
+Source: docs/design.md, A broadcast; OCPI 2.2.1 transport_and_format_offline_behaviour; TRN-32
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib.partners.decisions import subject_of
 from chalicelib.partners.deliveries import Delivery, key_of, read_delivery
-from chalicelib.partners.visibility import hears
+from chalicelib.partners.visibility import is_pushed_to
 from chalicelib.queues import Broadcast, CatchUp
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.table import Item
@@ -37,7 +37,7 @@ def push_again(node: Node, items: Iterable[Item]) -> list[Partner]:
     asked: list[Partner] = []
     for item in items:
         subject = subject_of(Ref.parse(item["ref"]).module, item)
-        hearing = [each for each in partners if hears(node.settings, each, subject)]
+        hearing = [each for each in partners if is_pushed_to(node.settings, each, subject)]
         rows = node.table.get_many(key_of(each.id, item["pk"]) for each in hearing)
         for partner in hearing:
             row = read_delivery(rows.get(key_of(partner.id, item["pk"])))
@@ -80,7 +80,7 @@ def _is_meant(node: Node, partner: Partner, ref: Ref, item: Item | None, row: De
     if item is None:
         return row.status is not None and ref.module == "tariffs"
     # What it was shown before it may have to be told the end of.
-    return hears(node.settings, partner, subject_of(ref.module, item)) or row.status is not None
+    return is_pushed_to(node.settings, partner, subject_of(ref.module, item)) or row.status is not None
 
 
 def _has(row: Delivery, item: Item | None) -> bool:

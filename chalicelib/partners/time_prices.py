@@ -16,7 +16,7 @@ A session that is shown to nobody is priced per hour. A profile that is changed 
 made from then on, also for those that correct earlier ones. What a session costs while it goes on follows the
 profile as it was when the session began, or came into its list.
 
-Source: DESIGN.md, MOBI.E profile; OCPI 2.2.1 mod_tariffs, PriceComponent
+Source: docs/mobie.md; OCPI 2.2.1 mod_tariffs, PriceComponent
 """
 
 from __future__ import annotations

@@ -234,7 +234,7 @@ def may_see(partner: Partner, module: str, document: Mapping[str, Any]) -> bool:
     return _sees(partner, module, is_hidden(module, document))
 
 
-def hears(settings: Settings, partner: Partner, subject: Subject) -> bool:
+def is_pushed_to(settings: Settings, partner: Partner, subject: Subject) -> bool:
     """Tell whether a partner is to be pushed this object (RTE-17).
 
     It must offer the module's RECEIVER (RTE-18), and is neither the object's owner nor where it came from.
@@ -255,7 +255,7 @@ def hears(settings: Settings, partner: Partner, subject: Subject) -> bool:
 
 def audience(settings: Settings, partners: Iterable[Partner], subject: Subject) -> list[Partner]:
     """The partners that are to be pushed this object."""
-    return [partner for partner in partners if hears(settings, partner, subject)]
+    return [partner for partner in partners if is_pushed_to(settings, partner, subject)]
 
 
 def _sees(partner: Partner, module: str, hidden: bool) -> bool:

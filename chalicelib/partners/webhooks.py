@@ -8,7 +8,7 @@ webhook is made, and kept encrypted.
 The URL is the operator's, not a partner's: it may stand at a private address, since a CSMS often does.
 It still is https, except on loopback in the sandbox, and no metadata address.
 
-Source: https://www.standardwebhooks.com, version 1.0; DESIGN.md, A command
+Source: https://www.standardwebhooks.com, version 1.0; docs/design.md, A command
 """
 
 from __future__ import annotations

@@ -155,7 +155,7 @@ def _read_dimensions(value: object, period: Period, remarks: list[Remark]) -> Pe
 
 def _read_volume(value: object, at: str, remarks: list[Remark]) -> Decimal:
     if isinstance(value, str):
-        # MOBI.E's volumes were seen as strings (mobie-profile); everybody else's are numbers.
+        # MOBI.E's volumes were seen as strings (docs/mobie.md); everybody else's are numbers.
         try:
             number = read_decimal(Decimal(value), at)
         except InvalidOperation as error:

@@ -1,6 +1,6 @@
 """The benchmark runs: every operation succeeds on our side and is in the report. Times are not looked at.
 
-Source: DESIGN.md, Storage and what it may cost
+Source: docs/design.md, Storage and what it may cost
 """
 
 from __future__ import annotations

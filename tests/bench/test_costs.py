@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 def test_operations_take_the_units_that_are_reckoned_with(dynamodb: Any) -> None:
     """When an operation has come to take more or less, `COUNTED` says so, and `make costs` the table.
 
-    Source: DESIGN.md, Storage and what it may cost
+    Source: docs/design.md, Storage and what it may cost
     """
     assert count(dynamodb) == costs.COUNTED
 

@@ -76,7 +76,10 @@ def test_a_token_of_the_emsp_reaches_the_cpo_through_the_hub(cpo: Node, hub: Nod
 
 @pytest.mark.parametrize("query", ["", "?type=APP_USER"])
 def test_a_valid_token_is_allowed_and_an_invalid_one_blocked(cpo: Node, emsp: Node, query: str) -> None:
-    """Known to the CPO, so addressed to its eMSP. Source: RTE-07, TOK-12, TOK-13; plan 4.1 to 4.4"""
+    """The CPO knows the token, so the request names its eMSP.
+
+    Source: RTE-07, TOK-12, TOK-13; docs/mobie.md, scenarios 4.1 to 4.4
+    """
     uid = f"card-{uuid.uuid4().hex[:8]}"
     written = emsp.ask("PUT", "tokens", uid, document=plain(), query=query)
     heard(cpo, uid, query)
@@ -91,7 +94,7 @@ def test_a_valid_token_is_allowed_and_an_invalid_one_blocked(cpo: Node, emsp: No
 
 
 def test_a_token_that_nobody_knows_is_not_found(cpo: Node) -> None:
-    """Source: TOK-14, RTE-22, RTE-25; plan 4.2, 4.4"""
+    """Source: TOK-14, RTE-22, RTE-25; docs/mobie.md, scenarios 4.2 and 4.4"""
     for query in ("", "?type=APP_USER"):
         answer = cpo.call("POST", "tokens", "NOBODYS-CARD", "authorize", query=query)
 

@@ -6,7 +6,7 @@ also while the first worker still has them; the stream tells records again; the 
 partners break down and go away for long. Only the order within one group, which SQS FIFO keeps, is kept.
 
 The number of changes is that of OCPI_CHAOS_CHANGES, the sequence of events that of OCPI_CHAOS_SEED.
-Source: DESIGN.md, A broadcast; TRN-32, TRP-10
+Source: docs/design.md, A broadcast; TRN-32, TRP-10
 """
 
 from __future__ import annotations

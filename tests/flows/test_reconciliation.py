@@ -2,7 +2,7 @@
 
 The two nodes price by themselves what they were told, so they differ where they are told different things:
 here, what the CPO's partner means by a price of time. These stories change what the nodes say of each other,
-so they have three nodes of their own. Source: DESIGN.md, A CDR; OCPI 2.2.1 mod_cdrs; CDR-07, CDR-22
+so they have three nodes of their own. Source: docs/design.md, A CDR; OCPI 2.2.1 mod_cdrs; CDR-07, CDR-22
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Three partners with sessions of their own: no list, GET, count or push shows one another's.
 
 A CPO with two eMSPs and a hub, and a hub with three eMSPs, all driven through the real routes, the stream
-and the queue. Source: OCPI 2.2.1 mod_sessions; SES-11, RTE-20, DESIGN.md, Who hears of what
+and the queue. Source: OCPI 2.2.1 mod_sessions; SES-11, RTE-20, docs/design.md, Visibility
 """
 
 from __future__ import annotations

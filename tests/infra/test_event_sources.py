@@ -38,7 +38,7 @@ def record(pk: str, sk: str) -> dict[str, Any]:
 
 def passes(each: dict[str, Any]) -> bool:
     """As the emulator's Lambda decides."""
-    source = {"FilterCriteria": event_sources.settings("arn")["tell_changes"]["FilterCriteria"]}
+    source = {"FilterCriteria": event_sources.settings("arn")["stream_changes"]["FilterCriteria"]}
     return bool(lambda_svc._apply_filter_criteria([each], source))
 
 
@@ -71,7 +71,7 @@ def test_every_source_of_batches_says_what_failed_of_them() -> None:
 
 def test_a_filter_is_short_enough_for_lambda() -> None:
     # Source: AWS Lambda developer guide, event filtering: five filters, 4,096 characters each
-    filters = event_sources.settings("arn")["tell_changes"]["FilterCriteria"]["Filters"]
+    filters = event_sources.settings("arn")["stream_changes"]["FilterCriteria"]["Filters"]
 
     assert len(filters) <= 5
     assert all(len(each["Pattern"]) <= 4096 and json.loads(each["Pattern"]) for each in filters)

@@ -153,7 +153,7 @@ def test_only_the_api_may_seal_secrets_and_only_those_who_call_others_may_open_t
     }
 
     assert may.pop("api_handler") == {"kms:Encrypt", "kms:Decrypt"}
-    assert may.pop("tell_changes") == set()
+    assert may.pop("stream_changes") == set()
     assert set(map(frozenset, may.values())) == {frozenset({"kms:Decrypt"})}
 
 

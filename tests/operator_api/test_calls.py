@@ -1,6 +1,6 @@
 """What a request at the door costs: calls to the table, the one that knows the key among them.
 
-Source: DESIGN.md, Storage and what it may cost
+Source: docs/design.md, Storage and what it may cost
 """
 
 from __future__ import annotations

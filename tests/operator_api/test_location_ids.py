@@ -45,7 +45,7 @@ def connected(cpo: Door, hub: Door) -> Door:
 
 
 def test_an_id_is_reserved_at_the_hub(connected: Door) -> None:
-    """Source: plan 3.1"""
+    """Source: docs/mobie.md, scenario 3.1"""
     client = HandingOut()
 
     answer = with_client(connected, client).call("POST", "/location-ids", PLACE)

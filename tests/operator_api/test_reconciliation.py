@@ -1,4 +1,4 @@
-"""Reconciliation at the operator's door. Source: DESIGN.md, A CDR; CDR-22"""
+"""Reconciliation at the operator's door. Source: docs/design.md, A CDR; CDR-22"""
 
 from __future__ import annotations
 

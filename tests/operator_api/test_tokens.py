@@ -259,7 +259,7 @@ def test_a_token_that_was_taken_back_after_its_command_is_blocked_without_asking
 
 
 def test_a_token_that_is_authorized_costs_two_reads(cpo: Door, partners: Answering) -> None:
-    """Source: DESIGN.md, Storage and what it may cost"""
+    """Source: docs/design.md, Storage and what it may cost"""
     command(cpo, "RFID")
     receive_token(cpo, GLP, "A1", source="hub", whitelist="NEVER")
 
@@ -273,7 +273,7 @@ def test_a_token_that_is_authorized_costs_two_reads(cpo: Door, partners: Answeri
 
 
 def test_a_token_is_authorized_by_its_emsp(cpo: Door, partners: Answering) -> None:
-    """Source: RTE-22, TOK-12; plan 4.1"""
+    """Source: RTE-22, TOK-12; docs/mobie.md, scenario 4.1"""
     partners.says["hub"] = said = allowed(location=WHERE)
 
     answer = cpo.call("POST", "/tokens/0102A/authorize", WHERE)
@@ -312,14 +312,14 @@ def test_a_copy_counts_when_nobody_answers_and_it_may(cpo: Door, partners: Answe
 
 
 def test_blocked_is_an_answer(cpo: Door, partners: Answering) -> None:
-    """Source: TOK-13; plan 4.2"""
+    """Source: TOK-13; docs/mobie.md, scenario 4.2"""
     partners.says["hub"] = {"allowed": "BLOCKED"}
 
     assert cpo.ask("POST", "/tokens/A1/authorize") == {"allowed": "BLOCKED"}
 
 
 def test_a_token_that_nobody_knows_is_not_found(cpo: Door, partners: Answering) -> None:
-    """Source: TOK-14; plan 4.2"""
+    """Source: TOK-14; docs/mobie.md, scenario 4.2"""
     partners.says["hub"] = UNKNOWN
 
     answer = cpo.call("POST", "/tokens/A1/authorize")
@@ -412,7 +412,7 @@ def test_a_wrong_question_is_told_and_nobody_is_asked(
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
 def test_writing_a_token_costs_two_calls(emsp: Door, method: str) -> None:
-    """Source: DESIGN.md, Storage and what it may cost"""
+    """Source: docs/design.md, Storage and what it may cost"""
     emsp.ask("PUT", "/tokens/A1", token())
 
     with measured(emsp.node.table) as spent:
@@ -425,7 +425,10 @@ def test_writing_a_token_costs_two_calls(emsp: Door, method: str) -> None:
 def test_a_question_costs_the_same_whatever_the_number_of_tokens(
     cpo: Door, partners: Answering, number_of_tokens: int
 ) -> None:
-    """The key with the owners, the token, its partner. Source: DESIGN.md, Storage and what it may cost"""
+    """The key with the owners, the token, its partner.
+
+    Source: docs/design.md, Storage and what it may cost
+    """
     for number in range(number_of_tokens):
         receive_token(cpo, GLP, f"T{number}", source="hub", whitelist="NEVER")
 

@@ -1,4 +1,4 @@
-"""Source: DESIGN.md, A command; https://www.standardwebhooks.com"""
+"""Source: docs/design.md, A command; https://www.standardwebhooks.com"""
 
 from __future__ import annotations
 

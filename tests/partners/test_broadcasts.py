@@ -1,4 +1,4 @@
-"""A batch of messages. Source: DESIGN.md, A broadcast; TRN-32, TRP-10"""
+"""A batch of messages. Source: docs/design.md, A broadcast; TRN-32, TRP-10"""
 
 from __future__ import annotations
 

@@ -245,14 +245,14 @@ def test_when_aws_fails_us_the_batch_comes_again_from_there(
     world: World, monkeypatch: pytest.MonkeyPatch, broken: Exception
 ) -> None:
     records, objects = three_tariffs(world)
-    tell = changes.tell
+    messages_for = changes.messages_for
 
     def fail_at_the_second(node: Any, change: changes.Change, *rest: Any) -> Any:
         if change.pk.endswith("#T2"):
             raise broken
-        return tell(node, change, *rest)
+        return messages_for(node, change, *rest)
 
-    monkeypatch.setattr(changes, "tell", fail_at_the_second)
+    monkeypatch.setattr(changes, "messages_for", fail_at_the_second)
     answer = changes.handle_stream(world.node, records)
 
     assert answer == {"batchItemFailures": [{"itemIdentifier": objects[1]["dynamodb"]["SequenceNumber"]}]}
@@ -295,7 +295,7 @@ def test_a_call_that_the_store_cannot_make_sense_of_is_a_fault_of_the_record(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     records, _ = three_tariffs(world)
-    monkeypatch.setattr(changes, "tell", lambda *_: throw(Senseless("ValidationException")))
+    monkeypatch.setattr(changes, "messages_for", lambda *_: throw(Senseless("ValidationException")))
 
     assert changes.handle_stream(world.node, records) == {"batchItemFailures": []}
 

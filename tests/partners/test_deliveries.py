@@ -1,4 +1,4 @@
-"""What a partner has been told. Source: DESIGN.md, A broadcast; TRN-32"""
+"""What a partner has been told. Source: docs/design.md, A broadcast; TRN-32"""
 
 from __future__ import annotations
 

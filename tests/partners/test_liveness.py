@@ -327,7 +327,7 @@ def test_a_partner_that_takes_no_push_is_sent_few(world: World) -> None:
 
 
 def test_an_object_that_the_partner_cannot_take_is_tried_less_and_less_often() -> None:
-    """It takes all others. Source: DESIGN.md, A broadcast"""
+    """It takes all others. Source: docs/design.md, A broadcast"""
     world = World("CPO")
     world.join(partner("EMSP", "one"))
     poison = world.put_tariff("POISON")

@@ -1,4 +1,4 @@
-"""What the operator sees of broadcasts. Source: DESIGN.md, A broadcast; TRN-32"""
+"""What the operator sees of broadcasts. Source: docs/design.md, A broadcast; TRN-32"""
 
 from __future__ import annotations
 

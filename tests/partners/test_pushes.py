@@ -204,7 +204,7 @@ def test_a_display_is_told_of_the_end_also_when_its_worker_died_before_it_record
 
 
 def test_a_push_costs_two_calls_to_the_store_and_three_for_a_whole_location(world: World) -> None:
-    """Source: DESIGN.md, Storage and what it may cost"""
+    """Source: docs/design.md, Storage and what it may cost"""
     tariff, location = world.put_tariff(), world.put_location()
 
     assert calls_of(world, tariff) == ["BatchGetItem", "PutItem"]

@@ -9,9 +9,9 @@ from chalicelib.partners.visibility import (
     Subject,
     all_partitions,
     audience,
-    hears,
     is_hidden,
     is_hidden_partition,
+    is_pushed_to,
     list_partitions,
     may_see,
     partition_for_own,
@@ -67,15 +67,15 @@ def test_only_partners_that_offer_the_receiver_are_pushed_to() -> None:
     """Source: RTE-18"""
     without = partner("EMSP", "one", endpoints=partner().endpoints[:1])
 
-    assert hears(settings(("CPO", OWN["CPO"])), without, Subject("tariffs", OWN["CPO"], ""))
-    assert not hears(settings(("CPO", OWN["CPO"])), without, Subject("locations", OWN["CPO"], ""))
+    assert is_pushed_to(settings(("CPO", OWN["CPO"])), without, Subject("tariffs", OWN["CPO"], ""))
+    assert not is_pushed_to(settings(("CPO", OWN["CPO"])), without, Subject("locations", OWN["CPO"], ""))
 
 
 @pytest.mark.parametrize("status", ["INVITED", "REGISTERING", "UNREGISTERED"])
 def test_only_registered_partners_are_pushed_to(status: str) -> None:
     not_yet = partner("EMSP", status=status)
 
-    assert not hears(settings(("CPO", OWN["CPO"])), not_yet, Subject("tariffs", OWN["CPO"], ""))
+    assert not is_pushed_to(settings(("CPO", OWN["CPO"])), not_yet, Subject("tariffs", OWN["CPO"], ""))
 
 
 def test_what_is_not_published_goes_to_those_who_charge_guests_only() -> None:
@@ -113,7 +113,9 @@ def test_a_role_is_shown_what_is_meant_for_it_and_nothing_else(
     assert (place in list_partitions(World(node_role).node, module, partner(role))) is is_shown
     subject = Subject(module, OWN[owner_role] if is_own else OTHERS_CPO, "" if is_own else "src", hidden)
     endpoint = Endpoint(identifier=module, role="RECEIVER", url="https://x.example/receiver")
-    told = hears(settings((node_role, OWN[node_role])), partner(role, "one", endpoints=(endpoint,)), subject)
+    told = is_pushed_to(
+        settings((node_role, OWN[node_role])), partner(role, "one", endpoints=(endpoint,)), subject
+    )
     assert told is (is_shown and (is_own or role != "HUB"))
 
 
@@ -126,7 +128,7 @@ def test_a_role_that_waits_for_approval_shows_nothing(role: str) -> None:
     for module in ("locations", "tariffs", "tokens", "sessions", "cdrs"):
         assert list_partitions(World("HUB").node, module, waiting) == []
         assert not may_see(waiting, module, PUBLISHED)
-        assert not hears(settings(("CPO", OWN["CPO"])), waiting, Subject(module, OWN["CPO"], ""))
+        assert not is_pushed_to(settings(("CPO", OWN["CPO"])), waiting, Subject(module, OWN["CPO"], ""))
     assert not waiting.is_hub
 
 
@@ -138,10 +140,10 @@ def test_only_a_hub_passes_on_what_is_private(node_role: str, is_told: bool) -> 
     viewed_by = f"sessions#*#{emsp.roles[0].party.key()}#EMSP"
     subject = Subject("sessions", OTHERS_CPO, source="cpo", partition=viewed_by)
 
-    assert hears(settings((node_role, OWN[node_role])), emsp, subject) is is_told
-    assert not hears(settings((node_role, OWN[node_role])), emsp, subject._replace(source="one"))
+    assert is_pushed_to(settings((node_role, OWN[node_role])), emsp, subject) is is_told
+    assert not is_pushed_to(settings((node_role, OWN[node_role])), emsp, subject._replace(source="one"))
     another = subject._replace(partition="sessions#*#PT*ZZZ#EMSP")
-    assert not hears(settings((node_role, OWN[node_role])), emsp, another)
+    assert not is_pushed_to(settings((node_role, OWN[node_role])), emsp, another)
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -165,7 +167,9 @@ def test_the_single_get_shows_what_the_list_holds(
 def test_whoever_is_pushed_own_data_is_also_shown_it(role: str) -> None:
     world = World("CPO")
     for hidden in (False, True):
-        pushed = hears(world.node.settings, partner(role), Subject("locations", OWN["CPO"], "", hidden))
+        pushed = is_pushed_to(
+            world.node.settings, partner(role), Subject("locations", OWN["CPO"], "", hidden)
+        )
         shown = partition_for_own("locations", OWN["CPO"], hidden) in list_partitions(
             world.node, "locations", partner(role)
         )

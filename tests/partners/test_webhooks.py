@@ -1,4 +1,4 @@
-"""Source: https://www.standardwebhooks.com; DESIGN.md, A command"""
+"""Source: https://www.standardwebhooks.com; docs/design.md, A command"""
 
 from __future__ import annotations
 

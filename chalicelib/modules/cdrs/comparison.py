@@ -11,7 +11,7 @@ However small the tolerances of a deployment are, rounding is no difference: num
 parts of a cost may be rounded the other way so that they add up, and amounts of a currency without cents are
 whole.
 
-Source: OCPI 2.2.1 mod_cdrs_cdr_object; DESIGN.md, A CDR
+Source: OCPI 2.2.1 mod_cdrs_cdr_object; docs/design.md, A CDR
 """
 
 from __future__ import annotations

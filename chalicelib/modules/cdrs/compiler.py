@@ -19,7 +19,7 @@ are read and priced side by side and written one after the other (`ledger.py`), 
 that fails by AWS's fault stays due; by ours, or for lack of a price, it is set aside. So is one that takes
 too much work to price (`pricing/work.py`), or that is never finished (`tries.py`).
 
-Source: DESIGN.md, A CDR; OCPI 2.2.1 mod_cdrs_credit_cdrs; CDR-07, CDR-11, CDR-13, CDR-22, TRP-30
+Source: docs/design.md, A CDR; OCPI 2.2.1 mod_cdrs_credit_cdrs; CDR-07, CDR-11, CDR-13, CDR-22, TRP-30
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chalicelib import metrics
 from chalicelib.errors import InvalidParameters, NotEnoughInformation, ServerError
-from chalicelib.log import about, log
+from chalicelib.log import log, log_fields
 from chalicelib.modules.cdrs.billing import Bill, make_bill, remark_on_claim, with_fewer_periods
 from chalicelib.modules.cdrs.ends import done, due_key, due_sessions, makes_cdrs_of, set_aside, set_aside_key
 from chalicelib.modules.cdrs.ledger import Ledger
@@ -136,7 +136,7 @@ def _compile(this: Run, due: Item) -> _End | None:
     """Returns None when there was no time for it, or another compiler was quicker."""
     if this.node.clock() >= this.ends:
         return None
-    with about(ocpi_module=MODULE, ref=due["ref"]):
+    with log_fields(ocpi_module=MODULE, ref=due["ref"]):
         try:
             for number, _ in enumerate(attempts()):
                 try:

@@ -8,7 +8,7 @@ with what became of it.
 What cannot be priced is never priced at 0: it is set aside with the reason, for the operator, until the
 session is corrected or the operator has it tried again.
 
-Source: DESIGN.md, A CDR
+Source: docs/design.md, A CDR
 """
 
 from __future__ import annotations

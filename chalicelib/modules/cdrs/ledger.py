@@ -4,7 +4,7 @@ A list's counter is the one item that all of its new CDRs change. Whoever writes
 so the next one need not read it. Another process may change it as well: then the write meets a Conflict,
 and the counter is read anew.
 
-Source: DESIGN.md, Storage and what it may cost
+Source: docs/design.md, Storage and what it may cost
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ A CDR is noted under the entry of its session: a small mark, then that the sessi
 left out; such a CDR has an entry of its own, and is noted by where and when it began, too, so that its
 session finds it (`unnamed.py`).
 
-Source: DESIGN.md, A CDR; OCPI 2.2.1 mod_cdrs_cdr_object; CDR-22
+Source: docs/design.md, A CDR; OCPI 2.2.1 mod_cdrs_cdr_object; CDR-22
 """
 
 from __future__ import annotations

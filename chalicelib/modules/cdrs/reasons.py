@@ -3,7 +3,7 @@
 A line for each charging period makes it several times as long as the CDR, and both are one item, which may
 take 400 KB: a long session of short periods must not lose its CDR to the explanation of it.
 
-Source: DESIGN.md, A CDR
+Source: docs/design.md, A CDR
 """
 
 from __future__ import annotations

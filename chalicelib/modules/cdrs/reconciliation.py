@@ -28,7 +28,7 @@ judged and is still due is judged again, which changes nothing. Calls for a sess
 1 for two CDRs or to look for one that names no session, 1 for a new verdict, 1 when it is told. A run reads
 the partners and the webhooks once.
 
-Source: DESIGN.md, A CDR; OCPI 2.2.1 mod_cdrs; CDR-22
+Source: docs/design.md, A CDR; OCPI 2.2.1 mod_cdrs; CDR-22
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ runs of the timer, or a try was counted before. Such a session is compiled after
 
 A session that was tried often enough is set aside.
 
-Source: DESIGN.md, A CDR
+Source: docs/design.md, A CDR
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ that comes later still: that looks when it is judged (`follow`).
 *Going there.* The CDR's entry is told where its marks go, and takes them there itself when it is judged. It
 remembers that: a credit CDR, which may not name the session either, comes to it and follows.
 
-Source: DESIGN.md, A CDR; OCPI 2.2.1 mod_cdrs_cdr_object; CDR-22
+Source: docs/design.md, A CDR; OCPI 2.2.1 mod_cdrs_cdr_object; CDR-22
 """
 
 from __future__ import annotations

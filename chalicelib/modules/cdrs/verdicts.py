@@ -3,7 +3,7 @@
 A side's CDR *stands* when it is no credit CDR and none credits it. Each side has none or one; more than one
 at once is a difference of its own (`cdrs`), and the latest is compared.
 
-Source: OCPI 2.2.1 mod_cdrs_credit_cdrs; DESIGN.md, A CDR
+Source: OCPI 2.2.1 mod_cdrs_credit_cdrs; docs/design.md, A CDR
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ without reading what has ended. In the transaction that makes it stand as well
 Claims name the partner inside and not in their key, so that they are read together with the caller's
 token, before it is known who calls.
 
-Source: DESIGN.md, A command; CMD-05, TRN-20
+Source: docs/design.md, A command; CMD-05, TRN-20
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Each task is safe to be queued twice: what it does depends on the command's state alone.
 
-Source: DESIGN.md, A command
+Source: docs/design.md, A command
 """
 
 from __future__ import annotations

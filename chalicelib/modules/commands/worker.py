@@ -23,7 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Literal
 
 from chalicelib.errors import InvalidParameters
-from chalicelib.log import about, log, tell
+from chalicelib.log import add_fields, log, log_fields
 from chalicelib.modules.commands.rules import (
     Command,
     Outcome,
@@ -73,7 +73,7 @@ def handle_messages(node: Node, records: Sequence[Mapping[str, Any]]) -> dict[st
 def _handle(node: Node, record: Mapping[str, Any]) -> int | None:
     """Do one task; seconds until it comes again, None when it is done."""
     receive_count = int(record["attributes"]["ApproximateReceiveCount"])
-    with about(ocpi_module="commands", message_id=record["messageId"]):
+    with log_fields(ocpi_module="commands", message_id=record["messageId"]):
         try:
             return run(node, CommandTask.model_validate_json(record["body"]), receive_count)
         except Exception:
@@ -83,7 +83,7 @@ def _handle(node: Node, record: Mapping[str, Any]) -> int | None:
 
 def run(node: Node, task: CommandTask, receive_count: int) -> int | None:
     """Do a task; seconds until it is to be done again, None when it is done."""
-    tell(command=task.command_id, task=task.what)
+    add_fields(command=task.command_id, task=task.what)
     match task.what:
         case "DELIVER":
             _deliver(node, task.command_id)
@@ -118,7 +118,7 @@ def _deliver(node: Node, command_id: str) -> None:
 
 
 def _tell_whose(command: Command) -> None:
-    tell(partner=command.partner_id, correlation_id=command.correlation_id)
+    add_fields(partner=command.partner_id, correlation_id=command.correlation_id)
 
 
 def _tell_webhooks(node: Node, command: Command) -> list[str]:

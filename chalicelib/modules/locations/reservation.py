@@ -5,7 +5,7 @@ partial Location, answered by `{"id": "PRT-00001"}`; it is offered to partners t
 `ptmob` switched on. A number is given once, whoever asks at the same time, and the same X-Request-ID
 of the same partner gets the same id again.
 
-Source: mobie-profile, Reserve a location id; plan 3.1
+Source: docs/mobie.md, Location ids and scenario 3.1
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ CPO may choose, and this one asks, because the eMSP knows better than a copy; AL
 the copy counts when nobody answers. A whitelist that nobody knows yet is asked like NEVER.
 
 # Spec: "CPO shall always allow any use" of an ALWAYS token, yet invalidating is the only way to take a
-token back, and in Portugal cards are ALWAYS (mobie-profile). So where the copy counts, an invalid token
+token back, and in Portugal cards are ALWAYS (docs/mobie.md). So where the copy counts, an invalid token
 is BLOCKED.
 
 *Where* (TOK-16). The answer repeats the location only when it was asked and charging is allowed, with

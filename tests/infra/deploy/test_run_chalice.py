@@ -34,7 +34,7 @@ class Aws:
         return SimpleNamespace(status_code=200), {"ResponseMetadata": {"HTTPStatusCode": 200}}
 
 
-@pytest.mark.parametrize("name", ["tell_changes", "push_broadcasts", "push_catch_up", "run_commands"])
+@pytest.mark.parametrize("name", ["stream_changes", "push_broadcasts", "push_catch_up", "run_commands"])
 def test_an_event_source_has_its_settings_from_its_first_moment(name: str) -> None:
     aws = Aws()
     asked = {

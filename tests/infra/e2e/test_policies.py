@@ -33,7 +33,7 @@ def test_what_is_called_by_the_function_on_its_resource_is_no_finding() -> None:
 def test_what_a_role_allows_and_only_another_function_calls_is_found() -> None:
     grants = grants_of("compile_cdrs", POLICY)
 
-    calls = [call("dynamodb:GetItem"), call("dynamodb:PutItem", function="tell_changes")]
+    calls = [call("dynamodb:GetItem"), call("dynamodb:PutItem", function="stream_changes")]
 
     assert uncalled(grants, calls) == ["compile_cdrs UseTheTable dynamodb:PutItem"]
 
@@ -56,13 +56,13 @@ def test_calls_are_read_with_the_function_that_made_them(tmp_path: Path) -> None
     file = tmp_path / "calls.jsonl"
     lines = [
         {"account": "1", "function": name, "action": "sqs:SendMessage", "resource": "*", "allowed": True}
-        for name in ("ocpi-node-hub", "ocpi-node-emsp-tell_changes")
+        for name in ("ocpi-node-hub", "ocpi-node-emsp-stream_changes")
     ]
     file.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
 
     read = [(each.stage, each.function) for each in read_calls(file)]
 
-    assert read == [("hub", "api_handler"), ("emsp", "tell_changes")]
+    assert read == [("hub", "api_handler"), ("emsp", "stream_changes")]
 
 
 def test_the_list_of_reasons_names_only_what_roles_allow() -> None:

@@ -1,4 +1,4 @@
-"""What two CDRs are compared by. Source: OCPI 2.2.1 mod_cdrs_cdr_object; DESIGN.md, A CDR"""
+"""What two CDRs are compared by. Source: OCPI 2.2.1 mod_cdrs_cdr_object; docs/design.md, A CDR"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Source: DESIGN.md, A CDR; OCPI 2.2.1 mod_cdrs; CDR-07, CDR-11, CDR-13, CDR-22, TRP-30"""
+"""Source: docs/design.md, A CDR; OCPI 2.2.1 mod_cdrs; CDR-07, CDR-11, CDR-13, CDR-22, TRP-30"""
 
 from __future__ import annotations
 

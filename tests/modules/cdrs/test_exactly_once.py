@@ -1,6 +1,6 @@
 """Compilers as processes that are killed at random, two at once: one CDR each, where it belongs.
 
-The same with 10,000 sessions is `python -m bench.compiler`. Source: DESIGN.md, A CDR; CDR-22, TRP-30
+The same with 10,000 sessions is `python -m bench.compiler`. Source: docs/design.md, A CDR; CDR-22, TRP-30
 """
 
 from __future__ import annotations

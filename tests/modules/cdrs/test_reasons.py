@@ -1,4 +1,4 @@
-"""Source: DESIGN.md, A CDR; CDR-16"""
+"""Source: docs/design.md, A CDR; CDR-16"""
 
 from __future__ import annotations
 

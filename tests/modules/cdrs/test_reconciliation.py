@@ -1,4 +1,4 @@
-"""A CPO's CDRs against its hub's. Source: DESIGN.md, A CDR; OCPI 2.2.1 mod_cdrs; CDR-07, CDR-22"""
+"""A CPO's CDRs against its hub's. Source: docs/design.md, A CDR; OCPI 2.2.1 mod_cdrs; CDR-07, CDR-22"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sessions that cannot be compiled hold up no others. Source: DESIGN.md, A CDR"""
+"""Sessions that cannot be compiled hold up no others. Source: docs/design.md, A CDR"""
 
 from __future__ import annotations
 

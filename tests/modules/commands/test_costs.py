@@ -1,6 +1,6 @@
 """What a command costs at each node: calls to the table.
 
-Source: DESIGN.md, Storage and what it may cost
+Source: docs/design.md, Storage and what it may cost
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Commands in the table: one that comes again is found, also when two come at once.
 
-Source: DESIGN.md, A command; CMD-05, TRN-20
+Source: docs/design.md, A command; CMD-05, TRN-20
 """
 
 from __future__ import annotations

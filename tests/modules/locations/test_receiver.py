@@ -289,7 +289,7 @@ def test_an_emsp_owns_no_locations(doors: Doors) -> None:
 
 
 def test_an_id_that_another_party_reserved_is_refused(known: Door, doors: Doors) -> None:
-    """Source: mobie-profile, Reserve a location id; plan 3.1"""
+    """Source: docs/mobie.md, Location ids and scenario 3.1"""
     key = reservation_key("PRT-00001")
     known.node.table.put({"pk": key.pk, "sk": key.sk, "owner": OTHER_CPO.key()})
     ours = location(id="PRT-00001")
@@ -370,7 +370,7 @@ COSTS: list[tuple[str, tuple[str, ...], Any, int]] = [
 def test_what_a_request_costs_with_the_caller_s_token(
     known: Door, method: str, ids: tuple[str, ...], document: Any, calls: int
 ) -> None:
-    """Source: DESIGN.md, Storage and what it may cost"""
+    """Source: docs/design.md, Storage and what it may cost"""
     with measured(known.node.table) as spent:
         assert known.call(method, *ids, document=document).codes[1] == 1000
 

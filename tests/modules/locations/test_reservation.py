@@ -1,4 +1,4 @@
-"""Reservation of location ids at a hub. Source: mobie-profile, Reserve a location id; plan 3.1"""
+"""Reservation of location ids at a hub. Source: docs/mobie.md, Location ids and scenario 3.1"""
 
 from __future__ import annotations
 

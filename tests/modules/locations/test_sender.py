@@ -73,7 +73,7 @@ def test_every_location_is_on_one_page(hub_side: Door) -> None:
 
 
 def test_a_change_of_an_evse_moves_its_location_into_the_window(hub_side: Door) -> None:
-    """Source: LOC-03; plan 3.6"""
+    """Source: LOC-03; docs/mobie.md, scenario 3.6"""
     assert hub_side.call("GET", query=f"date_from={T1}", to=ABC).data == []
 
     patch_own_evse(hub_side.node, ABC, "L1", "E1", {"status": "CHARGING", "last_updated": T2})
@@ -135,7 +135,7 @@ def test_a_cpo_is_shown_nothing(node: Node, partner_of: PartnerOf) -> None:
 def test_what_a_request_costs_with_the_caller_s_token(
     hub_side: Door, ids: tuple[str, ...], calls: int
 ) -> None:
-    """Source: DESIGN.md, Storage and what it may cost"""
+    """Source: docs/design.md, Storage and what it may cost"""
     with measured(hub_side.node.table) as spent:
         assert hub_side.call("GET", *ids, to=ABC).data
 

@@ -62,7 +62,7 @@ def test_a_reservation_need_not_know_its_evse_yet() -> None:
 
 
 def test_kwh_may_be_negative_and_unknown_fields_are_let_through() -> None:
-    """Source: TRP-36, TYP-14, mobie-profile"""
+    """Source: TRP-36, TYP-14, docs/mobie.md"""
     validate(Session, session(kwh=Decimal("-3.2"), pdgr_x={"a": [1]}, charging_periods=None))
 
 

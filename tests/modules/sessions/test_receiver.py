@@ -91,7 +91,7 @@ def test_a_patch_of_no_periods_changes_none(cpo: Door) -> None:
 
 
 def test_a_volume_as_text_is_kept_as_a_number(cpo: Door) -> None:
-    """Source: mobie-profile, Payloads"""
+    """Source: docs/mobie.md, Payloads"""
     cpo.call("PUT", *ID, document=session(charging_periods=[period(T0, "1.50")]))
     cpo.call("PATCH", *ID, document={"charging_periods": [period(T1, "2.250")], "last_updated": T1})
 
@@ -373,7 +373,7 @@ def test_what_can_be_nobody_s_id_is_refused(patient: Door, session_id: str) -> N
 
 
 def test_every_request_costs_two_calls_with_the_caller_s_token(cpo: Door) -> None:
-    """A new session too. Source: DESIGN.md, Storage and what it may cost"""
+    """A new session too. Source: docs/design.md, Storage and what it may cost"""
     steps: list[tuple[str, Any]] = [
         ("PUT", session()),
         ("PUT", session(kwh=1)),

@@ -32,7 +32,7 @@ CAPABLE = evse(capabilities=["RFID_READER", "CHARGING_PREFERENCES_CAPABLE"])
 
 
 def test_a_volume_as_text_becomes_the_number_with_its_digits() -> None:
-    """Source: mobie-profile, Payloads"""
+    """Source: docs/mobie.md, Payloads"""
     read = tolerated(session(charging_periods=[period(volume="12.340"), period(volume="-2")]))
 
     volumes = [each["dimensions"][0]["volume"] for each in read["charging_periods"]]

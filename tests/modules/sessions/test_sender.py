@@ -111,7 +111,7 @@ def test_charging_preferences_can_only_be_put(emsp: Door, method: str) -> None:
 
 
 def test_a_page_costs_four_calls_with_the_caller_s_token(emsp: Door) -> None:
-    """Source: DESIGN.md, Storage and what it may cost"""
+    """Source: docs/design.md, Storage and what it may cost"""
     for number in range(5):
         put(emsp.node, f"S{number}")
 

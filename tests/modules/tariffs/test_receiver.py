@@ -183,7 +183,7 @@ def test_what_can_be_nobody_s_id_is_refused(cpo: Door, tariff_id: str) -> None:
 
 
 def test_get_put_and_delete_cost_two_calls_with_the_caller_s_token(cpo: Door) -> None:
-    """Source: DESIGN.md, Storage and what it may cost"""
+    """Source: docs/design.md, Storage and what it may cost"""
     cpo.call("PUT", *ID, document=tariff())
     new = tariff(last_updated=T1)
     steps: list[tuple[str, dict[str, Any] | None]] = [("GET", None), ("PUT", new), ("DELETE", None)]

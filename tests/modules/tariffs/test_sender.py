@@ -83,7 +83,7 @@ def test_nothing_is_written_here(cpo: Door, method: str) -> None:
 
 
 def test_a_page_costs_four_calls_with_the_caller_s_token(cpo: Door) -> None:
-    """Source: DESIGN.md, Storage and what it may cost"""
+    """Source: docs/design.md, Storage and what it may cost"""
     for number in range(5):
         put(cpo.node, f"T{number}", T1)
 

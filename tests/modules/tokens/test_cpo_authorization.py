@@ -342,7 +342,7 @@ def test_a_bare_404_is_a_gateways_word_and_no_unknown_token(cpo: World) -> None:
 
 @pytest.mark.parametrize("number_of_tokens", [8, 32])
 def test_a_question_costs_the_same_whatever_the_number_of_tokens(cpo: World, number_of_tokens: int) -> None:
-    """Source: DESIGN.md, Storage and what it may cost"""
+    """Source: docs/design.md, Storage and what it may cost"""
     for number in range(number_of_tokens):
         cpo.push(uid=f"T{number}", whitelist="ALWAYS")
     cpo.push()

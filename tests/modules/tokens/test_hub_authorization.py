@@ -62,7 +62,7 @@ def hub(node_of: NodeOf, partner_of: PartnerOf) -> World:
 
 
 def test_the_emsp_that_owns_the_token_is_asked_and_its_answer_handed_on(hub: World) -> None:
-    """Source: RTE-07, RTE-08, RTE-09, RTE-23; plan 4.1"""
+    """Source: RTE-07, RTE-08, RTE-09, RTE-23; docs/mobie.md, scenario 4.1"""
     register(hub.node, "another", ("EMSP", OTHER_EMSP))
     hub.push()
     hub.partners.says["emsp"] = said = allowed(location=WHERE, mobie_y="kept")
@@ -100,7 +100,7 @@ def test_the_hub_may_be_addressed_itself(hub: World) -> None:
 
 
 def test_the_type_says_which_token(hub: World) -> None:
-    """Source: OWN-05; plan 4.3"""
+    """Source: OWN-05; docs/mobie.md, scenario 4.3"""
     hub.push(type="APP_USER", query="type=APP_USER")
 
     assert hub.authorize().codes == (404, 2004)
@@ -109,7 +109,7 @@ def test_the_type_says_which_token(hub: World) -> None:
 
 
 def test_blocked_is_handed_on_as_it_was_said(hub: World) -> None:
-    """The hub's copy does not decide. Source: TOK-13; plan 4.2"""
+    """The hub's copy does not decide. Source: TOK-13; docs/mobie.md, scenario 4.2"""
     hub.push()
     hub.partners.says["emsp"] = said = {"allowed": "BLOCKED", "token": token(valid=False)}
 
@@ -233,7 +233,7 @@ def test_an_invalid_token_is_asked_about_as_well(hub: World) -> None:
 
 
 def test_a_question_costs_three_reads_and_one_request(hub: World) -> None:
-    """Source: DESIGN.md, Storage and what it may cost"""
+    """Source: docs/design.md, Storage and what it may cost"""
     for number in range(30):
         owner = Party("ES", f"E{number:02d}")
         hub.push(owner, register(hub.node, f"emsp-{number}", ("EMSP", owner)), uid="ANOTHER")

@@ -259,7 +259,7 @@ def test_what_is_refused_makes_no_owner_known(emsp: Door) -> None:
 
 
 def test_get_put_and_patch_cost_two_calls_with_the_caller_s_token(emsp: Door) -> None:
-    """Source: DESIGN.md, Storage and what it may cost"""
+    """Source: docs/design.md, Storage and what it may cost"""
     emsp.call("PUT", *ID, document=token())
     steps = [("GET", None), ("PUT", token(last_updated=T1)), ("PATCH", {"valid": False, "last_updated": T2})]
 
