@@ -1,4 +1,4 @@
-"""Numbers and requirement ids in the docs agree with the code."""
+"""The docs agree with the code, and what the code and the docs cite exists."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
+from certification.plan import PLAN
 from chalicelib.release import RELEASE
 from chalicelib.settings import RETENTION_DAYS
 
@@ -15,6 +18,10 @@ DOCS = ROOT / "docs"
 _REQUIREMENT = re.compile(
     r"\b(?:CDR|CHP|CMD|CRD|HCI|LOC|OWN|PAG|RTE|SES|STA|TAR|TOK|TRN|TRP|TYP|VER)-\d{2}\b(?!-)"
 )
+_FILE = re.compile(r"(?<![\w./*}-])[\w][\w./-]*\.md\b")
+_LINK = re.compile(r"\]\(([^)#:\s]+\.md)(?:#[^)]*)?\)")
+_SECTION = re.compile(r"(docs/[\w/-]+\.md), (?=[A-Z])(?![A-Z]{3}-\d)")
+_SCENARIO = re.compile(r"\bscenarios? (\d\.\d\w?)(?:(?: to| and|,) (\d\.\d\w?))?")
 
 
 def test_the_defaults_of_retention_are_those_that_are_documented() -> None:
@@ -38,12 +45,91 @@ def test_every_requirement_id_that_is_cited_is_explained() -> None:
     assert sorted((found, path) for found, path in cited if found not in explained) == []
 
 
+def test_every_cited_markdown_file_exists() -> None:
+    """A path that begins with `docs/` counts from the root; any other is the end of some file's path."""
+    there = {f"/{path.relative_to(ROOT)}" for path in _texts() if path.suffix == ".md"}
+
+    missing = [
+        (cited, str(path.relative_to(ROOT)))
+        for path in _texts()
+        for cited in _FILE.findall(path.read_text())
+        if not (f"/{cited}" in there if cited.startswith("docs/") else _ends_one_of(there, cited))
+    ]
+
+    assert missing == []
+
+
+def _ends_one_of(paths: set[str], cited: str) -> bool:
+    end = cited.rpartition("../")[2]
+    return any(path.endswith(f"/{end}") for path in paths)
+
+
+def test_every_link_between_markdown_files_leads_to_a_file() -> None:
+    broken = [
+        (link, str(path.relative_to(ROOT)))
+        for path in _texts()
+        if path.suffix == ".md"
+        for link in _LINK.findall(path.read_text())
+        if not (path.parent / link).is_file()
+    ]
+
+    assert broken == []
+
+
+def test_every_cited_section_exists() -> None:
+    """`docs/design.md, A CDR` cites the heading "A CDR"; the part before a colon is enough."""
+    missing = [
+        (cited, text[at : at + 40], str(path.relative_to(ROOT)))
+        for path in _texts()
+        for text in [" ".join(path.read_text().split())]
+        for cited, at in [(found[1], found.end()) for found in _SECTION.finditer(text)]
+        if not _begins_with_one_of(_headings(ROOT / cited), text[at:])
+    ]
+
+    assert missing == []
+
+
+def _headings(path: Path) -> set[str]:
+    found = re.findall(r"^#+ (?:\d+\. )?(.+)$", path.read_text(), re.M) if path.is_file() else []
+    return {*found, *(heading.partition(":")[0] for heading in found)}
+
+
+def _begins_with_one_of(headings: set[str], text: str) -> bool:
+    return any(re.match(re.escape(heading) + r"(?!\w)", text) for heading in headings)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_found"),
+    [("A CDR; CDR-07", True), ('A CDR"""', True), ("Roles", True), ("A CDRs", False), ("Prices", False)],
+)
+def test_a_section_is_found_by_its_whole_heading(text: str, is_found: bool) -> None:
+    assert _begins_with_one_of({"A CDR", "Roles: and more", "Roles"}, text) == is_found
+
+
+def test_the_scenarios_in_the_docs_are_those_of_the_plan() -> None:
+    rows = re.findall(r"^\| (\d\.\d\w?) \|.*\| (yes|no) \|$", (DOCS / "mobie.md").read_text(), re.M)
+
+    assert rows == [(row.id, "yes" if row.is_mandatory else "no") for row in PLAN]
+
+
+def test_every_cited_scenario_is_in_the_plan() -> None:
+    cited = {
+        (number, str(path.relative_to(ROOT)))
+        for path in _texts()
+        for numbers in _SCENARIO.findall(path.read_text())
+        for number in numbers
+        if number
+    }
+
+    assert len(cited) > 10
+    assert sorted(cited - {(row.id, path) for row in PLAN for _, path in cited}) == []
+
+
 def _texts() -> list[Path]:
     folders = ("chalicelib", "certification", "infra", "cli", "bench", "tests", "docs")
-    found = [
-        path for folder in folders for path in (ROOT / folder).rglob("*") if path.suffix in (".py", ".md")
-    ]
-    return [ROOT / "app.py", ROOT / "README.md", *found]
+    kinds = (".py", ".md", ".yaml")
+    found = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.suffix in kinds]
+    return [*(ROOT / name for name in ("app.py", "Makefile", "README.md", "CHANGELOG.md")), *found]
 
 
 def test_the_changelog_has_an_entry_for_the_release() -> None:

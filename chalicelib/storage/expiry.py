@@ -14,7 +14,7 @@ costs one small write for each object that is new, and none for a change.
 What stands beside the object under its pk goes with it. That partners were told of it is forgotten when the
 stream tells that the object went (`partners/changes.py`); to partners a copy that went is no deletion.
 
-Source: docs/retention.md; docs/design.md, Storage
+Source: docs/retention.md; docs/design.md, Storage and what it may cost
 """
 
 from __future__ import annotations
