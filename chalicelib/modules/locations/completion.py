@@ -1,11 +1,10 @@
-"""What the operator may leave out of a location, an EVSE or a connector, filled in (pure).
+"""Pure functions that fill in what the operator left out of a location, an EVSE or a connector.
 
-Each object gets the time of its own last change: what reads as before keeps its `last_updated`, what
-changed gets the new one. An EVSE that the
-operator leaves out of a location is kept as REMOVED, because sessions and CDRs go on referring to
-it, and ids stay as they were first written (LOC-09, OWN-04).
+Each object gets the time of its own last change: an unchanged object keeps its `last_updated`, a changed
+one gets a new one. An EVSE that the operator leaves out of a location is kept with status REMOVED, because
+sessions and CDRs still refer to it. Ids stay as they were first written (LOC-09, OWN-04).
 
-Malformed parts are passed on as they are; the validation that follows names them.
+Malformed parts stay as they are; the validation that follows names them.
 
 Source: OCPI 2.2.1 mod_locations, Flow and Lifecycle; LOC-03, LOC-09, OWN-04
 """
@@ -28,10 +27,10 @@ Document = dict[str, Any]
 def complete_location(
     document: Document, stored: Document | None, now: datetime, party: Party, location_id: str
 ) -> Document:
-    """A location as it is to be stored, with every EVSE that it ever had.
+    """Return the location to store, with every EVSE that it ever had.
 
-    stored: with its EVSEs.
-    Raises: InvalidParameters when the document names another object.
+    stored: the stored location with its EVSEs.
+    Raises: InvalidParameters when an id in the document differs from the URL.
     """
     named = with_ids(
         document, stored, country_code=party.country_code, party_id=party.party_id, id=location_id
@@ -44,9 +43,9 @@ def complete_location(
 
 
 def complete_evse(document: Document, stored: Document | None, now: datetime, evse_uid: str) -> Document:
-    """An EVSE as it is to be stored.
+    """Return the EVSE to store.
 
-    Raises: InvalidParameters when the document names another object.
+    Raises: InvalidParameters when an id in the document differs from the URL.
     """
     named = with_ids(document, stored, uid=evse_uid)
     connectors = named.get("connectors")
@@ -59,9 +58,9 @@ def complete_evse(document: Document, stored: Document | None, now: datetime, ev
 def complete_connector(
     document: Document, stored: Document | None, now: datetime, connector_id: str
 ) -> Document:
-    """A connector as it is to be stored.
+    """Return the connector to store.
 
-    Raises: InvalidParameters when the document names another object.
+    Raises: InvalidParameters when an id in the document differs from the URL.
     """
     return timed(with_ids(document, stored, id=connector_id), stored, now)
 
@@ -81,7 +80,7 @@ def _complete_children(
 
 
 def _removed(evses: Sequence[Any], stored: Sequence[Document], now: datetime) -> list[Document]:
-    """The EVSEs that are left out, as removed; those that were removed before stay as they are."""
+    """Return the EVSEs that the document leaves out, with status REMOVED."""
     kept = {fold(str(evse.get("uid"))) for evse in evses if isinstance(evse, dict)}
     left_out = [evse for evse in stored if fold(evse["uid"]) not in kept]
     return [complete_evse({**evse, "status": REMOVED}, evse, now, evse["uid"]) for evse in left_out]

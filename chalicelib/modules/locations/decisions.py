@@ -1,6 +1,8 @@
-"""The rules as decisions that the store asks for: called with what is stored, and again if that changed.
+"""Decision functions for changes of locations and EVSEs, for the store to call.
 
-A location and its EVSEs are stored apart, so that what concerns one EVSE reads and writes only that.
+The store calls a decision with the stored object, and calls it again if the object changed before the
+write. A location and each of its EVSEs are separate items, so a change of one EVSE reads and writes only
+that EVSE.
 
 Source: OCPI 2.2.1 mod_locations; LOC-04 … LOC-14
 """
@@ -28,7 +30,7 @@ from chalicelib.storage.locations import (
 Document = dict[str, Any]
 Rule = Callable[[Document | None, Times], Document | None]
 ListOf = Callable[[bool], str]
-"""The store's list for what is published, or with True for what is not (LOC-16)."""
+"""Returns the partition for published locations, or with True the one for unpublished (LOC-16)."""
 
 
 def replace_by(document: Document, list_of: ListOf) -> DecideLocation:
@@ -45,7 +47,7 @@ def replace_by(document: Document, list_of: ListOf) -> DecideLocation:
 
 
 def overtaken_location(current: StoredLocation | None, document: Document) -> list[Overtaken]:
-    """Tell whether a PUT or PATCH of a location is older than what is stored, with both stamps."""
+    """Return both timestamps when a PUT or PATCH of a location is older than the stored one, else nothing."""
     came = document["last_updated"]
     if current is None or not is_overtaken(came, current.last_updated_text, current.arrived):
         return []
@@ -57,7 +59,7 @@ def patched_by(
 ) -> DecideLocation:
     """Change the fields of a location that a PATCH names (LOC-06, LOC-08).
 
-    overtaken: gets those of its EVSEs and connectors that the PATCH comes too late for.
+    overtaken: is filled with the EVSEs and connectors for which the PATCH is too late.
     """
 
     def decide(current: StoredLocation | None) -> WriteLocation | None:
@@ -76,7 +78,7 @@ def patched_by(
 
 
 def changed_by(rule: Rule, now: datetime) -> DecideEvse:
-    """Change an EVSE as a rule says that is given the stored one, and says None to leave it."""
+    """Change an EVSE by a rule, which returns the new EVSE, or None for no change."""
 
     def decide(current: StoredEvse | None, location: StoredLocation) -> WriteEvse | None:
         times = Times(now, (current or location).arrived)
@@ -87,11 +89,11 @@ def changed_by(rule: Rule, now: datetime) -> DecideEvse:
 
 
 def written(location: Document, evses: list[Document] | None, list_of: ListOf) -> WriteLocation:
-    """The decision to store a location; with None its EVSEs stay as they are."""
+    """Return the write of a location. evses: None keeps the stored EVSEs."""
     header = {name: value for name, value in location.items() if name != "evses"}
     return WriteLocation(header, evses, list_of(is_hidden("locations", location)))
 
 
 def whole(location: StoredLocation) -> Document:
-    """A stored location with its EVSEs."""
+    """Return a stored location with its EVSEs."""
     return {**location.document(), "evses": [read_json(str(evse.body)) for evse in location.evses()]}

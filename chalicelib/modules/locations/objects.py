@@ -1,11 +1,10 @@
 """Location, EVSE, Connector, and the classes they are made of.
 
-These models check and read a document; what is stored and relayed is the document itself, so
-unknown fields (`mobie_*`) and unknown enum values survive (TYP-14, TYP-15). Every enum is open: new
-connectors and capabilities appear faster than versions of OCPI.
+These models check and read a document. The node stores and relays the document itself, so unknown fields
+(`mobie_*`) and unknown enum values survive (TYP-14, TYP-15). Every enum is open: new connectors and
+capabilities appear faster than versions of OCPI.
 
-What the specification says about two fields at once is checked on the later of the two, so that the
-error names a field.
+A rule about two fields is checked on the later of the two, so that the error names a field.
 
 Source: OCPI 2.2.1 mod_locations, Object description and Data types; LOC-15 … LOC-21, TYP-*
 """
@@ -63,8 +62,8 @@ Percentage = Annotated[Number, Field(ge=0, le=100)]
 
 
 def _degrees(whole_digits: int, largest: int) -> Any:
-    # Spec: the lengths printed for latitude and longitude, string(10) and string(11), are one too short
-    # for what the regexes beside them allow, a negative value with seven decimals; the regexes count.
+    # Spec: string(10) for latitude and string(11) for longitude are one character too short for a negative
+    # value with seven decimals, which the regexes of the specification allow. The regexes count here.
     pattern = re.compile(rf"-?[0-9]{{1,{whole_digits}}}\.[0-9]{{5,7}}")
 
     def check(value: str) -> str:
@@ -115,7 +114,7 @@ Status: Any = open_enum(
 TokenType: Any = open_enum("TokenType", "AD_HOC_USER APP_USER OTHER RFID")
 
 REMOVED = "REMOVED"
-"""The status of an EVSE that is no more; nothing is ever deleted (LOC-09)."""
+"""The status of an EVSE that was taken away; an EVSE is never deleted (LOC-09)."""
 
 
 class DisplayText(OcpiObject):
@@ -126,7 +125,7 @@ class DisplayText(OcpiObject):
 
 
 class GeoLocation(OcpiObject):
-    """A point in WGS 84; strings, so that the zeros at the end stay (LOC-19)."""
+    """A point in WGS 84, as strings, so that trailing zeros stay (LOC-19)."""
 
     latitude: Latitude
     longitude: Longitude
@@ -150,7 +149,7 @@ class Image(OcpiObject):
 
 
 class BusinessDetails(OcpiObject):
-    """Who runs or owns something."""
+    """A company that operates or owns a location."""
 
     name: String100
     website: Url | None = None
@@ -158,21 +157,21 @@ class BusinessDetails(OcpiObject):
 
 
 class EnergySource(OcpiObject):
-    """One source's part of an energy mix."""
+    """The share of one source in an energy mix."""
 
     source: EnergySourceCategory
     percentage: Percentage
 
 
 class EnvironmentalImpact(OcpiObject):
-    """What a kWh costs the environment, in g/kWh."""
+    """The environmental impact of the energy, in g/kWh."""
 
     category: EnvironmentalImpactCategory
     amount: Number
 
 
 class EnergyMix(OcpiObject):
-    """Where the energy comes from."""
+    """The sources and the environmental impact of the energy."""
 
     is_green_energy: bool
     energy_sources: list[EnergySource] | None = None
@@ -204,7 +203,7 @@ class RegularHours(OcpiObject):
 
 
 class Hours(OcpiObject):
-    """When a location is open (LOC-20)."""
+    """Opening hours of a location (LOC-20)."""
 
     twentyfourseven: bool
     regular_hours: list[RegularHours] | None = Field(default=None, validate_default=True)
@@ -225,7 +224,7 @@ class Hours(OcpiObject):
 
 
 class PublishTokenType(OcpiObject):
-    """A token whose owner may be shown a location that is not published (LOC-17)."""
+    """A token whose holder may see a location that is not published (LOC-17)."""
 
     uid: Id | None = None
     type: TokenType | None = Field(default=None, validate_default=True)
@@ -249,7 +248,7 @@ class PublishTokenType(OcpiObject):
 
 
 class StatusSchedule(OcpiObject):
-    """A status to come; without an end when that is not known."""
+    """A planned status; `period_end` is absent when it is not known."""
 
     period_begin: DateTime
     period_end: DateTime | None = None
@@ -272,7 +271,7 @@ class Connector(OcpiObject):
 
 
 class Evse(OcpiObject):
-    """What charges one vehicle at a time (LOC-21)."""
+    """The part of a charge point that charges one vehicle at a time (LOC-21)."""
 
     uid: Id
     evse_id: EvseId | None = None
@@ -342,7 +341,7 @@ class Location(OcpiObject):
 
 
 def _refuse_repeated(name: str, ids: Iterable[str]) -> None:
-    """Ids are unique among siblings, whatever their case (OWN-03, TYP-01)."""
+    """Refuse ids that repeat among siblings; case does not count (OWN-03, TYP-01)."""
     seen: set[str] = set()
     for one in ids:
         if fold(one) in seen:

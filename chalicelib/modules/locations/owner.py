@@ -1,7 +1,7 @@
-"""The node's own locations, as the operator writes them; partners hear of it by the table's stream.
+"""Changes of the node's own locations by the operator. The table's stream then pushes them to partners.
 
-The operator may leave out ids and times (`completion.py`), and no PATCH needs `last_updated`. What
-reads as before is not written again, so nobody is told of it.
+The operator may leave out ids and times (`completion.py`), and a PATCH needs no `last_updated`. A request
+that changes nothing writes nothing, so nothing is pushed.
 
 Source: OCPI 2.2.1 mod_locations, Flow and Lifecycle; LOC-03, LOC-09, LOC-15 … LOC-21
 """
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 MODULE = "locations"
 Document = dict[str, Any]
 Propose = Callable[[Document | None], Document]
-"""From what is stored to what shall be there."""
+"""Returns the new document, given the stored one (None when there is none)."""
 
 
 class OwnObject(NamedTuple):
@@ -126,7 +126,7 @@ def patch_own_connector(
 
 
 def keys_to_change(node: Node, party: Party, location_id: str, is_child: bool) -> list[Key]:
-    """What a change reads, for `known`; is_child: of an EVSE or a connector."""
+    """Return the keys that a change reads, for `known`. is_child: the change is of an EVSE or a connector."""
     ref = Ref(MODULE, *party, location_id)
     if is_child:
         return list(node.locations.keys_for_evse_change(ref))

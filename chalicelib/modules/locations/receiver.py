@@ -1,8 +1,8 @@
-"""The side that takes locations: a copy of what their owners push, on three levels.
+"""Receiver interface of locations: stores the locations, EVSEs and connectors that their owners push.
 
-PUT creates or replaces a location, an EVSE or a connector; PATCH changes one that is there. A child
-of something unknown is 404, so that its owner pushes the whole location (LOC-13). Nothing is ever
-deleted (LOC-10).
+PUT creates or replaces a location, an EVSE or a connector; PATCH changes an existing one. A PUT or PATCH
+below an unknown location or EVSE is answered 404, so that the owner pushes the whole location (LOC-13).
+There is no DELETE (LOC-10).
 
 Source: OCPI 2.2.1 mod_locations, Receiver Interface; LOC-04 … LOC-14
 """
@@ -58,17 +58,16 @@ OWNER = "CPO"
 
 
 def get_object(node: Node, request: Request) -> Reply:
-    """Answer the stored copy of a location, EVSE or connector, for its owner to look at."""
-    # Spec: GET shall not be combined with broadcast (RTE-19), yet the owner may validate what a receiver
-    # stored (LOC-12), and what was addressed to the hub is what the hub stored. So a GET with OCPI-to =
-    # hub is answered from the hub's own copy, and goes nowhere else.
+    """Answer the stored copy of a location, EVSE or connector to its owner."""
+    # Spec: GET shall not be combined with broadcast (RTE-19), yet the owner may check what a receiver
+    # stored (LOC-12). So a GET with OCPI-to = hub is answered from the hub's own copy, and is not relayed.
     ref = _ref(node, request)
     children = [id_in_url(request, name) for name in ("evse_uid", "connector_id") if name in request.path]
     return Reply(find(node, ref, *children, known=request.snapshot))
 
 
 def put_location(node: Node, request: Request) -> Reply:
-    """Keep a new or newer location with all its EVSEs."""
+    """Store a location with all its EVSEs, unless the stored one is newer."""
     ref = _ref(node, request)
     owner = owner_in_url(request)
     document = request.json_object()
@@ -193,7 +192,7 @@ def _remark_on_evse(
     document: rules.Document,
     connector_id: str | None = None,
 ) -> str | None:
-    """The remarks of the answer about the time of a PUT or PATCH of an EVSE, or of its connector."""
+    """Return the warning about timestamps for the answer to a PUT or PATCH of an EVSE or connector."""
     overtaken: list[Overtaken] = []
     if change.before is not None:
         stored: rules.Document | None = read_json(str(change.before.body))
@@ -208,7 +207,7 @@ def _remark_on_evse(
 
 
 def _ref(node: Node, request: Request) -> Ref:
-    """The location that the URL names, once it is sure that the caller may touch it."""
+    """Return the key of the location in the URL, after checking that the caller may access it."""
     owner = owner_in_url(request)
     check_owner(node, request, owner, OWNER)
     return _named(request)

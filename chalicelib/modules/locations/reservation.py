@@ -1,9 +1,9 @@
-"""Reservation of location ids: a hub's numbers are shared by all operators, so they are handed out.
+"""Reservation of location ids at a hub whose id numbers all operators share.
 
-Not in OCPI. The one shape seen is `POST {locations receiver}/{country_code}/{party_id}` with a small
-partial Location, answered by `{"id": "PRT-00001"}`; it is offered to partners that have the profile
-`ptmob` switched on. A number is given once, whoever asks at the same time, and the same X-Request-ID
-of the same partner gets the same id again.
+This is an extension of OCPI. The only known form is `POST {locations receiver}/{country_code}/{party_id}`
+with a small partial Location, answered by `{"id": "PRT-00001"}`. The hub offers it to partners with the
+profile `ptmob`. Each number is given once, also for simultaneous requests. A repeated X-Request-ID of the
+same partner gets the same id again.
 
 Source: docs/mobie.md, Location ids and scenario 3.1
 """
@@ -32,7 +32,7 @@ _TRIES = 100
 
 
 def post_reservation(node: Node, request: Request) -> Reply:
-    """Hand out the next free id to the party that the URL names."""
+    """Reserve the next free id for the party in the URL."""
     if PROFILE not in request.caller.profiles or not node.settings.plays("HUB"):
         raise NotFound("this hub reserves no location ids for this partner")
     party = Party(request.path["country_code"], request.path["party_id"])
@@ -69,20 +69,20 @@ def _hand_out(node: Node, party: Party, request_key: Key) -> str:
 
 
 def _is_used(node: Node, location_id: str, owners: Sequence[Party]) -> bool:
-    """Tell whether somebody's location has this id already, without having reserved it."""
+    """Return True when a location of any owner already has this id, also without a reservation."""
     return bool(node.table.get_many(Ref("locations", *owner, location_id).key for owner in owners))
 
 
 def reservation_key(location_id: str) -> Key:
-    """The item that says which party an id was reserved by."""
+    """Return the key of the item that records which party reserved an id."""
     return Key(f"location-id#{fold(location_id)}")
 
 
 def refuse_reserved_by_another(party: Party, location_id: str, reserved: Mapping[str, Any] | None) -> None:
-    """An id that one party reserved is not for another.
+    """Refuse an id that another party reserved.
 
-    reserved: the item under `reservation_key`, None when nobody did.
-    Raises: InvalidParameters.
+    reserved: the item under `reservation_key`, None when the id is not reserved.
+    Raises: InvalidParameters when the item names another party.
     """
     if reserved is not None and reserved["owner"] != party.key():
         raise InvalidParameters(f"{location_id!r} was reserved by another party", field="id")
@@ -97,8 +97,9 @@ INTERFACE = Interface(
 
 
 def reserve(node: Node, partner: Partner, party: Party, document: Mapping[str, Any], request_id: str) -> str:
-    """Ask a hub for a location id. document: what is known of the location to be; returns the id.
+    """Reserve a location id at a hub and return the id.
 
+    document: the known fields of the future location.
     Raises: PartnerRefusal; PartnerFault, also when the answer holds no id.
     """
     answer = node.client.send(

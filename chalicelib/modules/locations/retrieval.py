@@ -1,4 +1,4 @@
-"""Reading a location, one of its EVSEs, or one of their connectors.
+"""Lookup of a location, one of its EVSEs, or one of their connectors.
 
 Source: OCPI 2.2.1 mod_locations, GET Object and Receiver GET; LOC-02, LOC-12
 """
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 def find(node: Node, ref: Ref, *children: str, known: Known = None) -> JsonText:
-    """The object that a URL of one to three ids names, as JSON.
+    """Return the object that one to three ids name, as JSON.
 
-    children: the EVSE's uid and the connector's id, as far as they are named.
-    Raises: LocationNotFound when there is none, also when the child is another parent's (LOC-02).
+    children: the EVSE's uid and the connector's id, as far as the URL has them.
+    Raises: LocationNotFound when there is none, also when the child belongs to another parent (LOC-02).
     """
     if not children:
         location = node.locations.get(ref)

@@ -1,14 +1,14 @@
-"""What may become of a location, an EVSE or a connector: pure functions of what is stored and what came.
+"""Pure functions that apply a PUT or PATCH to a stored location, EVSE or connector.
 
-**Order.** Pushes overtake each other. What is older than the stored object of the same level is
+**Order.** Pushes overtake each other. A push that is older than the stored object of the same level is
 answered with success and ignored (LOC-14). An EVSE is compared with the EVSE, a connector with the
-connector, so news of one EVSE does not make news of another look old. A parent's `last_updated` is
-lifted to its child's and never lowered (LOC-03, LOC-05, LOC-06).
+connector, so an update of one EVSE does not make an update of another look old. A parent's `last_updated`
+rises to its child's and never falls (LOC-03, LOC-05, LOC-06).
 
-**PUT** replaces, what is not in it is gone (TRN-23). **PATCH** merges, needs `last_updated`
+**PUT** replaces: fields that it leaves out are removed (TRN-23). **PATCH** merges, needs `last_updated`
 (LOC-07), and its result must be a whole valid object. Lists of EVSEs and connectors in a PATCH merge
 by their ids: OCPI leaves it open, and a PATCH is "not suitable to remove information" (LOC-08).
-A child that a PATCH lists without a time of its own takes the PATCH's.
+A child in a PATCH that has no `last_updated` takes the PATCH's.
 
 Source: OCPI 2.2.1 mod_locations, PUT Method and PATCH Method; LOC-03 … LOC-14, TRN-22 … TRN-27
 """
@@ -30,20 +30,20 @@ _IDS = ("country_code", "party_id", "id", "uid")
 
 
 def is_older(document: Mapping[str, Any], stored: Mapping[str, Any], times: Times | None = None) -> bool:
-    """Tell whether something that came has been overtaken by what is stored (LOC-14; protocol/order.py)."""
+    """Return True when a received document is older than the stored one (LOC-14; protocol/order.py)."""
     arrived = times.arrived if times else None
     return is_overtaken(document["last_updated"], stored["last_updated"], arrived)
 
 
 def overtaken_by(stored: Document, document: Document, times: Times) -> list[Overtaken]:
-    """What of a valid PUT or PATCH has been overtaken: all of it, or children that a PATCH lists."""
+    """Return both timestamps when a valid PUT or PATCH is older than the stored object, else nothing."""
     if is_older(document, stored, times):
         return [Overtaken(document["last_updated"], stored["last_updated"])]
     return []
 
 
 def overtaken_children(stored: Document, patch: Document, times: Times) -> list[Overtaken]:
-    """The children in a valid PATCH that have been overtaken, each as `_merge_children` leaves it out."""
+    """List the children in a valid PATCH that are too old: those that `_merge_children` leaves unchanged."""
     overtaken: list[Overtaken] = []
     for name, id_name in CHILD_ID.items():
         known = {fold(child[id_name]): child for child in stored.get(name) or ()}
@@ -61,9 +61,9 @@ def overtaken_children(stored: Document, patch: Document, times: Times) -> list[
 
 
 def merge(stored: Document, patch: Document, times: Times | None = None) -> Document:
-    """A location, EVSE or connector with a PATCH applied; children merge by their ids.
+    """Apply a PATCH to a location, EVSE or connector; children merge by their ids.
 
-    Ids stay as they were first written, whatever the case of the PATCH's.
+    Ids stay as they were first written, also when the PATCH spells them in another case.
     Raises: InvalidParameters for a list of children that cannot be merged.
     """
     lists = {name: patch[name] for name in CHILD_ID if name in patch}
@@ -97,7 +97,10 @@ def _merge_children(
 
 
 def _timed(child: Document, name: str, number: int) -> Document:
-    """The child, when its time can be read."""
+    """Return the child after checking its `last_updated`.
+
+    Raises: InvalidParameters when that is not a DateTime.
+    """
     try:
         check_time(child)
     except InvalidParameters as error:
@@ -106,13 +109,13 @@ def _timed(child: Document, name: str, number: int) -> Document:
 
 
 def find_connector(evse: Mapping[str, Any], connector_id: str) -> Document | None:
-    """A connector of an EVSE by its id."""
+    """Return the connector of an EVSE with this id, None when there is none."""
     connectors: list[Document] = evse["connectors"]
     return next((one for one in connectors if fold(one["id"]) == fold(connector_id)), None)
 
 
 def with_connector(evse: Document, connector: Document, times: Times | None = None) -> Document:
-    """The EVSE with a connector added or replaced, lifted to the connector's time (LOC-05).
+    """Return the EVSE with a connector added or replaced, and at least as new as that connector (LOC-05).
 
     Source: OCPI 2.2.1 mod_locations_put_method
     """
@@ -127,9 +130,9 @@ def with_connector(evse: Document, connector: Document, times: Times | None = No
 
 
 def lifted(document: Document, times: Times | None = None) -> Document:
-    """A valid location or EVSE that is at least as new as its children (LOC-03).
+    """Raise the `last_updated` of a valid location or EVSE to that of its newest child (LOC-03).
 
-    A child that is stamped ahead of the clock lifts nothing: the parent is not to look so as well.
+    A child with a time ahead of the clock is left out, so that the parent does not get a future time too.
     """
     children = document.get("evses") or document.get("connectors") or ()
     if times:
@@ -139,10 +142,10 @@ def lifted(document: Document, times: Times | None = None) -> Document:
 
 
 def patch_location(stored: Document, patch: Document, times: Times | None = None) -> Document | None:
-    """The location after a PATCH; None when what came is older.
+    """Return the location after a PATCH; None when the PATCH is older.
 
     stored: with its EVSEs when the PATCH has some.
-    Raises: InvalidParameters when the result is no location.
+    Raises: InvalidParameters when the result is not a valid location.
     """
     if is_older(patch, stored, times):
         return None
@@ -152,14 +155,14 @@ def patch_location(stored: Document, patch: Document, times: Times | None = None
 
 
 def put_evse(stored: Document | None, document: Document, times: Times | None = None) -> Document | None:
-    """The EVSE after a PUT; None when what came is older."""
+    """Return the EVSE after a PUT; None when the PUT is older."""
     return None if stored is not None and is_older(document, stored, times) else document
 
 
 def patch_evse(stored: Document | None, patch: Document, times: Times | None = None) -> Document | None:
-    """The EVSE after a PATCH; None when what came is older.
+    """Return the EVSE after a PATCH; None when the PATCH is older.
 
-    Raises: LocationNotFound when there is no such EVSE; InvalidParameters when the result is none.
+    Raises: LocationNotFound when there is no such EVSE; InvalidParameters when the result is not valid.
     """
     if stored is None:
         raise LocationNotFound("unknown EVSE")
@@ -171,7 +174,7 @@ def patch_evse(stored: Document | None, patch: Document, times: Times | None = N
 
 
 def put_connector(evse: Document | None, document: Document, times: Times | None = None) -> Document | None:
-    """The EVSE after a PUT of one of its connectors; None when what came is older.
+    """Return the EVSE after a PUT of one of its connectors; None when the PUT is older.
 
     Raises: LocationNotFound when there is no such EVSE (LOC-13).
     """
@@ -186,10 +189,10 @@ def put_connector(evse: Document | None, document: Document, times: Times | None
 def patch_connector(
     evse: Document | None, connector_id: str, patch: Document, times: Times | None = None
 ) -> Document | None:
-    """The EVSE after a PATCH of one of its connectors; None when what came is older.
+    """Return the EVSE after a PATCH of one of its connectors; None when the PATCH is older.
 
     Raises: LocationNotFound when there is no such EVSE or connector; InvalidParameters when the
-    result is no connector.
+    result is not a valid connector.
     """
     known = find_connector(evse, connector_id) if evse is not None else None
     if evse is None or known is None:

@@ -1,9 +1,9 @@
-"""The side that owns locations, or a hub that passes them on: the list in pages, and single objects.
+"""Sender interface of locations, for a CPO or a hub: the list in pages, and single objects.
 
-An id is unique only within its owner's platform, and the URL of a single object has no owner in it.
-The owner is the party that OCPI-to names, or this node's first CPO. A hub that is asked for itself, or
-without OCPI-to, tries the owners of what it holds, and asks back when several have that id (OWN-02,
-TRP-17). A list of a hub has to be asked for by the hub's name (RTE-24, RTE-26).
+An id is unique only within its owner's platform, and the URL of a single object does not name the owner.
+The owner is the party in OCPI-to. Without OCPI-to, a CPO searches its own parties. A hub, addressed itself or
+without OCPI-to, also searches all owners that it holds locations of, and refuses an id that several owners
+have (OWN-02, TRP-17). A request for a hub's list must name the hub in OCPI-to (RTE-24, RTE-26).
 
 Source: OCPI 2.2.1 mod_locations, Sender Interface; LOC-01, LOC-02, RTE-06
 """
@@ -52,7 +52,7 @@ def get_object(node: Node, request: Request) -> Reply:
 
 
 def _refs(node: Node, request: Request) -> list[Ref]:
-    """The locations that the URL may mean."""
+    """Return the keys of all locations that the URL may mean."""
     location_id = id_in_url(request, "location_id")
     return [Ref(MODULE, *owner, location_id) for owner in _owners(node.settings, request)]
 
