@@ -1,8 +1,9 @@
-"""What may become of a received session: decisions that the store asks for, again if something changed.
+"""Decision functions for changes of received sessions, for the store to call.
 
-What is older than what is stored was overtaken on its way: it is answered like any other and changes
-nothing (LOC-14's house rule, for every module). Only the charging periods of an overtaken PATCH are kept,
-since no other message has them, unless the session is final (SES-08). Sessions are never deleted.
+The store calls a decision with the stored session, and calls it again if the session changed before the
+write. A push that is older than the stored session is answered with success and changes nothing (LOC-14,
+applied to every module). Exception: the charging periods of an older PATCH are kept, because no other
+message has them, unless the session is final (SES-08). Sessions are never deleted.
 
 Source: OCPI 2.2.1 mod_sessions, Receiver Interface; SES-04 … SES-08, SES-15
 """
@@ -31,22 +32,22 @@ Document = dict[str, Any]
 _PRICED = "priced"
 
 ListOf = Callable[[Document], str]
-"""The store's list that a session belongs into."""
+"""Returns the partition that a session belongs to."""
 
 
 def written(document: Document, partition: str, is_priced: bool = False) -> Write:
-    """Store a valid session. is_priced: its `total_cost` was computed here."""
+    """Return the write of a valid session. is_priced: this node computed its `total_cost`."""
     extra = {_PRICED: True} if is_priced else {}
     return Write(JsonText(write_json(document)), document["last_updated"], partition, extra)
 
 
 def is_priced(session: Stored) -> bool:
-    """Tell whether the `total_cost` of a stored session was computed here."""
+    """Return True when this node computed the `total_cost` of a stored session."""
     return _PRICED in session.extra
 
 
 def replace_by(document: Document, list_of: ListOf) -> Decide:
-    """Create or replace, unless the stored one is newer, or final (SES-04)."""
+    """Create or replace a session, unless the stored one is newer or final (SES-04)."""
 
     def decide(current: Stored | None) -> Write | None:
         if current is None:
@@ -57,14 +58,14 @@ def replace_by(document: Document, list_of: ListOf) -> Decide:
 
 
 class Patched:
-    """The decision on a PATCH. left_out: its charging periods did not fit, and only the rest is stored."""
+    """Decision on a PATCH. left_out: its charging periods did not fit; only the other fields are stored."""
 
     def __init__(self, patch: Document, list_of: ListOf) -> None:
         self._patch, self._list_of = patch, list_of
         self.left_out = False
 
     def __call__(self, current: Stored | None) -> Write | None:
-        """Decide on what is stored. Raises: NotFound when there is no such session."""
+        """Return the write for the stored session. Raises: NotFound when there is no such session."""
         if current is None:
             raise NotFound("unknown session")
         stored = read_json(str(current.body))
@@ -86,14 +87,17 @@ class Patched:
 
 
 def patched_by(patch: Document, list_of: ListOf) -> Patched:
-    """Change the fields that a PATCH names, add its periods (SES-05); of an older one, only its periods."""
+    """Change the fields in a PATCH and add its periods (SES-05). An older PATCH only adds its periods."""
     return Patched(patch, list_of)
 
 
 def _unless_final(
     current: Stored, session: Document, list_of: ListOf, corrects: bool = False
 ) -> Write | None:
-    """Raises: InvalidParameters for news of a session that is final."""
+    """Return the write, None when the session is older or changes nothing.
+
+    Raises: InvalidParameters when it changes a final session.
+    """
     if is_stale(current, session["last_updated"]):
         return None
     stored = read_json(str(current.body))

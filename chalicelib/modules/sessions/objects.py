@@ -1,4 +1,4 @@
-"""Session, and what a driver prefers.
+"""Session and ChargingPreferences.
 
 Source: OCPI 2.2.1 mod_sessions, Object description and Data types; SES-10, SES-14, SES-16, SES-17
 """
@@ -30,8 +30,8 @@ ProfileType: Any = open_enum("ProfileType", "CHEAP FAST GREEN REGULAR")
 class Session(OcpiObject):
     """One charging session (SES-10).
 
-    `evse_uid` and `connector_id` are `#NA` while a reservation has none yet (SES-16). Without
-    `total_cost` the price is not known; that it is free is told by 0 (SES-14).
+    `evse_uid` and `connector_id` are `#NA` while a reservation has no EVSE yet (SES-16). An absent
+    `total_cost` means that the price is not known; a free session has the `total_cost` 0 (SES-14).
     """
 
     country_code: CountryCode2
@@ -55,7 +55,7 @@ class Session(OcpiObject):
 
 
 class ChargingPreferences(OcpiObject):
-    """What the driver wants of an ongoing session: `energy_need` in kWh until `departure_time` (SES-17)."""
+    """A driver's wishes for an ongoing session: `energy_need` in kWh until `departure_time` (SES-17)."""
 
     profile_type: ProfileType
     departure_time: DateTime | None = None

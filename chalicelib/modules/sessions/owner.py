@@ -1,18 +1,18 @@
-"""The node's own sessions, as the operator's CSMS writes them; a partner hears of it by the table's stream.
+"""Changes of the node's own sessions by the operator's CSMS. The table's stream then pushes them.
 
-Who that is is found out when the session is new (`token_owners.py`) and stays so as long as its token does:
-what a partner was told of once it is told of to the end. Only a session that nobody hears of is looked at
-again.
+The partner is found when the session is new (`token_owners.py`), and stays the same as long as the session
+has the same token, so that a partner receives a session from its first push to its end. If no partner was
+found, each change looks again.
 
 The operator may leave out ids and times. A session that becomes ACTIVE starts now, and one that becomes
-COMPLETED ends now, unless it says otherwise (SES-12).
+COMPLETED ends now, unless the body has `start_date_time` or `end_date_time` (SES-12).
 
-A new session that a command has started gets the command's `authorization_reference` where the CSMS gives
-none, and a PUT that leaves it out does not take it away: the eMSP knows the session by it (SES-13).
+A new session that a command started gets the command's `authorization_reference` if the CSMS gives none. A
+PUT without the reference keeps the stored one, because the eMSP knows the session by it (SES-13).
 
-Without a `total_cost` of the operator's own it gets what the caller's `cost` makes of it so far, in the same
-write (SES-14). That one is computed anew with each change, and is never taken for the operator's: a change is
-proposed and judged without it.
+If the operator gives no `total_cost`, the node computes the cost so far with the caller's `cost` function and
+stores it in the same write (SES-14). The computed cost is replaced with each change. It never counts as a
+value of the operator, so a change is applied to and compared with the session without it.
 
 Source: OCPI 2.2.1 mod_sessions, Push model, Session Object; SES-05, SES-10 … SES-16
 """
@@ -60,10 +60,10 @@ if TYPE_CHECKING:
 
 MODULE = "sessions"
 Document = dict[str, Any]
-Propose = Callable[["Told"], Document]
-"""From what is stored to what shall be there."""
+Propose = Callable[["StoredSession"], Document]
+"""Returns the new session, given the stored one."""
 Cost = Callable[[Document, str], Document | None]
-"""From a valid session, and the list that it stands in, to its `total_cost`; None when it has no price."""
+"""Returns the `total_cost` of a valid session in a partition; None when it has no price."""
 
 _LONGEST_REFERENCE = 36
 
@@ -80,27 +80,31 @@ class OwnSession(NamedTuple):
         return self.change.created
 
 
-class Told(NamedTuple):
-    """A session as the operator told it, None when there is none, and the `total_cost` computed beside it."""
+class StoredSession(NamedTuple):
+    """The stored session, with a `total_cost` of this node kept apart.
+
+    session: as the operator wrote it; None when there is none. computed: the `total_cost` that this node
+    computed, None when it computed none.
+    """
 
     session: Document | None
     computed: Document | None = None
 
 
 def keys_to_change(party: Party, session_id: str, document: object = None) -> list[Key]:
-    """What a change reads first; to be read together with the caller's key.
+    """Return the keys that a change reads first, to be read together with the caller's item.
 
-    document: of a PUT, not judged yet, which tells who may hear of a session that is new.
+    document: the body of a PUT, not validated yet; its token leads to the partner of a new session.
     """
     keys = [Ref(MODULE, *party, session_id).key]
-    told = with_cdr_token(document) if isinstance(document, dict) else {}
+    given = with_cdr_token(document) if isinstance(document, dict) else {}
     try:
-        validate(CdrToken, told.get("cdr_token"))
+        validate(CdrToken, given.get("cdr_token"))
     except InvalidParameters:
         return keys
-    reference = told.get("authorization_reference")
+    reference = given.get("authorization_reference")
     is_name = isinstance(reference, str) and len(reference) <= _LONGEST_REFERENCE
-    return keys + keys_of_viewer({**told, "authorization_reference": reference if is_name else None})
+    return keys + keys_of_viewer({**given, "authorization_reference": reference if is_name else None})
 
 
 def put_own_session(
@@ -113,14 +117,14 @@ def put_own_session(
 ) -> OwnSession:
     """Create or replace a session of one of the node's parties, charging periods included.
 
-    One that is COMPLETED is corrected, and its CDR with it; it is not opened again.
+    A PUT corrects a COMPLETED session, and with it the CDR, but cannot open it again.
     document: may leave out country_code, party_id, id and last_updated. known: an earlier read of
-    `keys_to_change`. cost: prices a session that has no total_cost.
-    Raises: InvalidParameters naming the field; `status` when the session is COMPLETED and would be opened.
+    `keys_to_change`. cost: prices a session without total_cost.
+    Raises: InvalidParameters naming the field; `status` when the PUT would open a COMPLETED session again.
     """
 
-    def replaced(told: Told) -> Document:
-        return with_reference_kept(without_cost(tolerated(document), *told), told.session)
+    def replaced(stored: StoredSession) -> Document:
+        return with_reference_kept(without_cost(tolerated(document), *stored), stored.session)
 
     return _change(node, party, session_id, replaced, known, cost, corrects=True)
 
@@ -133,17 +137,17 @@ def patch_own_session(
     known: Known = None,
     cost: Cost | None = None,
 ) -> OwnSession:
-    """Change the fields that are given, and add the charging periods that are not there yet.
+    """Change the fields that are given, and add the charging periods that are new.
 
     known, cost: as for a PUT.
-    Raises: NotFound; InvalidParameters as for a PUT, and when the periods do not fit: then the other fields
-    are stored.
+    Raises: NotFound; InvalidParameters as for a PUT, and when the periods do not fit. In that case the other
+    fields are stored.
     """
     left_out = False
 
-    def patched(told: Told) -> Document:
+    def patched(before: StoredSession) -> Document:
         nonlocal left_out
-        stored = told.session
+        stored = before.session
         if stored is None:
             raise NotFound("unknown session")
         check_identity(patch, country_code=party.country_code, party_id=party.party_id, id=session_id)
@@ -173,8 +177,8 @@ def _change(
     ref = Ref(MODULE, *party, session_id)
     items = node.table.read(node.objects.keys_for_get(ref), known)
     stored = node.objects.get(ref, items)
-    proposed = _complete(_told(stored), propose, ref, node.clock(), corrects)
-    partition, reference = _list_to_stay_in(stored, proposed, party), None
+    proposed = _complete(_stored_session(stored), propose, ref, node.clock(), corrects)
+    partition, reference = _kept_partition(stored, proposed, party), None
     if partition is None:
         read = node.table.read(keys_of_viewer(proposed), known)
         partition = partition_for_viewer(MODULE, party, find_viewer(node, proposed, read))
@@ -183,12 +187,12 @@ def _change(
 
     def decide(current: Stored | None) -> Write | None:
         nonlocal result
-        told = _told(current)
-        result = _complete(told, propose, ref, node.clock(), corrects, reference)
-        if told.session == result:
-            result = _priced(result, told.computed)
+        stored_now = _stored_session(current)
+        result = _complete(stored_now, propose, ref, node.clock(), corrects, reference)
+        if stored_now.session == result:
+            result = _priced(result, stored_now.computed)
             return None
-        shown_in = _list_to_stay_in(current, result, party) or partition
+        shown_in = _kept_partition(current, result, party) or partition
         computed = cost(result, shown_in) if cost and result.get("total_cost") is None else None
         result = _priced(result, computed)
         return written(result, shown_in, is_priced=computed is not None)
@@ -202,11 +206,12 @@ def _change(
     return OwnSession(result, change)
 
 
-def _told(current: Stored | None) -> Told:
+def _stored_session(current: Stored | None) -> StoredSession:
     if current is None:
-        return Told(None)
+        return StoredSession(None)
     session: Document = read_json(str(current.body))
-    return Told(session, session.pop("total_cost")) if is_priced(current) else Told(session)
+    computed = session.pop("total_cost") if is_priced(current) else None
+    return StoredSession(session, computed)
 
 
 def _priced(session: Document, computed: Document | None) -> Document:
@@ -214,20 +219,20 @@ def _priced(session: Document, computed: Document | None) -> Document:
 
 
 def _complete(
-    told: Told,
+    before: StoredSession,
     propose: Propose,
     ref: Ref,
     now: datetime,
     corrects: bool,
     reference: str | None = None,
 ) -> Document:
-    """The session as it shall be, with what was left out.
+    """Return the session to store, with ids and times filled in.
 
-    reference: the authorization_reference of a session that has none and is new.
-    Raises: InvalidParameters when it is none, or when what is stored is final and differs.
+    reference: the authorization_reference for a new session that has none.
+    Raises: InvalidParameters when the session is not valid, or changes one that is final.
     """
-    stored = told.session
-    proposed = with_cdr_token(propose(told))
+    stored = before.session
+    proposed = with_cdr_token(propose(before))
     if stored is None and reference and proposed.get("authorization_reference") is None:
         proposed["authorization_reference"] = reference
     named = with_ids(proposed, stored, country_code=ref.country_code, party_id=ref.party_id, id=ref.id)
@@ -240,7 +245,7 @@ def _complete(
 
 
 def _reference_of_start(node: Node, session: Document, read: Mapping[Key, Item]) -> str | None:
-    """The authorization_reference of the command that a new session comes of (SES-13)."""
+    """Return the authorization_reference of the command that started a new session, if any (SES-13)."""
     start = find_start(node.table, session["cdr_token"], session.get("authorization_reference"), read)
     if start is None or not begins(start, session["location_id"], session["evse_uid"], node.clock()):
         return None
@@ -248,7 +253,7 @@ def _reference_of_start(node: Node, session: Document, read: Mapping[Key, Item])
 
 
 def _started(stored: Document, session: Document, patch: Document, now: datetime) -> Document:
-    """What becomes ACTIVE starts at that moment (SES-12)."""
+    """Set `start_date_time` to now when the session becomes ACTIVE and the PATCH has none (SES-12)."""
     begins = stored["status"] in (PENDING, RESERVATION) and session.get("status") == ACTIVE
     if begins and patch.get("start_date_time") is None:
         return {**session, "start_date_time": format_datetime(now)}
@@ -256,15 +261,15 @@ def _started(stored: Document, session: Document, patch: Document, now: datetime
 
 
 def _ended(session: Document, stored: Document | None, now: datetime) -> Document:
-    """What becomes COMPLETED ends at that moment; what has been it before, when it did."""
+    """Set `end_date_time` when a COMPLETED session has none: to its earlier end, else to now (SES-12)."""
     if session.get("status") != COMPLETED or session.get("end_date_time") is not None:
         return session
     before = stored.get("end_date_time") if stored is not None and is_final(stored) else None
     return {**session, "end_date_time": before or format_datetime(now)}
 
 
-def _list_to_stay_in(current: Stored | None, session: Document, party: Party) -> str | None:
-    """The list that a session stands in, unless it is another's now, or nobody's."""
+def _kept_partition(current: Stored | None, session: Document, party: Party) -> str | None:
+    """Return the partition of a stored session; None when its token changed or no partner may see it."""
     if current is None or current.partition == partition_for_viewer(MODULE, party, None):
         return None
     return current.partition if has_same_token(read_json(str(current.body)), session) else None

@@ -1,8 +1,8 @@
-"""Charging preferences: what a driver wants of an ongoing session, told to its CPO.
+"""Charging preferences of a driver for an ongoing session, sent to the session's CPO.
 
-The CPO answers from what it knows of the EVSE and keeps what it accepted beside the session, in an item of
-its own, so that a PATCH of the session and new preferences never undo each other. Its CSMS reads them at
-the operator's door. A hub asks the CPO and hands the answer on.
+The CPO answers by the capabilities of the EVSE. It stores accepted preferences in an item of their own, next
+to the session, so that a PATCH of the session and new preferences never overwrite each other. The CSMS reads
+them through the operator API. A hub forwards the preferences to the CPO and relays the answer.
 
 Source: OCPI 2.2.1 mod_sessions_set_charging_preferences; SES-17, SES-18
 """
@@ -33,15 +33,15 @@ MODULE = "sessions"
 Document = dict[str, Any]
 
 _ASK_S = 8.0
-"""How long the CPO may take, so that whoever asked is answered in time."""
+"""Seconds that the CPO has to answer, so that the caller is answered in time."""
 
 
 def take_preferences(
     node: Node, session: Stored, document: Document, preferences: ChargingPreferences
 ) -> str:
-    """Judge preferences for an own session, and keep them when they are accepted.
+    """Check preferences for an own session, and store them when they are accepted.
 
-    document: what came, of which `preferences` is the reading. Returns a ChargingPreferencesResponse.
+    document: the body, from which `preferences` was read. Returns a ChargingPreferencesResponse.
     Raises: NotFound when the EVSE cannot take preferences (SES-18).
     """
     body = read_json(str(session.body))
@@ -56,20 +56,20 @@ def take_preferences(
 
 
 def preferences_key(ref: Ref) -> Key:
-    """Where the latest accepted preferences of a session are kept."""
+    """Return the key of the latest accepted preferences of a session."""
     return Key(ref.key.pk, "preferences")
 
 
 def read_preferences(node: Node, ref: Ref) -> JsonText | None:
-    """The latest accepted preferences of a session, None when there are none."""
+    """Return the latest accepted preferences of a session, None when there are none."""
     item = node.table.get(preferences_key(ref))
     return JsonText(item["body"]) if item else None
 
 
 def ask_owner(node: Node, request: Request, session: Stored, document: Document) -> Reply:
-    """Ask the CPO that a received session came from, for the caller, and answer what it answers (RTE-23).
+    """Forward a caller's preferences to the CPO of a received session, and relay the answer (RTE-23).
 
-    Raises: HubError and its kinds when nobody answers.
+    Raises: HubError or a subclass when the CPO gives no answer.
     """
     owner = Party(session.ref.country_code, session.ref.party_id)
     routing = Routing(request.routing.sender, owner, request.routing.relays + 1)
@@ -83,9 +83,9 @@ def ask_owner(node: Node, request: Request, session: Stored, document: Document)
 def send_preferences(
     node: Node, session: Stored, document: Document, routing: Routing, request: Request
 ) -> Answer:
-    """Put preferences to the partner that a session came from.
+    """PUT preferences to the partner that a session came from.
 
-    Raises: ConnectionProblem when it is not connected (any more), PartnerError for what it answers.
+    Raises: ConnectionProblem when the partner is not connected; PartnerError when the call fails.
     """
     partner = node.directory.get(session.source)
     if partner is None or not partner.is_registered or partner.connection == "OFFLINE":
@@ -105,7 +105,7 @@ def _evse(node: Node, ref: Ref, session: Mapping[str, Any]) -> Document | None:
 def _tariffs(
     node: Node, ref: Ref, session: Mapping[str, Any], evse: Mapping[str, Any] | None
 ) -> list[Document]:
-    """The tariffs of the connector that a session uses."""
+    """Return the tariffs of the connector that a session uses."""
     connectors = evse["connectors"] if evse else ()
     used = (one for one in connectors if fold(one["id"]) == fold(session["connector_id"]))
     ids = {tariff_id for connector in used for tariff_id in connector.get("tariff_ids") or ()}

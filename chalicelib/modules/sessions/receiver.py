@@ -1,7 +1,7 @@
-"""The side that takes sessions: an eMSP's copy, or a hub's, which passes them on to the token's eMSP only.
+"""Receiver interface of sessions: stores the sessions that CPOs push.
 
-A session is private, so a hub that speaks for owners is answered only with what came from itself: what a
-directly connected CPO has sent is none of its business.
+A hub passes a session on to the eMSP of its token only. A session is private, so a hub that pushes for other
+owners can read only sessions that it pushed itself, and none that a directly connected CPO pushed.
 
 Source: OCPI 2.2.1 mod_sessions, Receiver Interface; SES-04 … SES-09, SES-11, OWN-01, TRN-28
 """
@@ -47,13 +47,13 @@ OWNER = "CPO"
 Document = dict[str, Any]
 
 _READ_AHEAD = 64 * 1024
-"""Longer bodies are not parsed before the caller is known."""
+"""Bytes; a longer body is parsed only after the caller is known."""
 
 _LONGEST_LIST = 64
 
 
 def get_session(node: Node, request: Request) -> Reply:
-    """Answer the stored copy, for its owner to look at (SES-09)."""
+    """Answer the stored copy to its owner (SES-09)."""
     owner = _owner(node, request)
     stored = node.objects.get(_ref(request), request.snapshot)
     if stored is None or not is_callers(request, owner, OWNER, stored.source):
@@ -62,7 +62,7 @@ def get_session(node: Node, request: Request) -> Reply:
 
 
 def put_session(node: Node, request: Request) -> Reply:
-    """Keep a new or newer session, as a whole."""
+    """Create or replace a session, unless the stored one is newer or final."""
     owner, ref = _owner(node, request), _ref(request)
     document = tolerated(request.json_object())
     check_identity(document, country_code=owner.country_code, party_id=owner.party_id, id=ref.id)
@@ -76,7 +76,7 @@ def put_session(node: Node, request: Request) -> Reply:
 def patch_session(node: Node, request: Request) -> Reply:
     """Change some fields of a session, and add charging periods.
 
-    Raises: InvalidParameters when the periods do not fit; the other fields are stored then.
+    Raises: InvalidParameters when the periods do not fit. In that case the other fields are stored.
     """
     owner, ref = _owner(node, request), _ref(request)
     patch = tolerated(request.json_object())
@@ -111,7 +111,7 @@ def _list_of(session: Document) -> str:
 
 
 def _owner(node: Node, request: Request) -> Party:
-    """The party that the URL names, once it is sure that the caller may speak for it."""
+    """Return the party in the URL, after checking that the caller may act for it."""
     owner = owner_in_url(request)
     check_owner(node, request, owner, OWNER)
     return owner
@@ -131,7 +131,10 @@ def _keys_of_put(node: Node, request: Request) -> Sequence[Key]:
 
 
 def _list_in_body(body: str) -> str | None:
-    """The list of a session that nobody has judged yet, so that a new one needs no read of its own."""
+    """Return the partition of a session in a body that is not validated yet, None when it has none.
+
+    With it the keys of a new session are read together with the caller's item.
+    """
     if len(body) > _READ_AHEAD:
         return None
     try:

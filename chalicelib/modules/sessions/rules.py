@@ -1,17 +1,16 @@
-"""What may become of a session, and what a driver's preferences are answered: pure functions.
+"""Pure functions that apply changes to a session and answer charging preferences.
 
-**PATCH** adds its charging periods to those that are there (SES-05). That is not idempotent, and messages
-come twice or late, so a period is told by the instant at which it begins (SES-08, TRP-09): one of the same
-instant replaces the stored one, since both would be counted otherwise. A PATCH that was overtaken on its
-way replaces nothing, but its periods are in no other message, so those that are not there yet are added
-where they belong.
+**PATCH** adds its charging periods to the stored ones (SES-05). Plain adding is not idempotent, and messages
+come twice or late, so the start time identifies a period (SES-08, TRP-09). A period with the start time of a
+stored one replaces it; otherwise the same energy would count twice. A PATCH that is older than the stored
+session replaces nothing. Its periods are in no other message, so the new ones are inserted in order of time.
 
-**COMPLETED** is final (SES-15). What repeats it is answered like any other, what would change it is refused.
-But a bill may be wrong, and a credit CDR takes it back: a PUT of the whole session, COMPLETED or INVALID,
-corrects one that is COMPLETED; nothing opens it again (SES-07, CDR-07).
+**COMPLETED** is final (SES-15). A repeated message is answered with success, a change is refused. Exception:
+a bill may be wrong, and a credit CDR cancels it. So a PUT of the whole session with status COMPLETED or
+INVALID corrects a COMPLETED session. A COMPLETED session never opens again (SES-07, CDR-07).
 
 **Tolerated**: a `volume` as text, which becomes a number; and the status RESERVED, which the prose of the
-specification has for the enum's RESERVATION (TRP-24). kWh may go down (TRP-36).
+specification uses for the enum's RESERVATION (TRP-24). kWh may go down (TRP-36).
 
 Source: OCPI 2.2.1 mod_sessions, PATCH Method, SessionStatus, ChargingPreferencesResponse; SES-05 … SES-08,
 SES-15 … SES-18
@@ -40,7 +39,7 @@ from chalicelib.protocol.types import fold, parse_datetime, sort_key, validate
 
 Document = dict[str, Any]
 Periods = dict[str, tuple[Document, ...]]
-"""Charging periods by the instant at which they begin, as a sort key."""
+"""Charging periods by their start time, as a sort key."""
 
 _IDS = ("country_code", "party_id", "id")
 _TOKEN_KEY = ("country_code", "party_id", "uid", "type")
@@ -49,11 +48,11 @@ _CAPABLE = "CHARGING_PREFERENCES_CAPABLE"
 _PROFILES = frozenset({"CHEAP", "FAST", "GREEN", "REGULAR"})
 
 
-# -- what came ---------------------------------------------------------------------------------------
+# -- received bodies ---------------------------------------------------------------------------------
 
 
 def tolerated(document: Document) -> Document:
-    """A session or a PATCH of one, with what is known to be meant put right."""
+    """Return a session or PATCH with known deviations corrected (see Tolerated above)."""
     changed: Document = {}
     if document.get("status") == "RESERVED":
         changed["status"] = RESERVATION
@@ -79,11 +78,11 @@ def _with_number(dimension: Any) -> Any:
 
 
 def patch_session(stored: Document, patch: Document) -> Document:
-    """The session after a PATCH, valid as a whole.
+    """Return the session after a PATCH, valid as a whole.
 
-    Ids stay as they were first written. A `total_cost` is replaced as a whole: what it is with VAT belongs
-    to what it is without.
-    Raises: InvalidParameters when the result is no session.
+    Ids stay as they were first written. A `total_cost` is replaced as a whole, because its amounts with and
+    without VAT belong together.
+    Raises: InvalidParameters when the result is not a valid session.
     """
     session = merged(stored, patch)
     validate(Session, session)
@@ -91,9 +90,9 @@ def patch_session(stored: Document, patch: Document) -> Document:
 
 
 def merged(stored: Document, patch: Document) -> Document:
-    """The session with a PATCH applied, not judged yet but for its periods.
+    """Return the session with a PATCH applied; only the added periods are validated.
 
-    Raises: InvalidParameters when a period is none.
+    Raises: InvalidParameters when an added period is not valid.
     """
     session = merge_patch(stored, without_periods(patch))
     if patch.get("total_cost") is not None:
@@ -105,17 +104,17 @@ def merged(stored: Document, patch: Document) -> Document:
 
 
 def without_periods(patch: Document) -> Document:
-    """A PATCH without its charging periods."""
+    """Return a PATCH without its charging periods."""
     return {name: value for name, value in patch.items() if name != "charging_periods"}
 
 
 def with_periods(stored: Sequence[Document], added: object) -> list[Document]:
-    """The periods that are there, those of a PATCH in their place, and the new ones behind them (SES-08).
+    """Replace stored periods by those of a PATCH with the same start time, and append new ones (SES-08).
 
-    Raises: InvalidParameters for what is no list of periods.
+    Raises: InvalidParameters when `added` is not a list of valid periods.
     """
     periods = _by_instant(stored)
-    for instant, (period,) in _judged(added).items():
+    for instant, (period,) in _validated(added).items():
         there = periods.get(instant, ())
         if _comparable(period) not in [_comparable(each) for each in there]:
             periods[instant] = (period,)
@@ -123,19 +122,22 @@ def with_periods(stored: Sequence[Document], added: object) -> list[Document]:
 
 
 def with_late_periods(stored: Document, patch: Document) -> Document | None:
-    """The session with the periods of a PATCH that was overtaken, None when none is new (SES-08).
+    """Return the session with the new periods of an older PATCH, None when none is new (SES-08).
 
     patch: valid.
     """
     there = _by_instant(stored.get("charging_periods") or [])
-    late = _judged(patch.get("charging_periods") or [])
+    late = _validated(patch.get("charging_periods") or [])
     if late.keys() <= there.keys():
         return None
     return {**stored, "charging_periods": _listed(dict(sorted({**late, **there}.items())))}
 
 
-def _judged(added: object) -> Periods:
-    """The periods of a PATCH, each as the only one of its instant: of several it is the last."""
+def _validated(added: object) -> Periods:
+    """Return the validated periods of a PATCH; of several with one start time, only the last.
+
+    Raises: InvalidParameters when `added` is not a list of valid periods.
+    """
     if not isinstance(added, list):
         raise InvalidParameters("expected a list", field="charging_periods")
     for number, period in enumerate(added):
@@ -144,7 +146,7 @@ def _judged(added: object) -> Periods:
 
 
 def _by_instant(periods: Iterable[Document]) -> Periods:
-    """What is stored, where a PUT may have had several of one instant."""
+    """Group stored periods by start time; a PUT may have had several with the same one."""
     found: Periods = {}
     for period in periods:
         found[_instant(period)] = (*found.get(_instant(period), ()), period)
@@ -164,22 +166,22 @@ def _comparable(period: Document) -> Document:
 
 
 def is_final(session: Mapping[str, Any]) -> bool:
-    """Tell whether nothing of a session changes any more (SES-15)."""
+    """Return True when a session can no longer change (SES-15)."""
     return bool(session["status"] == COMPLETED)
 
 
 def is_correction(session: Mapping[str, Any]) -> bool:
-    """Tell whether a whole session may take the place of one that is COMPLETED."""
+    """Return True when a PUT of this session may replace a COMPLETED one."""
     return session["status"] in (COMPLETED, INVALID)
 
 
 def refuse_change_of_final() -> InvalidParameters:
-    """The error for a change of a session that is final."""
+    """Return the error for a change of a final session."""
     return InvalidParameters(f"a session that is {COMPLETED} is final", field="status")
 
 
 def with_cdr_token(session: Document) -> Document:
-    """The session with a CdrToken where it has a whole Token, as a command brings it (SES-11)."""
+    """Return the session with its Token, as a command carries it, reduced to a CdrToken (SES-11)."""
     token = session.get("cdr_token")
     if not isinstance(token, dict) or "whitelist" not in token:
         return session
@@ -188,9 +190,9 @@ def with_cdr_token(session: Document) -> Document:
 
 
 def with_reference_kept(session: Document, stored: Document | None) -> Document:
-    """A session of an operator's PUT, not judged yet, with the stored reference where it gives none (SES-13).
+    """Return an operator's PUT with the stored authorization_reference if it has none (SES-13).
 
-    A session of another token has its own.
+    session: not validated yet. With another token than the stored one, no reference is taken over.
     """
     if stored is None or session.get("authorization_reference") is not None:
         return session
@@ -202,10 +204,11 @@ def with_reference_kept(session: Document, stored: Document | None) -> Document:
 
 
 def without_cost(session: Document, stored: Document | None, computed: Document | None) -> Document:
-    """A session of an operator's PUT, not judged yet, without a `total_cost` of ours that was put back.
+    """Return an operator's PUT without a `total_cost` that this node computed and the operator read.
 
-    It is ours when it reads as the one that was computed here, or comes with a `last_updated` that is no
-    news: then the session was read before, however often it has changed since. Any other is the operator's.
+    session: not validated yet. The cost is the node's own when it equals the computed one, or when the body's
+    `last_updated` is not newer than the stored one: then the operator read the session earlier and sends
+    the cost back. Any other cost is the operator's.
     Source: SES-14
     """
     if stored is None or computed is None:
@@ -223,7 +226,7 @@ def _is_old(last_updated: object, stored: Document) -> bool:
 
 
 def has_same_token(session: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Tell whether two versions of a session are of one token, so that the same partner hears of it."""
+    """Return True when two versions of a session have the same token, and so go to the same partner."""
     return all(fold(session["cdr_token"][name]) == fold(other["cdr_token"][name]) for name in _TOKEN_KEY)
 
 
@@ -237,11 +240,11 @@ def answer_preferences(
     preferences: ChargingPreferences,
     now: datetime,
 ) -> str:
-    """The ChargingPreferencesResponse to what a driver prefers.
+    """Return the ChargingPreferencesResponse to a driver's preferences.
 
-    evse: where the session is, None when it has none. tariffs: those of its connector; where some are for
-    a profile, only these profiles, and REGULAR, are offered there. DEPARTURE_REQUIRED and
-    ENERGY_NEED_REQUIRED are never answered: what is wanted without them is handed on as it is.
+    evse: the EVSE of the session, None when it has none. tariffs: those of its connector. If some of them are
+    for a profile, the connector offers only these profiles and REGULAR. The answer is never
+    DEPARTURE_REQUIRED or ENERGY_NEED_REQUIRED: preferences without these values are accepted as they are.
     Raises: NotFound when the EVSE cannot take preferences (SES-18).
     """
     if evse is None or _CAPABLE not in (evse.get("capabilities") or ()):

@@ -1,7 +1,7 @@
-"""The side that owns sessions, or a hub that passes them on: the list in pages, and charging preferences.
+"""Sender interface of sessions, for a CPO or a hub: the list in pages, and charging preferences.
 
-A partner is shown the sessions of its own tokens only (`visibility.py`). `date_from` is required, here and
-nowhere else (SES-03). There is no GET of a single session (SES-02).
+A partner sees only the sessions of its own tokens (`visibility.py`). Unlike in other modules, `date_from` is
+required (SES-03). There is no GET of a single session (SES-02).
 
 Source: OCPI 2.2.1 mod_sessions, Sender Interface; SES-01 … SES-03, SES-17, SES-18
 """
@@ -38,7 +38,7 @@ def get_sessions(node: Node, request: Request) -> Reply:
 
 
 def put_charging_preferences(node: Node, request: Request) -> Reply:
-    """Answer what becomes of a driver's preferences; a hub asks the session's CPO."""
+    """Answer a driver's charging preferences; a hub forwards them to the session's CPO."""
     session = _find(node, request)
     document = request.json_object()
     preferences = validate(ChargingPreferences, document)
@@ -48,7 +48,7 @@ def put_charging_preferences(node: Node, request: Request) -> Reply:
 
 
 def _find(node: Node, request: Request) -> Stored:
-    """The session that the URL means, among those that the caller is shown.
+    """Return the session in the URL, among those that the caller may see.
 
     Raises: NotFound; InvalidParameters when several owners have one of this id (TRP-17).
     """
@@ -69,7 +69,7 @@ def _refs(node: Node, request: Request) -> list[Ref]:
 
 
 def _owners(node: Node, request: Request) -> list[Party]:
-    """Whose session the URL may mean: it has no owner in it."""
+    """Return the possible owners of the session; the URL does not name the owner."""
     addressed, hub = request.routing.receiver, node.settings.party_of("HUB")
     if addressed is not None and not addressed.same_as(hub):
         return [addressed]

@@ -1,10 +1,10 @@
-"""Bounds a session's charging periods, so that it never outgrows the item that it is stored in.
+"""Size limit for a session's charging periods, so that the session always fits into a DynamoDB item.
 
-A DynamoDB item holds 400 KB. A session gets a charging period with every PATCH, and one that lasts for weeks
-would be full one day: then its end could not be stored, and nobody would be billed. So a PATCH may add
-charging periods up to 256 KB (some 1,900 periods); its CDR, which has the tariffs and the location besides,
-fits too. Beyond that the periods of a PATCH are refused, and everything else of it is stored: `kwh` goes on,
-the session ends, and its CDR bills the energy after the last period (`cdrs/last_period.py`).
+A DynamoDB item holds 400 KB. Every PATCH may add a charging period, so a session that lasts for weeks would
+fill its item; then its end could not be stored, and it could not be billed. So a PATCH may add charging
+periods up to 256 KB (some 1,900 periods). This leaves room in the CDR, which also holds the tariffs and the
+location. Above the limit the periods of a PATCH are refused and its other fields are stored: `kwh` still
+changes, the session can end, and its CDR bills the energy after the last period (`cdrs/last_period.py`).
 
 Source: AWS, DynamoDB quotas; SES-05
 """
@@ -31,16 +31,16 @@ NEARLY_FULL = LARGEST * 8 // 10
 
 
 def periods_fit(stored: Document, changed: Document) -> bool:
-    """Tell whether a session may take the charging periods that a PATCH adds.
+    """Return True when a session has room for the charging periods that a PATCH adds.
 
-    stored, changed: the session before and after it. One that is above the bound may still get smaller.
+    stored, changed: the session before and after the PATCH. A session above the limit may still get smaller.
     """
     size = _size(changed)
     return size <= LARGEST or size <= _size(stored)
 
 
 def refuse_periods() -> InvalidParameters:
-    """The error for charging periods that do not fit; the rest of their PATCH was stored."""
+    """Return the error for charging periods that do not fit; the other fields of their PATCH were stored."""
     text = (
         f"the session has no room for more charging periods ({LARGEST} bytes); kwh, status and all other "
         "fields of this PATCH were stored. Send no more periods: energy after the last one is billed by kwh. "
@@ -50,7 +50,7 @@ def refuse_periods() -> InvalidParameters:
 
 
 def note_size(node: Node, change: Change, were_refused: bool = False) -> None:
-    """Log, and measure, that a session becomes nearly as large as it may, or that periods were refused."""
+    """Log and count a session that reaches 80 % of the size limit, or whose periods were refused."""
     after = change.after
     if after is None:
         return
