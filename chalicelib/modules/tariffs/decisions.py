@@ -1,8 +1,8 @@
-"""What may become of a stored tariff: decisions that the store asks for, again if something changed.
+"""Decision functions for changes of stored tariffs, for the store to call.
 
-A tariff is replaced as a whole or deleted; there is no PATCH between partners (TAR-03). One that is
-older than the stored one is answered like any other and changes nothing: it was overtaken on its
-way (LOC-14's house rule, for every module).
+The store calls a decision with the stored tariff, and calls it again if the tariff changed before the write.
+A tariff is replaced as a whole or deleted; partners send no PATCH (TAR-03). A push that is older than the
+stored tariff is answered with success and changes nothing (LOC-14, applied to every module).
 
 Source: OCPI 2.2.1 mod_tariffs, Receiver Interface; TAR-02 … TAR-04
 """
@@ -19,12 +19,12 @@ Document = dict[str, Any]
 
 
 def written(document: Document) -> Write:
-    """Store a valid tariff."""
+    """Return the write of a valid tariff."""
     return Write(JsonText(write_json(document)), document["last_updated"])
 
 
 def replace_by(document: Document) -> Decide:
-    """Create or replace, unless the stored one is newer."""
+    """Create or replace a tariff, unless the stored one is newer."""
 
     def decide(current: Stored | None) -> Write | None:
         return None if is_stale(current, document["last_updated"]) else written(document)
@@ -33,7 +33,7 @@ def replace_by(document: Document) -> Decide:
 
 
 def remove(current: Stored | None) -> Remove:
-    """Delete.
+    """Delete a tariff.
 
     Raises: NotFound when there is none (TAR-04).
     """

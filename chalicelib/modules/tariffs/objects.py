@@ -1,7 +1,7 @@
 """Tariff and the classes it is made of.
 
-These models check and read a document; what is stored and relayed is the document itself, with its
-unknown fields and the digits of its prices.
+These models check and read a document. The node stores and relays the document itself, with its unknown
+fields and the digits of its prices.
 
 Source: OCPI 2.2.1 mod_tariffs, Object description and Data types; types_price_class; TAR-07, TAR-15, TAR-22
 """
@@ -30,7 +30,7 @@ from chalicelib.protocol.types import (
 TariffType: Any = open_enum("TariffType", "AD_HOC_PAYMENT PROFILE_CHEAP PROFILE_FAST PROFILE_GREEN REGULAR")
 TariffDimensionType: Any = open_enum("TariffDimensionType", "ENERGY FLAT PARKING_TIME TIME")
 ReservationRestrictionType: Any = open_enum("ReservationRestrictionType", "RESERVATION RESERVATION_EXPIRES")
-# Closed: a week has no more days, and a day that nobody can recognise would make a price that nobody pays.
+# Closed: there are no other days, and a restriction to an unknown day could never be priced.
 DayOfWeek: Any = closed_enum("DayOfWeek", "MONDAY TUESDAY WEDNESDAY THURSDAY FRIDAY SATURDAY SUNDAY")
 
 
@@ -45,21 +45,21 @@ def _day_of_calendar(value: str) -> str:
 _DateForm: Any = matching(
     r"([12][0-9]{3})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])", "a date such as 2015-12-24"
 )
-# Spec: the regex lets 31 February through; nothing could be priced by it, so it is refused.
+# Spec: the regex allows 31 February. It is refused here, because no price can follow from it.
 LocalDate: Any = Annotated[_DateForm, AfterValidator(_day_of_calendar)]
 
 
 class Price(OcpiObject):
-    """An amount of money; without `incl_vat` where the VAT is not known (TYP-10)."""
+    """An amount of money; `incl_vat` is absent when the VAT is not known (TYP-10)."""
 
     excl_vat: Number
     incl_vat: Number | None = None
 
 
 class PriceComponent(OcpiObject):
-    """What one dimension costs, excluding VAT.
+    """The price of one dimension, excluding VAT.
 
-    `step_size` is in Wh or seconds; 0 is tolerated, it is seen in free tariffs (TAR-22).
+    `step_size` is in Wh or seconds; 0 is accepted, because free tariffs have it (TAR-22).
     """
 
     type: TariffDimensionType
@@ -69,7 +69,7 @@ class PriceComponent(OcpiObject):
 
 
 class TariffRestrictions(OcpiObject):
-    """When an element is active: all that is set must match (TAR-11)."""
+    """Conditions under which an element is active: all that are set must match (TAR-11)."""
 
     start_time: TimeOfDay | None = None
     end_time: TimeOfDay | None = None
@@ -88,7 +88,7 @@ class TariffRestrictions(OcpiObject):
 
 
 class TariffElement(OcpiObject):
-    """Price components under the same restrictions."""
+    """Price components with the same restrictions."""
 
     price_components: Annotated[list[PriceComponent], Field(min_length=1)]
     restrictions: TariffRestrictions | None = None
@@ -105,7 +105,7 @@ class TariffElement(OcpiObject):
 
 
 class Tariff(OcpiObject):
-    """What charging costs (TAR-07)."""
+    """The prices for charging at the connectors that refer to it (TAR-07)."""
 
     country_code: CountryCode2
     party_id: PartyId

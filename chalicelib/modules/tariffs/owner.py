@@ -1,9 +1,9 @@
-"""The node's own tariffs, as the operator writes them; partners hear of it by the table's stream.
+"""Changes of the node's own tariffs by the operator. The table's stream then pushes them to partners.
 
-A tariff that a connector refers to is not deleted (TAR-05). Nothing is kept for that check: it reads
-the party's own locations in pages of a hundred, three calls each, and parses only those whose text
-holds the id. A site is deleted from a tariff far more often than a tariff is deleted, and an
-operator of fifty sites pays three calls for it. Connectors of removed EVSEs do not count.
+A tariff that a connector refers to cannot be deleted (TAR-05). The check has no index: it reads the party's
+own locations in pages of a hundred, three calls each, and parses only those whose text contains the id. A
+tariff is rarely deleted, and for an operator of fifty sites the check costs three calls, so an index, which
+every change of a location would have to update, does not pay. Connectors of removed EVSEs do not count.
 
 Source: OCPI 2.2.1 mod_tariffs, Push model; TAR-05, TAR-07
 """
@@ -62,8 +62,8 @@ def patch_own_tariff(
 ) -> OwnTariff:
     """Change the fields that are given.
 
-    Partners are sent the whole tariff, for which there is no PATCH (TAR-03).
-    Raises: NotFound; InvalidParameters when the result is no tariff.
+    Partners receive the whole tariff, because OCPI has no PATCH of a tariff (TAR-03).
+    Raises: NotFound; InvalidParameters when the result is not a valid tariff.
     """
 
     def patched(stored: Document | None) -> Document:
@@ -77,7 +77,7 @@ def patch_own_tariff(
 def delete_own_tariff(node: Node, party: Party, tariff_id: str) -> None:
     """Delete a tariff that no connector refers to.
 
-    Raises: InvalidParameters naming a connector that does, with field `tariff_ids`; NotFound.
+    Raises: InvalidParameters naming a connector that refers to it, with field `tariff_ids`; NotFound.
     """
     ref = Ref(MODULE, *party, tariff_id)
     if node.objects.get(ref) is None:
@@ -89,7 +89,7 @@ def delete_own_tariff(node: Node, party: Party, tariff_id: str) -> None:
 
 
 def keys_to_change(node: Node, party: Party, tariff_id: str) -> list[Key]:
-    """What a change reads, for `known`."""
+    """Return the keys that a change reads, for `known`."""
     return list(
         node.objects.keys_for_change(Ref(MODULE, *party, tariff_id), partition_for_own(MODULE, party))
     )
@@ -117,7 +117,7 @@ def _change(
 
 
 def _references(node: Node, party: Party, tariff_id: str) -> Iterator[str]:
-    """The connectors in use that refer to a tariff, as `location/evse/connector`."""
+    """Yield the connectors in use that refer to a tariff, as `location/evse/connector`."""
     written_id = fold(write_json(tariff_id))
     for body in _own_locations(node, party):
         if written_id not in fold(body):

@@ -1,4 +1,4 @@
-"""The side that takes tariffs: a copy of what their owners push.
+"""Receiver interface of tariffs: stores the tariffs that their owners push.
 
 Source: OCPI 2.2.1 mod_tariffs, Receiver Interface; TAR-02 … TAR-06
 """
@@ -37,7 +37,7 @@ OWNER = "CPO"
 
 
 def get_tariff(node: Node, request: Request) -> Reply:
-    """Answer the stored copy, for its owner to look at."""
+    """Answer the stored copy to its owner."""
     ref = _ref(node, request)
     stored = node.objects.get(ref, request.snapshot)
     if stored is None or not is_callers(request, owner_in_url(request), OWNER, stored.source):
@@ -46,7 +46,7 @@ def get_tariff(node: Node, request: Request) -> Reply:
 
 
 def put_tariff(node: Node, request: Request) -> Reply:
-    """Keep a new or newer tariff."""
+    """Create or replace a tariff, unless the stored one is newer."""
     ref = _ref(node, request)
     owner = owner_in_url(request)
     document = request.json_object()
@@ -58,7 +58,7 @@ def put_tariff(node: Node, request: Request) -> Reply:
 
 
 def delete_tariff(node: Node, request: Request) -> Reply:
-    """Forget a tariff."""
+    """Delete a tariff."""
     ref = _ref(node, request)
     _change(node, request, ref, remove)
     return Reply()
@@ -81,7 +81,7 @@ def _change(node: Node, request: Request, ref: Ref, decide: Decide) -> Change:
 
 
 def _ref(node: Node, request: Request) -> Ref:
-    """The tariff that the URL names, once it is sure that the caller may touch it."""
+    """Return the key of the tariff in the URL, after checking that the caller may access it."""
     owner = owner_in_url(request)
     check_owner(node, request, owner, OWNER)
     return Ref(MODULE, *owner, id_in_url(request, "tariff_id"))

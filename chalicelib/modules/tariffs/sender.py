@@ -1,6 +1,6 @@
-"""The side that owns tariffs, or a hub that passes them on: the list of them, in pages.
+"""Sender interface of tariffs, for a CPO or a hub: the list in pages.
 
-There is no GET of a single tariff here (TAR-01).
+There is no GET of a single tariff (TAR-01).
 
 Source: OCPI 2.2.1 mod_tariffs, Sender Interface; TAR-01
 """
