@@ -1,15 +1,17 @@
-"""A CPO finds out whether a driver may charge: by its copy of the token, or by asking.
+"""Authorization of a token by a CPO: by its copy of the token, or by a request to the eMSP.
 
-Whether to ask, the token's whitelist tells (`rules.py`). About a token of an eMSP on this same node, that
-eMSP decides at once. Another known token is asked about where it came from,
-addressed to its eMSP. An unknown one is asked about at the hub, which finds its eMSP (open routing:
-nobody is addressed, RTE-22), and then at one directly connected eMSP after the other until one knows it.
+The token's whitelist decides whether the CPO sends a request (`rules.py`).
 
-Nobody is asked about a token that an eMSP has just had charged by command: it is authorized (CMD-11).
-# Spec: unless its eMSP has taken the token back since; then it is BLOCKED, still without asking.
+- A token of an eMSP on this node: that eMSP decides at once.
+- Any other known token: the request goes to the partner that pushed the token, addressed to the token's eMSP.
+- An unknown token: the request goes to the hub, which finds the eMSP (open routing, without OCPI-to, RTE-22),
+  then to one directly connected eMSP after the other until one knows the token.
 
-A driver waits, and API Gateway waits 29 s: no question is begun when `TOTAL` has passed, and whoever is
-OFFLINE comes last.
+A token that came in a recent START_SESSION or RESERVE_NOW command is authorized without a request (CMD-11).
+# Spec: if its eMSP has made the token invalid since, it is BLOCKED, also without a request.
+
+The driver is waiting, and API Gateway waits 29 s at most. So no new request starts after `TOTAL`, and OFFLINE
+partners come last.
 
 Source: OCPI 2.2.1 mod_tokens, Real-time authorization and WhitelistType; TOK-09, TOK-10, CMD-11, RTE-22
 """
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
     from chalicelib.storage.objects import Stored
 
 ASK_S = 8.0
-"""How long a partner may take: more than a hub gives the eMSP behind it."""
+"""Seconds that a partner has to answer: more than a hub gives the eMSP behind it."""
 
 TOTAL = timedelta(seconds=15)
 
@@ -50,10 +52,10 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True)
 class Question:
-    """Who wants to know what.
+    """One authorization request of a CPO.
 
-    token: the copy, None when there is none. asked: LocationReferences. authorized: the latest command with
-    this token.
+    token: the stored copy, None when there is none. asked: LocationReferences. authorized: the latest command
+    with this token.
     """
 
     cpo: Party
@@ -66,44 +68,44 @@ class Question:
 
 
 def authorize(node: Node, question: Question) -> Document:
-    """The AuthorizationInfo for a token: `allowed`, `token`, and what else there is.
+    """Return the AuthorizationInfo for a token: `allowed`, `token`, and the optional fields.
 
-    Raises: UnknownToken when nobody knows it; NotEnoughInformation; PartnerFault or PartnerRefusal when
-    nobody who could know says anything.
+    Raises: UnknownToken when no partner knows the token; NotEnoughInformation; PartnerFault or PartnerRefusal
+    when no partner that may know the token gives an answer.
     """
     token = question.token
     if token is not None and not token.source:
         return decide(node, token, question.asked, question.cpo)
     if question.authorized is not None and _is_authorized(question, question.authorized, node.clock()):
-        return _told_by_command(question, question.authorized)
+        return _info_by_command(question, question.authorized)
     if token is None:
         return _ask_all(node, question)
     document: Document = read_json(str(token.body))
     ask = whether_to_ask(document["whitelist"])
     if ask is Ask.NEVER:
-        return _told_by_copy(document, question.asked)
+        return _info_by_copy(document, question.asked)
     try:
         return _ask(node, _source(node, token), question, Party(token.ref.country_code, token.ref.party_id))
     except (PartnerFault, PartnerRefusal) as error:
-        if ask is Ask.FIRST and _is_silence(error):
-            return _told_by_copy(document, question.asked)
+        if ask is Ask.FIRST and _is_no_answer(error):
+            return _info_by_copy(document, question.asked)
         raise
 
 
 def _is_authorized(question: Question, authorized: Authorized, now: datetime) -> bool:
-    """Whether the command counts at every place that is asked about (CMD-11)."""
+    """Return True when the command authorizes the token at every EVSE in the request (CMD-11)."""
     asked = question.asked or {}
     location_id, evse_uids = asked.get("location_id", ""), asked.get("evse_uids") or [None]
     kind = question.token_type
     return all(is_authorized(authorized.start, kind, location_id, uid, now) for uid in evse_uids)
 
 
-def _told_by_command(question: Question, authorized: Authorized) -> Document:
+def _info_by_command(question: Question, authorized: Authorized) -> Document:
     token, start = question.token, authorized.start
     if token is not None and token.last_updated > sort_key(start.at):
         document: Document = read_json(str(token.body))
         if not document["valid"]:
-            return _told_by_copy(document, question.asked)
+            return _info_by_copy(document, question.asked)
     info: Document = {"allowed": "ALLOWED", "token": token.body if token is not None else authorized.token}
     if question.asked:
         info["location"] = question.asked
@@ -119,25 +121,25 @@ def _source(node: Node, token: Stored) -> Partner:
     return partner
 
 
-def _told_by_copy(token: Document, asked: Document | None) -> Document:
+def _info_by_copy(token: Document, asked: Document | None) -> Document:
     info: Document = {"allowed": allowed_by(token), "token": token}
     return info | ({"location": asked} if asked and info["allowed"] == "ALLOWED" else {})
 
 
-def _is_silence(error: PartnerFault | PartnerRefusal) -> bool:
-    """Whether there was no word from the eMSP: not reached, no endpoint, or the hub says so (4xxx)."""
+def _is_no_answer(error: PartnerFault | PartnerRefusal) -> bool:
+    """Return True when the eMSP did not answer: not reached, no endpoint, or a hub's status 4xxx."""
     return isinstance(error, PartnerFault) or error.http_status is None or error.status_code in _HUB_CODES
 
 
 def _ask_all(node: Node, question: Question) -> Document:
-    """Ask the partners that may know an unknown token, until one does."""
+    """Ask the partners that may know an unknown token, one after the other, until one does."""
     ends = node.clock() + TOTAL
     silent: PartnerFault | PartnerRefusal | None = None
-    for partner in _who_may_know(node):
+    for partner in _partners_to_ask(node):
         if node.clock() >= ends:
             raise silent or PartnerFault("not all eMSPs could be asked in time", timed_out=True)
         try:
-            # Spec: whoever is no hub is the one that is meant, so the headers name it all the same.
+            # Spec: a partner that is not a hub is itself the receiver, so OCPI-to names it.
             addressed = None if partner.is_hub else next(iter(partner.parties("EMSP")), None)
             return _ask(node, partner, question, addressed)
         except UnknownToken:
@@ -149,7 +151,7 @@ def _ask_all(node: Node, question: Question) -> Document:
     raise UnknownToken
 
 
-def _who_may_know(node: Node) -> Sequence[Partner]:
+def _partners_to_ask(node: Node) -> Sequence[Partner]:
     able = [
         partner
         for partner in node.directory.all()
@@ -174,8 +176,8 @@ def _ask(node: Node, partner: Partner, question: Question, addressed: Party | No
             total_s=ASK_S,
         )
     except PartnerRefusal as refusal:
-        # Some answer another code with the 404 (TOK-14 asks for both). A 404 without an envelope is a
-        # PartnerFault: a gateway does not know which tokens there are.
+        # TOK-14 requires HTTP 404 together with status 2004, but some partners send another code with it.
+        # A 404 without an OCPI envelope is a PartnerFault: it comes from a gateway, which knows no tokens.
         if refusal.status_code == _UNKNOWN_TOKEN or refusal.http_status == 404:
             raise UnknownToken from refusal
         raise
@@ -185,11 +187,11 @@ def _ask(node: Node, partner: Partner, question: Question, addressed: Party | No
 
 
 def _check_token(node: Node, partner: Partner, question: Question, info: Document) -> None:
-    """See that the token in an answer is one that the partner may answer for: its eMSP is billed.
+    """Check that a partner may answer with the token in its answer, because the token's eMSP is billed.
 
-    The eMSP of a token that is known here is known. Of another token, an eMSP answers for itself, and a hub
-    for eMSPs that are no partners themselves. An answer that names no eMSP is nobody's.
-    Raises: PartnerFault.
+    For a token that is stored here, the answer must name the same eMSP. For an unknown token, an eMSP may
+    name itself, and a hub any eMSP that is not a partner of this node. An answer that names no eMSP passes.
+    Raises: PartnerFault when the answer names another party.
     """
     owner = emsp_named_by(info.get("token"))
     if owner is None:
@@ -203,14 +205,14 @@ def _check_token(node: Node, partner: Partner, question: Question, info: Documen
 
 
 def _may_answer_for(node: Node, partner: Partner, emsp: Party) -> bool:
-    """Tell whether a partner is a hub that may speak for an eMSP."""
+    """Return True when a partner is a hub that may act for an eMSP."""
     return partner.is_hub and not node.settings.owns(emsp) and node.table.get(claim_key(emsp, "EMSP")) is None
 
 
 def _read(data: object, question: Question) -> Document:
-    """The answer as the operator is told it: unchanged, with our copy of the token where it has none.
+    """Return a partner's answer unchanged, with our copy of the token when it has none.
 
-    Raises: PartnerFault when it is none.
+    Raises: PartnerFault when the answer is not an AuthorizationInfo.
     """
     try:
         validate(AuthorizationInfo, data)

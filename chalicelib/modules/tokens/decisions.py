@@ -1,7 +1,8 @@
-"""What may become of a stored token: decisions that the store asks for, again if something changed.
+"""Decision functions for changes of stored tokens, for the store to call.
 
-A token is never deleted, it becomes invalid (TOK-05). One that is older than the stored one is answered
-like any other and changes nothing: it was overtaken on its way (LOC-14's house rule, for every module).
+The store calls a decision with the stored token, and calls it again if the token changed before the write.
+A token is never deleted, it becomes invalid (TOK-05). A push that is older than the stored token is answered
+with success and changes nothing (LOC-14, applied to every module).
 
 Source: OCPI 2.2.1 mod_tokens, Receiver Interface; TOK-01, TOK-03
 """
@@ -19,12 +20,12 @@ Document = dict[str, Any]
 
 
 def written(document: Document) -> Write:
-    """Store a token that was validated; one that may be used is not forgotten."""
+    """Return the write of a valid token. The store keeps a token in use for ever, and lets others expire."""
     return Write(JsonText(write_json(document)), document["last_updated"], is_in_use=document["valid"])
 
 
 def replace_by(document: Document) -> Decide:
-    """Create or replace, unless the stored one is newer."""
+    """Create or replace a token, unless the stored one is newer."""
 
     def decide(current: Stored | None) -> Write | None:
         return None if is_stale(current, document["last_updated"]) else written(document)
@@ -33,7 +34,7 @@ def replace_by(document: Document) -> Decide:
 
 
 def patched_by(patch: Document) -> Decide:
-    """Change the fields that a PATCH names (TOK-03).
+    """Change the fields in a PATCH (TOK-03).
 
     Raises: NotFound when there is no such token.
     """

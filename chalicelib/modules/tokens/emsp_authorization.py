@@ -1,14 +1,14 @@
-"""An eMSP decides about one of its tokens.
+"""Authorization of a token by its eMSP, when the eMSP is on this node.
 
-The built-in decision knows the token and nothing else: valid is ALLOWED, everywhere and at any hour
-(TOK-17), not valid is BLOCKED. An operator that knows more, such as credit or contracts for some places,
-has its own say through the webhook `authorize`: what it answers counts. A driver stands at a charge
-point meanwhile, so it has a deadline, and where it is silent the built-in decision holds.
+The built-in decision uses only the token: a valid token is ALLOWED, at every place and time (TOK-17), an
+invalid one is BLOCKED. An operator that knows more, such as credit or contracts for some places, decides
+through the webhook `authorize`; its answer replaces the built-in decision. A driver is waiting, so the
+webhook has a deadline. Without an answer in time the built-in decision counts.
 
-# Spec: an answer that cannot be read is no silence: somebody meant something by it, so it never allows. A
-refusal in it that can be read counts, whatever is wrong beside it; everything else is NOT_ALLOWED.
+# Spec: an invalid answer of the webhook differs from no answer: the operator may have refused, so the result
+is never ALLOWED. A valid refusal in `allowed` counts, whatever else is wrong; anything else is NOT_ALLOWED.
 
-An authorization gets a reference of its own, which comes back in the session and the CDR.
+Each authorization gets its own reference, which the session and the CDR carry.
 
 Source: OCPI 2.2.1 mod_tokens, POST Method; TOK-12, TOK-13, TOK-15 … TOK-18
 """
@@ -32,16 +32,16 @@ if TYPE_CHECKING:
     from chalicelib.storage.objects import Stored
 
 WEBHOOK_S = 2.0
-"""How long the operator's own system may take."""
+"""Seconds that the operator's webhook has to answer."""
 
 _TOO_LITTLE = "NOT_ENOUGH_INFORMATION"
 Document = dict[str, Any]
 
 
 def decide(node: Node, token: Stored, asked: Document | None, cpo: Party) -> Document:
-    """The AuthorizationInfo for a token.
+    """Return the AuthorizationInfo for a token.
 
-    asked: LocationReferences, of locations of `cpo` (TOK-18).
+    asked: LocationReferences to locations of `cpo` (TOK-18).
     Raises: NotEnoughInformation when the operator's decision needs a location (TOK-15).
     """
     document: Document = read_json(str(token.body))
@@ -60,7 +60,7 @@ def decide(node: Node, token: Stored, asked: Document | None, cpo: Party) -> Doc
 
 
 def _ask_operator(node: Node, token: Document, asked: Document | None, cpo: Party) -> Decision | None:
-    """What the operator's own system decides; None when it is silent."""
+    """Return the decision of the operator's webhook; None when it gives no answer."""
     question: Document = {"token": token, "country_code": cpo.country_code, "party_id": cpo.party_id}
     if asked is not None:
         question["location"] = asked

@@ -1,11 +1,11 @@
-"""A hub asks the eMSP that a token is of, and hands its answer on.
+"""Authorization of a token through a hub: the hub forwards the request to the eMSP and relays the answer.
 
-Whose it is, the hub's copy tells; what it is worth, the eMSP alone. The question goes to the partner that
-the token came from, which may be a hub again, in the name of the CPO that asks (FROM) and to the eMSP
-(TO), under an id of its own and the same correlation id. The answer comes back as it was said, the
-`authorization_reference` with it.
+The hub's copy of the token names the eMSP; only the eMSP decides. The request goes to the partner that pushed
+the token, which may be another hub. It names the asking CPO in OCPI-from and the eMSP in OCPI-to, and has a
+new request id and the same correlation id. The answer is relayed unchanged, with its
+`authorization_reference`.
 
-With the caller's token a request costs three reads: the owners, the token, the partner.
+Besides the caller's credentials, a request reads three items: the owners, the token, the partner.
 
 Source: OCPI 2.2.1 transport_and_format_message_routing_open_routing_request; RTE-07 … RTE-10, RTE-23,
 RTE-28 … RTE-31
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     from chalicelib.storage.objects import Stored
 
 FORWARD_S = 6.0
-"""How long the eMSP may take: less than the CPO waits for us."""
+"""Seconds that the eMSP has to answer: less than the CPO waits for us."""
 
 
 def forward(node: Node, request: Request, token: Stored, asked: dict[str, Any] | None) -> Reply:
-    """Ask the eMSP, and answer as it does.
+    """Forward an authorization request to the eMSP and relay its answer.
 
-    Raises: ConnectionProblem when it is not connected; ReceiverTimeout, ConnectionProblem or HubError for
-    what cannot be relayed.
+    Raises: ConnectionProblem when the eMSP is not connected; ReceiverTimeout, ConnectionProblem or HubError
+    when there is no answer that can be relayed.
     """
     emsp = node.directory.get(token.source)
     name = f"{token.ref.country_code}/{token.ref.party_id}"
@@ -62,15 +62,15 @@ def forward(node: Node, request: Request, token: Stored, asked: dict[str, Any] |
         reply = relayed_answer(answer)
     if request.routing.receiver is not None:
         return reply
-    # Who was not addressed answers in the owner's name, so that the CPO learns whose the token is (RTE-23).
+    # The request had no OCPI-to, so OCPI-from of the answer names the eMSP that owns the token (RTE-23).
     headers = write_routing(Routing(sender=owner, receiver=request.routing.sender))
     return Reply(reply.data, reply.http_status, reply.status_code, reply.status_message, headers)
 
 
 def _check_token(info: object, owner: Party) -> None:
-    """See that an eMSP answers with a token of its own, and of no other party: that one would be billed.
+    """Check that the token in an eMSP's answer is its own; otherwise another party would be billed.
 
-    Raises: HubError.
+    Raises: HubError when the token belongs to another party.
     """
     named = emsp_named_by(info.get("token")) if isinstance(info, dict) else None
     if named is not None and not named.same_as(owner):
@@ -78,5 +78,5 @@ def _check_token(info: object, owner: Party) -> None:
 
 
 def asking_party(request: Request) -> Party:
-    """The CPO that wants to know: FROM, or where that is left out (RTE-05) the caller's own."""
+    """Return the asking CPO: OCPI-from, or without it (RTE-05) the caller's own party."""
     return request.routing.sender or request.caller.parties("CPO", "HUB")[0]

@@ -1,7 +1,7 @@
-"""Token, what is asked about one, and what is answered.
+"""Token, and the classes of an authorization request and its answer.
 
-These models check and read a document; what is stored and relayed is the document itself, so unknown
-fields and unknown values of enums survive (TYP-14, TYP-15).
+These models check and read a document. The node stores and relays the document itself, so unknown fields
+and unknown values of enums survive (TYP-14, TYP-15).
 
 Source: OCPI 2.2.1 mod_tokens, Object description and Data types; TOK-06, TOK-11, TOK-12
 """
@@ -27,21 +27,21 @@ AllowedType: Any = open_enum("AllowedType", ALLOWED_TYPES)
 ProfileType: Any = open_enum("ProfileType", "CHEAP FAST GREEN REGULAR")
 WhitelistType: Any = open_enum("WhitelistType", "ALLOWED ALLOWED_OFFLINE ALWAYS NEVER")
 OwnAllowedType: Any = closed_enum("AllowedType", ALLOWED_TYPES)
-"""What this node's own operator may decide: every CPO has to understand it."""
+"""The values that this node's operator may answer. Closed, because every CPO must understand them."""
 
 RFID = "RFID"
-"""The type of a token where none is named."""
+"""The default type of a token."""
 
 
 class EnergyContract(OcpiObject):
-    """Whose energy the driver charges."""
+    """The driver's contract with an energy supplier."""
 
     supplier_name: String64
     contract_id: String64 | None = None
 
 
 class Token(OcpiObject):
-    """By what a driver is known; its key is owner, uid and type (OWN-05)."""
+    """The identification of a driver, such as a card; its key is owner, uid and type (OWN-05)."""
 
     country_code: CountryCode2
     party_id: PartyId
@@ -60,30 +60,30 @@ class Token(OcpiObject):
 
 
 class TokenKey(OcpiObject):
-    """The part of a token's key that stands in the query."""
+    """The part of a token's key that is in the query string."""
 
     type: TokenType = RFID
 
 
 class LocationReferences(OcpiObject):
-    """Where a driver wants to charge; `location_id` is of the CPO that asks (TOK-18)."""
+    """The location and EVSEs of a request to charge; `location_id` is an id of the asking CPO (TOK-18)."""
 
     location_id: Id
     evse_uids: list[Id] | None = None
 
 
 class AuthorizationInfo(OcpiObject):
-    """An eMSP's answer, as far as a CPO acts on it: what is wrong in the rest must not stop a driver."""
+    """The fields of an eMSP's answer that a CPO acts on. Errors in other fields must not stop a driver."""
 
     allowed: AllowedType
     authorization_reference: Id | None = None
 
 
 class Decision(OcpiObject):
-    """What the operator of an eMSP decides about one request.
+    """The decision of an eMSP's operator about one authorization request.
 
-    location: where the driver may charge; without it, wherever was asked. error:
-    `NOT_ENOUGH_INFORMATION` when it depends on where, and that was not told (TOK-15).
+    location: the place where the driver may charge; None means the place in the request. error:
+    `NOT_ENOUGH_INFORMATION` when the decision needs a location and the request has none (TOK-15).
     """
 
     allowed: OwnAllowedType | None = None

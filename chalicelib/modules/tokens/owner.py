@@ -1,7 +1,7 @@
-"""The node's own tokens, as the operator of an eMSP writes them; partners hear of it by the table's stream.
+"""Changes of the node's own tokens by an eMSP's operator. The table's stream then pushes them to partners.
 
-Nothing is deleted: a token that is no more becomes invalid (TOK-05). What reads as before is not written
-again, so nobody is told of it.
+A token is never deleted, it becomes invalid (TOK-05). A request that changes nothing writes nothing, so
+nothing is pushed.
 
 Source: OCPI 2.2.1 mod_tokens, Push model; TOK-05, TOK-06, OWN-04, OWN-05
 """
@@ -34,7 +34,7 @@ Document = dict[str, Any]
 
 
 class OwnKey(NamedTuple):
-    """What names a token of one of the node's parties."""
+    """The key of a token of one of the node's parties."""
 
     party: Party
     uid: str
@@ -42,7 +42,7 @@ class OwnKey(NamedTuple):
 
     @property
     def ref(self) -> Ref:
-        """Its name in the store."""
+        """The key in the store."""
         return Ref(MODULE, *self.party, self.uid, self.type)
 
 
@@ -65,7 +65,7 @@ def put_own_token(node: Node, own: OwnKey, document: Document, *, known: Known =
 def patch_own_token(node: Node, own: OwnKey, patch: Document, *, known: Known = None) -> OwnToken:
     """Change the fields that are given, such as `valid`.
 
-    Raises: NotFound; InvalidParameters when the result is no token.
+    Raises: NotFound; InvalidParameters when the result is not a valid token.
     """
 
     def patched(stored: Document | None) -> Document:
@@ -77,7 +77,7 @@ def patch_own_token(node: Node, own: OwnKey, patch: Document, *, known: Known = 
 
 
 def keys_to_change(node: Node, own: OwnKey) -> list[Key]:
-    """What a change reads, for `known`."""
+    """Return the keys that a change reads, for `known`."""
     return list(node.objects.keys_for_change(own.ref, partition_for_own(MODULE, own.party)))
 
 

@@ -1,9 +1,9 @@
-"""The side that takes tokens: a copy of what their eMSPs push.
+"""Receiver interface of tokens: stores the tokens that their eMSPs push.
 
-A token is named by its owner, its uid and its type, of which the type stands in the query (OWN-05).
-Whoever authorizes knows only uid and type, so the owner has to be known by then: the first token of an
-owner writes it down before it is stored (`partners/owners.py`; the table's stream does so for the other
-modules). Everything is found by key, so a million tokens cost a request no more than ten.
+The key of a token is its owner, its uid and its type; the type is in the query string (OWN-05). An
+authorization request has only uid and type, so it needs the list of all owners. The first token of an owner
+adds the owner to that list before the token is stored (`partners/owners.py`; for other modules the table's
+stream does so). All reads are by key, so a request costs the same with ten tokens or a million.
 
 Source: OCPI 2.2.1 mod_tokens, Receiver Interface; TOK-01 … TOK-06
 """
@@ -46,7 +46,7 @@ OWNER = "EMSP"
 
 
 def get_token(node: Node, request: Request) -> Reply:
-    """Answer the stored copy, for its owner to look at."""
+    """Answer the stored copy to its owner."""
     owner = _check_owner(node, request)
     stored = node.objects.get(_ref(request, type_in_query(request.query) or RFID), request.snapshot)
     if stored is None or not is_callers(request, owner, OWNER, stored.source):
@@ -55,7 +55,7 @@ def get_token(node: Node, request: Request) -> Reply:
 
 
 def put_token(node: Node, request: Request) -> Reply:
-    """Keep a new or newer token."""
+    """Create or replace a token, unless the stored one is newer."""
     document = _document(node, request)
     validate(Token, document)
     _remember_owner(node, request)
@@ -72,7 +72,7 @@ def patch_token(node: Node, request: Request) -> Reply:
 
 
 def _document(node: Node, request: Request) -> dict[str, Any]:
-    """The body, once it is sure that the caller may send it and that it agrees with the URL."""
+    """Return the body, after checking that the caller may send it and that its ids are those of the URL."""
     owner = _check_owner(node, request)
     document = request.json_object()
     check_identity(
@@ -93,7 +93,7 @@ def _remember_owner(node: Node, request: Request) -> None:
 def _change(
     node: Node, request: Request, document: dict[str, Any], decide: Decide
 ) -> tuple[Change, str | None]:
-    """The change, and what the answer says about its time."""
+    """Return the change, and the warning about timestamps for the answer."""
     ref = _ref(request, type_of(request.query, document))
     if ref.variant != (type_in_query(request.query) or RFID):
         log.warning("a token without ?type= is no RFID token", partner=request.caller.id, type=ref.variant)

@@ -1,9 +1,9 @@
-"""Finding a token by what a charge point reads: its uid and its type, but not whose it is.
+"""Lookup of a token by uid and type, without its owner: a charge point reads only uid and type.
 
-A uid is unique only within its eMSP (OWN-05, TRP-17), so all owners are tried at once, by key: one read
-for up to a hundred of them, whatever the number of tokens. Cards that changed hands leave an invalid
-token at the eMSP before, so a single valid one is the one that is meant. Two valid ones cannot be told
-apart here, and to guess would send the bill to somebody else.
+A uid is unique only within its eMSP (OWN-05, TRP-17), so one read by key tries all owners: up to a hundred
+owners per read, for any number of tokens. A card that moved to another eMSP leaves an invalid token at the
+earlier one, so a single valid token is the right one. With two valid tokens the request is refused, because
+a guess could bill the wrong party.
 
 Source: OCPI 2.2.1 mod_tokens, Token Object; OWN-05, TRP-17
 """
@@ -27,12 +27,12 @@ MODULE = "tokens"
 
 
 def refs_of(owners: Iterable[Party], uid: str, token_type: str) -> list[Ref]:
-    """The tokens that a uid and a type may mean."""
+    """Return the keys of all tokens that a uid and a type may mean."""
     return [Ref(MODULE, *owner, uid, token_type) for owner in owners]
 
 
 def find_token(node: Node, refs: Sequence[Ref], known: Known = None) -> Stored | None:
-    """The token that is meant, None when nobody has one; at most one read.
+    """Return the token, None when no owner has one; at most one read.
 
     Raises: InvalidParameters when several eMSPs have a valid one, with field `OCPI-to-party-id`.
     """

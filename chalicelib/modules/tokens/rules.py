@@ -1,18 +1,21 @@
-"""What is decided about tokens, as pure functions: what a patch changes, who is asked, what is answered.
+"""Pure functions about tokens: apply a PATCH, decide whether to ask the eMSP, and build its answer.
 
-*Whitelist* (TOK-09). A CPO looks at `whitelist` first, and never at `valid` to spare a request: the
-state of the token may have changed (TOK-10). ALWAYS forbids asking; NEVER demands it; with ALLOWED the
-CPO may choose, and this one asks, because the eMSP knows better than a copy; ALLOWED_OFFLINE asks, and
-the copy counts when nobody answers. A whitelist that nobody knows yet is asked like NEVER.
+*Whitelist* (TOK-09). A CPO decides by `whitelist` whether to ask the eMSP. It never uses `valid` to save the
+request, because the token may have changed (TOK-10).
 
-# Spec: "CPO shall always allow any use" of an ALWAYS token, yet invalidating is the only way to take a
-token back, and in Portugal cards are ALWAYS (docs/mobie.md). So where the copy counts, an invalid token
-is BLOCKED.
+- ALWAYS: the CPO must not ask.
+- NEVER: the CPO must ask.
+- ALLOWED: the CPO may choose. This one asks, because the eMSP knows more than a copy.
+- ALLOWED_OFFLINE: the CPO asks, and uses its copy when there is no answer.
+- An unknown value is treated like NEVER.
 
-*Where* (TOK-16). The answer repeats the location only when it was asked and charging is allowed, with
-none but the EVSEs that were asked and are permitted. If none is left, the driver may not charge there:
-an empty list would mean the whole location. Where charging is allowed at one place only and none was
-asked, there is nothing to answer but that this is too little to know (TOK-15).
+# Spec: "CPO shall always allow any use" of an ALWAYS token, yet invalidating is the only way to revoke a
+token, and in Portugal cards are ALWAYS (docs/mobie.md). So when the copy counts, an invalid token is BLOCKED.
+
+*Location* (TOK-16). The answer repeats the location only if the request has one and charging is allowed. It
+lists only EVSEs that are both requested and permitted. If no EVSE is left, the answer is NOT_ALLOWED, because
+an empty list would mean the whole location. If charging is allowed at one location only and the request has
+none, the answer is the error "not enough information" (TOK-15).
 
 Source: OCPI 2.2.1 mod_tokens, WhitelistType, POST Method; TOK-03, TOK-09, TOK-10, TOK-15, TOK-16
 """
@@ -38,9 +41,9 @@ Document = dict[str, Any]
 
 
 def type_in_query(query: Mapping[str, str]) -> str | None:
-    """The type of token that a query names, None when it names none.
+    """Return the token type in a query, None when it has none.
 
-    Raises: InvalidParameters for what is no TokenType, small letters included (TYP-04).
+    Raises: InvalidParameters for an unknown TokenType, also one in small letters (TYP-04).
     """
     named = query.get("type") or None
     validate(TokenKey, {"type": named or RFID})
@@ -48,26 +51,27 @@ def type_in_query(query: Mapping[str, str]) -> str | None:
 
 
 def type_of(query: Mapping[str, str], document: Mapping[str, Any]) -> str:
-    """The type of token that a PUT or PATCH is about: the query's, else the body's, else RFID.
+    """Return the token type of a PUT or PATCH: the query's, else the body's, else RFID.
 
-    # Spec: a body of another type without `?type=` contradicts the default; the body is believed (TOK-02).
+    # Spec: a body of another type without `?type=` contradicts the default RFID; the body counts (TOK-02).
     Raises: InvalidParameters when query and body differ.
     """
-    named, told = type_in_query(query), document.get("type")
-    if told is None:
+    named, given = type_in_query(query), document.get("type")
+    if given is None:
         return named or RFID
-    if not isinstance(told, str) or (named is not None and told != named):
-        raise InvalidParameters(f"{str(told)[:40]!r} differs from {named or RFID!r} in the URL", field="type")
-    validate(TokenKey, {"type": told})
-    return told
+    if not isinstance(given, str) or (named is not None and given != named):
+        raise InvalidParameters(
+            f"{str(given)[:40]!r} differs from {named or RFID!r} in the URL", field="type"
+        )
+    validate(TokenKey, {"type": given})
+    return given
 
 
 def patch_token(stored: Document, patch: Document, arrived: datetime | None = None) -> Document | None:
-    """The token after a PATCH; None when the patch is older than the token.
+    """Return the token after a PATCH; None when the PATCH is older than the token.
 
-    arrived: when the stored token was written (protocol/order.py).
-
-    Raises: InvalidParameters when the result is no token.
+    arrived: the time at which the stored token was written (protocol/order.py).
+    Raises: InvalidParameters when the result is not a valid token.
     """
     merged = merge_patch(stored, patch)
     validate(Token, merged)
@@ -78,7 +82,7 @@ def patch_token(stored: Document, patch: Document, arrived: datetime | None = No
 
 
 class Ask(Enum):
-    """Whether the eMSP is asked. FIRST: and the copy counts when nobody answers."""
+    """Policy for asking the eMSP. FIRST: ask, and use the copy when there is no answer."""
 
     NEVER = auto()
     FIRST = auto()
@@ -86,7 +90,7 @@ class Ask(Enum):
 
 
 def whether_to_ask(whitelist: str) -> Ask:
-    """Tell whether a token's use is to be authorized in real time.
+    """Return whether a CPO asks the eMSP about a token with this whitelist.
 
     Source: OCPI 2.2.1 mod_tokens_whitelisttype_enum; TOK-09
     """
@@ -94,7 +98,7 @@ def whether_to_ask(whitelist: str) -> Ask:
 
 
 def allowed_by(token: Mapping[str, Any]) -> str:
-    """The AllowedType that a token alone tells: no opening hours, no status of an EVSE (TOK-17)."""
+    """Return the AllowedType by the token alone, without opening hours or the status of an EVSE (TOK-17)."""
     return "ALLOWED" if token["valid"] else "BLOCKED"
 
 
@@ -102,10 +106,10 @@ def allowed_by(token: Mapping[str, Any]) -> str:
 
 
 def permitted(asked: Document | None, decision: Decision) -> tuple[str, Document | None]:
-    """What is answered where a decision meets what was asked: the AllowedType, and the location.
+    """Return the AllowedType and the location of the answer, by the decision and the requested location.
 
     asked: the LocationReferences of the request. decision: has `allowed`.
-    Raises: NotEnoughInformation when charging is allowed at some place, and none was asked.
+    Raises: NotEnoughInformation when charging is allowed at one location only, and the request has none.
     Source: OCPI 2.2.1 mod_tokens_authorizationinfo_object; TOK-15, TOK-16
     """
     allowed = str(decision.allowed)
@@ -126,30 +130,30 @@ def permitted(asked: Document | None, decision: Decision) -> tuple[str, Document
 
 
 def depends_on_where() -> NotEnoughInformation:
-    """The error for a question without a location that needs one (TOK-15)."""
+    """Return the error for a request that needs a location and has none (TOK-15)."""
     return NotEnoughInformation("whether this token may be used depends on where: send LocationReferences")
 
 
 def refusal_in(answer: object) -> Decision:
-    """What counts of an operator's answer that is no decision: its refusal, else NOT_ALLOWED."""
-    said = answer.get("allowed") if isinstance(answer, dict) else None
+    """Return the refusal in an operator's invalid answer, or NOT_ALLOWED when it has no valid one."""
+    allowed = answer.get("allowed") if isinstance(answer, dict) else None
     try:
-        decision = validate(Decision, {"allowed": said})
+        decision = validate(Decision, {"allowed": allowed})
     except InvalidParameters:
         decision = Decision()
     return Decision(allowed="NOT_ALLOWED") if decision.allowed in (None, "ALLOWED") else decision
 
 
 def emsp_named_by(token: object) -> Party | None:
-    """The eMSP that a token in an answer names; None for our own copy, which is text, and for no token."""
-    told = token if isinstance(token, dict) else {}
-    country_code, party_id = told.get("country_code"), told.get("party_id")
+    """Return the eMSP that a token in an answer names; None without token, or for our own copy (text)."""
+    fields = token if isinstance(token, dict) else {}
+    country_code, party_id = fields.get("country_code"), fields.get("party_id")
     is_party = isinstance(country_code, str) and isinstance(party_id, str)
     return Party(str(country_code), str(party_id)) if is_party else None
 
 
 def _evses(asked: list[str] | None, granted: LocationReferences) -> list[str] | None:
-    """The EVSEs that were asked and are granted; None for all of the location."""
+    """Return the EVSEs that are both requested and granted; None for the whole location."""
     if granted.evse_uids is None:
         return asked or None
     if not asked:

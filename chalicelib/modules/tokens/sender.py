@@ -1,8 +1,8 @@
-"""The side that owns tokens, or a hub that passes them on: the list in pages, and authorization.
+"""Sender interface of tokens, for an eMSP or a hub: the list in pages, and authorization.
 
-An eMSP decides about its own tokens; a hub asks the eMSP. A node that is both does both. A uid without
-an owner is looked for among all that this node may speak for, or, where OCPI-to names one of its
-eMSPs, there alone (RTE-06). What is addressed to another eMSP is relayed by a hub before it comes here.
+An eMSP decides about its own tokens; a hub asks the eMSP. A node that is both does both. The URL has a uid
+without an owner. If OCPI-to names an eMSP of this node, only its tokens are searched, else the tokens of all
+owners that this node may answer for (RTE-06). A hub relays requests to other eMSPs before they come here.
 
 Source: OCPI 2.2.1 mod_tokens, Sender Interface; TOK-08, TOK-11 … TOK-15, RTE-22, RTE-23, RTE-25
 """
@@ -38,9 +38,9 @@ def get_tokens(node: Node, request: Request) -> Reply:
 
 
 def post_authorize(node: Node, request: Request) -> Reply:
-    """Tell whether a token may be used, and where.
+    """Answer an authorization request for a token.
 
-    Raises: UnknownToken, also for a caller that is shown no tokens.
+    Raises: UnknownToken, also for a caller that may not see tokens.
     """
     uid, token_type = _named(request)
     asked = read_references(request)
@@ -56,9 +56,9 @@ def post_authorize(node: Node, request: Request) -> Reply:
 
 
 def read_references(request: Request) -> dict[str, Any] | None:
-    """The LocationReferences in a body; None where there are none (TOK-11).
+    """Return the LocationReferences in a body; None for an empty body (TOK-11).
 
-    Raises: InvalidParameters for what is none.
+    Raises: InvalidParameters when the body is not a valid LocationReferences.
     """
     if not (request.body or "").strip() or request.json() is None:
         return None
@@ -72,7 +72,7 @@ def _named(request: Request) -> tuple[str, str]:
 
 
 def _own(node: Node, request: Request) -> list[Party]:
-    """This node's eMSPs, as far as they are meant."""
+    """Return the eMSPs of this node whose tokens the request may mean."""
     own = [role.party for role in node.settings.roles if role.role == "EMSP"]
     if _asks_hub(node, request) or request.routing.receiver is None:
         return own
@@ -80,7 +80,7 @@ def _own(node: Node, request: Request) -> list[Party]:
 
 
 def _asks_hub(node: Node, request: Request) -> bool:
-    """Whether this node is to find out whose the token is, among all that it passes on."""
+    """Return True when the request leaves it to this hub to find the token's owner."""
     hub, receiver = node.settings.party_of("HUB"), request.routing.receiver
     return hub is not None and (receiver is None or receiver.same_as(hub))
 
