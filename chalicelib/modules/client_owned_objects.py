@@ -1,9 +1,9 @@
-"""Client owned objects: who may push an object, and what its URL and its body must agree on.
+"""Checks for client owned objects: the caller may push this object, and body and URL agree on its ids.
 
-The sender of a push owns the object and the receiver keeps a copy under the owner's ids, which stand
-in the URL. A hub pushes for others, so the URL of its pushes names a party that is none of its own
-(RTE-15). What belongs to a party of this node is never taken from outside. What came from one partner is not
-changed by another, until the operator releases it.
+The sender of a push owns the object. The receiver keeps a copy under the owner's ids, which are in the URL.
+A hub pushes for other parties, so the URL of its pushes names a party that is not the hub's own (RTE-15).
+A partner can never change an object of a party of this node. An object that one partner pushed is refused
+from another partner, until the operator releases it.
 
 Source: OCPI 2.2.1 transport_and_format, Client Owned Object Push; TRN-26 … TRN-28, OWN-01, OWN-02, RTE-15
 """
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 _LONGEST = {"country_code": 2, "party_id": 3, "cdr_id": 39}
 _LONGEST_ID = 36
 _STEPS = {".", ".."}
-"""Steps in a path, which no URL can hold as an id."""
+"""Path steps: a URL cannot carry them as an id."""
 _OF_LOCATIONS = {"location_id", "evse_uid", "connector_id"}
 
 
 class FromPartner(Protocol):
-    """An object as it is stored; source: id of the partner that it came from, "" for this node itself."""
+    """A stored object. source: id of the partner that it came from, "" for this node itself."""
 
     @property
     def source(self) -> str: ...
@@ -46,10 +46,10 @@ def owner_in_url(request: Request) -> Party:
 
 
 def id_in_url(request: Request, name: str) -> str:
-    """One id of the URL.
+    """Read one id from the URL.
 
-    Raises: NotFound or LocationNotFound for a GET, InvalidParameters for anything else, when nothing
-    can have this id.
+    Raises: when the value is not a possible id: NotFound or LocationNotFound for a GET, InvalidParameters
+    for every other method.
     """
     value = request.path[name]
     longest = _LONGEST.get(name, _LONGEST_ID)
@@ -64,10 +64,11 @@ def id_in_url(request: Request, name: str) -> str:
 
 
 def check_owner(node: Node, request: Request, owner: Party, role: str) -> None:
-    """See that the caller is the owner, or a hub, which speaks for owners that are not partners themselves.
+    """Check that the caller is the owner, or a hub that may act for the owner.
 
-    role: the one that owns this kind of object, such as `CPO`.
-    Raises: NotFound when it is not; the object is none of its business (TRN-28).
+    A hub acts for owners that are not partners of this node themselves.
+    role: the role that owns this kind of object, such as `CPO`.
+    Raises: NotFound when the caller is neither (TRN-28).
     """
     caller = request.caller
     if not node.settings.owns(owner) and caller.plays_as(owner, role):
@@ -77,10 +78,10 @@ def check_owner(node: Node, request: Request, owner: Party, role: str) -> None:
 
 
 def may_speak_for(node: Node, request: Request, party: Party, role: str) -> bool:
-    """Tell whether the caller is a hub that may speak for a party that is not its own.
+    """Return True when the caller is a hub that may act for a party that is not its own.
 
-    Not for one of this node, nor for one that is another partner in this role. One call, unless the claim was
-    read with the caller; none for a caller that is no hub.
+    A hub may act for neither a party of this node nor a party that is another partner in this role.
+    Cost: one read for a hub, unless the claim was read together with the caller.
     """
     if not request.caller.is_hub or node.settings.owns(party):
         return False
@@ -90,14 +91,15 @@ def may_speak_for(node: Node, request: Request, party: Party, role: str) -> bool
 
 
 def check_source(node: Node, request: Request, owner: Party, role: str, stored: FromPartner | None) -> None:
-    """See that an object that is here is changed only by the partner that it came from.
+    """Check that only the partner that an object came from changes it.
 
-    A hub may speak for many owners, two hubs for the same one, and a party may move from a hub to a partner
-    of its own. Whose word counts then, the operator decides: by releasing the objects of the partner that
-    they came from, or by removing it. It is read only then, so an object that moves costs one call more.
+    A hub may act for many owners, two hubs for the same owner, and a party may move from a hub to a
+    connection of its own. The operator decides which partner may then change the object: it releases the
+    objects of the earlier partner, or removes that partner. The earlier partner is read only when it differs
+    from the caller, so this costs one call more for an object that moves.
 
     stored: the object, None when there is none yet.
-    Raises: NotFound.
+    Raises: NotFound when the object came from another partner and is not released.
     """
     if stored is None or stored.source in ("", request.caller.id):
         return
@@ -109,14 +111,14 @@ def check_source(node: Node, request: Request, owner: Party, role: str, stored: 
 
 
 def is_callers(request: Request, owner: Party, role: str, source: str) -> bool:
-    """Tell whether the caller may look at an object: it came from the caller, or is its party's."""
+    """Return True when the caller may read an object: the caller pushed it, or owns it."""
     return source == request.caller.id or request.caller.plays_as(owner, role)
 
 
 def check_identity(body: Mapping[str, Any], **ids_in_url: str) -> None:
-    """See that the ids in a body, where they are there, are those of the URL.
+    """Check that each id in a body is the one in the URL. A body may leave ids out.
 
-    Raises: InvalidParameters naming the first that differs (TRN-27).
+    Raises: InvalidParameters naming the first id that differs (TRN-27).
     """
     for name, expected in ids_in_url.items():
         value = body.get(name)
@@ -125,10 +127,11 @@ def check_identity(body: Mapping[str, Any], **ids_in_url: str) -> None:
 
 
 def check_list_is_addressed(settings: Settings, routing: Routing) -> None:
-    """See that a hub's list is asked for by the hub's name: open routing is for single objects.
+    """Check that a request for a hub's list names the hub as the receiver (OCPI-to).
 
-    A list that is for one partner only is asked of the hub, whoever its owners are (`partners/routing.py`).
-    Raises: InvalidParameters (RTE-24).
+    Open routing, without OCPI-to, is for single objects only. A list always comes from the hub itself,
+    whichever parties own the objects in it (`partners/routing.py`).
+    Raises: InvalidParameters when OCPI-to is absent or names another party (RTE-24).
     """
     if not settings.plays("HUB"):
         return

@@ -1,4 +1,4 @@
-"""The alarm for what is too large to be answered: a list left it out, or an error was answered instead.
+"""Alarms for objects that are too large to send: a list skips them, a single answer becomes an error.
 
 Source: protocol/sizes.py; docs/runbook/answers-too-large.md
 """
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def log_left_out(node: Node, too_large: Iterable[tuple[str, int]]) -> None:
-    """Raise the alarm for each object that a list left out; too_large: as in `Page`."""
+    """Log an alarm for each object that a list left out. too_large: as in `Page`."""
     for pk, size in too_large:
         log.error(
             "an object is too large for any answer, so a list left it out",
@@ -28,7 +28,7 @@ def log_left_out(node: Node, too_large: Iterable[tuple[str, int]]) -> None:
 
 
 def log_not_sent(node: Node, what: str, size: int) -> None:
-    """Raise the alarm for an answer that is replaced by an error. what: module or path that was asked for."""
+    """Log an alarm for an answer that an error replaces. what: module or path that was requested."""
     log.error(
         "an answer is too large to be sent",
         asked=what,

@@ -1,10 +1,10 @@
-"""The node's own objects: what the operator may leave out is filled in here.
+"""Ids and `last_updated` of the node's own objects, filled in where the operator left them out.
 
-An operator reads an object, changes a field and puts it back; the ids and times in it are then the
-old ones. So an id is never taken from a body (it may only repeat the URL's), and a `last_updated`
-counts only when it is newer than what is stored. Otherwise a change would carry an old time, and
-partners that pull by date would miss it. One that is ahead of our clock is kept, and it is remarked
-(`partners/stamps.py`): it is the operator's word, and going back would make the change look old to partners.
+An operator reads an object, changes a field and puts it back. The ids and times in the body are then the
+old ones. So the id comes from the URL; a body may only repeat it. A `last_updated` counts only when it is
+newer than the stored one. Otherwise a change would carry an old time, and partners that pull by date would
+miss it. A `last_updated` ahead of our clock is kept, because a lower one would make the change look old to
+partners; it is logged as a warning (`partners/stamps.py`).
 
 Source: OCPI 2.2.1 transport_and_format, Pull and Push; OWN-04, LOC-03, TRP-08
 """
@@ -22,9 +22,9 @@ Document = dict[str, Any]
 
 
 def with_ids(document: Mapping[str, Any], stored: Mapping[str, Any] | None, **ids: str) -> Document:
-    """The document with its ids, as they were first written (OWN-04).
+    """Return the document with its ids, spelled as they were first written (OWN-04).
 
-    Raises: InvalidParameters when it names another object.
+    Raises: InvalidParameters when an id in the document differs from `ids`.
     """
     check_identity(document, **ids)
     first_written = {name: (stored or {}).get(name, value) for name, value in ids.items()}
@@ -32,7 +32,7 @@ def with_ids(document: Mapping[str, Any], stored: Mapping[str, Any] | None, **id
 
 
 def timed(document: Document, stored: Document | None, now: datetime) -> Document:
-    """The document with its `last_updated`: kept when it reads as before, else moved on."""
+    """Set `last_updated`: the stored one when nothing else changed, else a newer one."""
     if stored is not None and reads_as(document, stored):
         return {**document, "last_updated": stored["last_updated"]}
     before = stored["last_updated"] if stored else None
@@ -40,7 +40,7 @@ def timed(document: Document, stored: Document | None, now: datetime) -> Documen
 
 
 def reads_as(document: Document, stored: Document) -> bool:
-    """Tell whether two documents differ in nothing but `last_updated`, on any level."""
+    """Return True when two documents are equal apart from `last_updated`, on every level."""
     return bool(_without_times(document) == _without_times(stored))
 
 
@@ -53,10 +53,10 @@ def _without_times(value: Any) -> Any:
 
 
 def _next_last_updated(proposed: object, stored: str | None, now: datetime) -> object:
-    """What is proposed when that is news, else now.
+    """Return the proposed time when it is newer than the stored one, else now.
 
-    Never goes back, even when the clock does. What is no DateTime is returned as it is, for the
-    validation to refuse it.
+    The result is never older than the stored time, even when the clock went back. A value that is not a
+    DateTime is returned unchanged, so that the validation refuses it.
     """
     if proposed is not None:
         if not is_datetime(proposed):

@@ -1,8 +1,7 @@
-"""Every module this node speaks, and which role mounts which interface.
+"""Table of all OCPI modules of this node: the interfaces that each role mounts.
 
-Version details are made from here and nowhere else, and the endpoint answers on no interface that
-is not here, so what is promised and what is mounted cannot differ. A new module is a folder, an
-entry here, and its routes in app.py.
+Both the version details and the endpoint read this table, so the node lists exactly the interfaces that it
+answers on. To add a module: create a folder, add an entry here, and add its routes in app.py.
 
 Source: OCPI 2.2.1 version_information_endpoint; docs/design.md, Roles; VER-06, VER-12
 """
@@ -55,7 +54,7 @@ MOUNTED: dict[str, frozenset[tuple[str, InterfaceRole]]] = {
         }
     ),
 }
-"""Which interfaces a role offers."""
+"""The interfaces that each role offers."""
 
 
 class Offer(NamedTuple):
@@ -67,26 +66,29 @@ class Offer(NamedTuple):
 
 
 def offers(roles: Iterable[str]) -> list[Offer]:
-    """What a node with these roles lists in its version details; paths are relative to the version."""
+    """List the version details of a node with these roles; paths are relative to the version."""
     mounted = sorted(frozenset().union(*(MOUNTED[role] for role in roles)))
-    # Spec: credentials stands once, as SENDER, whatever the roles (VER-04, VER-05).
+    # Spec: credentials is listed once, as SENDER, for every set of roles (VER-04, VER-05).
     return [Offer("credentials", "SENDER", "/credentials")] + [
         Offer(module, role, interface_path(module, role)) for module, role in mounted
     ]
 
 
 def interface_path(module: str, role: InterfaceRole) -> str:
-    """Sender and Receiver URLs have the same shape, so each has a base of its own (RTE-35)."""
+    """Return the base path of an interface.
+
+    Sender and Receiver URLs have the same shape, so each interface has its own base (RTE-35).
+    """
     return f"/{role.lower()}/{module}"
 
 
 def is_mounted(interface: Interface, roles: Iterable[str]) -> bool:
-    """Tell whether a node with these roles answers on an interface."""
+    """Return True when a node with these roles answers on an interface."""
     mounted = (interface.module, interface.role)
     return not interface.functional or any(mounted in MOUNTED[role] for role in roles)
 
 
 def needed_of(roles: Iterable[str]) -> frozenset[tuple[str, InterfaceRole]]:
-    """The interfaces at a partner that are of use to a node with these roles: the other sides of its own."""
+    """Return the interfaces that a node with these roles calls at a partner: the counterparts of its own."""
     other: dict[InterfaceRole, InterfaceRole] = {"SENDER": "RECEIVER", "RECEIVER": "SENDER"}
     return frozenset((module, other[role]) for played in roles for module, role in MOUNTED[played])

@@ -1,6 +1,6 @@
-"""The list that every Sender interface has: what the caller is shown, in pages.
+"""The paged list of every Sender interface: the objects that the caller may see.
 
-A list of a hub has to be asked for by the hub's name (RTE-24, RTE-26).
+A request for a hub's list must name the hub in OCPI-to (RTE-24, RTE-26).
 
 Source: OCPI 2.2.1 transport_and_format, Pagination; PAG-01, RTE-24, RTE-26
 """
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 def answer_list(
     node: Node, request: Request, module: str, store: Store, require_date_from: bool = False
 ) -> Reply:
-    """Answer a page of a module's objects that the caller is shown.
+    """Answer a page of a module's objects that the caller may see.
 
-    Raises: InvalidParameters.
+    Raises: InvalidParameters for a wrong query, or a wrong OCPI-to at a hub.
     """
     check_list_is_addressed(node.settings, request.routing)
     query = PageQuery.read(request, require_date_from=require_date_from)
@@ -41,9 +41,9 @@ def answer_list(
 def keys_of_list(
     node: Node, request: Request, module: str, store: Store, require_date_from: bool = False
 ) -> Sequence[Key]:
-    """What `answer_list` reads first; it is read together with the caller.
+    """Return the keys that `answer_list` reads first, to be read together with the caller's item.
 
-    Raises: InvalidParameters.
+    Raises: InvalidParameters for a wrong query.
     """
     partitions = list_partitions(node, module, request.partner, request.routing)
     return store.keys_for_page(partitions, PageQuery.read(request, require_date_from=require_date_from))
