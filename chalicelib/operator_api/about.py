@@ -1,4 +1,4 @@
-"""The root of the operator's door: the node's software release, OCPI version and roles."""
+"""The root of the operator API: the node's software release, OCPI version and roles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Broadcasts at the operator's door: how far each partner is, and sending what one has not taken once more.
+"""Broadcasts in the operator API: the delivery state of each partner, and the replay of missing objects.
 
 Source: OCPI 2.2.1 transport_and_format, Push; TRN-32
 """
@@ -31,7 +31,10 @@ TokenType: Any = ci_string(36)
 
 
 class ReplayRequest(OcpiObject):
-    """The objects to send once more: all, those of one module, or one. type: of a token, RFID if left out."""
+    """The objects to send again: all, those of one module, or one object.
+
+    type: the type of a token; RFID if left out.
+    """
 
     model_config = ConfigDict(extra="forbid")
     module: Module = ""
@@ -42,19 +45,19 @@ class ReplayRequest(OcpiObject):
 
 
 def list_broadcasts(node: Node, request: Request) -> Reply:
-    """Per registered partner what is waiting, delivered, refused with the reason, and dead.
+    """List the pending, delivered, refused and dead-lettered objects of each registered partner.
 
-    Only the partners of the page are looked at.
+    Reads the deliveries of the partners on this page only.
     """
     query = PageQuery.read(request)
     partners = [partner for partner in node.directory.all() if partner.is_registered]
-    asked = partners[query.offset : query.offset + query.limit]
-    shown = [JsonText(write_json(overview(node, partner))) for partner in asked]
+    on_page = partners[query.offset : query.offset + query.limit]
+    shown = [JsonText(write_json(overview(node, partner))) for partner in on_page]
     return page_reply(request, query, short_page(query, shown, len(partners)))
 
 
 def post_replay(node: Node, request: Request) -> Reply:
-    """Queue what a partner has not taken: everything, one module, or one object."""
+    """Queue the objects that a partner has not taken: all, those of one module, or one object."""
     document = request.json_object() if request.body else {}
     wanted = validate(ReplayRequest, document)
     _check_whole(wanted)
@@ -67,14 +70,14 @@ def post_replay(node: Node, request: Request) -> Reply:
     is_queued = replay_object(node, partner, _refs(wanted))
     if is_queued is None:
         raise NotFound(f"no {wanted.module.removesuffix('s')} of this id is meant for this partner")
-    told = {} if is_queued else {"reason": "the partner has taken it as it is now"}
-    return Reply(http_status=202, data={**queued, "queued": is_queued, **told})
+    reason = {} if is_queued else {"reason": "the partner has taken it as it is now"}
+    return Reply(http_status=202, data={**queued, "queued": is_queued, **reason})
 
 
 def _check_whole(wanted: ReplayRequest) -> None:
-    """See that an object is named by all of its parts.
+    """Check that a request for one object has the module, the owner and the id.
 
-    Raises: InvalidParameters.
+    Raises: InvalidParameters when one of them is missing, or when only a token may have a type.
     """
     names = ("module", "country_code", "party_id", "id")
     parts = names[1:]
@@ -87,9 +90,9 @@ def _check_whole(wanted: ReplayRequest) -> None:
 
 
 def _check_offers(partner: Partner, module: str) -> None:
-    """See that a partner can be sent something.
+    """Check that objects can be pushed to a partner.
 
-    Raises: Problem.
+    Raises: Problem (409) when it is not registered, or offers no RECEIVER interface of the module.
     """
     if not partner.is_registered:
         raise Problem(409, "this partner is not registered: there is nothing to send it")
@@ -98,7 +101,10 @@ def _check_offers(partner: Partner, module: str) -> None:
 
 
 def _refs(wanted: ReplayRequest) -> list[Ref]:
-    """The names that an object may be stored under: a CDR's copy for its CPO is an object of its own."""
+    """The references under which an object may be stored.
+
+    A hub stores a CDR that it made for a CPO under a reference of its own.
+    """
     variants = {"tokens": (wanted.type or "RFID",), "cdrs": ("", OF_CPO)}.get(wanted.module, ("",))
     party = (wanted.country_code, wanted.party_id)
     return [Ref(wanted.module, *party, wanted.id, variant) for variant in variants]

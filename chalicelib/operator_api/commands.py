@@ -1,7 +1,7 @@
-"""Commands at the operator's door: an eMSP sends them, a CPO's CSMS fetches them and gives their results.
+"""Commands in the operator API: an eMSP sends them, a CPO's CSMS fetches them and posts their results.
 
-UNLOCK_CONNECTOR is for a help desk (CMD-19): it is sent here by the operator's key like all others, so
-whoever builds an app for drivers on this door must not hand it through.
+UNLOCK_CONNECTOR is for a help desk only (CMD-19). The operator's key can send it like any other command,
+so an app for drivers that uses this API must not offer it to its users.
 
 Source: OCPI 2.2.1 mod_commands; CMD-15 … CMD-19
 """
@@ -26,13 +26,13 @@ from chalicelib.protocol.pagination import PageQuery, page_reply
 from chalicelib.storage.table import Key
 
 _LIST = "/commands"
-# API Gateway knows one name for a variable of a path: here it is a command's name, or its id.
+# API Gateway allows one variable name per path position: it holds a command's name (POST) or its id (GET).
 _ONE = f"{_LIST}/{{command}}"
 _RESULT = f"{_ONE}/result"
 
 
 def list_commands(node: Node, request: Request) -> Reply:
-    """A page of commands, oldest first; `?state=PENDING` leaves those that await a result."""
+    """A page of commands, oldest first; `?state=PENDING` selects those that await a result."""
     query = PageQuery.read(request)
     page = node.objects.page(_partitions(request), query, request.snapshot)
     shown = [JsonText(write_json(show(read_command(body)))) for body in page.bodies]
@@ -61,15 +61,15 @@ def post_command(node: Node, request: Request) -> Reply:
 
 
 def post_result(node: Node, request: Request) -> Reply:
-    """Take what came of a command from the CSMS."""
+    """Store the result of a command that the CSMS posts, and pass it to the sender."""
     command = owner.take_result(node, request.path["command"], request.json_object())
     return Reply(data=show(command))
 
 
 def _partitions(request: Request) -> list[str]:
-    """The lists that are asked for.
+    """The partitions of the requested state, or of all states.
 
-    Raises: Problem for a state that there is not.
+    Raises: Problem (400) for an unknown state.
     """
     wanted = request.query.get("state")
     if not wanted:

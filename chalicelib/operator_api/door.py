@@ -1,11 +1,11 @@
-"""The operator's door: what a CPO's own back office uses, in plain JSON over HTTP under `/operator`.
+"""The operator API: plain JSON over HTTP under `/operator`, for the operator's own back office.
 
-Not OCPI, and on purpose not like it: no envelope, no Base64 token, bodies are the objects themselves,
-and the HTTP status says what happened. Whoever writes to it need not have read the specification;
-`docs/operator-api.md` is all there is to know.
+It is simpler than OCPI on purpose: no envelope, no Base64 token, the bodies are the objects themselves,
+and the HTTP status is the result. A client developer needs `docs/operator-api.md` only, and no knowledge
+of the OCPI specification.
 
-`serve` is the whole story of a request and knows no web framework. The key is read together with the
-items that the route asks for, so that knowing the caller costs no call of its own.
+`serve` handles a request from start to end and is independent of the web framework. It reads the key in
+the same DynamoDB call as the items that the route asks for, so authentication needs no extra call.
 
 Source: RFC 9457 for errors (problems.py), RFC 6750 for the key (keys.py), RFC 8288 for pages
 """
@@ -32,8 +32,8 @@ Served = tuple[int, dict[str, str], str]
 
 
 def serve(node: Node, routes: Mapping[str, Route], request: Request) -> Served:
-    """Answer one request; routes: the methods of the path that it came to."""
-    with log_fields(**_story(request)):
+    """Answer one request; routes: those of the request's path, by HTTP method."""
+    with log_fields(**_log_fields(request)):
         return _serve(node, routes, request)
 
 
@@ -45,7 +45,7 @@ def _serve(node: Node, routes: Mapping[str, Route], request: Request) -> Served:
     except Exception as error:
         problem = problem_of(error)
         if problem is None or (problem.status == 500 and not isinstance(error, AnswerTooLarge)):
-            log.exception("unforeseen failure at the operator's door")
+            log.exception("unexpected failure of an operator API request")
             problem = Problem(500, "something went wrong here; the log has more under this request's id")
         served = _write_problem(problem)
     http_status, headers, body = served
@@ -60,12 +60,15 @@ def _serve(node: Node, routes: Mapping[str, Route], request: Request) -> Served:
 
 
 def _admit(node: Node, routes: Mapping[str, Route], request: Request) -> Request:
-    """Everything that is decided before the handler runs; the request comes back completed."""
+    """Check the key, the method and the body size, and return the request with the items of its route.
+
+    Raises: Problem with status 401, 405 or 413; the error of the route's `keys` function.
+    """
     key = read_bearer(request.headers.get("authorization"))
     if key is None:
         raise unauthorized("send the operator's key as `Authorization: Bearer <key>`")
     route = routes.get(request.method)
-    wanted, objection = _keys(node, route, request)
+    wanted, key_error = _keys(node, route, request)
     key_item = key_item_of(node, key)
     snapshot = node.table.get_many([key_item, *wanted])
     if key_item not in snapshot:
@@ -74,13 +77,13 @@ def _admit(node: Node, routes: Mapping[str, Route], request: Request) -> Request
         raise not_offered(f"{request.method} is not offered here", list(routes))
     if request.body and len(request.body) > MAX_BODY_BYTES:
         raise Problem(413, f"the body is longer than {MAX_BODY_BYTES} bytes")
-    if objection is not None:
-        raise objection
+    if key_error is not None:
+        raise key_error
     return request.with_(snapshot=snapshot)
 
 
 def _keys(node: Node, route: Route | None, request: Request) -> tuple[list[Key], Exception | None]:
-    """What the route wants to have read; its objections wait until the caller is known."""
+    """The keys of the items that the route needs, and an error to raise once the caller is authenticated."""
     if route is None or route.keys is None:
         return [], None
     try:
@@ -90,9 +93,9 @@ def _keys(node: Node, route: Route | None, request: Request) -> tuple[list[Key],
 
 
 def _write_reply(node: Node, request: Request, reply: Reply) -> Served:
-    """The answer's parts.
+    """The status, headers and body of an answer.
 
-    Raises: AnswerTooLarge.
+    Raises: AnswerTooLarge when the body is larger than Lambda can return.
     """
     if reply.data is ABSENT:
         return reply.http_status, dict(reply.headers), ""
@@ -110,7 +113,7 @@ def _write_problem(problem: Problem) -> Served:
 
 
 def _common_headers(request: Request) -> dict[str, str]:
-    """Both ids as OCPI has them, and no copy of an answer anywhere: an invitation holds a token."""
+    """The two ids in OCPI's headers, and `no-store`, because an invitation holds a token."""
     return {
         REQUEST_ID: request.request_id,
         CORRELATION_ID: request.correlation_id,
@@ -118,8 +121,8 @@ def _common_headers(request: Request) -> dict[str, str]:
     }
 
 
-def _story(request: Request) -> dict[str, object]:
-    """What every line about a request tells: ids, never a key or a body."""
+def _log_fields(request: Request) -> dict[str, object]:
+    """Fields of every log line about a request: ids, without the key and the body."""
     return {
         "method": request.method,
         "path": _path_for_log(request),
@@ -129,6 +132,6 @@ def _story(request: Request) -> dict[str, object]:
 
 
 def _path_for_log(request: Request) -> str:
-    """The path without a token's uid, which is a driver's data."""
+    """The path without a token's uid, which is personal data of a driver."""
     path = request.url.partition("/operator")[2]
     return "/tokens/…" if "token_uid" in request.path else path

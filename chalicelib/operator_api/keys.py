@@ -1,9 +1,9 @@
-"""The operator's keys: which are good, known by their keyed hash alone.
+"""Keys of the operator API, stored as keyed hashes only.
 
-A key is shown once, when it is made, and never stored; whoever reads the table cannot use the door.
-The hash is the one of partners' tokens (`Directory.fingerprint`), under a name of its own, so that
-a partner's token opens no operator's door and the other way round. All of them stand under one pk, so
-that they can be listed and revoked by the name of whose they are.
+A key is shown once, when it is created, and only its hash is stored: a reader of the table cannot call the
+API. The hash is the same as for partners' tokens (`Directory.fingerprint`), but the items have another pk,
+so that a partner's token is no operator key and the other way round. All keys share one pk, so that they
+can be listed, and revoked by their name.
 """
 
 from __future__ import annotations
@@ -20,16 +20,17 @@ _KEY = re.compile(r"[\x21-\x7e]{16,128}")
 
 
 class OperatorKey(NamedTuple):
-    """A key that is good, as it is remembered. name: whose it is. created: RFC 3339."""
+    """The stored record of a valid key. name: of its holder. created: RFC 3339."""
 
     name: str
     created: str
 
 
 def add_operator_key(node: Node, name: str, key: str | None = None) -> str:
-    """Let a key in. name: whose it is, for people. key: to choose it oneself; returns the key.
+    """Create a key and return it.
 
-    Raises: ValueError for a chosen key that is too easy or that no header can carry.
+    name: of its holder, for people to read. key: a chosen key; a random one is made if it is left out.
+    Raises: ValueError for a chosen key that is too short, too long, or cannot be sent in a header.
     """
     if key is not None and not _KEY.fullmatch(key):
         raise ValueError("an operator's key has 16 to 128 printable ASCII characters without spaces")
@@ -40,13 +41,13 @@ def add_operator_key(node: Node, name: str, key: str | None = None) -> str:
 
 
 def list_operator_keys(node: Node) -> list[OperatorKey]:
-    """The keys that are good, oldest first."""
+    """The valid keys, oldest first."""
     items = node.table.query_all("#pk = :pk", {"pk": _PK})
     return sorted((OperatorKey(item["name"], item["created"]) for item in items), key=lambda key: key.created)
 
 
 def remove_operator_keys(node: Node, name: str) -> int:
-    """Let every key of this name in no more, from the next request on. Returns how many there were."""
+    """Revoke every key of this name, from the next request on. Returns how many there were."""
     items = node.table.query_all("#pk = :pk", {"pk": _PK})
     keys = [Key(item["pk"], item["sk"]) for item in items if item["name"] == name]
     node.table.write_many(delete=keys)
@@ -54,12 +55,12 @@ def remove_operator_keys(node: Node, name: str) -> int:
 
 
 def key_item_of(node: Node, key: str) -> Key:
-    """The item that stands for a key that is good."""
+    """The table key of an operator key's item."""
     return Key(_PK, node.directory.fingerprint(key))
 
 
 def read_bearer(header: str | None) -> str | None:
-    """The key in an Authorization header; None when there is none that could be one.
+    """The key in an Authorization header; None when the header is missing or malformed.
 
     >>> read_bearer("Bearer an-example-of-a-key")
     'an-example-of-a-key'

@@ -1,4 +1,4 @@
-"""Lists that are short enough to be read at once, in pages like all others.
+"""Pages of lists that are short enough to be read at once.
 
 Source: OCPI 2.2.1 transport_and_format, Pagination; PAG-02 … PAG-10
 """
@@ -16,9 +16,9 @@ from chalicelib.protocol.types import sort_key
 
 
 def whole_list_reply(request: Request, entries: Sequence[Mapping[str, Any]]) -> Reply:
-    """One page of entries, given in the order in which they are listed.
+    """Answer with one page of entries. entries: the whole list, in the order of the pages.
 
-    `date_from` and `date_to` choose among those that have a `last_updated`.
+    `date_from` and `date_to` filter the entries that have a `last_updated`; the others are always listed.
     Raises: InvalidParameters for a query that cannot be read (PAG-14).
     """
     query = PageQuery.read(request)
@@ -28,7 +28,7 @@ def whole_list_reply(request: Request, entries: Sequence[Mapping[str, Any]]) -> 
 
 
 def short_page(query: PageQuery, shown: Sequence[JsonText], total: int) -> Page:
-    """The page of a list that was read whole, cut to what an answer can hold.
+    """Cut a page of a list that was read whole to the size of an answer.
 
     shown: the entries from the query's offset on, up to its limit. total: how many the list has.
     """
@@ -43,7 +43,7 @@ def short_page(query: PageQuery, shown: Sequence[JsonText], total: int) -> Page:
 
 
 def _is_within(query: PageQuery, entry: Mapping[str, Any]) -> bool:
-    """`date_from` is inclusive, `date_to` exclusive."""
+    """Check an entry against `date_from` (inclusive) and `date_to` (exclusive)."""
     if "last_updated" not in entry:
         return True
     moment = sort_key(entry["last_updated"])

@@ -1,7 +1,7 @@
-"""Location ids at the operator's door: ask the hub for the next free one.
+"""Location ids in the operator API: ask the hub for the next free one.
 
-In Portugal the numbers of a municipality are shared by all operators, so the hub hands them out
-before a location is created. A retry with the same X-Request-ID gets the same id.
+In Portugal all operators share the numbers of a municipality, so the hub assigns an id before a location is
+created. A retry with the same X-Request-ID gets the same id.
 
 Source: docs/mobie.md, Location ids and scenario 3.1
 """
@@ -18,7 +18,7 @@ from chalicelib.protocol.message import Reply, Request, Route
 
 
 def post_location_id(node: Node, request: Request) -> Reply:
-    """Reserve an id; the body is what is known of the location to be, and may be empty."""
+    """Reserve an id; the body holds the known fields of the planned location, and may be empty."""
     document = request.json_object() if request.body else {}
     party = owner_to_write(node, request, document)
     hub = _choose_hub(node, request)
@@ -31,9 +31,9 @@ def post_location_id(node: Node, request: Request) -> Reply:
 
 
 def _choose_hub(node: Node, request: Request) -> Partner:
-    """The partner of the query, or the only one that hands out ids.
+    """The partner of the query, or the only one that assigns ids.
 
-    Raises: Problem when there is none, or no telling which.
+    Raises: Problem when no partner assigns ids, or when several do and the query names none of them.
     """
     hubs = [known for known in node.directory.all() if known.is_registered and PROFILE in known.profiles]
     wanted = request.query.get("partner")

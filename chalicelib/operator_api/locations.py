@@ -1,6 +1,6 @@
-"""Locations, EVSEs and connectors at the operator's door: a CPO writes its own; every node shows what it has.
+"""Locations, EVSEs and connectors in the operator API: a CPO writes its own, every node shows what it has.
 
-Nothing is deleted here: an EVSE that is no more gets the status REMOVED (LOC-09).
+There is no DELETE: an EVSE that no longer exists gets the status REMOVED (LOC-09).
 
 Source: OCPI 2.2.1 mod_locations; LOC-02, LOC-03, LOC-09
 """
@@ -32,7 +32,7 @@ _MODULE = "locations"
 _ID_NAMES = ("location_id", "evse_uid", "connector_id")
 
 _Write = Callable[..., owner.OwnObject]
-# By how many ids the URL has.
+# By the number of ids in the URL.
 _PUT: dict[int, _Write] = {1: owner.put_own_location, 2: owner.put_own_evse, 3: owner.put_own_connector}
 _PATCH: dict[int, _Write] = {
     1: owner.patch_own_location,
@@ -42,7 +42,7 @@ _PATCH: dict[int, _Write] = {
 
 
 def list_locations(node: Node, request: Request) -> Reply:
-    """A page of the locations that this node has, whole: its own, or what it received."""
+    """A page of this node's locations, with their EVSEs and connectors: own and received ones."""
     query = PageQuery.read(request)
     partitions = listed_partitions(node, request, _MODULE)
     return page_reply(request, query, node.locations.page(partitions, query, request.snapshot))
@@ -56,7 +56,7 @@ def get_object(node: Node, request: Request) -> Reply:
 
 
 def put_object(node: Node, request: Request) -> Reply:
-    """Create or replace an own location, EVSE or connector; a parent has to be there already."""
+    """Create or replace an own location, EVSE or connector; its parent has to exist."""
     document = request.json_object()
     ids = _ids(request)
     party = owner_to_write(node, request, document if len(ids) == 1 else None)
@@ -65,7 +65,7 @@ def put_object(node: Node, request: Request) -> Reply:
 
 
 def patch_object(node: Node, request: Request) -> Reply:
-    """Change what is sent of an own location, EVSE or connector; `null` removes a field."""
+    """Change the sent fields of an own location, EVSE or connector; `null` removes a field."""
     document = request.json_object()
     ids = _ids(request)
     party = owner_to_write(node, request, document if len(ids) == 1 else None)

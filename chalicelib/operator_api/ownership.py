@@ -1,14 +1,14 @@
-"""Whose object a request means: its id is unique only together with its owner, and the URL has no owner.
+"""The owner of the object that a request means: an id is unique per owner only, and the URL has no owner.
 
-*Writing* is for a node's own objects: tariffs and locations are a CPO's, tokens an eMSP's. The party is
-the one that `?party=PT*ABC` or the body names, else the node's first party of that role; a node without
-the role owns none.
+*Writing*: only a node's own objects can be written. A CPO owns tariffs and locations, an eMSP owns tokens.
+The owner is the party that `?party=PT*ABC` or the body names, else the node's first party of that role. A
+node without the role owns no object of the module.
 
-*Reading* looks among everything that this node holds: its own parties, and where it keeps what others own
-the owners of what was received (`partners/owners.py`), all in one read. One object found is the one that
-was meant; when two owners have one of that id, the request has to say which with `?party=`. Only when
-nothing is found are the partners asked for as well, since an owner that is new in this second may not
-be remembered yet.
+*Reading*: the object is looked up among all objects of this node: those of its own parties and, where it
+stores received objects, those of the owners recorded in `partners/owners.py`, all in one read. When one
+object has the id, it is the one; when several owners have the id, the request has to name one with
+`?party=`. When no object is found, the lookup is repeated with the parties of all partners, because an owner
+whose first object was received a second ago may not be recorded yet.
 
 Source: OCPI 2.2.1 transport_and_format, Client Owned Objects; OWN-02, TRP-17
 """
@@ -43,9 +43,9 @@ _PARTY = re.compile(r"([A-Za-z]{2})\*([A-Za-z0-9]{3})", re.ASCII)
 
 
 def party_in_query(request: Request, name: str = "party") -> Party | None:
-    """The party that `?party=PT*ABC` names, or a parameter of another name.
+    """The party in a query parameter such as `?party=PT*ABC`; None when the parameter is missing.
 
-    Raises: Problem when it names none.
+    Raises: Problem (400) when the value is no party.
     """
     text = request.query.get(name)
     if not text:
@@ -65,9 +65,9 @@ def own_parties(node: Node, module: str) -> list[Party]:
 
 
 def narrow_to_party(node: Node, request: Request, module: str, lists: Sequence[str]) -> list[str]:
-    """Of a private module's lists all, or with `?party=` those of one own party.
+    """Select the partitions of a private module to list: all, or with `?party=` those of one own party.
 
-    Raises: Problem when the party is none of this node's.
+    Raises: Problem (400) when the party is not one of this node's own.
     """
     named = party_in_query(request)
     if named is None:
@@ -79,9 +79,10 @@ def narrow_to_party(node: Node, request: Request, module: str, lists: Sequence[s
 
 
 def listed_partitions(node: Node, request: Request, module: str) -> list[str]:
-    """The lists that make up what this node has of a module; with `?party=`, one own party's.
+    """The partitions that hold this node's objects of a module; with `?party=`, those of one own party.
 
-    Raises: Problem when the party is not this node's own: what was received is one list of all owners.
+    Raises: Problem (400) when the party is not this node's own: received objects of all owners share one
+    partition.
     """
     everything = all_partitions(node.settings, module)
     named = party_in_query(request)
@@ -137,7 +138,10 @@ def _owner_in_body(document: Mapping[str, Any], own: Sequence[Party], role: str)
 
 
 def keys_to_find(node: Node, request: Request, module: str, variant: str = "") -> list[Key]:
-    """What `find_ref` reads first; to be read together with the operator's key. variant: a token's type."""
+    """The keys that `find_ref` reads first, to be read together with the operator's key.
+
+    variant: a token's type.
+    """
     named = party_in_query(request)
     parties = [named] if named is not None else own_parties(node, module)
     refs = _refs(request, module, parties, variant)
@@ -150,9 +154,10 @@ def keys_to_find(node: Node, request: Request, module: str, variant: str = "") -
 
 
 def find_ref(node: Node, request: Request, module: str, variant: str = "") -> tuple[Ref, Snapshot]:
-    """The object that a request's id means, with the items that were read to find it.
+    """Find the object that a request's id means; returns it with the items that were read.
 
-    Raises: NotFound; Problem when it may be one of several.
+    Raises: NotFound when no owner has the id; Problem (400) when several owners have it and the request
+    names none of them.
     """
     named = party_in_query(request)
     known = own_parties(node, module) + known_owners(request.snapshot, module)
