@@ -1,6 +1,6 @@
-"""A partner's roles at the operator's door: which are expected, approved, rejected and released.
+"""A partner's roles in the operator API: expect, approve, reject and release them.
 
-`partners/roles.py` has the rules; docs/security.md says why there are any.
+`partners/roles.py` has the rules, docs/security.md the reasons for them.
 
 Source: OCPI 2.2.1 credentials_credentials_role_class; CRD-25
 """
@@ -26,10 +26,10 @@ from chalicelib.storage.table import Conflict
 Fields = Callable[[Partner, Collection[str]], dict[str, Any]]
 
 MOST_CLAIMS = 80
-"""All claims of a partner are written in one transaction of at most 100 items."""
+"""DynamoDB limit: all claims of a partner are written in one transaction of at most 100 items."""
 
 MOST_RELEASED = 200
-"""They stand in the partner's record, which is read with each of its requests."""
+"""Size limit: released roles are stored in the partner's record, which is read with each of its requests."""
 
 
 class NamedRole(OcpiObject):
@@ -42,32 +42,32 @@ class NamedRole(OcpiObject):
 
 
 class ChosenRoles(OcpiObject):
-    """The roles that a decision is about; None for all that it can be about."""
+    """The roles to approve, reject or release; None for all that qualify."""
 
     model_config = ConfigDict(extra="forbid")
     roles: list[NamedRole] | None = None
 
 
 def approve_roles(node: Node, request: Request) -> Partner:
-    """Let roles count that a partner has claimed: those that are named, else all pending ones.
+    """Approve roles that a partner has claimed: the named ones, or all pending ones if none is named.
 
-    A role that is reserved for a partner that left is released there first, and has to be named: what belongs
-    to the one who left is shown to whoever gets the role.
+    A role that is reserved for a partner that left is released from it first. Such a role has to be named,
+    because its new holder can see the objects of the partner that left.
     """
     _release_elsewhere(node, request)
     return _decide(node, request, roles.approve, lambda partner: partner.pending_roles, _claimed_but_idle)
 
 
 def reject_roles(node: Node, request: Request) -> Partner:
-    """Have roles count for nothing: those that are named, else all pending ones."""
+    """Reject roles of a partner: the named ones, or all pending ones if none is named."""
     return _decide(node, request, roles.reject, lambda partner: partner.pending_roles, roles.claimed_roles)
 
 
 def release_roles(node: Node, request: Request) -> Partner:
-    """Let others claim roles that are reserved for a partner, and change what came from it for these roles.
+    """Release roles: other partners can claim them, and change the objects received under these roles.
 
-    When none is named, all that are reserved are meant, and everything that came from a partner that left. A
-    hub's objects can be released for each party that it speaks for.
+    If none is named, all reserved roles are released and, of a partner that left, all objects received from
+    it. A hub's objects can be released for each party for which it sent them.
     """
     wanted = _wanted(request)
 
@@ -87,9 +87,9 @@ def release_roles(node: Node, request: Request) -> Partner:
 
 
 def expected_roles(node: Node, wanted: Sequence[NamedRole], partner_id: str | None) -> list[PartnerRole]:
-    """The roles that an invitation or registration names.
+    """Check the roles that an invitation or registration names, and return them.
 
-    partner_id: the partner that it is for, None for a new one.
+    partner_id: the invited partner, None for a new one.
     Raises: Problem when one is this node's own or belongs to another partner.
     """
     named = [_partner_role(role) for role in wanted]
@@ -102,12 +102,14 @@ def expected_roles(node: Node, wanted: Sequence[NamedRole], partner_id: str | No
     for number, role in enumerate(named):
         holder = holders.get(claim_of(role))
         if holder is not None and holder != partner_id:
-            raise Problem(409, _held(node, role, holder), errors=_at(number, "belongs to another partner"))
+            raise Problem(
+                409, _held_text(node, role, holder), errors=_at(number, "belongs to another partner")
+            )
     return named
 
 
 def show_roles(partner: Partner) -> dict[str, Any]:
-    """The roles of a partner by what they mean, with a hint what to do about pending ones."""
+    """The roles of a partner by their state, with a hint how to decide about pending ones."""
     shown: dict[str, Any] = {
         name: [role.model_dump(exclude_none=True) for role in getattr(partner, name)]
         for name in ("roles", "pending_roles", "refused_roles")
@@ -124,7 +126,7 @@ def show_roles(partner: Partner) -> dict[str, Any]:
 
 
 def name_of(claim: str) -> str:
-    """A claim's name for people.
+    """The text form of a claim, for people.
 
     >>> name_of("claim#PT*ABC#CPO")
     'CPO PT*ABC'
@@ -140,9 +142,10 @@ def _decide(
     usual: Callable[[Partner], Sequence[PartnerRole]],
     possible: Callable[[Partner], Sequence[PartnerRole]],
 ) -> Partner:
-    """Change a partner's roles.
+    """Apply a decision to a partner's roles.
 
-    usual: those that are meant when none is named. possible: those that may be named.
+    fields: makes the partner's changed fields from the chosen roles.
+    usual: the roles that are chosen when the request names none. possible: those that it may name.
     """
     wanted = _wanted(request)
 
@@ -170,7 +173,7 @@ def _update(node: Node, request: Request, change: Callable[[Partner], Partner | 
         ) from error
     if changed is None:
         raise NotFound("unknown partner")
-    log.info("the operator decided about a partner's roles", extra={"partner": changed.id})
+    log.info("the operator approved, rejected or released roles of a partner", extra={"partner": changed.id})
     return changed
 
 
@@ -213,9 +216,10 @@ def _wanted(request: Request) -> Sequence[NamedRole] | None:
 def _check_chosen(
     wanted: Sequence[NamedRole], possible: Sequence[PartnerRole], others: Collection[str] = ()
 ) -> set[str]:
-    """The names of the roles that the operator names. others: names that are possible beside `possible`.
+    """Return the claims of the roles that the operator names.
 
-    Raises: Problem when one is not possible.
+    others: claims that are allowed in addition to `possible`.
+    Raises: Problem when a named role is not allowed.
     """
     names = {claim_of(role) for role in possible}
     chosen = [claim_of(_partner_role(role)) for role in wanted]
@@ -231,7 +235,7 @@ def _check_chosen(
 
 
 def _spoken_for(partner: Partner, wanted: Sequence[NamedRole]) -> set[str]:
-    """The names of those of these roles whose objects a hub may have sent: any but its own."""
+    """The claims of those roles whose objects a hub may have sent: all except its own; none for others."""
     if not (partner.is_hub or any(claim.endswith("#HUB") for claim in partner.reserved_claims)):
         return set()
     return {claim_of(_partner_role(role)) for role in wanted} - {claim_of(role) for role in partner.roles}
@@ -255,7 +259,7 @@ def _role_of(claim: str) -> PartnerRole:
     return PartnerRole(role=role, country_code=country_code, party_id=party_id)
 
 
-def _held(node: Node, role: PartnerRole, holder_id: str) -> str:
+def _held_text(node: Node, role: PartnerRole, holder_id: str) -> str:
     holder = node.directory.get(holder_id)
     called = f"partner {holder_id} ({holder.name}, {holder.status})" if holder else f"partner {holder_id}"
     name = name_of(claim_of(role))

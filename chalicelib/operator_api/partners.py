@@ -1,7 +1,7 @@
-"""Partners at the operator's door: whom this node is connected to, and the handshakes one starts here.
+"""Partners in the operator API: list them, change their settings, start and end the connections.
 
-A partner is shown without its tokens and their hashes. The one token that is ever told is token A of
-an invitation, once, because somebody has to hand it over (CRD-01).
+A partner is shown without its tokens and their hashes. The only token in an answer is token A of an
+invitation, once, because the operator has to give it to the partner (CRD-01).
 
 Source: OCPI 2.2.1 credentials; CRD-01, CRD-14, CRD-17, CRD-27
 """
@@ -51,9 +51,9 @@ def _token(value: str) -> str:
 
 
 class Known(OcpiObject):
-    """The operator's description of a partner to be: who it is, and how we talk to it.
+    """The operator's description of a new partner.
 
-    expected_roles, hub: who it is, so that these roles count when it claims them.
+    expected_roles: the roles that are approved when the partner claims them. hub: the partner is a hub.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -65,20 +65,20 @@ class Known(OcpiObject):
 
 
 class Invitation(Known):
-    """Whom to invite. partner_id: of a partner that left and comes back."""
+    """The body of an invitation. partner_id: of a partner that left and comes back."""
 
     partner_id: Annotated[str, StringConstraints(strict=True, min_length=1, max_length=100)] | None = None
 
 
 class Registration(Known):
-    """Where to register, with the token that the partner gave us."""
+    """The body of a registration: the partner's versions URL and the token A that it gave us."""
 
     versions_url: Annotated[str, StringConstraints(strict=True, min_length=1)]
     token: Annotated[str, StringConstraints(strict=True), AfterValidator(_token)]
 
 
 class Settings(OcpiObject):
-    """What may be changed of a partner without asking it; what is not sent stays."""
+    """The settings of a partner that the operator may change at any time; fields that are not sent stay."""
 
     model_config = ConfigDict(extra="forbid")
     name: Name = ""
@@ -86,14 +86,14 @@ class Settings(OcpiObject):
     profiles: list[Profile] = []
 
 
-class Nothing(OcpiObject):
-    """A body that has nothing to say."""
+class EmptyBody(OcpiObject):
+    """An empty JSON object."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 def list_partners(node: Node, request: Request) -> Reply:
-    """Every partner, in pages."""
+    """List all partners, in pages."""
     return whole_list_reply(request, [show(partner) for partner in node.directory.all()])
 
 
@@ -103,7 +103,7 @@ def get_partner(node: Node, request: Request) -> Reply:
 
 
 def patch_partner(node: Node, request: Request) -> Reply:
-    """Change what is ours to say about a partner: its name, how tokens are written, its profiles."""
+    """Change our settings for a partner: its name, token encoding and profiles."""
     document = request.json_object()
     settings = validate(Settings, document)
     changes = {name: getattr(settings, name) for name in document}
@@ -122,7 +122,10 @@ def patch_partner(node: Node, request: Request) -> Reply:
 
 
 def post_invitation(node: Node, request: Request) -> Reply:
-    """Make token A and tell it this once, with what else the partner needs to register."""
+    """Create a partner with token A, and show the token and the versions URL that it needs to register.
+
+    No later answer shows the token.
+    """
     wanted = validate(Invitation, request.json_object())
     returning = _returning(node, wanted.partner_id)
     partner, token = handshake.invite(
@@ -173,9 +176,9 @@ def post_release(node: Node, request: Request) -> Reply:
 
 
 def put_credentials(node: Node, request: Request) -> Reply:
-    """Change both tokens and let the partner read our endpoints again."""
+    """Exchange new tokens with a partner, and have it read our endpoints again."""
     if request.body:
-        validate(Nothing, request.json_object())
+        validate(EmptyBody, request.json_object())
     partner = find_partner(node, request.path["id"])
     if not partner.is_registered:
         raise Problem(409, f"this partner is {_status(partner)}: there are no credentials to change")
@@ -183,16 +186,16 @@ def put_credentials(node: Node, request: Request) -> Reply:
 
 
 def delete_partner(node: Node, request: Request) -> Reply:
-    """End the relation and forget the partner, or withdraw its invitation.
+    """Unregister a partner, or withdraw its invitation.
 
-    It ends here whatever the partner says; that it could not be told is worth a warning.
+    The partner is removed here even when our DELETE to it fails; the answer then has a `warning`.
     """
     partner = find_partner(node, request.path["id"])
     warning = handshake.unregister(node, partner)
     if warning is None:
         return Reply(http_status=204)
-    told = {"id": partner.id, "status": "UNREGISTERED", "warning": f"the partner was not told: {warning}"}
-    return Reply(data=told)
+    text = f"the partner was not notified: {warning}"
+    return Reply(data={"id": partner.id, "status": "UNREGISTERED", "warning": text})
 
 
 def find_partner(node: Node, partner_id: str) -> Partner:
@@ -207,7 +210,7 @@ def find_partner(node: Node, partner_id: str) -> Partner:
 
 
 def show(partner: Partner) -> dict[str, Any]:
-    """A partner as the operator may see it: no token, nor anything made of one."""
+    """A partner as the operator may see it, without tokens and their hashes."""
     return {
         "id": partner.id,
         "name": partner.name,
@@ -228,12 +231,15 @@ def show(partner: Partner) -> dict[str, Any]:
 def _status(partner: Partner) -> str:
     if partner.is_registered and partner.connection == "OFFLINE":
         return "OFFLINE"
-    # A handshake of our own that is under way lasts seconds; nobody else need know a word for it.
+    # REGISTERING lasts seconds, while our own handshake runs: it is no state of the documented API.
     return "INVITED" if partner.status == "REGISTERING" else partner.status
 
 
 def _returning(node: Node, partner_id: str | None) -> Partner | None:
-    """The partner that left and comes back by an invitation; None for a new one."""
+    """The partner that left and is invited again; None for a new one.
+
+    Raises: Problem (409) when no partner that left has this id.
+    """
     if partner_id is None:
         return None
     partner = node.directory.get(partner_id)
@@ -250,7 +256,10 @@ def _profiles(wanted: Known) -> tuple[str, ...]:
 
 
 def _check_url(node: Node, versions_url: str) -> None:
-    """See that the URL may be called, as far as its text tells; the handshake resolves and judges it."""
+    """Check the text of a URL against the rules for URLs that may be called.
+
+    The handshake resolves the host name and checks its addresses.
+    """
     policy = UrlPolicy(node.settings.allow_loopback, resolve=lambda *_, **__: ())
     with suppress(Unresolvable):
         policy.check(versions_url, field="versions_url")

@@ -1,19 +1,19 @@
-"""Every way in which a request at the operator's door can go wrong, as RFC 9457 problem documents.
+"""Errors of the operator API, as RFC 9457 problem documents.
 
-The rules below the door raise OCPI's errors, whose HTTP status says little: OCPI tells most of them
-in an envelope with 200. Here the HTTP status *is* the error, so each is translated once:
+The rules of the OCPI modules raise OCPI errors. OCPI answers most of them with HTTP 200 and a status code in
+the envelope. In the operator API the HTTP status is the error, so each error is translated here, once:
 
 | status | when |
 |---|---|
 | 400 | the body is not JSON, or the query cannot be read |
 | 401, 404, 405, 413, 415 | as HTTP has them |
-| 409 | the request is right, but not in the state that things are in |
+| 409 | the request is valid, but conflicts with the current state |
 | 422 | the body is JSON, but not a valid object |
-| 502 | a partner refused, or could not be reached; `partner` tells what it said |
-| 500 | our fault; the story is in the log |
+| 502 | a partner refused, or could not be reached; `partner` has its answer |
+| 500 | our fault; the log has the details |
 
-`errors` names the fields, each with the dotted path that the rules use and, where the field stands in
-the body, with a JSON pointer.
+`errors` names the fields: each with the dotted path that the rules use and, for a field of the body, with a
+JSON pointer.
 
 Source: RFC 9457; RFC 6901, section 6
 """
@@ -43,7 +43,7 @@ from chalicelib.partners.answers import PartnerError
 from chalicelib.storage.table import Conflict
 
 QUERY_FIELDS = frozenset({"party", "partner", "emsp", "date_from", "date_to", "offset", "limit", "cursor"})
-"""Fields of the query; no body that the door takes has one of these names at its top."""
+"""Parameters of the query. No request body of the API has a top-level field with one of these names."""
 
 _TITLES = {
     400: "Bad Request",
@@ -64,9 +64,9 @@ _OF_A_PARTNER = (UnableToUseClientApi, UnsupportedVersion, MissingEndpoints, Hub
 
 
 class Problem(Exception):
-    """An answer that is not what the operator asked for.
+    """An error answer.
 
-    errors: (dotted field, what is wrong with it). members: more members of the document.
+    errors: pairs of a dotted field and what is wrong with it. members: more members of the document.
     """
 
     def __init__(
@@ -100,22 +100,22 @@ class Problem(Exception):
 
 
 def unauthorized(detail: str) -> Problem:
-    """No key, or one that is not valid here."""
+    """Error 401: the key is missing, or not valid here."""
     return Problem(401, detail, headers={"WWW-Authenticate": "Bearer"})
 
 
 def bad_query(field: str, text: str) -> Problem:
-    """A part of the query that cannot be read, or that is missing."""
+    """Error 400: a query parameter is invalid, or is missing."""
     return Problem(400, f"{field}: {text}", errors=[(field, text)])
 
 
 def not_offered(detail: str, allowed: Sequence[str]) -> Problem:
-    """The path exists, the method is not for it."""
+    """Error 405: the path exists, but not with this method. allowed: the methods that it has."""
     return Problem(405, detail, headers={"Allow": ", ".join(sorted(allowed))})
 
 
 def problem_of(error: Exception) -> Problem | None:
-    """What an error from below means to the operator; None for an unforeseen one."""
+    """Translate an error into a problem; None for an unexpected error."""
     match error:
         case Problem():
             return error
@@ -143,25 +143,28 @@ def _status_of(error: OcpiError) -> int:
 
 
 def _partner_problem(error: HandshakeFailed | PartnerError) -> Problem:
-    """What the partner said, as far as it said something; its data may be a driver's, so it stays away."""
-    said = {
+    """Error 502 with the partner's status and message, if it answered.
+
+    The `data` of its answer is left out, because it may hold personal data of a driver.
+    """
+    reported = {
         name: getattr(error, name)
         for name in ("http_status", "status_code", "status_message")
         if getattr(error, name, None) is not None
     }
-    return Problem(502, str(error), members={"partner": said})
+    return Problem(502, str(error), members={"partner": reported})
 
 
 def _error_entry(field: str, text: str, status: int) -> dict[str, str]:
     entry = {"field": field, "detail": text}
-    # A field of the query, such as `type`, may have the name of one in a body; then the status tells.
+    # A query parameter, such as `type`, may have the same name as a field of a body; 400 means the query.
     if status == 400 or field.partition(".")[0] in QUERY_FIELDS | _PATH_FIELDS:
         return entry
     return {**entry, "pointer": pointer_of(field)}
 
 
 def pointer_of(field: str) -> str:
-    """A dotted path as a JSON pointer in a URI fragment, as RFC 9457 writes it.
+    """Turn a dotted path into a JSON pointer in a URI fragment, as RFC 9457 writes it.
 
     >>> pointer_of("elements.0.price_components.1.price")
     '#/elements/0/price_components/1/price'

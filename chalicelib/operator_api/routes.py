@@ -1,4 +1,4 @@
-"""Every route of the operator's door; paths are relative to `/operator`."""
+"""All routes of the operator API; paths are relative to `/operator`."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
-"""Sessions at the operator's door: a CPO's CSMS writes its own; every node shows what it has.
+"""Sessions in the operator API: a CPO's CSMS writes its own, every node shows what it has.
 
-A PATCH adds charging periods, as between partners; a PUT replaces them. Nothing is deleted.
+A PATCH adds charging periods, as it does between partners; a PUT replaces them. There is no DELETE.
 
-A session that the CSMS tells without a `total_cost` is told with what it costs so far
+When the CSMS writes a session without a `total_cost`, the node adds its cost so far
 (`modules/cdrs/running.py`).
 
-A driver's charging preferences go the other way: an eMSP's operator puts them, and a CPO's CSMS reads
-what was accepted.
+Charging preferences go the other way: an eMSP's operator puts a driver's preferences, and the CPO's CSMS
+reads the accepted ones.
 
 Source: OCPI 2.2.1 mod_sessions; SES-05, SES-07, SES-15, SES-17
 """
@@ -45,11 +45,11 @@ _SESSION = f"{_LIST}/{{session_id}}"
 _PREFERENCES = f"{_SESSION}/charging_preferences"
 
 _READ_AHEAD = 64 * 1024
-"""Longer bodies are not parsed before the caller is known."""
+"""Length in characters. Longer bodies are parsed only after the caller is authenticated."""
 
 
 def list_sessions(node: Node, request: Request) -> Reply:
-    """A page of the sessions that this node has, whoever is shown them."""
+    """A page of all sessions that this node has, of all viewers."""
     query = PageQuery.read(request)
     return page_reply(request, query, node.objects.page(_listed(node, request), query))
 
@@ -70,7 +70,7 @@ def put_session(node: Node, request: Request) -> Reply:
 
 
 def patch_session(node: Node, request: Request) -> Reply:
-    """Change what is sent of an own session, and add charging periods; `null` removes a field."""
+    """Change the sent fields of an own session, and add charging periods; `null` removes a field."""
     document = request.json_object()
     party = owner_to_write(node, request, document, _MODULE)
     session_id = id_in_url(request, "session_id")
@@ -80,7 +80,7 @@ def patch_session(node: Node, request: Request) -> Reply:
 
 
 def get_charging_preferences(node: Node, request: Request) -> Reply:
-    """What a driver wants of an own session: the latest that was accepted."""
+    """The latest accepted charging preferences of an own session."""
     preferences = read_preferences(node, _find(node, request).ref)
     if preferences is None:
         raise NotFound("no charging preferences were accepted for this session")
@@ -88,7 +88,7 @@ def get_charging_preferences(node: Node, request: Request) -> Reply:
 
 
 def put_charging_preferences(node: Node, request: Request) -> Reply:
-    """Tell a driver's preferences to the CPO of a received session; its answer is `response`."""
+    """Send a driver's preferences to the CPO of a received session; `response` has the CPO's answer."""
     session = _find(node, request)
     if not session.source:
         raise not_offered("this session is this node's own; its drivers are others'", ["GET"])
@@ -108,7 +108,7 @@ def _find(node: Node, request: Request) -> Stored:
 
 
 def _listed(node: Node, request: Request) -> list[str]:
-    """Every list of sessions, or with `?party=` those of one own party."""
+    """All partitions of sessions, or with `?party=` those of one own party."""
     return narrow_to_party(node, request, _MODULE, remembered_lists(node.table, _MODULE))
 
 

@@ -1,8 +1,8 @@
-"""Tariffs at the operator's door: a CPO writes its own; every node shows what it has.
+"""Tariffs in the operator API: a CPO writes its own, every node shows what it has.
 
-What is valid and probably not meant (a misspelt field, a number in another unit) is stored, and the answer
-has `warnings` beside the tariff's fields. They are no part of the tariff: sent back with it, they are left
-out.
+A tariff that is valid but probably wrong (a misspelt field, a number in another unit) is stored, and the
+answer has `warnings` beside the tariff's fields. They are no part of the tariff: when a client sends them back
+with it, they are removed.
 
 Source: OCPI 2.2.1 mod_tariffs; TAR-05, TAR-07
 """
@@ -38,7 +38,7 @@ Document = dict[str, Any]
 
 
 def list_tariffs(node: Node, request: Request) -> Reply:
-    """A page of the tariffs that this node has: its own, or what it received."""
+    """A page of this node's tariffs: own and received ones."""
     query = PageQuery.read(request)
     partitions = listed_partitions(node, request, _MODULE)
     return page_reply(request, query, node.objects.page(partitions, query, request.snapshot))
@@ -63,7 +63,7 @@ def put_tariff(node: Node, request: Request) -> Reply:
 
 
 def patch_tariff(node: Node, request: Request) -> Reply:
-    """Change what is sent of an own tariff; `null` removes a field."""
+    """Change the sent fields of an own tariff; `null` removes a field."""
     document = _without_warnings(request.json_object())
     party = owner_to_write(node, request, document)
     tariff_id = id_in_url(request, "tariff_id")
@@ -72,7 +72,10 @@ def patch_tariff(node: Node, request: Request) -> Reply:
 
 
 def delete_tariff(node: Node, request: Request) -> Reply:
-    """Delete an own tariff, unless a connector still refers to it (TAR-05)."""
+    """Delete an own tariff.
+
+    Raises: Problem (409) while a connector refers to it (TAR-05).
+    """
     party = owner_to_write(node, request)
     try:
         owner.delete_own_tariff(node, party, id_in_url(request, "tariff_id"))

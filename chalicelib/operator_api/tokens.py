@@ -1,11 +1,11 @@
-"""Tokens at the operator's door: an eMSP writes its own, a CPO has one authorized, every node shows them.
+"""Tokens in the operator API: an eMSP writes its own, a CPO has one authorized, every node shows them.
 
-A token's key includes its type: `?type=` in the query, RFID where there is none. Where the body of a PUT
-or PATCH has a type and the query has none, it is the body's.
+A token's key includes its type: `?type=` of the query; else, for a PUT or PATCH, the type in the body; else
+RFID.
 
-To authorize is what a CSMS asks for when somebody holds a card to a charge point. It is told what the
-eMSP says, or what the copy of the token says where its whitelist allows it, or what a command with the
-token has said already.
+A CSMS asks to authorize a token when a driver holds a card to a charge point. The answer comes from the
+eMSP, or from this node's copy of the token where its whitelist allows that, or from an earlier command with
+the token.
 
 Source: OCPI 2.2.1 mod_tokens; TOK-02, TOK-09, OWN-05, CMD-11
 """
@@ -46,7 +46,7 @@ _TOKEN = f"{_LIST}/{{token_uid}}"
 
 
 def list_tokens(node: Node, request: Request) -> Reply:
-    """A page of the tokens that this node has: its own, or what it received."""
+    """A page of this node's tokens: own and received ones."""
     query = PageQuery.read(request)
     partitions = listed_partitions(node, request, MODULE)
     return page_reply(request, query, node.objects.page(partitions, query, request.snapshot))
@@ -69,17 +69,17 @@ def put_token(node: Node, request: Request) -> Reply:
 
 
 def patch_token(node: Node, request: Request) -> Reply:
-    """Change what is sent of an own token; `null` removes a field."""
+    """Change the sent fields of an own token; `null` removes a field."""
     document = request.json_object()
     own = _own(node, request, document)
     return Reply(data=owner.patch_own_token(node, own, document, known=request.snapshot).document)
 
 
 def post_authorize(node: Node, request: Request) -> Reply:
-    """Tell whether a driver may charge; body: LocationReferences, or nothing.
+    """Authorize a token at a CPO: find out if its driver may charge. body: LocationReferences, or empty.
 
-    Raises: UnknownToken; Problem when the eMSP needs a location to decide; what the partner that was asked
-    raises.
+    Raises: UnknownToken; Problem (422) when the eMSP needs a location to decide; the errors of the call to
+    the partner.
     """
     if not node.settings.plays("CPO"):
         raise not_offered("this node is no CPO: nobody charges at it", [])
@@ -111,9 +111,9 @@ def _own(node: Node, request: Request, document: dict[str, Any]) -> owner.OwnKey
 
 
 def _type(request: Request) -> str:
-    """The type in the query.
+    """The token type in the query, RFID when there is none.
 
-    Raises: Problem for what is none.
+    Raises: Problem (400) for an unknown type.
     """
     try:
         return rules.type_in_query(request.query) or RFID
@@ -122,9 +122,9 @@ def _type(request: Request) -> str:
 
 
 def _find_copy(node: Node, request: Request) -> Stored | None:
-    """The token that is to be authorized, as far as it is known here.
+    """This node's copy of the token to authorize; None when there is none.
 
-    Raises: Problem when several eMSPs have a valid one and `?emsp=` does not say whose.
+    Raises: Problem (400) when several eMSPs have a valid token of this uid and `?emsp=` is missing.
     """
     try:
         refs = _refs(node, request, known_owners(request.snapshot, MODULE))
@@ -136,7 +136,7 @@ def _find_copy(node: Node, request: Request) -> Stored | None:
 
 
 def _find_authorized(node: Node, request: Request, token: Stored | None) -> Authorized | None:
-    """The latest command with the token that is meant."""
+    """The latest command with this token, which authorizes it for a while (CMD-11)."""
     owner = party_in_query(request, "emsp")
     if token is not None:
         owner = Party(token.ref.country_code, token.ref.party_id)

@@ -1,7 +1,7 @@
-"""Webhooks at the operator's door: where this node tells the operator's own systems something.
+"""Webhooks in the operator API: URLs of the operator's own systems, which this node notifies of events.
 
-The secret that the calls are signed with is told once, in the answer that makes the webhook. To get a new
-one, delete the webhook and make it again.
+The secret that signs the calls is shown once, in the answer that creates the webhook. To get a new secret,
+delete the webhook and create it again.
 
 Source: https://www.standardwebhooks.com; docs/design.md, A command
 """
@@ -38,7 +38,7 @@ Event: Any = closed_enum("the events that there are", " ".join(EVENTS))
 
 
 class WantedWebhook(OcpiObject):
-    """Where to call, and of what."""
+    """The body of a PUT: the URL to call, and the events to send to it."""
 
     model_config = ConfigDict(extra="forbid")
     url: Annotated[str, StringConstraints(strict=True, min_length=1)]
@@ -46,7 +46,7 @@ class WantedWebhook(OcpiObject):
 
 
 def list_webhooks(node: Node, request: Request) -> Reply:
-    """Every webhook, without its secret."""
+    """List all webhooks, without their secrets."""
     return whole_list_reply(request, [show(webhook) for webhook in read_webhooks(node.table)])
 
 
@@ -56,7 +56,7 @@ def get_webhook(node: Node, request: Request) -> Reply:
 
 
 def put_webhook(node: Node, request: Request) -> Reply:
-    """Make a webhook and tell its secret this once, or change where it goes and what it is told."""
+    """Create a webhook, or change its URL and events. Only the answer to its creation has the secret."""
     name = _name(request)
     wanted = validate(WantedWebhook, request.json_object())
     node.webhooks.check(wanted.url, field="url")
@@ -78,7 +78,7 @@ def put_webhook(node: Node, request: Request) -> Reply:
 
 
 def delete_webhook(node: Node, request: Request) -> Reply:
-    """Tell it nothing any more."""
+    """Delete a webhook."""
     name = _name(request)
     try:
         node.table.delete(webhook_key(name), "attribute_exists(#pk)")
@@ -88,7 +88,7 @@ def delete_webhook(node: Node, request: Request) -> Reply:
 
 
 def show(webhook: Webhook) -> dict[str, Any]:
-    """A webhook as the operator may see it again."""
+    """A webhook as the operator may see it, without its secret."""
     return {
         "name": webhook.name,
         "url": webhook.url,

@@ -1,4 +1,4 @@
-"""A caller of the operator's door without a web server: it finds the route and calls `serve`."""
+"""A caller of the operator API without a web server: finds the route and calls `serve`."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ KEY = "an-operators-key-of-the-tests"
 PATHS = gather_by_path(ROUTES)
 
 
-class Door:
-    """The operator's door of one node, opened with a key that is good; host: how other nodes reach it."""
+class OperatorApi:
+    """The operator API of one node, called with a valid key. host: reaches the node for other nodes."""
 
     def __init__(self, node: Node, host: Host | None = None) -> None:
         self.node = node
@@ -36,7 +36,10 @@ class Door:
         key: str | None = KEY,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Send a request; path: below `/operator`, with its query. body: text as it is, else JSON of it."""
+        """Send a request.
+
+        path: below `/operator`, with its query. body: text is sent as it is, other values as JSON.
+        """
         own_path, _, query = path.partition("?")
         parameters, routes = _find(own_path)
         sent = {"content-type": "application/json"} if body is not None else {}
@@ -57,13 +60,13 @@ class Door:
         return Answer(*serve(self.node, routes, request))
 
     def ask(self, method: str, path: str, body: object = None) -> Any:
-        """Send a request that must succeed; returns its document, None when there is none."""
+        """Send a request that must succeed; returns the document of the answer, None when it has no body."""
         answer = self.call(method, path, body)
         assert answer.status < 300, answer.text
         return read_json(answer.text) if answer.text else None
 
     def all(self, path: str) -> list[Any]:
-        """Every object of a list, by its links."""
+        """All objects of a list, read page by page by its `next` links."""
         found: list[Any] = []
         while True:
             answer = self.call("GET", path)
@@ -75,7 +78,7 @@ class Door:
 
 
 def path_of(*segments: str) -> str:
-    """A path of ids that may hold anything."""
+    """A path of percent-encoded segments."""
     return "/" + "/".join(quote(segment, safe="") for segment in segments)
 
 

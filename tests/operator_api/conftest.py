@@ -1,4 +1,4 @@
-"""Nodes with an operator's door, over moto."""
+"""Nodes with their operator APIs, over moto."""
 
 from __future__ import annotations
 
@@ -12,54 +12,54 @@ from chalicelib.protocol.message import Party
 from chalicelib.settings import OwnRole
 from tests.account import Account, aws
 from tests.nodes import make_network
-from tests.operator_api.caller import Door
+from tests.operator_api.caller import OperatorApi
 
 ROLES = {"cpo": "CPO", "hub": "HUB", "emsp": "EMSP"}
 
 
 @pytest.fixture(scope="module")
 def moto() -> Iterator[None]:
-    """Have AWS be moto throughout a file; to turn it on for each test takes longer than some of them."""
+    """Replace AWS by moto, once per file: a start for each test would take longer than some tests."""
     with aws():
         yield
 
 
 @pytest.fixture
 def account(moto: None) -> Iterator[Account]:
-    """An AWS account in which nobody was before."""
+    """A new, empty AWS account."""
     with aws() as account:
         yield account
 
 
 @pytest.fixture
-def doors(request: pytest.FixtureRequest, account: Account) -> dict[str, Door]:
-    """A node of each role that the test names, of all when it names none.
+def apis(request: pytest.FixtureRequest, account: Account) -> dict[str, OperatorApi]:
+    """A node of each role that the test names, or of all roles if it names none.
 
-    They reach each other, and none knows another yet.
+    The nodes can call each other, and are not connected yet.
     """
     named: dict[str, Any] = {name: role for name, role in ROLES.items() if name in request.fixturenames}
     hosts = make_network(account, **(named or ROLES))
-    return {name: Door(host.node, host) for name, host in hosts.items()}
+    return {name: OperatorApi(host.node, host) for name, host in hosts.items()}
 
 
 @pytest.fixture
-def cpo(doors: dict[str, Door]) -> Door:
-    return doors["cpo"]
+def cpo(apis: dict[str, OperatorApi]) -> OperatorApi:
+    return apis["cpo"]
 
 
 @pytest.fixture
-def hub(doors: dict[str, Door]) -> Door:
-    return doors["hub"]
+def hub(apis: dict[str, OperatorApi]) -> OperatorApi:
+    return apis["hub"]
 
 
 @pytest.fixture
-def emsp(doors: dict[str, Door]) -> Door:
-    return doors["emsp"]
+def emsp(apis: dict[str, OperatorApi]) -> OperatorApi:
+    return apis["emsp"]
 
 
 @pytest.fixture
-def two_parties(cpo: Door) -> Door:
-    """A CPO's node for two parties: PT*ABC, which comes first, and PT*XYZ."""
+def two_parties(cpo: OperatorApi) -> OperatorApi:
+    """A CPO's node of two parties: PT*ABC, the first one, and PT*XYZ."""
     second = OwnRole("CPO", Party("PT", "XYZ"), {"name": "Second"})
     settings = replace(cpo.node.settings, roles=(*cpo.node.settings.roles, second))
-    return Door(replace(cpo.node, settings=settings))
+    return OperatorApi(replace(cpo.node, settings=settings))

@@ -1,4 +1,4 @@
-"""Valid objects as an operator writes them: ids and times left out."""
+"""Valid objects as an operator writes them, without ids and times."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Wrong inputs on every route: told by status and field, nothing stored, never a 5xx, no secret in any body.
+"""Invalid input on every route: answered with a status and a field, without a change, a 5xx or a secret.
 
 Source: RFC 9457; LOC-15 … LOC-21, TAR-07, TRN-27, PAG-14, CRD-23
 """
@@ -13,7 +13,7 @@ import pytest
 
 from tests.account import aws
 from tests.nodes import make_network
-from tests.operator_api.caller import KEY, Door
+from tests.operator_api.caller import KEY, OperatorApi
 from tests.operator_api.objects import connector, evse, location, tariff
 from tests.operator_api.test_partners import connect
 
@@ -31,21 +31,21 @@ def without(document: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def door() -> Iterator[Door]:
-    """A CPO that is connected and has a tariff and a location; whatever is sent here must change nothing."""
+def api() -> Iterator[OperatorApi]:
+    """A connected CPO with a tariff and a location; no test of this file may change its data."""
     with aws() as account:
         hosts = make_network(account, cpo="CPO", hub="HUB")
-        door = Door(hosts["cpo"].node)
-        connect(door, Door(hosts["hub"].node))
-        door.ask("PUT", "/tariffs/T1", tariff())
-        door.ask("PUT", "/locations/L1", location())
-        yield door
+        api = OperatorApi(hosts["cpo"].node)
+        connect(api, OperatorApi(hosts["hub"].node))
+        api.ask("PUT", "/tariffs/T1", tariff())
+        api.ask("PUT", "/locations/L1", location())
+        yield api
 
 
-def stored(door: Door) -> list[Any]:
-    """Everything in the table."""
-    client = door.node.table._client
-    items: list[Any] = client.scan(TableName=door.node.table.name)["Items"]
+def stored(api: OperatorApi) -> list[Any]:
+    """All items of the table."""
+    client = api.node.table._client
+    items: list[Any] = client.scan(TableName=api.node.table.name)["Items"]
     return sorted(items, key=str)
 
 
@@ -59,10 +59,10 @@ RESERVE = ("POST", "/location-ids")
 COMPONENT = "elements.0.price_components.0"
 URL = {"name": "X", "versions_url": "https://example.com/versions"}
 
-# What is wrong: (method, path), body, status, the first field that is named.
+# Kind of mistake: (method, path), body, expected status, first field in `errors`.
 Case = tuple[tuple[str, str], Any, int, str | None]
 CASES: dict[str, Case] = {
-    # bodies that are none
+    # invalid bodies
     "broken JSON": (PUT_TARIFF, '{"currency": "EUR"', 400, None),
     "nothing": (PUT_TARIFF, "", 400, None),
     "no JSON at all": (PATCH_TARIFF, "currency=EUR", 400, None),
@@ -164,14 +164,14 @@ CASES: dict[str, Case] = {
 
 
 @pytest.mark.parametrize(("route", "body", "status", "field"), CASES.values(), ids=CASES.keys())
-def test_a_wrong_input_is_told_and_changes_nothing(
-    door: Door, route: tuple[str, str], body: Any, status: int, field: str | None
+def test_invalid_input_is_answered_with_its_field_and_changes_nothing(
+    api: OperatorApi, route: tuple[str, str], body: Any, status: int, field: str | None
 ) -> None:
     method, path = route
-    partner_id = door.node.directory.all()[0].id
-    before = stored(door)
+    partner_id = api.node.directory.all()[0].id
+    before = stored(api)
 
-    answer = door.call(method, path.replace("{partner}", partner_id), body)
+    answer = api.call(method, path.replace("{partner}", partner_id), body)
 
     assert answer.status == status, answer.text
     problem = answer.json
@@ -179,20 +179,20 @@ def test_a_wrong_input_is_told_and_changes_nothing(
     assert (problem["status"], bool(problem["title"]), bool(problem["detail"])) == (status, True, True)
     if field is not None:
         assert problem["errors"][0]["field"] == field
-    assert stored(door) == before
+    assert stored(api) == before
     assert KEY not in answer.text
     assert "Traceback" not in answer.text
     if isinstance(body, dict) and len(str(body.get("token", ""))) > 3:
         assert body["token"] not in answer.text
 
 
-def test_a_field_of_the_body_has_a_pointer(door: Door) -> None:
-    answer = door.call("PUT", "/tariffs/T2", component(price="1"))
+def test_a_field_of_the_body_has_a_pointer(api: OperatorApi) -> None:
+    answer = api.call("PUT", "/tariffs/T2", component(price="1"))
 
     assert answer.json["errors"][0]["pointer"] == "#/elements/0/price_components/0/price"
 
 
-def test_every_wrong_field_is_told_at_once(door: Door) -> None:
-    answer = door.call("PUT", "/locations/L2", without(without(location(), "city"), "address"))
+def test_one_answer_names_all_invalid_fields(api: OperatorApi) -> None:
+    answer = api.call("PUT", "/locations/L2", without(without(location(), "city"), "address"))
 
     assert {error["field"] for error in answer.json["errors"]} == {"city", "address"}

@@ -1,15 +1,15 @@
-"""Broadcasts at the operator's door; what they count is tested where it is counted, tests/partners."""
+"""Broadcasts in the operator API. tests/partners tests the counts that they show."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.operator_api.caller import Door
+from tests.operator_api.caller import OperatorApi
 from tests.operator_api.objects import tariff
 from tests.operator_api.test_partners import connect
 
 
-def test_every_registered_partner_is_listed(cpo: Door, hub: Door, emsp: Door) -> None:
+def test_every_registered_partner_is_listed(cpo: OperatorApi, hub: OperatorApi, emsp: OperatorApi) -> None:
     partners = [connect(cpo, hub)["id"], connect(cpo, emsp)["id"]]
     cpo.ask("POST", "/partners/invitations", {"name": "Not yet"})
 
@@ -21,7 +21,7 @@ def test_every_registered_partner_is_listed(cpo: Door, hub: Door, emsp: Door) ->
         assert (entry["waiting"], entry["refused"], entry["dead"]) == ([], [], [])
 
 
-def test_broadcasts_are_listed_in_pages(cpo: Door, hub: Door, emsp: Door) -> None:
+def test_broadcasts_are_listed_in_pages(cpo: OperatorApi, hub: OperatorApi, emsp: OperatorApi) -> None:
     connect(cpo, hub)
     connect(cpo, emsp)
 
@@ -32,16 +32,16 @@ def test_broadcasts_are_listed_in_pages(cpo: Door, hub: Door, emsp: Door) -> Non
     assert len({entry["partner_id"] for entry in cpo.all("/broadcasts?limit=1")}) == 2
 
 
-def test_without_partners_the_list_is_empty(cpo: Door) -> None:
+def test_without_partners_the_list_is_empty(cpo: OperatorApi) -> None:
     answer = cpo.call("GET", "/broadcasts")
 
     assert (answer.status, answer.json, answer.headers["X-Total-Count"]) == (200, [], "0")
 
 
-# -- sending again
+# -- replay
 
 
-def test_a_replay_answers_what_was_queued(cpo: Door, emsp: Door) -> None:
+def test_a_replay_answers_with_the_queued_objects(cpo: OperatorApi, emsp: OperatorApi) -> None:
     partner_id = connect(cpo, emsp)["id"]
     path = f"/broadcasts/{partner_id}/replay"
 
@@ -53,7 +53,7 @@ def test_a_replay_answers_what_was_queued(cpo: Door, emsp: Door) -> None:
     assert (module.status, module.json) == (202, expected)
 
 
-def test_one_object_is_replayed_by_its_ids(cpo: Door, emsp: Door) -> None:
+def test_one_object_is_replayed_by_its_ids(cpo: OperatorApi, emsp: OperatorApi) -> None:
     partner_id = connect(cpo, emsp)["id"]
     written = cpo.ask("PUT", "/tariffs/T1", tariff())
     named = {"module": "tariffs", "id": "T1", **{n: written[n] for n in ("country_code", "party_id")}}
@@ -75,7 +75,9 @@ def test_one_object_is_replayed_by_its_ids(cpo: Door, emsp: Door) -> None:
         ({"module": "tariffs", "country_code": "PT", "party_id": "ABC", "id": ""}, "id"),
     ],
 )
-def test_a_replay_says_which_field_is_wrong(cpo: Door, emsp: Door, body: object, field: str) -> None:
+def test_a_replay_request_with_an_invalid_field_names_the_field(
+    cpo: OperatorApi, emsp: OperatorApi, body: object, field: str
+) -> None:
     partner_id = connect(cpo, emsp)["id"]
 
     answer = cpo.call("POST", f"/broadcasts/{partner_id}/replay", body)
@@ -84,7 +86,7 @@ def test_a_replay_says_which_field_is_wrong(cpo: Door, emsp: Door, body: object,
     assert [error["field"] for error in answer.json["errors"]] == [field]
 
 
-def test_there_is_nothing_to_replay_for_who_is_not_there(cpo: Door, emsp: Door) -> None:
+def test_a_replay_to_a_partner_that_is_not_registered_is_refused(cpo: OperatorApi, emsp: OperatorApi) -> None:
     invited = cpo.ask("POST", "/partners/invitations", {"name": "Not yet"})["id"]
     partner_id = connect(cpo, emsp)["id"]
     unknown = {"module": "tariffs", "country_code": "PT", "party_id": "ABC", "id": "T9"}

@@ -1,4 +1,4 @@
-"""What a request at the door costs: calls to the table, the one that knows the key among them.
+"""Number of DynamoDB calls of an operator API request, including the one that reads the key.
 
 Source: docs/design.md, Storage and what it may cost
 """
@@ -14,7 +14,7 @@ from chalicelib.protocol.message import Party
 from chalicelib.storage.keys import Ref
 from tests.modules.builders import T2
 from tests.modules.door import EMSP, register
-from tests.operator_api.caller import Door
+from tests.operator_api.caller import OperatorApi
 from tests.operator_api.objects import evse, location, tariff
 from tests.operator_api.received import receive_location, receive_tariff
 from tests.operator_api.test_cdrs import compile_it, end_a_session
@@ -35,12 +35,12 @@ ABC = Party("PT", "ABC")
         ("GET", "/locations", None, 4),
         ("PUT", "/tariffs/T1", tariff(currency="NOK"), 2),
         ("PATCH", "/locations/L1/E1", {"status": "CHARGING"}, 3),
-        # One more than a partner's PATCH: the EVSEs are read, so that none is ever lost (LOC-09).
+        # One more than a partner's PATCH: reads the EVSEs, so that a PUT removes none of them (LOC-09).
         ("PATCH", "/locations/L1", {"name": "new"}, 3),
     ],
 )
-def test_the_requests_of_an_owner_cost_few_calls(
-    cpo: Door, method: str, path: str, body: object, at_most: int
+def test_requests_of_an_owner_make_few_table_calls(
+    cpo: OperatorApi, method: str, path: str, body: object, at_most: int
 ) -> None:
     cpo.ask("PUT", "/tariffs/T1", tariff())
     cpo.ask("PUT", "/locations/L1", location(evses=[evse(f"E{number}") for number in range(3)]))
@@ -56,8 +56,8 @@ def test_the_requests_of_an_owner_cost_few_calls(
     ("path", "at_most"),
     [("/tariffs/T1", 2), ("/locations/L1", 3), ("/locations/L1/E1", 4), ("/tariffs/T1?party=PT*ABC", 1)],
 )
-def test_finding_what_was_received_costs_one_read_more_whatever_the_number_of_owners(
-    hub: Door, path: str, at_most: int
+def test_reading_a_received_object_takes_one_more_read_for_any_number_of_owners(
+    hub: OperatorApi, path: str, at_most: int
 ) -> None:
     receive_location(hub, ABC, "L1")
     receive_tariff(hub, ABC, "T1")
@@ -77,11 +77,11 @@ def test_finding_what_was_received_costs_one_read_more_whatever_the_number_of_ow
     ("method", "path", "body", "at_most"),
     [
         ("GET", "/sessions/S1", None, 1),
-        # Which lists there are is a read of its own: they are for viewers that no configuration knows.
+        # The names of the partitions take one read: their viewers are in no configuration.
         ("GET", "/sessions", None, 5),
         ("PUT", "/sessions/S1", as_written(kwh=3), 2),
         ("PATCH", "/sessions/S1", {"kwh": 4}, 2),
-        # Key, session and viewer; the list's counter; the session; the list's name.
+        # Key, session and viewer; the partition's counter; the session; the partition's name.
         ("PUT", "/sessions/S2", as_written(), 4),
         ("GET", "/cdrs", None, 5),
         ("GET", "/cdrs?ignored=true", None, 4),
@@ -89,8 +89,8 @@ def test_finding_what_was_received_costs_one_read_more_whatever_the_number_of_ow
         ("POST", "/sessions_without_cdr/S3", None, 2),
     ],
 )
-def test_the_requests_about_sessions_and_cdrs_cost_few_calls(
-    cpo: Door, method: str, path: str, body: object, at_most: int
+def test_requests_for_sessions_and_cdrs_make_few_table_calls(
+    cpo: OperatorApi, method: str, path: str, body: object, at_most: int
 ) -> None:
     register(cpo.node, "emsp", ("EMSP", EMSP))
     cpo.ask("PUT", "/sessions/S1", as_written())
@@ -108,7 +108,9 @@ def test_the_requests_about_sessions_and_cdrs_cost_few_calls(
     ("method", "body"),
     [("PUT", as_written(kwh=3, start_date_time="2026-03-01T11:00:00Z")), ("PATCH", {"kwh": 3})],
 )
-def test_what_a_session_costs_so_far_costs_no_call(cpo: Door, method: str, body: object) -> None:
+def test_the_cost_so_far_of_a_session_takes_no_extra_table_call(
+    cpo: OperatorApi, method: str, body: object
+) -> None:
     """Source: SES-14"""
     register(cpo.node, "emsp", ("EMSP", EMSP))
     begin_a_session(cpo)
@@ -121,7 +123,7 @@ def test_what_a_session_costs_so_far_costs_no_call(cpo: Door, method: str, body:
 
 
 @pytest.mark.parametrize(("path", "at_most"), [("", 1), ("/breakdown", 1), ("?party=PT*ABC", 1)])
-def test_a_cdr_costs_one_call(cpo: Door, path: str, at_most: int) -> None:
+def test_reading_a_cdr_takes_one_table_call(cpo: OperatorApi, path: str, at_most: int) -> None:
     end_a_session(cpo)
     (cdr,) = cpo.all("/cdrs")
 
@@ -132,7 +134,7 @@ def test_a_cdr_costs_one_call(cpo: Door, path: str, at_most: int) -> None:
 
 
 @pytest.mark.parametrize("token", [None, 5, "text", {"uid": "U" * 3000}, {"country_code": 1}])
-def test_reading_ahead_judges_no_session(cpo: Door, token: object) -> None:
+def test_a_session_with_an_invalid_token_is_refused(cpo: OperatorApi, token: object) -> None:
     answer = cpo.call("PUT", "/sessions/S1", as_written(cdr_token=token, authorization_reference="R" * 4000))
 
     assert answer.status == 422

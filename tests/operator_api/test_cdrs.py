@@ -1,4 +1,4 @@
-"""CDRs and prices at the operator's door. Source: OCPI 2.2.1 mod_cdrs; CDR-05, CDR-07"""
+"""CDRs and prices in the operator API. Source: OCPI 2.2.1 mod_cdrs; CDR-05, CDR-07"""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from chalicelib.storage.objects import Write
 from tests.modules.builders import T0, T2, component, connector, element, evse, location, tariff, without
 from tests.modules.door import register
 from tests.modules.sessions.builders import session
-from tests.operator_api.caller import Door
+from tests.operator_api.caller import OperatorApi
 
 IDS = ("country_code", "party_id", "id")
 
 
-def end_a_session(cpo: Door, **fields: Any) -> None:
+def end_a_session(cpo: OperatorApi, **fields: Any) -> None:
     """Write a site, its tariff and a session that has ended, and make its CDR."""
     # The sessions of these tests are of a day after that of the clock.
     if cpo.node.clock() < parse_datetime(T2):
@@ -38,7 +38,7 @@ def end_a_session(cpo: Door, **fields: Any) -> None:
     compile_it(cpo)
 
 
-def compile_it(cpo: Door, session_id: str = "S1") -> None:
+def compile_it(cpo: OperatorApi, session_id: str = "S1") -> None:
     """What the table's stream and the timer do."""
     stored = cpo.node.objects.get(Ref("sessions", "PT", "ABC", session_id))
     assert stored is not None
@@ -47,7 +47,7 @@ def compile_it(cpo: Door, session_id: str = "S1") -> None:
     remember_list(cpo.node.table, f"{partition_for_own('cdrs', Party('PT', 'ABC'))}#nobody")
 
 
-def test_a_cdr_is_listed_read_and_explained(cpo: Door) -> None:
+def test_a_cdr_is_listed_read_and_explained(cpo: OperatorApi) -> None:
     end_a_session(cpo)
 
     (cdr,) = cpo.all("/cdrs")
@@ -61,7 +61,7 @@ def test_a_cdr_is_listed_read_and_explained(cpo: Door) -> None:
     assert cpo.call("GET", "/cdrs/C9").status == 404
 
 
-def test_a_credit_cdr_explains_what_it_takes_back_and_contradicts_nothing(cpo: Door) -> None:
+def test_a_credit_cdr_explains_what_it_takes_back_and_contradicts_nothing(cpo: OperatorApi) -> None:
     """Source: CDR-07"""
     end_a_session(cpo)
     end_a_session(cpo, auth_method="COMMAND")
@@ -75,12 +75,12 @@ def test_a_credit_cdr_explains_what_it_takes_back_and_contradicts_nothing(cpo: D
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
-def test_an_operator_cannot_change_a_cdr(cpo: Door, method: str) -> None:
+def test_an_operator_cannot_change_a_cdr(cpo: OperatorApi, method: str) -> None:
     """Source: CDR-05"""
     assert cpo.call(method, "/cdrs/C1", {}).status == 405
 
 
-def test_a_cdr_is_sent_again_to_who_has_not_taken_it(cpo: Door) -> None:
+def test_a_cdr_is_sent_again_to_who_has_not_taken_it(cpo: OperatorApi) -> None:
     """Source: TRN-32"""
     end_a_session(cpo)
     (cdr,) = cpo.all("/cdrs")
@@ -91,7 +91,7 @@ def test_a_cdr_is_sent_again_to_who_has_not_taken_it(cpo: Door) -> None:
     assert cpo.call("POST", "/cdrs/C9/replay").status == 404
 
 
-def test_a_session_without_a_price_is_shown_and_can_be_tried_again(cpo: Door) -> None:
+def test_a_session_without_a_price_is_shown_and_can_be_tried_again(cpo: OperatorApi) -> None:
     end_a_session(cpo, currency="USD")
 
     (aside,) = cpo.all("/sessions_without_cdr")
@@ -103,7 +103,7 @@ def test_a_session_without_a_price_is_shown_and_can_be_tried_again(cpo: Door) ->
     assert cpo.all("/cdrs") == []
 
 
-def test_a_price_is_told_and_nothing_is_stored(cpo: Door) -> None:
+def test_a_price_is_told_and_nothing_is_stored(cpo: OperatorApi) -> None:
     asked = {
         "tariffs": [tariff()],
         "session": {
@@ -121,7 +121,7 @@ def test_a_price_is_told_and_nothing_is_stored(cpo: Door) -> None:
     assert cpo.all("/cdrs") == []
 
 
-def test_a_price_of_time_may_be_asked_per_minute(cpo: Door) -> None:
+def test_a_price_of_time_may_be_asked_per_minute(cpo: OperatorApi) -> None:
     asked = {
         "tariffs": [tariff(elements=[element(component("TIME", price=Decimal("0.05")))])],
         "session": {"start_date_time": T0, "end_date_time": T2},
@@ -134,7 +134,7 @@ def test_a_price_of_time_may_be_asked_per_minute(cpo: Door) -> None:
     assert per_minute["total_cost"]["excl_vat"] == 6
 
 
-def test_a_cdr_that_came_is_explained_as_its_partner_means_it(cpo: Door) -> None:
+def test_a_cdr_that_came_is_explained_as_its_partner_means_it(cpo: OperatorApi) -> None:
     hub = register(cpo.node, "hub", ("HUB", Party("PT", "MOB")))
     own = tariff(elements=[element(component("TIME", price=Decimal("0.05")))])
     end_a_session(cpo)
@@ -164,7 +164,9 @@ def test_a_cdr_that_came_is_explained_as_its_partner_means_it(cpo: Door) -> None
 
 
 @pytest.mark.parametrize("fields", [{"tariffs": None}, {"tariffs": [tariff(minPrice={"excl_vat": 9})]}])
-def test_costs_of_a_cdr_that_came_and_cannot_be_judged_are_named(cpo: Door, fields: dict[str, Any]) -> None:
+def test_costs_of_a_cdr_that_came_and_cannot_be_judged_are_named(
+    cpo: OperatorApi, fields: dict[str, Any]
+) -> None:
     end_a_session(cpo)
     (made,) = cpo.all("/cdrs")
     came = {**made, "id": "MOB-1", **fields, "total_cost": {"excl_vat": 77}}
@@ -179,7 +181,7 @@ def test_costs_of_a_cdr_that_came_and_cannot_be_judged_are_named(cpo: Door, fiel
     assert "not_judged" not in cpo.ask("GET", f"/cdrs/{made['id']}/breakdown")
 
 
-def test_a_credit_cdr_is_explained_by_the_cdr_that_it_takes_back(cpo: Door) -> None:
+def test_a_credit_cdr_is_explained_by_the_cdr_that_it_takes_back(cpo: OperatorApi) -> None:
     end_a_session(cpo)
     (first,) = cpo.all("/cdrs")
     ended = session(status="COMPLETED", end_date_time=T2, kwh=Decimal("6"))
@@ -194,7 +196,7 @@ def test_a_credit_cdr_is_explained_by_the_cdr_that_it_takes_back(cpo: Door) -> N
     assert told["breakdown"] == cpo.ask("GET", f"/cdrs/{first['id']}/breakdown")["breakdown"]
 
 
-def test_a_session_with_impossible_quantities_is_billed_once_it_is_released(cpo: Door) -> None:
+def test_a_session_with_impossible_quantities_is_billed_once_it_is_released(cpo: OperatorApi) -> None:
     """Source: TRP-32"""
     end_a_session(cpo, kwh=8_000)
 
@@ -212,7 +214,7 @@ def test_a_session_with_impossible_quantities_is_billed_once_it_is_released(cpo:
     assert cpo.call("POST", "/sessions_without_cdr/S1/release").status == 404
 
 
-def test_a_session_without_a_price_cannot_be_released(cpo: Door) -> None:
+def test_a_session_without_a_price_cannot_be_released(cpo: OperatorApi) -> None:
     end_a_session(cpo, currency="USD")
 
     answer = cpo.call("POST", "/sessions_without_cdr/S1/release")

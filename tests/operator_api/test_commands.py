@@ -1,4 +1,4 @@
-"""Commands at the operator's door.
+"""Commands in the operator API.
 
 Source: OCPI 2.2.1 mod_commands; CMD-12, CMD-15 … CMD-19
 """
@@ -13,7 +13,7 @@ import pytest
 from chalicelib.partners.answers import PartnerFault
 from tests.account import Account
 from tests.modules.commands.network import Network, keep_location, keep_session, start, token
-from tests.operator_api.caller import Door
+from tests.operator_api.caller import OperatorApi
 from tests.storage.capacity import measured
 
 _numbers = itertools.count(1)
@@ -21,7 +21,7 @@ _numbers = itertools.count(1)
 
 @pytest.fixture
 def network(account: Account) -> Network:
-    """A CPO with a location that its hub and an eMSP know."""
+    """A CPO, its hub and an eMSP, which both have the CPO's location."""
     network = Network(account, next(_numbers), "cpo", "hub", "emsp")
     network.link("cpo", "hub")
     network.link("hub", "emsp")
@@ -32,19 +32,19 @@ def network(account: Account) -> Network:
 
 
 @pytest.fixture
-def cpo(network: Network) -> Door:
-    return Door(network["cpo"].node)
+def cpo(network: Network) -> OperatorApi:
+    return OperatorApi(network["cpo"].node)
 
 
 @pytest.fixture
-def emsp(network: Network) -> Door:
-    return Door(network["emsp"].node)
+def emsp(network: Network) -> OperatorApi:
+    return OperatorApi(network["emsp"].node)
 
 
 START = {"token": token(), "location_id": "L1", "evse_uid": "E1", "connector_id": "1"}
 
 
-def test_a_command_is_sent_answered_and_ends(network: Network, cpo: Door, emsp: Door) -> None:
+def test_a_command_is_sent_answered_and_ends(network: Network, cpo: OperatorApi, emsp: OperatorApi) -> None:
     sent = emsp.call("POST", "/commands/START_SESSION", START)
     network.settle()
     (fetched,) = cpo.ask("GET", "/commands?state=PENDING")
@@ -61,7 +61,7 @@ def test_a_command_is_sent_answered_and_ends(network: Network, cpo: Door, emsp: 
     assert [one["id"] for one in cpo.ask("GET", "/commands")] == [fetched["id"]]
 
 
-def test_the_same_request_sent_twice_is_one_command(network: Network, emsp: Door) -> None:
+def test_the_same_request_sent_twice_is_one_command(network: Network, emsp: OperatorApi) -> None:
     first = emsp.call("POST", "/commands/START_SESSION", START, headers={"x-request-id": "start-1"})
     again = emsp.call("POST", "/commands/START_SESSION", START, headers={"x-request-id": "start-1"})
     another = emsp.call("POST", "/commands/START_SESSION", START, headers={"x-request-id": "start-2"})
@@ -69,7 +69,7 @@ def test_the_same_request_sent_twice_is_one_command(network: Network, emsp: Door
     assert first.json["id"] == again.json["id"] != another.json["id"]
 
 
-def test_an_own_token_is_named_by_uid_and_type(network: Network, emsp: Door) -> None:
+def test_an_own_token_is_named_by_uid_and_type(network: Network, emsp: OperatorApi) -> None:
     emsp.ask("PUT", "/tokens/APP-9?type=APP_USER", {**token(uid="APP-9"), "last_updated": None})
 
     sent = emsp.ask(
@@ -79,7 +79,7 @@ def test_an_own_token_is_named_by_uid_and_type(network: Network, emsp: Door) -> 
     assert sent["request"]["token"]["contract_id"] == token()["contract_id"]
 
 
-def test_a_refusal_of_the_cpo_is_shown(network: Network, emsp: Door) -> None:
+def test_a_refusal_of_the_cpo_is_shown(network: Network, emsp: OperatorApi) -> None:
     """Source: CMD-07"""
     keep_location(network["hub"], "L9", "cpo")
     keep_location(network["emsp"], "L9", "hub")
@@ -90,7 +90,7 @@ def test_a_refusal_of_the_cpo_is_shown(network: Network, emsp: Door) -> None:
     assert sent["response"]["status_code"] == 2003
 
 
-def test_a_partner_that_is_away_is_shown(network: Network, emsp: Door) -> None:
+def test_a_command_to_an_unreachable_partner_is_shown_as_failed(network: Network, emsp: OperatorApi) -> None:
     network["emsp"].client.faults.append(
         lambda *_: PartnerFault("does not accept connections", never_sent=True)
     )
@@ -100,7 +100,9 @@ def test_a_partner_that_is_away_is_shown(network: Network, emsp: Door) -> None:
     assert (sent["state"], sent["problem"]) == ("REFUSED", "does not accept connections")
 
 
-def test_a_session_is_stopped_at_the_partner_that_told_of_it(network: Network, cpo: Door, emsp: Door) -> None:
+def test_stop_session_goes_to_the_partner_that_sent_the_session(
+    network: Network, cpo: OperatorApi, emsp: OperatorApi
+) -> None:
     keep_session(network["cpo"], "sessions#PT*ABC#PT*MOB#HUB")
     keep_session(network["hub"], "sessions#*#PT*EVI#EMSP", "cpo")
     keep_session(network["emsp"], "sessions#*#PT*EVI#EMSP", "hub")
@@ -128,8 +130,8 @@ def test_a_session_is_stopped_at_the_partner_that_told_of_it(network: Network, c
         ("RESERVE_NOW", {}, 422, "expiry_date"),
     ],
 )
-def test_what_cannot_be_sent_is_refused_and_stored_nowhere(
-    network: Network, emsp: Door, name: str, change: dict[str, Any], status: int, field: str
+def test_an_invalid_command_is_refused_and_not_stored(
+    network: Network, emsp: OperatorApi, name: str, change: dict[str, Any], status: int, field: str
 ) -> None:
     document = {key: value for key, value in {**START, **change}.items() if value is not None}
 
@@ -140,7 +142,9 @@ def test_what_cannot_be_sent_is_refused_and_stored_nowhere(
     assert network["emsp"].commands() == []
 
 
-def test_unknown_commands_ids_and_states(network: Network, cpo: Door, emsp: Door) -> None:
+def test_unknown_commands_ids_and_states_are_refused(
+    network: Network, cpo: OperatorApi, emsp: OperatorApi
+) -> None:
     assert emsp.call("POST", "/commands/EXPLODE", {}).status == 404
     assert emsp.call("GET", "/commands/nothing").status == 404
     assert emsp.call("GET", "/commands?state=LOST").status == 400
@@ -151,7 +155,9 @@ def test_unknown_commands_ids_and_states(network: Network, cpo: Door, emsp: Door
     assert cpo.call("POST", "/commands/%C3%A9/result", {"result": "ACCEPTED"}).status == 404
 
 
-def test_a_result_is_one_of_the_specification_s(network: Network, cpo: Door, emsp: Door) -> None:
+def test_a_result_must_be_a_value_of_the_specification(
+    network: Network, cpo: OperatorApi, emsp: OperatorApi
+) -> None:
     """Source: CMD-16"""
     emsp.ask("POST", "/commands/START_SESSION", START)
     path = f"/commands/{network['cpo'].the_command().id}/result"
@@ -163,7 +169,7 @@ def test_a_result_is_one_of_the_specification_s(network: Network, cpo: Door, ems
 
 
 def test_another_result_is_a_conflict_and_the_same_one_is_not(
-    network: Network, cpo: Door, emsp: Door
+    network: Network, cpo: OperatorApi, emsp: OperatorApi
 ) -> None:
     emsp.ask("POST", "/commands/START_SESSION", START)
     path = f"/commands/{network['cpo'].the_command().id}/result"
@@ -173,13 +179,13 @@ def test_another_result_is_a_conflict_and_the_same_one_is_not(
     assert cpo.call("POST", path, {"result": "FAILED"}).status == 409
 
 
-def test_an_emsp_gives_no_results(network: Network, emsp: Door) -> None:
+def test_an_emsp_cannot_post_results(network: Network, emsp: OperatorApi) -> None:
     sent = emsp.ask("POST", "/commands/START_SESSION", START)
 
     assert emsp.call("POST", f"/commands/{sent['id']}/result", {"result": "ACCEPTED"}).status == 409
 
 
-def test_a_list_of_commands_has_pages(network: Network, cpo: Door) -> None:
+def test_commands_are_listed_in_pages(network: Network, cpo: OperatorApi) -> None:
     hub = network["hub"]
     for number in range(3):
         path = "/receiver/commands/START_SESSION"

@@ -1,4 +1,4 @@
-"""The door itself: who may enter, and what every answer has."""
+"""Requests to the operator API: authentication, and the headers and errors of every answer."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from chalicelib.protocol.message import Reply, Request, Route
 from chalicelib.release import RELEASE
 from tests.logged import Logged
 from tests.logged import logged as logged
-from tests.operator_api.caller import KEY, Door
+from tests.operator_api.caller import KEY, OperatorApi
 from tests.operator_api.objects import tariff
 
 
 @pytest.mark.parametrize("key", [None, "not-a-key-of-this-node", "", "x"])
-def test_without_a_good_key_nobody_enters(cpo: Door, key: str | None) -> None:
+def test_a_request_without_a_valid_key_is_unauthorized(cpo: OperatorApi, key: str | None) -> None:
     answer = cpo.call("GET", "/partners", key=key)
 
     assert answer.status == 401
@@ -29,13 +29,13 @@ def test_without_a_good_key_nobody_enters(cpo: Door, key: str | None) -> None:
     assert answer.json["title"] == "Unauthorized"
 
 
-def test_a_partners_token_opens_no_operators_door(cpo: Door) -> None:
+def test_a_partners_token_is_not_valid_as_an_operator_key(cpo: OperatorApi) -> None:
     token = cpo.ask("POST", "/partners/invitations", {"name": "Hub"})["token"]
 
     assert cpo.call("GET", "/partners", key=token).status == 401
 
 
-def test_a_stranger_learns_nothing_of_methods_and_bodies(cpo: Door) -> None:
+def test_without_a_valid_key_an_unknown_method_and_a_bad_body_are_unauthorized_too(cpo: OperatorApi) -> None:
     assert cpo.call("DELETE", "/tariffs", key=None).status == 401
     assert cpo.call("PUT", "/tariffs/T1", "{", key=None).status == 401
     assert cpo.call("GET", "/tariffs?limit=0", key=None).status == 401
@@ -55,8 +55,8 @@ def test_a_stranger_learns_nothing_of_methods_and_bodies(cpo: Door) -> None:
         ("POST", "/broadcasts", "GET"),
     ],
 )
-def test_a_method_that_is_not_offered_is_refused_with_those_that_are(
-    cpo: Door, method: str, path: str, allowed: str
+def test_an_unsupported_method_is_refused_with_the_supported_ones(
+    cpo: OperatorApi, method: str, path: str, allowed: str
 ) -> None:
     answer = cpo.call(method, path)
 
@@ -64,7 +64,7 @@ def test_a_method_that_is_not_offered_is_refused_with_those_that_are(
     assert answer.headers["Allow"] == allowed
 
 
-def test_both_message_ids_are_echoed_on_success_and_on_refusal(cpo: Door) -> None:
+def test_request_and_correlation_id_are_echoed_on_success_and_on_error(cpo: OperatorApi) -> None:
     for path in ("/partners", "/partners/nobody"):
         answer = cpo.call("GET", path, headers={"x-request-id": "mine-1"})
 
@@ -73,7 +73,7 @@ def test_both_message_ids_are_echoed_on_success_and_on_refusal(cpo: Door) -> Non
         assert answer.headers["Cache-Control"] == "no-store"
 
 
-def test_a_body_above_a_megabyte_is_refused(cpo: Door) -> None:
+def test_a_body_above_a_megabyte_is_refused(cpo: OperatorApi) -> None:
     answer = cpo.call("PUT", "/tariffs/T1", tariff(padding="x" * (2 * 1024 * 1024)))
 
     assert answer.status == 413
@@ -83,11 +83,13 @@ def test_a_body_above_a_megabyte_is_refused(cpo: Door) -> None:
 @pytest.mark.parametrize(
     "content_type", ["text/plain", "application/x-www-form-urlencoded", "application/xml"]
 )
-def test_a_body_that_is_not_announced_as_json_is_refused(cpo: Door, content_type: str) -> None:
+def test_a_body_without_a_json_content_type_is_refused(cpo: OperatorApi, content_type: str) -> None:
     assert cpo.call("PUT", "/tariffs/T1", tariff(), headers={"content-type": content_type}).status == 415
 
 
-def test_an_unforeseen_failure_tells_nothing(cpo: Door, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unexpected_failure_is_answered_without_details(
+    cpo: OperatorApi, caplog: pytest.LogCaptureFixture
+) -> None:
     def fail(node: Node, request: Request) -> Reply:
         raise KeyError("a secret of the inside")
 
@@ -99,14 +101,16 @@ def test_an_unforeseen_failure_tells_nothing(cpo: Door, caplog: pytest.LogCaptur
     assert "Traceback" not in body
 
 
-def test_a_reply_without_data_has_no_body(cpo: Door) -> None:
+def test_a_reply_without_data_has_no_body(cpo: OperatorApi) -> None:
     status, headers, body = _serve(cpo.node, lambda node, request: Reply(http_status=204))
 
     assert (status, body) == (204, "")
     assert "Content-Type" not in headers
 
 
-def test_an_answer_that_lambda_cannot_send_is_a_problem_and_an_alarm(cpo: Door, logged: Logged) -> None:
+def test_an_answer_too_large_for_lambda_is_an_error_and_raises_an_alarm(
+    cpo: OperatorApi, logged: Logged
+) -> None:
     status, headers, body = _serve(cpo.node, lambda node, request: Reply(data="ä" * 1_100_000))
 
     assert (status, headers["Content-Type"]) == (500, "application/problem+json")
@@ -115,7 +119,7 @@ def test_an_answer_that_lambda_cannot_send_is_a_problem_and_an_alarm(cpo: Door, 
     assert "Traceback" not in logged.text
 
 
-def test_an_object_that_a_list_left_out_is_an_alarm(cpo: Door, logged: Logged) -> None:
+def test_an_object_too_large_for_its_list_raises_an_alarm(cpo: OperatorApi, logged: Logged) -> None:
     _serve(cpo.node, lambda node, request: Reply(data=[], too_large=(("tariffs#PT*ABC#T-1", 7_000_000),)))
 
     assert [line["size"] for line in logged.measured("AnswersTooLarge")] == [7_000_000]
@@ -137,7 +141,7 @@ def _serve(node: Node, handler: Any) -> door.Served:
     return door.serve(node, {"GET": Route("GET", "/x", handler)}, request)
 
 
-def test_the_root_says_which_release_this_is_and_who(cpo: Door) -> None:
+def test_the_root_shows_the_release_and_the_roles(cpo: OperatorApi) -> None:
     answer = cpo.ask("GET", "")
 
     assert answer["release"] == RELEASE

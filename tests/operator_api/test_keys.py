@@ -1,4 +1,4 @@
-"""The operator's keys: known by hash, useless as partners' tokens and the other way round."""
+"""Keys of the operator API: stored as hashes, and not valid as partners' tokens."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from chalicelib.operator_api.keys import (
     read_bearer,
     remove_operator_keys,
 )
-from tests.operator_api.caller import KEY, Door
+from tests.operator_api.caller import KEY, OperatorApi
 
 
-def test_a_key_is_stored_as_its_hash_only(cpo: Door) -> None:
+def test_a_key_is_stored_as_its_hash_only(cpo: OperatorApi) -> None:
     key = add_operator_key(cpo.node, "back office")
 
     item = cpo.node.table.get(key_item_of(cpo.node, key))
@@ -24,7 +24,7 @@ def test_a_key_is_stored_as_its_hash_only(cpo: Door) -> None:
     assert key not in str(item)
 
 
-def test_keys_are_revoked_by_the_name_of_whose_they_are(cpo: Door) -> None:
+def test_keys_are_revoked_by_the_name_of_their_holder(cpo: OperatorApi) -> None:
     for name in ("Ana", "Ana", "Rui"):
         add_operator_key(cpo.node, name)
 
@@ -34,7 +34,7 @@ def test_keys_are_revoked_by_the_name_of_whose_they_are(cpo: Door) -> None:
     assert remove_operator_keys(cpo.node, "Ana") == 0
 
 
-def test_a_revoked_key_opens_nothing(cpo: Door) -> None:
+def test_a_revoked_key_is_unauthorized(cpo: OperatorApi) -> None:
     assert cpo.call("GET", "/partners").status == 200
 
     remove_operator_keys(cpo.node, "the tests")
@@ -45,7 +45,7 @@ def test_a_revoked_key_opens_nothing(cpo: Door) -> None:
 @pytest.mark.parametrize(
     "key", ["short", "with a space in the middle", "não é ASCII, não é ASCII", "x" * 129]
 )
-def test_a_key_that_is_easy_or_unusable_is_not_accepted(cpo: Door, key: str) -> None:
+def test_a_key_that_is_too_short_or_cannot_be_a_header_is_refused(cpo: OperatorApi, key: str) -> None:
     with pytest.raises(ValueError, match="16 to 128"):
         add_operator_key(cpo.node, "somebody", key)
 
@@ -53,7 +53,7 @@ def test_a_key_that_is_easy_or_unusable_is_not_accepted(cpo: Door, key: str) -> 
 @pytest.mark.parametrize(
     "header", [None, "", "Bearer", "Bearer ", f"Token {KEY}", KEY, "Bearer é" + KEY, f"Bearer {KEY} {KEY}"]
 )
-def test_a_header_without_a_key_gives_none(header: str | None) -> None:
+def test_a_header_without_a_key_is_read_as_none(header: str | None) -> None:
     assert read_bearer(header) is None
 
 

@@ -1,4 +1,4 @@
-"""Location ids at the operator's door: asked of the hub that hands them out."""
+"""Location ids in the operator API: reserved at the hub that assigns them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from chalicelib.partners.answers import Answer, PartnerFault, PartnerRefusal
-from tests.operator_api.caller import Door
+from tests.operator_api.caller import OperatorApi
 from tests.operator_api.test_partners import connect
 
 PLACE = {"address": "Rua Augusta 1", "city": "Lisboa", "country": "PRT"}
 
 
-class HandingOut:
-    """A client whose partner hands out ids: the same for a request id that it knows."""
+class IdAssigningClient:
+    """A fake client whose partner assigns ids: a repeated request id gets the same location id."""
 
     def __init__(self, answer: Any = None) -> None:
         self.sent: list[tuple[Any, ...]] = []
@@ -34,19 +34,19 @@ class HandingOut:
         return Answer(200, 1000, None, data, {}, timedelta())
 
 
-def with_client(door: Door, client: HandingOut) -> Door:
-    return Door(replace(door.node, client=client))  # type: ignore[arg-type]
+def with_client(api: OperatorApi, client: IdAssigningClient) -> OperatorApi:
+    return OperatorApi(replace(api.node, client=client))  # type: ignore[arg-type]
 
 
 @pytest.fixture
-def connected(cpo: Door, hub: Door) -> Door:
+def connected(cpo: OperatorApi, hub: OperatorApi) -> OperatorApi:
     connect(cpo, hub, profiles=["ptmob"])
     return cpo
 
 
-def test_an_id_is_reserved_at_the_hub(connected: Door) -> None:
+def test_an_id_is_reserved_at_the_hub(connected: OperatorApi) -> None:
     """Source: docs/mobie.md, scenario 3.1"""
-    client = HandingOut()
+    client = IdAssigningClient()
 
     answer = with_client(connected, client).call("POST", "/location-ids", PLACE)
 
@@ -55,11 +55,11 @@ def test_an_id_is_reserved_at_the_hub(connected: Door) -> None:
     assert client.documents == [{**PLACE, "country_code": "PT", "party_id": "ABC"}]
 
 
-def test_a_retry_with_the_same_request_id_gets_the_same_id(connected: Door) -> None:
-    door = with_client(connected, HandingOut())
+def test_a_retry_with_the_same_request_id_gets_the_same_id(connected: OperatorApi) -> None:
+    api = with_client(connected, IdAssigningClient())
 
     def reserve(request_id: str) -> str:
-        reserved: str = door.call("POST", "/location-ids", PLACE, headers={"x-request-id": request_id}).json[
+        reserved: str = api.call("POST", "/location-ids", PLACE, headers={"x-request-id": request_id}).json[
             "id"
         ]
         return reserved
@@ -67,11 +67,13 @@ def test_a_retry_with_the_same_request_id_gets_the_same_id(connected: Door) -> N
     assert reserve("one") == reserve("one") != reserve("two")
 
 
-def test_the_body_may_be_left_out(connected: Door) -> None:
-    assert with_client(connected, HandingOut()).call("POST", "/location-ids").status == 201
+def test_the_body_may_be_left_out(connected: OperatorApi) -> None:
+    assert with_client(connected, IdAssigningClient()).call("POST", "/location-ids").status == 201
 
 
-def test_without_a_hub_that_hands_out_ids_it_is_a_conflict(cpo: Door, hub: Door) -> None:
+def test_a_reservation_without_a_hub_that_assigns_ids_is_a_conflict(
+    cpo: OperatorApi, hub: OperatorApi
+) -> None:
     connect(cpo, hub)
 
     answer = cpo.call("POST", "/location-ids", PLACE)
@@ -81,7 +83,7 @@ def test_without_a_hub_that_hands_out_ids_it_is_a_conflict(cpo: Door, hub: Door)
 
 
 @pytest.mark.parametrize(
-    ("said", "detail"),
+    ("reply", "detail"),
     [
         (
             PartnerRefusal("answered 2001", http_status=404, status_code=2001, status_message="not for you"),
@@ -93,20 +95,22 @@ def test_without_a_hub_that_hands_out_ids_it_is_a_conflict(cpo: Door, hub: Door)
         ([], "no id"),
     ],
 )
-def test_what_the_hub_says_instead_is_a_bad_gateway(connected: Door, said: Any, detail: str) -> None:
-    answer = with_client(connected, HandingOut(said)).call("POST", "/location-ids", PLACE)
+def test_an_answer_of_the_hub_without_a_usable_id_is_a_bad_gateway(
+    connected: OperatorApi, reply: Any, detail: str
+) -> None:
+    answer = with_client(connected, IdAssigningClient(reply)).call("POST", "/location-ids", PLACE)
 
     assert answer.status == 502
     assert detail in answer.json["detail"]
 
 
-def test_of_two_hubs_one_is_named(connected: Door, emsp: Door) -> None:
+def test_with_two_hubs_the_request_has_to_name_one(connected: OperatorApi, emsp: OperatorApi) -> None:
     second = connect(connected, emsp, profiles=["ptmob"])
-    door = with_client(connected, HandingOut())
+    api = with_client(connected, IdAssigningClient())
 
-    undecided = door.call("POST", "/location-ids", PLACE)
+    undecided = api.call("POST", "/location-ids", PLACE)
 
     assert undecided.status == 400
     assert [error["field"] for error in undecided.json["errors"]] == ["partner"]
-    assert door.call("POST", f"/location-ids?partner={second['id']}", PLACE).status == 201
-    assert door.call("POST", "/location-ids?partner=nobody", PLACE).status == 400
+    assert api.call("POST", f"/location-ids?partner={second['id']}", PLACE).status == 201
+    assert api.call("POST", "/location-ids?partner=nobody", PLACE).status == 400

@@ -1,4 +1,4 @@
-"""Locations, EVSEs and connectors at the operator's door."""
+"""Locations, EVSEs and connectors in the operator API."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from typing import Any
 
 import pytest
 
-from tests.operator_api.caller import Door, path_of
+from tests.operator_api.caller import OperatorApi, path_of
 from tests.operator_api.objects import connector, evse, location
 
 START, LATER = "2026-03-01T12:00:00Z", "2026-03-01T12:01:00Z"
 
 
 @pytest.fixture
-def site(cpo: Door) -> dict[str, Any]:
-    """A location of two EVSEs, a minute old."""
+def site(cpo: OperatorApi) -> dict[str, Any]:
+    """A location with two EVSEs, one minute old."""
     stored: dict[str, Any] = cpo.ask("PUT", "/locations/LSB-00693", location(evses=[evse("E1"), evse("E2")]))
     cpo.node.clock.forward(minutes=1)  # type: ignore[attr-defined]
     return stored
 
 
-def test_put_fills_in_what_the_operator_left_out(cpo: Door) -> None:
+def test_put_fills_in_what_the_operator_left_out(cpo: OperatorApi) -> None:
     answer = cpo.call("PUT", "/locations/LSB-00693", location())
 
     assert answer.status == 201
@@ -34,7 +34,7 @@ def test_put_fills_in_what_the_operator_left_out(cpo: Door) -> None:
     assert cpo.ask("GET", "/locations/LSB-00693") == answer.json
 
 
-def test_put_of_a_known_location_replaces_it(cpo: Door, site: dict[str, Any]) -> None:
+def test_put_of_a_known_location_replaces_it(cpo: OperatorApi, site: dict[str, Any]) -> None:
     answer = cpo.call("PUT", "/locations/LSB-00693", location(city="Porto", evses=[evse("E1"), evse("E2")]))
 
     assert answer.status == 200
@@ -42,7 +42,7 @@ def test_put_of_a_known_location_replaces_it(cpo: Door, site: dict[str, Any]) ->
     assert cpo.ask("GET", "/locations/LSB-00693") == answer.json
 
 
-def test_patch_of_a_location_leaves_its_evses(cpo: Door, site: dict[str, Any]) -> None:
+def test_patch_of_a_location_keeps_its_evses(cpo: OperatorApi, site: dict[str, Any]) -> None:
     answer = cpo.call("PATCH", "/locations/LSB-00693", {"name": "Augusta"})
 
     assert answer.status == 200
@@ -50,7 +50,7 @@ def test_patch_of_a_location_leaves_its_evses(cpo: Door, site: dict[str, Any]) -
     assert cpo.ask("GET", "/locations/LSB-00693") == answer.json
 
 
-def test_a_status_lifts_the_location(cpo: Door, site: dict[str, Any]) -> None:
+def test_a_status_change_updates_last_updated_of_the_location(cpo: OperatorApi, site: dict[str, Any]) -> None:
     """Source: LOC-03"""
     answer = cpo.call("PATCH", "/locations/LSB-00693/E1", {"status": "CHARGING"})
 
@@ -66,7 +66,7 @@ def test_a_status_lifts_the_location(cpo: Door, site: dict[str, Any]) -> None:
     assert cpo.ask("GET", "/locations/LSB-00693/E1") == answer.json
 
 
-def test_an_evse_is_added(cpo: Door, site: dict[str, Any]) -> None:
+def test_an_evse_is_added(cpo: OperatorApi, site: dict[str, Any]) -> None:
     answer = cpo.call("PUT", "/locations/LSB-00693/E3", evse("E3"))
 
     assert answer.status == 201
@@ -74,7 +74,9 @@ def test_an_evse_is_added(cpo: Door, site: dict[str, Any]) -> None:
     assert cpo.call("PUT", "/locations/LSB-00693/E3", evse("E3", status="BLOCKED")).status == 200
 
 
-def test_a_connector_is_put_and_patched_and_lifts_its_parents(cpo: Door, site: dict[str, Any]) -> None:
+def test_a_written_connector_updates_last_updated_of_its_parents(
+    cpo: OperatorApi, site: dict[str, Any]
+) -> None:
     """Source: LOC-03, LOC-05"""
     created = cpo.call("PUT", "/locations/LSB-00693/E1/2", connector(id="2"))
     patched = cpo.call("PATCH", "/locations/LSB-00693/E1/1", {"tariff_ids": ["T1"]})
@@ -103,8 +105,10 @@ def test_a_connector_is_put_and_patched_and_lifts_its_parents(cpo: Door, site: d
         ("PUT", "/locations/NOPE/E1/1"),
     ],
 )
-def test_what_is_not_there_is_not_found(cpo: Door, site: dict[str, Any], method: str, path: str) -> None:
-    """Also when only the parent is missing. Source: LOC-02, LOC-13"""
+def test_an_unknown_location_evse_or_connector_is_not_found(
+    cpo: OperatorApi, site: dict[str, Any], method: str, path: str
+) -> None:
+    """The parent alone may be missing. Source: LOC-02, LOC-13"""
     bodies = {
         "GET": None,
         "PATCH": {"mobie_note": "x"},
@@ -114,7 +118,7 @@ def test_what_is_not_there_is_not_found(cpo: Door, site: dict[str, Any], method:
     assert cpo.call(method, path, bodies[method]).status == 404
 
 
-def test_coordinates_keep_their_zeros_and_unknown_fields_stay(cpo: Door) -> None:
+def test_coordinates_keep_their_zeros_and_unknown_fields_stay(cpo: OperatorApi) -> None:
     """Source: LOC-19, TYP-14"""
     cpo.ask("PUT", "/locations/L1", location(mobie_cpe="PT0002"))
 
@@ -124,7 +128,7 @@ def test_coordinates_keep_their_zeros_and_unknown_fields_stay(cpo: Door) -> None
     assert '"mobie_cpe":"PT0002"' in text
 
 
-def test_ids_with_stars_and_slashes_find_their_way(cpo: Door) -> None:
+def test_ids_with_stars_and_slashes_are_read_back(cpo: OperatorApi) -> None:
     uid = "PT*ABC*E/1"
     cpo.ask("PUT", path_of("locations", "L 1"), location(evses=[evse(uid)]))
 
@@ -132,7 +136,7 @@ def test_ids_with_stars_and_slashes_find_their_way(cpo: Door) -> None:
     assert cpo.ask("PATCH", path_of("locations", "L 1", uid), {"status": "BLOCKED"})["uid"] == uid
 
 
-def test_locations_are_listed_in_pages(cpo: Door) -> None:
+def test_locations_are_listed_in_pages(cpo: OperatorApi) -> None:
     """Source: PAG-04, PAG-06, PAG-08, LOC-01"""
     for number in range(3):
         cpo.ask("PUT", f"/locations/L{number}", location())
@@ -145,7 +149,7 @@ def test_locations_are_listed_in_pages(cpo: Door) -> None:
     assert [found["id"] for found in cpo.all("/locations?limit=2")] == ["L0", "L1", "L2"]
 
 
-def test_the_operator_sees_locations_that_are_not_published(cpo: Door) -> None:
+def test_unpublished_locations_are_listed_too(cpo: OperatorApi) -> None:
     """Source: LOC-16"""
     cpo.ask("PUT", "/locations/HIDDEN", location(publish=False))
 

@@ -1,4 +1,4 @@
-"""What the operator says about a partner's roles. Source: OCPI 2.2.1 credentials; CRD-25"""
+"""The operator's decisions about a partner's roles. Source: OCPI 2.2.1 credentials; CRD-25"""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from chalicelib.modules.credentials import handshake
 from chalicelib.partners.directory import PartnerRole, claim_of
-from tests.operator_api.caller import Door
+from tests.operator_api.caller import OperatorApi
 from tests.operator_api.test_partners import connect
 
 EXPECTED = {"country_code": "PT", "party_id": "ABC", "role": "CPO"}
@@ -21,7 +21,7 @@ def names(roles: list[dict[str, Any]]) -> list[str]:
     return [f"{role['role']} {role['party_id']}" for role in roles]
 
 
-def claim(partner: Door, node: Door, *roles: dict[str, str]) -> Any:
+def claim(partner: OperatorApi, node: OperatorApi, *roles: dict[str, str]) -> Any:
     """Have a connected partner PUT its credentials with these roles; returns the answer."""
     (known,) = partner.node.directory.all()
     (other,) = node.node.directory.all()
@@ -33,8 +33,8 @@ def claim(partner: Door, node: Door, *roles: dict[str, str]) -> Any:
 
 
 @pytest.fixture
-def partner_id(cpo: Door, hub: Door) -> str:
-    """The CPO as a partner at the hub; it has added a role of an eMSP."""
+def partner_id(cpo: OperatorApi, hub: OperatorApi) -> str:
+    """The id of the CPO as a partner of the hub. It has claimed a role EMSP after its registration."""
     connect(cpo, hub)
     answer = claim(cpo, hub, EXPECTED, ADDED)
     assert answer.json["status_code"] == 1000
@@ -43,12 +43,12 @@ def partner_id(cpo: Door, hub: Door) -> str:
     return partner.id
 
 
-def show(hub: Door, partner_id: str) -> dict[str, Any]:
+def show(hub: OperatorApi, partner_id: str) -> dict[str, Any]:
     shown: dict[str, Any] = hub.ask("GET", f"/partners/{partner_id}")
     return shown
 
 
-def test_a_role_that_was_added_is_shown_with_what_to_do(hub: Door, partner_id: str) -> None:
+def test_a_pending_role_is_shown_with_a_hint_how_to_approve_it(hub: OperatorApi, partner_id: str) -> None:
     shown = show(hub, partner_id)
 
     assert (names(shown["roles"]), names(shown["pending_roles"])) == (["CPO ABC"], ["EMSP ADD"])
@@ -56,7 +56,7 @@ def test_a_role_that_was_added_is_shown_with_what_to_do(hub: Door, partner_id: s
 
 
 @pytest.mark.parametrize("body", [None, {}, {"roles": [ADDED]}])
-def test_what_is_approved_counts(hub: Door, partner_id: str, body: object) -> None:
+def test_an_approved_role_is_active(hub: OperatorApi, partner_id: str, body: object) -> None:
     shown = hub.ask("POST", f"/partners/{partner_id}/roles/approve", body)
 
     assert (names(shown["roles"]), shown["pending_roles"]) == (["CPO ABC", "EMSP ADD"], [])
@@ -67,7 +67,7 @@ def test_what_is_approved_counts(hub: Door, partner_id: str, body: object) -> No
     }
 
 
-def test_what_is_rejected_is_not_asked_again(cpo: Door, hub: Door, partner_id: str) -> None:
+def test_a_rejected_role_can_be_approved_later(cpo: OperatorApi, hub: OperatorApi, partner_id: str) -> None:
     shown = hub.ask("POST", f"/partners/{partner_id}/roles/reject")
     assert (shown["pending_roles"], names(shown["refused_roles"])) == ([], ["EMSP ADD"])
 
@@ -76,7 +76,9 @@ def test_what_is_rejected_is_not_asked_again(cpo: Door, hub: Door, partner_id: s
 
 
 @pytest.mark.parametrize("what", ["roles/approve", "roles/reject", "release"])
-def test_what_a_partner_did_not_claim_is_not_decided(hub: Door, partner_id: str, what: str) -> None:
+def test_a_decision_about_a_role_that_was_not_claimed_is_refused(
+    hub: OperatorApi, partner_id: str, what: str
+) -> None:
     answer = hub.call("POST", f"/partners/{partner_id}/{what}", {"roles": [HUB]})
 
     assert answer.status == 409
@@ -85,7 +87,9 @@ def test_what_a_partner_did_not_claim_is_not_decided(hub: Door, partner_id: str,
     assert hub.call("POST", f"/partners/{partner_id}/{what}", {"role": []}).status == 422
 
 
-def test_a_dropped_role_is_reserved_until_it_is_released(cpo: Door, hub: Door, partner_id: str) -> None:
+def test_a_dropped_role_is_reserved_until_it_is_released(
+    cpo: OperatorApi, hub: OperatorApi, partner_id: str
+) -> None:
     hub.ask("POST", f"/partners/{partner_id}/roles/approve")
     partner = hub.node.directory.get(partner_id)
     assert partner
@@ -107,14 +111,16 @@ def test_a_dropped_role_is_reserved_until_it_is_released(cpo: Door, hub: Door, p
     assert hub.call("POST", "/partners/invitations", invitation).status == 201
 
 
-def test_an_invitation_expects_no_role_of_another_partner_or_of_this_node(hub: Door, partner_id: str) -> None:
+def test_an_invitation_cannot_expect_a_role_of_another_partner_or_of_this_node(
+    hub: OperatorApi, partner_id: str
+) -> None:
     for role in (EXPECTED, HUB):
         answer = hub.call("POST", "/partners/invitations", {"name": "X", "expected_roles": [role]})
         assert answer.status == 409
         assert answer.json["errors"][0]["field"] == "expected_roles.0"
 
 
-def test_beside_what_an_invitation_expects_nothing_counts(cpo: Door, hub: Door) -> None:
+def test_a_role_that_the_invitation_does_not_expect_stays_pending(cpo: OperatorApi, hub: OperatorApi) -> None:
     invited = hub.ask("POST", "/partners/invitations", {"name": "CPO", "expected_roles": [ADDED]})
     wanted = {"name": "Hub", "versions_url": invited["versions_url"], "token": invited["token"]}
 
@@ -127,7 +133,7 @@ def test_beside_what_an_invitation_expects_nothing_counts(cpo: Door, hub: Door) 
     assert names(show(cpo, at_cpo["id"])["roles"]) == ["HUB MOB"]
 
 
-def test_a_partner_that_left_comes_back_by_its_id_and_no_other(cpo: Door, hub: Door) -> None:
+def test_a_partner_that_left_is_invited_again_by_its_own_id_only(cpo: OperatorApi, hub: OperatorApi) -> None:
     connect(cpo, hub)
     (at_cpo,), (at_hub,) = cpo.node.directory.all(), hub.node.directory.all()
     early = hub.call("POST", "/partners/invitations", {"name": "CPO", "partner_id": at_hub.id})
@@ -142,8 +148,8 @@ def test_a_partner_that_left_comes_back_by_its_id_and_no_other(cpo: Door, hub: D
     assert (names(shown["roles"]), shown["reserved_roles"]) == (["CPO ABC"], [])
 
 
-def test_an_approval_takes_the_role_from_the_partner_that_left(cpo: Door, hub: Door) -> None:
-    """With its objects, which the one that claims the role now could not change otherwise."""
+def test_an_approval_takes_the_role_from_the_partner_that_left(cpo: OperatorApi, hub: OperatorApi) -> None:
+    """The objects of the partner that left go to the new holder of the role, which can change them."""
     connect(cpo, hub)
     (at_cpo,), (left,) = cpo.node.directory.all(), hub.node.directory.all()
     handshake.unregister(cpo.node, at_cpo)
@@ -166,7 +172,7 @@ def test_an_approval_takes_the_role_from_the_partner_that_left(cpo: Door, hub: D
     assert former and former.has_released(role.party, "CPO")
 
 
-def test_a_hub_s_objects_are_released_for_a_party_that_moves(cpo: Door, hub: Door) -> None:
+def test_a_hub_s_objects_are_released_for_a_party_that_moves(cpo: OperatorApi, hub: OperatorApi) -> None:
     connect(cpo, hub)
     (at_cpo,) = cpo.node.directory.all()
 

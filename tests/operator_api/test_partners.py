@@ -1,4 +1,4 @@
-"""Partners at the operator's door, with real handshakes between real nodes."""
+"""Partners in the operator API, with complete handshakes between two nodes."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import pytest
 
 from chalicelib.partners.breaker import Breaker
 from chalicelib.partners.directory import Partner
-from tests.operator_api.caller import Door
+from tests.operator_api.caller import OperatorApi
 
 
-def connect(client: Door, server: Door, **options: Any) -> dict[str, Any]:
-    """Register `client` at `server`; returns the partner as the client's door shows it."""
-    is_hub = {door: door.node.settings.plays("HUB") for door in (client, server)}
+def connect(client: OperatorApi, server: OperatorApi, **options: Any) -> dict[str, Any]:
+    """Register `client` at `server`; returns the partner as the client's operator API shows it."""
+    is_hub = {api: api.node.settings.plays("HUB") for api in (client, server)}
     wanted = {"name": "Client", "hub": is_hub[client], **options}
     invitation = server.ask("POST", "/partners/invitations", wanted)
     wanted = {
@@ -27,17 +27,17 @@ def connect(client: Door, server: Door, **options: Any) -> dict[str, Any]:
     return partner
 
 
-def secrets_of(door: Door) -> set[str]:
-    """Every token and hash that the node keeps of its partners."""
+def secrets_of(api: OperatorApi) -> set[str]:
+    """All tokens, and hashes of tokens, that the node stores for its partners."""
     found = set()
-    for partner in door.node.directory.all():
+    for partner in api.node.directory.all():
         found |= {held.fingerprint for held in partner.held_tokens}
         if partner.outbound_token:
-            found |= {partner.outbound_token, door.node.directory.token_for(partner)}
+            found |= {partner.outbound_token, api.node.directory.token_for(partner)}
     return found
 
 
-def test_an_invitation_tells_the_token_once(cpo: Door) -> None:
+def test_an_invitation_shows_the_token_once(cpo: OperatorApi) -> None:
     answer = cpo.call("POST", "/partners/invitations", {"name": "MOBI.E"})
 
     assert answer.status == 201
@@ -48,14 +48,14 @@ def test_an_invitation_tells_the_token_once(cpo: Door) -> None:
     assert answer.json["token"] not in shown.text + cpo.call("GET", "/partners").text
 
 
-def test_two_invitations_have_two_tokens(cpo: Door) -> None:
+def test_two_invitations_have_two_tokens(cpo: OperatorApi) -> None:
     """Source: CRD-01"""
     tokens = {cpo.ask("POST", "/partners/invitations", {"name": "MOBI.E"})["token"] for _ in range(2)}
 
     assert len(tokens) == 2
 
 
-def test_an_invitation_takes_encoding_and_profiles(cpo: Door) -> None:
+def test_an_invitation_takes_encoding_and_profiles(cpo: OperatorApi) -> None:
     wanted = {"name": "MOBI.E", "token_encoding": "raw", "profiles": ["ptmob"]}
 
     invited = cpo.ask("POST", "/partners/invitations", wanted)
@@ -64,7 +64,7 @@ def test_an_invitation_takes_encoding_and_profiles(cpo: Door) -> None:
     assert (partner["token_encoding"], partner["profiles"]) == ("raw", ["ptmob"])
 
 
-def test_a_registration_connects_both_sides(cpo: Door, hub: Door) -> None:
+def test_a_registration_connects_both_sides(cpo: OperatorApi, hub: OperatorApi) -> None:
     """Source: CRD-02, CRD-17"""
     partner = connect(cpo, hub)
 
@@ -76,7 +76,7 @@ def test_a_registration_connects_both_sides(cpo: Door, hub: Door) -> None:
     assert cpo.ask("GET", f"/partners/{partner['id']}") == partner
 
 
-def test_a_partner_has_these_members_and_no_other(cpo: Door, hub: Door) -> None:
+def test_a_partner_is_shown_with_exactly_these_members(cpo: OperatorApi, hub: OperatorApi) -> None:
     assert set(connect(cpo, hub)) == {
         "id", "name", "status", "versions_url", "version", "roles", "endpoints", "token_encoding", "profiles",
         "last_updated", "pending_roles", "refused_roles", "expected_roles", "reserved_roles", "hub",
@@ -84,7 +84,7 @@ def test_a_partner_has_these_members_and_no_other(cpo: Door, hub: Door) -> None:
     }  # fmt: skip
 
 
-def test_kinds_of_odd_answers_are_shown_and_each_is_noted_once(cpo: Door, hub: Door) -> None:
+def test_each_kind_of_odd_answer_is_recorded_once_and_shown(cpo: OperatorApi, hub: OperatorApi) -> None:
     partner_id = connect(cpo, hub)["id"]
     directory = cpo.node.directory
 
@@ -97,7 +97,7 @@ def test_kinds_of_odd_answers_are_shown_and_each_is_noted_once(cpo: Door, hub: D
     assert directory.note_odd_answer("nobody", "EMPTY_BODY") is False
 
 
-def test_no_answer_holds_a_token_or_its_hash(cpo: Door, hub: Door) -> None:
+def test_no_answer_holds_a_token_or_its_hash(cpo: OperatorApi, hub: OperatorApi) -> None:
     partner = connect(cpo, hub)
     path = f"/partners/{partner['id']}"
 
@@ -112,7 +112,7 @@ def test_no_answer_holds_a_token_or_its_hash(cpo: Door, hub: Door) -> None:
     assert not [secret for secret in secrets_of(cpo) | secrets_of(hub) for text in texts if secret in text]
 
 
-def test_a_partner_that_does_not_answer_is_shown_as_offline(cpo: Door, hub: Door) -> None:
+def test_a_partner_that_does_not_answer_is_shown_as_offline(cpo: OperatorApi, hub: OperatorApi) -> None:
     partner = cpo.node.directory.get(connect(cpo, hub)["id"])
     assert partner is not None
 
@@ -121,7 +121,7 @@ def test_a_partner_that_does_not_answer_is_shown_as_offline(cpo: Door, hub: Door
     assert cpo.ask("GET", f"/partners/{partner.id}")["status"] == "OFFLINE"
 
 
-def test_a_partner_that_failed_is_shown_with_its_breaker(cpo: Door, hub: Door) -> None:
+def test_a_partner_that_failed_is_shown_with_its_breaker(cpo: OperatorApi, hub: OperatorApi) -> None:
     partner_id = connect(cpo, hub)["id"]
     breaker = Breaker(opened=2, until="2026-03-01T12:10:00Z", reason="answered 3000 with HTTP 200")
     cpo.node.directory.update(partner_id, lambda partner: partner.model_copy(update={"breaker": breaker}))
@@ -134,7 +134,7 @@ def test_a_partner_that_failed_is_shown_with_its_breaker(cpo: Door, hub: Door) -
     assert "breaker" not in cpo.ask("PUT", f"/partners/{partner_id}/credentials", {})
 
 
-def test_a_second_registration_at_the_same_place_is_a_conflict(cpo: Door, hub: Door) -> None:
+def test_a_second_registration_at_the_same_place_is_a_conflict(cpo: OperatorApi, hub: OperatorApi) -> None:
     partner = connect(cpo, hub)
     invitation = hub.ask("POST", "/partners/invitations", {"name": "Again"})
 
@@ -146,7 +146,9 @@ def test_a_second_registration_at_the_same_place_is_a_conflict(cpo: Door, hub: D
     assert len(cpo.ask("GET", "/partners")) == 1
 
 
-def test_a_partner_that_refuses_the_token_is_a_bad_gateway_with_its_words(cpo: Door, hub: Door) -> None:
+def test_a_partner_that_refuses_the_token_is_a_bad_gateway_with_its_message(
+    cpo: OperatorApi, hub: OperatorApi
+) -> None:
     wanted = {
         "name": "Hub",
         "versions_url": "https://hub.example/ocpi/versions",
@@ -161,7 +163,7 @@ def test_a_partner_that_refuses_the_token_is_a_bad_gateway_with_its_words(cpo: D
     assert cpo.ask("GET", "/partners") == []
 
 
-def test_a_partner_that_cannot_be_reached_is_a_bad_gateway(cpo: Door, hub: Door) -> None:
+def test_a_partner_that_cannot_be_reached_is_a_bad_gateway(cpo: OperatorApi, hub: OperatorApi) -> None:
     wanted = {"name": "Hub", "versions_url": "https://hub.example/ocpi/versions", "token": "token-a"}
     assert hub.host is not None
     hub.host.broken = "/versions"
@@ -184,7 +186,7 @@ def test_a_partner_that_cannot_be_reached_is_a_bad_gateway(cpo: Door, hub: Door)
         "hub.example",
     ],
 )
-def test_a_url_that_may_not_be_called_is_refused_by_its_name(cpo: Door, url: str) -> None:
+def test_a_url_that_may_not_be_called_is_refused_with_its_field(cpo: OperatorApi, url: str) -> None:
     wanted = {"name": "Hub", "versions_url": url, "token": "token-a"}
 
     answer = cpo.call("POST", "/partners/registrations", wanted)
@@ -193,7 +195,7 @@ def test_a_url_that_may_not_be_called_is_refused_by_its_name(cpo: Door, url: str
     assert [error["field"] for error in answer.json["errors"]] == ["versions_url"]
 
 
-def test_new_credentials_change_the_tokens_on_both_sides(cpo: Door, hub: Door) -> None:
+def test_new_credentials_change_the_tokens_on_both_sides(cpo: OperatorApi, hub: OperatorApi) -> None:
     """Source: CRD-27"""
     partner = connect(cpo, hub)
     before = secrets_of(cpo)
@@ -205,13 +207,13 @@ def test_new_credentials_change_the_tokens_on_both_sides(cpo: Door, hub: Door) -
     assert not before & secrets_of(cpo)
 
 
-def test_new_credentials_need_no_body(cpo: Door, hub: Door) -> None:
+def test_new_credentials_need_no_body(cpo: OperatorApi, hub: OperatorApi) -> None:
     partner = connect(cpo, hub)
 
     assert cpo.call("PUT", f"/partners/{partner['id']}/credentials").status == 200
 
 
-def test_there_are_no_credentials_to_change_before_registration(cpo: Door) -> None:
+def test_credentials_cannot_be_changed_before_registration(cpo: OperatorApi) -> None:
     invited = cpo.ask("POST", "/partners/invitations", {"name": "Hub"})
 
     answer = cpo.call("PUT", f"/partners/{invited['id']}/credentials", {})
@@ -220,7 +222,7 @@ def test_there_are_no_credentials_to_change_before_registration(cpo: Door) -> No
     assert "INVITED" in answer.json["detail"]
 
 
-def test_a_partner_is_renamed_and_given_another_profile(cpo: Door) -> None:
+def test_a_partner_is_renamed_and_given_another_profile(cpo: OperatorApi) -> None:
     invited = cpo.ask("POST", "/partners/invitations", {"name": "Hub", "token_encoding": "raw"})
 
     changed = cpo.ask(
@@ -231,7 +233,7 @@ def test_a_partner_is_renamed_and_given_another_profile(cpo: Door) -> None:
     assert cpo.ask("GET", f"/partners/{invited['id']}") == changed
 
 
-def test_the_end_of_a_relation_is_told_to_the_partner(cpo: Door, hub: Door) -> None:
+def test_deleting_a_partner_unregisters_at_the_partner(cpo: OperatorApi, hub: OperatorApi) -> None:
     """Source: CRD-14"""
     partner = connect(cpo, hub)
 
@@ -242,7 +244,9 @@ def test_the_end_of_a_relation_is_told_to_the_partner(cpo: Door, hub: Door) -> N
     assert [known["status"] for known in hub.ask("GET", "/partners")] == ["UNREGISTERED"]
 
 
-def test_a_partner_that_cannot_be_told_is_forgotten_with_a_warning(cpo: Door, hub: Door) -> None:
+def test_a_partner_that_cannot_be_notified_is_unregistered_with_a_warning(
+    cpo: OperatorApi, hub: OperatorApi
+) -> None:
     partner = connect(cpo, hub)
     known = hub.ask("GET", "/partners")[0]
     hub.node.directory.remove(_partner(hub, known["id"]))
@@ -251,18 +255,18 @@ def test_a_partner_that_cannot_be_told_is_forgotten_with_a_warning(cpo: Door, hu
 
     assert answer.status == 200
     assert answer.json["status"] == "UNREGISTERED"
-    assert "was not told" in answer.json["warning"]
+    assert "was not notified" in answer.json["warning"]
     assert cpo.ask("GET", "/partners") == []
 
 
-def test_an_invitation_is_withdrawn(cpo: Door) -> None:
+def test_an_invitation_is_withdrawn(cpo: OperatorApi) -> None:
     invited = cpo.ask("POST", "/partners/invitations", {"name": "Hub"})
 
     assert cpo.call("DELETE", f"/partners/{invited['id']}").status == 204
     assert cpo.call("DELETE", f"/partners/{invited['id']}").status == 404
 
 
-def test_partners_are_listed_in_pages(cpo: Door) -> None:
+def test_partners_are_listed_in_pages(cpo: OperatorApi) -> None:
     """Source: PAG-04, PAG-06, PAG-08"""
     for number in range(5):
         cpo.ask("POST", "/partners/invitations", {"name": f"Partner {number}"})
@@ -276,7 +280,7 @@ def test_partners_are_listed_in_pages(cpo: Door) -> None:
     assert "Link" not in cpo.call("GET", "/partners?limit=5").headers
 
 
-def test_partners_are_found_by_the_time_of_their_change(cpo: Door) -> None:
+def test_partners_are_found_by_the_time_of_their_change(cpo: OperatorApi) -> None:
     """Source: PAG-02, PAG-03"""
     cpo.ask("POST", "/partners/invitations", {"name": "Early"})
     cpo.node.clock.forward(hours=1)  # type: ignore[attr-defined]
@@ -294,13 +298,13 @@ def test_partners_are_found_by_the_time_of_their_change(cpo: Door) -> None:
     ("method", "end"), [("GET", ""), ("PATCH", ""), ("DELETE", ""), ("PUT", "/credentials")]
 )
 @pytest.mark.parametrize("partner_id", ["nobody", "x" * 3000, "%23", "..."])
-def test_an_unknown_partner_is_not_found(cpo: Door, method: str, end: str, partner_id: str) -> None:
+def test_an_unknown_partner_is_not_found(cpo: OperatorApi, method: str, end: str, partner_id: str) -> None:
     body: object = {} if method in ("PATCH", "PUT") else None
 
     assert cpo.call(method, f"/partners/{partner_id}{end}", body).status == 404
 
 
-def _partner(door: Door, partner_id: str) -> Partner:
-    partner = door.node.directory.get(partner_id)
+def _partner(api: OperatorApi, partner_id: str) -> Partner:
+    partner = api.node.directory.get(partner_id)
     assert partner is not None
     return partner

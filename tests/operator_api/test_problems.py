@@ -1,4 +1,4 @@
-"""RFC 9457 documents: the status that an error has at this door, and the fields it names."""
+"""RFC 9457 documents: the HTTP status of each error in the operator API, and the fields that it names."""
 
 from __future__ import annotations
 
@@ -39,18 +39,18 @@ from chalicelib.storage.table import Conflict
         (ServerError(), 500),
     ],
 )
-def test_every_error_has_the_status_that_says_what_it_is(error: Exception, status: int) -> None:
+def test_every_error_has_its_http_status(error: Exception, status: int) -> None:
     problem = problem_of(error)
 
     assert problem is not None
     assert problem.status == status
 
 
-def test_an_unforeseen_error_is_no_problem_of_the_operators() -> None:
+def test_an_unexpected_error_has_no_problem_document() -> None:
     assert problem_of(KeyError("secret")) is None
 
 
-def test_every_wrong_field_is_named_with_its_pointer() -> None:
+def test_every_invalid_field_is_named_with_its_pointer() -> None:
     error = InvalidParameters("required", errors=(("currency", "required"), ("elements.0.a/b~c", "too long")))
 
     document = problem_of(error).document()  # type: ignore[union-attr]
@@ -62,13 +62,13 @@ def test_every_wrong_field_is_named_with_its_pointer() -> None:
 
 
 @pytest.mark.parametrize("field", ["limit", "date_from", "party", "tariff_id"])
-def test_what_does_not_stand_in_the_body_has_no_pointer(field: str) -> None:
+def test_a_field_outside_the_body_has_no_pointer(field: str) -> None:
     document = problem_of(InvalidParameters("bad", field=field)).document()  # type: ignore[union-attr]
 
     assert document["errors"] == [{"field": field, "detail": "bad"}]
 
 
-def test_what_a_partner_said_is_told_without_its_data() -> None:
+def test_a_partners_refusal_is_shown_without_its_data() -> None:
     refusal = PartnerRefusal(
         "answered 2001 with HTTP 400",
         http_status=400,

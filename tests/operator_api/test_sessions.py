@@ -1,4 +1,4 @@
-"""Sessions at the operator's door: a CPO's CSMS writes them, everybody looks at what it has.
+"""Sessions in the operator API: a CPO's CSMS writes them, every node shows what it has.
 
 Source: OCPI 2.2.1 mod_sessions; SES-05, SES-07, SES-15, SES-17
 """
@@ -24,7 +24,7 @@ from chalicelib.storage.keys import Ref
 from tests.modules.builders import T0, T1, without
 from tests.modules.door import register
 from tests.modules.sessions.builders import cdr_token, period, session
-from tests.operator_api.caller import Door, path_of
+from tests.operator_api.caller import OperatorApi, path_of
 from tests.operator_api.objects import connector, evse, location, tariff
 
 OTHERS = Party("PT", "XYZ")
@@ -36,19 +36,19 @@ def as_written(**fields: Any) -> dict[str, Any]:
     return without(session(**fields), "country_code", "party_id", "id", "last_updated")
 
 
-def receive(door: Door, session_id: str = "S1", owner: Party = OTHERS, **fields: Any) -> dict[str, Any]:
-    """Put a session where the receiver, and the stream behind it, put it."""
+def receive(api: OperatorApi, session_id: str = "S1", owner: Party = OTHERS, **fields: Any) -> dict[str, Any]:
+    """Store a session as the receiver and the stream function store it."""
     document = session(owner, id=session_id, **fields)
     partition = partition_for_viewer("sessions", None, emsp_of(document["cdr_token"]))
     ref = Ref("sessions", *owner, session_id)
-    door.node.objects.change(ref, lambda _: written(document, partition), partition=partition, source="cpo-1")
-    remember_owners(door.node.table, [ref])
-    remember_list(door.node.table, partition)
+    api.node.objects.change(ref, lambda _: written(document, partition), partition=partition, source="cpo-1")
+    remember_owners(api.node.table, [ref])
+    remember_list(api.node.table, partition)
     return document
 
 
-def begin_a_session(cpo: Door, session_id: str = "S1", **fields: Any) -> dict[str, Any]:
-    """Write a session at a connector with a tariff, and do what the table's stream does."""
+def begin_a_session(cpo: OperatorApi, session_id: str = "S1", **fields: Any) -> dict[str, Any]:
+    """Write a session at a connector with a tariff, and do the work of the stream function."""
     cpo.ask("PUT", "/tariffs/T1", tariff())
     plug = connector(tariff_ids=["T1"])
     cpo.ask("PUT", "/locations/L1", location(evses=[evse(connectors=[plug])]))
@@ -60,7 +60,7 @@ def begin_a_session(cpo: Door, session_id: str = "S1", **fields: Any) -> dict[st
     return written
 
 
-def test_put_fills_in_what_the_csms_left_out(cpo: Door) -> None:
+def test_put_fills_in_what_the_csms_left_out(cpo: OperatorApi) -> None:
     answer = cpo.call("PUT", "/sessions/S1", as_written())
 
     assert answer.status == 201
@@ -68,7 +68,7 @@ def test_put_fills_in_what_the_csms_left_out(cpo: Door) -> None:
     assert cpo.ask("GET", "/sessions/S1") == answer.json
 
 
-def test_a_patch_adds_periods_and_a_put_replaces_them(cpo: Door) -> None:
+def test_a_patch_adds_periods_and_a_put_replaces_them(cpo: OperatorApi) -> None:
     """Source: SES-05, SES-07, SES-08"""
     cpo.ask("PUT", "/sessions/S1", as_written(charging_periods=[period(T0)]))
 
@@ -83,7 +83,7 @@ def test_a_patch_adds_periods_and_a_put_replaces_them(cpo: Door) -> None:
     assert (replaced.status, "charging_periods" in replaced.json) == (200, False)
 
 
-def test_a_completed_session_is_final(cpo: Door) -> None:
+def test_a_completed_session_is_final(cpo: OperatorApi) -> None:
     """Source: SES-15"""
     cpo.ask("PUT", "/sessions/S1", as_written())
     done = cpo.ask("PATCH", "/sessions/S1", {"status": "COMPLETED"})
@@ -95,7 +95,7 @@ def test_a_completed_session_is_final(cpo: Door) -> None:
     assert cpo.ask("PATCH", "/sessions/S1", {"status": "COMPLETED"}) == done
 
 
-def test_sessions_are_listed_at_once_whoever_is_shown_them(cpo: Door) -> None:
+def test_sessions_of_all_viewers_are_listed_together(cpo: OperatorApi) -> None:
     """Source: PAG-04, PAG-06, PAG-08"""
     for number in range(5):
         cpo.ask("PUT", f"/sessions/S{number}", as_written())
@@ -109,26 +109,26 @@ def test_sessions_are_listed_at_once_whoever_is_shown_them(cpo: Door) -> None:
     assert len(cpo.ask("GET", f"/sessions?date_from={NOW}")) == 5
 
 
-def test_a_node_without_sessions_lists_none(cpo: Door) -> None:
+def test_a_node_without_sessions_lists_none(cpo: OperatorApi) -> None:
     answer = cpo.call("GET", "/sessions")
 
     assert (answer.status, answer.json, answer.headers["X-Total-Count"]) == (200, [], "0")
 
 
 @pytest.mark.parametrize("name", ["hub", "emsp"])
-def test_whoever_received_sessions_shows_them(doors: dict[str, Door], name: str) -> None:
-    door = doors[name]
-    mine = receive(door)
-    other = receive(door, "S2", cdr_token=cdr_token(Party("ES", "TWO")))
+def test_received_sessions_are_shown_and_read_only(apis: dict[str, OperatorApi], name: str) -> None:
+    api = apis[name]
+    mine = receive(api)
+    other = receive(api, "S2", cdr_token=cdr_token(Party("ES", "TWO")))
 
-    assert door.ask("GET", "/sessions/S1") == mine
-    assert sorted(found["id"] for found in door.ask("GET", "/sessions")) == ["S1", "S2"]
-    assert door.ask("GET", "/sessions/S2?party=PT*XYZ") == other
-    assert door.call("PUT", "/sessions/S1", as_written()).status == 405
-    assert door.call("PATCH", "/sessions/S1", {"kwh": 1}).status == 405
+    assert api.ask("GET", "/sessions/S1") == mine
+    assert sorted(found["id"] for found in api.ask("GET", "/sessions")) == ["S1", "S2"]
+    assert api.ask("GET", "/sessions/S2?party=PT*XYZ") == other
+    assert api.call("PUT", "/sessions/S1", as_written()).status == 405
+    assert api.call("PATCH", "/sessions/S1", {"kwh": 1}).status == 405
 
 
-def test_a_session_of_two_owners_has_to_be_told_apart(hub: Door) -> None:
+def test_a_session_id_of_two_owners_needs_the_party(hub: OperatorApi) -> None:
     """Source: OWN-02"""
     receive(hub)
     other = receive(hub, owner=Party("ES", "TWO"))
@@ -137,7 +137,7 @@ def test_a_session_of_two_owners_has_to_be_told_apart(hub: Door) -> None:
     assert hub.ask("GET", "/sessions/S1?party=ES*TWO") == other
 
 
-def test_one_of_two_parties_has_its_own_list(two_parties: Door) -> None:
+def test_a_list_of_sessions_can_be_filtered_by_own_party(two_parties: OperatorApi) -> None:
     two_parties.ask("PUT", "/sessions/S1", as_written())
     two_parties.ask("PUT", "/sessions/S2?party=PT*XYZ", as_written())
 
@@ -146,17 +146,17 @@ def test_one_of_two_parties_has_its_own_list(two_parties: Door) -> None:
     assert two_parties.call("GET", "/sessions?party=ES*NOT").status == 400
 
 
-def test_an_id_may_hold_anything_printable(cpo: Door) -> None:
+def test_an_id_may_have_any_printable_character(cpo: OperatorApi) -> None:
     for session_id in ("A/B", "50%", "#1", "a?b=c"):
         cpo.ask("PUT", path_of("sessions", session_id), as_written())
 
         assert cpo.ask("GET", path_of("sessions", session_id))["id"] == session_id
 
 
-# -- what it costs so far
+# -- cost so far
 
 
-def test_a_session_shows_what_it_costs_from_its_second_word_on(cpo: Door) -> None:
+def test_a_session_shows_its_cost_so_far_from_its_second_write_on(cpo: OperatorApi) -> None:
     """Source: SES-14"""
     assert "total_cost" not in begin_a_session(cpo)
 
@@ -169,7 +169,7 @@ def test_a_session_shows_what_it_costs_from_its_second_word_on(cpo: Door) -> Non
     assert put_back["total_cost"]["excl_vat"] == 3
 
 
-def test_what_the_csms_tells_itself_is_kept(cpo: Door) -> None:
+def test_a_total_cost_from_the_csms_is_kept(cpo: OperatorApi) -> None:
     """Source: SES-14"""
     begin_a_session(cpo)
 
@@ -180,7 +180,7 @@ def test_what_the_csms_tells_itself_is_kept(cpo: Door) -> None:
     assert cpo.ask("PATCH", "/sessions/S1", {"total_cost": None})["total_cost"]["excl_vat"] == 2
 
 
-def test_a_session_of_the_second_party_is_priced_as_well(two_parties: Door) -> None:
+def test_a_session_of_the_second_party_is_priced_as_well(two_parties: OperatorApi) -> None:
     two_parties.ask("PUT", "/tariffs/T1?party=PT*XYZ", tariff())
     site = location(evses=[evse(connectors=[connector(tariff_ids=["T1"])])])
     two_parties.ask("PUT", "/locations/L1?party=PT*XYZ", site)
@@ -199,7 +199,7 @@ def test_a_session_of_the_second_party_is_priced_as_well(two_parties: Door) -> N
 # -- preferences
 
 
-def test_the_csms_reads_what_a_driver_wants(cpo: Door) -> None:
+def test_the_csms_reads_the_accepted_charging_preferences(cpo: OperatorApi) -> None:
     """Source: SES-17"""
     cpo.ask("PUT", "/locations/L1", location(evses=[evse(capabilities=["CHARGING_PREFERENCES_CAPABLE"])]))
     cpo.ask("PUT", "/sessions/S1", as_written())
@@ -216,11 +216,11 @@ def test_the_csms_reads_what_a_driver_wants(cpo: Door) -> None:
 
 
 class Asked:
-    """In place of the node's client."""
+    """A fake of the node's client that records its calls and returns a given outcome."""
 
-    def __init__(self, door: Door, outcome: Any) -> None:
+    def __init__(self, api: OperatorApi, outcome: Any) -> None:
         self.outcome, self.calls = outcome, []  # type: ignore[var-annotated]
-        object.__setattr__(door.node, "client", self)
+        object.__setattr__(api.node, "client", self)
 
     def send(self, partner: Any, *path: Any, **options: Any) -> Answer:
         self.calls.append((partner.id, *path, options))
@@ -229,7 +229,7 @@ class Asked:
         return Answer(200, 1000, None, self.outcome, {}, None)  # type: ignore[arg-type]
 
 
-def test_an_emsp_tells_its_driver_s_preferences_to_the_cpo(emsp: Door) -> None:
+def test_an_emsp_sends_charging_preferences_to_the_cpo(emsp: OperatorApi) -> None:
     """Source: SES-17"""
     receive(emsp)
     register(emsp.node, "cpo-1", ("CPO", OTHERS))
@@ -245,7 +245,7 @@ def test_an_emsp_tells_its_driver_s_preferences_to_the_cpo(emsp: Door) -> None:
     assert options["document"] == {"profile_type": "GREEN"}
 
 
-def test_a_cpo_that_says_no_or_is_gone_is_a_bad_gateway(emsp: Door) -> None:
+def test_a_cpo_that_refuses_or_is_unreachable_is_a_bad_gateway(emsp: OperatorApi) -> None:
     receive(emsp)
     assert emsp.call("PUT", "/sessions/S1/charging_preferences", {"profile_type": "GREEN"}).status == 502
 
@@ -267,7 +267,7 @@ CASES: dict[str, tuple[tuple[str, str], Any, int, str | None]] = {
     "a token without contract": (
         PUT, as_written(cdr_token=without(cdr_token(), "contract_id")), 422, "cdr_token.contract_id",
     ),
-    "a token of nobody": (PUT, as_written(cdr_token=cdr_token(party_id="LONG")), 422, "cdr_token.party_id"),
+    "a token with an invalid party id": (PUT, as_written(cdr_token=cdr_token(party_id="LONG")), 422, "cdr_token.party_id"),
     "a status in small letters": (PUT, as_written(status="active"), 422, "status"),
     "a volume of words": (
         PUT, as_written(charging_periods=[period(T0, "much")]), 422, "charging_periods.0.dimensions.0.volume",
@@ -292,8 +292,8 @@ CASES: dict[str, tuple[tuple[str, str], Any, int, str | None]] = {
 
 
 @pytest.mark.parametrize(("route", "body", "status", "field"), CASES.values(), ids=CASES.keys())
-def test_a_wrong_input_is_told_and_changes_nothing(
-    cpo: Door, route: tuple[str, str], body: Any, status: int, field: str | None
+def test_invalid_input_is_answered_with_its_field_and_changes_nothing(
+    cpo: OperatorApi, route: tuple[str, str], body: Any, status: int, field: str | None
 ) -> None:
     """Source: RFC 9457, SES-10"""
     before = cpo.ask("PUT", "/sessions/S1", as_written())

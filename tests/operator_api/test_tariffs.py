@@ -1,12 +1,12 @@
-"""Tariffs at the operator's door: written by their owner, shown by everybody."""
+"""Tariffs in the operator API: written by their owner, shown by every node."""
 
 from __future__ import annotations
 
-from tests.operator_api.caller import Door, path_of
+from tests.operator_api.caller import OperatorApi, path_of
 from tests.operator_api.objects import connector, evse, location, tariff
 
 
-def test_put_fills_in_what_the_operator_left_out(cpo: Door) -> None:
+def test_put_fills_in_what_the_operator_left_out(cpo: OperatorApi) -> None:
     answer = cpo.call("PUT", "/tariffs/T1", tariff())
 
     assert answer.status == 201
@@ -20,7 +20,7 @@ def test_put_fills_in_what_the_operator_left_out(cpo: Door) -> None:
     assert cpo.ask("GET", "/tariffs/T1") == answer.json
 
 
-def test_put_of_a_known_tariff_replaces_it(cpo: Door) -> None:
+def test_put_of_a_known_tariff_replaces_it(cpo: OperatorApi) -> None:
     cpo.ask("PUT", "/tariffs/T1", tariff(tariff_alt_url="https://example.com/t1"))
     cpo.node.clock.forward(seconds=5)  # type: ignore[attr-defined]
 
@@ -31,7 +31,7 @@ def test_put_of_a_known_tariff_replaces_it(cpo: Door) -> None:
     assert "tariff_alt_url" not in cpo.ask("GET", "/tariffs/T1")
 
 
-def test_prices_keep_their_digits_and_unknown_fields_stay(cpo: Door) -> None:
+def test_prices_keep_their_digits_and_unknown_fields_stay(cpo: OperatorApi) -> None:
     """Source: TYP-09, TYP-14"""
     cpo.call("PUT", "/tariffs/T1", tariff(mobie_class="A"))
 
@@ -44,7 +44,7 @@ def test_prices_keep_their_digits_and_unknown_fields_stay(cpo: Door) -> None:
 MISSPELT = {"restriction": {"end_time": "21:00"}}
 
 
-def test_put_of_a_tariff_with_a_misspelt_field_is_stored_and_warns(cpo: Door) -> None:
+def test_put_of_a_tariff_with_a_misspelt_field_is_stored_and_warns(cpo: OperatorApi) -> None:
     """Source: TAR-07, TYP-14"""
     element = {**tariff()["elements"][0], **MISSPELT}
 
@@ -66,7 +66,7 @@ def test_put_of_a_tariff_with_a_misspelt_field_is_stored_and_warns(cpo: Door) ->
     assert stored["elements"] == [element]
 
 
-def test_patch_of_a_tariff_warns_of_units_and_of_what_is_still_wrong(cpo: Door) -> None:
+def test_patch_of_a_tariff_warns_of_units_and_repeats_earlier_warnings(cpo: OperatorApi) -> None:
     cpo.ask("PUT", "/tariffs/T1", tariff(minPrice={"excl_vat": 1}))
     restricted = {**tariff()["elements"][0], "restrictions": {"min_power": 11000}}
 
@@ -78,7 +78,7 @@ def test_patch_of_a_tariff_warns_of_units_and_of_what_is_still_wrong(cpo: Door) 
     ]
 
 
-def test_warnings_that_are_sent_back_are_no_part_of_the_tariff(cpo: Door) -> None:
+def test_warnings_that_are_sent_back_are_removed_from_the_tariff(cpo: OperatorApi) -> None:
     answered = cpo.ask("PUT", "/tariffs/T1", tariff(minPrice={"excl_vat": 1}))
 
     again = cpo.call("PUT", "/tariffs/T1", answered)
@@ -88,14 +88,14 @@ def test_warnings_that_are_sent_back_are_no_part_of_the_tariff(cpo: Door) -> Non
     assert "warnings" not in cpo.ask("GET", "/tariffs/T1")
 
 
-def test_a_field_of_that_name_that_is_somebody_elses_stays(cpo: Door) -> None:
+def test_a_field_named_warnings_with_other_content_is_kept(cpo: OperatorApi) -> None:
     """Source: TYP-14"""
     cpo.ask("PUT", "/tariffs/T1", tariff(warnings=["cable is short"]))
 
     assert cpo.ask("GET", "/tariffs/T1")["warnings"] == ["cable is short"]
 
 
-def test_patch_changes_what_is_sent_and_null_removes(cpo: Door) -> None:
+def test_patch_changes_what_is_sent_and_null_removes(cpo: OperatorApi) -> None:
     cpo.ask("PUT", "/tariffs/T1", tariff(tariff_alt_url="https://example.com/t1"))
 
     answer = cpo.call("PATCH", "/tariffs/T1", {"currency": "NOK", "tariff_alt_url": None})
@@ -107,7 +107,7 @@ def test_patch_changes_what_is_sent_and_null_removes(cpo: Door) -> None:
     assert cpo.ask("GET", "/tariffs/T1") == answer.json
 
 
-def test_a_deleted_tariff_is_gone(cpo: Door) -> None:
+def test_a_deleted_tariff_is_gone(cpo: OperatorApi) -> None:
     cpo.ask("PUT", "/tariffs/T1", tariff())
 
     answer = cpo.call("DELETE", "/tariffs/T1")
@@ -118,7 +118,7 @@ def test_a_deleted_tariff_is_gone(cpo: Door) -> None:
     assert cpo.ask("GET", "/tariffs") == []
 
 
-def test_a_tariff_that_a_connector_refers_to_is_not_deleted(cpo: Door) -> None:
+def test_a_tariff_that_a_connector_refers_to_is_not_deleted(cpo: OperatorApi) -> None:
     """Source: TAR-05"""
     cpo.ask("PUT", "/tariffs/T1", tariff())
     cpo.ask("PUT", "/locations/L1", location(evses=[evse(connectors=[connector(tariff_ids=["t1"])])]))
@@ -130,22 +130,22 @@ def test_a_tariff_that_a_connector_refers_to_is_not_deleted(cpo: Door) -> None:
     assert cpo.call("GET", "/tariffs/T1").status == 200
 
 
-def test_patch_of_an_unknown_tariff_is_not_found(cpo: Door) -> None:
+def test_patch_of_an_unknown_tariff_is_not_found(cpo: OperatorApi) -> None:
     assert cpo.call("PATCH", "/tariffs/NOPE", {"currency": "NOK"}).status == 404
 
 
-def test_an_id_may_hold_anything_printable(cpo: Door) -> None:
+def test_an_id_may_have_any_printable_character(cpo: OperatorApi) -> None:
     for tariff_id in ("LSB 1*2", "A/B", "50%", "#1", "a?b=c&d", "..a", "%2F"):
         cpo.ask("PUT", path_of("tariffs", tariff_id), tariff())
 
         assert cpo.ask("GET", path_of("tariffs", tariff_id))["id"] == tariff_id
 
 
-def test_an_id_of_dots_is_refused_because_no_url_can_hold_it(cpo: Door) -> None:
+def test_an_id_of_dots_is_refused_because_no_url_can_hold_it(cpo: OperatorApi) -> None:
     assert cpo.call("PUT", path_of("tariffs", ".."), tariff()).status == 422
 
 
-def test_ids_are_the_same_in_any_case_and_keep_the_first(cpo: Door) -> None:
+def test_ids_are_the_same_in_any_case_and_keep_the_first(cpo: OperatorApi) -> None:
     """Source: TYP-01, OWN-04"""
     cpo.ask("PUT", "/tariffs/Night", tariff())
 
@@ -155,7 +155,7 @@ def test_ids_are_the_same_in_any_case_and_keep_the_first(cpo: Door) -> None:
     assert len(cpo.ask("GET", "/tariffs")) == 1
 
 
-def test_tariffs_are_listed_in_pages(cpo: Door) -> None:
+def test_tariffs_are_listed_in_pages(cpo: OperatorApi) -> None:
     """Source: PAG-04, PAG-06, PAG-08, PAG-10"""
     for number in range(5):
         cpo.ask("PUT", f"/tariffs/T{number}", tariff())
@@ -168,7 +168,7 @@ def test_tariffs_are_listed_in_pages(cpo: Door) -> None:
     assert [found["id"] for found in cpo.all("/tariffs?limit=2")] == [f"T{number}" for number in range(5)]
 
 
-def test_tariffs_are_found_by_the_time_of_their_change(cpo: Door) -> None:
+def test_tariffs_are_found_by_the_time_of_their_change(cpo: OperatorApi) -> None:
     """Source: PAG-02, PAG-03"""
     cpo.ask("PUT", "/tariffs/EARLY", tariff())
     cpo.node.clock.forward(hours=1)  # type: ignore[attr-defined]

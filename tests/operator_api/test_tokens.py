@@ -1,4 +1,4 @@
-"""Tokens at the operator's door: written by an eMSP, shown by everybody, authorized for a CPO.
+"""Tokens in the operator API: written by an eMSP, shown by every node, authorized for a CPO.
 
 Source: OCPI 2.2.1 mod_tokens; TOK-02, TOK-09, TOK-14, TOK-15, OWN-05
 """
@@ -26,7 +26,7 @@ from tests.modules.tokens.asking import (
     asking,
     offering,
 )
-from tests.operator_api.caller import Door, path_of
+from tests.operator_api.caller import OperatorApi, path_of
 from tests.operator_api.objects import token
 from tests.operator_api.received import receive_token
 from tests.storage.capacity import measured
@@ -36,8 +36,8 @@ WHERE = {"location_id": "L1", "evse_uids": ["E1"]}
 
 
 @pytest.fixture
-def partners(cpo: Door) -> Answering:
-    """The CPO's hub answers what a test says."""
+def partners(cpo: OperatorApi) -> Answering:
+    """The CPO's hub, with answers that a test sets."""
     offering(cpo.node, register(cpo.node, "hub", ("HUB", MOB)))
     cpo.node, answering = asking(cpo.node)
     return answering
@@ -46,7 +46,7 @@ def partners(cpo: Door) -> Answering:
 # -- an eMSP's own -----------------------------------------------------------------------------------
 
 
-def test_put_fills_in_what_the_operator_left_out(emsp: Door) -> None:
+def test_put_fills_in_what_the_operator_left_out(emsp: OperatorApi) -> None:
     answer = emsp.call("PUT", "/tokens/0102A", token())
 
     assert answer.status == 201
@@ -61,7 +61,7 @@ def test_put_fills_in_what_the_operator_left_out(emsp: Door) -> None:
     assert emsp.ask("GET", "/tokens/0102a") == answer.json
 
 
-def test_patch_changes_what_is_sent_and_null_removes(emsp: Door) -> None:
+def test_patch_changes_what_is_sent_and_null_removes(emsp: OperatorApi) -> None:
     emsp.ask("PUT", "/tokens/0102A", token(visual_number="1"))
     emsp.node.clock.forward(seconds=5)  # type: ignore[attr-defined]
 
@@ -73,7 +73,7 @@ def test_patch_changes_what_is_sent_and_null_removes(emsp: Door) -> None:
     assert emsp.ask("GET", "/tokens/0102A") == answer.json
 
 
-def test_a_token_is_named_by_its_type_as_well(emsp: Door) -> None:
+def test_a_token_is_identified_by_its_type_too(emsp: OperatorApi) -> None:
     """Source: OWN-05, TOK-02"""
     emsp.ask("PUT", "/tokens/A1", token())
     emsp.ask("PUT", "/tokens/A1?type=APP_USER", token(whitelist="NEVER"))
@@ -88,14 +88,14 @@ def test_a_token_is_named_by_its_type_as_well(emsp: Door) -> None:
     assert [one["valid"] for one in emsp.all("/tokens?limit=1")] == [True, False, True]
 
 
-def test_a_uid_may_hold_anything_printable(emsp: Door) -> None:
+def test_a_uid_may_have_any_printable_character(emsp: OperatorApi) -> None:
     for uid in ("04 A1*2", "A/B", "50%", "#1", "a?b=c&d", "%2F"):
         emsp.ask("PUT", path_of("tokens", uid), token())
 
         assert emsp.ask("GET", path_of("tokens", uid))["uid"] == uid
 
 
-def test_a_token_cannot_be_deleted(emsp: Door) -> None:
+def test_a_token_cannot_be_deleted(emsp: OperatorApi) -> None:
     """Source: TOK-05"""
     emsp.ask("PUT", "/tokens/A1", token())
 
@@ -133,8 +133,8 @@ BAD: dict[str, tuple[str, str, Any, int, str | None]] = {
 
 
 @pytest.mark.parametrize(("method", "path", "body", "status", "field"), BAD.values(), ids=BAD.keys())
-def test_a_wrong_input_is_told_and_changes_nothing(
-    emsp: Door, method: str, path: str, body: Any, status: int, field: str | None
+def test_invalid_input_is_answered_with_its_field_and_changes_nothing(
+    emsp: OperatorApi, method: str, path: str, body: Any, status: int, field: str | None
 ) -> None:
     """Source: RFC 9457"""
     emsp.ask("PUT", "/tokens/A1", token())
@@ -150,23 +150,23 @@ def test_a_wrong_input_is_told_and_changes_nothing(
     assert emsp.ask("GET", "/tokens/A1")["valid"]
 
 
-# -- what was received -------------------------------------------------------------------------------
+# -- received tokens ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("role", ["cpo", "hub"])
-def test_what_was_received_is_shown_and_not_changed(doors: dict[str, Door], role: str) -> None:
-    door = doors[role]
-    received = receive_token(door, GLP, "0102A")
+def test_received_tokens_are_shown_and_read_only(apis: dict[str, OperatorApi], role: str) -> None:
+    api = apis[role]
+    received = receive_token(api, GLP, "0102A")
 
-    assert door.ask("GET", "/tokens/0102a") == received
-    assert door.ask("GET", "/tokens") == [received]
+    assert api.ask("GET", "/tokens/0102a") == received
+    assert api.ask("GET", "/tokens") == [received]
     for method in ("PUT", "PATCH"):
-        answer = door.call(method, "/tokens/0102A", token())
+        answer = api.call(method, "/tokens/0102A", token())
         assert (answer.status, answer.headers["Allow"]) == (405, "GET")
         assert "no EMSP" in answer.json["detail"]
 
 
-def test_whose_token_is_meant_has_to_be_said_when_there_are_two(cpo: Door) -> None:
+def test_a_token_uid_of_two_owners_needs_the_party(cpo: OperatorApi) -> None:
     """Source: OWN-05, TRP-17"""
     receive_token(cpo, GLP, "A1")
     receive_token(cpo, EVI, "A1")
@@ -180,18 +180,20 @@ def test_whose_token_is_meant_has_to_be_said_when_there_are_two(cpo: Door) -> No
 # -- authorized by command -------------------------------------------------------------------------
 
 
-def command(door: Door, token_type: str, reference: str | None = "ref-9", **fields: Any) -> dict[str, Any]:
-    """An eMSP has its token A1 charged at E1 by command, now. Returns the Token of the command."""
+def command(
+    api: OperatorApi, token_type: str, reference: str | None = "ref-9", **fields: Any
+) -> dict[str, Any]:
+    """Store a START_SESSION command for token A1 at EVSE E1, sent now. Returns the Token of the command."""
     document = {"country_code": "PT", "party_id": "GLP", "uid": "A1", "type": token_type, **token(), **fields}
-    start = started("hub", "command-1", door.node.clock(), "L1", "E1")
-    for item in start_items(document, reference, start, door.node.clock()):
-        door.node.table.put(item)
+    start = started("hub", "command-1", api.node.clock(), "L1", "E1")
+    for item in start_items(document, reference, start, api.node.clock()):
+        api.node.table.put(item)
     return document
 
 
 @pytest.mark.parametrize(("minutes", "questions"), [(14, 0), (16, 1)])
-def test_an_rfid_token_is_not_asked_about_for_a_quarter_of_an_hour_after_its_command(
-    cpo: Door, partners: Answering, minutes: int, questions: int
+def test_an_rfid_token_is_authorized_without_a_request_for_15_minutes_after_its_command(
+    cpo: OperatorApi, partners: Answering, minutes: int, questions: int
 ) -> None:
     """Source: CMD-11"""
     document = command(cpo, "RFID")
@@ -212,8 +214,8 @@ def test_an_rfid_token_is_not_asked_about_for_a_quarter_of_an_hour_after_its_com
 @pytest.mark.parametrize(
     "asked", [None, {"location_id": "L1"}, {"location_id": "L1", "evse_uids": ["E1", "E2"]}]
 )
-def test_an_rfid_token_is_asked_about_where_it_was_not_started(
-    cpo: Door, partners: Answering, asked: Any
+def test_an_rfid_token_at_another_place_than_its_command_is_authorized_by_the_emsp(
+    cpo: OperatorApi, partners: Answering, asked: Any
 ) -> None:
     """Source: CMD-11"""
     command(cpo, "RFID")
@@ -224,7 +226,9 @@ def test_an_rfid_token_is_asked_about_where_it_was_not_started(
 
 
 @pytest.mark.parametrize("token_type", ["APP_USER", "AD_HOC_USER"])
-def test_an_app_is_never_asked_about_after_a_command(cpo: Door, partners: Answering, token_type: str) -> None:
+def test_an_app_token_is_authorized_without_a_request_at_any_time_after_its_command(
+    cpo: OperatorApi, partners: Answering, token_type: str
+) -> None:
     """Source: CMD-11"""
     command(cpo, token_type, None)
     cpo.node.clock.forward(seconds=7200)  # type: ignore[attr-defined]
@@ -234,7 +238,9 @@ def test_an_app_is_never_asked_about_after_a_command(cpo: Door, partners: Answer
     assert (info["allowed"], "authorization_reference" in info, partners.asked) == ("ALLOWED", False, [])
 
 
-def test_a_command_with_another_emsp_s_token_authorizes_nothing(cpo: Door, partners: Answering) -> None:
+def test_a_command_with_another_emsp_s_token_authorizes_nothing(
+    cpo: OperatorApi, partners: Answering
+) -> None:
     """Source: OWN-05, CMD-11"""
     command(cpo, "APP_USER", party_id="EVI")
 
@@ -246,8 +252,8 @@ def test_a_command_with_another_emsp_s_token_authorizes_nothing(cpo: Door, partn
 @pytest.mark.parametrize(
     ("last_updated", "allowed"), [("2026-02-01T12:00:00Z", "ALLOWED"), ("2026-03-01T12:00:01Z", "BLOCKED")]
 )
-def test_a_token_that_was_taken_back_after_its_command_is_blocked_without_asking(
-    cpo: Door, partners: Answering, last_updated: str, allowed: str
+def test_a_token_revoked_after_its_command_is_blocked_without_a_request(
+    cpo: OperatorApi, partners: Answering, last_updated: str, allowed: str
 ) -> None:
     """Source: CMD-10, CMD-11"""
     command(cpo, "RFID")
@@ -258,7 +264,7 @@ def test_a_token_that_was_taken_back_after_its_command_is_blocked_without_asking
     assert (info["allowed"], partners.asked) == (allowed, [])
 
 
-def test_a_token_that_is_authorized_costs_two_reads(cpo: Door, partners: Answering) -> None:
+def test_authorizing_a_token_by_its_command_takes_two_reads(cpo: OperatorApi, partners: Answering) -> None:
     """Source: docs/design.md, Storage and what it may cost"""
     command(cpo, "RFID")
     receive_token(cpo, GLP, "A1", source="hub", whitelist="NEVER")
@@ -272,26 +278,28 @@ def test_a_token_that_is_authorized_costs_two_reads(cpo: Door, partners: Answeri
 # -- authorizing -------------------------------------------------------------------------------------
 
 
-def test_a_token_is_authorized_by_its_emsp(cpo: Door, partners: Answering) -> None:
+def test_a_token_is_authorized_by_its_emsp(cpo: OperatorApi, partners: Answering) -> None:
     """Source: RTE-22, TOK-12; docs/mobie.md, scenario 4.1"""
-    partners.says["hub"] = said = allowed(location=WHERE)
+    partners.says["hub"] = reply = allowed(location=WHERE)
 
     answer = cpo.call("POST", "/tokens/0102A/authorize", WHERE)
 
-    assert (answer.status, answer.json) == (200, said)
+    assert (answer.status, answer.json) == (200, reply)
     (asked,) = partners.asked
     assert (asked.document, asked.query) == (WHERE, {"type": "RFID"})
     assert asked.routing == Routing(Party("PT", "ABC"))
     assert asked.correlation_id == "correlation-1"
 
 
-def test_no_body_is_needed(cpo: Door, partners: Answering) -> None:
+def test_no_body_is_needed(cpo: OperatorApi, partners: Answering) -> None:
     """Source: TOK-11"""
     assert cpo.call("POST", "/tokens/0102A/authorize?type=APP_USER").status == 200
     assert [(asked.document, asked.query) for asked in partners.asked] == [(None, {"type": "APP_USER"})]
 
 
-def test_a_copy_that_is_always_good_is_answered_without_asking(cpo: Door, partners: Answering) -> None:
+def test_a_token_with_whitelist_always_is_authorized_without_a_request(
+    cpo: OperatorApi, partners: Answering
+) -> None:
     """Source: TOK-09"""
     received = receive_token(cpo, GLP, "0102A", source="hub")
 
@@ -301,7 +309,9 @@ def test_a_copy_that_is_always_good_is_answered_without_asking(cpo: Door, partne
     assert partners.asked == []
 
 
-def test_a_copy_counts_when_nobody_answers_and_it_may(cpo: Door, partners: Answering) -> None:
+def test_an_allowed_copy_of_a_token_is_used_when_the_emsp_is_unreachable(
+    cpo: OperatorApi, partners: Answering
+) -> None:
     """Source: TOK-09"""
     receive_token(cpo, GLP, "A1", source="hub", whitelist="ALLOWED_OFFLINE")
     receive_token(cpo, GLP, "A2", source="hub", whitelist="NEVER")
@@ -311,14 +321,14 @@ def test_a_copy_counts_when_nobody_answers_and_it_may(cpo: Door, partners: Answe
     assert cpo.call("POST", "/tokens/A2/authorize").status == 502
 
 
-def test_blocked_is_an_answer(cpo: Door, partners: Answering) -> None:
+def test_a_blocked_token_is_answered_with_200(cpo: OperatorApi, partners: Answering) -> None:
     """Source: TOK-13; docs/mobie.md, scenario 4.2"""
     partners.says["hub"] = {"allowed": "BLOCKED"}
 
     assert cpo.ask("POST", "/tokens/A1/authorize") == {"allowed": "BLOCKED"}
 
 
-def test_a_token_that_nobody_knows_is_not_found(cpo: Door, partners: Answering) -> None:
+def test_an_unknown_token_is_not_found(cpo: OperatorApi, partners: Answering) -> None:
     """Source: TOK-14; docs/mobie.md, scenario 4.2"""
     partners.says["hub"] = UNKNOWN
 
@@ -327,13 +337,13 @@ def test_a_token_that_nobody_knows_is_not_found(cpo: Door, partners: Answering) 
     assert (answer.status, answer.json["detail"]) == (404, "unknown token")
 
 
-def test_a_partner_that_does_not_answer_is_told(cpo: Door, partners: Answering) -> None:
+def test_a_partner_that_does_not_answer_is_a_bad_gateway(cpo: OperatorApi, partners: Answering) -> None:
     partners.says["hub"] = SILENT
 
     assert cpo.call("POST", "/tokens/A1/authorize").status == 502
 
 
-def test_too_little_information_names_what_is_missing(cpo: Door, partners: Answering) -> None:
+def test_not_enough_information_names_the_missing_field(cpo: OperatorApi, partners: Answering) -> None:
     """Source: TOK-15"""
     partners.says["hub"] = TOO_LITTLE
 
@@ -343,7 +353,7 @@ def test_too_little_information_names_what_is_missing(cpo: Door, partners: Answe
     assert cpo.call("POST", "/tokens/A1/authorize", WHERE).status == 502
 
 
-def test_the_company_that_asks_may_be_named(cpo: Door, partners: Answering) -> None:
+def test_the_cpo_that_asks_can_be_named(cpo: OperatorApi, partners: Answering) -> None:
     """A location_id is meaningful only with its CPO. Source: TOK-18"""
     second = OwnRole("CPO", Party("PT", "XYZ"), {"name": "Second"})
     settings = replace(cpo.node.settings, roles=(*cpo.node.settings.roles, second))
@@ -354,7 +364,7 @@ def test_the_company_that_asks_may_be_named(cpo: Door, partners: Answering) -> N
     assert partners.asked[0].routing.sender == second.party
 
 
-def test_two_valid_tokens_of_one_uid_have_to_be_told_apart(cpo: Door, partners: Answering) -> None:
+def test_two_valid_tokens_with_one_uid_need_the_emsp(cpo: OperatorApi, partners: Answering) -> None:
     """Source: OWN-05, TRP-17"""
     for party in (GLP, EVI):
         receive_token(cpo, party, "A1", source="hub")
@@ -365,7 +375,7 @@ def test_two_valid_tokens_of_one_uid_have_to_be_told_apart(cpo: Door, partners: 
     assert cpo.ask("POST", "/tokens/A1/authorize?emsp=PT*GLP")["token"]["party_id"] == "GLP"
 
 
-def test_an_emsp_on_the_same_node_decides_at_once(cpo: Door, partners: Answering) -> None:
+def test_an_emsp_on_the_same_node_decides_without_a_call(cpo: OperatorApi, partners: Answering) -> None:
     settings = replace(
         cpo.node.settings, roles=(*cpo.node.settings.roles, OwnRole("EMSP", EVI, {"name": "Evia"}))
     )
@@ -378,8 +388,8 @@ def test_an_emsp_on_the_same_node_decides_at_once(cpo: Door, partners: Answering
 
 
 @pytest.mark.parametrize("role", ["hub", "emsp"])
-def test_nobody_charges_at_a_hub_or_an_emsp(doors: dict[str, Door], role: str) -> None:
-    assert doors[role].call("POST", "/tokens/A1/authorize").status == 405
+def test_a_hub_or_an_emsp_cannot_authorize(apis: dict[str, OperatorApi], role: str) -> None:
+    assert apis[role].call("POST", "/tokens/A1/authorize").status == 405
 
 
 BAD_QUESTIONS: dict[str, tuple[str, Any, int, str | None]] = {
@@ -398,8 +408,8 @@ BAD_QUESTIONS: dict[str, tuple[str, Any, int, str | None]] = {
 @pytest.mark.parametrize(
     ("query", "body", "status", "field"), BAD_QUESTIONS.values(), ids=BAD_QUESTIONS.keys()
 )
-def test_a_wrong_question_is_told_and_nobody_is_asked(
-    cpo: Door, partners: Answering, query: str, body: Any, status: int, field: str | None
+def test_an_invalid_authorization_request_is_refused_without_a_call(
+    cpo: OperatorApi, partners: Answering, query: str, body: Any, status: int, field: str | None
 ) -> None:
     """Source: RFC 9457"""
     answer = cpo.call("POST", f"/tokens/A1/authorize{query}", body)
@@ -411,7 +421,7 @@ def test_a_wrong_question_is_told_and_nobody_is_asked(
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
-def test_writing_a_token_costs_two_calls(emsp: Door, method: str) -> None:
+def test_writing_a_token_takes_two_table_calls(emsp: OperatorApi, method: str) -> None:
     """Source: docs/design.md, Storage and what it may cost"""
     emsp.ask("PUT", "/tokens/A1", token())
 
@@ -422,10 +432,10 @@ def test_writing_a_token_costs_two_calls(emsp: Door, method: str) -> None:
 
 
 @pytest.mark.parametrize("number_of_tokens", [8, 32])
-def test_a_question_costs_the_same_whatever_the_number_of_tokens(
-    cpo: Door, partners: Answering, number_of_tokens: int
+def test_an_authorization_takes_the_same_calls_for_any_number_of_tokens(
+    cpo: OperatorApi, partners: Answering, number_of_tokens: int
 ) -> None:
-    """The key with the owners, the token, its partner.
+    """One call each for: the key and the owners, the token, its partner.
 
     Source: docs/design.md, Storage and what it may cost
     """
@@ -439,10 +449,10 @@ def test_a_question_costs_the_same_whatever_the_number_of_tokens(
     assert spent.read_units <= 6
 
 
-def test_no_log_tells_a_token_s_uid(cpo: Door, partners: Answering, logged: Logged) -> None:
+def test_no_log_line_has_a_tokens_uid(cpo: OperatorApi, partners: Answering, logged: Logged) -> None:
     cpo.call("POST", "/tokens/SECRET-UID/authorize")
     cpo.call("GET", "/tokens/SECRET-UID")
 
-    told = str(logged.lines)
-    assert "/tokens/…" in told
-    assert "SECRET-UID" not in told
+    text = str(logged.lines)
+    assert "/tokens/…" in text
+    assert "SECRET-UID" not in text

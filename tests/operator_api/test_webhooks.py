@@ -1,16 +1,19 @@
-"""Source: docs/design.md, A command; https://www.standardwebhooks.com"""
+"""Webhooks in the operator API.
+
+Source: docs/design.md, A command; https://www.standardwebhooks.com
+"""
 
 from __future__ import annotations
 
 import pytest
 
 from chalicelib.partners.webhooks import read_webhooks
-from tests.operator_api.caller import Door
+from tests.operator_api.caller import OperatorApi
 
 WANTED = {"url": "https://csms.example/hook", "events": ["command"]}
 
 
-def test_the_secret_is_shown_once(cpo: Door) -> None:
+def test_the_secret_is_shown_once(cpo: OperatorApi) -> None:
     made = cpo.call("PUT", "/webhooks/csms", WANTED)
     changed = cpo.call("PUT", "/webhooks/csms", {**WANTED, "events": ["command", "authorize"]})
 
@@ -23,7 +26,7 @@ def test_the_secret_is_shown_once(cpo: Door) -> None:
     assert cpo.node.directory.unseal(kept.sealed_secret) == made.json["secret"]
 
 
-def test_a_webhook_made_again_has_another_secret(cpo: Door) -> None:
+def test_a_webhook_made_again_has_another_secret(cpo: OperatorApi) -> None:
     first = cpo.ask("PUT", "/webhooks/csms", WANTED)
 
     assert cpo.call("DELETE", "/webhooks/csms").status == 204
@@ -46,12 +49,12 @@ def test_a_webhook_made_again_has_another_secret(cpo: Door) -> None:
         ({**WANTED, "secret": "mine"}, "secret"),
     ],
 )
-def test_what_is_no_webhook_is_422(cpo: Door, body: object, field: str) -> None:
+def test_an_invalid_webhook_is_refused_with_422(cpo: OperatorApi, body: object, field: str) -> None:
     answer = cpo.call("PUT", "/webhooks/csms", body)
 
     assert answer.status == 422
     assert answer.json["errors"][0]["field"] == field
 
 
-def test_a_name_is_plain(cpo: Door) -> None:
+def test_a_webhook_name_has_lower_case_letters_digits_and_dashes_only(cpo: OperatorApi) -> None:
     assert cpo.call("PUT", "/webhooks/CSMS%20one", WANTED).status == 422
