@@ -1,8 +1,8 @@
 """Tariffs in the operator API: a CPO writes its own, every node shows what it has.
 
 A tariff that is valid but probably wrong (a misspelt field, a number in another unit) is stored, and the
-answer has `warnings` beside the tariff's fields. They are no part of the tariff: when a client sends them back
-with it, they are removed.
+answer has `warnings` beside the tariff's fields. They are no part of the tariff: when a client sends them
+back with it, they are removed.
 
 Source: OCPI 2.2.1 mod_tariffs; TAR-05, TAR-07
 """

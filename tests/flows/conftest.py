@@ -1,7 +1,7 @@
-"""The three nodes of the sandbox, started once per worker, and third parties that come and go.
+"""Fixtures: the three nodes of the sandbox, started once per worker, and third parties for each test.
 
-Every story brings partners of its own, with party ids that nobody else uses, and takes them away again:
-the nodes are shared, and none of the stories depends on what another one left behind.
+The nodes are shared by all tests. Each test registers partners of its own, with unique party ids, and removes
+them at its end, so that no test depends on another one.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ PARTY_IDS = map(
 
 
 class Guests:
-    """The third parties of one story."""
+    """The third parties of one test, removed when it ends."""
 
     def __init__(self, nodes: dict[str, Node]) -> None:
         self.nodes = nodes
@@ -45,13 +45,13 @@ class Guests:
         self._visited: list[tuple[Node, str]] = []
 
     def partner(self, role: str, party: Party | None = None, **options: Any) -> Partner:
-        """A partner with a party of its own, known to nobody yet."""
+        """Start a partner with a party of its own, not connected to any node."""
         partner = Partner(role, party or Party("PT", next(PARTY_IDS)), **options)
         self._partners.append(partner)
         return partner
 
     def invitation(self, partner: Partner, node: Node, **options: object) -> tuple[str, str]:
-        """The versions URL and token A that the node's operator hands to a partner."""
+        """Have a node's operator invite a partner. Returns the versions URL and token A."""
         self.expect(partner, node)
         if partner.raw_tokens:
             options.setdefault("token_encoding", "raw")
@@ -59,20 +59,20 @@ class Guests:
         invited = node.invite(name_of(partner), **options)
         return invited["versions_url"], invited["token"]
 
-    def knock(self, partner: Partner, node: Node, **options: object) -> Connection:
-        """Invited, and the node discovered with token A; not registered."""
-        return partner.knock(*self.invitation(partner, node, **options))
+    def discover(self, partner: Partner, node: Node, **options: object) -> Connection:
+        """Invite a partner, and have it discover the node with token A, without a registration."""
+        return partner.discover(*self.invitation(partner, node, **options))
 
     def connect(self, partner: Partner, node: Node, **options: object) -> Connection:
-        """The partner registered at the node."""
+        """Register a partner at a node."""
         return partner.register(*self.invitation(partner, node, **options))
 
     def join(self, role: str, node: Node, **options: Any) -> Connection:
-        """A new partner, registered at the node; its `partner` is the partner."""
+        """Start a new partner and register it at a node; the connection's `partner` is the partner."""
         return self.connect(self.partner(role, **options), node)
 
     def expect(self, partner: Partner, node: Node) -> None:
-        """Take the partner off the node again when the story ends."""
+        """Have the partner removed from the node when the test ends."""
         self._visited.append((node, name_of(partner)))
 
     def leave(self) -> None:
@@ -103,10 +103,11 @@ def nodes() -> Iterator[dict[str, Node]]:
 
 
 def expect_quiet_logs(logs: dict[str, str], keys: set[str]) -> None:
-    """Nothing that the stories did, bad input included, met a fault of ours; and no log tells a token."""
+    """Check the nodes' logs: no unexpected failure, in spite of the bad input, and no token in any line."""
     assert logs
     for name, text in logs.items():
         assert "unforeseen failure" not in text, name
+        assert "unexpected failure" not in text, name
         assert "failed by our own fault" not in text, name
         for token in {*TOKENS, *keys, TOKEN_MARK, b64encode(TOKEN_MARK.encode()).decode()}:
             assert token not in text, name
@@ -129,25 +130,25 @@ def emsp(nodes: dict[str, Node]) -> Node:
 
 @pytest.fixture
 def guests(nodes: dict[str, Node]) -> Iterator[Guests]:
-    story = Guests(nodes)
-    yield story
-    story.leave()
+    guests = Guests(nodes)
+    yield guests
+    guests.leave()
 
 
 @pytest.fixture(scope="module")
-def lodgers(nodes: dict[str, Node]) -> Iterator[Guests]:
-    """Guests that stay for a whole module, where nothing that happens may change them."""
-    story = Guests(nodes)
-    yield story
-    story.leave()
+def module_guests(nodes: dict[str, Node]) -> Iterator[Guests]:
+    """Third parties shared by the tests of a module, which must not change their registrations."""
+    guests = Guests(nodes)
+    yield guests
+    guests.leave()
 
 
 @pytest.fixture(scope="package")
 def stands(nodes: dict[str, Node]) -> Iterator[dict[str, Stand]]:
-    """Where bad input is sent. In the end, all that is stored is what was there before it came."""
-    lodgers = Guests(nodes)
+    """The targets of bad input, one per node; checks at the end that the stored objects did not change."""
+    guests = Guests(nodes)
     stands = {
-        at: Stand(node, [lodgers.join(role, node) for role in ROLES_AT[at]]) for at, node in nodes.items()
+        at: Stand(node, [guests.join(role, node) for role in ROLES_AT[at]]) for at, node in nodes.items()
     }
     for at in ("hub", "emsp"):
         stands[at].put_good_objects()
@@ -155,7 +156,7 @@ def stands(nodes: dict[str, Node]) -> Iterator[dict[str, Stand]]:
     for stand in stands.values():
         for module, before in stand.before.items():
             assert stand.stored(module) == before
-    lodgers.leave()
+    guests.leave()
 
 
 @pytest.fixture

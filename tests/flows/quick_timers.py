@@ -1,8 +1,8 @@
-"""The node's own app with its timers hurried: what a schedule does every minute, it does every second.
+"""The node's app with fast timers: every schedule runs once a second.
 
-The sandbox loads this instead of `app` for the stories and for the certification's tests, so that a partner
-that went OFFLINE is looked for again, and a session that ended becomes a CDR, within a test's patience.
-Nothing else is different.
+The sandbox loads this module instead of `app` in the flow tests and the certification's tests, so that probes
+of OFFLINE partners and the CDRs of ended sessions come within the time limits of the tests. All else is as in
+`app`.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from infra.local import triggers
 from infra.local.schedules import Rate, Schedule
 
 
-def parse_hurried(text: str) -> Schedule:
+def parse_every_second(text: str) -> Schedule:
     return Rate(timedelta(seconds=1))
 
 
-vars(triggers)["parse_schedule"] = parse_hurried
+vars(triggers)["parse_schedule"] = parse_every_second
 
 __all__ = ["app"]

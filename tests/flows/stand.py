@@ -1,7 +1,7 @@
-"""Where bad input is sent: a node, partners registered there, and something good that must stay as it is.
+"""Target of bad input: a node, its registered partners, and valid objects that must not change.
 
-Shared by the test_bad_* stories. `expect` judges an answer: the codes that the checklist names, an envelope,
-no fault of ours, and nothing told that must not be: no token, no stack trace.
+Shared by the test_bad_* files. `expect` checks an answer: the codes of the checklist, an envelope, no 5xx,
+and no token and no stack trace in its text.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def build(module: str, owner: Party, object_id: str, **fields: object) -> Object
 
 @dataclass
 class Stand:
-    """One node, its partners there, and what the first of them, a CPO, has put there."""
+    """One node, its partners, and the valid objects that the first of them, a CPO, has pushed."""
 
     node: Node
     lines: list[Connection]
@@ -62,7 +62,7 @@ class Stand:
         return [found for found in self.node.all(module) if found["party_id"] == self.owner.party_id]
 
     def expect(self, answer: Answer, *codes: tuple[int, int]) -> None:
-        """Refused as it should be, and nothing said that should not be."""
+        """Check that an answer has one of the codes, and neither a secret nor a stack trace."""
         assert answer.codes in codes, answer
         self.expect_discretion(answer)
 
@@ -76,7 +76,7 @@ class Stand:
         assert not [secret for secret in secrets if secret in text], answer
 
     def expect_untouched(self, module: str, *ids: str) -> None:
-        """The good object is as it was, and what the ids name is not there."""
+        """Check that the valid object is unchanged, and that no object has the ids."""
         (known,) = self.before[module]
         assert self.line.look(module, *self.line.owned(known["id"])).data == known
         if ids:

@@ -1,4 +1,4 @@
-"""A card at a charge point: from the CPO through the hub to the eMSP that knows it, over real wires.
+"""Authorization of a token at a charge point: from the CPO through the hub to its eMSP, over HTTP.
 
 Chapters: OCPI 2.2.1 mod_tokens; ..._message_routing_open_routing_request; RTE-07 .. RTE-10, RTE-22 .. RTE-31,
 TOK-09 .. TOK-16. Plan: 4.1 to 4.4.
@@ -42,15 +42,15 @@ def token(owner: Party, uid: str, **fields: object) -> dict[str, Any]:
 
 
 def plain(**fields: object) -> dict[str, Any]:
-    """As an eMSP's operator writes it."""
+    """A token as an eMSP's operator writes it."""
     return {"contract_id": "C1", "issuer": "Evia", "valid": True, "whitelist": "NEVER", **fields}
 
 
 # -- three nodes -------------------------------------------------------------------------------------
 
 
-def heard(cpo: Node, uid: str, query: str = "", **fields: object) -> dict[str, Any]:
-    """The CPO's copy of a token, as soon as it reads as it should."""
+def wait_for_copy(cpo: Node, uid: str, query: str = "", **fields: object) -> dict[str, Any]:
+    """Wait until the CPO's copy of a token has these fields; returns the copy."""
 
     def look() -> dict[str, Any] | None:
         answer = cpo.call("GET", "tokens", uid, query=query)
@@ -65,24 +65,24 @@ def test_a_token_of_the_emsp_reaches_the_cpo_through_the_hub(cpo: Node, hub: Nod
     uid = f"card-{uuid.uuid4().hex[:8]}"
     for query in ("", "?type=APP_USER"):
         written = emsp.ask("PUT", "tokens", uid, document=plain(), query=query)
-        assert heard(cpo, uid, query) == written
+        assert wait_for_copy(cpo, uid, query) == written
         assert hub.ask("GET", "tokens", uid, query=query) == written
 
     emsp.ask("PATCH", "tokens", uid, document={"valid": False})
 
-    heard(cpo, uid, valid=False)
-    heard(cpo, uid, "?type=APP_USER", valid=True)
+    wait_for_copy(cpo, uid, valid=False)
+    wait_for_copy(cpo, uid, "?type=APP_USER", valid=True)
 
 
 @pytest.mark.parametrize("query", ["", "?type=APP_USER"])
 def test_a_valid_token_is_allowed_and_an_invalid_one_blocked(cpo: Node, emsp: Node, query: str) -> None:
-    """The CPO knows the token, so the request names its eMSP.
+    """The CPO has a copy of the token, so the request is addressed to its eMSP.
 
     Source: RTE-07, TOK-12, TOK-13; docs/mobie.md, scenarios 4.1 to 4.4
     """
     uid = f"card-{uuid.uuid4().hex[:8]}"
     written = emsp.ask("PUT", "tokens", uid, document=plain(), query=query)
-    heard(cpo, uid, query)
+    wait_for_copy(cpo, uid, query)
 
     info = cpo.ask("POST", "tokens", uid, "authorize", document=WHERE, query=query)
     emsp.ask("PATCH", "tokens", uid, document={"valid": False}, query=query)
@@ -105,7 +105,7 @@ def test_a_token_that_nobody_knows_is_not_found(cpo: Node) -> None:
 
 
 class Question:
-    """An eMSP that knows a card, and a CPO that asks the hub about it."""
+    """An eMSP with a token, and a CPO that asks the hub to authorize it."""
 
     def __init__(self, guests: Guests, hub: Node) -> None:
         partner = guests.partner("EMSP")
@@ -146,9 +146,9 @@ def question(guests: Guests, hub: Node) -> Iterator[Question]:
     yield question
 
 
-def test_the_hub_finds_the_emsp_and_hands_its_answer_on(question: Question) -> None:
-    """Right after the first token of this eMSP. Source: RTE-07 .. RTE-10, RTE-22, RTE-23"""
-    ids = {"X-Request-ID": "leg-1", "X-Correlation-ID": f"story-{question.uid}"}
+def test_the_hub_finds_the_emsp_and_relays_its_answer(question: Question) -> None:
+    """Works directly after the eMSP pushed its first token. Source: RTE-07 .. RTE-10, RTE-22, RTE-23"""
+    ids = {"X-Request-ID": "leg-1", "X-Correlation-ID": f"flow-{question.uid}"}
 
     answer = question.ask(document=WHERE, **ids)
 
@@ -165,7 +165,9 @@ def test_the_hub_finds_the_emsp_and_hands_its_answer_on(question: Question) -> N
 
 
 @pytest.mark.parametrize("addressed", ["hub", "emsp"])
-def test_the_hub_or_the_emsp_may_be_addressed(question: Question, hub: Node, addressed: str) -> None:
+def test_a_request_can_be_addressed_to_the_hub_or_to_the_emsp(
+    question: Question, hub: Node, addressed: str
+) -> None:
     """Source: RTE-07"""
     to = hub.party if addressed == "hub" else question.cards.party
 
@@ -192,7 +194,7 @@ def test_the_hub_or_the_emsp_may_be_addressed(question: Question, hub: Node, add
         (faults.stay_silent, (200, 4002)),
     ],
 )
-def test_what_the_emsp_does_not_say_the_hub_says_for_itself(
+def test_without_a_valid_answer_of_the_emsp_the_hub_answers_with_its_own_error(
     question: Question, fault: Fault, codes: tuple[int, int]
 ) -> None:
     """Source: RTE-28 .. RTE-31, TOK-14, TOK-15"""
@@ -203,7 +205,7 @@ def test_what_the_emsp_does_not_say_the_hub_says_for_itself(
     assert "data" not in answer.envelope
 
 
-def test_an_unknown_card_is_told_by_both_codes(question: Question) -> None:
+def test_an_unknown_token_is_answered_404_with_2004(question: Question) -> None:
     """Source: TOK-14, RTE-25, TRP-12"""
     question.uid = "unheard of"
 
@@ -213,7 +215,7 @@ def test_an_unknown_card_is_told_by_both_codes(question: Question) -> None:
     assert "data" not in answer.envelope
 
 
-def test_the_cpo_s_list_holds_the_card_and_the_emsp_s_does_not(question: Question, hub: Node) -> None:
+def test_the_hub_lists_a_token_to_the_cpo_and_not_to_its_own_emsp(question: Question, hub: Node) -> None:
     """Source: RTE-17, RTE-26, TOK-08"""
 
     def uids(line: Connection) -> set[str]:
@@ -223,8 +225,8 @@ def test_the_cpo_s_list_holds_the_card_and_the_emsp_s_does_not(question: Questio
     assert uids(question.emsp) == set()
 
 
-def test_an_invalidated_card_is_still_asked_about(question: Question) -> None:
-    """The hub's copy decides nothing. Source: TOK-10"""
+def test_the_emsp_is_asked_about_an_invalid_token_too(question: Question) -> None:
+    """The hub always asks the eMSP, whatever its own copy has. Source: TOK-10"""
     assert question.push("PATCH", valid=False, last_updated=LATER).codes == (200, 1000)
 
     assert question.ask().data == question.info

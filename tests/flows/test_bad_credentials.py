@@ -1,6 +1,6 @@
-"""Bad credentials, from somebody with a token A and from a registered partner.
+"""Bad credentials, from a sender with a token A and from a registered partner.
 
-Nobody is registered by them, nothing is updated by them, and the token A they came with stays good.
+They register no partner and update nothing, and the token A stays valid.
 Chapter: OCPI 2.2.1 credentials; CRD-09, CRD-10, CRD-19, CRD-22 .. CRD-25, STA-01, STA-02, TRN-12.
 """
 
@@ -27,10 +27,10 @@ from tests.third_party.wire import write_json
 
 
 @pytest.fixture(scope="module")
-def invited(nodes: dict[str, Node], lodgers: Guests) -> Iterator[dict[str, Connection]]:
-    """One line per node that never got beyond its token A; in the end that token still works."""
+def invited(nodes: dict[str, Node], module_guests: Guests) -> Iterator[dict[str, Connection]]:
+    """One connection per node with a token A only; checks at the end that the token still works."""
     roles = {"cpo": "EMSP", "hub": "CPO", "emsp": "CPO"}
-    lines = {at: lodgers.knock(lodgers.partner(role), nodes[at]) for at, role in roles.items()}
+    lines = {at: module_guests.discover(module_guests.partner(role), nodes[at]) for at, role in roles.items()}
     yield lines
     for at, line in lines.items():
         assert nodes[at].status_of(name_of(line.partner)) == "INVITED"
@@ -39,7 +39,7 @@ def invited(nodes: dict[str, Node], lodgers: Guests) -> Iterator[dict[str, Conne
 
 @at_the_hub
 @table(wrong.CREDENTIALS)
-def test_wrong_credentials_register_nobody(
+def test_invalid_credentials_register_no_partner(
     stand: Stand, at: str, row: wrong.Change, invited: dict[str, Connection]
 ) -> None:
     """Source: CRD-23, CRD-24, CRD-25"""
@@ -58,7 +58,7 @@ def credentials(partner: Partner) -> dict[str, Any]:
 
 @pytest.mark.parametrize("at", ["cpo"])
 @table(wrong.CREDENTIALS)
-def test_wrong_credentials_update_nothing(stand: Stand, at: str, row: wrong.Change) -> None:
+def test_invalid_credentials_update_nothing(stand: Stand, at: str, row: wrong.Change) -> None:
     """Source: CRD-22, CRD-23, CRD-24, CRD-25"""
     before = stand.node.partner(name_of(stand.line.partner))
 
@@ -95,7 +95,7 @@ def test_credentials_that_are_no_json_object_are_refused(
 @pytest.mark.parametrize(
     "address", ["http://127.0.0.1:1/versions", "http://169.254.169.254/latest/meta-data", "http://[::1]:1/"]
 )
-def test_a_versions_url_that_leads_nowhere_registers_nobody(
+def test_a_versions_url_that_cannot_be_read_registers_no_partner(
     stand: Stand, at: str, address: str, invited: dict[str, Connection]
 ) -> None:
     """Source: CRD-19"""
@@ -107,7 +107,7 @@ def test_a_versions_url_that_leads_nowhere_registers_nobody(
 
 
 @at_every_node
-def test_a_token_that_is_known_to_nobody_neither_updates_nor_unregisters(stand: Stand, at: str) -> None:
+def test_an_unknown_token_can_neither_update_nor_unregister(stand: Stand, at: str) -> None:
     """Source: CRD-09, CRD-10, TRN-07"""
     headers = {"Authorization": "Token bm9ib2R5"}
     for method in ("GET", "POST", "PUT", "DELETE"):
@@ -115,4 +115,4 @@ def test_a_token_that_is_known_to_nobody_neither_updates_nor_unregisters(stand: 
 
         stand.expect(stand.line.credentials(method, body, headers=headers), (401, 2001))
     with pytest.raises(Unusable, match="401"):
-        stand.line.partner.knock(stand.node.versions_url, "nobody")
+        stand.line.partner.discover(stand.node.versions_url, "nobody")

@@ -1,8 +1,8 @@
-"""Bad objects to the routes of tariffs and locations.
+"""Invalid objects sent to the routes of tariffs and locations.
 
-Each wrong request must be answered by the envelope and the code that the checklist names, with both message
-ids (the third party's client checks that on every call), never by a fault of ours, and leave everything as it
-was. Hub and eMSP share their routes, so each table goes to one of them.
+Each answer must have an envelope, the code of the checklist and both message ids (the third party's client
+checks the ids of every call). It must not be a 5xx, and the stored objects must not change. Hub and eMSP
+share their routes, so each table is sent to one of them.
 Chapters: status_codes, mod_tariffs, mod_locations; STA-01 .. STA-08, TRN-12, TRN-22, TRN-27, TRN-28.
 """
 
@@ -31,7 +31,7 @@ UNKNOWN = {"tariffs": (404, 2001), "locations": (404, 2003)}
 
 @at_the_hub
 @table(wrong.TARIFF)
-def test_a_wrong_tariff_is_not_stored(stand: Stand, at: str, row: wrong.Change) -> None:
+def test_an_invalid_tariff_is_not_stored(stand: Stand, at: str, row: wrong.Change) -> None:
     """Source: TAR-07, TRN-22, TRN-27, STA-02, STA-07"""
     answer = stand.line.push(
         "PUT", "tariffs", stand.line.owned("BAD"), wrong.build(tariff(stand.owner, "BAD"), row)
@@ -43,7 +43,7 @@ def test_a_wrong_tariff_is_not_stored(stand: Stand, at: str, row: wrong.Change) 
 
 @at_the_emsp
 @table(wrong.TARIFF)
-def test_a_wrong_tariff_replaces_nothing(stand: Stand, at: str, row: wrong.Change) -> None:
+def test_an_invalid_tariff_does_not_replace_a_stored_one(stand: Stand, at: str, row: wrong.Change) -> None:
     """Source: STA-02"""
     document = wrong.build(tariff(stand.owner, "GOOD", last_updated=LATER), row)
 
@@ -53,7 +53,7 @@ def test_a_wrong_tariff_replaces_nothing(stand: Stand, at: str, row: wrong.Chang
 
 @at_the_hub
 @table(wrong.LOCATION)
-def test_a_wrong_location_is_not_stored(stand: Stand, at: str, row: wrong.Change) -> None:
+def test_an_invalid_location_is_not_stored(stand: Stand, at: str, row: wrong.Change) -> None:
     """Source: LOC-15 .. LOC-21, TRN-22, TRN-27, STA-07"""
     answer = stand.line.push(
         "PUT", "locations", stand.line.owned("BAD"), wrong.build(location(stand.owner, "BAD"), row)
@@ -65,7 +65,7 @@ def test_a_wrong_location_is_not_stored(stand: Stand, at: str, row: wrong.Change
 
 @at_the_emsp
 @table(wrong.EVSE)
-def test_a_wrong_evse_is_not_stored(stand: Stand, at: str, row: wrong.Change) -> None:
+def test_an_invalid_evse_is_not_stored(stand: Stand, at: str, row: wrong.Change) -> None:
     """Source: LOC-21, TRN-27"""
     answer = stand.line.push(
         "PUT", "locations", stand.line.owned("GOOD", "BAD"), wrong.build(evse("BAD"), row)
@@ -77,7 +77,7 @@ def test_a_wrong_evse_is_not_stored(stand: Stand, at: str, row: wrong.Change) ->
 
 @at_the_hub
 @table(wrong.CONNECTORS)
-def test_a_wrong_connector_is_not_stored(stand: Stand, at: str, row: wrong.Change) -> None:
+def test_an_invalid_connector_is_not_stored(stand: Stand, at: str, row: wrong.Change) -> None:
     """Source: LOC-21, TRN-27"""
     answer = stand.line.push(
         "PUT", "locations", stand.line.owned("GOOD", "E1", "BAD"), wrong.build(connector("BAD"), row)
@@ -89,7 +89,7 @@ def test_a_wrong_connector_is_not_stored(stand: Stand, at: str, row: wrong.Chang
 
 @at_the_emsp
 @table(wrong.PATCHES)
-def test_a_wrong_patch_changes_nothing(
+def test_an_invalid_patch_changes_nothing(
     stand: Stand, at: str, row: tuple[tuple[str, ...], dict[str, Any]]
 ) -> None:
     """Source: LOC-07, STA-02"""
@@ -102,7 +102,7 @@ def test_a_wrong_patch_changes_nothing(
 
 
 @at_receivers
-def test_what_is_unknown_is_not_found(stand: Stand, at: str) -> None:
+def test_unknown_objects_are_not_found(stand: Stand, at: str) -> None:
     """Source: STA-03, STA-08, LOC-13, TAR-04"""
     line, status = stand.line, {"status": "CHARGING", "last_updated": LATER}
 
@@ -148,8 +148,8 @@ def test_a_party_that_is_not_the_callers_is_not_found(stand: Stand, at: str, mod
 
 
 @at_the_hub
-def test_an_emsp_does_not_push_tariffs(stand: Stand, at: str) -> None:
-    """Whether in a CPO's name or in its own. Source: OWN-01"""
+def test_an_emsp_cannot_push_tariffs(stand: Stand, at: str) -> None:
+    """Refused both in a CPO's name and in its own. Source: OWN-01"""
     line = stand.lines[1]
 
     for owner in (stand.owner, line.partner.party):
@@ -164,7 +164,7 @@ def test_an_emsp_does_not_push_tariffs(stand: Stand, at: str) -> None:
 
 
 class Route(NamedTuple):
-    """A request with a body: its method, module, and the ids behind the owner's."""
+    """A request with a body: its method, its module, and the ids that follow the owner's in the URL."""
 
     method: str
     module: str
@@ -191,7 +191,7 @@ def send(stand: Stand, route: Route, body: bytes, content_type: str = "applicati
 
 @at_the_hub
 @at_every_body
-def test_what_is_no_json_is_a_bad_request(stand: Stand, at: str, route: Route) -> None:
+def test_a_body_that_is_not_json_is_a_bad_request(stand: Stand, at: str, route: Route) -> None:
     """Source: STA-01"""
     for body in wrong.NOT_JSON.values():
         stand.expect(send(stand, route, body), (400, 2001))
@@ -200,7 +200,7 @@ def test_what_is_no_json_is_a_bad_request(stand: Stand, at: str, route: Route) -
 
 @at_the_emsp
 @at_every_body
-def test_what_is_no_object_is_refused(stand: Stand, at: str, route: Route) -> None:
+def test_a_json_body_that_is_no_object_is_refused(stand: Stand, at: str, route: Route) -> None:
     """Source: STA-02"""
     for body in wrong.NOT_AN_OBJECT.values():
         stand.expect(send(stand, route, body), (200, 2001))
@@ -209,7 +209,7 @@ def test_what_is_no_object_is_refused(stand: Stand, at: str, route: Route) -> No
 
 @at_the_hub
 @at_every_body
-def test_what_is_meant_to_hurt_does_not(stand: Stand, at: str, route: Route) -> None:
+def test_hostile_json_is_refused(stand: Stand, at: str, route: Route) -> None:
     for body in wrong.HOSTILE.values():
         stand.expect(send(stand, route, body), (200, 2001), (400, 2001))
     stand.expect_untouched(route.module)
@@ -228,8 +228,8 @@ def test_another_content_type_is_refused(stand: Stand, at: str, route: Route) ->
 
 @at_receivers
 @of_each_module
-def test_two_megabytes_are_too_much(stand: Stand, at: str, module: str) -> None:
-    """An object of that size could be stored nowhere."""
+def test_an_object_of_two_megabytes_is_refused(stand: Stand, at: str, module: str) -> None:
+    """DynamoDB cannot store an object of that size."""
     document = build(module, stand.owner, "BAD", padding="x" * TWO_MEGABYTES)
 
     answer = stand.line.push("PUT", module, stand.line.owned("BAD"), document)
@@ -239,7 +239,7 @@ def test_two_megabytes_are_too_much(stand: Stand, at: str, module: str) -> None:
 
 
 @at_receivers
-def test_a_price_of_a_thousand_digits_does_no_harm(stand: Stand, at: str) -> None:
+def test_a_price_with_a_thousand_digits_causes_no_failure(stand: Stand, at: str) -> None:
     for number in (b"1e400", b"0." + b"3" * 1000, b"-1e-400"):
         body = write_json(tariff(stand.owner, "BAD")).replace(b"0.2500", number)
 

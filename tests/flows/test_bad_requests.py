@@ -1,4 +1,4 @@
-"""Bad requests around the object: paths, methods, tokens, routing headers, queries.
+"""Bad requests with a valid object: wrong paths, methods, tokens, routing headers and queries.
 
 Chapters: transport_and_format, status_codes; STA-09, TRN-06 .. TRN-08, TRN-16, TRN-18, RTE-01, RTE-27,
 PAG-14.
@@ -28,7 +28,7 @@ Document = dict[str, Any]
 
 
 def routes(stand: Stand) -> dict[str, tuple[str, set[str]]]:
-    """Every path of a node, with the methods that it offers."""
+    """All paths of a node, with the methods that each offers."""
     line = stand.line
     paths = {
         "versions": (stand.node.versions_url, {"GET"}),
@@ -53,7 +53,7 @@ def routes(stand: Stand) -> dict[str, tuple[str, set[str]]]:
 
 @at_every_node
 def test_a_method_that_is_not_offered_is_a_405(stand: Stand, at: str) -> None:
-    """On every path there is. Source: STA-09, CRD-16, TAR-01, TAR-03, LOC-10, TRN-16"""
+    """Checks every path. Source: STA-09, CRD-16, TAR-01, TAR-03, LOC-10, TRN-16"""
     for name, (url, offered) in routes(stand).items():
         for method in METHODS:
             if method in offered:
@@ -70,15 +70,15 @@ def test_a_method_that_is_not_offered_is_a_405(stand: Stand, at: str) -> None:
 
 
 @at_every_node
-def test_who_has_no_token_is_answered_401(stand: Stand, at: str) -> None:
-    """On every path, by every method. Source: TRN-06, TRN-16"""
+def test_a_request_without_a_token_is_answered_401(stand: Stand, at: str) -> None:
+    """Checks every path and every method. Source: TRN-06, TRN-16"""
     expect_401(stand, None)
 
 
 @at_the_hub
 @table(wrong.AUTHORIZATIONS)
-def test_who_is_not_known_is_answered_401(stand: Stand, at: str, row: str) -> None:
-    """On every path, by every method. Source: TRN-07, TRN-16"""
+def test_a_request_with_an_unknown_token_is_answered_401(stand: Stand, at: str, row: str) -> None:
+    """Checks every path and every method. Source: TRN-07, TRN-16"""
     expect_401(stand, row)
 
 
@@ -94,9 +94,9 @@ def expect_401(stand: Stand, authorization: str | None) -> None:
 
 
 @at_every_node
-def test_token_a_opens_no_module(stand: Stand, at: str, guests: Guests) -> None:
+def test_token_a_is_not_valid_for_functional_modules(stand: Stand, at: str, guests: Guests) -> None:
     """Source: TRN-08"""
-    line = guests.knock(guests.partner("CPO" if at == "emsp" else "EMSP"), stand.node)
+    line = guests.discover(guests.partner("CPO" if at == "emsp" else "EMSP"), stand.node)
 
     for name, (url, offered) in routes(stand).items():
         if name in ("versions", "details", "credentials"):
@@ -112,8 +112,8 @@ def test_token_a_opens_no_module(stand: Stand, at: str, guests: Guests) -> None:
 
 
 @at_every_node
-def test_a_path_that_is_not_there_is_a_404(stand: Stand, at: str) -> None:
-    """In an envelope too. Source: TRN-16, STA-03"""
+def test_an_unknown_path_is_a_404(stand: Stand, at: str) -> None:
+    """The answer has an envelope. Source: TRN-16, STA-03"""
     base = stand.node.versions_url.rstrip("/").rsplit("/", 1)[0]
     urls = [f"{base}/nonsense", f"{base}/2.1.1", f"{base}/2.2.1/nonsense", f"{base}/2.2.1/credentials/1"]
     urls += [f"{url.rstrip('/')}/a/b/c/d/e/f/g" for url in stand.line.endpoints.values()]
@@ -128,7 +128,7 @@ def test_a_path_that_is_not_there_is_a_404(stand: Stand, at: str) -> None:
 
 @at_receivers
 @of_each_module
-def test_an_odd_id_in_the_url_does_no_harm(stand: Stand, at: str, module: str) -> None:
+def test_an_unusual_id_in_the_url_causes_no_failure(stand: Stand, at: str, module: str) -> None:
     """Source: TYP-02, TYP-05"""
     for raw_id in wrong.RAW_IDS:
         url = stand.line.url(module, "RECEIVER", *stand.owner) + f"/{raw_id}"
@@ -144,7 +144,7 @@ def test_an_odd_id_in_the_url_does_no_harm(stand: Stand, at: str, module: str) -
 
 
 @at_receivers
-def test_half_an_address_is_refused(stand: Stand, at: str) -> None:
+def test_an_incomplete_routing_header_is_refused(stand: Stand, at: str) -> None:
     """Source: RTE-01"""
     for headers in (
         {"OCPI-from-party-id": None},
@@ -170,7 +170,7 @@ def test_an_unknown_receiver_is_a_4001(stand: Stand, at: str) -> None:
 
 
 @pytest.mark.parametrize("at", ["cpo", "emsp"])
-def test_only_a_hub_speaks_of_routing(stand: Stand, at: str) -> None:
+def test_only_a_hub_answers_with_routing_errors(stand: Stand, at: str) -> None:
     """Source: STA-14"""
     headers = {"OCPI-to-country-code": "XX", "OCPI-to-party-id": "ZZZ"}
     if at == "cpo":
@@ -184,7 +184,7 @@ def test_only_a_hub_speaks_of_routing(stand: Stand, at: str) -> None:
 
 @at_senders
 @of_each_module
-def test_a_wrong_query_is_refused(stand: Stand, at: str, module: str) -> None:
+def test_an_invalid_query_is_refused(stand: Stand, at: str, module: str) -> None:
     """Source: PAG-14"""
     line = stand.lines[-1]
 
@@ -197,7 +197,7 @@ def test_a_wrong_query_is_refused(stand: Stand, at: str, module: str) -> None:
 
 @at_senders
 @of_each_module
-def test_a_made_up_cursor_does_no_harm(stand: Stand, at: str, module: str) -> None:
+def test_an_invented_cursor_causes_no_failure(stand: Stand, at: str, module: str) -> None:
     line = stand.lines[-1]
 
     for cursor in wrong.CURSORS:

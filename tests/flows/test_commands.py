@@ -1,7 +1,7 @@
-"""A command from an eMSP through the hub to a charge point, and its one result back, over real wires.
+"""Commands from an eMSP through the hub to a charge point, and their results back, over HTTP.
 
-The hub dies here, so these stories have three nodes of their own. The CSMS is the test itself, which fetches
-what is pending at the CPO's operator door. Chapters: OCPI 2.2.1 mod_commands_flow; CMD-03 .. CMD-06,
+These tests kill the hub, so they start three nodes of their own. The test itself is the CSMS: it fetches the
+pending commands from the CPO's operator API. Chapters: OCPI 2.2.1 mod_commands_flow; CMD-03 .. CMD-06,
 CMD-16 .. CMD-18, RTE-33. Plan: 5.1, 5.2.
 """
 
@@ -62,7 +62,7 @@ def new_uid() -> str:
 
 
 def fetch(cpo: Node, uid: str, *, state: str = "PENDING") -> Object:
-    """What the CSMS fetches: the command for one driver."""
+    """Fetch the command for one driver, as the CSMS does."""
 
     def look() -> Object | None:
         found = cpo.ask("GET", "commands", query=f"?state={state}&limit=100")
@@ -72,7 +72,7 @@ def fetch(cpo: Node, uid: str, *, state: str = "PENDING") -> Object:
 
 
 def give_result(cpo: Node, uid: str, result: str) -> str:
-    """As the CSMS does; returns the command's id at the CPO."""
+    """Post a result, as the CSMS does; returns the command's id at the CPO."""
     command_id: str = fetch(cpo, uid)["id"]
     cpo.ask("POST", "commands", command_id, "result", document={"result": result})
     return command_id
@@ -86,7 +86,7 @@ def wait_until_posted(node: Node, command_id: str) -> Object:
     return eventually(look, within=40)
 
 
-def test_a_remote_start_comes_back_within_three_seconds(cpo: Node, emsp: Node, place: Object) -> None:
+def test_a_remote_start_has_its_result_within_three_seconds(cpo: Node, emsp: Node, place: Object) -> None:
     """The CSMS has no webhook and fetches. Source: CMD-16"""
     uid = new_uid()
     token = {"type": "APP_USER", "contract_id": "C1", "issuer": "Evia", "valid": True, "whitelist": "NEVER"}
@@ -110,11 +110,11 @@ def ended(node: Node, command_id: str) -> Object | None:
     return command if "result" in command else None
 
 
-# -- an eMSP that counts what comes --------------------------------------------------------------------
+# -- an eMSP that counts the results -------------------------------------------------------------------
 
 
 class Driver:
-    """A third party's eMSP at the hub, and the result that comes to each of its response_urls."""
+    """A third party's eMSP at the hub, and the results posted to each of its response_urls."""
 
     def __init__(self, guests: Guests, hub: Node, cpo: Node) -> None:
         partner = guests.partner("EMSP")
@@ -126,7 +126,7 @@ class Driver:
         self.failures = 0
 
     def start(self, uid: str, place: Object) -> Answer:
-        """START_SESSION for a driver, whose uid ends its response_url."""
+        """Send START_SESSION for a driver; the driver's uid is the last segment of the response_url."""
         party = self.partner.party
         token = {
             "country_code": party.country_code,
@@ -170,10 +170,10 @@ def driver(guests: Guests, hub: Node, cpo: Node) -> Driver:
     return Driver(guests, hub, cpo)
 
 
-def test_a_hub_that_dies_over_a_command_still_hands_one_result_on(
+def test_a_hub_killed_during_a_command_relays_one_result_after_its_restart(
     sandbox: Sandbox, driver: Driver, cpo: Node, hub: Node, place: Object
 ) -> None:
-    """Killed between the command and its result. Source: CMD-05, CMD-18, RTE-33"""
+    """The hub is killed between the command and its result. Source: CMD-05, CMD-18, RTE-33"""
     uid = new_uid()
     assert driver.start(uid, place).data["result"] == "ACCEPTED"
 
@@ -188,10 +188,10 @@ def test_a_hub_that_dies_over_a_command_still_hands_one_result_on(
     assert driver.results(uid) == [{"result": "ACCEPTED"}]
 
 
-def test_a_response_url_that_fails_is_posted_to_again(
+def test_a_result_is_posted_again_when_the_response_url_fails(
     driver: Driver, cpo: Node, hub: Node, place: Object
 ) -> None:
-    """It answers 500, then 200. Source: CMD-06, TRP-10"""
+    """The URL answers 500 first, then 200. Source: CMD-06, TRP-10"""
     uid = new_uid()
     driver.start(uid, place)
     driver.failures = 1
@@ -203,7 +203,7 @@ def test_a_response_url_that_fails_is_posted_to_again(
     assert (posted["tries"], len(driver.results(uid))) == (2, 2)
 
 
-def test_two_starts_at_once_on_one_evse_get_each_its_own_result(
+def test_two_parallel_starts_on_one_evse_each_get_their_own_result(
     driver: Driver, cpo: Node, place: Object
 ) -> None:
     """Source: CMD-05, CMD-18"""

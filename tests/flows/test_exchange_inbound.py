@@ -1,6 +1,6 @@
-"""A CPO partner pushes tariffs and locations to the nodes that receive: the hub and the eMSP.
+"""A CPO partner pushes tariffs and locations to the hub and to the eMSP.
 
-PUT, PATCH and DELETE at every level, one after the other and at once.
+PUT, PATCH and DELETE at every level, in sequence and in parallel.
 Chapters: OCPI 2.2.1 mod_tariffs, mod_locations, transport_and_format (client owned object push, routing).
 """
 
@@ -21,7 +21,7 @@ at_both_receivers = pytest.mark.parametrize("at", ["hub", "emsp"])
 
 @pytest.fixture
 def line(at: str, nodes: dict[str, Node], guests: Guests) -> Connection:
-    """A CPO partner, registered at a node that receives."""
+    """A CPO partner, registered at the hub or the eMSP."""
     return guests.join("CPO", nodes[at])
 
 
@@ -38,7 +38,7 @@ def test_a_pushed_tariff_is_stored_as_it_came(line: Connection, at: str) -> None
 
 
 @at_both_receivers
-def test_put_of_a_known_tariff_replaces_it_whole(line: Connection, at: str) -> None:
+def test_put_of_a_known_tariff_replaces_the_whole_tariff(line: Connection, at: str) -> None:
     """Source: TRN-23"""
     line.put("tariffs", tariff(line.partner.party, "T1", tariff_alt_url="https://example.com/t1"))
 
@@ -61,7 +61,7 @@ def test_a_deleted_tariff_is_gone(line: Connection, at: str) -> None:
 
 
 @at_both_receivers
-def test_a_deleted_tariff_may_come_back(line: Connection, at: str) -> None:
+def test_a_deleted_tariff_can_be_created_again(line: Connection, at: str) -> None:
     line.put("tariffs", tariff(line.partner.party, "T1", last_updated=LATER))
     line.push("DELETE", "tariffs", line.owned("T1"))
 
@@ -84,7 +84,7 @@ def test_a_pushed_location_is_stored_as_it_came(line: Connection, at: str) -> No
 
 
 @at_both_receivers
-def test_a_new_evse_is_added_and_lifts_its_location(line: Connection, at: str) -> None:
+def test_a_new_evse_is_added_and_updates_last_updated_of_its_location(line: Connection, at: str) -> None:
     """Source: LOC-05, OWN-03"""
     line.put("locations", location(line.partner.party, "L1"))
 
@@ -98,7 +98,7 @@ def test_a_new_evse_is_added_and_lifts_its_location(line: Connection, at: str) -
 
 
 @at_both_receivers
-def test_a_pushed_connector_lifts_evse_and_location(line: Connection, at: str) -> None:
+def test_a_pushed_connector_updates_last_updated_of_evse_and_location(line: Connection, at: str) -> None:
     """Source: LOC-03, LOC-05"""
     line.put("locations", location(line.partner.party, "L1", evses=[evse("E1"), evse("E2")]))
     faster = connector("1", max_amperage=63, last_updated=LATER)
@@ -139,7 +139,7 @@ def test_a_second_connector_is_added(line: Connection, at: str) -> None:
 def test_a_patch_changes_the_fields_it_names(
     line: Connection, at: str, children: tuple[str, ...], patch: dict[str, Any]
 ) -> None:
-    """And the last_updated of every parent. Source: TRN-24, LOC-06"""
+    """Updates the last_updated of every parent too. Source: TRN-24, LOC-06"""
     expected = location(line.partner.party, "L1")
     line.put("locations", expected)
 
@@ -154,7 +154,7 @@ def test_a_patch_changes_the_fields_it_names(
 
 
 @at_both_receivers
-def test_a_patch_takes_an_optional_field_away_with_null(line: Connection, at: str) -> None:
+def test_a_patch_removes_an_optional_field_with_null(line: Connection, at: str) -> None:
     """Source: TYP-12"""
     line.put("locations", location(line.partner.party, "L1", name="Old"))
 
@@ -164,7 +164,7 @@ def test_a_patch_takes_an_optional_field_away_with_null(line: Connection, at: st
 
 
 @at_both_receivers
-def test_a_patch_with_some_evses_drops_none_of_the_others(line: Connection, at: str) -> None:
+def test_a_patch_with_some_evses_keeps_the_others(line: Connection, at: str) -> None:
     """Source: LOC-08"""
     line.put("locations", location(line.partner.party, "L1", evses=[evse("E1"), evse("E2"), evse("E3")]))
     patch = {"evses": [{"uid": "E2", "status": "BLOCKED", "last_updated": LATER}], "last_updated": LATER}
@@ -193,7 +193,7 @@ def test_a_removed_evse_stays_and_can_be_read(line: Connection, at: str) -> None
 
 @at_both_receivers
 def test_an_older_object_does_not_overwrite_a_newer_one(line: Connection, at: str) -> None:
-    """Answered with success and ignored. Source: LOC-14"""
+    """The older object is answered with success and ignored. Source: LOC-14"""
     newer = location(line.partner.party, "L1", name="Newer", last_updated=LATER)
     line.put("locations", newer)
     line.put("tariffs", tariff(line.partner.party, "T1", currency="NOK", last_updated=LATER))
@@ -206,7 +206,9 @@ def test_an_older_object_does_not_overwrite_a_newer_one(line: Connection, at: st
 
 
 @at_both_receivers
-def test_a_child_older_than_its_parent_does_not_lower_it(line: Connection, at: str) -> None:
+def test_a_child_older_than_its_parent_does_not_change_the_parents_last_updated(
+    line: Connection, at: str
+) -> None:
     """Source: LOC-14"""
     line.put("locations", location(line.partner.party, "L1", last_updated=LATEST))
 
@@ -252,7 +254,7 @@ def test_another_partners_object_can_neither_be_seen_nor_touched(
 
 @at_both_receivers
 def test_replies_swap_the_routing_headers(line: Connection, nodes: dict[str, Node], at: str) -> None:
-    """On success and on error. Source: RTE-01, RTE-02"""
+    """Checks a success and an error. Source: RTE-01, RTE-02"""
     for answer in (
         line.put("tariffs", tariff(line.partner.party, "T1")),
         line.put("tariffs", {**tariff(line.partner.party, "T1"), "currency": None}),
@@ -280,7 +282,7 @@ def test_routing_headers_may_be_lower_case_or_missing(line: Connection, at: str)
 
 
 @at_both_receivers
-def test_message_ids_are_made_when_none_come(line: Connection, at: str) -> None:
+def test_message_ids_are_created_when_the_request_has_none(line: Connection, at: str) -> None:
     """Source: TRN-21"""
     answer = line.look(
         "tariffs", *line.owned("NOPE"), headers={"X-Request-ID": None, "X-Correlation-ID": None}
@@ -310,7 +312,7 @@ def test_the_operator_sees_what_was_received(line: Connection, nodes: dict[str, 
 
 
 @at_both_receivers
-def test_a_trailing_slash_changes_nothing(line: Connection, at: str) -> None:
+def test_a_trailing_slash_in_the_url_is_accepted(line: Connection, at: str) -> None:
     """Source: TRP-21"""
     url = line.url("tariffs", "RECEIVER", *line.owned("T1")) + "/"
 
@@ -320,8 +322,8 @@ def test_a_trailing_slash_changes_nothing(line: Connection, at: str) -> None:
 
 
 @at_both_receivers
-def test_changes_of_one_location_at_once_are_all_kept(line: Connection, at: str) -> None:
-    """Eight EVSEs change at the same moment, and none of the changes swallows another."""
+def test_parallel_changes_of_one_location_are_all_kept(line: Connection, at: str) -> None:
+    """Eight EVSEs change at the same moment, and no change is lost."""
     uids = [f"E{number}" for number in range(8)]
     line.put("locations", location(line.partner.party, "L1", evses=[evse(uid) for uid in uids]))
 
@@ -339,7 +341,7 @@ def test_changes_of_one_location_at_once_are_all_kept(line: Connection, at: str)
 
 
 @at_both_receivers
-def test_new_evses_at_once_are_all_kept(line: Connection, at: str) -> None:
+def test_parallel_new_evses_of_one_location_are_all_kept(line: Connection, at: str) -> None:
     line.put("locations", location(line.partner.party, "L1", evses=[]))
     uids = [f"E{number}" for number in range(6)]
 
@@ -354,7 +356,7 @@ def test_new_evses_at_once_are_all_kept(line: Connection, at: str) -> None:
 
 
 @at_both_receivers
-def test_of_many_puts_of_one_new_tariff_one_creates_it(line: Connection, at: str) -> None:
+def test_of_parallel_puts_of_one_new_tariff_one_is_answered_201(line: Connection, at: str) -> None:
     """Source: STA-04, STA-05"""
     with ThreadPoolExecutor(6) as pool:
         answers = list(pool.map(lambda _: line.put("tariffs", tariff(line.partner.party, "RACE")), range(6)))

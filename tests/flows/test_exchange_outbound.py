@@ -1,6 +1,6 @@
-"""An eMSP partner hears of changes: from the CPO node, and through the hub node from a CPO partner.
+"""Pushes to an eMSP partner: from the CPO node, and from a CPO partner through the hub node.
 
-Who hears, who does not, and what the request looks like on the wire.
+Checks the audience of each change, and the requests on the wire.
 Chapters: OCPI 2.2.1 transport_and_format_message_routing_broadcast_push; RTE-11 .. RTE-18, RTE-21, LOC-03.
 """
 
@@ -18,7 +18,10 @@ from tests.third_party.waiting import eventually
 
 
 def test_a_tariff_of_the_cpo_node_reaches_its_partner(cpo: Node, guests: Guests) -> None:
-    """Created, replaced, deleted. Source: TRN-02, TRN-03, TRN-10, TRN-17, TRN-19, RTE-01, RTE-02"""
+    """Pushed when it is created, replaced and deleted.
+
+    Source: TRN-02, TRN-03, TRN-10, TRN-17, TRN-19, RTE-01, RTE-02
+    """
     line = guests.join("EMSP", cpo)
     partner = line.partner
     tariff_id = f"T-{partner.party.party_id}"
@@ -45,13 +48,15 @@ def test_a_tariff_of_the_cpo_node_reaches_its_partner(cpo: Node, guests: Guests)
 
 
 def expect_fresh_message_ids(received: list[Received]) -> None:
-    """Every request its own id, and always a correlation id. Source: TRN-17, TRN-19"""
+    """Check that each request has a unique request id, and a correlation id. Source: TRN-17, TRN-19"""
     ids = [got.headers["x-request-id"] for got in received]
     assert len(ids) == len(set(ids))
     assert all(got.headers["x-correlation-id"] for got in received)
 
 
-def test_every_level_of_a_location_of_the_cpo_node_reaches_its_partner(cpo: Node, guests: Guests) -> None:
+def test_changes_of_location_evse_and_connector_of_the_cpo_node_reach_its_partner(
+    cpo: Node, guests: Guests
+) -> None:
     """Source: LOC-03, LOC-09"""
     partner = guests.join("EMSP", cpo).partner
     location_id = f"L-{partner.party.party_id}"
@@ -68,10 +73,10 @@ def test_every_level_of_a_location_of_the_cpo_node_reaches_its_partner(cpo: Node
     cpo.ask("PUT", "locations", location_id, "E2", document=plain_evse("E2"))
     cpo.ask("PATCH", "locations", location_id, "E1", "1", document={"tariff_ids": ["T1"]})
 
-    def settled() -> bool:
+    def is_delivered() -> bool:
         return bool(partner.held("locations", *key) == cpo.ask("GET", "locations", location_id))
 
-    eventually(settled)
+    eventually(is_delivered)
     held = partner.held("locations", *key)
     assert held
     assert [(each["uid"], each["status"]) for each in held["evses"]] == [
@@ -95,8 +100,8 @@ def plain_evse(uid: str) -> dict[str, Any]:
     return plain(evse(uid, connectors=[plain(connector("1"))]))
 
 
-def test_a_status_change_is_pushed_as_the_evse_alone(cpo: Node, guests: Guests) -> None:
-    """Not as the location of which it is one of many. Source: LOC-08"""
+def test_a_status_change_pushes_the_evse_only(cpo: Node, guests: Guests) -> None:
+    """The push holds the EVSE, and leaves out the other EVSEs of its location. Source: LOC-08"""
     partner = guests.join("EMSP", cpo).partner
     location_id = f"S-{partner.party.party_id}"
     evses = [plain_evse(f"E{number}") for number in range(5)]
@@ -113,7 +118,7 @@ def test_a_status_change_is_pushed_as_the_evse_alone(cpo: Node, guests: Guests) 
 
 
 def is_in_step(node: Node, partner: Partner) -> bool:
-    """Nothing is on its way to the partner any more: it was told of every object."""
+    """Check that no push to the partner is pending: it has every object."""
     known = node.partner(name_of(partner))
     assert known
     delivered: int = node.broadcasts_to(known["id"])["delivered"]
@@ -146,7 +151,7 @@ def test_a_push_to_the_hub_is_broadcast(hub: Node, guests: Guests) -> None:
     assert len(every) == len(set(every))
 
 
-def test_all_that_happens_to_a_pushed_object_is_broadcast(hub: Node, guests: Guests) -> None:
+def test_every_change_of_a_pushed_object_is_broadcast(hub: Node, guests: Guests) -> None:
     """Source: RTE-12, LOC-05, LOC-06, TAR-04"""
     owner, listener = guests.join("CPO", hub), guests.join("EMSP", hub)
     partner = listener.partner
@@ -165,8 +170,8 @@ def test_all_that_happens_to_a_pushed_object_is_broadcast(hub: Node, guests: Gue
     eventually(lambda: partner.held("locations", *place) == owner.look("locations", *place).data)
 
 
-def test_a_large_site_is_broadcast_whole(hub: Node, guests: Guests) -> None:
-    """With more EVSEs than a transaction or a page of the store holds. Source: LOC-01"""
+def test_a_location_with_many_evses_is_broadcast_completely(hub: Node, guests: Guests) -> None:
+    """Has more EVSEs than a DynamoDB transaction, or a page of a query, can hold. Source: LOC-01"""
     owner, listener = guests.join("CPO", hub), guests.join("EMSP", hub)
     large = location(owner.partner.party, "LARGE", evses=[evse(f"E{number}") for number in range(250)])
 
@@ -178,7 +183,7 @@ def test_a_large_site_is_broadcast_whole(hub: Node, guests: Guests) -> None:
 
 
 def test_a_broadcast_goes_to_the_opposite_role_only(hub: Node, guests: Guests) -> None:
-    """Not to other CPOs, and never back. Source: RTE-17"""
+    """Neither other CPOs nor the sender get it. Source: RTE-17"""
     owner, other_cpo = guests.join("CPO", hub), guests.join("CPO", hub)
     listener, navigation = guests.join("EMSP", hub), guests.join("NSP", hub)
 
@@ -192,7 +197,7 @@ def test_a_broadcast_goes_to_the_opposite_role_only(hub: Node, guests: Guests) -
         ]
 
 
-def test_a_partner_of_two_roles_does_not_hear_its_own_voice(hub: Node, guests: Guests) -> None:
+def test_a_partner_with_two_roles_does_not_receive_its_own_objects(hub: Node, guests: Guests) -> None:
     """Source: RTE-17"""
     both = guests.partner("CPO")
     both.roles = [role("CPO", both.party), role("EMSP", both.party)]
@@ -204,8 +209,8 @@ def test_a_partner_of_two_roles_does_not_hear_its_own_voice(hub: Node, guests: G
     assert both.held("tariffs", *both.party, "ECHO") is None
 
 
-def test_what_is_not_published_is_shown_to_those_who_charge_there(hub: Node, guests: Guests) -> None:
-    """An NSP would only display it. In the push, the list, its count and the single GET alike.
+def test_an_unpublished_location_is_shown_to_emsps_and_not_to_nsps(hub: Node, guests: Guests) -> None:
+    """An NSP, which would only display it, gets it neither by push nor in the list, its count or a GET.
 
     Source: LOC-16, PAG-08
     """
@@ -226,7 +231,7 @@ def test_what_is_not_published_is_shown_to_those_who_charge_there(hub: Node, gue
         assert count == str(len(seen[line.partner.role]))
 
 
-def test_a_broadcast_goes_to_those_who_list_the_module(hub: Node, guests: Guests) -> None:
+def test_a_broadcast_goes_to_partners_that_offer_the_module(hub: Node, guests: Guests) -> None:
     """Source: RTE-18"""
     owner = guests.join("CPO", hub)
     prices, places = (
@@ -242,7 +247,7 @@ def test_a_broadcast_goes_to_those_who_list_the_module(hub: Node, guests: Guests
     assert not [got for got in places.received if "tariffs" in got.target or "prices" in got.target]
 
 
-def test_the_pusher_does_not_wait_for_the_receivers_nor_hears_of_their_errors(
+def test_the_answer_to_a_push_depends_neither_on_the_receivers_time_nor_on_their_errors(
     hub: Node, guests: Guests
 ) -> None:
     """Source: RTE-14, RTE-21"""
@@ -256,7 +261,7 @@ def test_the_pusher_does_not_wait_for_the_receivers_nor_hears_of_their_errors(
     assert answer.codes == (201, 1000)
 
 
-def test_what_a_hub_sends_belongs_to_others(emsp: Node, guests: Guests) -> None:
+def test_an_object_pushed_by_a_hub_belongs_to_its_cpo(emsp: Node, guests: Guests) -> None:
     """A hub pushes with FROM = hub and a CPO's ids in the URL; the reply to it says TO = hub.
 
     Source: RTE-15, RTE-16

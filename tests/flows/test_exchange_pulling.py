@@ -1,4 +1,4 @@
-"""An eMSP partner pulls tariffs and locations by pages, and single objects, from the CPO and the hub node.
+"""An eMSP partner pulls pages of tariffs and locations, and single objects, from the CPO and the hub node.
 
 Chapters: OCPI 2.2.1 transport_and_format_pagination; PAG-01 .. PAG-14, LOC-01 .. LOC-03, RTE-26.
 """
@@ -16,7 +16,7 @@ from tests.third_party.operator_door import Node, plain
 
 
 @pytest.mark.parametrize("module", ["tariffs", "locations"])
-def test_a_crawl_sees_every_object_once(cpo: Node, guests: Guests, module: str) -> None:
+def test_a_crawl_returns_every_object_once(cpo: Node, guests: Guests, module: str) -> None:
     """Source: PAG-04, PAG-06, PAG-07, PAG-08, PAG-09, PAG-12, TRN-14, TRN-31, LOC-01, TAR-01"""
     line = guests.join("EMSP", cpo)
     for number in range(7):
@@ -103,7 +103,7 @@ def test_date_from_is_inclusive_and_date_to_exclusive(cpo: Node, guests: Guests,
     assert found(date_from=after_last) == set()
 
 
-def test_a_status_change_moves_a_location_into_the_window(cpo: Node, guests: Guests) -> None:
+def test_a_status_change_moves_a_location_into_the_date_range(cpo: Node, guests: Guests) -> None:
     """Source: LOC-03"""
     line = guests.join("EMSP", cpo)
     location_id = f"W-{line.partner.party.party_id}"
@@ -151,8 +151,8 @@ def test_single_objects_can_be_fetched(cpo: Node, guests: Guests) -> None:
         assert line.fetch("locations", *unknown).codes == (404, 2003)
 
 
-def test_a_list_of_a_hub_is_asked_of_the_hub(hub: Node, guests: Guests) -> None:
-    """Open routing is for single objects. Source: RTE-24"""
+def test_a_list_of_a_hub_is_requested_from_the_hub(hub: Node, guests: Guests) -> None:
+    """A list is addressed to the hub, because open routing is for single objects. Source: RTE-24"""
     line = guests.join("EMSP", hub)
 
     unaddressed = line.page("tariffs", headers={"OCPI-to-country-code": None, "OCPI-to-party-id": None})
@@ -176,7 +176,7 @@ def test_the_hub_lists_the_objects_of_all_parties(hub: Node, guests: Guests) -> 
     assert (answer.headers["ocpi-from-country-code"], answer.headers["ocpi-from-party-id"]) == hub.party
 
 
-def test_who_left_may_push_no_more(hub: Node, guests: Guests) -> None:
+def test_a_partner_that_left_can_no_longer_push(hub: Node, guests: Guests) -> None:
     """Source: CRD-14"""
     line = guests.join("CPO", hub)
     line.put("tariffs", tariff(line.partner.party, "T1"))

@@ -1,7 +1,7 @@
-"""A partner that claims what it is not, and one that acts as another, over real wires.
+"""Attacks by partners: false claims in credentials, and requests in another party's name, over HTTP.
 
-Each partner is written from the specification and does what a partner can do: it writes its own credentials,
-its own routing headers, and whatever it likes into a body. What it gets for it is nothing.
+Each partner follows the specification and uses what a partner controls: its credentials, its routing headers
+and the bodies of its requests. None of the attacks may have an effect.
 Chapters: OCPI 2.2.1 credentials, message routing; CRD-25, RTE-32, OWN-01, TRN-28, CMD-12.
 """
 
@@ -42,7 +42,7 @@ def new_uid() -> str:
 
 
 def claim(line: Connection, *more: tuple[str, Party]) -> None:
-    """PUT credentials with roles more: answered like any other, and of no effect."""
+    """PUT credentials with more roles: answered with success, but the new roles stay inactive."""
     line.partner.roles = [*line.partner.roles, *(role(name, party) for name, party in more)]
     assert line.rotate().codes == (200, 1000)
 
@@ -83,7 +83,7 @@ def ids(line: Connection, module: str, **query: object) -> set[str]:
 
 @pytest.fixture
 def victim(hub: Node, guests: Guests) -> Connection:
-    """An eMSP at the hub, a driver of which charges at a CPO there."""
+    """An eMSP at the hub, with a driver who charges at a CPO of the hub."""
     victim, charging = guests.join("EMSP", hub), guests.join("CPO", hub)
     running = session(charging.partner.party, victim.partner.party, "PRIVATE")
     assert charging.put("sessions", running).codes == (201, 1000)
@@ -91,10 +91,10 @@ def victim(hub: Node, guests: Guests) -> Connection:
     return victim
 
 
-def test_nobody_reads_the_sessions_of_an_emsp_that_left(
+def test_no_partner_can_read_the_sessions_of_an_emsp_that_left(
     hub: Node, guests: Guests, victim: Connection
 ) -> None:
-    """Neither who adds its role to its own, nor who registers anew as it."""
+    """Tried by a partner that adds the eMSP's role, and by a new partner that registers as the eMSP."""
     party = victim.partner.party
     attacker = guests.join("EMSP", hub)
     assert victim.unregister().codes == (200, 1000)
@@ -113,8 +113,8 @@ def test_nobody_reads_the_sessions_of_an_emsp_that_left(
     assert line.page("sessions", SINCE, headers=headers).status_code == 2000
 
 
-def test_an_invented_cpo_role_shows_no_tokens(hub: Node, guests: Guests) -> None:
-    """Tokens are for CPOs: who becomes one by its own word would read every card."""
+def test_a_claimed_cpo_role_shows_no_tokens(hub: Node, guests: Guests) -> None:
+    """Tokens are shown to CPOs: a role that its claim alone activated would show all tokens."""
     owner, attacker = guests.join("EMSP", hub), guests.join("EMSP", hub)
     uid = new_uid()
     assert give(owner, card(owner.partner.party, uid)) == (201, 1000)
@@ -128,7 +128,7 @@ def test_an_invented_cpo_role_shows_no_tokens(hub: Node, guests: Guests) -> None
 
 
 @pytest.mark.parametrize("becomes", ["HUB", "EMSP"])
-def test_nobody_overwrites_the_card_of_another(cpo: Node, guests: Guests, becomes: str) -> None:
+def test_no_partner_can_overwrite_the_token_of_another(cpo: Node, guests: Guests, becomes: str) -> None:
     owner, attacker = guests.join("EMSP", cpo), guests.join("EMSP", cpo)
     uid, party = new_uid(), owner.partner.party
     document = card(party, uid)
@@ -143,8 +143,8 @@ def test_nobody_overwrites_the_card_of_another(cpo: Node, guests: Guests, become
     assert cpo.ask("GET", "tokens", uid)["valid"] is True
 
 
-def test_a_forged_card_lets_nobody_charge(cpo: Node, guests: Guests) -> None:
-    """Of an eMSP that its maker has invented."""
+def test_a_forged_token_authorizes_no_driver(cpo: Node, guests: Guests) -> None:
+    """The token belongs to an eMSP that the attacker has invented."""
     attacker = guests.join("EMSP", cpo)
     invented, uid = guests.partner("EMSP").party, new_uid()
 
@@ -158,10 +158,10 @@ def test_a_forged_card_lets_nobody_charge(cpo: Node, guests: Guests) -> None:
 
 @pytest.mark.parametrize("in_headers", [False, True])
 @pytest.mark.parametrize("as_role", ["EMSP", "HUB"])
-def test_nobody_starts_a_charge_in_the_name_of_another(
+def test_no_partner_can_start_a_session_in_the_name_of_another(
     cpo: Node, guests: Guests, as_role: str, in_headers: bool
 ) -> None:
-    """Neither an eMSP nor a hub that the operator has let in as one."""
+    """Tried by an eMSP, and by a hub that the operator has approved."""
     owner, attacker = guests.join("EMSP", cpo), guests.join(as_role, cpo)
     uid, party = new_uid(), owner.partner.party
     command = {
@@ -178,8 +178,8 @@ def test_nobody_starts_a_charge_in_the_name_of_another(
     assert uid not in str(cpo.ask("GET", "commands", query="?limit=100"))
 
 
-def test_a_cpo_cannot_keep_the_hubs_bill_from_being_made(hub: Node, guests: Guests) -> None:
-    """By a CDR under the id that follows from what the CPO knows."""
+def test_a_cpo_cannot_prevent_the_cdr_of_the_hub(hub: Node, guests: Guests) -> None:
+    """The CPO posts a CDR under the id that the hub would use, which a CPO can compute."""
     charging, driver = guests.join("CPO", hub), guests.join("EMSP", hub)
     party = charging.partner.party
     priced = evse("E1", connectors=[connector("1", tariff_ids=["T1"])])
@@ -212,12 +212,12 @@ def test_a_cpo_cannot_keep_the_hubs_bill_from_being_made(hub: Node, guests: Gues
 
 
 def cdr(running: Object, cdr_id: str) -> Object:
-    told = {
+    copied = {
         name: running[name] for name in ("country_code", "party_id", "cdr_token", "auth_method", "currency")
     }
     place = location(Party("PT", "XXX"), "SITE")
     return {
-        **told,
+        **copied,
         "id": cdr_id,
         "session_id": running["id"],
         "start_date_time": TEN,
@@ -239,8 +239,8 @@ def cdr(running: Object, cdr_id: str) -> Object:
     }
 
 
-def test_a_hub_is_one_only_on_the_operators_word(emsp: Node, guests: Guests) -> None:
-    """Until then it may call versions and credentials, and is told why not the rest."""
+def test_a_claimed_hub_role_is_inactive_until_the_operator_approves_it(emsp: Node, guests: Guests) -> None:
+    """Until then it can call versions and credentials only; other answers name the reason."""
     partner = guests.partner("HUB")
     line = partner.register(*guests.invitation(partner, emsp, hub=False))
     behind = guests.partner("CPO").party
@@ -256,10 +256,10 @@ def test_a_hub_is_one_only_on_the_operators_word(emsp: Node, guests: Guests) -> 
     assert line.put("tariffs", pushed, headers=headers).codes == (201, 1000)
 
 
-def test_a_hub_changes_nothing_that_came_from_another_until_it_is_released(
+def test_a_hub_cannot_change_objects_from_another_hub_until_they_are_released(
     emsp: Node, guests: Guests
 ) -> None:
-    """Two hubs, both of which the operator knows as hubs, and a CPO behind them that is no partner."""
+    """The operator has approved both hubs; the CPO behind them is no partner."""
     first, second = guests.join("HUB", emsp), guests.join("HUB", emsp)
     behind = guests.partner("CPO").party
     headers = routing(behind, emsp.party)

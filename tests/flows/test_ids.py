@@ -1,6 +1,6 @@
-"""What must pass through untouched: ids of every shape, unknown fields and values, zeros and digits.
+"""Values that must be relayed unchanged: unusual ids, unknown fields and values, zeros and digits.
 
-From the CPO node through the hub node to an eMSP partner, and from a CPO partner likewise.
+They go from the CPO node, or a CPO partner, through the hub node to an eMSP partner.
 Chapters: OCPI 2.2.1 types, transport_and_format; TYP-01 .. TYP-03, TYP-09, TYP-14, TYP-15, LOC-19, RTE-11,
 TRP-16.
 """
@@ -39,20 +39,20 @@ ODD_IDS = [
 
 
 @pytest.fixture(scope="module")
-def owner(nodes: dict[str, Node], lodgers: Guests) -> Connection:
-    """A CPO at the hub."""
-    return lodgers.join("CPO", nodes["hub"])
+def owner(nodes: dict[str, Node], module_guests: Guests) -> Connection:
+    """A CPO partner at the hub."""
+    return module_guests.join("CPO", nodes["hub"])
 
 
 @pytest.fixture(scope="module")
-def listener(nodes: dict[str, Node], lodgers: Guests) -> Connection:
-    """An eMSP at the hub."""
-    return lodgers.join("EMSP", nodes["hub"])
+def listener(nodes: dict[str, Node], module_guests: Guests) -> Connection:
+    """An eMSP partner at the hub."""
+    return module_guests.join("EMSP", nodes["hub"])
 
 
 @pytest.mark.parametrize("odd", ODD_IDS)
-def test_a_tariff_with_an_odd_id_goes_all_the_way(owner: Connection, listener: Connection, odd: str) -> None:
-    """Pushed, read back, listed, broadcast, deleted. Source: TRP-16, TYP-02"""
+def test_a_tariff_with_an_unusual_id_is_relayed(owner: Connection, listener: Connection, odd: str) -> None:
+    """Pushed, read back, listed, broadcast and deleted. Source: TRP-16, TYP-02"""
     key = (*owner.partner.party, odd)
     sent = tariff(owner.partner.party, odd)
 
@@ -66,8 +66,8 @@ def test_a_tariff_with_an_odd_id_goes_all_the_way(owner: Connection, listener: C
 
 
 @pytest.mark.parametrize("odd", ODD_IDS)
-def test_a_location_with_odd_ids_goes_all_the_way(owner: Connection, listener: Connection, odd: str) -> None:
-    """At every level. Source: TRP-16, TYP-02"""
+def test_a_location_with_unusual_ids_is_relayed(owner: Connection, listener: Connection, odd: str) -> None:
+    """Checks every level. Source: TRP-16, TYP-02"""
     key = (*owner.partner.party, odd)
     sent = location(owner.partner.party, odd, evses=[evse(odd, connectors=[connector(odd)])])
 
@@ -79,8 +79,8 @@ def test_a_location_with_odd_ids_goes_all_the_way(owner: Connection, listener: C
     eventually(lambda: listener.partner.held("locations", *key) == owner.look("locations", *key).data)
 
 
-def test_odd_ids_from_the_operator_reach_the_emsp_node(cpo: Node, emsp: Node) -> None:
-    """CPO node, hub node, eMSP node; and so does their deletion."""
+def test_unusual_ids_from_the_operator_reach_the_emsp_node(cpo: Node, emsp: Node) -> None:
+    """From the CPO node through the hub node to the eMSP node; the deletion is pushed too."""
     for odd in ODD_IDS:
         cpo.offer(odd)
         assert cpo.ask("GET", "tariffs", odd)["id"] == odd
@@ -91,7 +91,7 @@ def test_odd_ids_from_the_operator_reach_the_emsp_node(cpo: Node, emsp: Node) ->
 
 
 @pytest.mark.parametrize("at", ["hub", "emsp"])
-def test_ids_are_found_in_any_case_and_keep_the_one_they_came_with(
+def test_ids_are_found_in_any_case_and_keep_their_original_case(
     nodes: dict[str, Node], guests: Guests, at: str
 ) -> None:
     """Source: TYP-01"""
@@ -143,8 +143,8 @@ def test_url_and_body_may_write_an_id_in_different_case(
     assert line.look("tariffs", *owner, "NIGHT").data["id"] == "NIGHT"
 
 
-def unheard_of(owner: Any, object_id: str) -> dict[str, Any]:
-    """A location with fields and values that 2.2.1 does not know, at every level."""
+def location_with_unknown_fields(owner: Any, object_id: str) -> dict[str, Any]:
+    """A location with fields and values that OCPI 2.2.1 does not have, at every level."""
     outlet = connector("1", standard="MCS", mobie_plug={"turns": Decimal("1.50")})
     point = evse(
         "E1", connectors=[outlet], status="ASLEEP", capabilities=["TELEPATHY"], x_list=[1, None, "a"]
@@ -162,7 +162,7 @@ def unheard_of(owner: Any, object_id: str) -> dict[str, Any]:
 
 def test_unknown_fields_and_values_are_relayed(owner: Connection, listener: Connection) -> None:
     """Source: TYP-14, TYP-15"""
-    sent = unheard_of(owner.partner.party, "NEW")
+    sent = location_with_unknown_fields(owner.partner.party, "NEW")
 
     assert owner.put("locations", sent).codes == (201, 1000)
 
@@ -171,11 +171,11 @@ def test_unknown_fields_and_values_are_relayed(owner: Connection, listener: Conn
     assert sent in listener.pull("locations", limit=20)
 
 
-def test_unknown_fields_go_from_the_operator_to_the_emsp_partner(cpo: Node, listener: Connection) -> None:
-    """CPO node, hub node, partner. Source: TYP-14, TYP-15, RTE-11"""
+def test_unknown_fields_from_the_operator_reach_the_emsp_partner(cpo: Node, listener: Connection) -> None:
+    """From the CPO node through the hub node to the partner. Source: TYP-14, TYP-15, RTE-11"""
     location_id = f"NEW-{listener.partner.party.party_id}"
 
-    cpo.ask("PUT", "locations", location_id, document=unheard_of(cpo.party, location_id))
+    cpo.ask("PUT", "locations", location_id, document=location_with_unknown_fields(cpo.party, location_id))
 
     eventually(lambda: listener.partner.held("locations", *cpo.party, location_id))
     assert listener.partner.held("locations", *cpo.party, location_id) == cpo.ask(
@@ -199,7 +199,7 @@ PRICES = [
 
 @pytest.mark.parametrize("price", PRICES)
 def test_a_price_keeps_its_digits_end_to_end(cpo: Node, listener: Connection, price: str) -> None:
-    """From the operator at the CPO through the hub to the eMSP, as text. Source: TYP-09, TRP-27"""
+    """From the CPO's operator through the hub to the eMSP, as text. Source: TYP-09, TRP-27"""
     tariff_id = f"PRICE {price}"
     elements = tariff(cpo.party, tariff_id)["elements"]
     elements[0]["price_components"][0] |= {"price": Decimal(price), "vat": Decimal("23.0")}
@@ -242,9 +242,7 @@ def test_coordinates_keep_their_zeros(
         "2026-01-10T08:00:00.000Z",
     ],
 )
-def test_a_timestamp_is_relayed_as_it_came(
-    owner: Connection, listener: Connection, last_updated: str
-) -> None:
+def test_a_timestamp_is_relayed_unchanged(owner: Connection, listener: Connection, last_updated: str) -> None:
     """Source: TYP-06, TYP-07, TYP-08, RTE-11"""
     sent = tariff(owner.partner.party, last_updated, last_updated=last_updated)
 
@@ -254,7 +252,7 @@ def test_a_timestamp_is_relayed_as_it_came(
     assert owner.look("tariffs", *owner.partner.party, last_updated).data["last_updated"] == last_updated
 
 
-def test_text_of_every_script_is_kept(owner: Connection, listener: Connection) -> None:
+def test_text_in_every_script_is_relayed(owner: Connection, listener: Connection) -> None:
     """Source: TYP-03"""
     name = "São João · Straße · Ωμέγα · 充电 · 🔌"
 

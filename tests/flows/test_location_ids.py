@@ -1,7 +1,7 @@
-"""Reserving location ids at the hub, by a CPO that speaks the `ptmob` profile, and by one that does not.
+"""Reservation of location ids at the hub, by CPOs with the profile `ptmob` and by one without.
 
-Not in OCPI: `POST {locations receiver}/{country_code}/{party_id}` -> `data: {"id"}`. A municipality's numbers
-are shared by all operators, so no two may get the same one, however they ask.
+An extension of OCPI: `POST {locations receiver}/{country_code}/{party_id}` -> `data: {"id"}`. All operators
+share the numbers of a municipality, so no two of them may get the same id.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def reserve(line: Connection, request_id: str | None = None, **changes: object) 
 
 @pytest.fixture
 def cpos(hub: Node, guests: Guests) -> list[Connection]:
-    """Two CPOs with the profile switched on."""
+    """Two CPOs with the profile `ptmob`."""
     partners = [guests.partner("CPO") for _ in range(2)]
     return [guests.connect(partner, hub, profiles=["ptmob"]) for partner in partners]
 
@@ -41,7 +41,7 @@ def test_a_reserved_id_can_be_used(cpos: list[Connection]) -> None:
     assert cpos[0].look("locations", *cpos[0].partner.party, answer.data["id"]).data == place
 
 
-def test_ids_are_unique_among_all_who_ask_at_once(cpos: list[Connection]) -> None:
+def test_ids_reserved_in_parallel_are_unique(cpos: list[Connection]) -> None:
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda number: reserve(cpos[number % 2]), range(24)))
 
@@ -50,7 +50,7 @@ def test_ids_are_unique_among_all_who_ask_at_once(cpos: list[Connection]) -> Non
 
 
 def test_the_same_request_gets_the_same_id(cpos: list[Connection]) -> None:
-    """Sent again one after the other, and at once."""
+    """Checks repetitions in sequence and in parallel."""
     first, again = reserve(cpos[0], "request-1"), reserve(cpos[0], "request-1")
     with ThreadPoolExecutor(6) as pool:
         at_once = list(pool.map(lambda _: reserve(cpos[0], "request-2"), range(6)))
@@ -62,7 +62,7 @@ def test_the_same_request_gets_the_same_id(cpos: list[Connection]) -> None:
 
 
 def test_an_id_that_another_party_reserved_is_refused(cpos: list[Connection]) -> None:
-    """In whatever case it is written."""
+    """Upper and lower case make no difference."""
     owner, other = cpos
     reserved: str = reserve(owner).data["id"]
 
@@ -74,8 +74,8 @@ def test_an_id_that_another_party_reserved_is_refused(cpos: list[Connection]) ->
     assert owner.put("locations", location(owner.partner.party, reserved)).codes == (201, 1000)
 
 
-def test_an_id_in_use_is_not_handed_out(cpos: list[Connection]) -> None:
-    """Whoever pushed a location under the next number without reserving it has it."""
+def test_an_id_in_use_is_not_assigned(cpos: list[Connection]) -> None:
+    """The hub skips a number under which a CPO has pushed a location without a reservation."""
     owner, other = cpos
     prefix, number = reserve(owner).data["id"].rsplit("-", 1)
     following = f"{prefix}-{int(number) + 1:05d}"
@@ -84,7 +84,7 @@ def test_an_id_in_use_is_not_handed_out(cpos: list[Connection]) -> None:
     assert reserve(owner).data["id"] != following
 
 
-def test_ids_are_reserved_for_ones_own_party_only(cpos: list[Connection]) -> None:
+def test_a_cpo_can_reserve_ids_for_its_own_party_only(cpos: list[Connection]) -> None:
     owner, other = cpos
 
     answer = owner.push("POST", "locations", other.partner.party, SITE)
@@ -93,7 +93,7 @@ def test_ids_are_reserved_for_ones_own_party_only(cpos: list[Connection]) -> Non
     assert answer.status_code // 1000 == 2
 
 
-def test_a_partner_without_the_profile_reserves_nothing(hub: Node, guests: Guests) -> None:
+def test_a_partner_without_the_profile_cannot_reserve_ids(hub: Node, guests: Guests) -> None:
     answer = reserve(guests.join("CPO", hub))
 
     assert answer.http_status in (404, 405)
@@ -101,7 +101,7 @@ def test_a_partner_without_the_profile_reserves_nothing(hub: Node, guests: Guest
 
 
 def test_a_cpo_node_reserves_at_its_hub(cpo: Node) -> None:
-    """Two in a row are two."""
+    """Two reservations give two different ids."""
     ids = [cpo.ask("POST", "location-ids", document=SITE)["id"] for _ in range(2)]
 
     assert len(set(ids)) == 2

@@ -1,8 +1,10 @@
-"""A session's two CDRs, the hub's and the CPO's own, compared over real wires: at the door and in a webhook.
+"""Reconciliation of the hub's CDR and the CPO's own CDR of a session: in the operator API and in a webhook.
 
-The two nodes price by themselves what they were told, so they differ where they are told different things:
-here, what the CPO's partner means by a price of time. These stories change what the nodes say of each other,
-so they have three nodes of their own. Source: docs/design.md, A CDR; OCPI 2.2.1 mod_cdrs; CDR-07, CDR-22
+Both nodes price the session from the data that they have, so a difference in the data makes a difference in
+the price: here, the meaning of a price of time, set by a profile. These tests change the nodes' settings for
+each other, so they start three nodes of their own.
+
+Source: docs/design.md, A CDR; OCPI 2.2.1 mod_cdrs; CDR-07, CDR-22
 """
 
 from __future__ import annotations
@@ -51,7 +53,7 @@ def books(nodes: dict[str, Node]) -> Iterator[Books]:
 
 @pytest.fixture(scope="module", autouse=True)
 def site(nodes: dict[str, Node]) -> None:
-    """A connector whose time has a price; the hub knows it."""
+    """A connector with a tariff for time; the hub has it too."""
     cpo, hub = nodes["cpo"], nodes["hub"]
     components = [
         {"type": "TIME", "price": Decimal("0.05"), "step_size": 1},
@@ -66,7 +68,7 @@ def site(nodes: dict[str, Node]) -> None:
 
 
 class Books:
-    """The operator's system behind a webhook: it takes what is signed as it must be, and nothing else."""
+    """The operator's system behind a webhook: accepts calls with a valid signature, and counts the others."""
 
     def __init__(self) -> None:
         self.secret = ""
@@ -103,7 +105,7 @@ class Books:
 
 
 def end_session(cpo: Node, emsp: Node, session_id: str, kwh: str = "10") -> str:
-    """Write a session that has ended; its driver is the eMSP's, behind the hub."""
+    """Write a session that has ended; its driver is a customer of the eMSP behind the hub."""
     token = {
         "country_code": emsp.party.country_code,
         "party_id": emsp.party.party_id,
@@ -138,7 +140,7 @@ def wait_for(cpo: Node, session_id: str, state: str) -> Object:
 
 @contextmanager
 def profile(node: Node, of: Node, name: str) -> Iterator[None]:
-    """For a while a node says this of its partner."""
+    """Add a profile to a node's partner for the time of the `with` block."""
     (known,) = [
         each for each in node.partners() if of.party.party_id in {r["party_id"] for r in each["roles"]}
     ]
@@ -149,9 +151,7 @@ def profile(node: Node, of: Node, name: str) -> Iterator[None]:
         node.ask("PATCH", "partners", known["id"], document={"profiles": known["profiles"]})
 
 
-def test_a_hub_that_prices_as_we_do_agrees_also_after_a_correction(
-    cpo: Node, emsp: Node, books: Books
-) -> None:
+def test_cdrs_with_the_same_price_agree_also_after_a_correction(cpo: Node, emsp: Node, books: Books) -> None:
     session_id = end_session(cpo, emsp, f"AGREED-{next(NUMBERS)}")
 
     first = wait_for(cpo, session_id, "AGREED")
@@ -171,10 +171,10 @@ def test_a_hub_that_prices_as_we_do_agrees_also_after_a_correction(
     assert books.of(session_id) == []
 
 
-def test_a_hub_that_means_prices_otherwise_is_shown_and_told(
+def test_a_difference_of_prices_is_shown_and_sent_to_the_webhook(
     cpo: Node, hub: Node, emsp: Node, books: Books
 ) -> None:
-    """The CPO says of its hub that it means prices per minute; the hub prices per hour, as OCPI says."""
+    """The CPO's profile of its hub has prices per minute; the hub prices per hour, as OCPI defines it."""
     with profile(cpo, hub, "time_prices_per_minute"):
         session_id = end_session(cpo, emsp, f"DIFFERENT-{next(NUMBERS)}")
         entry = wait_for(cpo, session_id, "DIFFERENT")
@@ -198,8 +198,8 @@ def test_a_hub_that_means_prices_otherwise_is_shown_and_told(
     }
 
 
-def test_a_hub_that_makes_no_cdr_is_seen_to_owe_one(cpo: Node, hub: Node, emsp: Node, books: Books) -> None:
-    """The hub takes it that the CPO's CDRs count; the CPO waits for the hub's."""
+def test_a_missing_cdr_of_the_hub_is_shown_as_pending(cpo: Node, hub: Node, emsp: Node, books: Books) -> None:
+    """The hub has the profile `cpo_makes_cdr` for the CPO and makes no CDR, but the CPO waits for one."""
     with profile(hub, cpo, "cpo_makes_cdr"):
         session_id = end_session(cpo, emsp, f"PENDING-{next(NUMBERS)}")
         entry = wait_for(cpo, session_id, "PENDING")

@@ -1,7 +1,8 @@
-"""A partner who read nothing but the specification registers at a node, and a node at it.
+"""Registration of a partner, written from the specification alone, at a node, and of a node at the partner.
 
-From either side, at every role; with the call back while the POST is open; token A and what it opens; 405 by
-state. Handshakes that break: `test_broken_handshakes.py`; what follows: `test_registration_changes.py`.
+Tests both directions at every role, the call back while the POST is open, the rights of token A, and the 405
+answers of each state. For failures see `test_broken_handshakes.py`, for later changes
+`test_registration_changes.py`.
 Chapter: OCPI 2.2.1 credentials_registration; CRD-01 .. CRD-10, CRD-15, CRD-28, TRN-03 .. TRN-09.
 """
 
@@ -29,7 +30,7 @@ def no_routing_headers(answer: Answer) -> bool:
 def test_a_partner_registers(nodes: dict[str, Node], guests: Guests, at: str, as_role: str) -> None:
     """Source: CRD-02, CRD-04, CRD-05, CRD-07, CRD-15, CRD-24, RTE-03, VER-05, VER-07, VER-10"""
     node, partner = nodes[at], guests.partner(as_role)
-    line = guests.knock(partner, node)
+    line = guests.discover(partner, node)
     token_a = line.outbound_token
 
     answer = line.register()
@@ -56,7 +57,7 @@ def test_a_partner_registers(nodes: dict[str, Node], guests: Guests, at: str, as
 
 
 @at_every_role
-def test_the_operator_sees_who_registered(
+def test_the_operator_api_shows_a_registered_partner(
     nodes: dict[str, Node], guests: Guests, at: str, as_role: str
 ) -> None:
     node, partner = nodes[at], guests.partner(as_role)
@@ -101,7 +102,7 @@ def test_a_node_registers_at_a_partner(nodes: dict[str, Node], guests: Guests, a
     assert line.credentials("GET").data["token"] == sent["token"]
 
 
-def test_a_partner_that_sends_raw_tokens_is_answered_in_kind(cpo: Node, guests: Guests) -> None:
+def test_a_partner_that_sends_raw_tokens_gets_raw_tokens(cpo: Node, guests: Guests) -> None:
     """Source: TRN-05"""
     partner = guests.partner("EMSP", raw_tokens=True)
 
@@ -112,7 +113,7 @@ def test_a_partner_that_sends_raw_tokens_is_answered_in_kind(cpo: Node, guests: 
     assert line.credentials("GET").data["token"] == line.outbound_token
 
 
-def test_a_node_registers_with_raw_tokens_where_its_operator_says_so(cpo: Node, guests: Guests) -> None:
+def test_a_node_registers_with_raw_tokens_when_its_operator_asks_for_it(cpo: Node, guests: Guests) -> None:
     """Source: TRN-05"""
     partner = guests.partner("EMSP", raw_tokens=True)
     guests.expect(partner, cpo)
@@ -153,9 +154,11 @@ def test_every_partner_has_a_token_of_its_own(hub: Node, guests: Guests) -> None
 
 
 @pytest.mark.parametrize("at", ["cpo", "hub", "emsp"])
-def test_token_a_opens_versions_and_credentials_only(nodes: dict[str, Node], guests: Guests, at: str) -> None:
+def test_token_a_is_valid_for_versions_and_credentials_only(
+    nodes: dict[str, Node], guests: Guests, at: str
+) -> None:
     """Source: TRN-08, VER-03"""
-    line = guests.knock(guests.partner("CPO" if at == "emsp" else "EMSP"), nodes[at])
+    line = guests.discover(guests.partner("CPO" if at == "emsp" else "EMSP"), nodes[at])
 
     modules = [key for key in line.endpoints if key[0] != "credentials"]
 
@@ -172,7 +175,7 @@ def _a_path_of(module: str, interface: str) -> tuple[str, tuple[str, ...]]:
 
 
 @pytest.mark.parametrize("at", ["cpo", "hub", "emsp"])
-def test_token_a_is_dead_after_registration(nodes: dict[str, Node], guests: Guests, at: str) -> None:
+def test_token_a_is_invalid_after_registration(nodes: dict[str, Node], guests: Guests, at: str) -> None:
     """Source: CRD-06"""
     partner = guests.partner("CPO" if at == "emsp" else "EMSP")
     versions_url, token_a = guests.invitation(partner, nodes[at])
@@ -180,16 +183,16 @@ def test_token_a_is_dead_after_registration(nodes: dict[str, Node], guests: Gues
     with_a = {"Authorization": authorization(token_a)}
 
     with pytest.raises(Unusable, match="401"):
-        partner.knock(versions_url, token_a)
+        partner.discover(versions_url, token_a)
     assert line.credentials("POST", partner.credentials("another-token"), headers=with_a).codes == (401, 2001)
     assert line.credentials("GET").codes == (200, 1000)
 
 
-def test_of_two_posts_with_one_token_a_one_succeeds(hub: Node, guests: Guests) -> None:
-    """Two at once, and one registration: the token must not be good twice. Source: CRD-06, CRD-08"""
+def test_of_two_parallel_posts_with_one_token_a_one_succeeds(hub: Node, guests: Guests) -> None:
+    """Two POSTs in parallel make one registration: the token must be valid once. Source: CRD-06, CRD-08"""
     partner = guests.partner("EMSP")
     versions_url, token_a = guests.invitation(partner, hub)
-    lines = [partner.knock(versions_url, token_a) for _ in range(2)]
+    lines = [partner.discover(versions_url, token_a) for _ in range(2)]
 
     with ThreadPoolExecutor(2) as pool:
         answers = list(pool.map(lambda line: line.register(), lines))
@@ -202,12 +205,12 @@ def test_of_two_posts_with_one_token_a_one_succeeds(hub: Node, guests: Guests) -
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
-def test_who_is_not_registered_may_neither_update_nor_unregister(
+def test_a_partner_that_is_not_registered_can_neither_update_nor_unregister(
     hub: Node, guests: Guests, method: str
 ) -> None:
     """Source: CRD-09, CRD-10"""
     partner = guests.partner("EMSP")
-    line = guests.knock(partner, hub)
+    line = guests.discover(partner, hub)
     body = partner.credentials(partner.new_token()) if method == "PUT" else None
 
     assert line.credentials(method, body).codes == (405, 2001)
@@ -216,9 +219,9 @@ def test_who_is_not_registered_may_neither_update_nor_unregister(
     assert line.register().status_code == 1000
 
 
-def test_who_is_not_registered_sees_the_token_it_came_with(hub: Node, guests: Guests) -> None:
-    """The text is silent; it tells the caller nothing new. Source: CRD-28"""
-    line = guests.knock(guests.partner("EMSP"), hub)
+def test_credentials_before_registration_show_the_callers_own_token(hub: Node, guests: Guests) -> None:
+    """The specification does not define this GET; the answer has only what the caller has. Source: CRD-28"""
+    line = guests.discover(guests.partner("EMSP"), hub)
 
     answer = line.credentials("GET")
 
@@ -227,7 +230,7 @@ def test_who_is_not_registered_sees_the_token_it_came_with(hub: Node, guests: Gu
     assert hub.status_of(name_of(line.partner)) == "INVITED"
 
 
-def test_who_is_registered_may_not_post_again(hub: Node, guests: Guests) -> None:
+def test_a_registered_partner_cannot_post_again(hub: Node, guests: Guests) -> None:
     """Source: CRD-08"""
     line = guests.join("EMSP", hub)
     before = hub.partner(name_of(line.partner))
@@ -241,8 +244,8 @@ def test_who_is_registered_may_not_post_again(hub: Node, guests: Guests) -> None
     assert line.credentials("GET").codes == (200, 1000)
 
 
-def test_the_operator_does_not_see_any_token(hub: Node, guests: Guests) -> None:
-    """Nor whoever looks over his shoulder."""
+def test_the_operator_api_shows_no_token(hub: Node, guests: Guests) -> None:
+    """Checks all answers about partners."""
     line = guests.join("EMSP", hub)
 
     seen = hub.call("GET", "partners").text

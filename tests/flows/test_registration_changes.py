@@ -1,4 +1,4 @@
-"""What may become of a registration: new tokens, new endpoints, new roles, and its end, from both sides.
+"""Changes of a registration: new tokens, new endpoints, new roles, and its end, from both sides.
 
 Chapter: OCPI 2.2.1 credentials_updating_to_a_newer_version and after; CRD-11 .. CRD-14, CRD-17, CRD-27.
 """
@@ -37,7 +37,7 @@ def test_put_changes_both_tokens(nodes: dict[str, Node], guests: Guests, at: str
     assert line.credentials("GET").data["token"] == line.outbound_token
 
 
-def test_put_replaces_endpoints_and_details_and_a_new_role_waits(cpo: Node, guests: Guests) -> None:
+def test_put_replaces_endpoints_and_details_and_a_new_role_is_pending(cpo: Node, guests: Guests) -> None:
     """The next push goes to the new address, with the new token. Source: CRD-13"""
     line = guests.join("EMSP", cpo)
     partner = line.partner
@@ -75,7 +75,7 @@ def test_a_partner_unregisters(nodes: dict[str, Node], guests: Guests, at: str, 
 
 
 def test_nothing_is_pushed_to_a_partner_that_left(cpo: Node, guests: Guests) -> None:
-    """A partner that stayed gets the change; by then the one that left would have had it. Source: CRD-14"""
+    """Waits until a second partner has the change: by then the first one would have it too. Source: CRD-14"""
     left, stayed = guests.join("EMSP", cpo), guests.join("EMSP", cpo)
     left.unregister()
     tariff_id = f"LEFT-{left.partner.party.party_id}"
@@ -86,7 +86,7 @@ def test_nothing_is_pushed_to_a_partner_that_left(cpo: Node, guests: Guests) -> 
     assert tariff_id not in [got.segments[-1] for got in left.partner.pushes("tariffs")]
 
 
-def test_a_partner_that_left_comes_back_by_a_new_invitation(hub: Node, guests: Guests) -> None:
+def test_a_partner_that_left_registers_again_with_a_new_invitation(hub: Node, guests: Guests) -> None:
     """Source: CRD-14, CRD-25"""
     line = guests.join("EMSP", hub)
     line.unregister()
@@ -100,7 +100,7 @@ def test_a_partner_that_left_comes_back_by_a_new_invitation(hub: Node, guests: G
 def test_a_node_unregisters_at_a_partner(
     nodes: dict[str, Node], guests: Guests, at: str, as_role: str
 ) -> None:
-    """The partner is told with the token it gave out; then both tokens are dead. Source: CRD-14, CRD-17"""
+    """The node sends DELETE with the partner's token, then both tokens are invalid. Source: CRD-14, CRD-17"""
     node, line = nodes[at], guests.join(as_role, nodes[at])
     partner = line.partner
     known = node.partner(name_of(partner))
@@ -108,8 +108,8 @@ def test_a_node_unregisters_at_a_partner(
 
     node.ask("DELETE", "partners", known["id"])
 
-    told = partner.server.wait_for(lambda got: (got.module, got.method) == ("credentials", "DELETE"))
-    assert told.credentials_token
+    delete = partner.server.wait_for(lambda got: (got.module, got.method) == ("credentials", "DELETE"))
+    assert delete.credentials_token
     assert partner.connections == []
     assert line.credentials("GET").http_status == 401
     assert node.status_of(name_of(partner)) in ("UNREGISTERED", None)

@@ -1,4 +1,4 @@
-"""Who is who: a platform's parties and roles, and that nobody takes another's.
+"""Parties and roles of a platform: each belongs to one partner, and no other partner can take it.
 
 Chapter: OCPI 2.2.1 credentials_credentials_object; CRD-25, CRD-26, RTE-32.
 """
@@ -12,7 +12,7 @@ from tests.third_party.objects import Party, role, tariff
 from tests.third_party.operator_door import Node
 
 
-def test_three_parties_of_one_platform_are_all_accepted(hub: Node, guests: Guests) -> None:
+def test_three_parties_of_one_platform_are_accepted(hub: Node, guests: Guests) -> None:
     """Source: CRD-25"""
     partners = [guests.partner("CPO") for _ in range(3)]
     white_label = partners[0]
@@ -30,7 +30,7 @@ def from_party(party: Party) -> dict[str, str | None]:
 
 
 def test_a_hub_reports_itself_only(hub: Node, guests: Guests) -> None:
-    """However many parties are connected to it. Source: CRD-26"""
+    """The parties connected to the hub are left out. Source: CRD-26"""
     guests.join("CPO", hub)
     line = guests.join("EMSP", hub)
 
@@ -48,10 +48,10 @@ def test_a_party_belongs_to_one_partner(hub: Node, guests: Guests) -> None:
     owner = line.partner.party
     for claimed in (owner, Party(owner.country_code.lower(), owner.party_id.lower())):
         intruder = guests.partner("CPO")
-        knock = guests.knock(intruder, hub)
+        attempt = guests.discover(intruder, hub)
         intruder.roles = [role("CPO", claimed)]
 
-        answer = knock.register()
+        answer = attempt.register()
 
         assert answer.http_status < 500
         assert 2000 <= answer.status_code < 4000
@@ -60,7 +60,10 @@ def test_a_party_belongs_to_one_partner(hub: Node, guests: Guests) -> None:
 
 
 def test_a_party_belongs_to_one_partner_also_when_the_node_registers(hub: Node, guests: Guests) -> None:
-    """Whom the node cannot accept it tells so, after its POST was answered. Source: CRD-22, CRD-25"""
+    """After the answer to its POST, the node unregisters at a partner whose party is taken.
+
+    Source: CRD-22, CRD-25
+    """
     line = guests.join("CPO", hub)
     intruder = guests.partner("CPO")
     intruder.roles = line.partner.roles
@@ -75,14 +78,14 @@ def test_a_party_belongs_to_one_partner_also_when_the_node_registers(hub: Node, 
     assert line.credentials("GET").codes == (200, 1000)
 
 
-def test_one_party_may_play_two_roles_at_two_partners(hub: Node, guests: Guests) -> None:
-    """The triple with the role is what is unique. Source: CRD-25"""
+def test_one_party_can_have_two_roles_at_two_partners(hub: Node, guests: Guests) -> None:
+    """The combination of country code, party id and role is unique. Source: CRD-25"""
     line = guests.join("CPO", hub)
 
     assert guests.join("EMSP", hub, party=line.partner.party).credentials("GET").codes == (200, 1000)
 
 
-def test_a_put_may_not_take_over_the_party_of_another(hub: Node, guests: Guests) -> None:
+def test_a_put_cannot_take_over_the_party_of_another_partner(hub: Node, guests: Guests) -> None:
     """Source: CRD-22, CRD-25"""
     line, other = guests.join("CPO", hub), guests.join("CPO", hub)
     other.partner.roles = [*other.partner.roles, *line.partner.roles]
@@ -96,7 +99,9 @@ def test_a_put_may_not_take_over_the_party_of_another(hub: Node, guests: Guests)
 
 
 @pytest.mark.parametrize("at", ["hub", "emsp"])
-def test_nobody_speaks_for_another_party(nodes: dict[str, Node], guests: Guests, at: str) -> None:
+def test_no_partner_can_send_in_the_name_of_another_party(
+    nodes: dict[str, Node], guests: Guests, at: str
+) -> None:
     """FROM must be one of the caller's own parties. Source: RTE-32"""
     line, victim = guests.join("CPO", nodes[at]), guests.join("CPO", nodes[at])
     stolen = tariff(victim.partner.party, "SPOOFED")

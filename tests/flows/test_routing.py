@@ -1,4 +1,4 @@
-"""Two third parties that know only the hub, and talk to each other through it.
+"""Requests between two third parties through the hub.
 
 Chapter: OCPI 2.2.1 transport_and_format_message_routing, Party to Party via Hub.
 """
@@ -37,7 +37,7 @@ def addressed(line: Connection, to: Party) -> dict[str, Any]:
 
 
 def both(headers: dict[str, str]) -> tuple[tuple[str | None, ...], tuple[str | None, ...]]:
-    """FROM and TO."""
+    """The FROM and TO party of a message."""
     from_, to = (
         tuple(headers.get(f"ocpi-{side}-{part}") for part in ("country-code", "party-id"))
         for side in ("from", "to")
@@ -48,7 +48,7 @@ def both(headers: dict[str, str]) -> tuple[tuple[str | None, ...], tuple[str | N
 def test_a_list_is_read_from_one_cpo_page_by_page(
     cpo_line: Connection, emsp_line: Connection, hub: Node
 ) -> None:
-    """Header capture on the four legs of every page. Source: RTE-07 … RTE-10, RTE-34, PAG-12"""
+    """Checks the routing headers of the four messages of a page. Source: RTE-07 … RTE-10, RTE-34, PAG-12"""
     cpo, emsp = cpo_line.partner, emsp_line.partner
     cpo.offer("locations", *(location(cpo.party, f"L{number}", mobie_x=number) for number in range(7)))
     replies: list[Reply] = []
@@ -80,7 +80,7 @@ def test_a_list_is_read_from_one_cpo_page_by_page(
     assert len(replies) == 3
 
 
-def test_a_push_to_one_emsp_reaches_it_and_nobody_else(
+def test_a_push_to_one_emsp_reaches_only_this_emsp(
     cpo_line: Connection, emsp_line: Connection, guests: Guests, hub: Node
 ) -> None:
     """Source: RTE-07, RTE-11, RTE-12"""
@@ -111,7 +111,7 @@ def test_a_push_to_one_emsp_reaches_it_and_nobody_else(
         (faults.stay_silent, (200, 4002)),
     ],
 )
-def test_what_goes_wrong_there_is_told_by_its_code(
+def test_a_failure_at_the_receiver_is_answered_with_its_code(
     cpo_line: Connection, emsp_line: Connection, fault: Fault, codes: tuple[int, int]
 ) -> None:
     """Source: RTE-28 … RTE-31"""
@@ -122,7 +122,7 @@ def test_what_goes_wrong_there_is_told_by_its_code(
     assert answer.codes == codes
 
 
-def test_nobody_there_is_a_4001_and_nobody_else_s_objects_are_sent_on(
+def test_unknown_receivers_and_objects_of_other_parties_are_refused(
     cpo_line: Connection, emsp_line: Connection, guests: Guests, hub: Node
 ) -> None:
     """Source: RTE-27, RTE-32, TRP-18"""

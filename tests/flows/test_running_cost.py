@@ -1,7 +1,8 @@
-"""What a session costs so far is seen at the hub and the eMSP as it rises, and its CDR says the same at last.
+"""Running cost of a session: the hub and the eMSP see it grow, and the CDR has the final cost.
 
-The CSMS tells no cost: the CPO's node finds it. Three nodes of their own, whose timers are quick. Source:
-OCPI 2.2.1 mod_sessions_session_object, total_cost; SES-14
+The CSMS sends no cost: the CPO's node computes it. The tests start three nodes of their own with fast timers.
+
+Source: OCPI 2.2.1 mod_sessions_session_object, total_cost; SES-14
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def nodes() -> Iterator[dict[str, Node]]:
 
 
 def open_site(cpo: Node) -> None:
-    """A connector at which energy and time have a price."""
+    """Write a connector with a tariff for energy and time."""
     components = [
         {"type": "ENERGY", "price": Decimal("0.30"), "vat": 23, "step_size": 1},
         {"type": "TIME", "price": Decimal("0.50"), "vat": 23, "step_size": 1},
@@ -45,7 +46,7 @@ def open_site(cpo: Node) -> None:
 
 
 def begun(emsp: Node) -> Object:
-    """A session as a CSMS begins it; its driver is the eMSP's, behind the hub."""
+    """A session as a CSMS begins it; its driver is a customer of the eMSP behind the hub."""
     token = {**emsp.party._asdict(), "uid": "RFID1", "type": "RFID", "contract_id": "C1"}
     return {
         "start_date_time": TEN,
@@ -66,7 +67,7 @@ def hour(begins: str, kwh: int) -> Object:
 
 
 def wait_for_cost(nodes: dict[str, Node], excl_vat: str) -> Any:
-    """Until the hub and the eMSP see this cost; returns the whole of it."""
+    """Wait until the hub and the eMSP have this cost; returns it with VAT."""
 
     def seen() -> Any:
         costs = [nodes[role].ask("GET", "sessions", "S1").get("total_cost") for role in ("hub", "emsp")]
@@ -75,11 +76,13 @@ def wait_for_cost(nodes: dict[str, Node], excl_vat: str) -> Any:
     return eventually(seen, within=WITHIN_S)
 
 
-def test_partners_see_what_a_session_costs_so_far_and_at_last_in_its_cdr(nodes: dict[str, Node]) -> None:
+def test_partners_see_the_running_cost_of_a_session_and_the_final_cost_in_its_cdr(
+    nodes: dict[str, Node],
+) -> None:
     cpo, emsp = nodes["cpo"], nodes["emsp"]
     open_site(cpo)
     cpo.ask("PUT", "sessions", "S1", document=begun(emsp))
-    # Who has been told of it is told by the same stream that has kept its start before.
+    # The stream records the start snapshot before it pushes, so the snapshot exists once the eMSP has it.
     eventually(lambda: emsp.call("GET", "sessions", "S1").http_status == 200, within=WITHIN_S)
 
     cpo.ask("PATCH", "sessions", "S1", document={"kwh": 4, "charging_periods": [hour(TEN, 4)]})
@@ -90,16 +93,16 @@ def test_partners_see_what_a_session_costs_so_far_and_at_last_in_its_cdr(nodes: 
 
     cpo.ask("PATCH", "sessions", "S1", document={"status": "COMPLETED", "end_date_time": TWELVE})
     cdrs = {role: eventually(lambda role=role: nodes[role].all("cdrs"), within=WITHIN_S) for role in ROLES}
-    # The CPO may hold two by now, the hub's and its own.
+    # The CPO may have two CDRs by now: the hub's and its own.
     assert (len(cdrs["hub"]), len(cdrs["emsp"])) == (1, 1)
     assert all(cdr["total_cost"] == at_last for held in cdrs.values() for cdr in held)
     assert cpo.ask("GET", "sessions", "S1")["total_cost"] == at_last
 
 
-def test_a_session_that_is_stopped_after_its_last_period_is_billed_at_hub_and_cpo(
+def test_a_session_stopped_after_its_last_period_has_a_cdr_at_hub_and_cpo(
     nodes: dict[str, Node],
 ) -> None:
-    """As the operator's manual describes it. Source: SES-14, CDR-14"""
+    """The session is stopped as docs/operator-api.md describes. Source: SES-14, CDR-14"""
     cpo, emsp = nodes["cpo"], nodes["emsp"]
     open_site(cpo)
     cpo.ask("PUT", "sessions", "S2", document=begun(emsp))
@@ -117,7 +120,7 @@ def test_a_session_that_is_stopped_after_its_last_period_is_billed_at_hub_and_cp
         assert all(cdr["total_cost"] == ended["total_cost"] for cdr in cdrs)
 
 
-def test_watt_hours_sent_as_kilowatt_hours_reach_no_emsp_as_a_bill(nodes: dict[str, Node]) -> None:
+def test_watt_hours_sent_as_kilowatt_hours_make_no_cdr_for_the_emsp(nodes: dict[str, Node]) -> None:
     """Source: SES-10, CDR-16, TRP-32"""
     cpo, emsp = nodes["cpo"], nodes["emsp"]
     open_site(cpo)

@@ -1,7 +1,8 @@
-"""Three partners with sessions of their own: no list, GET, count or push shows one another's.
+"""Privacy of sessions: no list, GET, count or push shows a partner the sessions of another partner.
 
-A CPO with two eMSPs and a hub, and a hub with three eMSPs, all driven through the real routes, the stream
-and the queue. Source: OCPI 2.2.1 mod_sessions; SES-11, RTE-20, docs/design.md, Visibility
+Tests a CPO with two eMSPs and a hub, and a hub with three eMSPs, by the routes, the stream and the queue.
+
+Source: OCPI 2.2.1 mod_sessions; SES-11, RTE-20, docs/design.md, Visibility
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ SINCE = "date_from=2026-01-01T00:00:00Z"
 
 
 def join(world: World, role: str, partner_id: str, **fields: Any) -> Partner:
-    """Register a partner that can call, and be pushed sessions."""
+    """Register a partner that can call the node and receives pushes of sessions."""
     made = partner(role, partner_id, **fields)
     held = HeldToken(fingerprint=world.node.directory.fingerprint(f"token-of-{partner_id}"), kind="C")
     url = f"https://{partner_id}.example/sessions"
@@ -43,7 +44,7 @@ def replace_fields(made: Partner, **fields: Any) -> Partner:
 
 @pytest.fixture
 def at_cpo() -> World:
-    """A CPO: two eMSPs are connected, the third stands behind a hub; each has two sessions."""
+    """A CPO with two eMSPs, and a third one behind a hub; each of the three has two sessions."""
     world = World("CPO")
     join(world, "EMSP", FIRST)
     join(world, "EMSP", SECOND)
@@ -58,7 +59,7 @@ def at_cpo() -> World:
 
 @pytest.fixture
 def at_hub() -> World:
-    """A hub with three eMSPs; a CPO has pushed two sessions of each."""
+    """A hub with three eMSPs; a CPO has pushed two sessions for each."""
     world = World("HUB")
     join(world, "CPO", "xyz")
     for name in (FIRST, SECOND, THIRD):
@@ -96,7 +97,7 @@ def addressed(world: World) -> Party:
     return world.node.settings.roles[0].party
 
 
-def test_no_list_shows_another_s_session_whatever_is_asked(stage: Stage) -> None:
+def test_no_list_shows_the_session_of_another_partner(stage: Stage) -> None:
     world, shown = stage
     for name, expected in shown.items():
         for query in (
@@ -113,8 +114,8 @@ def test_no_list_shows_another_s_session_whatever_is_asked(stage: Stage) -> None
         } == expected
 
 
-def test_no_page_of_another_s_list_can_be_followed(stage: Stage) -> None:
-    """A cursor is a place, not a permission."""
+def test_the_page_link_of_another_partner_shows_no_foreign_session(stage: Stage) -> None:
+    """A cursor grants no access: another partner that uses it gets its own sessions only."""
     world, shown = stage
     for name in shown:
         link = as_(world, name).call("GET", query=f"{SINCE}&limit=1", to=addressed(world)).headers["Link"]
@@ -124,7 +125,7 @@ def test_no_page_of_another_s_list_can_be_followed(stage: Stage) -> None:
             assert {one["id"] for one in answer.data} <= shown[other]
 
 
-def test_no_count_includes_another_s_session(stage: Stage) -> None:
+def test_no_count_includes_the_session_of_another_partner(stage: Stage) -> None:
     world, shown = stage
     for name in shown:
         for query in (
@@ -138,8 +139,8 @@ def test_no_count_includes_another_s_session(stage: Stage) -> None:
             )
 
 
-def test_no_single_object_is_reached_by_another(stage: Stage) -> None:
-    """The Sender has one that is named by its id, the Receiver another; a stranger's answer tells nothing."""
+def test_no_request_for_one_session_reaches_the_session_of_another_partner(stage: Stage) -> None:
+    """Tries the requests with a session id of both interfaces: the answer is as for an unknown session."""
     world, shown = stage
     document = {"profile_type": "FAST"}
     unknown = as_(world, FIRST).call("PUT", "NO-SUCH", "charging_preferences", document=document)
@@ -156,7 +157,7 @@ def test_no_single_object_is_reached_by_another(stage: Stage) -> None:
                     assert (got.codes, got.data) == ((404, 2001), None)
 
 
-def test_no_push_carries_another_s_session(stage: Stage) -> None:
+def test_no_push_has_the_session_of_another_partner(stage: Stage) -> None:
     world, shown = stage
     world.settle()
 
@@ -185,7 +186,7 @@ def test_changes_are_pushed_to_the_same_partner_only(at_cpo: World) -> None:
     ]
 
 
-def test_who_was_away_is_told_of_its_own_sessions_only(stage: Stage) -> None:
+def test_catch_up_after_offline_pushes_the_partners_own_sessions_only(stage: Stage) -> None:
     """Source: TRN-32"""
     world, shown = stage
     for name in shown:
@@ -205,7 +206,7 @@ def test_who_was_away_is_told_of_its_own_sessions_only(stage: Stage) -> None:
         assert {sent.segments[2] for sent in world.partners.to(name)} == expected
 
 
-def test_the_push_of_a_hub_comes_in_the_owner_s_name(at_hub: World) -> None:
+def test_a_hub_pushes_a_session_in_the_owners_name(at_hub: World) -> None:
     """Source: RTE-20, RTE-23, SES-11"""
     at_hub.settle()
 
@@ -214,7 +215,7 @@ def test_the_push_of_a_hub_comes_in_the_owner_s_name(at_hub: World) -> None:
 
 
 def test_a_cpo_never_addresses_a_session_to_a_hub(at_cpo: World) -> None:
-    """It finds the receiver by the token: open routing. Source: RTE-20, RTE-22"""
+    """A CPO uses open routing: the hub finds the receiver by the token. Source: RTE-20, RTE-22"""
     at_cpo.settle()
 
     routings = {sent.partner_id: sent.routing for sent in at_cpo.partners.sent}
@@ -226,7 +227,7 @@ def test_a_cpo_never_addresses_a_session_to_a_hub(at_cpo: World) -> None:
 
 
 @pytest.mark.parametrize("to", [None, OWN["HUB"], PARTY[FIRST], PARTY[SECOND]])
-def test_however_it_is_addressed_a_hub_keeps_a_session_and_tells_its_token_s_emsp(to: Party | None) -> None:
+def test_a_hub_stores_a_session_and_pushes_it_to_the_tokens_emsp_for_any_address(to: Party | None) -> None:
     """Source: RTE-20, RTE-23, SES-11"""
     world = World("HUB")
     join(world, "CPO", "xyz")
@@ -241,8 +242,8 @@ def test_however_it_is_addressed_a_hub_keeps_a_session_and_tells_its_token_s_ems
     assert [(sent.partner_id, sent.segments) for sent in world.partners.sent] == [(FIRST, (*CPO, "S1"))]
 
 
-def test_nothing_goes_back_to_the_cpo_that_it_came_from() -> None:
-    """Also when it is an eMSP too, and its own driver charges."""
+def test_a_session_is_not_pushed_back_to_its_cpo() -> None:
+    """Here the CPO is an eMSP too, and the driver is its own customer."""
     world = World("HUB")
     both = join(world, "CPO", "xyz")
     role = both.roles[0].model_copy(update={"role": "EMSP"})
@@ -255,11 +256,11 @@ def test_nothing_goes_back_to_the_cpo_that_it_came_from() -> None:
     assert world.partners.sent == []
 
 
-@pytest.mark.parametrize(("node_role", "told"), [("EMSP", []), ("HUB", [FIRST])])
-def test_a_hub_passes_a_session_on_to_its_emsp_and_an_emsp_passes_nothing_on(
-    node_role: str, told: list[str]
+@pytest.mark.parametrize(("node_role", "receivers"), [("EMSP", []), ("HUB", [FIRST])])
+def test_a_received_session_is_pushed_on_by_a_hub_and_not_by_an_emsp(
+    node_role: str, receivers: list[str]
 ) -> None:
-    """To nobody, even where the eMSP that the session's token names is a partner."""
+    """An eMSP does not push it, although the eMSP of the session's token is its partner."""
     world = World(node_role)
     join(world, "CPO", "xyz")
     join(world, "EMSP", FIRST)
@@ -268,10 +269,10 @@ def test_a_hub_passes_a_session_on_to_its_emsp_and_an_emsp_passes_nothing_on(
     world.settle()
 
     assert answer.codes == (201, 1000)
-    assert [sent.partner_id for sent in world.partners.sent] == told
+    assert [sent.partner_id for sent in world.partners.sent] == receivers
 
 
-def test_a_session_that_changes_hands_is_not_told_to_the_former_any_more(at_cpo: World) -> None:
+def test_a_session_with_a_new_emsp_is_no_longer_pushed_to_the_former_one(at_cpo: World) -> None:
     at_cpo.settle()
     at_cpo.partners.sent.clear()
     at_cpo.clock.forward(1)
@@ -284,8 +285,8 @@ def test_a_session_that_changes_hands_is_not_told_to_the_former_any_more(at_cpo:
     assert as_(at_cpo, SECOND).call("GET", query=SINCE).headers["X-Total-Count"] == "3"
 
 
-def test_a_partner_that_registers_anew_is_shown_what_it_was_shown_before(at_hub: World) -> None:
-    """Under another id of ours."""
+def test_a_partner_that_registers_again_is_shown_its_earlier_sessions(at_hub: World) -> None:
+    """The partner has a new id at this node."""
     before = at_hub.partner(FIRST)
     at_hub.node.directory.remove(before)
     again = replace_fields(before, id="again", revision=0)
@@ -298,7 +299,7 @@ def test_a_partner_that_registers_anew_is_shown_what_it_was_shown_before(at_hub:
 
 
 def test_old_sessions_are_not_pushed_to_a_partner_that_has_just_registered(at_hub: World) -> None:
-    """It may ask for them. Source: mod_sessions, Pull model"""
+    """The partner can pull them. Source: mod_sessions, Pull model"""
     assert count_owed(at_hub.node, at_hub.partner(FIRST), {}) == 2
 
     at_hub.clock.forward(8 * 24 * 3600)
@@ -306,7 +307,7 @@ def test_old_sessions_are_not_pushed_to_a_partner_that_has_just_registered(at_hu
     assert count_owed(at_hub.node, at_hub.partner(FIRST), {}) == 0
 
 
-def test_the_lists_of_a_partner_are_those_of_its_parties_as_emsp_or_hub() -> None:
+def test_a_partner_is_a_viewer_of_sessions_in_its_roles_emsp_and_hub() -> None:
     many = partner(("CPO", "EMSP", "HUB", "NSP", "NAP", "SCSP", "OTHER"), "one")
 
     assert viewers(many) == [Viewer(Party("PT", "ONE"), "EMSP"), Viewer(Party("PT", "ONE"), "HUB")]
@@ -314,7 +315,7 @@ def test_the_lists_of_a_partner_are_those_of_its_parties_as_emsp_or_hub() -> Non
     assert list_partitions(World("CPO").node, "sessions", None) == []
 
 
-def test_reading_ahead_knows_only_what_the_caller_says() -> None:
+def test_partitions_before_authentication_follow_the_routing_headers() -> None:
     node = World("CPO").node
 
     assert list_partitions(node, "sessions", None, Routing(sender=PARTY[FIRST])) == [
@@ -323,7 +324,7 @@ def test_reading_ahead_knows_only_what_the_caller_says() -> None:
     ]
 
 
-def test_a_ref_of_a_session_names_its_owner(at_hub: World) -> None:
+def test_a_received_session_is_stored_under_its_owner(at_hub: World) -> None:
     stored = at_hub.node.objects.get(Ref("sessions", *CPO, "ONE-1"))
 
     assert stored is not None

@@ -1,4 +1,4 @@
-"""Versions and their details, as a partner reads them: what each role mounts.
+"""Versions and version details, as a partner reads them: the modules that each role offers.
 
 Chapter: OCPI 2.2.1 version_information_endpoint; VER-01 .. VER-11, RTE-35.
 """
@@ -30,7 +30,9 @@ def no_routing_headers(answer: Answer) -> bool:
 
 
 @pytest.mark.parametrize("at", ["cpo", "hub", "emsp"])
-def test_version_details_list_what_the_role_mounts(nodes: dict[str, Node], guests: Guests, at: str) -> None:
+def test_version_details_list_the_modules_of_the_role(
+    nodes: dict[str, Node], guests: Guests, at: str
+) -> None:
     """Source: VER-01, VER-02, VER-04, VER-05, VER-06, RTE-35"""
     line = guests.join("CPO" if at == "emsp" else "EMSP", nodes[at])
 
@@ -60,7 +62,9 @@ def test_version_details_list_what_the_role_mounts(nodes: dict[str, Node], guest
     assert no_routing_headers(details)
 
 
-def test_a_cpo_offers_no_receiver_of_its_own_objects(cpo: Node, emsp: Node, guests: Guests) -> None:
+def test_a_cpo_offers_no_receiver_interface_for_its_own_objects(
+    cpo: Node, emsp: Node, guests: Guests
+) -> None:
     """Source: VER-06"""
     to_cpo, to_emsp = guests.join("EMSP", cpo), guests.join("CPO", emsp)
 

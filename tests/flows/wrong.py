@@ -1,7 +1,6 @@
-"""Tables of wrong inputs, each a small change to something right.
+"""Tables of invalid inputs for `test_bad_*.py`: each row is a small change of a valid document.
 
-Kept apart from the test that sends them (`test_bad_*.py`), so that a table reads as a table.
-Chapters: mod_tariffs, mod_locations, credentials, types; the checklist's ids stand beside the rows.
+Chapters: mod_tariffs, mod_locations, credentials, types; the checklist's ids are beside the rows.
 """
 
 from __future__ import annotations
@@ -17,14 +16,14 @@ Change = Callable[[Document], object]
 
 
 def build(document: Document, change: Change) -> object:
-    """A changed copy; a change may also return something else altogether."""
+    """Apply a change to a copy of a document; a change may also return a new value."""
     changed = copy.deepcopy(document)
     replaced = change(changed)
     return changed if replaced is None else replaced
 
 
 def put(path: str, value: object) -> Change:
-    """Set the field at a dotted path."""
+    """Make a change that sets the field at a dotted path."""
 
     def change(document: Document) -> None:
         *parents, last = steps(path)
@@ -34,7 +33,7 @@ def put(path: str, value: object) -> Change:
 
 
 def drop(path: str) -> Change:
-    """Leave out the field at a dotted path."""
+    """Make a change that removes the field at a dotted path."""
 
     def change(document: Document) -> None:
         *parents, last = steps(path)
@@ -54,7 +53,7 @@ def reach(target: Any, path: list[str | int]) -> Any:
 
 
 def rows(without: str, wrong: dict[str, tuple[str, object]]) -> dict[str, Change]:
-    """One row per required field left out, and one per wrong value."""
+    """Make the rows of a table: one per missing required field, and one per invalid value."""
     missing = {f"no {path}": drop(path) for path in without.split()}
     return missing | {name: put(path, value) for name, (path, value) in wrong.items()}
 
@@ -261,7 +260,7 @@ QUERIES = (
     "date_from=2026-01-11T00:00:00Z&date_to=2026-01-10T00:00:00Z",
 )
 
-# STA-01: what is no JSON
+# STA-01: bodies that are not JSON
 NOT_JSON: dict[str, bytes] = {
     "nothing": b"",
     "a fragment": b'{"a":',
@@ -272,7 +271,7 @@ NOT_JSON: dict[str, bytes] = {
     "infinity": b'{"a": Infinity}',
     "a web form": b"a=1&b=2",
 }
-# STA-02: JSON, but no object
+# STA-02: JSON that is not an object
 NOT_AN_OBJECT: dict[str, bytes] = {
     "a list": b"[]",
     "a string": b'"a"',
@@ -280,7 +279,7 @@ NOT_AN_OBJECT: dict[str, bytes] = {
     "null": b"null",
     "true": b"true",
 }
-# Valid JSON that is meant to hurt; anything but a fault of ours will do
+# Valid JSON that attacks the parser; any answer below 500 is right
 HOSTILE: dict[str, bytes] = {
     "half a character": b'{"a": "\xff"}',
     "half a surrogate pair": b'{"a": "\\ud800"}',
@@ -306,7 +305,7 @@ AUTHORIZATIONS: dict[str, str] = {
 # TRN-12
 CONTENT_TYPES = ("text/plain", "application/x-www-form-urlencoded", "application/xml", "json")
 
-# TYP-02, TYP-05: as they stand in a URL
+# TYP-02, TYP-05: ids as they are written in a URL
 RAW_IDS = ("%00", "%0A", "a%09b", "%C3%A9", "%FF", "x" * 37, "x" * 3000, "%2E%2E", "%2e%2e%2f%2e%2e", "%")
 
 CURSORS = ("x", "%00", "bnVsbA==", "eyJhIjoxfQ", "A" * 2000)

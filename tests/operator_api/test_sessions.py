@@ -267,7 +267,7 @@ CASES: dict[str, tuple[tuple[str, str], Any, int, str | None]] = {
     "a token without contract": (
         PUT, as_written(cdr_token=without(cdr_token(), "contract_id")), 422, "cdr_token.contract_id",
     ),
-    "a token with an invalid party id": (PUT, as_written(cdr_token=cdr_token(party_id="LONG")), 422, "cdr_token.party_id"),
+    "a long party id": (PUT, as_written(cdr_token=cdr_token(party_id="LONG")), 422, "cdr_token.party_id"),
     "a status in small letters": (PUT, as_written(status="active"), 422, "status"),
     "a volume of words": (
         PUT, as_written(charging_periods=[period(T0, "much")]), 422, "charging_periods.0.dimensions.0.volume",

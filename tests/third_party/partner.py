@@ -145,7 +145,7 @@ class Partner:
         if connection not in self.connections:
             self.connections.append(connection)
 
-    def knock(self, versions_url: str, token_a: str) -> Connection:
+    def discover(self, versions_url: str, token_a: str) -> Connection:
         """Discover a peer with its token A, without registering."""
         connection = Connection(self, versions_url, token_a)
         connection.discover()
@@ -153,7 +153,7 @@ class Partner:
 
     def register(self, versions_url: str, token_a: str) -> Connection:
         """Register with a peer. Raises: AssertionError when it refuses."""
-        connection = self.knock(versions_url, token_a)
+        connection = self.discover(versions_url, token_a)
         answer = connection.register()
         assert answer.codes in ((200, 1000), (201, 1000)), answer
         return connection

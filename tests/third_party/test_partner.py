@@ -70,12 +70,12 @@ def test_token_a_is_dead_after_registration(cpo: Partner, emsp: Partner) -> None
     cpo.register(emsp.versions_url, token_a)
 
     with pytest.raises(Unusable, match="401"):
-        cpo.knock(emsp.versions_url, token_a)
+        cpo.discover(emsp.versions_url, token_a)
 
 
 def test_token_a_opens_no_functional_module(cpo: Partner, emsp: Partner) -> None:
     """Source: TRN-08"""
-    line = cpo.knock(emsp.versions_url, emsp.invite())
+    line = cpo.discover(emsp.versions_url, emsp.invite())
 
     answer = line.put("tariffs", tariff(ALFA, "T1"))
 
@@ -99,7 +99,7 @@ def test_put_changes_both_tokens(line: Connection, emsp: Partner) -> None:
 
 def test_405_by_state(cpo: Partner, emsp: Partner) -> None:
     """Source: CRD-08, CRD-09, CRD-10"""
-    line = cpo.knock(emsp.versions_url, emsp.invite())
+    line = cpo.discover(emsp.versions_url, emsp.invite())
     assert line.credentials("PUT", cpo.credentials("x")).http_status == 405
     assert line.credentials("DELETE").http_status == 405
     line.register()
@@ -108,7 +108,7 @@ def test_405_by_state(cpo: Partner, emsp: Partner) -> None:
 
 def test_a_client_whose_versions_fail_is_answered_3001(cpo: Partner, emsp: Partner) -> None:
     """Source: CRD-19"""
-    line = cpo.knock(emsp.versions_url, emsp.invite())
+    line = cpo.discover(emsp.versions_url, emsp.invite())
 
     with cpo.misbehaving("versions", faults.answer_500):
         answer = line.register()
@@ -119,7 +119,7 @@ def test_a_client_whose_versions_fail_is_answered_3001(cpo: Partner, emsp: Partn
 
 def test_a_client_of_another_version_is_answered_3002(cpo: Partner, emsp: Partner) -> None:
     """Source: CRD-21"""
-    line = cpo.knock(emsp.versions_url, emsp.invite())
+    line = cpo.discover(emsp.versions_url, emsp.invite())
 
     with cpo.misbehaving("versions", faults.list_only_2_1_1):
         assert line.register().codes == (200, 3002)
