@@ -1,10 +1,9 @@
-"""The one door from Chalice to our functions; errors become envelopes here and nowhere else.
+"""Connects Chalice to our handlers; the only place that turns errors into envelopes.
 
-`serve` is the whole story of an OCPI request and knows no web framework: find the caller, see
-that it may be here, run the route or, at a hub, send the request on to whom it is for, wrap what comes
-back. The caller's token and the items that the route asked for are read in one call. Every method is
-declared on every path, because API Gateway answers an undeclared one itself, with a 403 that is no
-envelope.
+`serve` handles one OCPI request from start to end, without any web framework: find the caller, check its
+rights, run the route (or, at a hub, relay the request to its receiver), and wrap the result in an envelope.
+The caller's token and the items that the route needs are read in one call. Every path declares every method,
+because API Gateway itself answers an undeclared method, with HTTP 403 and no envelope.
 
 Source: OCPI 2.2.1 transport_and_format; TRN-06 … TRN-08, TRN-13 … TRN-21, STA-09, RTE-01 … RTE-06
 """
@@ -62,7 +61,7 @@ Served = tuple[int, dict[str, str], str]
 
 
 def mount(app: Chalice, current_node: Callable[[], Node], interfaces: Iterable[Interface]) -> None:
-    """Give every path of the interfaces a Chalice view, with every method on it."""
+    """Register a Chalice view for every path of the interfaces, with every method."""
     for interface in interfaces:
         for path, routes in gather_by_path(interface.routes):
             view = _view(app, current_node, interface, routes)
@@ -72,14 +71,14 @@ def mount(app: Chalice, current_node: Callable[[], Node], interfaces: Iterable[I
 
 
 def absolute_path(interface: Interface, path: str) -> str:
-    """Where a path of an interface stands below the deployment's public URL."""
+    """The path of a route below the deployment's public URL."""
     if interface.functional:
         return f"/ocpi/{VERSION}{interface_path(interface.module, interface.role)}{path}"
     return f"/ocpi{path}"
 
 
 def mount_operator(app: Chalice, current_node: Callable[[], Node], routes: Iterable[Route]) -> None:
-    """Give every path of the operator's door a Chalice view, with every method on it."""
+    """Register a Chalice view for every path of the operator API, with every method."""
     for path, by_method in gather_by_path(routes):
 
         def view(_routes: Routes = by_method, **path: str) -> Response:
@@ -93,7 +92,7 @@ def mount_operator(app: Chalice, current_node: Callable[[], Node], routes: Itera
 
 
 def gather_by_path(routes: Iterable[Route]) -> list[tuple[str, Routes]]:
-    """The routes, gathered by path."""
+    """Group the routes by path."""
     ordered = sorted(routes, key=lambda route: route.path)
     return [
         (path, {route.method: route for route in group}) for path, group in groupby(ordered, lambda r: r.path)
@@ -112,7 +111,7 @@ def _view(app: Chalice, current_node: Callable[[], Node], interface: Interface, 
 
 
 def read_chalice_request(node: Node, incoming: Any, path: Mapping[str, str]) -> Request:
-    """Chalice's request as ours; path parameters arrive percent-encoded and are decoded here, once."""
+    """Convert Chalice's request to ours; path parameters arrive percent-encoded and are decoded here."""
     headers = {name.lower(): value for name, value in incoming.headers.items()}
     prefix, own_path = _split_path(incoming.context)
     public_url = node.settings.public_url or f"https://{incoming.context['domainName']}{prefix}"
@@ -130,14 +129,14 @@ def read_chalice_request(node: Node, incoming: Any, path: Mapping[str, str]) -> 
 
 
 def _split_path(context: Mapping[str, Any]) -> tuple[str, str]:
-    """What stands before the resource's own path (stage, base path of a domain), and that path."""
+    """Split the path into its prefix (stage, or base path of a domain) and the resource's own path."""
     segments = context["path"].rstrip("/").split("/")
     own = len(context["resourcePath"].rstrip("/").split("/")) - 1
     return "/".join(segments[:-own]), "/" + "/".join(segments[-own:])
 
 
 def _text(body: bytes | str | None) -> str | None:
-    # What is no UTF-8 stays recognisable, and is refused as bad JSON when somebody reads it (STA-01).
+    # Bytes that are no UTF-8 become surrogates, so that the JSON parser refuses the body (STA-01).
     return body.decode("utf-8", "surrogateescape") if isinstance(body, bytes) else body
 
 
@@ -146,7 +145,7 @@ def _text(body: bytes | str | None) -> str | None:
 
 def serve(node: Node, interface: Interface, routes: Routes, request: Request) -> Served:
     """Answer one OCPI request: always an envelope, always both message ids (TRN-18, TRN-19)."""
-    with log_fields(**_story(interface, request)):
+    with log_fields(**_request_fields(interface, request)):
         return _serve(node, interface, routes, request)
 
 
@@ -181,7 +180,7 @@ def _serve(node: Node, interface: Interface, routes: Routes, request: Request) -
 
 
 def _sendable(node: Node, interface: Interface, request: Request, reply: Reply) -> tuple[Reply, str]:
-    """The reply and its body; an error in its place where Lambda could not send it."""
+    """Return the reply and its body; an error instead if the body is too large for Lambda."""
     body = write_envelope(reply, node.clock())
     if fits_answer(body):
         return reply, body
@@ -194,7 +193,10 @@ def _sendable(node: Node, interface: Interface, request: Request, reply: Reply) 
 
 
 def _admit(node: Node, interface: Interface, routes: Routes, request: Request) -> Request:
-    """Everything that is decided before the handler runs; the request comes back completed."""
+    """Check the caller, the route and the routing headers, and return the completed request.
+
+    Raises: OcpiError for the first check that fails.
+    """
     candidates = read_authorization(request.headers.get("authorization"))
     route = routes.get(request.method)
     request = request.with_(routing=_claimed_routing(interface, request))
@@ -219,7 +221,7 @@ def _admit(node: Node, interface: Interface, routes: Routes, request: Request) -
 
 
 def _check_token(interface: Interface, request: Request, caller: Caller) -> None:
-    """Token A is good for versions and credentials (TRN-08), a replaced token for repeating its PUT."""
+    """Refuse token A outside versions and credentials (TRN-08), and a replaced token except for its PUT."""
     if caller.kind == "A" and interface.functional:
         raise Unauthorized("this token is good for versions and credentials only")
     if caller.kind == "RETRY" and not (interface.module == "credentials" and request.method == "PUT"):
@@ -227,7 +229,7 @@ def _check_token(interface: Interface, request: Request, caller: Caller) -> None
 
 
 def _check_plays_a_role(partner: Partner) -> None:
-    """Refuse a partner none of whose roles counts yet: it may see and send nothing (`partners/roles.py`)."""
+    """Refuse a partner without an approved role: it may see and send nothing (`partners/roles.py`)."""
     if not partner.roles:
         raise ClientError("your roles wait for approval by the operator of this node")
 
@@ -235,7 +237,7 @@ def _check_plays_a_role(partner: Partner) -> None:
 def _keys(
     node: Node, interface: Interface, route: Route | None, request: Request
 ) -> tuple[list[Key], OcpiError | None]:
-    """What the route wants to have read; its objections wait until the caller is known."""
+    """Return the keys that the route needs; its error is raised later, when the caller is known."""
     if route is None:
         return [], None
     claims = _owner_claim(interface, request) + routing.keys_to_find(node, interface, request)
@@ -248,7 +250,7 @@ def _keys(
 
 
 def _owner_claim(interface: Interface, request: Request) -> list[Key]:
-    """Where it stands which partner the owner of a pushed object is, for `check_owner`."""
+    """Return the key of the claim that names the partner of a pushed object's owner, for `check_owner`."""
     if interface.role != "RECEIVER" or request.method == "GET" or "party_id" not in request.path:
         return []
     with suppress(OcpiError):
@@ -259,8 +261,8 @@ def _owner_claim(interface: Interface, request: Request) -> list[Key]:
 def _check_sender(node: Node, interface: Interface, request: Request, sender: Party) -> None:
     """Refuse a sender that the caller may not speak for (RTE-32).
 
-    A partner speaks for its own parties, and a hub for parties that are not partners themselves as well.
-    Where the claim was not read with the caller, that is one call more.
+    A partner speaks for its own parties. A hub also speaks for parties that no other partner plays.
+    One more call if the claim was not read together with the caller's token.
     """
     if request.caller.plays_as(sender) or may_speak_for(node, request, sender, sender_role(interface)):
         return
@@ -269,9 +271,9 @@ def _check_sender(node: Node, interface: Interface, request: Request, sender: Pa
 
 
 def _check_routing(node: Node, interface: Interface, request: Request, claimed: Routing) -> None:
-    """Refuse a sender that the caller is not (RTE-32) and a receiver that is not here (RTE-27).
+    """Refuse a sender that is not the caller's (RTE-32) and a receiver that is unknown here (RTE-27).
 
-    A request that hubs send in a circle is refused as well.
+    A request that hubs relay in a circle is refused as well.
     """
     sender, receiver, relays = claimed
     if relays >= MAX_RELAYS:
@@ -283,13 +285,13 @@ def _check_routing(node: Node, interface: Interface, request: Request, claimed: 
     if not node.settings.plays("HUB"):
         name = f"{receiver.country_code}/{receiver.party_id}"
         raise InvalidParameters(f"{name} is not a party of this node", field="OCPI-to-party-id")
-    # What a SENDER hands on by itself, such as a command's result, finds its way without a name.
+    # A SENDER that passes requests on, such as a command's result, finds the receiver by itself.
     if not (interface.hands_on and interface.role == "SENDER"):
         routing.check_receiver(node, interface, request)
 
 
 def _is_relayed(node: Node, interface: Interface, request: Request) -> bool:
-    """Whether a request is for another party, and its module leaves it to the hub to send it there."""
+    """Return whether a request is for another party and its module does not pass it on itself."""
     return not interface.hands_on and routing.names_another(node.settings, request.routing)
 
 
@@ -297,13 +299,13 @@ def _answer(node: Node, interface: Interface, route: Route, request: Request) ->
     if not _is_relayed(node, interface, request):
         return route.handler(node, request)
     if interface.role == "RECEIVER":
-        # Whoever receives it from a hub cannot know (RTE-15).
+        # The receiver cannot check this: it has to accept every owner from a hub (RTE-15).
         check_owner(node, request, owner_in_url(request), owner_role(interface.module))
     return routing.relay(node, interface, route.path, request)
 
 
 def _claimed_routing(interface: Interface, request: Request) -> Routing:
-    """What the headers say, not yet judged; nothing where they say it badly."""
+    """Read the routing headers before they are checked; an empty Routing if they are malformed."""
     try:
         return read_routing(request.headers) if interface.functional else Routing()
     except InvalidParameters:
@@ -311,15 +313,15 @@ def _claimed_routing(interface: Interface, request: Request) -> Routing:
 
 
 def _answer_routing(node: Node, interface: Interface, request: Request) -> dict[str, str]:
-    """The swapped headers; where nobody was addressed, the party that answers here (RTE-02, RTE-23)."""
+    """The swapped headers; without a receiver in the request, from our own party (RTE-02, RTE-23)."""
     claimed = _claimed_routing(interface, request)
     own_role = {"SENDER": ("CPO", "HUB", "EMSP"), "RECEIVER": ("HUB", "EMSP", "CPO")}[interface.role]
     addressed = claimed.receiver or node.settings.party_of(*own_role) or node.settings.roles[0].party
     return write_routing(Routing(sender=addressed, receiver=claimed.sender))
 
 
-def _story(interface: Interface, request: Request) -> dict[str, Any]:
-    """What every line about a request tells."""
+def _request_fields(interface: Interface, request: Request) -> dict[str, Any]:
+    """The fields of every log line about a request."""
     return {
         "ocpi_module": interface.module,
         "request_id": request.request_id,

@@ -1,9 +1,9 @@
-"""Every way in which an OCPI request can go wrong, one class per status code.
+"""Errors of OCPI requests, one class per status code.
 
-Raise where the rule is; `endpoint.py` turns the error into an envelope, once. `http_status` is 200
-unless the specification says otherwise: a problem of an authenticated caller with an existing
-resource is told by `status_code` alone (STA-02), and only bad JSON, missing tokens, missing
-resources and refused methods are HTTP errors.
+Raise an error where its rule is; `endpoint.py` turns it into an envelope, once. `http_status` is 200
+unless the specification requires another one: only bad JSON, missing tokens, missing resources and refused
+methods are HTTP errors. A problem of an authenticated caller with an existing resource has HTTP 200 and a
+`status_code` (STA-02).
 
 Source: OCPI 2.2.1 status_codes
 """
@@ -14,7 +14,7 @@ from typing import ClassVar
 
 
 class OcpiError(Exception):
-    """What a rule raises: a text for the partner's engineer, never a token or a driver's data.
+    """Error with a text for the partner's engineer, never with a token or a driver's data.
 
     field: dotted path of the offending field, such as `elements.0.price_components.1.price`.
     """
@@ -37,7 +37,7 @@ class OcpiError(Exception):
 
 
 class ClientError(OcpiError):
-    """2000: the request is wrong in a way that no other code names."""
+    """2000: the request is wrong, and no other code fits."""
 
     status_code = 2000
     default_message = "client error"
@@ -51,7 +51,7 @@ class InvalidParameters(ClientError):
 
 
 class NotEnoughInformation(ClientError):
-    """2002: the request is right, but too little to act on."""
+    """2002: the request is valid, but lacks information that is needed to act on it."""
 
     status_code = 2002
     default_message = "not enough information"
@@ -65,7 +65,7 @@ class UnknownLocation(ClientError):
 
 
 class UnknownToken(ClientError):
-    """2004: the token to authorize is not known; the specification asks for HTTP 404 beside it (TOK-14)."""
+    """2004: the token to authorize is not known; the specification requires HTTP 404 as well (TOK-14)."""
 
     status_code = 2004
     http_status = 404
@@ -86,7 +86,7 @@ class LocationNotFound(UnknownLocation):
 
 
 class MethodNotAllowed(InvalidParameters):
-    """The URL exists, the method is not offered on it, or not in this state of registration (STA-09)."""
+    """The URL exists, but does not offer the method, or not in this state of registration (STA-09)."""
 
     http_status = 405
     default_message = "method not allowed"
@@ -100,21 +100,21 @@ class BadJson(InvalidParameters):
 
 
 class WrongContentType(InvalidParameters):
-    """The body is not announced as JSON (TRN-12)."""
+    """The Content-Type of the body is not JSON (TRN-12)."""
 
     http_status = 415
     default_message = "content type must be application/json"
 
 
 class Unauthorized(InvalidParameters):
-    """No token, or one that is not valid here (TRN-06, TRN-07, TRN-08)."""
+    """The request has no token, or one that is not valid here (TRN-06, TRN-07, TRN-08)."""
 
     http_status = 401
     default_message = "missing or unknown credentials token"
 
 
 class ServerError(OcpiError):
-    """3000: our fault."""
+    """3000: this node failed."""
 
 
 class AnswerTooLarge(ServerError):
@@ -124,7 +124,7 @@ class AnswerTooLarge(ServerError):
 
 
 class UnableToUseClientApi(ServerError):
-    """3001: the caller's own API did not answer as it must while we registered it (CRD-19)."""
+    """3001: the caller's own API did not answer correctly while we registered it (CRD-19)."""
 
     status_code = 3001
     default_message = "unable to use the client's API"
@@ -152,7 +152,7 @@ class HubError(OcpiError):
 
 
 class UnknownReceiver(HubError):
-    """4001: nobody here has the party that OCPI-to names (RTE-27)."""
+    """4001: no partner of this hub plays the party that OCPI-to names (RTE-27)."""
 
     status_code = 4001
     default_message = "unknown receiver"

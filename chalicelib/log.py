@@ -1,15 +1,15 @@
 """The node's structured log: ids and codes, never a token, a body or a driver's data.
 
-One JSON object a line, with a message for people and, as far as they are known,
+Each line is one JSON object. It has a message for people and these fields, if they are known:
 
-- `correlation_id`, `request_id`: what OCPI has in X-Correlation-ID and X-Request-ID, of the request that is
-  answered or made; they connect the lines of one request here with those at the partner;
+- `correlation_id`, `request_id`: X-Correlation-ID and X-Request-ID of the OCPI request that is answered or
+  made; with them you find the lines of one request here and in the partner's log;
 - `partner`: the id of the partner that called, or is called;
 - `ocpi_module`, and `ref` for the object, without a token's uid (`storage/keys.py`, `for_log`);
-- `status_code`, `http_status`, `reason`: how it ended, in OCPI's terms and in ours.
+- `status_code`, `http_status`, `reason`: the result, with OCPI's code and in our words.
 
-`log_fields` sets the fields of a block of work once; every line of the block has them, those of an unforeseen
-error too. Powertools keeps them per thread, because pushes run in parallel.
+`log_fields` sets the fields of a block of work once. Every line of the block has them, also the line of an
+unforeseen error. They are kept per thread, because pushes run in parallel.
 
 Source: docs/security.md, What is logged; docs/runbook
 """

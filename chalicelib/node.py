@@ -1,7 +1,7 @@
-"""What a handler may use: the table, the partners, the queues, the clock, ids.
+"""The collaborators of a handler: the table, the partners, the queues, the clock, ids.
 
-One `Node` per process, made on first use, so that importing the application calls nothing. Clock,
-ids and randomness come from here, and tests bring their own.
+Each process has one `Node`. It is made on first use, so importing the application makes no call. Clock,
+ids and randomness come from here, and tests replace them.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Node:
 
 @cache
 def current_node() -> Node:
-    """The node that this process is, made from its environment on first use."""
+    """The node of this process, made from its environment on first use."""
     settings = read_settings()
     table = Table(dynamodb_client(), settings.table)
     directory = Directory(table, Vault(kms_client(), settings.kms_key_id), new_secret)

@@ -1,7 +1,7 @@
-"""The messages on SQS, and putting them there.
+"""The messages on SQS, and the client that sends them.
 
-A message about an object names it and never carries it: the worker reads the object as it is when
-it pushes (TRN-32). So does a message about a command.
+A message contains the name of an object or command, never its content: the worker reads the current object
+when it pushes (TRN-32).
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 _MESSAGES_PER_CALL = 10
 LONGEST_DELAY_S = 900
-"""SQS keeps no message back for longer."""
+"""The longest delay of a message that SQS allows."""
 
 CATCH_UP_WORKERS = 5
-"""So many batches of what may wait are handled at a time."""
+"""Number of batches of the CATCH_UP lane that are handled at the same time."""
 
 
 class Lane(StrEnum):
-    """A queue of pushes. LIVE: changes, which are urgent. CATCH_UP: what may wait or may take long.
+    """A queue of pushes. LIVE: changes, which are urgent. CATCH_UP: pushes that may wait or may take long.
 
-    CATCH_UP has workers of its own, few of them: the steps of catching up and their pushes, and the pushes to
-    partners that fail or answer slowly (`partners/breaker.py`).
+    CATCH_UP has a few workers of its own. It carries the steps of catch-up and their pushes, and the pushes
+    to partners that fail or answer slowly (`partners/breaker.py`).
     """
 
     LIVE = "live"
@@ -37,17 +37,17 @@ class Lane(StrEnum):
 
 
 CREDIT = "-C"
-"""What the id of a credit CDR ends with that this node makes (CDR-07)."""
+"""The end of the id of a credit CDR that this node makes (CDR-07)."""
 
 
 class Broadcast(BaseModel):
-    """One partner must hear of one object.
+    """Message: push one object to one partner.
 
     pk, sk: the stored item that changed. ref: the object's name with its ids as they came, because a
-    deleted object can no longer be asked. cause: names the change, so that the same change told twice
-    is one message. version: that the change made, or took away; 0 when the message tells of no single
-    change. after: the version before it, where that is known. again: send it also when the partner has
-    refused it as it is. tried: how often it was tried again after it was refused (`retries.py`).
+    deleted object cannot be read any more. cause: id of the change, so that a change that the stream repeats
+    is one message. version: the version that the change wrote or deleted; 0 if the message is not about a
+    single change. after: the version before it, 0 if not known. again: push it also if the partner has
+    refused this version. tried: number of retries after a refusal (`retries.py`).
     """
 
     model_config = ConfigDict(frozen=True)
@@ -64,26 +64,27 @@ class Broadcast(BaseModel):
 
     @property
     def group(self) -> str:
-        """Pushes of one object to one partner never overtake each other; nothing else waits for them.
+        """The FIFO group: one for each object and partner, so that their pushes never overtake each other.
 
-        A credit CDR of ours waits for the CDR that it takes back, so that the partner knows that one.
+        A credit CDR of ours shares the group of the CDR that it credits, so that the partner gets that CDR
+        first.
         """
         return _digest(self.partner_id, self.pk.removesuffix(CREDIT) if self.module == "cdrs" else self.pk)
 
     @property
     def deduplication_id(self) -> str:
-        """The same for the same change, partner and item."""
+        """The FIFO deduplication id: the same for the same change, partner and item."""
         return _digest(self.partner_id, self.pk, self.sk, self.cause)
 
 
 class CatchUp(BaseModel):
-    """A partner is to be caught up with, or what it was told is to be forgotten: one step of it.
+    """Message: one step of a partner's catch-up, or of deleting its deliveries (FORGET).
 
-    Each step does what fits into a worker's time and queues the next one, which goes on from `after` in
-    the list `place` ("": from the beginning). cause: as in `Broadcast`. REPLAY: catch up because the
-    operator says so, with what was refused as well; a partner that is away gets it when it is back.
-    refused_too: send again what was refused. module: of that module only, "" for all. newest: what changed
-    after this version has messages of its own, which this must not meet; 0 where that is not known.
+    Each step does what fits into a worker's time and queues the next one, which continues after the entry
+    `after` in the list `place` ("": from the beginning). cause: as in `Broadcast`. REPLAY: a catch-up that
+    the operator requested, refused objects included; an OFFLINE partner gets it when it is back.
+    refused_too: push refused objects again. module: only this module, "" for all. newest: changes after this
+    version have messages of their own, so this step leaves them out; 0 if not known.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -98,12 +99,12 @@ class CatchUp(BaseModel):
 
     @property
     def group(self) -> str:
-        """The steps for one partner follow each other, and no push waits for them."""
+        """The FIFO group: one for each partner, so that its steps run one after the other; no push waits."""
         return _digest(self.partner_id)
 
     @property
     def deduplication_id(self) -> str:
-        """The same for the same step on the same occasion."""
+        """The FIFO deduplication id: the same for the same step with the same cause."""
         return _digest(self.what, self.partner_id, self.cause, self.place, json.dumps(self.after))
 
 
@@ -115,16 +116,16 @@ _MESSAGES: TypeAdapter[Broadcast | CatchUp] = TypeAdapter(
 def read_broadcast(body: str) -> Broadcast | CatchUp:
     """Read the body of a message on the queue of pushes.
 
-    Raises: ValueError when it is none of ours.
+    Raises: ValueError if it is not one of our messages.
     """
     return _MESSAGES.validate_json(body)
 
 
 class CommandTask(BaseModel):
-    """Something is to be done about a command, now or when the delay is over.
+    """Message: one step of a command, now or after a delay.
 
-    DELIVER: hand it to the CSMS. RESULT, CANCELLATION: post what came of it to its response_url.
-    DEADLINE: see whether a result came in time. delay_s: at most `LONGEST_DELAY_S` count.
+    DELIVER: send it to the CSMS. RESULT, CANCELLATION: post the result to its response_url.
+    DEADLINE: check whether a result came in time. delay_s: more than `LONGEST_DELAY_S` counts as that.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -134,7 +135,10 @@ class CommandTask(BaseModel):
 
 
 class Queues:
-    """The node's queues. catch_up_url: without it, both lanes are the one queue."""
+    """The node's queues.
+
+    catch_up_url: "" if both lanes share the queue of broadcasts.
+    """
 
     def __init__(self, sqs: Any, broadcasts_url: str, commands_url: str = "", catch_up_url: str = "") -> None:
         self._sqs = sqs
@@ -144,13 +148,13 @@ class Queues:
 
     @property
     def has_two_lanes(self) -> bool:
-        """Tell whether what may wait has a queue of its own."""
+        """Return whether the CATCH_UP lane has a queue of its own."""
         return self._lanes[Lane.LIVE] != self._lanes[Lane.CATCH_UP]
 
     def send_broadcasts(self, broadcasts: Sequence[Broadcast | CatchUp], lane: Lane = Lane.LIVE) -> None:
-        """Queue pushes in a lane, and steps of catching up always in theirs, in this order.
+        """Queue pushes in a lane, in this order; steps of catch-up always go to the CATCH_UP lane.
 
-        Raises: RuntimeError when the queue did not take one, so that the stream tells it again.
+        Raises: RuntimeError when the queue refused a message, so that the stream's records are read again.
         """
         urls = [self._lanes[Lane.CATCH_UP if isinstance(each, CatchUp) else lane] for each in broadcasts]
         for url in dict.fromkeys(urls):
@@ -176,9 +180,9 @@ class Queues:
                 raise RuntimeError(f"the queue refused {len(answer['Failed'])} of {len(batch)} messages")
 
     def bury(self, body: str, group: str) -> None:
-        """Put the body of a message that is given up with the dead letters, which rings a bell.
+        """Send the body of a message that failed for good to the dead-letter queue, which raises an alarm.
 
-        group: the message's own.
+        group: the FIFO group of the message.
         """
         self._sqs.send_message(
             QueueUrl=self._dead_url,
@@ -188,9 +192,9 @@ class Queues:
         )
 
     def send_command_tasks(self, *tasks: CommandTask) -> None:
-        """Queue what is to be done about commands, at most ten tasks.
+        """Queue steps of commands, at most ten.
 
-        Raises: RuntimeError when the queue did not take one.
+        Raises: RuntimeError when the queue refused one.
         """
         answer = self._sqs.send_message_batch(
             QueueUrl=self._commands_url,
@@ -207,15 +211,15 @@ class Queues:
             raise RuntimeError(f"the queue refused {len(answer['Failed'])} of {len(tasks)} messages")
 
     def postpone(self, delays: Mapping[str, int], lane: Lane = Lane.LIVE) -> None:
-        """Let messages that could not be delivered come back later, ten in a call.
+        """Make messages that could not be delivered visible again later, ten in a call.
 
-        delays: seconds by receipt handle. What cannot be postponed any more comes back when its
-        visibility timeout ends, so nothing is raised for it.
+        delays: seconds by receipt handle. A message that SQS refuses to postpone comes back when its
+        visibility timeout ends, so this raises nothing.
         """
         self._postpone(self._lanes[lane], delays)
 
     def postpone_command_tasks(self, delays: Mapping[str, int]) -> None:
-        """As `postpone`, for messages about commands."""
+        """Do the same as `postpone` for messages about commands."""
         self._postpone(self._commands_url, delays)
 
     def _postpone(self, url: str, delays: Mapping[str, int]) -> None:
@@ -231,7 +235,7 @@ class Queues:
 
     @cached_property
     def _dead_url(self) -> str:
-        """The dead letters of the queue of pushes are where its own description says, in the same account."""
+        """URL of the dead-letter queue, from the redrive policy of the queue of pushes (same account)."""
         answer = self._sqs.get_queue_attributes(
             QueueUrl=self._broadcasts_url, AttributeNames=["RedrivePolicy"]
         )

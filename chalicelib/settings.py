@@ -1,23 +1,23 @@
-"""What a deployment says about itself; the only reader of the environment.
+"""Configuration of a deployment; the only reader of the environment.
 
 - OCPI_PARTIES: JSON list of the roles this node plays, each
   `{"role", "country_code", "party_id", "business_details": {"name"}}`
 - OCPI_TABLE: name of the DynamoDB table
 - OCPI_BROADCASTS_QUEUE_URL: URL of the FIFO queue of pushes
 - OCPI_CATCH_UP_QUEUE_URL: URL of the FIFO queue of pushes that may wait (default: the queue of pushes)
-- OCPI_COMMANDS_QUEUE_URL: URL of the queue of what commands still need
+- OCPI_COMMANDS_QUEUE_URL: URL of the queue of pending steps of commands
 - OCPI_COMMAND_SECONDS: how long the CSMS has for a command (default 30)
 - OCPI_KMS_KEY_ID: KMS key that encrypts tokens toward partners
-- OCPI_PUBLIC_URL: public URL of a deployment with a domain of its own; else API Gateway tells it
+- OCPI_PUBLIC_URL: public URL of a deployment with a domain of its own (default: the URL of API Gateway)
 - OCPI_FRESHNESS_SECONDS: how long a push is retried before its partner is OFFLINE (default 60)
-- OCPI_RETENTION_DAYS: JSON object, how many days after its last change something is forgotten, such as
-  `{"sessions": 400}`; null is never, what is left out is `RETENTION_DAYS` (docs/retention.md)
+- OCPI_RETENTION_DAYS: JSON object, how many days after its last change an object is deleted, such as
+  `{"sessions": 400}`; null is never, missing kinds have the value in `RETENTION_DAYS` (docs/retention.md)
 - OCPI_BROADCASTS_QUEUE, OCPI_CATCH_UP_QUEUE, OCPI_COMMANDS_QUEUE, OCPI_STREAM_ARN: names of those queues and
   ARN of the table's stream, which Chalice subscribes to
-- OCPI_TOLERANCE_MONEY, OCPI_TOLERANCE_KWH, OCPI_TOLERANCE_HOURS: how far a hub's CDR may be from a CPO's own
-  before they are called different (default 0.01, 0.001, 0.001)
-- OCPI_HUB_CDR_HOURS: how long a CPO waits for a hub's CDR before it is called missing (default 24)
-- OCPI_ALLOW_LOOPBACK: `1` in the local sandbox only: partners may live on http and loopback
+- OCPI_TOLERANCE_MONEY, OCPI_TOLERANCE_KWH, OCPI_TOLERANCE_HOURS: how far a hub's CDR may differ from a CPO's
+  own before it is reported as different (default 0.01, 0.001, 0.001)
+- OCPI_HUB_CDR_HOURS: how long a CPO waits for a hub's CDR before it is reported as missing (default 24)
+- OCPI_ALLOW_LOOPBACK: `1` in the local sandbox only: partners may use http and loopback addresses
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ from chalicelib.protocol.message import Party
 RETENTION_DAYS: Mapping[str, int | None] = {
     "sessions": 400, "tokens": 90, "commands": 90, "cdrs": 3660, "reconciliation": 400
 }  # fmt: skip
-"""How long what is about drivers is kept; a token only when it is no longer valid."""
+"""Default retention of drivers' data in days after the last change; a valid token is kept."""
 
 
 @dataclass(frozen=True)
 class OwnRole:
-    """One role that this node plays, as it stands in its credentials."""
+    """One role that this node plays, as in its credentials."""
 
     role: str
     party: Party
@@ -48,7 +48,7 @@ class OwnRole:
 
 
 class Tolerance(NamedTuple):
-    """What two CDRs of one session may differ by and still agree, in the unit of each number."""
+    """Largest difference at which two CDRs of one session still agree, in the unit of each number."""
 
     money: Decimal = Decimal("0.01")
     kwh: Decimal = Decimal("0.001")
@@ -74,7 +74,7 @@ class Settings:
     hub_cdr_time: timedelta = timedelta(hours=24)
 
     def plays(self, role: str) -> bool:
-        """Tell whether this node plays a role such as `HUB`."""
+        """Return whether this node plays a role such as `HUB`."""
         return any(own.role == role for own in self.roles)
 
     def party_of(self, *roles: str) -> Party | None:
@@ -82,7 +82,7 @@ class Settings:
         return next((own.party for own in self.roles if own.role in roles), None)
 
     def owns(self, party: Party) -> bool:
-        """Tell whether a party is one of this node's own."""
+        """Return whether a party is one of this node's own."""
         return any(own.party.same_as(party) for own in self.roles)
 
 
@@ -110,7 +110,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
 
 
 class EventSources(NamedTuple):
-    """What Chalice subscribes the handlers to; asked while the application is declared."""
+    """The queues and the stream that Chalice subscribes the handlers to, at import of the application."""
 
     broadcasts_queue: str
     stream_arn: str
@@ -119,7 +119,7 @@ class EventSources(NamedTuple):
 
 
 def read_event_sources(environment: Mapping[str, str] | None = None) -> EventSources:
-    """Read the names of the event sources; where they are not set, those of the stage `dev`."""
+    """Read the names of the event sources; the default is those of the stage `dev`."""
     variables = os.environ if environment is None else environment
     return EventSources(
         variables.get("OCPI_BROADCASTS_QUEUE", "ocpi-node-dev-broadcasts.fifo"),
@@ -130,8 +130,8 @@ def read_event_sources(environment: Mapping[str, str] | None = None) -> EventSou
 
 
 def _read_tolerance(variables: Mapping[str, str]) -> Tolerance:
-    told = {name: variables.get(f"OCPI_TOLERANCE_{name.upper()}") for name in Tolerance._fields}
-    return Tolerance(**{name: Decimal(text) for name, text in told.items() if text})
+    given = {name: variables.get(f"OCPI_TOLERANCE_{name.upper()}") for name in Tolerance._fields}
+    return Tolerance(**{name: Decimal(text) for name, text in given.items() if text})
 
 
 def _read_role(entry: Mapping[str, Any]) -> OwnRole:
@@ -140,12 +140,12 @@ def _read_role(entry: Mapping[str, Any]) -> OwnRole:
 
 
 def _read_retention(text: str) -> dict[str, timedelta]:
-    told: Mapping[str, Any] = read_json(text)
-    if unknown := told.keys() - RETENTION_DAYS.keys():
+    given: Mapping[str, Any] = read_json(text)
+    if unknown := given.keys() - RETENTION_DAYS.keys():
         raise ValueError(f"OCPI_RETENTION_DAYS: expected {', '.join(RETENTION_DAYS)}, not {sorted(unknown)}")
     kept = {
         kind: timedelta(days=float(days))
-        for kind, days in {**RETENTION_DAYS, **told}.items()
+        for kind, days in {**RETENTION_DAYS, **given}.items()
         if days is not None
     }
     if any(days <= timedelta() for days in kept.values()):

@@ -1,21 +1,21 @@
-"""What came back from a partner, judged: an `Answer` when it succeeded, an error otherwise.
+"""Judges a partner's HTTP response: an `Answer` if the call succeeded, an error if it failed.
 
-Success is told by `status_code`, not by HTTP (STA-15). The errors tell the one thing the caller must
-know: whether the partner itself has spoken about the request.
+The OCPI `status_code` decides about success, not the HTTP status (STA-15). There are two errors, because the
+caller must know whether the partner itself decided about the request:
 
-- `PartnerRefusal`: an envelope with 2xxx, or 4001 of a hub. The partner read the request and said no.
-- `PartnerFault`: everything else that is no success. No connection, no answer in time, a redirect, HTTP
-  5xx, 401, 403, 408, 425 and 429, an envelope with 3xxx or 4xxx, and any other HTTP 4xx without a refusal
-  in an envelope: that is the word of a gateway, which knows nothing of the object. A retry may help.
+- `PartnerRefusal`: an envelope with 2xxx, or 4001 of a hub. The partner read the request and rejected it.
+- `PartnerFault`: every other failure. No connection, no answer in time, a redirect, HTTP 5xx, 401, 403, 408,
+  425 and 429, an envelope with 3xxx or 4xxx, and any other HTTP 4xx without a refusal in an envelope: a
+  gateway sends such an answer, and a gateway knows nothing of the object. A retry may help.
 
-With HTTP 2xx a partner has taken what it was sent unless its answer holds an OCPI error. Many systems
-answer no envelope, or not quite one: 204, an empty body, `OK`, `{}`, `"status_code": "1000"`. Such an
-answer is a success, and `oddity` names what is odd about it. Some bodies are no answer, whatever their
-HTTP status: markup, since a login or maintenance page comes from a gateway; JSON that cannot be read or has
-a `status_code` that OCPI does not have, since it may be an error; and a list, which answers another request.
+With HTTP 2xx the partner has accepted the request unless its answer holds an OCPI error. Many systems
+answer without a proper envelope: 204, an empty body, `OK`, `{}`, `"status_code": "1000"`. Such an answer is
+a success, and `oddity` names the deviation. Three kinds of body are a fault with any HTTP status: markup,
+because a login or maintenance page comes from a gateway; JSON that cannot be read or has a `status_code` that
+OCPI does not define, because it may be an error; and a list, because it answers another request.
 
-Unknown codes count by their thousand (STA-13). Any `data` is tolerated (TRN-15); who needs some has to
-look whether there is any.
+Unknown codes count by their thousand (STA-13). Any `data` is accepted (TRN-15); a caller that needs `data`
+checks it.
 
 Source: OCPI 2.2.1 status_codes; TRN-13, TRN-15, STA-13, STA-15, RTE-28 … RTE-31
 """
@@ -32,7 +32,7 @@ from typing import Any, NamedTuple, TypedDict, Unpack
 from chalicelib.errors import BadJson
 from chalicelib.protocol.json_text import read_json
 
-_NOT_LET_IN = frozenset({401, 403})
+_TOKEN_REJECTED = frozenset({401, 403})
 _TRY_LATER = frozenset({408, 425, 429})
 _UNKNOWN_RECEIVER = 4001
 _LONGEST_MESSAGE = 500
@@ -78,11 +78,11 @@ class Answer:
 
     @property
     def is_empty(self) -> bool:
-        """Tell whether there was neither data nor an envelope that says that there is none."""
+        """Return whether the answer has neither data nor a proper envelope without data."""
         return self.data is None and self.oddity not in (None, Oddity.STATUS_CODE_MISWRITTEN)
 
 
-class _Said(TypedDict, total=False):
+class _Given(TypedDict, total=False):
     http_status: int
     status_code: int | None
     status_message: str | None
@@ -90,31 +90,31 @@ class _Said(TypedDict, total=False):
 
 
 class PartnerError(Exception):
-    """A call to a partner that did not succeed.
+    """A call to a partner that failed.
 
-    http_status, status_code, status_message, data: what the partner said, as far as it said it.
+    http_status, status_code, status_message, data: from the partner's answer; None where it has none.
     """
 
-    def __init__(self, reason: str, **said: Unpack[_Said]) -> None:
-        message = said.get("status_message")
+    def __init__(self, reason: str, **given: Unpack[_Given]) -> None:
+        message = given.get("status_message")
         super().__init__(f"{reason}: {message}" if message else reason)
         self.reason = reason
-        self.http_status = said.get("http_status")
-        self.status_code = said.get("status_code")
+        self.http_status = given.get("http_status")
+        self.status_code = given.get("status_code")
         self.status_message = message
-        self.data = said.get("data")
+        self.data = given.get("data")
 
 
 class PartnerRefusal(PartnerError):
-    """The partner read the request and said no: only a change on one of the two sides can help."""
+    """The partner read the request and rejected it: a retry of the same request cannot help."""
 
 
 class PartnerFault(PartnerError):
     """The partner could not be reached or did not work: a retry may help.
 
     timed_out: connected, but no whole answer in time (a hub answers 4002). not_connected: no
-    connection, or one that broke, or the partner does not let us in (a hub answers 4003).
-    never_sent: the request certainly did not reach the partner, so nothing can have happened there.
+    connection, or one that broke, or the partner does not accept our token (a hub answers 4003).
+    never_sent: the request certainly did not reach the partner, so the partner has changed nothing.
     """
 
     def __init__(
@@ -124,16 +124,20 @@ class PartnerFault(PartnerError):
         timed_out: bool = False,
         not_connected: bool = False,
         never_sent: bool = False,
-        **said: Unpack[_Said],
+        **given: Unpack[_Given],
     ) -> None:
-        super().__init__(reason, **said)
+        super().__init__(reason, **given)
         self.timed_out = timed_out
         self.not_connected = not_connected or never_sent
         self.never_sent = never_sent
 
 
 class _Reading(NamedTuple):
-    """The content of a body. envelope: empty when it is none. unusable: why it is no answer at all."""
+    """The content of a body.
+
+    envelope: empty if the body is no JSON object. unusable: the reason why the body counts as a fault, "" if
+    it is usable.
+    """
 
     envelope: Mapping[str, Any] = {}
     code: int | None = None
@@ -152,16 +156,16 @@ def judge(raw: RawAnswer) -> Answer:
         raise PartnerFault(reason, http_status=status)
     reading = _read_body(raw.body)
     code, message, data = reading.code, _read_message(reading.envelope), reading.envelope.get("data")
-    said = _Said(http_status=status, status_code=code, status_message=message, data=data)
+    given = _Given(http_status=status, status_code=code, status_message=message, data=data)
     reason = _describe(status, reading)
-    if status in _NOT_LET_IN:
-        raise PartnerFault(f"{reason}: our token is not accepted", not_connected=True, **said)
+    if status in _TOKEN_REJECTED:
+        raise PartnerFault(f"{reason}: our token is not accepted", not_connected=True, **given)
     if status >= 500 or status in _TRY_LATER:
-        raise PartnerFault(reason, **said)
+        raise PartnerFault(reason, **given)
     if code is not None and (2000 <= code < 3000 or code == _UNKNOWN_RECEIVER):
-        raise PartnerRefusal(reason, **said)
+        raise PartnerRefusal(reason, **given)
     if status >= 400 or reading.unusable or (code is not None and code >= 2000):
-        raise PartnerFault(reason, **said)
+        raise PartnerFault(reason, **given)
     return Answer(status, code or 1000, message, data, raw.headers, raw.elapsed, reading.oddity)
 
 
@@ -195,7 +199,7 @@ def _read_body(body: bytes) -> _Reading:
 
 
 def _read_text(body: bytes) -> _Reading:
-    """A body that is no JSON: a word such as OK is an answer, a page or half an envelope is none."""
+    """Read a body that is not JSON: short text such as OK is a success, markup or cut-off JSON is a fault."""
     try:
         text = body.decode().lstrip("\ufeff").lstrip()
     except UnicodeDecodeError:
@@ -208,7 +212,7 @@ def _read_text(body: bytes) -> _Reading:
 
 
 def _read_number(value: object) -> int | None:
-    """A whole number, also as a decimal or as text; None when it is none.
+    """Read a whole number, also one written as a decimal or as text; None for any other value.
 
     >>> [_read_number(each) for each in (1000, "2001", Decimal("1000.0"), True, "OK", Decimal("1.5"))]
     [1000, 2001, 1000, None, None, None]
@@ -217,7 +221,7 @@ def _read_number(value: object) -> int | None:
         return int(value.strip()[:9])
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         return None
-    # Before it is made an integer: 1e999999999 would take all memory.
+    # Bound the value before `int`: 1e999999999 as an integer would use all memory.
     number = min(max(value, -1), 99_999)
     return int(number) if number == int(number) else None
 

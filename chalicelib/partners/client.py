@@ -1,16 +1,16 @@
-"""Calling partners: the only outbound HTTP of this node.
+"""Client for all OCPI calls to partners.
 
-A registered partner is called by module, role and ids, never by URL: the base comes from the version
-details that the partner itself gave (VER-07), and so the token that goes with it can only reach that
-partner's own endpoints. Every URL passes the policy of `urls.py` at the moment of the call, and the
-connection goes to an address that was judged. Redirects are not followed at all.
+Callers name a registered partner, a module, a role and ids, never a URL. The base URL comes from the
+version details that the partner itself gave (VER-07), so the token of a partner can only reach that
+partner's own endpoints. `urls.py` checks every URL at the moment of the call, and the connection goes to one
+of the checked addresses. Redirects are not followed.
 
-A call ends by one deadline, name resolution and every byte of the answer included: 10 s by default,
+One deadline covers the whole call, from name resolution to the last byte of the answer: 10 s by default,
 because a registration makes three calls inside one request and API Gateway waits 29 s for it.
 
-Nothing is retried here: whether and when is the caller's business, and the error tells whether it can
-help. The log gets who, what and how long; never a token, a body, or a path (a token's uid is a
-driver's data).
+This module retries nothing. The caller decides about retries; the type of the error shows whether a retry
+can help. The log records the partner, the call and the elapsed time; never a token, a body, or a path (a
+token's uid is a driver's data).
 
 Source: OCPI 2.2.1 transport_and_format; TRN-02, TRN-03, TRN-05, TRN-10, TRN-17, TRN-19, PAG-12, RTE-08,
 RTE-09, VER-07, TRP-21, TRP-23
@@ -59,24 +59,24 @@ _HEADER_SAFE = re.compile(r"[\x20-\x7e]*")
 
 
 class VersionEntry(NamedTuple):
-    """One version that a partner offers, and where its details are."""
+    """One version that a partner offers, and the URL of its details."""
 
     version: str
     url: str
 
 
 class VersionDetails(NamedTuple):
-    """What a partner offers in one version; unknown modules included (VER-10)."""
+    """The endpoints that a partner offers in one version, unknown modules included (VER-10)."""
 
     version: str
     endpoints: tuple[Endpoint, ...]
 
 
 class OcpiClient:
-    """Calls partners and judges their answers; safe for threads.
+    """Calls partners and judges their answers; thread-safe.
 
-    total_s, connect_s: limits of a call, `total_s` can be set for each. tls: other trusted roots than
-    the system's.
+    total_s, connect_s: limits of a call in seconds; each call can set its own `total_s`. tls: trusted roots
+    other than the system's.
     """
 
     def __init__(
@@ -115,7 +115,7 @@ class OcpiClient:
 
         role: the side that the partner plays, SENDER or RECEIVER. path_segments: decoded ids.
         document: JSON text or a value to be written as JSON. request_id: only to repeat a request
-        under its own id; a fresh one otherwise. total_s: until the whole answer is here.
+        under its own id; a new one by default. total_s: limit until the whole answer has arrived.
         Raises: PartnerRefusal (also when the partner has no such endpoint), PartnerFault,
         InvalidParameters for an id or a party that cannot be a header's value.
         """
@@ -143,9 +143,9 @@ class OcpiClient:
     ) -> Iterator[dict[str, Any]]:
         """Read every object of a partner's list, page after page.
 
-        accept: judges an object by raising OcpiError: such a one is logged and left out, and the
-        crawl goes on (TRN-30). total_s: for each page.
-        Raises: PartnerRefusal, PartnerFault, in the middle too: what was yielded until then is good.
+        accept: checks an object and raises OcpiError for a bad one, which is logged and skipped
+        (TRN-30). total_s: for each page.
+        Raises: PartnerRefusal, PartnerFault, also after some objects; those remain valid.
         """
         base = _endpoint(partner, module, role)
         correlation_id = correlation_id or self._new_id()
@@ -171,7 +171,7 @@ class OcpiClient:
         routing: Routing | None = None,
         total_s: float | None = None,
     ) -> Answer:
-        """GET a URL that one of a partner's endpoints gave, such as a Link; on that endpoint's host only.
+        """GET a URL that a partner's endpoint returned, such as a Link, on that endpoint's host only.
 
         Raises: as `send`.
         """
@@ -207,7 +207,7 @@ class OcpiClient:
         )  # fmt: skip
 
     def probe(self, partner: Partner, *, total_s: float | None = None) -> Answer:
-        """Ask a registered partner for its versions, to see whether it answers (HCI-10).
+        """Request a registered partner's versions, to check that it answers (HCI-10).
 
         Raises: PartnerFault, PartnerRefusal.
         """
@@ -271,10 +271,10 @@ class OcpiClient:
         request_id: str | None = None,
         total_s: float | None = None,
     ) -> Answer:
-        """Call a URL with a token during the handshake, where no partner exists yet.
+        """Call a URL with a token during the handshake, before the partner is registered.
 
-        Raises: InvalidParameters when the policy refuses the URL or the token is none; PartnerFault
-        (a host that does not resolve among them), PartnerRefusal.
+        Raises: InvalidParameters when the policy refuses the URL or the token is malformed; PartnerFault
+        (also when the host does not resolve), PartnerRefusal.
         """
         deadline = self._deadline(total_s)
         try:
@@ -299,12 +299,15 @@ class OcpiClient:
         request_id: str | None = None,
         total_s: float | None = None,
     ) -> Answer:
-        """checked_url: what the policy judges; `url` is the same or continues it on the same origin."""
+        """Call a partner with its token.
+
+        checked_url: the URL that the policy checks; `url` is the same or another one on the same origin.
+        """
         deadline = self._deadline(total_s)
         try:
             target = self._check(checked_url, deadline)
         except InvalidParameters as error:
-            # What a name resolves to may be put right again, so this is no refusal.
+            # The partner may correct its DNS entry, so this is a fault and no refusal.
             raise PartnerFault(error.detail, never_sent=True) from error
         token = self._directory.token_for(partner)
         headers = self._headers(token, partner.token_encoding, correlation_id, request_id, routing)
@@ -315,11 +318,11 @@ class OcpiClient:
             return answer
 
     def _note_oddity(self, partner: Partner, oddity: Oddity) -> None:
-        """Warn once, and remember that: the partner's record costs a call only when a kind is new."""
+        """Warn once for each kind of oddity; only a new kind costs a write to the partner's record."""
         try:
             is_new = self._directory.note_odd_answer(partner.id, oddity)
         except (Conflict, ServerError):
-            return  # It is noted with the next such answer.
+            return  # The next such answer is recorded instead.
         if is_new:
             log.warning("a partner answers oddly, and it counts as a success", extra={"reason": oddity})
 
@@ -393,7 +396,7 @@ def join_url(
     """Append ids to a partner's endpoint with exactly one slash between (TRP-21), then a query.
 
     Without ids the endpoint stays as the partner wrote it. Values that are None are left out.
-    Raises: PartnerRefusal for an id that a server would take for a step in the path.
+    Raises: PartnerRefusal for an id that is empty, `.` or `..`: a server would change the path for it.
 
     >>> join_url("https://example.com/tokens/", ("DE/1*A B", "authorize"), {"type": "RFID"})
     'https://example.com/tokens/DE%2F1%2AA%20B/authorize?type=RFID'
@@ -411,7 +414,7 @@ def join_url(
 
 
 def belongs_to(partner: Partner, url: str) -> bool:
-    """Tell whether a URL is on one of the hosts (scheme, name and port) that the partner registered."""
+    """Return whether a URL is on one of the hosts (scheme, name and port) that the partner registered."""
     try:
         origin, _ = split_url(url)
         own = [partner.versions_url, *(endpoint.url for endpoint in partner.endpoints)]
@@ -428,7 +431,7 @@ def _endpoint(partner: Partner, module: str, role: InterfaceRole) -> str:
 
 
 def _path_at(url: str, target: Target) -> str:
-    """The path and query of a URL that must be on the checked host."""
+    """Return the path and query of a URL that must be on the checked host."""
     try:
         origin, path = split_url(url)
     except InvalidParameters as error:

@@ -1,20 +1,20 @@
-"""HTTP connections to addresses that were checked: the wire under `client.py`.
+"""HTTP connections to checked addresses; `client.py` uses them.
 
 A connection goes to an address of a `Target`, never to a name, while Host, SNI and the name in the
-certificate stay those of the URL. Connections are kept per pinned address and a bounded number of
-them, and are not used again after a few idle seconds: a Lambda may sleep for minutes between two calls,
-and what stood between us and the partner has forgotten the connection by then.
+certificate stay those of the URL. A limited number of connections is kept for each address. A connection is
+not used again after a few idle seconds: a Lambda function may be frozen for minutes between two calls, and
+network devices between us and the partner drop idle connections.
 
-A socket's timeout starts again with every byte, so a peer that drips one byte a second holds a
-caller for ever. Every read therefore gets only what is left until one deadline for the whole answer,
-headers included, and one budget of bytes, both below urllib3, in the socket's raw reader.
+A socket's timeout starts again with every byte, so a peer that sends one byte a second would hold a
+caller for ever. So one deadline and one limit of bytes hold for the whole answer, headers included. The
+socket's raw reader, below urllib3, enforces both.
 
-An answer that declares more bytes than the budget is refused before any of it is read, and a chunked one is
-read in small pieces, so a length that is a lie allocates nothing. Whatever a partner answers, the caller gets
+An answer that declares more bytes than the limit is refused before any of it is read. A chunked answer is
+read in small pieces, so a false length allocates no memory. Whatever a partner answers, the caller gets
 a `RawAnswer` or a `PartnerFault`, no other error.
 
-Nothing is retried and nothing is redirected here. Bodies are asked for uncompressed, so the budget is
-also the size in memory.
+This module retries nothing and follows no redirect. It requests uncompressed bodies, so the limit of bytes
+is also the size in memory.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ _MAX_IDLE_S = 4.0
 _MAX_ADDRESSES = 50
 _MAX_IDLE_PER_ADDRESS = 10
 
-# urllib3 writes paths into its log (token uids among them): below these levels it keeps quiet.
+# urllib3 logs paths, which contain token uids: lines below these levels are dropped.
 _LOG_LEVELS = {"urllib3.connection": logging.ERROR, "urllib3.connectionpool": logging.ERROR}
 
 
 class Connections:
-    """Pools of connections to pinned addresses; safe for threads."""
+    """Pools of connections to fixed addresses; thread-safe."""
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self._own_tls = tls
@@ -70,9 +70,9 @@ class Connections:
         connect_s: float,
         deadline: float,
     ) -> RawAnswer:
-        """Send one request to the first of the target's addresses that takes a connection.
+        """Send one request to the first of the target's addresses that accepts a connection.
 
-        path: with the query. connect_s: for one step of connecting. deadline: on the monotonic clock.
+        path: with the query. connect_s: limit for one step of connecting. deadline: on the monotonic clock.
         Raises: PartnerFault.
         """
         for address in target.addresses[:-1]:
@@ -97,7 +97,7 @@ class Connections:
         left = deadline - started
         if left <= 0:
             raise PartnerFault("did not answer in time", timed_out=True)
-        # The connect timeout bounds three steps, one after the other: TCP, TLS, sending the request.
+        # The connect timeout holds for each of three steps: TCP, TLS, sending the request.
         timeout = urllib3.Timeout(connect=min(connect_s, left / 3), read=None, total=left)
         pool = self._pools.connection_from_host(
             address, target.port, target.origin.scheme, self._pool_options(target)
@@ -111,7 +111,7 @@ class Connections:
             )  # fmt: skip
             content = _read_body(response)
         except Exception as error:
-            # Malformed answers also end in ValueError, OverflowError or MemoryError of the libraries below.
+            # For malformed answers urllib3 and http.client also raise ValueError, OverflowError, MemoryError.
             if response is not None:
                 response.close()
             raise _as_fault(error) from error
@@ -126,12 +126,12 @@ class Connections:
 
     @functools.cached_property
     def _tls(self) -> ssl.SSLContext:
-        # Loading the trusted roots takes tens of milliseconds: on the first https call, not on import.
+        # Loading the trusted roots takes tens of milliseconds, so it waits for the first https call.
         return self._own_tls or ssl.create_default_context()
 
 
 class _NoConnection(PartnerFault):
-    """Nothing was sent: another address may be tried at once."""
+    """The address accepted no connection, so the next address may be tried at once."""
 
 
 class _AnswerTooLarge(Exception):
@@ -139,15 +139,15 @@ class _AnswerTooLarge(Exception):
 
 
 def _read_body(response: urllib3.BaseHTTPResponse) -> bytes:
-    """Read a whole body within the budget.
+    """Read a whole body within the limit of bytes.
 
-    Raises: _AnswerTooLarge, and whatever the libraries below make of a malformed body.
+    Raises: _AnswerTooLarge, and any error of urllib3 or http.client for a malformed body.
     """
     if (response.length_remaining or 0) > MAX_ANSWER_BYTES:
         raise _AnswerTooLarge
     if not getattr(response, "chunked", False):
         return response.read()
-    # A chunk may declare any length: what is asked for at once is bounded, not what is declared.
+    # A chunk may declare any length, so each read requests a limited number of bytes.
     return b"".join(iter(lambda: response.read(_PIECE_BYTES), b""))
 
 
@@ -173,12 +173,12 @@ def _as_fault(error: Exception) -> PartnerFault:
 
 
 class _Connection(HTTPConnection):
-    """A connection whose answers end by a deadline and within a budget, and that does not grow old."""
+    """A connection with a deadline and a limit of bytes for each answer, unused after a few idle seconds."""
 
     _last_used = 0.0
 
     def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]
-        # urllib3 sets `timeout` to what is left of the total just before it asks for the response.
+        # urllib3 sets `timeout` to the rest of the total just before it requests the response.
         self._last_used = time.monotonic()
         deadline = self._last_used + (self.timeout or 0.0)
         self.response_class = functools.partial(_Response, deadline=deadline)  # type: ignore[assignment]
@@ -202,7 +202,7 @@ class _TlsPool(urllib3.HTTPSConnectionPool):
 
 
 class _Response(HTTPResponse):
-    """The standard library's response over a watched reader."""
+    """The standard library's response over a reader with a deadline and a limit of bytes."""
 
     def __init__(self, sock: socket.socket, *, deadline: float, **options: Any) -> None:
         super().__init__(sock, **options)

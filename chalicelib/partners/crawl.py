@@ -1,13 +1,13 @@
-"""Reading a whole list of a partner, page by page.
+"""Reads a whole list of a partner, page by page.
 
-The Link of a page is followed as it came, until there is none (PAG-12), but only on the host of the
-endpoint: the caller's `get` sees to that. When X-Total-Count drops, objects have moved up and one
-would be missed, so the page that told it is asked for again from an offset that is lower by as many
-(PAG-13); where the Link hides its offset, the crawl goes on. What is no object, or is refused by
-`accept`, is logged and left out (TRN-30).
+The Link of each page is followed unchanged, until a page has none (PAG-12), but only on the host of the
+endpoint: the caller's `get` checks the host. When X-Total-Count drops, the remaining objects have moved to
+lower offsets and some would be missed. So the page is requested again from an offset that is lower by the
+same number (PAG-13); if the Link has no readable offset, the crawl continues. An entry that is no JSON
+object, or that `accept` refuses, is logged and skipped (TRN-30).
 
-A partner cannot keep the crawl going for ever: a Link that was followed before, too many pages, or
-too many empty ones in a row end it with a fault.
+A partner cannot make the crawl endless: a Link that was followed before, too many pages, or
+too many empty pages in a row end it with a fault.
 
 Source: OCPI 2.2.1 transport_and_format, Pagination
 """
@@ -39,8 +39,8 @@ def crawl_pages(
 ) -> Iterator[dict[str, Any]]:
     """Yield the objects of all pages.
 
-    get: reads one page, and refuses a URL on a host that is not the endpoint's. what: for the log.
-    Raises: PartnerFault when the pages lead nowhere, and what `get` raises.
+    get: reads one page; it must refuse a URL on a host other than the endpoint's. what: for the log.
+    Raises: PartnerFault when the pages do not end, and what `get` raises.
     """
     url: str | None = first
     seen: set[str] = set()
@@ -66,9 +66,9 @@ def crawl_pages(
 
 
 def next_link(header: str | None, url: str) -> str | None:
-    """The URL with rel="next" in a Link header, as it came; a relative one counts from `url`.
+    """Return the URL with rel="next" of a Link header unchanged; a relative one is resolved against `url`.
 
-    It may be malformed: whoever calls it judges it.
+    It may be malformed: the caller has to check it.
 
     >>> next_link('<https://example.com/ocpi/tokens?cursor=x%2Fy>; rel="next"', "https://example.com/")
     'https://example.com/ocpi/tokens?cursor=x%2Fy'
@@ -81,7 +81,7 @@ def next_link(header: str | None, url: str) -> str | None:
 
 
 def join_relative(base: str, url: str) -> str:
-    """Resolve a relative URL of a partner against `base`; one that cannot be read stays as it came.
+    """Resolve a relative URL of a partner against `base`; a URL that cannot be read is returned unchanged.
 
     >>> join_relative("https://example.com/ocpi/tokens", "//[::1")
     '//[::1'
@@ -127,7 +127,7 @@ def _good_ones(
             if accept is not None:
                 accept(document)
         except OcpiError as error:
-            # Only the field: the error's text may quote what stands in it.
+            # Log only the field: the error's text may quote its value, which may be a driver's data.
             log.warning(f"entry {place} on a page of {what} is wrong in {error.field or 'itself'}, left out")
             continue
         yield document

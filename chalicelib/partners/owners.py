@@ -1,17 +1,16 @@
-"""Whose objects a hub or an eMSP holds: the parties of which something was received, per module.
+"""Record of the parties that own the received objects of each module; a hub and an eMSP keep it.
 
-An object's key begins with its owner, and its id is unique only together with the owner, so whoever
-asks for an object by its id alone has to try the owners. Those who are partners themselves are in the
-directory, but behind a hub stand parties that no directory knows. So one item per module,
-`owners#{module}`, has an attribute for each of them, such as `PT_ABC`. It is read by key together
-with whatever else is read, and writing it again changes nothing, so nobody needs to look first.
+An object's key begins with its owner, and its id is unique only together with the owner. So a search by id
+alone has to try every owner. Owners that are partners are in the directory, but parties behind a hub are
+not. So one item for each module, `owners#{module}`, has an attribute for each owner, such as `PT_ABC`. It is
+read by key together with other items. Writing a known owner again changes nothing, so no read comes before
+the write.
 
-It is read with every such question and may not outgrow an item, whatever a partner sends, so it takes
-`MOST_OWNERS` of them, some 50 kB. Objects of further ones are stored and passed on as all others, but are
-found by their owner's ids only.
+Every search by id reads this item, and it must fit the size limit of an item. So it holds at most
+`MOST_OWNERS` owners, about 50 kB. Objects of further owners are stored and passed on like all others, but
+they are found only by the ids of their owner.
 
-It is written from the table's stream, when an object is new: the request that brought it does
-nothing but store it.
+The stream handler writes it when an object is new, so the request that creates the object only stores it.
 
 Source: OCPI 2.2.1 types; OWN-02
 """
@@ -34,12 +33,12 @@ _HAS_ROOM = "attribute_not_exists(#{name}) AND #count < :most"
 
 
 def owners_key(module: str) -> Key:
-    """The item that knows the owners of a module's objects."""
+    """Key of the item that lists the owners of a module's objects."""
     return Key(f"owners#{module}")
 
 
 def remember_owners(table: Table, refs: Iterable[Ref]) -> None:
-    """Remember whose these objects are: one write for each owner, also when it is known."""
+    """Record the owners of these objects: one write for each owner, also if it is known."""
     owners = {(ref.module, f"{fold(ref.country_code)}_{fold(ref.party_id)}") for ref in refs}
     for module, name in sorted(owners):
         _remember(table, owners_key(module), name)
@@ -52,12 +51,12 @@ def _remember(table: Table, key: Key, name: str) -> None:
             key, f"SET #{name} = :one ADD #{_COUNT} :one", {"one": 1, "most": MOST_OWNERS}, condition
         )
     except Conflict:
-        return  # It is known already, or there is no room.
+        return  # The owner is known already, or the item is full.
     if item[_COUNT] == MOST_OWNERS:
         log.error("no further owner will be remembered", extra={"pk": key.pk})
 
 
 def known_owners(items: Mapping[Key, Item], module: str) -> list[Party]:
-    """The owners that an earlier read of `owners_key` tells, in the order of their ids."""
+    """Return the owners in an earlier read of `owners_key`, in the order of their ids."""
     names = sorted(set(items.get(owners_key(module), {})) - {"pk", "sk", _COUNT})
     return [Party(*name.split("_")) for name in names]

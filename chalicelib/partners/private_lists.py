@@ -1,9 +1,9 @@
-"""Which lists of private objects there are: what an operator sees is all of them.
+"""Record of all partitions with private objects, so that the operator can see all of them.
 
-What is for everybody stands in lists that the configuration tells; what is for one partner only stands
-in a list for whoever that is (`visibility.py`), parties among them that no directory knows, or knows no
-more. So each list is written down, one small item each, when something new stands in it: by the
-operator's own request, so that it finds at once what it has just put, and by the table's stream.
+The configuration names the partitions of public objects. A private object is in a partition for its viewer
+(`visibility.py`), and a viewer may be a party that is not in the directory. So each partition gets one small
+item when a new object enters it. The operator's own request writes this item, so that the operator finds the
+object at once; the stream handler writes it as well.
 
 Source: docs/design.md, Visibility
 """
@@ -14,12 +14,12 @@ from chalicelib.storage.table import Table
 
 
 def remember_list(table: Table, partition: str) -> None:
-    """Write a list down; again changes nothing."""
+    """Record a partition; recording it again changes nothing."""
     table.put({"pk": _pk_of(partition.partition("#")[0]), "sk": partition})
 
 
 def remembered_lists(table: Table, module: str) -> list[str]:
-    """Every list of a module that something stood in, in one query."""
+    """Return every recorded partition of a module, in one query."""
     return [item["sk"] for item in table.query_all("#pk = :pk", {"pk": _pk_of(module)})]
 
 

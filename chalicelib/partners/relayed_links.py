@@ -1,16 +1,17 @@
-"""Link and Location of a relayed answer: where they point to, the requester holds no token.
+"""Rewrites Link and Location of a relayed answer to URLs of this hub.
 
-So they become URLs of this hub that lead back through it. Nothing is kept for that:
-- where a Link differs from what was asked in its query alone, as most do, the query goes behind the hub's
-  own URL, and offset and limit stay readable;
-- any other URL goes along as a parameter, signed, so that nobody can have this hub ask a partner for
-  something else with its token. The signature holds for one requester, one partner and one interface.
+The requester has no token for the receiver, so it cannot follow the receiver's URLs. The hub stores nothing
+for the rewritten ones:
+- most Links differ from the requested URL only in the query; then the query is appended to the hub's own
+  URL, and offset and limit stay readable;
+- any other URL becomes a signed parameter. The signature is needed because the hub calls the URL with its
+  own token. It holds for one requester, one partner and one interface.
 
 OCPI-to has to come with every page, as with every request.
 
-A URL on another host than the partner's endpoint is not followed by anybody: our token is not sent there.
-Without its Link a list would end too early and nobody would know, so that is an error; a Location is left
-out, because what it tells of has been done.
+A URL on another host than the partner's endpoint is never called, because our token must not go there. For a
+Link this is an error, because without it the list would end too early without notice. A Location is left
+out, because the request itself has succeeded.
 
 Source: OCPI 2.2.1 transport_and_format_pagination; RTE-34, TRP-19
 """
@@ -39,9 +40,9 @@ _SIGNATURE = 64
 
 
 class Way(NamedTuple):
-    """Between whom a request goes, and to which of the receiver's interfaces.
+    """The route of a relayed request: caller, receiver and the receiver's interface.
 
-    own_url: of the request, here. their_url: of the same, at the receiver.
+    own_url: URL of the request at this hub. their_url: URL of the request at the receiver.
     """
 
     caller: Partner
@@ -55,9 +56,9 @@ class Way(NamedTuple):
 def rewrite_links(
     directory: Directory, way: Way, asked_url: str, headers: Mapping[str, str]
 ) -> dict[str, str]:
-    """The Link and Location headers with URLs of this hub, as far as there are any.
+    """Return the answer's Link and Location headers with URLs of this hub.
 
-    asked_url: what was asked in the end. headers: of the answer, names in lower case.
+    asked_url: the URL that was called. headers: of the answer, names in lower case.
     Raises: HubError for a Link that cannot be followed.
     """
     rewritten = {}
@@ -74,9 +75,9 @@ def rewrite_links(
 
 
 def open_link(directory: Directory, way: Way, text: str) -> str:
-    """The receiver's URL in what `rewrite_links` made.
+    """Return the receiver's URL from a parameter that `rewrite_links` made.
 
-    Raises: InvalidParameters for what this hub did not make for this caller and this receiver.
+    Raises: InvalidParameters if this hub did not make it for this caller and this receiver.
     """
     signature, encoded = text[:_SIGNATURE], text[_SIGNATURE:]
     try:
@@ -89,7 +90,7 @@ def open_link(directory: Directory, way: Way, text: str) -> str:
 
 
 def _is_there(way: Way, url: str) -> bool:
-    """Whether a URL is on the host of the receiver's endpoint, where our token may go."""
+    """Return whether a URL is on the host of the receiver's endpoint, where our token may go."""
     try:
         return len(url) <= _LONGEST and split_url(url)[0] == split_url(way.their_url)[0]
     except InvalidParameters:
@@ -97,7 +98,7 @@ def _is_there(way: Way, url: str) -> bool:
 
 
 def _query_behind(their_url: str, following: str) -> str | None:
-    """The query of a Link, when it is all that is new in it and survives being read and written again."""
+    """Return the query of a Link if only the query is new and it can be parsed and written without loss."""
     path, _, query = split_url(following)[1].partition("?")
     if path.rstrip("/") != split_url(their_url)[1].rstrip("/"):
         return None
@@ -114,5 +115,5 @@ def _signed(directory: Directory, way: Way, url: str) -> str:
 
 
 def _sign(directory: Directory, way: Way, url: str) -> str:
-    """A token has no spaces in it, so no signature is a token's fingerprint."""
+    """Sign a URL; the text has spaces, which no token has, so no signature equals a token's fingerprint."""
     return directory.fingerprint(f"link {way.caller.id} {way.receiver.id} {way.module} {way.role} {url}")

@@ -1,8 +1,8 @@
-"""What a hub answers when it has asked a partner for somebody else.
+"""Makes a hub's answer from the answer of the receiver that the hub called for a requester.
 
-What the partner said about the request is for the requester, unchanged. What it said about *us*, and what
-it did not say, is the hub's own trouble and has the hub's own codes: a 401 of the receiver, handed on,
-would tell the requester that its own token is bad.
+The receiver's answer about the request goes to the requester unchanged. If the receiver's answer is about
+the hub, or there is no answer, the hub answers with its own 4xxx codes: a relayed 401 would mean that the
+requester's token is bad, but the hub's token is.
 
 Source: OCPI 2.2.1 status_codes, 4xxx; RTE-28 … RTE-31
 """
@@ -21,10 +21,10 @@ _RELAYED = frozenset({200, 201, 400, 404, 405})
 def relayed_answer(
     answer: Answer, headers: Mapping[str, str] | None = None, *, needs_data: bool = True
 ) -> Reply:
-    """The receiver's success, as it was said; of its headers none but those given (TRP-19).
+    """Return the receiver's success unchanged, with only the given headers (TRP-19).
 
-    needs_data: whether the requester asked for something.
-    Raises: HubError when there is neither data nor an envelope that says that there is none.
+    needs_data: whether the request needs data in its answer.
+    Raises: HubError when the answer has neither data nor a proper envelope without data.
     """
     if needs_data and answer.is_empty:
         raise HubError("the receiver answered neither data nor an OCPI envelope")
@@ -34,9 +34,9 @@ def relayed_answer(
 
 
 def relayed_error(error: PartnerError) -> Reply:
-    """The receiver's own 2xxx, 3xxx or 4xxx, as it was said.
+    """Return the receiver's own 2xxx, 3xxx or 4xxx unchanged.
 
-    Raises: ReceiverTimeout, ConnectionProblem or HubError for everything else.
+    Raises: ReceiverTimeout, ConnectionProblem or HubError for every other failure.
     """
     if error.status_code is not None and error.status_code >= 2000 and error.http_status in _RELAYED:
         data = ABSENT if error.data is None else error.data

@@ -1,24 +1,25 @@
-"""A hub's direct relay: what OCPI-to names another party for goes to that party, as it came.
+"""Relays a request at a hub to the party that its OCPI-to headers name.
 
-The request keeps its method, path, query, body and both parties; it gets an X-Request-ID of its own and
-keeps the X-Correlation-ID. The answer's HTTP status, status_code, message and data come back unchanged,
-and of its headers only those of the page: the counts, and Link and Location as `relayed_links.py` makes
-them. What the receiver did not say, or said about *us*, is the hub's own trouble (`relaying.py`).
+The request keeps its method, path, query, body, both parties and X-Correlation-ID; it gets a new
+X-Request-ID. The answer's HTTP status, status_code, message and data come back unchanged. Of its headers
+only those of the page are relayed: the counts, and Link and Location as `relayed_links.py` rewrites them.
+`relaying.py` replaces an error that concerns the hub's own call.
 
-Relayed are locations, tariffs and tokens, both interfaces of each. Sessions, commands and whatever else a
-hub has to keep something of are handed on by their own modules (`Interface.hands_on`), and nothing that is
-for one partner only is ever relayed: the receiver sees the hub ask, and so would show all that the hub's
-clients may see together.
+The hub relays both interfaces of locations, tariffs and tokens. For sessions, commands and other modules of
+which the hub keeps data, the module itself passes the request on (`Interface.hands_on`). Private objects are
+never relayed: the receiver sees the hub as the caller, so it would show the objects of all the hub's
+clients.
 
-For the same reason the caller of a SENDER interface must be one whom the hub itself would show all of it:
-a partner that only displays is not shown what is not published, so it asks the hub. On a RECEIVER interface
-the endpoint has seen that the caller may speak for the owner in the URL, which a receiver cannot tell, since
-it has to take every owner's objects from a hub (RTE-15).
+For the same reason the caller of a SENDER interface must be a partner that may see all objects of the
+module. NSP, NAP and OTHER may not see unpublished locations, so they can only read the hub's own copies. On a
+RECEIVER interface the endpoint has checked that the caller may speak for the owner in the URL. The receiver
+cannot check this, because it has to accept every owner's objects from a hub (RTE-15).
 
-Whose a party is, the claims tell, read together with the caller's token: a relay costs two reads.
+The claims name the partner that plays a party. They are read together with the caller's token, so a relay
+costs two reads.
 
-Where OCPI-to is absent (open routing) the hub answers single objects from its copy, which names the owner;
-who has to decide is found by `modules/commands` and `modules/tokens`, by content.
+Without OCPI-to (open routing) the hub answers single objects from its copy, which names the owner.
+`modules/commands` and `modules/tokens` find the receiver by the content of the request.
 
 Source: OCPI 2.2.1 transport_and_format_message_routing; RTE-07 … RTE-11, RTE-15, RTE-22 … RTE-31, TRP-18,
 TRP-19
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from chalicelib.storage.table import Key
 
 RELAY_S = 8.0
-"""How long the receiver may take: less than the requester waits for us."""
+"""Time limit of the receiver in seconds: less than the requester waits for us."""
 
 _ROLES = ("CPO", "EMSP", "HUB", "NSP", "NAP", "SCSP", "OTHER")
 _OPPOSITE = {"CPO": "EMSP", "EMSP": "CPO"}
@@ -54,12 +55,12 @@ _LEAST_SHOWN = {"publish": False}
 
 
 def names_another(settings: Settings, routing: Routing) -> bool:
-    """Tell whether a request at this hub is meant for a party that is none of its own."""
+    """Return whether a request at this hub is for a party that is not the hub's own."""
     return settings.plays("HUB") and routing.receiver is not None and not settings.owns(routing.receiver)
 
 
 def keys_to_find(node: Node, interface: Interface, request: Request) -> list[Key]:
-    """What `check_receiver` and `relay` look at; to be read together with the caller's token."""
+    """Return the keys that `check_receiver` and `relay` need, to be read together with the caller's token."""
     receiver = request.routing.receiver
     if receiver is None or not names_another(node.settings, request.routing):
         return []
@@ -67,7 +68,7 @@ def keys_to_find(node: Node, interface: Interface, request: Request) -> list[Key
 
 
 def check_receiver(node: Node, interface: Interface, request: Request) -> None:
-    """See that the party that OCPI-to names is somebody here.
+    """Check that a partner plays the party that OCPI-to names.
 
     Raises: UnknownReceiver (RTE-27).
     """
@@ -76,13 +77,13 @@ def check_receiver(node: Node, interface: Interface, request: Request) -> None:
 
 
 def relay(node: Node, interface: Interface, path: str, request: Request) -> Reply:
-    """Send a request on to the party that OCPI-to names, and answer what it answers.
+    """Send a request to the party that OCPI-to names, and return its answer.
 
-    path: the route's, relative to the interface.
-    Raises: NotFound for what is none of the caller's business; UnknownReceiver, ReceiverTimeout,
+    path: of the route, relative to the interface.
+    Raises: NotFound for objects that the caller may not see; UnknownReceiver, ReceiverTimeout,
     ConnectionProblem, HubError.
     """
-    _check_business(interface, request)
+    _check_visibility(interface, request)
     receiver = _find_receiver(node, interface, request)
     endpoint = receiver.endpoint(interface.module, interface.role)
     if endpoint is None:
@@ -99,8 +100,8 @@ def relay(node: Node, interface: Interface, path: str, request: Request) -> Repl
     return relayed_answer(answer, headers, needs_data=request.method in ("GET", "POST"))
 
 
-def _check_business(interface: Interface, request: Request) -> None:
-    """See that the caller may be shown what the receiver would show this hub."""
+def _check_visibility(interface: Interface, request: Request) -> None:
+    """Check that the caller may see all objects that the receiver would show to this hub."""
     if interface.module not in MODULES:
         raise HubError(f"{interface.module} are not relayed by this hub")
     if interface.role == "SENDER" and not may_see(request.caller, interface.module, _LEAST_SHOWN):
@@ -113,7 +114,7 @@ def _find_receiver(node: Node, interface: Interface, request: Request) -> Partne
     if partner is None:
         raise UnknownReceiver(f"{name} is not connected to this hub")
     if partner.id == request.caller.id and partner.is_hub:
-        # Two hubs that take each other for the way to a party would send it to and fro for ever.
+        # Two hubs that each route the party to the other would relay the request for ever.
         raise UnknownReceiver(f"{name} is reached by the caller itself")
     if not partner.is_registered or partner.connection == "OFFLINE":
         raise ConnectionProblem(f"{name} is not connected")
@@ -121,7 +122,7 @@ def _find_receiver(node: Node, interface: Interface, request: Request) -> Partne
 
 
 def _send(node: Node, way: Way, segments: list[str], request: Request) -> tuple[Answer, str]:
-    """The answer, and the URL it is the answer of."""
+    """Send the request, and return the answer and the URL that gave it."""
     sender = request.routing.sender or request.caller.roles[0].party
     routing = Routing(sender, request.routing.receiver, request.routing.relays + 1)
     if request.method == "GET" and LINK in request.query:
@@ -140,9 +141,9 @@ def _send(node: Node, way: Way, segments: list[str], request: Request) -> tuple[
 
 
 def _body(request: Request) -> str | None:
-    """The body's text, unread.
+    """Return the body's text without parsing it.
 
-    Raises: BadJson for what is no text.
+    Raises: BadJson for a body that is not UTF-8 text.
     """
     try:
         (request.body or "").encode()
@@ -152,7 +153,7 @@ def _body(request: Request) -> str | None:
 
 
 def _holder_of(node: Node, interface: Interface, request: Request) -> str | None:
-    """The partner that plays the receiver, in the role that the interface is for if there are several."""
+    """Return the id of the partner that plays the receiver; the interface's role is preferred."""
     for key in keys_to_find(node, interface, request):
         if key in request.snapshot:
             return str(request.snapshot[key]["partner_id"])

@@ -1,20 +1,19 @@
-"""What a partner means by the prices of TIME and PARKING_TIME in a tariff: per hour, or per minute.
+"""Unit of a partner's prices of TIME and PARKING_TIME in a tariff: per hour, or per minute.
 
-OCPI says per hour. At MOBI.E they may mean per minute, and a number alone does not tell. So it is a partner's
-profile, `time_prices_per_minute`, and it is about *pricing* only: tariffs are stored, relayed and put into
-CDRs as they were sent, and no price is ever converted.
+In OCPI they are per hour. At MOBI.E they may be per minute, and the number does not show the unit. So a
+partner has a profile, `time_prices_per_minute`. It changes *pricing* only: tariffs are stored, relayed and
+put into CDRs as they were sent, and no price is ever converted.
 
-Whose profile counts follows from whom a session is settled with, since both sides have to read a tariff the
-same way:
+Both sides of a bill have to read a tariff the same way. So the profile of this partner counts:
 
-- *a CPO's own session*: that of the partner that the session is shown to. Under MOBI.E this is the hub; an
-  eMSP that is connected directly beside it has its own profile, and OCPI's meaning without one;
-- *a session that a hub received*: that of the CPO that sent it, whose tariff it is;
-- *a CDR that was received* and is computed again: that of the partner that it came from.
+- *a CPO's own session*: the partner that sees the session. Under MOBI.E this is the hub; a directly
+  connected eMSP has its own profile, and OCPI's unit without one;
+- *a session that a hub received*: the CPO that sent the session, because the tariff is its own;
+- *a received CDR* that is computed again: the partner that sent the CDR.
 
-A session that is shown to nobody is priced per hour. A profile that is changed counts for the CDRs that are
-made from then on, also for those that correct earlier ones. What a session costs while it goes on follows the
-profile as it was when the session began, or came into its list.
+A session without a viewer is priced per hour. A changed profile counts for the CDRs that are made from then
+on, also for those that correct earlier ones. The running cost of a session follows the profile at the time
+when the session began or entered its partition.
 
 Source: docs/mobie.md; OCPI 2.2.1 mod_tariffs, PriceComponent
 """
@@ -30,18 +29,21 @@ if TYPE_CHECKING:
     from chalicelib.partners.directory import Partner
 
 TIME_PRICES_PER_MINUTE = "time_prices_per_minute"
-"""The profile of a partner that means prices of time per minute."""
+"""The profile of a partner whose prices of time are per minute."""
 
 
 def means_minutes(partner: Partner | None) -> bool:
-    """Tell whether a partner means prices of time per minute; None is one that has left."""
+    """Return whether a partner's prices of time are per minute.
+
+    partner: None if it has left.
+    """
     return partner is not None and TIME_PRICES_PER_MINUTE in partner.profiles
 
 
 def prices_by_the_minute(partners: Iterable[Partner], source: str, partition: str) -> bool:
-    """Tell whether a session's time is priced per minute.
+    """Return whether a session's time is priced per minute.
 
-    source: id of the partner that it came from, "" for an own one. partition: the list that it stands in.
+    source: id of the partner that sent it, "" for our own. partition: the list that contains it.
     """
     if source:
         return any(means_minutes(partner) for partner in partners if partner.id == source)

@@ -1,13 +1,13 @@
-"""Who hears of a session: the partner that its token leads to, and nobody else.
+"""Finds the partner that receives a session: the one that issued its token.
 
-At a hub it is the eMSP that the token names, whoever plays it. At a CPO an eMSP may be connected, or stand
-behind a hub, or both, so it is, in this order:
+At a hub it is the partner that plays the eMSP of the token. At a CPO an eMSP may be connected directly, or
+behind a hub, or both. So the CPO takes the first of these:
 
-1. the partner that the token came from, when it is known here;
+1. the partner that sent the token, if the token is stored here;
 2. the partner that plays the token's eMSP;
-3. the partner that had it charged by command: tokens in commands need never have been pushed (CMD-10);
+3. the partner that started the session by command: a token in a command may be unknown here (CMD-10);
 4. the hub, which knows more eMSPs than we do;
-5. nobody.
+5. no partner.
 
 Source: OCPI 2.2.1 mod_sessions_session_object, cdr_token; SES-11, RTE-20, CMD-10, TRP-17
 """
@@ -30,12 +30,15 @@ if TYPE_CHECKING:
 
 
 def emsp_of(cdr_token: Mapping[str, Any]) -> Viewer:
-    """The eMSP that a token names."""
+    """Return the eMSP that a token names, as a viewer."""
     return Viewer(Party(cdr_token["country_code"], cdr_token["party_id"]), "EMSP")
 
 
 def keys_of_viewer(session: Mapping[str, Any]) -> list[Key]:
-    """What `find_viewer` reads first. session: valid."""
+    """Return the keys that `find_viewer` reads first.
+
+    session: valid.
+    """
     token = session["cdr_token"]
     emsp = emsp_of(token)
     known = Ref("tokens", *emsp.party, token["uid"], token["type"]).key
@@ -46,10 +49,10 @@ def keys_of_viewer(session: Mapping[str, Any]) -> list[Key]:
 def find_viewer(
     node: Node, session: Mapping[str, Any], read: Mapping[Key, Item] | None = None
 ) -> Viewer | None:
-    """Who is shown an own session, None for nobody: one call, more when its eMSP is no partner.
+    """Find the viewer of one of our own sessions; None if no partner may see it.
 
-    session: valid; its `cdr_token` and `authorization_reference` count. read: an earlier read of
-    `keys_of_viewer`.
+    One call, more if the eMSP is no partner. session: valid; its `cdr_token` and `authorization_reference`
+    are used. read: an earlier read of `keys_of_viewer`.
     """
     token, reference = session["cdr_token"], session.get("authorization_reference")
     emsp = emsp_of(token)
@@ -68,7 +71,7 @@ def find_viewer(
 
 
 def _viewer(partner: Partner | None, emsp: Party) -> Viewer | None:
-    """As whom a partner is shown a session of an eMSP's token."""
+    """Return the viewer under which a partner sees the session of an eMSP's token."""
     if partner is None or not partner.is_registered:
         return None
     if partner.plays_as(emsp, "EMSP"):

@@ -1,17 +1,16 @@
-"""Which URLs of a partner this node may call: the policy against being used as somebody's proxy.
+"""Policy for the URLs that this node calls: protects against server-side request forgery (SSRF).
 
-Versions URLs, endpoints and response_url are whatever a partner writes into a body, and this node
-calls them from inside an AWS account. So a URL is refused unless it is https, names a host in the one
-plain way, and *every* address the host resolves to is a public one. The answer carries the addresses
-that were judged: the caller connects to one of them and to nothing else, so that a name which
-resolves differently a moment later (DNS rebinding) gains nothing.
+A partner chooses its versions URL, endpoints and response_url, and this node calls them from inside an AWS
+account. So a URL is refused unless it is https, its host has the one plain spelling, and *every* address
+that the host resolves to is public. The result holds the checked addresses, and the caller connects only to
+one of them. So a name that resolves differently a moment later (DNS rebinding) changes nothing.
 
-The URL is taken apart here by our own strict pattern, and the request is made from these parts: there
-is no second parser that could read the same text in another way. Resolving runs in a thread of its
-own, since `getaddrinfo` knows no timeout; what it finds is kept for half a minute, good answers only.
+One strict pattern splits the URL, and the request is made from these parts: there is no second parser that
+could read the same text in another way. Name resolution runs in its own thread, because `getaddrinfo` has no
+timeout. Found addresses are kept for half a minute; failures are not kept.
 
-In the sandbox `allow_loopback` allows http and https to loopback; nothing else is loosened. The operator's
-own webhooks may stand at private addresses (`allow_private`): a CSMS often does.
+In the sandbox, `allow_loopback` also permits http and https to loopback. `allow_private` permits private
+addresses for the operator's own webhooks, because a CSMS often has one.
 
 Source: OCPI 2.2.1 types_url_type, versions, mod_commands response_url; TRN-01, TRP-23
 """
@@ -34,7 +33,7 @@ MAX_LENGTH = 255
 """OCPI's URL is a string(255)."""
 
 Resolve = Callable[..., Sequence[tuple[Any, ...]]]
-"""Shaped like `socket.getaddrinfo`."""
+"""A function with the signature of `socket.getaddrinfo`."""
 
 _RESOLVE_S = 3.0
 _KEEP_S = 30.0
@@ -60,7 +59,7 @@ _OTHER_SERVICES = frozenset(
 LOOPBACK = "a loopback address"
 PRIVATE = "a private address"
 
-# Our own table, since what `ipaddress` calls loopback, private or global differs between Python versions.
+# A table of our own, because the categories of `ipaddress` differ between Python versions.
 _FORBIDDEN: tuple[tuple[IPv4Network | IPv6Network, str], ...] = tuple(
     (ip_network(network), reason)
     for network, reason in (
@@ -105,7 +104,7 @@ _FORBIDDEN: tuple[tuple[IPv4Network | IPv6Network, str], ...] = tuple(
 
 
 class Unresolvable(InvalidParameters):
-    """The host has no address now; unlike every other refusal this may pass by itself."""
+    """The host has no address now; unlike every other refusal this may be temporary."""
 
 
 class Origin(NamedTuple):
@@ -123,7 +122,7 @@ class Origin(NamedTuple):
 
 @dataclass(frozen=True)
 class Target:
-    """A URL that was checked, and the addresses it was checked for: connect to these only."""
+    """A checked URL and the checked addresses of its host: connect only to these."""
 
     url: str
     origin: Origin
@@ -131,7 +130,7 @@ class Target:
 
     @property
     def host(self) -> str:
-        """The host as the certificate must name it."""
+        """The host name that the certificate must contain."""
         return self.origin.host
 
     @property
@@ -141,7 +140,7 @@ class Target:
 
 
 class UrlPolicy:
-    """Judges URLs that others give us; safe for threads."""
+    """Checks URLs that others give us; thread-safe."""
 
     def __init__(
         self,
@@ -157,11 +156,11 @@ class UrlPolicy:
         self._known: dict[tuple[str, int], tuple[float, tuple[str, ...]]] = {}
 
     def check(self, url: str, *, field: str | None = None, timeout_s: float = _RESOLVE_S) -> Target:
-        """Judge a URL, resolving its host.
+        """Check a URL and resolve its host.
 
-        field: where the URL stood in the body, for the error. timeout_s: for resolving.
-        Raises: Unresolvable when the host has no address in time, InvalidParameters with the reason
-        for everything else.
+        field: path of the URL in the body, for the error. timeout_s: for resolving.
+        Raises: Unresolvable when the host has no address within the timeout, InvalidParameters with the
+        reason for every other refusal.
         """
         try:
             return self._check(url, timeout_s)
@@ -220,9 +219,9 @@ class UrlPolicy:
 
 
 def split_url(url: str) -> tuple[Origin, str]:
-    """Take a URL apart: its origin, and the path with the query as it goes on the request line.
+    """Split a URL into its origin, and the path with the query as the request line has it.
 
-    Raises: InvalidParameters for what is not a plain absolute http(s) URL.
+    Raises: InvalidParameters unless it is a plain absolute http(s) URL.
     """
     if not _PRINTABLE.fullmatch(url):
         raise InvalidParameters("only printable ASCII without spaces and backslashes is allowed")
@@ -244,7 +243,7 @@ def split_url(url: str) -> tuple[Origin, str]:
 
 
 def is_below(url: str, base: str) -> bool:
-    """Tell whether a URL is `base` itself or stands below it, on the same server; no for what is no URL.
+    """Return whether a URL is `base` or below it on the same server; False for text that is no URL.
 
     >>> is_below("https://EXAMPLE.com:443/cpo/ocpi/versions", "https://example.com/cpo/ocpi")
     True
@@ -261,7 +260,7 @@ def is_below(url: str, base: str) -> bool:
 
 
 def why_forbidden(address: str) -> str | None:
-    """Say what kind of address it is when it may not be called; None for a public one."""
+    """Return the kind of an address that must not be called; None for a public address."""
     judged = ip_address(address)
     for network, reason in _FORBIDDEN:
         if judged.version == network.version and judged in network:
@@ -281,7 +280,7 @@ def _read_host(text: str) -> str:
         if not isinstance(address, IPv6Address):
             raise InvalidParameters("the host is not an IPv6 address")
         return str(address)
-    # As browsers do: a host whose last label is a number is an IPv4 address, in whatever spelling.
+    # As in browsers, a host whose last label is a number is an IPv4 address, in any spelling.
     if _NUMERIC_LABEL.fullmatch(text.rpartition(".")[2]) and not isinstance(_as_address(text), IPv4Address):
         raise InvalidParameters("an IPv4 address must be written as four decimal numbers")
     if not _HOST_NAME.fullmatch(text):

@@ -1,29 +1,29 @@
-"""Who sees what: one family of rules for the list, the single GET, the count and the push.
+"""Rules of visibility: the same for the list, the single GET, the count and the push.
 
-An object stands in one list of the store, and a partner is shown lists, so what it may see, what is
-counted for it and what is on its pages cannot differ. A push goes to those who are shown the list that
-the object stands in, less the object's owner and the partner that it came from.
+Each object is in one partition (a list of the store), and a partner sees whole partitions. So what a partner
+may see, its total and its pages cannot differ. A push goes to the partners that see the object's partition,
+except the object's owner and its source.
 
-*Roles.* What a CPO owns (locations, tariffs) is for the opposite roles: EMSP, NSP, OTHER, and NAP, which
-the specification leaves open and whose purpose is a database of all public locations; and for hubs. SCSP
-and other CPOs see nothing. A hub pushes what it received to its clients of those roles, but not to a
-partner that is only a hub: in a ring of hubs an object would travel for ever. Other hubs may pull it. An
-eMSP passes nothing on. What an eMSP owns (tokens) goes the other way: to CPOs and to hubs, and a hub
-passes it on to CPOs; a CPO passes nothing on.
+*Roles.* Objects of a CPO (locations, tariffs) are for hubs and the opposite roles: EMSP, NSP, OTHER, and NAP.
+The specification does not define NAP here; its purpose is a database of all public locations. SCSP
+and other CPOs see nothing. A hub pushes received objects to its clients of those roles, but not to a
+partner that is only a hub: in a ring of hubs an object would travel for ever. Other hubs may pull them. An
+eMSP passes nothing on. Objects of an eMSP (tokens) go the other way: to CPOs and to hubs, and a hub
+passes them on to CPOs; a CPO passes nothing on.
 
-*publish.* A location with `publish` = false stands in a list of its own. It still goes to EMSP and HUB
-partners, because they charge guests there and know who is in `publish_allowed_to`; NSP, NAP and OTHER
-only display locations and are not shown it. When a location that such a partner has stops being
-published, it is sent the location once more, so that it takes it off its map (`pushes.py`).
+*publish.* Locations with `publish` = false have partitions of their own. EMSP and HUB partners still see
+them, because they charge guests there and know who is in `publish_allowed_to`. NSP, NAP and OTHER only
+display locations and do not see them. When a location stops being published, such a partner receives it
+once more, so that it removes the location from its map (`pushes.py`).
 
-*Sessions* are for one partner only: the one whose driver charges, or the hub behind which that one is.
-Each stands in a list for its *viewer*, a party in a role, and is shown to whoever plays that party in that
-role, which can only be one partner (`directory.py`, claims). At a CPO `token_owners.py` tells the viewer
-when a session is new; at a hub it is the eMSP that the session's token names. By party, so that a partner
-that registers anew is shown what it was shown before, and a hub need not look up who is who.
+*Sessions* are for one partner only: the eMSP whose driver charges, or the hub in front of that eMSP. Each
+session is in a partition for its *viewer*, a party in a role. Only one partner can play that party in that
+role (`directory.py`, claims). At a CPO `token_owners.py` finds the viewer of a new session; at a hub the
+viewer is the eMSP that the session's token names. A viewer is a party and no partner id, so a partner that
+registers again sees its earlier objects, and a hub needs no look-up of the partner.
 
-*CDRs* are for the viewer of their session, and those that a hub makes for the session's CPO as well: such a
-CDR stands twice, since it never changes, and one of the two in a list for its CPO (`modules/cdrs`).
+*CDRs* are for the viewer of their session. A CDR that a hub makes is for the session's CPO as well: it is
+stored twice, because it never changes, once in a partition for its CPO (`modules/cdrs`).
 
 Source: OCPI 2.2.1 transport_and_format_message_routing_broadcast_push; mod_locations, use cases 3 to 5
 of `publish`; mod_sessions_session_object, cdr_token; RTE-06, RTE-17, RTE-18, RTE-20, RTE-26, LOC-16,
@@ -44,16 +44,16 @@ if TYPE_CHECKING:
     from chalicelib.settings import Settings
 
 MODULES = ("tariffs", "locations", "tokens")
-"""The modules whose objects are meant for everybody of the opposite role, and so are broadcast (RTE-20)."""
+"""The modules whose objects are for all partners of the opposite roles, and so are broadcast (RTE-20)."""
 
 PRIVATE = ("sessions", "cdrs")
 """The modules whose objects are for one partner only."""
 
 PUSHED = (*MODULES, *PRIVATE)
-"""The modules whose changes partners are told of."""
+"""The modules whose changes are pushed to partners."""
 
 FORGOTTEN = ("tokens", *PRIVATE)
-"""The modules whose objects are about drivers, and so are forgotten when their time has come."""
+"""The modules whose objects are about drivers, and so are deleted after their retention time."""
 
 _OWNERS = {"tokens": "EMSP"}
 _OPPOSITE_OF = {"CPO": "EMSP", "EMSP": "CPO"}
@@ -66,11 +66,10 @@ _VIEWS = {"sessions": ("EMSP", "HUB"), "cdrs": ("EMSP", "HUB", "CPO")}
 
 
 class Subject(NamedTuple):
-    """What a push's audience depends on.
+    """The properties of an object that decide about the audience of its push.
 
-    source: id of the partner that the object came from, "" for our own. hidden: whether it stands in
-    the list of what is not published. partition: the list that it stands in, which decides for what is
-    private.
+    source: id of the partner that the object came from, "" for our own. hidden: whether it is in the
+    partition of unpublished objects. partition: the list that contains it, which decides for private objects.
     """
 
     module: str
@@ -81,7 +80,7 @@ class Subject(NamedTuple):
 
 
 class Viewer(NamedTuple):
-    """To whom something private is shown: whoever plays this party in this role."""
+    """A party in a role that may see a private object."""
 
     party: Party
     role: str
@@ -97,7 +96,7 @@ def owner_role(module: str) -> str:
 
 
 def sender_role(interface: Interface) -> str:
-    """The role of whoever sends requests to an interface: the owner, or who wants something of it (RTE-32).
+    """The role that sends requests to an interface: the owner's role, or the opposite one (RTE-32).
 
     >>> from chalicelib.protocol.message import Interface
     >>> [sender_role(Interface(*of, ())) for of in (("sessions", "RECEIVER"), ("tokens", "SENDER"))]
@@ -112,7 +111,7 @@ def sender_role(interface: Interface) -> str:
 
 
 def keeps_received(settings: Settings, module: str) -> bool:
-    """Tell whether this node keeps what others own of a module: a hub, and the opposite role."""
+    """Return whether this node stores objects of other owners: a hub and the opposite role do."""
     return any(settings.plays(role) for role in _KEEPERS[owner_role(module)])
 
 
@@ -120,7 +119,7 @@ def keeps_received(settings: Settings, module: str) -> bool:
 
 
 def partition_for_own(module: str, party: Party, hidden: bool = False) -> str:
-    """The list that an object of one of our own parties stands in; hidden: as `is_hidden` tells.
+    """The list that contains an object of one of our own parties; hidden: result of `is_hidden`.
 
     >>> partition_for_own("tariffs", Party("pt", "ABC"))
     'tariffs#PT*ABC'
@@ -129,7 +128,7 @@ def partition_for_own(module: str, party: Party, hidden: bool = False) -> str:
 
 
 def partition_for_received(module: str, hidden: bool = False) -> str:
-    """The list that an object received from a partner stands in; hidden: as `is_hidden` tells.
+    """The list that contains an object received from a partner; hidden: result of `is_hidden`.
 
     >>> partition_for_received("locations", hidden=True)
     'locations#*#unpublished'
@@ -138,17 +137,17 @@ def partition_for_received(module: str, hidden: bool = False) -> str:
 
 
 def is_hidden(module: str, document: Mapping[str, Any]) -> bool:
-    """Tell whether an object belongs into a list of what is not published (LOC-16)."""
+    """Return whether an object belongs in a list of unpublished objects (LOC-16)."""
     return module == "locations" and document.get("publish") is False
 
 
 def is_hidden_partition(partition: str) -> bool:
-    """Tell whether a list is one of what is not published."""
+    """Return whether a list is one of unpublished objects."""
     return partition.endswith(_HIDDEN)
 
 
 def all_partitions(settings: Settings, module: str) -> list[str]:
-    """Every list of a module that this node keeps: what its operator sees."""
+    """Every list of a public module at this node: the operator sees all of them."""
     received = keeps_received(settings, module)
     return [name for hidden in _shades(module) for name in _lists(settings, module, hidden, received)]
 
@@ -156,11 +155,11 @@ def all_partitions(settings: Settings, module: str) -> list[str]:
 def list_partitions(
     node: Node, module: str, partner: Partner | None, routing: Routing | None = None
 ) -> list[str]:
-    """The lists that a partner's list of a module is made of; none when it may see nothing.
+    """The lists of a module that a partner sees, in order; empty if it may see nothing.
 
-    partner: None while it is not known yet, for reading ahead: then all. routing: an OCPI-to that
-    names one of the node's owning parties leaves that party's lists (RTE-06); the hub's own party means
-    everything (RTE-26).
+    partner: None while it is not known yet, for reading ahead: then all lists. routing: an OCPI-to that
+    names one of the node's owning parties selects that party's lists (RTE-06); the hub's own party selects
+    all (RTE-26).
     """
     if module in PRIVATE:
         return _private_lists(node.settings, module, partner, routing or Routing())
@@ -183,13 +182,13 @@ def _shades(module: str) -> tuple[bool, ...]:
     return (False, True) if module == "locations" else (False,)
 
 
-# -- what is for one partner only --------------------------------------------------------------------
+# -- private objects ---------------------------------------------------------------------------------
 
 
 def partition_for_viewer(module: str, owner: Party | None, viewer: Viewer | None) -> str:
-    """The list of what one party owns and one viewer is shown.
+    """The list of the objects that one party owns and one viewer sees.
 
-    owner: None for what was received. viewer: None for what nobody is shown.
+    owner: None for received objects. viewer: None for objects that no partner may see.
 
     >>> partition_for_viewer("sessions", Party("pt", "ABC"), Viewer(Party("PT", "EVI"), "EMSP"))
     'sessions#PT*ABC#PT*EVI#EMSP'
@@ -199,12 +198,12 @@ def partition_for_viewer(module: str, owner: Party | None, viewer: Viewer | None
 
 
 def viewers(partner: Partner, module: str = "sessions") -> list[Viewer]:
-    """As whom a partner is shown what is private: whatever shows, counts or pushes it asks here."""
+    """The viewers that a partner plays; the list, the count and the push all use this function."""
     return [Viewer(own.party, own.role) for own in partner.roles if own.role in _VIEWS[module]]
 
 
 def viewer_of(partner: Partner, partition: str) -> Viewer | None:
-    """As whom a partner is shown a list of private objects, None when it is not shown it."""
+    """The viewer under which a partner sees a list of private objects; None if it may not see the list."""
     for viewer in viewers(partner, partition.partition("#")[0]):
         if partition.endswith(f"#{viewer.party.key()}#{viewer.role}"):
             return viewer
@@ -221,7 +220,7 @@ def _private_lists(settings: Settings, module: str, partner: Partner | None, rou
     if partner is not None:
         seen = viewers(partner, module)
     else:
-        # For reading ahead: what the caller says that it is. What it is shown is decided when it is known.
+        # Reading ahead: trust the sender header for now. The lists are chosen again when the caller is known.
         seen = [Viewer(routing.sender, role) for role in _VIEWS[module]] if routing.sender else []
     return [partition_for_viewer(module, owner, viewer) for owner in owners for viewer in seen]
 
@@ -230,14 +229,14 @@ def _private_lists(settings: Settings, module: str, partner: Partner | None, rou
 
 
 def may_see(partner: Partner, module: str, document: Mapping[str, Any]) -> bool:
-    """Tell whether a partner may be answered with this object: whether its lists hold it."""
+    """Return whether a partner may see this object: whether one of its lists contains it."""
     return _sees(partner, module, is_hidden(module, document))
 
 
 def is_pushed_to(settings: Settings, partner: Partner, subject: Subject) -> bool:
-    """Tell whether a partner is to be pushed this object (RTE-17).
+    """Return whether this object is pushed to a partner (RTE-17).
 
-    It must offer the module's RECEIVER (RTE-18), and is neither the object's owner nor where it came from.
+    The partner must offer the module's RECEIVER (RTE-18), and is neither the object's owner nor its source.
     """
     if not partner.is_registered or partner.endpoint(subject.module, "RECEIVER") is None:
         return False
@@ -254,7 +253,7 @@ def is_pushed_to(settings: Settings, partner: Partner, subject: Subject) -> bool
 
 
 def audience(settings: Settings, partners: Iterable[Partner], subject: Subject) -> list[Partner]:
-    """The partners that are to be pushed this object."""
+    """The partners that this object is pushed to."""
     return [partner for partner in partners if is_pushed_to(settings, partner, subject)]
 
 
@@ -264,7 +263,7 @@ def _sees(partner: Partner, module: str, hidden: bool) -> bool:
 
 
 def _opposite(module: str) -> frozenset[str]:
-    """The roles that a module's objects are meant for."""
+    """The roles that may see a module's objects."""
     return _CHARGE | _DISPLAY if owner_role(module) == "CPO" else frozenset({"CPO"})
 
 

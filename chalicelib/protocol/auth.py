@@ -1,7 +1,7 @@
 """The Authorization header: `Token`, one space, and the credentials token in Base64.
 
-Peers of OCPI 2.1.1 and many of 2.2 send the token as it is. A raw token may itself be valid Base64,
-so both readings are offered as candidates, and the lookup decides (TRP-02).
+Partners with OCPI 2.1.1, and many with 2.2, send the token without Base64. Such a raw token may be valid
+Base64 by chance, so both readings are candidates, and the look-up of the token decides (TRP-02).
 
 Source: OCPI 2.2.1 transport_and_format, Authorization header; TRN-02 … TRN-07
 """
@@ -21,12 +21,12 @@ _TOKEN = re.compile(r"[\x21-\x7e]{1,64}")
 
 
 def is_credentials_token(token: str) -> bool:
-    """Tell whether a text may be a credentials token: 1 to 64 printable ASCII characters (CRD-23)."""
+    """Return whether a text may be a credentials token: 1 to 64 printable ASCII characters (CRD-23)."""
     return bool(_TOKEN.fullmatch(token))
 
 
 def write_authorization(token: str, encoding: TokenEncoding = "base64") -> str:
-    """The header's value.
+    """Return the header's value for a token.
 
     >>> write_authorization("example-token")
     'Token ZXhhbXBsZS10b2tlbg=='
@@ -35,9 +35,9 @@ def write_authorization(token: str, encoding: TokenEncoding = "base64") -> str:
 
 
 def read_authorization(value: str | None) -> list[tuple[TokenEncoding, str]]:
-    """The tokens that the header may mean, the Base64 reading first.
+    """Return the tokens that the header may mean, the Base64 reading first.
 
-    Raises: Unauthorized when there is none (TRN-06, TRN-07).
+    Raises: Unauthorized when it has none (TRN-06, TRN-07).
     """
     scheme, _, text = (value or "").partition(" ")
     text = text.strip()
@@ -56,7 +56,7 @@ def read_authorization(value: str | None) -> list[tuple[TokenEncoding, str]]:
 
 def _decode(text: str) -> str | None:
     try:
-        # Spec: its own examples encode a trailing line feed; strip it, never send it (TRP-01).
+        # Spec: the specification's examples encode a trailing line feed; strip it, never send it (TRP-01).
         return base64.b64decode(text, validate=True).decode("utf-8").removesuffix("\n")
     except (binascii.Error, ValueError):
         return None

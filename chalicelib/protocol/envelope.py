@@ -1,4 +1,4 @@
-"""The envelope around every answer: status_code, timestamp, and data where there is some.
+"""The envelope around every answer: status_code, timestamp, and optional data.
 
 Source: OCPI 2.2.1 transport_and_format, Response format; TRN-13 … TRN-16
 """
@@ -14,7 +14,7 @@ from chalicelib.protocol.types import format_datetime
 
 
 def write_envelope(reply: Reply, now: datetime) -> str:
-    """The JSON text of an answer; `data` is left out where a method has none (TRN-15)."""
+    """Write an answer as JSON text; without `data` if the method has none (TRN-15)."""
     tail = f',"status_code":{reply.status_code},"timestamp":"{format_datetime(now)}"}}'
     if reply.status_message is not None:
         tail = f',"status_message":{write_json(reply.status_message)}{tail}'
@@ -24,5 +24,5 @@ def write_envelope(reply: Reply, now: datetime) -> str:
 
 
 def error_reply(error: OcpiError) -> Reply:
-    """The reply that tells an error: its code, and which field and why."""
+    """Make the reply for an error: its code, and a message with the field and the reason."""
     return Reply(http_status=error.http_status, status_code=error.status_code, status_message=str(error))

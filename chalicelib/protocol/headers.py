@@ -1,7 +1,7 @@
-"""The message ids and the routing headers, in and out, and the count of relays.
+"""Reads and writes the message ids, the routing headers and the count of relays.
 
-The count is ours, not OCPI's: hubs that take each other for the way to a party would send a request in a
-circle for ever, and so would a node that is registered with itself. A foreign hub does not pass the count on;
+OCPI has no count of relays; it is ours. Two hubs that each route a party to the other would relay a request
+for ever, and so would a node that is registered with itself. Other hubs do not pass the count on;
 a request without it counts from 0.
 
 Source: OCPI 2.2.1 transport_and_format, Unique message IDs and Message Routing Headers;
@@ -21,22 +21,22 @@ CORRELATION_ID = "X-Correlation-ID"
 RELAY_COUNT = "X-Relay-Count"
 
 MAX_RELAYS = 4
-"""A request that was relayed so often is refused: two hubs in a row are the most that make sense."""
+"""A request that was relayed this many times is refused; a useful route has at most two hubs."""
 
 _HEADER_SAFE = re.compile(r"[\x20-\x7e]{1,255}")
 _COUNT = re.compile(r"[0-9]{1,4}")
 
 
 def message_id(headers: Mapping[str, str], name: str, fallback: str) -> str:
-    """The id that came, or `fallback` when none (usable) came (TRN-21)."""
+    """Return the received id, or `fallback` if it is missing or not usable (TRN-21)."""
     value = headers.get(name.lower(), "").strip()
     return value if _HEADER_SAFE.fullmatch(value) else fallback
 
 
 def read_routing(headers: Mapping[str, str]) -> Routing:
-    """Read the routing headers; each pair is whole or absent.
+    """Read the routing headers; each pair of country code and party id is complete or absent.
 
-    Raises: InvalidParameters for half a pair.
+    Raises: InvalidParameters for half a pair, or values that are too long.
     """
     return Routing(_read_party(headers, "from"), _read_party(headers, "to"), _read_relays(headers))
 
@@ -60,7 +60,7 @@ def _read_party(headers: Mapping[str, str], side: str) -> Party | None:
 
 
 def write_routing(routing: Routing) -> dict[str, str]:
-    """The headers that say this routing; a party that is not known is left out."""
+    """Write a routing as headers; an unknown party is left out."""
     headers: dict[str, str] = {}
     for side, party in (("to", routing.receiver), ("from", routing.sender)):
         if party is not None:

@@ -1,11 +1,11 @@
-"""JSON in and out without losing a digit.
+"""Reads and writes JSON without losing a digit of a number.
 
-Numbers with a fraction become `Decimal` with the digits that came, and leave as JSON numbers with
+Numbers with a fraction become `Decimal` with the received digits, and are written as JSON numbers with
 the same digits, so prices and coordinates survive any number of hops. The standard library cannot
-write a Decimal as a number and pydantic reads it as a float, hence msgspec.
+write a Decimal as a number, and pydantic reads it as a float, so this module uses msgspec.
 
-A number that no computer counts with (1e999999999) is refused wherever JSON is read, unknown fields included:
-written out, it would fill the memory. The bounds are those of a double. What a field of OCPI may hold is less
+A number such as 1e999999999 is refused in every JSON text, also in unknown fields: written with all its
+digits, it would fill the memory. The limits are about those of a double; OCPI's own fields have lower limits
 (`types.py`, `Number`).
 
 Source: OCPI 2.2.1 types_number_type; TYP-09
@@ -41,7 +41,7 @@ def _bounded(text: str) -> Decimal:
 
 
 class _Number(str):
-    """The text of a number, as it came."""
+    """The text of a number, unchanged."""
 
     __slots__ = ()
 
@@ -53,7 +53,7 @@ _MAX_DEPTH = 64
 
 
 class JsonText(str):
-    """Text that is JSON already: it is spliced into an answer, not encoded again."""
+    """Text that is JSON already: it is copied into an answer, not encoded again."""
 
     __slots__ = ()
 
@@ -61,7 +61,7 @@ class JsonText(str):
 def read_json(text: str | bytes) -> Any:
     """Parse JSON text.
 
-    Raises: BadJson when it is not JSON (STA-01), or has a number out of bounds; then it names the field.
+    Raises: BadJson when it is not JSON (STA-01), or has a number out of bounds; then with the field.
     """
     plain = str(text) if isinstance(text, JsonText) else text
     try:
@@ -73,7 +73,7 @@ def read_json(text: str | bytes) -> Any:
 
 
 def _find_out_of_bounds(text: str | bytes) -> str | None:
-    """The path of the first number that is out of bounds, None when there is none."""
+    """Return the path of the first number that is out of bounds, None if there is none."""
     try:
         document = _lenient_decoder.decode(text)
         return next(_paths_out_of_bounds(document, ""), None)
@@ -96,7 +96,7 @@ def _paths_out_of_bounds(value: object, at: str) -> Iterator[str]:
 
 
 def check_depth(document: object) -> None:
-    """Refuse a document whose lists and objects stand too deep in each other to be worked with safely.
+    """Refuse a document whose lists and objects are nested too deep.
 
     Raises: BadJson.
     """
@@ -116,14 +116,14 @@ def check_depth(document: object) -> None:
 
 
 def write_json(value: object) -> str:
-    """Write a value as JSON text; a `JsonText` inside lists or dicts is spliced as it is."""
+    """Write a value as JSON text; a `JsonText` in a list or dict is copied unchanged."""
     if isinstance(value, JsonText):
         return str(value)
     return _encoder.encode(_with_raw(value)).decode()
 
 
 def _with_raw(value: object) -> object:
-    """Mark the `JsonText` values of a dict or list so that msgspec splices them."""
+    """Mark the `JsonText` values of a dict or list so that msgspec copies them."""
     if isinstance(value, dict):
         return {
             key: msgspec.Raw(item.encode()) if isinstance(item, JsonText) else item
@@ -135,5 +135,5 @@ def _with_raw(value: object) -> object:
 
 
 def join_array(texts: list[JsonText]) -> JsonText:
-    """A JSON array of texts that are JSON already."""
+    """Join texts that are JSON already to a JSON array."""
     return JsonText("[" + ",".join(texts) + "]")

@@ -1,4 +1,4 @@
-"""What a handler is given and what it returns: OCPI's request and reply without any web framework.
+"""OCPI's request and reply, and the routes and interfaces that handle them, without any web framework.
 
 Source: OCPI 2.2.1 transport_and_format
 """
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 InterfaceRole = Literal["SENDER", "RECEIVER"]
 
 ABSENT: Any = object()
-"""No `data` in the envelope (TRN-15)."""
+"""Marks a reply without `data` in the envelope (TRN-15)."""
 
 
 class Party(NamedTuple):
-    """One party on a platform; two are the same whatever the case of their letters."""
+    """One party on a platform; upper and lower case are equal."""
 
     country_code: str
     party_id: str
@@ -35,7 +35,7 @@ class Party(NamedTuple):
         return f"{fold(self.country_code)}*{fold(self.party_id)}"
 
     def same_as(self, other: Party | None) -> bool:
-        """Tell whether both name the same party (TYP-01)."""
+        """Return whether both name the same party (TYP-01)."""
         return other is not None and self.key() == other.key()
 
 
@@ -56,7 +56,7 @@ class Routing(NamedTuple):
 
 @dataclass(frozen=True)
 class Request:
-    """A request as the handlers see it.
+    """A request for a handler.
 
     path: decoded path parameters by name. headers: names in lower case. base_url: `https://…/ocpi`.
     url: absolute URL of this request without its query. snapshot: the stored items that the route's
@@ -79,18 +79,18 @@ class Request:
 
     @property
     def caller(self) -> Partner:
-        """The registered partner that calls; the endpoint has made sure of it."""
+        """The partner that calls; the endpoint has set it before a handler runs."""
         assert self.partner is not None
         return self.partner
 
     @property
     def used_token(self) -> str:
-        """The credentials token that the caller used, plain."""
+        """The credentials token that the caller used, decoded."""
         assert self.token is not None
         return self.token
 
     def with_(self, **changes: Any) -> Request:
-        """A copy with other values."""
+        """Return a copy with other values."""
         return replace(self, **changes)
 
     def json(self) -> Any:
@@ -118,9 +118,9 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """What a handler answers; the envelope is made of it in one place.
+    """A handler's answer, before it is wrapped in an envelope.
 
-    too_large: key and size of each object that a page had to leave out (`sizes.py`), for the alarm.
+    too_large: key and size of each object that is too large for a page (`sizes.py`), for the alarm.
     """
 
     data: Any = ABSENT
@@ -150,11 +150,11 @@ class Route:
 
 @dataclass(frozen=True)
 class Interface:
-    """One side of a module: what its data owner answers (SENDER), or what takes pushes (RECEIVER).
+    """One side of a module: SENDER answers for the data owner, RECEIVER accepts pushes.
 
-    functional: configuration modules carry no routing headers (RTE-03). hands_on: at a hub, the handlers
-    themselves hand on what is meant for another party, because they have to keep something of it; without
-    it, such a request is relayed as it is (`partners/routing.py`).
+    functional: False for configuration modules, which have no routing headers (RTE-03). hands_on: at a hub,
+    the handlers themselves pass on a request for another party, because they have to store data of it;
+    otherwise such a request is relayed unchanged (`partners/routing.py`).
     """
 
     module: str

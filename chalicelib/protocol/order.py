@@ -1,16 +1,16 @@
-"""The order of updates: by `last_updated`, and by arrival where that is ahead of our clock.
+"""Order of updates: by `last_updated`, or by arrival if `last_updated` is ahead of our clock.
 
-Updates overtake each other, so one that is older than what is stored changes nothing (LOC-14's house rule,
-for every module). That trusts the sender's clock. A `last_updated` in 2062 would make every later update
-look old, and freeze the object: a stolen card would stay valid, a session would never end. So a stamp more
-than five minutes ahead of our clock is no time at all. The object is taken and kept as it came, but it is
-ordered by its arrival: in lists with dates, and against what comes next.
+Updates can overtake each other, so an update that is older than the stored object changes nothing (LOC-14,
+applied to every module). This rule trusts the sender's clock. A `last_updated` in 2062 would make every later
+update look old, and freeze the object: a stolen card would stay valid, a session would never end. So a
+`last_updated` more than five minutes ahead of our clock does not count. The object is accepted and stored
+unchanged, but its arrival decides its order: in lists with dates, and against later updates.
 
-Arrival is known without a field of its own: an item's version is the clock in microseconds at its write
-(`storage/items.py`). So what was stored before this rule does not stay frozen either.
+The arrival needs no field of its own: an item's version is the clock in microseconds at its write
+(`storage/items.py`). So the rule also works for objects that were stored before it existed.
 
-What comes after a stamp that was ahead was sent by a clock that we know nothing of, and may be stamped a
-little before that arrival. It is taken unless it is more than five minutes older.
+An update that follows such an object may come from a clock that is a little slow, so its `last_updated` may
+be slightly before that arrival. It is accepted unless it is more than five minutes older.
 
 Source: OCPI 2.2.1 mod_locations, Object last_updated; LOC-14
 """
@@ -25,7 +25,7 @@ from typing import Any
 from chalicelib.protocol.types import is_datetime, sort_key
 
 LEEWAY = timedelta(minutes=5)
-"""How far a `last_updated` may be ahead of our clock and count."""
+"""The time that a `last_updated` may be ahead of our clock and still count."""
 
 _FIRST_VERSION = 946_684_800_000_000
 """The year 2000 in microseconds."""
@@ -35,7 +35,7 @@ _CHILDREN = ("evses", "connectors")
 
 @dataclass(frozen=True)
 class Times:
-    """The time at which an update came, and that of the stored item (None where that is not known)."""
+    """The arrival times of an update and of the stored item (None if not known)."""
 
     now: datetime
     arrived: datetime | None
@@ -43,9 +43,9 @@ class Times:
 
 @dataclass(frozen=True)
 class Overtaken:
-    """An update that was older than what is stored; both as `last_updated`.
+    """An update that was older than the stored object, with `last_updated` of both.
 
-    part: the child that it is about, such as `evses E1`; "" for the object itself.
+    part: the child that it changes, such as `evses E1`; "" for the object itself.
     """
 
     came: str
@@ -54,22 +54,21 @@ class Overtaken:
 
 
 def is_ahead(last_updated: str, clock: datetime) -> bool:
-    """Tell whether a valid `last_updated`, or its sort key, is ahead of a clock by more than LEEWAY."""
+    """Return whether a valid `last_updated`, or its sort key, is ahead of a clock by more than LEEWAY."""
     return last_updated[:_SECONDS] > instant_key(clock + LEEWAY)[:_SECONDS]
 
 
 def order_key(last_updated: str, now: datetime) -> str:
-    """The sort key by which an object that comes now stands in lists with dates."""
+    """The sort key, in lists with dates, of an object that arrives now."""
     return instant_key(now) if is_ahead(last_updated, now) else sort_key(last_updated)
 
 
 def is_overtaken(came: str, stored: str, arrived: datetime | None) -> bool:
-    """Tell whether an update is older than what is stored.
+    """Return whether an update is older than the stored object.
 
-    Equal is not older, so that a push that is repeated has its effect.
+    Equal is not older, so that a repeated push has its effect.
 
-    came, stored: `last_updated` of both. arrived: when the stored one was written, None where that does not
-    count.
+    came, stored: `last_updated` of both. arrived: when the stored one was written, None if not known.
     """
     if sort_key(came) >= sort_key(stored):
         return False
@@ -79,12 +78,12 @@ def is_overtaken(came: str, stored: str, arrived: datetime | None) -> bool:
 
 
 def stamps_ahead(document: Mapping[str, Any], now: datetime) -> Iterator[str]:
-    """The `last_updated` of a document, its EVSEs and their connectors, as far as they are ahead."""
+    """Yield each `last_updated` of a document, its EVSEs and their connectors that is ahead of the clock."""
     stamp = document.get("last_updated")
     if isinstance(stamp, str) and is_ahead(stamp, now) and is_datetime(stamp):
         yield stamp
     for name in _CHILDREN:
-        # A partner may have a field of its own of that name, with anything in it.
+        # In other modules a partner's own field may have this name, with any value.
         children = document.get(name)
         for child in children if isinstance(children, list) else ():
             if isinstance(child, Mapping):
@@ -92,12 +91,12 @@ def stamps_ahead(document: Mapping[str, Any], now: datetime) -> Iterator[str]:
 
 
 def instant_key(moment: datetime) -> str:
-    """A sort key of an instant, as `types.sort_key` of a DateTime."""
+    """The sort key of an instant, in the form of `types.sort_key`."""
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
 
 
 def instant_of(version: int) -> datetime | None:
-    """The time at which a version of an item was written, None for one that is no time of our clock.
+    """The time at which a version of an item was written; None if the version is not a time.
 
     Source: storage/items.py, `new_version`
     """

@@ -1,7 +1,7 @@
-"""Pages: OCPI's date_from, date_to, offset and limit in, Link, X-Total-Count and X-Limit out.
+"""Pages: reads date_from, date_to, offset and limit; writes Link, X-Total-Count and X-Limit.
 
-`Link` carries an opaque cursor beside the offset. Following it costs the same on every page and
-misses nothing while objects change; a client that counts offsets itself is served as well.
+`Link` has an opaque cursor beside the offset. With the cursor every page costs the same, and no object is
+missed while others change. A client that counts offsets itself is served as well.
 
 Source: OCPI 2.2.1 transport_and_format, Pagination; PAG-01 … PAG-10, PAG-14
 """
@@ -25,7 +25,7 @@ _LONGEST_INT = 11
 
 @dataclass(frozen=True)
 class PageQuery:
-    """What a list request asks for; the dates are fixed-width sort keys, `date_to` is exclusive."""
+    """The query of a list request; the dates are fixed-width sort keys, `date_to` is exclusive."""
 
     date_from: str | None = None
     date_to: str | None = None
@@ -37,7 +37,7 @@ class PageQuery:
     def read(cls, request: Request, require_date_from: bool = False) -> PageQuery:
         """Read the query string.
 
-        Raises: InvalidParameters for what cannot be read (PAG-14).
+        Raises: InvalidParameters for a value that cannot be read (PAG-14).
         """
         query = request.query
         date_from, date_to = _read_date(query, "date_from"), _read_date(query, "date_to")
@@ -59,7 +59,7 @@ class PageQuery:
 class Page:
     """One page of objects as JSON texts; next_* are None on the last page.
 
-    too_large: key and `answer_size` of each object that was passed over, because no answer can hold it.
+    too_large: key and `answer_size` of each object that was left out, because no answer can hold it.
     """
 
     bodies: list[JsonText]
@@ -70,7 +70,7 @@ class Page:
 
 
 def page_headers(request: Request, query: PageQuery, page: Page) -> dict[str, str]:
-    """X-Total-Count, X-Limit, and Link where more remains (PAG-06 … PAG-10)."""
+    """Write X-Total-Count, X-Limit, and Link if there is a next page (PAG-06 … PAG-10)."""
     headers = {"X-Total-Count": str(page.total), "X-Limit": str(MAX_LIMIT)}
     if page.next_offset is not None:
         kept = {
@@ -84,7 +84,7 @@ def page_headers(request: Request, query: PageQuery, page: Page) -> dict[str, st
 
 
 def page_reply(request: Request, query: PageQuery, page: Page) -> Reply:
-    """A page as an OCPI answer."""
+    """Make the reply with a page."""
     headers = page_headers(request, query, page)
     return Reply(data=join_array(page.bodies), headers=headers, too_large=page.too_large)
 

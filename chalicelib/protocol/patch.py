@@ -1,7 +1,7 @@
-"""PATCH: a JSON merge patch, which OCPI describes without naming it.
+"""PATCH as a JSON merge patch (RFC 7396), which OCPI describes but does not name.
 
-Only what is sent changes, `null` removes, and `last_updated` is always sent. What an object's fields
-may be afterwards is the module's business: validate the result as a whole.
+Only the fields of the patch change, `null` removes a field, and `last_updated` is always required. The
+module has to validate the patched object as a whole.
 
 Source: OCPI 2.2.1 transport_and_format, PATCH; RFC 7396; TRN-24, LOC-07, SES-06, TOK-03
 """
@@ -34,9 +34,9 @@ def merge_patch(target: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str
 
 
 def check_time(patch: Mapping[str, Any]) -> None:
-    """See that a PATCH says when it is of.
+    """Check that a PATCH has a valid `last_updated`.
 
-    Raises: InvalidParameters when it does not (LOC-07, SES-06, TOK-03).
+    Raises: InvalidParameters when it has none (LOC-07, SES-06, TOK-03).
     """
     moment = patch.get("last_updated")
     if moment is None:

@@ -1,13 +1,13 @@
-"""The sizes that a request may bring and an answer may hold.
+"""Size limits of requests and answers.
 
-Lambda answers with 6,291,556 bytes at most; a larger answer becomes HTTP 502 at API Gateway, although the
-handler was right. Lambda's Python runtime sends an answer's body as a string inside JSON of its own. So
+Lambda answers with 6,291,556 bytes at most; API Gateway turns a larger answer into HTTP 502, although the
+handler succeeded. Lambda's Python runtime sends an answer's body as a string inside its own JSON. So
 each quotation mark and each backslash of the body takes two bytes, and on Python 3.11 each character that
-is not ASCII takes six bytes (twelve above U+FFFF). `answer_size` counts that, for every version of Python:
-what is counted too high on 3.12 and later costs a page more, and nothing else.
+is not ASCII takes six bytes (twelve above U+FFFF). `answer_size` counts this for every version of Python;
+on 3.12 and later it may be too high, which only costs one more page.
 
-A location has no bound by itself: its EVSEs are written one by one. `check_location_size` bounds the whole,
-so that its owner can push it whole, and so that one answer holds it.
+EVSEs are written one by one, so the size of a location needs a check of its own. `check_location_size` limits
+the whole location, so that its owner can push it whole and one answer can hold it.
 
 Source: AWS, Lambda quotas (invocation payload, response); awslambdaric, lambda_runtime_marshaller.py
 """
@@ -20,28 +20,28 @@ from typing import NamedTuple
 from chalicelib.errors import InvalidParameters
 
 MAX_BODY_BYTES = 1024 * 1024
-"""How long the body of a request may be."""
+"""The largest body of a request."""
 
 LARGEST_ANSWER = 6_000_000
-"""How large the body of an answer may be, by `answer_size`; the rest is for headers and Lambda's own JSON."""
+"""The largest body of an answer, by `answer_size`; the rest is for headers and Lambda's own JSON."""
 
 LARGEST_OBJECT = 5_990_000
-"""How large an object may be to be answered alone; a list passes over one that is larger."""
+"""The largest object that an answer can hold, by `answer_size`; a list leaves out a larger one."""
 
 PAGE_BYTES = 5_500_000
-"""How large the objects of a page may be together, by `answer_size`."""
+"""The largest sum of the objects on a page, by `answer_size`."""
 
 LARGEST_LOCATION = 1_000_000
-"""How many characters a location may have as a whole when something is added to it."""
+"""The most characters of a whole location when an EVSE is added or the whole is written."""
 
 LARGEST_ADDED = 5_000_000
-"""The same, by `answer_size`: reached only by a location whose text is mostly not ASCII."""
+"""The same by `answer_size`: only a location whose text is mostly not ASCII reaches it."""
 
 _LONGEST_ESCAPE = 12
 
 
 class Size(NamedTuple):
-    """A text's length in characters, and what an answer needs for it."""
+    """A text's length in characters, and its bytes in an answer."""
 
     characters: int
     answer: int
@@ -57,7 +57,7 @@ class Size(NamedTuple):
         return Size(sum(size.characters for size in sizes), sum(size.answer for size in sizes))
 
     def is_within(self, limit: Size) -> bool:
-        """Tell whether neither number is above the limit's."""
+        """Return whether both numbers are within the limit's."""
         return self.characters <= limit.characters and self.answer <= limit.answer
 
     def minus(self, other: Size) -> Size:
@@ -78,21 +78,21 @@ def answer_size(text: str) -> int:
 
 
 def surely_fits(characters: int, limit: int) -> bool:
-    """Tell whether a text of so many characters is within a limit of `answer_size`, whatever they are."""
+    """Return whether any text of this length is within a limit of `answer_size`."""
     return characters * _LONGEST_ESCAPE <= limit
 
 
 def fits_answer(body: str) -> bool:
-    """Tell whether Lambda can send a body. Counts only where the length alone does not tell."""
+    """Return whether Lambda can send a body; counts its bytes only if its length does not decide."""
     return surely_fits(len(body), LARGEST_ANSWER) or answer_size(body) <= LARGEST_ANSWER
 
 
 def check_location_size(whole: Size, before: Size | None, adds: bool) -> None:
     """Refuse a location that would be too large as a whole.
 
-    before: its size now, None for a new one. adds: whether an EVSE comes new, or the location is written as
-    a whole. A change of what is there may take a little more, so that no status is refused at the limit; in
-    a location that was above the limits before there were any, it may still take a few more characters.
+    before: its size now, None for a new one. adds: whether an EVSE is added, or the location is written as
+    a whole. Other changes have a higher limit, so that a change of status is never refused at the limit. A
+    location that was stored before these limits existed, and is above them, may still grow by a few characters.
     Raises: InvalidParameters naming the limit.
     """
     limit = Size(LARGEST_LOCATION, LARGEST_ADDED) if adds else Size(MAX_BODY_BYTES, PAGE_BYTES)

@@ -1,7 +1,7 @@
-"""OCPI's data types: how they are checked, compared and ordered.
+"""OCPI's data types: validation, comparison and order.
 
-Models *validate and read*; what the node stores and relays is the document as it came, unknown
-fields and unknown enum values included, because partners extend it (MOBI.E's `mobie_*` fields).
+Models only *validate and read*. The node stores and relays the received document, with its unknown
+fields and unknown enum values, because partners extend OCPI (MOBI.E's `mobie_*` fields).
 
 Source: OCPI 2.2.1 types; TYP-01 … TYP-16
 """
@@ -35,9 +35,9 @@ _MARKUP = re.compile(r"</?[a-zA-Z][^>]*>")
 
 
 class OcpiObject(BaseModel):
-    """A view of an OCPI object: strict types, unknown fields let through.
+    """Base of the models of OCPI objects: strict types, unknown fields allowed.
 
-    A model is built when it is first used: a function uses few of them, and a cold start takes a sixth less.
+    A model is built on first use: each Lambda function uses few of them, and a cold start takes a sixth less.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow", strict=True, defer_build=True)
@@ -70,7 +70,7 @@ def _problem(item: Any, at: str) -> tuple[str, str]:
 
 
 def fold(value: str) -> str:
-    """The form in which two equal CiStrings are equal (TYP-01); used in keys, never shown."""
+    """Convert a CiString to the form that equal CiStrings share (TYP-01); for keys, never shown."""
     return value.upper()
 
 
@@ -129,7 +129,10 @@ def _matching(pattern: str, meaning: str) -> AfterValidator:
 
 @cache
 def matching(pattern: str, meaning: str) -> Any:
-    """A string that must match the whole pattern; `meaning` is what the partner reads if it does not."""
+    """A string that must match the whole pattern.
+
+    meaning: what was expected, for the error's text.
+    """
     return Annotated[str, StringConstraints(strict=True), _matching(pattern, meaning)]
 
 
@@ -159,14 +162,14 @@ def _number(value: object) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise ValueError("expected a JSON number")
     number = Decimal(value)
-    # `<` asks the exponent first, so it is quick for any number.
+    # `<` compares the exponents first, so it is fast for any number.
     if not -_LARGEST < number < _LARGEST:
         raise ValueError("expected a number below 10^12")
     return number
 
 
 _LARGEST = Decimal(10**12)
-"""As in pricing: no price, energy or time is larger."""
+"""The same limit as in pricing: no price, energy or time is larger."""
 
 
 Number = Annotated[Decimal, BeforeValidator(_number)]
@@ -179,10 +182,10 @@ Int = Annotated[StrictInt, Field(gt=-(2**63), lt=2**63)]
 
 
 def open_enum(name: str, values: str) -> Any:
-    """An enum that partners may extend: unknown values are kept when they look like enum values.
+    """An enum that partners may extend: unknown values are accepted if they look like enum values.
 
     values: the specification's own, separated by white space. A known value in another case is
-    refused (TYP-04), an unknown one in capitals is kept and relayed (TYP-15).
+    refused (TYP-04), an unknown one in capitals is stored and relayed (TYP-15).
     """
     known = frozenset(values.split())
     capitals = {value.upper() for value in known}
@@ -196,7 +199,7 @@ def open_enum(name: str, values: str) -> Any:
 
 
 def closed_enum(name: str, values: str) -> Any:
-    """An enum whose unknown values cannot be acted upon, so they are refused."""
+    """An enum that refuses unknown values, because this node cannot act on them."""
     known = frozenset(values.split())
 
     def check(value: str) -> str:
@@ -219,7 +222,7 @@ def parse_datetime(text: str) -> datetime:
     >>> parse_datetime("2015-06-29T20:39:09.2Z").isoformat()
     '2015-06-29T20:39:09.200000+00:00'
 
-    Raises: InvalidParameters when it is not one of OCPI's forms; offsets are not.
+    Raises: InvalidParameters when it is not in one of OCPI's forms; time zone offsets are not allowed.
     """
     match = _DATETIME.fullmatch(text) if len(text) <= 25 else None
     if match is None:
@@ -233,7 +236,7 @@ def parse_datetime(text: str) -> datetime:
 
 
 def format_datetime(moment: datetime) -> str:
-    """Write an instant as OCPI wants it: UTC, `Z`, milliseconds only where there are some (TRP-03).
+    """Write an instant in OCPI's form: UTC, `Z`, milliseconds only if they are not 0 (TRP-03).
 
     >>> format_datetime(datetime(2026, 1, 1, 0, 0, 0, 120000, UTC))
     '2026-01-01T00:00:00.120Z'
@@ -244,7 +247,7 @@ def format_datetime(moment: datetime) -> str:
 
 
 def sort_key(text: str) -> str:
-    """A DateTime as text that sorts by time: `09.2Z` is after `09Z` (TYP-08, TRP-04).
+    """Convert a DateTime to text that sorts by time: `09.2Z` is after `09Z` (TYP-08, TRP-04).
 
     >>> sort_key("2015-06-29T20:39:09.2Z")
     '2015-06-29T20:39:09.200000'
@@ -253,7 +256,7 @@ def sort_key(text: str) -> str:
 
 
 def is_datetime(value: object) -> bool:
-    """Tell whether a value is a DateTime."""
+    """Return whether a value is a DateTime."""
     try:
         return isinstance(value, str) and bool(parse_datetime(value))
     except InvalidParameters:
@@ -269,4 +272,4 @@ def _datetime(value: str) -> str:
 
 
 DateTime = Annotated[str, StringConstraints(strict=True), AfterValidator(_datetime)]
-"""A DateTime kept as the text that came; read it with `parse_datetime`."""
+"""A DateTime as its original text; read it with `parse_datetime`."""

@@ -122,7 +122,7 @@ def slot_of(roster: Item | None, uid: str) -> int | None:
 
 
 def roster_agrees(header: Item, roster: Item | None) -> bool:
-    """Whether header and roster are of one state."""
+    """Return whether header and roster are of one state."""
     if roster is None:
         return bool(header["n"] == 0)
     return bool((roster["n"], roster["wv"]) == (header["n"], header["wv"]) or header["n"] == roster["n"] == 0)
@@ -135,7 +135,7 @@ def current_evses(header: Item, items: Iterable[Item]) -> list[Item]:
 
 
 def evses_agree(header: Item, evses: Sequence[Item]) -> bool:
-    """Whether header and EVSEs are of one state."""
+    """Return whether header and EVSEs are of one state."""
     return (
         len(evses) == header["n"]
         and all(evse["wv"] == header["wv"] for evse in evses)

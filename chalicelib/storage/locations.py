@@ -117,12 +117,12 @@ class LocationChange:
 
     @property
     def written(self) -> bool:
-        """Whether anything was written."""
+        """Return whether anything was written."""
         return self.before is not self.after
 
     @property
     def created(self) -> bool:
-        """Whether the location is new."""
+        """Return whether the location is new."""
         return self.before is None and self.after is not None
 
 
@@ -135,12 +135,12 @@ class EvseChange:
 
     @property
     def written(self) -> bool:
-        """Whether anything was written."""
+        """Return whether anything was written."""
         return self.before is not self.after
 
     @property
     def created(self) -> bool:
-        """Whether the EVSE is new."""
+        """Return whether the EVSE is new."""
         return self.before is None and self.after is not None
 
 

@@ -106,12 +106,12 @@ class Change:
 
     @property
     def written(self) -> bool:
-        """Whether anything was written."""
+        """Return whether anything was written."""
         return self.before is not self.after
 
     @property
     def created(self) -> bool:
-        """Whether the object is new."""
+        """Return whether the object is new."""
         return self.before is None and self.after is not None
 
 
@@ -119,7 +119,7 @@ Decide = Callable[[Stored | None], Write | Remove | None]
 
 
 def is_stale(current: Stored | None, last_updated: str) -> bool:
-    """Tell whether a change that carries this `last_updated` is older than what is stored.
+    """Return whether a change that carries this `last_updated` is older than what is stored.
 
     last_updated: RFC 3339 text. Equal is not stale: a push that is repeated has its effect.
     Source: LOC-14; protocol/order.py

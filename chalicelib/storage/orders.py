@@ -50,7 +50,7 @@ class Order(Protocol):
         """The entries after a position, or from the start."""
 
     def accepts(self, position: Position) -> bool:
-        """Whether a position is one of this order."""
+        """Return whether a position is one of this order."""
 
     def position(self, entry: Item) -> Position:
         """The position of an entry."""
@@ -85,7 +85,7 @@ class ByCreated:
         return _read(self._table, _CREATED, values, "by_created", limit)
 
     def accepts(self, position: Position) -> bool:
-        """Whether a position is a number."""
+        """Return whether a position is a number."""
         return position.last_updated == ""
 
     def position(self, entry: Item) -> Position:
@@ -161,7 +161,7 @@ class ByUpdated:
         return entries[:limit]
 
     def accepts(self, position: Position) -> bool:
-        """Whether a position is inside the span."""
+        """Return whether a position is inside the span."""
         return position.pk != "" and position.last_updated in self._span
 
     def position(self, entry: Item) -> Position:
@@ -170,7 +170,7 @@ class ByUpdated:
 
     @property
     def _fits_one_call(self) -> bool:
-        """Whether a COUNT would be needed, and reading everything is no more than that."""
+        """Return whether a COUNT would be needed, and reading everything is no more than that."""
         return bool(self._partial) and self._at_most <= ONE_CALL
 
     def _everything(self) -> list[Item]:

@@ -26,7 +26,7 @@ class Span(NamedTuple):
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing can be in it."""
+        """Return whether nothing can be in it."""
         return self.start >= self.end
 
     @property

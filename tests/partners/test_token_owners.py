@@ -108,7 +108,7 @@ def test_the_node_s_own_drivers_are_nobody_s_business() -> None:
 @pytest.mark.parametrize("status", ["INVITED", "REGISTERING", "UNREGISTERED"])
 @pytest.mark.parametrize("role", ["HUB", "EMSP"])
 def test_a_partner_in_the_middle_of_a_handshake_hears_nothing(status: str, role: str) -> None:
-    """Whether it is the only hub, or the token came from it."""
+    """Return whether it is the only hub, or the token came from it."""
     pending = World("CPO")
     pending.join(partner(role, "hub", status=status))
     assert find_viewer(pending.node, SESSION) is None

@@ -33,7 +33,7 @@ def test_any_other_text_is_no_cursor_and_no_error(text: str) -> None:
 
 
 def is_sound(cursor: Cursor) -> bool:
-    """Whether a cursor could have been made by a list."""
+    """Return whether a cursor could have been made by a list."""
     offset, list_index, (number, last_updated, pk), total = cursor
     texts = last_updated + pk
     return (
