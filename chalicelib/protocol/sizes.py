@@ -92,7 +92,7 @@ def check_location_size(whole: Size, before: Size | None, adds: bool) -> None:
 
     before: its size now, None for a new one. adds: whether an EVSE is added, or the location is written as
     a whole. Other changes have a higher limit, so that a change of status is never refused at the limit. A
-    location that was stored before these limits existed, and is above them, may still grow by a few characters.
+    location that was stored before these limits existed, and is above them, may still grow a little.
     Raises: InvalidParameters naming the limit.
     """
     limit = Size(LARGEST_LOCATION, LARGEST_ADDED) if adds else Size(MAX_BODY_BYTES, PAGE_BYTES)

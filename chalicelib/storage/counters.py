@@ -1,22 +1,22 @@
-"""What is counted beside the objects, so that totals are exact and nothing is read to be skipped.
+"""Counters of lists, so that totals are exact and a page reads no entries only to skip them.
 
-For each list there is
+Each list has
 - a root item (pk `count#{list}`, sk `#`): `total`; `next`, the number that the next new object gets;
-  `h{block}`, how many of the thousand numbers of a block were given up by objects that left; `empty`,
-  the stretches of blocks that all have left; and `{year}Q{quarter}`, how many objects were last updated
-  in that quarter;
+  `h{block}`, how many of the thousand numbers of a block are free because their objects left the list;
+  `empty`, the ranges of blocks whose objects have all left; and `{year}Q{quarter}`, how many objects were
+  last updated in that quarter;
 - an item per quarter (sk `2026Q4`): how many objects were last updated on each day, as `1124`.
   A quarter fits one write unit; a page with date filters reads at most two of them.
 
-They are written in the transaction that changes what they count, and only then: an object that
-changes a second time on one day touches no counter. Numbers are dense and in the order of creation,
-hence the condition on `next`; everything else is an ADD.
+The transaction that changes an object writes the counters, only if a count changes: an object that
+changes a second time on one day changes no counter. Numbers have no gaps and follow the order of creation,
+so the write has a condition on `next`; all other counters are changed with ADD.
 
-Objects leave a list for ever: when they are forgotten, or go from one list to the next. The root item would
-grow with all that ever left, and each write costs its size. So who enters a list takes the `h{block}` of the
-blocks that all have left into `empty`, in the same operation. It needs no other condition: numbers are not
-given out again, so such a block stays as it is, and `empty` is written by those who enter only. What is left
-in the root item are the blocks that still have objects, and the gaps between them.
+Objects leave a list when they are deleted or move to another list. With one attribute for each emptied
+block, the root item would grow for ever, and each write costs its size. So the operation that adds an object
+to a list also moves the `h{block}` of emptied blocks into `empty`. It needs no other condition: numbers
+are not used again, so an emptied block does not change, and only additions write `empty`. The root item
+keeps the attributes of blocks that still have objects, and the gaps between them.
 
 Source: OCPI 2.2.1 transport_and_format, Paginated Response; PAG-08
 """
@@ -34,16 +34,16 @@ _EMPTIED_AT_ONCE = 50
 
 
 class Emptied(NamedTuple):
-    """Blocks that all have left since that was last noted, and the stretches with them, as in `empty`."""
+    """Blocks emptied since `empty` was last written, and the ranges with them, in the form of `empty`."""
 
     blocks: tuple[int, ...] = ()
     stretches: tuple[int, ...] = ()
 
 
 class Place(NamedTuple):
-    """Where an object stands: its list, its number there, and its `last_updated` as a sort key.
+    """An object's list, its number there, and its `last_updated` as a sort key.
 
-    emptied: what is to be noted of a list that the object enters.
+    emptied: the blocks to move into `empty` when the object enters the list.
     """
 
     partition: str
@@ -58,7 +58,7 @@ def root_key(partition: str) -> Key:
 
 
 def quarter_key(partition: str, day: str) -> Key:
-    """Key of the item that counts a day's quarter; day: `2026-11-24`, what follows is ignored."""
+    """Key of the counter item of a day's quarter; day: `2026-11-24`, any text after it is ignored."""
     return Key(f"count#{partition}", quarter_of(day))
 
 
@@ -77,12 +77,12 @@ def next_number(root: Item | None) -> int:
 
 
 def total(root: Item | None) -> int:
-    """How many objects a list has."""
+    """The number of objects in a list."""
     return int(root["total"]) if root else 0
 
 
 def emptied(root: Item | None) -> Emptied:
-    """The blocks whose attributes can go, as many as one operation takes.
+    """The blocks whose attributes can be moved into `empty`, limited for one operation.
 
     >>> emptied({"next": 5000, "h0": 1000, "h2": 1000, "h3": 7, "empty": [1, 2]})
     Emptied(blocks=(0, 2), stretches=(0, 3))
@@ -99,19 +99,19 @@ def emptied(root: Item | None) -> Emptied:
 
 
 def _empty(root: Item | None) -> list[tuple[int, int]]:
-    """The stretches of blocks without objects: the first block, and the one after the last."""
+    """The ranges of blocks without objects, each as its first block and the block after its last."""
     bounds = [int(bound) for bound in (root or {}).get("empty", ())]
     return list(zip(bounds[::2], bounds[1::2], strict=True))
 
 
 def quarters(root: Item | None) -> Iterator[tuple[str, int]]:
-    """Each quarter in which objects of the list were last updated, in order, and how many."""
+    """Each quarter in which objects of the list were last updated, in order, with their number."""
     names = sorted(name for name in root or {} if name[4:5] == "Q")
     return ((name, int(root[name])) for name in names) if root else iter(())
 
 
 def days(quarter: Item | None) -> Iterator[tuple[str, int]]:
-    """Each day of a quarter's item on which objects were last updated, in order, and how many."""
+    """Each day in a quarter's item on which objects were last updated, in order, with their number."""
     names = sorted(name for name in quarter or {} if name.isdigit())
     return (
         ((f"{quarter['sk'][:4]}-{name[:2]}-{name[2:]}", int(quarter[name])) for name in names)
@@ -121,9 +121,9 @@ def days(quarter: Item | None) -> Iterator[tuple[str, int]]:
 
 
 def seek(root: Item | None, offset: int) -> tuple[int, int]:
-    """Find the object at an offset, oldest first: the number to start at and how many to skip.
+    """Find the object at an offset, oldest first: the number to start at, and the entries to skip from there.
 
-    Nothing is skipped in a block that nobody left; in others less than a block.
+    It skips less than a block, and nothing in a block that no object has left.
 
     >>> seek({"total": 1990, "next": 2000, "h0": 10}, 1000)
     (1010, 0)
@@ -152,9 +152,9 @@ def _starts(root: Item | None) -> Iterator[int]:
 
 
 def changes(before: Place | None, after: Place | None) -> list[Update]:
-    """The operations that keep the counters right when an object comes, goes, or moves.
+    """The operations that update the counters when an object is created, changed, moved or deleted.
 
-    A new object's number must be the list's next one, which is the condition of its operation.
+    A new object's number must be the list's next one; this is the condition of its operation.
     """
     deltas: dict[Key, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     moved = before is None or after is None or before.partition != after.partition
@@ -176,9 +176,9 @@ def changes(before: Place | None, after: Place | None) -> list[Update]:
 
 
 def additions(places: Sequence[Place]) -> list[Update]:
-    """The operations that count objects that are all new, in one transaction.
+    """The operations that count several new objects, in one transaction.
 
-    places: with the next numbers of each list, in order.
+    places: with consecutive numbers in each list, in order.
     """
     deltas: dict[Key, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     first: dict[Key, Place] = {}
@@ -196,7 +196,10 @@ def _day(last_updated: str) -> str:
 
 
 def _update(key: Key, added: dict[str, int], entered: Place | None) -> Update:
-    """entered: the first place that is new in the list, if this is the list's root."""
+    """Make the update of one counter item.
+
+    entered: the first new place in the list if `key` is the list's root item, else None.
+    """
     expression = "ADD " + ", ".join(f"#{name} :{name}" for name in added)
     if entered is None:
         return Update(key, expression, added)

@@ -1,7 +1,7 @@
-"""The opaque cursor that `Link` carries beside the offset: where in the lists the next page begins.
+"""The opaque cursor in `Link` beside the offset: the position at which the next page begins.
 
-It is a position between two objects, so objects that come or go elsewhere move nothing. A client
-that changes the offset (PAG-13) or makes up a cursor is served by its offset.
+It is a position between two objects, so it stays right when other objects are added or deleted. For a client
+that changes the offset (PAG-13) or invents a cursor, the offset counts.
 
 Source: OCPI 2.2.1 transport_and_format, Paginated Response; PAG-06, PAG-13
 """
@@ -19,7 +19,7 @@ _SORT_KEY_LENGTH = len("2026-11-24T10:00:00.123000")
 
 
 class Position(NamedTuple):
-    """An object's place in a list: its number, or its `last_updated` and key; after it goes on."""
+    """An object's place in a list: its number, or its `last_updated` and key; a page starts after it."""
 
     number: int = 0
     last_updated: str = ""
@@ -27,10 +27,10 @@ class Position(NamedTuple):
 
 
 class Cursor(NamedTuple):
-    """After which object to go on.
+    """The object after which the next page begins.
 
-    offset: what OCPI's offset was then. list_index: which of the viewer's lists. total: only where
-    counting it for every page would cost too many calls (`lists.py`).
+    offset: OCPI's offset at that point. list_index: index in the viewer's lists. total: only set if
+    counting it again for every page would cost too many calls (`lists.py`).
     """
 
     offset: int
@@ -39,7 +39,7 @@ class Cursor(NamedTuple):
     total: int | None = None
 
     def encode(self) -> str:
-        """The cursor as it stands in a URL.
+        """Write the cursor as text for a URL.
 
         >>> Cursor.decode(Cursor(50, 0, Position(number=49)).encode())
         Cursor(offset=50, list_index=0, position=Position(number=49, last_updated='', pk=''), total=None)
@@ -49,7 +49,7 @@ class Cursor(NamedTuple):
 
     @classmethod
     def decode(cls, text: str) -> Cursor | None:
-        """Read a cursor; None when it is not one of ours.
+        """Read a cursor; None if it is not one of ours.
 
         >>> Cursor.decode("xyz")
         """

@@ -1,7 +1,7 @@
-"""What main items of objects and of locations have in common: version, place, and their condition.
+"""Version, place and write condition of the main items of objects and locations.
 
-A version rises with every write. It is the clock in microseconds, or one more than the version
-before, so it also rises when an object is deleted and comes again.
+A version rises with every write. It is the clock in microseconds, or one more than the previous version,
+so it also rises when an object is deleted and created again.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ def new_version(item: Item | None, now: datetime) -> int:
 
 
 def sortable(last_updated: str, now: datetime | None = None) -> str:
-    """The sort key of what is to be stored: its `last_updated`, or its arrival where that is in the future.
+    """The sort key of an object to store: its `last_updated`, or `now` if that is in the future.
 
-    Raises: InvalidParameters for a year that is no clock's, right or wrong.
+    Raises: InvalidParameters for a year that no real clock shows.
     """
     if not _FIRST_YEAR <= last_updated[:4] <= _LAST_YEAR:
         raise InvalidParameters(f"expected a year from {_FIRST_YEAR} to {_LAST_YEAR}", field="last_updated")
@@ -36,16 +36,16 @@ def sortable(last_updated: str, now: datetime | None = None) -> str:
 
 
 def place_of(item: Item | None) -> Place | None:
-    """Where an item stands in its list."""
+    """The place of an item in its list; None without an item."""
     return Place(item["lp"], item["cr"], item["lu"]) if item else None
 
 
 def next_place(
     table: Table, item: Item | None, partition: str, last_updated: str, known: Mapping[Key, Item]
 ) -> Place:
-    """Where an item will stand: where it is, or at the end of a list that it is new in.
+    """The place of an item after the next write: the same, or at the end of a new list.
 
-    known: holds the root counter of the list that was expected; that of another list is read.
+    known: items that were read before; the root counter of `partition` is read if it is missing.
     """
     if item and item["lp"] == partition:
         return Place(partition, item["cr"], last_updated)
@@ -55,9 +55,10 @@ def next_place(
 
 
 def put_over(item: Item | None, written: Item) -> Put:
-    """Write an item, if what is there is still what was read.
+    """Make a put under the condition that the stored item is unchanged since it was read.
 
-    Raises: InvalidParameters when it is larger than an item may be.
+    item: as it was read, None if there was none.
+    Raises: InvalidParameters when `written` is larger than an item may be.
     """
     check_size(written)
     if item is None:
@@ -66,15 +67,15 @@ def put_over(item: Item | None, written: Item) -> Put:
 
 
 def delete_of(item: Item) -> Delete:
-    """Delete an item, if what is there is still what was read."""
+    """Make a delete under the condition that the stored item is unchanged since it was read."""
     return Delete(Key(item["pk"], item["sk"]), "#v = :read", {"read": item["v"]})
 
 
 def check_size(item: Item, at: str | None = None) -> None:
     """Refuse an item that DynamoDB would refuse.
 
-    at: path of the object in what the partner sent, where it is part of another.
-    Raises: InvalidParameters, naming the size and the limit.
+    at: path of the object in the partner's document, if it is part of another object.
+    Raises: InvalidParameters with the size and the limit.
     """
     size = item_size(item)
     if size > LARGEST_ITEM:
@@ -82,7 +83,7 @@ def check_size(item: Item, at: str | None = None) -> None:
 
 
 def item_size(item: Item) -> int:
-    """The size of an item as DynamoDB counts it, or a little more."""
+    """The size of an item in bytes as DynamoDB counts it, or a little more."""
     return sum(len(name) + _size(value) for name, value in item.items())
 
 

@@ -1,8 +1,8 @@
-"""How objects are named in the table.
+"""Names and keys of objects in the table.
 
-A ref's text is `{module}#{country_code}*{party_id}#{id}` and, where ids are only unique with it,
-`#{variant}` (a token's type). The key has the same text folded, because CiStrings are equal whatever
-their case; the item keeps the text as it came. `%` and `#` inside a part are percent-encoded, so a
+A ref's text is `{module}#{country_code}*{party_id}#{id}`. If ids are unique only with a variant (a token's
+type), `#{variant}` follows. The key has the same text in one case, because OCPI compares CiStrings
+without case; the item keeps the original text. `%` and `#` inside a part are percent-encoded, so a
 text names one object only.
 
 Source: OCPI 2.2.1 types_cistring_type; TYP-01, OWN-02, OWN-05
@@ -17,7 +17,7 @@ from chalicelib.storage.table import Key
 
 
 class Ref(NamedTuple):
-    """What names one object: its module, its owner and its id as they came."""
+    """The name of one object: its module, its owner and its id, in their original case."""
 
     module: str
     country_code: str
@@ -37,7 +37,7 @@ class Ref(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Ref:
-        """Read a ref's text, or the pk of an item (then the parts are folded).
+        """Read a ref's text, or the pk of an item (then the parts are in upper case).
 
         >>> Ref.parse("tokens#PT*EVI#0102#RFID").variant
         'RFID'
@@ -52,7 +52,7 @@ class Ref(NamedTuple):
 
 
 def for_log(text: str) -> str:
-    """A ref's text, or the pk of an item, as a log may have it: a token's uid is a driver's data.
+    """Return a ref's text, or an item's pk, for the log: without a token's uid, which is a driver's data.
 
     >>> for_log("tokens#PT*EVI#0102#RFID"), for_log("tariffs#PT*ABC#T-1")
     ('tokens#PT*EVI#…#RFID', 'tariffs#PT*ABC#T-1')

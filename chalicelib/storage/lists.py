@@ -1,16 +1,16 @@
-"""Lists and their pages: OCPI's offset and limit over keysets, with exact totals.
+"""Pages of lists: OCPI's offset and limit over index keys, with exact totals.
 
-Two indexes over the same hash key, the list: `by_created`, by an object's number in the list, for
-requests without dates (oldest created first, PAG-11); `by_updated`, by `last_updated`, for requests
-with dates. A page goes on after the last object of the page before, so nothing is read to be skipped,
-and an object that nobody touches is neither missed nor repeated while others come, change and go.
+There are two indexes with the list as hash key: `by_created`, sorted by an object's number in the list, for
+requests without dates (oldest created first, PAG-11); and `by_updated`, sorted by `last_updated`, for
+requests with dates. A page starts after the last object of the previous page, so it reads no entries only to
+skip them, and an object that does not change is neither missed nor repeated while others do.
 
-How the two are sought and counted stands in `orders.py`. A page costs one read of the counters (that
-comes with the caller's token), one query, at most one COUNT, and reading the objects. Where that is
-more than a page may cost, because the total takes more COUNTs or the objects take two reads
-(locations), the first page carries the total to the next ones in the cursor. Above four calls are
-then only: a raw offset, with dates, into a span of more than 7,000 objects that starts or ends within
-a day, and a partial day of more than 7,000 objects (a call more for each 1 MB of index).
+`orders.py` finds offsets and counts in both indexes. A page costs one read of the counters (together with
+the caller's token), one query, at most one COUNT, and the read of the objects. If a page would cost more,
+because the total takes more COUNTs or the objects take two reads (locations), the first page passes the total
+to the next pages in the cursor. Only two cases then cost more than four calls: an offset without cursor,
+with dates, into a span of more than 7,000 objects that starts or ends within a day; and a partial day of
+more than 7,000 objects (one more call for each 1 MB of index).
 
 Source: OCPI 2.2.1 transport_and_format, Pagination; PAG-01 … PAG-11, PAG-13
 """
@@ -31,12 +31,12 @@ from chalicelib.storage.spans import Span
 from chalicelib.storage.table import Item, Key, Rows, Table
 
 QUARTERS_AHEAD = 40
-"""Quarters whose counters are read ahead for a raw offset with dates."""
+"""The number of quarters whose counters are read ahead for an offset without cursor, with dates."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One object of a page: its index entry, and after which position the list goes on."""
+    """One object of a page: its index entry, and its position, after which the next page may start."""
 
     list_index: int
     item: Item
@@ -50,7 +50,11 @@ class Entry:
 
 @dataclass(frozen=True)
 class Listing:
-    """The entries of one page; `page` makes a Page of them when the bodies are there."""
+    """The entries of one page; `page` makes a Page of them and their bodies.
+
+    entries: at most the limit. more: whether further entries follow. carried: the total for the cursor, None
+    if each page counts it.
+    """
 
     query: PageQuery
     entries: list[Entry]
@@ -59,11 +63,11 @@ class Listing:
     carried: int | None
 
     def page(self, bodies: Sequence[JsonText | None]) -> Page:
-        """Cut to what an answer can hold, and point at the next page.
+        """Take as many bodies as an answer can hold, and make the cursor of the next page.
 
-        bodies: for the first entries, or all; None for an object that was deleted meanwhile. A body that no
-        answer can hold is passed over: it keeps its place in the total and in the offsets, as one that was
-        deleted meanwhile does.
+        bodies: for all entries or the first ones; None for an object that was deleted meanwhile. A body that
+        is too large for any answer is left out, but still counts in the total and in the offsets, like a
+        deleted object.
         """
         sizes = answer_sizes(bodies)
         taken, size = 0, 0
@@ -84,7 +88,7 @@ class Listing:
 
 
 def answer_sizes(bodies: Sequence[JsonText | None]) -> list[int]:
-    """The room that an answer needs for each body; at most, where the page surely has room for all."""
+    """The size of each body in an answer; only its length if the page surely has room for all."""
     characters = [len(body or "") for body in bodies]
     if surely_fits(sum(characters) + len(bodies), PAGE_BYTES):
         return characters
@@ -95,13 +99,16 @@ class Lists:
     """The lists of the table, paged."""
 
     def __init__(self, table: Table, clock: Callable[[], datetime], counts_per_page: int = 1) -> None:
-        """counts_per_page: how many COUNTs a page can afford."""
+        """Take the table.
+
+        counts_per_page: the most COUNTs for a page; above it the cursor carries the total.
+        """
         self._table = table
         self._clock = clock
         self._counts_per_page = counts_per_page
 
     def keys(self, partitions: Sequence[str], query: PageQuery) -> list[Key]:
-        """The counters that a page needs."""
+        """The keys of the counters that a page needs."""
         keys = [counters.root_key(partition) for partition in partitions]
         if query.date_from is None and query.date_to is None:
             return keys
@@ -113,7 +120,7 @@ class Lists:
     def read(
         self, partitions: Sequence[str], query: PageQuery, known: Mapping[Key, Item] | None = None
     ) -> Listing:
-        """The entries of one page of the lists, one list after the other."""
+        """Read the entries of one page of the lists, one list after the other."""
         snapshot = self._table.read(self.keys(partitions, query), known)
         if query.date_from is None and query.date_to is None:
             lists: list[Order] = [ByCreated(self._table, name, snapshot) for name in partitions]
@@ -133,13 +140,16 @@ class Lists:
         return self._table.query_all("#lp = :lp", {"lp": partition}, index="by_updated")
 
     def some_versions(self, partition: str, number: int, after: Item | None) -> Rows:
-        """As `versions`, at most so many of them, in one call. after: `Rows.last` of the call before."""
+        """Read a part of `versions` in one call.
+
+        number: the most entries. after: `Rows.last` of the previous call.
+        """
         return self._table.query(
             "#lp = :lp", {"lp": partition}, index="by_updated", limit=number, after=after
         )
 
     def _stretch(self, query: PageQuery, lists: int) -> list[str]:
-        """The quarters of the query's span, as far as they are worth reading ahead."""
+        """The quarters of the query's span that are read ahead: those of its ends, and the newest ones."""
         now = self._clock().date().isoformat()
         last = min((query.date_to or now)[:10], now)
         first = query.date_from[:10] if query.date_from else f"{max(int(last[:4]) - 10, 1):04}{last[4:]}"
@@ -156,7 +166,7 @@ def _edges(query: PageQuery) -> list[str]:
 
 
 def _cursor(lists: Sequence[Order], query: PageQuery) -> Cursor | None:
-    """The query's cursor, if it is one of these lists and belongs to the offset."""
+    """The query's cursor, if it fits these lists and the query's offset; else None."""
     cursor = Cursor.decode(query.cursor) if query.cursor else None
     if cursor is None or cursor.offset != query.offset or cursor.list_index >= len(lists):
         return None
@@ -164,7 +174,7 @@ def _cursor(lists: Sequence[Order], query: PageQuery) -> Cursor | None:
 
 
 def _collect(lists: Sequence[Order], query: PageQuery, cursor: Cursor | None) -> list[Entry]:
-    """The entries of the page, and one more where there is one."""
+    """Read the entries of the page, and one more if there is one."""
     after: Position | None
     if cursor:
         index, after, skip = cursor.list_index, cursor.position, 0

@@ -1,15 +1,15 @@
-"""The items that a location is made of, and what makes them one state.
+"""The items of a location, and the checks that they are of one state.
 
 Header, roster and EVSEs are written in transactions, but a query or a batch read may see some items
-before a transaction and others after it. Versions tell: a write of all EVSEs stamps its version on
-them and on the header (`wv`), every change stamps its version on the header and on what it writes
-(`v`). Items that do not agree are read again, so a reader never answers half a change.
+before a transaction and others after it. The versions show this: a write of all EVSEs sets its version on
+them and on the header (`wv`), and every change sets its version on the header and on the items that it writes
+(`v`). If the versions do not agree, the items are read again, so an answer never shows half a change.
 
-The header says how much its EVSEs take (`ec` characters, `ea` bytes in an answer), so that the size of
+The header has the size of all its EVSEs (`ec` characters, `ea` bytes in an answer), so that the size of
 the whole is known before each write (`protocol/sizes.py`).
 
-A `generation` sets the EVSE items of one large write apart from those before it; generations sort by
-the version of the write that made them.
+A large write gives its EVSE items a new `generation` in their keys. Generations sort by the version of the
+write that made them.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from chalicelib.storage.table import Item, Key
 FIRST_GENERATION = "0" * 24
 _COMMA = Size(1, 1)
 _AROUND = Size(80, 100)
-"""What `whole_text` adds to header and EVSEs: `evses`, `last_updated`, brackets."""
+"""The size that `whole_text` adds to header and EVSEs: `evses`, `last_updated`, brackets."""
 
 
 def roster_key(pk: str) -> Key:
@@ -37,23 +37,23 @@ def roster_key(pk: str) -> Key:
 
 
 def evse_key(pk: str, generation: str, slot: int) -> Key:
-    """Key of an EVSE; slot: its place among its location's EVSEs, from 0."""
+    """Key of an EVSE; slot: its index among its location's EVSEs, from 0."""
     return Key(pk, f"{generation_prefix(generation)}{slot:05}")
 
 
 def generation_prefix(generation: str) -> str:
-    """What the sort keys of a generation's EVSEs begin with."""
+    """Prefix of the sort keys of a generation's EVSEs."""
     return f"E#{generation}#"
 
 
 def evse_keys(pk: str, evses: str) -> list[Key]:
-    """Keys of all EVSEs of a location; evses: what its header and index entries say in `ev`."""
+    """Keys of all EVSEs of a location; evses: attribute `ev` of its header or index entry."""
     generation, _, number = evses.partition(":")
     return [evse_key(pk, generation, slot) for slot in range(int(number))]
 
 
 def make_roster(pk: str, uids: Sequence[str], written_whole: int) -> Item:
-    """The roster of EVSEs in their order."""
+    """Make the roster item: the uids of the EVSEs in their order."""
     key = roster_key(pk)
     return {"pk": key.pk, "sk": key.sk, "uids": list(uids), "n": len(uids), "wv": written_whole}
 
@@ -61,9 +61,9 @@ def make_roster(pk: str, uids: Sequence[str], written_whole: int) -> Item:
 def make_evse(
     key: Key, document: Mapping[str, Any], version: int, written_whole: int, at: str | None
 ) -> Item:
-    """The item of an EVSE that is written now.
+    """Make the item of an EVSE that is written now.
 
-    version: of this write, so also its time. at: path of the EVSE in what the partner sent.
+    version: of this write, so also its time. at: path of the EVSE in the partner's document.
     Raises: InvalidParameters when it is too large.
     """
     item: Item = {
@@ -81,9 +81,9 @@ def make_evse(
 
 
 def make_evses(pk: str, generation: str, documents: Iterable[Mapping[str, Any]], version: int) -> list[Item]:
-    """The items of all EVSEs of a location, in one write.
+    """Make the items of all EVSEs of a location, for one write.
 
-    Raises: InvalidParameters when a uid is there twice or an EVSE is too large.
+    Raises: InvalidParameters when two EVSEs have the same uid or an EVSE is too large.
     """
     items: list[Item] = []
     seen: set[str] = set()
@@ -98,14 +98,14 @@ def make_evses(pk: str, generation: str, documents: Iterable[Mapping[str, Any]],
 
 
 def evses_size_in(header: Item) -> Size | None:
-    """The size of a location's EVSEs, None where its header does not say: it was written before it did."""
+    """The size of a location's EVSEs from its header; None for an old header without these attributes."""
     if header["n"] == 0:
         return Size(0, 0)
     return Size(header["ec"], header["ea"]) if "ec" in header else None
 
 
 def size_of_evses(evses: Iterable[Item]) -> Size:
-    """The size of EVSEs inside their location, with the commas between them."""
+    """The size of EVSEs inside their location, with commas."""
     return Size(0, 0).plus(*(Size.of(evse["body"]).plus(_COMMA) for evse in evses))
 
 
@@ -115,7 +115,7 @@ def whole_size(header: Item, evses: Size) -> Size:
 
 
 def slot_of(roster: Item | None, uid: str) -> int | None:
-    """The place of an EVSE among its location's, None when there is no such EVSE."""
+    """The index of an EVSE among its location's EVSEs, None if there is no such EVSE."""
     wanted = fold(uid)
     uids = roster["uids"] if roster else []
     return next((slot for slot, known in enumerate(uids) if fold(known) == wanted), None)
@@ -129,7 +129,7 @@ def roster_agrees(header: Item, roster: Item | None) -> bool:
 
 
 def current_evses(header: Item, items: Iterable[Item]) -> list[Item]:
-    """Those of a location's items that are its EVSEs, in their order."""
+    """Select the items of a location's current EVSEs, in their order."""
     prefix = generation_prefix(header["gen"])
     return sorted((item for item in items if item["sk"].startswith(prefix)), key=lambda item: item["sk"])
 
@@ -144,7 +144,7 @@ def evses_agree(header: Item, evses: Sequence[Item]) -> bool:
 
 
 def whole_text(header: Item, evses: Sequence[Item]) -> JsonText:
-    """The location as it is to be answered, spliced from its items."""
+    """The JSON text of a whole location, joined from its items."""
     members = [header["body"][1:-1]] if header["body"] != "{}" else []
     if evses:
         members.append(f'"evses":[{",".join(evse["body"] for evse in evses)}]')

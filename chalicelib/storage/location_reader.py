@@ -1,7 +1,7 @@
-"""Reading whole locations: one by a query, a page of them by the keys that its list entries tell.
+"""Reads whole locations: one with a query, a page of them by the keys in its list entries.
 
-Items that do not agree with each other are read again (`location_items.py`); so are those that the
-list entry, which may be late, did not tell.
+A location whose items do not agree with each other is read again (`location_items.py`). So is a location
+that has changed since its list entry was written, because an index may be late.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from chalicelib.storage.retry import attempts
 from chalicelib.storage.table import Conflict, Item, Table
 
 KEYS_PER_GROUP, KEYS_PER_PAGE = 200, 1000
-"""Items of a page are read in groups of two calls; a page ends early at a thousand items."""
+"""Items of a page are read in groups of two calls; a page ends early before more than a thousand items."""
 
 QUERIED_ALONE = 100
-"""A location of more items is read by a query of its own: one call for each MB."""
+"""A location with more items is read by its own query: one call for each MB."""
 
 
 class LocationReader:
@@ -35,7 +35,7 @@ class LocationReader:
         self._table = table
 
     def read(self, pk: str) -> tuple[Item, list[Item]] | None:
-        """Header and EVSEs of one state; None when there is no such location."""
+        """Read header and EVSEs of one state; None if there is no such location."""
         for _ in attempts():
             items = list(self._table.query_all("#pk = :pk", {"pk": pk}))
             header = next((item for item in items if item["sk"] == "#"), None)
@@ -47,9 +47,9 @@ class LocationReader:
         raise AssertionError("attempts() raises")
 
     def read_evses_of(self, header: Item) -> list[Item]:
-        """The EVSEs that a header had when it was read.
+        """Read the EVSEs of a header that was read before.
 
-        Raises: Conflict when they are of another state by now.
+        Raises: Conflict when they have changed since.
         """
         values = {"pk": header["pk"], "prefix": generation_prefix(header["gen"])}
         evses = list(self._table.query_all("#pk = :pk AND begins_with(#sk, :prefix)", values))
@@ -58,9 +58,9 @@ class LocationReader:
         return evses
 
     def texts(self, entries: Sequence[Entry]) -> list[JsonText | None]:
-        """The whole locations of a page; None for one that was deleted meanwhile.
+        """Read the whole locations of a page; None for one that was deleted meanwhile.
 
-        There may be fewer than entries: as many as an answer, and a few calls, can hold.
+        Returns fewer texts than entries if an answer, or a few calls, cannot hold all.
         """
         texts: list[JsonText | None] = []
         keys = 0
@@ -90,7 +90,7 @@ class LocationReader:
 
 
 def _groups(entries: Sequence[Entry]) -> Iterator[tuple[list[Entry], int]]:
-    """Cut entries into groups that a few calls can read, each with the number of its items."""
+    """Split entries into groups that two calls can read, each with the number of its items."""
     group: list[Entry] = []
     number = 0
     for entry in entries:

@@ -1,7 +1,8 @@
-"""Writing a location: all its items in one transaction, or a large one under a new generation.
+"""Writes a location: all its items in one transaction, or a large location under a new generation.
 
-What a transaction cannot hold is first laid out where no reader looks, then one transaction turns
-header and roster to it. Every write has the condition that the header is as it was read.
+If one transaction cannot hold all EVSEs, they are first written under keys of a new generation, which no
+reader uses yet. Then one transaction switches header and roster to this generation. Every write has the
+condition that the header is unchanged since it was read.
 
 Source: LOC-03, LOC-14
 """
@@ -43,11 +44,11 @@ from chalicelib.storage.table import (
 )
 
 TRANSACTION_BYTES = 3_000_000
-"""How much one transaction may write; DynamoDB takes 4 MB, names and syntax included."""
+"""The most bytes that one transaction writes; DynamoDB's limit is 4 MB, names and syntax included."""
 
 
 class LocationWriter:
-    """Writes of locations to a table; each raises Conflict when another change came between."""
+    """Writes locations to a table; each write raises Conflict if another change came first."""
 
     def __init__(
         self, table: Table, clock: Callable[[], datetime], read_evses_of: Callable[[Item], list[Item]]
@@ -67,7 +68,8 @@ class LocationWriter:
     ) -> Item:
         """Write a location over the header that was read, and return the new header.
 
-        place: where it shall stand. document: without `evses`. evses: all of them, None to keep them.
+        place: its place after the write. document: `evses` in it is ignored. evses: all of them, None to keep
+        the stored ones.
         """
         version = new_version(header, self._clock())
         written = {
@@ -103,9 +105,9 @@ class LocationWriter:
         document: Mapping[str, Any],
         source: str,
     ) -> Item:
-        """Write one EVSE, lift the header that was read, and return the EVSE's item.
+        """Write one EVSE, update the header that was read, and return the EVSE's item.
 
-        slot: the EVSE's place, None for a new one. before: its item as it was read.
+        slot: the EVSE's index, None for a new one. before: its item as it was read.
         Raises: InvalidParameters when the location would be too large.
         """
         pk, number = header["pk"], header["n"]
@@ -138,7 +140,7 @@ class LocationWriter:
         header: Item | None,
         counted: Sequence[Operation],
     ) -> Item:
-        """Write a location with all its EVSEs, in one transaction where that is possible."""
+        """Write a location with all its EVSEs, in one transaction if possible."""
         pk, version, number = written["pk"], written["v"], len(documents)
         generation, before = (header["gen"], header["n"]) if header else (FIRST_GENERATION, 0)
         evses = make_evses(pk, generation, documents, version)
@@ -161,16 +163,15 @@ class LocationWriter:
         return written
 
     def _evses_size(self, header: Item) -> Size:
-        """The size of a location's EVSEs; one call where the header does not say it yet."""
+        """The size of a location's EVSEs; reads them if an old header does not have it."""
         known = evses_size_in(header)
         return size_of_evses(self._read_evses_of(header)) if known is None else known
 
     def _turn_to(self, generation: str, evses: Sequence[Item], operations: Sequence[Operation]) -> None:
-        """Lay out EVSEs under a new generation, turn the location to it, and clear away older ones.
+        """Write EVSEs under a new generation, switch the location to it, and delete older generations.
 
-        Older generations are those that are current no more, and those of writers that are bound to
-        fail or have died half-way: a writer that can still succeed has read the version of this
-        write, and its generation is newer.
+        Older generations belong to earlier writes, or to writers that will fail or stopped halfway. A writer
+        that can still succeed has read the version of this write, so its generation is newer.
         """
         keys = [evse_key(evse["pk"], generation, slot) for slot, evse in enumerate(evses)]
         self._table.write_many({**evse, "sk": key.sk} for evse, key in zip(evses, keys, strict=True))

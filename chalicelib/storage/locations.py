@@ -1,15 +1,15 @@
-"""Locations: a parent item with its EVSEs as items of their own.
+"""Store of locations: a header item, with each EVSE in an item of its own.
 
-An item holds 400 KB at most and a write costs by the size of the item, so that a change of status at
+An item holds 400 KB at most, and a write costs by the size of the item, so a change of status at
 a site of 200 EVSEs must not rewrite the site. A location is therefore
 - a header (sk `#`): the location's JSON without `evses` and `last_updated`;
 - a roster (sk `E`): the uids of its EVSEs in their order, read only to find one by uid;
 - one item per EVSE (sk `E#{generation}#{slot}`) with its whole JSON, connectors included. A list
-  entry tells generation and number, so a page reads the EVSEs of fifty locations by their keys.
+  entry has the generation and the number of EVSEs, so a page reads the EVSEs of fifty locations by key.
 
-Every change has the condition that the header is as it was read, and lifts the header's version; so
-one condition guards all items, and changes of two EVSEs of one location wait for each other. How it
-is read and written whole stands in `location_reader.py` and `location_writer.py`.
+Every change has the condition that the header is unchanged since it was read, and raises the header's
+version. So one condition protects all items, and of two concurrent changes of one location's EVSEs one has to
+retry. `location_reader.py` and `location_writer.py` read and write whole locations.
 
 Source: OCPI 2.2.1 mod_locations; LOC-03, LOC-05, LOC-06, LOC-13, LOC-14
 """
@@ -39,7 +39,7 @@ from chalicelib.storage.table import Conflict, Item, Key, Table
 
 @dataclass(frozen=True)
 class StoredEvse:
-    """An EVSE as it is in the table.
+    """A stored EVSE.
 
     body: its whole JSON text, connectors included. last_updated: fixed-width sort key. via: whether
     its last write was part of a write of the whole location, or of the EVSE alone.
@@ -53,17 +53,17 @@ class StoredEvse:
 
     @property
     def arrived(self) -> datetime | None:
-        """When it was written."""
+        """The time of its last write; None if its version is not a time."""
         return instant_of(self.version)
 
 
 @dataclass(frozen=True)
 class StoredLocation:
-    """A location as it is in the table, without its EVSEs.
+    """A stored location, without its EVSEs.
 
     body: JSON text without `evses` and `last_updated`. last_updated: fixed-width sort key;
-    last_updated_text: as it came. version: rises with every change of the location or of an EVSE;
-    header_version: version of the last write of the location itself. evse_count: how many EVSEs.
+    last_updated_text: the original text. version: rises with every change of the location or of an EVSE;
+    header_version: version of the last write of the location itself. evse_count: number of EVSEs.
     evses(): reads them (one call, more for a location above 1 MB), in their order.
     """
 
@@ -80,7 +80,7 @@ class StoredLocation:
 
     @property
     def arrived(self) -> datetime | None:
-        """When it was written, or lifted by an EVSE."""
+        """The time of its last write or of an EVSE's; None if its version is not a time."""
         return instant_of(self.version)
 
     def document(self) -> dict[str, Any]:
@@ -90,7 +90,7 @@ class StoredLocation:
 
 @dataclass(frozen=True)
 class WriteLocation:
-    """Decision: the location is to read like this.
+    """Decision: write the location with this content.
 
     document: the location without `evses`, with `last_updated`. evses: all its EVSEs in their order,
     None to keep the stored ones as they are. partition: as in `objects.Write`.
@@ -103,14 +103,14 @@ class WriteLocation:
 
 @dataclass(frozen=True)
 class WriteEvse:
-    """Decision: the EVSE is to read like this; it carries `uid` and `last_updated`."""
+    """Decision: write the EVSE with this content; `uid` and `last_updated` are required."""
 
     document: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class LocationChange:
-    """What a change of a location did; `before is after` when nothing was written."""
+    """Result of a change of a location; `before is after` if nothing was written."""
 
     before: StoredLocation | None
     after: StoredLocation | None
@@ -128,7 +128,7 @@ class LocationChange:
 
 @dataclass(frozen=True)
 class EvseChange:
-    """What a change of an EVSE did; `before is after` when nothing was written."""
+    """Result of a change of an EVSE; `before is after` if nothing was written."""
 
     before: StoredEvse | None
     after: StoredEvse | None
@@ -159,28 +159,28 @@ class LocationStore:
         self._writer = LocationWriter(table, clock, self._reader.read_evses_of)
 
     def keys_for_get(self, ref: Ref) -> list[Key]:
-        """What `get_header` and `get_evse` read first; to be read together with the caller's token."""
+        """The keys that `get_header` and `get_evse` read first, to read with the caller's token."""
         return [ref.key, roster_key(ref.key.pk)]
 
     def keys_for_change(self, ref: Ref, partition: str) -> list[Key]:
-        """What `change` reads; to be read together with the caller's token."""
+        """The keys that `change` reads, to read together with the caller's token."""
         return [ref.key, counters.root_key(partition)]
 
     def keys_for_evse_change(self, ref: Ref) -> list[Key]:
-        """What `change_evse` reads first; to be read together with the caller's token."""
+        """The keys that `change_evse` reads first, to read together with the caller's token."""
         return self.keys_for_get(ref)
 
     def keys_for_page(self, partitions: Sequence[str], query: PageQuery) -> list[Key]:
-        """What `page` reads of the counters; to be read together with the caller's token."""
+        """The keys of the counters that `page` reads, to read together with the caller's token."""
         return self._lists.keys(partitions, query)
 
     def get(self, ref: Ref) -> JsonText | None:
-        """The whole location as it is to be answered; None when there is none. One call."""
+        """Read the JSON text of a whole location; None if there is none. One call."""
         whole = self._reader.read(ref.key.pk)
         return whole_text(*whole) if whole else None
 
     def get_whole(self, ref: Ref) -> Stored | None:
-        """Like `get`, with the version and origin that a push needs; body is the whole location."""
+        """Read a whole location with the version and source that a push needs; None if there is none."""
         whole = self._reader.read(ref.key.pk)
         if whole is None:
             return None
@@ -195,12 +195,12 @@ class LocationStore:
         )
 
     def get_header(self, ref: Ref, known: Known = None) -> StoredLocation | None:
-        """The location without its EVSEs; None when there is none."""
+        """Read a location without its EVSEs; None if there is none."""
         header = self._table.read([ref.key], known).get(ref.key)
         return stored_location(header, self._evses_now) if header else None
 
     def get_evse(self, ref: Ref, uid: str, known: Known = None) -> StoredEvse | None:
-        """One EVSE; None when there is no such location or EVSE. One call when `known` has the keys."""
+        """Read one EVSE; None if there is no such location or EVSE. One call if `known` has the keys."""
         for attempt in attempts():
             found = self._find_evse(ref, uid, None if attempt else known)
             if found is None:
@@ -213,10 +213,10 @@ class LocationStore:
     def change(
         self, ref: Ref, decide: DecideLocation, known: Known = None, *, partition: str, source: str
     ) -> LocationChange:
-        """Change a location, with all its EVSEs or without; readers see all of the change or nothing.
+        """Change a location, with all its EVSEs or without; a reader sees the whole change or nothing.
 
-        decide, partition, source and what is raised: as in `ObjectStore.change`. One call, more when
-        the location has above 90 EVSEs.
+        decide, partition, source, Raises: as in `ObjectStore.change`. One call, more when the location has
+        more than 90 EVSEs.
         """
         for attempt in attempts():
             items = self._table.read(self.keys_for_change(ref, partition), None if attempt else known)
@@ -237,10 +237,10 @@ class LocationStore:
     def change_evse(
         self, ref: Ref, uid: str, decide: DecideEvse, known: Known = None, *, source: str
     ) -> EvseChange:
-        """Change or add one EVSE and lift its location: one read and one transaction.
+        """Change or add one EVSE and update its location's header: one read and one transaction.
 
-        The location's `last_updated` becomes the EVSE's, or stays when it is newer (LOC-03, LOC-14).
-        Connectors are part of their EVSE. `source` is kept as the origin of the last change.
+        The location's `last_updated` becomes the EVSE's, or stays if it is newer (LOC-03, LOC-14).
+        Connectors are part of their EVSE. `source` is stored as the source of the last change.
         Raises: LocationNotFound when there is no such location (LOC-13), and as `ObjectStore.change`.
         """
         for attempt in attempts():
@@ -262,9 +262,9 @@ class LocationStore:
         raise AssertionError("attempts() raises")
 
     def page(self, partitions: Sequence[str], query: PageQuery, known: Known = None) -> Page:
-        """One page of whole locations, as `ObjectStore.page`.
+        """Read one page of whole locations, as `ObjectStore.page`.
 
-        It ends early where its locations have more EVSEs than an answer or a few calls can hold.
+        It ends early if its locations have more EVSEs than an answer or a few calls can hold.
         """
         listing = self._lists.read(partitions, query, known)
         return listing.page(self._reader.texts(listing.entries))
@@ -276,9 +276,10 @@ class LocationStore:
     def some_versions(
         self, partition: str, number: int, after: Item | None
     ) -> tuple[list[tuple[Ref, int]], Item | None]:
-        """As `versions`, at most so many, in one call.
+        """Read a part of `versions` in one call.
 
-        after: where to go on. Returns also where to go on then, None when there is no more.
+        number: the most locations. after: the second result of the previous call. Returns the locations, and
+        `after` for the next call, None at the end.
         """
         rows = self._lists.some_versions(partition, number, after)
         return [(Ref.parse(entry["pk"]), entry["v"]) for entry in rows.items], rows.last
@@ -293,7 +294,7 @@ class LocationStore:
     def _find_evse(
         self, ref: Ref, uid: str, known: Known
     ) -> tuple[Item, Item | None, int | None, Item | None] | None:
-        """Header, roster, the EVSE's slot and its item; None when there is no such location."""
+        """Read header, roster, the EVSE's slot and its item; None if there is no such location."""
         items = self._table.read(self.keys_for_evse_change(ref), known)
         header, roster = items.get(ref.key), items.get(roster_key(ref.key.pk))
         if header is None:

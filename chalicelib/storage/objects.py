@@ -1,16 +1,16 @@
-"""Objects as JSON text: read, changed under a condition, listed in pages.
+"""Store of objects as JSON text: reads, conditional changes, pages of lists.
 
 An object is one item: its key, the few attributes that are searched, and its JSON text exactly as it
-is to be answered. It stands in one *list*, and a viewer is shown one or more lists, so what a viewer
-may see, what is counted for it and what it is sent on a page cannot differ. An object that a viewer
-may not see any more moves to another list.
+is answered. Each object is in one *list* (partition), and a viewer sees whole lists. So what a viewer
+may see, its total and its pages cannot differ. An object that a viewer may not see any more moves to
+another list.
 
-A change reads, decides and writes under the condition that nothing came between; if something did,
-it reads and decides again. What a list counts is written in the same transaction (`counters.py`),
-but only when it changes: a change of an object whose `last_updated` stays on the same day is one
+A change reads, decides and writes under the condition that no other change came first; otherwise
+it reads and decides again. The counters of a list are written in the same transaction (`counters.py`),
+but only if they change: a change of an object whose `last_updated` stays on the same day is one
 plain write.
 
-An object of a module that is not kept for ever is forgotten when its time has come (`expiry.py`).
+An object of a module with a retention time is deleted when this time is over (`expiry.py`).
 
 Source: OCPI 2.2.1 transport_and_format, Pagination
 """
@@ -35,16 +35,16 @@ from chalicelib.storage.retry import attempts
 from chalicelib.storage.table import Conflict, Item, Key, Operation, Snapshot, Table, Value
 
 Known = Mapping[Key, Item] | None
-"""Items that were read before, such as `request.snapshot`; what is missing is read."""
+"""Items that were read before, such as `request.snapshot`; missing ones are read."""
 
 
 @dataclass(frozen=True)
 class Stored:
-    """An object as it is in the table.
+    """A stored object.
 
-    body: its JSON text. last_updated: fixed-width sort key, by which lists with dates have it. version: rises
-    with every write, also over deletion and creation. source: id of the partner it came from, "" for our own.
-    partition: the list it stands in. extra: the attributes that the writer added.
+    body: its JSON text. last_updated: fixed-width sort key for lists with dates. version: rises with every
+    write, also if the object is deleted and created again. source: id of the partner it came from, "" for
+    our own. partition: the list that contains it. extra: the attributes that the writer added.
     """
 
     ref: Ref
@@ -57,24 +57,23 @@ class Stored:
 
     @property
     def stamp(self) -> str:
-        """Its `last_updated` as it came; the sort key, to ten microseconds, where its text has none."""
+        """Its original `last_updated`; the sort key, to ten microseconds, if its JSON has none."""
         stamp: str = read_json(str(self.body)).get("last_updated") or self.last_updated[:25]
         return stamp
 
     @property
     def arrived(self) -> datetime | None:
-        """When it was written, None where its version is no time."""
+        """The time of its last write; None if its version is not a time."""
         return instant_of(self.version)
 
 
 @dataclass(frozen=True)
 class Write:
-    """Decision: the object is to read like this.
+    """Decision: write the object with this content.
 
     last_updated: as in the object (RFC 3339 text); one that is ahead of the clock counts as now.
-    partition: the list it shall stand in, if not the one that `change` was called with; moving an object
-    makes it the newest of its new list. is_in_use: it is not to be forgotten, however long ago it was
-    written.
+    partition: its list, None for the one that `change` was called with; an object that moves becomes the
+    newest of its new list. is_in_use: it does not expire, even if it is never written again.
     """
 
     body: JsonText
@@ -86,7 +85,7 @@ class Write:
 
 @dataclass(frozen=True)
 class New:
-    """An object that is to be created, in the list that `write` names."""
+    """An object to create, in the list that `write` names."""
 
     ref: Ref
     write: Write
@@ -94,12 +93,12 @@ class New:
 
 
 class Remove:
-    """Decision: the object is to be deleted; nothing happens when there is none."""
+    """Decision: delete the object, or do nothing if there is none."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """What a change did; `before is after` when nothing was written."""
+    """Result of a change; `before is after` if nothing was written."""
 
     before: Stored | None
     after: Stored | None
@@ -119,9 +118,9 @@ Decide = Callable[[Stored | None], Write | Remove | None]
 
 
 def is_stale(current: Stored | None, last_updated: str) -> bool:
-    """Return whether a change that carries this `last_updated` is older than what is stored.
+    """Return whether a change with this `last_updated` is older than the stored object.
 
-    last_updated: RFC 3339 text. Equal is not stale: a push that is repeated has its effect.
+    last_updated: RFC 3339 text. Equal is not stale, so that a repeated push has its effect.
     Source: LOC-14; protocol/order.py
     """
     if current is None or sort_key(last_updated) >= current.last_updated:
@@ -130,7 +129,7 @@ def is_stale(current: Stored | None, last_updated: str) -> bool:
 
 
 def overtaken_by(current: Stored | None, last_updated: str) -> list[Overtaken]:
-    """The same as `is_stale`, with both stamps."""
+    """Return both `last_updated` if `is_stale`, else an empty list."""
     stale = current is not None and is_stale(current, last_updated)
     return [Overtaken(last_updated, current.stamp)] if current is not None and stale else []
 
@@ -184,19 +183,19 @@ class ObjectStore:
         self._lists = Lists(table, clock)
 
     def keys_for_get(self, ref: Ref) -> list[Key]:
-        """What `get` reads; to be read together with the caller's token."""
+        """The keys that `get` reads, to read together with the caller's token."""
         return [ref.key]
 
     def keys_for_change(self, ref: Ref, partition: str) -> list[Key]:
-        """What `change` reads; to be read together with the caller's token."""
+        """The keys that `change` reads, to read together with the caller's token."""
         return [ref.key, counters.root_key(partition)]
 
     def keys_for_page(self, partitions: Sequence[str], query: PageQuery) -> list[Key]:
-        """What `page` reads of the counters; to be read together with the caller's token."""
+        """The keys of the counters that `page` reads, to read together with the caller's token."""
         return self._lists.keys(partitions, query)
 
     def get(self, ref: Ref, known: Known = None) -> Stored | None:
-        """Read one object; None when there is none. No call when `known` has it."""
+        """Read one object; None if there is none. No call if `known` has it."""
         item = self._table.read([ref.key], known).get(ref.key)
         return stored_object(item) if item else None
 
@@ -207,17 +206,17 @@ class ObjectStore:
         return {ref: stored_object(items[key]) for ref, key in key_by_ref.items() if key in items}
 
     def change(self, ref: Ref, decide: Decide, known: Known = None, *, partition: str, source: str) -> Change:
-        """Change one object by a pure decision on what is stored: one write, or one transaction.
+        """Change one object by a pure decision on the stored one: one write, or one transaction.
 
-        decide: is given what is stored and returns what to do; it is called again when another
-        change came between, and what it raises passes through with nothing written.
-        partition: the list that the object shall stand in, unless the Write names another.
+        decide: takes the stored object and returns the decision; it is called again when another
+        change came first, and its errors pass through with nothing written.
+        partition: the list for the object, unless the Write names another.
         source: id of the partner that the change comes from, "" for our own.
         Raises: InvalidParameters when the object is larger than an item may be, ServerError when
-        other changes keep coming between.
+        other changes come first again and again.
         """
         for attempt in attempts():
-            # The list's counter is for what is new in it: who read the object without it needs it no more.
+            # Only a new object needs the list's counter; if the caller read the object alone, leave it out.
             is_read = not attempt and isinstance(known, Snapshot) and ref.key in known.asked
             keys = [ref.key] if is_read else self.keys_for_change(ref, partition)
             items = self._table.read(keys, None if attempt else known)
@@ -238,9 +237,9 @@ class ObjectStore:
     def operations_of(
         self, ref: Ref, decision: Write, place: Place, item: Item | None, source: str
     ) -> tuple[Item, list[Operation]]:
-        """The item that a decision makes, and the operations of one transaction that write it.
+        """Make the item of a decision, and the operations of one transaction that write it.
 
-        place: where it will stand. item: what is there now.
+        place: its place after the write. item: the stored item, None if there is none.
         """
         written = self._item(ref, decision, place, item, source)
         puts = [put_over(item, written), *shadow_to_write(item, written)]
@@ -253,7 +252,7 @@ class ObjectStore:
         return written if end is None else {**written, "ex": end}
 
     def expire(self, pk: str) -> None:
-        """Forget an object whose time has come, with all that stands beside it; otherwise wait again."""
+        """Delete an expired object with all items under its pk; write a new shadow if it expires later."""
         for _ in attempts():
             beside = {row["sk"]: row for row in self._table.query_all("#pk = :pk", {"pk": pk})}
             item = beside.pop("#", None)
@@ -273,12 +272,12 @@ class ObjectStore:
     def create(
         self, new: Sequence[New], also: Sequence[Operation] = (), known: Known = None
     ) -> dict[Key, Item]:
-        """Create objects and do other writes, all of it or nothing, in one transaction.
+        """Create objects and do other writes in one transaction: all or nothing.
 
-        known: the counters of their lists, as far as they are known; they may be old. Returns them as they
-        are then, for the next call.
-        Raises: Conflict when one of the objects is there, a condition of `also` does not hold, or another
-        write came between; InvalidParameters when one is larger than an item may be.
+        known: counters of their lists from an earlier call; they may be out of date. Returns the new counters
+        for the next call.
+        Raises: Conflict when one of the objects exists, a condition of `also` does not hold, or another
+        write came first; InvalidParameters when one is larger than an item may be.
         """
         partitions = dict.fromkeys(_partition_of(each) for each in new)
         roots = self._table.read([counters.root_key(name) for name in partitions], known)
@@ -298,7 +297,7 @@ class ObjectStore:
         return {counters.root_key(name): {"next": number} for name, number in following.items()}
 
     def page(self, partitions: Sequence[str], query: PageQuery, known: Known = None) -> Page:
-        """One page of the lists, one list after the other, with the exact total.
+        """Read one page of the lists, one list after the other, with the exact total.
 
         Source: OCPI 2.2.1 transport_and_format, Pagination; PAG-02 … PAG-11
         """
@@ -314,9 +313,10 @@ class ObjectStore:
     def some_versions(
         self, partition: str, number: int, after: Item | None
     ) -> tuple[list[tuple[Ref, int]], Item | None]:
-        """As `versions`, at most so many, in one call.
+        """Read a part of `versions` in one call.
 
-        after: where to go on. Returns also where to go on then, None when there is no more.
+        number: the most objects. after: the second result of the previous call. Returns the objects, and
+        `after` for the next call, None at the end.
         """
         rows = self._lists.some_versions(partition, number, after)
         return [(Ref.parse(entry["pk"]), entry["v"]) for entry in rows.items], rows.last

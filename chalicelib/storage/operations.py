@@ -1,7 +1,7 @@
-"""What can be written to the table, as values: puts, updates, deletes and checks with conditions.
+"""Write operations on the table: puts, updates, deletes and checks, with conditions.
 
-An expression names an attribute `#name` and a value `:name`; what `#name` stands for is its own
-spelling, so reserved words need no care:
+An expression writes an attribute as `#name` and a value as `:name`. `#name` always means the attribute
+`name`, so reserved words are no problem:
 
     Update(key, "SET #body = :body ADD #v :one", {"body": text, "one": 1, "v": 3}, "#v = :v")
 """
@@ -32,7 +32,7 @@ def key_of(item: Mapping[str, Value]) -> Key:
 
 @dataclass(frozen=True)
 class Put:
-    """Write the whole item, if the condition holds of what is there now."""
+    """Write the whole item, if the condition holds for the stored one."""
 
     item: Item
     condition: str | None = None
@@ -46,7 +46,7 @@ class Put:
 
 @dataclass(frozen=True)
 class Update:
-    """Change some attributes, if the condition holds; makes the item when it is not there."""
+    """Change some attributes, if the condition holds; creates the item if there is none."""
 
     key: Key
     expression: str
@@ -65,7 +65,7 @@ class Delete:
 
 @dataclass(frozen=True)
 class Check:
-    """Only make sure that the condition holds; for transactions."""
+    """Check that the condition holds, and write nothing; only for transactions."""
 
     key: Key
     condition: str
@@ -76,7 +76,7 @@ Operation = Put | Update | Delete | Check
 
 
 def arguments_of(operation: Operation) -> dict[str, Any]:
-    """An operation as DynamoDB takes it, without the table's name."""
+    """Make DynamoDB's arguments for an operation, without the table's name."""
     arguments: dict[str, Any] = {}
     expressions = []
     if isinstance(operation, Put):
@@ -93,12 +93,12 @@ def arguments_of(operation: Operation) -> dict[str, Any]:
 
 
 def wire_key(key: Key) -> dict[str, Any]:
-    """A key in wire form."""
+    """Write a key in wire form."""
     return {"pk": {"S": key.pk}, "sk": {"S": key.sk}}
 
 
 def names_and_values(expressions: Iterable[str], values: Mapping[str, Value]) -> dict[str, Any]:
-    """The arguments that give expressions their names and values."""
+    """Make the arguments for the names and values in expressions."""
     names = {f"#{name}": name for expression in expressions for name in _NAME.findall(expression)}
     found: dict[str, Any] = {"ExpressionAttributeNames": names} if names else {}
     if values:

@@ -1,17 +1,16 @@
 """The two orders of a list: by creation, and by `last_updated` within a span.
 
-Each tells how many objects the query selects, finds the place of an offset, and reads on from a
-place. What it knows of the counters was read before it is made.
+Each order counts the objects that the query selects, finds the position of an offset, and reads entries
+after a position. It takes counters that were read before.
 
-**By creation** an offset is found exactly, unless objects have left its block of a thousand numbers:
-then the block is read from its start.
+**By creation** the counters give the exact position of an offset, unless objects have left its block of a
+thousand numbers: then the block is read from its start.
 
-**By `last_updated`** the total is the counters of whole days, and a COUNT over the index for a
-partial first or last day. Where partial days are in the span and it surely fits one call, it is read
-as a whole instead, which gives total, place and page at once; a page that goes on from a cursor still
-counts. In a larger span the first page reads to the end of the first day, which saves its COUNT. An
-offset is found by whole days and then by reading on; what is too much to read along is passed over
-by a COUNT with a limit.
+**By `last_updated`** the total is the sum of the counters of whole days, plus a COUNT over the index for a
+partial first or last day. If the span has partial days and surely fits one call, it is read as a whole
+instead, which gives total, position and page at once; a page with a cursor still counts. In a larger span
+the first page reads to the end of the first day, which saves its COUNT. An offset is found by the counters of
+whole days, and then by reading entries; if these are too many, a COUNT with a limit skips them.
 
 Source: OCPI 2.2.1 transport_and_format, Pagination; PAG-02, PAG-03, PAG-08, PAG-11
 """
@@ -27,7 +26,7 @@ from chalicelib.storage.spans import Span, midnight
 from chalicelib.storage.table import Item, Key, Snapshot, Table
 
 ONE_CALL = 7000
-"""Entries of an index that one call surely takes (1 MB)."""
+"""The number of index entries that surely fit one call (1 MB)."""
 
 _CREATED = "#lp = :lp AND #cr > :after"
 _UPDATED = "#lp = :lp AND #lu BETWEEN :start AND :end"
@@ -38,19 +37,19 @@ class Order(Protocol):
 
     @property
     def counts(self) -> int:
-        """How many COUNTs the total takes."""
+        """The number of COUNT calls that the total takes."""
 
     def total(self) -> int:
-        """How many objects the query selects."""
+        """The number of objects that the query selects."""
 
     def seek(self, offset: int) -> tuple[Position | None, int] | None:
-        """Where to start for an offset, and how many entries to skip from there; None past the end."""
+        """Find an offset: the position to start at, and the entries to skip from there; None past the end."""
 
     def read(self, after: Position | None, limit: int) -> list[Item]:
-        """The entries after a position, or from the start."""
+        """Read the entries after a position, or from the start."""
 
     def accepts(self, position: Position) -> bool:
-        """Return whether a position is one of this order."""
+        """Return whether a position belongs to this order."""
 
     def position(self, entry: Item) -> Position:
         """The position of an entry."""
@@ -67,18 +66,18 @@ class ByCreated:
         self._root = snapshot.get(counters.root_key(partition))
 
     def total(self) -> int:
-        """How many objects the list has."""
+        """The number of objects in the list."""
         return counters.total(self._root)
 
     def seek(self, offset: int) -> tuple[Position | None, int] | None:
-        """Find an offset by the numbers that objects have left."""
+        """Find an offset by the counters of the blocks."""
         if offset >= self.total():
             return None
         number, skip = counters.seek(self._root, offset)
         return Position(number=number - 1), skip
 
     def read(self, after: Position | None, limit: int) -> list[Item]:
-        """The entries whose number is above a position's."""
+        """Read the entries whose number is above the position's."""
         if not self.total():
             return []
         values = {"lp": self._partition, "after": after.number if after else -1}
@@ -114,11 +113,11 @@ class ByUpdated:
 
     @property
     def counts(self) -> int:
-        """How many COUNTs the total takes."""
+        """The number of COUNT calls that the total takes."""
         return 1 if self._fits_one_call else len(self._partial)
 
     def total(self) -> int:
-        """How many objects the span has."""
+        """The number of objects in the span."""
         if self._span in self._counted:
             return self._counted[self._span]
         if self._fits_one_call:
@@ -126,7 +125,7 @@ class ByUpdated:
         return self._on_whole_days() + sum(self._count(part) for part in self._partial)
 
     def seek(self, offset: int) -> tuple[Position | None, int] | None:
-        """Find an offset by whole quarters, then whole days, then by passing over entries."""
+        """Find an offset by whole quarters, then whole days, then by skipping entries."""
         if self._fits_one_call:
             return (None, offset) if offset < len(self._everything()) else None
         if offset >= self.total():
@@ -146,7 +145,7 @@ class ByUpdated:
         return self._pass_over(Position(last_updated=self._tail.start if self._tail else self._end), offset)
 
     def read(self, after: Position | None, limit: int) -> list[Item]:
-        """The entries after a position; from the start it may learn what else would be counted."""
+        """Read the entries after a position; a read from the start may save a later COUNT."""
         if not self._at_most:
             return []
         if after is not None:
@@ -170,7 +169,7 @@ class ByUpdated:
 
     @property
     def _fits_one_call(self) -> bool:
-        """Return whether a COUNT would be needed, and reading everything is no more than that."""
+        """Return whether the total needs a COUNT, and one call can read the whole span instead."""
         return bool(self._partial) and self._at_most <= ONE_CALL
 
     def _everything(self) -> list[Item]:
@@ -194,7 +193,7 @@ class ByUpdated:
         )
 
     def _on_day(self, part: Span) -> int:
-        """How many objects the day of a partial day has."""
+        """The number of objects on the whole day that contains a partial day."""
         day = part.start[:10]
         return dict(counters.days(self._quarter(counters.quarter_of(day)))).get(day, 0)
 
@@ -230,7 +229,7 @@ class ByUpdated:
         return _read(self._table, _UPDATED, values, "by_updated", limit, start)
 
     def _from(self, after: Position | None) -> tuple[dict[str, Any], Item | None]:
-        """How to query from a position: a position without a key is a moment to start at."""
+        """Return the values and the start key of a query; a position without a key is a start time."""
         values = self._values(self._span)
         if after is None:
             return values, None
@@ -246,7 +245,7 @@ class ByUpdated:
 def _read(
     table: Table, condition: str, values: Mapping[str, Any], index: str, limit: int, after: Item | None = None
 ) -> list[Item]:
-    """As many entries as wanted, or all that there are: one call for each MB."""
+    """Read entries up to the limit: one call for each MB."""
     entries: list[Item] = []
     while True:
         rows = table.query(condition, values, index=index, limit=limit - len(entries), after=after)

@@ -1,8 +1,8 @@
-"""Writers that meet: trying again when another change came between, and telling two of them apart.
+"""Retries of conflicting writes, with random pauses.
 
-The pause before a new try is drawn at random from a range that doubles ("full jitter"), so that
-writers who met once do not meet again. Twenty tries take seven seconds in the mean, as long as a
-caller can be kept waiting.
+The pause before a retry is random in a range that doubles each time ("full jitter"), so that two writers
+that conflict once do not conflict again. Twenty tries take seven seconds on average, the longest time that a
+caller can wait.
 """
 
 from __future__ import annotations
@@ -30,5 +30,5 @@ def attempts() -> Iterator[int]:
 
 
 def draw_lot() -> str:
-    """Eight random hex digits: they tell apart two writers that a clock cannot."""
+    """Draw eight random hex digits, which distinguish two writers with the same time."""
     return f"{random.getrandbits(32):08x}"

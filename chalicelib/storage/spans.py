@@ -1,6 +1,6 @@
-"""Stretches of `last_updated`, as text that sorts by time.
+"""Spans of `last_updated`, as text that sorts by time.
 
-A span is cut at midnights into what the day counters know and at most two partial days.
+A span is split at midnights into whole days, which have counters, and at most two partial days.
 
 Source: OCPI 2.2.1 transport_and_format, Paginated Request; PAG-02, PAG-03
 """
@@ -10,23 +10,23 @@ from __future__ import annotations
 from typing import NamedTuple
 
 _FIRST, _LAST = "0", "~"
-"""Before and after every sort key."""
+"""Texts that sort before and after every sort key."""
 
 
 class Span(NamedTuple):
-    """From `start`, inclusive, to `end`, exclusive; both sort keys, or beyond all of them."""
+    """A span from `start`, inclusive, to `end`, exclusive; sort keys, or `_FIRST` and `_LAST`."""
 
     start: str = _FIRST
     end: str = _LAST
 
     @classmethod
     def of(cls, date_from: str | None, date_to: str | None) -> Span:
-        """The span that OCPI's two parameters mean."""
+        """Make the span of OCPI's two parameters."""
         return cls(date_from or _FIRST, date_to or _LAST)
 
     @property
     def is_empty(self) -> bool:
-        """Return whether nothing can be in it."""
+        """Return whether the span can contain no time."""
         return self.start >= self.end
 
     @property
@@ -38,10 +38,10 @@ class Span(NamedTuple):
         return isinstance(last_updated, str) and self.start <= last_updated < self.end
 
     def parts(self) -> tuple[Span | None, tuple[str, str], Span | None]:
-        """Cut into a partial first day, whole days, and a partial last day.
+        """Split into a partial first day, whole days, and a partial last day.
 
-        The whole days are those that sort after the first text and before the second. One partial
-        day alone comes as the first.
+        The whole days sort after the first text and before the second. A span within one day is
+        returned as the partial first day.
         """
         first, last = self.start[:10], self.end[:10]
         if self.is_empty:
@@ -61,7 +61,7 @@ def midnight(day: str) -> str:
 
 
 def before(text: str) -> str:
-    """A text that sorts below `text` and above everything else of its form that does.
+    """Return a text that sorts just below `text`, above all other sort keys below it.
 
     >>> before("2026-11-20T00:00:09.500000")
     '2026-11-20T00:00:09.50000/~'

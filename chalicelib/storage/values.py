@@ -1,7 +1,7 @@
-"""DynamoDB's wire form of plain Python values, both ways, digits kept.
+"""Converts plain Python values to DynamoDB's wire form and back, without losing digits.
 
-boto3's own serializer takes three to nine times as long and gives Decimals for whole numbers. Objects
-travel as JSON text, so the values here are short: strings, whole numbers, now and then a list.
+boto3's own serializer takes three to nine times as long and returns Decimals for whole numbers. Objects
+are stored as JSON text, so the values here are simple: strings, whole numbers, sometimes a list.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def decode_item(wire: Mapping[str, Any]) -> Item:
 def encode_value(value: Value) -> dict[str, Any]:
     """Write one value in wire form.
 
-    Raises: TypeError for a float or any other type that would not come back as it was.
+    Raises: TypeError for a float or any other type that would not be read back unchanged.
     """
     if isinstance(value, str):
         return {"S": str(value)}

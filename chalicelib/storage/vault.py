@@ -1,7 +1,7 @@
-"""Secrets at rest: sealed with a KMS key, opened once per process.
+"""Encrypts stored secrets with a KMS key, and decrypts each once per process.
 
-A partner's token opened for the first time costs a call to KMS; afterwards the process remembers it,
-because every push to that partner needs it.
+The first decryption of a partner's token costs a call to KMS. Then the process keeps it in memory, because
+every push to that partner needs it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import botocore.session
 
 
 class Vault:
-    """Seals and opens short secrets under one KMS key."""
+    """Encrypts and decrypts short secrets with one KMS key."""
 
     def __init__(self, kms: Any, key_id: str) -> None:
         self._kms = kms
@@ -26,7 +26,7 @@ class Vault:
         return base64.b64encode(sealed).decode()
 
     def open(self, sealed: str) -> str:
-        """Decrypt what `seal` returned."""
+        """Decrypt a text that `seal` returned."""
         secret = self._opened.get(sealed)
         if secret is None:
             blob = base64.b64decode(sealed)
