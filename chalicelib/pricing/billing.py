@@ -1,7 +1,7 @@
-"""Sums what each price component prices, fills the last steps and multiplies.
+"""Computes the cost of each price component: sums its quantities, rounds up to steps, applies the price.
 
-Quantities are summed before anything is rounded or multiplied, and money is not rounded at all: OCPI
-leaves that to law and contract (TAR-23). So a price does not depend on how finely a session was cut.
+Quantities are summed before they are rounded up to steps and multiplied. Money is exact: OCPI leaves its
+rounding to law and contract (TAR-23). So a price does not depend on the number of charging periods.
 
 Source: OCPI 2.2.1 mod_tariffs, PriceComponent; mod_cdrs_step_size; TAR-17, TAR-18, TAR-21, TAR-23
 """
@@ -18,10 +18,11 @@ from chalicelib.pricing.steps import surplus_of
 from chalicelib.pricing.tariffs import ENERGY, FLAT, PARKING_TIME, TIME, Price, PriceComponent
 from chalicelib.pricing.usage import Period
 
-# What a quantity is billed as: the CDR has one total for each.
+# Totals of a CDR, besides one for each dimension.
 FIXED, RESERVED = "FIXED", "RESERVATION"
 
-# How a quantity is counted here (kWh, microseconds, pieces) against what a price is for, and what a step is.
+# Quantities are counted in kWh, microseconds and pieces. _UNITS: the quantity that one price is for.
+# _STEPS: the quantity of a `step_size` of 1.
 _UNITS = {ENERGY: Decimal(1), FLAT: Decimal(1), TIME: Decimal(HOUR_US), PARKING_TIME: Decimal(HOUR_US)}
 _STEPS = {ENERGY: Decimal("0.001"), TIME: Decimal(SECOND_US), PARKING_TIME: Decimal(SECOND_US)}
 _NONE = Decimal(0)
@@ -30,7 +31,7 @@ _HUNDRED = Decimal(100)
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A quantity of a period, and the component that was active for it; None costs nothing."""
+    """A quantity of a period and the price component that was active for it; without one it is free."""
 
     period: Period
     moment: Moment
@@ -42,10 +43,10 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """All that is billed by one price component; quantities in kWh, hours or pieces, as its price has them.
+    """Quantity and cost that one price component bills over the whole session.
 
-    Where the price of time is per minute, they are in minutes.
-    surplus: what `step_size` adds to the quantity. total: which of the CDR's totals it belongs to.
+    Quantities are in the unit of the price: kWh, hours (minutes where the price is per minute) or pieces.
+    surplus: the quantity that `step_size` adds. total: the total of the CDR that the cost belongs to.
     """
 
     component: PriceComponent
@@ -56,12 +57,12 @@ class Charge:
 
     @property
     def billed(self) -> Decimal:
-        """The quantity that is paid for."""
+        """The quantity that is paid for: the used one, rounded up to steps."""
         return self.used + self.surplus
 
 
 def bill(matches: Sequence[Match]) -> list[Charge]:
-    """Sum what each component prices, in the order of their first use, and fill the last steps."""
+    """Sum the quantities of each component and round totals up to steps, in the order of first use."""
     used: dict[PriceComponent, Decimal] = {}
     totals: dict[PriceComponent, str] = {}
     last: dict[str, PriceComponent] = {}
@@ -84,10 +85,11 @@ def bill(matches: Sequence[Match]) -> list[Charge]:
 
 
 def _stepped(last: dict[str, PriceComponent]) -> Iterator[str]:
-    """The totals that are rounded to steps.
+    """The totals that are rounded up to steps.
 
-    Spec: time counts once for charging and parking together. Where parking is priced it is rounded, and
-    charging is exact, even if charging went on afterwards. Reserved time is a dimension of its own.
+    Spec: charging time and parking time are rounded once, together. Where parking has a price, the step is
+    added to parking and charging time stays exact, even if the vehicle charged again after it. Reserved
+    time is rounded separately.
     """
     for total in (ENERGY, PARKING_TIME, TIME, RESERVED):
         if total in last and not (total == TIME and PARKING_TIME in last):
@@ -102,7 +104,7 @@ def _charge(component: PriceComponent, total: str, used: Decimal, surplus: Decim
 
 
 def sum_prices(prices: Iterable[Price]) -> Price:
-    """Add prices up; none at all is nothing."""
+    """Add prices up. Returns 0 when there are none."""
     excl_vat = incl_vat = _NONE
     for price in prices:
         excl_vat += price.excl_vat

@@ -1,8 +1,8 @@
 """Chooses the tariff of a session among those of its connector.
 
-It is the tariff as it was valid when the session started, and it stays until the end: a driver agreed
-to that one, and in many countries the law says so (TAR-24). A tariff whose type is not known here is never
-chosen by its type; where it could have been the one, the choice is a doubt.
+The tariff that is valid when the session starts prices the whole session: the driver agreed to it, and in
+many countries the law requires it (TAR-24). A tariff of an unknown type is never chosen. Where it could have
+been the right one, the chosen tariff carries a doubt, and no CDR is made.
 
 Source: OCPI 2.2.1 mod_tariffs, TariffType; mod_sessions, Set Charging Preferences; TAR-08
 """
@@ -23,7 +23,7 @@ TARIFF_TYPES = ("AD_HOC_PAYMENT", "PROFILE_CHEAP", "PROFILE_FAST", "PROFILE_GREE
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What is known of how the driver wants to charge: a tariff by name, a profile type, ad hoc payment."""
+    """Wishes of the driver: a tariff by its id, a profile type, ad hoc payment."""
 
     tariff_id: str | None = None
     profile_type: str | None = None
@@ -33,7 +33,7 @@ class Wish:
 def choose_tariff(tariffs: Sequence[Tariff], start: datetime, wish: Wish, remarks: list[Remark]) -> Tariff:
     """Choose the tariff that prices a session.
 
-    Raises: InvalidParameters when none is valid for it (no price is better than a wrong one).
+    Raises: InvalidParameters when none is valid for it; a wrong price would be worse.
     """
     if wish.tariff_id is not None:
         return _named(tariffs, start, wish.tariff_id, remarks)
@@ -49,18 +49,18 @@ def choose_tariff(tariffs: Sequence[Tariff], start: datetime, wish: Wish, remark
     if wish.profile_type is not None:
         for tariff in valid:
             if tariff.type == "REGULAR":
-                told = f"no tariff is for the profile {wish.profile_type}, the regular one is taken"
-                remarks.append(Remark("no_profile_tariff", "session.charging_preferences", told))
+                text = f"no tariff is for the profile {wish.profile_type}, the regular one is taken"
+                remarks.append(Remark("no_profile_tariff", "session.charging_preferences", text))
                 return _with_doubts(tariff, tariffs, valid, remarks)
     offered = ", ".join(f"{tariff.id} is {tariff.type}" for tariff in valid)
-    told = f"no tariff is valid for this session: it needs {wanted}, {offered}"
-    raise InvalidParameters(told, field="tariffs")
+    text = f"no tariff is valid for this session: it needs {wanted}, {offered}"
+    raise InvalidParameters(text, field="tariffs")
 
 
 def _with_doubts(
     chosen: Tariff, tariffs: Sequence[Tariff], valid: Sequence[Tariff], remarks: list[Remark]
 ) -> Tariff:
-    """The tariff that is chosen for want of a better one, with a doubt for each that could be better."""
+    """Add a doubt to a fallback tariff for each valid tariff of an unknown type that might fit better."""
     doubts = tuple(
         unknown_value(each.type, TARIFF_TYPES, "unknown_type", f"tariffs.{number}.type", "tariff type")
         for number, each in enumerate(tariffs)
@@ -79,8 +79,8 @@ def _named(tariffs: Sequence[Tariff], start: datetime, tariff_id: str, remarks: 
     for tariff in named:
         if tariff.is_valid_at(start):
             return tariff
-    told = f"the tariff {tariff_id!r} is not valid at the start of the session"
-    remarks.append(Remark("tariff_not_valid", "tariffs", told))
+    text = f"the tariff {tariff_id!r} is not valid at the start of the session"
+    remarks.append(Remark("tariff_not_valid", "tariffs", text))
     return named[0]
 
 

@@ -1,7 +1,7 @@
-"""Prices charging periods: which component is active, how much is billed, what it costs.
+"""Prices charging periods: finds the active price component of each quantity and adds up the costs.
 
-A CDR and the running cost of a session come from here, so they cannot differ. Everything is decided at
-the start of each period, per dimension; what the quantities then cost is added up in `billing.py`.
+A CDR and the running cost of a session are both computed here, so they agree. The component of a dimension
+is chosen at the start of each period. `billing.py` then adds up quantities and costs.
 
 Source: OCPI 2.2.1 mod_tariffs, Tariff Object; mod_cdrs, CDR Object; TAR-09 … TAR-21, CDR-16
 """
@@ -40,10 +40,10 @@ _NONE = Decimal(0)
 
 @dataclass(frozen=True)
 class Priced:
-    """What a session costs, and why. Times are in microseconds; `tariff` is the one it started with.
+    """Cost of a session and the reasons for it. Times are in microseconds; `tariff` is the one at the start.
 
-    undecided: what its tariffs say that cannot be judged and could have changed the cost, each with the id of
-    its tariff. Then the cost is for a person to look at, and no CDR is made of it.
+    undecided: parts of its tariffs that cannot be judged and could have changed the cost, each with the id
+    of its tariff. If there are any, the cost is shown to a person and no CDR is made of it.
     """
 
     usage: Usage
@@ -58,7 +58,7 @@ class Priced:
 
     @cached_property
     def costs(self) -> dict[str, Price]:
-        """The total of each kind: ENERGY, TIME, PARKING_TIME, FIXED and RESERVATION."""
+        """The cost of each kind: ENERGY, TIME, PARKING_TIME, FIXED and RESERVATION."""
         return {
             total: sum_prices(charge.cost for charge in self.charges if charge.total == total)
             for total in (ENERGY, TIME, PARKING_TIME, FIXED, RESERVED)
@@ -71,19 +71,19 @@ class Priced:
 
     @property
     def total_time_us(self) -> int:
-        """The whole session; its reservation is not part of it."""
+        """Duration of the session in microseconds, without its reservation."""
         return (self.usage.end - self.usage.start) // MICROSECOND
 
     @property
     def total_parking_us(self) -> int:
-        """All parking, priced or not."""
+        """All parking in microseconds, priced or not."""
         return sum(period.parking_us for period in self.usage.periods)
 
 
 def price_usage(usage: Usage, remarks: Iterable[Remark] = (), matcher: Matcher | None = None) -> Priced:
     """Price a session or a reservation that is cut into periods.
 
-    matcher: with what the session may cost to price.
+    matcher: finds active components and limits the work of this session.
 
     Raises: InvalidParameters when its tariffs have different currencies; NotEnoughInformation when the
     local time matters and the time zone is not known.
@@ -96,14 +96,14 @@ def price_usage(usage: Usage, remarks: Iterable[Remark] = (), matcher: Matcher |
 
 
 def refuse_undecided(priced: Priced) -> None:
-    """Refuse a cost that nobody can be billed. Raises: InvalidParameters naming what cannot be judged."""
+    """Refuse to bill an undecided cost. Raises: InvalidParameters naming the field that cannot be judged."""
     for remark, tariff_id in priced.undecided.items():
         text = f"tariff {tariff_id}, {pointer_of(remark.field)}: {remark.message}"
         raise InvalidParameters(text, field=remark.field)
 
 
 class _Pricing:
-    """The state while periods are gone through in order of time."""
+    """State of one pricing run; periods are added in order of time."""
 
     def __init__(self, usage: Usage, remarks: Iterable[Remark], matcher: Matcher) -> None:
         self._matcher = matcher
@@ -120,7 +120,7 @@ class _Pricing:
         self._may_change: bool | None = None
 
     def add(self, period: Period) -> None:
-        """Find what is active for each quantity of the next period."""
+        """Match each quantity of the next period with its active component."""
         tariff = period.tariff
         self._may_change = None
         if tariff is not None:
@@ -211,20 +211,20 @@ class _Pricing:
         if self._may_change is None:
             self._may_change = may_change_within(period, tariff, match.moment)
         if self._may_change and changes_within(match, candidates, tariff, self._matcher):
-            # Spec: the CPO SHALL start a new period there; where it did not, the price at the start stands.
-            told = f"the price of {match.dimension} changes within the period, the one at its start is taken"
-            self._remarks.append(Remark("period_spans_price_change", period.at, told))
+            # Spec: the CPO SHALL start a new period there; if it did not, the price at the start is used.
+            text = f"the price of {match.dimension} changes within the period, the one at its start is taken"
+            self._remarks.append(Remark("period_spans_price_change", period.at, text))
 
     def _doubt_power(self, match: Match, candidates: tuple[PriceComponent, ...]) -> None:
         self._matcher.work.spend(len(candidates) + 1)
-        told = unknown_power(match, candidates)
-        if told is not None:
+        text = unknown_power(match, candidates)
+        if text is not None:
             self._is_power_doubted = True
             where = match.period.at or "session.power_readings"
-            self._remarks.append(Remark("unknown_power", where, told))
+            self._remarks.append(Remark("unknown_power", where, text))
 
     def close(self) -> Priced:
-        """Add up, round to steps, apply the limits."""
+        """Add up the costs, round up to steps, apply minimum and maximum price."""
         charges = bill(self._matches)
         tariffs = list(self._tariffs.values())
         currencies = {tariff.currency for tariff in tariffs}
@@ -235,8 +235,8 @@ class _Pricing:
             )
         cost = sum_prices(charge.cost for charge in charges)
         limits: tuple[AppliedLimit, ...] = ()
-        # Spec: limits are those of a Charging Session "with this tariff": the one it was started with. A
-        # reservation that expired is no session, it need not cost the minimum.
+        # Spec: limits hold for a Charging Session "with this tariff": the tariff at its start. An expired
+        # reservation is not a session, so the minimum price does not apply.
         if tariffs:
             cost, limits = apply_limits(cost, tariffs[0], is_session=not self._usage.is_expired)
         return Priced(
@@ -246,7 +246,7 @@ class _Pricing:
             charges,
             cost,
             limits,
-            any(tariff.has_vat for tariff in tariffs) or any(limit.tells_vat for limit in limits),
+            any(tariff.has_vat for tariff in tariffs) or any(limit.has_vat for limit in limits),
             self._remarks,
             self._undecided,
         )

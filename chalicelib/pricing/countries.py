@@ -1,7 +1,7 @@
-"""Which time zone a CDR was made in: it names a country, and OCPI gives CDRs no zone.
+"""Derives the time zone of a CDR from its country, because a CDR in OCPI has no time zone.
 
-Where a country has several zones the one of most of its people is taken, unless the coordinates say
-that it was one of Portugal's or Spain's islands.
+For a country with several zones, the zone of most of its people is taken. For the islands of Portugal and
+Spain the coordinates decide.
 
 Source: OCPI 2.2.1 mod_cdrs_cdr_location_class; TAR-12
 """
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-# ISO 3166-1 alpha-3 and alpha-2, the zone; a `*` where the country has more than one.
+# ISO 3166-1 alpha-3 and alpha-2 code, then the zone; `*` marks a country with several zones.
 _ZONES = """
 ALB AL Europe/Tirane;AND AD Europe/Andorra;ARE AE Asia/Dubai;ARG AR America/Argentina/Buenos_Aires;
 AUS AU Australia/Sydney*;AUT AT Europe/Vienna;BEL BE Europe/Brussels;BGR BG Europe/Sofia;
@@ -40,7 +40,7 @@ _ZONE_BY_CODE = {
     for alpha_3, alpha_2, zone in (each.split() for each in _ZONES.split(";"))
     for code in (alpha_3, alpha_2)
 }
-# West of a longitude it is another zone; the first that fits.
+# (west of this longitude, zone); the first that fits counts.
 _ISLANDS = {
     "PRT": ((Decimal(-24), "Atlantic/Azores"), (Decimal(-15), "Atlantic/Madeira"), (None, "Europe/Lisbon")),
     "ESP": ((Decimal(-13), "Atlantic/Canary"), (None, "Europe/Madrid")),
@@ -48,7 +48,7 @@ _ISLANDS = {
 
 
 def zone_of(cdr: Mapping[str, Any]) -> tuple[str | None, bool]:
-    """Tell the time zone of a CDR's location, and whether there is no doubt.
+    """Find the time zone of a CDR's location, and whether it is certain.
 
     >>> zone_of({"cdr_location": {"country": "PRT", "coordinates": {"longitude": "-25.668"}}})
     ('Atlantic/Azores', True)
@@ -64,7 +64,7 @@ def zone_of(cdr: Mapping[str, Any]) -> tuple[str | None, bool]:
         for west_of, zone in _ISLANDS.get(str(country), ()):
             if west_of is None or longitude < west_of:
                 return zone, True
-    # The country of the party is mostly that of its locations.
+    # Without a known country of the location, take that of the party: it is mostly the same.
     named = _ZONE_BY_CODE.get(str(country)) or _ZONE_BY_CODE.get(str(cdr.get("country_code")).upper())
     return (None, False) if named is None else (named.removesuffix("*"), not named.endswith("*"))
 

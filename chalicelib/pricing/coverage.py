@@ -1,4 +1,4 @@
-"""Compares restrictions without a session: which ones always hold when others do, and which never can.
+"""Compares restrictions without a session: finds those that another element covers or that can never hold.
 
 Source: OCPI 2.2.1 mod_tariffs, TariffRestrictions
 """
@@ -15,9 +15,9 @@ _LIMITED = ("kwh", "duration", "power", "current")
 
 
 def covers(earlier: Restrictions | None, later: Restrictions | None) -> bool:
-    """Tell whether everything that matches `later` matches `earlier` as well.
+    """Check whether everything that matches `later` matches `earlier` as well.
 
-    It looks at one pair only: what two elements cover together is not seen.
+    Compares one pair only: it does not find an element that two others cover together.
     """
     first, second = earlier or Restrictions(), later or Restrictions()
     if first.doubts or first.reservation != second.reservation:
@@ -55,7 +55,7 @@ def _window(restrictions: Restrictions) -> int:
 
 @lru_cache(2048)
 def _minutes(start: int, end: int) -> int:
-    """The minutes of the day in which a window is open, a bit for each."""
+    """The minutes of the day inside a window, as a bit set."""
     until_start, until_end, all_day = (1 << start) - 1, (1 << end) - 1, (1 << _DAY) - 1
     if start == end:
         return all_day
@@ -63,13 +63,13 @@ def _minutes(start: int, end: int) -> int:
 
 
 def is_impossible(restrictions: Restrictions) -> Iterator[tuple[str, str, str]]:
-    """Tell which restrictions can never hold: a code, the key and why."""
+    """Find restrictions that can never hold. Yields code, key and reason."""
     for name in _LIMITED:
         low, high = getattr(restrictions, f"min_{name}"), getattr(restrictions, f"max_{name}")
         if low is not None and high is not None and low >= high:
-            yield "restriction_limits_cross", f"max_{name}", f"nothing is at least {low} and below {high}"
+            yield "restriction_limits_cross", f"max_{name}", f"no value is at least {low} and below {high}"
         elif high is not None and high <= 0 and name in ("kwh", "duration"):
-            yield "restriction_never_holds", f"max_{name}", f"nothing is below {high}"
+            yield "restriction_never_holds", f"max_{name}", f"no value is below {high}"
     start, end = restrictions.start_date, restrictions.end_date
     if start is not None and end is not None and start >= end:
         yield "restriction_limits_cross", "end_date", f"{end} is excluded and not after {start}"

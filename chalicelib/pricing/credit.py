@@ -1,4 +1,4 @@
-"""Makes the credit CDR that takes back a CDR: CDRs never change, they are credited.
+"""Makes the credit CDR that cancels a CDR; a CDR itself never changes.
 
 Source: OCPI 2.2.1 mod_cdrs_credit_cdrs; CDR-07, CDR-08, CDR-09, TRP-30
 """
@@ -18,9 +18,9 @@ def credit_cdr(
 ) -> dict[str, Any]:
     """Make the credit CDR of a CDR: all of its data, and the negative of its total cost.
 
-    credit_id: left out, the CDR's own with `-C`. last_updated: of the credit CDR, which is when it is
-    made; left out, it stays that of the CDR.
-    Raises: InvalidParameters when it is a credit CDR already, or lacks what a credit CDR needs.
+    credit_id: default is the id of the CDR with `-C`. last_updated: time at which the credit CDR is made;
+    default is that of the CDR.
+    Raises: InvalidParameters when it is a credit CDR already, or lacks a field that a credit CDR needs.
     """
     cdr = dict(read_object(document, "body"))
     original_id = read_text(cdr.get("id"), "id")
@@ -28,8 +28,8 @@ def credit_cdr(
         raise InvalidParameters("a credit CDR cannot be credited", field="credit")
     new_id = credit_id or f"{original_id}-C"
     if len(new_id) > LONGEST_CREDIT_ID:
-        told = f"the id of a credit CDR has at most {LONGEST_CREDIT_ID} characters"
-        raise InvalidParameters(told, field="id")
+        text = f"the id of a credit CDR has at most {LONGEST_CREDIT_ID} characters"
+        raise InvalidParameters(text, field="id")
     if new_id.upper() == original_id.upper():
         raise InvalidParameters("a credit CDR has an id of its own", field="id")
     total = dict(read_object(cdr.get("total_cost"), "total_cost"))

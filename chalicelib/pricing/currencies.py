@@ -25,7 +25,7 @@ _DECIMALS = {
 
 
 def decimals_of(currency: str) -> int:
-    """Tell how many decimals amounts of a currency have.
+    """Return the number of decimals that amounts of a currency have.
 
     >>> decimals_of("EUR"), decimals_of("JPY")
     (2, 0)

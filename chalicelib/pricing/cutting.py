@@ -1,9 +1,11 @@
-"""Cuts a session into charging periods, at every moment that changes its price and at no other.
+"""Cuts a session into charging periods: a new one begins exactly where the price changes.
 
-First it is cut wherever something might change: clocks and calendar, duration, energy, power, charging
-or parking, the tariff. Then each piece is asked what is active when it starts, and neighbours with the
-same answer are put together again. Daylight saving, windows over midnight and elements that hide one
-another need no rules of their own that way.
+1. Cut wherever something might change: clocks and calendar, duration, energy, power, charging or parking,
+   the tariff.
+2. Find the active price components at the start of each piece.
+3. Join neighbours that have the same ones.
+
+So daylight saving, windows over midnight and elements that hide one another need no special rules.
 
 Source: OCPI 2.2.1 mod_cdrs_charging_period; CDR-14
 """
@@ -39,7 +41,7 @@ def cut_periods(telemetry: Telemetry, tariff: Tariff, matcher: Matcher | None = 
     """Compile the charging periods of a session, its reservation first.
 
     tariff: the one at the start. The meter is interpolated where the price changes between readings.
-    Raises: TooMuchWork when there would be too many.
+    Raises: TooMuchWork when there would be too many periods.
     """
     matcher = matcher or Matcher()
     reservation = telemetry.reservation
@@ -77,7 +79,8 @@ def cut_reservation(
         periods.append(Period(begin, until, tariff, reserved_us=us, is_reserved=True))
         active = matching
     if not reservation.is_expired and end < session_start:
-        # A period lasts until the next one starts: after the reservation nothing is reserved any more.
+        # A period lasts until the next one starts. So the time between reservation and session needs a period
+        # of its own, with no reserved time.
         periods.append(Period(end, session_start, tariff, is_reserved=True))
     return periods
 
@@ -88,13 +91,13 @@ def _after(start: datetime, durations: Sequence[int], end: datetime) -> Iterator
 
 
 def _days(start: datetime, end: datetime) -> int:
-    """How often a time of day may come between two instants, at most."""
+    """An upper bound on how often a time of day occurs between two instants."""
     return (end - start).days + 2
 
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """A period before it is put together with its neighbours: what is active there tells them apart."""
+    """A period before it is joined with its neighbours; pieces with equal `active` can be joined."""
 
     period: Period
     active: tuple[object, ...]
@@ -111,12 +114,12 @@ class _Session:
         changes = sorted(telemetry.tariff_changes.items(), key=lambda change: change[0])
         self._tariffs = [(self._start, tariff), *changes]
         self._tariff_times = [at for at, _ in self._tariffs]
-        # What is measured first holds from the start on: nobody can know better.
+        # The first measurement holds from the start on: there is no better information.
         self._state_times = [at for at, _ in telemetry.charging_states]
         self._power_times = [at for at, _ in telemetry.power_readings[1:]]
 
     def periods(self) -> Iterator[Period]:
-        """Cut, ask what is active, and put together what is the same."""
+        """Cut into pieces, then join neighbours with the same active components."""
         last: _Piece | None = None
         for piece in self._pieces():
             if last is None or piece.active != last.active:
@@ -148,8 +151,8 @@ class _Session:
                 period.max_power,
             )
             assert period.tariff is not None
-            # A flat fee is due once: what else would be active later is of no interest. But where it
-            # asks for power, later power must not become that of the period in which it is due.
+            # A flat fee is due once, so later flat fees do not matter. But a fee that depends on power keeps
+            # its own period: joined with later ones, the period would have their power too.
             is_due = flat is None
             flat = flat or self._matcher.first(period.tariff.charging.get(FLAT, ()), moment)
             fee = (flat, is_due and flat is not None and flat.asks_power)
@@ -179,7 +182,7 @@ class _Session:
         return (at,) if self._start < at < self._end else ()
 
     def _energy_instants(self) -> dict[datetime, Decimal]:
-        """When the energy so far reaches a limit; the amount there is the limit, whatever was rounded."""
+        """The instants at which the energy so far reaches a limit, each with the exact limit in kWh."""
         reached = {}
         for kwh in sorted({kwh for _, tariff in self._tariffs for kwh in tariff.kwh_limits}):
             at = self._meter.reaches(self._first_kwh + kwh)

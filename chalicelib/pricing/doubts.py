@@ -1,8 +1,8 @@
-"""Finds what makes the choice of a price component doubtful, so that no odd price goes without a word.
+"""Finds reasons to doubt the choice of a price component, so that every uncertain price has a warning.
 
-A component that cannot be judged (`unknown_fields.py`) *could have applied* when it is reached before another
-one of its dimension matches, at any moment of a charging period. Then the price is not decided: it is shown,
-and no CDR is made of it.
+A component with an unknown field cannot be judged (`unknown_fields.py`). It *could have applied* if, at some
+moment of a charging period, no earlier component of its dimension matches. Then the price is undecided: it is
+shown, and no CDR is made of it.
 
 Source: OCPI 2.2.1 mod_cdrs_charging_period; CDR-14, TAR-09
 """
@@ -24,11 +24,11 @@ from chalicelib.pricing.usage import Period
 from chalicelib.pricing.work import Work
 
 _MOST_LOOKS = 100_000
-"""Looks at components in one period; beyond that, each that cannot be judged could have applied."""
+"""Limit of component checks in one period; above it, every doubtful component counts as applicable."""
 
 
 def unknown_power(match: Match, candidates: Sequence[PriceComponent]) -> str | None:
-    """Say which element does not match only because nobody measured power or current."""
+    """Explain which element fails to match only because power or current was not measured."""
     for candidate in candidates:
         if candidate is match.component:
             break
@@ -47,8 +47,9 @@ def undecided(
 ) -> Iterator[Remark]:
     """Find the components that cannot be judged and could have applied in a period.
 
-    begin: the start of the period. dimensions: of the quantities that have to be priced in it. A component
-    of an unknown dimension could have applied whenever its element holds; a fee only until one is due.
+    begin: the start of the period. dimensions: of the quantities that have to be priced in it.
+    A component of an unknown dimension could have applied whenever its element matches; a flat fee could
+    have applied only until one is due.
     """
     asked = {*dimensions, *(candidates.keys() - DIMENSIONS)}
     found = [candidates[dimension] for dimension in candidates if dimension in asked]
@@ -89,7 +90,7 @@ def _is_doubted(component: PriceComponent) -> bool:
 
 
 def may_change_within(period: Period, tariff: Tariff, begin: Moment) -> bool:
-    """Tell quickly whether anything that a tariff asks about may change within a period."""
+    """Check quickly whether a restriction of a tariff may start or stop matching within a period."""
     if period.kwh and _kwh_within(period, tariff, begin):
         return True
     if _durations_within(period, tariff, begin):
@@ -101,7 +102,7 @@ def may_change_within(period: Period, tariff: Tariff, begin: Moment) -> bool:
 def changes_within(
     match: Match, candidates: tuple[PriceComponent, ...], tariff: Tariff, matcher: Matcher
 ) -> bool:
-    """Tell whether another component becomes active within a period, if energy flows evenly."""
+    """Check whether another component becomes active within a period, if energy flows evenly."""
     moments = _moments_within(match.period, tariff, match.moment)
     return any(matcher.first(candidates, moment) is not match.component for moment in moments)
 

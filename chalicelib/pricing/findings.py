@@ -1,4 +1,4 @@
-"""A finding of lint: what is wrong in a tariff, where, and how bad it is.
+"""A finding of lint: problem in a tariff, its place and its severity.
 
 Source: RFC 6901 for pointers
 """
@@ -14,7 +14,7 @@ _ORDER = {ERROR: 0, WARNING: 1, INFO: 2}
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something to look at; `pointer` is a JSON pointer (RFC 6901) into the tariff."""
+    """Problem found in a tariff; `pointer` is a JSON pointer (RFC 6901) into it."""
 
     code: str
     severity: str
@@ -22,7 +22,7 @@ class Finding:
     message: str
 
     def to_document(self) -> dict[str, str]:
-        """Show it as plain JSON."""
+        """Return the finding as plain JSON."""
         return {
             "code": self.code,
             "severity": self.severity,
@@ -32,5 +32,5 @@ class Finding:
 
 
 def in_order(findings: Iterable[Finding]) -> list[Finding]:
-    """The findings, the worst first."""
+    """Sort findings, the worst first."""
     return sorted(findings, key=lambda each: _ORDER[each.severity])

@@ -1,8 +1,8 @@
-"""Joins neighbouring charging periods of one price, so that a CDR of very many still fits where it is stored.
+"""Joins neighbouring charging periods that have the same prices, so that a CDR fits into one DynamoDB item.
 
 OCPI asks for a new charging period only where the price changes. A CSMS that sends a period every few
-minutes for weeks makes a CDR that is too large beside its tariffs. Periods are joined only where the start
-of the first has the same prices as the start of the next, so the CDR still comes to the same cost.
+minutes for weeks makes a CDR that is too large to store together with its tariffs. Two periods are joined
+only if the same prices are active at the start of both, so the cost of the CDR stays the same.
 
 Source: OCPI 2.2.1 mod_cdrs, ChargingPeriod; CDR-14
 """
@@ -22,7 +22,7 @@ _SUMS = ("charging_us", "parking_us", "reserved_us")
 
 
 def join_same_prices(priced: Priced) -> Priced:
-    """The same price with as few charging periods as have it; a fee begins a new one."""
+    """Join neighbouring periods of the same prices; a flat fee begins a new one. The cost stays the same."""
     matches: dict[int, list[Match]] = {}
     for match in priced.matches:
         matches.setdefault(id(match.period), []).append(match)
@@ -36,7 +36,7 @@ def join_same_prices(priced: Priced) -> Priced:
             joined[-1] = _join(joined[-1], period)
         else:
             joined.append(period)
-        # A fee that asks for power is due at the power of its own period: nothing is joined to that.
+        # A fee that depends on power needs the power of its own period: do not join others to it.
         before = None if _has_fee_by_power(own) else prices
     return replace(priced, usage=replace(priced.usage, periods=joined))
 
@@ -49,7 +49,7 @@ def _has_fee_by_power(matches: list[Match]) -> bool:
 
 
 def _prices(period: Period, matches: list[Match]) -> Hashable:
-    """What tells whether two periods have the same prices."""
+    """A key that is equal for two periods exactly if they have the same prices."""
     found = frozenset(
         (match.dimension, _price(match.component)) for match in matches if match.dimension != FLAT
     )
@@ -57,7 +57,7 @@ def _prices(period: Period, matches: list[Match]) -> Hashable:
 
 
 def _price(component: PriceComponent | None) -> Hashable:
-    # One that asks for power is itself only: other power may not match it, though its price is the same.
+    # One that depends on power equals only itself: joined power might not match it, even at the same price.
     if component is None or component.asks_power:
         return component
     return component.price, component.vat, component.step_size, component.per_minute

@@ -1,4 +1,4 @@
-"""The least and the most that a session costs.
+"""Applies the minimum and the maximum price of a tariff to the total cost of a session.
 
 Source: OCPI 2.2.1 mod_tariffs, Tariff Object, min_price and max_price; TAR-20
 """
@@ -14,21 +14,21 @@ from chalicelib.pricing.tariffs import Price, Tariff
 
 @dataclass(frozen=True, slots=True)
 class AppliedLimit:
-    """A limit that changed the total, and to what; None where it did not reach that side.
+    """A limit that changed the total: the new amounts, None for a side that stayed the same.
 
-    tells_vat: whether the limit itself has a price including VAT.
+    has_vat: whether the limit itself has a price including VAT.
     """
 
     name: str
     excl_vat: Decimal | None
     incl_vat: Decimal | None
-    tells_vat: bool
+    has_vat: bool
 
 
 def apply_limits(cost: Price, tariff: Tariff, is_session: bool) -> tuple[Price, tuple[AppliedLimit, ...]]:
     """Bring a total between `min_price` and `max_price`, excluding and including VAT independently.
 
-    is_session: whether the minimum, which is one of charging sessions, holds.
+    is_session: false for an expired reservation, which has no minimum price.
     Source: OCPI 2.2.1 mod_tariffs, min_price and max_price; TAR-20
     """
     applied = []
@@ -40,8 +40,8 @@ def apply_limits(cost: Price, tariff: Tariff, is_session: bool) -> tuple[Price, 
         if limit.incl_vat is not None:
             incl_vat = pick(cost.incl_vat or Decimal(0), limit.incl_vat)
         elif excl_vat != cost.excl_vat:
-            # Spec: silent on a limit without `incl_vat`. Left alone, the price including VAT could be
-            # below the one without; so the VAT moves in proportion.
+            # Spec: silent on a limit without `incl_vat`. Unchanged, the price including VAT could become
+            # lower than the one without; so VAT changes in proportion.
             incl_vat = _in_proportion(excl_vat, cost, tariff)
         if (excl_vat, incl_vat) != (cost.excl_vat, cost.incl_vat):
             applied.append(

@@ -1,8 +1,8 @@
-"""The instants at which a location's clocks and calendar pass what a tariff asks about.
+"""Instants at which the local clock of a location reaches a time of day, or is changed.
 
-A local time may come twice in one night or not at all, and where clocks change at midnight a day has
-no midnight. So every instant that may matter is told, and whoever cuts by it asks the tariff what
-is active there; an instant too many does no harm.
+A local time may occur twice in one night or not at all, and where clocks change at midnight a day has no
+midnight. So every instant that may matter is returned, and the caller asks the tariff which components are
+active there. An instant too many does no harm.
 
 Source: OCPI 2.2.1 mod_tariffs, TariffRestrictions; TAR-12
 """
@@ -15,14 +15,14 @@ from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 _DAY = timedelta(days=1)
-# Nowhere do clocks change twice within so short a time and end up as they were.
+# No place changes its clocks forth and back within so short a time.
 _BETWEEN_CHANGES = timedelta(days=7)
 
 
 def local_instants(
     minutes: Sequence[int], start: datetime, end: datetime, zone: ZoneInfo
 ) -> Iterator[datetime]:
-    """Find when the clocks show a time of day, strictly between two instants, and when they are changed.
+    """Find when clocks show given times of day or are changed, strictly between two instants.
 
     minutes: times of day in minutes since midnight.
 
@@ -52,7 +52,7 @@ def _by_the_zone(
 def _by_the_offset(
     minutes: Sequence[int], start: datetime, end: datetime, zone: ZoneInfo
 ) -> Iterator[datetime]:
-    """The same where clocks are not changed, which is nearly always, and ten times as fast.
+    """Faster variant (ten times) for the usual case that clocks do not change in between.
 
     minutes: ascending.
     """
@@ -88,9 +88,9 @@ def _clock_change(before: datetime, after: datetime, zone: ZoneInfo) -> datetime
 
 
 def passes(minutes: Sequence[int], local: datetime, end: datetime) -> bool:
-    """Tell quickly whether one of the times of day may lie strictly between two instants.
+    """Check quickly whether one of the times of day may lie strictly between two instants.
 
-    local: the first, on the location's clocks.
+    local: the first instant, in local time.
     """
     local_end = end.astimezone(local.tzinfo)
     if local.utcoffset() != local_end.utcoffset():

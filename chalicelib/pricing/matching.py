@@ -1,9 +1,9 @@
-"""Finds the price component that is active at a moment without asking every element of a long tariff.
+"""Finds the price component that is active at a moment, fast even for a tariff of many elements.
 
-What matches changes only where a restriction's limit is passed: an amount of energy, a duration, a time of
-day, a date, a day of the week, a power. Between two limits the answer stays the same. So it is found once,
-among the components whose window is open then, and kept by the place of the moment between the limits, which
-a binary search finds.
+The active component changes only at the limit of a restriction: an amount of energy, a duration, a time of
+day, a date, a day of the week, a power. Between two limits it stays the same. So it is searched once, among
+the components whose window is open, and cached. The cache key is the position of the moment between the
+limits, found by binary search.
 
 Source: OCPI 2.2.1 mod_tariffs, Tariff Object, TariffRestrictions; TAR-09, TAR-10
 """
@@ -21,7 +21,7 @@ from chalicelib.pricing.tariffs import PriceComponent, first_match
 from chalicelib.pricing.work import Work
 
 _FEW = 8
-"""So many components are asked one by one: that is as quick."""
+"""Up to this number, checking the components one by one is as fast."""
 
 Components = tuple[PriceComponent, ...]
 
@@ -34,11 +34,11 @@ class Matcher:
         self._indexes: dict[int, _Index] = {}
 
     def first(self, components: Components, moment: Moment) -> PriceComponent | None:
-        """Take the first component whose restrictions match; None costs nothing."""
+        """Take the first component whose restrictions match. Returns None where the quantity is free."""
         if len(components) > _FEW:
             index = self._indexes.get(id(components))
             if index is None:
-                # The index keeps the components, so no others can get their id.
+                # The index keeps a reference to the components, so Python cannot reuse their id.
                 index = self._indexes[id(components)] = _Index(components, self.work)
             if moment.zone is not None or not index.is_local:
                 return index.first(moment)
@@ -47,7 +47,7 @@ class Matcher:
 
 
 class _Index:
-    """The components of one dimension, and what was found among them."""
+    """The components of one dimension, with a cache of those found active."""
 
     def __init__(self, components: Components, work: Work) -> None:
         self._components, self._work = components, work
@@ -87,7 +87,7 @@ class _Index:
         return self._found[place]
 
     def _by_window(self) -> list[Components]:
-        """The components whose window is open, by the place of a time of day between the limits."""
+        """The components whose window is open, by the position of a time of day between the limits."""
         found: list[list[PriceComponent]] = [[] for _ in range(len(self._minutes) + 1)]
         for component in self._components:
             for place in self._places(component.restrictions):
@@ -102,7 +102,7 @@ class _Index:
         first, after = bisect_right(self._minutes, start), bisect_right(self._minutes, end)
         if start < end:
             return range(first, after)
-        # Over midnight; a window that ends when it starts is the whole day.
+        # The window runs over midnight, or is the whole day if it ends when it starts.
         return range(count) if start == end else chain(range(after), range(first, count))
 
 

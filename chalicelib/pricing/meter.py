@@ -1,7 +1,7 @@
-"""What a meter showed between its readings: energy flows evenly from one reading to the next.
+"""Interpolates a meter between its readings: energy flows evenly from one reading to the next.
 
 The price may change between two readings, and OCPI lets the CPO interpolate there. Before the first
-reading and after the last one nothing is assumed to flow.
+reading and after the last one, no energy is assumed to flow.
 
 Source: OCPI 2.2.1 mod_cdrs, ChargingPeriod; CDR-14
 """
@@ -20,7 +20,7 @@ from chalicelib.pricing.reading import MICROSECOND
 
 @dataclass(frozen=True)
 class Meter:
-    """Readings in kWh, ascending in time and value; `decimals` is how exactly kWh are told in between."""
+    """Readings in kWh, ascending in time and value; `decimals` are those of interpolated kWh."""
 
     readings: Sequence[tuple[datetime, Decimal]]
     decimals: int = 9
@@ -34,7 +34,7 @@ class Meter:
         return [kwh for _, kwh in self.readings]
 
     def kwh_at(self, moment: datetime) -> Decimal:
-        """Tell what the meter showed at a moment."""
+        """Return the kWh that the meter showed at a moment."""
         times, values = self._times, self._values
         after = bisect_right(times, moment)
         if after == 0 or after == len(times):
@@ -46,7 +46,7 @@ class Meter:
         return round(values[before] + (values[after] - values[before]) * passed / whole, self.decimals)
 
     def reaches(self, kwh: Decimal) -> datetime | None:
-        """Tell when the meter first showed an amount, to the millisecond; None if it never did."""
+        """Find when the meter first showed an amount, to the millisecond. Returns None if it never did."""
         times, values = self._times, self._values
         after = bisect_left(values, kwh)
         if after == len(values) or after == 0:

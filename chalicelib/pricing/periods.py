@@ -1,8 +1,8 @@
-"""Reads charging periods as sessions and CDRs have them, and decides how long each dimension lasted.
+"""Reads the charging periods of sessions and CDRs, and computes the exact duration of each dimension.
 
 Hours have four decimals in OCPI, so five minutes arrive as 0.0834 h, which is 300.24 s: one step too
-many. The timestamps of a period say the same exactly, and are taken wherever the volume agrees with
-them to its own precision.
+many. The timestamps of a period are exact. They are taken if the volume agrees with them to its own
+precision.
 
 Source: OCPI 2.2.1 mod_cdrs, ChargingPeriod, CdrDimension and CdrDimensionType; CDR-14, CDR-15, CDR-16
 """
@@ -38,7 +38,7 @@ _BOUNDS = {
     "MIN_CURRENT": "min_current",
     "MAX_CURRENT": "max_current",
 }
-# An average of a session stands for both bounds while those are not told.
+# The average of a session is used for both bounds if these are missing.
 _AVERAGES = {"POWER": ("min_power", "max_power"), "CURRENT": ("min_current", "max_current")}
 SESSION_ONLY = ("CURRENT", "ENERGY_EXPORT", "ENERGY_IMPORT", "POWER", "STATE_OF_CHARGE")
 
@@ -51,10 +51,10 @@ def read_periods(
     at: str,
     remarks: list[Remark],
 ) -> list[Period]:
-    """Read charging periods in the order of their time; each lasts until the next one, the last until `end`.
+    """Read charging periods in order of time; each lasts until the next one, the last one until `end`.
 
-    start, end: of the session. tariffs: by their folded id; without any, nothing is priced.
-    Raises: InvalidParameters.
+    start, end: of the session. tariffs: by id in upper case; None leaves all periods without a tariff.
+    Raises: InvalidParameters for a field that cannot be read or an unknown tariff.
     """
     documents = [read_object(each, f"{at}.{number}") for number, each in enumerate(read_list(value, at))]
     starts = [
@@ -70,22 +70,22 @@ def read_periods(
         until = starts[order[number + 1]] if number + 1 < len(order) else max(end, begin)
         document, where = documents[position], f"{at}.{position}"
         if not start - LONGEST <= begin <= end + LONGEST:
-            told = "the charging period has nothing to do with the session"
-            raise InvalidParameters(told, field=f"{where}.start_date_time")
+            text = "the charging period is more than a year away from the session"
+            raise InvalidParameters(text, field=f"{where}.start_date_time")
         if not start <= begin <= end:
-            told = "the charging period starts outside the session"
-            remarks.append(Remark("period_outside_session", f"{where}.start_date_time", told))
+            text = "the charging period starts outside the session"
+            remarks.append(Remark("period_outside_session", f"{where}.start_date_time", text))
         tariff = _tariff_of(document.get("tariff_id"), tariffs, f"{where}.tariff_id")
         period = _read_dimensions(document.get("dimensions"), Period(begin, until, tariff, at=where), remarks)
         periods += _split_reservation(period, remarks)
     if periods and periods[0].start > start:
-        told = "the first charging period starts after the session"
-        remarks.append(Remark("gap_before_periods", f"{periods[0].at}.start_date_time", told))
+        text = "the first charging period starts after the session"
+        remarks.append(Remark("gap_before_periods", f"{periods[0].at}.start_date_time", text))
     return periods
 
 
 def remark_missing(periods: Sequence[Period], remarks: list[Remark], at: str) -> None:
-    """Say which dimensions have a price and are told by no period: they cost nothing."""
+    """Warn of dimensions that have a price and occur in no period: they cost nothing."""
     charging = [period for period in periods if not period.is_reserved and period.tariff is not None]
     priced = {dimension for period in charging if period.tariff for dimension in period.tariff.charging}
     if ENERGY in priced and all(period.kwh is None for period in charging):
@@ -93,8 +93,8 @@ def remark_missing(periods: Sequence[Period], remarks: list[Remark], at: str) ->
     is_timed = any(period.charging_us or period.parking_us for period in charging)
     lasts = any(period.end > period.start for period in charging)
     if {TIME, PARKING_TIME} & priced and lasts and not is_timed:
-        told = "time has a price, but no period has the dimension TIME or PARKING_TIME"
-        remarks.append(Remark("no_time", at, told))
+        text = "time has a price, but no period has the dimension TIME or PARKING_TIME"
+        remarks.append(Remark("no_time", at, text))
 
 
 def _tariff_of(tariff_id: Any, tariffs: Mapping[str, Tariff] | None, at: str) -> Tariff | None:
@@ -114,7 +114,7 @@ def _read_dimensions(value: object, period: Period, remarks: list[Remark]) -> Pe
     averages: dict[str, Decimal] = {}
     dimensions = read_list(value, f"{period.at}.dimensions")
     if not dimensions:
-        remarks.append(Remark("no_dimensions", f"{period.at}.dimensions", "nothing is told of the period"))
+        remarks.append(Remark("no_dimensions", f"{period.at}.dimensions", "the period has no dimensions"))
     for number, each in enumerate(dimensions):
         at = f"{period.at}.dimensions.{number}"
         dimension = read_object(each, at)
@@ -123,8 +123,8 @@ def _read_dimensions(value: object, period: Period, remarks: list[Remark]) -> Pe
         if kind == "ENERGY":
             kwh = volume if kwh is None else kwh + volume
             if volume < 0:
-                told = f"{volume} kWh: more energy went to the grid than came from it"
-                remarks.append(Remark("negative_energy", f"{at}.volume", told))
+                text = f"{volume} kWh: more energy went to the grid than came from it"
+                remarks.append(Remark("negative_energy", f"{at}.volume", text))
         elif kind in HOURS:
             if volume < 0:
                 raise InvalidParameters("a duration is not negative", field=f"{at}.volume")
@@ -135,8 +135,8 @@ def _read_dimensions(value: object, period: Period, remarks: list[Remark]) -> Pe
         elif kind in _AVERAGES:
             averages.update(dict.fromkeys(_AVERAGES[kind], volume))
         elif kind not in SESSION_ONLY:
-            told = f"{kind!r} is not a dimension of charging periods, it is left out"
-            remarks.append(Remark("unknown_dimension", f"{at}.type", told))
+            text = f"{kind!r} is not a dimension of charging periods, it is left out"
+            remarks.append(Remark("unknown_dimension", f"{at}.type", text))
     length_us = (period.end - period.start) // MICROSECOND
     lengths = _measure(hours, length_us, paths, remarks) if hours else {}
     return Period(
@@ -155,7 +155,7 @@ def _read_dimensions(value: object, period: Period, remarks: list[Remark]) -> Pe
 
 def _read_volume(value: object, at: str, remarks: list[Remark]) -> Decimal:
     if isinstance(value, str):
-        # MOBI.E's volumes were seen as strings (docs/mobie.md); everybody else's are numbers.
+        # MOBI.E has sent volumes as strings (docs/mobie.md); all others send numbers.
         try:
             number = read_decimal(Decimal(value), at)
         except InvalidOperation as error:
@@ -171,25 +171,25 @@ def _measure(
     """Turn the hours of a period into microseconds."""
     lasting = [kind for kind in HOURS if hours.get(kind)]
     if not lasting and len(hours) == 1 and "RESERVATION_TIME" not in hours and length_us < _UNSEEN_US:
-        # It is too short for four decimals, and yet its price may be the last one, which has the step_size.
+        # Too short for four decimals, but the period may be the last one, whose step_size counts.
         return dict.fromkeys(hours, max(length_us, 0))
     agrees = agree_with(hours, length_us)
     lengths = {kind: _snap(hours[kind]) for kind in lasting}
     if agrees:
         rest = lasting[-1]
         if abs(sum(lengths.values()) - length_us) > len(lasting) * _FOUR_DECIMALS * HOUR_US:
-            told = f"the hours are coarse, the {_hours(length_us)} h of the timestamps are taken"
-            remarks.append(Remark("coarse_volume", paths[rest], told))
+            text = f"the hours are coarse, the {_hours(length_us)} h of the timestamps are taken"
+            remarks.append(Remark("coarse_volume", paths[rest], text))
         lengths[rest] = length_us - sum(us for kind, us in lengths.items() if kind != rest)
     elif lasting:
-        told = " + ".join(f"{kind} {hours[kind].normalize():f} h" for kind in lasting)
-        told += f", but the period lasts {_hours(length_us)} h; the volume is taken"
-        remarks.append(Remark("volume_disagrees", paths[lasting[-1]], told))
+        text = " + ".join(f"{kind} {hours[kind].normalize():f} h" for kind in lasting)
+        text += f", but the period lasts {_hours(length_us)} h; the volume is taken"
+        remarks.append(Remark("volume_disagrees", paths[lasting[-1]], text))
     return lengths
 
 
 def agree_with(hours: Mapping[str, Decimal], length_us: int) -> bool:
-    """Tell whether the hours of a period, by dimension, are its length, as exactly as their digits say."""
+    """Check whether the hours of a period, by dimension, add up to its length within their precision."""
     lasting = [kind for kind in HOURS if hours.get(kind)]
     if not lasting:
         return False
@@ -199,10 +199,10 @@ def agree_with(hours: Mapping[str, Decimal], length_us: int) -> bool:
 
 
 def _precision(hours: Decimal) -> Decimal:
-    """How far a number of hours may be from the truth, by its digits.
+    """Largest error of a number of hours, derived from its decimals.
 
-    Spec: numbers have four decimals. Three may come of cutting off or rounding up as well; two are
-    taken as rounded. Fewer are a number that somebody meant, such as 0.5.
+    Spec: numbers have four decimals. Three may also be cut off or rounded up; two are taken as rounded.
+    Fewer decimals are an exact number, such as 0.5.
     """
     decimals = -int(hours.as_tuple().exponent)
     return _PRECISIONS.get(decimals, _FOUR_DECIMALS)
@@ -214,7 +214,7 @@ _PRECISIONS = {2: Decimal("0.005"), 3: Decimal("0.001")}
 
 
 def _snap(hours: Decimal) -> int:
-    """Take the whole second that a number of hours stands for, if there is one within its precision."""
+    """Turn hours into microseconds: the whole second if there is one within four decimals of an hour."""
     us = hours * HOUR_US
     second = round(us / SECOND_US) * SECOND_US
     return second if abs(us - second) <= _FOUR_DECIMALS * HOUR_US else round(us)
@@ -225,11 +225,11 @@ def _hours(us: int) -> str:
 
 
 def _split_reservation(period: Period, remarks: list[Remark]) -> list[Period]:
-    """Part reserved time from what followed it, if one period has both."""
+    """Split a period that has both reserved time and charging."""
     if not period.is_reserved or not (period.kwh or period.charging_us or period.parking_us):
         return [period]
-    told = "reserved time and charging share a charging period"
-    remarks.append(Remark("reservation_shares_period", period.at, told))
+    text = "reserved time and charging share a charging period"
+    remarks.append(Remark("reservation_shares_period", period.at, text))
     start = min(period.start + timedelta(microseconds=period.reserved_us), period.end)
     reserved = Period(
         period.start, start, period.tariff, reserved_us=period.reserved_us, is_reserved=True, at=period.at

@@ -1,11 +1,11 @@
-"""Finds what a session or a CDR reports and cannot have happened: energy, hours and times.
+"""Finds impossible energy, hours and times in a session or a CDR.
 
-A CDR never changes, so a wrong one cannot be taken back quietly. Meters report Wh where OCPI has kWh, clocks
-are wrong by years, and minutes are sent as hours. Before a session is billed, its quantities are judged here;
-what is impossible is not billed but set aside for the operator. `price` and `verify` warn of the same.
+A CDR never changes, so a wrong one needs a credit CDR. Meters report Wh where OCPI has kWh, clocks are wrong
+by years, and minutes are sent as hours. So quantities are checked here before a session is billed. A session
+with impossible ones is held back for the operator. `price` and `verify` warn of the same.
 
-Bounds have room for clocks and meters: five minutes, and a quarter more power than the connector has. Where
-the connector's power is not known, the bound is what chargers of its power type give.
+The bounds allow for errors of clocks and meters: five minutes, and 25 % more power than the connector has.
+For a connector of unknown power, the bound is the most that chargers of its power type give.
 
 Source: OCPI 2.2.1 mod_cdrs, CDR Object; mod_locations, Connector, PowerType; SES-10, CDR-16, TRP-32
 """
@@ -30,10 +30,10 @@ from chalicelib.pricing.reading import (
 )
 
 CLOCKS = timedelta(minutes=5)
-"""How far clocks may be wrong."""
+"""Largest accepted error of a clock."""
 
 MOST_KW = Decimal(4000)
-"""No charger gives more: the megawatt charging system ends below this."""
+"""Upper bound for all chargers: the megawatt charging system stays below it."""
 
 _MOST_KW_BY_TYPE = {
     "AC_1_PHASE": Decimal(25),
@@ -44,7 +44,7 @@ _MOST_KW_BY_TYPE = {
 }
 _PHASES = {"AC_2_PHASE": 2, "AC_2_PHASE_SPLIT": 2, "AC_3_PHASE": 3}
 _LEAST_KW = Decimal(1)
-"""A connector that claims less has a placeholder, or kW where OCPI has W."""
+"""Less than this is a placeholder, or a value in kW where OCPI has W."""
 
 _POWER_MARGIN = Decimal("1.25")
 _TIME_MARGIN = Decimal("1.02")
@@ -52,15 +52,15 @@ _NONE = Decimal(0)
 
 
 class Implausible(InvalidParameters):
-    """A session that reports something impossible; the operator may have it billed all the same."""
+    """A session that reports impossible quantities; the operator may release it for billing."""
 
     default_message = "impossible quantities"
 
 
 def power_kw(connector: Mapping[str, object]) -> Decimal | None:
-    """The most power that a connector can give; None where it says nothing usable, such as 1 V and 1 A.
+    """Return the maximum power of a connector; None where it has no usable value (1 V and 1 A, for example).
 
-    Of `max_electric_power` and voltage times current the larger counts: the first is sometimes in kW.
+    The larger of `max_electric_power` and voltage times current counts, as the first is sometimes in kW.
     """
     watts = connector.get("max_electric_power")
     volts, amperes = connector.get("max_voltage"), connector.get("max_amperage")
@@ -68,14 +68,14 @@ def power_kw(connector: Mapping[str, object]) -> Decimal | None:
     if isinstance(watts, int | Decimal):
         found = Decimal(watts)
     if isinstance(volts, int | Decimal) and isinstance(amperes, int | Decimal):
-        # Spec: for AC_3_PHASE the voltage is that between line and neutral.
+        # Spec: for AC_3_PHASE the voltage is the one between line and neutral.
         found = max(found, Decimal(volts) * amperes * _PHASES.get(str(connector.get("power_type")), 1))
     kw = found / 1000
     return kw if kw >= _LEAST_KW else None
 
 
 def usual_power_kw(power_type: object) -> Decimal:
-    """The most power that chargers of a power type give; of any type where it is not known."""
+    """Return the most power that chargers of a power type give; of all types where it is unknown."""
     return _MOST_KW_BY_TYPE.get(str(power_type), MOST_KW)
 
 
@@ -89,9 +89,9 @@ def find_impossible(
 ) -> Iterator[Remark]:
     """Find what is impossible in a session or a CDR that has ended.
 
-    kwh: its energy. begins: when its reservation began, if it had one. now: None where the future is allowed.
-    at: what its fields are named after.
-    Raises: InvalidParameters for what cannot be read.
+    kwh: its energy. begins: start of its reservation, if it had one. now: None allows an end in the future.
+    at: prefix of its field names.
+    Raises: InvalidParameters for a field that cannot be read.
     """
     start = read_moment(document.get("start_date_time"), f"{at}start_date_time")
     end = read_moment(document.get("end_date_time"), f"{at}end_date_time")
@@ -130,12 +130,12 @@ def _judge_hours(hours: Decimal, length: timedelta, at: str) -> Iterator[Remark]
 
 
 def _energy_both_ways(periods: list[Document]) -> tuple[Decimal, Decimal]:
-    """The energy that the vehicle took, and what it gave back, over all periods."""
+    """Energy that the vehicle took, and energy that it gave back, over all periods."""
     return _sum(periods, "ENERGY"), -sum((each for each in _volumes(periods, "ENERGY") if each < 0), _NONE)
 
 
 def _sum(periods: list[Document], kind: str) -> Decimal:
-    """The sum of a dimension over all periods, without what is below 0."""
+    """Sum of the positive volumes of a dimension over all periods."""
     return sum((each for each in _volumes(periods, kind) if each > 0), _NONE)
 
 

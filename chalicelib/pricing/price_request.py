@@ -1,13 +1,13 @@
-"""Reads what a person or an operator asks a price for: tariffs, and a session in periods or telemetry.
+"""Reads and prices a request: tariffs, and a session with charging periods or telemetry.
 
 The document is `{"tariffs": [Tariff …], "session": {…}}`. A session has `start_date_time`,
 `end_date_time`, `time_zone`, and either OCPI's `charging_periods` or telemetry, all optional:
 `meter_readings` [{"at", "kwh"}] of the register, `charging_states` [{"at", "state"}] (Charging,
-SuspendedEV, SuspendedEVSE), `power_readings` [{"at", "kw"}]. Also `tariff_id`, `charging_preferences`,
-`ad_hoc_payment`, and `reservation` {"start_date_time", "end_date_time", "expired"}.
+SuspendedEV, SuspendedEVSE), `power_readings` [{"at", "kw"}]. It may also have `tariff_id`,
+`charging_preferences`, `ad_hoc_payment`, and `reservation` {"start_date_time", "end_date_time", "expired"}.
 
-Beside both, `"time_prices_per_minute": true` takes the prices of TIME and PARKING_TIME per minute, as some
-platforms mean them, and not per hour, as OCPI says.
+With `"time_prices_per_minute": true` in the document, prices of TIME and PARKING_TIME are per minute. Some
+platforms use them so; in OCPI they are per hour.
 
 Source: OCPI 2.2.1 mod_tariffs, mod_cdrs, mod_sessions
 """
@@ -64,9 +64,9 @@ Value = TypeVar("Value")
 def price_request(document: object, kwh_decimals: int = 9, work: Work | None = None) -> Priced:
     """Price the session of a request.
 
-    kwh_decimals: how exactly energy is interpolated and priced; 4 for periods that are sent as OCPI numbers,
-    so that who computes their cost again comes to the same. work: what it may cost.
-    Raises: InvalidParameters and NotEnoughInformation, with the field, when no price can be told.
+    kwh_decimals: decimals of interpolated energy. Use 4 for periods that are sent as OCPI numbers, so that
+    the receiver computes the same cost. work: limit of computing effort.
+    Raises: InvalidParameters for a bad field; NotEnoughInformation when the time zone is needed and missing.
     """
     remarks: list[Remark] = []
     body = read_object(document, "body")
@@ -84,7 +84,7 @@ def price_request(document: object, kwh_decimals: int = 9, work: Work | None = N
 
 
 def _remark_impossible(session: Document, telemetry: Telemetry, remarks: list[Remark]) -> None:
-    """Warn of quantities that a session cannot have had; the connector is not known here."""
+    """Warn of impossible quantities; the power of the connector is not known here."""
     if session.get("start_date_time") is None:
         return
     readings, reservation = telemetry.meter_readings, telemetry.reservation
@@ -100,14 +100,14 @@ def price_telemetry(
     remarks: Sequence[Remark],
     matcher: Matcher,
 ) -> Priced:
-    """Choose the tariff, cut the session into charging periods, price it; for one that goes on, until now.
+    """Choose the tariff, cut the session into charging periods and price it; an active session until now.
 
-    Raises: InvalidParameters and NotEnoughInformation when no price can be told.
+    Raises: InvalidParameters for bad values; NotEnoughInformation when the time zone is needed and missing.
     """
-    told = list(remarks)
-    tariff = choose_tariff(tariffs, telemetry.start, telemetry.wish, told)
-    _remark_meter(telemetry, tariff, told)
-    return _price(cut_periods(telemetry, tariff, matcher), telemetry.kwh_decimals, told, matcher)
+    remarks = list(remarks)
+    tariff = choose_tariff(tariffs, telemetry.start, telemetry.wish, remarks)
+    _remark_meter(telemetry, tariff, remarks)
+    return _price(cut_periods(telemetry, tariff, matcher), telemetry.kwh_decimals, remarks, matcher)
 
 
 def _price(usage: Usage, kwh_decimals: int, remarks: Sequence[Remark], matcher: Matcher) -> Priced:
@@ -115,7 +115,7 @@ def _price(usage: Usage, kwh_decimals: int, remarks: Sequence[Remark], matcher: 
 
 
 def read_tariffs(value: object, remarks: list[Remark], time_prices_per_minute: bool = False) -> list[Tariff]:
-    """Read the tariffs of a connector. Raises: InvalidParameters."""
+    """Read the tariffs of a connector. Raises: InvalidParameters for a field that cannot be read."""
     at = "tariffs"
     tariffs = [
         read_tariff(each, f"{at}.{number}", remarks) for number, each in enumerate(read_list(value, at))
@@ -124,13 +124,13 @@ def read_tariffs(value: object, remarks: list[Remark], time_prices_per_minute: b
 
 
 def read_telemetry(session: Document, remarks: list[Remark]) -> Telemetry:
-    """Read what was measured during a session. Raises: InvalidParameters."""
+    """Read the measurements of a session. Raises: InvalidParameters for a field that cannot be read."""
     reservation, is_expired = None, False
     if session.get("reservation") is not None:
         reservation = read_object(session["reservation"], "session.reservation")
         is_expired = read_flag(reservation.get("expired"), "session.reservation.expired")
     if reservation is not None and is_expired and session.get("start_date_time") is None:
-        # There was no session: its times are those of the reservation.
+        # No session took place: use the times of the reservation.
         start, end = read_span(reservation, "session.reservation.")
     else:
         start, end = read_span(session, "session.")
@@ -153,7 +153,7 @@ def read_telemetry(session: Document, remarks: list[Remark]) -> Telemetry:
 def _read_series(
     session: Document, key: str, value_key: str, read: Callable[[object, str], Value], remarks: list[Remark]
 ) -> list[tuple[datetime, Value]]:
-    """Read a list of what was seen when, in the order of time; of two at once the last one counts."""
+    """Read timed values in order of time; of two with the same time, the last one counts."""
     at = f"session.{key}"
     series = []
     for number, each in enumerate(read_list(session.get(key), at)):
@@ -162,9 +162,11 @@ def _read_series(
         series.append((moment, read(reading.get(value_key), f"{at}.{number}.{value_key}")))
     ordered = sorted(series, key=lambda seen: seen[0])
     if ordered != series:
-        remarks.append(Remark(f"{key}_out_of_order", at, "they are not in order of time"))
+        remarks.append(Remark(f"{key}_out_of_order", at, "they are not in order of time, so they are sorted"))
     if any(before[0] == after[0] and before[1] != after[1] for before, after in pairwise(ordered)):
-        remarks.append(Remark(f"{key}_at_once", at, "two that differ are of one moment, the last one counts"))
+        remarks.append(
+            Remark(f"{key}_at_once", at, "two different ones have the same time, the last one counts")
+        )
     return list(dict(ordered).items())
 
 
@@ -181,8 +183,8 @@ def _read_wish(session: Document) -> Wish:
     if preferences is not None and not isinstance(preferences, str):
         profile = read_object(preferences, at).get("profile_type")
     if profile is not None and profile not in PROFILE_TYPES:
-        told = f"{profile!r} is none of {', '.join(PROFILE_TYPES)}"
-        raise InvalidParameters(told, field=f"{at}.profile_type")
+        text = f"{profile!r} is none of {', '.join(PROFILE_TYPES)}"
+        raise InvalidParameters(text, field=f"{at}.profile_type")
     tariff_id = session.get("tariff_id")
     return Wish(
         None if tariff_id is None else read_text(tariff_id, "session.tariff_id"),
@@ -192,8 +194,8 @@ def _read_wish(session: Document) -> Wish:
 
 
 def _refuse_backwards(telemetry: Telemetry) -> None:
-    # Spec: a session's kwh may go down (corrections, TRP-36); but between two prices nobody could tell
-    # which of them the energy that went missing was billed at.
+    # Spec: the kwh of a session may go down (corrections, TRP-36). But if the price changed in between, it is
+    # unknown at which price the missing energy was billed.
     for (_, before), (at, kwh) in pairwise(telemetry.meter_readings):
         if kwh < before:
             raise InvalidParameters(
@@ -211,17 +213,17 @@ def _with_reservation(
     start, end = read_span(reservation, f"{at}.")
     if is_expired:
         if any(kwh != telemetry.meter_readings[0][1] for _, kwh in telemetry.meter_readings):
-            told = "energy was charged although the reservation expired: only the reservation is priced"
-            remarks.append(Remark("expired_but_charged", f"{at}.expired", told))
+            text = "energy was charged although the reservation expired: only the reservation is priced"
+            remarks.append(Remark("expired_but_charged", f"{at}.expired", text))
         return replace(telemetry, reservation=Reservation(start, end, True))
     if start < telemetry.start:
-        # It ends when the driver starts to charge, however long it would have held.
+        # The reservation ends when the driver starts to charge, even if it was valid for longer.
         return replace(telemetry, reservation=Reservation(start, min(end, telemetry.start), False))
     if end > telemetry.end:
         raise InvalidParameters("the reservation ends after the session", field=f"{at}.end_date_time")
     if end > telemetry.start:
-        told = "the session starts with its reservation, as a CDR does: charging starts when that ends"
-        remarks.append(Remark("reservation_within_session", f"{at}.end_date_time", told))
+        text = "the session includes its reservation, as in a CDR: charging starts when the reservation ends"
+        remarks.append(Remark("reservation_within_session", f"{at}.end_date_time", text))
     return replace(telemetry, start=end, reservation=Reservation(start, end, False))
 
 
@@ -254,7 +256,7 @@ def _ready_usage(
 
 
 def tariffs_by_id(tariffs: Sequence[Tariff], start: datetime) -> dict[str, Tariff]:
-    """Tariffs by their folded id; of two with one id the one valid at the start counts, or the first."""
+    """Map tariffs by id in upper case; of two with one id, take the one valid at the start, or the first."""
     found: dict[str, Tariff] = {}
     for tariff in tariffs:
         first = found.setdefault(tariff.id.upper(), tariff)
@@ -270,10 +272,10 @@ def with_tariff(
     wish: Wish,
     remarks: list[Remark],
 ) -> list[Period]:
-    """Leave unpriced the periods that name no tariff, unless none of them does.
+    """Give all periods the tariff of the session, if none of them names a tariff.
 
-    Spec: "If not provided, no Tariff is relevant during this period". But where nobody names a tariff
-    nobody says that some periods are free, and the tariff of the session is taken for all.
+    Spec: "If not provided, no Tariff is relevant during this period". So if some periods name a tariff, the
+    others are free. If none does, the sender left the field out, and no period is meant to be free.
     """
     _remark_validity(periods, start, remarks)
     unnamed = [period for period in periods if period.tariff is None]
@@ -281,30 +283,30 @@ def with_tariff(
         return periods
     where = f"{unnamed[0].at}.tariff_id"
     if len(unnamed) < len(periods):
-        told = f"{len(unnamed)} charging periods name no tariff and cost nothing"
-        remarks.append(Remark("period_without_tariff", where, told))
+        text = f"{len(unnamed)} charging periods name no tariff and are free"
+        remarks.append(Remark("period_without_tariff", where, text))
         return periods
     tariff = choose_tariff(tariffs, start, wish, remarks)
-    told = f"no charging period names a tariff: {tariff.id!r} is taken for all"
-    remarks.append(Remark("no_period_names_a_tariff", where, told))
+    text = f"no charging period names a tariff: {tariff.id!r} is taken for all"
+    remarks.append(Remark("no_period_names_a_tariff", where, text))
     return [replace(period, tariff=tariff) for period in periods]
 
 
 def _remark_validity(periods: Sequence[Period], start: datetime, remarks: list[Remark]) -> None:
-    """Say which tariffs were valid neither when the session started nor when a period of theirs did."""
-    told: set[str] = set()
+    """Warn of tariffs that were valid neither at the start of the session nor at that of their period."""
+    warned: set[str] = set()
     for period in periods:
         tariff = period.tariff
-        if tariff is None or tariff.id in told or (tariff.start is None and tariff.end is None):
+        if tariff is None or tariff.id in warned or (tariff.start is None and tariff.end is None):
             continue
         if not tariff.is_valid_at(start) and not tariff.is_valid_at(period.start):
-            told.add(tariff.id)
+            warned.add(tariff.id)
             message = f"the tariff {tariff.id!r} is not valid at the start of the session"
             remarks.append(Remark("tariff_not_valid", f"{period.at}.tariff_id", message))
 
 
 def usage_of(periods: Sequence[Period], telemetry: Telemetry, is_expired: bool) -> Usage:
-    """Tell when the session itself started: after the periods that were reserved."""
+    """Build the usage of periods; the session starts after those that are reserved."""
     charging = [period for period in periods if not period.is_reserved]
     end = max(telemetry.end, telemetry.start)
     if not charging:
@@ -314,15 +316,15 @@ def usage_of(periods: Sequence[Period], telemetry: Telemetry, is_expired: bool) 
 
 
 def _remark_meter(telemetry: Telemetry, tariff: Tariff, remarks: list[Remark]) -> None:
-    """Say where energy may have flowed that no reading tells of."""
+    """Warn of parts of the session where energy may have flowed without a meter reading."""
     if telemetry.reservation is not None and telemetry.reservation.is_expired:
         return
     at = "session.meter_readings"
     readings = telemetry.meter_readings
     if len(readings) < 2:
         if ENERGY in tariff.charging:
-            told = "energy has a price, but fewer than two readings tell how much it was: none is billed"
-            remarks.append(Remark("no_meter_readings", at, told))
+            text = "energy has a price, but there are fewer than two meter readings: no energy is billed"
+            remarks.append(Remark("no_meter_readings", at, text))
         return
     first, last = readings[0], readings[-1]
     if first[0] > telemetry.start and first[1] > 0:
@@ -333,4 +335,4 @@ def _remark_meter(telemetry: Telemetry, tariff: Tariff, remarks: list[Remark]) -
             state = name
     if last[0] < telemetry.end and state == CHARGING and last[1] > first[1]:
         where = f"{at}.{len(readings) - 1}.at"
-        remarks.append(Remark("no_last_reading", where, "it was charging after the last reading"))
+        remarks.append(Remark("no_last_reading", where, "the vehicle was charging after the last reading"))

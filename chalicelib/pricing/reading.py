@@ -1,8 +1,8 @@
-"""Reads what a price depends on out of parsed JSON; an error names the field by its dotted path.
+"""Reads the values that a price depends on from parsed JSON; an error names the field by its dotted path.
 
-These are not the models of `modules/tariffs` on purpose. A person's file, or a CDR of years ago, may
-lack what no price needs (`last_updated`, a party); a command line should not wait 100 ms for pydantic;
-and 2,000 CDRs a second have no time for it.
+It does not use the models of `modules/tariffs`, for two reasons. A person's file or an old CDR may lack
+fields that no price needs (`last_updated`, a party). And pydantic is too slow: importing it takes 100 ms on
+the command line, and 2,000 CDRs a second have to be read.
 
 Source: OCPI 2.2.1 types; TYP-06 … TYP-09
 """
@@ -25,36 +25,36 @@ HOUR_US = 3_600_000_000
 MINUTE_US = 60_000_000
 SECOND_US = 1_000_000
 
-# Numbers have four decimals in OCPI. What stands beyond the ninth is the noise of somebody's floats
-# (0.1 + 0.2 kWh): read as it is, it would open one more step to be billed.
+# Numbers have four decimals in OCPI. Digits after the ninth are rounding errors of floats (0.1 + 0.2 kWh).
+# They are dropped, because they could add one more step to the bill.
 _FINEST = Decimal("1E-9")
 _LARGEST = Decimal(10**12)
-# An end that nobody knew is often written as 1970 or 9999; there is no price for that.
+# An unknown end is often written as 1970 or 9999; such a session cannot be priced.
 LONGEST = timedelta(days=366)
 
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """Something suspicious that a price was given in spite of; `field` is a dotted path."""
+    """A warning about input that is suspicious but was priced; `field` is a dotted path."""
 
     code: str
     field: str
     message: str
 
     def to_document(self) -> dict[str, str]:
-        """Show it as plain JSON."""
+        """Return the remark as plain JSON."""
         return {"code": self.code, "field": self.field, "message": self.message}
 
 
 def read_object(value: object, at: str) -> Document:
-    """Take a JSON object. Raises: InvalidParameters when it is something else."""
+    """Take a JSON object. Raises: InvalidParameters when the value is something else."""
     if not isinstance(value, dict | Mapping):
         raise InvalidParameters("required" if value is None else "expected a JSON object", field=at)
     return value
 
 
 def read_list(value: object, at: str) -> Sequence[Any]:
-    """Take a JSON array; none at all is an empty one. Raises: InvalidParameters."""
+    """Take a JSON array; None is an empty one. Raises: InvalidParameters when it is something else."""
     if value is None:
         return ()
     if not isinstance(value, list | tuple):
@@ -63,21 +63,24 @@ def read_list(value: object, at: str) -> Sequence[Any]:
 
 
 def read_text(value: object, at: str) -> str:
-    """Take a string that is not empty. Raises: InvalidParameters."""
+    """Take a string. Raises: InvalidParameters when it is empty or something else."""
     if not isinstance(value, str) or not value:
         raise InvalidParameters("required" if value is None else "expected a string", field=at)
     return value
 
 
 def read_flag(value: object, at: str) -> bool:
-    """Take a boolean; none at all is false. Raises: InvalidParameters."""
+    """Take a boolean; None is false. Raises: InvalidParameters when it is something else."""
     if value is None or isinstance(value, bool):
         return bool(value)
     raise InvalidParameters("expected true or false", field=at)
 
 
 def read_decimal(value: object, at: str) -> Decimal:
-    """Take a number, to nine decimals. Raises: InvalidParameters; a float is refused as well."""
+    """Take a number, rounded to nine decimals.
+
+    Raises: InvalidParameters when it is no number, out of range, or a float (floats are inexact).
+    """
     if type(value) is Decimal and _is_plain(str(value)):
         return value
     if type(value) is int:
@@ -87,14 +90,14 @@ def read_decimal(value: object, at: str) -> Decimal:
     else:
         raise InvalidParameters("required" if value is None else "expected a JSON number", field=at)
     if not -_LARGEST < number < _LARGEST:
-        raise InvalidParameters(f"{value} is out of any proportion", field=at)
+        raise InvalidParameters(f"{value} is out of range, numbers are below 10^12", field=at)
     if type(value) is int or _exponent(number) >= -9:
         return number
     return number.quantize(_FINEST)
 
 
 def _is_plain(text: str) -> bool:
-    """Tell quickly that a number has neither too many digits nor an exponent, as nearly all have."""
+    """Check quickly that a number is short and without exponent, as nearly all are."""
     return len(text) <= 10 and text[-1].isdecimal() and "E" not in text
 
 
@@ -103,18 +106,18 @@ def _exponent(number: Decimal) -> int:
 
 
 def read_optional_decimal(value: object, at: str) -> Decimal | None:
-    """Take a number or nothing. Raises: InvalidParameters."""
+    """Take a number or None. Raises: InvalidParameters like `read_decimal`."""
     return None if value is None else read_decimal(value, at)
 
 
 def read_moment(value: object, at: str) -> datetime:
-    """Take a DateTime; without a designator it is UTC, and offsets are refused (TYP-06, TYP-07).
+    """Take a DateTime; without a `Z` it is UTC as well (TYP-06, TYP-07).
 
-    Raises: InvalidParameters.
+    Raises: InvalidParameters when it has another form, or an offset.
     """
     text = read_text(value, at)
     naive = text[:-1] if text[-1] == "Z" else text
-    # `fromisoformat` alone knows more forms than OCPI does, and is ten times as fast as an expression.
+    # `fromisoformat` is ten times as fast as a regular expression, but accepts forms that OCPI does not have.
     if len(naive) >= 19 and naive[4] + naive[7] + naive[10] + naive[13] + naive[16] + naive[19:20] in _FORMS:
         try:
             moment = datetime.fromisoformat(naive)
@@ -129,20 +132,23 @@ _FORMS = ("--T::", "--T::.")
 
 
 def read_span(document: Document, at: str = "") -> tuple[datetime, datetime]:
-    """Take the start and the end of a session. Raises: InvalidParameters when they cannot be meant."""
+    """Take the start and the end of a session.
+
+    Raises: InvalidParameters when the end is before the start, more than a year later, or the year is absurd.
+    """
     start = read_moment(document.get("start_date_time"), f"{at}start_date_time")
     end = read_moment(document.get("end_date_time"), f"{at}end_date_time")
     if end < start:
         raise InvalidParameters("the end is before the start", field=f"{at}end_date_time")
     if not 1970 <= start.year < 2200:
-        raise InvalidParameters("nobody charged in that year", field=f"{at}start_date_time")
+        raise InvalidParameters("year out of range 1970-2199", field=f"{at}start_date_time")
     if end - start > LONGEST:
-        raise InvalidParameters("it lasts for more than a year", field=f"{at}end_date_time")
+        raise InvalidParameters("the end is more than a year after the start", field=f"{at}end_date_time")
     return start, end
 
 
 def read_zone(value: object, at: str) -> ZoneInfo:
-    """Take the name of a time zone. Raises: InvalidParameters when the IANA database lacks it."""
+    """Take the name of a time zone. Raises: InvalidParameters when it is not in the IANA database."""
     name = read_text(value, at)
     try:
         return ZoneInfo(name)
@@ -151,7 +157,7 @@ def read_zone(value: object, at: str) -> ZoneInfo:
 
 
 def write_moment(moment: datetime) -> str:
-    """Write an instant in UTC; milliseconds only where there are some.
+    """Write an instant in UTC, with milliseconds only if they are not zero.
 
     >>> write_moment(datetime(2026, 3, 29, 1, 0, 0, 250000, UTC))
     '2026-03-29T01:00:00.250Z'

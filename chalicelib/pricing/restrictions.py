@@ -1,8 +1,8 @@
-"""When an element of a tariff is active: its restrictions, asked at one moment of a session.
+"""Restrictions of a tariff element: decides whether the element is active at one moment of a session.
 
-All that is set must match (TAR-11). Minimums include their value, maximums do not (TAR-14); times and
-dates are those of the location's clocks (TAR-12, TAR-13), so a window stands for wall-clock time on
-days that have 23 or 25 hours as well.
+All restrictions that are set must match (TAR-11). Minimums include their value, maximums do not (TAR-14).
+Times and dates are local to the location (TAR-12, TAR-13), so a window means wall-clock time also on days of
+23 or 25 hours.
 
 Source: OCPI 2.2.1 mod_tariffs, TariffRestrictions
 """
@@ -24,10 +24,10 @@ MEASURED = ("min_power", "max_power", "min_current", "max_current")
 
 
 class Moment:
-    """A moment of a session, with all that restrictions ask about it.
+    """A moment of a session, with all values that restrictions compare.
 
-    kwh: energy until then. elapsed_us: since the session, or the reservation, started. Power and
-    current: least and most of the period that begins then, None where nobody knows.
+    kwh: energy until then. elapsed_us: microseconds since the session, or the reservation, started. Power and
+    current: least and most of the period that begins then, None if unknown.
     """
 
     __slots__ = (
@@ -52,7 +52,7 @@ class Moment:
 
     @property
     def local(self) -> datetime:
-        """The same on the location's clocks. Raises: NotEnoughInformation when its zone is not known."""
+        """The moment in local time. Raises: NotEnoughInformation when the time zone is not known."""
         if self._local is None:
             if self.zone is None:
                 raise NotEnoughInformation(
@@ -63,7 +63,7 @@ class Moment:
         return self._local
 
     def later(self, us: int, kwh: Decimal) -> Moment:
-        """A later moment of the same period."""
+        """Return a later moment of the same period."""
         return Moment(
             self.at + timedelta(microseconds=us),
             self.zone,
@@ -80,7 +80,7 @@ class Moment:
 class Restrictions:
     """The conditions of one element. Times of day are minutes since midnight, durations seconds.
 
-    doubts: what else restricts the element and cannot be judged (`unknown_fields.py`).
+    doubts: unknown fields that may restrict the element and cannot be judged (`unknown_fields.py`).
     """
 
     start_minute: int | None = None
@@ -101,29 +101,29 @@ class Restrictions:
 
     @property
     def has_window(self) -> bool:
-        """Whether the time of day matters."""
+        """True if the time of day matters."""
         return self.start_minute is not None or self.end_minute is not None
 
     @property
     def has_days(self) -> bool:
-        """Whether the date or the day of the week matters."""
+        """True if the date or the day of the week matters."""
         return any(each is not None for each in (self.start_date, self.end_date, self.weekdays))
 
     @property
     def asks_power(self) -> bool:
-        """Whether power or current matters."""
+        """True if power or current matters."""
         return any(getattr(self, name) is not None for name in MEASURED)
 
     def match(self, moment: Moment) -> bool:
-        """Tell whether everything that is set holds at a moment; `reservation` is asked elsewhere.
+        """Check whether all restrictions match at a moment; `reservation` is checked elsewhere.
 
-        Spec: a power or current that nobody measured matches neither a minimum nor a maximum. Nor does an
-        element match of which something cannot be judged.
+        Spec: an unmeasured power or current matches neither a minimum nor a maximum. An element with an
+        unknown restriction never matches.
         """
         return not self.doubts and self.may_match(moment)
 
     def may_match(self, moment: Moment) -> bool:
-        """Tell whether everything that can be judged holds at a moment."""
+        """Check whether all known restrictions match at a moment."""
         return self._match_amounts(moment) and self._match_local(moment) and self._match_power(moment)
 
     def _match_amounts(self, moment: Moment) -> bool:
@@ -156,15 +156,15 @@ class Restrictions:
         )
 
     def missing(self, moment: Moment) -> str | None:
-        """Name the measurement for want of which alone there is no match, or None."""
+        """Name the measurement whose absence alone prevents a match, or None."""
         for name in MEASURED:
             if getattr(self, name) is not None and getattr(moment, name) is None:
                 matches = self._match_amounts(moment) and self._match_local(moment)
                 return name.upper() if matches else None
         return None
 
-    def told(self, moment: Moment) -> str:
-        """Say in words why everything matches at a moment."""
+    def explain(self, moment: Moment) -> str:
+        """Explain in words why all restrictions match at a moment."""
         return ", ".join(self._reasons(moment)) or "it has no restrictions"
 
     def _reasons(self, moment: Moment) -> Iterator[str]:
@@ -204,10 +204,10 @@ def _is_below(value: Decimal | None, most: Decimal | None) -> bool:
 
 
 def _in_window(minute: int, start: int, end: int) -> bool:
-    """Tell whether a time of day lies in a window that may run over midnight.
+    """Check whether a time of day lies in a window that may run over midnight.
 
-    Spec: an end of 00:00 is the end of the day. start = end would be no time at all, which nobody
-    writes down on purpose: it is the whole day.
+    Spec: an end of 00:00 is the end of the day. start = end is the whole day, because an empty window
+    makes no sense.
     """
     if start < end:
         return start <= minute < end

@@ -1,9 +1,11 @@
 """Rounds amounts and energies to the decimals of OCPI's numbers so that the parts still add up to the whole.
 
-Rounded one by one, five costs of 0.00006 are 0.0005 and their sum is 0.0003. So the whole is rounded, and
-what is missing then goes to the parts that were cut most (largest remainder). Energy is rounded as a register
-is read: the sum so far is cut off and a period has the difference. So each period begins on the same side of
-a tariff's limit in kWh.
+Rounded one by one, five costs of 0.00006 add up to 0.0005, but their sum is 0.0003. So the whole is rounded
+first. Then each part is rounded down, and the missing units go to the parts that lost most (largest
+remainder).
+
+Energy is rounded like a meter register: the sum so far is cut off, and each period gets the difference to the
+sum before it. So each period begins on the same side of a tariff's limit in kWh as without rounding.
 
 Source: OCPI 2.2.1 types_number_type; mod_cdrs, CDR Object; TAR-21, CDR-16
 """
@@ -26,9 +28,9 @@ def round_price(price: Price, decimals: int) -> Price:
 
 
 def round_prices(parts: Sequence[Price], whole: Price, decimals: int) -> list[Price]:
-    """Round the parts of a price; each side of them adds up to that side of the whole as it is rounded.
+    """Round the parts of a price so that they add up to the rounded whole, excluding and including VAT.
 
-    Where there is no VAT in a part, both of its sides stay the same.
+    A part without VAT keeps the same amount on both sides.
     """
     rounded = round_price(whole, decimals)
     excl_vat = round_parts([part.excl_vat for part in parts], rounded.excl_vat, decimals)
@@ -36,8 +38,8 @@ def round_prices(parts: Sequence[Price], whole: Price, decimals: int) -> list[Pr
         return [Price(amount) for amount in excl_vat]
     incl_vat = [round_number(_incl_vat(part), decimals) for part in parts]
     if sum(incl_vat) != rounded.incl_vat or any(map(_has_other_vat, incl_vat, excl_vat, parts)):
-        # The VAT is shared out, and not the prices including it: so none is below the one without, and a
-        # part without VAT has the same on both sides.
+        # Share out the VAT instead of the prices including it. So no price including VAT falls below the one
+        # excluding it, and a part without VAT keeps equal sides.
         vat = [_incl_vat(part) - part.excl_vat for part in parts]
         shares = round_parts(vat, rounded.incl_vat - rounded.excl_vat, decimals)
         incl_vat = [amount + share for amount, share in zip(excl_vat, shares, strict=True)]
@@ -45,7 +47,7 @@ def round_prices(parts: Sequence[Price], whole: Price, decimals: int) -> list[Pr
 
 
 def round_parts(parts: Sequence[Decimal], whole: Decimal, decimals: int) -> list[Decimal]:
-    """Round amounts up or down so that they add up to a whole that is rounded already.
+    """Round amounts up or down so that they add up to a rounded whole.
 
     >>> [str(each) for each in round_parts([Decimal("0.06"), Decimal("0.07"), Decimal(0)], Decimal("0.1"), 1)]
     ['0', '0.1', '0']
@@ -59,19 +61,19 @@ def round_parts(parts: Sequence[Decimal], whole: Decimal, decimals: int) -> list
 
 
 def round_energy(periods: Iterable[Period], decimals: int) -> list[Period]:
-    """Round the energy of charging periods; together they have the rounded energy of all."""
+    """Round the energy of charging periods so that they add up to the rounded total energy."""
     unit = Decimal(1).scaleb(-decimals)
     rounded = list(periods)
     if all(period.kwh is None or _decimals_of(period.kwh) <= decimals for period in rounded):
         return rounded
     measured = [number for number, period in enumerate(rounded) if period.kwh is not None]
-    so_far = told = Decimal(0)
+    so_far = assigned = Decimal(0)
     for number in measured:
         so_far += rounded[number].kwh or 0
         is_last = number == measured[-1]
         until = round_number(so_far, decimals) if is_last else so_far.quantize(unit, ROUND_FLOOR)
-        rounded[number] = replace(rounded[number], kwh=until - told)
-        told = until
+        rounded[number] = replace(rounded[number], kwh=until - assigned)
+        assigned = until
     return rounded
 
 
@@ -84,6 +86,6 @@ def _incl_vat(price: Price) -> Decimal:
 
 
 def _has_other_vat(incl_vat: Decimal, excl_vat: Decimal, part: Price) -> bool:
-    """Tell whether rounding has made VAT where there is none, or turned its sign."""
+    """Check whether rounding created VAT where there is none, or changed its sign."""
     vat, exact = incl_vat - excl_vat, _incl_vat(part) - part.excl_vat
     return vat != 0 if exact == 0 else vat * exact < 0

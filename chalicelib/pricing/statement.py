@@ -1,8 +1,8 @@
-"""Shows a price as plain JSON: totals, charging periods, and the breakdown that says why.
+"""Writes a price as plain JSON: totals, charging periods, and a breakdown that explains them.
 
-Totals are not rounded but for what no decimal number can hold (TAR-23). `cdr_fields` gives what a CDR
-says of a price, in OCPI's numbers of four decimals: the costs of all kinds add up to the total cost where no
-limit has changed that, and the energies of the periods to the total energy (`rounding.py`).
+Totals have nine decimals, so money is practically exact (TAR-23). `cdr_fields` writes the fields of a CDR
+with OCPI's four decimals. There the costs of all kinds add up to the total cost, unless a limit changed it,
+and the energies of the periods add up to the total energy (`rounding.py`).
 
 Source: OCPI 2.2.1 mod_cdrs, CDR Object and ChargingPeriod; TAR-21, TAR-23, CDR-15, CDR-16
 """
@@ -25,10 +25,10 @@ _STEP_UNITS = {ENERGY: "Wh", TIME: "s", PARKING_TIME: "s"}
 
 
 def write_statement(priced: Priced, decimals: int = 9) -> dict[str, Any]:
-    """Show a price with its breakdown and warnings.
+    """Write a price with its breakdown and warnings.
 
-    Where something could have changed it and cannot be judged, `undecided` names the fields: no CDR is made
-    of such a price.
+    `undecided` names the fields that cannot be judged and could change the price. No CDR is made of such a
+    price.
     """
     statement = {
         "tariff_id": priced.tariff.id if priced.tariff else None,
@@ -45,9 +45,9 @@ def write_statement(priced: Priced, decimals: int = 9) -> dict[str, Any]:
 
 
 def cdr_fields(priced: Priced, decimals: int = 4) -> dict[str, Any]:
-    """Show a price as the fields of a CDR that depend on it."""
+    """Write the fields of a CDR that depend on the price."""
     parts, kinds = list(priced.costs.values()), list(priced.costs)
-    # A limit is one of the total only: the parts then add up to what it would be without.
+    # A limit changes the total only. Then the parts add up to the total before the limit.
     whole = sum_prices(parts) if priced.limits else priced.total_cost
     costs = dict(zip(kinds, round_prices(parts, whole, decimals), strict=True))
     periods = round_energy(priced.usage.periods, decimals)
@@ -86,7 +86,7 @@ def _hours(us: int, decimals: int) -> Decimal:
 
 
 def write_period(period: Period, decimals: int = 4) -> dict[str, Any]:
-    """Show a charging period as OCPI has it; `decimals` of its volumes."""
+    """Write a charging period of OCPI; `decimals` are those of its volumes."""
     document = {
         "start_date_time": write_moment(period.start),
         "dimensions": [{"type": kind, "volume": volume} for kind, volume in _dimensions(period, decimals)],
@@ -108,12 +108,12 @@ def _dimensions(period: Period, decimals: int) -> Iterator[tuple[str, Decimal]]:
         yield TIME, _volume(period.charging_us, decimals)
     for name in ("min_current", "max_current", "min_power", "max_power"):
         if (value := getattr(period, name)) is not None:
-            # Cut off, so that it is on the same side of a limit of the tariff.
+            # Cut off, so that the value stays on the same side of a limit of the tariff.
             yield name.upper(), _cut_off(value, decimals)
 
 
 def _volume(us: int, decimals: int) -> Decimal:
-    # Cut off, not rounded: who multiplies it by 3600 and rounds up gets the second that was meant.
+    # Cut off, not rounded: a receiver that multiplies by 3600 and rounds up gets the exact second.
     return _cut_off(Decimal(us) / HOUR_US, decimals)
 
 
@@ -122,7 +122,7 @@ def _cut_off(number: Decimal, decimals: int) -> Decimal:
 
 
 def write_breakdown(priced: Priced, decimals: int = 9) -> dict[str, Any]:
-    """Say why: what each component billed, what was active in each period, VAT lines, limits."""
+    """Explain a price: costs of each component, active components of each period, VAT, applied limits."""
     first: dict[PriceComponent | None, Match] = {}
     for match in priced.matches:
         first.setdefault(match.component, match)
@@ -176,8 +176,8 @@ def _because(match: Match) -> str:
         return f"no element with {match.dimension} matches"
     at = write_moment(match.moment.at)
     restrictions = component.restrictions
-    told = restrictions.told(match.moment) if restrictions else "it has no restrictions"
-    return f"at {at} element {component.element} is the first with {match.dimension} that matches: {told}"
+    reasons = restrictions.explain(match.moment) if restrictions else "it has no restrictions"
+    return f"at {at} element {component.element} is the first with {match.dimension} that matches: {reasons}"
 
 
 def _reasons(priced: Priced) -> Iterator[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Rounds what is billed up to whole steps, once per session.
+"""Rounds billed quantities up to whole steps, once per session.
 
 Source: OCPI 2.2.1 mod_cdrs_step_size; mod_tariffs, PriceComponent; TAR-17, TAR-18, TRP-33
 """
@@ -7,15 +7,14 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-# A microwatthour, a nanosecond: less than that is no consumption but somebody's arithmetic.
+# A microwatthour or a nanosecond: anything smaller is a rounding error, not consumption.
 _NOTHING = Decimal("1E-6")
 
 
 def surplus_of(used: Decimal, step: int) -> Decimal:
-    """Tell how much is billed beyond a session's total to fill its last step.
+    """Return the quantity that is added to a session's total to fill its last step.
 
-    used: Wh or seconds, over the session and not over the last period. step: the `step_size` of the
-    last component; 0 stands for none.
+    used: Wh or seconds of the whole session. step: the `step_size` of the last component; 0 means no steps.
 
     >>> surplus_of(Decimal("115.2"), 25), surplus_of(Decimal(500), 500), surplus_of(Decimal(0), 500)
     (Decimal('9.8'), Decimal('0'), Decimal('0'))

@@ -1,7 +1,7 @@
-"""A tariff as the engine asks it: per dimension, the price components in the order in which they are tried.
+"""Tariff model of the pricing engine: price components by dimension, in the order in which they are tried.
 
-Reading a tariff document checks what a price depends on. What is odd but can be priced (a negative
-price, an element that can never be reached) is a remark here or a finding of `lint.py`, no error.
+Reading a tariff document checks only fields that a price depends on. Oddities that can still be priced (a
+negative price, an element that never matches) become remarks here or findings in `lint.py`, not errors.
 
 Source: OCPI 2.2.1 mod_tariffs, Tariff Object; TAR-07, TAR-09, TAR-10, TAR-15, TAR-16
 """
@@ -47,19 +47,19 @@ _TIME_OF_DAY = re.compile(r"([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """An amount of money; without `incl_vat` where there is no VAT or nobody knows it."""
+    """An amount of money; `incl_vat` is None where VAT does not apply or is unknown."""
 
     excl_vat: Decimal
     incl_vat: Decimal | None = None
 
 
-# Two components may read the same and still be two: they are told apart by identity.
+# Two components may have equal fields and still differ, so they compare by identity.
 @dataclass(frozen=True, slots=True, eq=False)
 class PriceComponent:
-    """What a dimension costs in one element: per kWh or hour, `step_size` in Wh or seconds.
+    """Price of one dimension in one element: per kWh or hour, `step_size` in Wh or seconds.
 
-    per_minute: the price of a time is per minute, which is not as OCPI has it. doubts: what it says that
-    cannot be judged; its price is then not known.
+    per_minute: the price of time is per minute, other than in OCPI. doubts: its unknown fields; if there are
+    any, the price is uncertain.
     """
 
     dimension: str
@@ -86,7 +86,7 @@ Candidates = Mapping[str, tuple[PriceComponent, ...]]
 class Tariff:
     """A tariff; `elements` are the price components of each element, with its restrictions.
 
-    doubts: what it says of all its prices that cannot be judged.
+    doubts: unknown fields that may affect all its prices.
     """
 
     id: str
@@ -100,12 +100,12 @@ class Tariff:
     doubts: tuple[Remark, ...] = ()
 
     def is_valid_at(self, moment: datetime) -> bool:
-        """Tell whether a session that starts then may be priced with it."""
+        """Check whether a session that starts at this moment may be priced with the tariff."""
         return (self.start is None or self.start <= moment) and (self.end is None or moment < self.end)
 
     @cached_property
     def has_vat(self) -> bool:
-        """Whether VAT is told anywhere; if not, prices have no `incl_vat` (TAR-21)."""
+        """True if any component has VAT; if none has, prices have no `incl_vat` (TAR-21)."""
         return any(component.vat is not None for component in self._components())
 
     @cached_property
@@ -115,12 +115,12 @@ class Tariff:
 
     @cached_property
     def reserved(self) -> Candidates:
-        """The components that price a reservation that was used, or still may be."""
+        """The components that price a reservation that was used or is still open."""
         return self._candidates(RESERVATION)
 
     @cached_property
     def expired(self) -> Candidates:
-        """The components that price a reservation that expired: those for it first (TAR-16)."""
+        """The components that price an expired reservation: those with RESERVATION_EXPIRES first (TAR-16)."""
         expires, reserved = self._candidates(RESERVATION_EXPIRES), self.reserved
         return {each: expires.get(each, ()) + reserved.get(each, ()) for each in DIMENSIONS}
 
@@ -136,7 +136,7 @@ class Tariff:
 
     @cached_property
     def has_doubts(self) -> bool:
-        """Tell whether something in it cannot be judged."""
+        """True if the tariff has a field that cannot be judged."""
         return bool(self.doubts) or any(
             component.doubts or (component.restrictions is not None and component.restrictions.doubts)
             for component in self._components()
@@ -155,13 +155,13 @@ class Tariff:
 
     @cached_property
     def duration_limits(self) -> tuple[int, ...]:
-        """The same in seconds since the start."""
+        """The seconds since the start at which an element may become active or inactive, ascending."""
         limits = {value for each in self.restrictions for value in (each.min_duration, each.max_duration)}
         return tuple(sorted(value for value in limits if value))
 
     @cached_property
     def day_minutes(self) -> tuple[int, ...]:
-        """The local times of day at which an element may become active or inactive, ascending."""
+        """The local times of day (minutes) at which an element may become active or inactive, ascending."""
         minutes: set[int] = set()
         for each in self.restrictions:
             if each.has_window:
@@ -177,7 +177,10 @@ class Tariff:
 
 
 def _is_for(restrictions: Restrictions | None, reservation: str | None) -> bool:
-    """Tell whether an element may price this kind of time; one that cannot be judged may price any."""
+    """Check whether an element prices a session (None) or this kind of reservation.
+
+    An element with unknown restrictions may price any of them.
+    """
     named = restrictions.reservation if restrictions else None
     if named == reservation:
         return True
@@ -185,7 +188,7 @@ def _is_for(restrictions: Restrictions | None, reservation: str | None) -> bool:
 
 
 def first_match(candidates: tuple[PriceComponent, ...], moment: Moment) -> PriceComponent | None:
-    """Take the first component whose restrictions match (TAR-09); None costs nothing (TAR-10)."""
+    """Take the first component whose restrictions match (TAR-09). Returns None where it is free (TAR-10)."""
     for component in candidates:
         if component.restrictions is None or component.restrictions.match(moment):
             return component
@@ -193,7 +196,7 @@ def first_match(candidates: tuple[PriceComponent, ...], moment: Moment) -> Price
 
 
 def read_tariff(value: object, at: str, remarks: list[Remark]) -> Tariff:
-    """Read a tariff document. Raises: InvalidParameters when no price can be told from it."""
+    """Read a tariff document. Raises: InvalidParameters when it cannot be used to price a session."""
     document = read_object(value, at)
     tariff_id = read_text(document.get("id"), f"{at}.id")
     elements = read_list(document.get("elements"), f"{at}.elements")
@@ -219,7 +222,7 @@ def read_tariff(value: object, at: str, remarks: list[Remark]) -> Tariff:
 
 
 def with_time_prices_per_minute(tariff: Tariff) -> Tariff:
-    """The tariff with its TIME and PARKING_TIME prices taken per minute; the document stays as it is."""
+    """Copy a tariff with its TIME and PARKING_TIME prices taken per minute."""
     elements = tuple(
         tuple(
             replace(component, per_minute=component.dimension in (TIME, PARKING_TIME))
@@ -320,22 +323,22 @@ def _read_step(value: object, at: str, remarks: list[Remark]) -> int:
 
 def _remark_component(component: PriceComponent, at: str, remarks: list[Remark]) -> None:
     if component.price < 0:
-        told = f"the price {component.price} is negative: the driver is paid"
-        remarks.append(Remark("negative_price", f"{at}.price", told))
+        text = f"the price {component.price} is negative: the driver is paid"
+        remarks.append(Remark("negative_price", f"{at}.price", text))
     if component.vat is not None and not 0 <= component.vat <= 100:
         remarks.append(Remark("odd_vat", f"{at}.vat", f"{component.vat} is an odd percentage of VAT"))
     reservation = component.restrictions.reservation if component.restrictions else None
     if reservation in RESERVATIONS and component.dimension in (ENERGY, PARKING_TIME):
-        told = "a reservation has FLAT and TIME only, this component is left out (TAR-15)"
-        remarks.append(Remark("reservation_dimension", f"{at}.type", told))
+        text = "a reservation has FLAT and TIME only, this component is ignored (TAR-15)"
+        remarks.append(Remark("reservation_dimension", f"{at}.type", text))
 
 
 def read_restrictions(
     value: object, at: str, remarks: list[Remark], doubts: tuple[Remark, ...] = ()
 ) -> Restrictions | None:
-    """Read the restrictions of an element; none, or empty ones, are None.
+    """Read the restrictions of an element. Returns None when there are none or they are empty.
 
-    doubts: what else the element says that cannot be judged. Raises: InvalidParameters.
+    doubts: unknown fields of the element. Raises: InvalidParameters for a field that cannot be read.
     """
     document = {} if value is None else read_object(value, at)
     doubts += find_unknown(document, RESTRICTIONS, at, remarks)
@@ -381,7 +384,7 @@ def _read_date(value: object, at: str) -> date | None:
         return None
     text = read_text(value, at)
     try:
-        # It knows more forms than OCPI does.
+        # `fromisoformat` accepts forms that OCPI does not have.
         return date.fromisoformat(text if len(text) == 10 and text[4] == "-" else "")
     except ValueError as error:
         raise InvalidParameters(f"{text!r} is not a date such as 2015-12-24", field=at) from error

@@ -1,8 +1,8 @@
-"""Finds numbers of a tariff that are far from what they can mean in OCPI's units.
+"""Finds numbers of a tariff that are probably in another unit than OCPI's.
 
-Power is in kW, energy in kWh, current in A, durations in seconds, prices in the currency's main unit per
-kWh or per hour, steps in Wh or seconds. A number in W, Wh, mA, minutes, hours or cents fits the schema and
-makes a price that nobody pays; it is far enough off to be seen.
+In OCPI, power is in kW, energy in kWh, current in A, durations in seconds, prices in the currency's main
+unit per kWh or per hour, steps in Wh or seconds. A number in W, Wh, mA, minutes, hours or cents fits the
+schema but makes an absurd price. It is so far off that it can be detected.
 
 Source: OCPI 2.2.1 mod_tariffs, TariffRestrictions, PriceComponent; TAR-14, TAR-17
 """
@@ -17,7 +17,7 @@ from chalicelib.pricing.reading import round_number
 from chalicelib.pricing.restrictions import Restrictions
 from chalicelib.pricing.tariffs import ENERGY, FLAT, PARKING_TIME, TIME, PriceComponent, Tariff
 
-# The most that a number can be, its unit, and the unit that somebody else writes it in.
+# The largest plausible number, its unit, and the unit that it is mistaken for.
 _MOST = {
     "power": (1000, "kW", "W"),
     "kwh": (1000, "kWh", "Wh"),
@@ -26,17 +26,17 @@ _MOST = {
 }
 _LEAST_SECONDS = 60
 
-# The least of a currency's main unit that is about a euro: prices of other currencies are not judged.
+# Rough value of a euro in each currency; prices in other currencies are not checked.
 _ABOUT_A_EURO = {
     "AUD": 1, "CAD": 1, "CHF": 1, "EUR": 1, "GBP": 1, "NZD": 1, "USD": 1,
     "BGN": 2, "BRL": 5, "CNY": 7, "ILS": 3, "PLN": 4, "RON": 5,
     "DKK": 7, "NOK": 10, "SEK": 10, "MXN": 18, "ZAR": 18, "CZK": 22,
 }  # fmt: skip
-# In euros, per kWh, per hour, and once. A blocking fee of a euro a minute is 60 an hour.
+# Highest plausible price in euros: per kWh, per hour, once. A blocking fee of 1 per minute is 60 per hour.
 _MOST_EUROS = {ENERGY: 5, TIME: 150, PARKING_TIME: 150, FLAT: 150}
 _MOST_LIMIT = 2000
 
-# A step of 50 kWh, and of more than a day.
+# Longest plausible step: 50 kWh, or a day.
 _MOST_STEP = {ENERGY: (50_000, "Wh"), TIME: (86_400, "seconds"), PARKING_TIME: (86_400, "seconds")}
 
 

@@ -1,13 +1,16 @@
-"""Finds what a tariff says that this engine does not know and that may change a price.
+"""Finds unknown fields and values of a tariff that may change a price.
 
-A misspelt `restrictions` must not be priced as if the element had none. So a field whose name is close to
-one that prices depend on is a *doubt*: the part of the tariff that has it cannot be judged. An unknown key
-inside `restrictions` is always a doubt, because each restriction narrows when its element holds; so is an
-unknown dimension, and a `tax_included` that says that prices include VAT.
+A tariff with a misspelt `restrictions` must not be priced as if it had none. So these are *doubts*, and the
+part of the tariff that has one cannot be judged:
 
-Other unknown fields of a price component, an element or a limit are a remark; other fields of the tariff,
-and the vendors' own (`x_…`, `mobie_…`, `custom…`), are no business of a price. A field without a value
-(null, `{}`, `[]`) says nothing.
+- a field whose name is close to one that prices depend on;
+- an unknown key inside `restrictions`, because each restriction limits when its element matches;
+- an unknown dimension or reservation value;
+- a `tax_included` by which prices include VAT.
+
+Other unknown fields of a price component, an element or a limit are only a remark. Other fields of the tariff
+and vendors' own ones (`x_…`, `mobie_…`, `custom…`) do not affect a price. A field without a value (null,
+`{}`, `[]`) is ignored.
 
 Source: OCPI 2.2.1 mod_tariffs, Tariff Object; TYP-14, TAR-07, TAR-11
 """
@@ -53,7 +56,7 @@ _OWN = {
     COMPONENT: _COMPONENT,
     RESTRICTIONS: _RESTRICTIONS,
 }
-# What other languages and other platforms call a field.
+# Names of fields in other languages and on other platforms.
 _ALIASES = {
     "iva": "vat", "tva": "vat", "mwst": "vat", "tax": "vat", "taxrate": "vat", "vatrate": "vat",
     "vatpercentage": "vat", "taxpercentage": "vat", "vatincluded": "tax_included",
@@ -72,7 +75,7 @@ _LONGEST = 40
 def find_unknown(document: Document, level: str, at: str, remarks: list[Remark]) -> tuple[Remark, ...]:
     """Find the fields of a part of a tariff that may change its price. Returns the doubts.
 
-    level: which part it is. at: its dotted path. remarks: get the doubts, and what is only odd.
+    level: kind of the part. at: its dotted path. remarks: doubts and harmless oddities are added to it.
     """
     known = _KNOWN[level]
     if document.keys() <= known:
@@ -86,7 +89,7 @@ def find_unknown(document: Document, level: str, at: str, remarks: list[Remark])
     ]
     found = [_judge(document, name, level, at) for name in unknown[:_MOST_NAMED]]
     if len(unknown) > _MOST_NAMED:
-        text = f"there are {len(unknown)} unknown fields here, too many to look at each"
+        text = f"there are {len(unknown)} unknown fields here, only the first {_MOST_NAMED} are checked"
         found.append((Remark("unknown_field", at, text), True))
     remarks += [remark for remark, _ in found if remark is not None]
     return tuple(remark for remark, is_doubt in found if remark is not None and is_doubt)
@@ -100,24 +103,25 @@ def _judge(document: Document, name: str, level: str, at: str) -> tuple[Remark |
             f", did you mean {meant}?" if meant else ": the element cannot be judged and matches no session"
         )
         return Remark("unknown_restriction", field, f"{shown} is no restriction of OCPI{more}"), True
-    if _says_the_same(document, name, meant):
+    if _is_repetition(document, name, meant):
         return None, False
     if meant is not None:
         text = f"{shown} is no field of OCPI, did you mean {meant}?"
         return Remark("unknown_field", field, text), True
     if level == TARIFF:
         return None, False
-    return Remark("ignored_field", field, f"{shown} is no field of OCPI, its price goes without it"), False
+    return Remark("ignored_field", field, f"{shown} is no field of OCPI, it is ignored in the price"), False
 
 
-def _says_the_same(document: Document, name: str, meant: str | None) -> bool:
+def _is_repetition(document: Document, name: str, meant: str | None) -> bool:
+    """Check whether an unknown field only repeats a known one or its default."""
     if meant == "tax_included" and document[name] is False:
         return True
     return meant is not None and document.get(meant) == document[name]
 
 
 def gross_prices(document: Document, at: str) -> Remark | None:
-    """Tell whether a tariff of OCPI 2.3.0 says that its prices include VAT, which nothing here deducts."""
+    """Make a remark if a tariff of OCPI 2.3.0 has prices including VAT; this engine cannot deduct it."""
     value = document.get("tax_included")
     if value is None or value in _WITHOUT_TAXES:
         return None
@@ -137,7 +141,7 @@ def pointer_of(field: str) -> str:
 
 
 def unknown_value(value: object, known: Sequence[str], code: str, at: str, what: str) -> Remark:
-    """Say that a value is none of those that are known, and which one may be meant."""
+    """Make a remark on an unknown value, with the known one that may be meant."""
     shown = str(value)[:_LONGEST]
     meant = _closest(shown, tuple(known))
     more = f", did you mean {meant}?" if meant else ": it cannot be judged"
@@ -146,7 +150,7 @@ def unknown_value(value: object, known: Sequence[str], code: str, at: str, what:
 
 @lru_cache(4096)
 def suggest_field(name: str, level: str) -> str | None:
-    """Name the field that an unknown one may be meant for; of another part with that part's name.
+    """Name the known field that an unknown one may stand for, with a prefix if it belongs to another part.
 
     >>> suggest_field("restriction", ELEMENT), suggest_field("dayOfWeek", ELEMENT)
     ('restrictions', 'restrictions.day_of_week')
@@ -166,7 +170,7 @@ def suggest_field(name: str, level: str) -> str | None:
 
 
 def _searched(level: str) -> Iterator[tuple[tuple[str, ...], str]]:
-    """The names to compare with: those of the part itself, then those that belong elsewhere."""
+    """The names to compare with: those of the part itself, then those of other parts."""
     yield _OWN[level], ""
     for names, prefix, place in (
         (_RESTRICTIONS, "restrictions.", RESTRICTIONS),
@@ -184,7 +188,7 @@ def _closest(name: str, names: tuple[str, ...]) -> str | None:
         return None
     written = _normal(name)
     letters = frozenset(written)
-    # Two other letters are at most four of both words: most names need no closer look.
+    # Two wrong letters make the sets differ by four letters at most. This skips most names quickly.
     close = [each for each in names if len(letters ^ _letters(each)) <= 4]
     found = [(distance, each) for each in close if (distance := _misspelt_by(written, _normal(each))) < 3]
     return min(found, key=lambda pair: pair[0])[1] if found else None
@@ -202,7 +206,7 @@ def _normal(name: str) -> str:
 
 
 def _misspelt_by(written: str, meant: str) -> int:
-    """Count the wrong letters; 3 when there are too many for a slip in a word of its length."""
+    """Count wrong letters. Returns 3 when there are too many for a typing error in a word of this length."""
     if written == meant:
         return 0
     allowed = 2 if len(meant) > 8 else 1

@@ -1,7 +1,6 @@
-"""What happened, as far as a price depends on it: charging periods, or the telemetry they are cut from.
+"""Input of pricing: charging periods of a session, or the telemetry that they are cut from.
 
-Instants are aware UTC datetimes; durations are whole microseconds, so that no sum of them depends on
-how it was added up.
+Instants are aware UTC datetimes. Durations are whole microseconds, so that sums are exact in any order.
 
 Source: OCPI 2.2.1 mod_cdrs, ChargingPeriod and CdrDimensionType; CDR-14, CDR-16
 """
@@ -22,9 +21,9 @@ CHARGING, SUSPENDED_EV, SUSPENDED_EVSE = "Charging", "SuspendedEV", "SuspendedEV
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """A stretch of a session that is priced as a whole, by what is active when it starts.
+    """Part of a session that is priced by the components that are active at its start.
 
-    tariff: None where no tariff is relevant. at: path of what it was read from.
+    tariff: None if the period is free. at: dotted path of the charging period that it was read from.
     """
 
     start: datetime
@@ -47,7 +46,7 @@ class Usage:
     """A session, or a reservation, in charging periods.
 
     start: of the session without its reservation; equal to `end` where a reservation was not used.
-    is_compiled: whether the periods are cut by us, so that no price changes within one.
+    is_compiled: true if this node cut the periods, so that no price changes within one.
     """
 
     start: datetime
@@ -60,7 +59,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """From when until when it was reserved; it expired if no session came of it."""
+    """Start and end of a reservation; it is expired if no session followed."""
 
     start: datetime
     end: datetime
@@ -69,11 +68,11 @@ class Reservation:
 
 @dataclass(frozen=True, slots=True)
 class Telemetry:
-    """What was measured during a session; for one that goes on, `end` is now.
+    """Measurements of a session; for an active session, `end` is now.
 
-    meter_readings: register in kWh. charging_states: since when the state is one of the three.
-    power_readings: kW, each holds until the next. tariff_changes: since when another tariff applies.
-    kwh_decimals: how exactly the meter is interpolated; 4 for what is sent as OCPI numbers.
+    meter_readings: time and register in kWh. charging_states: start and name of each state.
+    power_readings: time and kW, each valid until the next. tariff_changes: tariffs by the start of their use.
+    kwh_decimals: decimals of interpolated energy; 4 for energy that is sent as OCPI numbers.
     """
 
     start: datetime

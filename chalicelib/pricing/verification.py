@@ -1,12 +1,15 @@
-"""Checks the totals of a CDR against what its own tariffs and charging periods come to.
+"""Checks the totals of a CDR against those computed from its own tariffs and charging periods.
 
-Money may differ by half of the currency's smallest unit: rounded to it, whichever way a half went, or to
-more decimals. OCPI leaves rounding to laws and contracts, so two more habits are accepted: a total that
-is the sum of parts rounded one by one, and amounts that are all cut off, or all rounded up, where at
-least two of them show it (one alone is an amount that differs). Quantities may be rounded, cut off or
-rounded up to the decimals that they have, at least two. What a CDR does not claim is not judged.
-Costs that it claims without tariffs, or by tariffs with something that is not known here and could have
-applied, are named as not judged.
+Money may differ by half of the currency's smallest unit, so it may be rounded to that unit or to more
+decimals. OCPI leaves rounding to laws and contracts, so two more ways are accepted:
+
+- a total that is the sum of parts rounded one by one;
+- amounts that are all cut off, or all rounded up, if at least two of them show it. (A single one counts as a
+  difference.)
+
+Quantities may be rounded, cut off or rounded up to the decimals that they have, at least two. Only fields that
+the CDR has are checked. Costs are reported as not judged if the CDR has no tariffs, or if an unknown field of
+a tariff could change them.
 
 Source: OCPI 2.2.1 mod_cdrs, CDR Object; mod_tariffs, Tariff Object (note on rounding); CDR-07, CDR-15,
 CDR-16, TAR-23
@@ -62,7 +65,7 @@ _COSTS = {
 
 @dataclass(frozen=True, slots=True)
 class Discrepancy:
-    """A field that a CDR claims differently; `field` is a dotted path, `computed` to nine decimals."""
+    """A field of a CDR with a wrong value; `field` is a dotted path, `computed` has nine decimals."""
 
     field: str
     claimed: Decimal | str
@@ -71,10 +74,10 @@ class Discrepancy:
 
 @dataclass(frozen=True)
 class Verification:
-    """What a CDR's fields came to; `priced` is how.
+    """Result of checking a CDR; `priced` is the computed price.
 
-    not_judged: the fields that the CDR claims and that nothing can be computed for; the remarks say why.
-    judged: the fields that were compared.
+    judged: the fields that were compared. not_judged: fields of the CDR that could not be computed; the
+    remarks have the reason.
     """
 
     discrepancies: Sequence[Discrepancy]
@@ -91,12 +94,12 @@ def verify_cdr(
     time_prices_per_minute: bool = False,
     now: datetime | None = None,
 ) -> Verification:
-    """Compute a CDR anew and tell where it claims something else.
+    """Compute a CDR again and report the fields that differ.
 
-    time_zone: of the location; left out, that of the CDR's country. tolerance: of money; left out, half
-    of the currency's smallest unit. time_prices_per_minute: how its tariffs mean their prices of time.
-    now: to tell an end in the future.
-    Raises: InvalidParameters and NotEnoughInformation when it cannot be computed.
+    time_zone: of the location; default is that of the CDR's country. tolerance: of money; default is half of
+    the currency's smallest unit. time_prices_per_minute: true if its tariffs price time per minute.
+    now: given to detect an end in the future.
+    Raises: InvalidParameters for a bad field; NotEnoughInformation when the time zone is needed and missing.
     """
     cdr = read_object(document, "body")
     remarks: list[Remark] = []
@@ -107,21 +110,21 @@ def verify_cdr(
     if tolerance is None:
         tolerance = Decimal(5).scaleb(-1 - decimals_of(str(cdr.get("currency"))))
     found = [*_judge_quantities(cdr, usage, priced)]
-    told = list(priced.remarks)
+    warnings = list(priced.remarks)
     costs = [field for field in ("total_cost", *_COSTS) if _is_claimed(cdr, field)]
     judged = [field for field in _QUANTITIES if cdr.get(field) is not None]
     if not tariffs:
-        told.append(Remark("no_tariffs", "tariffs", "the CDR has no tariffs: its costs are not judged"))
+        warnings.append(Remark("no_tariffs", "tariffs", "the CDR has no tariffs: its costs are not judged"))
     elif priced.undecided:
         found = [*_judge_currency(cdr, priced), *found]
     else:
         found = [*_judge_currency(cdr, priced), *_judge_costs(cdr, priced, tolerance), *found]
-        return Verification(found, told, priced, judged=[*costs, *judged])
-    return Verification(found, told, priced, costs, judged)
+        return Verification(found, warnings, priced, judged=[*costs, *judged])
+    return Verification(found, warnings, priced, costs, judged)
 
 
 def write_verification(verification: Verification) -> dict[str, Any]:
-    """Show it as plain JSON; `not_judged` is there only where something, or all, could not be judged."""
+    """Write a verification as plain JSON; `not_judged` is left out if every field could be judged."""
     written: dict[str, Any] = {
         "discrepancies": [
             {"field": each.field, "claimed": each.claimed, "computed": each.computed}
@@ -150,7 +153,7 @@ def _read_usage(
         raise InvalidParameters("a CDR needs at least one charging period", field="charging_periods")
     _remark_session_only(cdr, remarks)
     if tariffs:
-        # A CDR lists the tariffs that are relevant to it: where there is but one, it is the one.
+        # A CDR lists the tariffs that it uses. If there is only one, it is the tariff of the session.
         wish = Wish(tariffs[0].id if len(tariffs) == 1 else None)
         periods = with_tariff(periods, tariffs, start, wish, remarks)
         remark_missing(periods, remarks, "charging_periods")
@@ -169,17 +172,17 @@ def _zone(
     zone, is_certain = zone_of(cdr)
     if zone is None:
         raise InvalidParameters(
-            "the tariff depends on the local time and the country tells no time zone: name one (--time-zone)",
+            "the tariff depends on the local time and the country has no known time zone: use --time-zone",
             field="cdr_location.country",
         )
     if not is_certain:
-        told = f"the country has several time zones, {zone} is taken"
-        remarks.append(Remark("time_zone_guessed", "cdr_location.country", told))
+        text = f"the country has several time zones, {zone} is taken"
+        remarks.append(Remark("time_zone_guessed", "cdr_location.country", text))
     return read_zone(zone, "time_zone")
 
 
 def _remark_impossible(cdr: Document, usage: Usage, now: datetime | None, remarks: list[Remark]) -> None:
-    """Warn of quantities that a session cannot have had (`plausibility.py`)."""
+    """Warn of impossible quantities (`plausibility.py`)."""
     place = cdr.get("cdr_location")
     max_kw = usual_power_kw(place.get("connector_power_type") if isinstance(place, dict) else None)
     kwh = read_optional_decimal(cdr.get("total_energy"), "total_energy") or Decimal(0)
@@ -194,8 +197,8 @@ def _remark_session_only(cdr: Document, remarks: list[Remark]) -> None:
         for index, dimension in enumerate(read_list(period.get("dimensions"), "charging_periods")):
             if (kind := dimension.get("type")) in SESSION_ONLY:
                 where = f"charging_periods.{number}.dimensions.{index}.type"
-                told = f"{kind} is for sessions, not for CDRs (CDR-15)"
-                remarks.append(Remark("session_only_dimension", where, told))
+                text = f"{kind} is for sessions, not for CDRs (CDR-15)"
+                remarks.append(Remark("session_only_dimension", where, text))
 
 
 def _judge_currency(cdr: Document, priced: Priced) -> Iterator[Discrepancy]:
@@ -215,12 +218,12 @@ def _judge_costs(cdr: Document, priced: Priced, tolerance: Decimal) -> Iterator[
             or priced.limits
             or not _is_sum_of_rounded(cdr, priced, each.side, each.claimed, tolerance)
         ):
-            told = (each.sign * each.claimed, round_number(each.sign * each.computed))
-            yield Discrepancy(f"{each.field}.{each.side}", *told)
+            values = (each.sign * each.claimed, round_number(each.sign * each.computed))
+            yield Discrepancy(f"{each.field}.{each.side}", *values)
 
 
 class _Claim(NamedTuple):
-    """An amount of money that a CDR claims; `sign` is that of the claim, which is compared without it."""
+    """An amount of money that a CDR claims; `claimed` is without its `sign` (-1 in a credit CDR)."""
 
     field: str
     side: str
@@ -243,7 +246,7 @@ def _claims_of_costs(cdr: Document, priced: Priced) -> Iterator[_Claim]:
 
 
 def _are_rounded_one_way(claims: Sequence[_Claim], unit: Decimal) -> bool:
-    """Tell whether all amounts are cut off, or all are rounded up, to the currency's smallest unit."""
+    """Check whether all amounts are cut off, or all are rounded up, to the currency's smallest unit."""
     if any(each.claimed % unit for each in claims):
         return False
     above = [each.claimed - each.computed for each in claims]
@@ -267,7 +270,7 @@ def _side(price: Price, side: str) -> Decimal:
 def _is_sum_of_rounded(
     cdr: Document, priced: Priced, side: str, claimed: Decimal, tolerance: Decimal
 ) -> bool:
-    """Tell whether a total is the sum of the CDR's own parts, each of them right but for its rounding."""
+    """Check whether a total is the sum of the CDR's own parts, each of them correctly rounded."""
     whole = Decimal(0)
     for field, kind in _COSTS.items():
         part, computed = _claimed(cdr, field, side), _side(priced.costs[kind], side)
@@ -296,7 +299,7 @@ def _judge_quantities(cdr: Document, usage: Usage, priced: Priced) -> Iterator[D
 
 
 def _is_about(claimed: Decimal, computed: Decimal) -> bool:
-    """Tell whether a quantity was claimed as exactly as its own decimals can tell it."""
+    """Check whether a claimed quantity is right within its own decimals."""
     difference = abs(claimed - computed)
     coarse = _COARSE_QUANTITIES.get(max(2, -int(claimed.as_tuple().exponent)))
     return difference <= _QUANTITY_TOLERANCE or (coarse is not None and difference < coarse)

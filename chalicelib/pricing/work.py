@@ -1,9 +1,9 @@
-"""Bounds what pricing one session may cost, so that no tariff and no session stops everybody else's bills.
+"""Limits the work of pricing one session, so that one huge session cannot delay the bills of all others.
 
-A tariff of 1,440 elements and a session of a year are both valid, and together they are half a million
-charging periods. Pricing counts its work as it goes on: in looks at a price component, a fraction of a
-microsecond each. The count does not depend on the machine. Whoever has a deadline besides gives `is_late`,
-which is asked on the way; there is no clock here.
+A tariff of 1,440 elements and a session of a year are both valid, and together they make half a million
+charging periods. Pricing counts its checks of a price component (a "look", a fraction of a microsecond). So
+the limit is the same on every machine. A caller with a deadline passes `is_late`, which is called now and
+then; this module reads no clock.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from collections.abc import Callable
 from chalicelib.errors import InvalidParameters
 
 MOST_PIECES = 20_000
-"""Pieces that a session is cut into; some four times what a CDR can hold."""
+"""Limit of pieces that a session is cut into; about four times as many as fit into a CDR."""
 
 MOST_LOOKS = 5_000_000
-"""Looks at price components for one session: some seconds."""
+"""Limit of looks at price components for one session: a few seconds."""
 
 _BETWEEN_QUESTIONS = 20_000
 
 
 class TooMuchWork(InvalidParameters):
-    """A session that cannot be priced within bounds."""
+    """A session that would take too much work to price."""
 
 
 class OutOfTime(Exception):
-    """The deadline passed while a session was priced; it may be priced another time."""
+    """The deadline passed while a session was priced; a retry may succeed."""
 
 
 class Work:
@@ -39,7 +39,10 @@ class Work:
         self._next_question = _BETWEEN_QUESTIONS
 
     def spend(self, looks: int) -> None:
-        """Count looks at price components. Raises: TooMuchWork; OutOfTime when the deadline has passed."""
+        """Count looks at price components.
+
+        Raises: TooMuchWork above the limit; OutOfTime after the deadline.
+        """
         self.looks += looks
         if self.looks > self._most:
             text = "the tariff has too many elements for a session as long as this one to be priced"
@@ -51,7 +54,7 @@ class Work:
 
 
 def refuse_pieces(count: int, field: str = "tariffs") -> None:
-    """Refuse a session that would be cut into too many pieces, before it is. Raises: TooMuchWork."""
+    """Refuse a session before it is cut into too many pieces. Raises: TooMuchWork above the limit."""
     if count > MOST_PIECES:
         text = f"the price may change {count} times in this session: {MOST_PIECES} are priced at most"
         raise TooMuchWork(text, field=field)
