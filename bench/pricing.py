@@ -1,12 +1,11 @@
-"""How many sessions and CDRs a core prices: `python -m bench.pricing`.
+"""Benchmark of pricing: CDRs and sessions that one core prices per second (`python -m bench.pricing`).
 
-Two things are measured, in CPU time and in one process:
+It measures CPU time of two tasks in one process:
 
-- *ready periods*: CDRs as documents, parsed from JSON, each with 5 charging periods or so and a tariff of 6
-  elements (windows, weekdays, tiers of energy, bands of power, parking), read and priced. The aim is
-  2,000 a second;
-- *telemetry*: sessions of 12 meter readings with charging states and power readings, cut into periods
-  and priced with the same tariff. The aim is 5,000 in 10 seconds.
+- *ready periods*: parse a CDR from JSON, read it and price it. It has about 5 charging periods and a tariff
+  of 6 elements (windows, weekdays, tiers of energy, bands of power, parking). The aim is 2,000 a second.
+- *telemetry*: cut a session of 12 meter readings, with charging states and power readings, into periods and
+  price it with the same tariff. The aim is 5,000 in 10 seconds.
 """
 
 from __future__ import annotations
@@ -53,7 +52,7 @@ def main() -> None:
 
 
 def measure(count: int) -> dict[str, Any]:
-    """Price so many sessions and as many CDRs."""
+    """Price `count` sessions and as many CDRs. Returns the report."""
     random = Random(20260114)
     requests = [write_json({"tariffs": [TARIFF], "session": make_session(random)}) for _ in range(count)]
     cdrs = [write_json(_cdr(request)) for request in requests]
@@ -113,7 +112,7 @@ TARIFF: dict[str, Any] = {
 
 
 def make_session(random: Random) -> dict[str, Any]:
-    """A session of 12 readings: it starts at any time of the week, ends full, and stays for a while."""
+    """Make a session of 12 readings that starts at a random time of the week and parks at its end."""
     start = datetime(2026, 1, 12, tzinfo=UTC) + timedelta(seconds=random.randrange(7 * 86400))
     minutes = sorted(random.sample(range(5, 170), 10))
     kwh = Decimal(random.randrange(1000, 90000))

@@ -1,4 +1,4 @@
-"""Looks for what keeps a node or this machine from working, and says it in a person's words."""
+"""Checks of `./ocpi doctor`: is this machine set up, and does the chosen node work?"""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import urllib3
 
 from cli.nodes import NodeChoice, choose_node
-from cli.operator_door import DoorError, OperatorDoor
+from cli.operator_door import OperatorApiError, OperatorClient
 
 REQUIREMENTS = Path(__file__).parents[1] / "requirements-dev.txt"
 CLOCK_SECONDS = 30.0
@@ -21,24 +21,24 @@ CLOCK_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Finding:
-    """What was looked at, whether it is as it should be, and what was seen."""
+    """Result of one check: `what` was checked, and the `detail` that was found."""
 
     what: str
     is_fine: bool
-    told: str
+    detail: str
 
 
 def examine(choice: NodeChoice) -> Iterator[Finding]:
-    """Look at this machine, then at the chosen node as its partners and its operator see it."""
+    """Check this machine, then the OCPI API and the operator API of the chosen node."""
     yield _python()
     yield _requirements()
     try:
         node = choose_node(choice)
-    except DoorError as error:
+    except OperatorApiError as error:
         yield Finding("node", False, str(error))
         return
     yield from _versions(node.operator_url)
-    yield from _door(OperatorDoor(node.operator_url, node.operator_key))
+    yield from _operator_api(OperatorClient(node.operator_url, node.operator_key))
 
 
 def _python() -> Finding:
@@ -52,10 +52,10 @@ def _requirements() -> Finding:
         for line in map(_requirement, _requirement_lines())
         if line is not None and not _is_installed(*line)
     ]
-    told = (
+    detail = (
         "all as pinned" if not missing else f"not as pinned: {', '.join('=='.join(each) for each in missing)}"
     )
-    return Finding("requirements", not missing, told)
+    return Finding("requirements", not missing, detail)
 
 
 def _requirement_lines() -> Iterator[str]:
@@ -82,19 +82,19 @@ def _versions(operator_url: str) -> Iterator[Finding]:
     except urllib3.exceptions.HTTPError as error:
         yield Finding("versions", False, f"{url} does not answer: {error}")
         return
-    # Nobody but a partner may read it, so a refusal is the right answer to us.
+    # Only partners may read the versions, so 401 without a token is the right answer.
     yield Finding("versions", answer.status == 401, f"{url} answers {answer.status} without a token")
     if date := answer.headers.get("Date"):
         drift_s = abs((parsedate_to_datetime(date) - datetime.now(UTC)).total_seconds())
         yield Finding("clock", drift_s < CLOCK_SECONDS, f"{drift_s:.0f} s from the node's")
 
 
-def _door(door: OperatorDoor) -> Iterator[Finding]:
+def _operator_api(api: OperatorClient) -> Iterator[Finding]:
     try:
-        partners = list(door.all("partners"))
-    except DoorError as error:
-        yield Finding("operator door", False, str(error))
+        partners = list(api.all("partners"))
+    except OperatorApiError as error:
+        yield Finding("operator API", False, str(error))
         return
-    yield Finding("operator door", True, f"open, {len(partners)} partners")
+    yield Finding("operator API", True, f"answers, {len(partners)} partners")
     for partner in partners:
         yield Finding(f"partner {partner['name']}", partner["status"] != "OFFLINE", partner["status"])

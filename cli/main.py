@@ -1,11 +1,11 @@
 """`./ocpi`: the operator's command line.
 
-It stands beside chalicelib, not in it, because it runs on a person's machine and is never deployed;
-and beside infra, because most of it is a thin client of a node's operator door that works the same
-against the sandbox and a deployed node. Which node: `--node` picks one of the running sandbox;
-`--url` and `--key`, or OCPI_OPERATOR_URL and OCPI_OPERATOR_KEY, name any other.
+It is not part of chalicelib, because it runs on a person's machine and is never deployed. Most commands are a
+thin client of the operator API of a node, and work the same against the sandbox and a deployed node.
+`--node` selects a node of the running sandbox; `--url` and `--key`, or OCPI_OPERATOR_URL and
+OCPI_OPERATOR_KEY, select any other node.
 
-A command imports what it needs when it runs: pricing a file should not wait for AWS's client.
+Each command imports its modules when it runs, so that pricing a file does not have to load the AWS client.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from cli.operator_door import OperatorDoor
+    from cli.operator_door import OperatorClient
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -57,7 +57,7 @@ def which_node(
     url: Annotated[
         str | None, typer.Option(envvar="OCPI_OPERATOR_URL", help="Any node's operator URL.")
     ] = None,
-    key: Annotated[str | None, typer.Option(envvar="OCPI_OPERATOR_KEY", help="The key to its door.")] = None,
+    key: Annotated[str | None, typer.Option(envvar="OCPI_OPERATOR_KEY", help="Its operator key.")] = None,
 ) -> None:
     context.obj = (node, url, key)
 
@@ -66,7 +66,7 @@ def which_node(
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 )
 def certify(context: typer.Context) -> None:
-    """Run MOBI.E's 33 scenarios, against the sandbox or deployed nodes (`certify --help` tells more)."""
+    """Run MOBI.E's 33 scenarios, against the sandbox or deployed nodes (details: `certify --help`)."""
     from certification.runner import main
 
     raise typer.Exit(main(context.args))
@@ -74,8 +74,8 @@ def certify(context: typer.Context) -> None:
 
 @app.command()
 def partners(context: typer.Context) -> None:
-    """List the partners and how they are."""
-    for partner in _door(context).all("partners"):
+    """List the partners with status and roles."""
+    for partner in _operator_api(context).all("partners"):
         roles = ", ".join(
             f"{each['role']} {each['country_code']}/{each['party_id']}" for each in partner["roles"]
         )
@@ -97,9 +97,9 @@ def invite(
     hub: Hub = False,
     expect: Expect = None,
 ) -> None:
-    """Make a first token for a partner that will register here."""
+    """Make the first token (token A) for a partner that will register here."""
     body = {"name": name, **_partner_flags(raw_token, ptmob, hub, expect)}
-    _show(_door(context).post("partners", "invitations", body=body))
+    _show(_operator_api(context).post("partners", "invitations", body=body))
 
 
 @app.command()
@@ -119,58 +119,58 @@ def register(
     """Register this node at a partner."""
     flags = _partner_flags(raw_token, ptmob, hub, expect)
     body = {"name": name, "versions_url": versions_url, "token": token, **flags}
-    _show(_door(context).post("partners", "registrations", body=body))
+    _show(_operator_api(context).post("partners", "registrations", body=body))
 
 
 @app.command()
 def approve(context: typer.Context, partner_id: str, roles: Roles = None) -> None:
-    """Let roles count that a partner has claimed: all pending ones, or those that you name."""
-    _show(_door(context).post("partners", partner_id, "roles", "approve", body=_named_roles(roles)))
+    """Approve roles that a partner has claimed: all pending ones, or those that you name."""
+    _show(_operator_api(context).post("partners", partner_id, "roles", "approve", body=_named_roles(roles)))
 
 
 @app.command()
 def reject(context: typer.Context, partner_id: str, roles: Roles = None) -> None:
-    """Have roles that a partner has claimed count for nothing: all pending ones, or those that you name."""
-    _show(_door(context).post("partners", partner_id, "roles", "reject", body=_named_roles(roles)))
+    """Reject roles that a partner has claimed: all pending ones, or those that you name."""
+    _show(_operator_api(context).post("partners", partner_id, "roles", "reject", body=_named_roles(roles)))
 
 
 @app.command()
 def release(context: typer.Context, partner_id: str, roles: Roles = None) -> None:
     """Let others claim the roles that are reserved for a partner that left or dropped them."""
-    _show(_door(context).post("partners", partner_id, "release", body=_named_roles(roles)))
+    _show(_operator_api(context).post("partners", partner_id, "release", body=_named_roles(roles)))
 
 
 @app.command()
 def rotate(context: typer.Context, partner_id: str) -> None:
     """Exchange both tokens with a partner and announce the endpoints again."""
-    _show(_door(context).put("partners", partner_id, "credentials", body={}))
+    _show(_operator_api(context).put("partners", partner_id, "credentials", body={}))
 
 
 @app.command()
 def reserve_location_id(
     context: typer.Context,
     location: Annotated[
-        Path | None, typer.Argument(help="JSON file with what is known of the location.")
+        Path | None, typer.Argument(help="JSON file with the known fields of the location.")
     ] = None,
 ) -> None:
-    """Ask the hub for the id of a location to come."""
+    """Ask the hub for the id of a future location."""
     from cli.named_file import find_file
 
     body = json.loads(find_file(location).read_text(encoding="utf-8")) if location else {}
-    typer.echo(_door(context).post("location-ids", body=body)["id"])
+    typer.echo(_operator_api(context).post("location-ids", body=body)["id"])
 
 
 @app.command()
 def broadcasts(context: typer.Context) -> None:
-    """Show what waits for each partner, what was delivered, refused or given up."""
-    for partner in _door(context).all("broadcasts"):
+    """Show per partner the objects that are waiting, delivered, refused or given up."""
+    for partner in _operator_api(context).all("broadcasts"):
         _show(partner)
 
 
 @app.command()
 def sessions_without_cdr(context: typer.Context) -> None:
-    """Show the sessions that have ended and could not be priced, each with the reason."""
-    for session in _door(context).all("sessions_without_cdr"):
+    """Show ended sessions that have no CDR because they could not be priced, each with the reason."""
+    for session in _operator_api(context).all("sessions_without_cdr"):
         _show(session)
 
 
@@ -182,9 +182,9 @@ def retry_cdr(
         str | None, typer.Option(help="Whose session it is, as PT*ABC, where several have one of this id.")
     ] = None,
 ) -> None:
-    """Have the CDR of a session tried again, when what was missing is there now."""
+    """Try again to make the CDR of a session, after the missing data has been added."""
     query = {"party": party} if party else {}
-    _show(_door(context).post("sessions_without_cdr", session_id, body={}, **query))
+    _show(_operator_api(context).post("sessions_without_cdr", session_id, body={}, **query))
 
 
 @app.command()
@@ -195,15 +195,15 @@ def release_cdr(
         str | None, typer.Option(help="Whose session it is, as PT*ABC, where several have one of this id.")
     ] = None,
 ) -> None:
-    """Have a session billed though its energy, hours or times looked impossible."""
+    """Bill a session in spite of impossible energy, hours or times."""
     query = {"party": party} if party else {}
-    _show(_door(context).post("sessions_without_cdr", session_id, "release", body={}, **query))
+    _show(_operator_api(context).post("sessions_without_cdr", session_id, "release", body={}, **query))
 
 
 @app.command()
 def replay_cdr(context: typer.Context, cdr_id: str) -> None:
-    """Have a CDR sent again to whoever has not taken it, when the reason of the refusal is gone."""
-    _show(_door(context).post("cdrs", cdr_id, "replay", body={}))
+    """Send a CDR again to the partners that have not accepted it, after the cause has been fixed."""
+    _show(_operator_api(context).post("cdrs", cdr_id, "replay", body={}))
 
 
 @app.command()
@@ -221,7 +221,7 @@ def replay(
         str | None, typer.Option("--type", help="The type of a token, if not RFID.")
     ] = None,
 ) -> None:
-    """Have what a partner has not taken sent to it again, when the reason is gone."""
+    """Send again the objects that a partner has not accepted, after the cause has been fixed."""
     body = {"module": module} if module else {}
     if object_path is not None:
         parts = object_path.split("/", 2)
@@ -230,7 +230,7 @@ def replay(
         body |= dict(zip(("country_code", "party_id", "id"), parts, strict=True))
     if token_type is not None:
         body["type"] = token_type
-    _show(_door(context).post("broadcasts", partner_id, "replay", body=body))
+    _show(_operator_api(context).post("broadcasts", partner_id, "replay", body=body))
 
 
 Stage = Annotated[str, typer.Option(help="The node's stage: its table is ocpi-node-STAGE.")]
@@ -241,7 +241,7 @@ def operator_key(
     stage: Stage,
     name: Annotated[str, typer.Option(help="Whose key it is.")] = "operator",
 ) -> None:
-    """Make a key to a deployed node's operator door and print it, this once. Needs AWS credentials."""
+    """Make a key to the operator API of a deployed node and print it, only once. Needs AWS credentials."""
     from cli.operator_key import make_operator_key
 
     typer.echo(make_operator_key(stage, name))
@@ -249,7 +249,7 @@ def operator_key(
 
 @app.command()
 def operator_keys(stage: Stage) -> None:
-    """List whose keys open a deployed node's operator door, and since when. Needs AWS credentials."""
+    """List the keys to the operator API of a deployed node, with names and dates. Needs AWS credentials."""
     from cli.operator_key import list_keys
 
     for key in list_keys(stage):
@@ -261,7 +261,7 @@ def revoke_operator_key(
     stage: Stage,
     name: Annotated[str, typer.Option(help="Whose keys: every one that was made under this name.")],
 ) -> None:
-    """Let the keys of somebody in no more at a deployed node's operator door. Needs AWS credentials."""
+    """Revoke all keys of one name to the operator API of a deployed node. Needs AWS credentials."""
     from cli.operator_key import revoke_keys
 
     number = revoke_keys(stage, name)
@@ -277,7 +277,7 @@ def doctor(context: typer.Context) -> None:
 
     findings = list(examine(NodeChoice(*context.obj)))
     for finding in findings:
-        typer.echo(f"{'ok  ' if finding.is_fine else 'FAIL'}  {finding.what}: {finding.told}")
+        typer.echo(f"{'ok  ' if finding.is_fine else 'FAIL'}  {finding.what}: {finding.detail}")
     raise typer.Exit(0 if all(finding.is_fine for finding in findings) else 1)
 
 
@@ -328,7 +328,7 @@ def credit(
 
 @app.command()
 def lint(file: JsonFile, as_json: AsJson = False) -> None:
-    """Report what a tariff can still get wrong though it fits the schema. Needs no node.
+    """Report mistakes of a tariff that fits the schema. Needs no node.
 
     Exit code: 0 without an error (warnings and advice count as none), 1 with one, 2 when FILE is no tariff.
     """
@@ -338,27 +338,27 @@ def lint(file: JsonFile, as_json: AsJson = False) -> None:
 
 
 def main() -> None:
-    """Run the command line; what a node or AWS refuses is told in one line."""
+    """Run the command line; an error of a node or of AWS is printed as one line."""
     try:
         app()
     except Exception as error:
         from botocore.exceptions import BotoCoreError
 
         from chalicelib.errors import OcpiError
-        from cli.operator_door import DoorError
+        from cli.operator_door import OperatorApiError
 
-        if not isinstance(error, (DoorError, BotoCoreError, OcpiError)):
+        if not isinstance(error, (OperatorApiError, BotoCoreError, OcpiError)):
             raise
         typer.echo(f"ocpi: {error}", err=True)
         raise SystemExit(1) from None
 
 
-def _door(context: typer.Context) -> OperatorDoor:
+def _operator_api(context: typer.Context) -> OperatorClient:
     from cli.nodes import NodeChoice, choose_node
-    from cli.operator_door import OperatorDoor
+    from cli.operator_door import OperatorClient
 
     node = choose_node(NodeChoice(*context.obj))
-    return OperatorDoor(node.operator_url, node.operator_key)
+    return OperatorClient(node.operator_url, node.operator_key)
 
 
 def _partner_flags(raw_token: bool, ptmob: bool, hub: bool, expect: list[str] | None) -> dict[str, Any]:
@@ -374,7 +374,7 @@ def _partner_flags(raw_token: bool, ptmob: bool, hub: bool, expect: list[str] | 
 
 
 def _named_roles(texts: list[str] | None) -> dict[str, Any]:
-    """The body that names roles; empty when none is named."""
+    """Request body for named roles; empty when none is named."""
     if not texts:
         return {}
     return {"roles": [_named_role(text) for text in texts]}

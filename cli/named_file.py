@@ -1,6 +1,7 @@
-"""Finds a file that was named on the command line.
+"""Finds a file that is named on the command line.
 
-The script `./ocpi` runs in its own directory, so a relative name is looked for where it was called from.
+The script `./ocpi` changes to its own directory, so a relative name is resolved against the directory from
+which it was called.
 """
 
 from __future__ import annotations
@@ -10,5 +11,5 @@ from pathlib import Path
 
 
 def find_file(name: str | Path) -> Path:
-    """Tell the path of a file as the person meant it."""
+    """Return the path of a file, relative to the directory of the caller."""
     return Path(os.environ.get("OCPI_CALLED_FROM", ""), name)

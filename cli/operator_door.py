@@ -1,7 +1,7 @@
-"""A client of a node's operator door: JSON under `/operator`, opened with a Bearer key.
+"""Client of the operator API of a node: JSON under `/operator`, with a key as Bearer token.
 
-Lists are followed by their `Link`, and what the door refuses is raised with the words of its
-problem document (RFC 9457), so that a person sees which field is wrong.
+It follows the `Link` of lists from page to page. It raises a refusal with the texts of the problem document
+(RFC 9457), so that a person sees which field is wrong.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from chalicelib.protocol.json_text import write_json
 TIMEOUT_SECONDS = 60.0
 
 
-class DoorError(Exception):
-    """The door refused or did not answer; the text is for a person."""
+class OperatorApiError(Exception):
+    """The operator API refused or did not answer; the text is for a person."""
 
     def __init__(self, message: str, http_status: int | None = None) -> None:
         super().__init__(message)
         self.http_status = http_status
 
 
-class OperatorDoor:
-    """One node's operator door. Safe to use from several threads."""
+class OperatorClient:
+    """The operator API of one node. Safe to use from several threads."""
 
     def __init__(self, operator_url: str, key: str) -> None:
         self._url = operator_url.rstrip("/")
@@ -36,27 +36,27 @@ class OperatorDoor:
         self._http = urllib3.PoolManager(maxsize=8, retries=False, timeout=TIMEOUT_SECONDS)
 
     def get(self, *path: str) -> Any:
-        """Read one object. Raises: DoorError."""
+        """Read one object. Raises: OperatorApiError."""
         return self._send("GET", self._at(path))[0]
 
     def put(self, *path: str, body: object) -> Any:
-        """Create or replace one object. Raises: DoorError."""
+        """Create or replace one object. Raises: OperatorApiError."""
         return self._send("PUT", self._at(path), body)[0]
 
     def patch(self, *path: str, body: object) -> Any:
-        """Change some fields of one object. Raises: DoorError."""
+        """Change some fields of one object. Raises: OperatorApiError."""
         return self._send("PATCH", self._at(path), body)[0]
 
     def post(self, *path: str, body: object, **query: str) -> Any:
-        """Ask for something to be made or done. Raises: DoorError."""
+        """Create an object or start an action. Raises: OperatorApiError."""
         return self._send("POST", self._at(path, query), body)[0]
 
     def delete(self, *path: str) -> Any:
-        """Delete one object. Raises: DoorError."""
+        """Delete one object. Raises: OperatorApiError."""
         return self._send("DELETE", self._at(path))[0]
 
     def all(self, *path: str, **query: str) -> Iterator[Any]:
-        """Read a list, page after page. Raises: DoorError."""
+        """Read a list, page after page. Raises: OperatorApiError."""
         url: str | None = self._at(path, query)
         while url is not None:
             page, headers = self._send("GET", url)
@@ -65,7 +65,7 @@ class OperatorDoor:
             url = urljoin(url, next_page[1]) if next_page else None
 
     def count(self, *path: str) -> int:
-        """Tell how many objects a list has, without reading it. Raises: DoorError."""
+        """Count the objects of a list without reading it. Raises: OperatorApiError."""
         _, headers = self._send("GET", self._at(path) + "?limit=1")
         return int(headers["X-Total-Count"])
 
@@ -78,9 +78,9 @@ class OperatorDoor:
         try:
             answer = self._http.request(method, url, body=payload, headers=self._headers)
         except urllib3.exceptions.HTTPError as error:
-            raise DoorError(f"no answer from {url}: {error}") from error
+            raise OperatorApiError(f"no answer from {url}: {error}") from error
         if answer.status >= 400:
-            raise DoorError(f"{method} {url}: {_explain(answer)}", answer.status)
+            raise OperatorApiError(f"{method} {url}: {_explain(answer)}", answer.status)
         return (json.loads(answer.data) if answer.data else None), answer.headers
 
 
@@ -88,7 +88,7 @@ def _explain(answer: urllib3.BaseHTTPResponse) -> str:
     try:
         problem = json.loads(answer.data)
         fields = "; ".join(f"{each['field']}: {each['detail']}" for each in problem.get("errors", []))
-        told = problem.get("detail") or problem.get("title") or problem.get("status_message")
+        text = problem.get("detail") or problem.get("title") or problem.get("status_message")
     except (ValueError, AttributeError, KeyError, TypeError):
         return f"HTTP {answer.status} {answer.data[:200].decode(errors='replace')}"
-    return f"HTTP {answer.status} {told}" + (f" ({fields})" if fields else "")
+    return f"HTTP {answer.status} {text}" + (f" ({fields})" if fields else "")

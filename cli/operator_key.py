@@ -1,8 +1,8 @@
-"""Makes, lists and revokes keys to a deployed node's operator door.
+"""Makes, lists and revokes keys to the operator API of a deployed node.
 
-For the first key there is no door to ask yet, and whoever revokes one may not hold it; so the node's table
-is written directly, with the AWS credentials of the person who deploys. Everything that is needed is named
-after the stage (`infra/resources.yaml`).
+It writes to the table of the node directly, with the AWS credentials of the person who deploys. The operator
+API cannot be used for this: the first key does not exist yet, and the person who revokes a key may have none.
+Table and KMS key are named after the stage (`infra/resources.yaml`).
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from chalicelib.operator_api.keys import (
 
 
 def make_operator_key(stage: str, name: str) -> str:
-    """Make a key, store its hash in the stage's table, and give it."""
+    """Make a key, store its hash in the table of the stage, and return the key."""
     return add_operator_key(_become_node(stage), name)
 
 
 def list_keys(stage: str) -> list[OperatorKey]:
-    """The keys that are good."""
+    """List the valid keys."""
     return list_operator_keys(_become_node(stage))
 
 
 def revoke_keys(stage: str, name: str) -> int:
-    """Let every key of this name in no more; returns how many there were."""
+    """Revoke every key of this name. Returns the number of keys."""
     return remove_operator_keys(_become_node(stage), name)
 
 
 def _become_node(stage: str) -> Node:
-    """This process becomes the node, as far as its table and its KMS key go."""
+    """Configure this process as the node, with its table and its KMS key."""
     os.environ.update(
         OCPI_PARTIES="[]",
         OCPI_TABLE=f"ocpi-node-{stage}",

@@ -1,10 +1,10 @@
-"""`./ocpi price`, `verify`, `credit` and `lint`: money, explained, without a node and without AWS.
+"""Commands `./ocpi price`, `verify`, `credit` and `lint`, which need no node and no AWS.
 
-FILE is JSON; `-` is standard input. With `--json` the answer is JSON on standard output, and so is
-`{"error": …}`, with exit code 2, where no answer can be given. Without it, a person reads a table.
+FILE is JSON; `-` is standard input. With `--json` the answer is JSON on standard output; without it, a table
+for people. If there is no answer, `--json` prints `{"error": …}`.
 
-Exit codes: 0 for an answer that finds nothing wrong, 1 where `verify` finds a difference or `lint` an error,
-2 where there is no answer, or where `verify` could not judge something that the CDR claims.
+Exit codes: 0 for an answer without a problem; 1 if `verify` finds a difference or `lint` an error; 2 if there
+is no answer, or if `verify` could not judge a field of the CDR.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ NO_ANSWER = 2
 
 
 def price(file: str, as_json: bool, per_minute: bool = False) -> int:
-    """Price a session. per_minute: whatever the document says. Returns the exit code."""
+    """Price a session. per_minute: overrides the flag of the document. Returns the exit code."""
     from chalicelib.pricing.price_request import TIME_PRICES_PER_MINUTE, price_request
     from chalicelib.pricing.statement import write_statement
 
@@ -38,7 +38,7 @@ def price(file: str, as_json: bool, per_minute: bool = False) -> int:
 
 
 def verify(file: str, as_json: bool, time_zone: str | None, per_minute: bool = False) -> int:
-    """Check the totals of a CDR. per_minute: so its tariffs price time. Returns the exit code."""
+    """Check the totals of a CDR. per_minute: its tariffs price time per minute. Returns the exit code."""
     from chalicelib.pricing.verification import verify_cdr, write_verification
 
     def answer(document: Any) -> Any:
@@ -56,22 +56,22 @@ def verify(file: str, as_json: bool, time_zone: str | None, per_minute: bool = F
 
 
 def credit(file: str) -> int:
-    """Make the credit CDR of a CDR, which is JSON in any case. Returns the exit code."""
+    """Make the credit CDR of a CDR, always as JSON. Returns the exit code."""
     from chalicelib.pricing.credit import credit_cdr
 
     return _answer(file, True, credit_cdr, _show_statement)
 
 
 def lint(file: str, as_json: bool) -> int:
-    """Look for mistakes in a tariff; what is allowed but better avoided is advice. Returns the exit code."""
+    """Find mistakes in a tariff, and give advice on allowed but unwise fields. Returns the exit code."""
     from chalicelib.pricing.findings import ERROR, INFO
     from chalicelib.pricing.lint import lint_tariff
 
     def answer(document: Any) -> Any:
-        told = lint_tariff(document)
+        findings = lint_tariff(document)
         return {
-            "findings": [finding.to_document() for finding in told if finding.severity != INFO],
-            "advice": [finding.to_document() for finding in told if finding.severity == INFO],
+            "findings": [finding.to_document() for finding in findings if finding.severity != INFO],
+            "advice": [finding.to_document() for finding in findings if finding.severity == INFO],
         }
 
     def code(answered: Any) -> int:
@@ -100,11 +100,11 @@ def _answer(
     return code(answered)
 
 
-def _refuse(told: dict[str, str | None], as_json: bool) -> int:
+def _refuse(problem: dict[str, str | None], as_json: bool) -> int:
     if as_json:
-        typer.echo(write_json({key: value for key, value in told.items() if value is not None}))
+        typer.echo(write_json({key: value for key, value in problem.items() if value is not None}))
     else:
-        typer.echo(f"ocpi: {told['error']}", err=True)
+        typer.echo(f"ocpi: {problem['error']}", err=True)
     return NO_ANSWER
 
 

@@ -7,9 +7,9 @@ decimals. OCPI leaves rounding to laws and contracts, so two more ways are accep
 - amounts that are all cut off, or all rounded up, if at least two of them show it. (A single one counts as a
   difference.)
 
-Quantities may be rounded, cut off or rounded up to the decimals that they have, at least two. Only fields that
-the CDR has are checked. Costs are reported as not judged if the CDR has no tariffs, or if an unknown field of
-a tariff could change them.
+Quantities may be rounded, cut off or rounded up to the decimals that they have, at least two. Only fields
+that the CDR has are checked. Costs are reported as not judged if the CDR has no tariffs, or if an unknown
+field of a tariff could change them.
 
 Source: OCPI 2.2.1 mod_cdrs, CDR Object; mod_tariffs, Tariff Object (note on rounding); CDR-07, CDR-15,
 CDR-16, TAR-23

@@ -18,7 +18,7 @@ from typing import Any
 
 from certification.ocpi import Party
 from certification.web import Web
-from cli.operator_door import DoorError, OperatorDoor
+from cli.operator_door import OperatorApiError, OperatorClient
 from infra.chaos.crashes import Crashes
 from infra.chaos.faulty_aws import FaultyAws
 from infra.chaos.ledger import Ledger
@@ -148,7 +148,7 @@ class ChaosRun:
         doors = {player.name: self._sandbox.door(player) for player in PLAYERS}
         return Judge(self._network, self._partners, doors, self._ledger)
 
-    def _door(self, at: str) -> OperatorDoor:
+    def _door(self, at: str) -> OperatorClient:
         return self._sandbox.door(HUB if at == "hub" else CPO)
 
     def _register(self, member: Member) -> None:
@@ -178,7 +178,7 @@ class ChaosRun:
         partner_id = self._partner_ids[member.name]
         try:
             self._door(member.at).post("broadcasts", partner_id, "replay", body={})
-        except DoorError as error:
+        except OperatorApiError as error:
             self.errors.append(error)
 
     def _wait_until_right(self, seconds: float) -> bool:
@@ -196,7 +196,7 @@ class ChaosRun:
             at_partners = [each for row in judge.rows(with_nodes=False) for each in _wrong_in(row)]
             # The nodes are asked only when their partners have everything.
             return at_partners or [each for row in judge.rows() for each in _wrong_in(row)]
-        except DoorError as error:
+        except OperatorApiError as error:
             return [error]
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from cli.operator_door import OperatorDoor
+from cli.operator_door import OperatorClient
 from infra.chaos import oracle
 from infra.chaos.arrivals import CdrArrival
 from infra.chaos.ledger import Change, Item, Ledger
@@ -64,7 +64,7 @@ class Judge:
         self,
         network: Network,
         partners: Mapping[str, ChaosPartner],
-        doors: Mapping[str, OperatorDoor],
+        doors: Mapping[str, OperatorClient],
         ledger: Ledger,
     ) -> None:
         self._network = network
@@ -73,7 +73,7 @@ class Judge:
         self._ledger = ledger
 
     def rows(self, with_nodes: bool = True) -> list[Row]:
-        """Judge everybody. with_nodes: the nodes too, which takes requests. Raises: DoorError."""
+        """Judge everybody. with_nodes: the nodes too, which takes requests. Raises: OperatorApiError."""
         changes = self._ledger.changes
         last = {change.item: change for change in changes}
         rows = [self._row(member, changes, last) for member in self._network.members]

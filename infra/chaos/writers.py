@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from certification.ocpi import Party
-from cli.operator_door import DoorError, OperatorDoor
+from cli.operator_door import OperatorApiError, OperatorClient
 from infra.chaos.documents import owned, stamp, without_stamps
 from infra.chaos.ledger import Change, Item, Ledger
 from infra.chaos.partner import ChaosPartner, Sent
@@ -39,7 +39,7 @@ class Writer(Protocol):
 class DoorWriter:
     """A CPO that uses its own node."""
 
-    def __init__(self, owner: Party, door: OperatorDoor) -> None:
+    def __init__(self, owner: Party, door: OperatorClient) -> None:
         self.owner = owner
         self._door = door
 
@@ -52,7 +52,7 @@ class DoorWriter:
                 self._door.delete(module, *ids)
             else:
                 (self._door.put if method == "PUT" else self._door.patch)(module, *ids, body=body)
-        except DoorError as error:
+        except OperatorApiError as error:
             status = error.http_status
             if method == "DELETE" and status == 404:
                 return Sent.ACCEPTED

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from cli.operator_door import OperatorDoor
+from cli.operator_door import OperatorClient
 from infra.e2e.traffic import tariff
 
 TARIFF_ID = SITE_ID = "E2E-WHILE-AWAY"
@@ -27,7 +27,7 @@ class NotSo(Exception):
     """Something that was to hold does not; the text says what."""
 
 
-def be_away(lambda_client: Any, function: str, doors: dict[str, OperatorDoor]) -> str:
+def be_away(lambda_client: Any, function: str, doors: dict[str, OperatorClient]) -> str:
     """Take the eMSP away and bring it back. function: of its API. Raises: NotSo."""
     command_id = _send_command(doors["emsp"], doors["cpo"])
     lambda_client.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=0)
@@ -53,7 +53,7 @@ def until(what: str, look: Callable[[], object], wait_s: float = WAIT_S) -> floa
     return time.monotonic() - started
 
 
-def _send_command(emsp: OperatorDoor, cpo: OperatorDoor) -> str:
+def _send_command(emsp: OperatorClient, cpo: OperatorClient) -> str:
     """Start a session that no CSMS will answer for: after the time for it the result is TIMEOUT."""
     emsp.put(
         "tokens",
@@ -81,7 +81,7 @@ def _send_command(emsp: OperatorDoor, cpo: OperatorDoor) -> str:
     return str(command["id"])
 
 
-def _status(hub: OperatorDoor) -> str:
+def _status(hub: OperatorClient) -> str:
     return next(
         str(each["status"])
         for each in hub.all("partners")
@@ -89,7 +89,7 @@ def _status(hub: OperatorDoor) -> str:
     )
 
 
-def _large_site(cpo: OperatorDoor) -> dict[str, Any]:
+def _large_site(cpo: OperatorClient) -> dict[str, Any]:
     """Make a site of many EVSEs out of one that is there."""
     site: dict[str, Any] = next(each for each in cpo.all("locations") if each.get("evses"))
     evse = site["evses"][0]
@@ -97,11 +97,11 @@ def _large_site(cpo: OperatorDoor) -> dict[str, Any]:
     return {**site, "id": SITE_ID, "evses": evses}
 
 
-def _has_both(emsp: OperatorDoor) -> bool:
+def _has_both(emsp: OperatorClient) -> bool:
     sites = [each for each in emsp.all("locations") if each["id"] == SITE_ID]
     has_tariff = any(each["id"] == TARIFF_ID for each in emsp.all("tariffs"))
     return has_tariff and any(len(each["evses"]) == EVSES for each in sites)
 
 
-def _has_ended(emsp: OperatorDoor, command_id: str) -> bool:
+def _has_ended(emsp: OperatorClient, command_id: str) -> bool:
     return bool(emsp.get("commands", command_id)["state"] != "PENDING")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from certification.web import Web
-from cli.operator_door import OperatorDoor
+from cli.operator_door import OperatorClient
 from infra.e2e.away import NotSo, be_away, until
 from infra.e2e.aws_process import custom_domain
 from infra.e2e.by_chalice import ByChalice
@@ -60,7 +60,7 @@ class Run:
         self._account = self._cloud.account(ACCOUNT)
         self._stacks = Stacks(self._account)
         self._packages: dict[str, Package] = {}
-        self._doors: dict[str, OperatorDoor] = {}
+        self._doors: dict[str, OperatorClient] = {}
 
     def stop(self) -> None:
         """Stop what runs."""
@@ -86,7 +86,7 @@ class Run:
         """Make the operators' keys, register CPO and eMSP at the hub, give the CPO a network."""
         self._warm_up()
         keys = {stage: self._make_operator_key(self._account.environment(), stage) for stage in STAGES}
-        self._doors = {stage: OperatorDoor(self._operator_url(stage), key) for stage, key in keys.items()}
+        self._doors = {stage: OperatorClient(self._operator_url(stage), key) for stage, key in keys.items()}
         for stage, profiles in (("cpo", ["ptmob"]), ("emsp", [])):
             first_start.connect(
                 self._doors[stage], _title(stage), self._doors["hub"], _title("hub"), profiles
@@ -156,7 +156,7 @@ class Run:
         give_domain(account.client("apigateway"), custom_domain(BESIDE), deployment.api_id())
         _call_at_once(own_url, 3)
         _expect(f"{own_url}{RELEASE_PATH}", 404, b'"status_code": 2001')
-        door = OperatorDoor(
+        door = OperatorClient(
             self._operator_url(BESIDE), self._make_operator_key(account.environment(), "emsp")
         )
         first_start.connect(door, "Beside", self._doors["cpo"], "CPO beside", [], is_hub=False)
@@ -180,7 +180,7 @@ class Run:
         allowed, used = {str(grant) for grant in grants}, called(grants, calls)
         return f"{len(allowed)} actions are allowed, {len(used)} were called, the others have a reason"
 
-    def _release_by_chalice(self, deployment: ByChalice, door: OperatorDoor, own_url: str) -> None:
+    def _release_by_chalice(self, deployment: ByChalice, door: OperatorClient, own_url: str) -> None:
         """Deploy other code and another description of the API: the rest stays, and nothing is lost."""
         before = (deployment.api_id(), deployment.event_sources())
         door.put("tokens", BEFORE, body=_token())
@@ -201,7 +201,7 @@ class Run:
         if changed := _changes(deployment.deploy(RELEASE)):
             raise NotSo(f"after a release: {'; '.join(changed)}")
 
-    def _send_token(self, emsp: OperatorDoor, uid: str) -> None:
+    def _send_token(self, emsp: OperatorClient, uid: str) -> None:
         emsp.put("tokens", uid, body=_token())
         until(f"the CPO has the token {uid}", lambda: _has_token(self._doors["cpo"], uid))
 
@@ -272,7 +272,7 @@ def _token() -> dict[str, Any]:
     return {"contract_id": "PT-EVI-C00000998-Y", "issuer": "Evia", "valid": True, "whitelist": "NEVER"}
 
 
-def _has_token(cpo: OperatorDoor, uid: str) -> bool:
+def _has_token(cpo: OperatorClient, uid: str) -> bool:
     return any(token["uid"] == uid for token in cpo.all("tokens"))
 
 

@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from cli.operator_door import DoorError, OperatorDoor
+from cli.operator_door import OperatorApiError, OperatorClient
 
 PAUSE_S = 0.4
 ARRIVES_WITHIN_S = 120.0
@@ -24,7 +24,7 @@ STATUSES = ("CHARGING", "AVAILABLE")
 class Traffic:
     """Changes that go on from `start` to `stop`."""
 
-    cpo: OperatorDoor
+    cpo: OperatorClient
     location_id: str
     evse_uid: str
     tariffs: list[str] = field(default_factory=list)
@@ -60,13 +60,13 @@ class Traffic:
         change = self.cpo.put if path[0] == "tariffs" else self.cpo.patch
         try:
             change(*path, body=body)
-        except DoorError:
+        except OperatorApiError:
             self.not_accepted += 1
             return False
         return True
 
 
-def missing(traffic: Traffic, receivers: dict[str, OperatorDoor], since: str) -> dict[str, list[str]]:
+def missing(traffic: Traffic, receivers: dict[str, OperatorClient], since: str) -> dict[str, list[str]]:
     """Wait for all changes to arrive. Returns what did not, by receiver: nothing, if all is well."""
     deadline = time.monotonic() + ARRIVES_WITHIN_S
     lacking = dict.fromkeys(receivers, ["not looked yet"])
@@ -76,7 +76,7 @@ def missing(traffic: Traffic, receivers: dict[str, OperatorDoor], since: str) ->
     return {name: objects for name, objects in lacking.items() if objects}
 
 
-def _lacks(traffic: Traffic, door: OperatorDoor, since: str) -> list[str]:
+def _lacks(traffic: Traffic, door: OperatorClient, since: str) -> list[str]:
     held = {tariff["id"] for tariff in door.all("tariffs", date_from=since, limit="100")}
     lacks = [tariff_id for tariff_id in traffic.tariffs if tariff_id not in held]
     location = door.get("locations", traffic.location_id)

@@ -22,7 +22,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Protocol
 
-from cli.operator_door import DoorError
+from cli.operator_door import OperatorApiError
 from infra.local.charging_curve import Car, Plug, charge, some_car
 from infra.local.csms_memory import Memory
 
@@ -127,14 +127,14 @@ class ChargePoints:
         for session_id, (location_id, evse_uid) in list(self._memory.running.items()):
             try:
                 self._end(session_id, location_id, evse_uid)
-            except DoorError as error:
+            except OperatorApiError as error:
                 log.warning("session %s cannot be ended: %s", session_id, error)
                 self._memory.remove(session_id)
 
     # Commands
 
     def obey(self, command: Document) -> None:
-        """Try a command, and give its result. Raises: DoorError."""
+        """Try a command, and give its result. Raises: OperatorApiError."""
         name, request = command["command"], command["request"]
         tries = {
             "START_SESSION": self._start_remotely,
@@ -150,7 +150,7 @@ class ChargePoints:
         log.info("%s %s: %s", name, command["id"], result)
         try:
             self._door.post("commands", command["id"], "result", body={"result": result})
-        except DoorError as error:
+        except OperatorApiError as error:
             # The partner was told something else already, TIMEOUT most likely: then nothing is done.
             if error.http_status in _GONE:
                 log.info("the result of %s came to nothing: %s", command["id"], error)
@@ -208,7 +208,7 @@ class ChargePoints:
     # Cards
 
     def hold_up(self, card: Card) -> None:
-        """Have a card authorized, and charge if it may. Raises: DoorError."""
+        """Have a card authorized, and charge if it may. Raises: OperatorApiError."""
         evse = self._find_evse({"location_id": card.location_id, "evse_uid": card.evse_uid})
         if evse is None or evse["status"] != "AVAILABLE":
             return
@@ -225,7 +225,7 @@ class ChargePoints:
     # Time
 
     def tick(self) -> None:
-        """Tell what is due to be told. Raises: DoorError; what was not told is told at the next tick."""
+        """Push all reports that are due; the next tick retries failed ones. Raises: OperatorApiError."""
         now = self._clock()
         for held in list(self._reservations.values()):
             if held.expires <= now:
@@ -374,7 +374,7 @@ class ChargePoints:
         """Change a session; False when somebody else has ended it, or it is not there."""
         try:
             self._door.patch("sessions", session_id, body=news)
-        except DoorError as error:
+        except OperatorApiError as error:
             if error.http_status not in _GONE:
                 raise
             log.info("session %s cannot be changed: %s", session_id, error)

@@ -25,7 +25,7 @@ from typing import Any
 
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from cli.operator_door import DoorError, OperatorDoor
+from cli.operator_door import OperatorApiError, OperatorClient
 from infra.local import children, network_seed
 from infra.local.charge_points import Card, ChargePoints
 from infra.local.csms_memory import Memory
@@ -101,8 +101,8 @@ def take_call(secret: str, body: bytes, headers: Mapping[str, str], inbox: Inbox
     return 204
 
 
-def register(door: OperatorDoor, url: str, memory: Memory) -> None:
-    """Have the CPO's node call us. Raises: DoorError."""
+def register(door: OperatorClient, url: str, memory: Memory) -> None:
+    """Have the CPO's node call us. Raises: OperatorApiError."""
     wanted = {"url": url, "events": ["command"]}
     told = door.put("webhooks", WEBHOOK, body=wanted)
     if "secret" not in told and not memory.secret:
@@ -123,7 +123,7 @@ def work(points: ChargePoints, inbox: Inbox, stopping: threading.Event) -> None:
             elif given is not None:
                 points.obey(given)
             points.tick()
-        except (DoorError, LookupError, ValueError) as error:
+        except (OperatorApiError, LookupError, ValueError) as error:
             log.warning("%s: %s", type(error).__name__, error)
             stopping.wait(RESTS_S)
 
@@ -138,7 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     described = json.loads((options.state_dir / "sandbox.json").read_text(encoding="utf-8"))
     cpo, emsp = (
-        OperatorDoor(described[name]["operator_url"], described[name]["operator_key"])
+        OperatorClient(described[name]["operator_url"], described[name]["operator_key"])
         for name in ("cpo", "emsp")
     )
     sites = [

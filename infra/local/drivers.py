@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cli.operator_door import DoorError, OperatorDoor
+from cli.operator_door import OperatorApiError, OperatorClient
 from infra.local.charge_points import Card
 
 COMES_EVERY_S = 600.0
@@ -56,8 +56,8 @@ DRIVERS = (
 )
 
 
-def seed_tokens(emsp: OperatorDoor) -> None:
-    """Give the eMSP the drivers' tokens; one that is there already is left as it is. Raises: DoorError."""
+def seed_tokens(emsp: OperatorClient) -> None:
+    """Give the eMSP the drivers' tokens, except those that it has already. Raises: OperatorApiError."""
     known = {(token["uid"], token["type"]) for token in emsp.all("tokens")}
     for driver in DRIVERS:
         if (driver.uid, driver.type) not in known:
@@ -81,7 +81,7 @@ class Drivers:
 
     def __init__(
         self,
-        emsp: OperatorDoor,
+        emsp: OperatorClient,
         sites: Sequence[str],
         speed: float,
         hold_up: Callable[[Card], None],
@@ -106,11 +106,11 @@ class Drivers:
                     if self._is_room():
                         self.come(self._chance.choice(DRIVERS))
                 self._stop_those_who_leave()
-            except (DoorError, LookupError) as error:
+            except (OperatorApiError, LookupError) as error:
                 log.info("a driver went away again: %s", error)
 
     def come(self, driver: _Driver) -> None:
-        """Let a driver look for a free charge point and charge. Raises: DoorError."""
+        """Let a driver look for a free charge point and charge. Raises: OperatorApiError."""
         place = self._find_place()
         if place is None:
             return

@@ -10,16 +10,16 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from cli.operator_door import OperatorDoor
+from cli.operator_door import OperatorClient
 from infra.local import network_seed
 
 SEED_THREADS = 4
 
 
 def connect(
-    client: OperatorDoor,
+    client: OperatorClient,
     client_name: str,
-    host: OperatorDoor,
+    host: OperatorClient,
     host_name: str,
     profiles: Sequence[str],
     *,
@@ -48,7 +48,7 @@ def connect(
     return True
 
 
-def seed(cpo: OperatorDoor, party_id: str, sites: int, report: Callable[[str], None]) -> None:
+def seed(cpo: OperatorClient, party_id: str, sites: int, report: Callable[[str], None]) -> None:
     """Give the CPO a network of so many sites; goes on where a former start stopped."""
     network = network_seed.generate(sites, party_id=party_id)
     missing = network.locations[cpo.count("locations") :]

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from cli.operator_door import DoorError
+from cli.operator_door import OperatorApiError
 from infra.local.children import PROJECT, ChildFailed
 from infra.local.sandbox import CPO, EMSP, PLAYERS, Player, Sandbox, SandboxError
 
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except _Stop:
         _say("\nStopping ...")
         return 0
-    except (SandboxError, ChildFailed, DoorError) as error:
+    except (SandboxError, ChildFailed, OperatorApiError) as error:
         _say(f"\nThe sandbox cannot run: {error}")
         return 1
     finally:

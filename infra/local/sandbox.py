@@ -29,7 +29,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
-from cli.operator_door import OperatorDoor
+from cli.operator_door import OperatorClient
 from infra import resources
 from infra.local import children, first_start, operator_keys
 from infra.local.children import Child, ChildFailed
@@ -130,7 +130,7 @@ class Sandbox:
         """Start everything and wait until it answers.
 
         Raises: SandboxError when a port is taken or the folder is in use; ChildFailed when a
-        process does not come up; DoorError when the nodes refuse to be set up.
+        process does not come up; OperatorApiError when the nodes refuse to be set up.
         """
         try:
             self._start()
@@ -172,9 +172,9 @@ class Sandbox:
         """Give a node's URL."""
         return f"http://{LOOPBACK}:{self._ports[player.name]}"
 
-    def door(self, player: Player) -> OperatorDoor:
+    def door(self, player: Player) -> OperatorClient:
         """Open a node's operator door."""
-        return OperatorDoor(f"{self.public_url(player)}/operator", self._keys[player.name])
+        return OperatorClient(f"{self.public_url(player)}/operator", self._keys[player.name])
 
     def node(self, player: Player) -> Child:
         """Give a node's process."""

@@ -1,4 +1,4 @@
-"""The commands ask the node's door for the right thing and show what it says."""
+"""Tests of the commands: each sends the right request to the operator API and shows its answer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from chalicelib.release import RELEASE
 from cli import main
-from cli.operator_door import DoorError
+from cli.operator_door import OperatorApiError
 
 PARTNER = {
     "id": "p-1",
@@ -22,8 +22,8 @@ PARTNER = {
 }
 
 
-class CannedDoor:
-    """An operator's door that remembers what it was asked."""
+class CannedOperatorApi:
+    """A fake operator API that records requests."""
 
     def __init__(self) -> None:
         self.asked: list[Any] = []
@@ -43,14 +43,14 @@ class CannedDoor:
     def put(self, *path: str, body: object) -> Any:
         self.asked.append(("PUT", *path, body))
         if path[1] == "unknown":
-            raise DoorError("HTTP 404 unknown partner", 404)
+            raise OperatorApiError("HTTP 404 unknown partner", 404)
         return PARTNER
 
 
 @pytest.fixture
-def door(monkeypatch: pytest.MonkeyPatch) -> CannedDoor:
-    canned = CannedDoor()
-    monkeypatch.setattr(main, "_door", lambda context: canned)
+def api(monkeypatch: pytest.MonkeyPatch) -> CannedOperatorApi:
+    canned = CannedOperatorApi()
+    monkeypatch.setattr(main, "_operator_api", lambda context: canned)
     return canned
 
 
@@ -61,31 +61,31 @@ def run(*arguments: str, typed: str = "") -> Any:
     return result
 
 
-def test_partners_are_listed_with_status_and_roles(door: CannedDoor) -> None:
+def test_partners_are_listed_with_status_and_roles(api: CannedOperatorApi) -> None:
     assert run("partners").output.split() == ["p-1", "REGISTERED", "MOBI.E", "HUB", "PT/MOB"]
 
 
-def test_an_invitation_shows_the_versions_url_and_the_token(door: CannedDoor) -> None:
+def test_an_invitation_shows_the_versions_url_and_the_token(api: CannedOperatorApi) -> None:
     result = run("invite", "MOBI.E", "--ptmob", "--raw-token")
 
     body = {"name": "MOBI.E", "token_encoding": "raw", "profiles": ["ptmob"]}
-    assert door.asked == [("POST", "partners", "invitations", body)]
+    assert api.asked == [("POST", "partners", "invitations", body)]
     assert json.loads(result.output)["token"] == "A"
 
 
-def test_registering_asks_for_the_token_and_does_not_show_it(door: CannedDoor) -> None:
+def test_registering_asks_for_the_token_and_does_not_show_it(api: CannedOperatorApi) -> None:
     result = run("register", "MOBI.E", "https://there/versions", typed="secret-token\n")
 
-    [(_, *path, body)] = door.asked
+    [(_, *path, body)] = api.asked
     assert path == ["partners", "registrations"]
     assert body["token"] == "secret-token"
     assert "secret-token" not in result.output
 
 
-def test_an_invitation_says_who_is_expected(door: CannedDoor) -> None:
+def test_an_invitation_has_the_expected_roles(api: CannedOperatorApi) -> None:
     run("invite", "MOBI.E", "--hub", "--expect", "PT/MOB/HUB", "--expect", "PT/MOB/emsp")
 
-    [(*_, body)] = door.asked
+    [(*_, body)] = api.asked
     assert body["hub"] is True
     assert [role["role"] for role in body["expected_roles"]] == ["HUB", "EMSP"]
 
@@ -94,78 +94,80 @@ def test_an_invitation_says_who_is_expected(door: CannedDoor) -> None:
     ("command", "path"),
     [("approve", ["roles", "approve"]), ("reject", ["roles", "reject"]), ("release", ["release"])],
 )
-def test_roles_are_decided_all_or_by_their_names(door: CannedDoor, command: str, path: list[str]) -> None:
+def test_approve_reject_and_release_take_all_roles_or_named_ones(
+    api: CannedOperatorApi, command: str, path: list[str]
+) -> None:
     run(command, "p-1")
     run(command, "p-1", "PT/ABC/cpo")
 
     named = {"roles": [{"country_code": "PT", "party_id": "ABC", "role": "CPO"}]}
-    assert door.asked == [("POST", "partners", "p-1", *path, body) for body in ({}, named)]
+    assert api.asked == [("POST", "partners", "p-1", *path, body) for body in ({}, named)]
 
 
-def test_a_role_that_cannot_be_read_is_not_sent(door: CannedDoor) -> None:
+def test_a_malformed_role_is_refused_without_a_request(api: CannedOperatorApi) -> None:
     result = CliRunner().invoke(main.app, ["approve", "p-1", "CPO"])
 
     assert result.exit_code == 2
     assert "COUNTRY/PARTY/ROLE" in result.output
-    assert door.asked == []
+    assert api.asked == []
 
 
-def test_rotating_puts_the_credentials_anew(door: CannedDoor) -> None:
+def test_rotate_puts_new_credentials(api: CannedOperatorApi) -> None:
     run("rotate", "p-1")
 
-    assert door.asked == [("PUT", "partners", "p-1", "credentials", {})]
+    assert api.asked == [("PUT", "partners", "p-1", "credentials", {})]
 
 
-def test_reserving_a_location_id_sends_what_is_known_and_prints_the_id(
-    door: CannedDoor, tmp_path: Path
+def test_reserving_a_location_id_sends_the_known_fields_and_prints_the_id(
+    api: CannedOperatorApi, tmp_path: Path
 ) -> None:
     known = tmp_path / "location.json"
     known.write_text('{"city": "Lisboa"}')
 
     result = run("reserve-location-id", str(known))
 
-    assert door.asked == [("POST", "location-ids", {"city": "Lisboa"})]
+    assert api.asked == [("POST", "location-ids", {"city": "Lisboa"})]
     assert result.output == "LSB-00693\n"
 
 
-def test_broadcasts_are_shown_per_partner(door: CannedDoor) -> None:
+def test_broadcasts_are_shown_per_partner(api: CannedOperatorApi) -> None:
     assert json.loads(run("broadcasts").output) == {"partner_id": "p-1", "waiting": 3}
 
 
-def test_sessions_without_a_cdr_are_shown_with_the_reason(door: CannedDoor) -> None:
+def test_sessions_without_a_cdr_are_shown_with_the_reason(api: CannedOperatorApi) -> None:
     assert json.loads(run("sessions-without-cdr").output) == {"session_id": "S1", "reason": "no tariff"}
 
 
-def test_a_cdr_is_tried_again_of_the_party_that_was_named(door: CannedDoor) -> None:
+def test_retry_cdr_sends_the_named_party(api: CannedOperatorApi) -> None:
     run("retry-cdr", "S1")
     run("retry-cdr", "S1", "--party", "PT*ABC")
 
     again = ("POST", "sessions_without_cdr", "S1", {})
-    assert door.asked == [again, (*again, {"party": "PT*ABC"})]
+    assert api.asked == [again, (*again, {"party": "PT*ABC"})]
 
 
-def test_a_session_is_released_of_the_party_that_was_named(door: CannedDoor) -> None:
+def test_release_cdr_sends_the_named_party(api: CannedOperatorApi) -> None:
     run("release-cdr", "S1")
     run("release-cdr", "S1", "--party", "PT*ABC")
 
     release = ("POST", "sessions_without_cdr", "S1", "release", {})
-    assert door.asked == [release, (*release, {"party": "PT*ABC"})]
+    assert api.asked == [release, (*release, {"party": "PT*ABC"})]
 
 
-def test_a_cdr_is_sent_again(door: CannedDoor) -> None:
+def test_replay_cdr_asks_for_the_cdr_to_be_sent_again(api: CannedOperatorApi) -> None:
     run("replay-cdr", "C1")
 
-    assert door.asked == [("POST", "cdrs", "C1", "replay", {})]
+    assert api.asked == [("POST", "cdrs", "C1", "replay", {})]
 
 
-def test_what_a_partner_has_not_taken_is_sent_again(door: CannedDoor) -> None:
+def test_replay_sends_again_all_objects_one_module_or_one_object(api: CannedOperatorApi) -> None:
     run("replay", "p-1")
     run("replay", "p-1", "--module", "sessions")
     run("replay", "p-1", "--module", "cdrs", "--object", "PT/ABC/CDR/1")
     run("replay", "p-1", "--module", "tokens", "--object", "PT/EVI/04A1", "--type", "APP_USER")
 
     to = ("POST", "broadcasts", "p-1", "replay")
-    assert door.asked == [
+    assert api.asked == [
         (*to, {}),
         (*to, {"module": "sessions"}),
         (*to, {"module": "cdrs", "country_code": "PT", "party_id": "ABC", "id": "CDR/1"}),
@@ -177,13 +179,15 @@ def test_what_a_partner_has_not_taken_is_sent_again(door: CannedDoor) -> None:
 
 
 @pytest.mark.parametrize("options", [("--object", "PT/ABC/1"), ("--module", "cdrs", "--object", "PT/ABC")])
-def test_an_object_is_named_whole_and_with_its_module(door: CannedDoor, options: tuple[str, ...]) -> None:
+def test_replay_refuses_an_object_without_its_module_or_with_a_partial_path(
+    api: CannedOperatorApi, options: tuple[str, ...]
+) -> None:
     assert run("replay", "p-1", *options).exit_code == 2
-    assert door.asked == []
+    assert api.asked == []
 
 
-def test_what_the_door_refuses_is_one_line_and_exit_code_1(
-    door: CannedDoor, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_a_refusal_of_the_operator_api_is_one_line_and_exit_code_1(
+    api: CannedOperatorApi, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("sys.argv", ["ocpi", "rotate", "unknown"])
 
@@ -194,7 +198,7 @@ def test_what_the_door_refuses_is_one_line_and_exit_code_1(
     assert capsys.readouterr().err == "ocpi: HTTP 404 unknown partner\n"
 
 
-def test_the_certification_gets_its_own_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_certify_passes_its_arguments_on(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Any] = []
 
     def certification(arguments: Any) -> int:

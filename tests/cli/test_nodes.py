@@ -1,4 +1,4 @@
-"""A command finds the node that the person meant."""
+"""Tests of the choice of a node by name or by URL and key."""
 
 from __future__ import annotations
 
@@ -8,25 +8,27 @@ from pathlib import Path
 import pytest
 
 from cli.nodes import ChosenNode, NodeChoice, choose_node
-from cli.operator_door import DoorError
+from cli.operator_door import OperatorApiError
 
 
-def test_a_url_with_its_key_goes_before_the_sandbox(tmp_path: Path) -> None:
+def test_a_url_with_its_key_overrides_the_sandbox(tmp_path: Path) -> None:
     chosen = choose_node(NodeChoice("cpo", "https://node/operator", "k"), tmp_path / "none.json")
 
     assert chosen == ChosenNode("https://node/operator", "k")
 
 
-def test_a_name_is_a_node_of_the_running_sandbox(tmp_path: Path) -> None:
+def test_a_name_selects_a_node_of_the_running_sandbox(tmp_path: Path) -> None:
     file = tmp_path / "sandbox.json"
     file.write_text(json.dumps({"hub": {"operator_url": "http://hub/operator", "operator_key": "h"}}))
 
     assert choose_node(NodeChoice("hub"), file) == ChosenNode("http://hub/operator", "h")
-    with pytest.raises(DoorError, match="no node 'moon', only hub"):
+    with pytest.raises(OperatorApiError, match="no node 'moon', only hub"):
         choose_node(NodeChoice("moon"), file)
 
 
 @pytest.mark.parametrize("choice", [NodeChoice("cpo"), NodeChoice("cpo", "https://node/operator")])
-def test_what_is_missing_is_said(tmp_path: Path, choice: NodeChoice) -> None:
-    with pytest.raises(DoorError, match="--key"):
+def test_the_error_without_a_sandbox_or_key_names_the_missing_option(
+    tmp_path: Path, choice: NodeChoice
+) -> None:
+    with pytest.raises(OperatorApiError, match="--key"):
         choose_node(choice, tmp_path / "none.json")

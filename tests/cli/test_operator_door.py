@@ -1,4 +1,4 @@
-"""The client of the operator's door: lists followed to their end, refusals in a person's words."""
+"""Tests of the client of the operator API: pages of lists, and readable refusals."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from cli.operator_door import DoorError, OperatorDoor
+from cli.operator_door import OperatorApiError, OperatorClient
 
 
-class CannedDoor(BaseHTTPRequestHandler):
-    """A door with three tariffs in pages of two, that refuses one PUT."""
+class CannedOperatorApi(BaseHTTPRequestHandler):
+    """A fake operator API that has three tariffs in pages of two and refuses every PUT."""
 
     seen: list[tuple[str, str, str | None, bytes]] = []
 
@@ -58,42 +58,42 @@ class CannedDoor(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def door() -> Iterator[OperatorDoor]:
-    CannedDoor.seen.clear()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), CannedDoor)
+def api() -> Iterator[OperatorClient]:
+    CannedOperatorApi.seen.clear()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), CannedOperatorApi)
     Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    yield OperatorDoor(f"http://127.0.0.1:{server.server_port}/operator/", "the-key")
+    yield OperatorClient(f"http://127.0.0.1:{server.server_port}/operator/", "the-key")
     server.shutdown()
     server.server_close()
 
 
-def test_a_list_is_followed_to_its_end(door: OperatorDoor) -> None:
-    assert [tariff["id"] for tariff in door.all("tariffs")] == ["1", "2", "3"]
-    assert door.count("tariffs") == 3
+def test_all_pages_of_a_list_are_read(api: OperatorClient) -> None:
+    assert [tariff["id"] for tariff in api.all("tariffs")] == ["1", "2", "3"]
+    assert api.count("tariffs") == 3
 
 
-def test_a_query_goes_with_a_list(door: OperatorDoor) -> None:
-    list(door.all("sessions", date_from="2026-03-01T12:00:00Z"))
+def test_a_query_is_sent_with_a_list(api: OperatorClient) -> None:
+    list(api.all("sessions", date_from="2026-03-01T12:00:00Z"))
 
-    assert CannedDoor.seen[0][1] == "/operator/sessions?date_from=2026-03-01T12%3A00%3A00Z"
-
-
-def test_the_key_goes_with_every_request_and_ids_are_encoded(door: OperatorDoor) -> None:
-    door.delete("tariffs", "A/B *")
-
-    assert CannedDoor.seen == [("DELETE", "/operator/tariffs/A%2FB%20%2A", "Bearer the-key", b"")]
+    assert CannedOperatorApi.seen[0][1] == "/operator/sessions?date_from=2026-03-01T12%3A00%3A00Z"
 
 
-def test_a_refusal_names_the_field_and_numbers_keep_their_digits(door: OperatorDoor) -> None:
+def test_requests_carry_the_key_and_encode_ids(api: OperatorClient) -> None:
+    api.delete("tariffs", "A/B *")
+
+    assert CannedOperatorApi.seen == [("DELETE", "/operator/tariffs/A%2FB%20%2A", "Bearer the-key", b"")]
+
+
+def test_a_refusal_names_the_field_and_numbers_keep_their_digits(api: OperatorClient) -> None:
     with pytest.raises(
-        DoorError, match=r"HTTP 400 the tariff is not valid \(currency: is missing\)"
+        OperatorApiError, match=r"HTTP 400 the tariff is not valid \(currency: is missing\)"
     ) as refused:
-        door.put("tariffs", "T1", body={"price": Decimal("0.250")})
+        api.put("tariffs", "T1", body={"price": Decimal("0.250")})
 
     assert refused.value.http_status == 400
-    assert CannedDoor.seen[-1][3] == b'{"price":0.250}'
+    assert CannedOperatorApi.seen[-1][3] == b'{"price":0.250}'
 
 
-def test_a_door_that_does_not_answer_is_named() -> None:
-    with pytest.raises(DoorError, match="no answer from http://127.0.0.1:1/operator/partners"):
-        OperatorDoor("http://127.0.0.1:1/operator", "k").get("partners")
+def test_an_operator_api_that_does_not_answer_is_named() -> None:
+    with pytest.raises(OperatorApiError, match="no answer from http://127.0.0.1:1/operator/partners"):
+        OperatorClient("http://127.0.0.1:1/operator", "k").get("partners")

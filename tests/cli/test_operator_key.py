@@ -1,4 +1,4 @@
-"""A key made on the command line opens the door of the stage's node, and only its hash is stored."""
+"""Tests of operator keys made on the command line: only the hash of a key is stored."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_a_key_is_printed_once_stored_as_a_hash_listed_and_revoked(tmp_path: Pat
         emulator.stop()
 
 
-def test_without_a_region_one_line_says_so() -> None:
+def test_a_missing_region_is_reported_in_one_line() -> None:
     environment = clean_environment() | {"AWS_CONFIG_FILE": os.devnull}
 
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""The commands that need no node: a price, a check, a credit, a lint, and what cannot be answered."""
+"""Tests of the commands that need no node: price, verify, credit and lint."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ def run(*arguments: str, document: Any = None, text: str | None = None) -> Any:
     return CliRunner().invoke(main.app, arguments, input=text if document is None else write_json(document))
 
 
-def test_a_price_is_told_in_json() -> None:
+def test_price_prints_json() -> None:
     result = run("price", "--json", "-", document=REQUEST)
 
-    told = read_json(result.stdout)
+    answer = read_json(result.stdout)
     assert result.exit_code == 0
-    assert told["total_cost"] == {"excl_vat": Decimal("5.5"), "incl_vat": Decimal("6.1")}
-    assert set(told) == {
+    assert answer["total_cost"] == {"excl_vat": Decimal("5.5"), "incl_vat": Decimal("6.1")}
+    assert set(answer) == {
         "tariff_id", "currency", "charging_periods", "total_cost", "total_fixed_cost", "total_energy",
         "total_energy_cost", "total_time", "total_time_cost", "total_parking_time", "total_parking_cost",
         "total_reservation_cost", "breakdown", "warnings",
     }  # fmt: skip
 
 
-def test_a_price_is_told_as_a_table() -> None:
+def test_price_prints_a_table() -> None:
     result = run("price", "-", document=REQUEST)
 
     lines = result.stdout.splitlines()
@@ -56,14 +56,14 @@ def test_a_price_is_told_as_a_table() -> None:
     assert ["total", "5.5", "6.1"] in [line.split() for line in lines]
 
 
-def test_a_file_may_be_named(tmp_path: Path) -> None:
+def test_price_reads_a_file(tmp_path: Path) -> None:
     file = tmp_path / "request.json"
     file.write_text(write_json(REQUEST), encoding="utf-8")
 
     assert run("price", "--json", str(file)).exit_code == 0
 
 
-def test_a_file_is_looked_for_where_the_command_was_called(tmp_path: Path) -> None:
+def test_a_relative_file_is_found_from_the_directory_of_the_caller(tmp_path: Path) -> None:
     (tmp_path / "request.json").write_text(write_json(REQUEST), encoding="utf-8")
 
     ran = subprocess.run(
@@ -77,23 +77,25 @@ def test_a_file_is_looked_for_where_the_command_was_called(tmp_path: Path) -> No
     ("text", "field"),
     [("{", None), ("{}", "session"), (write_json(REQUEST | {"tariffs": []}), "tariffs")],
 )
-def test_where_no_price_can_be_told_there_is_an_error_and_exit_code_2(text: str, field: str | None) -> None:
+def test_a_request_that_cannot_be_priced_ends_with_an_error_and_exit_code_2(
+    text: str, field: str | None
+) -> None:
     result = run("price", "--json", "-", text=text)
 
-    told = json.loads(result.stdout)
+    answer = json.loads(result.stdout)
     assert result.exit_code == 2
-    assert told["error"]
-    assert told.get("field") == field
+    assert answer["error"]
+    assert answer.get("field") == field
 
 
-def test_an_error_is_a_line_for_people() -> None:
+def test_an_error_without_json_is_one_readable_line() -> None:
     result = run("price", "no such file")
 
     assert result.exit_code == 2
     assert result.stderr == "ocpi: no such file cannot be read: No such file or directory\n"
 
 
-def test_a_right_cdr_verifies() -> None:
+def test_verify_accepts_a_right_cdr() -> None:
     result = run("verify", "--json", "-", document=CDR)
 
     assert result.exit_code == 0
@@ -101,7 +103,7 @@ def test_a_right_cdr_verifies() -> None:
     assert "right" in run("verify", "-", document=CDR).stdout
 
 
-def test_what_a_cdr_claims_differently_is_listed() -> None:
+def test_verify_lists_wrong_fields() -> None:
     result = run(
         "verify",
         "--json",
@@ -117,7 +119,7 @@ def test_what_a_cdr_claims_differently_is_listed() -> None:
     assert run("verify", "--json", "--time-zone", "Moon/Base", "-", document=CDR).exit_code == 2
 
 
-def test_a_cdr_that_claims_something_wrong_ends_with_exit_code_1() -> None:
+def test_verify_ends_with_exit_code_1_for_a_wrong_cdr() -> None:
     wrong = CDR | {"total_cost": limit("5.5", "7")}
 
     assert run("verify", "-", document=wrong).exit_code == 1
@@ -133,17 +135,17 @@ def test_a_cdr_that_claims_something_wrong_ends_with_exit_code_1() -> None:
         {"tariffs": [tariff(element(component("ENERGY", "0.25"), min_vehicle_soc=80), *MADE["elements"])]},
     ],
 )
-def test_a_cdr_whose_costs_cannot_be_judged_is_not_right(fields: dict[str, Any]) -> None:
+def test_verify_ends_with_exit_code_2_if_costs_cannot_be_judged(fields: dict[str, Any]) -> None:
     result = run("verify", "-", document=CDR | fields)
 
-    told = json.loads(run("verify", "--json", "-", document=CDR | fields).stdout)
+    answer = json.loads(run("verify", "--json", "-", document=CDR | fields).stdout)
     assert result.exit_code == 2
     assert result.stdout == "could not be judged: total_cost\n"
-    assert (told["discrepancies"], told["not_judged"]) == ([], ["total_cost"])
+    assert (answer["discrepancies"], answer["not_judged"]) == ([], ["total_cost"])
     assert result.stderr.startswith("warning: tariffs")
 
 
-def test_a_cdr_that_claims_nothing_is_not_right() -> None:
+def test_verify_ends_with_exit_code_2_for_a_cdr_without_totals() -> None:
     result = run("verify", "-", document={**CDR, "total_cost": None})
 
     assert result.exit_code == 2
@@ -151,7 +153,7 @@ def test_a_cdr_that_claims_nothing_is_not_right() -> None:
     assert run("verify", "-", document=CDR | {"charging_periods": []}).exit_code == 2
 
 
-def test_a_difference_counts_although_something_else_cannot_be_judged() -> None:
+def test_a_difference_counts_even_if_another_field_cannot_be_judged() -> None:
     result = run("verify", "-", document=CDR | {"tariffs": None, "total_energy": Decimal(7)})
 
     assert result.exit_code == 1
@@ -169,12 +171,12 @@ def test_a_difference_counts_although_something_else_cannot_be_judged() -> None:
         ({"elements": []}, 2),
     ],
 )
-def test_lint_ends_with_exit_code_1_where_it_finds_an_error(change: dict[str, Any], code: int) -> None:
+def test_lint_ends_with_exit_code_1_if_it_finds_an_error(change: dict[str, Any], code: int) -> None:
     assert run("lint", "-", document=MADE | change).exit_code == code
     assert run("lint", "--json", "-", document=MADE | change).exit_code == code
 
 
-def test_price_verify_and_lint_say_the_same_of_a_field_that_nobody_knows() -> None:
+def test_price_verify_and_lint_report_an_unknown_field_with_the_same_text() -> None:
     made = tariff(element(component("ENERGY", "1")) | {"restriction": {"end_time": "21:00"}})
     words = "'restriction' is no field of OCPI, did you mean restrictions?"
 
@@ -195,14 +197,14 @@ def test_prices_of_time_may_be_per_minute() -> None:
     flag = "--time-prices-per-minute"
 
     priced = json.loads(run("price", "--json", flag, "-", document=request).stdout)
-    told = json.loads(
+    by_document = json.loads(
         run("price", "--json", "-", document={**request, "time_prices_per_minute": True}).stdout
     )
     table = run("price", flag, "-", document=request).stdout.splitlines()
-    as_ocpi_says = json.loads(run("price", "--json", "-", document=request).stdout)
+    per_hour = json.loads(run("price", "--json", "-", document=request).stdout)
 
-    assert (priced["total_cost"], as_ocpi_says["total_cost"]) == ({"excl_vat": 3}, {"excl_vat": 0.05})
-    assert told == priced
+    assert (priced["total_cost"], per_hour["total_cost"]) == ({"excl_vat": 3}, {"excl_vat": 0.05})
+    assert by_document == priced
     assert ["TIME", "60", "min", "0.05", "/", "min", "3"] in [line.split() for line in table]
     assert json.loads(run("verify", "--json", flag, "-", document=cdr).stdout)["discrepancies"] == []
     assert len(json.loads(run("verify", "--json", "-", document=cdr).stdout)["discrepancies"]) == 1
@@ -219,7 +221,7 @@ def test_a_credit_cdr_is_printed_and_verifies() -> None:
     assert run("credit", "--json", "-", document=CDR).stdout == result.stdout
 
 
-def test_findings_have_json_pointers() -> None:
+def test_lint_findings_have_json_pointers() -> None:
     result = run("lint", "--json", "-", document=MADE | {"currency": "EURO"})
 
     (finding,) = json.loads(result.stdout)["findings"]
@@ -227,17 +229,17 @@ def test_findings_have_json_pointers() -> None:
     assert run("lint", "-", document=MADE).stdout == "nothing to report\n"
 
 
-def test_what_is_allowed_is_advice_and_no_finding() -> None:
+def test_lint_lists_allowed_but_unwise_fields_as_advice() -> None:
     """Source: OCPI 2.2.1 mod_tariffs, PriceComponent (note on step_size); TAR-26."""
     made = tariff(element(component("TIME", "2", "10", 300)))
 
-    told = json.loads(run("lint", "--json", "-", document=made).stdout)
-    assert told["findings"] == []
-    assert [each["pointer"] for each in told["advice"]] == ["/elements/0/price_components/0/step_size"]
+    answer = json.loads(run("lint", "--json", "-", document=made).stdout)
+    assert answer["findings"] == []
+    assert [each["pointer"] for each in answer["advice"]] == ["/elements/0/price_components/0/step_size"]
     assert run("lint", "-", document=made).stdout.startswith("nothing to report\n\nadvice:\n  /elements/0/")
 
 
-def test_pricing_a_file_imports_nothing_of_aws_or_http() -> None:
+def test_price_imports_no_aws_and_no_http_library() -> None:
     program = (
         "import sys; sys.argv = ['ocpi', 'price', '--json', '-']\n"
         "from cli.main import main\n"

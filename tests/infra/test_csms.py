@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook
 
-from cli.operator_door import DoorError, OperatorDoor
+from cli.operator_door import OperatorApiError, OperatorClient
 from infra.local import csms
 from infra.local.charge_points import Card, ChargePoints
 from infra.local.charging_curve import Car, Plug, charge, power_kw, some_car
@@ -79,7 +79,7 @@ class FakeDoor:
     def _refuse(self, path: tuple[str, ...]) -> None:
         status = self.refusals.get(path[0])
         if status is not None:
-            raise DoorError("no", status or None)
+            raise OperatorApiError("no", status or None)
 
 
 class Stand:
@@ -353,7 +353,7 @@ def test_what_could_not_be_told_is_told_later(stand: Stand) -> None:
     stand.start()
     stand.door.refusals["sessions"] = 0
     stand.now += timedelta(seconds=20)
-    with pytest.raises(DoorError):
+    with pytest.raises(OperatorApiError):
         stand.points.tick()
     del stand.door.refusals["sessions"]
 
@@ -513,7 +513,7 @@ def test_a_remote_start_and_stop_are_obeyed(sandbox: Sandbox) -> None:
     assert eventually(lambda: _session(emsp, reference, "COMPLETED"))
 
 
-def _free(emsp: OperatorDoor) -> tuple[str, Document] | None:
+def _free(emsp: OperatorClient) -> tuple[str, Document] | None:
     for location in emsp.all("locations"):
         for evse in location["evses"]:
             if evse["status"] == "AVAILABLE":
@@ -521,12 +521,12 @@ def _free(emsp: OperatorDoor) -> tuple[str, Document] | None:
     return None
 
 
-def _result(door: OperatorDoor, command: Document) -> str | None:
+def _result(door: OperatorClient, command: Document) -> str | None:
     result = door.get("commands", command["id"]).get("result")
     return str(result["result"]) if result else None
 
 
-def _session(door: OperatorDoor, reference: str, status: str) -> Document | None:
+def _session(door: OperatorClient, reference: str, status: str) -> Document | None:
     for session in door.all("sessions"):
         if session.get("authorization_reference") == reference and session["status"] == status:
             return dict(session)
