@@ -75,7 +75,7 @@ class PriceComponent:
 
     @property
     def asks_power(self) -> bool:
-        """Whether power or current matters."""
+        """True if power or current matters."""
         return self.restrictions is not None and self.restrictions.asks_power
 
 
@@ -172,7 +172,7 @@ class Tariff:
 
     @cached_property
     def asks_power(self) -> bool:
-        """Whether power or current matters."""
+        """True if power or current matters."""
         return any(each.asks_power for each in self.restrictions)
 
 

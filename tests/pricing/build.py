@@ -1,4 +1,4 @@
-"""Builders of tariffs, sessions and CDRs: a test names only what it is about."""
+"""Builders of tariffs, sessions and CDRs: a test gives only the fields that it is about."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def component(kind: str, price: str, vat: str | None = None, step: int = 1) -> d
 
 
 def element(*components: dict[str, Any], **restrictions: Any) -> dict[str, Any]:
-    """An element; restrictions that are strings of digits become numbers, as in JSON."""
+    """An element of a tariff with its restrictions."""
     made: dict[str, Any] = {"price_components": list(components)}
     return made | {"restrictions": restrictions} if restrictions else made
 
@@ -47,14 +47,14 @@ def limit(excl_vat: str, incl_vat: str | None = None) -> dict[str, Any]:
 
 
 def at(minutes: float = 0, start: datetime = START) -> str:
-    """The time so many minutes after the start, as JSON has it."""
+    """The time this many minutes after the start, as in JSON."""
     return write_moment(start + timedelta(minutes=minutes))
 
 
 def period(
     minutes: float, tariff_id: str | None = "T1", start: datetime = START, **volumes: str
 ) -> dict[str, Any]:
-    """A charging period that starts so many minutes after the session."""
+    """A charging period that starts this many minutes after the session."""
     made: dict[str, Any] = {
         "start_date_time": at(minutes, start),
         "dimensions": [{"type": kind, "volume": Decimal(volume)} for kind, volume in volumes.items()],
@@ -63,7 +63,7 @@ def period(
 
 
 def session(minutes: float = 60, start: datetime = START, **fields: Any) -> dict[str, Any]:
-    """A session of so many minutes in Lisbon."""
+    """A session of this many minutes in Lisbon."""
     return {
         "start_date_time": at(0, start),
         "end_date_time": at(minutes, start),

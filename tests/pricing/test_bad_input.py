@@ -1,4 +1,4 @@
-"""What cannot be priced is refused by its field; what is odd is priced and told, never without a word."""
+"""Tests of bad input: a request that cannot be priced names the bad field, odd input has a remark."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def refused(document: Any) -> str | None:
         ),
     ],
 )
-def test_a_tariff_that_tells_no_price_is_refused(change: dict[str, Any], field: str) -> None:
+def test_a_tariff_that_cannot_be_priced_is_refused_with_its_field(change: dict[str, Any], field: str) -> None:
     assert refused({"tariffs": [MADE | change], "session": session(60)}) == field
 
 
@@ -96,16 +96,16 @@ def test_a_tariff_that_tells_no_price_is_refused(change: dict[str, Any], field: 
         ({"charging_preferences": {"profile_type": "SLOW"}}, "session.charging_preferences.profile_type"),
     ],
 )
-def test_a_session_that_cannot_be_meant_is_refused(fields: dict[str, Any], field: str) -> None:
+def test_an_impossible_session_is_refused_with_its_field(fields: dict[str, Any], field: str) -> None:
     assert refused({"tariffs": [MADE], "session": session(60) | fields}) == field
 
 
 @pytest.mark.parametrize("document", [None, [], 5, {"tariffs": [MADE]}, {"tariffs": [MADE], "session": []}])
-def test_what_is_no_request_is_refused(document: Any) -> None:
+def test_a_document_that_is_no_request_is_refused(document: Any) -> None:
     assert refused(document) in ("body", "session")
 
 
-def test_the_local_time_needs_a_time_zone() -> None:
+def test_a_tariff_by_local_time_needs_a_time_zone() -> None:
     made = tariff(element(component("TIME", "1"), start_time="10:00"))
     stay = session(60) | {"time_zone": None}
 
@@ -113,7 +113,7 @@ def test_the_local_time_needs_a_time_zone() -> None:
     assert price(MADE, stay | {"meter_readings": meter((0, "1"), (60, "2"))}).total_cost == cost("1")
 
 
-def test_a_negative_price_is_told() -> None:
+def test_a_negative_price_has_a_remark() -> None:
     priced = price(
         tariff(element(component("ENERGY", "-0.05"))), session(60, meter_readings=meter((0, "0"), (60, "10")))
     )
@@ -125,16 +125,16 @@ def test_a_negative_price_is_told() -> None:
 
 
 @pytest.mark.parametrize(("vat", "is_odd"), [("-1", True), ("0", False), ("100", False), ("100.1", True)])
-def test_a_percentage_of_vat_is_odd_below_0_and_above_100(vat: str, is_odd: bool) -> None:
+def test_vat_below_0_or_above_100_percent_has_a_remark(vat: str, is_odd: bool) -> None:
     priced = price(
         tariff(element(component("ENERGY", "1", vat))), session(60, meter_readings=meter((0, "0"), (60, "1")))
     )
 
-    told = [("odd_vat", "tariffs.0.elements.0.price_components.0.vat")] if is_odd else []
-    assert [(each.code, each.field) for each in priced.remarks] == told
+    expected = [("odd_vat", "tariffs.0.elements.0.price_components.0.vat")] if is_odd else []
+    assert [(each.code, each.field) for each in priced.remarks] == expected
 
 
-def test_a_negative_limit_is_told() -> None:
+def test_a_negative_limit_has_a_remark() -> None:
     """Source: OCPI 2.2.1 mod_tariffs, Tariff Object, max_price; TAR-20."""
     made = MADE | {"max_price": {"excl_vat": Decimal(-1)}}
 
@@ -145,7 +145,7 @@ def test_a_negative_limit_is_told() -> None:
     ]
 
 
-def test_two_readings_of_one_moment_that_differ_are_told() -> None:
+def test_two_different_readings_at_the_same_time_have_a_remark() -> None:
     readings = meter((0, "0"), (30, "1"), (30, "5"), (60, "6"))
 
     priced = price(MADE, session(60, meter_readings=readings))
@@ -155,7 +155,7 @@ def test_two_readings_of_one_moment_that_differ_are_told() -> None:
     assert not codes(price(MADE, session(60, meter_readings=same)))
 
 
-def test_energy_in_a_reservation_is_left_out_and_told() -> None:
+def test_an_energy_price_for_a_reservation_is_ignored_with_a_remark() -> None:
     made = tariff(element(component("ENERGY", "1"), reservation="RESERVATION"), *MADE["elements"])
 
     priced = price(made, session(60, meter_readings=meter((0, "0"), (60, "10"))))
@@ -174,7 +174,7 @@ def test_energy_in_a_reservation_is_left_out_and_told() -> None:
         (((60, "8"), (0, "5")), "meter_readings_out_of_order"),
     ],
 )
-def test_energy_that_no_reading_tells_of_is_told(readings: Any, code: str) -> None:
+def test_missing_meter_readings_have_a_remark(readings: Any, code: str) -> None:
     priced = price(MADE, session(60, meter_readings=meter(*readings)))
 
     assert codes(priced) == {code}
@@ -187,7 +187,7 @@ def test_readings_before_and_after_the_session_are_interpolated() -> None:
     assert not priced.remarks
 
 
-def test_energy_of_an_expired_reservation_is_told() -> None:
+def test_energy_charged_in_an_expired_reservation_has_a_remark() -> None:
     made = tariff(element(component("FLAT", "1"), reservation="RESERVATION_EXPIRES"))
     reservation = {"start_date_time": at(0), "end_date_time": at(60), "expired": True}
     readings = meter((0, "0"), (60, "9"))
@@ -207,14 +207,14 @@ def test_a_session_that_starts_with_its_reservation_charges_after_it() -> None:
     assert codes(priced) == {"reservation_within_session"}
 
 
-def test_a_reservation_ends_when_the_driver_starts() -> None:
+def test_a_reservation_ends_when_charging_starts() -> None:
     made = tariff(element(component("TIME", "4"), reservation="RESERVATION"))
     reservation = {"start_date_time": at(-15), "end_date_time": at(45)}
 
     assert price(made, session(60, reservation=reservation)).total_cost == cost("1")
 
 
-def test_a_session_of_no_length_pays_its_flat_fee() -> None:
+def test_a_session_of_zero_length_pays_its_flat_fee() -> None:
     made = tariff(element(component("FLAT", "1")))
 
     priced = price(made, session(0))
@@ -223,7 +223,7 @@ def test_a_session_of_no_length_pays_its_flat_fee() -> None:
     assert len(priced.usage.periods) == 1
 
 
-def test_a_flat_fee_whose_window_opens_later_is_charged_then_and_once() -> None:
+def test_a_flat_fee_whose_window_opens_later_is_charged_once() -> None:
     made = tariff(
         element(component("FLAT", "1"), start_time="10:30", end_time="10:40"),
         element(component("FLAT", "7"), start_time="10:35"),
@@ -232,7 +232,7 @@ def test_a_flat_fee_whose_window_opens_later_is_charged_then_and_once() -> None:
     assert price(made, session(60)).total_cost == cost("1")
 
 
-def test_floats_are_not_taken_from_json() -> None:
+def test_json_numbers_are_read_as_decimals_and_floats_are_refused() -> None:
     made = '{"id": "1", "currency": "EUR", "elements": [{"price_components": [%s]}]}'
     made %= '{"type": "ENERGY", "price": 0.1, "step_size": 1}'
     times = '"start_date_time": "2026-01-01T00:00:00Z", "end_date_time": "2026-01-01T01:00:00Z"'

@@ -1,4 +1,4 @@
-"""Which tariff prices a session.
+"""Tests of the choice of the tariff that prices a session.
 
 Source: OCPI 2.2.1 mod_tariffs, TariffType; TAR-08, TAR-24
 """
@@ -44,15 +44,17 @@ ALL = (
         ({"tariff_id": "CHEAP"}, "cheap"),
     ],
 )
-def test_the_type_of_a_tariff_answers_the_driver_s_wish(fields: dict[str, Any], tariff_id: str) -> None:
+def test_the_tariff_of_the_type_that_the_driver_wishes_is_chosen(
+    fields: dict[str, Any], tariff_id: str
+) -> None:
     assert chosen(*ALL, **fields) == tariff_id
 
 
-def test_without_a_regular_tariff_one_without_type_is_taken() -> None:
+def test_a_tariff_without_type_is_taken_if_no_regular_one_exists() -> None:
     assert chosen(ALL[3], ALL[0]) == "any"
 
 
-def test_a_profile_without_tariff_is_charged_as_regular_and_told() -> None:
+def test_a_profile_without_tariff_is_priced_as_regular_with_a_remark() -> None:
     stay = session(
         60, meter_readings=meter((0, "0"), (60, "1")), charging_preferences={"profile_type": "GREEN"}
     )
@@ -73,27 +75,27 @@ def test_a_tariff_is_valid_from_its_start_until_before_its_end(start: int, end: 
 
 
 @pytest.mark.parametrize("tariffs", [[], [named("old", end_date_time=at(-1))], [ALL[3]]])
-def test_no_valid_tariff_is_an_error_and_no_price(tariffs: list[dict[str, Any]]) -> None:
+def test_a_session_without_a_valid_tariff_is_refused(tariffs: list[dict[str, Any]]) -> None:
     with pytest.raises(InvalidParameters) as refused:
         price(tariffs, session(60))
 
     assert refused.value.field == "tariffs"
 
 
-def test_a_tariff_that_is_named_but_unknown_is_an_error() -> None:
+def test_a_session_that_names_an_unknown_tariff_is_refused() -> None:
     with pytest.raises(InvalidParameters) as refused:
         price(list(ALL), session(60, tariff_id="none"))
 
     assert refused.value.field == "session.tariff_id"
 
 
-def test_a_tariff_that_is_named_but_not_valid_is_told() -> None:
+def test_a_named_tariff_that_is_not_valid_has_a_remark() -> None:
     stay = session(60, meter_readings=meter((0, "0"), (60, "1")), tariff_id="old")
 
     assert codes(price([named("old", end_date_time=at(-1))], stay)) == {"tariff_not_valid"}
 
 
-def test_of_two_tariffs_with_one_id_periods_mean_the_one_valid_at_the_start() -> None:
+def test_of_two_tariffs_with_one_id_the_one_valid_at_the_start_is_used() -> None:
     """Source: OCPI 2.2.1 mod_tariffs, Tariff Object, start_date_time; TAR-24."""
     old = tariff(element(component("ENERGY", "1")), end_date_time=at(0))
     new = tariff(element(component("ENERGY", "2")), start_date_time=at(0))
@@ -103,7 +105,7 @@ def test_of_two_tariffs_with_one_id_periods_mean_the_one_valid_at_the_start() ->
     assert price([new, old], stay).total_cost == cost("6")
 
 
-def test_a_period_of_a_tariff_that_was_not_valid_is_told() -> None:
+def test_a_period_with_a_tariff_that_was_not_valid_has_a_remark() -> None:
     old = tariff(element(component("ENERGY", "1")), end_date_time=at(0))
     late = tariff(element(component("ENERGY", "1")), start_date_time=at(30))
 

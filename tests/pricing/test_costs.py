@@ -1,4 +1,4 @@
-"""Which component is active, and what it costs; every amount is worked out by hand.
+"""Tests of active components and their costs; every amount is computed by hand.
 
 Source: OCPI 2.2.1 mod_tariffs, Tariff Object; TAR-09 … TAR-21
 """
@@ -17,7 +17,7 @@ RESERVED = tariff(
 )
 
 
-def test_a_reservation_of_several_periods_is_as_long_as_all_of_them() -> None:
+def test_the_duration_of_a_reservation_is_counted_over_all_its_periods() -> None:
     """Source: TAR-14: a duration counts from the start of the reservation."""
     periods = [
         period(0, RESERVATION_TIME="0.25"),
@@ -33,7 +33,7 @@ def test_a_reservation_of_several_periods_is_as_long_as_all_of_them() -> None:
     assert priced.total_cost == cost("7")
 
 
-def test_a_reservation_that_we_cut_ourselves_costs_the_same() -> None:
+def test_a_reservation_without_charging_periods_costs_the_same() -> None:
     reservation = {"start_date_time": at(-60), "end_date_time": at(0)}
 
     priced = price(RESERVED, session(60, reservation=reservation))
@@ -41,7 +41,7 @@ def test_a_reservation_that_we_cut_ourselves_costs_the_same() -> None:
     assert priced.costs["RESERVATION"] == cost("4")
 
 
-def test_the_duration_of_a_session_is_not_that_of_its_reservation() -> None:
+def test_the_duration_of_a_session_starts_after_its_reservation() -> None:
     made = tariff(
         element(component("TIME", "6"), min_duration=1800),
         element(component("TIME", "2")),
@@ -61,14 +61,14 @@ def test_the_duration_of_a_session_is_not_that_of_its_reservation() -> None:
         # 1 kWh at 1, without VAT; the limit alone has a price including it.
         ({"min_price": limit("5", "6")}, limit("5", "6")),
         ({"max_price": limit("0.5", "0.6")}, limit("0.5", "0.6")),
-        # A limit that changes nothing makes no VAT.
+        # A limit that changes nothing adds no VAT.
         ({"min_price": limit("0.5", "0.6")}, limit("1")),
         ({"max_price": limit("5", "6")}, limit("1")),
-        # A limit without VAT neither.
+        # A limit without VAT adds none either.
         ({"min_price": limit("5")}, limit("5")),
     ],
 )
-def test_a_limit_that_is_applied_may_be_all_that_has_vat(
+def test_an_applied_limit_may_be_the_only_price_with_vat(
     limits: dict[str, object], total: dict[str, object]
 ) -> None:
     """Source: TAR-20, TAR-21"""
@@ -96,7 +96,7 @@ def test_each_component_has_its_own_vat() -> None:
 
 
 @pytest.mark.parametrize(("vat", "due"), [(None, cost("1.17")), ("1", cost("1.17", "1.1817"))])
-def test_a_tariff_may_price_two_minutes_in_the_midst_of_a_session(vat: str | None, due: object) -> None:
+def test_a_tariff_may_price_only_two_minutes_within_a_session(vat: str | None, due: object) -> None:
     """Source: TAR-11, TAR-14"""
     made = tariff(element(component("TIME", "35.10", vat), min_duration=180, max_duration=300))
 
@@ -111,7 +111,7 @@ def test_a_tariff_may_price_two_minutes_in_the_midst_of_a_session(vat: str | Non
         (tariff(element(component("ENERGY", "0"))), 60, "12.3", cost("0")),
     ],
 )
-def test_a_session_of_nothing_and_one_that_is_free_have_a_price(
+def test_an_empty_session_and_a_free_one_have_a_price(
     made: object, minutes: float, kwh: str, due: object
 ) -> None:
     """Source: TAR-22, SES-14"""

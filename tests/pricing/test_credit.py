@@ -1,4 +1,4 @@
-"""A credit CDR has all the data of the CDR and the negative of its total cost.
+"""Tests of credit CDRs: all data of the CDR, with the negative of its total cost.
 
 Source: OCPI 2.2.1 mod_cdrs_credit_cdrs; CDR-07, CDR-09, TRP-30
 """
@@ -33,20 +33,20 @@ def test_only_the_total_cost_is_negated() -> None:
     }
 
 
-def test_the_cdr_itself_is_left_as_it_was() -> None:
+def test_the_cdr_itself_is_not_changed() -> None:
     credit_cdr(CDR)
 
     assert CDR["id"] == "CDR1"
     assert CDR["total_cost"] == limit("7.00", "7.90")
 
 
-def test_a_total_of_nothing_stays_nothing() -> None:
+def test_a_total_of_zero_stays_zero_without_a_sign() -> None:
     credit = credit_cdr(CDR | {"total_cost": {"excl_vat": Decimal("0.00")}})
 
     assert str(credit["total_cost"]["excl_vat"]) == "0.00"
 
 
-def test_its_id_and_time_may_be_given() -> None:
+def test_id_and_time_of_the_credit_cdr_can_be_given() -> None:
     credit = credit_cdr(CDR, "OTHER", "2026-02-01T00:00:00Z")
 
     assert (credit["id"], credit["last_updated"]) == ("OTHER", "2026-02-01T00:00:00Z")
@@ -63,7 +63,9 @@ def test_its_id_and_time_may_be_given() -> None:
         ({"total_cost": {"excl_vat": "7"}}, None, "total_cost.excl_vat"),
     ],
 )
-def test_what_cannot_be_credited_is_refused(fields: Any, credit_id: str | None, field: str) -> None:
+def test_a_cdr_that_cannot_be_credited_is_refused_with_its_field(
+    fields: Any, credit_id: str | None, field: str
+) -> None:
     with pytest.raises(InvalidParameters) as refused:
         credit_cdr(CDR | fields, credit_id)
 

@@ -1,4 +1,4 @@
-"""A session is cut wherever its price changes, by the clocks of its location, and nowhere else.
+"""Tests of cutting a session: exactly where its price changes, in local time.
 
 Source: OCPI 2.2.1 mod_cdrs_charging_period; mod_tariffs, TariffRestrictions; CDR-14, TAR-11 … TAR-14
 """
@@ -41,7 +41,7 @@ def starts(priced: Priced) -> list[str]:
 def by_night(
     dear: str = "1", cheap: str = "0.1", window: tuple[str, str] = ("22:00", "06:00")
 ) -> dict[str, Any]:
-    """Energy that is cheap in a window."""
+    """A tariff whose energy is cheap within a window."""
     return tariff(
         element(component("ENERGY", cheap), start_time=window[0], end_time=window[1]),
         element(component("ENERGY", dear)),
@@ -53,7 +53,7 @@ def one_kwh_an_hour(start: datetime, hours: int, zone: str) -> dict[str, Any]:
     return session(hours * 60, start, time_zone=zone, meter_readings=readings)
 
 
-def test_nothing_is_cut_where_no_price_changes() -> None:
+def test_a_session_of_one_price_is_one_period() -> None:
     priced = price(tariff(element(component("ENERGY", "1"))), one_kwh_an_hour(START, 30, "Europe/Lisbon"))
 
     assert len(priced.usage.periods) == 1
@@ -92,7 +92,9 @@ def test_a_window_runs_over_midnight() -> None:
         ("Asia/Kathmandu", datetime(2026, 3, 28, 12, 0, tzinfo=UTC), 8),
     ],
 )
-def test_nights_are_as_long_as_the_clocks_make_them(zone: str, start: datetime, cheap_hours: Any) -> None:
+def test_a_night_is_an_hour_shorter_or_longer_when_clocks_change(
+    zone: str, start: datetime, cheap_hours: Any
+) -> None:
     priced = price(by_night(dear="0", cheap="1"), one_kwh_an_hour(start, 24, zone))
 
     assert priced.total_cost.excl_vat == cheap_hours
@@ -110,13 +112,13 @@ def test_half_hour_zones_are_cut_at_their_half_hours() -> None:
     ("start", "hours"),
     [(datetime(2026, 3, 29, 0, 0, tzinfo=UTC), 0), (datetime(2026, 10, 25, 0, 0, tzinfo=UTC), 2)],
 )
-def test_an_hour_that_clocks_leave_out_or_repeat(start: datetime, hours: int) -> None:
+def test_a_window_in_a_skipped_or_repeated_hour_lasts_zero_or_two_hours(start: datetime, hours: int) -> None:
     made = by_night(dear="0", cheap="1", window=("01:00", "02:00"))
 
     assert price(made, one_kwh_an_hour(start, 4, "Europe/Lisbon")).total_cost == cost(str(hours))
 
 
-def test_a_window_that_begins_in_the_missing_hour_begins_when_that_is_over() -> None:
+def test_a_window_that_begins_in_the_skipped_hour_begins_after_it() -> None:
     made = by_night(dear="0", cheap="1", window=("01:30", "03:00"))
 
     priced = price(made, one_kwh_an_hour(datetime(2026, 3, 29, 0, 0, tzinfo=UTC), 4, "Europe/Lisbon"))
@@ -148,7 +150,7 @@ def test_a_day_without_midnight_begins_when_the_clocks_change() -> None:
     assert starts(priced) == ["2026-03-28T23:00:00Z", "2026-03-29T01:00:00Z"]
 
 
-def test_days_hold_for_a_window_over_midnight_at_the_instant() -> None:
+def test_day_of_week_in_a_window_over_midnight_is_the_day_of_each_instant() -> None:
     made = tariff(
         element(component("ENERGY", "1"), start_time="22:00", end_time="06:00", day_of_week=["SATURDAY"])
     )
@@ -159,7 +161,7 @@ def test_days_hold_for_a_window_over_midnight_at_the_instant() -> None:
     assert priced.total_cost == cost("8")
 
 
-def test_dates_include_the_first_and_exclude_the_last() -> None:
+def test_start_date_is_included_and_end_date_is_excluded() -> None:
     made = tariff(element(component("ENERGY", "1"), start_date="2026-07-04", end_date="2026-07-05"))
 
     priced = price(made, one_kwh_an_hour(datetime(2026, 7, 3, 12, 0, tzinfo=UTC), 72, "Europe/Lisbon"))
@@ -179,7 +181,7 @@ def test_dates_include_the_first_and_exclude_the_last() -> None:
         ({"end_time": "00:00"}, 24),
     ],
 )
-def test_what_windows_mean(window: dict[str, str], hours: int) -> None:
+def test_a_window_lasts_from_its_start_to_its_end_or_midnight(window: dict[str, str], hours: int) -> None:
     made = tariff(element(component("ENERGY", "1"), **window))
 
     assert price(made, one_kwh_an_hour(START, 24, "Europe/Lisbon")).total_cost == cost(str(hours))
@@ -205,7 +207,7 @@ def test_hourly_prices_are_cut_every_hour() -> None:
     assert priced.total_cost.excl_vat == Decimal(sum(range(24)) - 1) / 100
 
 
-def test_tiers_of_energy_are_reached_between_readings() -> None:
+def test_energy_tiers_are_interpolated_between_readings() -> None:
     made = tariff(
         element(component("ENERGY", "0.10"), max_kwh=20),
         element(component("ENERGY", "0.20"), max_kwh=Decimal("33.3")),
@@ -218,7 +220,7 @@ def test_tiers_of_energy_are_reached_between_readings() -> None:
     assert starts(priced)[1] == "2026-01-14T10:36:00Z"
 
 
-def test_a_tier_that_is_reached_exactly_holds_from_then_on() -> None:
+def test_an_energy_tier_begins_when_it_is_reached_exactly() -> None:
     made = tariff(element(component("TIME", "1"), max_kwh=20), element(component("TIME", "10")))
     stay = session(120, meter_readings=meter((0, "0"), (60, "20"), (120, "20")))
 
@@ -226,7 +228,7 @@ def test_a_tier_that_is_reached_exactly_holds_from_then_on() -> None:
 
 
 @pytest.mark.parametrize(("key", "value"), [("max_duration", 1800), ("min_duration", 1800)])
-def test_duration_counts_from_the_start_parking_included(key: str, value: int) -> None:
+def test_duration_counts_from_the_start_and_includes_parking(key: str, value: int) -> None:
     made = tariff(element(component("PARKING_TIME", "6"), **{key: value}))
     stay = session(60, charging_states=states((0, "Charging"), (10, "SuspendedEV")))
 
@@ -235,7 +237,7 @@ def test_duration_counts_from_the_start_parking_included(key: str, value: int) -
     assert priced.total_cost == cost("2" if key == "max_duration" else "3")
 
 
-def test_a_pause_of_the_evse_is_no_parking() -> None:
+def test_a_pause_by_the_evse_is_charging_time_not_parking() -> None:
     made = tariff(element(component("TIME", "1"), component("PARKING_TIME", "10")))
     seen = states((0, "Charging"), (15, "SuspendedEVSE"), (30, "Charging"), (45, "SuspendedEV"))
 
@@ -246,7 +248,7 @@ def test_a_pause_of_the_evse_is_no_parking() -> None:
     assert priced.total_cost == cost("3.25")
 
 
-def test_power_holds_until_the_next_reading() -> None:
+def test_a_power_reading_is_valid_until_the_next_one() -> None:
     made = tariff(element(component("ENERGY", "1"), min_power=16), element(component("ENERGY", "2")))
     stay = session(
         60,
@@ -261,13 +263,13 @@ def test_power_holds_until_the_next_reading() -> None:
     assert priced.total_cost == cost("40")
 
 
-def test_later_power_does_not_undo_a_flat_fee_that_asked_for_it() -> None:
+def test_later_power_does_not_change_a_flat_fee_that_depends_on_power() -> None:
     made = tariff(element(component("FLAT", "1"), max_power=30), element(component("FLAT", "5")))
 
     assert price(made, session(60, power_readings=powers((0, "22"), (20, "50")))).total_cost == cost("1")
 
 
-def test_power_is_not_cut_by_where_no_element_asks_for_it() -> None:
+def test_power_readings_cut_nothing_if_no_element_depends_on_power() -> None:
     stay = session(
         60, meter_readings=meter((0, "0"), (60, "30")), power_readings=powers((0, "16"), (20, "15.9"))
     )
@@ -275,7 +277,7 @@ def test_power_is_not_cut_by_where_no_element_asks_for_it() -> None:
     assert len(price(tariff(element(component("ENERGY", "1"))), stay).usage.periods) == 1
 
 
-def test_unknown_power_matches_nothing_and_is_told() -> None:
+def test_unknown_power_matches_no_restriction_and_has_a_remark() -> None:
     made = tariff(element(component("ENERGY", "1"), max_power=16), element(component("ENERGY", "2")))
 
     priced = price(made, session(60, meter_readings=meter((0, "0"), (60, "3"))))
@@ -319,7 +321,7 @@ def test_the_tariff_may_change_during_a_session() -> None:
     assert price_usage(usage).total_cost == cost("6.9")
 
 
-def test_the_running_cost_is_that_of_a_session_that_ends_now() -> None:
+def test_the_running_cost_is_the_cost_of_a_session_that_ends_now() -> None:
     made = read_tariff(by_night(), "tariff", [])
     start = datetime(2026, 1, 14, 20, 0, tzinfo=UTC)
     readings = [(start + timedelta(hours=hour), Decimal(hour)) for hour in range(5)]
@@ -332,7 +334,7 @@ def test_the_running_cost_is_that_of_a_session_that_ends_now() -> None:
     assert running.total_cost == cost("2.05")
 
 
-def test_energy_can_be_cut_into_numbers_of_ocpi() -> None:
+def test_energy_can_be_cut_to_four_decimals() -> None:
     telemetry = Telemetry(
         START,
         START + timedelta(minutes=30),
@@ -359,7 +361,7 @@ def test_energy_can_be_cut_into_numbers_of_ocpi() -> None:
         (((0, "20"), (20, "20")), "20", "20"),
     ],
 )
-def test_a_period_that_is_put_together_has_the_least_and_the_most_power_of_its_parts(
+def test_a_joined_period_has_the_least_and_the_most_power_of_its_parts(
     seen: Any, least: str, most: str
 ) -> None:
     """Source: CDR-16, TAR-14"""

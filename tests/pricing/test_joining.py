@@ -1,4 +1,4 @@
-"""A CDR with fewer charging periods comes to the same cost. Source: CDR-14, TAR-09"""
+"""Tests of joining charging periods: the cost stays the same. Source: CDR-14, TAR-09"""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ PERIODS = st.lists(
 )
 
 
-def periods_of(told: list[tuple[str, str | None, str]]) -> list[dict[str, Any]]:
-    """Charging periods of five minutes each."""
+def periods_of(rows: list[tuple[str, str | None, str]]) -> list[dict[str, Any]]:
+    """Charging periods of five minutes each, from kWh, kW (None if unknown) and kind of time."""
     return [
         period(
             5 * number,
@@ -48,14 +48,14 @@ def periods_of(told: list[tuple[str, str | None, str]]) -> list[dict[str, Any]]:
             **{kind: "0.0833"},
             **({} if kw is None else {"MIN_POWER": kw, "MAX_POWER": kw}),
         )
-        for number, (kwh, kw, kind) in enumerate(told)
+        for number, (kwh, kw, kind) in enumerate(rows)
     ]
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(ELEMENTS, min_size=1, max_size=4), PERIODS)
-def test_periods_that_are_joined_cost_the_same(elements: Any, told: Any) -> None:
-    stay = session(5 * len(told), charging_periods=periods_of(told))
+def test_joined_periods_cost_the_same(elements: Any, rows: Any) -> None:
+    stay = session(5 * len(rows), charging_periods=periods_of(rows))
     priced = price(tariff(*elements), stay)
 
     joined = join_same_prices(priced)
@@ -67,9 +67,9 @@ def test_periods_that_are_joined_cost_the_same(elements: Any, told: Any) -> None
         assert before.end == after.start
 
 
-def test_periods_of_one_price_become_one() -> None:
-    told: list[tuple[str, str | None, str]] = [("1", "4", "TIME"), ("2", "7", "TIME"), ("1", None, "TIME")]
-    stay = session(15, charging_periods=periods_of(told))
+def test_periods_of_one_price_become_one_period() -> None:
+    rows: list[tuple[str, str | None, str]] = [("1", "4", "TIME"), ("2", "7", "TIME"), ("1", None, "TIME")]
+    stay = session(15, charging_periods=periods_of(rows))
     priced = price(tariff(element(component("ENERGY", "1"), component("FLAT", "1"))), stay)
 
     (one,) = join_same_prices(priced).usage.periods
@@ -78,7 +78,7 @@ def test_periods_of_one_price_become_one() -> None:
     assert (one.min_power, one.max_power) == (None, None)
 
 
-def test_periods_of_equal_prices_that_ask_for_power_stay_apart() -> None:
+def test_periods_of_equal_prices_that_depend_on_power_are_not_joined() -> None:
     slow, fast = (
         element(component("ENERGY", "1"), **{name: Decimal(10)}) for name in ("max_power", "min_power")
     )
@@ -91,11 +91,11 @@ def test_periods_of_equal_prices_that_ask_for_power_stay_apart() -> None:
     assert price_usage(replace(joined.usage)).total_cost == priced.total_cost
 
 
-def test_a_fee_that_asks_for_power_stays_due() -> None:
-    """It is due at the second start, where the power is known; of the third nobody knows it."""
+def test_a_fee_that_depends_on_power_is_still_charged_after_joining() -> None:
+    """The fee is due in the second period, where the power is known; in the third it is unknown."""
     fee = element(component("FLAT", "1"), max_power=Decimal(8), min_kwh=Decimal(1))
-    told: list[tuple[str, str | None, str]] = [("1", None, "TIME"), ("1", "4", "TIME"), ("1", None, "TIME")]
-    priced = price(tariff(fee), session(15, charging_periods=periods_of(told)))
+    rows: list[tuple[str, str | None, str]] = [("1", None, "TIME"), ("1", "4", "TIME"), ("1", None, "TIME")]
+    priced = price(tariff(fee), session(15, charging_periods=periods_of(rows)))
 
     joined = join_same_prices(priced)
 
@@ -103,10 +103,10 @@ def test_a_fee_that_asks_for_power_stays_due() -> None:
     assert priced.total_cost.excl_vat == 1
 
 
-def test_nothing_is_joined_to_a_period_whose_fee_asks_for_its_power() -> None:
-    """The joined period would have another power, and the fee would be gone."""
-    told: list[tuple[str, str | None, str]] = [("0", "7", "TIME"), ("0", None, "TIME"), ("0", None, "TIME")]
-    stay = session(15, charging_periods=periods_of(told))
+def test_a_period_whose_fee_depends_on_power_is_not_joined() -> None:
+    """A joined period would have another power, so the fee would no longer match."""
+    rows: list[tuple[str, str | None, str]] = [("0", "7", "TIME"), ("0", None, "TIME"), ("0", None, "TIME")]
+    stay = session(15, charging_periods=periods_of(rows))
     priced = price(tariff(element(component("FLAT", "1"), min_power=Decimal(5))), stay)
 
     joined = join_same_prices(priced)

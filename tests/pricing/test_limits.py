@@ -1,4 +1,4 @@
-"""Least and most, excluding and including VAT independently.
+"""Tests of minimum and maximum price, excluding and including VAT independently.
 
 Source: OCPI 2.2.1 mod_tariffs, min_price and max_price; TAR-20
 """
@@ -30,27 +30,29 @@ def limited(vat: str | None = "20", **limits: Any) -> dict[str, Any]:
         ({"min_price": limit("9", "9"), "max_price": limit("8", "8")}, "1", cost("8", "8")),
     ],
 )
-def test_each_side_has_its_own_limit(limits: dict[str, Any], kwh: str, due: Any) -> None:
+def test_prices_excluding_and_including_vat_are_limited_separately(
+    limits: dict[str, Any], kwh: str, due: Any
+) -> None:
     assert price(limited(**limits), of(kwh)).total_cost == due
 
 
-def test_a_limit_without_vat_moves_the_vat_in_proportion() -> None:
+def test_a_limit_without_vat_changes_the_vat_in_proportion() -> None:
     assert price(limited(max_price=limit("5")), of("10")).total_cost == cost("5", "6")
     assert price(limited(min_price=limit("5")), of("0")).total_cost == cost("5", "6")
 
 
-def test_without_any_vat_there_is_no_price_including_it() -> None:
+def test_a_tariff_and_limit_without_vat_give_no_price_including_vat() -> None:
     assert not price(limited(None, max_price=limit("5")), of("10")).has_vat
 
 
-def test_limits_are_on_the_total_only() -> None:
+def test_a_limit_changes_only_the_total() -> None:
     priced = price(limited(min_price=limit("5", "6")), of("1"))
 
     assert priced.costs["ENERGY"] == cost("1", "1.2")
     assert [(each.name, each.excl_vat, each.incl_vat) for each in priced.limits] == [("min_price", 5, 6)]
 
 
-def test_an_expired_reservation_is_no_session_that_has_a_minimum() -> None:
+def test_an_expired_reservation_has_no_minimum_price() -> None:
     made = tariff(
         element(component("FLAT", "1", "20"), reservation="RESERVATION_EXPIRES"), min_price=limit("5", "6")
     )
@@ -59,7 +61,7 @@ def test_an_expired_reservation_is_no_session_that_has_a_minimum() -> None:
     assert price(made, session(30, reservation=reservation)).total_cost == cost("1", "1.2")
 
 
-def test_an_expired_reservation_costs_no_more_than_the_maximum() -> None:
+def test_an_expired_reservation_has_a_maximum_price() -> None:
     made = tariff(
         element(component("FLAT", "10", "20"), reservation="RESERVATION_EXPIRES"), max_price=limit("5", "6")
     )
@@ -72,13 +74,13 @@ def test_an_expired_reservation_costs_no_more_than_the_maximum() -> None:
     ("vats", "due"),
     [
         (("20", "20"), cost("5", "6")),
-        # Nobody can tell which of two rates a minimum of nothing has.
+        # With two rates, the rate of a minimum for zero cost is unknown.
         (("20", "10"), cost("5")),
         (("20", None), cost("5")),
         ((None, None), cost("5")),
     ],
 )
-def test_a_minimum_without_vat_of_a_session_of_nothing_has_the_only_rate_that_there_is(
+def test_a_minimum_without_vat_takes_the_only_vat_rate_if_the_session_costs_zero(
     vats: tuple[str | None, str | None], due: Any
 ) -> None:
     made = tariff(
@@ -88,7 +90,7 @@ def test_a_minimum_without_vat_of_a_session_of_nothing_has_the_only_rate_that_th
     assert price(made, of("0")).total_cost == due
 
 
-def test_with_two_rates_the_vat_of_a_limit_moves_in_proportion() -> None:
+def test_the_vat_of_a_limit_changes_in_proportion_with_two_rates() -> None:
     made = tariff(
         element(component("ENERGY", "1", "20"), component("FLAT", "10", "10")), max_price=limit("5")
     )

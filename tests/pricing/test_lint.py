@@ -1,4 +1,4 @@
-"""What a tariff that fits the schema can still get wrong.
+"""Tests of lint: mistakes in a tariff that fits the schema.
 
 Source: OCPI 2.2.1 mod_tariffs, Object description and Data types; TAR-15, TAR-26
 """
@@ -43,7 +43,7 @@ def test_the_free_tariff_of_the_specification_has_no_findings() -> None:
         ({"min_duration": 0}, {}),
     ],
 )
-def test_an_element_that_is_hidden_by_one_before_it_is_unreachable(first: Any, second: Any) -> None:
+def test_an_element_hidden_by_an_earlier_one_is_unreachable(first: Any, second: Any) -> None:
     assert ("unreachable_element", "/elements/1") in found(
         element(ENERGY, **first), element(ENERGY, **second)
     )
@@ -65,7 +65,7 @@ def test_an_element_that_may_match_is_reachable(first: Any, second: Any) -> None
     assert not codes & {"unreachable_element", "unreachable_component"}
 
 
-def test_a_component_may_be_hidden_while_its_element_is_not() -> None:
+def test_a_component_may_be_unreachable_in_a_reachable_element() -> None:
     codes = found(element(ENERGY), element(ENERGY, TIME))
 
     assert codes == {("unreachable_component", "/elements/1/price_components/0")}
@@ -93,17 +93,17 @@ def test_a_component_may_be_hidden_while_its_element_is_not() -> None:
         ({"min_kwh": 0}, "needless_minimum", "/min_kwh"),
     ],
 )
-def test_restrictions_that_cannot_be_meant(restrictions: Any, code: str, key: str) -> None:
+def test_wrong_restrictions_are_found(restrictions: Any, code: str, key: str) -> None:
     assert (code, f"/elements/0/restrictions{key}") in found(element(TIME, **restrictions), element(TIME))
 
 
-def test_a_list_of_no_days_is_named() -> None:
+def test_an_empty_list_of_days_is_found() -> None:
     assert ("empty_day_of_week", "/elements/0/restrictions/day_of_week") in found(
         element(ENERGY, day_of_week=[])
     )
 
 
-def test_empty_restrictions_are_needless() -> None:
+def test_empty_restrictions_are_found() -> None:
     assert found({**element(ENERGY), "restrictions": {}}) == {
         ("empty_restrictions", "/elements/0/restrictions")
     }
@@ -122,15 +122,15 @@ def test_empty_restrictions_are_needless() -> None:
         (component("CHARGING", "1", "10"), "unknown_dimension", "/type"),
     ],
 )
-def test_components_that_cannot_be_meant(made: dict[str, Any], code: str, key: str) -> None:
+def test_wrong_price_components_are_found(made: dict[str, Any], code: str, key: str) -> None:
     assert (code, f"/elements/0/price_components/0{key}") in found(element(made))
 
 
-def test_a_dimension_is_priced_once_in_an_element() -> None:
+def test_a_dimension_priced_twice_in_an_element_is_found() -> None:
     assert found(element(ENERGY, ENERGY)) == {("duplicate_dimension", "/elements/0/price_components/1")}
 
 
-def test_vat_is_given_everywhere_or_nowhere() -> None:
+def test_vat_given_for_only_some_components_is_found() -> None:
     assert found(element(ENERGY, component("TIME", "1"))) == {
         ("vat_missing", "/elements/0/price_components/1")
     }
@@ -138,7 +138,7 @@ def test_vat_is_given_everywhere_or_nowhere() -> None:
 
 
 @pytest.mark.parametrize("kind", ["ENERGY", "PARKING_TIME"])
-def test_a_reservation_has_no_energy(kind: str) -> None:
+def test_a_reservation_with_a_price_of_energy_or_parking_is_found(kind: str) -> None:
     codes = found(element(component(kind, "1", "10"), reservation="RESERVATION"))
 
     assert ("reservation_dimension", "/elements/0/price_components/0/type") in codes
@@ -164,15 +164,15 @@ def test_a_reservation_has_no_energy(kind: str) -> None:
         ),
     ],
 )
-def test_heads_that_cannot_be_meant(fields: dict[str, Any], finding: tuple[str, str]) -> None:
+def test_wrong_fields_of_the_tariff_are_found(fields: dict[str, Any], finding: tuple[str, str]) -> None:
     assert finding in found(element(ENERGY), **fields)
 
 
-def test_what_happens_when_no_element_matches_is_said() -> None:
+def test_a_tariff_without_a_fallback_element_is_found() -> None:
     assert found(element(ENERGY, max_kwh=20)) == {("no_fallback", "/elements")}
 
 
-def test_only_one_flat_fee_and_one_step_are_ever_used() -> None:
+def test_several_flat_fees_and_different_steps_are_found() -> None:
     codes = found(
         element(component("FLAT", "1", "10"), component("ENERGY", "1", "10", 1), max_kwh=Decimal(3)),
         element(component("FLAT", "2", "10"), component("ENERGY", "2", "10", 100)),
@@ -187,6 +187,6 @@ def test_errors_come_first() -> None:
     assert [each.severity for each in findings] == ["error", "info"]
 
 
-def test_what_is_no_tariff_is_refused() -> None:
+def test_a_document_that_is_no_tariff_is_refused() -> None:
     with pytest.raises(InvalidParameters):
         lint_tariff(tariff())

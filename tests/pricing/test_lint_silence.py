@@ -1,4 +1,4 @@
-"""A tariff that is as it should be has no findings: an advice that is always given is read by nobody.
+"""Tests that lint finds nothing in a good tariff, because people ignore advice that is always given.
 
 Source: OCPI 2.2.1 mod_tariffs, Object description and Data types; TAR-15, TAR-26
 """
@@ -26,7 +26,7 @@ BEGIN, END = "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"
     ],
     ids=["no end", "no start", "both"],
 )
-def test_a_tariff_that_is_valid_for_a_while_is_no_finding(fields: dict[str, Any]) -> None:
+def test_a_period_of_validity_is_no_finding(fields: dict[str, Any]) -> None:
     assert lint_tariff(tariff(element(ENERGY), **fields)) == []
 
 
@@ -36,15 +36,15 @@ def test_a_tariff_that_ends_when_it_starts_is_never_valid() -> None:
     assert [each.code for each in found] == ["never_valid"]
 
 
-def test_a_limit_without_vat_belongs_to_a_tariff_without_vat() -> None:
+def test_a_limit_without_vat_is_right_in_a_tariff_without_vat() -> None:
     assert lint_tariff(tariff(element(WITHOUT_VAT), min_price=limit("5"))) == []
 
 
-def test_a_limit_of_zero_is_not_negative() -> None:
+def test_a_limit_of_zero_is_no_finding() -> None:
     assert lint_tariff(tariff(element(WITHOUT_VAT), min_price=limit("0"))) == []
 
 
-def test_a_minimum_that_is_the_maximum_is_one_price() -> None:
+def test_an_equal_minimum_and_maximum_price_is_no_finding() -> None:
     made = tariff(element(WITHOUT_VAT), min_price=limit("5"), max_price=limit("5"))
 
     assert lint_tariff(made) == []
@@ -60,13 +60,13 @@ def test_a_minimum_that_is_the_maximum_is_one_price() -> None:
         ({"end_time": "08:00", "day_of_week": ["MONDAY"]}, False),
     ],
 )
-def test_only_a_window_over_midnight_on_days_is_explained(window: dict[str, Any], is_found: bool) -> None:
+def test_only_a_window_over_midnight_with_days_is_found(window: dict[str, Any], is_found: bool) -> None:
     codes = {each.code for each in lint_tariff(tariff(element(ENERGY, **window)))}
 
     assert ("window_over_midnight" in codes) is is_found
 
 
-def test_at_the_operators_door_what_is_wrong_is_told_and_advice_is_not() -> None:
+def test_warnings_of_the_operator_api_leave_out_advice() -> None:
     made = tariff(element(ENERGY, min_kwh=0), currency="EUX")
 
     assert [each.code for each in warn_of_tariff(made)] == ["unknown_currency"]

@@ -1,4 +1,7 @@
-"""Source: OCPI 2.2.1 mod_tariffs, Tariff Object; TAR-09, TAR-10"""
+"""Tests of the index that finds active components.
+
+Source: OCPI 2.2.1 mod_tariffs, Tariff Object; TAR-09, TAR-10
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from chalicelib.pricing.restrictions import Moment, Restrictions
 from chalicelib.pricing.tariffs import ENERGY, PriceComponent, first_match
 
 LISBON = ZoneInfo("Europe/Lisbon")
-# The night in which the clocks are put back.
+# The night in which clocks go back.
 BEGUN = datetime(2026, 10, 24, 12, 0, tzinfo=UTC)
 
 amounts = st.none() | st.integers(0, 6).map(Decimal)
@@ -45,7 +48,7 @@ moments = st.tuples(
 @given(
     st.lists(restrictions, min_size=9, max_size=20), st.lists(moments, min_size=1, max_size=30), st.booleans()
 )
-def test_a_long_tariff_is_searched_as_a_short_one_is(
+def test_the_index_finds_the_same_component_as_a_linear_search(
     limits: list[Restrictions | None], asked: list[tuple[int, Decimal, Decimal | None]], is_reversed: bool
 ) -> None:
     components = tuple(
@@ -60,7 +63,7 @@ def test_a_long_tariff_is_searched_as_a_short_one_is(
         assert matcher.first(components, moment) is first_match(components, moment)
 
 
-def test_an_answer_that_was_found_costs_one_look() -> None:
+def test_a_cached_answer_costs_one_look() -> None:
     components = tuple(
         PriceComponent(
             ENERGY, Decimal(1), None, 1, "T1", number, 0, Restrictions(min_kwh=Decimal(number + 1))
@@ -78,7 +81,7 @@ def test_an_answer_that_was_found_costs_one_look() -> None:
     assert matcher.work.looks - before == 100
 
 
-def test_what_was_found_for_one_power_is_not_found_for_another_at_the_same_moment() -> None:
+def test_answers_are_cached_for_each_power() -> None:
     components = tuple(
         PriceComponent(ENERGY, Decimal(1), None, 1, "T1", kw, 0, Restrictions(min_power=Decimal(kw)))
         for kw in range(20, 0, -1)
@@ -93,7 +96,7 @@ def test_what_was_found_for_one_power_is_not_found_for_another_at_the_same_momen
     assert found == [20, 5, 12]
 
 
-def test_where_no_power_is_asked_for_another_power_costs_one_look() -> None:
+def test_power_does_not_matter_to_the_cache_if_no_component_depends_on_it() -> None:
     components = tuple(
         PriceComponent(ENERGY, Decimal(1), None, 1, "T1", number, 0, Restrictions(min_kwh=Decimal(1)))
         for number in range(20)

@@ -1,4 +1,4 @@
-"""What a meter showed between its readings. Source: SES-10, CDR-16"""
+"""Tests of interpolating meter readings. Source: SES-10, CDR-16"""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ METER = Meter(READINGS, decimals=2)
     ("minutes", "kwh"),
     [(-5, "100"), (0, "100"), (1, "101"), (30, "130"), ("0.5", "100.5"), (60, "160"), (90, "160")],
 )
-def test_a_meter_rises_evenly_between_two_readings_and_stands_still_outside(
+def test_a_meter_rises_evenly_between_two_readings_and_is_constant_outside(
     minutes: int | str, kwh: str
 ) -> None:
     assert METER.kwh_at(START + timedelta(minutes=float(minutes))) == Decimal(kwh)
 
 
-def test_between_readings_it_is_told_as_exactly_as_they_are() -> None:
+def test_interpolated_energy_is_rounded_to_the_decimals_of_the_meter() -> None:
     assert METER.kwh_at(START + timedelta(seconds=20)) == Decimal("100.33")
 
 
-def test_a_meter_without_readings_shows_nothing_and_reaches_nothing() -> None:
+def test_a_meter_without_readings_shows_zero_and_reaches_no_amount() -> None:
     empty = Meter(())
 
     assert empty.kwh_at(START) == 0
@@ -38,13 +38,13 @@ def test_a_meter_without_readings_shows_nothing_and_reaches_nothing() -> None:
 @pytest.mark.parametrize(
     ("kwh", "minutes"), [("99", 0), ("100", 0), ("101", 1), ("130", 30), ("160", 60), ("160.01", None)]
 )
-def test_an_amount_is_reached_once_or_never(kwh: str, minutes: int | None) -> None:
+def test_an_amount_has_the_time_at_which_it_is_reached_or_none(kwh: str, minutes: int | None) -> None:
     reached = METER.reaches(Decimal(kwh))
 
     assert reached == (None if minutes is None else START + timedelta(minutes=minutes))
 
 
-def test_an_amount_at_which_the_meter_stood_was_reached_when_it_began_to_stand() -> None:
+def test_an_amount_at_which_the_meter_stops_has_the_earliest_time() -> None:
     stood = Meter((*READINGS, (START + timedelta(minutes=90), Decimal(160))))
 
     assert stood.reaches(Decimal(160)) == START + timedelta(minutes=60)

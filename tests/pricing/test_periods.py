@@ -1,4 +1,4 @@
-"""Ready charging periods: whose tariff, how long, and what is odd about them.
+"""Tests of reading charging periods: tariff, duration and remarks.
 
 Source: OCPI 2.2.1 mod_cdrs, ChargingPeriod, CdrDimensionType; CDR-14 … CDR-16, TRP-32, TRP-35
 """
@@ -36,7 +36,7 @@ BY_ENERGY = tariff(element(component("ENERGY", "1", None, 1)))
 
 
 @pytest.mark.parametrize("volume", ["0.0833", "0.0834", "0.08333333333333337"])
-def test_hours_that_agree_with_the_timestamps_stand_for_them(volume: str) -> None:
+def test_the_timestamps_are_used_if_the_hours_agree_with_them(volume: str) -> None:
     priced = price(BY_TIME, session(5, charging_periods=[period(0, TIME=volume)]))
 
     assert priced.total_cost == cost("0.5")
@@ -44,22 +44,22 @@ def test_hours_that_agree_with_the_timestamps_stand_for_them(volume: str) -> Non
 
 
 @pytest.mark.parametrize("volume", ["0.083", "0.084", "0.08"])
-def test_coarse_hours_that_agree_do_so_as_well_and_it_is_told(volume: str) -> None:
+def test_the_timestamps_are_used_if_coarse_hours_agree_and_there_is_a_remark(volume: str) -> None:
     priced = price(BY_TIME, session(5, charging_periods=[period(0, TIME=volume)]))
 
     assert priced.total_cost == cost("0.5")
     assert codes(priced) == {"coarse_volume"}
 
 
-def test_a_priced_dimension_that_no_period_tells_of_is_told() -> None:
+def test_a_priced_dimension_that_no_period_has_gets_a_remark() -> None:
     assert codes(price(BY_TIME, session(5, charging_periods=[period(0, ENERGY="1")]))) == {"no_time"}
     assert codes(price(BY_ENERGY, session(5, charging_periods=[period(0, ENERGY_IMPORT="1")]))) == {
         "no_energy"
     }
 
 
-def test_a_reservation_needs_to_tell_of_no_energy() -> None:
-    """Energy has a price in its tariff, and nobody charged yet."""
+def test_missing_energy_in_a_reservation_has_no_remark() -> None:
+    """Energy has a price in the tariff, but charging has not started."""
     made = tariff(element(component("ENERGY", "1"), component("TIME", "1")))
     remarks: list[Remark] = []
     reserved = Period(
@@ -72,7 +72,7 @@ def test_a_reservation_needs_to_tell_of_no_energy() -> None:
 
 
 @pytest.mark.parametrize(("volume", "due"), [("0.0667", "0.4"), ("0.15", "0.9"), ("0.0501", "0.3")])
-def test_hours_that_disagree_are_taken_and_told(volume: str, due: str) -> None:
+def test_hours_that_disagree_with_the_timestamps_are_used_with_a_remark(volume: str, due: str) -> None:
     priced = price(BY_TIME, session(5, charging_periods=[period(0, TIME=volume)]))
 
     assert priced.total_cost == cost(due)
@@ -91,13 +91,13 @@ def test_charging_and_parking_may_share_a_period() -> None:
     assert not priced.remarks
 
 
-def test_tenths_of_kwh_are_not_summed_as_floats() -> None:
+def test_energies_are_summed_exactly() -> None:
     periods = [period(20 * each, ENERGY="0.1") for each in range(3)]
 
     assert price(BY_ENERGY, session(60, charging_periods=periods)).total_cost == cost("0.3")
 
 
-def test_the_noise_of_somebody_s_floats_opens_no_step() -> None:
+def test_float_errors_in_a_volume_add_no_step() -> None:
     periods = [period(0, ENERGY="0.30000000000000004")]
 
     assert price(BY_ENERGY, session(60, charging_periods=periods)).total_cost == cost("0.3")
@@ -110,7 +110,7 @@ def test_a_period_is_priced_by_the_tariff_it_names() -> None:
     assert price([BY_ENERGY, other], session(60, charging_periods=periods)).total_cost == cost("3")
 
 
-def test_a_period_without_tariff_costs_nothing_beside_one_with() -> None:
+def test_a_period_without_tariff_is_free_if_others_have_one() -> None:
     made = tariff(element(component("ENERGY", "1"), max_kwh=2), element(component("ENERGY", "5")))
     periods = [period(0, None, ENERGY="1.5"), period(20, ENERGY="0.5"), period(40, ENERGY="1")]
 
@@ -121,7 +121,7 @@ def test_a_period_without_tariff_costs_nothing_beside_one_with() -> None:
     assert "period_without_tariff" in codes(priced)
 
 
-def test_where_no_period_names_a_tariff_that_of_the_session_is_taken() -> None:
+def test_the_tariff_of_the_session_is_used_if_no_period_names_one() -> None:
     priced = price(BY_ENERGY, session(60, charging_periods=[period(0, None, ENERGY="2")]))
 
     assert priced.total_cost == cost("2")
@@ -152,7 +152,7 @@ def test_tariffs_of_different_currencies_are_refused() -> None:
         {"start_time": "10:15", "end_time": "10:45"},
     ],
 )
-def test_the_price_at_the_start_stands_where_it_changes_within_a_period(restrictions: Any) -> None:
+def test_the_price_at_the_start_is_used_if_it_changes_within_a_period(restrictions: Any) -> None:
     made = tariff(element(component("ENERGY", "1"), **restrictions), element(component("ENERGY", "2")))
 
     priced = price(made, session(60, charging_periods=[period(0, ENERGY="10")]))
@@ -164,7 +164,7 @@ def test_the_price_at_the_start_stands_where_it_changes_within_a_period(restrict
 
 
 @pytest.mark.parametrize("restrictions", [{"max_kwh": 10}, {"max_duration": 3600}, {"end_time": "11:00"}])
-def test_a_change_at_the_end_of_a_period_is_none_within_it(restrictions: Any) -> None:
+def test_a_price_change_at_the_end_of_a_period_has_no_remark(restrictions: Any) -> None:
     made = tariff(element(component("ENERGY", "1"), **restrictions), element(component("ENERGY", "2")))
 
     assert not price(made, session(60, charging_periods=[period(0, ENERGY="10")])).remarks
@@ -181,7 +181,7 @@ def test_a_change_at_the_end_of_a_period_is_none_within_it(restrictions: Any) ->
         ({"CURRENT": "20"}, "10"),
     ],
 )
-def test_minimums_ask_the_least_and_maximums_the_most(measured: dict[str, str], due: str) -> None:
+def test_minimums_compare_the_least_current_and_maximums_the_most(measured: dict[str, str], due: str) -> None:
     made = tariff(
         element(component("ENERGY", "1"), max_current=32),
         element(component("ENERGY", "2"), min_current=32),
@@ -193,14 +193,14 @@ def test_minimums_ask_the_least_and_maximums_the_most(measured: dict[str, str], 
     )
 
 
-def test_periods_outside_the_session_are_priced_and_told() -> None:
+def test_periods_outside_the_session_are_priced_with_a_remark() -> None:
     priced = price(BY_ENERGY, session(60, charging_periods=[period(-30, ENERGY="1"), period(90, ENERGY="1")]))
 
     assert priced.total_cost == cost("2")
     assert codes(priced) == {"period_outside_session"}
 
 
-def test_periods_out_of_order_are_sorted_and_told() -> None:
+def test_periods_out_of_order_are_sorted_with_a_remark() -> None:
     made = tariff(element(component("ENERGY", "1"), max_kwh=1), element(component("ENERGY", "2")))
 
     priced = price(made, session(60, charging_periods=[period(30, ENERGY="3"), period(0, ENERGY="1")]))
@@ -209,7 +209,7 @@ def test_periods_out_of_order_are_sorted_and_told() -> None:
     assert codes(priced) == {"periods_out_of_order"}
 
 
-def test_a_volume_as_text_is_read_and_told() -> None:
+def test_a_volume_as_text_is_read_with_a_remark() -> None:
     stay = session(60, charging_periods=[period(0, ENERGY="1")])
     stay["charging_periods"][0]["dimensions"][0]["volume"] = "1.5"
 
@@ -219,20 +219,20 @@ def test_a_volume_as_text_is_read_and_told() -> None:
     assert codes(priced) == {"volume_as_text"}
 
 
-def test_watthours_are_suspected() -> None:
+def test_energy_that_looks_like_watt_hours_has_a_remark() -> None:
     priced = price(BY_ENERGY, session(27, charging_periods=[period(0, ENERGY="41000")]))
 
     assert codes(priced) == {"odd_energy"}
 
 
-def test_energy_that_goes_to_the_grid_is_paid_for_and_told() -> None:
+def test_energy_fed_into_the_grid_is_subtracted_with_a_remark() -> None:
     priced = price(BY_ENERGY, session(60, charging_periods=[period(0, ENERGY="3"), period(30, ENERGY="-1")]))
 
     assert priced.total_cost == cost("2")
     assert codes(priced) == {"negative_energy"}
 
 
-def test_reserved_time_before_ready_periods_is_not_part_of_the_session() -> None:
+def test_reserved_periods_are_not_part_of_the_session_time() -> None:
     made = tariff(
         element(component("TIME", "5", None, 60), reservation="RESERVATION"),
         element(component("ENERGY", "1"), max_duration=1800),
@@ -250,7 +250,7 @@ def test_reserved_time_before_ready_periods_is_not_part_of_the_session() -> None
     assert priced.total_time_us == 45 * 60 * 10**6
 
 
-def test_a_reservation_is_priced_beside_ready_periods_that_leave_it_out() -> None:
+def test_a_reservation_that_the_charging_periods_leave_out_is_priced() -> None:
     made = tariff(
         element(component("TIME", "5", None, 60), reservation="RESERVATION"),
         element(component("ENERGY", "1")),
@@ -262,18 +262,18 @@ def test_a_reservation_is_priced_beside_ready_periods_that_leave_it_out() -> Non
     assert priced.total_cost == cost("5.25")
 
 
-def test_charging_does_not_go_free_for_an_unpriced_end() -> None:
+def test_the_step_is_added_even_if_the_last_period_is_free() -> None:
     made = tariff(element(component("ENERGY", "1", None, 1000), end_time="10:30"))
     periods = [period(0, ENERGY="1.2"), period(30, ENERGY="5")]
 
     priced = price(made, session(60, charging_periods=periods))
 
-    # What costs nothing is not in the total that is stepped: 1.2 becomes 2.
+    # Free energy is not part of the total that is rounded up: 1.2 becomes 2.
     assert priced.total_cost == cost("2")
     assert priced.total_energy == number("6.2")
 
 
-def test_charging_after_parking_leaves_the_step_to_parking() -> None:
+def test_parking_is_rounded_to_steps_even_if_charging_follows() -> None:
     made = tariff(element(component("TIME", "6", None, 600), component("PARKING_TIME", "12", None, 600)))
     periods = [period(0, TIME="0.05"), period(3, PARKING_TIME="0.05"), period(6, TIME="0.05")]
 
@@ -282,7 +282,7 @@ def test_charging_after_parking_leaves_the_step_to_parking() -> None:
     assert [Decimal(charge.billed) * 60 for charge in priced.charges] == [6, 10]
 
 
-def test_a_cdr_whose_periods_tell_nothing_of_a_priced_dimension_is_remarked_on() -> None:
+def test_a_cdr_without_a_priced_dimension_has_a_remark() -> None:
     cdr = {
         "start_date_time": at(0),
         "end_date_time": at(60),

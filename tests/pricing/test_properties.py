@@ -1,4 +1,4 @@
-"""What holds for every session, whatever it looks like.
+"""Property tests: rules that hold for every generated session.
 
 Source: OCPI 2.2.1 mod_cdrs, mod_tariffs; TAR-09, TAR-18, CDR-07
 """
@@ -52,7 +52,7 @@ tariffs = st.lists(elements, min_size=1, max_size=5).map(lambda made: tariff(*ma
 
 @st.composite
 def sessions(draw: Any) -> dict[str, Any]:
-    """A session around one of the nights in which clocks change, or not, with its readings and states."""
+    """A session on a day with or without a clock change, with meter readings and states."""
     day = draw(st.sampled_from([datetime(2026, 3, 28), datetime(2026, 10, 24), datetime(2026, 6, 5)]))
     start = day.replace(tzinfo=UTC) + timedelta(seconds=draw(st.integers(0, 86400)))
     minutes = draw(st.lists(st.integers(1, 1200), min_size=1, max_size=6, unique=True).map(sorted))
@@ -82,9 +82,9 @@ def moment(start: datetime, minute: int) -> str:
 
 @st.composite
 def halves(draw: Any, period: Period) -> list[Period]:
-    """A period, cut in two at any second, its energy shared out in any way."""
+    """A period cut in two at any second, with its energy divided in any way."""
     us = (period.end - period.start) // timedelta(seconds=1) * 1_000_000
-    # Not at its end: what begins there may have another price.
+    # Not at its end: the period that begins there may have another price.
     cut = draw(st.integers(0, max(0, us // 1_000_000 - 1))) * 1_000_000
     share = Decimal(draw(st.integers(0, 100))) / 100
     middle = period.start + timedelta(microseconds=cut)
@@ -107,7 +107,7 @@ def halves(draw: Any, period: Period) -> list[Period]:
 
 
 def amounts(priced: Priced) -> list[Decimal]:
-    """All that is paid, to a billionth."""
+    """All costs, rounded to nine decimals."""
     costs = [priced.total_cost, *priced.costs.values()]
     return [
         round(value, 9) for each in costs for value in (each.excl_vat, each.incl_vat) if value is not None
@@ -116,9 +116,7 @@ def amounts(priced: Priced) -> list[Decimal]:
 
 @QUIET
 @given(tariffs, sessions(), st.data())
-def test_the_cost_does_not_depend_on_how_finely_periods_are_cut_inside_one_price(
-    made: Any, stay: Any, data: Any
-) -> None:
+def test_cutting_a_period_of_one_price_does_not_change_the_cost(made: Any, stay: Any, data: Any) -> None:
     without_tiers = tariff(*[_without_energy_tiers(each) for each in made["elements"]])
     priced = price(without_tiers, stay)
 
@@ -148,7 +146,9 @@ def test_the_parts_add_up_to_the_total(made: Any, stay: Any) -> None:
 
 @QUIET
 @given(tariffs, sessions(), st.decimals(0, 5, places=2), st.decimals(5, 20, places=2))
-def test_a_total_is_between_its_limits(made: Any, stay: Any, least: Decimal, most: Decimal) -> None:
+def test_a_total_is_between_minimum_and_maximum_price(
+    made: Any, stay: Any, least: Decimal, most: Decimal
+) -> None:
     limited = {**made, "min_price": limit(str(least)), "max_price": limit(str(most))}
 
     total = price(limited, stay).total_cost
@@ -159,7 +159,7 @@ def test_a_total_is_between_its_limits(made: Any, stay: Any, least: Decimal, mos
 
 @QUIET
 @given(tariffs, sessions())
-def test_the_cdr_of_a_session_verifies_and_its_credit_takes_it_back(made: Any, stay: Any) -> None:
+def test_the_cdr_of_a_session_verifies_and_its_credit_cdr_cancels_it(made: Any, stay: Any) -> None:
     priced = price(made, stay)
     cdr = {
         "id": "CDR1",

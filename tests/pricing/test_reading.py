@@ -1,4 +1,4 @@
-"""How values of JSON are read: what is taken, and what the error says of what is not.
+"""Tests of reading JSON values, and of the errors for bad ones.
 
 Source: OCPI 2.2.1 types; TYP-06, TYP-07
 """
@@ -31,7 +31,7 @@ def refused(read: Callable[..., Any], *arguments: Any) -> str:
 
 
 @pytest.mark.parametrize("read", [read_object, read_text, read_decimal, read_moment])
-def test_what_is_missing_is_required(read: Callable[..., Any]) -> None:
+def test_a_missing_value_is_required(read: Callable[..., Any]) -> None:
     assert refused(read, None, "field") == "required"
 
 
@@ -50,17 +50,19 @@ def test_what_is_missing_is_required(read: Callable[..., Any]) -> None:
         (read_flag, 1, "expected true or false"),
     ],
 )
-def test_what_is_something_else_is_named(read: Callable[..., Any], value: object, expected: str) -> None:
+def test_a_value_of_another_type_is_refused_with_the_expected_one(
+    read: Callable[..., Any], value: object, expected: str
+) -> None:
     assert refused(read, value, "field") == expected
 
 
-def test_no_list_is_an_empty_one_and_no_flag_is_false() -> None:
+def test_a_missing_list_is_empty_and_a_missing_flag_is_false() -> None:
     assert (read_list(None, "field"), read_flag(None, "field")) == ((), False)
     assert (read_flag(True, "field"), read_flag(False, "field")) == (True, False)
 
 
 @pytest.mark.parametrize("sign", ["", "-"])
-def test_a_number_is_below_a_thousand_billion(sign: str) -> None:
+def test_a_number_must_be_below_10_to_the_12(sign: str) -> None:
     largest, beyond = Decimal(f"{sign}999999999999"), Decimal(f"{sign}1000000000000")
 
     assert read_decimal(largest, "field") == largest
@@ -79,7 +81,7 @@ def test_a_number_is_below_a_thousand_billion(sign: str) -> None:
         ("1E+3", "1000"),
     ],
 )
-def test_a_number_has_nine_decimals(number: str, read: str) -> None:
+def test_a_number_is_rounded_to_nine_decimals(number: str, read: str) -> None:
     assert read_decimal(Decimal(number), "field") == Decimal(read)
 
 
@@ -101,7 +103,7 @@ def test_a_time_without_a_designator_is_utc(text: str) -> None:
         "Z",
     ],
 )
-def test_what_is_no_datetime_of_ocpi_is_refused(text: str) -> None:
+def test_a_text_that_is_no_ocpi_datetime_is_refused(text: str) -> None:
     assert "is not a DateTime" in refused(read_moment, text, "field")
 
 
@@ -133,7 +135,7 @@ def test_a_session_lasts_a_year_at_most(start: str, end: str) -> None:
     ],
     ids=["ends before it starts", "a millisecond too long", "too early", "too late"],
 )
-def test_a_session_that_cannot_be_meant_is_refused_by_its_field(start: str, end: str, field: str) -> None:
+def test_an_impossible_start_or_end_is_refused_with_its_field(start: str, end: str, field: str) -> None:
     with pytest.raises(InvalidParameters) as caught:
         read_span(span(start, end), "session.")
 

@@ -1,4 +1,4 @@
-"""What leaves has four decimals, and its parts add up.
+"""Tests of rounding: sent numbers have four decimals, and the parts add up.
 
 Source: OCPI 2.2.1 types_number_type; mod_cdrs, CDR Object; TAR-21, CDR-16
 """
@@ -67,8 +67,8 @@ def volumes(fields: dict[str, Any], kind: str) -> list[Decimal]:
     ]
 
 
-def test_costs_that_are_all_rounded_up_do_not_exceed_the_total() -> None:
-    # 0.00006 + 0.00006 + 0.00006: the total is 0.0002, of which one part has none.
+def test_rounded_costs_do_not_exceed_the_rounded_total() -> None:
+    # 3 * 0.00006 is 0.0002 when rounded, so two parts get 0.0001 and one gets 0.
     made = tariff(element(*(component(kind, "0.00006") for kind in ("FLAT", "ENERGY", "TIME"))))
     stay = session(60, charging_periods=[period(0, ENERGY="1", TIME="1")])
 
@@ -78,7 +78,7 @@ def test_costs_that_are_all_rounded_up_do_not_exceed_the_total() -> None:
     assert [fields[name]["excl_vat"] for name in PARTS[:3]] == [0, UNIT, UNIT]
 
 
-def test_a_part_without_vat_costs_the_same_with_it() -> None:
+def test_a_part_without_vat_keeps_equal_sides() -> None:
     # Excluding VAT 0.00006 + 0.00003 + 0.00003 are 0.0001; including 23 % of two of them 0.0001338.
     parts = [cost("0.00006"), cost("0.00003", "0.0000369"), cost("0.00003", "0.0000369")]
 
@@ -87,8 +87,8 @@ def test_a_part_without_vat_costs_the_same_with_it() -> None:
     assert rounded == [cost("0.0001"), cost("0"), cost("0")]
 
 
-def test_vat_that_would_put_a_price_below_the_one_without_is_shared_out() -> None:
-    # 0.00005 free of VAT is 0.0001 without it, and 0 of the 0.0001 with it, which the other one takes.
+def test_rounding_never_makes_a_price_including_vat_the_lower_one() -> None:
+    # Rounded on its own side, the first part would be 0.0001 excluding and 0 including VAT.
     parts = [cost("0.00005"), cost("0.00001", "0.000072")]
 
     rounded = round_prices(parts, cost("0.00006", "0.000122"), 4)
@@ -96,7 +96,7 @@ def test_vat_that_would_put_a_price_below_the_one_without_is_shared_out() -> Non
     assert rounded == [cost("0.0001"), cost("0")]
 
 
-def test_what_adds_up_when_rounded_one_by_one_is_rounded_so() -> None:
+def test_parts_that_add_up_are_rounded_one_by_one() -> None:
     parts = [cost("1.00004", "1.23004"), cost("2.00006", "2.46006"), cost("0")]
 
     rounded = round_prices(parts, cost("3.0001", "3.6901"), 4)
@@ -134,7 +134,7 @@ def test_rounded_parts_add_up_to_the_rounded_whole(parts: list[tuple[Decimal, De
             assert each.incl_vat == each.excl_vat
 
 
-def test_nothing_is_added_to_a_part_of_nothing() -> None:
+def test_a_part_of_zero_stays_zero() -> None:
     parts = [Decimal(0), Decimal("0.06"), Decimal("0.06"), Decimal(0)]
 
     assert round_parts(parts, Decimal("0.1"), 1) == [0, Decimal("0.1"), 0, 0]
@@ -161,7 +161,7 @@ def test_a_cdr_has_four_decimals_its_parts_add_up_and_it_verifies(made: Any, sta
 
 
 @pytest.mark.parametrize("limits", [{"max_price": limit("0.5")}, {"min_price": limit("50")}])
-def test_where_a_limit_is_the_total_the_parts_add_up_to_what_it_would_be_without(
+def test_the_parts_add_up_to_the_total_before_a_limit(
     limits: dict[str, Any],
 ) -> None:
     made = tariff(element(component("ENERGY", "0.33333"), component("TIME", "0.33333")))
@@ -184,14 +184,14 @@ def test_rounded_energies_add_up(energies: list[Decimal | None]) -> None:
     assert [each.kwh is None for each in periods] == [kwh is None for kwh in energies]
 
 
-def test_energy_of_more_decimals_is_priced_as_it_is_sent() -> None:
-    """Or who computes it again comes to a step less: 500.04 Wh are two steps of 500, 500 Wh are one."""
+def test_energy_is_priced_with_the_decimals_that_are_sent() -> None:
+    """Otherwise a receiver computes one step less: 500.04 Wh are two steps of 500 Wh, 500 Wh are one."""
     made = tariff(element(component("ENERGY", "1", step=500)))
-    for told in (
+    for measured in (
         {"meter_readings": meter((0, "0"), (60, "0.50004"))},
         {"charging_periods": [period(0, ENERGY="0.25002"), period(30, ENERGY="0.25002")]},
     ):
-        priced = price_request({"tariffs": [made], "session": session(60, **told)}, kwh_decimals=4)
+        priced = price_request({"tariffs": [made], "session": session(60, **measured)}, kwh_decimals=4)
 
         assert priced.total_cost == cost("0.5")
         assert sum(volumes(cdr_fields(priced), "ENERGY")) == Decimal("0.5")
@@ -199,9 +199,11 @@ def test_energy_of_more_decimals_is_priced_as_it_is_sent() -> None:
 
 def test_an_energy_just_below_a_limit_stays_below_it() -> None:
     made = tariff(element(component("ENERGY", "1"), min_kwh=10), element(component("ENERGY", "2")))
-    told = [period(0, ENERGY="9.99996"), period(30, ENERGY="1")]
+    periods = [period(0, ENERGY="9.99996"), period(30, ENERGY="1")]
 
-    priced = price_request({"tariffs": [made], "session": session(60, charging_periods=told)}, kwh_decimals=4)
+    priced = price_request(
+        {"tariffs": [made], "session": session(60, charging_periods=periods)}, kwh_decimals=4
+    )
 
     assert [each.kwh for each in priced.usage.periods] == [Decimal("9.9999"), Decimal("1.0001")]
     assert priced.total_cost == cost("22")

@@ -1,6 +1,6 @@
-"""The engine against a simulation that knows no periods: it asks the tariff again every second.
+"""Tests of the engine against a simulation that evaluates the tariff every second.
 
-It has its own reading of restrictions, and shares no code with the engine but the parsing of JSON.
+The simulation evaluates restrictions itself and shares only the parsing of JSON with the engine.
 
 Source: OCPI 2.2.1 mod_tariffs, TariffRestrictions; TAR-09 … TAR-14
 """
@@ -31,7 +31,7 @@ EVENINGS = [
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_a_price_is_what_every_second_costs(seed: int) -> None:
+def test_a_price_is_the_sum_of_the_costs_of_every_second(seed: int) -> None:
     random = Random(seed)
     begin = datetime(*random.choice(EVENINGS), tzinfo=UTC) + timedelta(seconds=random.randrange(40000))
     made, stay = make_tariff(random, begin), make_session(random, begin)
@@ -42,7 +42,7 @@ def test_a_price_is_what_every_second_costs(seed: int) -> None:
 
 
 def make_tariff(random: Random, begin: datetime) -> dict[str, Any]:
-    """A tariff of a few elements with restrictions that a second is fine enough for."""
+    """A tariff of a few elements whose restrictions change at whole seconds."""
     next_day = f"{begin + timedelta(days=1):%Y-%m-%d}"
     makers: dict[str, tuple[float, Any]] = {
         "start_time": (0.5, lambda: f"{random.randrange(24):02d}:{random.choice([0, 15, 30, 45]):02d}"),
@@ -94,7 +94,7 @@ def moment(begin: datetime, second: int) -> str:
 
 
 def simulate(made: dict[str, Any], stay: dict[str, Any], begin: datetime) -> float:
-    """Ask the tariff every second what is active, and add up what it costs."""
+    """Add up the costs of the components that are active in every second."""
     readings = timeline(stay["meter_readings"], "kwh", begin)
     states = {0: "Charging"} | timeline(stay["charging_states"], "state", begin)
     powers = timeline(stay["power_readings"], "kw", begin)

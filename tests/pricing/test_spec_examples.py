@@ -1,6 +1,6 @@
-"""Every worked example of the specification that has numbers; the cases are written anew.
+"""Tests of every example of the specification that has numbers.
 
-Where the specification errs, the arithmetic stands and the test says so.
+Where the specification has an error, the test expects the right result and has a comment.
 
 Source: OCPI 2.2.1 mod_tariffs and mod_cdrs, examples; TAR-16 … TAR-20, TRP-34
 """
@@ -34,12 +34,12 @@ START_FEE = component("FLAT", "0.50", "20")
 
 
 def charged(kwh: str, **fields: Any) -> dict[str, Any]:
-    """An hour in which so much was charged."""
+    """A session of an hour with this energy in kWh."""
     return session(60, meter_readings=meter((0, "1000"), (60, str(1000 + float(kwh)))), **fields)
 
 
 def parked_after(charging: int, parking: int, start: datetime = START, **fields: Any) -> dict[str, Any]:
-    """So many minutes of charging, then of parking."""
+    """A session of some minutes of charging, then of parking."""
     seen = states((0, "Charging"), (charging, "SuspendedEV"), start=start)
     return session(charging + parking, start, charging_states=seen, **fields)
 
@@ -59,7 +59,7 @@ def test_a_minimum_price(kwh: str, due: Any) -> None:
     assert price(made, charged(kwh)).total_cost == due
 
 
-def test_a_parking_fee_is_billed_in_steps_of_a_quarter() -> None:
+def test_a_parking_fee_is_billed_in_steps_of_15_minutes() -> None:
     made = tariff(element(START_FEE, ENERGY_10, component("PARKING_TIME", "2.00", "20", 900)))
     stay = parked_after(60, 40, meter_readings=meter((0, "0"), (60, "20")))
 
@@ -79,7 +79,7 @@ def test_a_price_per_hour() -> None:
     assert price(made, session(150)).total_cost == cost("5.00", "5.50")
 
 
-def test_parking_dearer_than_charging() -> None:
+def test_parking_at_a_higher_price_than_charging() -> None:
     made = tariff(element(component("TIME", "3", "10", 60), component("PARKING_TIME", "5", "20", 300)))
 
     assert price(made, parked_after(150, 42)).total_cost == cost("11.25", "12.75")
@@ -138,7 +138,7 @@ def test_the_complex_tariff_on_a_monday() -> None:
     assert priced.costs["PARKING_TIME"] == cost("3.75", "4.125")
 
 
-def test_the_complex_tariff_on_a_saturday_as_the_arithmetic_has_it() -> None:
+def test_the_complex_tariff_on_a_saturday() -> None:
     start = datetime(2026, 1, 17, 13, 30, tzinfo=UTC)
     periods = [
         period(0, start=start, TIME="1.9", MIN_CURRENT="43"),
@@ -162,13 +162,13 @@ def test_free_of_charge() -> None:
 
 
 def reserved(minutes: int, **fields: Any) -> dict[str, Any]:
-    """A session of an hour with 20 kWh, reserved so many minutes before."""
+    """A session of an hour with 20 kWh, after a reservation of some minutes."""
     made = charged("20", **fields)
     return made | {"reservation": {"start_date_time": at(-minutes), "end_date_time": at(0), "expired": False}}
 
 
 def expired(minutes: int) -> dict[str, Any]:
-    """A reservation of so many minutes that nobody used."""
+    """An unused reservation of some minutes."""
     span = {"start_date_time": at(0), "end_date_time": at(minutes)}
     return session(minutes) | {"reservation": span | {"expired": True}}
 
@@ -185,7 +185,7 @@ def test_a_price_for_reserving() -> None:
     assert priced.total_time_us == 3600 * 10**6
 
 
-def test_a_fee_for_reserving_beside_the_start_fee() -> None:
+def test_a_reservation_fee_is_added_to_the_start_fee() -> None:
     made = tariff(
         element(component("FLAT", "2", "20"), component("TIME", "5", "20", 300), reservation="RESERVATION"),
         element(START_FEE, ENERGY_10),
@@ -215,7 +215,7 @@ EXPIRY_TIME = tariff(
         (EXPIRY_TIME, expired(90), cost("9.00", "10.80")),
     ],
 )
-def test_reservations_that_are_used_or_expire(made: Any, stay: Any, due: Any) -> None:
+def test_used_and_expired_reservations_have_their_own_prices(made: Any, stay: Any, due: Any) -> None:
     assert price(made, stay).total_cost == due
 
 
@@ -299,7 +299,7 @@ def test_steps_of_energy(step: int, watthours: str, due: str) -> None:
     assert price(made, session(60, charging_periods=[period(0, ENERGY=kwh)])).total_cost == cost(due)
 
 
-def test_a_step_is_not_taken_when_charging_turns_into_parking() -> None:
+def test_charging_time_is_exact_if_parking_follows() -> None:
     made = tariff(element(component("TIME", "1.20", None, 300), component("PARKING_TIME", "6.00", None, 300)))
 
     priced = price(made, parked_after(21, 7))
@@ -307,7 +307,7 @@ def test_a_step_is_not_taken_when_charging_turns_into_parking() -> None:
     assert [charge.billed * 60 for charge in priced.charges] == [21, 10]
 
 
-def test_energy_is_stepped_over_the_session_and_not_over_the_last_element() -> None:
+def test_energy_is_rounded_to_steps_over_the_whole_session() -> None:
     made = tariff(
         element(component("ENERGY", "0.20", None, 500), end_time="17:00"),
         element(component("ENERGY", "0.27", None, 500)),
@@ -321,7 +321,7 @@ def test_energy_is_stepped_over_the_session_and_not_over_the_last_element() -> N
     assert priced.total_cost == cost("1.184")
 
 
-def test_time_is_stepped_over_the_session_and_not_over_the_last_element() -> None:
+def test_time_is_rounded_to_steps_over_the_whole_session() -> None:
     made = tariff(
         element(component("TIME", "5", None, 600), end_time="17:00"),
         element(component("TIME", "7", None, 600)),
@@ -332,7 +332,7 @@ def test_time_is_stepped_over_the_session_and_not_over_the_last_element() -> Non
     assert [charge.billed * 60 for charge in priced.charges] == [6, 24]
 
 
-def test_parking_is_stepped_and_charging_before_it_is_not() -> None:
+def test_parking_is_rounded_to_steps_and_charging_before_it_is_exact() -> None:
     made = tariff(element(component("TIME", "1", None, 600), component("PARKING_TIME", "2", None, 600)))
 
     priced = price(made, parked_after(21, 16))

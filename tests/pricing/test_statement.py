@@ -1,4 +1,4 @@
-"""A price is shown with its reasons.
+"""Tests of writing a price: totals, breakdown and fields of a CDR.
 
 Source: OCPI 2.2.1 mod_cdrs, CDR Object; TAR-21, TAR-23, CDR-15, CDR-16
 """
@@ -27,7 +27,7 @@ STAY = session(
 )
 
 
-def test_totals_are_told_per_dimension() -> None:
+def test_a_statement_has_totals_per_dimension() -> None:
     statement = write_statement(price(MADE, STAY))
 
     assert statement["tariff_id"] == "T1"
@@ -44,7 +44,7 @@ def test_totals_are_told_per_dimension() -> None:
     assert statement["total_parking_time"] == Decimal("0.666666667")
 
 
-def test_the_breakdown_says_which_element_matched_and_why() -> None:
+def test_the_breakdown_has_the_matching_element_and_the_reason() -> None:
     breakdown = write_statement(price(MADE, STAY))["breakdown"]
 
     flat, early, late, parking = breakdown["lines"]
@@ -62,7 +62,7 @@ def test_the_breakdown_says_which_element_matched_and_why() -> None:
     ]
 
 
-def test_the_breakdown_says_what_no_element_prices() -> None:
+def test_the_breakdown_lists_dimensions_without_a_matching_element() -> None:
     first = write_statement(price(MADE, STAY))["breakdown"]["periods"][0]
 
     assert first["priced"][-1]["dimension"] == "TIME"
@@ -75,7 +75,7 @@ def test_the_breakdown_names_the_limit_that_was_applied() -> None:
     assert breakdown["limits"] == [{"limit": "max_price", "excl_vat": 3}]
 
 
-def test_without_vat_there_are_no_prices_including_it() -> None:
+def test_a_statement_without_vat_has_no_prices_including_vat() -> None:
     statement = write_statement(price(tariff(element(component("ENERGY", "1"))), STAY))
 
     assert statement["total_cost"] == {"excl_vat": Decimal("6.1")}
@@ -88,7 +88,7 @@ def test_no_vat_is_not_the_same_as_a_vat_of_zero() -> None:
     assert statement["total_cost"] == limit("6.1", "6.1")
 
 
-def test_the_fields_of_a_cdr_have_four_decimals_and_its_dimensions() -> None:
+def test_the_fields_of_a_cdr_have_four_decimals_and_dimensions() -> None:
     fields = cdr_fields(price(MADE, STAY))
 
     assert fields["total_time"] == Decimal("1.6667")
@@ -136,30 +136,30 @@ def asked(*elements: Any, minutes: float, periods: list[Any], **fields: Any) -> 
     }
 
 
-def test_prices_of_time_are_per_minute_where_the_flag_says_so() -> None:
-    """All else is as OCPI has it: hours, steps in seconds, energy per kWh, and fees."""
+def test_prices_of_time_are_per_minute_with_the_flag() -> None:
+    """All other values stay as in OCPI: hours, steps in seconds, energy per kWh, and fees."""
     times = [component(kind, "0.05", "10", 600) for kind in ("TIME", "PARKING_TIME")]
     stay = [period(0, ENERGY="10", TIME="1"), period(60, PARKING_TIME="0.25")]
     request = asked(
         element(*times, component("ENERGY", "0.30"), component("FLAT", "1")), minutes=75, periods=stay
     )
 
-    told = write_statement(price_request(request))
+    statement = write_statement(price_request(request))
     per_hour = write_statement(price_request({**request, "time_prices_per_minute": False}))
 
-    lines = {line["dimension"]: line for line in told["breakdown"]["lines"]}
+    lines = {line["dimension"]: line for line in statement["breakdown"]["lines"]}
     assert (lines["TIME"]["billed"], lines["TIME"]["unit"], lines["TIME"]["excl_vat"]) == (60, "min", 3)
     assert (lines["PARKING_TIME"]["billed"], lines["PARKING_TIME"]["excl_vat"]) == (20, 1)
     assert lines["PARKING_TIME"]["incl_vat"] == Decimal("1.1")
     assert "per minute by the flag time_prices_per_minute" in lines["TIME"]["because"]
     assert "per minute" not in lines["ENERGY"]["because"] + lines["FLAT"]["because"]
-    assert told["charging_periods"] == per_hour["charging_periods"]
+    assert statement["charging_periods"] == per_hour["charging_periods"]
     same = ("total_time", "total_parking_time", "total_energy_cost", "total_fixed_cost")
-    assert [told[name] for name in same] == [per_hour[name] for name in same]
-    assert told["total_time_cost"]["excl_vat"] == 60 * per_hour["total_time_cost"]["excl_vat"]
+    assert [statement[name] for name in same] == [per_hour[name] for name in same]
+    assert statement["total_time_cost"]["excl_vat"] == 60 * per_hour["total_time_cost"]["excl_vat"]
 
 
-def test_reserved_time_is_a_price_of_time_too() -> None:
+def test_the_price_of_reserved_time_is_per_minute_with_the_flag() -> None:
     reserved = element(component("TIME", "0.02"), reservation="RESERVATION")
     request = asked(
         reserved,
@@ -169,12 +169,12 @@ def test_reserved_time_is_a_price_of_time_too() -> None:
         reservation={"start_date_time": at(-30), "end_date_time": at(0)},
     )
 
-    told = write_statement(price_request(request))
+    statement = write_statement(price_request(request))
 
-    assert told["total_reservation_cost"]["excl_vat"] == Decimal("0.6")
+    assert statement["total_reservation_cost"]["excl_vat"] == Decimal("0.6")
 
 
-def test_the_flag_is_true_or_false() -> None:
+def test_the_flag_must_be_true_or_false() -> None:
     request = asked(element(component("TIME", "1")), minutes=60, periods=[period(0, TIME="1")])
 
     with pytest.raises(InvalidParameters) as refused:

@@ -1,4 +1,4 @@
-"""What is billed is filled up to whole steps, and the noise of somebody's arithmetic opens no step.
+"""Tests of rounding up to whole steps; rounding errors do not add a step.
 
 Source: OCPI 2.2.1 mod_cdrs_step_size; TAR-17, TAR-18, TRP-33
 """
@@ -18,7 +18,7 @@ from chalicelib.pricing.steps import surplus_of
         ("25", 25, "0"),
         ("24.9", 25, "0.1"),
         ("25.1", 25, "24.9"),
-        # A tenth of a microwatthour is no consumption.
+        # A tenth of a microwatthour is a rounding error.
         ("25.0000001", 25, "0"),
         ("25.000001", 25, "0"),
         ("25.0000011", 25, "24.9999989"),
@@ -30,5 +30,5 @@ from chalicelib.pricing.steps import surplus_of
         ("7.5", 1, "0.5"),
     ],
 )
-def test_a_total_is_filled_up_to_whole_steps(used: str, step: int, surplus: str) -> None:
+def test_a_total_is_rounded_up_to_whole_steps(used: str, step: int, surplus: str) -> None:
     assert surplus_of(Decimal(used), step) == Decimal(surplus)

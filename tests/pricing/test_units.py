@@ -1,4 +1,4 @@
-"""Numbers in another unit than OCPI's are seen where they cannot be meant.
+"""Tests of finding numbers that are in another unit than OCPI's.
 
 Source: OCPI 2.2.1 mod_tariffs, TariffRestrictions, PriceComponent; TAR-14, TAR-17
 """
@@ -22,7 +22,7 @@ def odd(made: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(
-    ("restrictions", "says"),
+    ("restrictions", "message"),
     [
         ({"min_power": Decimal("32000.0")}, "32000 kW is more than there can be, are they W?"),
         ({"max_power": 11000}, "11000 kW is more than there can be, are they W?"),
@@ -34,11 +34,11 @@ def odd(made: dict[str, Any]) -> list[tuple[str, str]]:
         ({"max_duration": 3_600_000}, "3600000 seconds is more than there can be, are they milliseconds?"),
     ],
 )
-def test_restrictions_in_another_unit_are_seen(restrictions: dict[str, Any], says: str) -> None:
+def test_restrictions_in_another_unit_are_found(restrictions: dict[str, Any], message: str) -> None:
     (key,) = restrictions
     made = tariff(element(component("TIME", "1"), **restrictions), element(component("TIME", "2")))
 
-    assert odd(made) == [(f"/elements/0/restrictions/{key}", says)]
+    assert odd(made) == [(f"/elements/0/restrictions/{key}", message)]
 
 
 @pytest.mark.parametrize(
@@ -51,12 +51,12 @@ def test_restrictions_in_another_unit_are_seen(restrictions: dict[str, Any], say
         {"min_duration": 0, "max_duration": 86400},
     ],
 )
-def test_restrictions_in_the_right_unit_are_not(restrictions: dict[str, Any]) -> None:
+def test_restrictions_in_the_right_unit_are_no_finding(restrictions: dict[str, Any]) -> None:
     assert odd(tariff(element(component("TIME", "1"), **restrictions))) == []
 
 
 @pytest.mark.parametrize(
-    ("made", "says"),
+    ("made", "pointer"),
     [
         (component("ENERGY", "35"), "/price"),
         (component("ENERGY", "5.01"), "/price"),
@@ -67,8 +67,8 @@ def test_restrictions_in_the_right_unit_are_not(restrictions: dict[str, Any]) ->
         (component("TIME", "1", step=900_000), "/step_size"),
     ],
 )
-def test_prices_in_cents_and_steps_in_other_units_are_seen(made: dict[str, Any], says: str) -> None:
-    assert [pointer for pointer, _ in odd(tariff(element(made)))] == [f"/elements/0/price_components/0{says}"]
+def test_prices_in_cents_and_steps_in_other_units_are_found(made: dict[str, Any], pointer: str) -> None:
+    assert [found for found, _ in odd(tariff(element(made)))] == [f"/elements/0/price_components/0{pointer}"]
 
 
 @pytest.mark.parametrize(
@@ -83,11 +83,11 @@ def test_prices_in_cents_and_steps_in_other_units_are_seen(made: dict[str, Any],
         ("JPY", component("FLAT", "500")),
     ],
 )
-def test_prices_that_somebody_asks_for_are_not(currency: str, made: dict[str, Any]) -> None:
+def test_realistic_prices_are_no_finding(currency: str, made: dict[str, Any]) -> None:
     assert odd(tariff(element(made), currency=currency)) == []
 
 
-def test_a_limit_in_cents_is_seen() -> None:
+def test_a_limit_in_cents_is_found() -> None:
     made = tariff(element(component("ENERGY", "0.5")), max_price=limit("5000"))
 
     assert odd(made) == [

@@ -1,4 +1,4 @@
-"""What a tariff says and the engine does not know is never priced as if it were absent.
+"""Tests of unknown fields of a tariff: those that may change a price leave it undecided.
 
 Source: OCPI 2.2.1 mod_tariffs, Tariff Object; TYP-14, TAR-07, TAR-11
 """
@@ -43,7 +43,7 @@ def findings(made: dict[str, Any]) -> set[tuple[str, str]]:
     return {(each.severity, each.pointer) for each in lint_tariff(made)}
 
 
-def test_an_element_with_a_misspelt_restriction_does_not_match_and_says_so() -> None:
+def test_an_element_with_misspelt_restrictions_does_not_match_and_has_a_remark() -> None:
     made = tariff(element(ENERGY) | {"restriction": {"end_time": "21:00"}}, FALLBACK)
 
     priced = price(made, STAY)
@@ -127,8 +127,8 @@ def test_an_element_with_a_field_that_belongs_elsewhere_does_not_match(beside: d
 
 
 @pytest.mark.parametrize("key", ["min_vehicle_soc", "booking", "mobie_zone", "startTime", "min_congestion"])
-def test_an_unknown_restriction_always_counts(key: str) -> None:
-    """Source: TAR-11: all that is set must match, so each narrows."""
+def test_an_unknown_restriction_always_leaves_the_price_undecided(key: str) -> None:
+    """All restrictions must match, so each one limits the element. Source: TAR-11"""
     made = tariff(element(ENERGY, **{key: 80}), FALLBACK)
 
     priced = price(made, STAY)
@@ -151,7 +151,7 @@ def test_a_component_of_an_unknown_dimension_leaves_the_price_undecided(kind: st
 @pytest.mark.parametrize(
     ("value", "is_judged"), [("YES", False), ("yes", False), ("NO", True), ("N/A", True)]
 )
-def test_prices_that_include_vat_are_not_judged(value: str, is_judged: bool) -> None:
+def test_prices_that_include_vat_are_undecided(value: str, is_judged: bool) -> None:
     made = tariff(FALLBACK, tax_included=value)
 
     assert bool(price(made, STAY).undecided) is not is_judged
@@ -159,7 +159,7 @@ def test_prices_that_include_vat_are_not_judged(value: str, is_judged: bool) -> 
 
 
 @pytest.mark.parametrize("value", ["BOOKING", "reservation", "RESERVATION_EXPIRED"])
-def test_an_element_with_an_unknown_reservation_may_price_any_time(value: str) -> None:
+def test_an_unknown_reservation_value_leaves_any_time_undecided(value: str) -> None:
     made = tariff(element(component("TIME", "6"), reservation=value), element(component("TIME", "1")))
     reserved = {"start_date_time": at(-60), "end_date_time": at(0)}
 
@@ -168,7 +168,7 @@ def test_an_element_with_an_unknown_reservation_may_price_any_time(value: str) -
     assert price(made, session(60)).total_cost == cost("1")
 
 
-def test_an_unknown_day_is_refused_and_the_right_one_named() -> None:
+def test_an_unknown_day_is_refused_with_a_suggestion() -> None:
     made = tariff(element(ENERGY, day_of_week=["Monday"]))
 
     with pytest.raises(
@@ -196,7 +196,7 @@ def test_a_misspelt_limit_leaves_the_price_undecided() -> None:
         tariff(element(ENERGY | {f"mobie_{number}": 1 for number in range(30)})),
     ],
 )
-def test_what_cannot_be_a_misspelt_price_is_silent(made: dict[str, Any]) -> None:
+def test_unknown_fields_that_cannot_change_a_price_have_no_remark(made: dict[str, Any]) -> None:
     """Source: TYP-14"""
     priced = price(made, STAY)
 
@@ -204,7 +204,7 @@ def test_what_cannot_be_a_misspelt_price_is_silent(made: dict[str, Any]) -> None
     assert not priced.undecided
 
 
-def test_other_unknown_fields_of_a_component_are_a_remark_only() -> None:
+def test_other_unknown_fields_of_a_component_have_only_a_remark() -> None:
     made = tariff(element(ENERGY | {"unit": "kWh"}))
 
     priced = price(made, STAY)
@@ -214,9 +214,6 @@ def test_other_unknown_fields_of_a_component_are_a_remark_only() -> None:
     ]
     assert not priced.undecided
     assert findings(made) == {(WARNING, "/elements/0/price_components/0/unit")}
-
-
-# -- could it have applied? --------------------------------------------------------------------------
 
 
 def odd(*components: dict[str, Any], **restrictions: Any) -> dict[str, Any]:
@@ -231,27 +228,27 @@ def odd(*components: dict[str, Any], **restrictions: Any) -> dict[str, Any]:
         (tariff(FALLBACK, odd(ENERGY)), True),
         (tariff(element(ENERGY, max_kwh=20), odd(ENERGY)), True),
         (tariff(element(ENERGY, max_kwh=19), odd(ENERGY)), False),
-        # It prices what the session has none of.
+        # It prices a dimension that the session does not have.
         (tariff(odd(component("PARKING_TIME", "1")), FALLBACK), True),
         (tariff(odd(component("FLAT", "1")), FALLBACK), False),
-        # What can be judged of it never holds.
+        # Its known restrictions never match.
         (tariff(odd(ENERGY, max_duration=0), FALLBACK), True),
         (tariff(odd(ENERGY, start_time="13:00", end_time="14:00"), FALLBACK), True),
         (tariff(odd(ENERGY, min_kwh=30), FALLBACK), True),
         (tariff(odd(ENERGY, day_of_week=["SUNDAY"]), FALLBACK), True),
-        # It may hold in the midst of a charging period that begins without it.
+        # It may begin to match within a charging period.
         (tariff(odd(ENERGY, start_time="11:30", end_time="11:40"), FALLBACK), False),
         (tariff(odd(ENERGY, min_kwh=19), FALLBACK), False),
         (tariff(odd(ENERGY, min_duration=7000), FALLBACK), False),
-        # A component that is known to be the one, and has a field that nobody knows.
+        # A component with an unknown field: hidden by another one, or not matching.
         (tariff(FALLBACK, element(ENERGY | {"VAT": 6})), True),
         (tariff(element(ENERGY | {"VAT": 6}, min_kwh=30), FALLBACK), True),
-        # An element of an unknown dimension holds or not like any other.
+        # An element of an unknown dimension matches or not like any other.
         (tariff(FALLBACK, element(component("CONGESTION_TIME", "1"), min_kwh=30)), True),
         (tariff(FALLBACK, element(component("CONGESTION_TIME", "1"), min_kwh=19)), False),
     ],
 )
-def test_only_what_could_have_applied_leaves_a_price_undecided(
+def test_only_an_element_that_could_have_applied_leaves_a_price_undecided(
     made: dict[str, Any], is_decided: bool
 ) -> None:
     """Source: TAR-09"""
@@ -261,7 +258,7 @@ def test_only_what_could_have_applied_leaves_a_price_undecided(
     assert bool(price(made, periods).undecided) is not is_decided
 
 
-def test_a_fee_is_undecided_only_until_one_is_due() -> None:
+def test_an_unknown_fee_matters_only_until_another_fee_is_due() -> None:
     late = odd(component("FLAT", "5"), start_time="11:00", end_time="11:30")
 
     assert not price(tariff(element(component("FLAT", "1")), late), session(120)).undecided
@@ -269,7 +266,7 @@ def test_a_fee_is_undecided_only_until_one_is_due() -> None:
     assert not price(tariff(late, element(component("FLAT", "1"))), session(30)).undecided
 
 
-def test_a_fee_that_is_due_is_decided_whatever_holds_later() -> None:
+def test_a_fee_that_is_due_is_decided_whatever_matches_later() -> None:
     made = tariff(
         element(component("FLAT", "1"), max_duration=1800), odd(component("FLAT", "5"), min_duration=3600)
     )
@@ -279,7 +276,7 @@ def test_a_fee_that_is_due_is_decided_whatever_holds_later() -> None:
     assert not price(made, session(120)).undecided
 
 
-def test_reserved_time_is_undecided_where_somebody_reserved() -> None:
+def test_unknown_restrictions_of_reserved_time_matter_only_with_a_reservation() -> None:
     made = tariff(odd(component("TIME", "3"), reservation="RESERVATION"), FALLBACK)
     reserved = {"start_date_time": at(-30), "end_date_time": at(0)}
 
@@ -305,20 +302,20 @@ def test_reserved_time_is_undecided_where_somebody_reserved() -> None:
         ("min_price", ELEMENT, "the tariff's min_price"),
     ],
 )
-def test_a_slip_is_one_letter_in_short_names_and_two_in_long_ones(
+def test_a_typing_error_is_one_letter_in_short_names_and_two_in_long_ones(
     name: str, level: str, meant: str | None
 ) -> None:
     assert suggest_field(name, level) == meant
 
 
-def test_parked_time_is_undecided_where_somebody_parked() -> None:
+def test_unknown_restrictions_of_parking_leave_a_parked_session_undecided() -> None:
     made = tariff(odd(component("PARKING_TIME", "1")), FALLBACK)
     parked = states((0, "Charging"), (60, "SuspendedEV"))
 
     assert price(made, {**STAY, "charging_states": parked}).undecided
 
 
-def test_a_reservation_that_expired_is_undecided_by_what_prices_it() -> None:
+def test_an_expired_reservation_is_undecided_by_its_own_elements() -> None:
     made = tariff(odd(component("FLAT", "3"), reservation="RESERVATION_EXPIRES"), FALLBACK)
     expired = {"start_date_time": at(0), "end_date_time": at(30), "expired": True}
 
@@ -326,7 +323,7 @@ def test_a_reservation_that_expired_is_undecided_by_what_prices_it() -> None:
     assert not price(made, STAY).undecided
 
 
-def test_a_tariff_that_prices_nothing_of_a_session_leaves_it_decided() -> None:
+def test_unknown_fields_of_an_unused_tariff_do_not_matter() -> None:
     other = tariff(element(ENERGY) | {"restriction": {}}, id="T2", minPrice=limit("5"))
 
     priced = price([tariff(FALLBACK), other], STAY)
@@ -335,7 +332,7 @@ def test_a_tariff_that_prices_nothing_of_a_session_leaves_it_decided() -> None:
     assert fields(price([tariff(FALLBACK), other], {**STAY, "tariff_id": "T2"})) == {"tariffs.1.minPrice"}
 
 
-def test_a_tariff_of_an_unknown_type_may_have_been_the_one_to_choose() -> None:
+def test_a_tariff_of_an_unknown_type_leaves_a_fallback_choice_undecided() -> None:
     """Source: TAR-08"""
     green = tariff(element(ENERGY), id="T2", type="PROFILE_GREN")
     wish = {**STAY, "charging_preferences": {"profile_type": "GREEN"}}
@@ -344,7 +341,7 @@ def test_a_tariff_of_an_unknown_type_may_have_been_the_one_to_choose() -> None:
     assert not price([tariff(FALLBACK, type="PROFILE_GREEN"), green], wish).undecided
 
 
-def test_too_many_unknown_fields_are_not_looked_at_one_by_one() -> None:
+def test_too_many_unknown_fields_leave_the_whole_component_undecided() -> None:
     made = tariff(element(ENERGY | {f"vendor field {number}": 1 for number in range(60)}))
 
     priced = price(made, STAY)
@@ -352,7 +349,7 @@ def test_too_many_unknown_fields_are_not_looked_at_one_by_one() -> None:
     assert fields(priced) == {"tariffs.0.elements.0.price_components.0"}
 
 
-def test_a_long_session_by_a_long_tariff_is_undecided_without_looking_everywhere() -> None:
+def test_a_huge_session_is_undecided_without_checking_every_moment() -> None:
     elements = [
         odd(ENERGY, start_time=f"{n // 60:02d}:{n % 60:02d}", end_time="23:59", min_kwh=900)
         for n in range(400)
@@ -362,8 +359,8 @@ def test_a_long_session_by_a_long_tariff_is_undecided_without_looking_everywhere
     assert len(price(tariff(*elements, FALLBACK), stay).undecided) == 400
 
 
-def test_of_two_fields_that_may_be_meant_the_nearer_one_is_named() -> None:
-    """Not the first of the alphabet: `start_date` is two letters away."""
+def test_the_closest_known_field_is_suggested() -> None:
+    """`start_date` comes first in the alphabet, but is two letters away."""
     priced = price(tariff(element(component("ENERGY", "1"), start_dime="10:00")), STAY)
 
     assert "did you mean start_time?" in priced.remarks[0].message

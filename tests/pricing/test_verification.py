@@ -1,4 +1,4 @@
-"""A CDR is computed anew, and what it claims differently is named.
+"""Tests of verifying a CDR: it is computed again, and wrong fields are named.
 
 Source: OCPI 2.2.1 mod_cdrs, CDR Object; CDR-07, CDR-15, CDR-16
 """
@@ -29,7 +29,7 @@ def amount(excl_vat: str, incl_vat: str) -> dict[str, Decimal]:
 
 
 def cdr(**fields: Any) -> dict[str, Any]:
-    """A CDR of 20 kWh in an hour and of 40 minutes parked after it, all of its totals right."""
+    """A right CDR of 20 kWh in an hour, then 40 minutes of parking."""
     return {
         "country_code": "PT",
         "id": "CDR1",
@@ -80,18 +80,18 @@ def test_a_right_cdr_has_no_discrepancies() -> None:
         ({"currency": "GBP"}, ["currency"]),
     ],
 )
-def test_what_is_claimed_differently_is_named(claimed: dict[str, Any], fields: list[str]) -> None:
+def test_wrong_fields_are_named(claimed: dict[str, Any], fields: list[str]) -> None:
     assert differing(cdr(**claimed)) == fields
 
 
-def test_a_discrepancy_tells_both_values() -> None:
+def test_a_discrepancy_has_the_claimed_and_the_computed_value() -> None:
     (found,) = verify_cdr(cdr(total_cost=amount("7", "8.9"))).discrepancies
 
     assert (found.claimed, found.computed) == (Decimal("8.9"), Decimal("7.9"))
 
 
 @pytest.mark.parametrize("field", [field for field in cdr() if field.startswith("total_")] + ["currency"])
-def test_what_a_cdr_lacks_is_not_judged(field: str) -> None:
+def test_a_missing_field_is_not_judged(field: str) -> None:
     assert not differing({key: value for key, value in cdr().items() if key != field})
 
 
@@ -131,7 +131,7 @@ MANY_DECIMALS = tariff(element(component("ENERGY", "0.2999", "23")))
         ("3.7123", "4.5638", ["excl_vat", "incl_vat"]),
     ],
 )
-def test_amounts_may_be_rounded_either_way_if_all_of_them_are(
+def test_amounts_may_all_be_cut_off_or_all_be_rounded_up(
     excl_vat: str, incl_vat: str, fields: list[str]
 ) -> None:
     """Source: OCPI 2.2.1 mod_tariffs, Tariff Object (note on rounding); TAR-23."""
@@ -145,7 +145,7 @@ def test_amounts_may_be_rounded_either_way_if_all_of_them_are(
     assert differing(document) == [f"total_cost.{side}" for side in fields]
 
 
-def test_one_amount_that_alone_is_rounded_up_differs() -> None:
+def test_a_single_amount_that_is_rounded_up_differs() -> None:
     document = {key: value for key, value in cdr().items() if not key.startswith("total_")} | {
         "tariffs": [MANY_DECIMALS],
         "charging_periods": [period(0, ENERGY="12.345")],
@@ -170,7 +170,7 @@ def test_one_amount_that_alone_is_rounded_up_differs() -> None:
         ("1.7", ["total_time"]),
     ],
 )
-def test_quantities_are_told_as_exactly_as_their_decimals(hours: str, fields: list[str]) -> None:
+def test_quantities_are_compared_within_their_own_decimals(hours: str, fields: list[str]) -> None:
     """Source: OCPI 2.2.1 types_number_type; CDR-16."""
     assert differing(cdr(total_time=Decimal(hours))) == fields
 
@@ -179,7 +179,7 @@ def test_a_quantity_that_is_a_hundredth_off_differs() -> None:
     assert differing(cdr(total_energy=Decimal("20.01"))) == ["total_energy"]
 
 
-def test_a_tariff_that_was_not_valid_is_told() -> None:
+def test_a_tariff_that_was_not_valid_has_a_remark() -> None:
     ended = MADE | {"end_date_time": "2025-12-31T00:00:00Z"}
 
     assert [(each.code, each.field) for each in verify_cdr(cdr(tariffs=[ended])).remarks] == [
@@ -195,7 +195,7 @@ def test_currencies_without_cents_may_be_rounded_to_whole_units() -> None:
     assert not differing(document | {"charging_periods": [period(0, ENERGY="1")]})
 
 
-def test_a_credit_cdr_has_the_negative_total_and_nothing_else() -> None:
+def test_only_the_total_of_a_credit_cdr_is_negative() -> None:
     credit = {"credit": True, "credit_reference_id": "CDR1", "id": "CDR1-C"}
 
     assert not differing(cdr(total_cost=amount("-7", "-7.9"), **credit))
@@ -218,7 +218,7 @@ def test_the_time_of_a_reservation_may_be_part_of_the_total_or_not(hours: str, f
     assert differing(document) == fields
 
 
-def test_a_cdr_of_reserved_time_alone_is_a_reservation_that_expired() -> None:
+def test_a_cdr_with_only_reserved_time_is_an_expired_reservation() -> None:
     made = tariff(
         element(component("FLAT", "4"), reservation="RESERVATION_EXPIRES"),
         element(component("TIME", "2"), reservation="RESERVATION"),
@@ -248,7 +248,7 @@ BY_DAY = tariff(element(component("ENERGY", "1"), end_time="11:00"), element(com
         (None, {}, "1"),
     ],
 )
-def test_the_time_zone_is_that_of_the_country_or_the_one_that_is_named(
+def test_the_time_zone_is_the_given_one_or_that_of_the_country(
     location: Any, options: dict[str, str], due: str
 ) -> None:
     document = {
@@ -266,14 +266,14 @@ def test_the_time_zone_is_that_of_the_country_or_the_one_that_is_named(
 
 
 @pytest.mark.parametrize(("country", "options"), [("XXX", {}), ("PRT", {"time_zone": "Moon/Base"})])
-def test_a_cdr_whose_time_zone_nobody_knows_is_refused(country: str, options: dict[str, str]) -> None:
+def test_a_cdr_of_an_unknown_time_zone_is_refused(country: str, options: dict[str, str]) -> None:
     document = cdr(tariffs=[BY_DAY], cdr_location={"country": country}, country_code="XX")
 
     with pytest.raises(InvalidParameters):
         verify_cdr(document, **options)
 
 
-def test_dimensions_that_are_for_sessions_are_told() -> None:
+def test_dimensions_that_are_only_for_sessions_have_a_remark() -> None:
     remarks = verify_cdr(cdr(charging_periods=[period(0, ENERGY="20", POWER="5", TIME="1.6667")])).remarks
 
     assert [(each.code, each.field) for each in remarks] == [
@@ -281,7 +281,7 @@ def test_dimensions_that_are_for_sessions_are_told() -> None:
     ]
 
 
-def test_without_tariffs_quantities_alone_are_judged() -> None:
+def test_a_cdr_without_tariffs_has_only_its_quantities_judged() -> None:
     verification = verify_cdr(cdr(tariffs=None, total_energy=Decimal(7), total_cost=amount("1", "1")))
 
     assert [each.field for each in verification.discrepancies] == ["total_energy"]
@@ -296,7 +296,7 @@ def test_a_cdr_that_cannot_be_computed_is_refused(fields: dict[str, Any]) -> Non
         verify_cdr(cdr(**fields))
 
 
-def test_a_period_too_short_for_four_decimals_has_the_step_of_its_price() -> None:
+def test_a_period_too_short_for_four_decimals_still_determines_the_step() -> None:
     """A session that reaches 2 kWh 0.2 seconds before its end is billed by the step there. Source: TAR-17"""
     dear = element(component("TIME", "3", step=300), min_kwh=2)
     made = tariff(dear, element(component("TIME", "2", step=60)))
@@ -311,7 +311,9 @@ def test_a_period_too_short_for_four_decimals_has_the_step_of_its_price() -> Non
 
 
 @pytest.mark.parametrize(("seconds", "due"), [("0.359", "0.05"), ("0.36", "0")])
-def test_no_time_is_none_where_four_decimals_could_tell_it(seconds: str, due: str) -> None:
+def test_a_volume_of_zero_is_zero_if_the_period_is_long_enough_for_four_decimals(
+    seconds: str, due: str
+) -> None:
     made = tariff(element(component("TIME", "3", step=60)))
     claimed = {
         "start_date_time": at(0),
@@ -323,7 +325,7 @@ def test_no_time_is_none_where_four_decimals_could_tell_it(seconds: str, due: st
     assert verify_cdr(claimed).priced.total_cost.excl_vat == Decimal(due)
 
 
-def test_a_reservation_that_is_over_is_none_however_soon_the_session_begins() -> None:
+def test_a_reservation_of_zero_time_costs_nothing_even_in_a_short_period() -> None:
     made = tariff(element(component("TIME", "3", step=60), reservation="RESERVATION"))
     claimed = {
         "start_date_time": at(0),

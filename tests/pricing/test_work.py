@@ -1,4 +1,4 @@
-"""No tariff and no session takes more than its share of time."""
+"""Tests of the limit of work that pricing one session may take."""
 
 from __future__ import annotations
 
@@ -66,21 +66,21 @@ def test_too_many_charging_periods_are_refused() -> None:
     assert caught.value.field == "charging_periods"
 
 
-def test_work_grows_with_the_days_and_not_with_days_times_elements() -> None:
-    """Each further day is 1,440 pieces, of 2 dimensions, cut and then priced."""
+def test_work_grows_with_the_days_but_not_with_days_times_elements() -> None:
+    """Each more day is 1,440 pieces of 2 dimensions, which are cut and then priced."""
     day, week = looks_of(1, by_the_minute()), looks_of(8, by_the_minute())
 
     assert week - day <= 7 * 1440 * 8
     assert day <= 1440 * 20
 
 
-def test_every_day_of_the_week_is_not_a_search_through_every_minute() -> None:
+def test_weekdays_in_a_tariff_by_the_minute_keep_the_work_small() -> None:
     looks = looks_of(7, by_the_minute(day_of_week=["MONDAY", "TUESDAY", "SUNDAY"]))
 
     assert looks <= 7 * 1440 * 8
 
 
-def test_a_session_of_a_year_by_the_hour_is_priced() -> None:
+def test_a_session_of_a_year_with_hourly_prices_is_priced() -> None:
     hours = [
         element(
             component("ENERGY", f"0.{hour + 1:02d}"),
@@ -96,8 +96,8 @@ def test_a_session_of_a_year_by_the_hour_is_priced() -> None:
     assert statement["total_cost"]["excl_vat"] == 364 * sum(range(1, 25)) / Decimal(100)
 
 
-def test_ready_periods_look_only_at_the_limits_that_they_pass() -> None:
-    """1,440 periods of a minute: the work is not their number times that of the elements."""
+def test_charging_periods_are_checked_only_at_the_limits_that_they_pass() -> None:
+    """The work for 1,440 periods of a minute is much less than periods times elements."""
     periods = [period(minute, ENERGY="0.01") for minute in range(1440)]
     work = Work()
 
@@ -108,8 +108,8 @@ def test_ready_periods_look_only_at_the_limits_that_they_pass() -> None:
     assert work.looks <= 1440 * 20
 
 
-def test_work_without_end_is_refused() -> None:
-    """Elements that no search can part: each look at them is counted."""
+def test_a_session_above_the_work_limit_is_refused() -> None:
+    """The index cannot separate these elements, so each look at one of them is counted."""
     made = tariff(*(element(component("ENERGY", "1"), min_kwh=number + 1) for number in range(1000)))
     periods = [period(number, ENERGY="0.9") for number in range(1000)]
     stay = session(1000, charging_periods=periods)
@@ -118,7 +118,7 @@ def test_work_without_end_is_refused() -> None:
         price_request({"tariffs": [made], "session": stay}, work=Work(most=100_000))
 
 
-def test_a_deadline_ends_it_on_the_way() -> None:
+def test_a_deadline_stops_pricing_midway() -> None:
     moments = iter([False, False, True])
     work = Work(is_late=lambda: next(moments))
 
@@ -130,11 +130,11 @@ def test_a_deadline_ends_it_on_the_way() -> None:
     assert work.looks < 61_000
 
 
-def test_the_work_of_one_session_is_not_that_of_another() -> None:
+def test_each_matcher_counts_its_own_work() -> None:
     assert Matcher().work is not Matcher().work
 
 
-def test_local_times_within_a_minute_are_found_without_the_rest_of_the_day() -> None:
+def test_local_times_are_searched_only_within_the_given_span() -> None:
     from zoneinfo import ZoneInfo
 
     from chalicelib.pricing.local_time import _by_the_offset
@@ -147,7 +147,7 @@ def test_local_times_within_a_minute_are_found_without_the_rest_of_the_day() -> 
 
 
 @pytest.mark.parametrize("fields", [{"charging_periods": [period(0, ENERGY="10")]}, {}])
-def test_what_a_request_may_cost_holds_with_and_without_charging_periods(fields: dict[str, Any]) -> None:
+def test_the_work_limit_holds_with_and_without_charging_periods(fields: dict[str, Any]) -> None:
     stay = session(60, **(fields or {"meter_readings": [{"at": at(0), "kwh": 0}, {"at": at(60), "kwh": 10}]}))
     body = {"tariffs": [tariff(element(component("ENERGY", "1")))], "session": stay}
     work = Work()
