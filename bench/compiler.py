@@ -28,7 +28,7 @@ from typing import Any
 from chalicelib.modules.cdrs import compiler
 from chalicelib.modules.cdrs.ends import due_item, due_sessions, sessions_set_aside
 from chalicelib.modules.cdrs.rules import cdr_id
-from chalicelib.modules.cdrs.starts import look, start_item
+from chalicelib.modules.cdrs.starts import start_snapshot_item, take_snapshot
 from chalicelib.node import Node, new_secret, now
 from chalicelib.partners.client import OcpiClient
 from chalicelib.partners.directory import Directory, Endpoint, Partner, PartnerRole
@@ -157,7 +157,7 @@ def lay_out(node: Node, count: int) -> list[Ref]:
     """Sessions that have all ended and are due, as the stream leaves them. Returns their names."""
     refs, items = [], []
     numbers = dict.fromkeys(EMSPS, 0)
-    start = look(node, Ref("sessions", *CPO, "any"), _session("any", EMSPS[0]))
+    start = take_snapshot(node, Ref("sessions", *CPO, "any"), _session("any", EMSPS[0]))
     for number in range(count):
         emsp = EMSPS[number % len(EMSPS)]
         ref = Ref("sessions", *CPO, f"S{number:05}")
@@ -166,7 +166,7 @@ def lay_out(node: Node, count: int) -> list[Ref]:
         place = Place(partition, numbers[emsp], NOW)
         numbers[emsp] += 1
         write = Write(JsonText(write_json(session)), NOW, partition)
-        items += [object_item(ref, write, place, 1, SOURCE), start_item(ref, start)]
+        items += [object_item(ref, write, place, 1, SOURCE), start_snapshot_item(ref, start)]
         items.append(due_item(node, str(ref), 1))
         refs.append(ref)
     node.table.write_many(items)

@@ -1,6 +1,6 @@
-"""CDRs at the operator's door: what there is, how a price came about, what is sent again, what has none.
+"""Operator API for CDRs: list, read, explain and push them, and retry sessions without a CDR.
 
-Nothing is written here: a CDR comes from its session, and the session is corrected.
+A CDR cannot be written here. It is made from its session; to correct it, correct the session.
 
 Source: OCPI 2.2.1 mod_cdrs; CDR-05, CDR-07
 """
@@ -45,21 +45,21 @@ _SESSIONS = "sessions"
 
 
 def list_cdrs(node: Node, request: Request) -> Reply:
-    """A page of the CDRs that this node has; with `?ignored=true`, of those that do not count."""
+    """List a page of CDRs; with `?ignored=true`, of the CDRs of CPOs that this hub ignores."""
     query = PageQuery.read(request)
     return page_reply(request, query, node.objects.page(_listed(node, request), query, request.snapshot))
 
 
 def get_cdr(node: Node, request: Request) -> Reply:
-    """One CDR."""
+    """Return one CDR."""
     return Reply(data=_find(node, request).body)
 
 
 def get_breakdown(node: Node, request: Request) -> Reply:
-    """Why a CDR costs what it costs.
+    """Explain the price of a CDR.
 
-    Of a CDR made here as it was found then; of one that came, as it is computed now from its own periods
-    and tariffs, with what the CDR claims otherwise.
+    For a CDR made here it is the explanation stored with it. For a received CDR the price is computed now
+    from its own periods and tariffs; amounts of the CDR that differ are listed in `discrepancies`.
     """
     found = _find(node, request)
     cdr = read_json(str(found.body))
@@ -83,7 +83,7 @@ def get_breakdown(node: Node, request: Request) -> Reply:
 
 
 def replay_cdr(node: Node, request: Request) -> Reply:
-    """Send a CDR once more to the partners that are to have it and have not taken it."""
+    """Push a CDR again to the partners of its audience that have not accepted it."""
     ref, items = find_ref(node, request, _MODULE)
     keys = [ref.key, ref._replace(variant=OF_CPO).key]
     found = node.table.read(keys, items)
@@ -92,12 +92,12 @@ def replay_cdr(node: Node, request: Request) -> Reply:
 
 
 def list_sessions_without_cdr(node: Node, request: Request) -> Reply:
-    """The sessions that have ended and have no price, each with the reason."""
+    """List the ended sessions that were set aside without a CDR, each with the reason."""
     return whole_list_reply(request, sessions_set_aside(node))
 
 
 def retry_session(node: Node, request: Request) -> Reply:
-    """Have a session's CDR tried again, when what was missing is there now."""
+    """Make a session due again, after its problem was solved."""
     ref, items = find_ref(node, request, _SESSIONS)
     session = node.objects.get(ref, items)
     if session is None or not is_set_aside(node, session.ref, items):
@@ -107,7 +107,7 @@ def retry_session(node: Node, request: Request) -> Reply:
 
 
 def release_session(node: Node, request: Request) -> Reply:
-    """Have a session billed though its quantities looked impossible: the operator has checked them."""
+    """Release a session for a CDR although its quantities look impossible: the operator has checked them."""
     ref, items = find_ref(node, request, _SESSIONS)
     session = node.objects.get(ref, items)
     if session is None or not is_set_aside(node, session.ref, items):
@@ -116,12 +116,12 @@ def release_session(node: Node, request: Request) -> Reply:
         text = "only a session with impossible quantities can be released: correct it, or have it tried again"
         raise ClientError(text, field="session_id")
     make_due(node, session, is_released=True)
-    log.warning("the operator has a session billed that looked impossible", extra={"ref": str(session.ref)})
+    log.warning("the operator released a session with impossible quantities", extra={"ref": str(session.ref)})
     return Reply(http_status=202, data={"session_id": session.ref.id})
 
 
 def _made_here(node: Node, found: Stored, cdr: dict[str, Any]) -> Stored | None:
-    """The CDR that was kept with the reasons for its price: itself, or the one that it takes back."""
+    """Return the CDR with a stored price explanation: the CDR itself, or the CDR that it credits."""
     if not found.source and cdr.get("credit"):
         credited = node.objects.get(found.ref._replace(id=cdr["credit_reference_id"]))
         found = credited or found
@@ -136,7 +136,7 @@ def _find(node: Node, request: Request) -> Stored:
 
 
 def _listed(node: Node, request: Request) -> list[str]:
-    """Every list of CDRs but those of copies; with `?party=` those of one own party."""
+    """Partitions to list: all but those of copies for CPOs; with `?party=`, those of one own party."""
     ignored = request.query.get("ignored", "false")
     if ignored not in ("true", "false"):
         raise bad_query("ignored", "expected true or false")
@@ -155,7 +155,7 @@ def _keys_of_get(node: Node, request: Request) -> Sequence[Key]:
 
 
 def _keys_of_list(node: Node, request: Request) -> Sequence[Key]:
-    # Which lists there are is a read of its own, but for the one of those that do not count.
+    # The names of the partitions need a read of their own, except for the one of ignored CDRs.
     lists = [IGNORED] if request.query.get("ignored") == "true" else []
     return node.objects.keys_for_page(lists, PageQuery.read(request))
 

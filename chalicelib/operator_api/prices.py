@@ -1,4 +1,4 @@
-"""Prices at the operator's door: what a session costs by given tariffs, explained. Nothing is stored.
+"""Operator API for prices: prices a session by given tariffs, with an explanation. Stores nothing.
 
 Source: OCPI 2.2.1 mod_tariffs, mod_cdrs; what `./ocpi price --json` prints
 """
@@ -12,7 +12,7 @@ from chalicelib.protocol.message import Reply, Request, Route
 
 
 def post_price(node: Node, request: Request) -> Reply:
-    """Price the session of the body by the tariffs of the body."""
+    """Price the session in the body by the tariffs in the body."""
     return Reply(data=write_statement(price_request(request.json_object())))
 
 

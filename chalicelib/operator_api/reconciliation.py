@@ -1,6 +1,6 @@
-"""Reconciliation at the operator's door: the sessions whose CDR a hub makes, and how that CDR is.
+"""Operator API for reconciliation: sessions whose CDR a hub makes, and how it compares with our own CDR.
 
-Without `state` a list holds what an operator has to do something about; the others are listed by name.
+Without `state`, the list holds the entries that need attention. Other states are listed by name.
 
 Source: docs/design.md, A CDR; CDR-22
 """
@@ -13,7 +13,7 @@ from dataclasses import replace
 from chalicelib.errors import NotFound
 from chalicelib.modules.cdrs.marks import MODULE, WITHOUT_SESSION
 from chalicelib.modules.cdrs.reconciliation import partition_of, show
-from chalicelib.modules.cdrs.verdicts import NEEDS_A_LOOK, State
+from chalicelib.modules.cdrs.verdicts import NEEDS_ATTENTION, State
 from chalicelib.node import Node
 from chalicelib.operator_api.ownership import find_ref, keys_to_find, own_parties, party_in_query
 from chalicelib.operator_api.problems import bad_query
@@ -27,7 +27,7 @@ _ONE = f"{_LIST}/{{session_id}}"
 
 
 def list_entries(node: Node, request: Request) -> Reply:
-    """A page of sessions that need a look, or that are in the state of `?state=`."""
+    """List a page of entries that need attention, or that are in the state of `?state=`."""
     query = PageQuery.read(request)
     page = node.objects.page(_partitions(node, request), query, request.snapshot)
     shown = [JsonText(write_json(show(str(body), node.clock()))) for body in page.bodies]
@@ -35,7 +35,7 @@ def list_entries(node: Node, request: Request) -> Reply:
 
 
 def get_entry(node: Node, request: Request) -> Reply:
-    """One session, whatever its state; or a CDR of the hub that names none, by its own id."""
+    """Return the entry of a session in any state, or of a hub CDR without session, by the id of that CDR."""
     try:
         ref, items = find_ref(node, request, MODULE)
     except NotFound:
@@ -46,14 +46,14 @@ def get_entry(node: Node, request: Request) -> Reply:
 
 
 def _partitions(node: Node, request: Request) -> list[str]:
-    """The lists that are asked for; with `?party=`, those of one own party.
+    """Partitions of the requested states; with `?party=`, of one own party.
 
-    Raises: Problem for a state that there is not, or a party that is not this node's.
+    Raises: Problem when the state is unknown, or the party is no CPO of this node.
     """
     wanted = request.query.get("state")
     if wanted and wanted not in list(State):
         raise bad_query("state", f"expected one of {', '.join(State)}")
-    states = [State(wanted)] if wanted else NEEDS_A_LOOK
+    states = [State(wanted)] if wanted else NEEDS_ATTENTION
     named = party_in_query(request)
     owners = [own for own in own_parties(node, MODULE) if named is None or own.same_as(named)]
     if named is not None and not owners:

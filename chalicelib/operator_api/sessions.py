@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chalicelib.errors import NotFound
-from chalicelib.modules.cdrs.running import cost_by, keys_to_price
+from chalicelib.modules.cdrs.running import keys_to_price, running_cost_function
 from chalicelib.modules.client_owned_objects import id_in_url
 from chalicelib.modules.sessions import owner
 from chalicelib.modules.sessions.objects import ChargingPreferences
@@ -64,7 +64,7 @@ def put_session(node: Node, request: Request) -> Reply:
     document = request.json_object()
     party = owner_to_write(node, request, document, _MODULE)
     session_id = id_in_url(request, "session_id")
-    cost = cost_by(Ref(_MODULE, *party, session_id), request.snapshot)
+    cost = running_cost_function(Ref(_MODULE, *party, session_id), request.snapshot)
     put = owner.put_own_session(node, party, session_id, document, request.snapshot, cost)
     return Reply(data=put.document, http_status=201 if put.created else 200)
 
@@ -74,7 +74,7 @@ def patch_session(node: Node, request: Request) -> Reply:
     document = request.json_object()
     party = owner_to_write(node, request, document, _MODULE)
     session_id = id_in_url(request, "session_id")
-    cost = cost_by(Ref(_MODULE, *party, session_id), request.snapshot)
+    cost = running_cost_function(Ref(_MODULE, *party, session_id), request.snapshot)
     patched = owner.patch_own_session(node, party, session_id, document, request.snapshot, cost)
     return Reply(data=patched.document)
 

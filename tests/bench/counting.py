@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.costs import Units
 from chalicelib.modules.cdrs import compiler, ends, reconciliation
-from chalicelib.modules.cdrs.running import cost_by, keys_to_price
+from chalicelib.modules.cdrs.running import keys_to_price, running_cost_function
 from chalicelib.modules.locations import owner as locations
 from chalicelib.modules.sessions import owner as sessions
 from chalicelib.node import Node
@@ -139,7 +139,9 @@ def count(dynamodb: Any) -> dict[str, Units]:
 def _patch_session(node: Node, session: Ref, patch: dict[str, Any]) -> None:
     """What the operator's door does."""
     read = node.table.get_many([*sessions.keys_to_change(CPO, session.id), *keys_to_price(session)])
-    patched = sessions.patch_own_session(node, CPO, session.id, patch, read, cost_by(session, read))
+    patched = sessions.patch_own_session(
+        node, CPO, session.id, patch, read, running_cost_function(session, read)
+    )
     assert patched.document["total_cost"]
 
 

@@ -52,11 +52,11 @@ def test_a_cdr_is_listed_read_and_explained(cpo: OperatorApi) -> None:
 
     (cdr,) = cpo.all("/cdrs")
     assert cpo.ask("GET", f"/cdrs/{cdr['id']}") == cdr
-    told = cpo.ask("GET", f"/cdrs/{cdr['id']}/breakdown")
+    breakdown = cpo.ask("GET", f"/cdrs/{cdr['id']}/breakdown")
 
     assert (cdr["session_id"], cdr["start_date_time"]) == ("S1", T0)
-    assert told["total_cost"]["excl_vat"] == 4
-    (line,) = told["breakdown"]["lines"]
+    assert breakdown["total_cost"]["excl_vat"] == 4
+    (line,) = breakdown["breakdown"]["lines"]
     assert (line["dimension"], line["billed"], line["price"]) == ("ENERGY", 8, Decimal("0.5"))
     assert cpo.call("GET", "/cdrs/C9").status == 404
 
@@ -67,11 +67,11 @@ def test_a_credit_cdr_explains_what_it_takes_back_and_contradicts_nothing(cpo: O
     end_a_session(cpo, auth_method="COMMAND")
     (credit,) = [cdr for cdr in cpo.all("/cdrs") if cdr.get("credit")]
 
-    told = cpo.ask("GET", f"/cdrs/{credit['id']}/breakdown")
+    breakdown = cpo.ask("GET", f"/cdrs/{credit['id']}/breakdown")
 
-    assert told["total_cost"]["excl_vat"] == -4
-    assert told["discrepancies"] == []
-    assert [line["billed"] for line in told["breakdown"]["lines"]] == [8]
+    assert breakdown["total_cost"]["excl_vat"] == -4
+    assert breakdown["discrepancies"] == []
+    assert [line["billed"] for line in breakdown["breakdown"]["lines"]] == [8]
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
@@ -113,10 +113,10 @@ def test_a_price_is_told_and_nothing_is_stored(cpo: OperatorApi) -> None:
         },
     }
 
-    told = cpo.ask("POST", "/price", asked)
+    breakdown = cpo.ask("POST", "/price", asked)
     refused = cpo.call("POST", "/price", {"tariffs": [], "session": asked["session"]})
 
-    assert told["total_cost"]["excl_vat"] == Decimal("2.5")
+    assert breakdown["total_cost"]["excl_vat"] == Decimal("2.5")
     assert refused.status == 422
     assert cpo.all("/cdrs") == []
 
@@ -174,10 +174,10 @@ def test_costs_of_a_cdr_that_came_and_cannot_be_judged_are_named(
     ref = Ref("cdrs", "PT", "ABC", "MOB-1")
     cpo.node.objects.change(ref, lambda _: write, partition="cdrs#*#nobody", source="hub")
 
-    told = cpo.ask("GET", "/cdrs/MOB-1/breakdown")
+    breakdown = cpo.ask("GET", "/cdrs/MOB-1/breakdown")
 
-    assert told["discrepancies"] == []
-    assert "total_cost" in told["not_judged"]
+    assert breakdown["discrepancies"] == []
+    assert "total_cost" in breakdown["not_judged"]
     assert "not_judged" not in cpo.ask("GET", f"/cdrs/{made['id']}/breakdown")
 
 
@@ -189,11 +189,11 @@ def test_a_credit_cdr_is_explained_by_the_cdr_that_it_takes_back(cpo: OperatorAp
     compile_it(cpo)
 
     (credit,) = [cdr for cdr in cpo.all("/cdrs") if cdr.get("credit")]
-    told = cpo.ask("GET", f"/cdrs/{credit['id']}/breakdown")
+    breakdown = cpo.ask("GET", f"/cdrs/{credit['id']}/breakdown")
 
     assert credit["credit_reference_id"] == first["id"]
-    assert told["total_cost"]["excl_vat"] == -4
-    assert told["breakdown"] == cpo.ask("GET", f"/cdrs/{first['id']}/breakdown")["breakdown"]
+    assert breakdown["total_cost"]["excl_vat"] == -4
+    assert breakdown["breakdown"] == cpo.ask("GET", f"/cdrs/{first['id']}/breakdown")["breakdown"]
 
 
 def test_a_session_with_impossible_quantities_is_billed_once_it_is_released(cpo: OperatorApi) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from chalicelib.modules.cdrs.marks import MODULE, WITHOUT_SESSION
 from chalicelib.modules.cdrs.reconciliation import partition_of
-from chalicelib.modules.cdrs.verdicts import NEEDS_A_LOOK, State
+from chalicelib.modules.cdrs.verdicts import NEEDS_ATTENTION, State
 from chalicelib.protocol.json_text import JsonText, write_json
 from chalicelib.protocol.message import Party
 from chalicelib.protocol.types import format_datetime
@@ -42,7 +42,7 @@ def noted(cpo: OperatorApi) -> OperatorApi:
 def test_the_list_holds_what_needs_a_look(noted: OperatorApi) -> None:
     listed = noted.all("/reconciliation")
 
-    assert {entry["session_id"] for entry in listed} == {f"S-{state}" for state in NEEDS_A_LOOK}
+    assert {entry["session_id"] for entry in listed} == {f"S-{state}" for state in NEEDS_ATTENTION}
 
 
 @pytest.mark.parametrize("state", State)
@@ -60,7 +60,7 @@ def test_whatever_is_not_agreed_tells_its_age(noted: OperatorApi) -> None:
 def test_a_list_is_paged_and_cut_by_dates_as_all_others(noted: OperatorApi) -> None:
     pages = noted.call("GET", "/reconciliation?limit=2")
     since = format_datetime(noted.node.clock() - timedelta(seconds=15))
-    young = [f"S-{state}" for number, state in enumerate(State) if state in NEEDS_A_LOOK and number <= 1]
+    young = [f"S-{state}" for number, state in enumerate(State) if state in NEEDS_ATTENTION and number <= 1]
 
     assert (len(pages.json), pages.headers["X-Total-Count"]) == (2, "4")
     assert [entry["session_id"] for entry in noted.all(f"/reconciliation?date_from={since}")] == young

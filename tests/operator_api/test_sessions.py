@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.modules.cdrs.starts import keep_start
+from chalicelib.modules.cdrs.starts import store_start_snapshot
 from chalicelib.modules.sessions.decisions import written
 from chalicelib.modules.sessions.objects import ChargingPreferences
 from chalicelib.modules.sessions.preferences import take_preferences
@@ -56,7 +56,7 @@ def begin_a_session(cpo: OperatorApi, session_id: str = "S1", **fields: Any) -> 
     written: dict[str, Any] = cpo.ask("PUT", f"/sessions/{session_id}", as_written(**begun))
     stored = cpo.node.objects.get(Ref("sessions", "PT", "ABC", session_id))
     assert stored is not None
-    keep_start(cpo.node, stored.ref, written, True, stored.partition, cpo.node.directory.all)
+    store_start_snapshot(cpo.node, stored.ref, written, True, stored.partition, cpo.node.directory.all)
     return written
 
 
@@ -189,7 +189,7 @@ def test_a_session_of_the_second_party_is_priced_as_well(two_parties: OperatorAp
     node = two_parties.node
     stored = node.objects.get(Ref("sessions", "PT", "XYZ", "S1"))
     assert stored is not None
-    keep_start(node, stored.ref, written, True, stored.partition, node.directory.all)
+    store_start_snapshot(node, stored.ref, written, True, stored.partition, node.directory.all)
 
     patched = two_parties.ask("PATCH", "/sessions/S1?party=PT*XYZ", {"kwh": 4})
 

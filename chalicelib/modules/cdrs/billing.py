@@ -1,6 +1,7 @@
-"""A session and how things were at its start become a bill: a CDR without a name yet, and why it is so.
+"""Making of a CDR: drafts it, without id, and explains its price, from a session and its start snapshot.
 
-Pure. The price is the pricing engine's, with the location's time zone and the tariffs of the start.
+Pure functions. The pricing engine computes the price, with the time zone of the location and the tariffs that
+were recorded when the session began.
 
 Source: OCPI 2.2.1 mod_cdrs_cdr_object; CDR-10, CDR-13 … CDR-16, TRP-36
 """
@@ -17,7 +18,7 @@ from chalicelib.modules.cdrs.comparison import compare_total_cost
 from chalicelib.modules.cdrs.last_period import has_all_energy
 from chalicelib.modules.cdrs.metering import ToPrice, to_price
 from chalicelib.modules.cdrs.rules import make_cdr, token_of
-from chalicelib.modules.cdrs.starts import Start
+from chalicelib.modules.cdrs.starts import StartSnapshot
 from chalicelib.pricing.costs import Priced, refuse_undecided
 from chalicelib.pricing.joining import join_same_prices
 from chalicelib.pricing.plausibility import Implausible, find_impossible, usual_power_kw
@@ -35,31 +36,36 @@ _MADE_OF_PERIODS = ("meter_readings", "charging_states")
 
 
 @dataclass(frozen=True)
-class Bill:
-    """cdr: without `id` and `last_updated`. why: the breakdown, and what is to be remarked. priced: how."""
+class CdrDraft:
+    """A CDR without `id` and `last_updated`.
+
+    why: the price explanation, that is the breakdown and the warnings. priced: the result of the pricing
+    engine.
+    """
 
     cdr: Document
     why: Document
     priced: Priced
 
 
-def make_bill(
+def draft_cdr(
     session: Mapping[str, Any],
-    start: Start,
+    start: StartSnapshot,
     profile: str | None = None,
     time_prices_per_minute: bool = False,
     *,
     now: datetime | None = None,
     is_released: bool = False,
     work: Work | None = None,
-) -> Bill:
-    """Price a session that has ended.
+) -> CdrDraft:
+    """Price a session that has ended and draft its CDR.
 
-    profile: of the charging preferences that were accepted. time_prices_per_minute: `time_prices.py`. now: to
-    tell an end in the future. is_released: the operator has it billed though its quantities are impossible.
-    work: what pricing it may cost.
+    profile: `profile_type` of the accepted charging preferences. time_prices_per_minute: see
+    `time_prices.py`. now: needed to recognise an end in the future. is_released: the operator wants a CDR
+    although the quantities are impossible. work: limit on the work of the pricing engine.
 
-    Raises: Implausible; InvalidParameters, NotEnoughInformation with the field, when it has no price.
+    Raises: Implausible when quantities are impossible; InvalidParameters, NotEnoughInformation, with the
+    field, when the session has no price.
     """
     if start.location is None:
         text = f"nothing is known of connector {session['evse_uid']}/{session['connector_id']}"
@@ -69,8 +75,10 @@ def make_bill(
     impossible = _judge(session, start, now)
     if impossible and not is_released:
         raise Implausible(impossible[0].message, field=impossible[0].field)
-    asked = to_price(session, start.time_zone, start.reserved_from, profile)
-    priced = _until_end(_price(start, asked.session, time_prices_per_minute, work), asked, session)
+    priceable = to_price(session, start.time_zone, start.reserved_from, profile)
+    priced = _extend_to_end(
+        _price(start, priceable.session, time_prices_per_minute, work), priceable, session
+    )
     refuse_undecided(priced)
     price = cdr_fields(priced)
     if price["currency"] is None:
@@ -92,27 +100,30 @@ def make_bill(
         price,
     )
     statement = write_statement(priced)
-    released = _remark_release(impossible) if is_released else []
+    released = _release_remarks(impossible) if is_released else []
     warnings = [{**each, "field": _in_session(each["field"])} for each in statement["warnings"]]
-    why = {"breakdown": statement["breakdown"], "warnings": [*released, *asked.remarks, *warnings]}
-    return Bill(cdr, why, priced)
+    why = {"breakdown": statement["breakdown"], "warnings": [*released, *priceable.remarks, *warnings]}
+    return CdrDraft(cdr, why, priced)
 
 
-def with_fewer_periods(bill: Bill) -> Bill:
-    """The bill with neighbouring charging periods of one price joined, and a remark on it."""
-    cdr = {**bill.cdr, **cdr_fields(join_same_prices(bill.priced))}
-    before, after = (len(each["charging_periods"]) for each in (bill.cdr, cdr))
+def with_fewer_periods(draft: CdrDraft) -> CdrDraft:
+    """Join neighbouring charging periods of one price, and add a warning about it."""
+    cdr = {**draft.cdr, **cdr_fields(join_same_prices(draft.priced))}
+    before, after = (len(each["charging_periods"]) for each in (draft.cdr, cdr))
     if before == after:
-        return bill
+        return draft
     text = (
         f"the CDR would be too large with {before} charging periods: those of one price are joined to {after}"
     )
     remark = Remark("periods_joined", "charging_periods", text).to_document()
-    return replace(bill, cdr=cdr, why={**bill.why, "warnings": [*bill.why["warnings"], remark]})
+    return replace(draft, cdr=cdr, why={**draft.why, "warnings": [*draft.why["warnings"], remark]})
 
 
-def _judge(session: Mapping[str, Any], start: Start, now: datetime | None) -> list[Remark]:
-    """List what is impossible in a session. Raises: NotEnoughInformation when it has no end."""
+def _judge(session: Mapping[str, Any], start: StartSnapshot, now: datetime | None) -> list[Remark]:
+    """List the impossible quantities of a session.
+
+    Raises: NotEnoughInformation when it has no end.
+    """
     if session.get("end_date_time") is None:
         raise NotEnoughInformation("the session has no end", field="end_date_time")
     assert start.location is not None
@@ -121,33 +132,35 @@ def _judge(session: Mapping[str, Any], start: Start, now: datetime | None) -> li
     return list(find_impossible(session, session["kwh"], max_kw, begins, now))
 
 
-def _remark_release(impossible: Sequence[Remark]) -> list[Document]:
+def _release_remarks(impossible: Sequence[Remark]) -> list[Document]:
     text = "the operator has this session billed though its quantities looked impossible"
     release = Remark("released_by_operator", impossible[0].field if impossible else "", text)
     return [each.to_document() for each in (release, *impossible)]
 
 
-def remark_on_claim(bill: Bill, session: Mapping[str, Any], tolerance: Tolerance) -> Bill:
-    """The bill, with a remark where the session itself tells another `total_cost`."""
+def remark_on_session_cost(draft: CdrDraft, session: Mapping[str, Any], tolerance: Tolerance) -> CdrDraft:
+    """Add a warning for each amount in which the `total_cost` of the session differs from that of the CDR."""
     if session.get("total_cost") is None:
-        return bill
-    differences = compare_total_cost(bill.cdr, session, tolerance)
+        return draft
+    differences = compare_total_cost(draft.cdr, session, tolerance)
     remarks = [
         {
             "code": "total_cost_disagrees",
             "field": each.field,
-            "message": f"the session tells {each.theirs}, its CDR costs {each.ours}",
+            "message": f"the session has {each.theirs}, its CDR {each.ours}",
         }
         for each in differences
         if each.theirs is not None
     ]
-    return replace(bill, why={**bill.why, "warnings": [*bill.why["warnings"], *remarks]})
+    return replace(draft, why={**draft.why, "warnings": [*draft.why["warnings"], *remarks]})
 
 
-def _price(start: Start, asked: Document, time_prices_per_minute: bool, work: Work | None) -> Priced:
+def _price(
+    start: StartSnapshot, priceable: Document, time_prices_per_minute: bool, work: Work | None
+) -> Priced:
     request = {
         "tariffs": list(start.tariffs),
-        "session": asked,
+        "session": priceable,
         TIME_PRICES_PER_MINUTE: time_prices_per_minute,
     }
     try:
@@ -156,16 +169,16 @@ def _price(start: Start, asked: Document, time_prices_per_minute: bool, work: Wo
         raise type(error)(error.detail, field=_in_session(error.field or "session")) from error
 
 
-def _until_end(priced: Priced, asked: ToPrice, session: Mapping[str, Any]) -> Priced:
-    """The price of a session that went on after its last charging period, without energy."""
+def _extend_to_end(priced: Priced, priceable: ToPrice, session: Mapping[str, Any]) -> Priced:
+    """Extend a priced session to its end, when it lasted longer than its periods without charging energy."""
     end = parse_datetime(session["end_date_time"])
-    if asked.until == end or priced.usage.is_expired:
+    if priceable.until == end or priced.usage.is_expired:
         return priced
     return replace(priced, usage=replace(priced.usage, end=end))
 
 
 def _in_session(field: str) -> str:
-    """The field of a session that a field of a request for its price was made of.
+    """Map a field of the price request to the field of the session that it was made from.
 
     >>> _in_session("session.end_date_time"), _in_session("session.meter_readings.2.kwh")
     ('end_date_time', 'charging_periods')

@@ -1,15 +1,15 @@
-"""Compares two CDRs of one session, our own and the hub's, field by field.
+"""Comparison of two CDRs of one session, our own and the hub's, field by field.
 
-Compared is what a session was and what it costs: times, place, token, energy, hours, money, and which
-tariffs were used. Not compared are ids and `last_updated`, which every maker gives anew, texts for people,
-and the charging periods: how finely a session is cut changes no price.
+These fields are compared: times, place, token, energy, hours, amounts and the ids of the tariffs. These are
+left out: ids and `last_updated`, because each side sets its own; texts for people; and the charging periods,
+because the price is the same however finely a session is cut.
 
-A field that only one side has is not judged, since OCPI requires few of them, and is named as such. The
-total cost is always judged; without VAT, `incl_vat` is `excl_vat`.
+A field that only one side has is listed in `not_judged`: most fields are optional in OCPI. The total cost is
+always compared; a missing `incl_vat` counts as equal to `excl_vat`.
 
-However small the tolerances of a deployment are, rounding is no difference: numbers leave with four decimals,
-parts of a cost may be rounded the other way so that they add up, and amounts of a currency without cents are
-whole.
+A difference that rounding can cause is ignored, even if the tolerances of the deployment are 0: numbers are
+sent with four decimals, a part of a cost may be rounded up or down so that the parts add up, and a currency
+without cents has whole amounts.
 
 Source: OCPI 2.2.1 mod_cdrs_cdr_object; docs/design.md, A CDR
 """
@@ -27,10 +27,10 @@ from chalicelib.protocol.types import fold, parse_datetime
 from chalicelib.settings import Tolerance
 
 CLOCK_TOLERANCE = timedelta(seconds=1)
-"""Start and end of a session may differ by so much: some platforms drop fractions, others round them."""
+"""Allowed difference of start and end times: some platforms cut fractions of a second, others round them."""
 
 _ROUNDED = Decimal("0.0002")
-"""Two numbers that differ by so much may be the same one, rounded both ways to four decimals."""
+"""Largest difference of two roundings (one up, one down) of the same number to four decimals."""
 
 _TEXTS = (
     "currency",
@@ -64,7 +64,10 @@ Pair = tuple[str, Value, Value, bool]
 
 @dataclass(frozen=True)
 class Difference:
-    """What two CDRs tell differently; field is a dotted path, None what a side does not have."""
+    """A field in which two CDRs differ.
+
+    field: dotted path. ours, theirs: the two values; None when that side lacks the field.
+    """
 
     field: str
     ours: Value
@@ -73,7 +76,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """not_judged: the fields that only one of the two has."""
+    """Result of comparing two CDRs. not_judged: the fields that only one of the two has."""
 
     differences: tuple[Difference, ...]
     not_judged: tuple[str, ...]
@@ -97,8 +100,8 @@ def compare_total_cost(ours: Document, theirs: Document, tolerance: Tolerance) -
     one, other = ours["total_cost"], theirs["total_cost"]
     allowed = _with_rounding(tolerance, ours).money
     for side in _SIDES:
-        is_told = one.get(side) is not None or other.get(side) is not None
-        if is_told and not _is_near(_amount(one, side), _amount(other, side), allowed):
+        is_given = one.get(side) is not None or other.get(side) is not None
+        if is_given and not _is_near(_amount(one, side), _amount(other, side), allowed):
             yield Difference(f"total_cost.{side}", one.get(side), other.get(side))
 
 
@@ -116,7 +119,7 @@ def _amount(price: Document, side: str) -> Decimal:
 
 
 def _pairs(ours: Document, theirs: Document, tolerance: Tolerance) -> Iterator[Pair]:
-    """Each field with both values, and whether they are equal when both are there."""
+    """Yield each field with both values, and whether both are present and equal."""
     quantities = {
         "total_energy": tolerance.kwh,
         "total_time": tolerance.hours,
@@ -137,7 +140,7 @@ def _pairs(ours: Document, theirs: Document, tolerance: Tolerance) -> Iterator[P
 
 
 def _is_near(ours: Decimal, theirs: Decimal, allowed: Decimal) -> bool:
-    """Tell whether two numbers agree. Only ours is reckoned with: theirs may be too large for that."""
+    """Return whether two numbers agree. Computes with ours only: theirs may be too large for arithmetic."""
     return ours - allowed <= theirs <= ours + allowed
 
 
@@ -149,6 +152,6 @@ def _value(document: Document, path: str) -> Any:
 
 
 def _tariffs(cdr: Document) -> Any:
-    """The ids of a CDR's tariffs, in their order by name; None when it names none."""
+    """Ids of a CDR's tariffs, sorted and joined by commas; None when it has no tariffs."""
     ids = sorted((tariff["id"] for tariff in cdr.get("tariffs") or ()), key=fold)
     return ", ".join(ids) or None

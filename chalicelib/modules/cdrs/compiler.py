@@ -1,23 +1,26 @@
-"""The scheduled compiler: every minute the sessions that have ended become CDRs.
+"""Scheduled compiler: makes the CDRs of the due sessions, every minute.
 
-Each CDR is written once, although a compiler may be killed at any point and two may run together: all that
-comes of a session is one transaction, and with it the session is no longer due. Its condition is that the
-session is still due in the version that was read, so whoever is late writes nothing. There is no other
-state. Which CDRs a session has is seen by reading their ids, the first, the second and so on, which follow
-from the session and a key of this node (`rules.cdr_id`); which version of the session each is
-of, it says itself.
+*Exactly once.* Each session gets each CDR once, even if a compiler is killed at any point or two run at the
+same time. One transaction writes the CDRs of a session and deletes the due session. Its condition is that
+the session is still due in the version that was read, so the slower of two compilers writes nothing. There is
+no other state. The ids of a session's first, second and further CDRs follow from the session and a secret key
+of this node (`rules.cdr_id`), so the compiler finds them by reading these ids. Each CDR is stored with the
+version of the session that it was made from.
 
-*Corrections.* A session that was corrected after its CDR gets a credit CDR for the latest one, then a new
-one; a session that has become INVALID the credit CDR only. Where the bill is the same, nothing. A credit CDR
-stands where the CDR stands that it takes back, although the new one may be another partner's.
+*Corrections.* A session that is corrected after its CDR gets a credit CDR for the latest CDR, then a new CDR.
+A session that became INVALID gets the credit CDR only. If the new CDR would be equal to the old one, nothing
+is written. A credit CDR goes to the partition of the CDR that it credits, even if the new CDR goes to another
+partner.
 
-*Of record.* At a hub the CDR is for the eMSP and for the CPO, and stands twice: it never changes. At a CPO
-it is for the session's viewer, or, if that is a hub that makes the CDRs, for nobody but the operator.
+*Viewers.* At a hub both the eMSP and the CPO see a CDR, so it is stored twice, once in the partition of each;
+this is safe because a CDR never changes. At a CPO the viewer of the session sees its CDR. If that viewer is a
+hub that makes the CDRs itself, only the operator sees it.
 
-*Work* is bounded by time, so that the function ends before it must; what is left is due in a minute. Sessions
-are read and priced side by side and written one after the other (`ledger.py`), in two calls each. A session
-that fails by AWS's fault stays due; by ours, or for lack of a price, it is set aside. So is one that takes
-too much work to price (`pricing/work.py`), or that is never finished (`tries.py`).
+*Time budget.* A run begins no session after its budget, so that the function ends before its timeout; the
+remaining sessions are due in the next minute. Sessions are read and priced in parallel and written one after
+the other (`ledger.py`), in two calls each. A session that fails because of AWS stays due. A session that
+has no price, or fails because of a bug, is set aside. So is one that takes too much work to price
+(`pricing/work.py`), or whose attempts never finish (`tries.py`).
 
 Source: docs/design.md, A CDR; OCPI 2.2.1 mod_cdrs_credit_cdrs; CDR-07, CDR-11, CDR-13, CDR-22, TRP-30
 """
@@ -37,14 +40,27 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from chalicelib import metrics
 from chalicelib.errors import InvalidParameters, NotEnoughInformation, ServerError
 from chalicelib.log import log, log_fields
-from chalicelib.modules.cdrs.billing import Bill, make_bill, remark_on_claim, with_fewer_periods
-from chalicelib.modules.cdrs.ends import done, due_key, due_sessions, makes_cdrs_of, set_aside, set_aside_key
+from chalicelib.modules.cdrs.billing import CdrDraft, draft_cdr, remark_on_session_cost, with_fewer_periods
+from chalicelib.modules.cdrs.ends import (
+    clear_due,
+    due_key,
+    due_sessions,
+    makes_cdrs_of,
+    set_aside,
+    set_aside_key,
+)
 from chalicelib.modules.cdrs.ledger import Ledger
 from chalicelib.modules.cdrs.objects import Cdr
 from chalicelib.modules.cdrs.reasons import pack_reasons
-from chalicelib.modules.cdrs.rules import cdr_id, former_cdr_id, is_same_bill
-from chalicelib.modules.cdrs.starts import completed, preferences_key, read_profile, read_start, start_key
-from chalicelib.modules.cdrs.tries import LONGEST_TRY, begin_try, count_try, is_suspect
+from chalicelib.modules.cdrs.rules import cdr_id, has_same_content, keyless_cdr_id
+from chalicelib.modules.cdrs.starts import (
+    complete_snapshot,
+    preferences_key,
+    read_profile,
+    read_start_snapshot,
+    start_snapshot_key,
+)
+from chalicelib.modules.cdrs.tries import ATTEMPT_TIME_LIMIT, begin_attempt, count_attempt, is_suspect
 from chalicelib.modules.sessions.objects import COMPLETED
 from chalicelib.partners.cdr_makers import hub_makes_cdr
 from chalicelib.partners.time_prices import prices_by_the_minute
@@ -70,13 +86,13 @@ if TYPE_CHECKING:
 
 MODULE = "cdrs"
 OF_CPO = "CPO"
-"""The variant of a hub's CDR that stands in its CPO's list."""
+"""Variant of the copy of a hub's CDR, in the partition of the CPO."""
 
 BUDGET = timedelta(seconds=45)
-"""No session is begun later in a run."""
+"""A run begins no session after this time."""
 
 _LARGEST_CDR = LARGEST_ITEM - 8 * 1024
-"""A CDR with its reasons; the rest is for the item's other attributes."""
+"""Most bytes of a CDR with its price explanation; the other 8 KB are for the item's other attributes."""
 
 _AT_ONCE = 4
 _PER_PAGE = 1000
@@ -86,7 +102,10 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True)
 class Lists:
-    """Where a session's new CDR stands. of_cpo: the list of its copy for the CPO, None when there is none."""
+    """Partitions of a session's new CDR.
+
+    maker: key of the party that makes it. of_cpo: partition of the copy for the CPO; None without a copy.
+    """
 
     maker: str
     partition: str
@@ -95,7 +114,7 @@ class Lists:
 
 @dataclass(frozen=True)
 class Run:
-    """What the sessions of one run have in common."""
+    """Data that all sessions of one run share. ends: no session is begun after it."""
 
     node: Node
     partners: Sequence[Partner]
@@ -103,8 +122,8 @@ class Run:
     ends: datetime
 
 
-class _End(Enum):
-    """How it ended for a session that was due. FAILED: it is still due."""
+class _Outcome(Enum):
+    """Result of an attempt for a due session. FAILED: the session is still due."""
 
     DONE = auto()
     SET_ASIDE = auto()
@@ -112,28 +131,28 @@ class _End(Enum):
 
 
 def run(node: Node) -> None:
-    """Make the CDRs that are due, as many as there is time for."""
+    """Make the CDRs of due sessions until the time budget is used up."""
     ends = node.clock() + BUDGET
     due = due_sessions(node)
     this: Run | None = None
-    ended: Counter[_End | None] = Counter()
+    ended: Counter[_Outcome | None] = Counter()
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="cdr") as pool:
         while node.clock() < ends and (page := list(islice(due, _PER_PAGE))):
             this = this or Run(node, node.directory.all(), Ledger(node), ends)
-            # Two compilers begin at different sessions, or one of them would work for nothing.
+            # Start at a random session: two compilers in the same order would do all work twice.
             start = int(draw_lot(), 16) % len(page)
             page = [*page[start:], *page[:start]]
             compile_one = partial(_compile, this)
             ended.update(pool.map(compile_one, [due for due in page if not is_suspect(due)]))
-            # What may stop this function comes last, and alone.
+            # A suspect session may kill this function, so it runs last and alone.
             ended.update(map(compile_one, filter(is_suspect, page)))
     if number := ended.total() - ended[None]:
-        numbers = number, ended[_End.SET_ASIDE], ended[_End.FAILED]
+        numbers = number, ended[_Outcome.SET_ASIDE], ended[_Outcome.FAILED]
         log.info("CDRs were due", extra=metrics.cdrs_compiled(node.settings.table, *numbers))
 
 
-def _compile(this: Run, due: Item) -> _End | None:
-    """Returns None when there was no time for it, or another compiler was quicker."""
+def _compile(this: Run, due: Item) -> _Outcome | None:
+    """Attempt one due session. Returns None when the time is up or another compiler was faster."""
     if this.node.clock() >= this.ends:
         return None
     with log_fields(ocpi_module=MODULE, ref=due["ref"]):
@@ -144,59 +163,60 @@ def _compile(this: Run, due: Item) -> _End | None:
                 except Conflict:
                     continue
         except Exception:
-            log.exception("a CDR could not be written")
-    return _End.FAILED
+            log.exception("failed to write the CDR of a session, trying again in the next run")
+    return _Outcome.FAILED
 
 
-def _compile_session(this: Run, told: Item, is_first: bool) -> _End | None:
-    """Write what is missing of a session's CDRs, or why it has none.
+def _compile_session(this: Run, read_due: Item, is_first: bool) -> _Outcome | None:
+    """Write the missing CDRs of a session, or set it aside with the reason.
 
-    is_first: it is a new try, and not the same again after another write came between.
-    Raises: Conflict when something came between; ServerError.
+    read_due: the due session as the run read it. is_first: count this attempt; false in a repetition after a
+    Conflict.
+    Raises: Conflict when another write interfered; ServerError when AWS fails.
     """
-    node, ref = this.node, Ref.parse(told["ref"])
+    node, ref = this.node, Ref.parse(read_due["ref"])
     maker = _maker(node, ref)
-    start, preferences = start_key(ref.key), preferences_key(ref.key)
+    start, preferences = start_snapshot_key(ref.key), preferences_key(ref.key)
     aside, due_at = set_aside_key(ref.key), due_key(ref.key)
     first = [named.key for named in _refs(node, ref, maker, 1)]
     items = node.table.get_many([due_at, ref.key, start, preferences, aside, *first])
     due = items.get(due_at)
     if due is None:
-        return None  # another compiler was quicker
+        return None  # another compiler was faster
     session = stored_object(items[ref.key]) if ref.key in items else None
     if session is not None and session.version < due["v"]:
         raise Conflict("the session changed while it was read")
-    begun = due
+    counted = due
     try:
-        begun = begin_try(node, due) if session and is_first else due
-        made = _missing(this, maker, session, items, bool(due.get("released"))) if session else []
-        this.ledger.write(made, done(due, was_set_aside=aside in items))
+        counted = begin_attempt(node, due) if session and is_first else due
+        made = _missing_cdrs(this, maker, session, items, bool(due.get("released"))) if session else []
+        this.ledger.write(made, clear_due(due, was_set_aside=aside in items))
     except OutOfTime:
         log.warning("a session took too long to price")
-        if begun is due:
-            count_try(node, due)
-        return _End.FAILED
+        if counted is due:
+            count_attempt(node, due)
+        return _Outcome.FAILED
     except (InvalidParameters, NotEnoughInformation) as error:
         is_implausible = isinstance(error, Implausible)
         set_aside(node, due, error.detail, error.field, can_release=is_implausible)
         log.warning("a session has no price", extra={"field": error.field, "implausible": is_implausible})
-        return _End.SET_ASIDE
+        return _Outcome.SET_ASIDE
     except Exception as error:
         if isinstance(error, (ServerError, Conflict)) and not isinstance(error, Senseless):
             raise
-        log.exception("a session cannot be compiled")
+        log.exception("failed to make the CDR of a session, setting it aside")
         set_aside(node, due, "something went wrong here; the log has more", None)
-        return _End.SET_ASIDE
-    return _End.DONE
+        return _Outcome.SET_ASIDE
+    return _Outcome.DONE
 
 
-def _missing(this: Run, maker: str, session: Stored, items: Snapshot, is_released: bool) -> list[New]:
-    """The CDRs of a session that are not there yet, and their copies.
+def _missing_cdrs(this: Run, maker: str, session: Stored, items: Snapshot, is_released: bool) -> list[New]:
+    """Make the CDRs of a session that are missing, and their copies.
 
-    is_released: the operator has it billed though its quantities are impossible.
-    Raises: InvalidParameters, NotEnoughInformation when it has no price.
+    is_released: the operator wants a CDR although the quantities are impossible.
+    Raises: InvalidParameters, NotEnoughInformation when the session has no price.
     """
-    lists = _lists(this, maker, session)
+    lists = _lists_of(this, maker, session)
     if lists is None:
         return []
     node = this.node
@@ -207,25 +227,27 @@ def _missing(this: Run, maker: str, session: Stored, items: Snapshot, is_release
     document: Document = read_json(str(session.body))
     if document["status"] != COMPLETED:
         return credit
-    start = completed(node, session.ref, document, read_start(items.get(start_key(session.ref.key))))
+    start = complete_snapshot(
+        node, session.ref, document, read_start_snapshot(items.get(start_snapshot_key(session.ref.key)))
+    )
     per_minute = prices_by_the_minute(this.partners, session.source, session.partition)
     profile = read_profile(items.get(preferences_key(session.ref.key)))
     began = node.clock()
-    work = Work(is_late=lambda: node.clock() > began + LONGEST_TRY)
-    bill = make_bill(document, start, profile, per_minute, now=began, is_released=is_released, work=work)
-    bill = remark_on_claim(_fitted(bill), document, node.settings.tolerance)
-    if credit and latest is not None and is_same_bill(read_json(str(latest.body)), bill.cdr):
+    work = Work(is_late=lambda: node.clock() > began + ATTEMPT_TIME_LIMIT)
+    draft = draft_cdr(document, start, profile, per_minute, now=began, is_released=is_released, work=work)
+    draft = remark_on_session_cost(_shrink_to_fit(draft), document, node.settings.tolerance)
+    if credit and latest is not None and has_same_content(read_json(str(latest.body)), draft.cdr):
         return []
-    cdr = {**bill.cdr, "id": _refs(node, session.ref, maker, number + 1)[0].id, **_now(node)}
-    extra = {"sv": session.version, "why": _reasons(bill)}
+    cdr = {**draft.cdr, "id": _refs(node, session.ref, maker, number + 1)[0].id, **_now(node)}
+    extra = {"sv": session.version, "why": _reasons(draft)}
     return [*credit, *_new(session.ref, cdr, lists.partition, lists.of_cpo, extra)]
 
 
-# -- which CDRs there are ----------------------------------------------------------------------------
+# -- existing CDRs ----------------------------------------------------------------------------------
 
 
 class _Latest(NamedTuple):
-    """The latest CDR of a session, which number it is, and whether there is a credit CDR for it."""
+    """Latest CDR of a session, its number (1 for the first), and whether a credit CDR exists for it."""
 
     number: int = 0
     cdr: Stored | None = None
@@ -233,10 +255,10 @@ class _Latest(NamedTuple):
 
 
 def _latest(node: Node, session: Ref, maker: str, items: Snapshot) -> _Latest:
-    """The latest CDR of a session, found by the ids of the first, the second and so on.
+    """Find the latest CDR of a session by the ids of the first, second and further CDRs.
 
-    items: has what there is of the first.
-    Raises: InvalidParameters when a partner has sent a CDR of an id that is for ours.
+    items: an earlier read that includes the keys of the first CDR.
+    Raises: InvalidParameters when a partner has sent a CDR under an id that is reserved for ours.
     """
     latest = _Latest()
     while True:
@@ -250,7 +272,10 @@ def _latest(node: Node, session: Ref, maker: str, items: Snapshot) -> _Latest:
 
 
 def _find(node: Node, refs: Sequence[Ref], items: Snapshot) -> Stored | None:
-    """Our own CDR of the first of these ids that has one; a partner's under the last one is none of ours."""
+    """Find our own CDR under one of these ids.
+
+    Raises: InvalidParameters when a partner's CDR has the first id. Under the others it is ignored.
+    """
     for ref in refs:
         found = node.objects.get(ref, items)
         if found is not None and not found.source:
@@ -261,9 +286,9 @@ def _find(node: Node, refs: Sequence[Ref], items: Snapshot) -> Stored | None:
 
 
 def _refs(node: Node, session: Ref, maker: str, number: int) -> list[Ref]:
-    """The names that a session's first, second … CDR may have: as they are made now, and formerly."""
+    """Refs that CDR `number` of a session may have: with the current id, and with that of earlier releases."""
     pk = session.key.pk
-    ids = cdr_id(node.directory.keyed_digest, maker, pk, number), former_cdr_id(maker, pk, number)
+    ids = cdr_id(node.directory.keyed_digest, maker, pk, number), keyless_cdr_id(maker, pk, number)
     return [_ref_of(session, own_id) for own_id in ids]
 
 
@@ -276,15 +301,15 @@ def _credit_ref(cdr: Ref) -> Ref:
 
 
 def _maker(node: Node, session: Ref) -> str:
-    """Who makes the CDR: a CPO its own sessions', the hub all others'."""
+    """Key of the party that makes the CDR: our own CPO party for its sessions, the hub for all others."""
     owner = Party(session.country_code, session.party_id)
     is_own = any(own.role == "CPO" and own.party.same_as(owner) for own in node.settings.roles)
     maker = owner if is_own else node.settings.party_of("HUB")
     return (maker or owner).key()
 
 
-def _lists(this: Run, maker: str, session: Stored) -> Lists | None:
-    """Where the CDRs of a session stand; None when others make them."""
+def _lists_of(this: Run, maker: str, session: Stored) -> Lists | None:
+    """Partitions for the CDRs of a session; None when another node makes them."""
     if not makes_cdrs_of(this.node, session.source):
         return None
     partners = this.partners
@@ -297,42 +322,42 @@ def _lists(this: Run, maker: str, session: Stored) -> Lists | None:
         of_cpo = partition_for_viewer(MODULE, None, Viewer(owner, OF_CPO))
         return Lists(maker, partition_for_viewer(MODULE, None, emsp), of_cpo)
     partition = MODULE + session.partition[session.partition.index("#") :]
-    if not _counts(partners, partition):
+    if not _is_of_record(partners, partition):
         partition = partition_for_viewer(MODULE, owner, None)
     return Lists(maker, partition, None)
 
 
-def _counts(partners: Iterable[Partner], partition: str) -> bool:
-    """Whether an own CDR is the one of record: unless it would go to a hub that makes them."""
+def _is_of_record(partners: Iterable[Partner], partition: str) -> bool:
+    """Return whether an own CDR is the CDR of record: its viewer is no hub that makes the CDRs."""
     shown = [partner for partner in partners if viewer_of(partner, partition) is not None]
     if not shown:
         return not partition.endswith("#HUB")
     return not any(partner.is_hub and hub_makes_cdr(partner) for partner in shown)
 
 
-def _fitted(bill: Bill) -> Bill:
-    """A bill that can be stored, where fewer charging periods make it one."""
-    return with_fewer_periods(bill) if len(write_json(bill.cdr).encode()) > _LARGEST_CDR else bill
+def _shrink_to_fit(draft: CdrDraft) -> CdrDraft:
+    """Join charging periods of a draft that is too large to store."""
+    return with_fewer_periods(draft) if len(write_json(draft.cdr).encode()) > _LARGEST_CDR else draft
 
 
-def _reasons(bill: Bill) -> str:
-    """The reasons of a CDR's price; without a line for each period where both would be too large an item."""
-    packed, size = pack_reasons(bill.why), len(write_json(bill.cdr).encode())
+def _reasons(draft: CdrDraft) -> str:
+    """Pack the price explanation; leave out its lines for periods if it would be too large to store."""
+    packed, size = pack_reasons(draft.why), len(write_json(draft.cdr).encode())
     if size + len(packed) <= _LARGEST_CDR:
         return packed
     text = "the breakdown of the charging periods is left out: it is too large to be kept beside the CDR"
-    warnings = [*bill.why["warnings"], {"code": "breakdown_cut", "field": "", "message": text}]
-    breakdown = {**bill.why["breakdown"], "periods": []}
-    return pack_reasons({**bill.why, "breakdown": breakdown, "warnings": warnings})
+    warnings = [*draft.why["warnings"], {"code": "breakdown_cut", "field": "", "message": text}]
+    breakdown = {**draft.why["breakdown"], "periods": []}
+    return pack_reasons({**draft.why, "breakdown": breakdown, "warnings": warnings})
 
 
-# -- what is written ---------------------------------------------------------------------------------
+# -- new CDRs ---------------------------------------------------------------------------------------
 
 
 def _new(
     session: Ref, document: Document, partition: str, of_cpo: str | None, extra: dict[str, Any]
 ) -> list[New]:
-    """A CDR, and its copy for the CPO where it has one."""
+    """Build a new CDR, and its copy if `of_cpo` is given."""
     validate(Cdr, document)
     ref, body = _ref_of(session, document["id"]), JsonText(write_json(document))
     written = [New(ref, Write(body, document["last_updated"], partition, extra))]

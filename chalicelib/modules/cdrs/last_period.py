@@ -1,12 +1,12 @@
-"""The charging periods of a session up to its end, with the stretch after the last one that it sent.
+"""Completion of a session's charging periods up to its end.
 
-A CSMS sends a charging period every quarter of an hour, say, and the last value of the meter with the stop.
-So the session goes on after the hours of its last period, and its `kwh` is more than its periods have. That
-energy was charged in the stretch between: it becomes a charging period of its own, with the tariff of the
-last one. Where the last period lasts until the end, the energy belongs to it. Where no energy flowed in the
-stretch, the stretch costs nothing.
+A CSMS sends charging periods regularly, for example every 15 minutes, and the last meter value when the
+session stops. So the session lasts longer than its periods, and its `kwh` is more than the sum of their
+energy. The rest of the energy was charged after the last period. It becomes an additional charging period
+with the same tariff. If the last period lasts until the end, the rest belongs to that period. If there is no
+rest, the time after the last period costs nothing.
 
-The running cost and the CDR both come from here, so they are the same.
+The running cost and the CDR both use this module, so they agree.
 
 Source: OCPI 2.2.1 mod_cdrs, ChargingPeriod; mod_sessions_session_object; SES-14, CDR-14, CDR-16
 """
@@ -33,10 +33,10 @@ _NOTHING = Decimal(0)
 
 @dataclass(frozen=True, slots=True)
 class Covered:
-    """The charging periods of a session, in order of time, and where the last of them ends.
+    """Charging periods of a session in order of time, and the end of the last one.
 
-    rest: energy that no period has. unknown: how many of the last periods have a share of the rest that
-    nobody knows; 0 where it all belongs to the last one.
+    rest: kWh that are in no period. unknown: number of periods at the end that lack ENERGY and so may have a
+    share of the rest; with 0 or 1 the rest belongs to the last period.
     """
 
     periods: tuple[Document, ...]
@@ -49,7 +49,7 @@ class Covered:
 def cover(session: Mapping[str, Any]) -> Covered:
     """Complete the charging periods of a session that has an end.
 
-    Raises: InvalidParameters when the periods have more energy than `kwh`, or a length that cannot be.
+    Raises: InvalidParameters when the periods have more energy than `kwh`, or an impossible length.
     """
     end = parse_datetime(session["end_date_time"])
     periods = in_order(session)
@@ -66,9 +66,9 @@ def cover(session: Mapping[str, Any]) -> Covered:
 
 
 def with_rest(covered: Covered) -> tuple[Document, ...]:
-    """The charging periods, with the energy that none of them has in the one period where it was charged.
+    """Add the rest of the energy to the last charging period.
 
-    Raises: InvalidParameters when that may be any of several.
+    Raises: InvalidParameters when several periods may have a share of it.
     """
     if not covered.rest:
         return covered.periods
@@ -81,36 +81,36 @@ def with_rest(covered: Covered) -> tuple[Document, ...]:
     return (*covered.periods[:-1], {**last, "dimensions": [energy, *others]})
 
 
-def ends_when_last_heard_of(session: Mapping[str, Any]) -> datetime:
-    """The end that a session that goes on would have, if what it sent last is the end of it.
+def provisional_end(session: Mapping[str, Any]) -> datetime:
+    """End to assume for the cost so far of a session that is still running.
 
-    That is its `last_updated`, or the end of its last charging period where its hours go beyond that: the
-    clock of the CSMS may run ahead.
-    Raises: InvalidParameters when the last period has a length that cannot be.
+    It is `last_updated`, or the end of the last charging period if that is later: the clock of the CSMS may
+    be ahead of ours.
+    Raises: InvalidParameters when the last period has an impossible length.
     """
-    begun, heard = (parse_datetime(session[name]) for name in ("start_date_time", "last_updated"))
-    heard, periods = max(begun, heard), in_order(session)
+    begun, latest = (parse_datetime(session[name]) for name in ("start_date_time", "last_updated"))
+    latest, periods = max(begun, latest), in_order(session)
     if not periods:
-        return heard
-    heard = max(heard, parse_datetime(periods[-1]["start_date_time"]))
-    if _agrees(periods[-1], heard):
-        return heard
-    return max(heard, begun, _hours_end(periods[-1]))
+        return latest
+    latest = max(latest, parse_datetime(periods[-1]["start_date_time"]))
+    if _agrees(periods[-1], latest):
+        return latest
+    return max(latest, begun, _hours_end(periods[-1]))
 
 
 def in_order(session: Mapping[str, Any]) -> tuple[Document, ...]:
-    """The charging periods of a session in order of time."""
+    """Sort the charging periods of a session by time."""
     periods: Sequence[Document] = session.get("charging_periods") or ()
     return tuple(sorted(periods, key=lambda period: sort_key(period["start_date_time"])))
 
 
 def has_all_energy(kwh: Decimal, priced: Decimal, count: int) -> bool:
-    """Tell whether what was priced is the session's `kwh`. count: of its charging periods."""
+    """Return whether the priced energy equals `kwh`, but for rounding. count: number of charging periods."""
     return abs(kwh - priced) <= _EXACT * (count + 1)
 
 
 def volume_of(period: Mapping[str, Any], dimension: str) -> Decimal:
-    """The volume of a dimension in a period, 0 where it has none."""
+    """Volume of a dimension in a period; 0 when the period lacks it."""
     volumes = (each["volume"] for each in period["dimensions"] if each["type"] == dimension)
     return sum(volumes, _NOTHING)
 
@@ -126,7 +126,7 @@ def _rest(kwh: Decimal, periods: Sequence[Document]) -> Decimal:
 
 
 def _end_of_last(last: Mapping[str, Any], end: datetime) -> datetime:
-    """The end of the last period by its hours; at the end of the session where they say nothing else."""
+    """End of the last period by its hours; the end of the session when they are missing or reach it."""
     begun = parse_datetime(last["start_date_time"])
     if begun >= end or not any(_hours_of(last).values()) or _agrees(last, end):
         return end
@@ -156,7 +156,7 @@ def _stretch(last: Document, begun: datetime, end: datetime) -> Document:
 
 
 def _count_unknown(periods: Sequence[Document]) -> int:
-    """The number of last periods that charged and have no ENERGY."""
+    """Count the charging (not parked or reserved) periods at the end that lack ENERGY."""
     count = 0
     for period in reversed(periods):
         if {"ENERGY", "PARKING_TIME", "RESERVATION_TIME"} & {each["type"] for each in period["dimensions"]}:

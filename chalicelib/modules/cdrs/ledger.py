@@ -1,8 +1,8 @@
-"""Writes CDRs one after the other, so that those of one list do not fight for its next number.
+"""Writer of CDRs: writes one after the other, so that CDRs of one partition do not conflict.
 
-A list's counter is the one item that all of its new CDRs change. Whoever writes one knows what it is then,
-so the next one need not read it. Another process may change it as well: then the write meets a Conflict,
-and the counter is read anew.
+All new CDRs of a partition update its counter. The writer remembers the value that it wrote last, so the next
+write needs no read. If another process changed the counter, the write fails with a Conflict, and the
+counter is read again.
 
 Source: docs/design.md, Storage and what it may cost
 """
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Ledger:
-    """Where the threads of one run write."""
+    """Writer of CDRs that the threads of one run share."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
@@ -33,10 +33,10 @@ class Ledger:
         self._owners: set[tuple[str, str]] = set()
 
     def write(self, cdrs: Sequence[New], also: Sequence[Operation]) -> None:
-        """Write new CDRs and what belongs to it, all of it or nothing.
+        """Write new CDRs and the operations `also` in one transaction.
 
-        Raises: Conflict when one of them is there, a condition of `also` does not hold, or another write
-        came between.
+        Raises: Conflict when one of the CDRs exists, a condition of `also` fails, or another write
+        interfered.
         """
         if not cdrs:
             self._node.table.transact(also)
@@ -50,7 +50,7 @@ class Ledger:
                 raise
 
     def _remember_owner(self, ref: Ref) -> None:
-        """Whose CDRs a hub has; their source is the node itself, so the stream does not tell."""
+        """Record the owner of a hub's CDRs: the stream cannot, because their source is the node itself."""
         owner = (ref.country_code, ref.party_id)
         if self._node.settings.plays("HUB") and owner not in self._owners:
             remember_owners(self._node.table, [ref])

@@ -1,8 +1,8 @@
-"""CDRs that have, or should have, a counterpart, as the table's stream tells them.
+"""Noted CDRs: small items, written from the table's stream, for each CDR that reconciliation compares.
 
-A CDR is noted under the entry of its session: a small mark, then that the session is due. `session_id` may be
-left out; such a CDR has an entry of its own, and is noted by where and when it began, too, so that its
-session finds it (`unnamed.py`).
+First a noted CDR is written beside the reconciliation entry of its session, then the entry is made due. A CDR
+may omit `session_id`; then it has an entry of its own. It is also noted by the place and time of its start,
+so that it can be matched with its session (`unnamed.py`).
 
 Source: docs/design.md, A CDR; OCPI 2.2.1 mod_cdrs_cdr_object; CDR-22
 """
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 
 MODULE = "reconciliation"
 DUE = "reconciliation-due"
-MARK = "cdr#"
-"""What the sk of a mark begins with; the CDR's pk follows."""
+NOTED = "cdr#"
+"""Prefix of the sk of a noted CDR; the pk of the CDR follows."""
 
-TOLD = "told"
-"""The sk of what the webhooks were told of an entry."""
+NOTIFIED = "told"
+"""sk of the record of which webhooks were notified of an entry."""
 
 WITHOUT_SESSION = "CDR"
-"""The variant of the entry of a CDR that names no session; its id is the CDR's."""
+"""Variant of the entry of a CDR without `session_id`; the id of the entry is that of the CDR."""
 
 _CDRS = "cdrs#"
 
@@ -44,34 +44,40 @@ Document = dict[str, Any]
 
 
 def note_cdrs(node: Node, records: Sequence[Mapping[str, Any]]) -> None:
-    """Note the CDRs of a batch of the stream that have, or should have, a counterpart.
+    """Note the CDRs of a batch of stream records that reconciliation has to compare.
 
-    Raises: ServerError when AWS fails us: then the batch comes again, and notes the same.
+    Raises: ServerError when AWS fails: Lambda then repeats the batch, which writes the same items.
     """
     if not node.settings.plays("CPO"):
         return
-    marks: dict[Key, Item] = {}
+    noted_cdrs: dict[Key, Item] = {}
     due: dict[Key, Item] = {}
     for record in records:
         keys = record["dynamodb"]["Keys"]
         if not keys["pk"]["S"].startswith(_CDRS) or keys["sk"]["S"] != "#":
             continue
         try:
-            mark = _mark_of(node, read_change(record))
+            noted = _noted_cdr(node, read_change(record))
         except Exception:
-            # It would come again for ever, and nothing behind it ever.
-            log.exception("a CDR could not be noted", extra={"record": record.get("eventID")})
+            # Skip it: a record that always fails would block the stream's shard.
+            log.exception(
+                "failed to note a CDR for reconciliation, skipping the stream record",
+                extra={"record": record.get("eventID")},
+            )
             continue
-        if mark is not None:
-            item = due_item(mark["at"], mark["cdr"], mark["entry"])
-            marks[key_of(mark)], due[key_of(item)] = mark, item
-    places = [place_of(node, mark) for mark in marks.values() if _is_unnamed(mark)]
-    node.table.write_many([*marks.values(), *{key_of(place): place for place in places}.values()])
+        if noted is not None:
+            item = due_item(noted["at"], noted["cdr"], noted["entry"])
+            noted_cdrs[key_of(noted)], due[key_of(item)] = noted, item
+    places = [place_item(node, noted) for noted in noted_cdrs.values() if _is_unnamed(noted)]
+    node.table.write_many([*noted_cdrs.values(), *{key_of(place): place for place in places}.values()])
     node.table.write_many(due.values())
 
 
-def _mark_of(node: Node, change: Change) -> Item | None:
-    """The mark of a CDR that is new here: the hub's of our session, or ours that is kept to ourselves."""
+def _noted_cdr(node: Node, change: Change) -> Item | None:
+    """Noted CDR of a new CDR: the hub's for our session, or our own that only the operator sees.
+
+    Returns None for all other changes.
+    """
     after = change.after
     if change.before is not None or after is None:
         return None
@@ -83,23 +89,23 @@ def _mark_of(node: Node, change: Change) -> Item | None:
         return None
     cdr = read_json(after["body"])
     entry = _entry_ref(owner, cdr)
-    mark = {
+    noted = {
         "pk": entry.key.pk,
-        "sk": f"{MARK}{change.pk}",
+        "sk": f"{NOTED}{change.pk}",
         "cdr": after["ref"],
         "entry": str(entry),
         "ours": int(is_ours),
-        # A version of something new is the clock, so a record that comes again says the same.
+        # The version of a new object is its time of writing, so a repeated record gives the same item.
         "at": format_datetime(datetime.fromtimestamp(after["v"] / 1_000_000, UTC)),
         "evse": fold(cdr["cdr_location"]["evse_uid"]),
         "start": cdr["start_date_time"],
         "uid": fold(cdr["cdr_token"]["uid"]),
     }
-    return {**mark, "credits": cdr["credit_reference_id"]} if cdr.get("credit") else mark
+    return {**noted, "credits": cdr["credit_reference_id"]} if cdr.get("credit") else noted
 
 
 def _entry_ref(owner: Party, cdr: Document) -> Ref:
-    """The entry of a CDR's session; one that names none has an entry of its own."""
+    """Ref of the entry of a CDR's session; a CDR without `session_id` has an entry of its own."""
     if cdr.get("session_id"):
         return Ref(MODULE, *owner, cdr["session_id"])
     name = cdr["credit_reference_id"] if cdr.get("credit") else cdr["id"]
@@ -107,33 +113,36 @@ def _entry_ref(owner: Party, cdr: Document) -> Ref:
 
 
 def due_item(at: str, what: str, entry: str) -> Item:
-    """What makes an entry's session due. at: from when on. what: tells apart what is due at one moment."""
+    """Item that makes an entry due.
+
+    at: earliest time. what: makes the key unique among the items of that time.
+    """
     return {"pk": DUE, "sk": f"{sort_key(at)}#{what}", "entry": entry}
 
 
-def _is_unnamed(mark: Item) -> bool:
-    """Whether it is of a CDR of the hub that names no session; a credit CDR names the CDR."""
-    is_named = Ref.parse(mark["entry"]).variant != WITHOUT_SESSION
-    return not (is_named or mark["ours"] or "credits" in mark)
+def _is_unnamed(noted: Item) -> bool:
+    """Return whether it is a CDR of the hub without `session_id`, other than a credit CDR."""
+    is_named = Ref.parse(noted["entry"]).variant != WITHOUT_SESSION
+    return not (is_named or noted["ours"] or "credits" in noted)
 
 
-def place_of(node: Node, mark: Item) -> Item:
-    """Where and when a mark's session began; it is kept as long as the entry."""
-    ref = Ref.parse(mark["entry"])
+def place_item(node: Node, noted: Item) -> Item:
+    """Item to find a noted CDR by the place and time of its start; it expires with the entry."""
+    ref = Ref.parse(noted["entry"])
     item = {
-        "pk": place_pk(ref, mark["evse"]),
-        "sk": f"{sort_key(mark['start'])}#{mark['entry']}",
-        **{name: mark[name] for name in ("entry", "ours", "uid")},
+        "pk": place_pk(ref, noted["evse"]),
+        "sk": f"{sort_key(noted['start'])}#{noted['entry']}",
+        **{name: noted[name] for name in ("entry", "ours", "uid")},
     }
     return with_end(node, item)
 
 
 def place_pk(ref: Ref, evse: str) -> str:
-    """The pk of the places at an EVSE of an entry's CPO."""
+    """pk of the place items at an EVSE of an entry's CPO."""
     return f"{MODULE}-place#{Party(ref.country_code, ref.party_id).key()}#{evse}"
 
 
 def with_end(node: Node, item: Item) -> Item:
-    """An item that DynamoDB deletes when an entry that is written now would be forgotten."""
+    """Add to an item the expiry time of an entry that is written now."""
     end = end_of(MODULE, False, node.clock(), node.settings.retention)
     return item if end is None else {**item, "expires_at": end}

@@ -1,13 +1,13 @@
-"""A session's charging periods as the meter readings that they were made of, so that a price can be found.
+"""Conversion of a session's charging periods to the meter readings that the pricing engine needs.
 
-The pricing engine cuts a session wherever its price changes. For that it needs the meter, not sums. The
-charging periods of a CSMS, a quarter of an hour each, say, are readings of the meter at their starts, and
-`kwh` is the last reading. Where periods have more than energy and parking (power, current, reserved time,
-several tariffs) they are priced as they are. So are those that contradict the clock or the meter (outside the
-session, hours that the period does not last, energy below 0), with the engine's warnings.
+The pricing engine cuts a session wherever its price changes. For that it needs meter readings instead of sums
+per period. The charging periods of a CSMS, for example 15 minutes each, give the reading of the meter at
+their starts, and `kwh` is the last reading. Two kinds of periods are priced as they are: those with more than
+energy and parking (power, current, reserved time, several tariffs), and those that contradict the clock or
+the meter (outside the session, hours that differ from the length, energy below 0). The latter get warnings.
 
-Periods with less energy than `kwh` are completed (`last_period.py`). Periods with more have no price, since
-nobody can say which of the two is right.
+Periods with less energy than `kwh` are completed (`last_period.py`). A session whose periods have more has no
+price, because either value may be wrong.
 
 Source: OCPI 2.2.1 mod_cdrs, ChargingPeriod; mod_sessions_session_object; CDR-14, CDR-16
 """
@@ -36,7 +36,7 @@ _CONTRADICTIONS = frozenset({"volume_disagrees", "period_outside_session", "nega
 
 @dataclass(frozen=True, slots=True)
 class ToPrice:
-    """A session as the pricing engine asks for it. until: where its last charging period ends."""
+    """A session in the form that the pricing engine reads. until: end of its last charging period."""
 
     session: Document
     until: datetime
@@ -46,10 +46,10 @@ class ToPrice:
 def to_price(
     session: Mapping[str, Any], time_zone: str | None, reserved_from: str | None, profile: str | None
 ) -> ToPrice:
-    """Read from a session that has ended what to price and what to remark on.
+    """Convert a session that has ended for the pricing engine, with warnings.
 
-    reserved_from: since when it was reserved, None when it was not. profile: what the driver prefers.
-    Raises: InvalidParameters, NotEnoughInformation when its energy cannot be found.
+    reserved_from: start of the reservation; None without one. profile: `profile_type` of the preferences.
+    Raises: InvalidParameters when its energy cannot be assigned; NotEnoughInformation when it has no end.
     """
     if session.get("end_date_time") is None:
         raise NotEnoughInformation("the session has no end", field="end_date_time")
@@ -74,14 +74,14 @@ def _reservation(session: Mapping[str, Any], reserved_from: str | None) -> Docum
     if sort_key(reserved_from) < sort_key(session["start_date_time"]):
         return {"reservation": {"start_date_time": reserved_from}}
     if session["kwh"] == 0 and not session.get("charging_periods"):
-        # It was never used.
+        # The reservation was never used.
         end = session["end_date_time"]
         return {"reservation": {"start_date_time": reserved_from, "end_date_time": end, "expired": True}}
     return {}
 
 
 def _are_readings(periods: Sequence[Mapping[str, Any]]) -> bool:
-    """Tell whether periods have no more than the meter, and whether the vehicle wanted energy."""
+    """Return whether periods hold only what meter readings and charging states can express."""
     if not periods:
         return True
     types = {dimension["type"] for period in periods for dimension in period["dimensions"]}
@@ -91,21 +91,21 @@ def _are_readings(periods: Sequence[Mapping[str, Any]]) -> bool:
 
 
 def _contradict(session: Mapping[str, Any], periods: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether periods tell of times or energies that no meter shows."""
+    """Return whether periods have times or energies that contradict the clock or the meter."""
     remarks: list[Remark] = []
     read_periods(periods, *read_span(session), None, "charging_periods", remarks)
     return any(remark.code in _CONTRADICTIONS for remark in remarks)
 
 
 def _readings(asked: Document, kwh: Decimal, covered: Covered) -> Document:
-    """The meter and the states of a session. What it showed between periods without ENERGY nobody knows."""
+    """Meter readings and charging states of a session; no readings between periods that lack ENERGY."""
     register = Decimal(0)
     meter = [{"at": asked["start_date_time"], "kwh": register}]
     states = []
     known = len(covered.periods) - max(covered.unknown - 1, 0)
     for number, period in enumerate(covered.periods):
         if number < known and sort_key(period["start_date_time"]) > sort_key(meter[-1]["at"]):
-            # Of several periods that begin at once, all but the last have no length: the last has it all.
+            # Of several periods with the same start only the last has a length, so it gets all their energy.
             meter.append({"at": period["start_date_time"], "kwh": register})
         state = "SuspendedEV" if volume_of(period, "PARKING_TIME") else "Charging"
         states.append({"at": period["start_date_time"], "state": state})

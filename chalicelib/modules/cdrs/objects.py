@@ -1,6 +1,6 @@
-"""CDR, and the classes that sessions and CDRs have in common: by what token, and how the charging went.
+"""CDR and its parts, with the classes that sessions also use (CdrToken, ChargingPeriod).
 
-They check and read; what is stored and relayed is the document (TYP-14, TYP-15).
+The classes validate and read. Stored and relayed is the document as received (TYP-14, TYP-15).
 
 Source: OCPI 2.2.1 mod_cdrs, Object description and Data types; SES-11, CDR-08 … CDR-21
 """
@@ -53,7 +53,7 @@ CdrDimensionType: Any = open_enum(
 
 
 class CdrToken(OcpiObject):
-    """The token that a session was started with; its owner is who hears of the session (SES-11)."""
+    """Token that a session was started with; the session is sent to the token's owner (SES-11)."""
 
     country_code: CountryCode2
     party_id: PartyId
@@ -63,14 +63,14 @@ class CdrToken(OcpiObject):
 
 
 class CdrDimension(OcpiObject):
-    """How much of something: energy in kWh, power in kW, current in A, times in hours (CDR-16)."""
+    """Measured quantity: energy in kWh, power in kW, current in A, times in hours (CDR-16)."""
 
     type: CdrDimensionType
     volume: Number
 
 
 class ChargingPeriod(OcpiObject):
-    """A stretch of a session; it ends where the next one starts."""
+    """Part of a session; it ends where the next one starts."""
 
     start_date_time: DateTime
     dimensions: Annotated[list[CdrDimension], Field(min_length=1)]
@@ -84,7 +84,7 @@ _LONGEST_ID = 36
 
 
 class CdrLocation(OcpiObject):
-    """Where it was, as it was at the start. Address and state are shorter than a Location's (CDR-18)."""
+    """Place of a session at its start. Address and state are shorter than a Location's (CDR-18)."""
 
     id: Id
     name: String255 | None = None
@@ -103,7 +103,7 @@ class CdrLocation(OcpiObject):
 
 
 class SignedValue(OcpiObject):
-    """A value as the meter signed it."""
+    """Value that the meter signed."""
 
     nature: Nature
     plain_data: String5000
@@ -111,7 +111,7 @@ class SignedValue(OcpiObject):
 
 
 class SignedData(OcpiObject):
-    """What a driver can check the meter by (CDR-21)."""
+    """Signed meter values, with which a driver can check the meter (CDR-21)."""
 
     encoding_method: Id
     encoding_method_version: int | None = None
@@ -121,7 +121,7 @@ class SignedData(OcpiObject):
 
 
 class Cdr(OcpiObject):
-    """The bill of a session (CDR-10). Times are in hours, energy is in kWh (CDR-16)."""
+    """Charge Detail Record: final cost and quantities of a session (CDR-10). Hours and kWh (CDR-16)."""
 
     country_code: CountryCode2
     party_id: PartyId

@@ -1,7 +1,7 @@
-"""Why a CDR costs what it costs, as it is kept beside it: compressed, since it says much twice.
+"""Price explanation of a CDR, compressed to be stored beside it.
 
-A line for each charging period makes it several times as long as the CDR, and both are one item, which may
-take 400 KB: a long session of short periods must not lose its CDR to the explanation of it.
+The explanation has a line for each charging period, so it can be several times as long as the CDR. Both are
+in one DynamoDB item of at most 400 KB. Without compression the CDR of a long session would not fit.
 
 Source: docs/design.md, A CDR
 """
@@ -17,11 +17,11 @@ from chalicelib.protocol.json_text import read_json, write_json
 
 
 def pack_reasons(why: Mapping[str, Any]) -> str:
-    """Write reasons as the short text that is stored."""
+    """Compress a price explanation to text."""
     return b64encode(zlib.compress(write_json(why).encode())).decode()
 
 
 def read_reasons(text: str) -> dict[str, Any]:
-    """Read what `pack_reasons` wrote."""
+    """Read a price explanation that `pack_reasons` wrote."""
     why: dict[str, Any] = read_json(zlib.decompress(b64decode(text)))
     return why

@@ -1,13 +1,13 @@
-"""The side that takes CDRs, which never change: POST keeps one, GET answers it, and there is no more.
+"""Receiver interface of CDRs: POST stores one, GET returns it. A CDR never changes.
 
-The URL that POST answers names owner and id (CDR-03). A CDR that is there already is answered like a new one
-when it is the same, since messages come twice, and refused when it differs: a credit CDR corrects (CDR-06,
-CDR-07). A CDR whose id is that of one of ours, or of another partner's, is refused whatever it says. So is
-one under the id of a credit CDR for one of ours.
+The URL in the answer to POST contains owner and id (CDR-03). A CDR that exists is answered like a new one if
+it is equal, because messages may arrive twice. If it differs, it is refused: the sender has to correct it
+with a credit CDR (CDR-06, CDR-07). A CDR is always refused if its id belongs to a CDR of this node or of
+another partner, or is reserved for the credit CDR of a CDR of this node.
 
-*At a hub that makes the CDRs* (`cdr_makers.py`) what a CPO sends is answered with 1000 and kept aside, marked
-as ignored: its operator sees it, and nobody else (MOBI.E's plan, 7.1). *At a CPO* the hub sends CDRs that
-are the CPO's own, by its ids; that is the one case where a partner writes what is ours (CDR-22).
+*At a hub that makes the CDRs* (`cdr_makers.py`), a CDR of a CPO is answered with 1000 and stored as ignored:
+only the operator of the hub sees it (MOBI.E's plan, 7.1). *At a CPO*, the hub sends CDRs whose owner is that
+CPO. This is the only case in which a partner writes objects that this node owns (CDR-22).
 
 Source: OCPI 2.2.1 mod_cdrs, Receiver Interface; CDR-02 … CDR-12, CDR-22, TRP-30
 """
@@ -41,10 +41,10 @@ if TYPE_CHECKING:
 
 MODULE = "cdrs"
 IGNORED = f"{partition_for_received(MODULE)}#ignored"
-"""The list of CDRs that do not count, because the hub makes its own."""
+"""Partition of the CDRs of CPOs that are ignored, because the hub makes its own."""
 
 MAX_BODY = 512 * 1024
-"""Longer bodies are not parsed before the caller is known, and none can be stored."""
+"""Longest body in characters; longer ones are refused before they are parsed, and could not be stored."""
 
 _LONGEST_NAME = 39
 
@@ -52,7 +52,7 @@ Document = dict[str, Any]
 
 
 def get_cdr(node: Node, request: Request) -> Reply:
-    """Answer a CDR to whom it came from (CDR-04)."""
+    """Return a CDR to the partner that sent it, or to its owner (CDR-04)."""
     owner = owner_in_url(request)
     stored = node.objects.get(_ref_in_url(request), request.snapshot)
     if stored is None or not stored.source:
@@ -63,7 +63,7 @@ def get_cdr(node: Node, request: Request) -> Reply:
 
 
 def post_cdr(node: Node, request: Request) -> Reply:
-    """Keep a new CDR (CDR-02)."""
+    """Store a new CDR (CDR-02)."""
     document = request.json_object()
     cdr = validate(Cdr, document)
     owner = Party(cdr.country_code, cdr.party_id)
@@ -90,9 +90,10 @@ def post_cdr(node: Node, request: Request) -> Reply:
 
 
 def _check_sender(node: Node, request: Request, owner: Party) -> bool:
-    """See that the caller may send CDRs of this owner; tells whether the owner is this node's own.
+    """Check that the caller may send CDRs of this owner. Returns whether the owner is a party of this node.
 
-    Raises: NotFound, InvalidParameters.
+    Raises: NotFound when the owner is no CPO of the caller; InvalidParameters when this node makes the
+    owner's CDRs itself.
     """
     is_own = any(own.role == "CPO" and own.party.same_as(owner) for own in node.settings.roles)
     if not (is_own and request.caller.is_hub):
@@ -104,9 +105,9 @@ def _check_sender(node: Node, request: Request, owner: Party) -> bool:
 
 
 def _refuse_credit_of_ours(node: Node, request: Request, ref: Ref) -> None:
-    """Keep the id free that a credit CDR for one of this node's own CDRs has or is going to have.
+    """Refuse a CDR whose id is reserved for the credit CDR of a CDR of this node.
 
-    Raises: InvalidParameters.
+    Raises: InvalidParameters when it is.
     """
     credited = _credited_ref(ref)
     found = node.objects.get(credited, request.snapshot) if credited is not None else None
@@ -115,7 +116,7 @@ def _refuse_credit_of_ours(node: Node, request: Request, ref: Ref) -> None:
 
 
 def _credited_ref(ref: Ref) -> Ref | None:
-    """The CDR that a CDR is the credit CDR of, by its id; None when it is none."""
+    """Ref of the CDR that a credit CDR credits, by the suffix of its id; None when it has no such suffix."""
     return (
         ref._replace(id=ref.id[: -len(CREDIT)])
         if fold(ref.id).endswith(CREDIT) and ref.id != CREDIT
@@ -146,12 +147,12 @@ def _keys_of_get(node: Node, request: Request) -> Sequence[Key]:
 
 
 def _keys_of_post(node: Node, request: Request) -> Sequence[Key]:
-    """Who the owner is, and whether the CDR is known, of a body that nobody has judged yet."""
+    """Keys of the owner and of the CDR, from a body that is not validated yet."""
     if len(request.body or "") > MAX_BODY:
         raise InvalidParameters("the body is longer than any CDR", field="body")
     document = read_json(request.body or "")
-    told = document if isinstance(document, dict) else {}
-    names = [str(told.get(name, "")) for name in ("country_code", "party_id", "id")]
+    fields = document if isinstance(document, dict) else {}
+    names = [str(fields.get(name, "")) for name in ("country_code", "party_id", "id")]
     if not all(0 < len(name) <= _LONGEST_NAME for name in names):
         return []
     ref = Ref(MODULE, *names)

@@ -1,32 +1,33 @@
-"""Reconciliation: a CPO under a hub that makes the CDRs compares each with the one that it made itself.
+"""Reconciliation: compares each CDR that a hub made of our session with our own CDR of it, at a CPO.
 
-*Where.* Neither the receiver of the hub's CDR nor the compiler of ours compares: whoever is first has nothing
-to compare with, and when both write at once, each may miss the other's. Both CDRs pass the table's stream,
-which tells each at least once, after it was written. So the stream notes them (`marks.py`): a small mark
-beside the session's entry, then that the session is due. The timer (`run`) takes what is due, reads all marks
-of the session and the CDRs that stand, and writes one verdict. The mark is there before the session is due,
-so whichever CDR comes second is compared with the first; two at once are one comparison.
+*Trigger.* The first CDR of a session has nothing to be compared with, and if both are written at the same
+time, each writer may miss the other CDR. So neither the receiver nor the compiler compares. Both CDRs pass
+the table's stream, which delivers each record at least once. The stream notes each CDR beside the entry of
+its session, then makes the entry due (`marks.py`). The timer (`run`) takes due entries, reads all noted CDRs
+of the session and the uncredited CDRs, and writes one verdict. A CDR is noted before its entry is due, so the
+second CDR is always compared with the first.
 
-*The entry* stands in the list of its state, so it is listed, counted and paged like all objects. It is
-written only if nothing came between (otherwise the session stays due) and only when it says something new.
+*Entry.* The result for a session. Its partition is that of its state, so entries are listed, counted and
+paged like all objects. It is written only if no other write interfered (otherwise it stays due), and only if
+it changed.
 
-*What names no session.* A CDR of the hub may leave it out. It has an entry of its own, and goes to that of
-its session when it is found (`unnamed.py`).
+*CDR without session.* A CDR of the hub may omit `session_id`. It has an entry of its own until it is matched
+with its session (`unnamed.py`).
 
-*What never comes.* While one side's CDR is not there, the entry is PENDING and due again when patience ends;
-then it is MISSING_AT_HUB or MISSING_HERE.
+*Missing CDR.* While one side has no CDR, the entry is PENDING. It is due again when the longest wait ends,
+and becomes MISSING_AT_HUB or MISSING_HERE.
 
-*Telling.* A session stays due until every webhook for it was told of what needs a look, and of what does no
-more; a webhook that fails is not called again in this run, and the session is put off.
+*Webhooks.* They are notified of each state that needs attention, and of the end of such a state. An entry
+stays due until all of them were notified. A webhook that fails is not called again in the same run.
 
-*Failing.* A session that AWS fails us with stays due. One that fails by our own fault is NOT_COMPARED, where
-the operator sees it, and is tried again for a day, or when it gets another CDR.
+*Failures.* If AWS fails, the entry stays due. After a bug it becomes NOT_COMPARED, where the operator sees
+it. It is retried for a day, and when the session gets another CDR.
 
-*Work* is bounded by time. Sessions are judged side by side and their entries written one after the other,
-since each takes its list's next number. What is due is written for a hundred sessions at once: one that was
-judged and is still due is judged again, which changes nothing. Calls for a session: 1 to read what there is,
-1 for two CDRs or to look for one that names no session, 1 for a new verdict, 1 when it is told. A run reads
-the partners and the webhooks once.
+*Time budget.* A run begins no session after its budget. Sessions are judged in parallel. Their entries are
+written one after the other, because each takes the next number of its partition. Due items are written for a
+hundred sessions at once; an entry that was judged and is still due is judged again, with the same result.
+Calls for a session: 1 to read its items, 1 to read two CDRs or to match a CDR without session, 1 to write a
+new verdict, 1 after a notification. A run reads the partners and the webhooks once.
 
 Source: docs/design.md, A CDR; OCPI 2.2.1 mod_cdrs; CDR-22
 """
@@ -46,15 +47,15 @@ from typing import TYPE_CHECKING, Any
 from chalicelib.errors import ServerError
 from chalicelib.log import log
 from chalicelib.modules.cdrs import unnamed
-from chalicelib.modules.cdrs.marks import DUE, MARK, MODULE, TOLD, WITHOUT_SESSION, due_item
+from chalicelib.modules.cdrs.marks import DUE, MODULE, NOTED, NOTIFIED, WITHOUT_SESSION, due_item
 from chalicelib.modules.cdrs.verdicts import (
     CORRECTION_TIME,
-    NEEDS_A_LOOK,
-    Mark,
+    NEEDS_ATTENTION,
+    NotedCdr,
     State,
     Verdict,
     judge,
-    standing,
+    uncredited,
 )
 from chalicelib.partners.cdr_makers import hub_makes_cdr
 from chalicelib.partners.webhooks import RECONCILIATION, Webhook, WebhookFailed, notify, read_webhooks
@@ -72,13 +73,13 @@ if TYPE_CHECKING:
     from chalicelib.partners.directory import Partner
 
 BUDGET = timedelta(seconds=30)
-"""No session is begun and no webhook called later in a run; the compiler has run before."""
+"""A run begins no session and calls no webhook after this time. The compiler uses the function first."""
 
 RETRY = timedelta(minutes=5)
-TELL_FOR = timedelta(days=1)
-"""So long a webhook that fails is tried again; the entry stands in the list all the same."""
-TRY_FOR = timedelta(days=1)
-"""So long a session that cannot be compared, by our own fault, is tried again."""
+NOTIFY_FOR = timedelta(days=1)
+"""A failing webhook is retried for this time; the entry is listed regardless."""
+COMPARE_FOR = timedelta(days=1)
+"""A session whose comparison fails because of a bug is retried for this time."""
 
 _ON_ITS_WAY = timedelta(minutes=1)
 _PER_PAGE = 100
@@ -89,16 +90,16 @@ Document = dict[str, Any]
 
 
 def partition_of(owner: Party, state: State) -> str:
-    """The list of one CPO's sessions in one state."""
+    """Partition of one CPO's entries in one state."""
     return f"{MODULE}#{owner.key()}#{state}"
 
 
 def show(entry: str, now: datetime) -> Document:
-    """An entry as the operator sees it: how old it is, too, unless all is well."""
-    told: Document = read_json(entry)
-    if told["state"] == State.AGREED:
-        return told
-    return {**told, "age_s": max(int((now - parse_datetime(told["since"])).total_seconds()), 0)}
+    """Convert an entry for the operator API: `age_s` is added unless the state is AGREED."""
+    shown: Document = read_json(entry)
+    if shown["state"] == State.AGREED:
+        return shown
+    return {**shown, "age_s": max(int((now - parse_datetime(shown["since"])).total_seconds()), 0)}
 
 
 # -- the timer ---------------------------------------------------------------------------------------
@@ -106,10 +107,10 @@ def show(entry: str, now: datetime) -> Document:
 
 @dataclass
 class _Run:
-    """What the sessions of one run have in common.
+    """Data that all sessions of one run share.
 
-    failing: webhooks that are not called again. roots: of the lists, as they are after our last write.
-    writing: held by who writes an entry.
+    ends: no session is begun after it. failing: names of webhooks that are not called again. roots: counters
+    of the partitions, as after our last write. writing: lock of the thread that writes an entry.
     """
 
     ends: datetime
@@ -122,9 +123,10 @@ class _Run:
 
 @dataclass
 class _Session:
-    """A session that is due. failing: since when it fails by our own fault. later: when it is due again.
+    """An entry that is due, with its due items.
 
-    done: what of it was due and is no more.
+    failing: time since when its comparison fails because of a bug. later: items that make it due again. done:
+    keys of the due items to delete.
     """
 
     entry: str
@@ -138,7 +140,7 @@ class _Session:
 
 
 def run(node: Node) -> None:
-    """Compare the CDRs of the sessions that are due, as many as there is time for."""
+    """Compare the CDRs of due entries until the time budget is used up."""
     if not node.settings.plays("CPO"):
         return
     ends, due = node.clock() + BUDGET, _due(node)
@@ -148,7 +150,7 @@ def run(node: Node) -> None:
             this = this or _begin(node, ends)
             sessions = _group(page)
             list(pool.map(partial(_reconcile, node, this), sessions))
-            _settle(node, sessions)
+            _write_due(node, sessions)
 
 
 def _due(node: Node) -> Iterator[Item]:
@@ -172,18 +174,18 @@ def _group(page: Sequence[Item]) -> list[_Session]:
     return list(sessions.values())
 
 
-def _settle(node: Node, sessions: Sequence[_Session]) -> None:
-    """Write when sessions are due again, and what is due no more."""
+def _write_due(node: Node, sessions: Sequence[_Session]) -> None:
+    """Write the items that make entries due again, and delete those that are done."""
     later = [item for session in sessions for item in session.later]
     done = {key for session in sessions for key in session.done} - {key_of(item) for item in later}
     try:
         node.table.write_many(later, delete=done)
     except ServerError:
-        log.warning("what is due could not be written now", exc_info=True)
+        log.warning("failed to write due reconciliation items, trying again in the next run", exc_info=True)
 
 
 def _reconcile(node: Node, this: _Run, session: _Session) -> None:
-    """Judge a session, and note in it what becomes of it."""
+    """Judge a session and set in it which due items to write and to delete."""
     if node.clock() >= this.ends:
         return
     try:
@@ -191,16 +193,20 @@ def _reconcile(node: Node, this: _Run, session: _Session) -> None:
         item = due_item(format_datetime(again), session.entry, session.entry) if again else None
     except Exception as error:
         if isinstance(error, (ServerError, Conflict)) and not isinstance(error, Senseless):
-            log.warning("CDRs could not be compared now", exc_info=True, extra={"ref": session.entry})
+            log.warning(
+                "failed to compare the CDRs of a session, trying again in the next run",
+                exc_info=True,
+                extra={"ref": session.entry},
+            )
             return
-        log.exception("a session's CDRs cannot be compared", extra={"ref": session.entry})
+        log.exception("failed to compare the CDRs of a session", extra={"ref": session.entry})
         item, obsolete = _fail(node, session), []
     session.later = [item] if item else []
     session.done = {*map(key_of, session.due), *obsolete}
 
 
 def _fail(node: Node, session: _Session) -> Item | None:
-    """Show that a session cannot be compared. Returns what makes it due again, None when it is given up."""
+    """Write a NOT_COMPARED entry. Returns the item that makes it due again; None after the last retry."""
     now = node.clock()
     since = session.failing or format_datetime(now)
     ref = Ref.parse(session.entry)
@@ -215,82 +221,84 @@ def _fail(node: Node, session: _Session) -> Item | None:
     try:
         node.objects.change(ref, decide, partition=partition, source="")
     except Exception:
-        log.exception("it could not be shown either", extra={"ref": session.entry})
-    if now - parse_datetime(since) >= TRY_FOR:
+        log.exception("failed to write the NOT_COMPARED entry of a session", extra={"ref": session.entry})
+    if now - parse_datetime(since) >= COMPARE_FOR:
         return None
     return {**due_item(format_datetime(now + RETRY), session.entry, session.entry), "failing": since}
 
 
 def _judge_session(node: Node, this: _Run, ref: Ref) -> tuple[datetime | None, list[Key]]:
-    """Write the verdict and tell it.
+    """Write the verdict of a session and notify the webhooks.
 
-    Returns when the session is due again, None for not at all, and what was due later and is no more.
+    Returns the time when the entry is due again (None: never), and the keys of obsolete due items.
     """
     found = {item["sk"]: item for item in node.table.query_all("#pk = :pk", {"pk": ref.key.pk})}
     known = found.get(ref.key.sk)
     waited_for = [Key(DUE, known["again"])] if known and "again" in known else []
-    if ref.variant == WITHOUT_SESSION and unnamed.follow(node, ref, found):
+    if ref.variant == WITHOUT_SESSION and unnamed.move_to_session(node, ref, found):
         return None, waited_for
-    marks = [_read_mark(item) for sk, item in found.items() if sk.startswith(MARK)]
-    theirs = [mark for mark in marks if not mark.is_ours]
-    if not marks or not (theirs or this.expects_hub):
-        return None, []  # Nobody else makes a CDR of it.
+    noted_cdrs = [_read_noted(item) for sk, item in found.items() if sk.startswith(NOTED)]
+    theirs = [noted for noted in noted_cdrs if not noted.is_ours]
+    if not noted_cdrs or not (theirs or this.expects_hub):
+        return None, []  # No hub makes CDRs.
     settings = node.settings
-    cdrs = _read_both(node, marks)
-    # What names no session waits longer, so that its session looks for it first.
-    patience = settings.hub_cdr_time + (CORRECTION_TIME if ref.variant == WITHOUT_SESSION else timedelta())
-    verdict = judge(marks, cdrs, node.clock(), patience, settings.tolerance)
+    cdrs = _read_both(node, noted_cdrs)
+    # A CDR without session waits longer, so that its session searches for it first.
+    max_wait = settings.hub_cdr_time + (CORRECTION_TIME if ref.variant == WITHOUT_SESSION else timedelta())
+    verdict = judge(noted_cdrs, cdrs, node.clock(), max_wait, settings.tolerance)
     if verdict.ours is not None and verdict.theirs is None:
-        own, is_final = found[MARK + Ref.parse(verdict.ours.ref).key.pk], verdict.look_again is None
-        if unnamed.claim(node, own, is_final) and is_final and _has_time(node, verdict):
+        own, is_final = found[NOTED + Ref.parse(verdict.ours.ref).key.pk], verdict.judge_again_at is None
+        if unnamed.match_hub_cdrs(node, own, is_final) and is_final and _has_time(node, verdict):
             return node.clock() + _ON_ITS_WAY, waited_for
     entry = _write(node, this, ref, known, verdict)
-    if verdict.look_again is not None:
-        return verdict.look_again, waited_for
-    return _tell(node, this, ref, entry, found.get(TOLD)), waited_for
+    if verdict.judge_again_at is not None:
+        return verdict.judge_again_at, waited_for
+    return _notify_webhooks(node, this, ref, entry, found.get(NOTIFIED)), waited_for
 
 
 def _has_time(node: Node, verdict: Verdict) -> bool:
-    """Whether a CDR of the hub that was found for it is waited for, before it is called missing."""
+    """Return whether there is time to wait for a matched hub CDR before it counts as missing."""
     return node.clock() < verdict.since + node.settings.hub_cdr_time + CORRECTION_TIME
 
 
-def _read_both(node: Node, marks: Sequence[Mark]) -> dict[str, Document]:
-    """The CDRs that are to be compared, by ref; none when one side has none."""
-    sides = [standing(marks, is_ours) for is_ours in (True, False)]
+def _read_both(node: Node, noted_cdrs: Sequence[NotedCdr]) -> dict[str, Document]:
+    """Read the two CDRs to compare, by ref; empty when one side has none."""
+    sides = [uncredited(noted_cdrs, is_ours) for is_ours in (True, False)]
     refs = [Ref.parse(side[-1].ref) for side in sides] if all(sides) else []
     return {str(cdr): read_json(str(stored.body)) for cdr, stored in node.objects.get_many(refs).items()}
 
 
-def _read_mark(item: Item) -> Mark:
+def _read_noted(item: Item) -> NotedCdr:
     cdr = item["cdr"]
-    return Mark(cdr, Ref.parse(cdr).id, bool(item["ours"]), parse_datetime(item["at"]), item.get("credits"))
+    return NotedCdr(
+        cdr, Ref.parse(cdr).id, bool(item["ours"]), parse_datetime(item["at"]), item.get("credits")
+    )
 
 
 def _write(node: Node, this: _Run, ref: Ref, known: Item | None, verdict: Verdict) -> Stored:
-    """Write the entry, if it says something new.
+    """Write the entry if it changed.
 
-    Raises: Conflict when another run was here since it was read.
+    Raises: Conflict when another run wrote the entry since it was read.
     """
     before = stored_object(known) if known else None
-    told = _entry(ref, verdict)
+    entry = _entry(ref, verdict)
     if before is not None:
-        said = read_json(str(before.body))
-        if {**told, "last_updated": said["last_updated"]} == said:
+        old = read_json(str(before.body))
+        if {**entry, "last_updated": old["last_updated"]} == old:
             return before
-    told["last_updated"] = format_datetime(node.clock())
-    again = verdict.look_again
+    entry["last_updated"] = format_datetime(node.clock())
+    again = verdict.judge_again_at
     extra = {"again": due_item(format_datetime(again), str(ref), str(ref))["sk"]} if again else {}
-    write = Write(JsonText(write_json(told)), told["last_updated"], extra=extra)
+    write = Write(JsonText(write_json(entry)), entry["last_updated"], extra=extra)
     partition = partition_of(Party(ref.country_code, ref.party_id), verdict.state)
     is_new_there = before is None or before.partition != partition
-    tries = 0
+    calls = 0
 
     def decide(current: Stored | None) -> Write:
-        nonlocal tries
-        tries += 1
+        nonlocal calls
+        calls += 1
         if (current.version if current else 0) != (before.version if before else 0):
-            raise Conflict("another run was here")
+            raise Conflict("another run wrote the entry")
         return write
 
     root = counters.root_key(partition)
@@ -300,7 +308,7 @@ def _write(node: Node, this: _Run, ref: Ref, known: Item | None, verdict: Verdic
         items = Snapshot({**({ref.key: known} if known else {}), **this.roots}, [ref.key, *this.roots])
         following = this.roots.pop(root, None)
         written = node.objects.change(ref, decide, items, partition=partition, source="").after
-        if following is not None and tries == 1:
+        if following is not None and calls == 1:
             this.roots[root] = {"next": counters.next_number(following) + is_new_there}
     assert written is not None
     return written
@@ -343,32 +351,38 @@ def _session_of(ref: Ref) -> Document:
 # -- the webhooks ------------------------------------------------------------------------------------
 
 
-def _tell(node: Node, this: _Run, ref: Ref, entry: Stored, told: Item | None) -> datetime | None:
-    """Tell the webhooks what needs a look, or does no more. Returns when to try again."""
+def _notify_webhooks(node: Node, this: _Run, ref: Ref, entry: Stored, before: Item | None) -> datetime | None:
+    """Notify the webhooks of a state that needs attention, and of its end.
+
+    before: record of the last notification. Returns the time of the next attempt; None when all is done.
+    """
     state = State(read_json(str(entry.body))["state"])
-    if state not in NEEDS_A_LOOK and told is None:
+    if state not in NEEDS_ATTENTION and before is None:
         return None
     message_id = f"reconciliation-{hashlib.sha256(str(entry.body).encode()).hexdigest()[:32]}"
-    knowing = set(told["webhooks"]) if told is not None and told["message"] == message_id else set()
-    waiting = [webhook for webhook in this.webhooks if webhook.name not in knowing]
+    notified = set(before["webhooks"]) if before is not None and before["message"] == message_id else set()
+    waiting = [webhook for webhook in this.webhooks if webhook.name not in notified]
     if not waiting:
         return None
     data: Document = read_json(str(entry.body))
-    reached = {each.name for each in waiting if _reaches(node, this, each, message_id, data)}
+    reached = {each.name for each in waiting if _notify_one(node, this, each, message_id, data)}
     if reached:
-        names = sorted(knowing | reached)
-        node.table.put({"pk": ref.key.pk, "sk": TOLD, "message": message_id, "webhooks": names})
-    is_over = node.clock() - parse_datetime(data["last_updated"]) >= TELL_FOR
-    return None if len(reached) == len(waiting) or is_over else node.clock() + RETRY
+        names = sorted(notified | reached)
+        node.table.put({"pk": ref.key.pk, "sk": NOTIFIED, "message": message_id, "webhooks": names})
+    is_given_up = node.clock() - parse_datetime(data["last_updated"]) >= NOTIFY_FOR
+    return None if len(reached) == len(waiting) or is_given_up else node.clock() + RETRY
 
 
-def _reaches(node: Node, this: _Run, webhook: Webhook, message_id: str, data: Document) -> bool:
+def _notify_one(node: Node, this: _Run, webhook: Webhook, message_id: str, data: Document) -> bool:
     if webhook.name in this.failing or node.clock() >= this.ends:
         return False
     try:
         notify(node, webhook, RECONCILIATION, message_id, data, total_s=_WEBHOOK_S)
     except WebhookFailed as failure:
         this.failing.add(webhook.name)
-        log.warning("a webhook did not answer", extra={"webhook": webhook.name, "reason": str(failure)})
+        log.warning(
+            "a webhook did not accept a reconciliation event, trying again later",
+            extra={"webhook": webhook.name, "reason": str(failure)},
+        )
         return False
     return True

@@ -1,9 +1,9 @@
-"""What a CDR is made of besides its price, and which id it gets: pure functions.
+"""Rules for the parts of a CDR other than its price, and for its id: pure functions.
 
-The *id* follows from who makes the CDR, from its session, from which CDR of the session it is, and from a key
-that only this node has. So whoever compiles a session twice, or two at once, write the same item, and only
-one of them does; and no partner can send a CDR under an id that ours is going to have. A hub and a CPO never
-make the same id, although both make CDRs of the CPO's (CDR-22).
+The *id* is computed from the party that makes the CDR, its session, its number among the CDRs of the session,
+and a secret key of this node. So two attempts for one session write the same item, and only one of them
+succeeds. A partner cannot guess the id and send a CDR under it first. A hub and a CPO never make the same id,
+although both make CDRs whose owner is the CPO (CDR-22).
 
 Source: OCPI 2.2.1 mod_cdrs, CDR Object, CdrLocation; CDR-09, CDR-13, CDR-18, TRP-31
 """
@@ -28,16 +28,16 @@ _NOT_COMPARED = frozenset({"id", "last_updated"})
 
 
 def cdr_id(keyed_digest: Callable[[str], str], maker: str, session_pk: str, number: int) -> str:
-    """The id of a session's first, second … CDR: 36 characters, with room for a credit CDR's `-C`.
+    """Id of CDR `number` (1 for the first) of a session: 36 characters, with room for a credit CDR's `-C`.
 
-    keyed_digest: `Directory.keyed_digest`. maker: key of the party that makes it. session_pk: key of the
+    keyed_digest: `Directory.keyed_digest`. maker: key of the party that makes it. session_pk: pk of the
     session.
     """
     return _id_of(keyed_digest("\x1f".join(("cdr", maker, session_pk, str(number)))))
 
 
-def former_cdr_id(maker: str, session_pk: str, number: int) -> str:
-    """The id that such a CDR got before ids had a key; a correction still has to find it.
+def keyless_cdr_id(maker: str, session_pk: str, number: int) -> str:
+    """Id of the same CDR in earlier releases, without the secret key; corrections still have to find it.
 
     >>> former_cdr_id("PT*ABC", "sessions#PT*ABC#S1", 1)
     'CDR-49A1F42ACC601F6E89E71F5D259583E3'
@@ -50,30 +50,30 @@ def _id_of(digest: str) -> str:
 
 
 def place_of(session: Mapping[str, Any]) -> str:
-    """Names where a session is; another one once a reservation has got its EVSE."""
+    """Name of the place of a session; it changes when a reservation gets its EVSE."""
     return "\x1f".join(fold(session[name]) for name in ("location_id", "evse_uid", "connector_id"))
 
 
 def is_reserved(session: Mapping[str, Any]) -> bool:
-    """Tell whether a session has not begun but is reserved."""
+    """Return whether a session is only reserved and has not begun."""
     return bool(session["status"] == RESERVATION)
 
 
 def find_connector(evse: Mapping[str, Any], connector_id: str) -> Document | None:
-    """The connector of an EVSE, None when it has none of this id."""
+    """Find a connector of an EVSE by id; None when it has no such connector."""
     return next((each for each in evse["connectors"] if fold(each["id"]) == fold(connector_id)), None)
 
 
 def cdr_location(location: Mapping[str, Any], evse: Mapping[str, Any], connector: Document) -> Document:
-    """What a CDR tells of a place; address and state are cut, they have less room there (TRP-31)."""
-    told = {name: location[name] for name in _OF_LOCATION if location.get(name) is not None}
-    told["address"] = told["address"][:_LONGEST_ADDRESS]
-    if "state" in told:
-        told["state"] = told["state"][:_LONGEST_STATE]
+    """Build the CdrLocation of a connector; address and state are cut to its shorter fields (TRP-31)."""
+    copied = {name: location[name] for name in _OF_LOCATION if location.get(name) is not None}
+    copied["address"] = copied["address"][:_LONGEST_ADDRESS]
+    if "state" in copied:
+        copied["state"] = copied["state"][:_LONGEST_STATE]
     return {
-        **told,
+        **copied,
         "evse_uid": evse["uid"],
-        # Spec: an EVSE may have no evse_id, and a CDR must: then its uid is the name that it has.
+        # Spec: evse_id is optional in an EVSE and required in a CDR; use the uid when it is missing.
         "evse_id": evse.get("evse_id") or evse["uid"],
         "connector_id": connector["id"],
         "connector_standard": connector["standard"],
@@ -83,14 +83,14 @@ def cdr_location(location: Mapping[str, Any], evse: Mapping[str, Any], connector
 
 
 def unused_location(location: Mapping[str, Any], session: Mapping[str, Any]) -> Document:
-    """As `cdr_location`, for a reservation that never got as far as a connector (CDR-18)."""
+    """Build the CdrLocation of a reservation that never reached a connector (CDR-18)."""
     connector = {"id": NOT_AVAILABLE, "standard": "IEC_62196_T2", "format": "SOCKET", "power_type": "DC"}
     evse = {"uid": session["evse_uid"], "evse_id": NOT_AVAILABLE}
     return cdr_location(location, evse, connector)
 
 
 def token_of(session: Mapping[str, Any], at_start: Mapping[str, Any] | None) -> Document:
-    """The token as it was at the start, unless another one has taken over (CDR-13)."""
+    """Choose the token as recorded at the start, unless the session has another token now (CDR-13)."""
     token: Document = session["cdr_token"]
     if at_start is not None and all(fold(at_start[name]) == fold(token[name]) for name in _TOKEN_KEY):
         return dict(at_start)
@@ -105,15 +105,15 @@ def make_cdr(
     tariffs: Sequence[Mapping[str, Any]],
     price: Mapping[str, Any],
 ) -> Document:
-    """A CDR without its id and time. price: the fields that the price gives."""
-    told = {name: session[name] for name in _OF_SESSION if session.get(name) is not None}
+    """Build a CDR without `id` and `last_updated`. price: the fields that the pricing engine computed."""
+    copied = {name: session[name] for name in _OF_SESSION if session.get(name) is not None}
     return {
         "country_code": session["country_code"],
         "party_id": session["party_id"],
         "start_date_time": start_date_time,
         "end_date_time": session["end_date_time"],
         "session_id": session["id"],
-        **told,
+        **copied,
         "cdr_token": token,
         "cdr_location": place,
         "tariffs": list(tariffs),
@@ -121,7 +121,7 @@ def make_cdr(
     }
 
 
-def is_same_bill(cdr: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Tell whether two CDRs differ in nothing but their names and times."""
+def has_same_content(cdr: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Return whether two CDRs are equal apart from `id` and `last_updated`."""
     names = (cdr.keys() | other.keys()) - _NOT_COMPARED
     return all(cdr.get(name) == other.get(name) for name in names)

@@ -1,7 +1,7 @@
-"""The side that has CDRs, a CPO or a hub: the list in pages.
+"""Sender interface of CDRs, at a CPO or a hub: the paged list.
 
-A partner is shown the CDRs of its own tokens, and a CPO at a hub those that the hub made of its sessions
-(`visibility.py`). There is no GET of a single CDR.
+A partner sees the CDRs of its own tokens. At a hub, a CPO sees the CDRs that the hub made of its sessions
+(`visibility.py`). OCPI has no GET of a single CDR here.
 
 Source: OCPI 2.2.1 mod_cdrs, Sender Interface; CDR-01
 """
@@ -23,7 +23,7 @@ MODULE = "cdrs"
 
 
 def get_cdrs(node: Node, request: Request) -> Reply:
-    """Answer a page of the CDRs that the caller is shown."""
+    """Return a page of the CDRs that the caller may see."""
     return answer_list(node, request, MODULE, node.objects)
 
 

@@ -1,11 +1,12 @@
-"""How things were when a session began: location, connector, tariffs and token, kept for its CDR (CDR-13).
+"""Start snapshot: location, connector, tariffs and token of a session, recorded when it begins (CDR-13).
 
-Taken by the table's stream when the session is first seen, and again when a reservation gets its EVSE. An
-item beside the session, so whatever is renamed or repriced later does not reach the bill. Where something
-was not known yet (at a hub a session may overtake its location), it is looked up when the CDR is made.
+The table's stream takes the snapshot when it first sees the session, and again when a reservation gets its
+EVSE. It is an item beside the session, so later changes of location or tariffs do not change the CDR. If
+something was unknown at the start (at a hub a session may arrive before its location), it is read when the
+CDR is made.
 
-Kept with it is how a partner means the prices of time, so that an own session can be priced while it goes on
-without the partners being read (`running.py`); its CDR goes by what counts when it is made.
+The snapshot also records whether the partner's prices of time are per minute, so that the running cost needs
+no read of the partners (`running.py`). The CDR uses the partner's setting at the time when it is made.
 
 Source: OCPI 2.2.1 mod_cdrs_cdr_object; CDR-13
 """
@@ -40,11 +41,11 @@ Document = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Start:
-    """What was known at the start; None, or no tariffs, where nothing was.
+class StartSnapshot:
+    """Data recorded at the start of a session; None, or no tariffs, if unknown.
 
-    max_kw: what the connector can give. reserved_from: since when it was reserved. shown_in: the list of an
-    own session, "" for a received one; time_prices_per_minute follows from it (`time_prices.py`).
+    max_kw: highest power of the connector. reserved_from: start of the reservation. shown_in: partition of an
+    own session, "" for a received one; time_prices_per_minute depends on it (`time_prices.py`).
     """
 
     place: str
@@ -58,33 +59,33 @@ class Start:
     time_prices_per_minute: bool = False
 
 
-def start_key(session: Key) -> Key:
-    """Where the start of a session is kept."""
+def start_snapshot_key(session: Key) -> Key:
+    """Key of the start snapshot of a session."""
     return Key(session.pk, "start")
 
 
-def read_start(item: Item | None) -> Start | None:
-    """Read an item."""
+def read_start_snapshot(item: Item | None) -> StartSnapshot | None:
+    """Read a start snapshot from its item."""
     if item is None:
         return None
-    told = read_json(item["body"])
-    if told.get("max_kw") is not None:
-        told["max_kw"] = Decimal(told["max_kw"])
+    stored = read_json(item["body"])
+    if stored.get("max_kw") is not None:
+        stored["max_kw"] = Decimal(stored["max_kw"])
     beside = {"place": item["place"], "shown_in": item.get("shown_in", "")}
-    return Start(**{**told, **beside, "tariffs": tuple(told["tariffs"])})
+    return StartSnapshot(**{**stored, **beside, "tariffs": tuple(stored["tariffs"])})
 
 
 def preferences_key(session: Key) -> Key:
-    """Where the charging preferences of a session are kept that were accepted."""
+    """Key of the accepted charging preferences of a session."""
     return Key(session.pk, "preferences")
 
 
 def read_profile(item: Item | None) -> str | None:
-    """The profile that is preferred, None without preferences."""
+    """Read the preferred `profile_type`; None without preferences."""
     return read_json(item["body"]).get("profile_type") if item else None
 
 
-def keep_start(
+def store_start_snapshot(
     node: Node,
     ref: Ref,
     session: Document,
@@ -92,46 +93,50 @@ def keep_start(
     shown_in: str,
     partners: Callable[[], Iterable[Partner]],
 ) -> None:
-    """Look and keep how things are for a session that is new, is at another place now, or in another list.
+    """Take and store the snapshot of a session that is new, or whose place or partition changed.
 
-    shown_in: the list of an own session, "" for a received one. partners: asked for an own session only.
+    A changed partition alone updates only `shown_in` and what depends on it. shown_in: partition of an own
+    session, "" for a received one. partners: called for an own session only.
     """
-    key, place = start_key(ref.key), place_of(session)
-    before = None if is_new else read_start(node.table.get(key))
+    key, place = start_snapshot_key(ref.key), place_of(session)
+    before = None if is_new else read_start_snapshot(node.table.get(key))
     if before is not None and (before.place, before.shown_in) == (place, shown_in):
         return
     if before is not None and before.place == place:
         start, condition, values = before, "#shown_in <> :shown_in", {"shown_in": shown_in}
     else:
-        start = _begun(node, ref, session, before)
+        start = _first_snapshot(node, ref, session, before)
         condition, values = "attribute_not_exists(#pk) OR #place <> :place", {"place": place}
     per_minute = bool(shown_in) and prices_by_the_minute(partners(), "", shown_in)
     start = replace(start, shown_in=shown_in, time_prices_per_minute=per_minute)
     try:
-        node.table.put(start_item(ref, start), condition, values)
+        node.table.put(start_snapshot_item(ref, start), condition, values)
     except Conflict:
-        return  # the stream told it before
+        return  # this stream record was processed before
 
 
-def _begun(node: Node, ref: Ref, session: Document, before: Start | None) -> Start:
-    start = look(node, ref, session)
+def _first_snapshot(node: Node, ref: Ref, session: Document, before: StartSnapshot | None) -> StartSnapshot:
+    start = take_snapshot(node, ref, session)
     if before is not None and before.reserved_from is not None:
         return replace(start, reserved_from=before.reserved_from)
     return replace(start, reserved_from=session["start_date_time"]) if is_reserved(session) else start
 
 
-def start_item(ref: Ref, start: Start) -> Item:
-    """The start of a session as it is kept."""
-    key, beside = start_key(ref.key), ("place", "shown_in")
+def start_snapshot_item(ref: Ref, start: StartSnapshot) -> Item:
+    """Item of a start snapshot."""
+    key, beside = start_snapshot_key(ref.key), ("place", "shown_in")
     body = {name: value for name, value in vars(start).items() if name not in beside}
     return {**key._asdict(), **{name: getattr(start, name) for name in beside}, "body": write_json(body)}
 
 
-def look(node: Node, ref: Ref, session: Document, named: Iterable[str] = ()) -> Start:
-    """How things are now. named: ids of tariffs besides those of the connector."""
+def take_snapshot(node: Node, ref: Ref, session: Document, named: Iterable[str] = ()) -> StartSnapshot:
+    """Read the current location, connector and tariffs of a session.
+
+    named: ids of tariffs in addition to those of the connector.
+    """
     location_ref = Ref("locations", ref.country_code, ref.party_id, session["location_id"])
     header = node.locations.get_header(location_ref)
-    start = Start(place_of(session), token=session["cdr_token"])
+    start = StartSnapshot(place_of(session), token=session["cdr_token"])
     if header is None:
         return replace(start, tariffs=read_tariffs(node, ref, named))
     location = header.document()
@@ -153,21 +158,21 @@ def look(node: Node, ref: Ref, session: Document, named: Iterable[str] = ()) -> 
 
 
 def read_tariffs(node: Node, ref: Ref, ids: Iterable[str]) -> tuple[Document, ...]:
-    """The tariffs of the session's owner as they are now, in this order."""
+    """Read the current tariffs of the session's owner, in the order of `ids`."""
     refs = list(dict.fromkeys(Ref("tariffs", ref.country_code, ref.party_id, each) for each in ids))
     found = node.objects.get_many(refs) if refs else {}
     return tuple(read_json(str(found[each].body)) for each in refs if each in found)
 
 
-def completed(node: Node, ref: Ref, session: Document, start: Start | None) -> Start:
-    """The start, with what is known of it only now, and the tariffs that the session itself names."""
+def complete_snapshot(node: Node, ref: Ref, session: Document, start: StartSnapshot | None) -> StartSnapshot:
+    """Add to a snapshot what was unknown at the start, and the tariffs that the session itself names."""
     named = _named(session)
     if start is None:
-        return look(node, ref, session, named)
+        return take_snapshot(node, ref, session, named)
     missing = [each for each in named if fold(each) not in _ids(start.tariffs)]
     if start.location is not None and start.tariffs:
         return replace(start, tariffs=(*start.tariffs, *read_tariffs(node, ref, missing)))
-    late = look(node, ref, session, named)
+    late = take_snapshot(node, ref, session, named)
     return replace(
         start,
         location=start.location or late.location,

@@ -1,7 +1,8 @@
-"""What became of a session's two bills, our own and the hub's: a decision from the CDRs that are there.
+"""Verdict of a reconciliation: the state of a session, decided from our CDRs and the hub's. Pure functions.
 
-A side's CDR *stands* when it is no credit CDR and none credits it. Each side has none or one; more than one
-at once is a difference of its own (`cdrs`), and the latest is compared.
+A CDR is *uncredited* when it is no credit CDR and no credit CDR refers to it. Normally each side has one
+uncredited CDR or none. If a side has more, the latest is compared; different numbers of uncredited CDRs are a
+difference in the field `cdrs`.
 
 Source: OCPI 2.2.1 mod_cdrs_credit_cdrs; docs/design.md, A CDR
 """
@@ -19,11 +20,11 @@ from chalicelib.protocol.types import fold
 from chalicelib.settings import Tolerance
 
 CORRECTION_TIME = timedelta(minutes=10)
-"""So long after a correction nothing is called different: the other side is about to correct its CDR, too."""
+"""Time after a correction in which the entry stays PENDING: the other side may be correcting its CDR, too."""
 
 
 class State(StrEnum):
-    """What an operator sees of a session."""
+    """State of a session's reconciliation, as the operator sees it."""
 
     AGREED = "AGREED"
     DIFFERENT = "DIFFERENT"
@@ -33,13 +34,13 @@ class State(StrEnum):
     NOT_COMPARED = "NOT_COMPARED"
 
 
-NEEDS_A_LOOK = (State.DIFFERENT, State.MISSING_AT_HUB, State.MISSING_HERE, State.NOT_COMPARED)
-"""The states that an operator has to do something about."""
+NEEDS_ATTENTION = (State.DIFFERENT, State.MISSING_AT_HUB, State.MISSING_HERE, State.NOT_COMPARED)
+"""States that an operator has to resolve."""
 
 
 @dataclass(frozen=True)
-class Mark:
-    """A CDR of a session. credits: id of the one that it takes back. at: when it was stored here."""
+class NotedCdr:
+    """A noted CDR of a session. credits: id of the CDR that it credits. at: time when it was stored here."""
 
     ref: str
     id: str
@@ -50,39 +51,43 @@ class Mark:
 
 @dataclass(frozen=True)
 class Verdict:
-    """look_again: when a PENDING one is to be judged again. since: when the latest of its CDRs came."""
+    """State of a session and the CDRs it was decided from.
+
+    judge_again_at: time of the next decision, for PENDING. since: time when the latest of its CDRs was
+    stored.
+    """
 
     state: State
-    ours: Mark | None
-    theirs: Mark | None
+    ours: NotedCdr | None
+    theirs: NotedCdr | None
     since: datetime
     comparison: Comparison = Comparison((), ())
-    look_again: datetime | None = None
+    judge_again_at: datetime | None = None
 
 
-def standing(marks: Sequence[Mark], is_ours: bool) -> list[Mark]:
-    """The CDRs of one side that stand, latest last."""
-    side = [mark for mark in marks if mark.is_ours == is_ours]
-    credited = {fold(mark.credits) for mark in side if mark.credits is not None}
-    left = [mark for mark in side if mark.credits is None and fold(mark.id) not in credited]
-    return sorted(left, key=lambda mark: (mark.at, mark.id))
+def uncredited(noted_cdrs: Sequence[NotedCdr], is_ours: bool) -> list[NotedCdr]:
+    """Uncredited CDRs of one side, latest last."""
+    side = [noted for noted in noted_cdrs if noted.is_ours == is_ours]
+    credited = {fold(noted.credits) for noted in side if noted.credits is not None}
+    left = [noted for noted in side if noted.credits is None and fold(noted.id) not in credited]
+    return sorted(left, key=lambda noted: (noted.at, noted.id))
 
 
 def judge(
-    marks: Sequence[Mark],
+    noted_cdrs: Sequence[NotedCdr],
     documents: Mapping[str, Mapping[str, Any]],
     now: datetime,
-    patience: timedelta,
+    max_wait: timedelta,
     tolerance: Tolerance,
 ) -> Verdict:
-    """Judge a session by all of its CDRs.
+    """Decide the state of a session from all of its CDRs.
 
-    documents: by ref, those that stand. patience: how long one side waits for the other.
+    documents: the uncredited CDRs, by ref. max_wait: how long one side waits for the other.
     """
-    ours, theirs = standing(marks, is_ours=True), standing(marks, is_ours=False)
-    latest = max(mark.at for mark in marks)
-    was_corrected = any(mark.credits is not None for mark in marks)
-    settled_at = latest + CORRECTION_TIME if was_corrected else latest
+    ours, theirs = uncredited(noted_cdrs, is_ours=True), uncredited(noted_cdrs, is_ours=False)
+    latest = max(noted.at for noted in noted_cdrs)
+    was_corrected = any(noted.credits is not None for noted in noted_cdrs)
+    corrected_at = latest + CORRECTION_TIME if was_corrected else latest
     own, other = (ours[-1] if ours else None), (theirs[-1] if theirs else None)
     if own is None and other is None:
         return Verdict(State.AGREED, None, None, latest)
@@ -91,7 +96,7 @@ def judge(
         if len(ours) != len(theirs):
             count = Difference("cdrs", len(ours), len(theirs))
             comparison = Comparison((count, *comparison.differences), comparison.not_judged)
-        state, wait_until = (State.DIFFERENT if comparison.differences else State.AGREED), settled_at
+        state, wait_until = (State.DIFFERENT if comparison.differences else State.AGREED), corrected_at
         since = max(own.at, other.at)
     else:
         comparison = Comparison((), ())
@@ -99,7 +104,7 @@ def judge(
         one = own or other
         assert one is not None
         since = one.at
-        wait_until = max(one.at + patience, settled_at)
+        wait_until = max(one.at + max_wait, corrected_at)
     if state != State.AGREED and now < wait_until:
         return Verdict(State.PENDING, own, other, since, comparison, wait_until)
     return Verdict(state, own, other, since, comparison)

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from chalicelib.errors import InvalidParameters
-from chalicelib.modules.cdrs.billing import make_bill
+from chalicelib.modules.cdrs.billing import draft_cdr
 from chalicelib.modules.cdrs.ends import sessions_set_aside
-from chalicelib.modules.cdrs.running import cost_so_far
+from chalicelib.modules.cdrs.running import running_cost
 from tests.modules.builders import T1, T2, component, element, tariff
 from tests.modules.cdrs.test_compiler import Network
 from tests.modules.cdrs.test_running import start
@@ -35,17 +35,17 @@ def test_what_a_tariff_says_and_nobody_knows_is_not_billed(elements: list[Docume
     begun = start(tariff(elements=elements))
 
     with pytest.raises(InvalidParameters) as refused:
-        make_bill(ENDED, begun)
+        draft_cdr(ENDED, begun)
 
     assert refused.value.field == f"tariffs.0.{pointer}"
     assert f"tariff T1, /{pointer.replace('.', '/')}: " in refused.value.detail
-    assert cost_so_far(session(kwh=Decimal(4), last_updated=T1), begun) is None
+    assert running_cost(session(kwh=Decimal(4), last_updated=T1), begun) is None
 
 
 def test_what_a_session_does_not_use_of_a_tariff_does_not_keep_it_from_its_cdr() -> None:
     begun = start(tariff(elements=[element(component(price=1)), MISSPELT]))
 
-    assert make_bill(ENDED, begun).cdr["total_cost"] == {"excl_vat": 4}
+    assert draft_cdr(ENDED, begun).cdr["total_cost"] == {"excl_vat": 4}
 
 
 def test_a_session_by_a_misspelt_tariff_is_set_aside_with_the_field_and_what_was_meant() -> None:

@@ -188,11 +188,11 @@ def test_each_text_is_compared_without_its_case(field: str) -> None:
 
 @pytest.mark.parametrize("field", TEXTS[1:])
 def test_a_text_that_one_side_lacks_is_named_and_one_that_both_lack_is_not(field: str) -> None:
-    told, untold = with_text(field, "X"), with_text(field, None)
+    with_value, without_value = with_text(field, "X"), with_text(field, None)
 
-    assert field in compare(told, untold, ZERO).not_judged
-    assert field in compare(untold, told, ZERO).not_judged
-    assert field not in compare(untold, untold, ZERO).not_judged
+    assert field in compare(with_value, without_value, ZERO).not_judged
+    assert field in compare(without_value, with_value, ZERO).not_judged
+    assert field not in compare(without_value, without_value, ZERO).not_judged
 
 
 @pytest.mark.parametrize("field", ["start_date_time", "end_date_time"])

@@ -172,7 +172,7 @@ def test_a_cdr_shows_things_as_they_were_at_the_start(cpo: Network) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "fields"),
+    ("given", "fields"),
     [
         ({"excl_vat": 7}, ["total_cost.excl_vat"]),
         ({"excl_vat": 7, "incl_vat": 8}, ["total_cost.excl_vat", "total_cost.incl_vat"]),
@@ -181,10 +181,10 @@ def test_a_cdr_shows_things_as_they_were_at_the_start(cpo: Network) -> None:
     ],
 )
 def test_a_session_that_tells_another_cost_is_remarked(
-    cpo: Network, told: Document | None, fields: list[str]
+    cpo: Network, given: Document | None, fields: list[str]
 ) -> None:
     """Source: SES-14"""
-    cpo.end(total_cost=told)
+    cpo.end(total_cost=given)
 
     cpo.compile()
 
@@ -572,11 +572,11 @@ def test_the_id_of_a_cdr_cannot_be_told_without_the_key_of_the_node(hub: Network
     (bill,) = hub.sent("evi")
     assert bill["id"] == compiler.cdr_id(hub.node.directory.keyed_digest, maker, pk, 1)
     assert bill["id"] != compiler.cdr_id(lambda text: sha256(text.encode()).hexdigest(), maker, pk, 1)
-    assert bill["id"] != compiler.former_cdr_id(maker, pk, 1)
+    assert bill["id"] != compiler.keyless_cdr_id(maker, pk, 1)
 
 
 def test_a_cdr_under_the_id_that_ours_had_formerly_blocks_nothing(hub: Network) -> None:
-    taken = compiler.former_cdr_id(OWN["HUB"].key(), Ref("sessions", *CPO, "S1").key.pk, 1)
+    taken = compiler.keyless_cdr_id(OWN["HUB"].key(), Ref("sessions", *CPO, "S1").key.pk, 1)
     write = Write(JsonText("{}"), T2)
     hub.node.objects.change(
         Ref("cdrs", *CPO, taken), lambda _: write, partition="cdrs#*#ignored", source="abc"
@@ -592,7 +592,7 @@ def test_a_session_whose_cdr_has_an_id_of_former_times_is_corrected_and_not_bill
     cpo: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as formerly:
-        formerly.setattr(compiler, "cdr_id", lambda _, *names: compiler.former_cdr_id(*names))
+        formerly.setattr(compiler, "cdr_id", lambda _, *names: compiler.keyless_cdr_id(*names))
         cpo.end()
         cpo.compile()
     (first,) = cpo.cdrs()
@@ -672,14 +672,14 @@ def test_periods_that_contradict_clock_or_meter_are_priced_with_a_warning(
     cpo: Network, periods: list[tuple[str, Document]], code: str, field: str
 ) -> None:
     """Source: CDR-14, CDR-16, TRP-36"""
-    told = [
+    given = [
         {
             "start_date_time": start,
             "dimensions": [{"type": each, "volume": volumes[each]} for each in volumes],
         }
         for start, volumes in periods
     ]
-    cpo.end(charging_periods=told)
+    cpo.end(charging_periods=given)
 
     cpo.compile()
 
@@ -867,7 +867,7 @@ def test_a_session_whose_start_cannot_be_kept_is_billed_all_the_same(
     def fail(*_: Any) -> None:
         raise InvalidParameters("takes 500000 bytes")
 
-    monkeypatch.setattr(ends, "keep_start", fail)
+    monkeypatch.setattr(ends, "store_start_snapshot", fail)
     cpo.end()
 
     cpo.compile()
@@ -903,7 +903,7 @@ def _dying(call: Callable[[Any], None], survives: int) -> Callable[[Any], None]:
 def test_a_day_of_minutes_does_not_lose_its_cdr_to_the_reasons_for_it(cpo: Network) -> None:
     """Whatever its periods tell of power stays cut as it came, and each is explained (CDR-14)."""
     begun = parse_datetime(T0)
-    told = [
+    given = [
         period(
             format_datetime(begun + timedelta(minutes=minute)),
             dimensions=[{"type": "ENERGY", "volume": Decimal("0.01")}, MAX_POWER],
@@ -912,7 +912,7 @@ def test_a_day_of_minutes_does_not_lose_its_cdr_to_the_reasons_for_it(cpo: Netwo
     ]
     end = format_datetime(begun + timedelta(days=1))
     cpo.world.clock.forward(86_400)
-    cpo.put(status="COMPLETED", end_date_time=end, kwh=Decimal("14.4"), charging_periods=told)
+    cpo.put(status="COMPLETED", end_date_time=end, kwh=Decimal("14.4"), charging_periods=given)
 
     cpo.compile()
 

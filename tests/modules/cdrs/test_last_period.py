@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chalicelib.errors import InvalidParameters
-from chalicelib.modules.cdrs.billing import Bill, make_bill
-from chalicelib.modules.cdrs.running import cost_so_far
-from chalicelib.modules.cdrs.starts import Start
+from chalicelib.modules.cdrs.billing import CdrDraft, draft_cdr
+from chalicelib.modules.cdrs.running import running_cost
+from chalicelib.modules.cdrs.starts import StartSnapshot
 from chalicelib.protocol.types import format_datetime, parse_datetime
 from tests.modules.builders import T0, T1, component, element, tariff
 from tests.modules.cdrs.test_running import part, start
@@ -31,13 +31,15 @@ def after(minutes: float) -> str:
     return format_datetime(parse_datetime(T0) + timedelta(minutes=minutes))
 
 
-def bill(ends: float, *, kwh: object, periods: list[Document], begun: Start | None = None) -> Bill:
+def draft(
+    ends: float, *, kwh: object, periods: list[Document], begun: StartSnapshot | None = None
+) -> CdrDraft:
     """The bill of a session that is stopped so many minutes after its start."""
     ended = session(kwh=kwh, charging_periods=periods, status="COMPLETED", end_date_time=after(ends))
-    return make_bill(ended, begun or start(BY_ENERGY_AND_TIME))
+    return draft_cdr(ended, begun or start(BY_ENERGY_AND_TIME))
 
 
-def codes(made: Bill) -> set[str]:
+def codes(made: CdrDraft) -> set[str]:
     return {each["code"] for each in made.why["warnings"]}
 
 
@@ -76,7 +78,7 @@ POWER = {"type": "MAX_POWER", "volume": 11}
 def test_energy_after_the_last_period_is_billed_with_a_remark(
     ends: float, kwh: str, periods: list[Document], costs: str
 ) -> None:
-    made = bill(ends, kwh=Decimal(kwh), periods=periods)
+    made = draft(ends, kwh=Decimal(kwh), periods=periods)
 
     assert made.cdr["total_cost"]["excl_vat"] == Decimal(costs)
     assert made.cdr["total_energy"] == Decimal(kwh)
@@ -89,14 +91,14 @@ def test_the_stretch_after_the_last_period_costs_what_is_active_then() -> None:
     dear = element(component(price=1), restrictions={"min_duration": 900})
     priced = start(tariff(elements=[dear, element(component(price=Decimal("0.5")))]))
 
-    made = bill(30, kwh=6, periods=[part(T0, 4, QUARTER)], begun=priced)
+    made = draft(30, kwh=6, periods=[part(T0, 4, QUARTER)], begun=priced)
 
     assert made.cdr["total_cost"]["excl_vat"] == 4
     assert [each["start_date_time"] for each in made.cdr["charging_periods"]] == [T0, after(15)]
 
 
 def test_time_after_the_last_period_costs_nothing_without_energy() -> None:
-    made = bill(20, kwh=Decimal("3.2"), periods=[FIRST])
+    made = draft(20, kwh=Decimal("3.2"), periods=[FIRST])
 
     assert made.cdr["total_cost"]["excl_vat"] == Decimal("1.1")
     assert (made.cdr["end_date_time"], made.cdr["total_time"]) == (after(20), Decimal("0.3333"))
@@ -104,7 +106,7 @@ def test_time_after_the_last_period_costs_nothing_without_energy() -> None:
 
 
 def test_hours_that_are_rounded_leave_no_stretch() -> None:
-    made = bill(20, kwh=4, periods=[part(T0, 4, Decimal("0.33"))])
+    made = draft(20, kwh=4, periods=[part(T0, 4, Decimal("0.33"))])
 
     assert made.cdr["total_time_cost"]["excl_vat"] == Decimal("0.4")
     assert len(made.cdr["charging_periods"]) == 1
@@ -114,20 +116,20 @@ def test_energy_that_may_be_of_several_periods_with_power_has_no_price() -> None
     lacking = [{"start_date_time": at, "dimensions": [POWER]} for at in (T0, after(15))]
 
     with pytest.raises(InvalidParameters, match="lack ENERGY"):
-        bill(30, kwh=6, periods=lacking)
+        draft(30, kwh=6, periods=lacking)
 
 
 def test_periods_with_more_energy_than_the_session_have_no_price() -> None:
     with pytest.raises(InvalidParameters, match="3.2 kWh"):
-        bill(20, kwh=3, periods=[FIRST])
+        draft(20, kwh=3, periods=[FIRST])
 
 
 def test_the_tolerance_for_energy_grows_with_the_periods_by_a_rounding_each() -> None:
     """Numbers have four decimals (TYP-09), so three sums of them differ by 0.0004 at most."""
     two = [part(T0, 1, QUARTER), part(after(15), 1, QUARTER)]
 
-    assert "energy_after_periods" not in codes(bill(30, kwh=Decimal("2.0003"), periods=two))
-    assert "energy_after_periods" in codes(bill(30, kwh=Decimal("2.0004"), periods=two))
+    assert "energy_after_periods" not in codes(draft(30, kwh=Decimal("2.0003"), periods=two))
+    assert "energy_after_periods" in codes(draft(30, kwh=Decimal("2.0004"), periods=two))
 
 
 def test_energy_without_periods_is_no_expired_reservation() -> None:
@@ -136,8 +138,8 @@ def test_energy_without_periods_is_no_expired_reservation() -> None:
     reserved = start(tariff(elements=[fee, element()]), reserved_from=T0)
     ended = session(kwh=4, status="COMPLETED", end_date_time=T1)
 
-    assert make_bill(ended, reserved).cdr["total_cost"]["excl_vat"] == 1
-    assert make_bill({**ended, "kwh": 0}, reserved).cdr["total_cost"]["excl_vat"] == 9
+    assert draft_cdr(ended, reserved).cdr["total_cost"]["excl_vat"] == 1
+    assert draft_cdr({**ended, "kwh": 0}, reserved).cdr["total_cost"]["excl_vat"] == 9
 
 
 def test_a_session_with_charging_periods_is_no_expired_reservation() -> None:
@@ -147,7 +149,7 @@ def test_a_session_with_charging_periods_is_no_expired_reservation() -> None:
     parked = {"start_date_time": T0, "dimensions": [{"type": "PARKING_TIME", "volume": Decimal(1)}]}
     ended = session(kwh=0, status="COMPLETED", end_date_time=T1, charging_periods=[parked])
 
-    assert make_bill(ended, reserved).cdr["total_cost"]["excl_vat"] == 4
+    assert draft_cdr(ended, reserved).cdr["total_cost"]["excl_vat"] == 4
 
 
 def test_a_period_with_charging_and_parking_is_priced_as_it_is() -> None:
@@ -156,7 +158,7 @@ def test_a_period_with_charging_and_parking_is_priced_as_it_is() -> None:
     both["dimensions"].append({"type": "PARKING_TIME", "volume": QUARTER})
     parking = tariff(elements=[element(component("PARKING_TIME", price=4), component("TIME", price=2))])
 
-    made = bill(30, kwh=4, periods=[both], begun=start(parking))
+    made = draft(30, kwh=4, periods=[both], begun=start(parking))
 
     assert made.cdr["total_cost"]["excl_vat"] == Decimal("1.5")
     assert made.cdr["total_parking_time"] == QUARTER
@@ -213,9 +215,9 @@ def test_after_every_change_a_session_costs_what_its_cdr_would_say(
         ended = {**running, "status": "COMPLETED", "end_date_time": moment}
 
         try:
-            expected = make_bill(ended, begun).cdr["total_cost"]
+            expected = draft_cdr(ended, begun).cdr["total_cost"]
         except InvalidParameters:
             expected = None
 
-        assert cost_so_far(running, begun) == expected == cost_so_far(ended, begun)
+        assert running_cost(running, begun) == expected == running_cost(ended, begun)
         assert expected is not None or has_power

@@ -15,7 +15,7 @@ import pytest
 import app
 from chalicelib.errors import ServerError
 from chalicelib.modules.cdrs import compiler, marks, reconciliation
-from chalicelib.modules.cdrs.reconciliation import BUDGET, RETRY, TELL_FOR, TRY_FOR, partition_of
+from chalicelib.modules.cdrs.reconciliation import BUDGET, COMPARE_FOR, NOTIFY_FOR, RETRY, partition_of
 from chalicelib.modules.cdrs.verdicts import State
 from chalicelib.partners.cdr_makers import CPO_MAKES_CDR
 from chalicelib.partners.webhooks import WebhookFailed
@@ -87,7 +87,7 @@ def test_whichever_comes_second_is_compared_with_the_first(
     assert entry["differences"] == [
         {"field": "total_cost.excl_vat", "ours": Decimal("3.5"), "theirs": Decimal("4.5")},
     ]
-    assert cpo.csms.told == [entry]
+    assert cpo.csms.received == [entry]
     assert cpo.due() == []
 
 
@@ -243,7 +243,7 @@ def test_a_session_that_cannot_be_compared_is_shown_and_given_up(
     entry = cpo.entry()
     assert (entry["session_id"], entry["state"]) == ("S1", "NOT_COMPARED")
     assert entry["reason"]
-    for _ in range(int(TRY_FOR / RETRY) - 1):
+    for _ in range(int(COMPARE_FOR / RETRY) - 1):
         cpo.reconcile(RETRY.total_seconds())
         assert len(cpo.due()) == 1
     cpo.reconcile(RETRY.total_seconds())
@@ -275,7 +275,7 @@ def test_what_cannot_even_be_shown_is_given_up_all_the_same(
 
     cpo.reconcile()
     assert len(cpo.due()) == 1
-    cpo.reconcile(TRY_FOR.total_seconds())
+    cpo.reconcile(COMPARE_FOR.total_seconds())
 
     assert (cpo.entries(), cpo.due()) == ([], [])
 
@@ -379,7 +379,7 @@ def test_a_webhook_that_never_answers_is_given_up(cpo: UnderHub) -> None:
     cpo.reconcile()
     assert len(cpo.due()) == 1
 
-    cpo.reconcile(TELL_FOR.total_seconds())
+    cpo.reconcile(NOTIFY_FOR.total_seconds())
 
     assert (cpo.entry()["state"], cpo.due()) == ("DIFFERENT", [])
 

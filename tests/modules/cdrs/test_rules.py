@@ -10,8 +10,8 @@ from chalicelib.modules.cdrs.rules import (
     cdr_id,
     cdr_location,
     find_connector,
+    has_same_content,
     is_reserved,
-    is_same_bill,
     make_cdr,
     place_of,
     token_of,
@@ -87,27 +87,27 @@ def test_a_place_is_told_with_what_a_cdr_has_room_for() -> None:
     """Source: TRP-31"""
     long = location(address="a" * 46, state="s" * 21, name=None, parking_type="ON_STREET")
 
-    told = cdr_location(long, evse(evse_id="PT*ABC*E1"), connector())
+    copied = cdr_location(long, evse(evse_id="PT*ABC*E1"), connector())
 
-    assert (told["address"], told["state"]) == ("a" * 45, "s" * 20)
-    assert told["evse_id"] == "PT*ABC*E1"
-    assert not {"name", "parking_type", "evses"} & told.keys()
+    assert (copied["address"], copied["state"]) == ("a" * 45, "s" * 20)
+    assert copied["evse_id"] == "PT*ABC*E1"
+    assert not {"name", "parking_type", "evses"} & copied.keys()
 
 
 def test_a_place_without_a_state_has_none_and_an_evse_without_an_id_is_named_by_its_uid() -> None:
-    told = cdr_location(location(), evse("E7"), connector("2", power_type="DC"))
+    copied = cdr_location(location(), evse("E7"), connector("2", power_type="DC"))
 
-    assert "state" not in told
-    assert (told["evse_uid"], told["evse_id"]) == ("E7", "E7")
-    assert (told["connector_id"], told["connector_power_type"]) == ("2", "DC")
-    assert (told["connector_standard"], told["connector_format"]) == ("IEC_62196_T2", "SOCKET")
+    assert "state" not in copied
+    assert (copied["evse_uid"], copied["evse_id"]) == ("E7", "E7")
+    assert (copied["connector_id"], copied["connector_power_type"]) == ("2", "DC")
+    assert (copied["connector_standard"], copied["connector_format"]) == ("IEC_62196_T2", "SOCKET")
 
 
 def test_a_reservation_that_was_not_used_names_no_connector() -> None:
     """Source: CDR-18"""
-    told = unused_location(location(), session(evse_uid="E7"))
+    copied = unused_location(location(), session(evse_uid="E7"))
 
-    assert (told["evse_uid"], told["evse_id"], told["connector_id"]) == ("E7", "#NA", "#NA")
+    assert (copied["evse_uid"], copied["evse_id"], copied["connector_id"]) == ("E7", "#NA", "#NA")
 
 
 @pytest.mark.parametrize("name", ["location_id", "evse_uid", "connector_id"])
@@ -150,7 +150,7 @@ def test_a_cdr_has_of_its_session_what_is_there() -> None:
 def test_two_cdrs_are_the_same_bill_whatever_their_ids_and_times() -> None:
     one = made(authorization_reference="A1") | {"id": "C1", "last_updated": T0}
 
-    assert is_same_bill(one, one | {"id": "C2", "last_updated": T1})
-    assert not is_same_bill(one, one | {"end_date_time": T0})
-    assert not is_same_bill(one, without(one, "authorization_reference"))
-    assert not is_same_bill(without(one, "authorization_reference"), one)
+    assert has_same_content(one, one | {"id": "C2", "last_updated": T1})
+    assert not has_same_content(one, one | {"end_date_time": T0})
+    assert not has_same_content(one, without(one, "authorization_reference"))
+    assert not has_same_content(without(one, "authorization_reference"), one)

@@ -12,10 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chalicelib.modules.cdrs.billing import make_bill
+from chalicelib.modules.cdrs.billing import draft_cdr
 from chalicelib.modules.cdrs.rules import cdr_location, place_of
-from chalicelib.modules.cdrs.running import cost_by, cost_so_far, keys_to_price
-from chalicelib.modules.cdrs.starts import Start, read_start, start_item, start_key
+from chalicelib.modules.cdrs.running import keys_to_price, running_cost, running_cost_function
+from chalicelib.modules.cdrs.starts import (
+    StartSnapshot,
+    read_start_snapshot,
+    start_snapshot_item,
+    start_snapshot_key,
+)
 from chalicelib.partners.time_prices import TIME_PRICES_PER_MINUTE
 from chalicelib.protocol.types import format_datetime, parse_datetime
 from chalicelib.storage.keys import Ref
@@ -29,17 +34,17 @@ LIST = "sessions#PT*ABC#PT*EVI#EMSP"
 PER_KWH_AND_HOUR = tariff(elements=[element(component(price=Decimal("0.25")), component("TIME", price=2))])
 
 
-def start(*tariffs: Document, **fields: Any) -> Start:
+def start(*tariffs: Document, **fields: Any) -> StartSnapshot:
     """How things were when a session at the connector of these tariffs began."""
     plug = connector(tariff_ids=[each["id"] for each in tariffs])
     place = cdr_location(location(), evse(connectors=[plug]), plug)
-    told = {"location": place, "time_zone": "Europe/Lisbon", "tariffs": tariffs, "token": cdr_token()}
-    return Start(place_of(session()), **{**told, **fields})
+    known = {"location": place, "time_zone": "Europe/Lisbon", "tariffs": tariffs, "token": cdr_token()}
+    return StartSnapshot(place_of(session()), **{**known, **fields})
 
 
-def so_far(*fields_of_tariff: Document, **fields: Any) -> Decimal | None:
+def cost_so_far_excl_vat(*fields_of_tariff: Document, **fields: Any) -> Decimal | None:
     """What a session costs without VAT."""
-    cost = cost_so_far(session(**fields), start(*(fields_of_tariff or (PER_KWH_AND_HOUR,))))
+    cost = running_cost(session(**fields), start(*(fields_of_tariff or (PER_KWH_AND_HOUR,))))
     return None if cost is None else cost["excl_vat"]
 
 
@@ -88,7 +93,7 @@ def test_a_session_costs_what_it_would_if_it_ended_when_it_was_last_heard_of(
     fields: Document, costs: Decimal
 ) -> None:
     """Source: SES-14, CDR-16"""
-    assert so_far(**fields) == costs
+    assert cost_so_far_excl_vat(**fields) == costs
 
 
 @pytest.mark.parametrize(
@@ -108,7 +113,7 @@ def test_a_session_costs_what_it_would_if_it_ended_when_it_was_last_heard_of(
 )
 def test_a_session_that_cannot_be_priced_costs_nothing_known(fields: Document) -> None:
     """Source: SES-14"""
-    assert so_far(**{"kwh": 4, "last_updated": T1, **fields}) is None
+    assert cost_so_far_excl_vat(**{"kwh": 4, "last_updated": T1, **fields}) is None
 
 
 def test_without_a_tariff_there_is_no_cost_and_a_free_one_costs_0() -> None:
@@ -116,9 +121,9 @@ def test_without_a_tariff_there_is_no_cost_and_a_free_one_costs_0() -> None:
     charged = session(kwh=4, last_updated=T1)
     free = tariff(elements=[element(component(price=0))])
 
-    assert cost_so_far(charged, start()) is None
-    assert cost_so_far(charged, start(free, location=None)) is None
-    assert cost_so_far(charged, start(free)) == {"excl_vat": 0}
+    assert running_cost(charged, start()) is None
+    assert running_cost(charged, start(free, location=None)) is None
+    assert running_cost(charged, start(free)) == {"excl_vat": 0}
 
 
 def test_preferences_and_prices_per_minute_count() -> None:
@@ -126,10 +131,10 @@ def test_preferences_and_prices_per_minute_count() -> None:
     regular = tariff(type="REGULAR", elements=[element(component("TIME", price=2))])
     charged, begun = session(kwh=4, last_updated=T1), start(regular, green)
 
-    assert cost_so_far(charged, begun, "GREEN") == {"excl_vat": 1}
-    assert cost_so_far(charged, begun, "REGULAR") == {"excl_vat": 2}
+    assert running_cost(charged, begun, "GREEN") == {"excl_vat": 1}
+    assert running_cost(charged, begun, "REGULAR") == {"excl_vat": 2}
     by_the_minute = start(regular, time_prices_per_minute=True)
-    assert cost_so_far(charged, by_the_minute) == {"excl_vat": 120}
+    assert running_cost(charged, by_the_minute) == {"excl_vat": 120}
 
 
 def test_a_reservation_that_is_used_now_has_not_expired() -> None:
@@ -137,8 +142,8 @@ def test_a_reservation_that_is_used_now_has_not_expired() -> None:
     expired = element(component("FLAT", price=9), restrictions={"reservation": "RESERVATION_EXPIRES"})
     reserved = start(tariff(elements=[expired, element()]), reserved_from=T0)
 
-    assert cost_so_far(session(last_updated=T1), reserved) is None
-    assert cost_so_far(session(kwh=4, start_date_time=T1, last_updated=T2), reserved) == {"excl_vat": 1}
+    assert running_cost(session(last_updated=T1), reserved) is None
+    assert running_cost(session(kwh=4, start_date_time=T1, last_updated=T2), reserved) == {"excl_vat": 1}
 
 
 def test_at_its_end_a_session_costs_what_its_cdr_says() -> None:
@@ -150,9 +155,9 @@ def test_at_its_end_a_session_costs_what_its_cdr_says() -> None:
         min_price={"excl_vat": 1},
     )
 
-    cost = cost_so_far(ended, start(vat))
+    cost = running_cost(ended, start(vat))
 
-    assert cost == make_bill(ended, start(vat)).cdr["total_cost"]
+    assert cost == draft_cdr(ended, start(vat)).cdr["total_cost"]
     assert cost is not None and cost["incl_vat"] > cost["excl_vat"] > 1
 
 
@@ -168,20 +173,20 @@ def test_the_cost_of_a_session_whose_energy_rises_never_falls(
     """However it is told: kwh alone, or with a charging period. Source: SES-14"""
     prices = component(price=Decimal("0.31"), step_size=step_size), component("TIME", price=2, step_size=60)
     begun = start(tariff(elements=[element(*prices, component("FLAT", price=1))]))
-    moment = told_until = parse_datetime(T0)
-    kwh = told_kwh = Decimal(0)
+    moment = period_from = parse_datetime(T0)
+    kwh = in_periods = Decimal(0)
     periods: list[Document] = []
     costs = []
     for seconds, wh, is_period in news:
         moment += timedelta(seconds=seconds)
         kwh += Decimal(wh) / 10_000
         if is_period:
-            hours = (Decimal((moment - told_until).seconds) / 3600).quantize(Decimal("0.0001"))
-            new = part(format_datetime(told_until), kwh - told_kwh, hours)
+            hours = (Decimal((moment - period_from).seconds) / 3600).quantize(Decimal("0.0001"))
+            new = part(format_datetime(period_from), kwh - in_periods, hours)
             new["dimensions"] = new["dimensions"] if has_hours else new["dimensions"][:1]
-            periods, told_until, told_kwh = [*periods, new], moment, kwh
+            periods, period_from, in_periods = [*periods, new], moment, kwh
         running = session(kwh=kwh, charging_periods=periods, last_updated=format_datetime(moment))
-        cost = cost_so_far(running, begun)
+        cost = running_cost(running, begun)
         assert cost is not None
         costs.append(cost["excl_vat"])
 
@@ -192,18 +197,18 @@ def test_a_session_is_stored_whatever_its_price_does(caplog: pytest.LogCaptureFi
     start_at, _ = keys_to_price(REF)
     broken = {start_at: {"place": place_of(session()), "shown_in": LIST, "body": "{}"}}
 
-    assert cost_by(REF, broken)(session(kwh=4), LIST) is None
+    assert running_cost_function(REF, broken)(session(kwh=4), LIST) is None
     assert "cannot be priced" in caplog.text
 
 
 def test_a_session_in_another_list_waits_for_what_its_partner_means_by_prices() -> None:
-    kept = start_item(REF, start(PER_KWH_AND_HOUR, shown_in=LIST))
+    kept = start_snapshot_item(REF, start(PER_KWH_AND_HOUR, shown_in=LIST))
     start_at, _ = keys_to_price(REF)
-    cost = cost_by(REF, {start_at: kept})
+    cost = running_cost_function(REF, {start_at: kept})
 
     assert cost(session(kwh=4, last_updated=T1), LIST) == {"excl_vat": 3}
     assert cost(session(kwh=4, last_updated=T1), LIST + "2") is None
-    assert cost_by(REF, {})(session(kwh=4, last_updated=T1), LIST) is None
+    assert running_cost_function(REF, {})(session(kwh=4, last_updated=T1), LIST) is None
 
 
 def test_the_start_keeps_what_a_partner_means_by_prices_of_time() -> None:
@@ -225,8 +230,8 @@ def test_the_start_keeps_what_a_partner_means_by_prices_of_time() -> None:
     assert after.tariffs == before.tariffs
 
 
-def kept(network: Network) -> Start:
-    found = read_start(network.node.table.get(start_key(Ref("sessions", *CPO, "S1").key)))
+def kept(network: Network) -> StartSnapshot:
+    found = read_start_snapshot(network.node.table.get(start_snapshot_key(Ref("sessions", *CPO, "S1").key)))
     assert found is not None
     return found
 
@@ -240,7 +245,7 @@ def test_pricing_an_update_takes_less_than_a_millisecond() -> None:
 
     def timed() -> float:
         began = time.perf_counter()
-        assert cost_so_far(running, begun) is not None
+        assert running_cost(running, begun) is not None
         return time.perf_counter() - began
 
     assert min(timed() for _ in range(200)) < 0.001

@@ -14,7 +14,7 @@ from chalicelib.modules.cdrs import billing, compiler, ends
 from chalicelib.modules.cdrs.ends import due_sessions, sessions_set_aside
 from chalicelib.modules.cdrs.ledger import Ledger
 from chalicelib.modules.cdrs.reasons import read_reasons
-from chalicelib.modules.cdrs.tries import MOST_TRIES
+from chalicelib.modules.cdrs.tries import MAX_ATTEMPTS
 from chalicelib.partners.time_prices import TIME_PRICES_PER_MINUTE
 from chalicelib.pricing.work import OutOfTime
 from chalicelib.protocol.types import format_datetime, parse_datetime
@@ -41,15 +41,15 @@ def cpo() -> Network:
 
 def poisoned(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> list[str]:
     """Pricing session S13 ends like this. Returns the sessions that were priced, as it goes on."""
-    make_bill, priced = billing.make_bill, []
+    draft_cdr, priced = billing.draft_cdr, []
 
     def fail(session: Any, *rest: Any, **more: Any) -> Any:
         priced.append(session["id"])
         if session["id"] == POISON.id:
             raise error
-        return make_bill(session, *rest, **more)
+        return draft_cdr(session, *rest, **more)
 
-    monkeypatch.setattr(compiler, "make_bill", fail)
+    monkeypatch.setattr(compiler, "draft_cdr", fail)
     return priced
 
 
@@ -74,10 +74,10 @@ def test_a_session_that_kills_the_compiler_is_set_aside_and_the_others_have_cdrs
 
     (aside,) = sessions_set_aside(cpo.node)
     assert aside["session_id"] == POISON.id
-    assert f"begun {MOST_TRIES} times" in aside["reason"]
+    assert f"begun {MAX_ATTEMPTS} times" in aside["reason"]
     assert sorted(cdr["session_id"] for cdr in cpo.cdrs()) == ["S11", "S12", "S14", "S15"]
     # Twice before anything looked wrong.
-    assert priced.count(POISON.id) == MOST_TRIES + 2
+    assert priced.count(POISON.id) == MAX_ATTEMPTS + 2
     assert list(due_sessions(cpo.node)) == []
 
 
@@ -94,7 +94,7 @@ def test_a_session_that_takes_too_long_is_tried_again_and_then_set_aside(
         run(cpo)
 
     assert due["tries"] == 1
-    assert len(priced) == MOST_TRIES
+    assert len(priced) == MAX_ATTEMPTS
     assert [each["session_id"] for each in sessions_set_aside(cpo.node)] == [POISON.id]
 
 
@@ -118,7 +118,7 @@ def test_a_try_is_counted_before_it_begins(cpo: Network, monkeypatch: pytest.Mon
         seen.extend(due_sessions(cpo.node))
         raise Killed
 
-    monkeypatch.setattr(compiler, "make_bill", look)
+    monkeypatch.setattr(compiler, "draft_cdr", look)
     cpo.end()
     cpo.stream()
     cpo.world.clock.forward(200)
@@ -132,7 +132,7 @@ def test_a_session_that_is_tried_again_by_hand_has_all_its_tries(cpo: Network) -
     cpo.end()
     cpo.stream()
     (due,) = due_sessions(cpo.node)
-    cpo.node.table.put({**due, "tries": MOST_TRIES})
+    cpo.node.table.put({**due, "tries": MAX_ATTEMPTS})
     run(cpo)
     assert len(sessions_set_aside(cpo.node)) == 1
     stored = cpo.node.objects.get(Ref("sessions", *CPO, "S1"))
@@ -163,13 +163,13 @@ def test_a_cdr_takes_two_calls_where_nothing_went_wrong(cpo: Network, seconds_du
 
 def test_no_session_is_begun_after_the_time_of_a_run(cpo: Network, monkeypatch: pytest.MonkeyPatch) -> None:
     """Within a page, too: the function would be killed in the midst of it."""
-    make_bill = billing.make_bill
+    draft_cdr = billing.draft_cdr
 
     def slow(*rest: Any, **more: Any) -> Any:
         cpo.world.clock.forward(30)
-        return make_bill(*rest, **more)
+        return draft_cdr(*rest, **more)
 
-    monkeypatch.setattr(compiler, "make_bill", slow)
+    monkeypatch.setattr(compiler, "draft_cdr", slow)
     for number in range(20):
         cpo.end(f"S{number}")
     cpo.stream()

@@ -21,7 +21,7 @@ from tests.modules.builders import T2, without
 from tests.modules.cdrs.under_hub import Document, UnderHub, of_hub
 
 DAY_S = 24 * 3600
-PATIENCE_S = DAY_S
+MAX_WAIT_S = DAY_S
 MINUTE_S = 60
 
 
@@ -61,7 +61,7 @@ def ours_first(cpo: UnderHub, **fields: Any) -> None:
     cpo.reconcile()
     cpo.receive(unnamed(own, **fields))
     cpo.reconcile(MINUTE_S)
-    cpo.reconcile(PATIENCE_S)
+    cpo.reconcile(MAX_WAIT_S)
     for _ in range(3):
         cpo.reconcile(MINUTE_S)
 
@@ -79,7 +79,7 @@ def test_a_cdr_that_names_no_session_is_compared_with_that_of_its_session(
     entry = cpo.entry()
     assert (entry["session_id"], entry["state"], entry["hub_cdr_id"]) == ("S1", "DIFFERENT", "MOB-1")
     assert [each["field"] for each in entry["differences"]] == ["total_energy"]
-    assert cpo.csms.told == [entry]
+    assert cpo.csms.received == [entry]
     assert cpo.due() == []
 
 
@@ -87,7 +87,7 @@ def test_a_cdr_that_comes_when_it_was_called_missing_settles_that(cpo: UnderHub)
     cpo.watch("books")
     cpo.end()
     own = cpo.compile()
-    cpo.reconcile(PATIENCE_S)
+    cpo.reconcile(MAX_WAIT_S)
     assert cpo.entry()["state"] == "MISSING_AT_HUB"
 
     cpo.receive(unnamed(own))
@@ -95,13 +95,13 @@ def test_a_cdr_that_comes_when_it_was_called_missing_settles_that(cpo: UnderHub)
     cpo.reconcile(MINUTE_S)
 
     assert (cpo.entry()["state"], cpo.due()) == ("AGREED", [])
-    assert [each["state"] for each in cpo.csms.told] == ["MISSING_AT_HUB", "AGREED"]
+    assert [each["state"] for each in cpo.csms.received] == ["MISSING_AT_HUB", "AGREED"]
 
 
 def test_ours_that_comes_when_it_was_called_missing_settles_that(cpo: UnderHub) -> None:
     cpo.watch("books")
     cpo.receive(unnamed(own_of_twin()))
-    cpo.reconcile(PATIENCE_S + CORRECTION_TIME.total_seconds())
+    cpo.reconcile(MAX_WAIT_S + CORRECTION_TIME.total_seconds())
     assert (cpo.entry()["session_id"], cpo.entry()["state"]) == (None, "MISSING_HERE")
 
     cpo.end()
@@ -110,7 +110,7 @@ def test_ours_that_comes_when_it_was_called_missing_settles_that(cpo: UnderHub) 
         cpo.reconcile(MINUTE_S)
 
     assert (cpo.entry()["session_id"], cpo.entry()["state"], cpo.due()) == ("S1", "AGREED", [])
-    assert [each["state"] for each in cpo.csms.told] == ["MISSING_HERE", "AGREED"]
+    assert [each["state"] for each in cpo.csms.received] == ["MISSING_HERE", "AGREED"]
 
 
 def another_evse(cdr: Document) -> Document:
@@ -131,7 +131,7 @@ def test_a_cdr_of_something_else_stands_alone(cpo: UnderHub, other: Callable[[Do
     cpo.receive(other(unnamed(cpo.compile())))
 
     for _ in range(4):
-        cpo.reconcile(PATIENCE_S)
+        cpo.reconcile(MAX_WAIT_S)
 
     (here,), (there,) = cpo.entries(State.MISSING_HERE), cpo.entries(State.MISSING_AT_HUB)
     assert (here["session_id"], here["hub_cdr_id"], there["session_id"]) == (None, "MOB-1", "S1")
@@ -204,7 +204,7 @@ def test_what_is_noted_of_a_driver_is_kept_as_long_as_the_entry(cpo: UnderHub) -
     cpo.world.node = cpo.node
     cpo.end()
     cpo.receive(another_evse(unnamed(cpo.compile())))
-    cpo.reconcile(PATIENCE_S)
+    cpo.reconcile(MAX_WAIT_S)
 
     places = [item for key, item in cpo.world.dynamodb.items.items() if "reconciliation-place" in str(key)]
 

@@ -9,14 +9,14 @@ import pytest
 
 from chalicelib.modules.cdrs import compiler
 from chalicelib.modules.cdrs.comparison import Difference
-from chalicelib.modules.cdrs.verdicts import CORRECTION_TIME, Mark, State, Verdict, judge, standing
+from chalicelib.modules.cdrs.verdicts import CORRECTION_TIME, NotedCdr, State, Verdict, judge, uncredited
 from chalicelib.pricing.credit import credit_cdr
 from chalicelib.protocol.types import format_datetime
 from chalicelib.settings import Tolerance
 from tests.modules.builders import T2
 from tests.modules.cdrs.under_hub import Document, UnderHub, of_hub
 
-PATIENCE_S = 24 * 3600
+MAX_WAIT_S = 24 * 3600
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def test_a_hub_s_cdr_that_is_not_there_yet_is_pending_and_then_missing(cpo: Unde
 
     cpo.reconcile()
     pending = cpo.entry()
-    cpo.reconcile(PATIENCE_S - 1)
+    cpo.reconcile(MAX_WAIT_S - 1)
     still = cpo.entry()
     cpo.reconcile(1)
 
@@ -39,7 +39,7 @@ def test_a_hub_s_cdr_that_is_not_there_yet_is_pending_and_then_missing(cpo: Unde
     assert still == pending
     assert cpo.entry()["state"] == "MISSING_AT_HUB"
     assert cpo.entry()["since"] == pending["since"] == own["last_updated"]
-    assert cpo.csms.told == [cpo.entry()]
+    assert cpo.csms.received == [cpo.entry()]
     assert cpo.due() == []
 
 
@@ -48,12 +48,12 @@ def test_a_hub_s_cdr_that_is_late_settles_what_was_told(cpo: UnderHub) -> None:
     cpo.end()
     own = cpo.compile()
     cpo.reconcile()
-    cpo.reconcile(PATIENCE_S)
+    cpo.reconcile(MAX_WAIT_S)
 
     cpo.receive(of_hub(own))
     cpo.reconcile()
 
-    assert [told["state"] for told in cpo.csms.told] == ["MISSING_AT_HUB", "AGREED"]
+    assert [received["state"] for received in cpo.csms.received] == ["MISSING_AT_HUB", "AGREED"]
 
 
 def test_what_comes_in_time_is_waited_for_no_more(cpo: UnderHub) -> None:
@@ -73,7 +73,7 @@ def test_a_cdr_of_a_session_that_is_unknown_here_is_missing_here(cpo: UnderHub) 
     own = cpo.compile()
     cpo.receive(of_hub(own, session_id="S9"))
 
-    cpo.reconcile(PATIENCE_S)
+    cpo.reconcile(MAX_WAIT_S)
 
     (missing,) = cpo.entries(State.MISSING_HERE)
     assert (missing["session_id"], missing["own_cdr_id"], missing["hub_cdr_id"]) == ("S9", None, "MOB-1")
@@ -122,7 +122,7 @@ def test_a_correction_that_the_hub_does_not_follow_is_a_difference(cpo: UnderHub
     entry = cpo.entry()
     assert entry["state"] == "DIFFERENT"
     assert "total_energy" in [each["field"] for each in entry["differences"]]
-    assert cpo.csms.told == [entry]
+    assert cpo.csms.received == [entry]
 
 
 def test_a_session_that_both_sides_took_back_agrees(cpo: UnderHub) -> None:
@@ -162,7 +162,7 @@ def test_a_credit_of_the_hub_that_comes_late_is_waited_on_like_any_correction(cp
     own = cpo.compile()
     cpo.receive(of_hub(own))
     cpo.reconcile()
-    cpo.world.clock.forward(5 * PATIENCE_S)
+    cpo.world.clock.forward(5 * MAX_WAIT_S)
 
     cpo.receive(credit_cdr(of_hub(own), last_updated=format_datetime(cpo.world.clock())))
     cpo.reconcile()
@@ -188,16 +188,16 @@ def test_a_hub_may_write_its_ids_in_small_letters(cpo: UnderHub) -> None:
 # -- the decision alone ------------------------------------------------------------------------------
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-PATIENCE = timedelta(hours=24)
+MAX_WAIT = timedelta(hours=24)
 SECOND = timedelta(seconds=1)
 
 
-def mark(number: int, is_ours: bool = True, minutes: int = 0, takes_back: str | None = None) -> Mark:
+def noted(number: int, is_ours: bool = True, minutes: int = 0, takes_back: str | None = None) -> NotedCdr:
     at = NOON + timedelta(minutes=minutes)
-    return Mark(f"{'own' if is_ours else 'hub'}-{number}", f"C{number}", is_ours, at, takes_back)
+    return NotedCdr(f"{'own' if is_ours else 'hub'}-{number}", f"C{number}", is_ours, at, takes_back)
 
 
-def verdict(*marks: Mark, now: datetime, costs: int = 1) -> Verdict:
+def verdict(*noted_cdrs: NotedCdr, now: datetime, costs: int = 1) -> Verdict:
     """Judge a session; costs: in every CDR of the hub's, ours cost 1."""
     documents = {
         each.ref: {
@@ -206,76 +206,83 @@ def verdict(*marks: Mark, now: datetime, costs: int = 1) -> Verdict:
             "currency": "EUR",
             "total_cost": {"excl_vat": Decimal(1 if each.is_ours else costs)},
         }
-        for each in marks
+        for each in noted_cdrs
     }
-    return judge(marks, documents, now, PATIENCE, Tolerance(Decimal(0), Decimal(0), Decimal(0)))
+    return judge(noted_cdrs, documents, now, MAX_WAIT, Tolerance(Decimal(0), Decimal(0), Decimal(0)))
 
 
 def test_a_credit_takes_back_only_a_cdr_of_its_own_side() -> None:
-    marks = [mark(1), mark(1, is_ours=False), mark(2, takes_back="c1")]
+    noted_cdrs = [noted(1), noted(1, is_ours=False), noted(2, takes_back="c1")]
 
-    assert standing(marks, is_ours=True) == []
-    assert standing(marks, is_ours=False) == [marks[1]]
+    assert uncredited(noted_cdrs, is_ours=True) == []
+    assert uncredited(noted_cdrs, is_ours=False) == [noted_cdrs[1]]
 
 
 def test_of_cdrs_of_one_moment_the_greater_id_is_the_latest() -> None:
-    marks = [mark(2), mark(3, minutes=-1), mark(1)]
+    noted_cdrs = [noted(2), noted(3, minutes=-1), noted(1)]
 
-    assert [each.id for each in standing(marks, is_ours=True)] == ["C3", "C1", "C2"]
+    assert [each.id for each in uncredited(noted_cdrs, is_ours=True)] == ["C3", "C1", "C2"]
 
 
 @pytest.mark.parametrize(("is_ours", "missing"), [(True, State.MISSING_AT_HUB), (False, State.MISSING_HERE)])
 def test_one_side_waits_for_the_other_until_its_patience_ends(is_ours: bool, missing: State) -> None:
-    one = mark(1, is_ours)
-    early, late = (verdict(one, now=NOON + PATIENCE - left) for left in (SECOND, timedelta()))
+    one = noted(1, is_ours)
+    early, late = (verdict(one, now=NOON + MAX_WAIT - left) for left in (SECOND, timedelta()))
 
-    assert (early.state, early.look_again) == (State.PENDING, NOON + PATIENCE)
-    assert (late.state, late.look_again, late.since) == (missing, None, NOON)
+    assert (early.state, early.judge_again_at) == (State.PENDING, NOON + MAX_WAIT)
+    assert (late.state, late.judge_again_at, late.since) == (missing, None, NOON)
     assert (late.ours, late.theirs) == ((one, None) if is_ours else (None, one))
 
 
 def test_a_difference_without_a_correction_is_told_at_once() -> None:
-    found = verdict(mark(1), mark(1, is_ours=False, minutes=5), now=NOON + 5 * timedelta(minutes=1), costs=2)
+    found = verdict(
+        noted(1), noted(1, is_ours=False, minutes=5), now=NOON + 5 * timedelta(minutes=1), costs=2
+    )
 
-    assert (found.state, found.look_again) == (State.DIFFERENT, None)
+    assert (found.state, found.judge_again_at) == (State.DIFFERENT, None)
     assert found.since == NOON + timedelta(minutes=5)
 
 
 def test_a_difference_after_a_correction_is_told_when_its_time_is_over() -> None:
-    marks = [mark(1, minutes=-9), mark(2, minutes=-1, takes_back="C1"), mark(3), mark(1, is_ours=False)]
+    noted_cdrs = [
+        noted(1, minutes=-9),
+        noted(2, minutes=-1, takes_back="C1"),
+        noted(3),
+        noted(1, is_ours=False),
+    ]
     ends = NOON + CORRECTION_TIME
 
-    early, late = (verdict(*marks, now=ends - left, costs=2) for left in (SECOND, timedelta()))
+    early, late = (verdict(*noted_cdrs, now=ends - left, costs=2) for left in (SECOND, timedelta()))
 
-    assert (early.state, early.look_again) == (State.PENDING, ends)
-    assert (late.state, late.ours) == (State.DIFFERENT, marks[2])
+    assert (early.state, early.judge_again_at) == (State.PENDING, ends)
+    assert (late.state, late.ours) == (State.DIFFERENT, noted_cdrs[2])
 
 
 def test_what_agrees_is_told_at_once_also_after_a_correction() -> None:
-    marks = [mark(1), mark(2, takes_back="C1"), mark(3, minutes=1), mark(1, is_ours=False)]
+    noted_cdrs = [noted(1), noted(2, takes_back="C1"), noted(3, minutes=1), noted(1, is_ours=False)]
 
-    found = verdict(*marks, now=NOON + timedelta(minutes=1))
+    found = verdict(*noted_cdrs, now=NOON + timedelta(minutes=1))
 
     assert (found.state, found.since) == (State.AGREED, NOON + timedelta(minutes=1))
 
 
 def test_a_correction_long_before_does_not_shorten_the_patience() -> None:
-    marks = [mark(1, minutes=-9), mark(2, minutes=-5, takes_back="C1"), mark(3)]
+    noted_cdrs = [noted(1, minutes=-9), noted(2, minutes=-5, takes_back="C1"), noted(3)]
 
-    assert verdict(*marks, now=NOON + CORRECTION_TIME).look_again == NOON + PATIENCE
+    assert verdict(*noted_cdrs, now=NOON + CORRECTION_TIME).judge_again_at == NOON + MAX_WAIT
 
 
 def test_what_nobody_bills_agrees_since_the_last_of_its_cdrs() -> None:
-    found = verdict(mark(1), mark(2, minutes=7, takes_back="C1"), now=NOON)
+    found = verdict(noted(1), noted(2, minutes=7, takes_back="C1"), now=NOON)
 
     assert (found.state, found.ours, found.theirs) == (State.AGREED, None, None)
     assert found.since == NOON + timedelta(minutes=7)
 
 
 def test_the_number_of_cdrs_is_named_before_what_differs_in_them() -> None:
-    marks = [mark(1), mark(2, minutes=1), mark(1, is_ours=False)]
+    noted_cdrs = [noted(1), noted(2, minutes=1), noted(1, is_ours=False)]
 
-    found = verdict(*marks, now=NOON, costs=2)
+    found = verdict(*noted_cdrs, now=NOON, costs=2)
 
     assert found.comparison.differences[0] == Difference("cdrs", 2, 1)
     assert [each.field for each in found.comparison.differences[1:]] == ["total_cost.excl_vat"]

@@ -35,7 +35,7 @@ class Csms:
             raise WebhookFailed("answered HTTP 500")
 
     @property
-    def told(self) -> list[Document]:
+    def received(self) -> list[Document]:
         return [event["data"] for _, _, event in self.calls]
 
 
