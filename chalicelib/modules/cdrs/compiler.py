@@ -286,7 +286,7 @@ def _find(node: Node, refs: Sequence[Ref], items: Snapshot) -> Stored | None:
 
 
 def _refs(node: Node, session: Ref, maker: str, number: int) -> list[Ref]:
-    """Refs that CDR `number` of a session may have: with the current id, and with that of earlier releases."""
+    """Refs that CDR `number` of a session may have: with its current id, and with that of old releases."""
     pk = session.key.pk
     ids = cdr_id(node.directory.keyed_digest, maker, pk, number), keyless_cdr_id(maker, pk, number)
     return [_ref_of(session, own_id) for own_id in ids]
