@@ -1,11 +1,11 @@
-"""Whom we talk to: partners, the tokens between us, and which party belongs to whom.
+"""Directory of the partners: their records, the tokens in both directions, and the partner of each party.
 
-Tokens that partners use toward us are found by a keyed hash and never stored; the item found holds
-a copy of the partner, so that knowing the caller costs one read. Tokens that we use toward partners
-are encrypted with KMS. A claim item per (country, party, role) sees to it that a party belongs to
-one partner (ocpi#284). Everything that belongs together is written in one transaction.
+A token that a partner uses toward us is never stored. It is found by a keyed hash. That item has a copy of
+the partner's record, so finding the caller costs one read. A token that we use toward a partner is
+encrypted with KMS. One claim item per (country, party, role) ensures that a party in a role belongs to one
+partner only (ocpi#284). A partner, its tokens and its claims are written in one transaction.
 
-The key of the hash is made once, encrypted with KMS, and kept in the table.
+The key of the hash is created once, encrypted with KMS, and stored in the table.
 
 Source: OCPI 2.2.1 credentials; CRD-06, CRD-14, CRD-23, CRD-25, TRN-09
 """
@@ -32,12 +32,13 @@ from chalicelib.storage.vault import Vault
 Status = Literal["INVITED", "REGISTERING", "REGISTERED", "UNREGISTERED"]
 Connection = Literal["CONNECTED", "OFFLINE"]
 TokenKind = Literal["A", "C", "RETRY"]
-"""A: before registration. C: of a registered partner. RETRY: replaced by one not seen in use yet."""
+"""A: before registration. C: of a registered partner. RETRY: replaced by one that is not used yet."""
 
 EVERYTHING = "*"
-"""In `Partner.released`: whatever came from it."""
+"""Value in `Partner.released` for all objects that came from the partner."""
 
 _OF_PUSHES = ("breaker", "connection", "offline_since", "odd_answers", "revision")
+"""Fields of a partner that pushes to it change."""
 
 _HASH_KEY = Key("secret#token-hash")
 _PARTNERS = "partners"
@@ -69,7 +70,7 @@ class PartnerRole(BaseModel):
 
 
 class HeldToken(BaseModel):
-    """A token that the partner uses toward us, known by its hash alone."""
+    """Keyed hash of a token that the partner uses toward us, with its kind."""
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
     fingerprint: str
@@ -79,7 +80,7 @@ class HeldToken(BaseModel):
 class StampAhead(BaseModel):
     """A `last_updated` of a partner that was ahead of our clock: the first one of a day.
 
-    at: when it came. ahead_s: by how many seconds.
+    at: time of arrival. ahead_s: seconds ahead of our clock.
     """
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
@@ -92,16 +93,16 @@ class StampAhead(BaseModel):
 class Partner(BaseModel):
     """A platform that we exchange data with.
 
-    outbound_token: the token we use toward it, KMS ciphertext in Base64. breaker: its failures, None when
-    there were none. odd_answers: the kinds of odd successes that it has answered and that were warned of
-    (`answers.py`). revision: counts the changes, so that two at once cannot undo each other.
+    outbound_token: the token that we use toward it, KMS ciphertext in Base64. breaker: its recent failures,
+    None without any. odd_answers: kinds of its odd successful answers, each logged once (`answers.py`).
+    revision: number of changes; a write must know the latest one, so parallel changes cannot undo each other.
 
-    roles: those that count. pending_roles, refused_roles: claimed by it as well, without effect, because
-    the operator has not approved them yet, or has rejected them. expected_roles, hub_expected: the
-    operator's word on who it is. reserved_claims: names of roles that counted, that it plays no longer, and
-    that nobody else may claim until the operator releases them. released: names of roles whose objects that
-    came from it may be changed by others. notified_roles: names of pending roles that the operator's webhooks
-    were notified of. `partners/roles.py` has the rules.
+    roles: roles in effect. pending_roles, refused_roles: roles that it claims without effect, because the
+    operator has not approved them yet, or has rejected them. expected_roles, hub_expected: the roles that
+    the operator expects of it. reserved_claims: claims of roles that it had before, and that no other
+    partner may claim until the operator releases them. released: claims of roles whose objects from this
+    partner may be changed by other partners. notified_roles: claims of pending roles that the operator's
+    webhooks were notified of. `partners/roles.py` has the rules.
     """
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
@@ -132,7 +133,7 @@ class Partner(BaseModel):
     revision: int = 0
 
     def endpoint(self, module: str, role: InterfaceRole) -> str | None:
-        """The URL of one of its interfaces; credentials have none but one, whatever its role (VER-05)."""
+        """URL of one of its interfaces. The credentials module has one URL, for any role (VER-05)."""
         return next(
             (
                 e.url
@@ -143,30 +144,30 @@ class Partner(BaseModel):
         )
 
     def has_role(self, *roles: str) -> bool:
-        """Tell whether it plays one of these roles."""
+        """Check whether it plays one of these roles."""
         return any(own.role in roles for own in self.roles)
 
     @property
     def is_hub(self) -> bool:
-        """Tell whether it speaks for others as well."""
+        """Check whether it is a hub, which acts for other parties as well."""
         return self.has_role("HUB")
 
     @property
     def is_registered(self) -> bool:
-        """Tell whether both sides hold working tokens."""
+        """Check whether both sides have valid tokens."""
         return self.status == "REGISTERED"
 
     @property
     def claims(self) -> set[str]:
-        """The names of the roles that belong to it: those that it plays, and those reserved for it."""
+        """The claims of the roles that it plays and of the roles reserved for it."""
         return {claim_of(role) for role in self.roles} | set(self.reserved_claims)
 
     def has_released(self, owner: Party, role: str) -> bool:
-        """Tell whether an owner's objects that came from it may be changed by another partner."""
+        """Check whether another partner may change the objects of an owner that came from it."""
         return claim_key(owner, role).pk in self.released or EVERYTHING in self.released
 
     def awaits_proof(self, fingerprint: str) -> bool:
-        """Tell whether this token's first use ends the time of the one that it replaced."""
+        """Check whether a token is new, so that its first use makes the replaced token invalid."""
         return (
             len(self.held_tokens) > 1
             and self.held_tokens[0].fingerprint == fingerprint
@@ -174,18 +175,18 @@ class Partner(BaseModel):
         )
 
     def parties(self, *roles: str) -> list[Party]:
-        """Its parties; with roles given, those that play one of them."""
+        """Its parties. With roles, only those that play one of them."""
         return [own.party for own in self.roles if not roles or own.role in roles]
 
     def plays_as(self, party: Party, *roles: str) -> bool:
-        """Tell whether a party (in one of these roles) is its own."""
+        """Check whether a party (in one of these roles) is its own."""
         return any(party.same_as(own) for own in self.parties(*roles))
 
 
 def rebase_on_pushes(changed: Partner, before: Partner, current: Partner) -> Partner | None:
-    """Make a change of a partner on top of its current state, which differs in how pushes to it went.
+    """Apply a change of a partner to its current state, if only the fields that pushes write differ.
 
-    before: what `changed` was made from. Returns None when more than that is different.
+    before: the state that `changed` was made from. Returns None when another field differs as well.
     """
     of_before = {name: getattr(before, name) for name in _OF_PUSHES}
     if current.model_copy(update=of_before) != before:
@@ -195,7 +196,7 @@ def rebase_on_pushes(changed: Partner, before: Partner, current: Partner) -> Par
 
 
 class Caller(NamedTuple):
-    """Who calls: the partner, the token it used, and what that token is good for."""
+    """The authenticated caller: the partner, the token that it used, and the kind of the token."""
 
     partner: Partner
     token: str
@@ -204,7 +205,7 @@ class Caller(NamedTuple):
 
 
 class Directory:
-    """The partners in the table. new_secret: makes what nobody can guess."""
+    """Store of the partners in the table. new_secret: makes a random secret."""
 
     def __init__(self, table: Table, vault: Vault, new_secret: Callable[[], str]) -> None:
         self._table = table
@@ -234,19 +235,19 @@ class Directory:
         raise Unauthorized
 
     def get(self, partner_id: str) -> Partner | None:
-        """One partner by our id of it."""
+        """Read a partner by our id of it. Returns None when there is none."""
         item = self._table.get(Key(_PARTNERS, partner_id))
         return Partner.model_validate_json(item["partner"]) if item else None
 
     def all(self) -> list[Partner]:
-        """Every partner, in one query, in the order of their ids."""
+        """Read all partners in one query, sorted by id."""
         return [
             Partner.model_validate_json(item["partner"])
             for item in self._table.query_all("#pk = :pk", {"pk": _PARTNERS})
         ]
 
     def owner_of(self, claims: Iterable[PartnerRole]) -> dict[str, str]:
-        """Which partner holds which of these (country, party, role): claim -> partner id."""
+        """Find the partners that have these (country, party, role). Returns partner ids by claim."""
         keys = {claim_of(role): Key(claim_of(role)) for role in claims}
         found = self._table.get_many(list(keys.values()))
         return {claim: found[key]["partner_id"] for claim, key in keys.items() if key in found}
@@ -254,10 +255,10 @@ class Directory:
     # -- changing
 
     def save(self, partner: Partner, before: Partner | None = None) -> Partner:
-        """Write a partner with its tokens and claims, all or nothing.
+        """Write a partner with its tokens and claims in one transaction.
 
-        before: what `partner` was made from; None for a new one.
-        Raises: Conflict when somebody else changed it, or another partner holds one of its parties.
+        before: the state that `partner` was made from; None for a new one.
+        Raises: Conflict when another write changed it meanwhile, or another partner has one of its parties.
         """
         saved = partner.model_copy(update={"revision": partner.revision + 1})
         text = saved.model_dump_json()
@@ -279,7 +280,7 @@ class Directory:
         return saved
 
     def remove(self, partner: Partner) -> None:
-        """Forget a partner with its tokens and its claims, also when a handshake comes between."""
+        """Delete a partner with its tokens and claims, also when a handshake changes it meanwhile."""
         current: Partner | None = partner
         for _ in attempts():
             if current is None:
@@ -295,10 +296,10 @@ class Directory:
                 current = self.get(partner.id)
 
     def update(self, partner_id: str, change: Callable[[Partner], Partner | None]) -> Partner | None:
-        """Change a partner as it stands now, again if somebody else was faster.
+        """Change the current state of a partner, again if another write was faster.
 
-        change: returns None when there is nothing to change. Returns what is stored afterwards, None
-        when the partner is gone. Raises: Conflict when another partner holds one of its parties.
+        change: returns None when there is nothing to change. Returns the stored state afterwards, None when
+        the partner was removed. Raises: Conflict when another partner has one of its parties.
         """
         failed_at: list[int] = []
         while (current := self.get(partner_id)) is not None:
@@ -314,7 +315,7 @@ class Directory:
         return None
 
     def note_odd_answer(self, partner_id: str, oddity: str) -> bool:
-        """Remember a kind of odd answer of a partner. Returns whether it was new."""
+        """Record a kind of odd answer of a partner. Returns whether it was new."""
         is_new = False
 
         def note(current: Partner) -> Partner | None:
@@ -326,7 +327,7 @@ class Directory:
         return self.update(partner_id, note) is not None and is_new
 
     def end_retry(self, caller: Caller) -> Partner:
-        """The caller's new token is proved: what it replaced is no longer good for anything."""
+        """Remove the RETRY token after the first use of the caller's new token. Returns the partner."""
 
         def without_retry(current: Partner) -> Partner | None:
             kept = tuple(held for held in current.held_tokens if held.kind != "RETRY")
@@ -339,7 +340,7 @@ class Directory:
     # -- tokens
 
     def new_token(self) -> str:
-        """A token that nobody can guess: at most 64 printable ASCII characters (CRD-23)."""
+        """Make a random token of at most 64 printable ASCII characters (CRD-23)."""
         return self._new_secret()
 
     def fingerprint(self, token: str) -> str:
@@ -347,14 +348,15 @@ class Directory:
         return self.keyed_digest(token)
 
     def keyed_digest(self, text: str) -> str:
-        """A hash, in hexadecimal, that nobody can compute who does not hold this node's key.
+        """Hash in hexadecimal that only a holder of this node's key can compute.
 
-        text: for anything but a token, it has a character that no token has, such as a control character.
+        text: a token. Any other text must contain a character that a token cannot have, such as a control
+        character, so that it cannot collide with a token.
         """
         return hmac.new(self._key(), text.encode(), hashlib.sha256).hexdigest()
 
     def made(self, token: str) -> bool:
-        """Tell whether a token is one that this node made for a partner, plain or in Base64: one read."""
+        """Check whether this node made a token for a partner, plain or in Base64: one read."""
         readings = read_authorization(f"Token {token}") if is_credentials_token(token) else []
         return bool(self._table.get_many(_token_key(self.fingerprint(each)) for _, each in readings))
 
@@ -388,12 +390,12 @@ class Directory:
 
 
 def claim_of(role: PartnerRole) -> str:
-    """The key under which a (country, party, role) belongs to one partner."""
+    """The claim of a role: the key of its claim item, as text."""
     return claim_key(role.party, role.role).pk
 
 
 def claim_key(party: Party, role: str) -> Key:
-    """The item that names the partner, as `partner_id`, which a party in a role belongs to."""
+    """Key of the claim item, whose `partner_id` is the partner that a party in a role belongs to."""
     return Key(f"claim#{party.key()}#{role}")
 
 

@@ -1,8 +1,8 @@
-"""Tell the operator's webhooks of roles that wait for approval.
+"""Notify the operator's webhooks of roles that wait for approval.
 
-The timer reads every partner each minute anyway (`liveness.py`). A partner's record has what waits, and what
-the webhooks were notified of. So a notice that could not be sent, or was interrupted, is sent again in a
-minute, for a day, under the same message id. It costs no call unless something waits.
+The timer reads every partner each minute anyway (`liveness.py`). A partner's record has its pending roles,
+and the roles that the webhooks were notified of. So a notice that failed or was interrupted is sent again
+each minute for one day, with the same message id. Without pending roles there is no additional call.
 
 Source: docs/security.md, Roles
 """
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 NOTIFY_FOR = timedelta(days=1)
 BUDGET = timedelta(seconds=15)
-"""No webhook is called later in a run: the timer has other work as well."""
+"""Time in one run after which no further partner is handled: the timer has other work as well."""
 
 _WEBHOOK_S = 5.0
 
 
 def notify_of_roles(node: Node, partners: Sequence[Partner]) -> None:
-    """Notify the webhooks of what waits at these partners and has not been told."""
+    """Notify the webhooks of the pending roles of these partners that they were not notified of yet."""
     now = node.clock()
     waiting = [partner for partner in partners if is_due(partner, now)]
     if not waiting:
@@ -41,18 +41,18 @@ def notify_of_roles(node: Node, partners: Sequence[Partner]) -> None:
     for partner in waiting if webhooks else ():
         if node.clock() - now > BUDGET:
             return
-        failed = [webhook for webhook in webhooks if not _takes(node, webhook, partner)]
+        failed = [webhook for webhook in webhooks if not _send_notice(node, webhook, partner)]
         if not failed:
-            _remember(node, partner)
+            _record_notified(node, partner)
 
 
 def is_due(partner: Partner, now: datetime) -> bool:
-    """Tell whether a partner has pending roles that the webhooks still have to be told of."""
+    """Check whether the webhooks still have to be notified of pending roles, for at most one day."""
     has_news = not _names(partner) <= set(partner.notified_roles)
     return has_news and now - parse_datetime(partner.last_updated) < NOTIFY_FOR
 
 
-def _takes(node: Node, webhook: Webhook, partner: Partner) -> bool:
+def _send_notice(node: Node, webhook: Webhook, partner: Partner) -> bool:
     digest = hashlib.sha256("\x1f".join([partner.id, *sorted(_names(partner))]).encode()).hexdigest()
     try:
         notify(node, webhook, ROLES_PENDING, f"roles-{digest[:32]}", _notice(partner), total_s=_WEBHOOK_S)
@@ -70,7 +70,7 @@ def _notice(partner: Partner) -> dict[str, Any]:
     }
 
 
-def _remember(node: Node, partner: Partner) -> None:
+def _record_notified(node: Node, partner: Partner) -> None:
     names = tuple(sorted(_names(partner)))
     node.directory.update(
         partner.id,

@@ -1,23 +1,24 @@
-"""Decide which of the roles that a partner claims count: pure functions of its record.
+"""Decide which of the roles that a partner claims are in effect: pure functions of its record.
 
-A partner writes its own roles, in its credentials. A role decides what it may send, what it is shown and in
-whose name it speaks, so a role counts only when one of these holds:
+A partner writes its own roles into its credentials. A role decides the objects that the partner may send
+and see, and the parties that it acts for. So a role is in effect only in one of these cases:
 
-- the operator expects it: the invitation or the registration names it, or says that the partner is a hub;
+- the operator expects it: the invitation or the registration names it, or has `is_hub` for HUB;
 - the operator approved it;
-- it came with the first registration of an invitation or registration that names no role. HUB is the
-  exception: a hub speaks for others, so a partner is a hub only on the operator's word;
-- it counted before, and nobody released it.
+- it came with the first registration, and the invitation or registration names no role. HUB is the exception:
+  a hub acts for others, so a partner is a hub only if the operator expects or approves it;
+- it was in effect before, and the operator has not released it.
 
-A role that is reserved for another partner, which left, or that the operator expects of another one, never
-counts before the operator has approved it.
+A role is never in effect without approval when it is reserved for another partner that left, or when the
+operator expects it of another partner.
 
-Everything else is pending: shown to the operator, and without any effect until it is approved. What the
-operator rejected is kept as refused, so that the next PUT does not bring it up again.
+All other roles are pending: shown to the operator, and without effect until they are approved. A role that
+the operator rejected is kept as refused, so that the next PUT does not make it pending again.
 
 A role that the partner no longer claims, because it dropped it or left, stays reserved for it until the
-operator releases it. Otherwise the next one who claims it is shown what belongs to the one who left. With the
-role, the objects that came from the partner are released: until then nobody else may change them.
+operator releases it. Otherwise the next partner that claims the role would see the objects of the one that
+left. Releasing a role also releases the objects that came from the partner: until then no other partner may
+change them.
 
 Source: OCPI 2.2.1 credentials_credentials_role_class; CRD-25; docs/security.md
 """
@@ -33,7 +34,7 @@ _BEFORE_REGISTRATION = ("INVITED", "REGISTERING")
 
 
 def claimed_roles(partner: Partner) -> tuple[PartnerRole, ...]:
-    """Every role in the partner's latest credentials, whether it counts or not."""
+    """All roles in the partner's latest credentials, in effect or not."""
     return (*partner.roles, *partner.pending_roles, *partner.refused_roles)
 
 
@@ -42,27 +43,27 @@ def with_claimed(
 ) -> dict[str, Any]:
     """The fields of a partner that change when its credentials claim these roles.
 
-    reserved: names of those that are reserved for another partner.
+    reserved: claims of the roles that are reserved for another partner.
     """
-    counts, pending, refused = [], [], []
+    in_effect, pending, refused = [], [], []
     was_refused = _names(partner.refused_roles)
     for role in claimed:
         if claim_of(role) not in reserved and _may_play(partner, role):
-            counts.append(role)
+            in_effect.append(role)
         elif claim_of(role) in was_refused:
             refused.append(role)
         else:
             pending.append(role)
-    return _fields(partner, counts, pending, refused)
+    return _fields(partner, in_effect, pending, refused)
 
 
 def without_claimed(partner: Partner) -> dict[str, Any]:
-    """The fields that change when a partner leaves: it plays nothing, and its roles stay reserved for it."""
+    """The fields that change when a partner leaves: it has no roles, and its roles stay reserved for it."""
     return _fields(partner, (), (), ())
 
 
 def approve(partner: Partner, chosen: Collection[str]) -> dict[str, Any]:
-    """The fields that change when the operator approves roles. chosen: names, as `claim_of` makes them."""
+    """The fields that change when the operator approves roles. chosen: their claims, from `claim_of`."""
     waiting = (*partner.pending_roles, *partner.refused_roles)
     return _fields(
         partner,
@@ -73,7 +74,7 @@ def approve(partner: Partner, chosen: Collection[str]) -> dict[str, Any]:
 
 
 def reject(partner: Partner, chosen: Collection[str]) -> dict[str, Any]:
-    """The fields that change when the operator rejects roles, counting ones too. chosen: as in `approve`."""
+    """The fields that change when the operator rejects roles, pending or in effect. chosen: their claims."""
     taken_away = [role for role in (*partner.roles, *partner.pending_roles) if claim_of(role) in chosen]
     fields = _fields(
         partner,
@@ -89,9 +90,10 @@ def reject(partner: Partner, chosen: Collection[str]) -> dict[str, Any]:
 
 
 def release(partner: Partner, chosen: Collection[str], *, everything: bool = False) -> dict[str, Any]:
-    """The fields that change when the operator releases roles, and what came from the partner for them.
+    """The fields that change when the operator releases roles and the partner's objects of these roles.
 
-    chosen: as in `approve`. everything: also the objects of all others that it spoke for, as a hub does.
+    chosen: claims of the roles. everything: release all objects that came from it, also those of parties
+    that it sent for as a hub.
     """
     return {
         "reserved_claims": tuple(name for name in partner.reserved_claims if name not in chosen),
@@ -114,11 +116,11 @@ def _may_play(partner: Partner, role: PartnerRole) -> bool:
 
 def _fields(
     partner: Partner,
-    counts: Iterable[PartnerRole],
+    in_effect: Iterable[PartnerRole],
     pending: Iterable[PartnerRole],
     refused: Iterable[PartnerRole],
 ) -> dict[str, Any]:
-    roles, waiting = tuple(counts), tuple(pending)
+    roles, waiting = tuple(in_effect), tuple(pending)
     notified = tuple(name for name in partner.notified_roles if name in _names(waiting))
     return {
         "roles": roles,

@@ -1,9 +1,9 @@
-"""Remarks on the times of updates that came: stamped ahead of our clock, or overtaken on their way.
+"""Remarks on the `last_updated` of received updates: ahead of our clock, or overtaken by a newer update.
 
-Both are answered with 1000, since what the sender did is no error of this request. But nobody could see that
-an object stands still, so each is counted and logged, and said in the answer's `status_message`. A stamp
-ahead of our clock is also noted in the record of the partner that sent it, for the operator: once a day,
-not for each message, so that it costs a request nothing.
+Both kinds of update are answered with 1000, because the request itself is valid. Without a remark, a stored
+object that no longer changes would stay unnoticed. So each case is counted and logged, and the answer's
+`status_message` has a text about it. A stamp ahead of our clock is also recorded in the partner's record
+for the operator, once a day only, so that the other requests need no additional call.
 
 Source: protocol/order.py; LOC-14
 """
@@ -30,16 +30,16 @@ if TYPE_CHECKING:
 def remark_on(
     node: Node, request: Request, ref: Ref, document: Mapping[str, Any], overtaken: Sequence[Overtaken] = ()
 ) -> str | None:
-    """Log, count and note what is odd about an update's times, and return what the answer says of it.
+    """Log, count and record odd times of an update. Returns the text for `status_message`, None without any.
 
-    document: a valid PUT, PATCH or POST. overtaken: what of it was older than what is stored.
+    document: body of a valid PUT, PATCH or POST. overtaken: parts of it that are older than the stored ones.
     """
     ahead = max(stamps_ahead(document, node.clock()), default=None)
     if ahead is not None:
         _log_ahead(node, request, ref, ahead)
     for each in overtaken:
         log.warning(
-            "an update was overtaken: it is older than what is stored, and changed nothing",
+            "an update was overtaken: it is older than the stored object, and changed nothing",
             partner=request.caller.id,
             ref=for_log(str(ref)),
             part=each.part,
@@ -47,7 +47,7 @@ def remark_on(
             stored=each.stored,
             **metrics.update_overtaken(node.settings.table),
         )
-    remarks = [_said_of(each) for each in overtaken]
+    remarks = [_overtaken_text(each) for each in overtaken]
     if ahead is not None:
         now = format_datetime(node.clock())
         remarks.append(f"last_updated {ahead} is ahead of this node's clock ({now}), so the arrival counts")
@@ -66,7 +66,7 @@ def remark_on_own(node: Node, ref: Ref, document: Mapping[str, Any]) -> None:
         )
 
 
-def _said_of(overtaken: Overtaken) -> str:
+def _overtaken_text(overtaken: Overtaken) -> str:
     part = f"{overtaken.part}: " if overtaken.part else ""
     return (
         f"{part}not changed, since last_updated {overtaken.came} is older than the stored {overtaken.stored}"
@@ -86,20 +86,23 @@ def _log_ahead(node: Node, request: Request, ref: Ref, last_updated: str) -> Non
     )
     noted = StampAhead(at=format_datetime(now), module=ref.module, last_updated=last_updated, ahead_s=ahead_s)
     if _is_news(request.caller, noted):
-        _write_down(node, request.caller.id, noted)
+        _record_ahead(node, request.caller.id, noted)
 
 
 def _is_news(partner: Partner, noted: StampAhead) -> bool:
-    """Tell whether it is the first of its day; the caller was read with its token, so this costs no call."""
+    """Check whether it is the first one of a day.
+
+    The partner is read with its token, so this costs no call.
+    """
     return partner.stamp_ahead is None or partner.stamp_ahead.at[:10] < noted.at[:10]
 
 
-def _write_down(node: Node, partner_id: str, noted: StampAhead) -> None:
+def _record_ahead(node: Node, partner_id: str, noted: StampAhead) -> None:
     def change(partner: Partner) -> Partner | None:
         return partner.model_copy(update={"stamp_ahead": noted}) if _is_news(partner, noted) else None
 
     try:
         node.directory.update(partner_id, change)
     except (OcpiError, Conflict):
-        # The object is stored already, and tomorrow's first is noted again.
-        log.warning("a partner's stamp could not be noted", partner=partner_id)
+        # The object is stored already, and the next stamp ahead of our clock is recorded again.
+        log.warning("failed to record a partner's stamp ahead of our clock", partner=partner_id)

@@ -1,16 +1,18 @@
-"""Which partner had a token charged by command: what a session, or an authorization, has to know of it.
+"""Record of START_SESSION and RESERVE_NOW commands, by token: used by sessions and by authorization.
 
-An eMSP may use tokens in START_SESSION and RESERVE_NOW that it never pushed, so a session of such a token
-leads back to its partner only by the command (CMD-10). And what the eMSP has authorized by a command is
-not asked again within a quarter of an hour (CMD-11).
+An eMSP may send commands with a token that it never pushed. Only the command links a session of such a
+token to the partner that receives it (CMD-10). And a token that a command has authorized is not sent to the
+eMSP for authorization again within 15 minutes (CMD-11).
 
-Three items per command: under the token the latest one, and one by its authorization_reference where there
-is one; and the latest one by uid and type alone, with its token, since that is all that a charge point
-reads, and nobody else may ever have told us of the token. They are written together with the command, and
-forgotten after a month.
+Each command writes up to three items, in its own transaction. They expire after 30 days:
 
-A session of the token is the command's while what was started can begin: for a quarter of an hour, or until
-the reservation ends.
+- the latest command of the token;
+- the command by its authorization_reference, if it has one;
+- the latest command by the token's uid and type alone, with the Token. A charge point reads only uid and
+  type, and the Token may be unknown to this node otherwise.
+
+A new session of the token belongs to the command if it begins within 15 minutes, or before the reservation
+ends.
 
 Source: OCPI 2.2.1 mod_commands_startsession_object, mod_commands_reservenow_object; CMD-10, CMD-11, SES-13
 """
@@ -32,10 +34,10 @@ _NEVER_ASKED = frozenset({"AD_HOC_USER", "APP_USER"})
 
 
 class Start(NamedTuple):
-    """A command that had a token charged or an EVSE reserved for it.
+    """Record of one START_SESSION or RESERVE_NOW.
 
-    partner_id: who sent it. at: when. evse_uid: "" where none was named. until: when a session of it has
-    begun at the latest. authorization_reference: "" where there is none.
+    partner_id: the partner that sent it. at: time of arrival. evse_uid: "" when the command names none.
+    until: a session of it begins before this time. authorization_reference: "" when it has none.
     """
 
     partner_id: str
@@ -48,16 +50,16 @@ class Start(NamedTuple):
 
 
 class Authorized(NamedTuple):
-    """The latest start of a token. token: the Token as the command had it."""
+    """The latest command of a token. token: the Token in the command."""
 
     start: Start
     token: JsonText
 
 
 def start_keys(token: Mapping[str, Any], authorization_reference: str | None = None) -> list[Key]:
-    """The keys that `find_start` looks for, the better one first.
+    """Keys of the items that `find_start` reads; the more exact one first.
 
-    token: a Token or a CdrToken: owner, uid and type count.
+    token: a Token or a CdrToken; only owner, uid and type are used.
     """
     owner = Party(token["country_code"], token["party_id"])
     pk = f"start#{owner.key()}#{fold(token['uid'])}#{fold(token['type'])}"
@@ -68,13 +70,13 @@ def start_keys(token: Mapping[str, Any], authorization_reference: str | None = N
 def start_items(
     token: Mapping[str, Any], authorization_reference: str | None, start: Start, now: datetime
 ) -> list[Item]:
-    """The items to be written with a command. token: its Token."""
-    remembered = start._replace(authorization_reference=authorization_reference or "")._asdict()
-    remembered["expires_at"] = int((now + _KEPT).timestamp())
+    """Make the items to write with a command. token: its Token."""
+    record = start._replace(authorization_reference=authorization_reference or "")._asdict()
+    record["expires_at"] = int((now + _KEPT).timestamp())
     by_uid = authorized_key(token["uid"], token["type"])
     return [
-        *({**remembered, "pk": key.pk, "sk": key.sk} for key in start_keys(token, authorization_reference)),
-        {**remembered, "pk": by_uid.pk, "sk": by_uid.sk, "token": write_json(token)},
+        *({**record, "pk": key.pk, "sk": key.sk} for key in start_keys(token, authorization_reference)),
+        {**record, "pk": by_uid.pk, "sk": by_uid.sk, "token": write_json(token)},
     ]
 
 
@@ -84,9 +86,9 @@ def find_start(
     authorization_reference: str | None = None,
     known: Mapping[Key, Item] | None = None,
 ) -> Start | None:
-    """The command with this reference, or the latest one with this token; None when there was none.
+    """Find the command with this reference, else the latest one with this token. Returns None without any.
 
-    known: an earlier read of `start_keys`; otherwise one call.
+    known: an earlier read of `start_keys`; without it, one call.
     """
     keys = start_keys(token, authorization_reference)
     items = table.read(keys, known)
@@ -95,16 +97,16 @@ def find_start(
 
 
 def authorized_key(uid: str, token_type: str) -> Key:
-    """The key that `find_authorized` looks for."""
+    """Key of the item that `find_authorized` reads."""
     return Key(f"authorized#{fold(uid)}#{fold(token_type)}")
 
 
 def find_authorized(
     table: Table, uid: str, token_type: str, owner: Party | None, known: Mapping[Key, Item] | None = None
 ) -> Authorized | None:
-    """The latest start of a token; None when there was none, or it was another eMSP's than the owner's.
+    """Find the latest command of a token. Returns None without any, or if its Token has another owner.
 
-    owner: whose token it is, None when nobody knows. known: as for `find_start`.
+    owner: the token's eMSP, None when it is unknown. known: an earlier read of `authorized_key`.
     """
     key = authorized_key(uid, token_type)
     found = table.read([key], known).get(key)
@@ -119,10 +121,10 @@ def find_authorized(
 def is_authorized(
     start: Start | None, token_type: str, location_id: str, evse_uid: str | None, now: datetime
 ) -> bool:
-    """Tell whether a command has authorized a token already, so that the eMSP is not to be asked (CMD-11).
+    """Check whether a command has authorized a token already, so that the eMSP is not asked (CMD-11).
 
-    start: the latest command with the token. For RFID it counts for a quarter of an hour, at its own EVSE,
-    or at the whole location when it named none.
+    start: the latest command with the token. An RFID command counts for 15 minutes, at its EVSE, or at the
+    whole location when it names no EVSE.
     """
     if start is None:
         return False
@@ -132,9 +134,9 @@ def is_authorized(
 
 
 def begins(start: Start, location_id: str, evse_uid: str, now: datetime) -> bool:
-    """Tell whether a session of the token that is new at a place is what a command has started (SES-13).
+    """Check whether a new session of the token at a location is the one that a command has started (SES-13).
 
-    evse_uid: `#NA` while a reservation has none yet (SES-16).
+    evse_uid: `#NA` while a reservation has no EVSE yet (SES-16).
     """
     is_here = _is_at(start, location_id, start.evse_uid if evse_uid == "#NA" else evse_uid)
     return is_here and now < parse_datetime(start.until)
@@ -148,7 +150,7 @@ def started(
     evse_uid: str | None,
     expiry_date: str | None = None,
 ) -> Start:
-    """A command as it is remembered. expiry_date: a reservation's."""
+    """Make the record of a command. expiry_date: end of the reservation, for RESERVE_NOW."""
     until = format_datetime(now + _AUTHORIZED_FOR)
     if expiry_date is not None:
         until = max(until, expiry_date, key=sort_key)

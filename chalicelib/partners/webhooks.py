@@ -1,12 +1,12 @@
-"""The operator's webhooks: where this node tells the operator's own systems something, or asks them.
+"""Webhooks: calls of this node to the operator's own systems, to notify or to ask them.
 
-A webhook is a URL of the operator with the events that it wants. Each call is a POST of
-`{"type", "timestamp", "data"}`, signed as Standard Webhooks have it, so that the receiver can tell that it
-is from this node, is no replay, and which calls are one message. The secret is shown once, when the
-webhook is made, and kept encrypted.
+A webhook is a URL of the operator with the events that it receives. Each call is a POST of
+`{"type", "timestamp", "data"}`, signed as in Standard Webhooks. The signature lets the receiver check the
+sender and reject replays. The message id lets it recognise repeated calls. The secret is shown once, when
+the webhook is created, and stored encrypted.
 
-The URL is the operator's, not a partner's: it may stand at a private address, since a CSMS often does.
-It still is https, except on loopback in the sandbox, and no metadata address.
+The URL belongs to the operator, so it may have a private IP address, as a CSMS often does. It must be
+https, except on loopback in the sandbox, and must not be a metadata address.
 
 Source: https://www.standardwebhooks.com, version 1.0; docs/design.md, A command
 """
@@ -39,20 +39,20 @@ if TYPE_CHECKING:
 COMMAND, AUTHORIZE, RECONCILIATION = "command", "authorize", "reconciliation"
 ROLES_PENDING = "partner_roles_pending"
 EVENTS = (COMMAND, AUTHORIZE, RECONCILIATION, ROLES_PENDING)
-"""What a webhook can be told: a command for the CSMS; a token to be authorized, which it answers; a hub's CDR
-that differs from the node's own; roles of a partner that wait for approval."""
+"""The events: a command for the CSMS; a token to authorize, where the answer decides; a CDR of the hub that
+differs from the node's own; roles of a partner that wait for approval."""
 
 _WEBHOOKS = "webhooks"
 _CONNECT_S = 3.0
 
 
 class WebhookFailed(Exception):
-    """The receiver could not be reached, or did not answer 2xx; the text says which."""
+    """Error for a webhook that could not be reached or did not answer 2xx; the text has the reason."""
 
 
 @dataclass(frozen=True)
 class Webhook:
-    """One webhook; sealed_secret: as `Directory.seal` made it."""
+    """One webhook. sealed_secret: its secret, encrypted by `Directory.seal`."""
 
     name: str
     url: str
@@ -61,7 +61,7 @@ class Webhook:
     last_updated: str
 
     def to_item(self) -> Item:
-        """The item in the table."""
+        """Make the item for the table."""
         return {
             "pk": _WEBHOOKS,
             "sk": self.name,
@@ -78,28 +78,28 @@ def webhook_key(name: str) -> Key:
 
 
 def read_webhook(item: Item) -> Webhook:
-    """Read an item."""
+    """Make a webhook from its item."""
     return Webhook(
         item["sk"], item["url"], tuple(item["events"]), item["sealed_secret"], item["last_updated"]
     )
 
 
 def read_webhooks(table: Table) -> list[Webhook]:
-    """Every webhook, in the order of their names: one call."""
+    """Read all webhooks, sorted by name: one call."""
     return [read_webhook(item) for item in table.query_all("#pk = :pk", {"pk": _WEBHOOKS})]
 
 
 def make_secret(token: str) -> str:
-    """A signing secret in the form of Standard Webhooks, from a token that nobody can guess."""
+    """Make a signing secret in the format of Standard Webhooks. token: a random secret."""
     return "whsec_" + base64.b64encode(token.encode()).decode()
 
 
 def notify(
     node: Node, webhook: Webhook, event: str, message_id: str, data: Mapping[str, Any], *, total_s: float
 ) -> Any:
-    """Tell a webhook of an event; returns what it answered, None when that was no JSON.
+    """Send an event to a webhook. Returns the JSON of its answer, None when the answer is not JSON.
 
-    message_id: the same for each try. total_s: until the whole answer is here.
+    message_id: the same for each try. total_s: seconds until the whole answer has arrived.
     Raises: WebhookFailed.
     """
     now = node.clock()
@@ -109,7 +109,7 @@ def notify(
 
 
 def ask(node: Node, event: str, message_id: str, data: Mapping[str, Any], *, total_s: float) -> Any:
-    """What the first webhook for an event answers, None when that was no JSON.
+    """Send an event to the first webhook for it. Returns the JSON of its answer, None when it is not JSON.
 
     Returns ABSENT when there is no such webhook, or it does not answer 2xx in time.
     """
@@ -124,7 +124,7 @@ def ask(node: Node, event: str, message_id: str, data: Mapping[str, Any], *, tot
 
 
 class WebhookSender:
-    """Calls webhooks; safe for threads."""
+    """HTTP client for webhooks; safe for threads."""
 
     def __init__(self, allow_loopback: bool = False) -> None:
         self._allow_loopback = allow_loopback
@@ -132,16 +132,16 @@ class WebhookSender:
         self._connections = Connections()
 
     def check(self, url: str, field: str) -> None:
-        """See that a URL may be called, as far as its text tells; it is resolved and judged at each call.
+        """Check the text of a URL. Its host name is resolved and its IP addresses are checked at each call.
 
-        Raises: InvalidParameters.
+        Raises: InvalidParameters when the policy refuses the URL.
         """
         policy = UrlPolicy(self._allow_loopback, resolve=lambda *_, **__: (), allow_private=True)
         with suppress(Unresolvable):
             policy.check(url, field=field)
 
     def post(self, url: str, secret: str, message_id: str, now: datetime, body: str, total_s: float) -> Any:
-        """POST a signed message; returns the answer's JSON, None when it has none.
+        """POST a signed message. Returns the JSON of the answer, None when the answer is not JSON.
 
         Raises: WebhookFailed.
         """

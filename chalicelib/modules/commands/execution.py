@@ -1,9 +1,11 @@
-"""What a CPO does with a command: see whether it can be tried, store it, and have its CSMS told.
+"""A command at a CPO: check that it can be tried, store it, queue its delivery to the CSMS.
 
-Nothing is asked of the token (CMD-10). The answer is ACCEPTED only when the command is stored and queued,
-so it can no longer be lost; everything after that is the queue's (`worker.py`).
+The token's validity is not checked: the eMSP has authorized it (CMD-10). The answer is ACCEPTED only after
+the command is stored and queued, so an accepted command cannot be lost. The queue does the rest
+(`worker.py`).
 
-The sender is told a timeout a little longer than the CSMS has, so that a TIMEOUT reaches it in time.
+The timeout in the answer is a little longer than the time that the CSMS has. So a TIMEOUT result reaches the
+sender before the sender stops waiting.
 
 Source: OCPI 2.2.1 mod_commands, Receiver Interface; CMD-05, CMD-07 … CMD-10, CMD-13, CMD-14, CMD-16
 """
@@ -26,7 +28,7 @@ from chalicelib.modules.commands.replies import accepted, refused, reply_of
 from chalicelib.modules.commands.reservations import find_reservation, own_id_for, reservation_item
 from chalicelib.modules.commands.rules import Direction, Outcome, Post, State
 from chalicelib.modules.commands.store import create, find_repeated, keys_to_create
-from chalicelib.modules.commands.tasks import send_owed, send_to_csms, watch_deadline
+from chalicelib.modules.commands.tasks import queue_results, send_to_csms, watch_deadline
 from chalicelib.modules.locations.objects import REMOVED
 from chalicelib.partners.starts import start_items, started
 from chalicelib.partners.visibility import viewer_of
@@ -45,15 +47,16 @@ if TYPE_CHECKING:
     from chalicelib.storage.table import Item, Key
 
 HAND_ON = timedelta(seconds=5)
-"""How much longer than the CSMS's time the sender is told to wait."""
+"""Added to the time of the CSMS to give the timeout that is answered to the sender."""
 
 REPEATED_S = 3
+"""Delay in seconds of the delivery that is queued for a repeated command."""
 
 _ENDED = frozenset({"COMPLETED", "INVALID"})
 
 
 def execute(node: Node, incoming: Incoming) -> Reply:
-    """Accept a command, or refuse it."""
+    """Accept or refuse a command. A repeated command gets the answer of the first one."""
     known = incoming.request.snapshot
     caller = incoming.request.caller
     command = find_repeated(node, incoming.claims, caller.id, incoming.digest, known)
@@ -62,18 +65,18 @@ def execute(node: Node, incoming: Incoming) -> Reply:
         refusal, owner = _judge(node, incoming)
         if refusal is not None:
             return refusal
-        command, beside = _new_command(node, incoming, owner)
+        command, extra_items = _new_command(node, incoming, owner)
         if command.state == State.PENDING:
-            # Before it is stored: what is stored ends, whatever happens here next.
+            # Queued before the command is stored, so that every stored command ends, even after a crash here.
             watch_deadline(node, command)
-        command, is_new = create(node, command, incoming.claims, beside, known)
+        command, is_new = create(node, command, incoming.claims, extra_items, known)
     _queue(node, command, is_new)
     assert command.response is not None
     return reply_of(command.response)
 
 
 def keys_of_execution(node: Node, request: Request, document: Mapping[str, Any]) -> list[Key]:
-    """What `execute` reads; to be read together with the caller's token."""
+    """Keys of the items that `execute` needs. They are read together with the caller's token."""
     keys = keys_to_create(claims_of(request, document["response_url"]))
     location_id, session_id = readable_id(document, "location_id"), readable_id(document, "session_id")
     for party in _own_parties(node, request):
@@ -85,22 +88,25 @@ def keys_of_execution(node: Node, request: Request, document: Mapping[str, Any])
 
 
 def _queue(node: Node, command: Command, is_new: bool) -> None:
-    """Queue what is to be done.
+    """Queue the delivery to the CSMS, or the result that is known already.
 
-    For a command that comes again as well, since its first coming may have ended between storing and
-    queueing; but later, when the CSMS is known to have it if it was queued.
+    A repeated command is queued again, because its first request may have died between storing and queueing.
+    Its delivery is delayed: by then `delivered_to` is set if the first delivery was queued.
     """
     if command.state != State.PENDING:
-        send_owed(node, command, delay_s=1)
+        queue_results(node, command, delay_s=1)
     elif not command.delivered_to:
         send_to_csms(node, command, delay_s=0 if is_new else REPEATED_S)
 
 
-# -- can it be tried ---------------------------------------------------------------------------------
+# -- checks ------------------------------------------------------------------------------------------
 
 
 def _judge(node: Node, incoming: Incoming) -> tuple[Reply | None, Party]:
-    """The refusal, None when the command can be tried; and the own party that it is for."""
+    """Check a command.
+
+    Returns the refusal (None: it can be tried) and the own party that the command is for.
+    """
     parties = _own_parties(node, incoming.request)
     if incoming.name == "STOP_SESSION":
         return _judge_session(node, incoming, parties)
@@ -123,7 +129,7 @@ def _judge_session(node: Node, incoming: Incoming, parties: Sequence[Party]) -> 
 
 
 def _is_of_sender(stored: Stored, incoming: Incoming) -> bool:
-    """Whether a session is the sender's: shown to the caller, and behind a hub of that eMSP (CMD-08)."""
+    """Check that the caller may see a session, and that the sending eMSP owns its token (CMD-08)."""
     if viewer_of(incoming.request.caller, stored.partition) is None:
         return False
     sender = incoming.request.routing.sender
@@ -151,7 +157,7 @@ def _judge_place(node: Node, incoming: Incoming, parties: Sequence[Party]) -> tu
 def _find_evse(
     node: Node, ref: Ref, document: Mapping[str, Any], known: Mapping[Key, Item]
 ) -> dict[str, Any] | None:
-    """The EVSE that is named, empty when there is none such; None when none is named."""
+    """The EVSE of the command: {} when it is unknown or removed, None when the command names no EVSE."""
     uid = document.get("evse_uid")
     if uid is None:
         return None
@@ -161,9 +167,9 @@ def _find_evse(
 
 
 def _problem_of(evse: Mapping[str, Any], incoming: Incoming) -> UnknownLocation | None:
-    """What is wrong with the EVSE or connector that is named.
+    """Check the EVSE and the connector of a command. Returns the error, None when both exist.
 
-    Raises: InvalidParameters when a connector must be named and is not (CMD-09).
+    Raises: InvalidParameters when the EVSE requires a connector_id and the command has none (CMD-09).
     """
     if not evse:
         return UnknownLocation("unknown EVSE", field="evse_uid")
@@ -178,17 +184,17 @@ def _problem_of(evse: Mapping[str, Any], incoming: Incoming) -> UnknownLocation 
 
 
 def _own_parties(node: Node, request: Request) -> list[Party]:
-    """The CPO parties of this node that may be meant."""
+    """The CPO parties of this node that the command may be for: the one in OCPI-to, otherwise all."""
     own = [role.party for role in node.settings.roles if role.role == "CPO"]
     to = request.routing.receiver
     return [party for party in own if party.same_as(to)] or own
 
 
-# -- storing it --------------------------------------------------------------------------------------
+# -- storing -----------------------------------------------------------------------------------------
 
 
 def _new_command(node: Node, incoming: Incoming, owner: Party) -> tuple[Command, list[Item]]:
-    """The command as it is to be stored, and what is to be stored beside it."""
+    """Make the command to store. Returns it with the items to write in the same transaction."""
     now, document = node.clock(), incoming.document
     time = node.settings.command_time
     command = incoming.new_command(
@@ -198,13 +204,13 @@ def _new_command(node: Node, incoming: Incoming, owner: Party) -> tuple[Command,
         addressee=owner,
         response=accepted(math.ceil((time + HAND_ON).total_seconds())),
     )
-    beside: list[Item] = []
+    extra_items: list[Item] = []
     if "reservation_id" in document:
         reservation = find_reservation(node, command.partner_id, incoming.chooser, document["reservation_id"])
         if incoming.name == "RESERVE_NOW":
             own_id = own_id_for(node, reservation, document["location_id"])
             command = command.changed(now, reservation_id=own_id)
-            beside.append(reservation_item(command, incoming.chooser, document))
+            extra_items.append(reservation_item(command, incoming.chooser, document))
         elif reservation is None:
             command = _unknown_reservation(command, node)
         else:
@@ -212,12 +218,12 @@ def _new_command(node: Node, incoming: Incoming, owner: Party) -> tuple[Command,
     if "token" in document:
         place = document["location_id"], document.get("evse_uid")
         start = started(command.partner_id, command.id, now, *place, document.get("expiry_date"))
-        beside += start_items(document["token"], document.get("authorization_reference"), start, now)
-    return command, beside
+        extra_items += start_items(document["token"], document.get("authorization_reference"), start, now)
+    return command, extra_items
 
 
 def _unknown_reservation(command: Command, node: Node) -> Command:
-    """The result is known at once; it is given like every other (CMD-16)."""
+    """Complete a command at once with UNKNOWN_RESERVATION; the result is posted like any other (CMD-16)."""
     outcome = Outcome(
         result=UNKNOWN_RESERVATION,
         body=write_json({"result": UNKNOWN_RESERVATION}),

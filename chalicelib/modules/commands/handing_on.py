@@ -1,10 +1,11 @@
-"""Handing a command to the partner that has to try it, and what its answer makes of the command.
+"""Sending of a command to the partner that has to try it, and recording of its answer.
 
-The receiver gets the command's id as X-Request-ID, so that one that is sent again, because its answer got
-lost, is recognised and does not start a second session.
+X-Request-ID is the command's id. When an answer got lost and the command is sent again, the receiver
+recognises it and does not start a second session.
 
-A hub waits longer than it was told, since the receiver's TIMEOUT comes at the last moment, and tells its own
-sender to wait longer still, so that the hub's TIMEOUT comes in time as well.
+A hub waits for the result longer than the receiver's timeout, because the receiver may post TIMEOUT at the
+last moment. The timeout that the hub answers to its own sender is longer still, so that a TIMEOUT of the
+hub arrives in time as well.
 
 Source: OCPI 2.2.1 mod_commands, Receiver Interface; CMD-03, CMD-17, CMD-18, TRN-20, RTE-33
 """
@@ -18,7 +19,7 @@ from chalicelib.errors import InvalidParameters
 from chalicelib.modules.commands.objects import ACCEPTED, CommandResponse
 from chalicelib.modules.commands.rules import Command, Direction, Response, answered, unanswered
 from chalicelib.modules.commands.store import MODULE, change
-from chalicelib.modules.commands.tasks import send_owed, watch_deadline
+from chalicelib.modules.commands.tasks import queue_results, watch_deadline
 from chalicelib.modules.registry import VERSION, interface_path
 from chalicelib.partners.answers import PartnerError, PartnerFault
 from chalicelib.protocol.json_text import write_json
@@ -30,22 +31,23 @@ if TYPE_CHECKING:
     from chalicelib.partners.directory import Partner
 
 UNANSWERED = timedelta(seconds=60)
-"""A command that never got an answer, because this node died over it, ends after so long."""
+"""Deadline of a command that gets no answer, for example because this node crashed while it was sending."""
 
 _GRACE = {Direction.RELAYED: timedelta(seconds=5), Direction.SENT: timedelta(0)}
 _RELAYED_LONGER_S = 10
-"""How much longer than the hub was told its sender is told to wait: the grace, and as long to be posted."""
+"""Added to the receiver's timeout in the hub's own answer: 5 s of grace, and 5 s to post the result."""
 
 _TOTAL_S = {Direction.RELAYED: 8.0, Direction.SENT: 10.0}
 
 
 def hand_on(node: Node, command: Command, partner: Partner, base_url: str, relays: int = 0) -> Command:
-    """Send a stored command, whose deadline is watched, with a response_url of this node.
+    """Send a command with a response_url of this node, and record the answer.
 
+    The command must be stored and its deadline queued. It may be sent again: the receiver recognises it.
     relays: number of hubs that have relayed it, this one included.
-    Returns it with the answer. Sent again, it is the same command to its receiver.
-    Raises: PartnerError when it was refused or not answered, InvalidParameters when the answer is none;
-    both are recorded.
+    Returns the command with the answer.
+    Raises: PartnerError when the partner refused it or did not answer, InvalidParameters when the answer is
+    not a CommandResponse. Both are recorded in the command before.
     """
     try:
         answer = node.client.send(
@@ -60,16 +62,16 @@ def hand_on(node: Node, command: Command, partner: Partner, base_url: str, relay
             routing=Routing(command.sender, command.addressee, relays),
             total_s=_TOTAL_S[command.direction],
         )
-        told = validate(CommandResponse, answer.data, at="data")
+        answered_with = validate(CommandResponse, answer.data, at="data")
     except (PartnerError, InvalidParameters) as error:
         _record_failure(node, command, error)
         raise
     data: dict[str, Any] = answer.data
-    if command.direction == Direction.RELAYED and told.result == ACCEPTED:
-        data = {**data, "timeout": told.timeout + _RELAYED_LONGER_S}
+    if command.direction == Direction.RELAYED and answered_with.result == ACCEPTED:
+        data = {**data, "timeout": answered_with.timeout + _RELAYED_LONGER_S}
     response = Response(
-        result=told.result,
-        timeout=told.timeout,
+        result=answered_with.result,
+        timeout=answered_with.timeout,
         body=write_json(data),
         status_message=answer.status_message,
     )
@@ -77,7 +79,7 @@ def hand_on(node: Node, command: Command, partner: Partner, base_url: str, relay
 
 
 def own_response_url(base_url: str, command: Command) -> str:
-    """Where a result is to come to: nobody can guess the id in it (RTE-33)."""
+    """The response_url of this node for a command. Its random id cannot be guessed (RTE-33)."""
     return f"{base_url}/{VERSION}{interface_path(MODULE, 'SENDER')}/{command.command}/{command.id}"
 
 
@@ -86,18 +88,21 @@ def _record_answer(node: Node, command: Command, response: Response) -> Command:
     changed = change(node, command.id, lambda current: answered(current, response, now, grace))
     if changed.deadline != command.deadline:
         watch_deadline(node, changed)
-    # What came before the answer; after it, if that can be.
-    send_owed(node, changed, delay_s=1)
+    # A result may have arrived before this answer. The delay lets the answer reach the sender first.
+    queue_results(node, changed, delay_s=1)
     return changed
 
 
 def _record_failure(node: Node, command: Command, error: PartnerError | InvalidParameters) -> None:
-    """Record what went wrong; with an error's code may come a CommandResponse (CMD-07)."""
+    """Record a failed request.
+
+    An error answer may carry a CommandResponse, which is then recorded (CMD-07).
+    """
     refusal = _refusal_of(error)
     if refusal is not None:
         _record_answer(node, command, refusal)
         return
-    # Whoever took too long may have taken the command, and a result may still come.
+    # After a timeout the receiver may have the command, and may still post a result.
     is_over = command.direction == Direction.RELAYED or not (
         isinstance(error, PartnerFault) and error.timed_out
     )

@@ -1,4 +1,4 @@
-"""A valid command as it came from a partner, with what is needed to recognise it when it comes again.
+"""A valid command from a partner, with the data that recognises it when it is sent again.
 
 Source: OCPI 2.2.1 mod_commands, Receiver Interface; TRN-20, CMD-18
 """
@@ -26,7 +26,7 @@ _LONGEST_ID = 36
 
 @dataclass(frozen=True)
 class Incoming:
-    """A command that a partner sent; digest and claims: as in `store.py`."""
+    """A command that a partner sent. `store.py` explains digest and claims."""
 
     name: str
     document: Mapping[str, Any]
@@ -42,7 +42,7 @@ class Incoming:
 
     @property
     def sender(self) -> Party:
-        """Who sent it: as the headers say, else whose token it is, else the caller's first eMSP."""
+        """The sending eMSP: from OCPI-from, else the token's owner, else the caller's first eMSP."""
         caller, token = self.request.caller, self.document.get("token")
         if self.request.routing.sender is not None:
             return self.request.routing.sender
@@ -52,11 +52,11 @@ class Incoming:
 
     @property
     def chooser(self) -> Party | None:
-        """Who chose a reservation's id, beside the partner: behind a hub there are several."""
+        """The eMSP that chose the reservation's id. Set for a hub only, since it sends for several eMSPs."""
         return self.request.routing.sender if self.request.caller.is_hub else None
 
     def new_command(self, node: Node, direction: Direction, deadline: datetime, **fields: Any) -> Command:
-        """The command as it is to be stored first."""
+        """Make the command to store."""
         now = format_datetime(node.clock())
         made: dict[str, Any] = {
             "id": node.new_id(),
@@ -77,12 +77,12 @@ class Incoming:
 
 
 def claims_of(request: Request, response_url: str) -> tuple[Claim, ...]:
-    """The claims that a command makes."""
+    """The claims of a command: by X-Request-ID and by response_url."""
     return claim_by_request(request.routing.sender, request.request_id), claim_by_url(response_url)
 
 
 def readable_id(document: Mapping[str, Any], name: str) -> str | None:
-    """An id in a body that is not validated yet, for reading ahead; None when it is none."""
+    """An id from a body that is not validated yet, used to read ahead. Returns None when it is not an id."""
     value = document.get(name)
     is_id = isinstance(value, str) and 0 < len(value) <= _LONGEST_ID and value.isascii()
     return value if is_id else None

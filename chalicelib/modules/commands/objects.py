@@ -1,8 +1,9 @@
-"""The five commands, the answer to one, and what comes of it.
+"""The objects of the Commands module: the five commands, CommandResponse and CommandResult.
 
-What can be answered at once and what may come of a command later are two enums, which differ (CMD-04,
-CMD-16). Both are open toward partners: what is relayed need not be understood. What this node's own
-operator reports is checked against the specification's values, since every partner has to understand it.
+CommandResponse (the immediate answer) and CommandResult (the outcome, posted later) have different enums
+(CMD-04, CMD-16). Unknown values from partners are accepted, because a hub relays values that it does not
+understand. A result from this node's own operator must have a value of the specification, so that every
+partner understands it.
 
 Source: OCPI 2.2.1 mod_commands, Object description and Data types; CMD-02 … CMD-04, CMD-09, CMD-16, CMD-19
 """
@@ -33,14 +34,14 @@ TIMEOUT, CANCELED_RESERVATION, UNKNOWN_RESERVATION = "TIMEOUT", "CANCELED_RESERV
 
 
 class CancelReservation(OcpiObject):
-    """Request to cancel a reservation by the id that its sender gave it."""
+    """Request to cancel a reservation. reservation_id: the id that the sender chose."""
 
     response_url: Url
     reservation_id: Id
 
 
 class ReserveNow(OcpiObject):
-    """Request to keep an EVSE free for a token until a moment."""
+    """Request to reserve an EVSE for a token until expiry_date."""
 
     response_url: Url
     token: Token
@@ -77,7 +78,7 @@ class StopSession(OcpiObject):
 
 
 class UnlockConnector(OcpiObject):
-    """Request of a help desk to set a stuck cable free (CMD-19)."""
+    """Request of a help desk to unlock a connector whose cable is stuck (CMD-19)."""
 
     response_url: Url
     location_id: Id
@@ -86,7 +87,7 @@ class UnlockConnector(OcpiObject):
 
 
 class TokenName(OcpiObject):
-    """By what the operator names one of its own tokens."""
+    """Reference of the operator to one of its own tokens."""
 
     uid: Id
     type: TokenType = RFID
@@ -99,11 +100,11 @@ COMMANDS: dict[str, type[OcpiObject]] = {
     "STOP_SESSION": StopSession,
     "UNLOCK_CONNECTOR": UnlockConnector,
 }
-"""The object that each command has as its body."""
+"""Class of the request body of each command."""
 
 
 class CommandResponse(OcpiObject):
-    """What is answered at once: whether the command will be tried; timeout in seconds (CMD-03)."""
+    """Immediate answer: whether the command will be tried. timeout: seconds until the result (CMD-03)."""
 
     result: CommandResponseType
     timeout: Annotated[Int, Field(ge=0)]
@@ -111,14 +112,14 @@ class CommandResponse(OcpiObject):
 
 
 class CommandResult(OcpiObject):
-    """What came of a command."""
+    """Outcome of a command, as a partner posts it."""
 
     result: CommandResultType
     message: list[DisplayText] | None = None
 
 
 class OwnCommandResult(OcpiObject):
-    """What the CSMS reports; message may be a plain text."""
+    """Outcome of a command, as the CSMS reports it. message may be a plain text."""
 
     result: OwnCommandResultType
     message: list[DisplayText] | Annotated[str, Field(max_length=512)] | None = None

@@ -1,11 +1,11 @@
-"""What the operator does with commands: an eMSP sends them, a CPO's CSMS gives their results.
+"""Commands of the operator: the operator of an eMSP sends them, the CSMS of a CPO reports their results.
 
-*Sending.* The operator names what the command is about; this node fills in what every command needs: the
-token's details, a reference to the authorization, a reservation's id, and the response_url. The command is
-stored before it is sent, so that a result finds it however fast it is, and sent again under the same
-X-Request-ID it is the same command.
+*Sending.* The operator gives the location, session or reservation. This node adds the token's details,
+authorization_reference, reservation_id and response_url where they are missing. The command is stored
+before it is sent, so that even a very fast result finds it. A request with the same X-Request-ID is the
+same command.
 
-*Results* are taken at any time. A late one is kept and not posted, since its sender was told TIMEOUT.
+*Results* are accepted at any time. A late result is stored and not posted, because TIMEOUT was posted before.
 
 Source: OCPI 2.2.1 mod_commands_flow; CMD-12, CMD-15 … CMD-17, CMD-19
 """
@@ -22,7 +22,7 @@ from chalicelib.modules.commands.reservations import find_reservation, reservati
 from chalicelib.modules.commands.rules import Command, Direction, with_result
 from chalicelib.modules.commands.store import change, claim_by_request, create, digest_of, find_repeated
 from chalicelib.modules.commands.targets import Target, find_target, keys_to_find
-from chalicelib.modules.commands.tasks import send_owed, watch_deadline
+from chalicelib.modules.commands.tasks import queue_results, watch_deadline
 from chalicelib.partners.answers import PartnerError
 from chalicelib.protocol.json_text import read_json, write_json
 from chalicelib.protocol.message import Party
@@ -43,11 +43,12 @@ _OPERATOR = Party("", "operator")
 
 
 def send_command(node: Node, request: Request, name: str, document: Document, party: Party | None) -> Command:
-    """Send a command to the CPO that has to try it; returns it with what was answered.
+    """Send a command to the CPO that has to try it. Returns the command with the answer, or with its problem.
 
-    document: the command's object, as far as the operator writes it. party: the CPO, where an id alone
-    does not tell.
-    Raises: NotFound, UnknownLocation, InvalidParameters naming the field.
+    document: the command's object, as far as the operator gives it. party: the CPO; needed when several CPOs
+    use the same id.
+    Raises: NotFound for an unknown session or reservation, UnknownLocation, InvalidParameters with the wrong
+    field, ClientError when the partner is not registered.
     """
     claims = [claim_by_request(_OPERATOR, request.request_id)]
     digest = digest_of(name, document)
@@ -72,9 +73,9 @@ def send_command(node: Node, request: Request, name: str, document: Document, pa
             last_updated=now,
         )
         validate(COMMANDS[name], {**completed, "response_url": own_response_url(request.base_url, command)})
-        beside = [reservation_item(command, sender, completed)] if name == "RESERVE_NOW" else []
+        extra_items = [reservation_item(command, sender, completed)] if name == "RESERVE_NOW" else []
         watch_deadline(node, command)
-        command, _ = create(node, command, claims, beside)
+        command, _ = create(node, command, claims, extra_items)
     if command.response is None and command.result is None:
         command = _send(node, command, request.base_url)
     return command
@@ -85,7 +86,7 @@ def _send(node: Node, command: Command, base_url: str) -> Command:
     try:
         return hand_on(node, command, partner, base_url)
     except (PartnerError, InvalidParameters):
-        # It is recorded, and the operator sees it in the command.
+        # The command has the problem recorded: read it again for the operator.
         return change(node, command.id, lambda current: None)
 
 
@@ -97,7 +98,7 @@ def _registered(node: Node, partner_id: str) -> Partner:
 
 
 def _completed(node: Node, name: str, document: Document) -> tuple[Document, Party]:
-    """The command's object with what the operator may leave out, and the own party that sends it."""
+    """Add the fields that the operator may leave out. Returns the object and the own party that sends it."""
     if "response_url" in document:
         raise InvalidParameters("is set by this node", field="response_url")
     own = [role.party for role in node.settings.roles if role.role == "EMSP"]
@@ -108,13 +109,13 @@ def _completed(node: Node, name: str, document: Document) -> tuple[Document, Par
             completed["authorization_reference"] = node.new_id()
     if name == "RESERVE_NOW" and completed.get("reservation_id") is None:
         completed["reservation_id"] = node.new_id()
-    # What is missing is said before anything is looked for.
+    # Report missing fields before the search for the target.
     validate(COMMANDS[name], {**completed, "response_url": "https://response.example"})
     return completed, sender
 
 
 def _completed_token(node: Node, token: object, own: list[Party]) -> tuple[Document, Party]:
-    """The whole token, from the own ones when only its uid and type are given; and whose it is."""
+    """Complete a token; uid and type are enough for one of this node's own. Returns it and its owner."""
     if not isinstance(token, Mapping):
         raise InvalidParameters("required: a Token, or the uid and type of one of your own", field="token")
     if "contract_id" not in token:
@@ -155,24 +156,24 @@ def _find_target(node: Node, name: str, document: Document, sender: Party, party
 
 
 def take_result(node: Node, command_id: str, document: Document) -> Command:
-    """Take what came of a command, and have it posted.
+    """Record the result that the CSMS reports, and queue its posting to the sender.
 
-    Raises: NotFound; InvalidParameters naming the field; AlreadyEnded when it contradicts an earlier
-    result; ClientError for a command that this node does not try itself.
+    Raises: NotFound; InvalidParameters with the wrong field; AlreadyEnded when it contradicts an earlier
+    result; ClientError for a command that this node sent or relayed.
     """
-    told = validate(OwnCommandResult, document)
-    body: Document = {"result": told.result}
-    if isinstance(told.message, str):
-        body["message"] = [{"language": "en", "text": told.message}]
-    elif told.message is not None:
+    reported = validate(OwnCommandResult, document)
+    body: Document = {"result": reported.result}
+    if isinstance(reported.message, str):
+        body["message"] = [{"language": "en", "text": reported.message}]
+    elif reported.message is not None:
         body["message"] = document["message"]
     now, text = node.clock(), write_json(body)
 
     def take(current: Command) -> Command | None:
         if current.direction != Direction.RECEIVED:
             raise ClientError("this command is not for this node's own charge points")
-        return with_result(current, told.result, text, now)
+        return with_result(current, reported.result, text, now)
 
     command = change(node, command_id, take)
-    send_owed(node, command)
+    queue_results(node, command)
     return command

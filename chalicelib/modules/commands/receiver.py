@@ -1,8 +1,8 @@
-"""The side that takes commands: a CPO, which tries them, or a hub, which hands them on.
+"""Receiver interface of commands: a CPO tries them, a hub relays them.
 
-Here is what both ask of a command before anything else: that an eMSP sends it, that it is one, that its
-result may be posted where it says, and that its token is its sender's. `execution.py` and `relay.py` do the
-rest.
+This file has the checks that both make first: the caller is an eMSP or a hub, the body is valid, the
+response_url is on a host of the caller, and the token belongs to the sender. `execution.py` (CPO) and
+`relay.py` (hub) do the rest.
 
 Source: OCPI 2.2.1 mod_commands, Receiver Interface; CMD-01, CMD-02, CMD-12, TRP-23
 """
@@ -32,11 +32,15 @@ if TYPE_CHECKING:
 MODULE = "commands"
 
 _READ_AHEAD = 64 * 1024
-"""Longer bodies are not parsed before the caller is known."""
+"""Number of characters. A longer body is parsed only after the caller is authenticated."""
 
 
 def post_command(node: Node, request: Request) -> Reply:
-    """Take a command: try it, or hand it on."""
+    """Receive a command: try it, or relay it to the CPO.
+
+    Raises: NotFound for an unknown command, InvalidParameters for a wrong body or response_url; at a hub
+    also the errors of `relay`.
+    """
     name = request.path["command"]
     if name not in COMMANDS:
         raise NotFound("there is no such command")
@@ -53,10 +57,10 @@ def post_command(node: Node, request: Request) -> Reply:
 
 
 def check_response_url(node: Node, request: Request, url: str) -> None:
-    """See that the result may be posted there: to one of the caller's own hosts (TRP-23).
+    """Check that response_url is on one of the caller's own hosts (TRP-23).
 
-    The addresses behind the host are judged when it is called.
-    Raises: InvalidParameters.
+    The IP addresses of the host are checked later, when the result is posted.
+    Raises: InvalidParameters when it is on another host or the URL policy refuses it.
     """
     policy = UrlPolicy(node.settings.allow_loopback, resolve=lambda *_, **__: ())
     with suppress(Unresolvable):
@@ -68,7 +72,7 @@ def check_response_url(node: Node, request: Request, url: str) -> None:
 
 
 def _is_for_us(node: Node, request: Request) -> bool:
-    """Whether a CPO party of this node is meant; a node that is no hub is always meant itself."""
+    """Check whether a command is for a CPO party of this node. At a node that is no hub every command is."""
     if not node.settings.plays("HUB"):
         return True
     to = request.routing.receiver
@@ -76,7 +80,7 @@ def _is_for_us(node: Node, request: Request) -> bool:
 
 
 def _keys(node: Node, request: Request) -> Sequence[Key]:
-    """What can be read ahead; a body that cannot be read is objected to when the caller is known."""
+    """Keys to read ahead. An unreadable body gives no keys; its error is answered after authentication."""
     document: Any = {}
     if len(request.body or "") > _READ_AHEAD:
         return ()

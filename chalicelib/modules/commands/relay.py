@@ -1,9 +1,9 @@
-"""What a hub does with a command: hand it to the CPO that has to try it, and answer what that answered.
+"""A command at a hub: send it to the CPO that has to try it, and return the CPO's answer to the eMSP.
 
-OCPI says nothing of response_url at a hub. The CPO is given one of the hub's own, because it holds no token
-for the eMSP; the original one is kept, and the result goes there, once, when it comes (`sender.py`).
+OCPI does not define response_url at a hub. The CPO gets a URL of the hub, because the CPO has no token for
+the eMSP. The hub stores the eMSP's URL and posts the result there once, when it arrives (`sender.py`).
 
-The CPO is the one that OCPI-to names; else the one that has the location, the session or the reservation.
+The CPO is the one in OCPI-to; without OCPI-to, the one that has the location, the session or the reservation.
 
 Source: OCPI 2.2.1 transport_and_format_message_routing; RTE-23, RTE-27 … RTE-31, RTE-33, CMD-20
 """
@@ -21,7 +21,7 @@ from chalicelib.modules.commands.reservations import find_reservation, reservati
 from chalicelib.modules.commands.rules import Command, Direction
 from chalicelib.modules.commands.store import create, find_repeated, keys_to_create
 from chalicelib.modules.commands.targets import Target, addressed_target, find_target, keys_to_find
-from chalicelib.modules.commands.tasks import send_owed, watch_deadline
+from chalicelib.modules.commands.tasks import queue_results, watch_deadline
 from chalicelib.partners.answers import PartnerError
 from chalicelib.partners.relaying import relayed_error
 from chalicelib.partners.visibility import viewer_of
@@ -38,9 +38,10 @@ if TYPE_CHECKING:
 
 
 def relay(node: Node, incoming: Incoming) -> Reply:
-    """Hand a command on and answer its receiver's answer.
+    """Send a command to its CPO and return the CPO's answer.
 
-    Raises: UnknownReceiver, ReceiverTimeout, ConnectionProblem, HubError (CMD-20).
+    Raises: UnknownReceiver when no partner plays the party in OCPI-to, ConnectionProblem when the CPO is not
+    registered or cannot be reached, ReceiverTimeout, HubError when its answer is invalid (CMD-20).
     """
     request = incoming.request
     command = find_repeated(node, incoming.claims, request.caller.id, incoming.digest, request.snapshot)
@@ -55,14 +56,14 @@ def relay(node: Node, incoming: Incoming) -> Reply:
     elif command.response is None:
         partner = _connected(node, command.receiver_id)
     if command.response is not None:
-        # Its first coming may have ended between storing and queueing.
-        send_owed(node, command, delay_s=1)
+        # The first request may have died between storing and queueing.
+        queue_results(node, command, delay_s=1)
         return reply_of(command.response)
     return _hand_on(node, command, partner, request)
 
 
 def keys_of_relay(node: Node, request: Request, document: Mapping[str, Any]) -> list[Key]:
-    """What `relay` reads first; to be read together with the caller's token."""
+    """Keys of the items that `relay` needs first. They are read together with the caller's token."""
     claims = claims_of(request, document["response_url"])
     return [*keys_to_create(claims), *keys_to_find(_another(node, request))]
 
@@ -95,13 +96,15 @@ def _create(node: Node, incoming: Incoming, target: Target) -> Command:
     )
     watch_deadline(node, command)
     document = incoming.document
-    beside = [reservation_item(command, incoming.chooser, document)] if incoming.name == "RESERVE_NOW" else []
-    command, _ = create(node, command, incoming.claims, beside, incoming.request.snapshot)
+    extra_items = (
+        [reservation_item(command, incoming.chooser, document)] if incoming.name == "RESERVE_NOW" else []
+    )
+    command, _ = create(node, command, incoming.claims, extra_items, incoming.request.snapshot)
     return command
 
 
 def _find_target(node: Node, incoming: Incoming) -> Target | None:
-    """Whom the command is for; None when nobody here has what it names."""
+    """Find the CPO of a command. Returns None when no partner has its location, session or reservation."""
     known, to = incoming.request.snapshot, _another(node, incoming.request)
     if to is not None:
         return addressed_target(to, known)
@@ -115,7 +118,7 @@ def _find_target(node: Node, incoming: Incoming) -> Target | None:
 
 
 def _another(node: Node, request: Request) -> Party | None:
-    """The party that OCPI-to names, unless that is the hub itself: then the content tells."""
+    """The party in OCPI-to. Returns None for a party of this node: then the body decides the CPO."""
     to = request.routing.receiver
     return None if to is None or node.settings.owns(to) else to
 
@@ -124,11 +127,12 @@ def _refused(incoming: Incoming) -> Reply:
     if incoming.name == "STOP_SESSION":
         return refused(UNKNOWN_SESSION)
     if incoming.name == "CANCEL_RESERVATION":
-        # Spec: there is no CommandResponseType for it, and nobody whose result could be handed on.
+        # Spec: CommandResponseType has no UNKNOWN_RESERVATION, and there is no CPO that could post it as
+        # result.
         return refused(REJECTED)
     return refused(REJECTED, UnknownLocation(field="location_id"))
 
 
 def _may_stop(target: Target, incoming: Incoming) -> bool:
-    """Whether a session that this hub has is the caller's (CMD-08)."""
+    """Check that the caller may see the session to stop, if this hub has it stored (CMD-08)."""
     return target.item is None or viewer_of(incoming.request.caller, target.item["lp"]) is not None

@@ -1,4 +1,4 @@
-"""What is answered to a command at once.
+"""Immediate answers to a command, and the check of its token.
 
 Source: OCPI 2.2.1 mod_commands_commandresponse_object; CMD-03, CMD-04, CMD-07, CMD-12
 """
@@ -26,7 +26,7 @@ EMSP = "EMSP"
 
 
 def accepted(timeout_s: int) -> Response:
-    """The command will be tried; a result comes within so many seconds."""
+    """Answer that the command will be tried. timeout_s: seconds until its result."""
     return Response(
         result=ACCEPTED,
         timeout=timeout_s,
@@ -35,8 +35,8 @@ def accepted(timeout_s: int) -> Response:
 
 
 def refused(result: str = REJECTED, error: OcpiError | None = None) -> Reply:
-    """The command will not be tried, with the error's code and text beside the data (CMD-07)."""
-    # Spec: `timeout` is required, also where no result is to come.
+    """Reply that the command will not be tried, with the error's status code and text if given (CMD-07)."""
+    # Spec: `timeout` is required, also where no result follows.
     data = {"result": result, "timeout": 0}
     if error is None:
         return Reply(data=data)
@@ -44,17 +44,17 @@ def refused(result: str = REJECTED, error: OcpiError | None = None) -> Reply:
 
 
 def reply_of(response: Response) -> Reply:
-    """An answer that was given before, or by somebody else."""
+    """Reply with a stored answer: this node's earlier one, or the CPO's."""
     data: Any = JsonText(response.body) if response.body else ABSENT
     return Reply(data, response.http_status, response.status_code, response.status_message)
 
 
 def may_use(node: Node, request: Request, token: Mapping[str, Any]) -> bool:
-    """Tell whether a token belongs to who sent the command (CMD-12).
+    """Check that a token belongs to the sender of the command (CMD-12).
 
-    A hub sends commands for eMSPs behind it: with the token of the one that OCPI-from names, and never with
-    that of an eMSP which is another partner or a party of this node. The eMSP has authorized the token
-    (CMD-10), so whether it is valid, or known at all, is not asked.
+    A hub sends commands for eMSPs behind it. The token must belong to the eMSP in OCPI-from, and must not
+    belong to another partner or to a party of this node. The eMSP has authorized the token (CMD-10), so it
+    may be unknown here and its validity is not checked.
     """
     owner = Party(token["country_code"], token["party_id"])
     caller, sender = request.caller, request.routing.sender
@@ -66,14 +66,14 @@ def may_use(node: Node, request: Request, token: Mapping[str, Any]) -> bool:
 
 
 def keys_of_sender(request: Request, document: Mapping[str, Any]) -> list[Key]:
-    """The claims of the eMSPs that a command is from, by its headers and its token.
+    """Keys of the claims of the sender in OCPI-from and of the token's owner.
 
-    document: a body that nobody has judged yet. To be read together with the caller.
+    document: a body that is not validated yet. The keys are read together with the caller.
     """
     parties = [request.routing.sender] if request.routing.sender else []
     token = document.get("token")
-    told = token if isinstance(token, dict) else {}
-    country_code, party_id = told.get("country_code"), told.get("party_id")
+    fields = token if isinstance(token, dict) else {}
+    country_code, party_id = fields.get("country_code"), fields.get("party_id")
     if isinstance(country_code, str) and isinstance(party_id, str):
         parties += [Party(country_code, party_id)] if (len(country_code), len(party_id)) == (2, 3) else []
     return [claim_key(party, EMSP) for party in parties]

@@ -1,8 +1,8 @@
-"""Reservations: which command made one, under the id that its sender chose.
+"""Reservations: find the RESERVE_NOW behind the reservation id that a sender chose.
 
-Two eMSPs may choose the same id, so it is looked up together with its sender, and a charge point is told
-an id of this node's own instead. The same id for the same location again is the same reservation,
-replaced (CMD-13); for another location it is another one, and the id means that one from then on.
+Two eMSPs may choose the same id. So the item's key has the sender in it, and the CSMS gets an id that this
+node made. A RESERVE_NOW with the same id for the same location replaces the reservation (CMD-13). With the
+same id for another location it is a new reservation, and the id refers to the new one from then on.
 
 Source: OCPI 2.2.1 mod_commands_reservenow_object; CMD-13 … CMD-15
 """
@@ -27,9 +27,10 @@ _LONGEST = timedelta(days=365)
 
 
 class Reservation(NamedTuple):
-    """A reservation as its sender may mean it later.
+    """A stored reservation.
 
-    own_id: the id that the CSMS is told. receiver_id, addressee: whom its RESERVE_NOW was handed on to.
+    own_id: the id that the CSMS gets. receiver_id, addressee: partner and party that the RESERVE_NOW was
+    sent to.
     """
 
     own_id: str
@@ -41,9 +42,9 @@ class Reservation(NamedTuple):
 def find_reservation(
     node: Node, partner_id: str, chooser: Party | None, reservation_id: str
 ) -> Reservation | None:
-    """The reservation that a sender means; None when it made none of this id. One call.
+    """Find a sender's reservation by its id: one call. Returns None when the sender made none of this id.
 
-    partner_id: who sends. chooser: the party, where one partner speaks for several.
+    partner_id: the sending partner. chooser: the sending party, where the partner sends for several parties.
     """
     item = node.table.get(_key(partner_id, chooser, reservation_id))
     if item is None:
@@ -54,13 +55,13 @@ def find_reservation(
 
 
 def own_id_for(node: Node, known: Reservation | None, location_id: str) -> str:
-    """The id that the CSMS is to be told of a reservation."""
+    """The id of a reservation for the CSMS: the known one for the same location, otherwise a new one."""
     is_same = known is not None and fold(known.location_id) == fold(location_id)
     return known.own_id if known is not None and is_same else node.new_id()
 
 
 def reservation_item(command: Command, chooser: Party | None, document: Mapping[str, Any]) -> Item:
-    """The item to be written with a RESERVE_NOW. chooser: as in `find_reservation`."""
+    """Make the item that is written with a RESERVE_NOW. chooser: as in `find_reservation`."""
     key = _key(command.partner_id, chooser, document["reservation_id"])
     addressee = command.addressee
     ends = min(parse_datetime(document["expiry_date"]), parse_datetime(command.received) + _LONGEST)

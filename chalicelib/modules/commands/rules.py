@@ -1,21 +1,22 @@
-"""What may become of a command: a state machine of pure functions, `now` among their arguments.
+"""State machine of a command: pure functions that take the time as `now`.
 
-A command is RECEIVED (a CPO, for its CSMS), RELAYED (a hub) or SENT (an eMSP), and is
+The direction of a command is RECEIVED (at a CPO, for its CSMS), RELAYED (at a hub) or SENT (at an eMSP).
+Its state is
 
-- PENDING until something is known of it;
-- COMPLETED when a result came in time;
-- TIMED_OUT when none did, which for whoever waits is a result as well: TIMEOUT;
-- REFUSED when it was not accepted, so that no result is to come.
+- PENDING: waiting for its answer or its result;
+- COMPLETED: a result came in time;
+- TIMED_OUT: no result came in time. The sender gets the result TIMEOUT;
+- REFUSED: the command was not accepted, so no result will follow.
 
-The first result counts and is posted once. What comes after a TIMEOUT, or for a command that was refused,
-is recorded and not posted, because its sender has been told the end already. One thing may follow a
-result: the CPO cancels a reservation that was ACCEPTED (CMD-15).
+The first result counts and is posted once. A result after TIMEOUT, or for a refused command, is recorded
+and not posted, because the sender already has a final state. Only one thing may follow a result: the CPO
+cancels a reservation that was ACCEPTED (CMD-15).
 
-An end that nobody was told is none: a command that got no answer may be sent again, and when it is accepted
-then, what came of it meanwhile is its result.
+A final state counts only once the sender has received it. A command that got no answer may be sent again.
+If it is accepted then, a result that arrived in the meantime becomes its result.
 
-A result that is to be posted is WAITING, is taken by one worker at a time, which holds it until its
-`not_before`, and ends as SENT or GIVEN_UP.
+A result to be posted is WAITING. One worker at a time takes it and holds it until its `not_before`. It ends
+as SENT or GIVEN_UP.
 
 Source: OCPI 2.2.1 mod_commands_flow; CMD-05, CMD-15 … CMD-18
 """
@@ -35,17 +36,21 @@ from chalicelib.protocol.message import Party
 from chalicelib.protocol.types import format_datetime, parse_datetime
 
 TRIES = 10
-"""How often a result is posted before it is given up: some four minutes."""
+"""Number of tries to post a result before it is given up, within about four minutes."""
 
 REPEATED_REQUEST = timedelta(days=1)
+"""Time in which the same X-Request-ID means the same command."""
+
 REPEATED_URL = timedelta(minutes=5)
+"""Time in which the same response_url means the same command."""
+
 _HELD = timedelta(seconds=15)
 _LONGEST_DELAY_S = 60
 _DAY_S = 24 * 60 * 60
 
 
 class Direction(StrEnum):
-    """Where a command comes from and goes to, seen from here."""
+    """Direction of a command, seen from this node."""
 
     RECEIVED = "RECEIVED"
     RELAYED = "RELAYED"
@@ -53,7 +58,7 @@ class Direction(StrEnum):
 
 
 class State(StrEnum):
-    """How far a command is."""
+    """State of a command; the module docstring explains each."""
 
     PENDING = "PENDING"
     COMPLETED = "COMPLETED"
@@ -62,7 +67,7 @@ class State(StrEnum):
 
 
 class PostStatus(StrEnum):
-    """How far the posting of a result is."""
+    """State of the posting of a result."""
 
     WAITING = "WAITING"
     SENT = "SENT"
@@ -74,7 +79,7 @@ class _Frozen(BaseModel):
 
 
 class Post(_Frozen):
-    """A result on its way to the response_url. not_before: until when a worker holds it."""
+    """Posting of a result to the response_url. not_before: end of a worker's hold; "" when none holds it."""
 
     status: PostStatus = PostStatus.WAITING
     tries: int = 0
@@ -83,7 +88,7 @@ class Post(_Frozen):
 
 
 class Outcome(_Frozen):
-    """A CommandResult: body is its JSON text as it came; post is None when nobody is to be sent it."""
+    """A CommandResult. body: its JSON text as it arrived. post: None when it is not to be posted."""
 
     result: str
     body: str
@@ -92,7 +97,7 @@ class Outcome(_Frozen):
 
 
 class Response(_Frozen):
-    """What was answered at once: body is the CommandResponse's JSON text, "" when there was none."""
+    """Immediate answer to a command. body: JSON text of the CommandResponse, "" when there was none."""
 
     result: str = ""
     timeout: int = 0
@@ -103,13 +108,13 @@ class Response(_Frozen):
 
 
 class Command(_Frozen):
-    """A command with all that is known of it.
+    """A command with its state, answer and results.
 
-    body: JSON text of the command's object as it came. response_url: where the result is to go, "" when
-    it was sent from here. sender, addressee: the parties of the OCPI-from and OCPI-to headers.
-    partner_id: who sent it; receiver_id: to whom it was handed on; both are ids of partners, "" for the
-    operator of this node. reservation_id: the one that the CSMS is told, unique among all senders
-    (CMD-14). digest: tells whether another command reads the same. problem: why it could not be handed on.
+    body: JSON text of the command's object as it arrived. response_url: URL to post the result to, "" for a
+    command of this node. sender, addressee: the parties of the OCPI-from and OCPI-to headers.
+    partner_id: the partner that sent it; receiver_id: the partner it was sent on to; both are "" for the
+    operator of this node. reservation_id: the id for the CSMS, unique among all senders (CMD-14).
+    digest: equal for commands with the same content. problem: why it could not be delivered.
     """
 
     id: str
@@ -137,7 +142,7 @@ class Command(_Frozen):
 
     @property
     def is_overdue_at(self) -> datetime:
-        """When it ends without a result."""
+        """The time at which it ends without a result."""
         return parse_datetime(self.deadline)
 
     def document(self) -> dict[str, Any]:
@@ -146,24 +151,24 @@ class Command(_Frozen):
         return parsed
 
     def changed(self, now: datetime, **fields: Any) -> Command:
-        """A copy with other values."""
+        """Copy it with other values, and `now` as last_updated."""
         return self.model_copy(update={**fields, "last_updated": format_datetime(now)})
 
 
 class AlreadyEnded(ClientError):
-    """A result contradicts the one that the command has."""
+    """Error for a result that contradicts the one that the command has."""
 
 
-# -- the answer at once ------------------------------------------------------------------------------
+# -- the immediate answer ----------------------------------------------------------------------------
 
 
 def answered(command: Command, response: Response, now: datetime, grace: timedelta) -> Command:
-    """The receiver has answered. grace: how much longer than its timeout a result is waited for.
+    """Record the receiver's answer. grace: time added to its timeout to wait for a result.
 
-    A result may have been faster than this answer, and may have come while the command seemed to be over.
+    A result may have arrived before this answer, also after the command timed out without an answer.
     """
-    is_untold = command.response is None and command.state == State.TIMED_OUT
-    if command.result is not None and not is_untold:
+    is_unreported = command.response is None and command.state == State.TIMED_OUT
+    if command.result is not None and not is_unreported:
         return command.changed(now, response=response)
     if response.result != ACCEPTED:
         return command.changed(now, response=response, state=State.REFUSED, result=None)
@@ -176,9 +181,9 @@ def answered(command: Command, response: Response, now: datetime, grace: timedel
 
 
 def unanswered(command: Command, problem: str, now: datetime, is_over: bool) -> Command:
-    """The receiver has not answered, or not as it must.
+    """Record that the receiver did not answer, or answered with an error or an invalid body.
 
-    is_over: nothing will come of it, as far as can be told; otherwise it is waited for a result.
+    is_over: no result is expected, so the command is REFUSED. Otherwise it keeps waiting for a result.
     """
     if command.result is not None:
         return command
@@ -190,7 +195,7 @@ def unanswered(command: Command, problem: str, now: datetime, is_over: bool) -> 
 
 
 def with_result(command: Command, result: str, body: str, now: datetime) -> Command | None:
-    """The command with a result that came in; None when that is no news.
+    """Record a result that arrived. Returns None when the command has this result already.
 
     Raises: AlreadyEnded when it contradicts an earlier one.
     """
@@ -200,12 +205,12 @@ def with_result(command: Command, result: str, body: str, now: datetime) -> Comm
         return command.changed(now, state=State.COMPLETED, result=outcome)
     if _is_cancellation(command, result):
         return None if command.cancellation else command.changed(now, cancellation=outcome)
-    told = command.result if command.state == State.COMPLETED else command.late_result
-    if told is None:
+    earlier = command.result if command.state == State.COMPLETED else command.late_result
+    if earlier is None:
         return command.changed(now, late_result=unposted)
-    if told.result == result:
+    if earlier.result == result:
         return None
-    raise AlreadyEnded(f"the command has ended already, with {told.result}", field="result")
+    raise AlreadyEnded(f"the command has ended already, with {earlier.result}", field="result")
 
 
 def _is_cancellation(command: Command, result: str) -> bool:
@@ -214,9 +219,9 @@ def _is_cancellation(command: Command, result: str) -> bool:
 
 
 def expired(command: Command, now: datetime) -> Command | None:
-    """The command after its deadline; None when that has not come, or it ended before.
+    """End a command whose deadline is over. Returns None before the deadline, and for one that has ended.
 
-    Only who was told ACCEPTED is told of the end (CMD-05).
+    TIMEOUT is posted only when the sender was answered ACCEPTED (CMD-05).
     """
     if command.state != State.PENDING or now < command.is_overdue_at:
         return None
@@ -231,12 +236,12 @@ def expired(command: Command, now: datetime) -> Command | None:
 
 
 def is_open(command: Command) -> bool:
-    """Tell whether whoever sent a command has not been told its end yet, nor an answer."""
+    """Check whether the sender of a command still waits for its answer or its result."""
     return command.response is None or command.state == State.PENDING or is_waiting(command.result)
 
 
 def delivered(command: Command, webhook: str, now: datetime) -> Command | None:
-    """The CSMS has the command, by one of its webhooks; None when that was known."""
+    """Record that a webhook of the CSMS has the command. Returns None when that is recorded already."""
     if webhook in command.delivered_to:
         return None
     return command.changed(now, delivered_to=(*command.delivered_to, webhook))
@@ -246,40 +251,46 @@ def delivered(command: Command, webhook: str, now: datetime) -> Command | None:
 
 
 def _first_post(command: Command) -> Post | None:
-    """A result that is still to be posted; None at who sent the command, where it ends."""
+    """Posting state of a new result.
+
+    Returns None at the node that sent the command: its result ends there.
+    """
     return None if command.direction == Direction.SENT else Post()
 
 
 def is_waiting(outcome: Outcome | None) -> bool:
-    """Tell whether a result is still to be posted."""
+    """Check whether a result is still to be posted."""
     return outcome is not None and outcome.post is not None and outcome.post.status == PostStatus.WAITING
 
 
 def would_overtake(command: Command, outcome: Outcome) -> bool:
-    """Tell whether posting an outcome would overtake the command's result, which comes first (CMD-15)."""
+    """Check whether an outcome would be posted before the command's result, which must be first (CMD-15)."""
     return outcome is not command.result and is_waiting(command.result)
 
 
 def held_for_s(outcome: Outcome, now: datetime) -> float:
-    """For how many seconds another worker holds a result; 0 when none does."""
+    """Seconds for which another worker holds a result; 0 when none does."""
     not_before = outcome.post.not_before if outcome.post else ""
     return max((parse_datetime(not_before) - now).total_seconds(), 0.0) if not_before else 0.0
 
 
 def taken(outcome: Outcome, now: datetime) -> Outcome:
-    """A result that a worker begins to post."""
+    """Record that a worker starts to post a result, and hold it for this worker."""
     assert outcome.post is not None
     held = {"tries": outcome.post.tries + 1, "not_before": format_datetime(now + _HELD)}
     return outcome.model_copy(update={"post": outcome.post.model_copy(update=held)})
 
 
 def posted(outcome: Outcome) -> Outcome:
-    """A result that has arrived."""
+    """Record that a result was posted."""
     return _with_post(outcome, PostStatus.SENT, "")
 
 
 def not_posted(outcome: Outcome, reason: str, is_final: bool) -> Outcome:
-    """A result that did not arrive: it is tried again, or given up."""
+    """Record that posting a result failed.
+
+    It is tried again, or given up if is_final or after `TRIES` tries.
+    """
     assert outcome.post is not None
     is_over = is_final or outcome.post.tries >= TRIES
     return _with_post(outcome, PostStatus.GIVEN_UP if is_over else PostStatus.WAITING, reason)

@@ -1,7 +1,7 @@
-"""The side that sent a command: where its result comes to.
+"""Sender interface of commands: receives the result of a command that this node sent or relayed.
 
-The URL is one that this node made for the command (`handing_on.py`), and only the partner that the command
-was handed to may use it. The result is a bare object; one in an envelope is taken as well (TRP-22).
+This node made the URL for the command (`handing_on.py`). Only the partner that got the command may use it.
+The result is a bare CommandResult; a CommandResult in an OCPI envelope is accepted as well (TRP-22).
 
 Source: OCPI 2.2.1 mod_commands, Sender Interface; CMD-06, CMD-15 … CMD-18, RTE-33
 """
@@ -14,7 +14,7 @@ from chalicelib.errors import NotFound
 from chalicelib.modules.commands.objects import CommandResult
 from chalicelib.modules.commands.rules import State, with_result
 from chalicelib.modules.commands.store import MODULE, change, find, key_of, partition_of
-from chalicelib.modules.commands.tasks import send_owed
+from chalicelib.modules.commands.tasks import queue_results
 from chalicelib.protocol.json_text import write_json
 from chalicelib.protocol.message import Interface, Reply, Request, Route
 from chalicelib.protocol.types import validate
@@ -28,7 +28,11 @@ if TYPE_CHECKING:
 
 
 def post_result(node: Node, request: Request) -> Reply:
-    """Take a result; a hub has it handed on."""
+    """Record a result. A hub queues it for posting to the eMSP.
+
+    Raises: NotFound when the caller did not get this command; AlreadyEnded when it contradicts an earlier
+    result.
+    """
     command_id = request.path["command_id"]
     command = find(node, command_id, request.snapshot)
     if command is None or command.receiver_id != request.caller.id:
@@ -41,7 +45,7 @@ def post_result(node: Node, request: Request) -> Reply:
     command = change(
         node, command_id, lambda current: with_result(current, result, body, now), request.snapshot
     )
-    send_owed(node, command)
+    queue_results(node, command)
     return Reply()
 
 

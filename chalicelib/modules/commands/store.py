@@ -1,13 +1,13 @@
-"""Commands in the table: made once however often they come, changed by rules, listed by state.
+"""Commands in the table: created once, even if a command is sent again; changed by rules; listed by state.
 
-A command is an object like others: one item, in the list of its state, so that what is PENDING is read
-without reading what has ended. In the transaction that makes it stand as well
+A command is one item, in the partition of its state. So the PENDING commands are read without the ended ones.
+The transaction that creates a command also writes
 
-- two claims, by X-Request-ID and by response_url: a command that comes again finds the first one;
-- what its kind has to leave behind, such as a reservation.
+- two claims, by X-Request-ID and by response_url: a repeated command finds the first one by them;
+- the items that its kind needs, such as a reservation.
 
-Claims name the partner inside and not in their key, so that they are read together with the caller's
-token, before it is known who calls.
+The partner is an attribute of a claim and not a part of its key. So claims are read together with the
+caller's token, before the caller is known.
 
 Source: docs/design.md, A command; CMD-05, TRN-20
 """
@@ -43,13 +43,14 @@ if TYPE_CHECKING:
 MODULE = "commands"
 
 Rule = Callable[[Command], Command | None]
-"""From what a command is to what it becomes; None when nothing changes."""
+"""Function that takes a command and returns the changed one, or None when nothing changes."""
 
 
 class Claim(NamedTuple):
-    """A name under which the same command is recognised, for a while.
+    """A key by which a repeated command is recognised. lasts: for how long.
 
-    while_open: only until its end has been told; after that the same words mean another command.
+    while_open: only as long as the sender waits for an answer or a result. After that the same key and
+    content mean a new command.
     """
 
     key: Key
@@ -58,36 +59,37 @@ class Claim(NamedTuple):
 
 
 def claim_by_request(sender: Party | None, request_id: str) -> Claim:
-    """The claim of an X-Request-ID. sender: as the OCPI-from headers name it."""
+    """Claim of an X-Request-ID. sender: the party in the OCPI-from headers."""
     name = _digest(sender.key() if sender else "", request_id)
     return Claim(Key(f"command-request#{name}"), REPEATED_REQUEST)
 
 
 def claim_by_url(response_url: str) -> Claim:
-    """The claim of a response_url.
+    """Claim of a response_url.
 
-    Spec: it is only advised to be unique (mod_commands_msp_post_method), so a claim is short, and a command
-    that reads otherwise, or comes after the end of the first one, is another one under the same URL.
+    Spec: a unique URL is only recommended (mod_commands_msp_post_method). So the claim is short, and under
+    the same URL a command with other content, or one after the end of the first, is a new command.
     """
     return Claim(Key(f"command-url#{_digest(response_url)}"), REPEATED_URL, while_open=True)
 
 
 def partition_of(state: State) -> str:
-    """The list that commands of a state stand in."""
+    """The partition of the commands in a state."""
     return f"{MODULE}#{state.value}"
 
 
 def keys_to_create(claims: Iterable[Claim]) -> list[Key]:
-    """What `create` reads; to be read together with the caller's token."""
+    """Keys of the items that `create` needs. They are read together with the caller's token."""
     return [*(claim.key for claim in claims), counters.root_key(partition_of(State.PENDING))]
 
 
 def find_repeated(
     node: Node, claims: Iterable[Claim], partner_id: str, digest: str, known: Known = None
 ) -> Command | None:
-    """The command that came before, if this is the same one of the same partner.
+    """Find the command that this one repeats: same claim, partner and content. Returns None if it is new.
 
-    digest: as `digest_of` tells. One call when there is one, if `known` has the claims.
+    digest: from `digest_of`. known: an earlier read that has the claims; then a repeated command costs one
+    call and a new one none.
     """
     claims = list(claims)
     items = node.table.read([claim.key for claim in claims], known)
@@ -104,15 +106,15 @@ def create(
     node: Node,
     command: Command,
     claims: Sequence[Claim],
-    beside: Iterable[Item] = (),
+    extra_items: Iterable[Item] = (),
     known: Known = None,
 ) -> tuple[Command, bool]:
     """Store a new command with its claims, or find the one that it repeats.
 
-    beside: items that are written with it. Returns the stored command, and whether it is new.
+    extra_items: items to write in the same transaction. Returns the stored command, and whether it is new.
     """
     ref, partition = _ref(command.id), partition_of(command.state)
-    beside = list(beside)
+    extra_items = list(extra_items)
     for attempt in attempts():
         snapshot = None if attempt else known
         repeated = find_repeated(node, claims, command.partner_id, command.digest, snapshot)
@@ -123,7 +125,7 @@ def create(
         place = next_place(node.table, None, partition, sortable(command.last_updated, node.clock()), items)
         _, operations = node.objects.operations_of(ref, _written(command), place, None, "")
         operations += [_claim(claim, command, items.get(claim.key), node.clock()) for claim in claims]
-        operations += [Put(other) for other in beside]
+        operations += [Put(other) for other in extra_items]
         try:
             node.table.transact(operations)
         except Conflict:
@@ -133,15 +135,15 @@ def create(
 
 
 def find(node: Node, command_id: str, known: Known = None) -> Command | None:
-    """A command by its id; None when there is none."""
+    """Find a command by its id. Returns None when there is none."""
     stored = node.objects.get(_ref(command_id), known) if _is_id(command_id) else None
     return read_command(stored.body) if stored else None
 
 
 def change(node: Node, command_id: str, rule: Rule, known: Known = None) -> Command:
-    """Change a command by a rule, again if something came between; returns it as it is now.
+    """Apply a rule to a command, again if another write was faster. Returns the command.
 
-    What the rule raises passes through. Raises: NotFound.
+    known: an earlier read that may have the command. Raises: NotFound, and each error of the rule.
     """
     result: Command | None = None
 
@@ -162,7 +164,7 @@ def change(node: Node, command_id: str, rule: Rule, known: Known = None) -> Comm
 
 
 def key_of(command_id: str) -> Key:
-    """Key of a command's item; to be read ahead."""
+    """Key of a command's item, for reading ahead."""
     return _ref(command_id).key
 
 
@@ -172,7 +174,7 @@ def read_command(body: str) -> Command:
 
 
 def digest_of(command: str, document: Mapping[str, Any]) -> str:
-    """Tells whether two commands read the same, wherever their results are to go."""
+    """Digest of a command's content without its response_url: equal for commands with the same content."""
     return _digest(command, write_json({**document, "response_url": ""}))
 
 
@@ -202,7 +204,7 @@ def _repeats(item: Item, claim: Claim, partner_id: str, digest: str, now: dateti
 
 
 def _ref(command_id: str) -> Ref:
-    # Commands have no owner: their ids are this node's own, unique by themselves.
+    # A command needs no owner in its key: this node makes the id, so it is unique.
     return Ref(MODULE, "", "", command_id)
 
 

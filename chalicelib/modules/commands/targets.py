@@ -1,9 +1,9 @@
-"""To whom a command is to be handed: the partner that has its location, or its session.
+"""Search for the CPO that a command is for: the one that has its location or its session.
 
-A command names a location or a session by an id that is unique only together with its CPO. Where the CPO
-is not named as well, everything that this node received is looked through: the owners that it knows, in
-one read, and only when nothing is found the parties of its partners as well, since an owner that is new
-in this second may not be remembered yet (`partners/owners.py`).
+A command has the id of a location or a session, which is unique only together with its CPO. Without the
+CPO, this node tries the id with each owner that it knows, in one read. If nothing is found, it tries the
+CPO parties of all partners, because an owner whose first object arrived just now may not be in the list of
+known owners yet (`partners/owners.py`).
 
 Source: OCPI 2.2.1 transport_and_format_message_routing, open routing; RTE-23, RTE-27, OWN-02
 """
@@ -28,9 +28,9 @@ _MODULES = {"location_id": "locations", "session_id": "sessions"}
 
 
 class Target(NamedTuple):
-    """Whom a command is for: the CPO's party, and the partner by which it is reached.
+    """The CPO that a command is for: its party, and the partner to send the command to.
 
-    item: the stored location or session that led there, None when the party was named.
+    item: the stored location or session that was found, None when the party was given.
     """
 
     partner_id: str
@@ -39,7 +39,7 @@ class Target(NamedTuple):
 
 
 def keys_to_find(addressee: Party | None = None) -> list[Key]:
-    """What `addressed_target`, or else `find_target`, looks at; to be read with the caller's token."""
+    """Keys for `addressed_target` (with an addressee) or `find_target`, read with the caller's token."""
     if addressee is not None:
         return [claim_key(addressee, "CPO")]
     return [owners_key(module) for module in _MODULES.values()]
@@ -52,14 +52,15 @@ def find_target(
     party: Party | None = None,
     named_by: str = "OCPI-to-party-id",
 ) -> Target | None:
-    """The partner that has the location or session of a command; None when nobody has.
+    """Find the CPO that has the location or session of a command. Returns None when no partner has it.
 
-    party: the CPO, where it is known. named_by: the field by which it can be named.
-    Raises: InvalidParameters when two CPOs have one of this id, so that the CPO has to be named.
+    known: a read of `keys_to_find`. party: the CPO, where it is given. named_by: the field that the error
+    is about.
+    Raises: InvalidParameters when several CPOs have one of this id, so that the sender has to give the CPO.
     """
     name = next(name for name in _MODULES if name in document)
     module, object_id = _MODULES[name], document[name]
-    # Whose sessions there may be, have locations as well.
+    # A CPO with sessions has locations as well, so the owners of locations may have the session.
     owners = [party] if party else [*known_owners(known, module), *known_owners(known, "locations")]
     found = _existing(node, module, object_id, owners)
     if not found and party is None:
@@ -71,9 +72,9 @@ def find_target(
 
 
 def addressed_target(party: Party, known: Mapping[Key, Item]) -> Target:
-    """The partner that plays a CPO. known: has the party's claim.
+    """The partner that plays a CPO party. known: a read that has the party's claim.
 
-    Raises: UnknownReceiver when nobody here plays it (RTE-27).
+    Raises: UnknownReceiver when no partner plays it (RTE-27).
     """
     claim = known.get(claim_key(party, "CPO"))
     if claim is None:

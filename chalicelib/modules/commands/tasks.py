@@ -1,6 +1,6 @@
-"""What has to be done about a command next, put on the queue.
+"""Queueing of the tasks of a command: delivery to the CSMS, posting of results, its deadline.
 
-Each task is safe to be queued twice: what it does depends on the command's state alone.
+A task may be queued twice: the worker decides by the command's state.
 
 Source: docs/design.md, A command
 """
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
 
 def send_to_csms(node: Node, command: Command, delay_s: int) -> None:
-    """Have the CSMS told."""
+    """Queue the delivery of a command to the CSMS."""
     node.queues.send_command_tasks(CommandTask(what="DELIVER", command_id=command.id, delay_s=delay_s))
 
 
 def watch_deadline(node: Node, command: Command) -> None:
-    """Have the deadline watched, also of a command that is only about to be stored."""
+    """Queue the task that ends a command at its deadline. The command may be stored right after."""
     left = (command.is_overdue_at - node.clock()).total_seconds()
     delay_s = max(math.ceil(left), 0)
     node.queues.send_command_tasks(CommandTask(what="DEADLINE", command_id=command.id, delay_s=delay_s))
 
 
-def send_owed(node: Node, command: Command, delay_s: int = 0) -> None:
-    """Have the results posted that are still to be posted; nothing is queued when there are none."""
+def queue_results(node: Node, command: Command, delay_s: int = 0) -> None:
+    """Queue the posting of the results that are still to be posted, if there are any."""
     tasks = []
     if is_waiting(command.result):
         tasks.append(CommandTask(what="RESULT", command_id=command.id, delay_s=delay_s))

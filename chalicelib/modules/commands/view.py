@@ -1,7 +1,7 @@
-"""A command as the operator and the CSMS see it, in lists, single, and in the webhook.
+"""JSON form of a command for the operator and the CSMS: in lists, as a single object, and in the webhook.
 
-`request` is the command's object without its response_url, which is between the nodes. A reservation is
-told by this node's own id, so that a charge point never mixes up those of two eMSPs (CMD-14).
+`request` is the command's object without its response_url, which only the nodes use. The reservation id is
+the one that this node made, so a charge point cannot confuse reservations of two eMSPs (CMD-14).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def show(command: Command) -> dict[str, Any]:
-    """The command as JSON values; what there is not is left out."""
+    """Convert a command to JSON values. Fields without a value are left out."""
     request = {name: value for name, value in command.document().items() if name != "response_url"}
     if command.reservation_id:
         request["reservation_id"] = command.reservation_id
@@ -52,9 +52,9 @@ def _side(party: Party | None, partner_id: str) -> dict[str, str] | None:
 def _response(command: Command) -> dict[str, Any] | None:
     if command.response is None:
         return None
-    told = read_json(command.response.body) if command.response.body else {}
+    answer = read_json(command.response.body) if command.response.body else {}
     more = {"status_code": command.response.status_code, "status_message": command.response.status_message}
-    return {**told, **{name: value for name, value in more.items() if value is not None}}
+    return {**answer, **{name: value for name, value in more.items() if value is not None}}
 
 
 def _outcome(outcome: Outcome | None) -> dict[str, Any] | None:

@@ -1,16 +1,17 @@
-"""The queue of commands: hand them to the CSMS, post their results, watch their deadlines.
+"""Worker of the commands queue: delivers commands to the CSMS, posts results, watches deadlines.
 
-A task comes at least once, sometimes twice, and perhaps late; so each reads the command as it is and does
-what is still to be done. Tasks are done side by side. One that did not succeed comes again after a growing
-delay; what keeps failing by our own fault ends in the dead-letter queue, as a bell.
+The queue delivers a task at least once, sometimes twice, sometimes late. So each task reads the command's
+current state and does only the work that is left. Tasks run in parallel. A failed task is tried again after
+a growing delay. A task that keeps failing because of an error of this node ends in the dead-letter queue,
+which raises an alarm.
 
-- *To the CSMS*: every webhook for commands is told, all at once, again and again until the deadline, each
-  time by a new message: the queue gives up one that fails often, however long the CSMS has. Without a
-  webhook, the CSMS fetches.
-- *A result*: posted by one worker at a time. A refusal is final; a fault is tried again, ten times in some
-  four minutes, and then given up. Either way the operator can see it. A cancellation waits until its
-  reservation's result has been posted, or given up.
-- *The deadline*: if nothing has come of the command, TIMEOUT has.
+- *Delivery to the CSMS*: every webhook for commands is notified, all in parallel. Failed ones are tried again
+  until the deadline. Each try is a new message, because the queue moves a message that fails often to the
+  dead-letter queue, even if the CSMS has time left. Without a webhook, the CSMS fetches its commands.
+- *Result*: posted by one worker at a time. A refusal is final. A fault is tried again, ten times in about
+  four minutes, and then given up. The operator can see both. A cancellation waits until the result of its
+  reservation was posted or given up.
+- *Deadline*: a command without a result ends with TIMEOUT.
 
 Source: OCPI 2.2.1 mod_commands_flow; CMD-05, CMD-06, CMD-16, CMD-18, TRP-23
 """
@@ -39,7 +40,7 @@ from chalicelib.modules.commands.rules import (
     would_overtake,
 )
 from chalicelib.modules.commands.store import change, find
-from chalicelib.modules.commands.tasks import send_owed, send_to_csms, watch_deadline
+from chalicelib.modules.commands.tasks import queue_results, send_to_csms, watch_deadline
 from chalicelib.modules.commands.view import show
 from chalicelib.partners.answers import PartnerError, PartnerFault, PartnerRefusal
 from chalicelib.partners.webhooks import COMMAND, Webhook, WebhookFailed, notify, read_webhooks
@@ -61,7 +62,7 @@ _LONGEST_WEBHOOK_DELAY_S = 5
 
 
 def handle_messages(node: Node, records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Do what a batch of messages tells. Returns Lambda's answer for a batch: what comes again."""
+    """Run a batch of tasks. Returns the partial batch response of Lambda: the messages to deliver again."""
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="command") as pool:
         delays = list(pool.map(lambda record: _handle(node, record), records))
     again = [(record, delay) for record, delay in zip(records, delays, strict=True) if delay]
@@ -71,7 +72,7 @@ def handle_messages(node: Node, records: Sequence[Mapping[str, Any]]) -> dict[st
 
 
 def _handle(node: Node, record: Mapping[str, Any]) -> int | None:
-    """Do one task; seconds until it comes again, None when it is done."""
+    """Run the task of one message. Returns seconds until it is tried again, None when it is done."""
     receive_count = int(record["attributes"]["ApproximateReceiveCount"])
     with log_fields(ocpi_module="commands", message_id=record["messageId"]):
         try:
@@ -82,7 +83,7 @@ def _handle(node: Node, record: Mapping[str, Any]) -> int | None:
 
 
 def run(node: Node, task: CommandTask, receive_count: int) -> int | None:
-    """Do a task; seconds until it is to be done again, None when it is done."""
+    """Run a task. Returns seconds until it is tried again, None when it is done."""
     add_fields(command=task.command_id, task=task.what)
     match task.what:
         case "DELIVER":
@@ -104,8 +105,8 @@ def _deliver(node: Node, command_id: str) -> None:
     command = find(node, command_id)
     if command is None or command.state != State.PENDING or node.clock() >= command.is_overdue_at:
         return
-    _tell_whose(command)
-    failures = _tell_webhooks(node, command)
+    _add_log_fields(command)
+    failures = _notify_webhooks(node, command)
     if not failures:
         return
     log.warning("a command could not be delivered", extra={"reason": failures})
@@ -117,26 +118,29 @@ def _deliver(node: Node, command_id: str) -> None:
     send_to_csms(node, command, delay_s=min(max(int(age_s), 1), _LONGEST_WEBHOOK_DELAY_S))
 
 
-def _tell_whose(command: Command) -> None:
+def _add_log_fields(command: Command) -> None:
     add_fields(partner=command.partner_id, correlation_id=command.correlation_id)
 
 
-def _tell_webhooks(node: Node, command: Command) -> list[str]:
-    """Tell every webhook that does not know yet, and record who does; returns what failed."""
+def _notify_webhooks(node: Node, command: Command) -> list[str]:
+    """Notify every webhook that does not have the command yet, and record each success.
+
+    Returns the failures.
+    """
     webhooks = [
         known
         for known in read_webhooks(node.table)
         if COMMAND in known.events and known.name not in command.delivered_to
     ]
     with ThreadPoolExecutor(max(len(webhooks), 1), thread_name_prefix="webhook") as pool:
-        problems = list(pool.map(lambda webhook: _tell(node, webhook, command), webhooks))
+        problems = list(pool.map(lambda webhook: _notify(node, webhook, command), webhooks))
     for webhook, problem in zip(webhooks, problems, strict=True):
         if problem is None:
             _record_delivery(node, command.id, webhook.name)
     return [problem for problem in problems if problem is not None]
 
 
-def _tell(node: Node, webhook: Webhook, command: Command) -> str | None:
+def _notify(node: Node, webhook: Webhook, command: Command) -> str | None:
     try:
         notify(node, webhook, COMMAND, command.id, show(command), total_s=WEBHOOK_S)
     except WebhookFailed as failure:
@@ -156,7 +160,7 @@ def _post(node: Node, command_id: str, slot: Slot, receive_count: int) -> int | 
     command, held_s = _take(node, command_id, slot, delay_s(receive_count))
     if command is None:
         return math.ceil(held_s) or None
-    _tell_whose(command)
+    _add_log_fields(command)
     outcome: Outcome = getattr(command, slot)
     problem: PartnerError | InvalidParameters | None = None
     try:
@@ -171,9 +175,11 @@ def _post(node: Node, command_id: str, slot: Slot, receive_count: int) -> int | 
 
 
 def _take(node: Node, command_id: str, slot: Slot, behind_s: int) -> tuple[Command | None, float]:
-    """The command, when its result is to be posted by this worker; and how long something else holds it.
+    """Take a result for this worker.
 
-    behind_s: how long what may not overtake another result waits for it.
+    behind_s: seconds that a cancellation waits while its reservation's result is not posted yet.
+    Returns the command, None when this worker has nothing to post now; and the seconds until it may try
+    again, 0 when there is nothing left to post.
     """
     now, is_ours, held_s = node.clock(), False, 0.0
 
@@ -191,7 +197,7 @@ def _take(node: Node, command_id: str, slot: Slot, behind_s: int) -> tuple[Comma
 
 
 def _send(node: Node, command: Command, outcome: Outcome) -> None:
-    """POST the bare result (CMD-06), as an answer to the command's sender (CMD-18)."""
+    """POST the bare CommandResult (CMD-06) to the command's sender, with its correlation id (CMD-18)."""
     partner = node.directory.get(command.partner_id)
     if partner is None or not partner.is_registered:
         raise PartnerRefusal("is no longer registered")
@@ -228,16 +234,16 @@ def _watch(node: Node, command_id: str) -> None:
     if command is None:
         return
     if command.state == State.PENDING and node.clock() < command.is_overdue_at:
-        # The queue keeps nothing for longer than a quarter of an hour, or the deadline has moved.
+        # SQS delays a message by at most 15 minutes, and the deadline may have moved: queue it again.
         watch_deadline(node, command)
         return
     now = node.clock()
-    send_owed(node, change(node, command_id, lambda current: expired(current, now)))
+    queue_results(node, change(node, command_id, lambda current: expired(current, now)))
 
 
 def _postpone(node: Node, delays: Mapping[str, int]) -> None:
     try:
         node.queues.postpone_command_tasks(delays)
     except Exception:
-        # They come again when their visibility timeout ends.
+        # SQS delivers them again when their visibility timeout ends.
         log.exception("messages could not be postponed")

@@ -1,22 +1,22 @@
-"""Registration, rotation and the end of it, from both sides.
+"""Registration of a partner, rotation of tokens, and unregistration, as called and as calling side.
 
-A handshake is three things: look at the other side (its versions and details, with the token that
-is to be proved), exchange tokens, and one transaction that makes it so. Nothing is changed before
-the last step, so a handshake that breaks half-way leaves what was there before (CRD-22):
+A handshake has three steps: read the other side's versions and version details with its token, exchange
+tokens, and store the result in one transaction. Nothing changes before the last step, so a handshake that
+fails half-way leaves the earlier state (CRD-22):
 
-- *called side*: the caller's new token is proved by calling its versions with it while its request
-  is open. Only then are the old tokens replaced.
-- *calling side*: our new token must work before we send it, because the other side calls back with
-  it (CRD-03), so it is stored beside the old one first. A refusal takes it away again. When the
-  outcome is not known (no answer), both stay good until the next handshake. A first registration that the
-  other side has made and that cannot be used here is taken back there with DELETE.
+- *Called side*: while the caller's request is open, this node tests the caller's new token by reading the
+  caller's versions with it. Only then are the old tokens replaced.
+- *Calling side*: the other side calls back with our new token during the handshake (CRD-03). So the new
+  token is stored beside the old one before it is sent. If the other side refuses, it is removed again. If
+  the outcome is unknown (no answer), both tokens stay valid until the next handshake. If the other side has
+  registered this node but its answer cannot be used here, this node unregisters there with DELETE.
 
-A node is never its own partner: it would relay requests to itself. Its own URLs are refused, and so is a
-token that it made itself, which finds it under any other name it has.
+A node is never its own partner, because it would relay requests to itself. So it refuses its own URLs, and
+also tokens that it made itself, which detects the node under any other host name.
 
-After a rotation that we were called for, the caller's old token is good for one thing more: sending
-its PUT again, until the new token has been seen in use once. Otherwise an answer that got lost
-would lock the caller out (ocpi#568).
+After a rotation that the caller started, the caller's old token stays valid for one purpose: to send the
+same PUT again, until the new token is used for the first time. Otherwise a lost answer would lock the
+caller out (ocpi#568).
 
 Source: OCPI 2.2.1 credentials; CRD-01 … CRD-28
 """
@@ -67,9 +67,9 @@ _NOT_UNDONE = (
 
 
 class HandshakeFailed(Exception):
-    """A handshake that we started did not succeed; nothing has changed.
+    """Error for a handshake of ours that failed and changed nothing.
 
-    status_code, http_status: the partner's, where it answered.
+    status_code, http_status: from the partner's answer, if there was one.
     """
 
     def __init__(self, reason: str, status_code: int | None = None, http_status: int | None = None) -> None:
@@ -79,16 +79,16 @@ class HandshakeFailed(Exception):
 
 
 class OtherSide(NamedTuple):
-    """What a platform offers in our version."""
+    """The endpoints of the other side in our OCPI version."""
 
     endpoints: tuple[Endpoint, ...]
 
     def credentials_url(self) -> str | None:
-        """Where its credentials module is."""
+        """URL of its credentials module, None when it lists none."""
         return next((e.url for e in self.endpoints if e.identifier == "credentials"), None)
 
     def serves(self, roles: Sequence[str]) -> bool:
-        """Tell whether it offers anything that a node with these roles has a use for."""
+        """Check whether it has an interface that a node with these roles uses."""
         return any((e.identifier, e.role) in needed_of(roles) for e in self.endpoints)
 
 
@@ -105,10 +105,11 @@ def invite(
     is_hub: bool = False,
     returning: Partner | None = None,
 ) -> tuple[Partner, str]:
-    """Make token A for a partner to be; it is told to the partner outside OCPI and shown this once.
+    """Create an invited partner with a token A. Returns both.
 
-    expected_roles, is_hub: as the operator knows the partner (`partners/roles.py`). returning: a partner
-    that left, and that gets its id and its roles again.
+    The operator gives token A to the partner outside OCPI. It is shown only this once.
+    expected_roles, is_hub: what the operator expects of the partner (`partners/roles.py`). returning: a
+    partner that left before; the new one gets its id and its reserved roles.
     Source: CRD-01
     """
     token = node.directory.new_token()
@@ -134,12 +135,12 @@ def invite(
 def accept(
     node: Node, partner: Partner, used_token: str, document: Mapping[str, Any], base_url: str
 ) -> tuple[Partner, str]:
-    """Take a partner's credentials: first registration or update. Returns it and the token that it is to use.
+    """Accept a partner's credentials, as first registration or update. Returns it and its new token.
 
-    used_token: the one that this request came with. base_url: our own `https://…/ocpi`.
-    Raises: Unauthorized for a replaced token that asks for more than it did before, InvalidParameters
-    for wrong credentials or a party that another partner has, UnableToUseClientApi, UnsupportedVersion
-    or MissingEndpoints from looking at the caller (CRD-19 … CRD-21).
+    used_token: the token of this request. base_url: our own `https://…/ocpi`.
+    Raises: Unauthorized when a replaced token comes with other credentials than before, InvalidParameters
+    for wrong credentials or a party that another partner has; UnableToUseClientApi, UnsupportedVersion or
+    MissingEndpoints when the caller's versions or endpoints cannot be used (CRD-19 … CRD-21).
     """
     offered = validate(Credentials, document)
     roles = _roles(offered)
@@ -171,14 +172,14 @@ def accept(
 
 
 def forget(node: Node, partner: Partner) -> None:
-    """End the relation on the partner's word: its tokens and ours are gone, its parties reserved (CRD-14)."""
+    """Unregister a partner at its own request: delete all tokens, keep its parties reserved (CRD-14)."""
     _save(node, _unregistered(node, partner), partner)
 
 
 def _check_repetition(
     partner: Partner, used: str, offered: Credentials, roles: Sequence[PartnerRole]
 ) -> None:
-    """A replaced token may repeat its PUT, not lead us elsewhere: it may have been replaced for a leak."""
+    """Check that a replaced token only repeats its PUT, with the same URL and roles: it may have leaked."""
     is_replaced = any(held.kind == "RETRY" and held.fingerprint == used for held in partner.held_tokens)
     same = offered.url == partner.versions_url and set(map(claim_of, roles)) == set(
         map(claim_of, claimed_roles(partner))
@@ -198,8 +199,9 @@ def _look_at_caller(node: Node, partner: Partner, offered: Credentials) -> Other
 
 
 def _refuse_taken(node: Node, partner: Partner, roles: Sequence[PartnerRole]) -> set[str]:
-    """See that no role is ours or another partner's. Returns those reserved for another partner.
+    """Refuse roles of this node's parties and roles that another partner plays.
 
+    Returns the claims of the roles that are reserved for another partner.
     Raises: InvalidParameters.
     """
     for role in roles:
@@ -215,9 +217,9 @@ def _refuse_taken(node: Node, partner: Partner, roles: Sequence[PartnerRole]) ->
 
 
 def _held_by_others(node: Node, partner: Partner, roles: Sequence[PartnerRole]) -> tuple[set[str], set[str]]:
-    """The names of the roles that other partners play, and of those that are reserved for others.
+    """The claims of the roles that other partners play, and of the roles that are reserved for others.
 
-    Reserved are those of a partner that left, and those that the operator expects of another one.
+    A role is reserved when a partner that left had it, or when the operator expects it of another partner.
     """
     holders = {
         claim: holder for claim, holder in node.directory.owner_of(roles).items() if holder != partner.id
@@ -232,7 +234,7 @@ def _held_by_others(node: Node, partner: Partner, roles: Sequence[PartnerRole]) 
 
 
 def _expected_of_others(node: Node, partner: Partner, roles: Sequence[PartnerRole]) -> set[str]:
-    """The names of the roles that the operator expects of other partners, and not of this one."""
+    """The claims of the roles that the operator expects of other partners, and not of this one."""
     claimed = set(map(claim_of, roles)) - partner.claims - set(map(claim_of, partner.expected_roles))
     if not claimed:
         return set()
@@ -244,7 +246,7 @@ def _expected_of_others(node: Node, partner: Partner, roles: Sequence[PartnerRol
 
 
 def _refuse_ourselves(node: Node, base_url: str, token: str, versions_url: str) -> None:
-    """Refuse a registration of this node with itself, under whatever name it is reached.
+    """Refuse a registration of this node with itself, under any of its host names.
 
     Raises: InvalidParameters.
     """
@@ -282,7 +284,7 @@ def register(
     """Register at a partner that gave us its versions URL and token A.
 
     base_url: our own `https://…/ocpi`. expected_roles, is_hub: as in `invite`.
-    Raises: HandshakeFailed, with nothing left behind.
+    Raises: HandshakeFailed; the new partner is removed again.
     """
     try:
         _refuse_ourselves(node, base_url, token, versions_url)
@@ -316,7 +318,7 @@ def register(
         theirs = validate(Credentials, answer)
         _refuse_ourselves(node, base_url, theirs.token, theirs.url)
         _refuse_taken(node, beginning, _roles(theirs))
-        return _settle(node, beginning, other, theirs, beginning.held_tokens)
+        return _complete(node, beginning, other, theirs, beginning.held_tokens)
     except (Conflict, OcpiError, HandshakeFailed) as error:
         node.directory.remove(node.directory.get(beginning.id) or beginning)
         undone = _take_back(node, other, _usable_token(answer) or token, token_encoding)
@@ -324,9 +326,9 @@ def register(
 
 
 def rotate(node: Node, partner: Partner, base_url: str) -> Partner:
-    """Give a partner a new token, get a new one, and let both sides read the endpoints again.
+    """Exchange new tokens with a partner; both sides read each other's endpoints again.
 
-    Raises: HandshakeFailed, with the old pair still good.
+    Raises: HandshakeFailed; the old tokens are still valid.
     """
     old = node.directory.token_for(partner)
     other = _look_before_rotating(node, partner, old, base_url)
@@ -343,18 +345,18 @@ def rotate(node: Node, partner: Partner, base_url: str) -> Partner:
         _drop_token(node, partner, fresh)
         raise _failed(error) from error
     except PartnerFault as error:
-        # An HTTP 4xx, of the partner or of a gateway before it: the PUT was not carried out.
+        # An HTTP 4xx, from the partner or a gateway in front of it: the PUT had no effect.
         is_refused = error.http_status is not None and 400 <= error.http_status < 500
         if error.never_sent or is_refused or error.status_code is not None:
             _drop_token(node, partner, fresh)
         raise _failed(error) from error
     except OcpiError as error:
         raise _failed(error) from error
-    return _settle(node, partner, other, theirs, (fresh,))
+    return _complete(node, partner, other, theirs, (fresh,))
 
 
 def unregister(node: Node, partner: Partner) -> str | None:
-    """Tell a partner that it is over, and forget it. Returns why it could not be told, or None."""
+    """Unregister at a partner with DELETE, and remove it here. Returns the problem when DELETE failed."""
     problem = None
     if partner.is_registered:
         url = OtherSide(partner.endpoints).credentials_url()
@@ -391,7 +393,7 @@ def credentials_document(node: Node, token: str, base_url: str) -> dict[str, Any
 def _look_before_asking(
     node: Node, url: str, token: str, encoding: TokenEncoding, base_url: str
 ) -> OtherSide:
-    """Without the endpoints that we need, the partner is not asked at all (CRD-18)."""
+    """Read the partner's endpoints before our request, and stop if it lacks those that we need (CRD-18)."""
     try:
         other = _look_at(node, url, token, encoding)
         _refuse_own_urls(base_url, other)
@@ -405,7 +407,11 @@ def _look_before_asking(
 
 
 def _look_before_rotating(node: Node, partner: Partner, token: str, base_url: str) -> OtherSide:
-    """When the answer to our last PUT got lost, our token is good for nothing but repeating it."""
+    """Read the partner's endpoints before a rotation.
+
+    When the answer to our last PUT got lost, our token is valid only to repeat that PUT. Then the partner
+    answers HTTP 401 here, and the stored endpoints are used.
+    """
     url, encoding = partner.versions_url or "", partner.token_encoding
     try:
         return _look_before_asking(node, url, token, encoding, base_url)
@@ -418,18 +424,20 @@ def _look_before_rotating(node: Node, partner: Partner, token: str, base_url: st
 def _send_credentials(
     node: Node, method: str, other: OtherSide, token: str, encoding: TokenEncoding, document: dict[str, Any]
 ) -> object:
-    """Send our credentials. Returns the partner's, which still have to be judged."""
+    """Send our credentials. Returns the partner's credentials, not validated yet."""
     url = other.credentials_url() or ""
     return node.client.call_url(url, method, token, encoding, document=document, total_s=_EXCHANGE_S).data
 
 
-def _settle(
+def _complete(
     node: Node, partner: Partner, other: OtherSide, theirs: Credentials, held: tuple[HeldToken, ...]
 ) -> Partner:
-    """The other side has said yes: whatever else changed meanwhile, from now on the new pair holds.
+    """Store the result of a handshake that the other side has accepted, on top of any change meanwhile.
 
-    Parties that another partner has meanwhile are left out; the pair of tokens is not lost for them.
-    Raises: Conflict when one of them is taken at this very moment.
+    held: the tokens that are valid from now on. Parties that another partner has taken meanwhile are left
+    out, so that the new tokens are stored in any case.
+    Raises: Conflict when another partner takes one of the parties at this moment, HandshakeFailed when the
+    partner was removed meanwhile.
     """
     roles = _roles(theirs)
     played, reserved = _held_by_others(node, partner, roles)
@@ -437,7 +445,7 @@ def _settle(
         role for role in roles if claim_of(role) not in played and not node.settings.owns(role.party)
     )
 
-    def settle(current: Partner) -> Partner:
+    def complete(current: Partner) -> Partner:
         return current.model_copy(
             update={
                 "status": "REGISTERED",
@@ -454,14 +462,14 @@ def _settle(
             }
         )
 
-    settled = node.directory.update(partner.id, settle)
-    if settled is None:
+    completed = node.directory.update(partner.id, complete)
+    if completed is None:
         raise HandshakeFailed("the partner was removed meanwhile")
-    return settled
+    return completed
 
 
 def _take_back(node: Node, other: OtherSide, token: str, encoding: TokenEncoding) -> bool:
-    """Undo a registration that the other side has made and we cannot keep. Returns whether it worked."""
+    """Undo a registration that the other side has made and that cannot be used here. Returns success."""
     try:
         node.client.call_url(other.credentials_url() or "", "DELETE", token, encoding, total_s=_CALL_S)
     except (PartnerFault, PartnerRefusal, OcpiError) as error:
@@ -474,13 +482,13 @@ def _take_back(node: Node, other: OtherSide, token: str, encoding: TokenEncoding
 
 
 def _usable_token(answer: object) -> str | None:
-    """The token in credentials that cannot be used otherwise, None where it cannot be used either."""
+    """The token of invalid credentials, None when the token is invalid as well."""
     token = answer.get("token") if isinstance(answer, dict) else None
     return token if isinstance(token, str) and is_credentials_token(token) else None
 
 
 def _drop_token(node: Node, partner: Partner, token: HeldToken) -> None:
-    """The other side did not take our new token: only the old one is good."""
+    """Remove our new token after the other side refused it; the old one stays valid."""
 
     def drop(current: Partner) -> Partner:
         kept = tuple(held for held in current.held_tokens if held != token)
@@ -539,9 +547,9 @@ def _unregistered(node: Node, partner: Partner) -> Partner:
 
 
 def _save(node: Node, changed: Partner, before: Partner) -> Partner:
-    """Save what a handshake made of a partner. How pushes to it went meanwhile does not stand in its way.
+    """Save a partner after a handshake. A change by pushes meanwhile (breaker, connection) is no conflict.
 
-    Raises: ClientError when another handshake came between.
+    Raises: ClientError when another handshake changed the partner meanwhile.
     """
     for _ in range(_TRIES):
         try:

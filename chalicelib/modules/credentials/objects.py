@@ -13,7 +13,7 @@ from chalicelib.protocol.auth import is_credentials_token
 from chalicelib.protocol.types import CountryCode2, OcpiObject, PartyId, Role, Url, ocpi_string
 
 MAX_ROLES = 40
-"""A partner is stored in one transaction of at most 100 items, two for each role that changes."""
+"""Limit per partner: it is stored in one transaction of at most 100 items, two for each changed role."""
 
 
 Name: Any = ocpi_string(100, shortest=1)
@@ -35,7 +35,7 @@ def _unique(roles: list[CredentialsRole]) -> list[CredentialsRole]:
 
 
 class BusinessDetails(OcpiObject):
-    """Who a party is, for people."""
+    """Name, website and logo of a party."""
 
     name: Name
     website: Url | None = None
@@ -52,7 +52,7 @@ class CredentialsRole(OcpiObject):
 
 
 class Credentials(OcpiObject):
-    """What one side needs to call the other: token (plain, not Base64), versions URL, roles."""
+    """Data that one side needs to call the other: token (plain, not Base64), versions URL, roles."""
 
     token: Annotated[str, StringConstraints(strict=True), AfterValidator(_token)]
     url: Url

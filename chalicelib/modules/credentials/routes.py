@@ -1,4 +1,4 @@
-"""The credentials module as it is called: which method is good in which state, and the answers.
+"""HTTP methods of the credentials module: the state in which each is allowed, and its answer.
 
 Source: OCPI 2.2.1 credentials, Interfaces and endpoints; CRD-08 … CRD-16, TRP-13
 """
@@ -14,15 +14,19 @@ from chalicelib.protocol.message import Interface, Reply, Request, Route
 
 
 def get_credentials(node: Node, request: Request) -> Reply:
-    """Our credentials as the caller sees them, with the token that it used (CRD-15).
+    """Our credentials for the caller, with the token that it used (CRD-15).
 
-    # Spec: nothing is said about token A; it is answered alike, which tells the caller nothing new (CRD-28).
+    # Spec: GET with token A is not defined. It gets the same answer, which has no secret from the caller
+    # (CRD-28).
     """
     return Reply(data=credentials_document(node, request.used_token, request.base_url))
 
 
 def post_credentials(node: Node, request: Request) -> Reply:
-    """Register the caller; a registered one uses PUT (CRD-08)."""
+    """Register the caller (CRD-08).
+
+    Raises: MethodNotAllowed when it is registered already and has to use PUT.
+    """
     if request.caller.is_registered:
         raise MethodNotAllowed("already registered, use PUT to update")
     return _accepted(node, request)
@@ -36,7 +40,7 @@ def put_credentials(node: Node, request: Request) -> Reply:
 
 
 def delete_credentials(node: Node, request: Request) -> Reply:
-    """End the relation (CRD-10, CRD-14)."""
+    """Unregister the caller (CRD-10, CRD-14)."""
     if not request.caller.is_registered:
         raise MethodNotAllowed("not registered")
     forget(node, request.caller)
@@ -50,7 +54,7 @@ def _accepted(node: Node, request: Request) -> Reply:
 
 
 def _note_on_roles(partner: Partner) -> str | None:
-    """Tell the caller that roles are without effect until this node's operator approves them."""
+    """status_message with the roles that have no effect until this node's operator approves them."""
     if not partner.pending_roles:
         return None
     names = ", ".join(f"{role.role} {role.party.key()}" for role in partner.pending_roles)

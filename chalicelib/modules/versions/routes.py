@@ -1,7 +1,7 @@
-"""Versions and version details: what this node speaks and where.
+"""Versions and version details: the OCPI versions of this node and the URLs of its interfaces.
 
-Good with token A and token C alike, without side effects and cheap, because hubs use it as a probe
-of life (VER-11).
+Both accept token A and token C. They have no side effects and are cheap, because hubs use them as a health
+check (VER-11).
 
 Source: OCPI 2.2.1 version_information_endpoint; VER-01 … VER-06
 """
@@ -14,12 +14,12 @@ from chalicelib.protocol.message import Interface, Reply, Request, Route
 
 
 def list_versions(node: Node, request: Request) -> Reply:
-    """The versions and where their details are."""
+    """List the versions with the URLs of their details."""
     return Reply(data=[{"version": VERSION, "url": f"{request.base_url}/{VERSION}"}])
 
 
 def get_details(node: Node, request: Request) -> Reply:
-    """The endpoints of this version, made from what the node's roles mount."""
+    """List the endpoints of this version, as the node's roles require them."""
     base = f"{request.base_url}/{VERSION}"
     endpoints = [
         {"identifier": offer.identifier, "role": offer.role, "url": f"{base}{offer.path}"}
