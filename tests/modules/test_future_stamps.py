@@ -1,4 +1,6 @@
-"""A `last_updated` in the future freezes nothing, and an update that is dropped as overtaken is counted.
+"""Updates with a `last_updated` in the future, and updates that are older than the stored object.
+
+A stamp in the future does not block later updates. An overtaken update is ignored, logged and counted.
 
 Source: LOC-14's house rule for every module; protocol/order.py
 """
@@ -63,11 +65,11 @@ def later(node: Any, **duration: float) -> None:
     node.clock.forward(**duration)
 
 
-# -- nothing is frozen -------------------------------------------------------------------------------
+# -- later updates -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("stamp", [BEFORE, NOW, SOON])
-def test_a_whole_location_is_replaced_after_one_of_the_future(
+def test_a_location_is_replaced_after_a_put_stamped_in_the_future(
     receiver: Any, partner_of: PartnerOf, stamp: str
 ) -> None:
     cpo = door(receiver, locations, partner_of)
@@ -82,7 +84,7 @@ def test_a_whole_location_is_replaced_after_one_of_the_future(
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
 @pytest.mark.parametrize("ids", [L1, E1, C1])
-def test_a_part_of_a_location_changes_after_a_patch_of_the_future(
+def test_a_part_of_a_location_changes_after_a_patch_stamped_in_the_future(
     receiver: Any, partner_of: PartnerOf, ids: tuple[str, ...], method: str
 ) -> None:
     cpo = door(receiver, locations, partner_of)
@@ -100,7 +102,9 @@ def test_a_part_of_a_location_changes_after_a_patch_of_the_future(
     assert cpo.call("GET", *L1).data["name"] == "whole"
 
 
-def test_a_child_in_a_patch_changes_after_one_of_the_future(receiver: Any, partner_of: PartnerOf) -> None:
+def test_a_child_in_a_patch_changes_after_a_child_stamped_in_the_future(
+    receiver: Any, partner_of: PartnerOf
+) -> None:
     cpo = door(receiver, locations, partner_of)
     cpo.call("PUT", *L1, document=location(evses=[evse("E1", last_updated=FUTURE)]))
 
@@ -110,7 +114,7 @@ def test_a_child_in_a_patch_changes_after_one_of_the_future(receiver: Any, partn
     assert cpo.call("GET", *E1).data["status"] == "BLOCKED"
 
 
-def test_a_connector_of_the_future_does_not_make_each_change_of_its_evse_one(
+def test_a_connector_stamped_in_the_future_does_not_move_the_stamp_of_its_evse(
     receiver: Any, partner_of: PartnerOf
 ) -> None:
     cpo = door(receiver, locations, partner_of)
@@ -122,7 +126,7 @@ def test_a_connector_of_the_future_does_not_make_each_change_of_its_evse_one(
     assert cpo.call("GET", *L1).data["last_updated"] == NOW
 
 
-def test_a_price_changes_after_a_tariff_of_the_future(receiver: Any, partner_of: PartnerOf) -> None:
+def test_a_price_changes_after_a_tariff_stamped_in_the_future(receiver: Any, partner_of: PartnerOf) -> None:
     cpo = door(receiver, tariffs, partner_of)
     cpo.call("PUT", *CPO, "T1", document=tariff(currency="SEK", last_updated=FUTURE))
 
@@ -132,7 +136,7 @@ def test_a_price_changes_after_a_tariff_of_the_future(receiver: Any, partner_of:
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
-def test_a_session_ends_after_an_update_of_the_future(
+def test_a_session_ends_after_an_update_stamped_in_the_future(
     receiver: Any, partner_of: PartnerOf, method: str
 ) -> None:
     cpo = door(receiver, sessions, partner_of)
@@ -144,7 +148,7 @@ def test_a_session_ends_after_an_update_of_the_future(
     assert cpo.call("GET", *CPO, "S1").data["status"] == "COMPLETED"
 
 
-def test_a_final_session_of_the_future_may_be_repeated_and_is_still_final(
+def test_a_final_session_stamped_in_the_future_can_be_repeated_and_stays_final(
     receiver: Any, partner_of: PartnerOf
 ) -> None:
     cpo = door(receiver, sessions, partner_of)
@@ -157,7 +161,7 @@ def test_a_final_session_of_the_future_may_be_repeated_and_is_still_final(
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
-def test_a_stolen_card_is_blocked_after_a_token_of_the_future(
+def test_a_token_is_blocked_after_an_update_stamped_in_the_future(
     node_of: NodeOf, partner_of: PartnerOf, method: str
 ) -> None:
     emsp = door(node_of("CPO"), tokens, partner_of, "emsp")
@@ -169,20 +173,20 @@ def test_a_stolen_card_is_blocked_after_a_token_of_the_future(
     assert emsp.call("GET", *EMSP, "0102A").data["valid"] is False
 
 
-def test_a_clock_that_is_always_an_hour_ahead_is_taken_in_the_order_of_arrival(
+def test_updates_of_a_sender_one_hour_ahead_apply_in_order_of_arrival(
     receiver: Any, partner_of: PartnerOf
 ) -> None:
     cpo = door(receiver, locations, partner_of)
     cpo.call("PUT", *L1, document=location())
 
-    # The last two are those of the hour that an autumn night has twice.
+    # The last two stamps are in the hour that repeats when DST ends.
     for minute, stamp in enumerate(["13:00:30", "13:01:30", "13:50:00", "13:10:00"]):
         later(receiver, minutes=1)
         cpo.call("PATCH", *E1, document={"x": minute, "last_updated": f"2026-03-01T{stamp}Z"})
         assert cpo.call("GET", *E1).data["x"] == minute
 
 
-def test_an_update_of_the_future_replaces_what_came_a_little_ahead(
+def test_an_update_stamped_in_the_future_replaces_one_stamped_minutes_ahead(
     receiver: Any, partner_of: PartnerOf
 ) -> None:
     cpo = door(receiver, tariffs, partner_of)
@@ -193,7 +197,7 @@ def test_an_update_of_the_future_replaces_what_came_a_little_ahead(
     assert cpo.call("GET", *CPO, "T1").data["currency"] == "EUR"
 
 
-def test_what_was_stored_in_the_future_before_is_not_frozen(receiver: Any, partner_of: PartnerOf) -> None:
+def test_an_object_stored_with_a_future_stamp_can_be_updated(receiver: Any, partner_of: PartnerOf) -> None:
     cpo = door(receiver, tariffs, partner_of)
     cpo.call("PUT", *CPO, "T1", document=tariff(currency="SEK", last_updated=FUTURE))
     place = door(receiver, locations, partner_of)
@@ -218,7 +222,9 @@ def test_what_was_stored_in_the_future_before_is_not_frozen(receiver: Any, partn
 # -- lists with dates --------------------------------------------------------------------------------
 
 
-def test_lists_with_dates_have_it_at_its_arrival(node_of: NodeOf, partner_of: PartnerOf) -> None:
+def test_lists_with_dates_use_the_arrival_of_an_update_stamped_in_the_future(
+    node_of: NodeOf, partner_of: PartnerOf
+) -> None:
     hub = node_of("HUB")
     cpo = door(hub, locations, partner_of)
     cpo.call("PUT", *L1, document=location())
@@ -235,7 +241,7 @@ def test_lists_with_dates_have_it_at_its_arrival(node_of: NodeOf, partner_of: Pa
 # -- remarks -----------------------------------------------------------------------------------------
 
 
-def test_a_stamp_of_the_future_is_said_logged_counted_and_noted(
+def test_a_stamp_in_the_future_is_reported_logged_counted_and_recorded(
     receiver: Any, partner_of: PartnerOf, logged: Logged
 ) -> None:
     cpo = door(receiver, tariffs, partner_of)
@@ -252,7 +258,7 @@ def test_a_stamp_of_the_future_is_said_logged_counted_and_noted(
     assert (noted.at, noted.module, noted.last_updated) == (NOW, "tariffs", FUTURE)
 
 
-def test_a_stamp_of_the_future_is_noted_once_a_day(receiver: Any, partner_of: PartnerOf) -> None:
+def test_a_stamp_in_the_future_is_recorded_once_a_day(receiver: Any, partner_of: PartnerOf) -> None:
     cpo = door(receiver, tariffs, partner_of)
     cpo.call("PUT", *CPO, "T1", document=tariff(last_updated=FUTURE))
 
@@ -266,7 +272,7 @@ def test_a_stamp_of_the_future_is_noted_once_a_day(receiver: Any, partner_of: Pa
     assert receiver.directory.get(cpo.caller.id).stamp_ahead.at == "2026-03-02T12:00:00Z"
 
 
-def test_a_child_of_the_future_is_said_as_well(receiver: Any, partner_of: PartnerOf) -> None:
+def test_a_child_stamped_in_the_future_is_reported(receiver: Any, partner_of: PartnerOf) -> None:
     cpo = door(receiver, locations, partner_of)
 
     answer = cpo.call(
@@ -277,7 +283,7 @@ def test_a_child_of_the_future_is_said_as_well(receiver: Any, partner_of: Partne
 
 
 @pytest.mark.parametrize("stamp", [NOW, "2026-03-01T12:05:00Z"])
-def test_a_right_stamp_has_no_remark(
+def test_a_stamp_within_the_tolerance_has_no_remark(
     receiver: Any, partner_of: PartnerOf, logged: Logged, stamp: str
 ) -> None:
     answer = door(receiver, tariffs, partner_of).call("PUT", *CPO, "T1", document=tariff(last_updated=stamp))
@@ -300,7 +306,7 @@ OVERTAKEN: list[tuple[Any, tuple[str, ...], str, dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("module", "ids", "method", "document", "ref"), OVERTAKEN)
-def test_an_overtaken_update_is_said_logged_and_counted(
+def test_an_overtaken_update_is_reported_logged_and_counted(
     node_of: NodeOf,
     partner_of: PartnerOf,
     logged: Logged,
@@ -310,7 +316,7 @@ def test_an_overtaken_update_is_said_logged_and_counted(
     document: dict[str, Any],
     ref: str,
 ) -> None:
-    """Also the second of an autumn night's two hours at a sender that stamps local time behind ours."""
+    """Such a stamp also comes from a sender with local time, in the hour that repeats when DST ends."""
     cpo = door(node_of("EMSP"), module, partner_of)
     evses = [evse("E1", connectors=[connector("1", last_updated=NOW)], last_updated=NOW)]
     stored = {
@@ -344,7 +350,9 @@ def test_an_overtaken_update_of_a_token_is_logged_without_its_uid(
     assert "0102A" not in logged.text
 
 
-def test_an_overtaken_child_of_a_patch_is_said(receiver: Any, partner_of: PartnerOf, logged: Logged) -> None:
+def test_an_overtaken_child_of_a_patch_is_reported(
+    receiver: Any, partner_of: PartnerOf, logged: Logged
+) -> None:
     cpo = door(receiver, locations, partner_of)
     evses = [evse("E1", last_updated=NOW), evse("E2")]
     cpo.call("PUT", *L1, document=location(evses=evses, last_updated=NOW))
@@ -358,7 +366,7 @@ def test_an_overtaken_child_of_a_patch_is_said(receiver: Any, partner_of: Partne
     assert [line["part"] for line in logged.measured("UpdatesOvertaken")] == ["evses E1"]
 
 
-def test_an_overtaken_patch_of_a_session_says_that_its_periods_are_kept(
+def test_the_answer_to_an_overtaken_session_patch_reports_that_its_periods_are_kept(
     receiver: Any, partner_of: PartnerOf
 ) -> None:
     cpo = door(receiver, sessions, partner_of)
@@ -371,7 +379,7 @@ def test_an_overtaken_patch_of_a_session_says_that_its_periods_are_kept(
     assert len(cpo.call("GET", *CPO, "S1").data["charging_periods"]) == 1
 
 
-def test_a_cdr_of_the_future_is_taken_and_listed_at_its_arrival(
+def test_a_cdr_stamped_in_the_future_is_accepted_and_listed_by_its_arrival(
     node_of: NodeOf, partner_of: PartnerOf, logged: Logged
 ) -> None:
 

@@ -46,10 +46,10 @@ START = {"token": token(), "location_id": "L1", "evse_uid": "E1", "connector_id"
 
 def test_a_command_is_sent_answered_and_ends(network: Network, cpo: OperatorApi, emsp: OperatorApi) -> None:
     sent = emsp.call("POST", "/commands/START_SESSION", START)
-    network.settle()
+    network.run_due()
     (fetched,) = cpo.ask("GET", "/commands?state=PENDING")
     taken = cpo.ask("POST", f"/commands/{fetched['id']}/result", {"result": "ACCEPTED"})
-    network.settle()
+    network.run_due()
 
     assert (sent.status, sent.json["state"], sent.json["direction"]) == (202, "PENDING", "SENT")
     assert sent.headers["Location"].endswith(f"/operator/commands/{sent.json['id']}")

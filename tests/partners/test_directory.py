@@ -1,4 +1,4 @@
-"""The partners in the table: found by their tokens, changed all or nothing.
+"""Partners in the table: found by their tokens, changed in one transaction.
 
 Source: OCPI 2.2.1 credentials; TRN-05, TRN-07, CRD-22, CRD-25
 """
@@ -53,16 +53,16 @@ def rename(name: str) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("flag", "encoding", "is_let_in"),
+    ("flag", "encoding", "is_accepted"),
     [("base64", "base64", True), ("base64", "raw", False), ("raw", "raw", True), ("raw", "base64", True)],
 )
-def test_a_token_is_taken_in_the_encoding_of_the_partner(
-    directory: Directory, flag: str, encoding: Any, is_let_in: bool
+def test_a_token_is_accepted_in_the_encoding_of_the_partner(
+    directory: Directory, flag: str, encoding: Any, is_accepted: bool
 ) -> None:
     """TRN-05"""
     directory.save(make(token_encoding=flag, held_tokens=[held(directory, "secret")]))
 
-    if is_let_in:
+    if is_accepted:
         caller, _ = directory.find_caller([(encoding, "secret")])
         assert (caller.partner.id, caller.token, caller.kind) == ("evi", "secret", "C")
     else:
@@ -70,7 +70,7 @@ def test_a_token_is_taken_in_the_encoding_of_the_partner(
             directory.find_caller([(encoding, "secret")])
 
 
-def test_the_reading_that_a_partner_holds_decides_between_two(directory: Directory) -> None:
+def test_of_two_readings_of_a_token_the_one_that_a_partner_holds_counts(directory: Directory) -> None:
     """TRP-02: a raw token that is also Base64, of a partner that sends raw ones."""
     directory.save(make(token_encoding="raw", held_tokens=[held(directory, "YWJj")]))
 
@@ -79,8 +79,8 @@ def test_the_reading_that_a_partner_holds_decides_between_two(directory: Directo
     assert caller.token == "YWJj"
 
 
-def test_an_interface_is_found_by_its_module_and_its_role() -> None:
-    """VER-05: credentials have one, whatever its role says."""
+def test_an_endpoint_is_found_by_module_and_role() -> None:
+    """VER-05: the credentials module has one URL, for any role."""
     partner = make(
         endpoints=[
             Endpoint(identifier="tariffs", role="SENDER", url="https://evi.example/s"),
@@ -94,7 +94,7 @@ def test_an_interface_is_found_by_its_module_and_its_role() -> None:
     assert partner.endpoint("locations", "SENDER") is None
 
 
-def test_the_parties_of_a_partner_are_those_of_the_roles_that_are_asked_for() -> None:
+def test_the_parties_of_a_partner_can_be_filtered_by_role() -> None:
     partner = make(roles=[EVI, MOB])
 
     assert partner.parties() == [EVI.party, MOB.party]
@@ -105,7 +105,7 @@ def test_the_parties_of_a_partner_are_those_of_the_roles_that_are_asked_for() ->
 # -- changing
 
 
-def test_a_partner_that_somebody_changed_meanwhile_is_not_overwritten(directory: Directory) -> None:
+def test_a_save_fails_when_the_partner_was_changed_meanwhile(directory: Directory) -> None:
     before = directory.save(make())
     directory.update("evi", rename("first"))
 
@@ -116,14 +116,14 @@ def test_a_partner_that_somebody_changed_meanwhile_is_not_overwritten(directory:
     assert stored is not None and stored.name == "first"
 
 
-def test_a_new_partner_does_not_overwrite_another_of_its_id(directory: Directory) -> None:
+def test_a_new_partner_does_not_overwrite_one_with_the_same_id(directory: Directory) -> None:
     directory.save(make())
 
     with pytest.raises(Conflict):
         directory.save(make(name="other"))
 
 
-def test_a_change_is_made_again_on_what_somebody_else_stored_meanwhile(directory: Directory) -> None:
+def test_a_change_is_repeated_on_the_state_that_was_stored_meanwhile(directory: Directory) -> None:
     directory.save(make())
     seen: list[str] = []
 
@@ -150,14 +150,16 @@ def test_a_party_that_another_partner_has_cannot_be_taken(directory: Directory) 
     assert set(directory.owner_of([EVI]).values()) == {"first"}
 
 
-def test_a_change_of_nothing_writes_nothing(directory: Directory) -> None:
+def test_an_update_that_changes_nothing_writes_nothing(directory: Directory) -> None:
     before = directory.save(make())
 
     assert directory.update("evi", lambda _: None) == before
-    assert directory.update("nobody", rename("x")) is None
+    assert directory.update("unknown", rename("x")) is None
 
 
-def test_a_partner_that_changed_meanwhile_is_removed_with_all_that_it_has_now(directory: Directory) -> None:
+def test_a_partner_that_changed_meanwhile_is_removed_with_its_current_tokens_and_claims(
+    directory: Directory,
+) -> None:
     before = directory.save(make(held_tokens=[held(directory, "old")]))
     directory.update(
         "evi",
@@ -173,7 +175,7 @@ def test_a_partner_that_changed_meanwhile_is_removed_with_all_that_it_has_now(di
     assert directory.owner_of([EVI]) == {}
 
 
-def test_a_partner_that_is_gone_is_removed_without_an_error(directory: Directory) -> None:
+def test_removing_a_removed_partner_is_no_error(directory: Directory) -> None:
     gone = directory.save(make())
     directory.remove(gone)
 
@@ -182,7 +184,7 @@ def test_a_partner_that_is_gone_is_removed_without_an_error(directory: Directory
     assert directory.get("evi") is None
 
 
-# -- the time of a replaced token
+# -- replaced tokens
 
 
 def with_retry(directory: Directory) -> Partner:
@@ -191,7 +193,7 @@ def with_retry(directory: Directory) -> Partner:
     )
 
 
-def test_only_the_newest_token_ends_the_time_of_the_replaced_one(directory: Directory) -> None:
+def test_only_the_newest_token_makes_the_replaced_one_invalid(directory: Directory) -> None:
     """CRD-22"""
     partner = with_retry(directory)
 
@@ -207,7 +209,7 @@ def caller_with(directory: Directory, partner: Partner, token: str) -> Caller:
     return Caller(partner, token, "C", directory.fingerprint(token))
 
 
-def test_the_first_use_of_a_new_token_ends_the_replaced_one(directory: Directory) -> None:
+def test_the_first_use_of_a_new_token_removes_the_replaced_one(directory: Directory) -> None:
     partner = with_retry(directory)
 
     proved = directory.end_retry(caller_with(directory, partner, "new"))
@@ -216,8 +218,8 @@ def test_the_first_use_of_a_new_token_ends_the_replaced_one(directory: Directory
     assert not directory.made("old") and directory.made("other")
 
 
-def test_a_token_that_is_not_the_newest_any_more_ends_nothing(directory: Directory) -> None:
-    """Another rotation came between: its own replaced token has yet to be proved."""
+def test_an_older_token_does_not_remove_the_replaced_one(directory: Directory) -> None:
+    """Another rotation happened meanwhile, and its new token is not used yet."""
     partner = with_retry(directory)
 
     kept = directory.end_retry(caller_with(directory, partner, "other"))
@@ -225,7 +227,7 @@ def test_a_token_that_is_not_the_newest_any_more_ends_nothing(directory: Directo
     assert kept.held_tokens == partner.held_tokens and directory.made("old")
 
 
-def test_a_caller_that_is_removed_while_it_calls_is_served_as_it_was(directory: Directory) -> None:
+def test_a_caller_that_is_removed_during_its_call_is_still_served(directory: Directory) -> None:
     partner = with_retry(directory)
     directory.remove(partner)
 
@@ -235,10 +237,10 @@ def test_a_caller_that_is_removed_while_it_calls_is_served_as_it_was(directory: 
 # -- secrets
 
 
-def test_two_processes_that_make_the_first_key_at_once_agree_on_one(
+def test_two_processes_that_create_the_hash_key_at_the_same_time_use_the_same_one(
     directory: Directory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Otherwise the tokens of one of them would be unknown to the other for ever."""
+    """With two keys, each process could not find the tokens of the other."""
     first = Directory(directory._table, directory._vault, lambda: "secret-of-the-first")
     late = Directory(directory._table, directory._vault, lambda: "secret-of-the-second")
     read = late._table.get
@@ -259,15 +261,15 @@ def test_two_processes_that_make_the_first_key_at_once_agree_on_one(
 
 
 @pytest.mark.parametrize("model", [Endpoint, PartnerRole, HeldToken, Partner])
-def test_an_error_about_a_stored_partner_does_not_repeat_what_stands_in_it(model: Any) -> None:
-    """Errors are logged."""
+def test_a_validation_error_does_not_show_stored_values(model: Any) -> None:
+    """The text of the error is logged."""
     with pytest.raises(ValidationError) as caught:
         model.model_validate({"fingerprint": ["f-secret"], "id": ["f-secret"], "url": ["f-secret"]})
 
     assert "f-secret" not in str(caught.value)
 
 
-# -- what the operator released
+# -- released roles
 
 
 @pytest.mark.parametrize(
@@ -280,7 +282,7 @@ def test_an_error_about_a_stored_partner_does_not_repeat_what_stands_in_it(model
         (("*",), "EMSP", True),
     ],
 )
-def test_the_objects_of_a_role_may_be_changed_by_others_when_it_was_released(
+def test_objects_of_a_released_role_may_be_changed_by_other_partners(
     released: tuple[str, ...], role: str, may_be_changed: bool
 ) -> None:
     assert make(released=released).has_released(Party("PT", "ABC"), role) is may_be_changed
@@ -296,6 +298,6 @@ def test_the_objects_of_a_role_may_be_changed_by_others_when_it_was_released(
     ],
     ids=lambda each: each if isinstance(each, str) else type(each).__name__,
 )
-def test_what_was_read_is_changed_by_the_directory_only(model: Any, field: str) -> None:
+def test_records_of_a_partner_are_immutable(model: Any, field: str) -> None:
     with pytest.raises(ValidationError):
         setattr(model, field, "other")

@@ -1,4 +1,4 @@
-"""The operator's webhooks are notified of roles that wait for approval."""
+"""Notices to the operator's webhooks of roles that wait for approval."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ EMSP, CPO = (PartnerRole(role=role, country_code="PT", party_id="NEW") for role 
 
 
 class Hooks:
-    """In place of the webhook sender; failing: parts of URLs that answer 500."""
+    """Fake of the webhook sender. failing: URLs that answer 500."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, str, Any]] = []
@@ -32,17 +32,17 @@ class Hooks:
 
 
 class Place:
-    """A node with one partner, whose webhook `a` is for pending roles, and `b` is not."""
+    """A node with one partner and two webhooks: `a` for pending roles, `b` for commands."""
 
     def __init__(self) -> None:
         self.world = World("CPO")
         self.hooks = Hooks()
         self.node = self.world.node = replace(self.world.node, webhooks=self.hooks)  # type: ignore[arg-type]
         self.world.join(partner("EMSP", "one"))
-        self.listen("a", ROLES_PENDING)
-        self.listen("b", COMMAND)
+        self.add_webhook("a", ROLES_PENDING)
+        self.add_webhook("b", COMMAND)
 
-    def listen(self, name: str, event: str) -> None:
+    def add_webhook(self, name: str, event: str) -> None:
         secret = self.node.directory.seal("whsec_c2VjcmV0")
         self.node.table.put(Webhook(name, name, (event,), secret, T0).to_item())
 
@@ -62,7 +62,7 @@ def place() -> Place:
     return Place()
 
 
-def test_what_waits_is_told_once(place: Place) -> None:
+def test_pending_roles_are_notified_once(place: Place) -> None:
     place.minute()
     assert place.hooks.calls == []
 
@@ -77,7 +77,7 @@ def test_what_waits_is_told_once(place: Place) -> None:
     assert "/operator/partners/one/roles/approve" in call["data"]["hint"]
 
 
-def test_a_webhook_that_fails_is_called_again_as_the_same_message(place: Place) -> None:
+def test_a_failed_webhook_is_called_again_with_the_same_message_id(place: Place) -> None:
     place.claim(EMSP)
     place.hooks.failing.add("a")
     place.minute()
@@ -90,7 +90,7 @@ def test_a_webhook_that_fails_is_called_again_as_the_same_message(place: Place) 
     assert first == second
 
 
-def test_a_role_more_is_another_message(place: Place) -> None:
+def test_an_additional_role_has_another_message_id(place: Place) -> None:
     place.claim(EMSP)
     place.minute()
     place.claim(EMSP, CPO)
@@ -101,7 +101,7 @@ def test_a_role_more_is_another_message(place: Place) -> None:
     assert len(call["data"]["pending_roles"]) == 2
 
 
-def test_after_a_day_no_webhook_is_called_any_more(place: Place) -> None:
+def test_a_failing_webhook_is_called_for_one_day(place: Place) -> None:
     place.claim(EMSP)
     place.hooks.failing.add("a")
     place.minute()
@@ -112,7 +112,9 @@ def test_after_a_day_no_webhook_is_called_any_more(place: Place) -> None:
     assert len(place.hooks.calls) == 1
 
 
-def test_an_error_of_ours_does_not_stop_the_timer(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_in_the_notices_does_not_stop_the_timer(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(*_: object) -> None:
         raise RuntimeError("broken")
 

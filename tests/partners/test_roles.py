@@ -1,4 +1,7 @@
-"""The roles of a partner that count, and who decides it. Source: OCPI 2.2.1 credentials; CRD-25"""
+"""Roles of a partner: in effect, pending, refused, reserved and released.
+
+Source: OCPI 2.2.1 credentials; CRD-25
+"""
 
 from __future__ import annotations
 
@@ -26,14 +29,14 @@ def claims(before: Partner, *claimed: PartnerRole, reserved: set[str] | None = N
     return before.model_copy(update=roles.with_claimed(before, claimed, reserved or set()))
 
 
-def test_a_first_registration_that_nothing_is_expected_of_is_taken_as_it_comes() -> None:
+def test_without_expected_roles_the_roles_of_a_first_registration_are_in_effect() -> None:
     after = claims(partner(), CPO, EMSP)
 
     assert (after.roles, after.pending_roles) == ((CPO, EMSP), ())
 
 
 @pytest.mark.parametrize("status", ["INVITED", "REGISTERING"])
-def test_a_hub_is_one_only_when_the_operator_says_so(status: str) -> None:
+def test_hub_is_in_effect_only_when_the_operator_expects_it(status: str) -> None:
     unnamed, named = claims(partner(status), HUB), claims(partner(status, hub_expected=True), HUB)
     expected = claims(partner(status, expected_roles=(HUB,)), HUB)
 
@@ -42,36 +45,36 @@ def test_a_hub_is_one_only_when_the_operator_says_so(status: str) -> None:
     assert (expected.roles, expected.pending_roles) == ((HUB,), ())
 
 
-def test_what_was_not_expected_of_a_hub_is_pending() -> None:
+def test_other_roles_of_an_expected_hub_are_pending() -> None:
     assert claims(partner(hub_expected=True), CPO).pending_roles == (CPO,)
 
 
-def test_beside_expected_roles_everything_else_is_pending() -> None:
+def test_with_expected_roles_all_other_roles_are_pending() -> None:
     after = claims(partner(expected_roles=(CPO,)), CPO, EMSP, role("CPO", "XYZ"))
 
     assert (after.roles, after.pending_roles) == ((CPO,), (EMSP, role("CPO", "XYZ")))
 
 
-def test_expected_roles_are_found_whatever_their_case() -> None:
+def test_expected_roles_are_found_in_any_case() -> None:
     expected = PartnerRole(role="CPO", country_code="pt", party_id="abc")
 
     assert claims(partner(expected_roles=(expected,)), CPO).roles == (CPO,)
 
 
-def test_a_role_that_comes_later_is_pending() -> None:
+def test_a_role_that_is_added_later_is_pending() -> None:
     after = claims(partner("REGISTERED", roles=(CPO,)), CPO, EMSP, HUB)
 
     assert (after.roles, after.pending_roles) == ((CPO,), (EMSP, HUB))
     assert after.claims == {claim_of(CPO)}
 
 
-def test_a_hub_that_was_invited_as_one_does_not_become_another_one_later() -> None:
+def test_an_invited_hub_cannot_change_its_party_without_approval() -> None:
     before = partner("REGISTERED", roles=(HUB,), hub_expected=True)
 
     assert claims(before, role("HUB", "XYZ")).pending_roles == (role("HUB", "XYZ"),)
 
 
-def test_a_role_that_is_dropped_stays_reserved_and_counts_again_when_it_comes_back() -> None:
+def test_a_dropped_role_stays_reserved_and_is_in_effect_when_claimed_again() -> None:
     dropped = claims(partner("REGISTERED", roles=(CPO, EMSP)), CPO)
     back = claims(dropped, CPO, EMSP)
 
@@ -87,13 +90,13 @@ def test_the_roles_of_a_partner_that_left_stay_reserved() -> None:
     assert (after.roles, after.pending_roles, after.reserved_claims) == ((), (), (claim_of(CPO),))
 
 
-def test_what_is_reserved_for_another_one_that_left_is_pending_even_at_a_first_registration() -> None:
+def test_a_role_reserved_for_a_partner_that_left_is_pending_at_a_first_registration() -> None:
     after = claims(partner(expected_roles=(CPO,)), CPO, reserved={claim_of(CPO)})
 
     assert (after.roles, after.pending_roles, after.claims) == ((), (CPO,), set())
 
 
-def test_an_approved_role_counts_and_the_others_wait() -> None:
+def test_an_approved_role_is_in_effect_and_the_others_stay_pending() -> None:
     before = partner("REGISTERED", roles=(CPO,), pending_roles=(EMSP, HUB))
 
     after = before.model_copy(update=roles.approve(before, {claim_of(EMSP)}))
@@ -113,7 +116,7 @@ def test_a_rejected_role_stays_refused_when_it_is_claimed_again_and_may_be_appro
     assert (approved.roles, approved.refused_roles) == ((CPO, EMSP), ())
 
 
-def test_a_role_that_counts_may_be_rejected_and_is_free_then() -> None:
+def test_a_rejected_role_in_effect_is_no_longer_reserved() -> None:
     before = partner("REGISTERED", roles=(CPO, EMSP), expected_roles=(EMSP,))
 
     after = before.model_copy(update=roles.reject(before, {claim_of(EMSP)}))
@@ -122,7 +125,7 @@ def test_a_role_that_counts_may_be_rejected_and_is_free_then() -> None:
     assert claims(after, CPO, EMSP).roles == (CPO,)
 
 
-def test_a_released_role_is_no_longer_the_partners() -> None:
+def test_a_released_role_is_no_longer_reserved() -> None:
     before = partner("REGISTERED", roles=(CPO,), reserved_claims=(claim_of(EMSP), claim_of(HUB)))
 
     after = before.model_copy(update=roles.release(before, {claim_of(EMSP)}))

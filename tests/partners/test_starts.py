@@ -1,4 +1,7 @@
-"""Source: OCPI 2.2.1 mod_commands_startsession_object; CMD-10, CMD-11"""
+"""Records of START_SESSION and RESERVE_NOW commands.
+
+Source: OCPI 2.2.1 mod_commands_startsession_object; CMD-10, CMD-11
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TOKEN = {"country_code": "PT", "party_id": "EVI", "uid": "abc", "type": "RFID"}
 
 
-def test_a_start_is_found_by_its_token_and_reference_whatever_their_case() -> None:
+def test_a_start_is_found_by_token_and_reference_in_any_case() -> None:
     items = start_items(TOKEN, "Ref-1", started("emsp", "c1", NOW, "L1", "E1"), NOW)
 
     found = {(item["pk"], item["sk"]) for item in items} - {authorized_key("ABC", "RFID")}
@@ -32,7 +35,7 @@ def test_a_start_is_found_by_its_token_and_reference_whatever_their_case() -> No
         (1, "L2", "E1", False),
     ],
 )
-def test_an_rfid_token_is_authorized_by_a_command_for_a_quarter_of_an_hour_at_its_evse(
+def test_a_command_authorizes_an_rfid_token_for_15_minutes_at_its_evse(
     minutes: int, location_id: str, evse_uid: str, expected: bool
 ) -> None:
     start = started("emsp", "c1", NOW, "L1", "E1")
@@ -40,11 +43,11 @@ def test_an_rfid_token_is_authorized_by_a_command_for_a_quarter_of_an_hour_at_it
     assert is_authorized(start, "RFID", location_id, evse_uid, NOW + timedelta(minutes=minutes)) is expected
 
 
-def test_a_command_without_an_evse_counts_for_the_location() -> None:
+def test_a_command_without_an_evse_authorizes_at_the_whole_location() -> None:
     assert is_authorized(started("emsp", "c1", NOW, "L1", None), "RFID", "L1", "E7", NOW)
 
 
-def test_a_token_that_lives_in_an_app_is_never_asked_about_after_a_command() -> None:
+def test_an_app_token_needs_no_authorization_after_a_command() -> None:
     start = started("emsp", "c1", NOW, "L1", "E1")
 
     assert is_authorized(start, "APP_USER", "L2", None, NOW + timedelta(days=2))
@@ -62,7 +65,7 @@ def test_a_token_that_lives_in_an_app_is_never_asked_about_after_a_command() -> 
         (1, "L2", "E1", False),
     ],
 )
-def test_a_session_at_the_place_is_the_command_s_for_a_quarter_of_an_hour(
+def test_a_session_at_the_location_belongs_to_the_command_for_15_minutes(
     minutes: int, location_id: str, evse_uid: str, expected: bool
 ) -> None:
     """Source: SES-13"""
@@ -71,7 +74,7 @@ def test_a_session_at_the_place_is_the_command_s_for_a_quarter_of_an_hour(
     assert begins(start, location_id, evse_uid, NOW + timedelta(minutes=minutes)) is expected
 
 
-def test_a_session_of_a_reservation_is_the_command_s_until_the_reservation_ends() -> None:
+def test_a_session_belongs_to_a_reservation_until_it_ends() -> None:
     """Source: SES-13"""
     long = started("emsp", "c1", NOW, "L1", "E1", "2026-03-01T14:00:00.000Z")
     short = started("emsp", "c1", NOW, "L1", "E1", "2026-03-01T12:01:00Z")

@@ -1,4 +1,7 @@
-"""Source: https://www.standardwebhooks.com; docs/design.md, A command"""
+"""Signed calls of the operator's webhooks.
+
+Source: https://www.standardwebhooks.com; docs/design.md, A command
+"""
 
 from __future__ import annotations
 
@@ -62,14 +65,14 @@ def test_the_answer_is_returned(receiver: AnsweringPartner) -> None:
 
 
 @pytest.mark.parametrize("http_status", [302, 404, 500])
-def test_every_other_answer_than_2xx_is_a_failure(receiver: AnsweringPartner, http_status: int) -> None:
+def test_an_answer_other_than_2xx_is_a_failure(receiver: AnsweringPartner, http_status: int) -> None:
     receiver.answer = lambda handler, request: reply(handler, http_status=http_status)
 
     with pytest.raises(WebhookFailed, match=str(http_status)):
         post(receiver)
 
 
-def test_a_receiver_that_stays_silent_is_left_at_the_deadline(receiver: AnsweringPartner) -> None:
+def test_a_call_without_an_answer_ends_at_the_deadline(receiver: AnsweringPartner) -> None:
     def wait(handler: BaseHTTPRequestHandler, request: Received) -> None:
         receiver.stopped.wait(10)
 
@@ -99,17 +102,17 @@ def test_a_url_that_must_not_be_called_is_refused(url: str) -> None:
 @pytest.mark.parametrize(
     "url", ["https://csms.example/", "https://10.0.0.1/hook", "https://csms.example:8443/"]
 )
-def test_the_operator_s_own_systems_may_stand_at_private_addresses(url: str) -> None:
+def test_a_webhook_may_have_a_private_address(url: str) -> None:
     WebhookSender().check(url, field="url")
 
 
-def asking(monkeypatch: pytest.MonkeyPatch, *events: str, says: Any) -> Any:
-    """What `ask` returns where there is a webhook for some events that answers, or raises, this."""
+def asking(monkeypatch: pytest.MonkeyPatch, *events: str, answer: Any) -> Any:
+    """Call `ask` with one webhook for these events. answer: the answer of the webhook, or its error."""
 
     def notify(*_: Any, **__: Any) -> Any:
-        if isinstance(says, Exception):
-            raise says
-        return says
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
     hook = Webhook("csms", "https://csms.example", events, "sealed", "2026-03-01T12:00:00Z")
     monkeypatch.setattr(webhooks, "read_webhooks", lambda table: [hook])
@@ -118,8 +121,10 @@ def asking(monkeypatch: pytest.MonkeyPatch, *events: str, says: Any) -> Any:
     return webhooks.ask(node, AUTHORIZE, "message-1", {}, total_s=1.0)
 
 
-def test_silence_is_told_from_an_answer_that_is_no_json(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert asking(monkeypatch, AUTHORIZE, says=None) is None
-    assert asking(monkeypatch, AUTHORIZE, says={"allowed": "BLOCKED"}) == {"allowed": "BLOCKED"}
-    assert asking(monkeypatch, AUTHORIZE, says=WebhookFailed("did not answer in time")) is ABSENT
-    assert asking(monkeypatch, COMMAND, says={"allowed": "ALLOWED"}) is ABSENT
+def test_a_missing_answer_is_different_from_an_answer_that_is_not_json(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert asking(monkeypatch, AUTHORIZE, answer=None) is None
+    assert asking(monkeypatch, AUTHORIZE, answer={"allowed": "BLOCKED"}) == {"allowed": "BLOCKED"}
+    assert asking(monkeypatch, AUTHORIZE, answer=WebhookFailed("did not answer in time")) is ABSENT
+    assert asking(monkeypatch, COMMAND, answer={"allowed": "ALLOWED"}) is ABSENT

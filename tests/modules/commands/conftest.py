@@ -1,4 +1,4 @@
-"""A network of the nodes that a test names."""
+"""Fixture for a network of nodes that send each other commands."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Networks = Callable[..., Network]
 
 @pytest.fixture
 def networks(account: Account) -> Networks:
-    """Makes a network: `networks("cpo", "emsp")`, each node registered at the next."""
+    """Make a network: `networks("cpo", "emsp")`, with each node registered at the next one."""
 
     def make(*names: str) -> Network:
         network = Network(account, next(_numbers), *names)

@@ -1,7 +1,8 @@
-"""Nodes that command each other: their real code over moto, their requests straight into each other's door.
+"""Network of nodes that send each other commands.
 
-The queue of commands is in memory and follows the clock, so that a deadline comes when a test lets time
-pass. The CSMS is told through a canned webhook. What crosses a real wire is in tests/flows.
+The nodes run their real code on moto. A request goes to the other node by a function call, without HTTP.
+The commands queue is in memory and follows the test clock, so a deadline comes when a test moves the clock.
+The CSMS is a fake webhook. Tests with real HTTP are in tests/flows.
 """
 
 from __future__ import annotations
@@ -48,12 +49,12 @@ MOST_RECEIVES = _COMMANDS_QUEUE["RedrivePolicy"]["maxReceiveCount"]
 _PREFIX = "commands#*#"
 
 Fault = Callable[[str, str], RawAnswer | Exception | None]
-"""Is given method and URL; what it returns happens instead of the call."""
+"""Fault of a call, by method and URL: an answer to return, an error to raise, or None for the real call."""
 
 
 @dataclass
 class CommandsQueue:
-    """What `Queues` asks of botocore's SQS client, for a standard queue."""
+    """Fake of botocore's SQS client for a standard queue, with the methods that `Queues` uses."""
 
     clock: Clock
     waiting: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -96,18 +97,18 @@ class CommandsQueue:
         ]
 
     def tasks(self) -> list[str]:
-        """What waits, such as `DEADLINE`."""
+        """Kinds of the waiting tasks, such as `DEADLINE`."""
         return [json.loads(message["body"])["what"] for message in self.waiting.values()]
 
 
 @dataclass
 class Csms:
-    """Takes commands by webhook; failures: how many calls it does not take.
+    """Fake CSMS that receives commands by webhook. failures: number of calls that it still fails.
 
-    meeting: where calls wait for each other, when they are to come at once.
+    meeting: barrier where calls wait for each other, for a test of parallel calls.
     """
 
-    told: list[Document] = field(default_factory=list)
+    received: list[Document] = field(default_factory=list)
     ids: list[str] = field(default_factory=list)
     failures: int = 0
     meeting: threading.Barrier | None = None
@@ -122,12 +123,12 @@ class Csms:
             self.failures -= 1
             raise WebhookFailed("answered HTTP 500")
         self.ids.append(message_id)
-        self.told.append(read_json(body)["data"])
+        self.received.append(read_json(body)["data"])
         return None
 
 
 class WiredClient(DirectClient):
-    """The real client; what it sends arrives at the node of that host at once."""
+    """The real client, except that a request goes straight to the node of the URL's host."""
 
     faults: list[Fault]
     requests: list[tuple[str, str, dict[str, str], Any]]
@@ -144,11 +145,11 @@ class WiredClient(DirectClient):
         }
         self.requests.append((method, url, lower, read_json(str(text))))
         for fault in self.faults:
-            happens = fault(method, url)
-            if isinstance(happens, Exception):
-                raise happens
-            if happens is not None:
-                return judge(happens)
+            outcome = fault(method, url)
+            if isinstance(outcome, Exception):
+                raise outcome
+            if outcome is not None:
+                return judge(outcome)
         public, path = url[: url.index("/", 8)], url[url.index("/", 8) :]
         return judge(self._hosts[public].receive(method, path, lower, str(text)).raw)
 
@@ -169,7 +170,7 @@ class Member:
         return self.host.node
 
     def call(self, caller: Member, method: str, path: str, document: object, **headers: str) -> Answer:
-        """A request of another member to a path below `/ocpi/2.2.1`."""
+        """Send a request of another member to a path below `/ocpi/2.2.1`."""
         token = token_at(caller, self)
         return self.host.call(method, f"/ocpi/{VERSION}{path}", token, document, **headers)
 
@@ -179,7 +180,7 @@ class Member:
         return found
 
     def commands(self) -> list[Command]:
-        """Every command, in no order."""
+        """All commands of this node, in any order."""
         items = self.node.table._client.scan(TableName=self.node.table.name)["Items"]
         keys = [item["pk"]["S"] for item in items]
         return [self.command(key.removeprefix(_PREFIX)) for key in keys if key.startswith(_PREFIX)]
@@ -189,12 +190,12 @@ class Member:
         return command
 
     def sent(self, part: str) -> list[tuple[str, dict[str, str], Any]]:
-        """URL, headers and body of the requests that were sent to URLs with this part."""
+        """URL, headers and body of the requests that this node sent to URLs with this part."""
         return [(url, headers, body) for _, url, headers, body in self.client.requests if part in url]
 
 
 class Network:
-    """Some of a CPO, a hub, an eMSP and another eMSP."""
+    """Network of one or more of a CPO, a hub, an eMSP and another eMSP."""
 
     def __init__(self, account: Account, number: int, *names: str) -> None:
         roles = {f"{name}{number}": PARTIES[name][0] for name in names}
@@ -228,8 +229,8 @@ class Network:
         _register(self[one], self[other])
         _register(self[other], self[one])
 
-    def settle(self, seconds: float = 0) -> None:
-        """Let everything happen that is due within so many seconds."""
+    def run_due(self, seconds: float = 0) -> None:
+        """Run all tasks that are due within so many seconds."""
         for _ in range(int(seconds) + 1):
             while sum(self._work(member) for member in self.members.values()):
                 pass
@@ -238,7 +239,7 @@ class Network:
                     member.clock.forward(seconds=1)
 
     def _work(self, member: Member) -> bool:
-        """Handle what is due, message by message: moto loses what threads write at once."""
+        """Handle the due messages one by one, because moto loses parallel writes of threads."""
         records = member.queue.receive()
         for record in records:
             if not handle_messages(member.node, [record])["batchItemFailures"]:
@@ -273,11 +274,11 @@ def _register(node: Member, partner: Member) -> None:
     )
 
 
-# -- what there is to be commanded -------------------------------------------------------------------
+# -- locations, sessions and commands ----------------------------------------------------------------
 
 
 def keep_location(member: Member, location_id: str = "L1", source: str = "", *evses: Document) -> None:
-    """A location of the CPO: its own, or received from a partner."""
+    """Store a location of the CPO. source: the partner that it came from, "" for the node's own."""
     document = builders.location(id=location_id)
     children = list(evses) or [evse()]
     header = {name: value for name, value in document.items() if name != "evses"}
@@ -290,7 +291,7 @@ def keep_location(member: Member, location_id: str = "L1", source: str = "", *ev
 
 
 def keep_session(member: Member, partition: str, source: str = "", **fields: Any) -> None:
-    """A session of the CPO in a list of its own."""
+    """Store a session of the CPO in a partition."""
     document = {
         "country_code": "PT",
         "party_id": "ABC",
@@ -306,8 +307,8 @@ def keep_session(member: Member, partition: str, source: str = "", **fields: Any
         remember_owners(member.node.table, [ref])
 
 
-def listen(member: Member, name: str = "csms") -> None:
-    """Give a node's CSMS its webhook."""
+def add_webhook(member: Member, name: str = "csms") -> None:
+    """Add a webhook for commands to a node."""
     webhook = Webhook(
         name, "https://csms.example/", (COMMAND,), member.node.directory.seal("whsec_c2VjcmV0"), T0
     )
@@ -315,12 +316,12 @@ def listen(member: Member, name: str = "csms") -> None:
 
 
 def token(**fields: Any) -> Document:
-    """An APP_USER token of PT/EVI that nobody was ever pushed."""
+    """APP_USER token of PT/EVI that was never pushed to a partner."""
     return builders.token(**{"party_id": "EVI", "uid": "APP-1", "type": "APP_USER", **fields})
 
 
 def start(member: Member, response_id: str = "1", **fields: Any) -> Document:
-    """A START_SESSION whose result is to go to a member."""
+    """START_SESSION with a response_url of a member."""
     return {
         "response_url": response_url(member, "START_SESSION", response_id),
         "token": token(),

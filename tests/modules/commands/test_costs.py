@@ -1,4 +1,4 @@
-"""What a command costs at each node: calls to the table.
+"""Cost of a command at each node, in calls to the table.
 
 Source: docs/design.md, Storage and what it may cost
 """
@@ -12,7 +12,7 @@ from chalicelib.modules.commands.worker import run
 from chalicelib.partners.answers import RawAnswer
 from chalicelib.queues import CommandTask
 from tests.modules.commands.conftest import Networks
-from tests.modules.commands.network import Member, Network, keep_location, listen, start
+from tests.modules.commands.network import Member, Network, add_webhook, keep_location, start
 from tests.storage.capacity import measured
 
 ACCEPTED = (
@@ -22,11 +22,11 @@ ACCEPTED = (
 
 @pytest.fixture
 def network(networks: Networks) -> Network:
-    """A hub whose CPO and eMSP answer without a table of their own."""
+    """Network of a CPO, a hub and an eMSP; requests of the hub and the CPO get a canned answer."""
     network = networks("cpo", "hub", "emsp")
     keep_location(network["hub"], source="cpo")
     keep_location(network["cpo"])
-    listen(network["cpo"])
+    add_webhook(network["cpo"])
     for name in ("hub", "cpo"):
         network[name].client.faults.append(
             lambda *_: RawAnswer(200, {}, ACCEPTED, network["hub"].node.settings.freshness)
@@ -42,8 +42,10 @@ def hub(network: Network) -> Member:
 @pytest.mark.parametrize(
     ("to", "at_most"), [({}, 6), ({"ocpi_to_country_code": "PT", "ocpi_to_party_id": "ABC"}, 5)]
 )
-def test_a_hub_hands_a_command_on(network: Network, hub: Member, to: dict[str, str], at_most: int) -> None:
-    """By its location, or by OCPI-to."""
+def test_relaying_a_command_costs_a_hub_few_calls(
+    network: Network, hub: Member, to: dict[str, str], at_most: int
+) -> None:
+    """The CPO is found by the location, or given in OCPI-to."""
     with measured(hub.node.table) as spent:
         answer = hub.call(
             network["emsp"], "POST", "/receiver/commands/START_SESSION", start(network["emsp"]), **to
@@ -53,7 +55,7 @@ def test_a_hub_hands_a_command_on(network: Network, hub: Member, to: dict[str, s
     assert len(spent.calls) <= at_most, spent.calls
 
 
-def test_a_hub_takes_a_result_and_posts_it(network: Network, hub: Member) -> None:
+def test_relaying_a_result_costs_a_hub_few_calls(network: Network, hub: Member) -> None:
     hub.call(network["emsp"], "POST", "/receiver/commands/START_SESSION", start(network["emsp"]))
     command = hub.the_command()
     path = f"/sender/commands/START_SESSION/{command.id}"
@@ -68,18 +70,18 @@ def test_a_hub_takes_a_result_and_posts_it(network: Network, hub: Member) -> Non
     assert hub.the_command().result and hub.the_command().result.post.status == "SENT"  # type: ignore[union-attr]
 
 
-def test_a_cpo_tells_its_csms_and_takes_the_result(network: Network) -> None:
+def test_delivering_a_command_and_taking_its_result_costs_a_cpo_few_calls(network: Network) -> None:
     cpo = network["cpo"]
     cpo.call(network["hub"], "POST", "/receiver/commands/START_SESSION", start(network["hub"]))
     command = cpo.the_command()
 
-    with measured(cpo.node.table) as telling:
+    with measured(cpo.node.table) as delivering:
         run(cpo.node, CommandTask(what="DELIVER", command_id=command.id), 1)
     with measured(cpo.node.table) as taking:
         take_result(cpo.node, command.id, {"result": "ACCEPTED"})
     with measured(cpo.node.table) as watching:
         run(cpo.node, CommandTask(what="DEADLINE", command_id=command.id), 1)
 
-    assert len(telling.calls) <= 4, telling.calls
+    assert len(delivering.calls) <= 4, delivering.calls
     assert len(taking.calls) <= 3, taking.calls
     assert len(watching.calls) <= 2, watching.calls

@@ -1,4 +1,4 @@
-"""What a CPO does with each command.
+"""Commands at a CPO: checks, storing, repeated commands, delivery to the CSMS, and cost.
 
 Source: OCPI 2.2.1 mod_commands, Receiver Interface; CMD-01 … CMD-16, TRP-12, TRP-22, TRP-23, TRP-38
 """
@@ -29,9 +29,9 @@ from tests.modules.commands.network import (
     XYZ,
     Member,
     Network,
+    add_webhook,
     keep_location,
     keep_session,
-    listen,
     response_url,
     start,
     token,
@@ -48,7 +48,7 @@ def network(networks: Networks) -> Network:
     """A CPO with a location and a CSMS, and two eMSPs."""
     network = networks("emsp", "cpo", "other")
     keep_location(network["cpo"], "L1", "", evse(), evse("E2", **SEVERAL), evse("E3", status="REMOVED"))
-    listen(network["cpo"])
+    add_webhook(network["cpo"])
     return network
 
 
@@ -100,28 +100,30 @@ def cancel(caller: Member, reservation_id: str = "R1") -> Document:
 # -- accepting ---------------------------------------------------------------------------------------
 
 
-def test_a_command_is_stored_and_the_csms_told(network: Network, cpo: Member, emsp: Member) -> None:
+def test_an_accepted_command_is_stored_and_delivered_to_the_csms(
+    network: Network, cpo: Member, emsp: Member
+) -> None:
     """Source: CMD-03, CMD-05"""
     answer = post(cpo, emsp, "START_SESSION", start(emsp))
 
     assert (answer.status, answer.json["status_code"]) == (200, 1000)
     assert answer.json["data"] == {"result": "ACCEPTED", "timeout": 35}
-    network.settle()
-    (told,) = cpo.csms.told
-    assert (told["command"], told["state"]) == ("START_SESSION", "PENDING")
-    assert told["request"]["token"]["uid"] == "APP-1"
-    assert told["from"] == {"country_code": "PT", "party_id": "EVI", "partner": "emsp"}
-    assert "response_url" not in told["request"]
+    network.run_due()
+    (received,) = cpo.csms.received
+    assert (received["command"], received["state"]) == ("START_SESSION", "PENDING")
+    assert received["request"]["token"]["uid"] == "APP-1"
+    assert received["from"] == {"country_code": "PT", "party_id": "EVI", "partner": "emsp"}
+    assert "response_url" not in received["request"]
 
 
-def test_nothing_is_asked_of_the_token(cpo: Member, emsp: Member) -> None:
+def test_the_validity_of_the_token_is_not_checked(cpo: Member, emsp: Member) -> None:
     """Source: CMD-10, TRP-38"""
     document = start(emsp, token=token(valid=False, whitelist="NEVER", type="RFID"))
 
     assert codes(post(cpo, emsp, "START_SESSION", document)) == (200, 1000, "ACCEPTED")
 
 
-def test_a_session_finds_the_partner_that_started_it(cpo: Member, emsp: Member) -> None:
+def test_the_partner_that_started_a_session_is_found_by_its_token(cpo: Member, emsp: Member) -> None:
     """Source: CMD-10"""
     post(cpo, emsp, "START_SESSION", start(emsp, authorization_reference="auth-1"))
 
@@ -146,7 +148,7 @@ def test_a_token_in_a_command_is_authorized_with_the_command_s_reference(cpo: Me
 def test_a_command_is_not_accepted_when_it_cannot_be_queued(
     network: Network, cpo: Member, emsp: Member
 ) -> None:
-    """Sent again under the same id it is queued, and is still one command."""
+    """Sent again with the same X-Request-ID, it is queued and is still one command."""
     cpo.queue.is_broken = True
     refused = post(cpo, emsp, "START_SESSION", start(emsp), x_request_id="r1")
     cpo.queue.is_broken = False
@@ -154,11 +156,11 @@ def test_a_command_is_not_accepted_when_it_cannot_be_queued(
     again = post(cpo, emsp, "START_SESSION", start(emsp), x_request_id="r1")
 
     assert (codes(refused), codes(again)) == ((200, 3000, None), (200, 1000, "ACCEPTED"))
-    network.settle(seconds=5)
-    assert len(cpo.csms.told) == len(cpo.commands()) == 1
+    network.run_due(seconds=5)
+    assert len(cpo.csms.received) == len(cpo.commands()) == 1
 
 
-def test_a_command_that_is_stored_ends_though_the_csms_cannot_be_told(
+def test_a_stored_command_times_out_when_its_delivery_could_not_be_queued(
     network: Network, cpo: Member, emsp: Member
 ) -> None:
     """Its deadline is queued before it is stored. Source: CMD-05"""
@@ -166,7 +168,7 @@ def test_a_command_that_is_stored_ends_though_the_csms_cannot_be_told(
     post(cpo, emsp, "START_SESSION", start(emsp))
     cpo.queue.breaks_after = None
 
-    network.settle(seconds=32)
+    network.run_due(seconds=32)
 
     assert show(cpo.the_command())["state"] == "TIMED_OUT"
 
@@ -177,24 +179,24 @@ def test_a_command_that_is_stored_ends_though_the_csms_cannot_be_told(
 @pytest.mark.parametrize(
     ("request_ids", "response_ids"), [(("r1", "r1"), ("1", "2")), (("r1", "r2"), ("1", "1"))]
 )
-def test_a_command_that_comes_twice_is_one(
+def test_a_repeated_command_is_the_same_command(
     network: Network, cpo: Member, emsp: Member, request_ids: tuple[str, str], response_ids: tuple[str, str]
 ) -> None:
-    """By X-Request-ID, and by response_url."""
+    """A repeated command is recognised by X-Request-ID, and by response_url."""
     answers = [
         post(cpo, emsp, "START_SESSION", start(emsp, response_id), x_request_id=request_id)
         for request_id, response_id in zip(request_ids, response_ids, strict=True)
     ]
 
     assert answers[0].json["data"] == answers[1].json["data"]
-    network.settle(seconds=5)
-    assert len(cpo.csms.told) == len(cpo.commands()) == 1
+    network.run_due(seconds=5)
+    assert len(cpo.csms.received) == len(cpo.commands()) == 1
 
 
-def test_another_command_under_a_url_that_is_always_the_same_is_another_command(
+def test_commands_with_other_content_under_the_same_response_url_are_new_commands(
     cpo: Member, emsp: Member
 ) -> None:
-    """Unique URLs are only advised. Source: OCPI 2.2.1 mod_commands_msp_post_method"""
+    """A unique URL is only recommended. Source: OCPI 2.2.1 mod_commands_msp_post_method"""
     post(cpo, emsp, "START_SESSION", start(emsp), x_request_id="r1")
     post(cpo, emsp, "START_SESSION", start(emsp, token=token(uid="APP-2")), x_request_id="r2")
     cpo.clock.forward(minutes=6)
@@ -203,16 +205,16 @@ def test_another_command_under_a_url_that_is_always_the_same_is_another_command(
     assert len(cpo.commands()) == 3
 
 
-def test_a_command_under_an_old_url_is_the_same_one_until_its_end_is_told(
+def test_a_response_url_means_the_same_command_until_its_result_is_posted(
     network: Network, cpo: Member, emsp: Member
 ) -> None:
-    """Whoever tries again after an end means it anew, if it says so by a new X-Request-ID."""
+    """After the end of the first command, a new X-Request-ID makes a new command."""
     post(cpo, emsp, "START_SESSION", start(emsp), x_request_id="r1")
     take_result(cpo.node, cpo.the_command().id, {"result": "FAILED"})
     post(cpo, emsp, "START_SESSION", start(emsp), x_request_id="r2")
     assert len(cpo.commands()) == 1
     cpo.client.faults.append(lambda *_: RawAnswer(200, {}, DONE, cpo.node.settings.freshness))
-    network.settle()
+    network.run_due()
 
     post(cpo, emsp, "START_SESSION", start(emsp), x_request_id="r1")
     assert len(cpo.commands()) == 1
@@ -244,7 +246,7 @@ def test_only_an_emsp_or_a_hub_sends_commands(networks: Networks) -> None:
     assert not network["hub"].commands()
 
 
-def test_a_long_body_is_not_parsed_before_the_caller_is_known(cpo: Member, emsp: Member) -> None:
+def test_a_long_body_is_parsed_only_after_authentication(cpo: Member, emsp: Member) -> None:
     document = start(emsp, x_note="x" * 64 * 1024)
     request = Request(
         method="POST",
@@ -275,7 +277,7 @@ def test_a_long_body_is_not_parsed_before_the_caller_is_known(cpo: Member, emsp:
         ("UNLOCK_CONNECTOR", {"connector_id": "9"}, "connector_id"),
     ],
 )
-def test_a_place_that_there_is_not_is_2003_and_rejected(
+def test_an_unknown_location_evse_or_connector_is_2003_and_rejected(
     network: Network, cpo: Member, emsp: Member, name: str, fields: Document, field: str
 ) -> None:
     """Source: CMD-07, TRP-12"""
@@ -288,7 +290,7 @@ def test_a_place_that_there_is_not_is_2003_and_rejected(
     assert not cpo.commands()
 
 
-def test_a_connector_is_named_with_its_evse(cpo: Member, emsp: Member) -> None:
+def test_a_connector_id_without_an_evse_uid_is_2001(cpo: Member, emsp: Member) -> None:
     """Source: CMD-09"""
     answer = post(cpo, emsp, "START_SESSION", without(start(emsp, connector_id="1"), "evse_uid"))
 
@@ -296,7 +298,7 @@ def test_a_connector_is_named_with_its_evse(cpo: Member, emsp: Member) -> None:
     assert "connector_id" in answer.json["status_message"]
 
 
-def test_an_evse_may_require_the_connector(cpo: Member, emsp: Member) -> None:
+def test_an_evse_may_require_a_connector_id(cpo: Member, emsp: Member) -> None:
     """Source: CMD-09"""
     without_one = post(cpo, emsp, "START_SESSION", start(emsp, evse_uid="E2"))
     with_one = post(cpo, emsp, "START_SESSION", start(emsp, evse_uid="E2", connector_id="1"))
@@ -344,7 +346,9 @@ def test_a_response_url_that_is_not_the_caller_s_is_refused(cpo: Member, emsp: M
         ("RESERVE_NOW", {"reservation_id": ""}),
     ],
 )
-def test_what_is_no_such_command_is_2001(cpo: Member, emsp: Member, name: str, document: Document) -> None:
+def test_a_body_that_does_not_fit_its_command_is_2001(
+    cpo: Member, emsp: Member, name: str, document: Document
+) -> None:
     """Source: CMD-02"""
     make = {"START_SESSION": start, "RESERVE_NOW": reserve, "UNLOCK_CONNECTOR": unlock}[name]
 
@@ -360,7 +364,7 @@ def test_a_body_that_is_no_object_is_2001(cpo: Member, emsp: Member, body: str) 
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_what_is_no_json_or_meant_to_hurt_is_refused(cpo: Member, emsp: Member, name: str) -> None:
+def test_invalid_json_and_hostile_bodies_are_refused(cpo: Member, emsp: Member, name: str) -> None:
     """Source: STA-01"""
     for body in (*wrong.NOT_JSON.values(), *wrong.HOSTILE.values()):
         text = body.decode("utf-8", "surrogateescape")
@@ -382,17 +386,15 @@ def list_of(party: Any) -> str:
     return f"sessions#PT*ABC#{party.key()}#EMSP"
 
 
-def test_an_own_session_is_stopped(network: Network, cpo: Member, emsp: Member) -> None:
+def test_a_session_of_the_sender_is_stopped(network: Network, cpo: Member, emsp: Member) -> None:
     keep_session(cpo, list_of(EVI))
 
     assert codes(post(cpo, emsp, "STOP_SESSION", stop(emsp))) == (200, 1000, "ACCEPTED")
-    network.settle()
-    assert cpo.csms.told[0]["request"] == {"session_id": "S1"}
+    network.run_due()
+    assert cpo.csms.received[0]["request"] == {"session_id": "S1"}
 
 
-def test_an_unknown_session_another_s_and_one_that_has_ended_are_not_stopped(
-    cpo: Member, emsp: Member
-) -> None:
+def test_an_unknown_an_ended_and_another_emsps_session_are_not_stopped(cpo: Member, emsp: Member) -> None:
     """Source: CMD-08"""
     keep_session(cpo, list_of(XYZ))
     keep_session(cpo, list_of(EVI), id="S2", status="COMPLETED")
@@ -407,9 +409,7 @@ def test_an_unknown_session_another_s_and_one_that_has_ended_are_not_stopped(
     assert not cpo.commands()
 
 
-def test_a_stop_that_comes_twice_is_answered_alike_when_the_session_has_ended(
-    cpo: Member, emsp: Member
-) -> None:
+def test_a_repeated_stop_gets_the_same_answer_after_the_session_has_ended(cpo: Member, emsp: Member) -> None:
     keep_session(cpo, list_of(EVI))
     first = post(cpo, emsp, "STOP_SESSION", stop(emsp), x_request_id="r1")
     keep_session(cpo, list_of(EVI), status="COMPLETED", last_updated="2026-11-24T09:00:00Z")
@@ -422,15 +422,15 @@ def test_a_stop_that_comes_twice_is_answered_alike_when_the_session_has_ended(
 # -- reservations ------------------------------------------------------------------------------------
 
 
-def test_an_unknown_reservation_is_a_result(network: Network, cpo: Member, emsp: Member) -> None:
+def test_an_unknown_reservation_is_reported_as_a_result(network: Network, cpo: Member, emsp: Member) -> None:
     """Source: CMD-16"""
     answer = post(cpo, emsp, "CANCEL_RESERVATION", cancel(emsp))
-    network.settle(seconds=2)
+    network.run_due(seconds=2)
 
     assert codes(answer) == (200, 1000, "ACCEPTED")
     ((url, _, body),) = cpo.sent("/sender/commands/")
     assert (url, body) == (response_url(emsp, "CANCEL_RESERVATION"), {"result": "UNKNOWN_RESERVATION"})
-    assert not cpo.csms.told
+    assert not cpo.csms.received
 
 
 def test_two_emsps_may_choose_the_same_reservation_id(network: Network, cpo: Member, emsp: Member) -> None:
@@ -439,11 +439,11 @@ def test_two_emsps_may_choose_the_same_reservation_id(network: Network, cpo: Mem
     post(cpo, emsp, "RESERVE_NOW", reserve(emsp))
     post(cpo, other, "RESERVE_NOW", reserve(other, token=token(party_id="XYZ")))
     post(cpo, other, "CANCEL_RESERVATION", cancel(other, "r1"))
-    network.settle()
+    network.run_due()
 
     ids = {
-        (told["command"], told["from"]["party_id"]): told["request"]["reservation_id"]
-        for told in cpo.csms.told
+        (each["command"], each["from"]["party_id"]): each["request"]["reservation_id"]
+        for each in cpo.csms.received
     }
     assert ids["CANCEL_RESERVATION", "XYZ"] == ids["RESERVE_NOW", "XYZ"] != ids["RESERVE_NOW", "EVI"]
 
@@ -451,51 +451,49 @@ def test_two_emsps_may_choose_the_same_reservation_id(network: Network, cpo: Mem
 # -- to the CSMS -------------------------------------------------------------------------------------
 
 
-def test_a_csms_that_fails_is_told_again_under_the_same_id(
+def test_a_failed_delivery_is_tried_again_with_the_same_message_id(
     network: Network, cpo: Member, emsp: Member
 ) -> None:
     cpo.csms.failures = 2
     post(cpo, emsp, "START_SESSION", start(emsp))
 
-    network.settle(seconds=5)
+    network.run_due(seconds=5)
 
     shown = show(cpo.the_command())
     assert (cpo.csms.ids, shown["delivered_to"]) == ([shown["id"]], ["csms"])
 
 
-def test_a_csms_that_is_away_is_not_told_after_the_deadline(
-    network: Network, cpo: Member, emsp: Member
-) -> None:
+def test_delivery_stops_at_the_deadline(network: Network, cpo: Member, emsp: Member) -> None:
     cpo.csms.failures = 1000
     post(cpo, emsp, "START_SESSION", start(emsp))
 
-    network.settle(seconds=40)
+    network.run_due(seconds=40)
 
     shown = show(cpo.the_command())
-    assert (shown["state"], cpo.csms.told) == ("TIMED_OUT", [])
+    assert (shown["state"], cpo.csms.received) == ("TIMED_OUT", [])
     assert "webhook csms answered HTTP 500" in shown["problem"]
     assert not cpo.queue.waiting
 
 
-def test_a_csms_is_told_again_for_as_long_as_it_has(network: Network, cpo: Member, emsp: Member) -> None:
-    """The queue gives up a message long before."""
+def test_delivery_is_tried_until_the_deadline(network: Network, cpo: Member, emsp: Member) -> None:
+    """Each try is a new message: one message would be in the dead-letter queue before the deadline."""
     cpo.host.node = replace(
         cpo.node, settings=replace(cpo.node.settings, command_time=timedelta(seconds=180))
     )
     cpo.csms.failures = MOST_RECEIVES + 5
     post(cpo, emsp, "START_SESSION", start(emsp))
 
-    network.settle(seconds=120)
+    network.run_due(seconds=120)
 
-    assert (len(cpo.csms.told), cpo.queue.dead) == (1, [])
+    assert (len(cpo.csms.received), cpo.queue.dead) == (1, [])
 
 
-def test_webhooks_are_told_at_once(network: Network, cpo: Member, emsp: Member) -> None:
-    listen(cpo, "second")
+def test_all_webhooks_are_called_in_parallel(network: Network, cpo: Member, emsp: Member) -> None:
+    add_webhook(cpo, "second")
     cpo.csms.meeting = threading.Barrier(2)
     post(cpo, emsp, "START_SESSION", start(emsp))
 
-    network.settle()
+    network.run_due()
 
     assert show(cpo.the_command())["delivered_to"] == ["csms", "second"]
 

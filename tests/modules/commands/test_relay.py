@@ -1,4 +1,4 @@
-"""What a hub asks of a command before it hands it on, and to whom it hands it.
+"""Commands at a hub: its checks, and its choice of the CPO.
 
 Source: OCPI 2.2.1 transport_and_format_message_routing; RTE-23, RTE-27, RTE-33, CMD-08, CMD-12, CMD-20
 """
@@ -64,7 +64,7 @@ def stop(caller: Member, session_id: str = "S1") -> Document:
 
 
 @pytest.mark.parametrize("to", [{}, TO_HUB, TO_CPO])
-def test_the_cpo_is_named_or_found_by_the_location(
+def test_the_cpo_is_given_in_ocpi_to_or_found_by_the_location(
     hub: Member, cpo: Member, emsp: Member, to: dict[str, str]
 ) -> None:
     """Source: RTE-23"""
@@ -77,7 +77,7 @@ def test_the_cpo_is_named_or_found_by_the_location(
     assert body["response_url"].endswith(hub.the_command().id)
 
 
-def test_a_location_that_nobody_here_has(hub: Member, emsp: Member) -> None:
+def test_an_unknown_location_is_2003_and_rejected(hub: Member, emsp: Member) -> None:
     answer = post(hub, emsp, "START_SESSION", start(emsp, location_id="L9"))
 
     assert codes(answer) == (200, 2003, "REJECTED")
@@ -92,10 +92,10 @@ def test_a_session_is_stopped_by_its_cpo(hub: Member, cpo: Member, emsp: Member)
     assert codes(post(hub, emsp, "STOP_SESSION", stop(emsp, "S9"))) == (200, 1000, "UNKNOWN_SESSION")
 
 
-def test_a_session_of_another_emsp_is_not_stopped_though_the_cpo_is_named(
+def test_a_session_of_another_emsp_is_not_stopped_even_with_the_cpo_in_ocpi_to(
     hub: Member, cpo: Member, emsp: Member
 ) -> None:
-    """Behind a hub the CPO goes by the token's eMSP. Source: CMD-08"""
+    """Behind a hub, the CPO checks the eMSP of the session's token. Source: CMD-08"""
     cdr_token = {"country_code": "PT", "party_id": "XYZ", "uid": "X", "type": "RFID"}
     keep_session(cpo, AT_CPO, cdr_token=cdr_token)
     keep_session(hub, AT_HUB.replace("EVI", "XYZ"), "cpo")
@@ -110,7 +110,7 @@ def test_a_session_of_another_emsp_is_not_stopped_though_the_cpo_is_named(
     assert not cpo.commands()
 
 
-def test_an_emsp_uses_its_own_tokens(hub: Member, cpo: Member, emsp: Member) -> None:
+def test_a_token_of_another_emsp_is_rejected(hub: Member, cpo: Member, emsp: Member) -> None:
     """Source: CMD-12"""
     answer = post(hub, emsp, "START_SESSION", start(emsp, token=token(party_id="XYZ")))
 
@@ -118,7 +118,7 @@ def test_an_emsp_uses_its_own_tokens(hub: Member, cpo: Member, emsp: Member) -> 
     assert not hub.commands() and not cpo.commands()
 
 
-def test_a_reservation_is_cancelled_where_it_was_made(hub: Member, cpo: Member, emsp: Member) -> None:
+def test_a_cancellation_goes_to_the_cpo_of_the_reservation(hub: Member, cpo: Member, emsp: Member) -> None:
     reservation = {
         "response_url": response_url(emsp, "RESERVE_NOW"),
         "token": token(),
@@ -146,7 +146,7 @@ def test_a_reservation_is_cancelled_where_it_was_made(hub: Member, cpo: Member, 
         ("START_SESSION/ção", {"result": "ACCEPTED"}),
     ],
 )
-def test_a_result_for_no_such_command_is_404(
+def test_a_result_for_an_unknown_command_is_404(
     hub: Member, cpo: Member, emsp: Member, path: str, document: Document
 ) -> None:
     post(hub, emsp, "START_SESSION", start(emsp))
@@ -158,7 +158,7 @@ def test_a_result_for_no_such_command_is_404(
 @pytest.mark.parametrize(
     "document", [{}, {"result": 1}, {"result": "accepted"}, {"result": "FAILED", "message": "x"}]
 )
-def test_what_is_no_result_is_2001(hub: Member, cpo: Member, emsp: Member, document: Document) -> None:
+def test_an_invalid_result_is_2001(hub: Member, cpo: Member, emsp: Member, document: Document) -> None:
     post(hub, emsp, "START_SESSION", start(emsp))
 
     answer = hub.call(cpo, "POST", f"/sender/commands/START_SESSION/{hub.the_command().id}", document)
@@ -175,6 +175,6 @@ def test_a_result_with_a_value_of_the_partner_s_own_is_relayed(
     body = {"result": "MOBIE_SPECIAL", "mobie_reason": 7}
 
     hub.call(cpo, "POST", f"/sender/commands/START_SESSION/{hub.the_command().id}", body)
-    network.settle()
+    network.run_due()
 
     assert [sent for _, _, sent in hub.sent("/sender/commands/START_SESSION/1")] == [body]

@@ -59,21 +59,21 @@ def with_(one: Command, result: str, now: datetime = NOW) -> Command:
 
 
 @pytest.mark.parametrize("direction", [Direction.RECEIVED, Direction.RELAYED])
-def test_a_result_ends_a_command_and_is_to_be_posted(direction: Direction) -> None:
+def test_a_result_completes_a_command_and_is_posted(direction: Direction) -> None:
     ended = with_(command(direction), "ACCEPTED")
 
     assert (ended.state, is_waiting(ended.result)) == (State.COMPLETED, True)
 
 
-def test_an_emsp_posts_the_result_to_nobody() -> None:
+def test_an_emsp_does_not_post_a_result() -> None:
     ended = with_(command(Direction.SENT), "ACCEPTED")
 
     assert (ended.state, is_waiting(ended.result)) == (State.COMPLETED, False)
 
 
 @pytest.mark.parametrize("timeout", [86_401, 10**12, 10**30])
-def test_a_timeout_beyond_a_day_is_waited_for_a_day(timeout: int) -> None:
-    """The partner names it: neither an error of the calendar nor a command that stays open for years."""
+def test_a_timeout_above_one_day_is_cut_to_one_day(timeout: int) -> None:
+    """A partner may send any number: it causes no date error and no command that stays open for years."""
     waiting = answered(
         command(Direction.SENT, response=None),
         Response(result="ACCEPTED", timeout=timeout),
@@ -84,13 +84,13 @@ def test_a_timeout_beyond_a_day_is_waited_for_a_day(timeout: int) -> None:
     assert (waiting.state, waiting.deadline) == (State.PENDING, "2026-03-02T12:00:00Z")
 
 
-def test_a_timeout_is_waited_for_with_its_grace() -> None:
+def test_the_grace_is_added_to_the_timeout() -> None:
     waiting = answered(command(Direction.SENT, response=None), ACCEPTED, NOW, timedelta(seconds=10))
 
     assert waiting.deadline == "2026-03-01T12:00:45Z"
 
 
-def test_the_same_result_again_is_no_news_and_another_one_a_contradiction() -> None:
+def test_the_same_result_changes_nothing_and_another_one_is_an_error() -> None:
     ended = with_(command(), "FAILED")
 
     assert with_result(ended, "FAILED", "{}", NOW) is None
@@ -107,14 +107,14 @@ def test_a_command_ends_at_its_deadline_and_not_before() -> None:
     assert expired(with_(command(), "ACCEPTED"), LATER) is None
 
 
-def test_who_was_never_told_accepted_is_not_told_of_the_end() -> None:
+def test_timeout_is_not_posted_to_a_sender_that_was_not_answered_accepted() -> None:
     """Source: CMD-05"""
     ended = expired(command(Direction.RELAYED, response=None), LATER)
 
     assert ended is not None and not is_waiting(ended.result)
 
 
-def test_a_late_result_is_kept_and_not_posted() -> None:
+def test_a_late_result_is_stored_and_not_posted() -> None:
     ended = expired(command(), LATER)
     assert ended is not None
 
@@ -135,7 +135,7 @@ def test_a_reservation_may_be_cancelled_once_after_it_was_accepted() -> None:
     assert with_result(cancelled, "CANCELED_RESERVATION", "{}", NOW) is None
 
 
-def test_what_was_no_reservation_is_not_cancelled() -> None:
+def test_only_an_accepted_reservation_can_be_cancelled() -> None:
     with pytest.raises(AlreadyEnded):
         with_result(with_(command(command="START_SESSION"), "ACCEPTED"), "CANCELED_RESERVATION", "{}", NOW)
     with pytest.raises(AlreadyEnded):
@@ -152,17 +152,19 @@ def test_an_answer_moves_the_deadline_and_a_refusal_ends_the_command() -> None:
     assert refused.state == State.REFUSED
 
 
-def test_a_result_may_be_faster_than_the_answer() -> None:
+def test_a_result_may_arrive_before_the_answer() -> None:
     ended = with_(command(Direction.SENT, response=None), "ACCEPTED")
 
     assert answered(ended, ACCEPTED, NOW, timedelta(0)).state == State.COMPLETED
     assert unanswered(ended, "did not answer in time", NOW, is_over=True).state == State.COMPLETED
 
 
-def test_a_result_that_came_before_the_command_was_accepted_is_posted_then() -> None:
-    """The answer got lost, the command came again. Source: CMD-05, TRN-20"""
-    unheard = unanswered(command(Direction.RELAYED, response=None), "did not answer", NOW, is_over=True)
-    known = with_(unheard, "ACCEPTED")
+def test_a_result_from_before_the_acceptance_is_posted_after_it() -> None:
+    """The answer got lost and the command is sent again. Source: CMD-05, TRN-20"""
+    unanswered_one = unanswered(
+        command(Direction.RELAYED, response=None), "did not answer", NOW, is_over=True
+    )
+    known = with_(unanswered_one, "ACCEPTED")
 
     accepted = answered(known, ACCEPTED, NOW, timedelta(0))
 
@@ -171,8 +173,8 @@ def test_a_result_that_came_before_the_command_was_accepted_is_posted_then() -> 
     assert is_waiting(accepted.result) and accepted.late_result is None
 
 
-def test_an_end_that_nobody_was_told_is_none_when_the_command_comes_again() -> None:
-    """The node died before the answer; then the deadline passed. Source: CMD-05"""
+def test_a_timeout_without_an_answer_is_undone_when_the_repeated_command_is_accepted() -> None:
+    """The node died before its answer, and the deadline passed. Source: CMD-05"""
     ended = expired(command(Direction.RELAYED, response=None), LATER)
     assert ended is not None
 
@@ -186,14 +188,14 @@ def test_an_end_that_nobody_was_told_is_none_when_the_command_comes_again() -> N
     assert (refused.state, refused.result) == (State.REFUSED, None)
 
 
-def test_an_end_that_was_told_stays_one() -> None:
+def test_a_timeout_after_the_answer_is_final() -> None:
     ended = expired(command(Direction.RELAYED), LATER)
     assert ended is not None
 
     assert answered(ended, ACCEPTED, LATER, timedelta(0)).result == ended.result
 
 
-def test_a_result_of_a_command_that_was_refused_is_kept_and_not_posted() -> None:
+def test_a_result_of_a_refused_command_is_stored_and_not_posted() -> None:
     refused = unanswered(command(Direction.RELAYED, response=None), "did not answer", NOW, is_over=True)
 
     late = with_(refused, "ACCEPTED")
@@ -232,7 +234,7 @@ def test_a_result_is_given_up_after_the_last_try_or_a_refusal() -> None:
     assert not is_waiting(not_posted(taken(outcome, NOW), "HTTP 404", is_final=True))
 
 
-def test_a_command_reads_from_the_table_as_it_was_written() -> None:
+def test_a_stored_command_is_read_back_unchanged() -> None:
     one = with_(command(sender=("PT", "EVI")), "ACCEPTED")
 
     assert read_command(one.model_dump_json(exclude_defaults=True)) == one

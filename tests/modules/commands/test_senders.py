@@ -1,4 +1,7 @@
-"""In whose name a command may come. Source: OCPI 2.2.1 mod_commands, Receiver Interface; CMD-12, RTE-32"""
+"""Check of the eMSP that a command is sent for, by partners and by hubs.
+
+Source: OCPI 2.2.1 mod_commands, Receiver Interface; CMD-12, RTE-32
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from chalicelib.partners.directory import HeldToken, Partner, PartnerRole
 from chalicelib.protocol.message import Party
 from tests.modules.builders import T0, evse
 from tests.modules.commands.conftest import Networks
-from tests.modules.commands.network import EVI, MOB, Member, Network, keep_location, listen, start, token
+from tests.modules.commands.network import EVI, MOB, Member, Network, add_webhook, keep_location, start, token
 from tests.nodes import Answer
 from tests.storage.capacity import measured
 
@@ -18,10 +21,10 @@ BEHIND = Party("PT", "BHD")
 
 @pytest.fixture
 def network(networks: Networks) -> Network:
-    """A CPO that an eMSP and a hub are connected to."""
+    """A CPO with two partners: an eMSP and a hub."""
     network = networks("emsp", "cpo", "hub")
     keep_location(network["cpo"], "L1", "", evse())
-    listen(network["cpo"])
+    add_webhook(network["cpo"])
     return network
 
 
@@ -41,11 +44,11 @@ def result_of(answer: Answer) -> tuple[int, str | None]:
 
 def expect_nothing_started(cpo: Member) -> None:
     assert cpo.commands() == []
-    assert cpo.csms.told == []
+    assert cpo.csms.received == []
 
 
 @pytest.mark.parametrize("sender", [EVI, MOB, BEHIND, None])
-def test_a_hub_starts_no_charge_in_the_name_of_another_partner(
+def test_a_hub_cannot_start_a_session_with_a_token_of_another_partner(
     network: Network, sender: Party | None
 ) -> None:
     answer = post(network, "hub", EVI, sender)
@@ -54,15 +57,15 @@ def test_a_hub_starts_no_charge_in_the_name_of_another_partner(
     expect_nothing_started(network["cpo"])
 
 
-def test_a_long_body_does_not_hide_whose_token_it_is(network: Network) -> None:
-    """Longer bodies are not read ahead, so the claim has to be read when it is needed."""
+def test_the_owner_of_the_token_is_checked_in_a_long_body_too(network: Network) -> None:
+    """A longer body is not read ahead, so the claim of the token's owner is read later."""
     answer = post(network, "hub", EVI, None, custom="x" * 70_000)
 
     assert result_of(answer) == (2001, "REJECTED")
     expect_nothing_started(network["cpo"])
 
 
-def test_a_hub_does_not_use_a_token_of_this_nodes_own_party(network: Network) -> None:
+def test_a_hub_cannot_use_a_token_of_this_nodes_own_party(network: Network) -> None:
     own = network["cpo"].node.settings.roles[0].party
 
     assert result_of(post(network, "hub", own, None)) == (2001, "REJECTED")
@@ -70,11 +73,11 @@ def test_a_hub_does_not_use_a_token_of_this_nodes_own_party(network: Network) ->
 
 
 @pytest.mark.parametrize("sender", [BEHIND, MOB, None])
-def test_a_hub_starts_a_charge_for_an_emsp_behind_it(network: Network, sender: Party | None) -> None:
+def test_a_hub_starts_a_session_for_an_emsp_behind_it(network: Network, sender: Party | None) -> None:
     assert result_of(post(network, "hub", BEHIND, sender)) == (1000, "ACCEPTED")
 
 
-def test_that_the_emsp_is_no_partner_costs_no_call(network: Network) -> None:
+def test_an_emsp_behind_a_hub_costs_no_additional_call(network: Network) -> None:
     with measured(network["cpo"].node.table) as spent:
         post(network, "hub", BEHIND, BEHIND)
     hub_calls = spent.calls
@@ -85,10 +88,10 @@ def test_that_the_emsp_is_no_partner_costs_no_call(network: Network) -> None:
     assert hub_calls == spent.calls
 
 
-def test_a_partner_uses_tokens_of_its_emsps_and_not_of_parties_that_it_plays_in_another_role(
+def test_a_partner_cannot_use_tokens_of_a_party_that_it_plays_as_cpo_only(
     network: Network,
 ) -> None:
-    """The eMSP of the same party id may be another partner."""
+    """Another partner may play the same party id as eMSP."""
     cpo = network["cpo"].node
     twin = Party("PT", "TWI")
     roles = [("CPO", twin), ("EMSP", Party("PT", "OWN"))]

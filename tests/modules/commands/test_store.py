@@ -1,4 +1,4 @@
-"""Commands in the table: one that comes again is found, also when two come at once.
+"""Commands in the table: a repeated command is found, also when two arrive at the same time.
 
 Source: docs/design.md, A command; CMD-05, TRN-20
 """
@@ -51,7 +51,7 @@ def command(node: Node, command_id: str, digest: str = "same", **fields: Any) ->
     return Command(**made)
 
 
-def test_a_command_that_comes_again_is_the_first_one(node: Node) -> None:
+def test_a_repeated_command_returns_the_first_one(node: Node) -> None:
     create(node, command(node, "c1"), [CLAIM])
 
     again, is_new = create(node, command(node, "c2"), [CLAIM])
@@ -61,7 +61,7 @@ def test_a_command_that_comes_again_is_the_first_one(node: Node) -> None:
 
 
 @pytest.mark.parametrize("other", [{"partner_id": "another"}, {"digest": "another"}])
-def test_another_partner_or_other_words_are_another_command(node: Node, other: dict[str, str]) -> None:
+def test_another_partner_or_other_content_makes_a_new_command(node: Node, other: dict[str, str]) -> None:
     create(node, command(node, "c1"), [CLAIM])
 
     made, is_new = create(node, command(node, "c2", **other), [CLAIM])
@@ -69,7 +69,7 @@ def test_another_partner_or_other_words_are_another_command(node: Node, other: d
     assert (made.id, is_new) == ("c2", True)
 
 
-def test_a_claim_holds_for_its_time_only(node: Node) -> None:
+def test_a_claim_expires(node: Node) -> None:
     create(node, command(node, "c1"), [CLAIM])
     getattr(node.clock, "forward")(seconds=CLAIM.lasts.total_seconds() - 1)  # noqa: B009
     before = find_repeated(node, [CLAIM], "evi", "same")
@@ -93,10 +93,12 @@ def test_a_response_url_is_recognised_until_its_command_has_ended(node: Node) ->
 
 
 @pytest.mark.parametrize("first", [None, "c1"])
-def test_the_later_of_two_that_come_at_once_is_given_the_earlier_one(node: Node, first: str | None) -> None:
-    """It read the claim before the earlier one was stored: then nothing of it may be written.
+def test_the_later_of_two_simultaneous_commands_returns_the_earlier_one(
+    node: Node, first: str | None
+) -> None:
+    """The later one has read the claim before the earlier one was stored, so it writes nothing.
 
-    The claim was free, or an old command's.
+    The claim was free before, or belonged to an old command.
     """
     if first is not None:
         create(node, command(node, first, digest="old"), [CLAIM])
@@ -110,8 +112,8 @@ def test_the_later_of_two_that_come_at_once_is_given_the_earlier_one(node: Node,
 
 
 @pytest.mark.parametrize("first", [None, "c1"])
-def test_a_claim_that_was_read_too_early_is_enough_to_try_again(node: Node, first: str | None) -> None:
-    """Even when everything else that is read is of now."""
+def test_an_outdated_claim_alone_makes_the_creation_try_again(node: Node, first: str | None) -> None:
+    """All other items that it reads are current."""
     if first is not None:
         create(node, command(node, first, digest="old"), [CLAIM])
     claim_only = node.table.read([CLAIM.key])

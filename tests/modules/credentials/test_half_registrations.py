@@ -1,4 +1,4 @@
-"""A registration that fails half-way is undone on both sides, and a node is never its own partner.
+"""Registrations that fail half-way are undone on both sides; a node cannot register at itself.
 
 Source: OCPI 2.2.1 credentials, Errors during registration; CRD-14, CRD-18 … CRD-22
 """
@@ -41,7 +41,7 @@ def network() -> Iterator[dict[str, Host]]:
 def mangle_answers(
     host: Host, method: str, mangle: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Let this node read something else than what its partner answers to a method."""
+    """Change the data that this node reads in the answers to a method."""
     call = host.node.client.call_url
 
     def call_and_mangle(url: str, used: str, *arguments: Any, **options: Any) -> Any:
@@ -58,7 +58,7 @@ def register(cpo: Host, token: str) -> Any:
 @pytest.mark.parametrize(
     "name", ["roles missing", "role of an unknown kind", "url that is no URL"], ids=lambda name: str(name)
 )
-def test_an_unusable_answer_is_taken_back_with_the_token_that_stands_in_it(
+def test_a_registration_with_an_unusable_answer_is_deleted_with_the_token_in_the_answer(
     network: dict[str, Host], monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     """CRD-14, CRD-22"""
@@ -76,7 +76,7 @@ def test_an_unusable_answer_is_taken_back_with_the_token_that_stands_in_it(
 
 
 @pytest.mark.parametrize("name", ["no data", "a list", "a token that is none"], ids=lambda name: str(name))
-def test_an_answer_without_a_usable_token_is_taken_back_with_token_a_and_says_if_that_fails(
+def test_a_registration_without_a_usable_token_is_deleted_with_token_a_and_a_failure_is_reported(
     network: dict[str, Host], monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     cpo, hub = network["cpo"], network["hub"]
@@ -94,7 +94,7 @@ def test_an_answer_without_a_usable_token_is_taken_back_with_token_a_and_says_if
 def test_a_registration_without_an_answer_is_not_deleted_at_the_partner(
     network: dict[str, Host], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Token A is still good, as far as anybody knows."""
+    """Token A may still be valid at the partner."""
     cpo, hub = network["cpo"], network["hub"]
     token = handshake.invite(hub.node, "cpo")[1]
 
@@ -111,7 +111,7 @@ def test_a_registration_without_an_answer_is_not_deleted_at_the_partner(
     assert cpo.node.directory.all() == []
 
 
-# A node and itself
+# Registration of a node at itself
 
 
 @pytest.mark.parametrize("versions_url", [f"{BASE}/versions", "https://CPO.example:443/ocpi/versions"])
@@ -125,7 +125,7 @@ def test_a_node_does_not_register_with_itself(network: dict[str, Host], versions
     assert [partner.status for partner in cpo.node.directory.all()] == ["INVITED"]
 
 
-def test_a_node_recognises_its_own_token_behind_another_name(network: dict[str, Host]) -> None:
+def test_a_node_recognises_its_own_token_under_another_host_name(network: dict[str, Host]) -> None:
     cpo = network["cpo"]
     token = handshake.invite(cpo.node, "myself")[1]
 
@@ -134,7 +134,7 @@ def test_a_node_recognises_its_own_token_behind_another_name(network: dict[str, 
 
 
 def test_a_node_recognises_its_own_token_in_base64(network: dict[str, Host]) -> None:
-    """It would be sent as it is where the partner takes raw tokens, and open this node's own door."""
+    """A partner with raw tokens gets it unchanged, and this node would accept it as its own token."""
     cpo = network["cpo"]
     token = b64encode(handshake.invite(cpo.node, "myself")[1].encode()).decode()
 
@@ -151,8 +151,10 @@ def test_a_node_recognises_its_own_token_in_base64(network: dict[str, Host]) -> 
         ("https://alias.example/ocpi/versions", "made by this node"),
     ],
 )
-def test_a_partner_cannot_lead_a_node_to_itself(network: dict[str, Host], url: str, reason: str) -> None:
-    """The attack: the partner offers the node's own URL, and the node's own token to be used there."""
+def test_a_partner_cannot_give_a_node_its_own_url_or_token(
+    network: dict[str, Host], url: str, reason: str
+) -> None:
+    """The attack: the partner gives the node's own URL, together with a token of the node itself."""
     cpo, hub = network["cpo"], network["hub"]
     register(cpo, handshake.invite(hub.node, "cpo")[1])
     (at_cpo,) = cpo.node.directory.all()
@@ -164,12 +166,12 @@ def test_a_partner_cannot_lead_a_node_to_itself(network: dict[str, Host], url: s
 
     assert (answer.status, answer.json["status_code"]) == (200, 2001)
     assert reason in answer.json["status_message"]
-    # The use of its token ends the time of the one it replaced, and nothing else changes.
+    # Using the token removes the one that it replaced. Nothing else changes.
     assert [one.endpoints for one in hub.node.directory.all()] == [one.endpoints for one in before]
     assert [one.versions_url for one in hub.node.directory.all()] == [f"{BASE}/versions"]
 
 
-def test_an_endpoint_that_is_this_node_is_refused(
+def test_an_endpoint_at_this_nodes_own_url_is_refused(
     network: dict[str, Host], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cpo, hub = network["cpo"], network["hub"]

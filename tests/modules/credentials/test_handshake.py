@@ -1,4 +1,7 @@
-"""Registration between two real nodes. Source: OCPI 2.2.1 credentials; CRD-01 … CRD-28"""
+"""Registration, rotation and unregistration between two nodes.
+
+Source: OCPI 2.2.1 credentials; CRD-01 … CRD-28
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,7 @@ def _invite(host: Host, name: str = "partner") -> str:
 
 
 def _register(caller: Host, called: Host) -> Any:
-    """`caller` registers at `called`; returns the partner as the caller sees it."""
+    """Register `caller` at `called`. Returns the partner that the caller stored."""
     return handshake.register(
         caller.node,
         "other side",
@@ -78,7 +81,7 @@ def test_two_nodes_register_and_each_can_call_the_other(cpo: Host, hub: Host) ->
     assert [(r.role, r.party_id) for r in at_hub.roles] == [("CPO", "ABC")]
 
 
-def test_token_a_is_dead_after_the_registration(cpo: Host, hub: Host) -> None:
+def test_token_a_is_invalid_after_the_registration(cpo: Host, hub: Host) -> None:
     """CRD-06"""
     token_a = _invite(hub)
     handshake.register(
@@ -92,13 +95,13 @@ def test_token_a_is_dead_after_the_registration(cpo: Host, hub: Host) -> None:
     assert hub.call("DELETE", CREDENTIALS, token_a).status == 401
 
 
-def test_two_invitations_are_two_tokens(hub: Host) -> None:
+def test_two_invitations_have_different_tokens(hub: Host) -> None:
     """CRD-01"""
     assert _invite(hub, "one") != _invite(hub, "two")
     assert [partner.status for partner in hub.node.directory.all()] == ["INVITED", "INVITED"]
 
 
-def test_the_methods_that_a_state_does_not_allow_are_405(cpo: Host, hub: Host) -> None:
+def test_methods_that_the_state_does_not_allow_are_405(cpo: Host, hub: Host) -> None:
     """CRD-08, CRD-09, CRD-10, CRD-16"""
     token_a = _invite(hub)
     before = [
@@ -123,7 +126,7 @@ def test_the_caller_sees_its_own_token_in_our_credentials(cpo: Host, hub: Host) 
     assert [role["role"] for role in seen["roles"]] == ["HUB"]
 
 
-def test_a_rotation_changes_both_tokens_and_kills_the_old_ones(cpo: Host, hub: Host) -> None:
+def test_a_rotation_replaces_both_tokens_and_makes_the_old_ones_invalid(cpo: Host, hub: Host) -> None:
     """CRD-11, CRD-12, CRD-27"""
     partner = _register(cpo, hub)
     old_c, old_b = _token_of(cpo), _token_of(hub)
@@ -137,7 +140,7 @@ def test_a_rotation_changes_both_tokens_and_kills_the_old_ones(cpo: Host, hub: H
 
 
 def test_a_rotation_whose_answer_got_lost_can_be_sent_again_with_the_old_token(cpo: Host, hub: Host) -> None:
-    """CRD-12, CRD-22: until the new one has been used, the old token repeats its PUT and nothing else."""
+    """CRD-12, CRD-22: until the new token is used, the old one is valid only to repeat its PUT."""
     _register(cpo, hub)
     old = _token_of(cpo)
     document = _document(cpo, _token_of(hub))
@@ -150,7 +153,7 @@ def test_a_rotation_whose_answer_got_lost_can_be_sent_again_with_the_old_token(c
     assert hub.call("PUT", CREDENTIALS, old, document).status == 401
 
 
-def test_a_rotation_that_breaks_leaves_the_old_pair_good(cpo: Host, hub: Host) -> None:
+def test_a_failed_rotation_leaves_the_old_tokens_valid(cpo: Host, hub: Host) -> None:
     """CRD-19, CRD-22"""
     partner = _register(cpo, hub)
     old_c, old_b = _token_of(cpo), _token_of(hub)
@@ -180,10 +183,10 @@ def test_a_rotation_that_breaks_leaves_the_old_pair_good(cpo: Host, hub: Host) -
         (PartnerFault("did not answer in time", timed_out=True), True),
     ],
 )
-def test_a_new_token_that_the_partner_surely_did_not_take_opens_nothing(
+def test_a_new_token_stays_valid_only_if_the_partner_may_have_it(
     cpo: Host, hub: Host, monkeypatch: pytest.MonkeyPatch, error: Exception, is_kept: bool
 ) -> None:
-    """CRD-22: only where nobody knows whether the PUT was carried out is it good as well."""
+    """CRD-22: the new token stays valid only if the PUT may have had an effect."""
     partner = _register(cpo, hub)
 
     def fail(*arguments: Any) -> Any:
@@ -200,7 +203,7 @@ def test_a_new_token_that_the_partner_surely_did_not_take_opens_nothing(
 def test_our_own_rotation_recovers_when_the_answer_got_lost(
     cpo: Host, hub: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """CRD-22: between two nodes of ours; the second try comes with the token that was replaced."""
+    """CRD-22: between two nodes of ours. The second try uses the replaced token."""
     partner = _register(cpo, hub)
     exchange = handshake._send_credentials
 
@@ -220,8 +223,8 @@ def test_our_own_rotation_recovers_when_the_answer_got_lost(
     assert cpo.call("GET", VERSIONS, _token_of(hub)).status == 200
 
 
-def test_a_replaced_token_cannot_lead_us_elsewhere(network: dict[str, Host]) -> None:
-    """It may have been replaced because it leaked."""
+def test_a_replaced_token_cannot_change_the_versions_url(network: dict[str, Host]) -> None:
+    """The token may have been replaced because it leaked."""
     cpo, hub, emsp = network["cpo"], network["hub"], network["emsp"]
     _register(cpo, hub)
     old = _token_of(cpo)
@@ -237,7 +240,7 @@ def test_a_replaced_token_cannot_lead_us_elsewhere(network: dict[str, Host]) -> 
 
 @pytest.mark.parametrize("claimed", [[], ["XYZ"], ["ABC", "XYZ"]])
 def test_a_replaced_token_cannot_claim_other_roles(cpo: Host, hub: Host, claimed: list[str]) -> None:
-    """CRD-12: it is good for sending the same PUT again and for nothing more."""
+    """CRD-12: it is valid only to send the same PUT again."""
     _register(cpo, hub)
     old = _token_of(cpo)
     token = hub.call("PUT", CREDENTIALS, old, _document(cpo, _token_of(hub))).json["data"]["token"]
@@ -252,7 +255,7 @@ def test_a_replaced_token_cannot_claim_other_roles(cpo: Host, hub: Host, claimed
 
 
 def test_a_replaced_token_repeats_its_put_with_a_role_that_is_pending(cpo: Host, hub: Host) -> None:
-    """CRD-12: the answer that told so was lost."""
+    """CRD-12: the first answer, with the text about the pending role, was lost."""
     _register(cpo, hub)
     old = _token_of(cpo)
     document = _document(cpo, _token_of(hub))
@@ -267,10 +270,10 @@ def test_a_replaced_token_repeats_its_put_with_a_role_that_is_pending(cpo: Host,
     assert [role.party_id for role in stored.pending_roles] == ["XYZ"]
 
 
-def test_a_rotation_of_ours_takes_over_no_party_of_another_partner(
+def test_our_rotation_does_not_give_the_partner_a_party_of_another_partner(
     cpo: Host, hub: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """CRD-25: what the other side adds in its answer waits, and what another one plays is left out."""
+    """CRD-25: a role that the answer adds is pending; a role that another partner plays is left out."""
     partner = _register(cpo, hub)
     taken = handshake.invite(cpo.node, "owner")[0]
     role = PartnerRole(role="CPO", country_code="PT", party_id="XYZ")
@@ -291,10 +294,10 @@ def test_a_rotation_of_ours_takes_over_no_party_of_another_partner(
     assert rotated.reserved_claims == partner.reserved_claims
 
 
-def test_a_rotation_of_ours_gives_away_no_party_of_this_node(
+def test_our_rotation_does_not_give_the_partner_a_party_of_this_node(
     cpo: Host, hub: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What another one plays would be its to send, so nobody else is told to be a party of ours."""
+    """A partner may send the objects of its parties, so it must not get a party of this node."""
     partner = _register(cpo, hub)
     own = cpo.node.settings.roles[0]
     truth = handshake.credentials_document
@@ -331,7 +334,7 @@ def test_too_many_roles_are_refused(cpo: Host, hub: Host) -> None:
 
 
 def test_both_sides_may_rotate_one_after_the_other(cpo: Host, hub: Host) -> None:
-    """CRD-27: the second rotation comes before the token of the first has been used."""
+    """CRD-27: the second rotation starts before the token of the first one is used."""
     _register(cpo, hub)
     (at_hub,) = hub.node.directory.all()
     handshake.rotate(hub.node, at_hub, "https://hub.example/ocpi")
@@ -343,7 +346,7 @@ def test_both_sides_may_rotate_one_after_the_other(cpo: Host, hub: Host) -> None
     assert cpo.call("GET", VERSIONS, _token_of(hub)).status == 200
 
 
-def test_a_change_of_the_partner_during_a_rotation_does_not_lock_anybody_out(
+def test_a_change_of_the_partner_during_a_rotation_keeps_the_new_tokens_valid(
     cpo: Host, hub: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """CRD-22"""
@@ -364,10 +367,10 @@ def test_a_change_of_the_partner_during_a_rotation_does_not_lock_anybody_out(
     assert cpo.call("GET", VERSIONS, _token_of(hub)).status == 200
 
 
-def test_pushes_that_fail_during_a_handshake_do_not_stand_in_its_way(
+def test_a_handshake_succeeds_while_pushes_to_the_partner_fail(
     cpo: Host, hub: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A partner that is broken and renews its credentials is the one that pushes fail at."""
+    """Pushes fail at a broken partner, and just this partner may renew its credentials."""
     _register(cpo, hub)
     (before,) = hub.node.directory.all()
     look, number = handshake._look_at_caller, itertools.count(1)
@@ -386,7 +389,7 @@ def test_pushes_that_fail_during_a_handshake_do_not_stand_in_its_way(
     assert after.held_tokens != before.held_tokens
 
 
-def test_a_handshake_that_another_one_came_between_is_an_error(
+def test_a_handshake_fails_when_another_one_ends_meanwhile(
     cpo: Host, hub: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _register(cpo, hub)
@@ -406,7 +409,7 @@ def test_a_handshake_that_another_one_came_between_is_an_error(
     assert (after.outbound_token, after.held_tokens) == ("other", before.held_tokens)
 
 
-def test_a_registration_that_cannot_be_kept_is_taken_back_at_the_other_side(cpo: Host, hub: Host) -> None:
+def test_a_registration_that_fails_here_is_deleted_at_the_other_side(cpo: Host, hub: Host) -> None:
     """CRD-14, CRD-25: the hub's party is taken by another partner here."""
     taken = handshake.invite(cpo.node, "squatter")[0]
     role = PartnerRole(role="HUB", country_code="PT", party_id="MOB")
@@ -419,7 +422,7 @@ def test_a_registration_that_cannot_be_kept_is_taken_back_at_the_other_side(cpo:
     assert [partner.status for partner in hub.node.directory.all()] == ["UNREGISTERED"]
 
 
-def test_a_registration_that_breaks_leaves_nothing_and_token_a_good(cpo: Host, hub: Host) -> None:
+def test_a_failed_registration_leaves_no_partner_and_token_a_valid(cpo: Host, hub: Host) -> None:
     """CRD-19, CRD-22"""
     token_a = _invite(hub)
     cpo.broken = VERSIONS
@@ -439,7 +442,7 @@ def test_a_registration_that_breaks_leaves_nothing_and_token_a_good(cpo: Host, h
     assert partner.status == "REGISTERED"
 
 
-def test_a_party_belongs_to_one_partner(network: dict[str, Host]) -> None:
+def test_a_party_of_another_partner_is_refused(network: dict[str, Host]) -> None:
     """CRD-25; ocpi#284"""
     cpo, hub, emsp = network["cpo"], network["hub"], network["emsp"]
     _register(cpo, hub)
@@ -454,10 +457,8 @@ def test_a_party_belongs_to_one_partner(network: dict[str, Host]) -> None:
 
 
 @pytest.mark.parametrize("calls", [True, False])
-def test_a_party_that_is_expected_of_another_partner_waits_for_approval(
-    network: dict[str, Host], calls: bool
-) -> None:
-    """Whoever registers first under an invitation that expects nothing, or under our registration."""
+def test_a_role_that_is_expected_of_another_partner_is_pending(network: dict[str, Host], calls: bool) -> None:
+    """Another partner claims it first, by an invitation without expected roles or by our registration."""
     cpo, hub = network["cpo"], network["hub"]
     abc = PartnerRole(role="CPO", country_code="PT", party_id="ABC")
     _, expected = handshake.invite(hub.node, "the CPO", expected_roles=[abc])
@@ -472,7 +473,7 @@ def test_a_party_that_is_expected_of_another_partner_waits_for_approval(
     assert [role.party_id for role in right.roles] == ["ABC"]
 
 
-def test_a_party_that_is_expected_twice_belongs_to_the_first_that_registers(cpo: Host, hub: Host) -> None:
+def test_a_role_that_is_expected_twice_belongs_to_the_first_that_registers(cpo: Host, hub: Host) -> None:
     """The operator may invite a partner again whose token A was lost."""
     abc = PartnerRole(role="CPO", country_code="PT", party_id="ABC")
     handshake.invite(hub.node, "lost", expected_roles=[abc])
@@ -484,7 +485,7 @@ def test_a_party_that_is_expected_twice_belongs_to_the_first_that_registers(cpo:
     assert [role.party_id for role in again.roles] == ["ABC"]
 
 
-def test_a_platform_that_does_not_speak_our_version_is_3002(
+def test_a_platform_without_our_version_is_3002(
     cpo: Host, hub: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """CRD-21, STA-12"""
@@ -496,8 +497,8 @@ def test_a_platform_that_does_not_speak_our_version_is_3002(
     assert (answer.status, answer.json["status_code"]) == (200, 3002)
 
 
-def test_a_platform_without_any_interface_of_use_is_3003() -> None:
-    """CRD-20: one eMSP has nothing to exchange with another."""
+def test_a_platform_without_a_useful_interface_is_3003() -> None:
+    """CRD-20: two eMSPs have no interfaces for each other."""
     with aws() as account:
         network = make_network(account, emsp="EMSP", other="EMSP")
         emsp, other = network["emsp"], network["other"]
@@ -553,7 +554,7 @@ def test_wrong_credentials_are_2001_and_change_nothing(
     assert hub.call("GET", VERSIONS, token_a).status == 200
 
 
-def test_the_end_from_the_calling_side_kills_both_tokens(cpo: Host, hub: Host) -> None:
+def test_unregistering_makes_both_tokens_invalid(cpo: Host, hub: Host) -> None:
     """CRD-14"""
     partner = _register(cpo, hub)
     c, b = _token_of(cpo), _token_of(hub)
@@ -567,8 +568,8 @@ def test_the_end_from_the_calling_side_kills_both_tokens(cpo: Host, hub: Host) -
     assert hub.call("DELETE", CREDENTIALS, c).status == 401
 
 
-def test_a_party_that_left_registers_anew_and_waits_for_approval(cpo: Host, hub: Host) -> None:
-    """CRD-14; who claims the roles of one that left is shown what was its own: the operator decides."""
+def test_the_role_of_a_partner_that_left_is_pending_for_a_new_partner(cpo: Host, hub: Host) -> None:
+    """CRD-14: a new partner with the roles would see the objects of the one that left."""
     handshake.unregister(cpo.node, _register(cpo, hub))
 
     assert _register(cpo, hub).status == "REGISTERED"
@@ -578,7 +579,7 @@ def test_a_party_that_left_registers_anew_and_waits_for_approval(cpo: Host, hub:
     assert (again.roles, [role.party_id for role in again.pending_roles]) == ((), ["ABC"])
 
 
-def test_a_partner_that_left_has_its_roles_again_when_it_is_invited_as_itself(cpo: Host, hub: Host) -> None:
+def test_a_returning_partner_gets_its_reserved_roles(cpo: Host, hub: Host) -> None:
     handshake.unregister(cpo.node, _register(cpo, hub))
     (left,) = hub.node.directory.all()
 
@@ -590,7 +591,7 @@ def test_a_partner_that_left_has_its_roles_again_when_it_is_invited_as_itself(cp
     assert ([role.party_id for role in again.roles], again.pending_roles) == (["ABC"], ())
 
 
-def test_a_partner_that_cannot_be_told_is_forgotten_all_the_same(cpo: Host, hub: Host) -> None:
+def test_a_partner_that_cannot_be_reached_is_removed_all_the_same(cpo: Host, hub: Host) -> None:
     partner = _register(cpo, hub)
     hub.broken = CREDENTIALS
 
@@ -600,7 +601,7 @@ def test_a_partner_that_cannot_be_told_is_forgotten_all_the_same(cpo: Host, hub:
     assert cpo.node.directory.all() == []
 
 
-def test_no_token_stands_in_the_table(cpo: Host, hub: Host) -> None:
+def test_the_table_has_no_token_in_plain_text(cpo: Host, hub: Host) -> None:
     """Tokens toward us are hashed, tokens toward partners encrypted."""
     _register(cpo, hub)
     secrets = [_token_of(cpo), _token_of(hub)]

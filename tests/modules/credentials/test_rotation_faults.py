@@ -1,4 +1,4 @@
-"""A rotation that fails: which of our tokens stays good, and who may repeat what.
+"""Rotations that fail: the tokens that stay valid afterwards, and repeated requests.
 
 Source: OCPI 2.2.1 credentials, PUT Method; CRD-12, CRD-18, CRD-22
 """
@@ -41,7 +41,7 @@ def hub(network: dict[str, Host]) -> Host:
 
 @pytest.fixture
 def at_cpo(cpo: Host, hub: Host) -> Partner:
-    """The hub as the CPO knows it, registered."""
+    """Register the CPO at the hub. Returns the hub as the CPO's partner."""
     token_a = handshake.invite(hub.node, "cpo")[1]
     return handshake.register(cpo.node, "hub", f"https://hub.example{VERSIONS}", token_a, BASE)
 
@@ -52,7 +52,7 @@ def token_toward_hub(cpo: Host) -> str:
 
 
 def answer_put_with(host: Host, error: Exception, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Let each PUT of this node fail. Returns the tokens that it sends in them."""
+    """Make each PUT of this node fail. Returns the list of the tokens that it sends in them."""
     sent: list[str] = []
     call = host.node.client.call_url
 
@@ -79,10 +79,10 @@ def answer_put_with(host: Host, error: Exception, monkeypatch: pytest.MonkeyPatc
     ],
     ids=["refused", "401", "403", "400", "499", "3001", "never sent"],
 )
-def test_a_new_token_that_was_not_taken_is_dead(
+def test_a_new_token_that_was_refused_is_not_valid(
     cpo: Host, at_cpo: Partner, error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """CRD-22: nobody but the old token is let in, for a token that was sent and refused may be anywhere."""
+    """CRD-22: only the old token stays valid, because a token that was sent and refused may have leaked."""
     sent = answer_put_with(cpo, error, monkeypatch)
 
     with pytest.raises(HandshakeFailed):
@@ -104,7 +104,7 @@ def test_a_new_token_that_was_not_taken_is_dead(
     ],
     ids=["no answer", "500", "502", "399"],
 )
-def test_a_new_token_that_may_have_been_taken_stays_good_beside_the_old_one(
+def test_a_new_token_with_unknown_outcome_is_valid_beside_the_old_one(
     cpo: Host, at_cpo: Partner, error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """CRD-22: the partner may use either."""
@@ -118,10 +118,10 @@ def test_a_new_token_that_may_have_been_taken_stays_good_beside_the_old_one(
     assert set(at_cpo.held_tokens) < set(stored.held_tokens)
 
 
-def test_a_partner_that_does_not_know_our_only_token_is_not_sent_a_new_one(
+def test_no_new_token_is_sent_to_a_partner_that_refuses_our_only_token(
     cpo: Host, hub: Host, at_cpo: Partner
 ) -> None:
-    """CRD-18: only after a PUT whose answer got lost may the old token be refused and still repeat it."""
+    """CRD-18: a PUT with a refused old token is sent only after an earlier PUT got no answer."""
     (at_hub,) = hub.node.directory.all()
     hub.node.directory.remove(at_hub)
     calls = getattr(cpo.node.client, "calls")  # noqa: B009
@@ -134,10 +134,10 @@ def test_a_partner_that_does_not_know_our_only_token_is_not_sent_a_new_one(
     assert [method for method, _ in calls] == ["GET"]
 
 
-def test_a_partner_whose_versions_fail_otherwise_is_not_sent_a_new_token(
+def test_no_new_token_is_sent_to_a_partner_whose_versions_fail(
     cpo: Host, hub: Host, at_cpo: Partner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """CRD-18: two tokens are held since an answer got lost, and the partner is down now."""
+    """CRD-18: two tokens are valid since an answer got lost, and the partner is down now."""
     answer_put_with(cpo, PartnerFault("did not answer in time", timed_out=True), monkeypatch)
     with pytest.raises(HandshakeFailed):
         handshake.rotate(cpo.node, at_cpo, BASE)
@@ -162,7 +162,7 @@ def test_a_partner_whose_versions_fail_otherwise_is_not_sent_a_new_token(
     ],
     ids=["our versions", "our versions, written otherwise"],
 )
-def test_a_partner_cannot_lead_a_node_to_itself_in_a_rotation(
+def test_a_partner_cannot_give_a_node_its_own_url_in_a_rotation(
     cpo: Host, hub: Host, at_cpo: Partner, change: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     call = cpo.node.client.call_url
@@ -192,7 +192,7 @@ def go_offline(host: Host) -> Partner:
     return changed
 
 
-def test_a_rotation_with_a_partner_that_was_offline_connects_it(cpo: Host, at_cpo: Partner) -> None:
+def test_our_rotation_makes_an_offline_partner_connected(cpo: Host, at_cpo: Partner) -> None:
     offline = go_offline(cpo)
 
     handshake.rotate(cpo.node, offline, BASE)
@@ -201,7 +201,7 @@ def test_a_rotation_with_a_partner_that_was_offline_connects_it(cpo: Host, at_cp
     assert (stored.connection, stored.offline_since) == ("CONNECTED", None)
 
 
-def test_a_partner_that_was_offline_and_rotates_is_connected(cpo: Host, hub: Host, at_cpo: Partner) -> None:
+def test_a_rotation_by_an_offline_partner_makes_it_connected(cpo: Host, hub: Host, at_cpo: Partner) -> None:
     go_offline(hub)
 
     handshake.rotate(cpo.node, at_cpo, BASE)
@@ -224,7 +224,7 @@ def test_a_partner_that_was_offline_and_rotates_is_connected(cpo: Host, hub: Hos
     ],
     ids=["another url", "another party", "another country", "another role", "a role more"],
 )
-def test_a_replaced_token_repeats_its_put_word_for_word_or_not_at_all(
+def test_a_replaced_token_is_valid_only_for_the_same_put(
     cpo: Host, hub: Host, at_cpo: Partner, change: Any
 ) -> None:
     """CRD-12: it may have been replaced because it leaked."""
@@ -242,7 +242,7 @@ def test_a_replaced_token_repeats_its_put_word_for_word_or_not_at_all(
     assert hub.call("PUT", CREDENTIALS, old, document).status == 200
 
 
-def test_why_a_handshake_failed_is_told_without_the_codes_that_come_with_it() -> None:
+def test_the_text_of_a_failed_handshake_has_the_reason_without_the_codes() -> None:
     failed = HandshakeFailed("the partner refuses", 2001, 200)
 
     assert (str(failed), failed.status_code, failed.http_status) == ("the partner refuses", 2001, 200)
