@@ -57,7 +57,7 @@ def _send_notice(node: Node, webhook: Webhook, partner: Partner) -> bool:
     try:
         notify(node, webhook, ROLES_PENDING, f"roles-{digest[:32]}", _notice(partner), total_s=_WEBHOOK_S)
     except WebhookFailed as failure:
-        log.warning("a webhook did not answer", extra={"webhook": webhook.name, "reason": str(failure)})
+        log.warning("a webhook call failed", extra={"webhook": webhook.name, "reason": str(failure)})
         return False
     return True
 

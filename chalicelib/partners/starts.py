@@ -31,6 +31,7 @@ from chalicelib.storage.table import Item, Key, Table
 _KEPT = timedelta(days=30)
 _AUTHORIZED_FOR = timedelta(minutes=15)
 _NEVER_ASKED = frozenset({"AD_HOC_USER", "APP_USER"})
+"""Token types that need no authorization after a command, at any time and place."""
 
 
 class Start(NamedTuple):

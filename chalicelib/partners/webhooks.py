@@ -119,7 +119,7 @@ def ask(node: Node, event: str, message_id: str, data: Mapping[str, Any], *, tot
     try:
         return notify(node, webhook, event, message_id, data, total_s=total_s)
     except WebhookFailed as failure:
-        log.warning("a webhook did not answer", extra={"webhook": webhook.name, "reason": str(failure)})
+        log.warning("a webhook call failed", extra={"webhook": webhook.name, "reason": str(failure)})
         return ABSENT
 
 

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from chalicelib.storage.objects import Stored
     from chalicelib.storage.table import Item, Key
 
-HAND_ON = timedelta(seconds=5)
+TIMEOUT_MARGIN = timedelta(seconds=5)
 """Added to the time of the CSMS to give the timeout that is answered to the sender."""
 
 REPEATED_S = 3
@@ -202,7 +202,7 @@ def _new_command(node: Node, incoming: Incoming, owner: Party) -> tuple[Command,
         Direction.RECEIVED,
         now + time,
         addressee=owner,
-        response=accepted(math.ceil((time + HAND_ON).total_seconds())),
+        response=accepted(math.ceil((time + TIMEOUT_MARGIN).total_seconds())),
     )
     extra_items: list[Item] = []
     if "reservation_id" in document:

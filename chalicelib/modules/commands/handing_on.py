@@ -34,10 +34,13 @@ UNANSWERED = timedelta(seconds=60)
 """Deadline of a command that gets no answer, for example because this node crashed while it was sending."""
 
 _GRACE = {Direction.RELAYED: timedelta(seconds=5), Direction.SENT: timedelta(0)}
+"""Time to wait for a result after the receiver's timeout."""
+
 _RELAYED_LONGER_S = 10
 """Added to the receiver's timeout in the hub's own answer: 5 s of grace, and 5 s to post the result."""
 
 _TOTAL_S = {Direction.RELAYED: 8.0, Direction.SENT: 10.0}
+"""Seconds for the whole request."""
 
 
 def hand_on(node: Node, command: Command, partner: Partner, base_url: str, relays: int = 0) -> Command:

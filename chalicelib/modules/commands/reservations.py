@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from chalicelib.node import Node
 
 _KEPT = timedelta(days=2)
+"""Time for which a reservation is stored after its end."""
+
 _LONGEST = timedelta(days=365)
+"""Limit of the stored end of a reservation, after its arrival."""
 
 
 class Reservation(NamedTuple):

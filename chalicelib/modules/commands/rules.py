@@ -45,6 +45,8 @@ REPEATED_URL = timedelta(minutes=5)
 """Time in which the same response_url means the same command."""
 
 _HELD = timedelta(seconds=15)
+"""Time for which a worker holds a result that it posts."""
+
 _LONGEST_DELAY_S = 60
 _DAY_S = 24 * 60 * 60
 

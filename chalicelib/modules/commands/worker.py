@@ -55,7 +55,10 @@ if TYPE_CHECKING:
 Slot = Literal["result", "cancellation"]
 
 POST_S = 8.0
+"""Seconds for one POST of a result."""
+
 WEBHOOK_S = 5.0
+"""Seconds for one call of a webhook."""
 
 _AT_ONCE = 10
 _LONGEST_WEBHOOK_DELAY_S = 5
@@ -109,7 +112,10 @@ def _deliver(node: Node, command_id: str) -> None:
     failures = _notify_webhooks(node, command)
     if not failures:
         return
-    log.warning("a command could not be delivered", extra={"reason": failures})
+    log.warning(
+        "failed to deliver a command to the CSMS; it is tried again until its deadline",
+        extra={"reason": failures},
+    )
     problem = "; ".join(failures)
     if problem != command.problem:
         now = node.clock()
@@ -245,5 +251,4 @@ def _postpone(node: Node, delays: Mapping[str, int]) -> None:
     try:
         node.queues.postpone_command_tasks(delays)
     except Exception:
-        # SQS delivers them again when their visibility timeout ends.
-        log.exception("messages could not be postponed")
+        log.exception("failed to postpone messages; SQS delivers them again after their visibility timeout")

@@ -54,7 +54,8 @@ from chalicelib.protocol.auth import TokenEncoding, is_credentials_token
 from chalicelib.protocol.types import format_datetime, validate
 from chalicelib.storage.table import Conflict
 
-# A gateway ends a request after 29 s. Two calls, and an exchange during which the other side makes two.
+# API Gateway ends a request after 29 s. A handshake makes two calls, and one exchange in which the other side
+# makes two calls itself.
 _CALL_S = 5.0
 _EXCHANGE_S = 15.0
 _TRIES = 5
@@ -321,7 +322,7 @@ def register(
         return _complete(node, beginning, other, theirs, beginning.held_tokens)
     except (Conflict, OcpiError, HandshakeFailed) as error:
         node.directory.remove(node.directory.get(beginning.id) or beginning)
-        undone = _take_back(node, other, _usable_token(answer) or token, token_encoding)
+        undone = _delete_at_partner(node, other, _usable_token(answer) or token, token_encoding)
         raise _failed(error, _UNDONE if undone else _NOT_UNDONE) from error
 
 
@@ -468,13 +469,13 @@ def _complete(
     return completed
 
 
-def _take_back(node: Node, other: OtherSide, token: str, encoding: TokenEncoding) -> bool:
+def _delete_at_partner(node: Node, other: OtherSide, token: str, encoding: TokenEncoding) -> bool:
     """Undo a registration that the other side has made and that cannot be used here. Returns success."""
     try:
         node.client.call_url(other.credentials_url() or "", "DELETE", token, encoding, total_s=_CALL_S)
     except (PartnerFault, PartnerRefusal, OcpiError) as error:
         log.warning(
-            "a registration that failed here could not be taken back at the partner",
+            "failed to delete a registration at the partner that failed here: the partner has to remove it",
             extra={"ocpi_module": "credentials", "reason": getattr(error, "reason", type(error).__name__)},
         )
         return False

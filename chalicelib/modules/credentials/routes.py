@@ -16,7 +16,7 @@ from chalicelib.protocol.message import Interface, Reply, Request, Route
 def get_credentials(node: Node, request: Request) -> Reply:
     """Our credentials for the caller, with the token that it used (CRD-15).
 
-    # Spec: GET with token A is not defined. It gets the same answer, which has no secret from the caller
+    # Spec: GET with token A is not defined. It gets the same answer, which gives the caller nothing new
     # (CRD-28).
     """
     return Reply(data=credentials_document(node, request.used_token, request.base_url))
