@@ -1,4 +1,4 @@
-"""Valid objects with only what is required; a test names the fields that it is about."""
+"""Builders of valid objects with required fields only; a test passes the fields that it is about."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def without(document: Document, *names: str) -> Document:
 
 
 def token(**fields: Any) -> Document:
-    """The valid RFID token 0102A of PT/GLP, which is asked about in real time."""
+    """The valid RFID token 0102A of PT/GLP, which needs real-time authorization."""
     return {
         "country_code": "PT",
         "party_id": "GLP",

@@ -1,4 +1,4 @@
-"""Nodes over moto, made when a test asks for them."""
+"""Fixtures for nodes and partners over moto, created on first use."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ PartnerOf = Callable[[Node, str], Partner]
 
 @pytest.fixture(scope="module")
 def moto() -> Iterator[None]:
-    """Have AWS be moto throughout a file; to turn it on for each test takes longer than some of them."""
+    """Mock AWS once per test file: a start of moto per test would take longer than some tests."""
     with aws():
         yield
 
 
 @pytest.fixture
 def account(moto: None) -> Iterator[Account]:
-    """An AWS account in which nobody was before."""
+    """An empty AWS account."""
     with aws() as account:
         yield account
 
 
 @pytest.fixture
 def node_of(account: Account) -> NodeOf:
-    """The node that plays a role, the same throughout a test."""
+    """Returns the node with a role; within a test always the same one."""
     made: dict[str, Node] = {}
 
     def node_of(role: str) -> Node:
@@ -50,7 +50,7 @@ def node_of(account: Account) -> NodeOf:
 
 @pytest.fixture
 def partner_of() -> PartnerOf:
-    """A node's partner of a name: `cpo`, `other` (another CPO), `hub`, `emsp`."""
+    """Returns a node's partner by name: `cpo`, `other` (another CPO), `hub`, `emsp`."""
     made: dict[tuple[int, str], Partner] = {}
 
     def partner_of(node: Node, name: str) -> Partner:

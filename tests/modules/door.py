@@ -1,4 +1,4 @@
-"""A partner in front of one interface of a node: requests go through the endpoint into the real store."""
+"""Calls of a partner to one interface of a node, through the endpoint and into the store (moto)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ EMSP = Party("PT", "GLP")
 
 
 class Answer:
-    """What came back: `codes` are the HTTP status and the OCPI status code."""
+    """The answer to a call. codes: the HTTP status and the OCPI status code."""
 
     def __init__(self, status: int, headers: dict[str, str], body: str) -> None:
         envelope = read_json(body)
@@ -33,7 +33,7 @@ class Answer:
 
 
 class Door:
-    """One interface of a node as one of its partners uses it."""
+    """One interface of a node, called by one of its partners."""
 
     def __init__(self, node: Node, interface: Interface, caller: Partner) -> None:
         self.node = node
@@ -51,9 +51,9 @@ class Door:
         to: Party | None = None,
         headers: dict[str, str] | None = None,
     ) -> Answer:
-        """Call the URL with these ids behind the interface's own.
+        """Call the interface's URL followed by these ids.
 
-        body: raw text instead of a document. to: the party of the OCPI-to headers.
+        body: raw text instead of a document. to: the party in the OCPI-to headers.
         """
         path, routes = next((p, r) for p, r in self._routes if p.count("/") == len(ids))
         names = [part.strip("{}") for part in path.split("/") if part]
@@ -77,7 +77,7 @@ class Door:
         return Answer(*serve(self.node, self._interface, routes, request))
 
     def pages(self, query: str = "", to: Party | None = None) -> list[list[Any]]:
-        """All pages of the list, by following Link."""
+        """Return all pages of the list, by following the Link header."""
         pages = []
         while True:
             answer = self.call("GET", query=query, to=to)
@@ -89,12 +89,12 @@ class Door:
 
 
 def token_of(partner: Partner) -> str:
-    """The token that a partner of these tests uses."""
+    """Return the credentials token of a partner in these tests."""
     return f"token-of-{partner.id}"
 
 
 def register(node: Node, name: str, *roles: tuple[str, Party]) -> Partner:
-    """A registered partner of a node."""
+    """Save a registered partner of a node."""
     held = HeldToken(fingerprint=node.directory.fingerprint(f"token-of-{name}"), kind="C")
     return node.directory.save(
         Partner(

@@ -1,4 +1,4 @@
-"""Whose word about an object counts. Source: OCPI 2.2.1 Client Owned Object Push; TRN-28, OWN-01, RTE-15"""
+"""Rights to change an object. Source: OCPI 2.2.1 Client Owned Object Push; TRN-28, OWN-01, RTE-15"""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OWNER = Party("NL", "TNM")
 
 
 class Kind(NamedTuple):
-    """A module whose objects a partner pushes; node_role: of the node that takes them."""
+    """A module whose objects a partner pushes. node_role: role of the node that stores them."""
 
     interface: Interface
     role: str
@@ -59,7 +59,7 @@ KINDS = {
 
 
 class Place(NamedTuple):
-    """A node with two hubs, neither of which is the owner of what they push."""
+    """A node with two hubs, which push objects of other owners."""
 
     kind: Kind
     node: Node
@@ -91,7 +91,7 @@ def release(node: Node, partner_id: str, kind: Kind) -> None:
     )
 
 
-def test_what_came_from_one_partner_is_not_changed_by_another(place: Place) -> None:
+def test_an_object_from_one_partner_cannot_be_changed_by_another(place: Place) -> None:
     assert place.put(place.first) == (201, 1000)
     before = place.stored()
 
@@ -105,8 +105,9 @@ def test_what_came_from_one_partner_is_not_changed_by_another(place: Place) -> N
     assert place.stored() != before
 
 
-def test_a_partner_that_registers_directly_does_not_change_what_came_from_a_hub(place: Place) -> None:
-    """Until the operator of the node says that the party has moved."""
+def test_a_partner_that_registers_directly_cannot_change_objects_from_a_hub_until_they_are_released(
+    place: Place,
+) -> None:
     place.put(place.first)
     owner = Door(place.node, place.kind.interface, register(place.node, "own", (place.kind.role, OWNER)))
 
@@ -117,7 +118,7 @@ def test_a_partner_that_registers_directly_does_not_change_what_came_from_a_hub(
     assert place.put(place.first, last_updated=T1) == (404, 2001)
 
 
-def test_what_came_from_a_partner_that_the_operator_removed_may_be_changed(place: Place) -> None:
+def test_an_object_from_a_removed_partner_may_be_changed_by_another(place: Place) -> None:
     place.put(place.first)
     first = place.node.directory.get("ONE")
     assert first
@@ -127,8 +128,8 @@ def test_what_came_from_a_partner_that_the_operator_removed_may_be_changed(place
     assert place.put(place.second, last_updated=T1) == (200, 1000)
 
 
-def test_what_came_from_a_partner_that_left_is_kept_from_others(place: Place) -> None:
-    """It may come back; that it does not is for the operator to say."""
+def test_an_object_from_an_unregistered_partner_cannot_be_changed_until_it_is_released(place: Place) -> None:
+    """The partner may register again. The operator decides to release its objects."""
     place.put(place.first)
     place.node.directory.update(
         "ONE",
@@ -143,15 +144,15 @@ def test_what_came_from_a_partner_that_left_is_kept_from_others(place: Place) ->
     assert place.put(place.second, last_updated=T1) == (200, 1000)
 
 
-def test_another_hub_is_not_shown_what_is_about_a_driver(place: Place) -> None:
-    """A tariff or a location is public; a token and a session are not."""
+def test_another_hub_can_read_locations_but_no_tariffs_sessions_or_tokens(place: Place) -> None:
+    """Only the GET of a location is open to other hubs. Source: TRN-28"""
     place.put(place.first)
 
     is_public = place.kind.interface.module == "locations"
     assert (place.second.call("GET", *place.kind.ids).codes == (200, 1000)) is is_public
 
 
-def test_an_evse_of_a_location_from_one_hub_is_not_changed_by_another(node_of: NodeOf) -> None:
+def test_an_evse_of_a_location_from_one_hub_cannot_be_changed_by_another(node_of: NodeOf) -> None:
     node = node_of("EMSP")
     one, two = (
         Door(node, locations.INTERFACE, register(node, name, ("HUB", Party("PT", name))))
@@ -174,7 +175,7 @@ def test_an_evse_of_a_location_from_one_hub_is_not_changed_by_another(node_of: N
     assert stored["status"] == "AVAILABLE"
 
 
-def test_a_hub_reads_no_token_of_a_directly_connected_emsp(node_of: NodeOf) -> None:
+def test_a_hub_cannot_read_or_change_a_token_of_a_directly_connected_emsp(node_of: NodeOf) -> None:
     node = node_of("CPO")
     hub = Door(node, tokens.INTERFACE, register(node, "hub", ("HUB", Party("PT", "MOB"))))
     emsp = Door(node, tokens.INTERFACE, register(node, "emsp", ("EMSP", EMSP)))
@@ -186,15 +187,15 @@ def test_a_hub_reads_no_token_of_a_directly_connected_emsp(node_of: NodeOf) -> N
     assert emsp.call("GET", *EMSP, card["uid"]).data == card
 
 
-# -- in whose name -----------------------------------------------------------------------------------
+# -- OCPI-from --------------------------------------------------------------------------------------
 
 
 def from_party(party: Party) -> dict[str, str]:
     return {"ocpi-from-country-code": party.country_code, "ocpi-from-party-id": party.party_id}
 
 
-def test_a_hub_speaks_for_others_but_for_no_partner_and_no_party_of_this_node(place: Place) -> None:
-    """On every interface, whatever the URL says. Source: RTE-32"""
+def test_a_hub_acts_for_other_parties_except_partners_and_parties_of_this_node(place: Place) -> None:
+    """Applies to OCPI-from on every interface, independent of the URL. Source: RTE-32"""
     kind, node = place.kind, place.node
     direct = Party("PT", "DIR")
     register(node, "direct", (kind.role, direct))
@@ -208,7 +209,7 @@ def test_a_hub_speaks_for_others_but_for_no_partner_and_no_party_of_this_node(pl
     assert look(node.settings.roles[0].party) == (200, 2001)
 
 
-def test_a_party_may_be_a_partners_in_one_role_and_behind_a_hub_in_another(place: Place) -> None:
+def test_a_party_may_connect_directly_in_one_role_and_through_a_hub_in_another(place: Place) -> None:
     other_role = "EMSP" if place.kind.role == "CPO" else "CPO"
     register(place.node, "direct", (other_role, OWNER))
 

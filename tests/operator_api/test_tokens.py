@@ -280,7 +280,7 @@ def test_authorizing_a_token_by_its_command_takes_two_reads(cpo: OperatorApi, pa
 
 def test_a_token_is_authorized_by_its_emsp(cpo: OperatorApi, partners: Answering) -> None:
     """Source: RTE-22, TOK-12; docs/mobie.md, scenario 4.1"""
-    partners.says["hub"] = reply = allowed(location=WHERE)
+    partners.answers["hub"] = reply = allowed(location=WHERE)
 
     answer = cpo.call("POST", "/tokens/0102A/authorize", WHERE)
 
@@ -315,7 +315,7 @@ def test_an_allowed_copy_of_a_token_is_used_when_the_emsp_is_unreachable(
     """Source: TOK-09"""
     receive_token(cpo, GLP, "A1", source="hub", whitelist="ALLOWED_OFFLINE")
     receive_token(cpo, GLP, "A2", source="hub", whitelist="NEVER")
-    partners.says["hub"] = UNREACHABLE
+    partners.answers["hub"] = UNREACHABLE
 
     assert cpo.ask("POST", "/tokens/A1/authorize")["allowed"] == "ALLOWED"
     assert cpo.call("POST", "/tokens/A2/authorize").status == 502
@@ -323,14 +323,14 @@ def test_an_allowed_copy_of_a_token_is_used_when_the_emsp_is_unreachable(
 
 def test_a_blocked_token_is_answered_with_200(cpo: OperatorApi, partners: Answering) -> None:
     """Source: TOK-13; docs/mobie.md, scenario 4.2"""
-    partners.says["hub"] = {"allowed": "BLOCKED"}
+    partners.answers["hub"] = {"allowed": "BLOCKED"}
 
     assert cpo.ask("POST", "/tokens/A1/authorize") == {"allowed": "BLOCKED"}
 
 
 def test_an_unknown_token_is_not_found(cpo: OperatorApi, partners: Answering) -> None:
     """Source: TOK-14; docs/mobie.md, scenario 4.2"""
-    partners.says["hub"] = UNKNOWN
+    partners.answers["hub"] = UNKNOWN
 
     answer = cpo.call("POST", "/tokens/A1/authorize")
 
@@ -338,14 +338,14 @@ def test_an_unknown_token_is_not_found(cpo: OperatorApi, partners: Answering) ->
 
 
 def test_a_partner_that_does_not_answer_is_a_bad_gateway(cpo: OperatorApi, partners: Answering) -> None:
-    partners.says["hub"] = SILENT
+    partners.answers["hub"] = SILENT
 
     assert cpo.call("POST", "/tokens/A1/authorize").status == 502
 
 
 def test_not_enough_information_names_the_missing_field(cpo: OperatorApi, partners: Answering) -> None:
     """Source: TOK-15"""
-    partners.says["hub"] = TOO_LITTLE
+    partners.answers["hub"] = TOO_LITTLE
 
     answer = cpo.call("POST", "/tokens/A1/authorize")
 

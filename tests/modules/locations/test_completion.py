@@ -17,7 +17,7 @@ NOW = datetime(2026, 3, 1, 9, 0, 0, tzinfo=UTC)
 
 
 def plain(document: Any) -> Any:
-    """As an operator would write it: without ids of the owner and without times."""
+    """Return a document as an operator writes it, without ids of the owner and without times."""
     if isinstance(document, dict):
         return {
             name: plain(value)
@@ -37,7 +37,7 @@ def test_ids_and_times_are_filled_in_on_every_level() -> None:
     )
 
 
-def test_what_reads_as_before_keeps_its_time() -> None:
+def test_an_unchanged_evse_keeps_its_last_updated() -> None:
     """Source: LOC-03"""
     stored = location(evses=[evse("E1"), evse("E2")])
     proposed = plain(location(evses=[evse("E1"), evse("E2", status="CHARGING")]))
@@ -47,7 +47,7 @@ def test_what_reads_as_before_keeps_its_time() -> None:
     )
 
 
-def test_a_changed_connector_lifts_its_parents() -> None:
+def test_a_changed_connector_raises_last_updated_of_its_evse_and_location() -> None:
     """Source: LOC-03"""
     two = [connector("1"), connector("2", tariff_ids=["T1"])]
 
@@ -98,7 +98,7 @@ def test_a_body_that_names_another_location_is_refused(field: str, ids: dict[str
     assert refused.value.field == field
 
 
-def test_a_child_that_names_another_is_refused() -> None:
+def test_an_evse_or_connector_whose_id_differs_from_the_url_is_refused() -> None:
     with pytest.raises(InvalidParameters):
         complete_evse(evse("E2"), None, NOW, "E1")
     with pytest.raises(InvalidParameters):
@@ -106,7 +106,7 @@ def test_a_child_that_names_another_is_refused() -> None:
 
 
 @pytest.mark.parametrize("evses", ["E1", {"uid": "E1"}, 5])
-def test_what_is_malformed_is_left_to_the_validation(evses: Any) -> None:
+def test_malformed_evses_are_left_to_the_validation(evses: Any) -> None:
     assert completed(location(evses=evses), location())["evses"] == evses
 
 
@@ -122,7 +122,9 @@ def test_malformed_children_are_left_to_the_validation() -> None:
     ("proposed", "expected"),
     [(T2, T2), (T0, T1), (None, T1), ("now", "now"), (5, 5), ("2026-03-01T08:30:00Z",) * 2],
 )
-def test_a_proposed_time_counts_when_it_is_news(proposed: Any, expected: Any) -> None:
+def test_a_proposed_last_updated_counts_when_it_is_newer_than_the_stored_one(
+    proposed: Any, expected: Any
+) -> None:
     changed = completed(location(name="Alfa", last_updated=proposed), location(last_updated=T0))
 
     assert changed["last_updated"] == expected

@@ -135,7 +135,7 @@ def test_a_connector_without_a_required_field_is_refused(name: str) -> None:
     assert field_refused(Connector, without(connector(), name)) == name
 
 
-def test_every_wrong_field_is_told() -> None:
+def test_an_error_names_every_wrong_field() -> None:
     with pytest.raises(InvalidParameters) as refused:
         validate(Location, without(location(evses=[evse(status=1)]), "city", "time_zone"))
 
@@ -193,7 +193,7 @@ TOO_LONG: list[tuple[str, type[OcpiObject], Any]] = [
 
 
 @pytest.mark.parametrize(("field", "model", "document"), TOO_LONG)
-def test_what_is_too_long_is_refused(field: str, model: type[OcpiObject], document: Any) -> None:
+def test_a_field_that_is_too_long_is_refused(field: str, model: type[OcpiObject], document: Any) -> None:
     """Source: TYP-05"""
     assert field_refused(model, document) == field
 
@@ -259,7 +259,9 @@ WRONG: list[tuple[str, type[OcpiObject], Any]] = [
 
 
 @pytest.mark.parametrize(("field", "model", "document"), WRONG)
-def test_what_is_wrong_is_refused_by_its_field(field: str, model: type[OcpiObject], document: Any) -> None:
+def test_a_wrong_value_is_refused_and_the_error_names_its_field(
+    field: str, model: type[OcpiObject], document: Any
+) -> None:
     assert field_refused(model, document) == field
 
 
@@ -282,11 +284,11 @@ def test_a_longitude_has_up_to_three_digits(longitude: str) -> None:
 
 
 def test_negative_coordinates_may_have_seven_decimals() -> None:
-    """The printed lengths are one too short for what the printed regexes allow. Source: LOC-19"""
+    """The specification's lengths are one character too short for its own regexes. Source: LOC-19"""
     validate(Location, at("-38.1234567", "-123.1234567"))
 
 
-def test_allowed_tokens_belong_to_a_location_that_is_not_published() -> None:
+def test_publish_allowed_to_is_refused_for_a_published_location() -> None:
     """Source: LOC-16"""
     tokens = [{"group_id": "G1"}]
 
@@ -304,7 +306,7 @@ INCOMPLETE_TOKENS = [
 
 
 @pytest.mark.parametrize(("field", "token"), INCOMPLETE_TOKENS)
-def test_an_allowed_token_that_identifies_nobody_is_refused(field: str, token: dict[str, Any]) -> None:
+def test_an_incomplete_token_in_publish_allowed_to_is_refused(field: str, token: dict[str, Any]) -> None:
     """Source: LOC-17"""
     assert field_refused(Location, with_publish_token(**token)) == field
 
@@ -335,7 +337,7 @@ def test_hours_that_contradict_themselves_are_refused(field: str, document: dict
     assert field_refused(Location, document) == field
 
 
-def test_ids_are_unique_among_siblings_whatever_their_case() -> None:
+def test_ids_that_differ_only_in_case_are_refused_among_siblings() -> None:
     """Source: OWN-03, TYP-01"""
     assert field_refused(Location, location(evses=[evse("e1"), evse("E1")])) == "evses"
     assert field_refused(Evse, evse(connectors=[connector("a"), connector("A")])) == "connectors"
@@ -369,7 +371,7 @@ unknown_fields = st.dictionaries(
 
 
 @given(unknown_fields, unknown_fields, unknown_fields)
-def test_unknown_fields_on_every_level_go_round(
+def test_unknown_fields_on_every_level_are_kept(
     of_location: dict[str, Any], of_evse: dict[str, Any], of_connector: dict[str, Any]
 ) -> None:
     """Source: TYP-14"""

@@ -41,7 +41,7 @@ def site(**fields: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def node(node_of: NodeOf) -> Node:
-    """A CPO node with L1, made at START; it is one minute later now."""
+    """A CPO node with L1, created at START; the clock is one minute later."""
     node = node_of("CPO")
     assert format_datetime(node.clock()) == START
     bare = without(
@@ -61,7 +61,7 @@ def stored(node: Node, location_id: str = "L1") -> Any:
     return read_json(str(text)) if text else None
 
 
-def test_a_location_is_replaced_and_what_it_leaves_out_is_removed(node: Node) -> None:
+def test_a_put_replaces_a_location_and_marks_missing_evses_as_removed(node: Node) -> None:
     """Source: LOC-09"""
     proposed = without(location(name="Alfa", evses=[bare_evse("E2"), bare_evse("E3")]), "last_updated")
 
@@ -77,7 +77,7 @@ def test_a_location_is_replaced_and_what_it_leaves_out_is_removed(node: Node) ->
     )
 
 
-def test_what_is_put_back_as_it_was_is_not_written(node: Node) -> None:
+def test_an_unchanged_object_is_not_written_again(node: Node) -> None:
     read = stored(node)
 
     with measured(node.table) as spent:
@@ -89,7 +89,7 @@ def test_what_is_put_back_as_it_was_is_not_written(node: Node) -> None:
     assert spent.write_units == 0
 
 
-def test_a_patch_of_a_location_leaves_its_evses_alone(node: Node) -> None:
+def test_a_patch_of_a_location_does_not_change_its_evses(node: Node) -> None:
     written = patch_own_location(
         node, ABC, "L1", {"name": "Alfa", "opening_times": {"twentyfourseven": True}}
     )
@@ -106,7 +106,7 @@ def test_a_patch_of_a_location_merges_evses(node: Node) -> None:
     assert stored(node) == site(evses=[at_start("E1"), changed], last_updated=NEXT)
 
 
-def test_a_patch_that_was_read_before_is_not_taken_for_an_old_one(node: Node) -> None:
+def test_a_patch_with_an_old_last_updated_still_counts_and_gets_a_new_time(node: Node) -> None:
     old = {
         "name": "Alfa",
         "last_updated": START,
@@ -127,7 +127,7 @@ def test_an_evse_is_added(node: Node) -> None:
     assert stored(node) == site(evses=[at_start("E1"), at_start("E2"), new], last_updated=NEXT)
 
 
-def test_a_status_change_lifts_its_location(node: Node) -> None:
+def test_a_status_change_raises_last_updated_of_its_location(node: Node) -> None:
     """Source: LOC-03"""
     patch_own_evse(node, ABC, "L1", "e1", {"status": "CHARGING"})
 
@@ -135,7 +135,7 @@ def test_a_status_change_lifts_its_location(node: Node) -> None:
     assert stored(node) == site(evses=[changed, at_start("E2")], last_updated=NEXT)
 
 
-def test_a_change_of_a_connector_lifts_both_parents(node: Node) -> None:
+def test_a_change_of_a_connector_raises_last_updated_of_its_evse_and_location(node: Node) -> None:
     """Source: LOC-03"""
     patch_own_connector(node, ABC, "L1", "E1", "1", {"tariff_ids": ["T1"]})
     written = put_own_connector(node, ABC, "L1", "E1", "2", without(connector(), "id", "last_updated"))
@@ -166,7 +166,7 @@ UNKNOWN: list[Callable[[Node], OwnObject]] = [
 
 
 @pytest.mark.parametrize("change", UNKNOWN)
-def test_what_is_unknown_is_not_found(node: Node, change: Callable[[Node], OwnObject]) -> None:
+def test_a_change_of_an_unknown_object_is_not_found(node: Node, change: Callable[[Node], OwnObject]) -> None:
     with pytest.raises(LocationNotFound):
         change(node)
 
@@ -192,7 +192,7 @@ WRONG: list[tuple[str, Callable[[Node], OwnObject]]] = [
 
 
 @pytest.mark.parametrize(("field", "change"), WRONG)
-def test_what_is_wrong_is_refused_by_its_field(
+def test_a_wrong_value_is_refused_and_the_error_names_its_field(
     node: Node, field: str, change: Callable[[Node], OwnObject]
 ) -> None:
     with pytest.raises(InvalidParameters) as refused:
@@ -202,17 +202,17 @@ def test_what_is_wrong_is_refused_by_its_field(
     assert stored(node) == site()
 
 
-def test_a_location_that_is_no_longer_published_changes_its_list(node: Node) -> None:
+def test_a_location_changes_its_partition_with_publish(node: Node) -> None:
     """Source: LOC-16"""
 
-    def list_now() -> str:
+    def partition_now() -> str:
         header = node.locations.get_header(Ref("locations", *ABC, "L1"))
         assert header
         return header.partition
 
-    shown = list_now()
+    shown = partition_now()
     patch_own_location(node, ABC, "L1", {"publish": False})
 
-    assert list_now() != shown
+    assert partition_now() != shown
     patch_own_location(node, ABC, "L1", {"publish": True})
-    assert list_now() == shown
+    assert partition_now() == shown

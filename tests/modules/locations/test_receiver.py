@@ -28,7 +28,7 @@ def location(**fields: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def doors(node_of: NodeOf, partner_of: PartnerOf) -> Doors:
-    """The interface at a hub, as the partner of a name uses it."""
+    """Returns a hub's interface as the partner with this name calls it."""
     node = node_of("HUB")
     return lambda name: Door(node, INTERFACE, partner_of(node, name))
 
@@ -40,7 +40,7 @@ def cpo(doors: Doors) -> Door:
 
 @pytest.fixture
 def known(cpo: Door) -> Door:
-    """The CPO, whose location L1 with E1 and E2 is there."""
+    """The CPO, whose location L1 with E1 and E2 is stored."""
     assert cpo.call("PUT", *L1, document=location(evses=[evse("E1"), evse("E2")])).codes == (201, 1000)
     return cpo
 
@@ -69,7 +69,7 @@ def test_put_of_a_known_location_replaces_all_of_it(known: Door) -> None:
     assert known.call("GET", *E1).codes == (404, 2003)
 
 
-def test_a_location_without_evses_is_a_location(cpo: Door) -> None:
+def test_a_location_without_evses_is_stored(cpo: Door) -> None:
     """Source: LOC-15"""
     document = without(location(), "evses")
 
@@ -77,7 +77,7 @@ def test_a_location_without_evses_is_a_location(cpo: Door) -> None:
     assert cpo.call("GET", *L1).data == document
 
 
-def test_an_emsp_takes_locations_too(node_of: NodeOf, partner_of: PartnerOf) -> None:
+def test_an_emsp_stores_locations_of_a_hub(node_of: NodeOf, partner_of: PartnerOf) -> None:
     """Source: RTE-15"""
     node = node_of("EMSP")
     from_hub = Door(node, INTERFACE, partner_of(node, "hub"))
@@ -86,7 +86,7 @@ def test_an_emsp_takes_locations_too(node_of: NodeOf, partner_of: PartnerOf) -> 
     assert from_hub.call("GET", *L1).data == location()
 
 
-def test_each_level_is_answered(known: Door) -> None:
+def test_a_location_an_evse_and_a_connector_can_be_read(known: Door) -> None:
     """Source: LOC-12, TYP-01"""
     assert known.call("GET", *E1).data == evse("E1")
     assert known.call("GET", *C1).data == connector("1")
@@ -115,7 +115,9 @@ UNKNOWN: list[tuple[str, tuple[str, ...], Any]] = [
 
 
 @pytest.mark.parametrize(("method", "ids", "document"), UNKNOWN)
-def test_what_is_unknown_is_2003(known: Door, method: str, ids: tuple[str, ...], document: Any) -> None:
+def test_an_unknown_location_evse_or_connector_is_answered_404_with_2003(
+    known: Door, method: str, ids: tuple[str, ...], document: Any
+) -> None:
     """Source: STA-03, STA-08, LOC-13"""
     assert known.call(method, *ids, document=document).codes == (404, 2003)
     assert known.call("GET", *L1).data == location(evses=[evse("E1"), evse("E2")])
@@ -130,7 +132,7 @@ def test_put_of_a_new_evse_adds_it(known: Door) -> None:
     assert known.call("GET", *L1).data == location(evses=[evse("E1"), evse("E2"), new], last_updated=T1)
 
 
-def test_put_of_a_known_evse_replaces_it_alone(known: Door) -> None:
+def test_put_of_a_known_evse_replaces_only_that_evse(known: Door) -> None:
     """Source: LOC-05, LOC-03"""
     new = evse("E1", physical_reference="7", last_updated=T1)
 
@@ -139,7 +141,7 @@ def test_put_of_a_known_evse_replaces_it_alone(known: Door) -> None:
     assert known.call("GET", *L1).data == location(evses=[new, evse("E2")], last_updated=T1)
 
 
-def test_put_of_a_connector_adds_or_replaces_it_alone(known: Door) -> None:
+def test_put_of_a_connector_adds_or_replaces_only_that_connector(known: Door) -> None:
     """Source: LOC-05, LOC-03"""
     replaced, added = connector("1", max_amperage=63, last_updated=T1), connector("2", last_updated=T2)
 
@@ -150,7 +152,7 @@ def test_put_of_a_connector_adds_or_replaces_it_alone(known: Door) -> None:
     assert known.call("GET", *L1).data == location(evses=[changed, evse("E2")], last_updated=T2)
 
 
-def test_a_patch_changes_each_level_and_lifts_its_parents(known: Door) -> None:
+def test_a_patch_changes_each_level_and_raises_last_updated_of_its_parents(known: Door) -> None:
     """Source: LOC-06, LOC-03, TRN-24"""
     assert known.call("PATCH", *L1, document={"name": "Alfa", "last_updated": T1}).codes == (200, 1000)
     assert known.call("PATCH", *E1, document={"status": "CHARGING", "last_updated": T2}).codes == (200, 1000)
@@ -172,7 +174,7 @@ def test_a_patch_with_evses_merges_them(known: Door) -> None:
     assert known.call("GET", *L1).data == location(evses=[evse("E1"), changed], last_updated=T1)
 
 
-def test_null_in_a_patch_removes_what_is_optional_and_nothing_else(known: Door) -> None:
+def test_null_in_a_patch_removes_an_optional_field_and_is_refused_for_a_required_one(known: Door) -> None:
     known.call("PATCH", *L1, document={"name": "Alfa", "last_updated": T1})
 
     assert known.call("PATCH", *L1, document={"name": None, "last_updated": T2}).codes == (200, 1000)
@@ -182,7 +184,7 @@ def test_null_in_a_patch_removes_what_is_optional_and_nothing_else(known: Door) 
     assert known.call("GET", *L1).data == expected
 
 
-def test_what_is_older_is_answered_and_ignored(known: Door) -> None:
+def test_an_older_push_is_answered_with_success_and_ignored(known: Door) -> None:
     """Source: LOC-14"""
     known.call("PATCH", *C1, document={"tariff_ids": ["T1"], "last_updated": T2})
     before = known.call("GET", *L1).data
@@ -200,7 +202,7 @@ def test_what_is_older_is_answered_and_ignored(known: Door) -> None:
     assert known.call("GET", *L1).data == before
 
 
-def test_news_of_one_evse_do_not_make_news_of_another_look_old(known: Door) -> None:
+def test_an_update_of_one_evse_does_not_make_an_update_of_another_look_old(known: Door) -> None:
     """Source: LOC-14"""
     known.call("PATCH", *E1, document={"status": "CHARGING", "last_updated": T2})
 
@@ -211,7 +213,7 @@ def test_news_of_one_evse_do_not_make_news_of_another_look_old(known: Door) -> N
     assert location_now["last_updated"] == T2
 
 
-def test_a_removed_evse_is_still_there(known: Door) -> None:
+def test_a_removed_evse_stays_in_the_location(known: Door) -> None:
     """Source: LOC-09, LOC-11"""
     for uid in ("E1", "E2"):
         known.call("PATCH", *L1, uid, document={"status": "REMOVED", "last_updated": T1})
@@ -221,7 +223,7 @@ def test_a_removed_evse_is_still_there(known: Door) -> None:
 
 @pytest.mark.parametrize("method", ["DELETE", "POST"])
 @pytest.mark.parametrize("ids", [L1, E1, C1])
-def test_nothing_is_deleted_or_posted(known: Door, method: str, ids: tuple[str, ...]) -> None:
+def test_delete_and_post_are_refused(known: Door, method: str, ids: tuple[str, ...]) -> None:
     """Source: LOC-10, STA-09"""
     assert known.call(method, *ids).codes == (405, 2001)
     assert known.call("GET", *L1).codes == (200, 1000)
@@ -251,7 +253,7 @@ FOREIGN: list[tuple[str, tuple[str, ...], Any]] = [
 
 
 @pytest.mark.parametrize(("method", "ids", "document"), FOREIGN)
-def test_another_party_s_location_is_out_of_reach(
+def test_a_partner_cannot_read_or_change_another_party_s_location(
     known: Door, doors: Doors, method: str, ids: tuple[str, ...], document: Any
 ) -> None:
     """Source: OWN-01, TRN-28"""
@@ -272,8 +274,8 @@ def test_a_hub_pushes_for_its_clients(doors: Doors) -> None:
     assert hub.call("GET", *E1).data["status"] == "CHARGING"
 
 
-def test_nobody_speaks_for_a_party_that_is_a_partner_itself(known: Door, doors: Doors) -> None:
-    """Source: OWN-01: calling oneself a hub is not enough."""
+def test_a_hub_cannot_push_for_a_party_that_is_a_partner_itself(known: Door, doors: Doors) -> None:
+    """The role HUB alone gives no right to push. Source: OWN-01"""
     patch = {"status": "CHARGING", "last_updated": T1}
 
     assert doors("hub").call("PATCH", *E1, document=patch).codes == (404, 2001)
@@ -281,7 +283,7 @@ def test_nobody_speaks_for_a_party_that_is_a_partner_itself(known: Door, doors: 
     assert known.call("GET", *E1).data["status"] == "AVAILABLE"
 
 
-def test_an_emsp_owns_no_locations(doors: Doors) -> None:
+def test_a_location_of_an_emsp_is_refused(doors: Doors) -> None:
     """Source: OWN-01"""
     document = {**location(), "party_id": EMSP.party_id}
 
@@ -367,7 +369,7 @@ COSTS: list[tuple[str, tuple[str, ...], Any, int]] = [
 
 
 @pytest.mark.parametrize(("method", "ids", "document", "calls"), COSTS)
-def test_what_a_request_costs_with_the_caller_s_token(
+def test_each_request_stays_within_its_number_of_table_calls(
     known: Door, method: str, ids: tuple[str, ...], document: Any, calls: int
 ) -> None:
     """Source: docs/design.md, Storage and what it may cost"""
@@ -377,24 +379,24 @@ def test_what_a_request_costs_with_the_caller_s_token(
     assert len(spent.calls) <= calls, spent.calls
 
 
-def test_the_list_that_a_location_stands_in_follows_publish(known: Door) -> None:
+def test_a_location_changes_its_partition_with_publish(known: Door) -> None:
     """Source: LOC-16"""
 
-    def list_now() -> str:
+    def partition_now() -> str:
         header = known.node.locations.get_header(Ref("locations", *L1))
         assert header
         return header.partition
 
-    shown = list_now()
+    shown = partition_now()
     known.call("PATCH", *L1, document={"publish": False, "last_updated": T1})
-    hidden = list_now()
+    hidden = partition_now()
     known.call("PUT", *L1, document=location(last_updated=T2))
 
     assert shown != hidden
-    assert list_now() == shown
+    assert partition_now() == shown
 
 
-def test_a_push_that_comes_twice_has_its_effect_once(known: Door) -> None:
+def test_a_repeated_patch_adds_its_evse_once(known: Door) -> None:
     patch = {"evses": [evse("E3")], "last_updated": T1}
 
     for _ in range(2):

@@ -57,7 +57,7 @@ def _id(answer: Answer) -> str:
     return str(answer.json["data"]["id"])
 
 
-def test_each_request_gets_an_id_of_its_own_and_a_repeated_one_the_same(hub: Node, cpo: Partner) -> None:
+def test_each_request_gets_a_new_id_and_a_repeated_request_the_same_id(hub: Node, cpo: Partner) -> None:
     first, second = _id(_reserve(hub, cpo, "a")), _id(_reserve(hub, cpo, "b"))
 
     assert first != second
@@ -70,9 +70,7 @@ def test_two_partners_with_the_same_request_id_get_different_ids(
     assert _id(_reserve(hub, cpo, "a")) != _id(_reserve(hub, other, "a", OTHER_CPO))
 
 
-def test_an_id_that_somebody_uses_without_having_reserved_it_is_not_given_out(
-    hub: Node, cpo: Partner, other: Partner
-) -> None:
+def test_an_id_in_use_without_a_reservation_is_skipped(hub: Node, cpo: Partner, other: Partner) -> None:
     host = Host(hub, (receiver.INTERFACE,))
     document = location(country_code="NL", party_id="TNM", id="PRT-00001")
     path = "/ocpi/2.2.1/receiver/locations/NL/TNM/PRT-00001"
@@ -108,7 +106,7 @@ def test_a_location_under_an_id_that_another_party_reserved_is_refused(
         (CPO, "[]", 200, 2001),
     ],
 )
-def test_what_is_wrong_with_a_request_is_told_and_reserves_nothing(
+def test_a_wrong_request_is_refused_and_reserves_no_id(
     hub: Node, cpo: Partner, party: Any, body: Any, status: int, code: int
 ) -> None:
     answer = _reserve(hub, cpo, "a", party, body)
@@ -117,15 +115,15 @@ def test_what_is_wrong_with_a_request_is_told_and_reserves_nothing(
     assert _id(_reserve(hub, cpo, "b")) == "PRT-00001"
 
 
-def test_a_partner_without_the_profile_is_not_offered_it(hub: Node, partner_of: PartnerOf) -> None:
-    """VER-08"""
+def test_a_partner_without_the_profile_cannot_reserve_ids(hub: Node, partner_of: PartnerOf) -> None:
+    """Source: VER-08"""
     answer = _reserve(hub, partner_of(hub, "cpo"), "a")
 
     assert (answer.status, answer.json["status_code"]) == (404, 2001)
 
 
 def test_requests_at_the_same_time_get_different_ids(hub: Node, table: Table) -> None:  # noqa: F811
-    """On an emulator, because moto loses updates under threads."""
+    """Uses an emulator, because moto loses updates with threads."""
     node = replace(hub, table=table)
 
     def hand_out(number: int) -> str:

@@ -16,7 +16,7 @@ from tests.modules.builders import T0, T1, T2, T3, connector, evse, location
 
 
 @pytest.mark.parametrize("when", [None, "", 5, "yesterday", "2026-03-01T08:00:00+01:00"])
-def test_a_patch_has_to_say_when(when: Any) -> None:
+def test_a_patch_without_a_valid_last_updated_is_refused(when: Any) -> None:
     """Source: LOC-07, TRP-08"""
     with pytest.raises(InvalidParameters) as refused:
         check_time({"status": "CHARGING", "last_updated": when})
@@ -24,7 +24,7 @@ def test_a_patch_has_to_say_when(when: Any) -> None:
     assert refused.value.field == "last_updated"
 
 
-def test_times_are_compared_by_the_instant() -> None:
+def test_last_updated_is_compared_as_a_time_not_as_text() -> None:
     """Source: TYP-08, TRP-04"""
     assert rules.is_older(
         {"last_updated": "2026-03-01T08:00:09Z"}, {"last_updated": "2026-03-01T08:00:09.2Z"}
@@ -34,7 +34,7 @@ def test_times_are_compared_by_the_instant() -> None:
     )
 
 
-def test_a_patch_changes_what_it_names_and_nothing_else() -> None:
+def test_a_patch_changes_only_the_fields_in_it() -> None:
     """Source: TRN-24, LOC-06"""
     stored = location(name="Alfa", mobie_cpe="X", opening_times={"twentyfourseven": True})
 
@@ -70,7 +70,9 @@ def test_null_in_a_patch_does_not_remove_a_required_field() -> None:
         ("country", {"country": "PT"}),
     ],
 )
-def test_what_a_patch_makes_of_a_location_must_be_valid_as_a_whole(field: str, patch: dict[str, Any]) -> None:
+def test_a_patch_is_refused_when_the_resulting_location_is_not_valid(
+    field: str, patch: dict[str, Any]
+) -> None:
     with pytest.raises(InvalidParameters) as refused:
         rules.patch_location(location(), {**patch, "last_updated": T1})
 
@@ -100,7 +102,7 @@ def test_a_patch_of_a_location_may_add_an_evse_and_change_a_connector() -> None:
     assert patched == location(evses=[changed, evse("E2")], last_updated=T1)
 
 
-def test_an_evse_in_a_patch_that_is_older_than_the_stored_one_is_left_out() -> None:
+def test_an_evse_in_a_patch_is_ignored_when_it_is_older_than_the_stored_one() -> None:
     """Source: LOC-14"""
     stored = location(evses=[evse(status="CHARGING", last_updated=T2)], last_updated=T2)
     late = {"uid": "E1", "status": "AVAILABLE", "last_updated": T1}
@@ -110,7 +112,7 @@ def test_an_evse_in_a_patch_that_is_older_than_the_stored_one_is_left_out() -> N
     assert patched == {**stored, "name": "Alfa", "last_updated": T3}
 
 
-def test_a_location_is_lifted_to_the_newest_of_its_patched_evses() -> None:
+def test_last_updated_of_a_location_rises_to_that_of_its_newest_patched_evse() -> None:
     """Source: LOC-03"""
     patch = {"evses": [{"uid": "E1", "status": "CHARGING", "last_updated": T2}], "last_updated": T1}
 
@@ -128,7 +130,7 @@ def test_a_patch_does_not_change_how_an_id_was_first_written() -> None:
 
 
 @pytest.mark.parametrize("stored", [evse(last_updated=T1), evse(last_updated="2026-03-01T09:00:00.001Z")])
-def test_what_is_older_changes_nothing(stored: dict[str, Any]) -> None:
+def test_an_older_put_or_patch_changes_nothing(stored: dict[str, Any]) -> None:
     """Source: LOC-14"""
     older = "2026-03-01T08:59:59.999Z"
     evse_with_connector = {**stored, "connectors": [connector(last_updated=T1)]}
@@ -142,7 +144,7 @@ def test_what_is_older_changes_nothing(stored: dict[str, Any]) -> None:
     assert rules.patch_location(location(last_updated=T1), {"name": "Beta", "last_updated": older}) is None
 
 
-def test_what_is_as_old_as_the_stored_has_its_effect() -> None:
+def test_a_put_with_the_stored_last_updated_takes_effect() -> None:
     """Source: LOC-14"""
     assert rules.put_evse(evse(), evse(status="CHARGING")) == evse(status="CHARGING")
 
@@ -164,7 +166,7 @@ def test_a_patch_of_an_evse_does_not_drop_connectors() -> None:
     assert patched["connectors"] == [connector("1"), connector("2", max_amperage=16, last_updated=T1)]
 
 
-def test_a_child_of_something_unknown_is_not_found() -> None:
+def test_a_child_of_an_unknown_evse_or_connector_is_not_found() -> None:
     """Source: LOC-13, STA-08"""
     changes: list[Callable[[], object]] = [
         lambda: rules.patch_evse(None, {"last_updated": T1}),
@@ -177,7 +179,7 @@ def test_a_child_of_something_unknown_is_not_found() -> None:
             change()
 
 
-def test_a_connector_is_replaced_and_its_evse_lifted() -> None:
+def test_a_replaced_connector_raises_last_updated_of_its_evse() -> None:
     """Source: LOC-05"""
     stored = evse(connectors=[connector("a"), connector("b", tariff_ids=["T1"])], mobie_x=1)
 
@@ -195,7 +197,7 @@ def test_a_connector_is_added_to_its_evse() -> None:
     assert changed == evse(connectors=[connector("1"), connector("2", last_updated=T1)], last_updated=T1)
 
 
-def test_a_connector_older_than_its_evse_does_not_lower_it() -> None:
+def test_a_connector_older_than_its_evse_does_not_lower_last_updated_of_the_evse() -> None:
     """Source: LOC-14"""
     stored = evse(last_updated=T2)
 
@@ -212,19 +214,21 @@ def test_a_patch_that_breaks_a_connector_is_refused() -> None:
 
 
 statuses = st.sampled_from(["AVAILABLE", "CHARGING", "OUTOFORDER"])
-news = st.lists(st.tuples(st.integers(0, 5), statuses), min_size=1, max_size=8, unique_by=lambda one: one[0])
+update_lists = st.lists(
+    st.tuples(st.integers(0, 5), statuses), min_size=1, max_size=8, unique_by=lambda one: one[0]
+)
 
 
-@given(news, st.randoms())
-def test_in_whatever_order_news_of_an_evse_come_the_newest_counts(
-    told: list[tuple[int, str]], chance: Any
+@given(update_lists, st.randoms())
+def test_the_newest_update_of_an_evse_counts_in_any_order_of_arrival(
+    updates: list[tuple[int, str]], chance: Any
 ) -> None:
     """Source: LOC-14, TRP-10"""
-    shuffled = list(told)
+    shuffled = list(updates)
     chance.shuffle(shuffled)
     current = evse(last_updated=T0)
     for minute, status in shuffled:
         patch = {"status": status, "last_updated": f"2026-03-01T08:0{minute}:00Z"}
         current = rules.patch_evse(current, patch) or current
 
-    assert current["status"] == max(told)[1]
+    assert current["status"] == max(updates)[1]

@@ -25,7 +25,7 @@ ABC, XYZ = Party("PT", "ABC"), Party("PT", "XYZ")
 
 @pytest.fixture
 def node(node_of: NodeOf) -> Node:
-    """A CPO node of two parties, PT/ABC with L1 and PT/XYZ with L1 and L2."""
+    """A CPO node with two parties: PT/ABC with L1, and PT/XYZ with L1 and L2."""
     one_party = node_of("CPO")
     second = OwnRole("CPO", XYZ, {"name": "Second"})
     node = replace(one_party, settings=replace(one_party.settings, roles=(*one_party.settings.roles, second)))
@@ -42,11 +42,11 @@ def put(node: Node, party: Party, location_id: str, **fields: Any) -> None:
 
 @pytest.fixture
 def hub_side(node: Node, partner_of: PartnerOf) -> Door:
-    """The node's locations as its hub sees them."""
+    """The node's locations, called by its hub."""
     return Door(node, INTERFACE, partner_of(node, "hub"))
 
 
-def test_the_list_has_whole_locations(hub_side: Door) -> None:
+def test_the_list_has_locations_with_their_evses(hub_side: Door) -> None:
     """Source: LOC-01"""
     answer = hub_side.call("GET", to=ABC)
 
@@ -54,7 +54,7 @@ def test_the_list_has_whole_locations(hub_side: Door) -> None:
     assert answer.headers["X-Total-Count"] == "1"
 
 
-def test_the_list_is_of_the_party_that_is_addressed(hub_side: Door) -> None:
+def test_the_list_has_only_locations_of_the_party_in_ocpi_to(hub_side: Door) -> None:
     """Source: RTE-06"""
     assert [one["id"] for one in hub_side.call("GET", to=XYZ).data] == ["L1", "L2"]
     assert len(hub_side.call("GET").data) == 3
@@ -72,7 +72,7 @@ def test_every_location_is_on_one_page(hub_side: Door) -> None:
     }
 
 
-def test_a_change_of_an_evse_moves_its_location_into_the_window(hub_side: Door) -> None:
+def test_a_changed_evse_puts_its_location_into_the_date_window(hub_side: Door) -> None:
     """Source: LOC-03; docs/mobie.md, scenario 3.6"""
     assert hub_side.call("GET", query=f"date_from={T1}", to=ABC).data == []
 
@@ -81,20 +81,20 @@ def test_a_change_of_an_evse_moves_its_location_into_the_window(hub_side: Door) 
     assert len(hub_side.call("GET", query=f"date_from={T2}", to=ABC).data) == 1
 
 
-def test_each_level_is_answered(hub_side: Door) -> None:
+def test_a_location_an_evse_and_a_connector_can_be_read(hub_side: Door) -> None:
     """Source: LOC-02, TYP-01"""
     assert hub_side.call("GET", "L1", to=ABC).data == location(name="of ABC")
     assert hub_side.call("GET", "l1", "e1", to=ABC).data == evse()
     assert hub_side.call("GET", "L1", "E1", "1", to=ABC).data == connector()
 
 
-def test_the_owner_is_the_party_that_is_addressed(hub_side: Door) -> None:
+def test_the_owner_is_the_party_in_ocpi_to(hub_side: Door) -> None:
     """Source: RTE-06, OWN-02"""
     assert hub_side.call("GET", "L1", to=XYZ).data["name"] == "of XYZ"
     assert hub_side.call("GET", "L2", to=ABC).codes == (404, 2003)
 
 
-def test_an_id_that_two_parties_have_needs_the_header(hub_side: Door) -> None:
+def test_an_id_of_two_parties_is_refused_without_ocpi_to(hub_side: Door) -> None:
     """Source: OWN-02, TRP-17"""
     answer = hub_side.call("GET", "L1")
 
@@ -103,14 +103,14 @@ def test_an_id_that_two_parties_have_needs_the_header(hub_side: Door) -> None:
 
 
 @pytest.mark.parametrize("ids", [("L9",), ("L1", "E9"), ("L1", "E1", "9"), ("L2", "1"), ("x" * 40,), ("é",)])
-def test_what_is_unknown_is_not_found(hub_side: Door, ids: tuple[str, ...]) -> None:
+def test_an_unknown_object_is_not_found(hub_side: Door, ids: tuple[str, ...]) -> None:
     """Source: STA-03, LOC-02"""
     assert hub_side.call("GET", *ids, to=ABC).codes[0] == 404
 
 
 @pytest.mark.parametrize("ids", [(), ("L1",), ("L1", "E1"), ("L1", "E1", "1")])
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
-def test_nothing_is_written_here(hub_side: Door, method: str, ids: tuple[str, ...]) -> None:
+def test_write_methods_are_refused(hub_side: Door, method: str, ids: tuple[str, ...]) -> None:
     """Source: STA-09"""
     assert hub_side.call(method, *ids, document=location()).codes == (405, 2001)
 
@@ -118,12 +118,12 @@ def test_nothing_is_written_here(hub_side: Door, method: str, ids: tuple[str, ..
 @pytest.mark.parametrize(
     "query", ["limit=0", "limit=-1", "offset=x", "date_from=yesterday", f"date_from={T1}&date_to={T0}"]
 )
-def test_a_query_that_cannot_be_read_is_refused(hub_side: Door, query: str) -> None:
+def test_an_invalid_query_is_refused(hub_side: Door, query: str) -> None:
     """Source: PAG-14"""
     assert hub_side.call("GET", query=query).codes == (200, 2001)
 
 
-def test_a_cpo_is_shown_nothing(node: Node, partner_of: PartnerOf) -> None:
+def test_a_cpo_sees_no_locations_of_another_cpo(node: Node, partner_of: PartnerOf) -> None:
     """Source: RTE-17"""
     as_cpo = Door(node, INTERFACE, partner_of(node, "cpo"))
 
@@ -132,7 +132,7 @@ def test_a_cpo_is_shown_nothing(node: Node, partner_of: PartnerOf) -> None:
 
 
 @pytest.mark.parametrize(("ids", "calls"), [(("L1",), 2), (("L1", "E1"), 2), (("L1", "E1", "1"), 2), ((), 4)])
-def test_what_a_request_costs_with_the_caller_s_token(
+def test_each_request_stays_within_its_number_of_table_calls(
     hub_side: Door, ids: tuple[str, ...], calls: int
 ) -> None:
     """Source: docs/design.md, Storage and what it may cost"""
@@ -144,7 +144,7 @@ def test_what_a_request_costs_with_the_caller_s_token(
 
 @pytest.fixture
 def hub(node_of: NodeOf, partner_of: PartnerOf) -> Door:
-    """A hub's locations as an eMSP sees them: L1 of two CPOs, L2 of one."""
+    """A hub's locations, called by an eMSP: L1 of two CPOs, L2 of one."""
     node = node_of("HUB")
     for name, party, location_id in (
         ("cpo", CPO, "L1"),

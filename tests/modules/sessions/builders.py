@@ -1,4 +1,4 @@
-"""Valid sessions with only what is required; a test names the fields that it is about."""
+"""Builders of valid sessions with required fields only; a test passes the fields that it is about."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Document = dict[str, Any]
 
 
 def session(owner: Party = CPO, **fields: Any) -> Document:
-    """Session S1 of a CPO, by a token of an eMSP."""
+    """Session S1 of a CPO, with a token of an eMSP."""
     return {
         "country_code": owner.country_code,
         "party_id": owner.party_id,
@@ -45,12 +45,12 @@ def cdr_token(owner: Party = EMSP, **fields: Any) -> Document:
 
 
 def period(start: str = T0, volume: object = Decimal("1.50"), **fields: Any) -> Document:
-    """A period in which so many kWh were charged."""
+    """A charging period. volume: its energy in kWh."""
     return {"start_date_time": start, "dimensions": [{"type": "ENERGY", "volume": volume}], **fields}
 
 
 def token(owner: Party = EMSP, **fields: Any) -> Document:
-    """The token that `cdr_token` is of."""
+    """The whole Token that belongs to `cdr_token`."""
     return {
         **cdr_token(owner),
         "issuer": "GLP",

@@ -14,7 +14,7 @@ from tests.modules.builders import without
 from tests.modules.sessions.builders import cdr_token, period, session
 
 REQUIRED = [*session()]
-"""The builder has nothing but what is required."""
+"""The builder sets the required fields only."""
 
 WRONG: list[tuple[str, dict[str, Any]]] = [
     ("kwh", {"kwh": "1.5"}),
@@ -40,7 +40,7 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize("name", REQUIRED)
-def test_what_is_required_is_required(name: str) -> None:
+def test_a_session_without_a_required_field_is_refused(name: str) -> None:
     """Source: SES-10"""
     with pytest.raises(InvalidParameters) as raised:
         validate(Session, without(session(), name))
@@ -49,19 +49,19 @@ def test_what_is_required_is_required(name: str) -> None:
 
 
 @pytest.mark.parametrize(("field", "fields"), WRONG)
-def test_what_is_wrong_is_told_by_its_field(field: str, fields: dict[str, Any]) -> None:
+def test_a_wrong_value_is_refused_and_the_error_names_its_field(field: str, fields: dict[str, Any]) -> None:
     with pytest.raises(InvalidParameters) as raised:
         validate(Session, session(**fields))
 
     assert raised.value.field == field
 
 
-def test_a_reservation_need_not_know_its_evse_yet() -> None:
+def test_a_reservation_may_have_no_evse_yet() -> None:
     """Source: SES-16"""
     validate(Session, session(status="RESERVATION", evse_uid="#NA", connector_id="#NA"))
 
 
-def test_kwh_may_be_negative_and_unknown_fields_are_let_through() -> None:
+def test_negative_kwh_and_unknown_fields_are_valid() -> None:
     """Source: TRP-36, TYP-14, docs/mobie.md"""
     validate(Session, session(kwh=Decimal("-3.2"), pdgr_x={"a": [1]}, charging_periods=None))
 
@@ -76,7 +76,9 @@ def test_kwh_may_be_negative_and_unknown_fields_are_let_through() -> None:
         ("discharge_allowed", {"profile_type": "FAST", "discharge_allowed": "yes"}),
     ],
 )
-def test_wrong_preferences_are_told_by_their_field(field: str, document: dict[str, Any]) -> None:
+def test_wrong_preferences_are_refused_and_the_error_names_the_field(
+    field: str, document: dict[str, Any]
+) -> None:
     """Source: SES-17"""
     with pytest.raises(InvalidParameters) as raised:
         validate(ChargingPreferences, document)

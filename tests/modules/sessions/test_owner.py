@@ -28,7 +28,7 @@ def node(node_of: NodeOf) -> Node:
 
 
 def written(**fields: Any) -> dict[str, Any]:
-    """A session as a CSMS writes it."""
+    """Return a session as a CSMS writes it."""
     left_out = {"country_code", "party_id", "id", "last_updated"} - fields.keys()
     return without(session(**fields), *left_out)
 
@@ -41,7 +41,7 @@ def patch(node: Node, session_id: str = "S1", **fields: Any) -> dict[str, Any]:
     return patch_own_session(node, node.settings.roles[0].party, session_id, fields).document
 
 
-def list_of(node: Node, session_id: str = "S1") -> str:
+def partition_of(node: Node, session_id: str = "S1") -> str:
     stored = node.objects.get(Ref("sessions", *PARTY, session_id))
     assert stored is not None
     return stored.partition
@@ -56,7 +56,7 @@ def test_ids_and_time_are_filled_in(node: Node) -> None:
     assert new.document == {**session(party), "last_updated": NOW}
 
 
-def test_a_session_that_reads_as_before_is_not_written_again(node: Node) -> None:
+def test_an_unchanged_session_is_not_written_again(node: Node) -> None:
     put(node)
     before = node.objects.get(Ref("sessions", *PARTY, "S1"))
     node.clock.forward(seconds=5)  # type: ignore[attr-defined]
@@ -78,7 +78,7 @@ def test_a_patch_adds_periods_once_and_a_put_replaces_them(node: Node) -> None:
     assert put(node, charging_periods=[period(T2)])["charging_periods"] == [period(T2)]
 
 
-def test_last_updated_moves_on_with_every_change(node: Node) -> None:
+def test_last_updated_rises_with_every_change(node: Node) -> None:
     put(node)
     node.clock.forward(seconds=5)  # type: ignore[attr-defined]
 
@@ -86,7 +86,7 @@ def test_last_updated_moves_on_with_every_change(node: Node) -> None:
     assert patch(node, kwh=1)["last_updated"] == "2026-03-01T12:00:05Z"
 
 
-def test_what_becomes_active_starts_now_unless_it_says_otherwise(node: Node) -> None:
+def test_a_session_that_becomes_active_starts_now_unless_the_patch_has_a_start(node: Node) -> None:
     """Source: SES-12, SES-16"""
     for session_id, status in (("S1", "PENDING"), ("S2", "RESERVATION"), ("S3", "PENDING")):
         put(node, session_id, status=status)
@@ -98,7 +98,7 @@ def test_what_becomes_active_starts_now_unless_it_says_otherwise(node: Node) -> 
     assert patch(node, "S1", status="ACTIVE", kwh=1)["start_date_time"] == "2026-03-01T12:00:05Z"
 
 
-def test_what_is_completed_ends_now_unless_it_says_otherwise(node: Node) -> None:
+def test_a_session_that_becomes_completed_ends_now_unless_the_patch_has_an_end(node: Node) -> None:
     put(node, "S1")
     put(node, "S2")
 
@@ -130,7 +130,7 @@ def test_an_invalid_session_is_not_final(node: Node) -> None:
     assert patch(node, status="ACTIVE")["status"] == "ACTIVE"
 
 
-def test_reserved_goes_out_as_reservation(node: Node) -> None:
+def test_status_reserved_becomes_reservation(node: Node) -> None:
     """Source: TRP-24, SES-16"""
     assert put(node, status="RESERVED", evse_uid="#NA", connector_id="#NA")["status"] == "RESERVATION"
 
@@ -155,7 +155,9 @@ def test_an_unknown_session_cannot_be_patched(node: Node) -> None:
         ("charging_periods", {"charging_periods": "none"}),
     ],
 )
-def test_a_patch_that_is_wrong_is_told_by_its_field(node: Node, field: str, fields: dict[str, Any]) -> None:
+def test_a_wrong_patch_is_refused_and_the_error_names_its_field(
+    node: Node, field: str, fields: dict[str, Any]
+) -> None:
     put(node)
 
     with pytest.raises(InvalidParameters) as raised:
@@ -164,33 +166,37 @@ def test_a_patch_that_is_wrong_is_told_by_its_field(node: Node, field: str, fiel
     assert raised.value.field == field
 
 
-# -- who hears of it
+# -- the partner that receives it
 
 
-def test_a_session_stays_with_whoever_was_told_of_it(node: Node, partner_of: PartnerOf) -> None:
+def test_a_session_stays_with_the_partner_that_received_its_first_push(
+    node: Node, partner_of: PartnerOf
+) -> None:
     partner_of(node, "hub")
     put(node)
-    assert list_of(node) == f"sessions#PT*ABC#{HUB.key()}#HUB"
+    assert partition_of(node) == f"sessions#PT*ABC#{HUB.key()}#HUB"
 
     partner_of(node, "emsp")
     patch(node, kwh=1)
 
-    assert list_of(node) == f"sessions#PT*ABC#{HUB.key()}#HUB"
+    assert partition_of(node) == f"sessions#PT*ABC#{HUB.key()}#HUB"
     put(node, "S2")
-    assert list_of(node, "S2") == f"sessions#PT*ABC#{EMSP.key()}#EMSP"
+    assert partition_of(node, "S2") == f"sessions#PT*ABC#{EMSP.key()}#EMSP"
 
 
-def test_a_session_that_nobody_heard_of_is_looked_at_again(node: Node, partner_of: PartnerOf) -> None:
+def test_a_change_of_a_session_without_a_partner_looks_for_one_again(
+    node: Node, partner_of: PartnerOf
+) -> None:
     put(node)
-    assert list_of(node) == "sessions#PT*ABC#nobody"
+    assert partition_of(node) == "sessions#PT*ABC#nobody"
 
     partner_of(node, "emsp")
     patch(node, kwh=1)
 
-    assert list_of(node) == f"sessions#PT*ABC#{EMSP.key()}#EMSP"
+    assert partition_of(node) == f"sessions#PT*ABC#{EMSP.key()}#EMSP"
 
 
-def test_a_session_of_another_token_is_another_s(node: Node, partner_of: PartnerOf) -> None:
+def test_a_session_with_a_new_token_moves_to_that_token_s_partner(node: Node, partner_of: PartnerOf) -> None:
     """Source: SES-11"""
     partner_of(node, "emsp")
     register(node, "second", ("EMSP", OTHER_CPO))
@@ -198,10 +204,10 @@ def test_a_session_of_another_token_is_another_s(node: Node, partner_of: Partner
 
     put(node, cdr_token=cdr_token(OTHER_CPO))
 
-    assert list_of(node) == f"sessions#PT*ABC#{OTHER_CPO.key()}#EMSP"
+    assert partition_of(node) == f"sessions#PT*ABC#{OTHER_CPO.key()}#EMSP"
 
 
-def test_every_list_is_remembered(node: Node, partner_of: PartnerOf) -> None:
+def test_every_new_partition_is_recorded(node: Node, partner_of: PartnerOf) -> None:
     partner_of(node, "emsp")
     put(node)
     put(node, "S2", cdr_token=cdr_token(CPO))
@@ -212,11 +218,11 @@ def test_every_list_is_remembered(node: Node, partner_of: PartnerOf) -> None:
     ]
 
 
-# -- by command
+# -- started by a command
 
 
 def command(node: Node, reference: str | None = "ref-1", evse_uid: str | None = "E1") -> None:
-    """A START_SESSION with the session's token, now."""
+    """Store a START_SESSION with the session's token, sent now."""
     start = started("emsp", "command-1", node.clock(), "L1", evse_uid)
     for item in start_items(token(), reference, start, node.clock()):
         node.table.put(item)
@@ -233,7 +239,7 @@ def test_a_session_that_a_command_started_gets_its_reference(node: Node) -> None
     assert "authorization_reference" not in patch(node, authorization_reference=None)
 
 
-def test_a_reference_that_the_csms_gives_counts(node: Node) -> None:
+def test_a_reference_from_the_csms_replaces_that_of_the_command(node: Node) -> None:
     """Source: SES-13"""
     command(node)
 
@@ -243,7 +249,9 @@ def test_a_reference_that_the_csms_gives_counts(node: Node) -> None:
     assert "authorization_reference" not in other
 
 
-def test_a_session_elsewhere_or_of_another_time_is_none_of_the_command_s(node: Node) -> None:
+def test_a_session_at_another_evse_or_time_or_with_another_token_gets_no_reference_of_the_command(
+    node: Node,
+) -> None:
     """Source: SES-13"""
     put(node, "BEFORE")
     command(node)
@@ -255,17 +263,17 @@ def test_a_session_elsewhere_or_of_another_time_is_none_of_the_command_s(node: N
     assert "authorization_reference" not in put(node, "S4")
 
 
-def test_a_command_without_a_reference_leaves_none(node: Node) -> None:
+def test_a_command_without_a_reference_gives_the_session_none(node: Node) -> None:
     command(node, reference=None)
 
     assert "authorization_reference" not in put(node)
 
 
-# -- what it costs so far
+# -- the cost so far
 
 
 class Prices:
-    """In place of `cdrs/running.py`: 0.50 a kWh, and what it was asked."""
+    """Stand-in for `cdrs/running.py`: charges 0.50 per kWh and records its calls."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[dict[str, Any], str]] = []
@@ -289,7 +297,7 @@ def cost_of(document: dict[str, Any]) -> object:
     return document.get("total_cost", {}).get("excl_vat")
 
 
-def test_a_session_without_a_total_cost_gets_what_it_costs_so_far(node: Node) -> None:
+def test_a_session_without_a_total_cost_gets_the_cost_so_far(node: Node) -> None:
     """Source: SES-14"""
     assert cost_of(put_priced(node, kwh=2)) == 1
     assert cost_of(patch_priced(node, kwh=4)) == 2
@@ -303,7 +311,7 @@ def test_a_session_without_a_total_cost_gets_what_it_costs_so_far(node: Node) ->
 
 
 def test_a_total_cost_of_the_operator_is_kept_as_it_was_sent(node: Node) -> None:
-    """Until it is taken back. Source: SES-14"""
+    """A null, or a PUT without it, removes it. Source: SES-14"""
     own = {"excl_vat": Decimal("9.90"), "x": "kept"}
     put_priced(node, kwh=2)
 
@@ -315,7 +323,7 @@ def test_a_total_cost_of_the_operator_is_kept_as_it_was_sent(node: Node) -> None
     assert cost_of(put_priced(node, kwh=8)) == 4
 
 
-def test_what_was_computed_and_is_put_back_is_computed_again(node: Node) -> None:
+def test_a_computed_cost_that_the_operator_puts_back_is_computed_again(node: Node) -> None:
     """An operator reads a session, changes a field and puts it back. Source: SES-14"""
     read = put_priced(node, kwh=2)
 
@@ -345,7 +353,7 @@ def test_a_change_that_changes_nothing_is_not_priced(node: Node) -> None:
     assert node.objects.get(Ref("sessions", *PARTY, "S1")) == before
 
 
-def test_a_session_that_is_final_stays_so_with_its_cost(node: Node) -> None:
+def test_a_completed_session_with_a_computed_cost_is_final(node: Node) -> None:
     """Source: SES-15"""
     put_priced(node, kwh=2)
     done = patch_priced(node, status="COMPLETED")
@@ -357,7 +365,7 @@ def test_a_session_that_is_final_stays_so_with_its_cost(node: Node) -> None:
 
 
 def test_the_cost_is_of_the_session_that_is_written(node: Node) -> None:
-    """Another change comes between: both are in what is priced. Source: SES-08, SES-14"""
+    """A change at the same time is priced as well. Source: SES-08, SES-14"""
     put_priced(node, kwh=2)
     party, asked = node.settings.roles[0].party, Prices()
 
@@ -370,4 +378,4 @@ def test_the_cost_is_of_the_session_that_is_written(node: Node) -> None:
 
     assert [("charging_periods" in document) for document, _ in asked.asked] == [False, True]
     assert (result["kwh"], result["charging_periods"], cost_of(result)) == (4, [period(T1)], 2)
-    assert {shown_in for _, shown_in in asked.asked} == {list_of(node)}
+    assert {shown_in for _, shown_in in asked.asked} == {partition_of(node)}

@@ -28,7 +28,7 @@ URL = ("S1", "charging_preferences")
 
 @pytest.fixture
 def emsp(node_of: NodeOf, partner_of: PartnerOf) -> Door:
-    """A CPO whose EVSE E1 takes preferences and E2 does not, as the eMSP whose driver charges at E1."""
+    """A CPO called by an eMSP whose driver charges at E1. E1 accepts preferences, E2 does not."""
     node = node_of("CPO")
     door = Door(node, INTERFACE, partner_of(node, "emsp"))
     party = node.settings.roles[0].party
@@ -47,7 +47,7 @@ def kept(node: Node) -> str | None:
     return read_preferences(node, Ref("sessions", "PT", "ABC", "S1"))
 
 
-def test_preferences_are_answered_by_a_bare_text_and_kept(emsp: Door) -> None:
+def test_accepted_preferences_are_answered_with_a_string_and_stored(emsp: Door) -> None:
     """Source: SES-17"""
     answer = emsp.call("PUT", *URL, document=FAST)
 
@@ -57,7 +57,7 @@ def test_preferences_are_answered_by_a_bare_text_and_kept(emsp: Door) -> None:
     )
 
 
-def test_later_preferences_take_the_place_of_earlier_ones_and_outlive_changes_of_the_session(
+def test_later_preferences_replace_earlier_ones_and_stay_after_a_patch_of_the_session(
     emsp: Door,
 ) -> None:
     emsp.call("PUT", *URL, document=FAST)
@@ -67,7 +67,7 @@ def test_later_preferences_take_the_place_of_earlier_ones_and_outlive_changes_of
     assert kept(emsp.node) == '{"profile_type":"GREEN"}'
 
 
-def test_the_session_itself_is_not_changed_by_them(emsp: Door) -> None:
+def test_preferences_do_not_change_the_session(emsp: Door) -> None:
     before = emsp.node.objects.get(Ref("sessions", "PT", "ABC", "S1"))
 
     emsp.call("PUT", *URL, document=FAST)
@@ -75,7 +75,7 @@ def test_the_session_itself_is_not_changed_by_them(emsp: Door) -> None:
     assert emsp.node.objects.get(Ref("sessions", "PT", "ABC", "S1")) == before
 
 
-def test_an_evse_that_takes_none_is_not_found(emsp: Door) -> None:
+def test_preferences_for_an_evse_without_the_capability_are_not_found(emsp: Door) -> None:
     """Source: SES-18"""
     put(emsp.node, evse_uid="E2")
 
@@ -83,20 +83,20 @@ def test_an_evse_that_takes_none_is_not_found(emsp: Door) -> None:
     assert kept(emsp.node) is None
 
 
-def test_a_session_without_an_evse_takes_none(emsp: Door) -> None:
+def test_preferences_for_a_session_without_an_evse_are_not_found(emsp: Door) -> None:
     put(emsp.node, evse_uid="#NA", connector_id="#NA", status="RESERVATION")
 
     assert emsp.call("PUT", *URL, document=FAST).codes == (404, 2001)
 
 
-def test_what_is_not_possible_is_not_kept(emsp: Door) -> None:
+def test_preferences_that_are_not_possible_are_not_stored(emsp: Door) -> None:
     put(emsp.node, status="COMPLETED")
 
     assert emsp.call("PUT", *URL, document=FAST).data == "NOT_POSSIBLE"
     assert kept(emsp.node) is None
 
 
-def test_a_profile_without_a_tariff_is_not_supported_where_others_have_one(emsp: Door) -> None:
+def test_a_profile_without_a_tariff_is_not_supported_when_another_profile_has_one(emsp: Door) -> None:
     """Source: SES-17"""
     party = emsp.node.settings.roles[0].party
     put_own_tariff(
@@ -116,7 +116,7 @@ def test_ids_are_the_same_in_any_case(emsp: Door) -> None:
     assert emsp.call("PUT", "s1", "charging_preferences", document=FAST).data == "ACCEPTED"
 
 
-def test_another_partner_s_session_is_out_of_reach(emsp: Door, partner_of: PartnerOf) -> None:
+def test_preferences_for_another_partner_s_session_are_not_found(emsp: Door, partner_of: PartnerOf) -> None:
     """Source: SES-11"""
     stranger = register(emsp.node, "stranger", ("EMSP", Party("ES", "STR")))
     hub = partner_of(emsp.node, "hub")
@@ -152,11 +152,11 @@ def test_an_unknown_session_is_refused(emsp: Door, session_id: str) -> None:
     assert answer.codes in ((404, 2001), (200, 2001))
 
 
-# -- a hub asks the CPO
+# -- a hub forwards to the CPO
 
 
 class Asked:
-    """In place of the node's client: notes what was asked and gives an answer."""
+    """Stand-in for the node's client: records calls and returns or raises `outcome`."""
 
     def __init__(self, node: Node, outcome: Any) -> None:
         self.outcome = outcome
@@ -172,7 +172,7 @@ class Asked:
 
 @pytest.fixture
 def hub(node_of: NodeOf, partner_of: PartnerOf) -> Door:
-    """A hub that a CPO has pushed S1 to, as the eMSP of its token."""
+    """A hub with session S1 of a CPO, called by the eMSP of its token."""
     node = node_of("HUB")
     Door(node, receiver.INTERFACE, partner_of(node, "cpo")).call("PUT", *CPO, "S1", document=session())
     remember_owners(node.table, [Ref("sessions", *CPO, "S1"), Ref("sessions", *OTHER_CPO, "S1")])
@@ -180,8 +180,8 @@ def hub(node_of: NodeOf, partner_of: PartnerOf) -> Door:
 
 
 @pytest.mark.parametrize("to", ["hub", "cpo", "nobody"])
-def test_a_hub_asks_the_session_s_cpo_and_hands_its_answer_on(hub: Door, to: str) -> None:
-    """In whatever way it is addressed. Source: RTE-07, RTE-09, RTE-22, RTE-23"""
+def test_a_hub_forwards_preferences_to_the_cpo_and_relays_the_answer(hub: Door, to: str) -> None:
+    """OCPI-to may name the hub, the CPO, or be absent. Source: RTE-07, RTE-09, RTE-22, RTE-23"""
     asked = Asked(hub.node, "DEPARTURE_REQUIRED")
 
     addressed = {"hub": hub.node.settings.roles[0].party, "cpo": CPO}.get(to)
@@ -204,7 +204,7 @@ def test_a_hub_asks_the_session_s_cpo_and_hands_its_answer_on(hub: Door, to: str
         (PartnerFault("broken", http_status=500), (200, 4000)),
     ],
 )
-def test_what_goes_wrong_there_is_told_by_the_hub_s_codes(
+def test_a_failed_call_to_the_cpo_is_answered_with_the_hub_s_codes(
     hub: Door, outcome: PartnerError, codes: tuple[int, int]
 ) -> None:
     """Source: RTE-28 … RTE-31"""
@@ -213,7 +213,7 @@ def test_what_goes_wrong_there_is_told_by_the_hub_s_codes(
     assert hub.call("PUT", *URL, document=FAST).codes == codes
 
 
-def test_a_hub_asks_nobody_for_a_stranger(hub: Door) -> None:
+def test_a_hub_forwards_no_preferences_of_a_partner_without_that_session(hub: Door) -> None:
     """Source: SES-11"""
     asked = Asked(hub.node, "ACCEPTED")
     stranger = register(hub.node, "stranger", ("EMSP", Party("ES", "STR")))
@@ -222,7 +222,9 @@ def test_a_hub_asks_nobody_for_a_stranger(hub: Door) -> None:
     assert asked.calls == []
 
 
-def test_a_hub_asks_back_when_two_cpos_have_a_session_of_this_id(hub: Door, partner_of: PartnerOf) -> None:
+def test_a_hub_refuses_preferences_when_two_cpos_have_a_session_of_this_id(
+    hub: Door, partner_of: PartnerOf
+) -> None:
     """Source: TRP-17"""
     other = Door(hub.node, receiver.INTERFACE, partner_of(hub.node, "other"))
     other.call("PUT", *OTHER_CPO, "S1", document=session(OTHER_CPO, cdr_token=cdr_token()))

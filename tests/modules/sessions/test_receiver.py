@@ -26,7 +26,7 @@ Doors = Callable[[str], Door]
 
 @pytest.fixture(params=["HUB", "EMSP"])
 def doors(request: pytest.FixtureRequest, node_of: NodeOf, partner_of: PartnerOf) -> Doors:
-    """The interface at a hub and at an eMSP, as the partner of a name uses it."""
+    """Returns the interface of a hub, then of an eMSP, as the partner with this name calls it."""
     node = node_of(request.param)
     return lambda name: Door(node, INTERFACE, partner_of(node, name))
 
@@ -56,7 +56,7 @@ def test_put_replaces_the_whole_session_with_its_periods(cpo: Door) -> None:
     assert cpo.call("GET", *ID).data == session(kwh=2, last_updated=T1)
 
 
-def test_patch_adds_periods_and_changes_what_it_names(cpo: Door) -> None:
+def test_patch_adds_periods_and_changes_the_fields_in_it(cpo: Door) -> None:
     """Source: SES-05"""
     cpo.call("PUT", *ID, document=session(charging_periods=[period(T0), period(T1)]))
 
@@ -70,7 +70,7 @@ def test_patch_adds_periods_and_changes_what_it_names(cpo: Door) -> None:
     )
 
 
-def test_a_patch_that_comes_twice_adds_its_periods_once(cpo: Door) -> None:
+def test_a_repeated_patch_adds_its_periods_once(cpo: Door) -> None:
     """Source: SES-08, TRP-09"""
     cpo.call("PUT", *ID, document=session(charging_periods=[period(T0)]))
     patch = {"charging_periods": [period(T1)], "last_updated": T1}
@@ -81,7 +81,7 @@ def test_a_patch_that_comes_twice_adds_its_periods_once(cpo: Door) -> None:
     assert cpo.call("GET", *ID).data["charging_periods"] == [period(T0), period(T1)]
 
 
-def test_a_patch_of_no_periods_changes_none(cpo: Door) -> None:
+def test_a_patch_with_an_empty_list_of_periods_keeps_the_stored_ones(cpo: Door) -> None:
     """Source: SES-05"""
     cpo.call("PUT", *ID, document=session(charging_periods=[period(T0)]))
 
@@ -90,7 +90,7 @@ def test_a_patch_of_no_periods_changes_none(cpo: Door) -> None:
     assert cpo.call("GET", *ID).data == session(kwh=3, charging_periods=[period(T0)], last_updated=T1)
 
 
-def test_a_volume_as_text_is_kept_as_a_number(cpo: Door) -> None:
+def test_a_volume_as_text_is_stored_as_a_number(cpo: Door) -> None:
     """Source: docs/mobie.md, Payloads"""
     cpo.call("PUT", *ID, document=session(charging_periods=[period(T0, "1.50")]))
     cpo.call("PATCH", *ID, document={"charging_periods": [period(T1, "2.250")], "last_updated": T1})
@@ -101,7 +101,7 @@ def test_a_volume_as_text_is_kept_as_a_number(cpo: Door) -> None:
     assert '"volume":2.250' in text
 
 
-def test_what_is_older_is_answered_and_ignored(cpo: Door) -> None:
+def test_an_older_push_is_answered_with_success_and_ignored(cpo: Door) -> None:
     """Source: LOC-14's house rule"""
     cpo.call("PUT", *ID, document=session(last_updated=T2))
 
@@ -111,7 +111,7 @@ def test_what_is_older_is_answered_and_ignored(cpo: Door) -> None:
     assert cpo.call("GET", *ID).data == session(last_updated=T2)
 
 
-def test_the_periods_of_a_patch_that_was_overtaken_are_kept_and_nothing_else_of_it(cpo: Door) -> None:
+def test_an_older_patch_adds_its_periods_and_changes_no_other_field(cpo: Door) -> None:
     """Source: SES-05, SES-08"""
     cpo.call("PUT", *ID, document=session(charging_periods=[period(T0)]))
     newer = {"kwh": 4, "charging_periods": [period(T2)], "last_updated": T2}
@@ -124,7 +124,7 @@ def test_the_periods_of_a_patch_that_was_overtaken_are_kept_and_nothing_else_of_
     assert cpo.call("GET", *ID).data == session(kwh=4, charging_periods=periods, last_updated=T2)
 
 
-def test_a_period_of_one_instant_is_corrected_by_a_newer_patch_alone(cpo: Door) -> None:
+def test_only_a_newer_patch_replaces_a_period_with_the_same_start(cpo: Door) -> None:
     """Source: SES-08"""
     cpo.call("PUT", *ID, document=session(charging_periods=[period(T0, Decimal("1.5"))]))
 
@@ -135,7 +135,7 @@ def test_a_period_of_one_instant_is_corrected_by_a_newer_patch_alone(cpo: Door) 
     assert cpo.call("GET", *ID).data["charging_periods"] == [period(T0, Decimal("2.5"))]
 
 
-def test_a_late_period_of_a_completed_session_is_answered_and_not_added(cpo: Door) -> None:
+def test_a_late_period_of_a_completed_session_is_answered_with_success_and_not_added(cpo: Door) -> None:
     """Source: SES-15"""
     done = session(status="COMPLETED", charging_periods=[period(T0)], last_updated=T2)
     cpo.call("PUT", *ID, document=done)
@@ -153,7 +153,7 @@ def test_a_late_period_of_a_completed_session_is_answered_and_not_added(cpo: Doo
 def test_a_number_out_of_bounds_is_refused_with_its_field_and_not_stored(
     cpo: Door, name: str, number: str
 ) -> None:
-    """Unknown fields included. Source: TYP-09"""
+    """Applies to unknown fields too. Source: TYP-09"""
     body = write_json({**session(), name: "NUMBER"}).replace('"NUMBER"', number)
 
     answer = cpo.call("PUT", *ID, body=body)
@@ -171,7 +171,7 @@ def test_kwh_may_go_down(cpo: Door) -> None:
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
-def test_a_completed_session_is_not_changed_any_more(cpo: Door, method: str) -> None:
+def test_a_completed_session_cannot_be_opened_again(cpo: Door, method: str) -> None:
     """Source: SES-15"""
     done = session(status="COMPLETED", last_updated=T1)
     cpo.call("PUT", *ID, document=done)
@@ -185,7 +185,7 @@ def test_a_completed_session_is_not_changed_any_more(cpo: Door, method: str) -> 
 
 
 @pytest.mark.parametrize("status", ["COMPLETED", "INVALID"])
-def test_a_completed_session_is_corrected_by_a_whole_one(cpo: Door, status: str) -> None:
+def test_a_put_of_the_whole_session_corrects_a_completed_one(cpo: Door, status: str) -> None:
     """Source: SES-15, CDR-07"""
     cpo.call("PUT", *ID, document=session(kwh=9, status="COMPLETED", last_updated=T1))
     corrected = session(kwh=8, status=status, last_updated=T2)
@@ -195,7 +195,7 @@ def test_a_completed_session_is_corrected_by_a_whole_one(cpo: Door, status: str)
 
 
 @pytest.mark.parametrize("moment", [T0, T1, T2])
-def test_a_completed_session_may_be_told_again(cpo: Door, moment: str) -> None:
+def test_a_repeated_push_of_a_completed_session_is_answered_with_success(cpo: Door, moment: str) -> None:
     """Source: SES-15, TRP-09"""
     done = session(status="COMPLETED", last_updated=T1)
     cpo.call("PUT", *ID, document=done)
@@ -208,8 +208,8 @@ def test_a_completed_session_may_be_told_again(cpo: Door, moment: str) -> None:
     assert cpo.call("GET", *ID).data == done
 
 
-def test_a_session_nobody_has_heard_of_is_taken_in_any_state(cpo: Door) -> None:
-    """Also after a command's TIMEOUT. Source: CMD-17"""
+def test_a_new_session_is_stored_in_any_status(cpo: Door) -> None:
+    """A session may arrive also after a command's TIMEOUT. Source: CMD-17"""
     token = cdr_token(uid="NEVER-SEEN")
 
     for number, status in enumerate(["ACTIVE", "COMPLETED", "INVALID", "PENDING", "RESERVATION"]):
@@ -241,7 +241,7 @@ def test_two_owners_may_have_sessions_of_one_id(doors: Doors) -> None:
     assert doors("other").call("GET", *OTHER_CPO, "S1").data == other
 
 
-def test_a_hub_speaks_for_its_clients(doors: Doors) -> None:
+def test_a_hub_pushes_for_its_clients(doors: Doors) -> None:
     """Source: RTE-15, TRP-18"""
     hub = doors("hub")
 
@@ -250,7 +250,7 @@ def test_a_hub_speaks_for_its_clients(doors: Doors) -> None:
     assert hub.call("GET", *ID).data == session(kwh=1, last_updated=T1)
 
 
-def test_a_hub_is_shown_nothing_that_a_connected_cpo_has_sent(doors: Doors) -> None:
+def test_a_hub_cannot_read_or_change_a_session_of_a_directly_connected_cpo(doors: Doors) -> None:
     """Source: SES-11, OWN-01"""
     doors("cpo").call("PUT", *ID, document=session())
 
@@ -261,7 +261,9 @@ def test_a_hub_is_shown_nothing_that_a_connected_cpo_has_sent(doors: Doors) -> N
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH"])
 @pytest.mark.parametrize("name", ["other", "emsp"])
-def test_another_party_s_session_is_out_of_reach(doors: Doors, name: str, method: str) -> None:
+def test_a_partner_cannot_read_or_change_another_party_s_session(
+    doors: Doors, name: str, method: str
+) -> None:
     """Source: OWN-01, TRN-28"""
     doors("cpo").call("PUT", *ID, document=session())
 
@@ -271,7 +273,7 @@ def test_another_party_s_session_is_out_of_reach(doors: Doors, name: str, method
     assert doors("cpo").call("GET", *ID).data == session()
 
 
-def test_the_node_s_own_party_is_nobody_else_s(doors: Doors) -> None:
+def test_a_partner_cannot_push_sessions_of_the_node_s_own_party(doors: Doors) -> None:
     own: Party = doors("hub").node.settings.roles[0].party
 
     assert doors("hub").call("PUT", *own, "S1", document=session(own)).codes == (404, 2001)
@@ -318,7 +320,7 @@ BAD_PUTS: list[tuple[str, dict[str, Any], tuple[int, int]]] = [
 
 @pytest.fixture(scope="module")
 def patient() -> Iterator[Door]:
-    """A hub that has S1; what is wrong must change nothing of it."""
+    """A hub with session S1, which a refused request must not change."""
     with aws() as account:
         node = make_network(account, (), patient="HUB")["patient"].node
         door = Door(node, INTERFACE, register(node, "cpo", ("CPO", CPO)))
@@ -366,14 +368,14 @@ def test_a_bad_patch_is_refused_and_changes_nothing(patient: Door, what: str, pa
 
 
 @pytest.mark.parametrize("session_id", ["x" * 37, "é", "a\tb", "x" * 3000, "\ufffd"])
-def test_what_can_be_nobody_s_id_is_refused(patient: Door, session_id: str) -> None:
+def test_an_impossible_id_is_refused(patient: Door, session_id: str) -> None:
     """Source: TYP-02, TYP-05"""
     assert patient.call("PUT", *CPO, session_id, document=session(id=session_id)).codes == (200, 2001)
     assert patient.call("GET", *CPO, session_id).codes == (404, 2001)
 
 
-def test_every_request_costs_two_calls_with_the_caller_s_token(cpo: Door) -> None:
-    """A new session too. Source: docs/design.md, Storage and what it may cost"""
+def test_every_request_makes_at_most_two_table_calls(cpo: Door) -> None:
+    """Applies to a new session too. Source: docs/design.md, Storage and what it may cost"""
     steps: list[tuple[str, Any]] = [
         ("PUT", session()),
         ("PUT", session(kwh=1)),
@@ -386,7 +388,7 @@ def test_every_request_costs_two_calls_with_the_caller_s_token(cpo: Door) -> Non
         assert len(spent.calls) <= 2, (method, spent.calls)
 
 
-def test_a_session_stands_in_the_list_of_its_token_s_emsp(cpo: Door) -> None:
+def test_a_session_is_in_the_partition_of_its_token_s_emsp(cpo: Door) -> None:
     """Source: SES-11"""
     cpo.call("PUT", *ID, document=session(cdr_token=cdr_token(country_code="pt")))
 

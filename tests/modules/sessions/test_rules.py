@@ -28,7 +28,7 @@ NOW = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
 CAPABLE = evse(capabilities=["RFID_READER", "CHARGING_PREFERENCES_CAPABLE"])
 
 
-# -- what came
+# -- received bodies
 
 
 def test_a_volume_as_text_becomes_the_number_with_its_digits() -> None:
@@ -41,7 +41,7 @@ def test_a_volume_as_text_becomes_the_number_with_its_digits() -> None:
 
 
 @pytest.mark.parametrize("volume", ["", "1,5", "NaN", "1e400", " 1", "9" * 40, "٣"])
-def test_a_volume_that_is_no_number_stays_as_it_came(volume: str) -> None:
+def test_a_volume_that_is_not_a_number_stays_unchanged(volume: str) -> None:
     assert tolerated(session(charging_periods=[period(volume=volume)])) == session(
         charging_periods=[period(volume=volume)]
     )
@@ -51,7 +51,7 @@ def test_a_volume_that_is_no_number_stays_as_it_came(volume: str) -> None:
     "periods",
     ["x", [1], [{}], [{"dimensions": 5}], [{"dimensions": [5]}], [{"dimensions": [{"volume": []}]}]],
 )
-def test_periods_that_are_none_are_left_to_be_judged(periods: Any) -> None:
+def test_malformed_periods_are_left_to_the_validation(periods: Any) -> None:
     assert tolerated({"charging_periods": periods}) == {"charging_periods": periods}
 
 
@@ -62,7 +62,7 @@ def test_reserved_is_read_as_reservation() -> None:
 
 
 @pytest.mark.parametrize("patch", [{}, {"last_updated": None}, {"last_updated": 5}, {"last_updated": "now"}])
-def test_a_patch_has_to_say_when_it_is_of(patch: dict[str, Any]) -> None:
+def test_a_patch_without_a_valid_last_updated_is_refused(patch: dict[str, Any]) -> None:
     """Source: SES-06"""
     with pytest.raises(InvalidParameters) as raised:
         check_time(patch)
@@ -73,7 +73,7 @@ def test_a_patch_has_to_say_when_it_is_of(patch: dict[str, Any]) -> None:
 # -- periods
 
 
-def test_a_patch_adds_its_periods_behind_the_others() -> None:
+def test_a_patch_appends_its_periods() -> None:
     """Source: SES-05"""
     stored = session(charging_periods=[period(T0), period(T1)])
 
@@ -83,14 +83,14 @@ def test_a_patch_adds_its_periods_behind_the_others() -> None:
 
 
 @pytest.mark.parametrize("patch", [{}, {"charging_periods": []}, {"charging_periods": None}])
-def test_a_patch_without_periods_changes_none(patch: dict[str, Any]) -> None:
+def test_a_patch_without_periods_keeps_the_stored_ones(patch: dict[str, Any]) -> None:
     """Source: SES-05, TYP-12"""
     stored = session(charging_periods=[period(T0)])
 
     assert patch_session(stored, {**patch, "last_updated": T1})["charging_periods"] == [period(T0)]
 
 
-def test_the_same_patch_twice_adds_its_periods_once() -> None:
+def test_a_repeated_patch_adds_its_periods_once() -> None:
     """Source: SES-08, TRP-09"""
     patch = {"charging_periods": [period(T1), period(T2, tariff_id="T1")], "last_updated": T2}
 
@@ -100,7 +100,7 @@ def test_the_same_patch_twice_adds_its_periods_once() -> None:
     assert len(once["charging_periods"]) == 3
 
 
-def test_a_period_is_the_same_however_its_instant_and_its_numbers_are_written() -> None:
+def test_a_period_is_the_same_in_another_notation_of_its_start_and_numbers() -> None:
     """Source: SES-08, TYP-07"""
     stored = [period("2026-03-01T08:00:00Z", Decimal("1.50"))]
 
@@ -108,20 +108,20 @@ def test_a_period_is_the_same_however_its_instant_and_its_numbers_are_written() 
 
 
 @pytest.mark.parametrize("other", [period(T0, Decimal("1.6")), period(T0, tariff_id="T2")])
-def test_a_period_of_the_same_instant_takes_the_place_of_the_stored_one(other: dict[str, Any]) -> None:
+def test_a_period_replaces_the_stored_one_with_the_same_start(other: dict[str, Any]) -> None:
     """Source: SES-08"""
     stored = [period(T0, tariff_id="T1"), period(T1)]
 
     assert with_periods(stored, [other, period(T2)]) == [other, period(T1), period(T2)]
 
 
-def test_one_patch_with_an_instant_twice_adds_its_last_period() -> None:
+def test_of_two_periods_with_one_start_in_a_patch_the_last_one_counts() -> None:
     """Source: SES-08"""
     assert with_periods([], [period(T0), period(T0)]) == [period(T0)]
     assert with_periods([], [period(T0), period(T0, tariff_id="T1")]) == [period(T0, tariff_id="T1")]
 
 
-def test_periods_of_one_instant_in_a_put_are_left_alone_by_a_patch_of_another() -> None:
+def test_a_patch_keeps_stored_periods_that_have_the_same_start() -> None:
     """Source: SES-04"""
     stored = [period(T0), period(T0, tariff_id="T1")]
 
@@ -130,7 +130,7 @@ def test_periods_of_one_instant_in_a_put_are_left_alone_by_a_patch_of_another() 
 
 
 class Watched:
-    """A field of a period that knows how often it was compared."""
+    """A field of a period that counts its comparisons."""
 
     compared = 0
 
@@ -139,8 +139,8 @@ class Watched:
         return True
 
 
-def test_a_period_is_compared_with_those_of_its_instant_alone() -> None:
-    """A long session has thousands of them."""
+def test_a_period_is_compared_only_with_those_of_the_same_start() -> None:
+    """A long session has thousands of periods."""
     minutes = [f"2026-03-01T{minute // 60:02}:{minute % 60:02}:00Z" for minute in range(400)]
     stored, added = (
         [{"x": Watched(), **period(minute)} for minute in some] for some in (minutes[:250], minutes[200:])
@@ -152,7 +152,7 @@ def test_a_period_is_compared_with_those_of_its_instant_alone() -> None:
     assert Watched.compared <= len(minutes)
 
 
-def test_a_patch_that_was_overtaken_adds_what_is_not_there_in_the_order_of_time() -> None:
+def test_an_older_patch_inserts_its_new_periods_in_order_of_time() -> None:
     """Source: SES-08"""
     stored = session(kwh=9, charging_periods=[period(T0, tariff_id="T1"), period(T2)], last_updated=T3)
     late = {"kwh": 1, "charging_periods": [period(T1), period(T0)], "last_updated": T1}
@@ -164,7 +164,7 @@ def test_a_patch_that_was_overtaken_adds_what_is_not_there_in_the_order_of_time(
 
 
 @pytest.mark.parametrize("periods", [None, [], [period(T0, tariff_id="T1")]])
-def test_a_patch_that_was_overtaken_and_has_no_new_period_changes_nothing(periods: Any) -> None:
+def test_an_older_patch_without_new_periods_changes_nothing(periods: Any) -> None:
     """Source: LOC-14's house rule"""
     stored = session(charging_periods=[period(T0)], last_updated=T3)
 
@@ -182,7 +182,9 @@ def test_a_patch_that_was_overtaken_and_has_no_new_period_changes_nothing(period
         ([period("soon")], "charging_periods.0.start_date_time"),
     ],
 )
-def test_wrong_periods_are_told_by_their_place_in_the_patch(added: Any, field: str) -> None:
+def test_wrong_periods_are_refused_and_the_error_names_their_place_in_the_patch(
+    added: Any, field: str
+) -> None:
     with pytest.raises(InvalidParameters) as raised:
         with_periods([period(T0)], added)
 
@@ -192,7 +194,7 @@ def test_wrong_periods_are_told_by_their_place_in_the_patch(added: Any, field: s
 # -- other fields
 
 
-def test_a_patch_changes_what_it_names_and_keeps_the_ids_as_they_were_written() -> None:
+def test_a_patch_changes_the_fields_in_it_and_keeps_ids_as_first_written() -> None:
     """Source: TRN-24, TYP-01"""
     patched = patch_session(
         session(), {"id": "s1", "kwh": Decimal("2.5"), "meter_id": "M", "last_updated": T1}
@@ -202,7 +204,7 @@ def test_a_patch_changes_what_it_names_and_keeps_the_ids_as_they_were_written() 
 
 
 def test_a_cost_is_replaced_as_a_whole() -> None:
-    """The price with VAT belongs to the one without. Source: SES-14"""
+    """The amounts with and without VAT belong together. Source: SES-14"""
     stored = session(total_cost={"excl_vat": Decimal("4.00"), "incl_vat": Decimal("4.92")})
 
     patched = patch_session(stored, {"total_cost": {"excl_vat": Decimal("5.00")}, "last_updated": T1})
@@ -218,7 +220,7 @@ def test_free_of_charge_is_not_the_same_as_unknown() -> None:
     assert "total_cost" not in patch_session(free, {"total_cost": None, "last_updated": T1})
 
 
-def test_a_patch_that_leaves_no_session_is_refused() -> None:
+def test_a_patch_is_refused_when_the_resulting_session_is_not_valid() -> None:
     with pytest.raises(InvalidParameters) as raised:
         patch_session(session(), {"currency": None, "last_updated": T1})
 
@@ -232,7 +234,7 @@ def test_only_a_completed_session_is_final() -> None:
     assert [status for status in statuses if is_final({"status": status})] == ["COMPLETED"]
 
 
-def test_a_token_is_the_same_in_any_case_and_another_by_any_part_of_its_key() -> None:
+def test_tokens_are_compared_by_every_part_of_their_key_without_case() -> None:
     """Source: TYP-01, OWN-05"""
     lower = session(cdr_token=cdr_token(country_code="pt", party_id="glp", contract_id="other"))
 
@@ -262,23 +264,23 @@ def test_preferences_at_a_capable_evse_are_accepted() -> None:
 
 
 @pytest.mark.parametrize("place", [None, evse(), evse(capabilities=["RFID_READER"]), evse(capabilities=None)])
-def test_an_evse_that_takes_no_preferences_is_not_found(place: dict[str, Any] | None) -> None:
+def test_preferences_for_an_evse_without_the_capability_are_not_found(place: dict[str, Any] | None) -> None:
     """Source: SES-18"""
     with pytest.raises(NotFound):
         answer({"profile_type": "FAST"}, place)
 
 
 @pytest.mark.parametrize("status", ["PENDING", "RESERVATION", "COMPLETED", "INVALID"])
-def test_nothing_can_be_preferred_unless_the_session_is_active(status: str) -> None:
+def test_preferences_are_not_possible_unless_the_session_is_active(status: str) -> None:
     assert answer({"profile_type": "FAST"}, status=status) == "NOT_POSSIBLE"
 
 
-def test_a_departure_that_is_over_is_not_possible() -> None:
+def test_a_departure_time_in_the_past_is_not_possible() -> None:
     assert answer({"profile_type": "FAST", "departure_time": T0}) == "NOT_POSSIBLE"
     assert answer({"profile_type": "FAST", "departure_time": T1}) == "NOT_POSSIBLE"
 
 
-def test_where_profiles_have_tariffs_the_others_are_not_supported() -> None:
+def test_only_profiles_with_a_tariff_are_supported_when_one_has_a_tariff() -> None:
     """Source: mod_sessions_charging_preferences_object, profile_type"""
     assert answer({"profile_type": "GREEN"}, CAPABLE, "PROFILE_GREEN", "REGULAR") == "ACCEPTED"
     assert answer({"profile_type": "REGULAR"}, CAPABLE, "PROFILE_GREEN") == "ACCEPTED"

@@ -23,7 +23,7 @@ ALL = f"date_from={T0}"
 
 @pytest.fixture
 def emsp(node_of: NodeOf, partner_of: PartnerOf) -> Door:
-    """A CPO node's sessions as an eMSP sees them."""
+    """A CPO node's sessions, called by an eMSP."""
     node = node_of("CPO")
     return Door(node, INTERFACE, partner_of(node, "emsp"))
 
@@ -57,7 +57,7 @@ def test_every_session_is_on_one_page(emsp: Door) -> None:
     assert emsp.call("GET", query=f"{ALL}&limit=2").headers["X-Total-Count"] == "5"
 
 
-def test_date_from_is_required_here(emsp: Door) -> None:
+def test_date_from_is_required(emsp: Door) -> None:
     """Source: SES-03"""
     for query in ("", f"date_to={T2}", "date_from=", "limit=5"):
         answer = emsp.call("GET", query=query)
@@ -89,7 +89,7 @@ def test_dates_limit_the_list(emsp: Door) -> None:
         f"date_from={T1}&date_to={T0}",
     ],
 )
-def test_a_query_that_cannot_be_read_is_refused(emsp: Door, query: str) -> None:
+def test_an_invalid_query_is_refused(emsp: Door, query: str) -> None:
     """Source: PAG-14"""
     complete = query if "date_from" in query else f"{ALL}&{query}"
 
@@ -97,7 +97,7 @@ def test_a_query_that_cannot_be_read_is_refused(emsp: Door, query: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
-def test_nothing_is_written_here(emsp: Door, method: str) -> None:
+def test_write_methods_are_refused(emsp: Door, method: str) -> None:
     """Source: SES-02, STA-09"""
     assert emsp.call(method, document=session()).codes == (405, 2001)
 
@@ -110,7 +110,7 @@ def test_charging_preferences_can_only_be_put(emsp: Door, method: str) -> None:
     assert answer.codes == (405, 2001)
 
 
-def test_a_page_costs_four_calls_with_the_caller_s_token(emsp: Door) -> None:
+def test_a_page_makes_at_most_four_table_calls(emsp: Door) -> None:
     """Source: docs/design.md, Storage and what it may cost"""
     for number in range(5):
         put(emsp.node, f"S{number}")
@@ -121,7 +121,7 @@ def test_a_page_costs_four_calls_with_the_caller_s_token(emsp: Door) -> None:
         assert len(spent.calls) <= 4, (query, spent.calls)
 
 
-def test_an_addressed_party_narrows_the_list_to_its_own(node_of: NodeOf, partner_of: PartnerOf) -> None:
+def test_the_list_has_only_sessions_of_the_party_in_ocpi_to(node_of: NodeOf, partner_of: PartnerOf) -> None:
     """Source: RTE-06"""
     node = node_of("CPO")
     second = Party("PT", "DEF")
@@ -139,7 +139,7 @@ def test_an_addressed_party_narrows_the_list_to_its_own(node_of: NodeOf, partner
 
 @pytest.fixture
 def hub(node_of: NodeOf, partner_of: PartnerOf) -> Door:
-    """A hub's sessions as an eMSP sees them; two CPOs have pushed S1, one of them another eMSP's S2."""
+    """A hub's sessions, called by an eMSP: S1 of two CPOs, and S2 of another eMSP's token."""
     node = node_of("HUB")
     for name, party in (("cpo", CPO), ("other", OTHER_CPO)):
         door = Door(node, receiver.INTERFACE, partner_of(node, name))
@@ -150,7 +150,7 @@ def hub(node_of: NodeOf, partner_of: PartnerOf) -> Door:
     return Door(node, INTERFACE, partner_of(node, "emsp"))
 
 
-def test_a_hub_lists_the_sessions_of_the_caller_s_tokens_at_all_owners(hub: Door) -> None:
+def test_a_hub_lists_the_sessions_of_the_caller_s_tokens_at_all_cpos(hub: Door) -> None:
     """Source: RTE-26, SES-11"""
     pages = hub.pages(f"{ALL}&limit=1", to=hub.node.settings.roles[0].party)
 
@@ -158,14 +158,14 @@ def test_a_hub_lists_the_sessions_of_the_caller_s_tokens_at_all_owners(hub: Door
     assert sorted(listed) == [(*OTHER_CPO, "S1"), (*CPO, "S1")]
 
 
-def test_a_hub_s_list_has_to_be_asked_for_by_the_hub_s_name(hub: Door) -> None:
-    """What a CPO would show the hub is not what the hub may show an eMSP. Source: RTE-24"""
+def test_a_request_for_a_hub_s_list_must_name_the_hub(hub: Door) -> None:
+    """A hub may see more at a CPO than the eMSP may see at the hub. Source: RTE-24"""
     assert hub.call("GET", query=ALL).codes == (200, 2001)
     assert hub.call("GET", query=ALL, to=CPO).codes == (200, 2001)
 
 
 @pytest.mark.parametrize("roles", [["CPO"], ["NSP", "OTHER", "NAP", "SCSP"]])
-def test_whoever_is_no_emsp_sees_none(hub: Door, roles: list[str]) -> None:
+def test_a_partner_that_is_not_an_emsp_sees_no_sessions(hub: Door, roles: list[str]) -> None:
     """Source: SES-11"""
     caller = register(hub.node, "somebody", *((role, Party("PT", "SOM")) for role in roles))
 
@@ -174,8 +174,8 @@ def test_whoever_is_no_emsp_sees_none(hub: Door, roles: list[str]) -> None:
     assert (answer.data, answer.headers["X-Total-Count"]) == ([], "0")
 
 
-def test_what_the_caller_says_that_it_is_shows_it_nothing(emsp: Door) -> None:
-    """A party in OCPI-from that is not the caller's own is refused. Source: RTE-32"""
+def test_a_foreign_party_in_ocpi_from_is_refused(emsp: Door) -> None:
+    """Source: RTE-32"""
     put(emsp.node, "S1")
     nosy = register(emsp.node, "nosy", ("EMSP", Party("ES", "NOS")))
     headers = {"ocpi-from-country-code": EMSP.country_code, "ocpi-from-party-id": EMSP.party_id}

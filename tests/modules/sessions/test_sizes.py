@@ -1,4 +1,4 @@
-"""A session that becomes too large for its item still ends, and is billed. Source: SES-05, CDR-14"""
+"""Size limit of sessions: a full session can still end and is billed. Source: SES-05, CDR-14"""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ID = (*CPO, "S1")
 
 
 def minutes(first: int, count: int) -> list[dict[str, Any]]:
-    """Charging periods of a minute, each with 0.01 kWh."""
+    """Return charging periods of one minute, each with 0.01 kWh."""
     begun = parse_datetime(T0)
     return [
         period(format_datetime(begun + timedelta(minutes=first + number)), Decimal("0.01"))
@@ -45,18 +45,18 @@ def cpo(request: pytest.FixtureRequest, node_of: NodeOf, partner_of: PartnerOf) 
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> int:
-    """A bound that a few charging periods reach."""
+    """A size limit that a few charging periods reach, in bytes."""
     monkeypatch.setattr(sizes, "LARGEST", 2000)
     monkeypatch.setattr(sizes, "NEARLY_FULL", 1600)
     return 2000
 
 
-def test_the_bound_leaves_room_for_the_cdr() -> None:
+def test_the_size_limit_leaves_room_for_the_cdr() -> None:
     assert sizes.LARGEST < LARGEST_ITEM * 2 / 3
     assert sizes.NEARLY_FULL <= sizes.LARGEST * 0.8
 
 
-def test_periods_that_do_not_fit_are_refused_and_the_rest_is_stored(cpo: Door, small: int) -> None:
+def test_periods_that_do_not_fit_are_refused_and_the_other_fields_are_stored(cpo: Door, small: int) -> None:
     cpo.call("PUT", *ID, document=session(charging_periods=minutes(0, 12)))
     before = cpo.call("GET", *ID).data
     patch = {"kwh": 5, "charging_periods": minutes(12, 12), "last_updated": T1}
@@ -68,7 +68,7 @@ def test_periods_that_do_not_fit_are_refused_and_the_rest_is_stored(cpo: Door, s
     assert cpo.call("GET", *ID).data == {**before, "kwh": 5, "last_updated": T1}
 
 
-def test_a_session_that_is_full_still_ends(cpo: Door, small: int) -> None:
+def test_a_full_session_can_still_end(cpo: Door, small: int) -> None:
     cpo.call("PUT", *ID, document=session(charging_periods=minutes(0, 30)))
 
     codes = [
@@ -100,7 +100,7 @@ def test_periods_of_a_late_patch_that_do_not_fit_are_refused(cpo: Door, small: i
     assert cpo.call("GET", *ID).data == before
 
 
-def test_a_session_above_the_bound_may_get_smaller(cpo: Door, small: int) -> None:
+def test_a_session_above_the_size_limit_may_get_smaller(cpo: Door, small: int) -> None:
     cpo.call(
         "PUT", *ID, document=session(charging_periods=[{**each, "x": "X" * 90} for each in minutes(0, 12)])
     )
@@ -111,7 +111,9 @@ def test_a_session_above_the_bound_may_get_smaller(cpo: Door, small: int) -> Non
     assert cpo.call("GET", *ID).data["charging_periods"][0] == minutes(0, 1)[0]
 
 
-def test_it_is_said_before_it_is_full_and_once(cpo: Door, small: int, logged: Logged) -> None:
+def test_a_nearly_full_session_is_logged_once_before_it_is_full(
+    cpo: Door, small: int, logged: Logged
+) -> None:
     cpo.call("PUT", *ID, document=session(charging_periods=minutes(0, 5)))
     assert logged.measured("SessionsNearlyFull") == []
 
@@ -125,7 +127,9 @@ def test_it_is_said_before_it_is_full_and_once(cpo: Door, small: int, logged: Lo
     assert "012345" not in str(line)
 
 
-def test_an_own_session_whose_periods_were_refused_is_billed_right(small: int, logged: Logged) -> None:
+def test_an_own_session_is_billed_in_full_although_its_periods_were_refused(
+    small: int, logged: Logged
+) -> None:
     network = Network("CPO")
     network.join("evi", "EMSP")
     network.open_site()
@@ -155,7 +159,7 @@ def test_an_own_session_whose_periods_were_refused_is_billed_right(small: int, l
 
 
 def test_a_session_of_thousands_of_periods_is_billed() -> None:
-    """As many as fit, with power, so that each stays in the CDR as it came."""
+    """Uses as many periods as fit, with power, so that the CDR keeps each of them."""
     network = Network("CPO")
     network.join("evi", "EMSP")
     network.open_site()

@@ -21,7 +21,7 @@ STORED = Stored(
 )
 
 
-def test_a_tariff_is_stored_as_it_came() -> None:
+def test_a_tariff_is_stored_unchanged() -> None:
     decision = replace_by(tariff(mobie_x="é"))(None)
 
     assert isinstance(decision, Write)
@@ -34,12 +34,12 @@ def test_a_tariff_is_stored_as_it_came() -> None:
     ("last_updated", "written"),
     [("2026-03-01T08:00:00Z", False), ("2026-03-01T08:00:00.5Z", True), (T1, True)],
 )
-def test_only_what_is_not_older_is_written(last_updated: str, written: bool) -> None:
+def test_a_tariff_is_written_unless_it_is_older_than_the_stored_one(last_updated: str, written: bool) -> None:
     """Source: LOC-14's house rule"""
     assert bool(replace_by(tariff(last_updated=last_updated))(STORED)) is written
 
 
-def test_only_what_is_there_is_removed() -> None:
+def test_removing_an_unknown_tariff_is_not_found() -> None:
     """Source: TAR-04"""
     assert isinstance(remove(STORED), Remove)
     with pytest.raises(NotFound):

@@ -129,7 +129,7 @@ WRONG: list[tuple[str, Any]] = [
 
 
 @pytest.mark.parametrize(("field", "document"), WRONG)
-def test_what_is_wrong_is_refused_by_its_field(field: str, document: Any) -> None:
+def test_a_wrong_value_is_refused_and_the_error_names_its_field(field: str, document: Any) -> None:
     """Source: TYP-04, TYP-05, TYP-07, TYP-09 … TYP-11, TYP-16"""
     assert field_refused(document) == field
 
@@ -143,7 +143,7 @@ def test_a_reservation_is_priced_by_flat_and_time_only(dimension: str, reservati
     assert field_refused(tariff(elements=[priced])) == "elements.0.restrictions"
 
 
-def test_a_step_size_of_zero_is_tolerated() -> None:
+def test_a_step_size_of_zero_is_valid() -> None:
     """Source: TAR-22"""
     validate(Tariff, tariff(elements=[element(component("FLAT", price=0, step_size=0))]))
 
@@ -159,7 +159,7 @@ def test_unknown_enum_values_in_capitals_are_kept() -> None:
     st.decimals(allow_nan=False, allow_infinity=False, min_value=0, max_value=10**6, places=4),
     st.dictionaries(st.from_regex(r"mobie_[a-z]{1,8}", fullmatch=True), st.text(max_size=8), max_size=3),
 )
-def test_digits_and_unknown_fields_go_round(price: Decimal, unknown: dict[str, str]) -> None:
+def test_digits_and_unknown_fields_are_kept(price: Decimal, unknown: dict[str, str]) -> None:
     """Source: TYP-09, TYP-14"""
     text = write_json(tariff(elements=[element(component(price=price, **unknown), **unknown)], **unknown))
 

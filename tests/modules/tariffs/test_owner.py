@@ -42,7 +42,7 @@ def stored(node: Node, tariff_id: str = "T1") -> Any:
     return read_json(str(found.body)) if found else None
 
 
-def test_what_the_operator_leaves_out_is_filled_in(node: Node) -> None:
+def test_ids_and_time_that_the_operator_leaves_out_are_filled_in(node: Node) -> None:
     written = put_own_tariff(node, ABC, "T1", PLAIN)
 
     assert written.created
@@ -59,7 +59,7 @@ def test_a_tariff_is_replaced_as_a_whole(node: Node) -> None:
     assert stored(node) == tariff(currency="SEK", last_updated=moment)
 
 
-def test_a_tariff_that_is_put_back_changed_gets_a_new_time(node: Node) -> None:
+def test_a_changed_tariff_gets_a_new_last_updated(node: Node) -> None:
     """Source: TRP-08"""
     read = put_own_tariff(node, ABC, "T1", PLAIN).document
     moment = later(node, minutes=1)
@@ -69,7 +69,7 @@ def test_a_tariff_that_is_put_back_changed_gets_a_new_time(node: Node) -> None:
     assert stored(node)["last_updated"] == moment
 
 
-def test_a_tariff_that_is_put_back_as_it_was_is_not_written(node: Node) -> None:
+def test_an_unchanged_tariff_is_not_written_again(node: Node) -> None:
     read = put_own_tariff(node, ABC, "T1", PLAIN).document
     later(node, minutes=1)
 
@@ -80,7 +80,7 @@ def test_a_tariff_that_is_put_back_as_it_was_is_not_written(node: Node) -> None:
     assert spent.write_units == 0
 
 
-def test_a_newer_time_of_the_operator_s_is_kept(node: Node) -> None:
+def test_a_newer_last_updated_from_the_operator_is_kept(node: Node) -> None:
     put_own_tariff(node, ABC, "T1", {**PLAIN, "last_updated": "2026-01-01T00:00:00Z"})
     assert stored(node)["last_updated"] == "2026-01-01T00:00:00Z"
 
@@ -88,7 +88,7 @@ def test_a_newer_time_of_the_operator_s_is_kept(node: Node) -> None:
     assert stored(node)["last_updated"] == "2026-01-02T00:00:00Z"
 
 
-def test_time_never_goes_back(node: Node) -> None:
+def test_last_updated_never_goes_back(node: Node) -> None:
     ahead = format_datetime(datetime(2030, 1, 1, tzinfo=UTC))
     put_own_tariff(node, ABC, "T1", {**PLAIN, "last_updated": ahead})
 
@@ -118,7 +118,9 @@ def test_an_id_stays_as_it_was_first_written(node: Node) -> None:
         ("last_updated", {"last_updated": 5}),
     ],
 )
-def test_a_wrong_tariff_is_refused_by_its_field(node: Node, field: str, change: dict[str, Any]) -> None:
+def test_a_wrong_tariff_is_refused_and_the_error_names_its_field(
+    node: Node, field: str, change: dict[str, Any]
+) -> None:
     with pytest.raises(InvalidParameters) as refused:
         put_own_tariff(node, ABC, "T1", {**PLAIN, **change})
 
@@ -126,7 +128,7 @@ def test_a_wrong_tariff_is_refused_by_its_field(node: Node, field: str, change: 
     assert stored(node) is None
 
 
-def test_a_patch_changes_what_it_names(node: Node) -> None:
+def test_a_patch_changes_only_the_fields_in_it(node: Node) -> None:
     put_own_tariff(node, ABC, "T1", {**PLAIN, "tariff_alt_url": "https://alfa.pt"})
     moment = later(node, minutes=1)
 
@@ -140,7 +142,7 @@ def test_a_patch_of_an_unknown_tariff_is_not_found(node: Node) -> None:
         patch_own_tariff(node, ABC, "T1", {"currency": "SEK"})
 
 
-def test_a_patch_that_breaks_a_tariff_is_refused(node: Node) -> None:
+def test_a_patch_is_refused_when_the_resulting_tariff_is_not_valid(node: Node) -> None:
     put_own_tariff(node, ABC, "T1", PLAIN)
 
     with pytest.raises(InvalidParameters) as refused:
@@ -149,7 +151,7 @@ def test_a_patch_that_breaks_a_tariff_is_refused(node: Node) -> None:
     assert refused.value.field == "elements"
 
 
-def test_a_tariff_that_nothing_refers_to_is_deleted(node: Node) -> None:
+def test_a_tariff_without_references_is_deleted(node: Node) -> None:
     put_own_tariff(node, ABC, "T1", PLAIN)
 
     delete_own_tariff(node, ABC, "t1")
@@ -177,7 +179,7 @@ def test_a_tariff_that_a_connector_refers_to_is_not_deleted(node: Node, publish:
     assert stored(node)
 
 
-def test_a_tariff_can_be_deleted_when_its_connectors_are_gone(node: Node) -> None:
+def test_a_tariff_can_be_deleted_after_its_references_are_removed(node: Node) -> None:
     """Source: TAR-05"""
     for tariff_id in ("T1", "T2"):
         put_own_tariff(node, ABC, tariff_id, PLAIN)

@@ -25,7 +25,7 @@ def tariff(**fields: Any) -> dict[str, Any]:
 
 @pytest.fixture(params=["HUB", "EMSP"])
 def doors(request: pytest.FixtureRequest, node_of: NodeOf, partner_of: PartnerOf) -> Doors:
-    """The interface at a hub and at an eMSP, as the partner of a name uses it."""
+    """Returns the interface of a hub, then of an eMSP, as the partner with this name calls it."""
     node = node_of(request.param)
     return lambda name: Door(node, INTERFACE, partner_of(node, name))
 
@@ -55,7 +55,7 @@ def test_put_of_a_known_tariff_replaces_it(cpo: Door) -> None:
     assert cpo.call("GET", *ID).data == tariff(currency="SEK", last_updated=T1)
 
 
-def test_put_of_an_older_tariff_is_answered_and_ignored(cpo: Door) -> None:
+def test_put_of_an_older_tariff_is_answered_with_success_and_ignored(cpo: Door) -> None:
     """Source: LOC-14's house rule"""
     cpo.call("PUT", *ID, document=tariff(last_updated=T1))
 
@@ -86,7 +86,7 @@ def test_two_owners_may_have_tariffs_of_one_id(doors: Doors) -> None:
     assert doors("other").call("GET", *OTHER_CPO, "T1").data == other
 
 
-def test_a_deleted_tariff_is_gone(cpo: Door) -> None:
+def test_a_deleted_tariff_is_not_found(cpo: Door) -> None:
     """Source: TAR-04"""
     cpo.call("PUT", *ID, document=tariff())
 
@@ -104,7 +104,7 @@ def test_a_hub_pushes_for_its_clients(doors: Doors) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
 @pytest.mark.parametrize("name", ["other", "emsp"])
-def test_another_party_s_tariff_is_out_of_reach(doors: Doors, name: str, method: str) -> None:
+def test_a_partner_cannot_read_or_change_another_party_s_tariff(doors: Doors, name: str, method: str) -> None:
     """Source: OWN-01, TRN-28"""
     doors("cpo").call("PUT", *ID, document=tariff())
 
@@ -114,14 +114,14 @@ def test_another_party_s_tariff_is_out_of_reach(doors: Doors, name: str, method:
     assert doors("cpo").call("GET", *ID).data == tariff()
 
 
-def test_an_emsp_owns_no_tariffs_under_its_own_name(doors: Doors) -> None:
+def test_a_tariff_of_an_emsp_is_refused(doors: Doors) -> None:
     """Source: OWN-01"""
     document = {**tariff(), "party_id": EMSP.party_id}
 
     assert doors("emsp").call("PUT", *EMSP, "T1", document=document).codes == (404, 2001)
 
 
-def test_the_node_s_own_party_is_nobody_else_s(doors: Doors) -> None:
+def test_a_partner_cannot_push_tariffs_of_the_node_s_own_party(doors: Doors) -> None:
     own: Party = doors("hub").node.settings.roles[0].party
     document = {**tariff(), "country_code": own.country_code, "party_id": own.party_id}
 
@@ -175,14 +175,14 @@ BAD_IDS = [("x" * 37), "é", "a\tb", "x" * 3000, "\ufffd"]
 
 
 @pytest.mark.parametrize("tariff_id", BAD_IDS)
-def test_what_can_be_nobody_s_id_is_refused(cpo: Door, tariff_id: str) -> None:
+def test_an_impossible_id_is_refused(cpo: Door, tariff_id: str) -> None:
     """Source: TYP-02, TYP-05"""
     assert cpo.call("PUT", *CPO, tariff_id, document=tariff(id=tariff_id)).codes == (200, 2001)
     assert cpo.call("GET", *CPO, tariff_id).codes == (404, 2001)
     assert cpo.call("GET", "PRT", "EDP", "T1").codes == (404, 2001)
 
 
-def test_get_put_and_delete_cost_two_calls_with_the_caller_s_token(cpo: Door) -> None:
+def test_get_put_and_delete_make_at_most_two_table_calls(cpo: Door) -> None:
     """Source: docs/design.md, Storage and what it may cost"""
     cpo.call("PUT", *ID, document=tariff())
     new = tariff(last_updated=T1)

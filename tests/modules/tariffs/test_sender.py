@@ -16,7 +16,7 @@ from tests.storage.capacity import measured
 
 @pytest.fixture
 def cpo(node_of: NodeOf, partner_of: PartnerOf) -> Door:
-    """A CPO node's tariffs as its hub sees them."""
+    """A CPO node's tariffs, called by its hub."""
     node = node_of("CPO")
     return Door(node, INTERFACE, partner_of(node, "hub"))
 
@@ -71,18 +71,18 @@ def test_dates_limit_the_list(cpo: Door) -> None:
         f"date_from={T1}&date_to={T0}",
     ],
 )
-def test_a_query_that_cannot_be_read_is_refused(cpo: Door, query: str) -> None:
+def test_an_invalid_query_is_refused(cpo: Door, query: str) -> None:
     """Source: PAG-14"""
     assert cpo.call("GET", query=query).codes == (200, 2001)
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
-def test_nothing_is_written_here(cpo: Door, method: str) -> None:
+def test_write_methods_are_refused(cpo: Door, method: str) -> None:
     """Source: TAR-01, STA-09"""
     assert cpo.call(method, document=tariff()).codes == (405, 2001)
 
 
-def test_a_page_costs_four_calls_with_the_caller_s_token(cpo: Door) -> None:
+def test_a_page_makes_at_most_four_table_calls(cpo: Door) -> None:
     """Source: docs/design.md, Storage and what it may cost"""
     for number in range(5):
         put(cpo.node, f"T{number}", T1)
@@ -95,7 +95,7 @@ def test_a_page_costs_four_calls_with_the_caller_s_token(cpo: Door) -> None:
 
 @pytest.fixture
 def hub(node_of: NodeOf, partner_of: PartnerOf) -> Door:
-    """A hub's tariffs as an eMSP sees them; two CPOs have pushed T1."""
+    """A hub's tariffs, called by an eMSP: T1 of two CPOs."""
     node = node_of("HUB")
     for name, party in (("cpo", CPO), ("other", OTHER_CPO)):
         document = tariff(country_code=party.country_code, party_id=party.party_id)
@@ -113,7 +113,7 @@ def test_a_hub_lists_the_tariffs_of_all_owners(hub: Door) -> None:
     ]
 
 
-def test_a_hub_s_list_has_to_be_asked_for_by_the_hub_s_name(hub: Door) -> None:
+def test_a_request_for_a_hub_s_list_must_name_the_hub(hub: Door) -> None:
     """Source: RTE-24"""
     assert hub.call("GET").codes == (200, 2001)
 

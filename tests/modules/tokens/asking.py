@@ -1,4 +1,4 @@
-"""In place of the node's client: partners that answer questions as a test tells them."""
+"""Stand-in for the node's client: partners answer authorization requests as a test defines."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TOO_LITTLE = PartnerRefusal("answered 2002 with HTTP 200", http_status=200, stat
 
 
 class Asked(NamedTuple):
-    """One question that a partner got."""
+    """One request that a partner received."""
 
     partner_id: str
     method: str
@@ -37,11 +37,11 @@ class Asked(NamedTuple):
 
 
 class Answering:
-    """Partners that answer; says: by partner id, what it answers, or raises."""
+    """Partners that answer. answers: by partner id, the data, Answer or exception of that partner."""
 
     def __init__(self) -> None:
         self.asked: list[Asked] = []
-        self.says: dict[str, Any] = {}
+        self.answers: dict[str, Any] = {}
         self.meanwhile: Callable[[], None] = lambda: None
 
     def send(
@@ -68,10 +68,10 @@ class Answering:
             )
         )
         self.meanwhile()
-        said = self.says.get(partner.id, allowed())
-        if isinstance(said, Exception):
-            raise said
-        return said if isinstance(said, Answer) else answer(said)
+        configured = self.answers.get(partner.id, allowed())
+        if isinstance(configured, Exception):
+            raise configured
+        return configured if isinstance(configured, Answer) else answer(configured)
 
 
 def answer(data: Any, http_status: int = 200, status_code: int = 1000) -> Answer:
@@ -85,12 +85,12 @@ def allowed(**fields: Any) -> Document:
 
 
 def asking(node: Node) -> tuple[Node, Answering]:
-    """The node with partners that answer."""
+    """Return the node with partners that answer."""
     partners = Answering()
     return replace(node, client=partners), partners  # type: ignore[arg-type]
 
 
 def offering(node: Node, partner: Partner, **fields: Any) -> Partner:
-    """The partner, with the SENDER interface of tokens."""
+    """Save the partner with a SENDER endpoint of tokens."""
     endpoint = Endpoint(identifier="tokens", role="SENDER", url=f"https://{partner.id}.example/tokens")
     return node.directory.save(partner.model_copy(update={"endpoints": (endpoint,), **fields}), partner)

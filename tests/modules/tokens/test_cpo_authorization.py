@@ -40,7 +40,7 @@ HUB_KNOWS_NOBODY = PartnerRefusal("answered 4001 with HTTP 200", http_status=200
 
 
 class World(NamedTuple):
-    """A CPO that has its tokens from a hub."""
+    """A CPO that received its tokens from a hub."""
 
     node: Node
     partners: Answering
@@ -74,7 +74,7 @@ def cpo(node_of: NodeOf, partner_of: PartnerOf) -> World:
 @pytest.mark.parametrize(
     ("whitelist", "questions"), [("ALWAYS", 0), ("ALLOWED", 1), ("ALLOWED_OFFLINE", 1), ("NEVER", 1)]
 )
-def test_the_whitelist_and_nothing_else_tells_whether_to_ask(
+def test_only_the_whitelist_decides_whether_the_emsp_is_asked(
     cpo: World, whitelist: str, questions: int, valid: bool
 ) -> None:
     """Source: TOK-09, TOK-10"""
@@ -86,7 +86,7 @@ def test_the_whitelist_and_nothing_else_tells_whether_to_ask(
 
 
 @pytest.mark.parametrize(("valid", "answered"), [(True, "ALLOWED"), (False, "BLOCKED")])
-def test_an_always_token_is_answered_from_the_copy(cpo: World, valid: bool, answered: str) -> None:
+def test_an_always_token_is_authorized_by_the_copy(cpo: World, valid: bool, answered: str) -> None:
     """Source: TOK-09"""
     cpo.push(whitelist="ALWAYS", valid=valid)
 
@@ -97,17 +97,17 @@ def test_an_always_token_is_answered_from_the_copy(cpo: World, valid: bool, answ
 
 
 @pytest.mark.parametrize("whitelist", ["NEVER", "ALLOWED", "ALLOWED_OFFLINE"])
-def test_what_the_emsp_says_counts(cpo: World, whitelist: str) -> None:
+def test_the_answer_of_the_emsp_is_returned_unchanged(cpo: World, whitelist: str) -> None:
     """Source: TOK-12, TOK-13"""
     cpo.push(whitelist=whitelist)
-    cpo.partners.says["hub"] = said = {
+    cpo.partners.answers["hub"] = answered = {
         "allowed": "NO_CREDIT",
         "token": token(valid=False),
         "info": {"language": "pt", "text": "Sem saldo"},
         "mobie_x": 1,
     }
 
-    assert cpo.authorize() == said
+    assert cpo.authorize() == answered
 
 
 SILENCE = [UNREACHABLE, SILENT, BROKEN, NO_ENDPOINT, HUB_TIMED_OUT, HUB_KNOWS_NOBODY]
@@ -115,12 +115,12 @@ SILENCE = [UNREACHABLE, SILENT, BROKEN, NO_ENDPOINT, HUB_TIMED_OUT, HUB_KNOWS_NO
 
 @pytest.mark.parametrize("silence", SILENCE)
 @pytest.mark.parametrize(("valid", "answered"), [(True, "ALLOWED"), (False, "BLOCKED")])
-def test_an_allowed_offline_token_falls_back_to_the_copy(
+def test_an_allowed_offline_token_uses_the_copy_without_an_answer(
     cpo: World, silence: Exception, valid: bool, answered: str
 ) -> None:
     """Source: TOK-09"""
     cpo.push(whitelist="ALLOWED_OFFLINE", valid=valid)
-    cpo.partners.says["hub"] = silence
+    cpo.partners.answers["hub"] = silence
 
     assert cpo.authorize()["allowed"] == answered
     assert len(cpo.partners.asked) == 1
@@ -128,10 +128,12 @@ def test_an_allowed_offline_token_falls_back_to_the_copy(
 
 @pytest.mark.parametrize("silence", SILENCE)
 @pytest.mark.parametrize("whitelist", ["NEVER", "ALLOWED"])
-def test_no_other_token_is_allowed_without_a_word(cpo: World, whitelist: str, silence: Exception) -> None:
+def test_a_never_or_allowed_token_fails_without_an_answer(
+    cpo: World, whitelist: str, silence: Exception
+) -> None:
     """Source: TOK-09"""
     cpo.push(whitelist=whitelist)
-    cpo.partners.says["hub"] = silence
+    cpo.partners.answers["hub"] = silence
 
     with pytest.raises((PartnerFault, PartnerRefusal)) as raised:
         cpo.authorize()
@@ -140,42 +142,42 @@ def test_no_other_token_is_allowed_without_a_word(cpo: World, whitelist: str, si
 
 
 def test_an_allowed_offline_token_that_its_emsp_does_not_know_is_unknown(cpo: World) -> None:
-    """It answered, so the copy does not count. Source: TOK-14"""
+    """An error is an answer of the eMSP, so the copy does not count. Source: TOK-14"""
     cpo.push(whitelist="ALLOWED_OFFLINE")
-    cpo.partners.says["hub"] = UNKNOWN
+    cpo.partners.answers["hub"] = UNKNOWN
 
     with pytest.raises(UnknownToken):
         cpo.authorize()
 
 
-def test_too_little_information_is_a_word_as_well(cpo: World) -> None:
+def test_the_error_not_enough_information_counts_as_an_answer(cpo: World) -> None:
     """Source: TOK-15"""
     cpo.push(whitelist="ALLOWED_OFFLINE")
-    cpo.partners.says["hub"] = TOO_LITTLE
+    cpo.partners.answers["hub"] = TOO_LITTLE
 
     with pytest.raises(PartnerRefusal):
         cpo.authorize()
 
 
 @pytest.mark.parametrize("data", [None, [], {}, {"allowed": "yes"}, {"allowed": 1}, "ALLOWED"])
-def test_an_answer_that_is_none_is_silence(cpo: World, data: Any) -> None:
+def test_an_invalid_answer_counts_as_no_answer(cpo: World, data: Any) -> None:
     cpo.push(whitelist="NEVER")
     cpo.push(uid="2", whitelist="ALLOWED_OFFLINE")
-    cpo.partners.says["hub"] = data
+    cpo.partners.answers["hub"] = data
 
     with pytest.raises(PartnerFault):
         cpo.authorize()
     assert cpo.authorize("2")["allowed"] == "ALLOWED"
 
 
-def test_an_answer_that_is_wrong_where_nobody_looks_is_handed_on(cpo: World) -> None:
+def test_an_error_in_an_unused_field_of_an_answer_is_passed_on(cpo: World) -> None:
     cpo.push()
-    cpo.partners.says["hub"] = {"allowed": "ALLOWED", "info": 5}
+    cpo.partners.answers["hub"] = {"allowed": "ALLOWED", "info": 5}
 
     assert cpo.authorize() == {"allowed": "ALLOWED", "info": 5, "token": token()}
 
 
-def test_a_token_whose_partner_has_left_is_answered_by_the_copy_or_not_at_all(cpo: World) -> None:
+def test_a_token_of_a_removed_partner_is_authorized_by_the_copy_only_if_allowed_offline(cpo: World) -> None:
     cpo.push()
     cpo.push(uid="2", whitelist="ALLOWED_OFFLINE")
     cpo.node.directory.remove(cpo.hub)
@@ -185,10 +187,10 @@ def test_a_token_whose_partner_has_left_is_answered_by_the_copy_or_not_at_all(cp
     assert cpo.authorize("2")["allowed"] == "ALLOWED"
 
 
-# -- who is asked, and how ---------------------------------------------------------------------------
+# -- requests and answers ---------------------------------------------------------------------------
 
 
-def test_a_known_token_is_asked_about_where_it_came_from_in_its_emsp_s_name(cpo: World) -> None:
+def test_a_request_for_a_known_token_goes_to_its_source_and_names_its_emsp(cpo: World) -> None:
     """Source: RTE-07, TOK-11"""
     cpo.push()
 
@@ -201,7 +203,7 @@ def test_a_known_token_is_asked_about_where_it_came_from_in_its_emsp_s_name(cpo:
     assert asked.correlation_id == "correlation"
 
 
-def test_an_unknown_token_is_asked_about_at_the_hub_without_a_receiver(cpo: World) -> None:
+def test_a_request_for_an_unknown_token_goes_to_the_hub_without_ocpi_to(cpo: World) -> None:
     """Source: RTE-22"""
     assert cpo.authorize("NEW", "APP_USER") == allowed()
 
@@ -218,7 +220,7 @@ def test_a_token_of_another_type_is_unknown(cpo: World) -> None:
     assert len(cpo.partners.asked) == 1
 
 
-def test_without_a_word_of_the_hub_the_emsps_are_asked_until_one_knows(
+def test_emsps_are_asked_one_by_one_when_the_hub_does_not_know_the_token(
     cpo: World, partner_of: PartnerOf
 ) -> None:
     offering(cpo.node, partner_of(cpo.node, "emsp"))
@@ -226,7 +228,7 @@ def test_without_a_word_of_the_hub_the_emsps_are_asked_until_one_knows(
     register(cpo.node, "offers-nothing", ("EMSP", Party("ES", "XXX")))
     register(cpo.node, "zzz", ("EMSP", Party("ES", "ZZZ")))
     theirs = {**allowed(), "token": token(country_code="NL", party_id="TNM")}
-    cpo.partners.says |= {"hub": UNKNOWN, "emsp": UNREACHABLE, "knows": theirs}
+    cpo.partners.answers |= {"hub": UNKNOWN, "emsp": UNREACHABLE, "knows": theirs}
 
     assert cpo.authorize() == theirs
 
@@ -234,49 +236,49 @@ def test_without_a_word_of_the_hub_the_emsps_are_asked_until_one_knows(
     assert [asked.routing.receiver for asked in cpo.partners.asked] == [None, EMSP, OTHER_EMSP]
 
 
-def test_an_emsp_answers_for_its_own_tokens_only(cpo: World, partner_of: PartnerOf) -> None:
+def test_an_answer_with_another_emsp_s_token_is_refused(cpo: World, partner_of: PartnerOf) -> None:
     """The session of a forged card would be billed to the eMSP that its answer names."""
     offering(cpo.node, register(cpo.node, "forger", ("EMSP", OTHER_EMSP)))
-    cpo.partners.says |= {"hub": UNKNOWN, "forger": allowed()}
+    cpo.partners.answers |= {"hub": UNKNOWN, "forger": allowed()}
 
     with pytest.raises(PartnerFault, match="another party"):
         cpo.authorize()
 
 
-def test_a_hub_does_not_answer_for_an_emsp_that_is_a_partner_itself(
+def test_a_hub_s_answer_for_an_emsp_that_is_a_partner_itself_is_not_used(
     cpo: World, partner_of: PartnerOf
 ) -> None:
     assert cpo.authorize("NEW") == allowed()
     offering(cpo.node, partner_of(cpo.node, "emsp"))
-    cpo.partners.says["emsp"] = {"allowed": "BLOCKED", "token": token()}
+    cpo.partners.answers["emsp"] = {"allowed": "BLOCKED", "token": token()}
 
     assert cpo.authorize("NEW")["allowed"] == "BLOCKED"
     assert [asked.partner_id for asked in cpo.partners.asked] == ["hub", "hub", "emsp"]
 
 
-def test_nobody_answers_for_a_party_of_this_node(cpo: World) -> None:
-    cpo.partners.says["hub"] = {"allowed": "ALLOWED", "token": token(country_code="PT", party_id="ABC")}
+def test_an_answer_with_a_token_of_this_node_s_party_is_refused(cpo: World) -> None:
+    cpo.partners.answers["hub"] = {"allowed": "ALLOWED", "token": token(country_code="PT", party_id="ABC")}
 
     with pytest.raises(PartnerFault, match="another party"):
         cpo.authorize("NEW")
 
 
-def test_the_answer_about_a_known_token_names_its_emsp(cpo: World) -> None:
+def test_an_answer_for_a_known_token_with_another_emsp_is_refused(cpo: World) -> None:
     cpo.push(whitelist="NEVER")
-    cpo.partners.says["hub"] = {"allowed": "ALLOWED", "token": token(country_code="NL", party_id="TNM")}
+    cpo.partners.answers["hub"] = {"allowed": "ALLOWED", "token": token(country_code="NL", party_id="TNM")}
 
     with pytest.raises(PartnerFault, match="another party"):
         cpo.authorize()
 
 
 @pytest.mark.parametrize("odd", [None, {}, {"country_code": 1, "party_id": "X"}, "text", []])
-def test_an_answer_without_a_readable_token_stops_no_driver(cpo: World, odd: object) -> None:
-    cpo.partners.says["hub"] = {"allowed": "ALLOWED", "token": odd}
+def test_an_answer_without_a_readable_token_still_allows_charging(cpo: World, odd: object) -> None:
+    cpo.partners.answers["hub"] = {"allowed": "ALLOWED", "token": odd}
 
     assert cpo.authorize("NEW")["allowed"] == "ALLOWED"
 
 
-def test_who_is_offline_is_asked_last(cpo: World, partner_of: PartnerOf) -> None:
+def test_offline_partners_are_asked_last(cpo: World, partner_of: PartnerOf) -> None:
     offering(cpo.node, partner_of(cpo.node, "emsp"))
     cpo.node.directory.update("hub", lambda hub: hub.model_copy(update={"connection": "OFFLINE"}))
 
@@ -285,17 +287,19 @@ def test_who_is_offline_is_asked_last(cpo: World, partner_of: PartnerOf) -> None
     assert [asked.partner_id for asked in cpo.partners.asked] == ["emsp"]
 
 
-def test_a_token_that_nobody_knows_is_unknown(cpo: World) -> None:
+def test_a_token_that_no_partner_knows_is_unknown(cpo: World) -> None:
     """Source: TOK-14"""
-    cpo.partners.says["hub"] = UNKNOWN
+    cpo.partners.answers["hub"] = UNKNOWN
 
     with pytest.raises(UnknownToken):
         cpo.authorize()
 
 
-def test_a_token_is_not_unknown_while_somebody_could_not_be_asked(cpo: World, partner_of: PartnerOf) -> None:
+def test_an_unreachable_partner_is_reported_instead_of_an_unknown_token(
+    cpo: World, partner_of: PartnerOf
+) -> None:
     offering(cpo.node, partner_of(cpo.node, "emsp"))
-    cpo.partners.says |= {"hub": SILENT, "emsp": UNKNOWN}
+    cpo.partners.answers |= {"hub": SILENT, "emsp": UNKNOWN}
 
     with pytest.raises(PartnerFault) as raised:
         cpo.authorize()
@@ -303,16 +307,16 @@ def test_a_token_is_not_unknown_while_somebody_could_not_be_asked(cpo: World, pa
     assert raised.value is SILENT
 
 
-def test_a_cpo_without_partners_knows_no_token(node_of: NodeOf) -> None:
+def test_every_token_is_unknown_to_a_cpo_without_partners(node_of: NodeOf) -> None:
     node, _ = asking(node_of("CPO"))
 
     with pytest.raises(UnknownToken):
         authorize(node, Question(ABC, "0102A", "RFID", None, None, "correlation"))
 
 
-def test_the_driver_does_not_wait_for_ever(cpo: World, partner_of: PartnerOf) -> None:
+def test_no_further_partner_is_asked_after_the_time_limit(cpo: World, partner_of: PartnerOf) -> None:
     offering(cpo.node, partner_of(cpo.node, "emsp"))
-    cpo.partners.says["hub"] = SILENT
+    cpo.partners.answers["hub"] = SILENT
     cpo.partners.meanwhile = lambda: cpo.node.clock.forward(seconds=20)  # type: ignore[attr-defined]
 
     with pytest.raises(PartnerFault):
@@ -321,27 +325,27 @@ def test_the_driver_does_not_wait_for_ever(cpo: World, partner_of: PartnerOf) ->
     assert [asked.partner_id for asked in cpo.partners.asked] == ["hub"]
 
 
-def test_a_bare_404_with_an_envelope_is_an_unknown_token(cpo: World) -> None:
+def test_a_404_with_an_ocpi_envelope_means_an_unknown_token(cpo: World) -> None:
     """Source: TOK-14"""
-    cpo.partners.says["hub"] = PartnerRefusal("", http_status=404, status_code=2001)
+    cpo.partners.answers["hub"] = PartnerRefusal("", http_status=404, status_code=2001)
 
     with pytest.raises(UnknownToken):
         cpo.authorize()
 
 
-def test_a_bare_404_is_a_gateways_word_and_no_unknown_token(cpo: World) -> None:
-    """A driver with a good token is not turned away because a gateway stands in the way."""
-    cpo.partners.says["hub"] = PartnerFault("answered HTTP 404 without an OCPI envelope", http_status=404)
+def test_a_404_without_an_ocpi_envelope_is_a_fault(cpo: World) -> None:
+    """The 404 comes from a gateway, which knows no tokens."""
+    cpo.partners.answers["hub"] = PartnerFault("answered HTTP 404 without an OCPI envelope", http_status=404)
 
     with pytest.raises(PartnerFault):
         cpo.authorize()
 
 
-# -- what it costs -----------------------------------------------------------------------------------
+# -- cost -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("number_of_tokens", [8, 32])
-def test_a_question_costs_the_same_whatever_the_number_of_tokens(cpo: World, number_of_tokens: int) -> None:
+def test_an_authorization_costs_the_same_for_any_number_of_tokens(cpo: World, number_of_tokens: int) -> None:
     """Source: docs/design.md, Storage and what it may cost"""
     for number in range(number_of_tokens):
         cpo.push(uid=f"T{number}", whitelist="ALWAYS")

@@ -32,11 +32,11 @@ from tests.storage.capacity import measured
 OTHER_EMSP = Party("NL", "TNM")
 WHERE = {"location_id": "L1", "evse_uids": ["E1"], "mobie_x": 1}
 THEIRS = {**allowed(), "token": token(country_code="NL", party_id="TNM")}
-"""An answer of the other eMSP."""
+"""An answer with a token of the other eMSP."""
 
 
 class World(NamedTuple):
-    """A hub with a CPO and two eMSPs; door: as the CPO asks there."""
+    """A hub with a CPO and an eMSP. door: the hub's interface, called by the CPO."""
 
     node: Node
     partners: Answering
@@ -61,15 +61,15 @@ def hub(node_of: NodeOf, partner_of: PartnerOf) -> World:
     return World(node, partners, Door(node, INTERFACE, partner_of(node, "cpo")), partner_of(node, "emsp"))
 
 
-def test_the_emsp_that_owns_the_token_is_asked_and_its_answer_handed_on(hub: World) -> None:
+def test_the_request_goes_to_the_token_s_emsp_and_its_answer_is_relayed(hub: World) -> None:
     """Source: RTE-07, RTE-08, RTE-09, RTE-23; docs/mobie.md, scenario 4.1"""
     register(hub.node, "another", ("EMSP", OTHER_EMSP))
     hub.push()
-    hub.partners.says["emsp"] = said = allowed(location=WHERE, mobie_y="kept")
+    hub.partners.answers["emsp"] = theirs = allowed(location=WHERE, mobie_y="kept")
 
     answered = hub.authorize("0102a", document=WHERE)
 
-    assert (answered.codes, answered.data) == ((200, 1000), said)
+    assert (answered.codes, answered.data) == ((200, 1000), theirs)
     (asked,) = hub.partners.asked
     assert (asked.partner_id, asked.method, asked.role) == ("emsp", "POST", "SENDER")
     assert (asked.segments, asked.query) == (("0102A", "authorize"), {"type": "RFID"})
@@ -78,7 +78,7 @@ def test_the_emsp_that_owns_the_token_is_asked_and_its_answer_handed_on(hub: Wor
     assert (asked.correlation_id, asked.request_id) == ("c", None)
 
 
-def test_the_answer_to_an_open_question_is_in_the_emsp_s_name(hub: World) -> None:
+def test_the_answer_to_a_request_without_ocpi_to_names_the_emsp_as_sender(hub: World) -> None:
     """Source: RTE-23"""
     hub.push()
 
@@ -99,7 +99,7 @@ def test_the_hub_may_be_addressed_itself(hub: World) -> None:
     assert answered.headers["OCPI-from-party-id"] == own.party_id
 
 
-def test_the_type_says_which_token(hub: World) -> None:
+def test_the_type_in_the_query_selects_the_token(hub: World) -> None:
     """Source: OWN-05; docs/mobie.md, scenario 4.3"""
     hub.push(type="APP_USER", query="type=APP_USER")
 
@@ -108,16 +108,16 @@ def test_the_type_says_which_token(hub: World) -> None:
     assert [asked.query for asked in hub.partners.asked] == [{"type": "APP_USER"}]
 
 
-def test_blocked_is_handed_on_as_it_was_said(hub: World) -> None:
-    """The hub's copy does not decide. Source: TOK-13; docs/mobie.md, scenario 4.2"""
+def test_a_blocked_answer_is_relayed_unchanged(hub: World) -> None:
+    """The eMSP decides, not the hub's copy. Source: TOK-13; docs/mobie.md, scenario 4.2"""
     hub.push()
-    hub.partners.says["emsp"] = said = {"allowed": "BLOCKED", "token": token(valid=False)}
+    hub.partners.answers["emsp"] = theirs = {"allowed": "BLOCKED", "token": token(valid=False)}
 
-    assert (hub.authorize().codes, hub.authorize().data) == ((200, 1000), said)
+    assert (hub.authorize().codes, hub.authorize().data) == ((200, 1000), theirs)
 
 
 @pytest.mark.parametrize(
-    ("said", "codes"),
+    ("theirs", "codes"),
     [
         (UNKNOWN, (404, 2004)),
         (TOO_LITTLE, (200, 2002)),
@@ -137,44 +137,44 @@ def test_blocked_is_handed_on_as_it_was_said(hub: World) -> None:
         (PartnerRefusal("offers no SENDER interface of tokens"), (200, 4000)),
     ],
 )
-def test_what_the_emsp_said_is_relayed_and_what_it_did_not_say_is_the_hub_s(
-    hub: World, said: Exception, codes: tuple[int, int]
+def test_refusals_are_relayed_and_faults_are_answered_with_the_hub_s_codes(
+    hub: World, theirs: Exception, codes: tuple[int, int]
 ) -> None:
     """Source: RTE-28 … RTE-31"""
     hub.push()
-    hub.partners.says["emsp"] = said
+    hub.partners.answers["emsp"] = theirs
 
     answered = hub.authorize()
 
     assert (answered.codes, answered.has_data) == (codes, False)
 
 
-def test_a_success_without_data_is_handed_on_as_it_is(hub: World) -> None:
+def test_a_success_without_data_is_relayed(hub: World) -> None:
     hub.push()
-    hub.partners.says["emsp"] = answer(None)
+    hub.partners.answers["emsp"] = answer(None)
 
     assert (hub.authorize().codes, hub.authorize().has_data) == ((200, 1000), False)
 
 
 @pytest.mark.parametrize("oddity", [Oddity.EMPTY_BODY, Oddity.PLAIN_TEXT, Oddity.NO_STATUS_CODE])
-def test_a_success_without_an_envelope_and_without_data_is_no_answer(hub: World, oddity: Oddity) -> None:
-    """The CPO asked for an AuthorizationInfo. Source: RTE-31"""
+def test_a_success_without_an_envelope_and_without_data_is_a_fault(hub: World, oddity: Oddity) -> None:
+    """The answer must be an AuthorizationInfo. Source: RTE-31"""
     hub.push()
-    hub.partners.says["emsp"] = replace(answer(None), oddity=oddity)
+    hub.partners.answers["emsp"] = replace(answer(None), oddity=oddity)
 
     assert (hub.authorize().codes, hub.authorize().has_data) == ((200, 4000), False)
 
 
-def test_a_success_of_another_http_status_is_handed_on_as_200(hub: World) -> None:
-    """As everything that a hub relays. Source: RTE-28"""
+def test_a_success_with_another_http_status_is_relayed_as_200(hub: World) -> None:
+    """Source: RTE-28"""
     hub.push()
-    hub.partners.says["emsp"] = answer(allowed(), 202)
+    hub.partners.answers["emsp"] = answer(allowed(), 202)
 
     assert (hub.authorize().codes, hub.authorize().data) == ((200, 1000), allowed())
 
 
 @pytest.mark.parametrize("change", [{"connection": "OFFLINE"}, {"status": "UNREGISTERED"}])
-def test_an_emsp_that_is_away_is_not_asked(hub: World, change: dict[str, str]) -> None:
+def test_an_emsp_that_is_offline_or_unregistered_is_not_asked(hub: World, change: dict[str, str]) -> None:
     """Source: RTE-29"""
     hub.push()
     hub.node.directory.update("emsp", lambda partner: partner.model_copy(update=change))
@@ -183,7 +183,7 @@ def test_an_emsp_that_is_away_is_not_asked(hub: World, change: dict[str, str]) -
     assert hub.partners.asked == []
 
 
-def test_an_emsp_that_is_forgotten_is_not_asked(hub: World) -> None:
+def test_an_emsp_that_was_removed_is_not_asked(hub: World) -> None:
     """Source: RTE-29"""
     hub.push()
     hub.node.directory.remove(hub.emsp)
@@ -191,18 +191,18 @@ def test_an_emsp_that_is_forgotten_is_not_asked(hub: World) -> None:
     assert hub.authorize().codes == (200, 4003)
 
 
-def test_of_two_tokens_of_one_uid_the_valid_one_is_meant(hub: World) -> None:
-    """Cards change hands. Source: OWN-05, TRP-17"""
+def test_of_two_tokens_with_one_uid_the_valid_one_is_used(hub: World) -> None:
+    """A card may move to another eMSP. Source: OWN-05, TRP-17"""
     other = register(hub.node, "another", ("EMSP", OTHER_EMSP))
     hub.push(valid=False)
     hub.push(OTHER_EMSP, other)
-    hub.partners.says["another"] = THEIRS
+    hub.partners.answers["another"] = THEIRS
 
     assert hub.authorize().codes == (200, 1000)
     assert [asked.partner_id for asked in hub.partners.asked] == ["another"]
 
 
-def test_two_valid_tokens_of_one_uid_are_not_told_apart_by_guessing(hub: World) -> None:
+def test_a_uid_of_two_valid_tokens_is_refused(hub: World) -> None:
     """Source: OWN-05, TRP-17"""
     other = register(hub.node, "another", ("EMSP", OTHER_EMSP))
     hub.push()
@@ -215,24 +215,24 @@ def test_two_valid_tokens_of_one_uid_are_not_told_apart_by_guessing(hub: World) 
     assert hub.partners.asked == []
 
 
-def test_an_emsp_behind_another_hub_is_asked_there(hub: World, partner_of: PartnerOf) -> None:
+def test_an_emsp_behind_another_hub_is_asked_through_that_hub(hub: World, partner_of: PartnerOf) -> None:
     """Source: RTE-36"""
     hub.push(OTHER_EMSP, partner_of(hub.node, "hub"))
-    hub.partners.says["hub"] = THEIRS
+    hub.partners.answers["hub"] = THEIRS
 
     assert hub.authorize().codes == (200, 1000)
     (asked,) = hub.partners.asked
     assert (asked.partner_id, asked.routing.receiver) == ("hub", OTHER_EMSP)
 
 
-def test_an_invalid_token_is_asked_about_as_well(hub: World) -> None:
+def test_the_emsp_is_asked_also_about_an_invalid_token(hub: World) -> None:
     """Source: TOK-10"""
     hub.push(valid=False, last_updated=T1)
 
     assert hub.authorize().data["allowed"] == "ALLOWED"
 
 
-def test_a_question_costs_three_reads_and_one_request(hub: World) -> None:
+def test_an_authorization_costs_three_reads_and_one_request(hub: World) -> None:
     """Source: docs/design.md, Storage and what it may cost"""
     for number in range(30):
         owner = Party("ES", f"E{number:02d}")
@@ -256,10 +256,10 @@ def test_an_unknown_token_costs_two_reads_and_no_request(hub: World) -> None:
     assert hub.partners.asked == []
 
 
-def test_an_emsp_answers_with_a_token_of_its_own(hub: World) -> None:
-    """Another party's would be billed for the session. Source: TOK-12"""
+def test_an_answer_with_another_party_s_token_is_refused(hub: World) -> None:
+    """Otherwise the other party would be billed for the session. Source: TOK-12"""
     hub.push()
-    hub.partners.says["emsp"] = {"allowed": "ALLOWED", "token": token(country_code="NL", party_id="TNM")}
+    hub.partners.answers["emsp"] = {"allowed": "ALLOWED", "token": token(country_code="NL", party_id="TNM")}
 
     answered = hub.authorize()
 

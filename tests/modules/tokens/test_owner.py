@@ -40,7 +40,7 @@ def later(node: Node) -> str:
     return format_datetime(node.clock())
 
 
-def test_what_the_operator_leaves_out_is_filled_in(node: Node) -> None:
+def test_ids_and_time_that_the_operator_leaves_out_are_filled_in(node: Node) -> None:
     written = put(node)
 
     assert written.created
@@ -62,7 +62,7 @@ def test_a_token_is_replaced_as_a_whole_with_a_new_time(node: Node) -> None:
     assert stored(node) == token(party_id="EVI", valid=False, last_updated=moment)
 
 
-def test_a_token_that_is_put_back_as_it_was_is_not_written(node: Node) -> None:
+def test_an_unchanged_token_is_not_written_again(node: Node) -> None:
     read = put(node).document
     later(node)
 
@@ -72,7 +72,7 @@ def test_a_token_that_is_put_back_as_it_was_is_not_written(node: Node) -> None:
     assert spent.write_units == 0
 
 
-def test_a_patch_changes_what_it_names(node: Node) -> None:
+def test_a_patch_changes_only_the_fields_in_it(node: Node) -> None:
     put(node, visual_number="1")
     moment = later(node)
 
@@ -81,7 +81,7 @@ def test_a_patch_changes_what_it_names(node: Node) -> None:
     assert stored(node) == token(party_id="EVI", valid=False, last_updated=moment)
 
 
-def test_tokens_of_two_types_are_two_tokens(node: Node) -> None:
+def test_one_uid_may_have_tokens_of_two_types(node: Node) -> None:
     """Source: OWN-05"""
     put(node)
     assert put(node, "APP_USER").created
@@ -111,7 +111,9 @@ def test_a_patch_of_an_unknown_token_is_not_found(node: Node) -> None:
         ("last_updated", {"last_updated": "now"}),
     ],
 )
-def test_a_wrong_token_is_refused_by_its_field(node: Node, field: str, change: dict[str, Any]) -> None:
+def test_a_wrong_token_is_refused_and_the_error_names_its_field(
+    node: Node, field: str, change: dict[str, Any]
+) -> None:
     with pytest.raises(InvalidParameters) as refused:
         put(node, **change)
 

@@ -20,7 +20,7 @@ Doors = Callable[[str], Door]
 
 @pytest.fixture(params=["CPO", "HUB"])
 def doors(request: pytest.FixtureRequest, node_of: NodeOf, partner_of: PartnerOf) -> Doors:
-    """The interface at a CPO and at a hub, as the partner of a name uses it."""
+    """Returns the interface of a CPO, then of a hub, as the partner with this name calls it."""
     node = node_of(request.param)
     return lambda name: Door(node, INTERFACE, partner_of(node, name))
 
@@ -50,7 +50,7 @@ def test_put_of_a_known_token_replaces_it(emsp: Door) -> None:
     assert emsp.call("GET", *ID).data == token(valid=False, last_updated=T1)
 
 
-def test_put_of_an_older_token_is_answered_and_ignored(emsp: Door) -> None:
+def test_put_of_an_older_token_is_answered_with_success_and_ignored(emsp: Door) -> None:
     """Source: LOC-14's house rule"""
     emsp.call("PUT", *ID, document=token(last_updated=T1))
 
@@ -72,7 +72,7 @@ def test_the_type_is_part_of_the_key(emsp: Door) -> None:
     assert emsp.call("GET", *ID, query="type=OTHER").codes == (404, 2001)
 
 
-def test_put_without_a_type_goes_by_that_of_the_body(emsp: Door) -> None:
+def test_put_without_a_type_in_the_query_uses_that_of_the_body(emsp: Door) -> None:
     """Source: TOK-02"""
     app_user = token(type="APP_USER")
 
@@ -92,7 +92,7 @@ def test_ids_are_the_same_in_any_case(emsp: Door) -> None:
     assert emsp.call("GET", "pt", "Glp", "0102a").data == token(last_updated=T1)
 
 
-def test_patch_changes_what_it_names(emsp: Door) -> None:
+def test_patch_changes_only_the_fields_in_it(emsp: Door) -> None:
     """Source: TOK-03, TRN-24"""
     emsp.call("PUT", *ID, document=token(visual_number="1"))
 
@@ -102,7 +102,7 @@ def test_patch_changes_what_it_names(emsp: Door) -> None:
     assert emsp.call("GET", *ID).data == token(valid=False, last_updated=T1)
 
 
-def test_patch_of_another_type_needs_to_name_it(emsp: Door) -> None:
+def test_patch_of_a_token_that_is_not_rfid_needs_the_type_in_the_query(emsp: Door) -> None:
     """Source: TOK-02"""
     emsp.call("PUT", *ID, document=token(type="APP_USER"), query="type=APP_USER")
     patch = {"valid": False, "last_updated": T1}
@@ -114,7 +114,7 @@ def test_patch_of_another_type_needs_to_name_it(emsp: Door) -> None:
     assert stored == token(type="APP_USER", valid=False, last_updated=T1)
 
 
-def test_an_older_patch_is_answered_and_ignored(emsp: Door) -> None:
+def test_an_older_patch_is_answered_with_success_and_ignored(emsp: Door) -> None:
     """Source: LOC-14's house rule"""
     emsp.call("PUT", *ID, document=token(last_updated=T1))
 
@@ -136,7 +136,7 @@ def test_a_hub_pushes_for_its_clients(doors: Doors) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH"])
 @pytest.mark.parametrize("name", ["other", "cpo"])
-def test_another_party_s_token_is_out_of_reach(doors: Doors, name: str, method: str) -> None:
+def test_a_partner_cannot_read_or_change_another_party_s_token(doors: Doors, name: str, method: str) -> None:
     """Source: OWN-01, TRN-28"""
     doors("emsp").call("PUT", *ID, document=token())
 
@@ -146,7 +146,7 @@ def test_another_party_s_token_is_out_of_reach(doors: Doors, name: str, method: 
     assert doors("emsp").call("GET", *ID).data == token()
 
 
-def test_a_cpo_owns_no_tokens_under_its_own_name(doors: Doors) -> None:
+def test_a_token_of_a_cpo_is_refused(doors: Doors) -> None:
     """Source: OWN-01"""
     document = token(party_id=CPO.party_id)
 
@@ -237,28 +237,28 @@ def test_a_bad_patch_is_refused_and_changes_nothing(emsp: Door, patch: dict[str,
 
 
 @pytest.mark.parametrize("uid", ["x" * 37, "é", "a\tb", "x" * 3000, "\ufffd"])
-def test_what_can_be_nobody_s_uid_is_refused(emsp: Door, uid: str) -> None:
+def test_an_impossible_uid_is_refused(emsp: Door, uid: str) -> None:
     """Source: TYP-02, TYP-05"""
     assert emsp.call("PUT", *EMSP, uid, document=token(uid=uid)).codes == (200, 2001)
     assert emsp.call("GET", *EMSP, uid).codes == (404, 2001)
 
 
-def test_the_owner_is_known_as_soon_as_its_first_token_is(emsp: Door) -> None:
-    """Nobody waits for the table's stream before a token can be authorized."""
+def test_the_first_token_of_an_owner_records_the_owner_at_once(emsp: Door) -> None:
+    """A token can be authorized at once, without a wait for the table's stream."""
     emsp.call("PUT", *ID, document=token())
 
     items = emsp.node.table.get_many([owners_key("tokens")])
     assert known_owners(items, "tokens") == [EMSP]
 
 
-def test_what_is_refused_makes_no_owner_known(emsp: Door) -> None:
+def test_a_refused_token_does_not_record_its_owner(emsp: Door) -> None:
     emsp.call("PUT", *ID, document=without(token(), "issuer"))
     emsp.call("PATCH", *ID, document={"valid": False, "last_updated": T1})
 
     assert known_owners(emsp.node.table.get_many([owners_key("tokens")]), "tokens") == []
 
 
-def test_get_put_and_patch_cost_two_calls_with_the_caller_s_token(emsp: Door) -> None:
+def test_get_put_and_patch_make_at_most_two_table_calls(emsp: Door) -> None:
     """Source: docs/design.md, Storage and what it may cost"""
     emsp.call("PUT", *ID, document=token())
     steps = [("GET", None), ("PUT", token(last_updated=T1)), ("PATCH", {"valid": False, "last_updated": T2})]
@@ -269,7 +269,7 @@ def test_get_put_and_patch_cost_two_calls_with_the_caller_s_token(emsp: Door) ->
         assert len(spent.calls) <= 2, (method, spent.calls)
 
 
-def test_a_new_token_of_a_known_owner_costs_two_calls(emsp: Door) -> None:
+def test_a_new_token_of_a_known_owner_makes_at_most_two_table_calls(emsp: Door) -> None:
     emsp.call("PUT", *ID, document=token())
 
     with measured(emsp.node.table) as spent:
@@ -277,8 +277,8 @@ def test_a_new_token_of_a_known_owner_costs_two_calls(emsp: Door) -> None:
     assert len(spent.calls) <= 2, spent.calls
 
 
-def test_the_hub_is_named_here_to_push_for_others(doors: Doors) -> None:
-    """A hub has no tokens of its own. Source: OWN-01"""
+def test_a_partner_cannot_push_tokens_of_the_node_s_own_party(doors: Doors) -> None:
+    """Source: OWN-01"""
     own = doors("hub").node.settings.roles[0].party
     document = token(country_code=own.country_code, party_id=own.party_id)
 

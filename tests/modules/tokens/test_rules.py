@@ -39,12 +39,12 @@ def decision(**fields: Any) -> Decision:
         ("ON_SUNDAYS", Ask.ALWAYS),
     ],
 )
-def test_the_whitelist_tells_whether_to_ask(whitelist: str, ask: Ask) -> None:
+def test_the_whitelist_decides_whether_the_emsp_is_asked(whitelist: str, ask: Ask) -> None:
     """Source: TOK-09"""
     assert whether_to_ask(whitelist) is ask
 
 
-def test_a_token_alone_is_allowed_when_it_is_valid() -> None:
+def test_the_copy_allows_a_valid_token_and_blocks_an_invalid_one() -> None:
     """Source: TOK-13, TOK-17"""
     assert (allowed_by(token()), allowed_by(token(valid=False))) == ("ALLOWED", "BLOCKED")
 
@@ -64,19 +64,21 @@ def test_a_token_alone_is_allowed_when_it_is_valid() -> None:
         (WHOLE, WHOLE, ("ALLOWED", WHOLE)),
     ],
 )
-def test_only_what_was_asked_and_is_permitted_is_answered(asked: Any, granted: Any, answered: Any) -> None:
+def test_the_answer_has_only_evses_that_are_requested_and_permitted(
+    asked: Any, granted: Any, answered: Any
+) -> None:
     """Source: TOK-16"""
     assert permitted(asked, decision(location=granted)) == answered
 
 
-def test_what_is_allowed_at_one_place_cannot_be_answered_without_one() -> None:
+def test_a_decision_for_one_location_needs_a_location_in_the_request() -> None:
     """Source: TOK-15"""
     with pytest.raises(NotEnoughInformation):
         permitted(None, decision(location=WHOLE))
     assert permitted(None, decision(allowed="BLOCKED", location=WHOLE)) == ("BLOCKED", None)
 
 
-def test_no_location_is_answered_where_charging_is_not_allowed() -> None:
+def test_the_answer_has_no_location_when_charging_is_not_allowed() -> None:
     """Source: TOK-16"""
     assert permitted(ASKED, decision(allowed="NO_CREDIT", location=ASKED)) == ("NO_CREDIT", None)
 
@@ -92,7 +94,9 @@ def test_no_location_is_answered_where_charging_is_not_allowed() -> None:
         ({}, {"type": "EMAID"}, "EMAID"),
     ],
 )
-def test_the_type_is_that_of_the_query_or_of_the_body(query: Any, document: Any, expected: str) -> None:
+def test_the_type_comes_from_the_query_then_the_body_then_is_rfid(
+    query: Any, document: Any, expected: str
+) -> None:
     """Source: TOK-02, TYP-15"""
     assert type_of(query, document) == expected
 
@@ -107,7 +111,7 @@ def test_the_type_is_that_of_the_query_or_of_the_body(query: Any, document: Any,
         ({"type": "a b"}, {}),
     ],
 )
-def test_a_type_that_is_none_or_contradicts_is_refused(query: Any, document: Any) -> None:
+def test_an_invalid_or_contradicting_type_is_refused(query: Any, document: Any) -> None:
     """Source: TYP-04, TRN-27"""
     with pytest.raises(InvalidParameters) as refused:
         type_of(query, document)
@@ -115,30 +119,32 @@ def test_a_type_that_is_none_or_contradicts_is_refused(query: Any, document: Any
     assert refused.value.field == "type"
 
 
-def test_a_query_may_name_no_type() -> None:
+def test_a_query_may_have_no_type() -> None:
     assert type_in_query({}) is None
 
 
-def test_a_patch_that_is_older_changes_nothing() -> None:
+def test_an_older_patch_changes_nothing() -> None:
     assert patch_token(token(last_updated=T1), {"valid": False, "last_updated": T0}) is None
 
 
-def test_a_patch_that_is_newer_changes_what_it_names() -> None:
+def test_a_newer_patch_changes_the_fields_in_it() -> None:
     patched = patch_token(token(last_updated=T0), {"valid": False, "last_updated": T1})
 
     assert patched == token(valid=False, last_updated=T1)
 
 
 @pytest.mark.parametrize("last_updated", [T0, T1])
-def test_a_patch_that_leaves_no_token_is_refused_however_old_it_is(last_updated: str) -> None:
+def test_a_patch_is_refused_when_the_resulting_token_is_not_valid_even_if_it_is_older(
+    last_updated: str,
+) -> None:
     with pytest.raises(InvalidParameters) as refused:
         patch_token(token(last_updated=T1), {"valid": "perhaps", "last_updated": last_updated})
 
     assert refused.value.field == "valid"
 
 
-def test_no_evses_asked_for_is_the_whole_location() -> None:
-    """Source: TOK-16: an empty list in the question is none."""
+def test_an_empty_list_of_requested_evses_means_the_whole_location() -> None:
+    """Source: TOK-16"""
     asked = {"location_id": "L1", "evse_uids": []}
 
     assert permitted(asked, decision(location=WHOLE)) == ("ALLOWED", WHOLE)
@@ -146,13 +152,13 @@ def test_no_evses_asked_for_is_the_whole_location() -> None:
     assert permitted(asked, decision(location=one)) == ("ALLOWED", one)
 
 
-@pytest.mark.parametrize("said", ["BLOCKED", "EXPIRED", "NO_CREDIT", "NOT_ALLOWED"])
-def test_a_refusal_of_the_operator_counts_whatever_else_is_wrong_with_the_answer(said: str) -> None:
-    assert refusal_in({"allowed": said, "location": 5}).allowed == said
+@pytest.mark.parametrize("refusal", ["BLOCKED", "EXPIRED", "NO_CREDIT", "NOT_ALLOWED"])
+def test_a_refusal_of_the_operator_counts_although_other_fields_are_wrong(refusal: str) -> None:
+    assert refusal_in({"allowed": refusal, "location": 5}).allowed == refusal
 
 
 @pytest.mark.parametrize(
     "answer", [{"allowed": "ALLOWED"}, {"allowed": "MAYBE"}, {}, {"allowed": 1}, None, "yes"]
 )
-def test_an_answer_that_is_no_decision_lets_nobody_charge(answer: object) -> None:
+def test_an_answer_without_a_valid_decision_is_not_allowed(answer: object) -> None:
     assert refusal_in(answer).allowed == "NOT_ALLOWED"

@@ -27,15 +27,15 @@ def put(node: Node, uid: str = "0102A", token_type: str = "RFID", **fields: Any)
 
 
 class Operator:
-    """The operator's decision: answers what a test says, and keeps what it was asked."""
+    """Stand-in for the operator's webhook: returns `answer` and records its calls."""
 
     def __init__(self) -> None:
-        self.says: Any = ABSENT
+        self.answer: Any = ABSENT
         self.asked: list[tuple[str, Any, float]] = []
 
     def ask(self, node: Node, event: str, message_id: str, data: Any, *, total_s: float) -> Any:
         self.asked.append((event, data, total_s))
-        return self.says
+        return self.answer
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def operator(monkeypatch: pytest.MonkeyPatch) -> Operator:
 
 @pytest.fixture
 def emsp(node_of: NodeOf, partner_of: PartnerOf, operator: Operator) -> Door:
-    """An eMSP's tokens as a CPO sees them."""
+    """An eMSP's tokens, called by a CPO."""
     node = node_of("EMSP")
     return Door(node, INTERFACE, partner_of(node, "cpo"))
 
@@ -82,7 +82,7 @@ def test_dates_limit_the_list(emsp: Door) -> None:
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=x", "offset=-1", "date_from=yesterday"])
-def test_a_wrong_query_is_refused(emsp: Door, query: str) -> None:
+def test_an_invalid_query_is_refused(emsp: Door, query: str) -> None:
     """Source: PAG-14"""
     assert emsp.call("GET", query=query).codes == (200, 2001)
 
@@ -101,7 +101,7 @@ def test_another_emsp_is_shown_no_tokens(node_of: NodeOf, partner_of: PartnerOf,
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
-def test_tokens_are_only_read_and_authorized_here(emsp: Door, method: str) -> None:
+def test_write_methods_are_refused(emsp: Door, method: str) -> None:
     """Source: STA-09"""
     assert emsp.call(method, document=None if method == "DELETE" else token()).codes == (405, 2001)
     assert emsp.call("GET", "0102A", "authorize").codes == (405, 2001)
@@ -110,7 +110,7 @@ def test_tokens_are_only_read_and_authorized_here(emsp: Door, method: str) -> No
 # -- an eMSP decides ---------------------------------------------------------------------------------
 
 
-def test_a_valid_token_is_allowed_with_a_reference_of_its_own(emsp: Door) -> None:
+def test_each_authorization_of_a_valid_token_gets_a_new_reference(emsp: Door) -> None:
     """Source: TOK-12"""
     stored = put(emsp.node, mobie_x=1)
 
@@ -124,7 +124,7 @@ def test_a_valid_token_is_allowed_with_a_reference_of_its_own(emsp: Door) -> Non
     assert all(0 < len(reference) <= 36 for reference in references)
 
 
-def test_an_invalid_token_is_blocked_and_that_is_no_error(emsp: Door) -> None:
+def test_an_invalid_token_is_answered_blocked_with_success(emsp: Door) -> None:
     """Source: TOK-13"""
     put(emsp.node, valid=False)
 
@@ -134,7 +134,7 @@ def test_an_invalid_token_is_blocked_and_that_is_no_error(emsp: Door) -> None:
     assert answer.data == {"allowed": "BLOCKED", "token": answer.data["token"]}
 
 
-def test_an_unknown_token_is_told_by_both_codes_and_no_data(emsp: Door) -> None:
+def test_an_unknown_token_is_answered_404_and_2004_without_data(emsp: Door) -> None:
     """Source: TOK-14, TRP-12"""
     put(emsp.node)
 
@@ -142,7 +142,7 @@ def test_an_unknown_token_is_told_by_both_codes_and_no_data(emsp: Door) -> None:
         assert (answer.codes, answer.has_data) == ((404, 2004), False)
 
 
-def test_the_type_says_which_token(emsp: Door) -> None:
+def test_the_type_in_the_query_selects_the_token(emsp: Door) -> None:
     """Source: OWN-05, TOK-11"""
     put(emsp.node, valid=False)
     put(emsp.node, token_type="APP_USER")
@@ -152,14 +152,14 @@ def test_the_type_says_which_token(emsp: Door) -> None:
 
 
 @pytest.mark.parametrize("body", [None, "", "  ", "null"])
-def test_no_body_is_needed(emsp: Door, body: str | None) -> None:
+def test_the_body_may_be_empty(emsp: Door, body: str | None) -> None:
     """Source: TOK-11"""
     put(emsp.node)
 
     assert authorize(emsp, body=body).data["allowed"] == "ALLOWED"
 
 
-def test_a_location_that_was_asked_is_answered(emsp: Door) -> None:
+def test_the_answer_repeats_the_requested_location(emsp: Door) -> None:
     """Source: TOK-16, TOK-17"""
     put(emsp.node)
 
@@ -187,7 +187,7 @@ BAD_BODIES: dict[str, tuple[dict[str, Any], tuple[int, int]]] = {
 
 @pytest.mark.parametrize(("sent", "codes"), BAD_BODIES.values(), ids=BAD_BODIES.keys())
 @pytest.mark.parametrize("role", ["EMSP", "HUB"])
-def test_a_bad_question_is_refused(
+def test_a_bad_authorization_request_is_refused(
     node_of: NodeOf,
     partner_of: PartnerOf,
     operator: Operator,
@@ -206,15 +206,15 @@ def test_a_bad_question_is_refused(
 
 
 @pytest.mark.parametrize("uid", ["x" * 37, "é", "a\tb", "x" * 3000])
-def test_what_can_be_nobody_s_uid_is_refused(emsp: Door, uid: str) -> None:
+def test_an_impossible_uid_is_refused(emsp: Door, uid: str) -> None:
     """Source: TYP-02, TYP-05"""
     assert authorize(emsp, uid).codes == (200, 2001)
 
 
-# -- the operator's say ------------------------------------------------------------------------------
+# -- the webhook ------------------------------------------------------------------------------------
 
 
-def test_the_operator_is_told_who_wants_to_know_what(emsp: Door, operator: Operator) -> None:
+def test_the_webhook_gets_the_token_the_cpo_and_the_location(emsp: Door, operator: Operator) -> None:
     """Source: TOK-18"""
     stored = put(emsp.node)
 
@@ -227,10 +227,10 @@ def test_the_operator_is_told_who_wants_to_know_what(emsp: Door, operator: Opera
 
 
 @pytest.mark.parametrize("allowed", ["BLOCKED", "EXPIRED", "NO_CREDIT", "NOT_ALLOWED"])
-def test_what_the_operator_decides_counts(emsp: Door, operator: Operator, allowed: str) -> None:
+def test_the_decision_of_the_operator_is_answered(emsp: Door, operator: Operator, allowed: str) -> None:
     """Source: TOK-13"""
     put(emsp.node)
-    operator.says = {"allowed": allowed, "info": {"language": "pt", "text": "Sem saldo"}}
+    operator.answer = {"allowed": allowed, "info": {"language": "pt", "text": "Sem saldo"}}
 
     answer = authorize(emsp, document=WHERE)
 
@@ -241,11 +241,11 @@ def test_what_the_operator_decides_counts(emsp: Door, operator: Operator, allowe
     }
 
 
-def test_the_operator_may_allow_what_is_invalid_and_choose_the_reference(
+def test_the_operator_may_allow_an_invalid_token_and_choose_the_reference(
     emsp: Door, operator: Operator
 ) -> None:
     put(emsp.node, valid=False)
-    operator.says = {"allowed": "ALLOWED", "authorization_reference": "mine-1"}
+    operator.answer = {"allowed": "ALLOWED", "authorization_reference": "mine-1"}
 
     answer = authorize(emsp)
 
@@ -255,17 +255,19 @@ def test_the_operator_may_allow_what_is_invalid_and_choose_the_reference(
 def test_the_operator_may_allow_some_evses_only(emsp: Door, operator: Operator) -> None:
     """Source: TOK-16"""
     put(emsp.node)
-    operator.says = {"allowed": "ALLOWED", "location": {"location_id": "L1", "evse_uids": ["E2", "E9"]}}
+    operator.answer = {"allowed": "ALLOWED", "location": {"location_id": "L1", "evse_uids": ["E2", "E9"]}}
 
     answer = authorize(emsp, document=WHERE)
 
     assert answer.data["location"] == {"location_id": "L1", "evse_uids": ["E2"]}
 
 
-def test_too_little_information_is_told(emsp: Door, operator: Operator) -> None:
+def test_the_operator_s_error_not_enough_information_is_answered_with_2002(
+    emsp: Door, operator: Operator
+) -> None:
     """Source: TOK-15"""
     put(emsp.node)
-    operator.says = {"error": "NOT_ENOUGH_INFORMATION"}
+    operator.answer = {"error": "NOT_ENOUGH_INFORMATION"}
 
     answer = authorize(emsp)
 
@@ -273,7 +275,7 @@ def test_too_little_information_is_told(emsp: Door, operator: Operator) -> None:
 
 
 @pytest.mark.parametrize(("valid", "answered"), [(True, "ALLOWED"), (False, "BLOCKED")])
-def test_while_the_operator_is_silent_the_token_decides(emsp: Door, valid: bool, answered: str) -> None:
+def test_without_an_answer_of_the_webhook_the_token_decides(emsp: Door, valid: bool, answered: str) -> None:
     """Source: TOK-13, TOK-17"""
     put(emsp.node, valid=valid)
 
@@ -284,18 +286,18 @@ def test_while_the_operator_is_silent_the_token_decides(emsp: Door, valid: bool,
 @pytest.mark.parametrize(
     "wrong", [{"location": "L1"}, {"authorization_reference": "x" * 37}, {"info": "no"}, {"error": 5}]
 )
-def test_a_refusal_counts_whatever_is_wrong_beside_it(
+def test_a_refusal_counts_although_other_fields_of_the_answer_are_wrong(
     emsp: Door, operator: Operator, allowed: str, wrong: Document
 ) -> None:
     """Source: TOK-13"""
     put(emsp.node)
-    operator.says = {"allowed": allowed, **wrong}
+    operator.answer = {"allowed": allowed, **wrong}
 
     assert without(authorize(emsp, document=WHERE).data, "token") == {"allowed": allowed}
 
 
 @pytest.mark.parametrize(
-    "said",
+    "invalid",
     [
         None,
         {},
@@ -311,17 +313,17 @@ def test_a_refusal_counts_whatever_is_wrong_beside_it(
         1,
     ],
 )
-def test_an_answer_that_cannot_be_read_never_allows(emsp: Door, operator: Operator, said: Any) -> None:
+def test_an_invalid_answer_of_the_webhook_never_allows(emsp: Door, operator: Operator, invalid: Any) -> None:
     put(emsp.node)
-    operator.says = said
+    operator.answer = invalid
 
     assert without(authorize(emsp).data, "token") == {"allowed": "NOT_ALLOWED"}
 
 
-def test_a_decision_for_one_place_is_too_little_where_none_was_asked(emsp: Door, operator: Operator) -> None:
+def test_a_decision_for_one_location_needs_a_location_in_the_request(emsp: Door, operator: Operator) -> None:
     """Source: TOK-15"""
     put(emsp.node)
-    operator.says = {"allowed": "ALLOWED", "location": {"location_id": "L1"}}
+    operator.answer = {"allowed": "ALLOWED", "location": {"location_id": "L1"}}
 
     answer = authorize(emsp)
 
@@ -329,11 +331,13 @@ def test_a_decision_for_one_place_is_too_little_where_none_was_asked(emsp: Door,
     assert authorize(emsp, document=WHERE).data["allowed"] == "ALLOWED"
 
 
-# -- what it costs -----------------------------------------------------------------------------------
+# -- cost -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("number_of_tokens", [10, 60])
-def test_an_emsp_decides_in_one_call_whatever_the_number_of_tokens(emsp: Door, number_of_tokens: int) -> None:
+def test_an_emsp_decides_with_one_table_call_for_any_number_of_tokens(
+    emsp: Door, number_of_tokens: int
+) -> None:
     for number in range(number_of_tokens):
         put(emsp.node, f"T{number}")
 
@@ -347,9 +351,7 @@ def test_an_emsp_decides_in_one_call_whatever_the_number_of_tokens(emsp: Door, n
 # -- at a hub ----------------------------------------------------------------------------------------
 
 
-def test_a_hub_s_list_holds_what_it_received_for_whoever_may_see_it(
-    node_of: NodeOf, partner_of: PartnerOf
-) -> None:
+def test_a_hub_lists_received_tokens_to_cpos_only(node_of: NodeOf, partner_of: PartnerOf) -> None:
     """Source: RTE-17, RTE-24, RTE-26"""
     node = node_of("HUB")
     pushing = Door(node, receiver.INTERFACE, partner_of(node, "emsp"))
@@ -363,7 +365,7 @@ def test_a_hub_s_list_holds_what_it_received_for_whoever_may_see_it(
     assert (other.call("GET", to=own).data, other.call("GET", to=own).headers["X-Total-Count"]) == ([], "0")
 
 
-def test_the_hub_is_no_owner_of_a_token_that_nobody_pushed(
+def test_a_token_that_no_partner_pushed_is_unknown_to_the_hub(
     node_of: NodeOf, partner_of: PartnerOf, operator: Operator
 ) -> None:
     """Source: TOK-14, RTE-25"""
