@@ -32,7 +32,7 @@ from chalicelib.errors import (
     Unauthorized,
 )
 from chalicelib.log import add_fields, log, log_fields
-from chalicelib.modules.client_owned_objects import check_owner, may_speak_for, owner_in_url
+from chalicelib.modules.client_owned_objects import check_owner, may_act_for, owner_in_url
 from chalicelib.modules.oversize import log_left_out, log_not_sent
 from chalicelib.modules.registry import VERSION, interface_path, is_mounted
 from chalicelib.node import Node
@@ -264,7 +264,7 @@ def _check_sender(node: Node, interface: Interface, request: Request, sender: Pa
     A partner speaks for its own parties. A hub also speaks for parties that no other partner plays.
     One more call if the claim was not read together with the caller's token.
     """
-    if request.caller.plays_as(sender) or may_speak_for(node, request, sender, sender_role(interface)):
+    if request.caller.plays_as(sender) or may_act_for(node, request, sender, sender_role(interface)):
         return
     name = f"{sender.country_code}/{sender.party_id}"
     raise InvalidParameters(f"{name} is not a party of this partner", field="OCPI-from-party-id")

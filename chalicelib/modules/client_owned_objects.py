@@ -73,11 +73,11 @@ def check_owner(node: Node, request: Request, owner: Party, role: str) -> None:
     caller = request.caller
     if not node.settings.owns(owner) and caller.plays_as(owner, role):
         return
-    if not may_speak_for(node, request, owner, role):
+    if not may_act_for(node, request, owner, role):
         raise NotFound(f"{owner.country_code}/{owner.party_id} is not a {role} among the caller's roles")
 
 
-def may_speak_for(node: Node, request: Request, party: Party, role: str) -> bool:
+def may_act_for(node: Node, request: Request, party: Party, role: str) -> bool:
     """Return True when the caller is a hub that may act for a party that is not its own.
 
     A hub may act for neither a party of this node nor a party that is another partner in this role.

@@ -32,7 +32,7 @@ class Answer:
         self.message = envelope.get("status_message", "")
 
 
-class Door:
+class PartnerApi:
     """One interface of a node, called by one of its partners."""
 
     def __init__(self, node: Node, interface: Interface, caller: Partner) -> None:
@@ -86,6 +86,10 @@ class Door:
             if "Link" not in answer.headers:
                 return pages
             query = urlsplit(answer.headers["Link"].split(">")[0].removeprefix("<")).query
+
+
+Door = PartnerApi
+"""The former name, until its last uses are renamed."""
 
 
 def token_of(partner: Partner) -> str:

@@ -17,7 +17,7 @@ from chalicelib.protocol.json_text import read_json
 from chalicelib.protocol.message import Interface, Party
 from tests.modules.builders import T0, T1, Document, evse, location, tariff, token
 from tests.modules.conftest import NodeOf
-from tests.modules.door import EMSP, Door, register
+from tests.modules.door import EMSP, PartnerApi, register
 from tests.modules.sessions.builders import session
 
 OWNER = Party("NL", "TNM")
@@ -63,11 +63,11 @@ class Place(NamedTuple):
 
     kind: Kind
     node: Node
-    first: Door
-    second: Door
+    first: PartnerApi
+    second: PartnerApi
 
-    def put(self, door: Door, *children: str, **fields: Any) -> tuple[int, int]:
-        return door.call("PUT", *self.kind.ids, *children, document={**self.kind.document, **fields}).codes
+    def put(self, api: PartnerApi, *children: str, **fields: Any) -> tuple[int, int]:
+        return api.call("PUT", *self.kind.ids, *children, document={**self.kind.document, **fields}).codes
 
     def stored(self) -> str:
         return str(self.first.call("GET", *self.kind.ids).data)
@@ -77,11 +77,11 @@ class Place(NamedTuple):
 def place(request: pytest.FixtureRequest, node_of: NodeOf) -> Place:
     kind = KINDS[request.param]
     node = node_of(kind.node_role)
-    doors = [
-        Door(node, kind.interface, register(node, name, ("HUB", Party("PT", name))))
+    apis = [
+        PartnerApi(node, kind.interface, register(node, name, ("HUB", Party("PT", name))))
         for name in ("ONE", "TWO")
     ]
-    return Place(kind, node, *doors)
+    return Place(kind, node, *apis)
 
 
 def release(node: Node, partner_id: str, kind: Kind) -> None:
@@ -109,7 +109,9 @@ def test_a_partner_that_registers_directly_cannot_change_objects_from_a_hub_unti
     place: Place,
 ) -> None:
     place.put(place.first)
-    owner = Door(place.node, place.kind.interface, register(place.node, "own", (place.kind.role, OWNER)))
+    owner = PartnerApi(
+        place.node, place.kind.interface, register(place.node, "own", (place.kind.role, OWNER))
+    )
 
     assert place.put(owner, last_updated=T1) == (404, 2001)
 
@@ -155,7 +157,7 @@ def test_another_hub_can_read_locations_but_no_tariffs_sessions_or_tokens(place:
 def test_an_evse_of_a_location_from_one_hub_cannot_be_changed_by_another(node_of: NodeOf) -> None:
     node = node_of("EMSP")
     one, two = (
-        Door(node, locations.INTERFACE, register(node, name, ("HUB", Party("PT", name))))
+        PartnerApi(node, locations.INTERFACE, register(node, name, ("HUB", Party("PT", name))))
         for name in ("ONE", "TWO")
     )
     one.call(
@@ -177,8 +179,8 @@ def test_an_evse_of_a_location_from_one_hub_cannot_be_changed_by_another(node_of
 
 def test_a_hub_cannot_read_or_change_a_token_of_a_directly_connected_emsp(node_of: NodeOf) -> None:
     node = node_of("CPO")
-    hub = Door(node, tokens.INTERFACE, register(node, "hub", ("HUB", Party("PT", "MOB"))))
-    emsp = Door(node, tokens.INTERFACE, register(node, "emsp", ("EMSP", EMSP)))
+    hub = PartnerApi(node, tokens.INTERFACE, register(node, "hub", ("HUB", Party("PT", "MOB"))))
+    emsp = PartnerApi(node, tokens.INTERFACE, register(node, "emsp", ("EMSP", EMSP)))
     card = {**token(), "country_code": EMSP.country_code, "party_id": EMSP.party_id}
     assert emsp.call("PUT", *EMSP, card["uid"], document=card).codes == (201, 1000)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.modules.client_owned_objects import may_speak_for
+from chalicelib.modules.client_owned_objects import may_act_for
 from chalicelib.modules.commands.objects import ACCEPTED, REJECTED
 from chalicelib.modules.commands.rules import Response
 from chalicelib.partners.directory import claim_key
@@ -60,7 +60,7 @@ def may_use(node: Node, request: Request, token: Mapping[str, Any]) -> bool:
     caller, sender = request.caller, request.routing.sender
     if not caller.is_hub:
         return caller.plays_as(owner, EMSP)
-    if not may_speak_for(node, request, owner, EMSP):
+    if not may_act_for(node, request, owner, EMSP):
         return False
     return sender is None or caller.plays_as(sender, "HUB") or owner.same_as(sender)
 

@@ -134,10 +134,10 @@ def _is_no_answer(error: PartnerFault | PartnerRefusal) -> bool:
 def _ask_all(node: Node, question: Question) -> Document:
     """Ask the partners that may know an unknown token, one after the other, until one does."""
     ends = node.clock() + TOTAL
-    silent: PartnerFault | PartnerRefusal | None = None
+    failure: PartnerFault | PartnerRefusal | None = None
     for partner in _partners_to_ask(node):
         if node.clock() >= ends:
-            raise silent or PartnerFault("not all eMSPs could be asked in time", timed_out=True)
+            raise failure or PartnerFault("not all eMSPs could be asked in time", timed_out=True)
         try:
             # Spec: a partner that is not a hub is itself the receiver, so OCPI-to names it.
             addressed = None if partner.is_hub else next(iter(partner.parties("EMSP")), None)
@@ -145,9 +145,9 @@ def _ask_all(node: Node, question: Question) -> Document:
         except UnknownToken:
             continue
         except (PartnerFault, PartnerRefusal) as error:
-            silent = silent or error
-    if silent is not None:
-        raise silent
+            failure = failure or error
+    if failure is not None:
+        raise failure
     raise UnknownToken
 
 

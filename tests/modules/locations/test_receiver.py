@@ -13,13 +13,13 @@ from chalicelib.storage.keys import Ref
 from tests.modules import builders
 from tests.modules.builders import T0, T1, T2, T3, connector, evse, without
 from tests.modules.conftest import NodeOf, PartnerOf
-from tests.modules.door import CPO, EMSP, OTHER_CPO, Door
+from tests.modules.door import CPO, EMSP, OTHER_CPO, PartnerApi
 from tests.storage.capacity import measured
 
 L1 = (*CPO, "L1")
 E1 = (*L1, "E1")
 C1 = (*E1, "1")
-Doors = Callable[[str], Door]
+AsPartner = Callable[[str], PartnerApi]
 
 
 def location(**fields: Any) -> dict[str, Any]:
@@ -27,25 +27,25 @@ def location(**fields: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def doors(node_of: NodeOf, partner_of: PartnerOf) -> Doors:
+def as_partner(node_of: NodeOf, partner_of: PartnerOf) -> AsPartner:
     """Returns a hub's interface as the partner with this name calls it."""
     node = node_of("HUB")
-    return lambda name: Door(node, INTERFACE, partner_of(node, name))
+    return lambda name: PartnerApi(node, INTERFACE, partner_of(node, name))
 
 
 @pytest.fixture
-def cpo(doors: Doors) -> Door:
-    return doors("cpo")
+def cpo(as_partner: AsPartner) -> PartnerApi:
+    return as_partner("cpo")
 
 
 @pytest.fixture
-def known(cpo: Door) -> Door:
+def known(cpo: PartnerApi) -> PartnerApi:
     """The CPO, whose location L1 with E1 and E2 is stored."""
     assert cpo.call("PUT", *L1, document=location(evses=[evse("E1"), evse("E2")])).codes == (201, 1000)
     return cpo
 
 
-def test_put_of_a_new_location_creates_it(cpo: Door) -> None:
+def test_put_of_a_new_location_creates_it(cpo: PartnerApi) -> None:
     """Source: LOC-04, STA-05, TYP-14, TRP-26"""
     document = location(
         name="São João",
@@ -59,7 +59,7 @@ def test_put_of_a_new_location_creates_it(cpo: Door) -> None:
     assert cpo.call("GET", *L1).data == document
 
 
-def test_put_of_a_known_location_replaces_all_of_it(known: Door) -> None:
+def test_put_of_a_known_location_replaces_all_of_it(known: PartnerApi) -> None:
     """Source: LOC-04, STA-04, TRN-23"""
     document = location(evses=[evse("E2"), evse("E3")], last_updated=T1)
 
@@ -69,7 +69,7 @@ def test_put_of_a_known_location_replaces_all_of_it(known: Door) -> None:
     assert known.call("GET", *E1).codes == (404, 2003)
 
 
-def test_a_location_without_evses_is_stored(cpo: Door) -> None:
+def test_a_location_without_evses_is_stored(cpo: PartnerApi) -> None:
     """Source: LOC-15"""
     document = without(location(), "evses")
 
@@ -80,20 +80,20 @@ def test_a_location_without_evses_is_stored(cpo: Door) -> None:
 def test_an_emsp_stores_locations_of_a_hub(node_of: NodeOf, partner_of: PartnerOf) -> None:
     """Source: RTE-15"""
     node = node_of("EMSP")
-    from_hub = Door(node, INTERFACE, partner_of(node, "hub"))
+    from_hub = PartnerApi(node, INTERFACE, partner_of(node, "hub"))
 
     assert from_hub.call("PUT", *L1, document=location()).codes == (201, 1000)
     assert from_hub.call("GET", *L1).data == location()
 
 
-def test_a_location_an_evse_and_a_connector_can_be_read(known: Door) -> None:
+def test_a_location_an_evse_and_a_connector_can_be_read(known: PartnerApi) -> None:
     """Source: LOC-12, TYP-01"""
     assert known.call("GET", *E1).data == evse("E1")
     assert known.call("GET", *C1).data == connector("1")
     assert known.call("GET", "pt", "edp", "l1", "e1", "1").data == connector("1")
 
 
-def test_the_hub_answers_from_its_own_copy_when_it_is_addressed(known: Door) -> None:
+def test_the_hub_answers_from_its_own_copy_when_it_is_addressed(known: PartnerApi) -> None:
     """Source: LOC-12, RTE-19"""
     assert known.call("GET", *L1, to=known.node.settings.roles[0].party).codes == (200, 1000)
 
@@ -116,14 +116,14 @@ UNKNOWN: list[tuple[str, tuple[str, ...], Any]] = [
 
 @pytest.mark.parametrize(("method", "ids", "document"), UNKNOWN)
 def test_an_unknown_location_evse_or_connector_is_answered_404_with_2003(
-    known: Door, method: str, ids: tuple[str, ...], document: Any
+    known: PartnerApi, method: str, ids: tuple[str, ...], document: Any
 ) -> None:
     """Source: STA-03, STA-08, LOC-13"""
     assert known.call(method, *ids, document=document).codes == (404, 2003)
     assert known.call("GET", *L1).data == location(evses=[evse("E1"), evse("E2")])
 
 
-def test_put_of_a_new_evse_adds_it(known: Door) -> None:
+def test_put_of_a_new_evse_adds_it(known: PartnerApi) -> None:
     """Source: LOC-05"""
     new = evse("E3", last_updated=T1)
 
@@ -132,7 +132,7 @@ def test_put_of_a_new_evse_adds_it(known: Door) -> None:
     assert known.call("GET", *L1).data == location(evses=[evse("E1"), evse("E2"), new], last_updated=T1)
 
 
-def test_put_of_a_known_evse_replaces_only_that_evse(known: Door) -> None:
+def test_put_of_a_known_evse_replaces_only_that_evse(known: PartnerApi) -> None:
     """Source: LOC-05, LOC-03"""
     new = evse("E1", physical_reference="7", last_updated=T1)
 
@@ -141,7 +141,7 @@ def test_put_of_a_known_evse_replaces_only_that_evse(known: Door) -> None:
     assert known.call("GET", *L1).data == location(evses=[new, evse("E2")], last_updated=T1)
 
 
-def test_put_of_a_connector_adds_or_replaces_only_that_connector(known: Door) -> None:
+def test_put_of_a_connector_adds_or_replaces_only_that_connector(known: PartnerApi) -> None:
     """Source: LOC-05, LOC-03"""
     replaced, added = connector("1", max_amperage=63, last_updated=T1), connector("2", last_updated=T2)
 
@@ -152,7 +152,7 @@ def test_put_of_a_connector_adds_or_replaces_only_that_connector(known: Door) ->
     assert known.call("GET", *L1).data == location(evses=[changed, evse("E2")], last_updated=T2)
 
 
-def test_a_patch_changes_each_level_and_raises_last_updated_of_its_parents(known: Door) -> None:
+def test_a_patch_changes_each_level_and_raises_last_updated_of_its_parents(known: PartnerApi) -> None:
     """Source: LOC-06, LOC-03, TRN-24"""
     assert known.call("PATCH", *L1, document={"name": "Alfa", "last_updated": T1}).codes == (200, 1000)
     assert known.call("PATCH", *E1, document={"status": "CHARGING", "last_updated": T2}).codes == (200, 1000)
@@ -164,7 +164,7 @@ def test_a_patch_changes_each_level_and_raises_last_updated_of_its_parents(known
     assert known.call("GET", *L1).data == location(name="Alfa", evses=[changed, evse("E2")], last_updated=T3)
 
 
-def test_a_patch_with_evses_merges_them(known: Door) -> None:
+def test_a_patch_with_evses_merges_them(known: PartnerApi) -> None:
     """Source: LOC-08"""
     patch = {"evses": [{"uid": "E2", "status": "CHARGING"}], "last_updated": T1}
 
@@ -174,7 +174,9 @@ def test_a_patch_with_evses_merges_them(known: Door) -> None:
     assert known.call("GET", *L1).data == location(evses=[evse("E1"), changed], last_updated=T1)
 
 
-def test_null_in_a_patch_removes_an_optional_field_and_is_refused_for_a_required_one(known: Door) -> None:
+def test_null_in_a_patch_removes_an_optional_field_and_is_refused_for_a_required_one(
+    known: PartnerApi,
+) -> None:
     known.call("PATCH", *L1, document={"name": "Alfa", "last_updated": T1})
 
     assert known.call("PATCH", *L1, document={"name": None, "last_updated": T2}).codes == (200, 1000)
@@ -184,7 +186,7 @@ def test_null_in_a_patch_removes_an_optional_field_and_is_refused_for_a_required
     assert known.call("GET", *L1).data == expected
 
 
-def test_an_older_push_is_answered_with_success_and_ignored(known: Door) -> None:
+def test_an_older_push_is_answered_with_success_and_ignored(known: PartnerApi) -> None:
     """Source: LOC-14"""
     known.call("PATCH", *C1, document={"tariff_ids": ["T1"], "last_updated": T2})
     before = known.call("GET", *L1).data
@@ -202,7 +204,7 @@ def test_an_older_push_is_answered_with_success_and_ignored(known: Door) -> None
     assert known.call("GET", *L1).data == before
 
 
-def test_an_update_of_one_evse_does_not_make_an_update_of_another_look_old(known: Door) -> None:
+def test_an_update_of_one_evse_does_not_make_an_update_of_another_look_old(known: PartnerApi) -> None:
     """Source: LOC-14"""
     known.call("PATCH", *E1, document={"status": "CHARGING", "last_updated": T2})
 
@@ -213,7 +215,7 @@ def test_an_update_of_one_evse_does_not_make_an_update_of_another_look_old(known
     assert location_now["last_updated"] == T2
 
 
-def test_a_removed_evse_stays_in_the_location(known: Door) -> None:
+def test_a_removed_evse_stays_in_the_location(known: PartnerApi) -> None:
     """Source: LOC-09, LOC-11"""
     for uid in ("E1", "E2"):
         known.call("PATCH", *L1, uid, document={"status": "REMOVED", "last_updated": T1})
@@ -223,19 +225,19 @@ def test_a_removed_evse_stays_in_the_location(known: Door) -> None:
 
 @pytest.mark.parametrize("method", ["DELETE", "POST"])
 @pytest.mark.parametrize("ids", [L1, E1, C1])
-def test_delete_and_post_are_refused(known: Door, method: str, ids: tuple[str, ...]) -> None:
+def test_delete_and_post_are_refused(known: PartnerApi, method: str, ids: tuple[str, ...]) -> None:
     """Source: LOC-10, STA-09"""
     assert known.call(method, *ids).codes == (405, 2001)
     assert known.call("GET", *L1).codes == (200, 1000)
 
 
-def test_two_owners_may_have_locations_of_one_id(known: Door, doors: Doors) -> None:
+def test_two_owners_may_have_locations_of_one_id(known: PartnerApi, as_partner: AsPartner) -> None:
     """Source: OWN-02"""
     other = {**location(name="Other"), "country_code": "NL", "party_id": "TNM"}
 
-    assert doors("other").call("PUT", *OTHER_CPO, "L1", document=other).codes == (201, 1000)
+    assert as_partner("other").call("PUT", *OTHER_CPO, "L1", document=other).codes == (201, 1000)
 
-    assert doors("other").call("GET", *OTHER_CPO, "L1").data == other
+    assert as_partner("other").call("GET", *OTHER_CPO, "L1").data == other
     assert "name" not in known.call("GET", *L1).data
 
 
@@ -254,18 +256,18 @@ FOREIGN: list[tuple[str, tuple[str, ...], Any]] = [
 
 @pytest.mark.parametrize(("method", "ids", "document"), FOREIGN)
 def test_a_partner_cannot_read_or_change_another_party_s_location(
-    known: Door, doors: Doors, method: str, ids: tuple[str, ...], document: Any
+    known: PartnerApi, as_partner: AsPartner, method: str, ids: tuple[str, ...], document: Any
 ) -> None:
     """Source: OWN-01, TRN-28"""
     for name in ("other", "emsp"):
-        assert doors(name).call(method, *ids, document=document).codes == (404, 2001)
+        assert as_partner(name).call(method, *ids, document=document).codes == (404, 2001)
 
     assert known.call("GET", *L1).data == location(evses=[evse("E1"), evse("E2")])
 
 
-def test_a_hub_pushes_for_its_clients(doors: Doors) -> None:
+def test_a_hub_pushes_for_its_clients(as_partner: AsPartner) -> None:
     """Source: RTE-15, TRP-18"""
-    hub = doors("hub")
+    hub = as_partner("hub")
     assert hub.call("PUT", *L1, document=location(evses=[evse("E1")])).codes == (201, 1000)
     patch = {"status": "CHARGING", "last_updated": T1}
 
@@ -274,23 +276,25 @@ def test_a_hub_pushes_for_its_clients(doors: Doors) -> None:
     assert hub.call("GET", *E1).data["status"] == "CHARGING"
 
 
-def test_a_hub_cannot_push_for_a_party_that_is_a_partner_itself(known: Door, doors: Doors) -> None:
+def test_a_hub_cannot_push_for_a_party_that_is_a_partner_itself(
+    known: PartnerApi, as_partner: AsPartner
+) -> None:
     """The role HUB alone gives no right to push. Source: OWN-01"""
     patch = {"status": "CHARGING", "last_updated": T1}
 
-    assert doors("hub").call("PATCH", *E1, document=patch).codes == (404, 2001)
+    assert as_partner("hub").call("PATCH", *E1, document=patch).codes == (404, 2001)
 
     assert known.call("GET", *E1).data["status"] == "AVAILABLE"
 
 
-def test_a_location_of_an_emsp_is_refused(doors: Doors) -> None:
+def test_a_location_of_an_emsp_is_refused(as_partner: AsPartner) -> None:
     """Source: OWN-01"""
     document = {**location(), "party_id": EMSP.party_id}
 
-    assert doors("emsp").call("PUT", *EMSP, "L1", document=document).codes == (404, 2001)
+    assert as_partner("emsp").call("PUT", *EMSP, "L1", document=document).codes == (404, 2001)
 
 
-def test_an_id_that_another_party_reserved_is_refused(known: Door, doors: Doors) -> None:
+def test_an_id_that_another_party_reserved_is_refused(known: PartnerApi, as_partner: AsPartner) -> None:
     """Source: docs/mobie.md, Location ids and scenario 3.1"""
     key = reservation_key("PRT-00001")
     known.node.table.put({"pk": key.pk, "sk": key.sk, "owner": OTHER_CPO.key()})
@@ -298,7 +302,7 @@ def test_an_id_that_another_party_reserved_is_refused(known: Door, doors: Doors)
     theirs = {**ours, "country_code": "NL", "party_id": "TNM"}
 
     assert known.call("PUT", *CPO, "PRT-00001", document=ours).codes == (200, 2001)
-    assert doors("other").call("PUT", *OTHER_CPO, "PRT-00001", document=theirs).codes == (201, 1000)
+    assert as_partner("other").call("PUT", *OTHER_CPO, "PRT-00001", document=theirs).codes == (201, 1000)
 
 
 BAD: list[tuple[str, tuple[str, ...], dict[str, Any], tuple[int, int]]] = [
@@ -347,7 +351,7 @@ BAD: list[tuple[str, tuple[str, ...], dict[str, Any], tuple[int, int]]] = [
 
 @pytest.mark.parametrize(("method", "ids", "sent", "codes"), BAD)
 def test_bad_input_is_refused_and_changes_nothing(
-    known: Door, method: str, ids: tuple[str, ...], sent: dict[str, Any], codes: tuple[int, int]
+    known: PartnerApi, method: str, ids: tuple[str, ...], sent: dict[str, Any], codes: tuple[int, int]
 ) -> None:
     """Source: TRN-22, TRN-27, STA-01, STA-02, STA-07, LOC-07"""
     assert known.call(method, *ids, **sent).codes == codes
@@ -370,7 +374,7 @@ COSTS: list[tuple[str, tuple[str, ...], Any, int]] = [
 
 @pytest.mark.parametrize(("method", "ids", "document", "calls"), COSTS)
 def test_each_request_stays_within_its_number_of_table_calls(
-    known: Door, method: str, ids: tuple[str, ...], document: Any, calls: int
+    known: PartnerApi, method: str, ids: tuple[str, ...], document: Any, calls: int
 ) -> None:
     """Source: docs/design.md, Storage and what it may cost"""
     with measured(known.node.table) as spent:
@@ -379,7 +383,7 @@ def test_each_request_stays_within_its_number_of_table_calls(
     assert len(spent.calls) <= calls, spent.calls
 
 
-def test_a_location_changes_its_partition_with_publish(known: Door) -> None:
+def test_a_location_changes_its_partition_with_publish(known: PartnerApi) -> None:
     """Source: LOC-16"""
 
     def partition_now() -> str:
@@ -396,7 +400,7 @@ def test_a_location_changes_its_partition_with_publish(known: Door) -> None:
     assert partition_now() == shown
 
 
-def test_a_repeated_patch_adds_its_evse_once(known: Door) -> None:
+def test_a_repeated_patch_adds_its_evse_once(known: PartnerApi) -> None:
     patch = {"evses": [evse("E3")], "last_updated": T1}
 
     for _ in range(2):

@@ -17,7 +17,7 @@ from chalicelib.settings import OwnRole
 from chalicelib.storage.keys import Ref
 from tests.modules.builders import T0, T1, T2, connector, evse, location
 from tests.modules.conftest import NodeOf, PartnerOf
-from tests.modules.door import CPO, OTHER_CPO, Door
+from tests.modules.door import CPO, OTHER_CPO, PartnerApi
 from tests.storage.capacity import measured
 
 ABC, XYZ = Party("PT", "ABC"), Party("PT", "XYZ")
@@ -41,12 +41,12 @@ def put(node: Node, party: Party, location_id: str, **fields: Any) -> None:
 
 
 @pytest.fixture
-def hub_side(node: Node, partner_of: PartnerOf) -> Door:
+def hub_side(node: Node, partner_of: PartnerOf) -> PartnerApi:
     """The node's locations, called by its hub."""
-    return Door(node, INTERFACE, partner_of(node, "hub"))
+    return PartnerApi(node, INTERFACE, partner_of(node, "hub"))
 
 
-def test_the_list_has_locations_with_their_evses(hub_side: Door) -> None:
+def test_the_list_has_locations_with_their_evses(hub_side: PartnerApi) -> None:
     """Source: LOC-01"""
     answer = hub_side.call("GET", to=ABC)
 
@@ -54,13 +54,13 @@ def test_the_list_has_locations_with_their_evses(hub_side: Door) -> None:
     assert answer.headers["X-Total-Count"] == "1"
 
 
-def test_the_list_has_only_locations_of_the_party_in_ocpi_to(hub_side: Door) -> None:
+def test_the_list_has_only_locations_of_the_party_in_ocpi_to(hub_side: PartnerApi) -> None:
     """Source: RTE-06"""
     assert [one["id"] for one in hub_side.call("GET", to=XYZ).data] == ["L1", "L2"]
     assert len(hub_side.call("GET").data) == 3
 
 
-def test_every_location_is_on_one_page(hub_side: Door) -> None:
+def test_every_location_is_on_one_page(hub_side: PartnerApi) -> None:
     """Source: PAG-04, PAG-06"""
     pages = hub_side.pages("limit=1")
 
@@ -72,7 +72,7 @@ def test_every_location_is_on_one_page(hub_side: Door) -> None:
     }
 
 
-def test_a_changed_evse_puts_its_location_into_the_date_window(hub_side: Door) -> None:
+def test_a_changed_evse_puts_its_location_into_the_date_window(hub_side: PartnerApi) -> None:
     """Source: LOC-03; docs/mobie.md, scenario 3.6"""
     assert hub_side.call("GET", query=f"date_from={T1}", to=ABC).data == []
 
@@ -81,20 +81,20 @@ def test_a_changed_evse_puts_its_location_into_the_date_window(hub_side: Door) -
     assert len(hub_side.call("GET", query=f"date_from={T2}", to=ABC).data) == 1
 
 
-def test_a_location_an_evse_and_a_connector_can_be_read(hub_side: Door) -> None:
+def test_a_location_an_evse_and_a_connector_can_be_read(hub_side: PartnerApi) -> None:
     """Source: LOC-02, TYP-01"""
     assert hub_side.call("GET", "L1", to=ABC).data == location(name="of ABC")
     assert hub_side.call("GET", "l1", "e1", to=ABC).data == evse()
     assert hub_side.call("GET", "L1", "E1", "1", to=ABC).data == connector()
 
 
-def test_the_owner_is_the_party_in_ocpi_to(hub_side: Door) -> None:
+def test_the_owner_is_the_party_in_ocpi_to(hub_side: PartnerApi) -> None:
     """Source: RTE-06, OWN-02"""
     assert hub_side.call("GET", "L1", to=XYZ).data["name"] == "of XYZ"
     assert hub_side.call("GET", "L2", to=ABC).codes == (404, 2003)
 
 
-def test_an_id_of_two_parties_is_refused_without_ocpi_to(hub_side: Door) -> None:
+def test_an_id_of_two_parties_is_refused_without_ocpi_to(hub_side: PartnerApi) -> None:
     """Source: OWN-02, TRP-17"""
     answer = hub_side.call("GET", "L1")
 
@@ -103,14 +103,14 @@ def test_an_id_of_two_parties_is_refused_without_ocpi_to(hub_side: Door) -> None
 
 
 @pytest.mark.parametrize("ids", [("L9",), ("L1", "E9"), ("L1", "E1", "9"), ("L2", "1"), ("x" * 40,), ("é",)])
-def test_an_unknown_object_is_not_found(hub_side: Door, ids: tuple[str, ...]) -> None:
+def test_an_unknown_object_is_not_found(hub_side: PartnerApi, ids: tuple[str, ...]) -> None:
     """Source: STA-03, LOC-02"""
     assert hub_side.call("GET", *ids, to=ABC).codes[0] == 404
 
 
 @pytest.mark.parametrize("ids", [(), ("L1",), ("L1", "E1"), ("L1", "E1", "1")])
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
-def test_write_methods_are_refused(hub_side: Door, method: str, ids: tuple[str, ...]) -> None:
+def test_write_methods_are_refused(hub_side: PartnerApi, method: str, ids: tuple[str, ...]) -> None:
     """Source: STA-09"""
     assert hub_side.call(method, *ids, document=location()).codes == (405, 2001)
 
@@ -118,14 +118,14 @@ def test_write_methods_are_refused(hub_side: Door, method: str, ids: tuple[str, 
 @pytest.mark.parametrize(
     "query", ["limit=0", "limit=-1", "offset=x", "date_from=yesterday", f"date_from={T1}&date_to={T0}"]
 )
-def test_an_invalid_query_is_refused(hub_side: Door, query: str) -> None:
+def test_an_invalid_query_is_refused(hub_side: PartnerApi, query: str) -> None:
     """Source: PAG-14"""
     assert hub_side.call("GET", query=query).codes == (200, 2001)
 
 
 def test_a_cpo_sees_no_locations_of_another_cpo(node: Node, partner_of: PartnerOf) -> None:
     """Source: RTE-17"""
-    as_cpo = Door(node, INTERFACE, partner_of(node, "cpo"))
+    as_cpo = PartnerApi(node, INTERFACE, partner_of(node, "cpo"))
 
     assert (as_cpo.call("GET").data, as_cpo.call("GET").headers["X-Total-Count"]) == ([], "0")
     assert as_cpo.call("GET", "L1", to=ABC).codes == (404, 2003)
@@ -133,7 +133,7 @@ def test_a_cpo_sees_no_locations_of_another_cpo(node: Node, partner_of: PartnerO
 
 @pytest.mark.parametrize(("ids", "calls"), [(("L1",), 2), (("L1", "E1"), 2), (("L1", "E1", "1"), 2), ((), 4)])
 def test_each_request_stays_within_its_number_of_table_calls(
-    hub_side: Door, ids: tuple[str, ...], calls: int
+    hub_side: PartnerApi, ids: tuple[str, ...], calls: int
 ) -> None:
     """Source: docs/design.md, Storage and what it may cost"""
     with measured(hub_side.node.table) as spent:
@@ -143,7 +143,7 @@ def test_each_request_stays_within_its_number_of_table_calls(
 
 
 @pytest.fixture
-def hub(node_of: NodeOf, partner_of: PartnerOf) -> Door:
+def hub(node_of: NodeOf, partner_of: PartnerOf) -> PartnerApi:
     """A hub's locations, called by an eMSP: L1 of two CPOs, L2 of one."""
     node = node_of("HUB")
     for name, party, location_id in (
@@ -152,13 +152,13 @@ def hub(node_of: NodeOf, partner_of: PartnerOf) -> Door:
         ("other", OTHER_CPO, "L2"),
     ):
         document = location(country_code=party.country_code, party_id=party.party_id, id=location_id)
-        door = Door(node, receiver.INTERFACE, partner_of(node, name))
-        assert door.call("PUT", *party, location_id, document=document).codes == (201, 1000)
+        api = PartnerApi(node, receiver.INTERFACE, partner_of(node, name))
+        assert api.call("PUT", *party, location_id, document=document).codes == (201, 1000)
         remember_owners(node.table, [Ref("locations", *party, location_id)])
-    return Door(node, INTERFACE, partner_of(node, "emsp"))
+    return PartnerApi(node, INTERFACE, partner_of(node, "emsp"))
 
 
-def test_a_hub_lists_the_locations_of_all_owners(hub: Door) -> None:
+def test_a_hub_lists_the_locations_of_all_owners(hub: PartnerApi) -> None:
     """Source: RTE-26, RTE-24"""
     own = hub.node.settings.roles[0].party
 
@@ -170,7 +170,7 @@ def test_a_hub_lists_the_locations_of_all_owners(hub: Door) -> None:
     assert hub.call("GET").codes == (200, 2001)
 
 
-def test_a_hub_finds_the_owner_of_a_location_by_its_id(hub: Door) -> None:
+def test_a_hub_finds_the_owner_of_a_location_by_its_id(hub: PartnerApi) -> None:
     """Source: RTE-24"""
     own = hub.node.settings.roles[0].party
 

@@ -19,7 +19,7 @@ from chalicelib.protocol.message import Party
 from chalicelib.storage.keys import Ref
 from tests.modules.builders import connector, evse, location, tariff, without
 from tests.modules.conftest import NodeOf, PartnerOf
-from tests.modules.door import CPO, EMSP, OTHER_CPO, Door, register
+from tests.modules.door import CPO, EMSP, OTHER_CPO, PartnerApi, register
 from tests.modules.sessions.builders import cdr_token, session
 
 FAST = {"profile_type": "FAST", "departure_time": "2026-03-01T18:00:00Z", "energy_need": 40}
@@ -27,15 +27,15 @@ URL = ("S1", "charging_preferences")
 
 
 @pytest.fixture
-def emsp(node_of: NodeOf, partner_of: PartnerOf) -> Door:
+def emsp(node_of: NodeOf, partner_of: PartnerOf) -> PartnerApi:
     """A CPO called by an eMSP whose driver charges at E1. E1 accepts preferences, E2 does not."""
     node = node_of("CPO")
-    door = Door(node, INTERFACE, partner_of(node, "emsp"))
+    api = PartnerApi(node, INTERFACE, partner_of(node, "emsp"))
     party = node.settings.roles[0].party
     capable = evse("E1", capabilities=["CHARGING_PREFERENCES_CAPABLE"])
     put_own_location(node, party, "L1", location(evses=[capable, evse("E2")]))
     put(node)
-    return door
+    return api
 
 
 def put(node: Node, session_id: str = "S1", **fields: Any) -> None:
@@ -47,7 +47,7 @@ def kept(node: Node) -> str | None:
     return read_preferences(node, Ref("sessions", "PT", "ABC", "S1"))
 
 
-def test_accepted_preferences_are_answered_with_a_string_and_stored(emsp: Door) -> None:
+def test_accepted_preferences_are_answered_with_a_string_and_stored(emsp: PartnerApi) -> None:
     """Source: SES-17"""
     answer = emsp.call("PUT", *URL, document=FAST)
 
@@ -58,7 +58,7 @@ def test_accepted_preferences_are_answered_with_a_string_and_stored(emsp: Door) 
 
 
 def test_later_preferences_replace_earlier_ones_and_stay_after_a_patch_of_the_session(
-    emsp: Door,
+    emsp: PartnerApi,
 ) -> None:
     emsp.call("PUT", *URL, document=FAST)
     emsp.call("PUT", *URL, document={"profile_type": "GREEN"})
@@ -67,7 +67,7 @@ def test_later_preferences_replace_earlier_ones_and_stay_after_a_patch_of_the_se
     assert kept(emsp.node) == '{"profile_type":"GREEN"}'
 
 
-def test_preferences_do_not_change_the_session(emsp: Door) -> None:
+def test_preferences_do_not_change_the_session(emsp: PartnerApi) -> None:
     before = emsp.node.objects.get(Ref("sessions", "PT", "ABC", "S1"))
 
     emsp.call("PUT", *URL, document=FAST)
@@ -75,7 +75,7 @@ def test_preferences_do_not_change_the_session(emsp: Door) -> None:
     assert emsp.node.objects.get(Ref("sessions", "PT", "ABC", "S1")) == before
 
 
-def test_preferences_for_an_evse_without_the_capability_are_not_found(emsp: Door) -> None:
+def test_preferences_for_an_evse_without_the_capability_are_not_found(emsp: PartnerApi) -> None:
     """Source: SES-18"""
     put(emsp.node, evse_uid="E2")
 
@@ -83,20 +83,20 @@ def test_preferences_for_an_evse_without_the_capability_are_not_found(emsp: Door
     assert kept(emsp.node) is None
 
 
-def test_preferences_for_a_session_without_an_evse_are_not_found(emsp: Door) -> None:
+def test_preferences_for_a_session_without_an_evse_are_not_found(emsp: PartnerApi) -> None:
     put(emsp.node, evse_uid="#NA", connector_id="#NA", status="RESERVATION")
 
     assert emsp.call("PUT", *URL, document=FAST).codes == (404, 2001)
 
 
-def test_preferences_that_are_not_possible_are_not_stored(emsp: Door) -> None:
+def test_preferences_that_are_not_possible_are_not_stored(emsp: PartnerApi) -> None:
     put(emsp.node, status="COMPLETED")
 
     assert emsp.call("PUT", *URL, document=FAST).data == "NOT_POSSIBLE"
     assert kept(emsp.node) is None
 
 
-def test_a_profile_without_a_tariff_is_not_supported_when_another_profile_has_one(emsp: Door) -> None:
+def test_a_profile_without_a_tariff_is_not_supported_when_another_profile_has_one(emsp: PartnerApi) -> None:
     """Source: SES-17"""
     party = emsp.node.settings.roles[0].party
     put_own_tariff(
@@ -111,18 +111,20 @@ def test_a_profile_without_a_tariff_is_not_supported_when_another_profile_has_on
     assert emsp.call("PUT", *URL, document={"profile_type": "GREEN"}).data == "ACCEPTED"
 
 
-def test_ids_are_the_same_in_any_case(emsp: Door) -> None:
+def test_ids_are_the_same_in_any_case(emsp: PartnerApi) -> None:
     """Source: TYP-01"""
     assert emsp.call("PUT", "s1", "charging_preferences", document=FAST).data == "ACCEPTED"
 
 
-def test_preferences_for_another_partner_s_session_are_not_found(emsp: Door, partner_of: PartnerOf) -> None:
+def test_preferences_for_another_partner_s_session_are_not_found(
+    emsp: PartnerApi, partner_of: PartnerOf
+) -> None:
     """Source: SES-11"""
     stranger = register(emsp.node, "stranger", ("EMSP", Party("ES", "STR")))
     hub = partner_of(emsp.node, "hub")
 
     for caller in (stranger, hub):
-        answer = Door(emsp.node, INTERFACE, caller).call("PUT", *URL, document=FAST)
+        answer = PartnerApi(emsp.node, INTERFACE, caller).call("PUT", *URL, document=FAST)
         assert (answer.codes, answer.has_data) == ((404, 2001), False)
     assert kept(emsp.node) is None
 
@@ -140,13 +142,13 @@ def test_preferences_for_another_partner_s_session_are_not_found(emsp: Door, par
         ({"document": FAST, "headers": {"content-type": "text/plain"}}, (415, 2001)),
     ],
 )
-def test_bad_preferences_are_refused(emsp: Door, sent: dict[str, Any], codes: tuple[int, int]) -> None:
+def test_bad_preferences_are_refused(emsp: PartnerApi, sent: dict[str, Any], codes: tuple[int, int]) -> None:
     assert emsp.call("PUT", *URL, **sent).codes == codes
     assert kept(emsp.node) is None
 
 
 @pytest.mark.parametrize("session_id", ["S9", "x" * 37, "é", "x" * 3000])
-def test_an_unknown_session_is_refused(emsp: Door, session_id: str) -> None:
+def test_an_unknown_session_is_refused(emsp: PartnerApi, session_id: str) -> None:
     answer = emsp.call("PUT", session_id, "charging_preferences", document=FAST)
 
     assert answer.codes in ((404, 2001), (200, 2001))
@@ -171,16 +173,16 @@ class Asked:
 
 
 @pytest.fixture
-def hub(node_of: NodeOf, partner_of: PartnerOf) -> Door:
+def hub(node_of: NodeOf, partner_of: PartnerOf) -> PartnerApi:
     """A hub with session S1 of a CPO, called by the eMSP of its token."""
     node = node_of("HUB")
-    Door(node, receiver.INTERFACE, partner_of(node, "cpo")).call("PUT", *CPO, "S1", document=session())
+    PartnerApi(node, receiver.INTERFACE, partner_of(node, "cpo")).call("PUT", *CPO, "S1", document=session())
     remember_owners(node.table, [Ref("sessions", *CPO, "S1"), Ref("sessions", *OTHER_CPO, "S1")])
-    return Door(node, INTERFACE, partner_of(node, "emsp"))
+    return PartnerApi(node, INTERFACE, partner_of(node, "emsp"))
 
 
 @pytest.mark.parametrize("to", ["hub", "cpo", "nobody"])
-def test_a_hub_forwards_preferences_to_the_cpo_and_relays_the_answer(hub: Door, to: str) -> None:
+def test_a_hub_forwards_preferences_to_the_cpo_and_relays_the_answer(hub: PartnerApi, to: str) -> None:
     """OCPI-to may name the hub, the CPO, or be absent. Source: RTE-07, RTE-09, RTE-22, RTE-23"""
     asked = Asked(hub.node, "DEPARTURE_REQUIRED")
 
@@ -205,7 +207,7 @@ def test_a_hub_forwards_preferences_to_the_cpo_and_relays_the_answer(hub: Door, 
     ],
 )
 def test_a_failed_call_to_the_cpo_is_answered_with_the_hub_s_codes(
-    hub: Door, outcome: PartnerError, codes: tuple[int, int]
+    hub: PartnerApi, outcome: PartnerError, codes: tuple[int, int]
 ) -> None:
     """Source: RTE-28 … RTE-31"""
     Asked(hub.node, outcome)
@@ -213,20 +215,20 @@ def test_a_failed_call_to_the_cpo_is_answered_with_the_hub_s_codes(
     assert hub.call("PUT", *URL, document=FAST).codes == codes
 
 
-def test_a_hub_forwards_no_preferences_of_a_partner_without_that_session(hub: Door) -> None:
+def test_a_hub_forwards_no_preferences_of_a_partner_without_that_session(hub: PartnerApi) -> None:
     """Source: SES-11"""
     asked = Asked(hub.node, "ACCEPTED")
     stranger = register(hub.node, "stranger", ("EMSP", Party("ES", "STR")))
 
-    assert Door(hub.node, INTERFACE, stranger).call("PUT", *URL, document=FAST).codes == (404, 2001)
+    assert PartnerApi(hub.node, INTERFACE, stranger).call("PUT", *URL, document=FAST).codes == (404, 2001)
     assert asked.calls == []
 
 
 def test_a_hub_refuses_preferences_when_two_cpos_have_a_session_of_this_id(
-    hub: Door, partner_of: PartnerOf
+    hub: PartnerApi, partner_of: PartnerOf
 ) -> None:
     """Source: TRP-17"""
-    other = Door(hub.node, receiver.INTERFACE, partner_of(hub.node, "other"))
+    other = PartnerApi(hub.node, receiver.INTERFACE, partner_of(hub.node, "other"))
     other.call("PUT", *OTHER_CPO, "S1", document=session(OTHER_CPO, cdr_token=cdr_token()))
 
     assert hub.call("PUT", *URL, document=FAST).codes == (200, 2001)

@@ -15,28 +15,28 @@ from chalicelib.storage.keys import Ref
 from tests.account import aws
 from tests.modules.builders import T0, T1, T2, T3, without
 from tests.modules.conftest import NodeOf, PartnerOf
-from tests.modules.door import CPO, EMSP, HUB, OTHER_CPO, Door, register
+from tests.modules.door import CPO, EMSP, HUB, OTHER_CPO, PartnerApi, register
 from tests.modules.sessions.builders import cdr_token, period, session
 from tests.nodes import make_network
 from tests.storage.capacity import measured
 
 ID = (*CPO, "S1")
-Doors = Callable[[str], Door]
+AsPartner = Callable[[str], PartnerApi]
 
 
 @pytest.fixture(params=["HUB", "EMSP"])
-def doors(request: pytest.FixtureRequest, node_of: NodeOf, partner_of: PartnerOf) -> Doors:
+def as_partner(request: pytest.FixtureRequest, node_of: NodeOf, partner_of: PartnerOf) -> AsPartner:
     """Returns the interface of a hub, then of an eMSP, as the partner with this name calls it."""
     node = node_of(request.param)
-    return lambda name: Door(node, INTERFACE, partner_of(node, name))
+    return lambda name: PartnerApi(node, INTERFACE, partner_of(node, name))
 
 
 @pytest.fixture
-def cpo(doors: Doors) -> Door:
-    return doors("cpo")
+def cpo(as_partner: AsPartner) -> PartnerApi:
+    return as_partner("cpo")
 
 
-def test_put_of_a_new_session_creates_it(cpo: Door) -> None:
+def test_put_of_a_new_session_creates_it(cpo: PartnerApi) -> None:
     """Source: SES-04, SES-09, STA-05, TYP-14"""
     document = session(charging_periods=[period()], pdgr_x={"a": [1, None]}, status="MOBIE_NEW")
 
@@ -46,7 +46,7 @@ def test_put_of_a_new_session_creates_it(cpo: Door) -> None:
     assert cpo.call("GET", *ID).data == document
 
 
-def test_put_replaces_the_whole_session_with_its_periods(cpo: Door) -> None:
+def test_put_replaces_the_whole_session_with_its_periods(cpo: PartnerApi) -> None:
     """Source: SES-04, TRN-23"""
     cpo.call("PUT", *ID, document=session(meter_id="M", charging_periods=[period(T0), period(T1)]))
 
@@ -56,7 +56,7 @@ def test_put_replaces_the_whole_session_with_its_periods(cpo: Door) -> None:
     assert cpo.call("GET", *ID).data == session(kwh=2, last_updated=T1)
 
 
-def test_patch_adds_periods_and_changes_the_fields_in_it(cpo: Door) -> None:
+def test_patch_adds_periods_and_changes_the_fields_in_it(cpo: PartnerApi) -> None:
     """Source: SES-05"""
     cpo.call("PUT", *ID, document=session(charging_periods=[period(T0), period(T1)]))
 
@@ -70,7 +70,7 @@ def test_patch_adds_periods_and_changes_the_fields_in_it(cpo: Door) -> None:
     )
 
 
-def test_a_repeated_patch_adds_its_periods_once(cpo: Door) -> None:
+def test_a_repeated_patch_adds_its_periods_once(cpo: PartnerApi) -> None:
     """Source: SES-08, TRP-09"""
     cpo.call("PUT", *ID, document=session(charging_periods=[period(T0)]))
     patch = {"charging_periods": [period(T1)], "last_updated": T1}
@@ -81,7 +81,7 @@ def test_a_repeated_patch_adds_its_periods_once(cpo: Door) -> None:
     assert cpo.call("GET", *ID).data["charging_periods"] == [period(T0), period(T1)]
 
 
-def test_a_patch_with_an_empty_list_of_periods_keeps_the_stored_ones(cpo: Door) -> None:
+def test_a_patch_with_an_empty_list_of_periods_keeps_the_stored_ones(cpo: PartnerApi) -> None:
     """Source: SES-05"""
     cpo.call("PUT", *ID, document=session(charging_periods=[period(T0)]))
 
@@ -90,7 +90,7 @@ def test_a_patch_with_an_empty_list_of_periods_keeps_the_stored_ones(cpo: Door) 
     assert cpo.call("GET", *ID).data == session(kwh=3, charging_periods=[period(T0)], last_updated=T1)
 
 
-def test_a_volume_as_text_is_stored_as_a_number(cpo: Door) -> None:
+def test_a_volume_as_text_is_stored_as_a_number(cpo: PartnerApi) -> None:
     """Source: docs/mobie.md, Payloads"""
     cpo.call("PUT", *ID, document=session(charging_periods=[period(T0, "1.50")]))
     cpo.call("PATCH", *ID, document={"charging_periods": [period(T1, "2.250")], "last_updated": T1})
@@ -101,7 +101,7 @@ def test_a_volume_as_text_is_stored_as_a_number(cpo: Door) -> None:
     assert '"volume":2.250' in text
 
 
-def test_an_older_push_is_answered_with_success_and_ignored(cpo: Door) -> None:
+def test_an_older_push_is_answered_with_success_and_ignored(cpo: PartnerApi) -> None:
     """Source: LOC-14's house rule"""
     cpo.call("PUT", *ID, document=session(last_updated=T2))
 
@@ -111,7 +111,7 @@ def test_an_older_push_is_answered_with_success_and_ignored(cpo: Door) -> None:
     assert cpo.call("GET", *ID).data == session(last_updated=T2)
 
 
-def test_an_older_patch_adds_its_periods_and_changes_no_other_field(cpo: Door) -> None:
+def test_an_older_patch_adds_its_periods_and_changes_no_other_field(cpo: PartnerApi) -> None:
     """Source: SES-05, SES-08"""
     cpo.call("PUT", *ID, document=session(charging_periods=[period(T0)]))
     newer = {"kwh": 4, "charging_periods": [period(T2)], "last_updated": T2}
@@ -124,7 +124,7 @@ def test_an_older_patch_adds_its_periods_and_changes_no_other_field(cpo: Door) -
     assert cpo.call("GET", *ID).data == session(kwh=4, charging_periods=periods, last_updated=T2)
 
 
-def test_only_a_newer_patch_replaces_a_period_with_the_same_start(cpo: Door) -> None:
+def test_only_a_newer_patch_replaces_a_period_with_the_same_start(cpo: PartnerApi) -> None:
     """Source: SES-08"""
     cpo.call("PUT", *ID, document=session(charging_periods=[period(T0, Decimal("1.5"))]))
 
@@ -135,7 +135,7 @@ def test_only_a_newer_patch_replaces_a_period_with_the_same_start(cpo: Door) -> 
     assert cpo.call("GET", *ID).data["charging_periods"] == [period(T0, Decimal("2.5"))]
 
 
-def test_a_late_period_of_a_completed_session_is_answered_with_success_and_not_added(cpo: Door) -> None:
+def test_a_late_period_of_a_completed_session_is_answered_with_success_and_not_added(cpo: PartnerApi) -> None:
     """Source: SES-15"""
     done = session(status="COMPLETED", charging_periods=[period(T0)], last_updated=T2)
     cpo.call("PUT", *ID, document=done)
@@ -151,7 +151,7 @@ def test_a_late_period_of_a_completed_session_is_answered_with_success_and_not_a
     [("kwh", "1e999999999"), ("x_vendor", "1e999999999"), ("x_vendor", "0e999999999"), ("kwh", "1e12")],
 )
 def test_a_number_out_of_bounds_is_refused_with_its_field_and_not_stored(
-    cpo: Door, name: str, number: str
+    cpo: PartnerApi, name: str, number: str
 ) -> None:
     """Applies to unknown fields too. Source: TYP-09"""
     body = write_json({**session(), name: "NUMBER"}).replace('"NUMBER"', number)
@@ -162,7 +162,7 @@ def test_a_number_out_of_bounds_is_refused_with_its_field_and_not_stored(
     assert cpo.call("GET", *ID).codes[0] == 404
 
 
-def test_kwh_may_go_down(cpo: Door) -> None:
+def test_kwh_may_go_down(cpo: PartnerApi) -> None:
     """Source: TRP-36"""
     cpo.call("PUT", *ID, document=session(kwh=9))
 
@@ -171,7 +171,7 @@ def test_kwh_may_go_down(cpo: Door) -> None:
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
-def test_a_completed_session_cannot_be_opened_again(cpo: Door, method: str) -> None:
+def test_a_completed_session_cannot_be_opened_again(cpo: PartnerApi, method: str) -> None:
     """Source: SES-15"""
     done = session(status="COMPLETED", last_updated=T1)
     cpo.call("PUT", *ID, document=done)
@@ -185,7 +185,7 @@ def test_a_completed_session_cannot_be_opened_again(cpo: Door, method: str) -> N
 
 
 @pytest.mark.parametrize("status", ["COMPLETED", "INVALID"])
-def test_a_put_of_the_whole_session_corrects_a_completed_one(cpo: Door, status: str) -> None:
+def test_a_put_of_the_whole_session_corrects_a_completed_one(cpo: PartnerApi, status: str) -> None:
     """Source: SES-15, CDR-07"""
     cpo.call("PUT", *ID, document=session(kwh=9, status="COMPLETED", last_updated=T1))
     corrected = session(kwh=8, status=status, last_updated=T2)
@@ -195,7 +195,9 @@ def test_a_put_of_the_whole_session_corrects_a_completed_one(cpo: Door, status: 
 
 
 @pytest.mark.parametrize("moment", [T0, T1, T2])
-def test_a_repeated_push_of_a_completed_session_is_answered_with_success(cpo: Door, moment: str) -> None:
+def test_a_repeated_push_of_a_completed_session_is_answered_with_success(
+    cpo: PartnerApi, moment: str
+) -> None:
     """Source: SES-15, TRP-09"""
     done = session(status="COMPLETED", last_updated=T1)
     cpo.call("PUT", *ID, document=done)
@@ -208,7 +210,7 @@ def test_a_repeated_push_of_a_completed_session_is_answered_with_success(cpo: Do
     assert cpo.call("GET", *ID).data == done
 
 
-def test_a_new_session_is_stored_in_any_status(cpo: Door) -> None:
+def test_a_new_session_is_stored_in_any_status(cpo: PartnerApi) -> None:
     """A session may arrive also after a command's TIMEOUT. Source: CMD-17"""
     token = cdr_token(uid="NEVER-SEEN")
 
@@ -217,7 +219,7 @@ def test_a_new_session_is_stored_in_any_status(cpo: Door) -> None:
         assert cpo.call("PUT", *CPO, f"S{number}", document=document).codes == (201, 1000)
 
 
-def test_ids_are_the_same_in_any_case(cpo: Door) -> None:
+def test_ids_are_the_same_in_any_case(cpo: PartnerApi) -> None:
     """Source: TYP-01"""
     cpo.call("PUT", *ID, document=session())
 
@@ -230,63 +232,65 @@ def test_ids_are_the_same_in_any_case(cpo: Door) -> None:
     assert cpo.call("GET", "pt", "Edp", "s1").data == session(kwh=1, last_updated=T1)
 
 
-def test_two_owners_may_have_sessions_of_one_id(doors: Doors) -> None:
+def test_two_owners_may_have_sessions_of_one_id(as_partner: AsPartner) -> None:
     """Source: OWN-02"""
     other = session(OTHER_CPO, kwh=7)
-    doors("cpo").call("PUT", *ID, document=session())
+    as_partner("cpo").call("PUT", *ID, document=session())
 
-    assert doors("other").call("PUT", *OTHER_CPO, "S1", document=other).codes == (201, 1000)
+    assert as_partner("other").call("PUT", *OTHER_CPO, "S1", document=other).codes == (201, 1000)
 
-    assert doors("cpo").call("GET", *ID).data == session()
-    assert doors("other").call("GET", *OTHER_CPO, "S1").data == other
+    assert as_partner("cpo").call("GET", *ID).data == session()
+    assert as_partner("other").call("GET", *OTHER_CPO, "S1").data == other
 
 
-def test_a_hub_pushes_for_its_clients(doors: Doors) -> None:
+def test_a_hub_pushes_for_its_clients(as_partner: AsPartner) -> None:
     """Source: RTE-15, TRP-18"""
-    hub = doors("hub")
+    hub = as_partner("hub")
 
     assert hub.call("PUT", *ID, document=session()).codes == (201, 1000)
     assert hub.call("PATCH", *ID, document={"kwh": 1, "last_updated": T1}).codes == (200, 1000)
     assert hub.call("GET", *ID).data == session(kwh=1, last_updated=T1)
 
 
-def test_a_hub_cannot_read_or_change_a_session_of_a_directly_connected_cpo(doors: Doors) -> None:
+def test_a_hub_cannot_read_or_change_a_session_of_a_directly_connected_cpo(as_partner: AsPartner) -> None:
     """Source: SES-11, OWN-01"""
-    doors("cpo").call("PUT", *ID, document=session())
+    as_partner("cpo").call("PUT", *ID, document=session())
 
-    assert doors("hub").call("GET", *ID).codes == (404, 2001)
-    assert doors("hub").call("PATCH", *ID, document={"kwh": 9, "last_updated": T1}).codes == (404, 2001)
-    assert doors("cpo").call("GET", *ID).data == session()
+    assert as_partner("hub").call("GET", *ID).codes == (404, 2001)
+    assert as_partner("hub").call("PATCH", *ID, document={"kwh": 9, "last_updated": T1}).codes == (404, 2001)
+    assert as_partner("cpo").call("GET", *ID).data == session()
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH"])
 @pytest.mark.parametrize("name", ["other", "emsp"])
 def test_a_partner_cannot_read_or_change_another_party_s_session(
-    doors: Doors, name: str, method: str
+    as_partner: AsPartner, name: str, method: str
 ) -> None:
     """Source: OWN-01, TRN-28"""
-    doors("cpo").call("PUT", *ID, document=session())
+    as_partner("cpo").call("PUT", *ID, document=session())
 
-    answer = doors(name).call(method, *ID, document=None if method == "GET" else session(last_updated=T3))
+    answer = as_partner(name).call(
+        method, *ID, document=None if method == "GET" else session(last_updated=T3)
+    )
 
     assert (answer.codes, answer.has_data) == ((404, 2001), False)
-    assert doors("cpo").call("GET", *ID).data == session()
+    assert as_partner("cpo").call("GET", *ID).data == session()
 
 
-def test_a_partner_cannot_push_sessions_of_the_node_s_own_party(doors: Doors) -> None:
-    own: Party = doors("hub").node.settings.roles[0].party
+def test_a_partner_cannot_push_sessions_of_the_node_s_own_party(as_partner: AsPartner) -> None:
+    own: Party = as_partner("hub").node.settings.roles[0].party
 
-    assert doors("hub").call("PUT", *own, "S1", document=session(own)).codes == (404, 2001)
+    assert as_partner("hub").call("PUT", *own, "S1", document=session(own)).codes == (404, 2001)
 
 
-def test_an_unknown_session_is_not_found(cpo: Door) -> None:
+def test_an_unknown_session_is_not_found(cpo: PartnerApi) -> None:
     """Source: SES-09"""
     assert cpo.call("GET", *ID).codes == (404, 2001)
     assert cpo.call("PATCH", *ID, document={"kwh": 1, "last_updated": T1}).codes == (404, 2001)
 
 
 @pytest.mark.parametrize("method", ["DELETE", "POST"])
-def test_a_session_is_neither_deleted_nor_posted(cpo: Door, method: str) -> None:
+def test_a_session_is_neither_deleted_nor_posted(cpo: PartnerApi, method: str) -> None:
     """Source: SES-15, STA-09"""
     cpo.call("PUT", *ID, document=session())
 
@@ -319,13 +323,13 @@ BAD_PUTS: list[tuple[str, dict[str, Any], tuple[int, int]]] = [
 
 
 @pytest.fixture(scope="module")
-def patient() -> Iterator[Door]:
+def patient() -> Iterator[PartnerApi]:
     """A hub with session S1, which a refused request must not change."""
     with aws() as account:
         node = make_network(account, (), patient="HUB")["patient"].node
-        door = Door(node, INTERFACE, register(node, "cpo", ("CPO", CPO)))
-        door.call("PUT", *ID, document=session(charging_periods=[period(T0)]))
-        yield door
+        api = PartnerApi(node, INTERFACE, register(node, "cpo", ("CPO", CPO)))
+        api.call("PUT", *ID, document=session(charging_periods=[period(T0)]))
+        yield api
 
 
 KEPT = session(charging_periods=[period(T0)])
@@ -333,7 +337,7 @@ KEPT = session(charging_periods=[period(T0)])
 
 @pytest.mark.parametrize(("what", "sent", "codes"), BAD_PUTS, ids=[what for what, _, _ in BAD_PUTS])
 def test_a_bad_put_is_refused_and_changes_nothing(
-    patient: Door, what: str, sent: dict[str, Any], codes: tuple[int, int]
+    patient: PartnerApi, what: str, sent: dict[str, Any], codes: tuple[int, int]
 ) -> None:
     """Source: SES-10, TRN-22, TRN-27, STA-01, STA-02, STA-07"""
     assert patient.call("PUT", *ID, **sent).codes == codes
@@ -361,20 +365,20 @@ BAD_PATCHES: list[tuple[str, Any]] = [
 
 
 @pytest.mark.parametrize(("what", "patch"), BAD_PATCHES, ids=[what for what, _ in BAD_PATCHES])
-def test_a_bad_patch_is_refused_and_changes_nothing(patient: Door, what: str, patch: Any) -> None:
+def test_a_bad_patch_is_refused_and_changes_nothing(patient: PartnerApi, what: str, patch: Any) -> None:
     """Source: SES-06, TRN-24, TRN-27"""
     assert patient.call("PATCH", *ID, document=patch).codes == (200, 2001)
     assert patient.call("GET", *ID).data == KEPT
 
 
 @pytest.mark.parametrize("session_id", ["x" * 37, "é", "a\tb", "x" * 3000, "\ufffd"])
-def test_an_impossible_id_is_refused(patient: Door, session_id: str) -> None:
+def test_an_impossible_id_is_refused(patient: PartnerApi, session_id: str) -> None:
     """Source: TYP-02, TYP-05"""
     assert patient.call("PUT", *CPO, session_id, document=session(id=session_id)).codes == (200, 2001)
     assert patient.call("GET", *CPO, session_id).codes == (404, 2001)
 
 
-def test_every_request_makes_at_most_two_table_calls(cpo: Door) -> None:
+def test_every_request_makes_at_most_two_table_calls(cpo: PartnerApi) -> None:
     """Applies to a new session too. Source: docs/design.md, Storage and what it may cost"""
     steps: list[tuple[str, Any]] = [
         ("PUT", session()),
@@ -388,7 +392,7 @@ def test_every_request_makes_at_most_two_table_calls(cpo: Door) -> None:
         assert len(spent.calls) <= 2, (method, spent.calls)
 
 
-def test_a_session_is_in_the_partition_of_its_token_s_emsp(cpo: Door) -> None:
+def test_a_session_is_in_the_partition_of_its_token_s_emsp(cpo: PartnerApi) -> None:
     """Source: SES-11"""
     cpo.call("PUT", *ID, document=session(cdr_token=cdr_token(country_code="pt")))
 

@@ -14,7 +14,7 @@ from chalicelib.protocol.message import Party
 from chalicelib.settings import OwnRole
 from tests.modules.builders import T0, T1, T2, T3, without
 from tests.modules.conftest import NodeOf, PartnerOf
-from tests.modules.door import CPO, EMSP, OTHER_CPO, Door, register
+from tests.modules.door import CPO, EMSP, OTHER_CPO, PartnerApi, register
 from tests.modules.sessions.builders import cdr_token, session
 from tests.storage.capacity import measured
 
@@ -22,10 +22,10 @@ ALL = f"date_from={T0}"
 
 
 @pytest.fixture
-def emsp(node_of: NodeOf, partner_of: PartnerOf) -> Door:
+def emsp(node_of: NodeOf, partner_of: PartnerOf) -> PartnerApi:
     """A CPO node's sessions, called by an eMSP."""
     node = node_of("CPO")
-    return Door(node, INTERFACE, partner_of(node, "emsp"))
+    return PartnerApi(node, INTERFACE, partner_of(node, "emsp"))
 
 
 def put(
@@ -40,7 +40,7 @@ def ids(pages: list[list[Any]]) -> list[list[str]]:
     return [[one["id"] for one in page] for page in pages]
 
 
-def test_the_list_is_empty_when_there_are_none(emsp: Door) -> None:
+def test_the_list_is_empty_when_there_are_none(emsp: PartnerApi) -> None:
     """Source: TRN-14, PAG-10"""
     answer = emsp.call("GET", query=ALL)
 
@@ -48,7 +48,7 @@ def test_the_list_is_empty_when_there_are_none(emsp: Door) -> None:
     assert answer.headers["X-Total-Count"] == "0"
 
 
-def test_every_session_is_on_one_page(emsp: Door) -> None:
+def test_every_session_is_on_one_page(emsp: PartnerApi) -> None:
     """Source: SES-01, PAG-04, PAG-06, PAG-08"""
     for number in range(5):
         put(emsp.node, f"S{number}")
@@ -57,7 +57,7 @@ def test_every_session_is_on_one_page(emsp: Door) -> None:
     assert emsp.call("GET", query=f"{ALL}&limit=2").headers["X-Total-Count"] == "5"
 
 
-def test_date_from_is_required(emsp: Door) -> None:
+def test_date_from_is_required(emsp: PartnerApi) -> None:
     """Source: SES-03"""
     for query in ("", f"date_to={T2}", "date_from=", "limit=5"):
         answer = emsp.call("GET", query=query)
@@ -65,7 +65,7 @@ def test_date_from_is_required(emsp: Door) -> None:
         assert "date_from" in answer.message
 
 
-def test_dates_limit_the_list(emsp: Door) -> None:
+def test_dates_limit_the_list(emsp: PartnerApi) -> None:
     """Source: PAG-02, PAG-03"""
     for number, moment in enumerate([T0, T1, T2]):
         put(emsp.node, f"S{number}", moment)
@@ -89,7 +89,7 @@ def test_dates_limit_the_list(emsp: Door) -> None:
         f"date_from={T1}&date_to={T0}",
     ],
 )
-def test_an_invalid_query_is_refused(emsp: Door, query: str) -> None:
+def test_an_invalid_query_is_refused(emsp: PartnerApi, query: str) -> None:
     """Source: PAG-14"""
     complete = query if "date_from" in query else f"{ALL}&{query}"
 
@@ -97,20 +97,20 @@ def test_an_invalid_query_is_refused(emsp: Door, query: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
-def test_write_methods_are_refused(emsp: Door, method: str) -> None:
+def test_write_methods_are_refused(emsp: PartnerApi, method: str) -> None:
     """Source: SES-02, STA-09"""
     assert emsp.call(method, document=session()).codes == (405, 2001)
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PATCH", "DELETE"])
-def test_charging_preferences_can_only_be_put(emsp: Door, method: str) -> None:
+def test_charging_preferences_can_only_be_put(emsp: PartnerApi, method: str) -> None:
     """Source: SES-02"""
     answer = emsp.call(method, "S1", "charging_preferences", document={"profile_type": "FAST"})
 
     assert answer.codes == (405, 2001)
 
 
-def test_a_page_makes_at_most_four_table_calls(emsp: Door) -> None:
+def test_a_page_makes_at_most_four_table_calls(emsp: PartnerApi) -> None:
     """Source: docs/design.md, Storage and what it may cost"""
     for number in range(5):
         put(emsp.node, f"S{number}")
@@ -126,7 +126,7 @@ def test_the_list_has_only_sessions_of_the_party_in_ocpi_to(node_of: NodeOf, par
     node = node_of("CPO")
     second = Party("PT", "DEF")
     object.__setattr__(node.settings, "roles", (*node.settings.roles, OwnRole("CPO", second, {})))
-    emsp = Door(node, INTERFACE, partner_of(node, "emsp"))
+    emsp = PartnerApi(node, INTERFACE, partner_of(node, "emsp"))
     put(node, "S1")
     put(node, "S2", party=second)
 
@@ -138,19 +138,19 @@ def test_the_list_has_only_sessions_of_the_party_in_ocpi_to(node_of: NodeOf, par
 
 
 @pytest.fixture
-def hub(node_of: NodeOf, partner_of: PartnerOf) -> Door:
+def hub(node_of: NodeOf, partner_of: PartnerOf) -> PartnerApi:
     """A hub's sessions, called by an eMSP: S1 of two CPOs, and S2 of another eMSP's token."""
     node = node_of("HUB")
     for name, party in (("cpo", CPO), ("other", OTHER_CPO)):
-        door = Door(node, receiver.INTERFACE, partner_of(node, name))
-        door.call("PUT", *party, "S1", document=session(party, last_updated=T1))
-    door.call(
+        api = PartnerApi(node, receiver.INTERFACE, partner_of(node, name))
+        api.call("PUT", *party, "S1", document=session(party, last_updated=T1))
+    api.call(
         "PUT", *OTHER_CPO, "S2", document=session(OTHER_CPO, id="S2", cdr_token=cdr_token(Party("ES", "XYZ")))
     )
-    return Door(node, INTERFACE, partner_of(node, "emsp"))
+    return PartnerApi(node, INTERFACE, partner_of(node, "emsp"))
 
 
-def test_a_hub_lists_the_sessions_of_the_caller_s_tokens_at_all_cpos(hub: Door) -> None:
+def test_a_hub_lists_the_sessions_of_the_caller_s_tokens_at_all_cpos(hub: PartnerApi) -> None:
     """Source: RTE-26, SES-11"""
     pages = hub.pages(f"{ALL}&limit=1", to=hub.node.settings.roles[0].party)
 
@@ -158,28 +158,30 @@ def test_a_hub_lists_the_sessions_of_the_caller_s_tokens_at_all_cpos(hub: Door) 
     assert sorted(listed) == [(*OTHER_CPO, "S1"), (*CPO, "S1")]
 
 
-def test_a_request_for_a_hub_s_list_must_name_the_hub(hub: Door) -> None:
+def test_a_request_for_a_hub_s_list_must_name_the_hub(hub: PartnerApi) -> None:
     """A hub may see more at a CPO than the eMSP may see at the hub. Source: RTE-24"""
     assert hub.call("GET", query=ALL).codes == (200, 2001)
     assert hub.call("GET", query=ALL, to=CPO).codes == (200, 2001)
 
 
 @pytest.mark.parametrize("roles", [["CPO"], ["NSP", "OTHER", "NAP", "SCSP"]])
-def test_a_partner_that_is_not_an_emsp_sees_no_sessions(hub: Door, roles: list[str]) -> None:
+def test_a_partner_that_is_not_an_emsp_sees_no_sessions(hub: PartnerApi, roles: list[str]) -> None:
     """Source: SES-11"""
     caller = register(hub.node, "somebody", *((role, Party("PT", "SOM")) for role in roles))
 
-    answer = Door(hub.node, INTERFACE, caller).call("GET", query=ALL, to=hub.node.settings.roles[0].party)
+    answer = PartnerApi(hub.node, INTERFACE, caller).call(
+        "GET", query=ALL, to=hub.node.settings.roles[0].party
+    )
 
     assert (answer.data, answer.headers["X-Total-Count"]) == ([], "0")
 
 
-def test_a_foreign_party_in_ocpi_from_is_refused(emsp: Door) -> None:
+def test_a_foreign_party_in_ocpi_from_is_refused(emsp: PartnerApi) -> None:
     """Source: RTE-32"""
     put(emsp.node, "S1")
     nosy = register(emsp.node, "nosy", ("EMSP", Party("ES", "NOS")))
     headers = {"ocpi-from-country-code": EMSP.country_code, "ocpi-from-party-id": EMSP.party_id}
 
-    answer = Door(emsp.node, INTERFACE, nosy).call("GET", query=ALL, headers=headers)
+    answer = PartnerApi(emsp.node, INTERFACE, nosy).call("GET", query=ALL, headers=headers)
 
     assert (answer.codes, answer.has_data) == ((200, 2001), False)

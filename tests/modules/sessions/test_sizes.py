@@ -22,7 +22,7 @@ from tests.modules.builders import T0, T1, T2
 from tests.modules.cdrs.test_compiler import CPO as OWN_CPO
 from tests.modules.cdrs.test_compiler import Network
 from tests.modules.conftest import NodeOf, PartnerOf
-from tests.modules.door import CPO, Door
+from tests.modules.door import CPO, PartnerApi
 from tests.modules.sessions.builders import period, session
 
 ID = (*CPO, "S1")
@@ -38,9 +38,9 @@ def minutes(first: int, count: int) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(params=["HUB", "EMSP"])
-def cpo(request: pytest.FixtureRequest, node_of: NodeOf, partner_of: PartnerOf) -> Door:
+def cpo(request: pytest.FixtureRequest, node_of: NodeOf, partner_of: PartnerOf) -> PartnerApi:
     node = node_of(request.param)
-    return Door(node, INTERFACE, partner_of(node, "cpo"))
+    return PartnerApi(node, INTERFACE, partner_of(node, "cpo"))
 
 
 @pytest.fixture
@@ -56,7 +56,9 @@ def test_the_size_limit_leaves_room_for_the_cdr() -> None:
     assert sizes.NEARLY_FULL <= sizes.LARGEST * 0.8
 
 
-def test_periods_that_do_not_fit_are_refused_and_the_other_fields_are_stored(cpo: Door, small: int) -> None:
+def test_periods_that_do_not_fit_are_refused_and_the_other_fields_are_stored(
+    cpo: PartnerApi, small: int
+) -> None:
     cpo.call("PUT", *ID, document=session(charging_periods=minutes(0, 12)))
     before = cpo.call("GET", *ID).data
     patch = {"kwh": 5, "charging_periods": minutes(12, 12), "last_updated": T1}
@@ -68,7 +70,7 @@ def test_periods_that_do_not_fit_are_refused_and_the_other_fields_are_stored(cpo
     assert cpo.call("GET", *ID).data == {**before, "kwh": 5, "last_updated": T1}
 
 
-def test_a_full_session_can_still_end(cpo: Door, small: int) -> None:
+def test_a_full_session_can_still_end(cpo: PartnerApi, small: int) -> None:
     cpo.call("PUT", *ID, document=session(charging_periods=minutes(0, 30)))
 
     codes = [
@@ -90,7 +92,7 @@ def test_a_full_session_can_still_end(cpo: Door, small: int) -> None:
     assert (ended["status"], ended["kwh"], len(ended["charging_periods"])) == ("COMPLETED", 6, 30)
 
 
-def test_periods_of_a_late_patch_that_do_not_fit_are_refused(cpo: Door, small: int) -> None:
+def test_periods_of_a_late_patch_that_do_not_fit_are_refused(cpo: PartnerApi, small: int) -> None:
     cpo.call("PUT", *ID, document=session(charging_periods=minutes(0, 12), last_updated=T2))
     before = cpo.call("GET", *ID).data
 
@@ -100,7 +102,7 @@ def test_periods_of_a_late_patch_that_do_not_fit_are_refused(cpo: Door, small: i
     assert cpo.call("GET", *ID).data == before
 
 
-def test_a_session_above_the_size_limit_may_get_smaller(cpo: Door, small: int) -> None:
+def test_a_session_above_the_size_limit_may_get_smaller(cpo: PartnerApi, small: int) -> None:
     cpo.call(
         "PUT", *ID, document=session(charging_periods=[{**each, "x": "X" * 90} for each in minutes(0, 12)])
     )
@@ -112,7 +114,7 @@ def test_a_session_above_the_size_limit_may_get_smaller(cpo: Door, small: int) -
 
 
 def test_a_nearly_full_session_is_logged_once_before_it_is_full(
-    cpo: Door, small: int, logged: Logged
+    cpo: PartnerApi, small: int, logged: Logged
 ) -> None:
     cpo.call("PUT", *ID, document=session(charging_periods=minutes(0, 5)))
     assert logged.measured("SessionsNearlyFull") == []

@@ -12,11 +12,11 @@ from chalicelib.protocol.message import Party
 from tests.modules import builders
 from tests.modules.builders import T0, T1, T2, element, without
 from tests.modules.conftest import NodeOf, PartnerOf
-from tests.modules.door import CPO, EMSP, OTHER_CPO, Door
+from tests.modules.door import CPO, EMSP, OTHER_CPO, PartnerApi
 from tests.storage.capacity import measured
 
 ID = (*CPO, "T1")
-Doors = Callable[[str], Door]
+AsPartner = Callable[[str], PartnerApi]
 
 
 def tariff(**fields: Any) -> dict[str, Any]:
@@ -24,18 +24,18 @@ def tariff(**fields: Any) -> dict[str, Any]:
 
 
 @pytest.fixture(params=["HUB", "EMSP"])
-def doors(request: pytest.FixtureRequest, node_of: NodeOf, partner_of: PartnerOf) -> Doors:
+def as_partner(request: pytest.FixtureRequest, node_of: NodeOf, partner_of: PartnerOf) -> AsPartner:
     """Returns the interface of a hub, then of an eMSP, as the partner with this name calls it."""
     node = node_of(request.param)
-    return lambda name: Door(node, INTERFACE, partner_of(node, name))
+    return lambda name: PartnerApi(node, INTERFACE, partner_of(node, name))
 
 
 @pytest.fixture
-def cpo(doors: Doors) -> Door:
-    return doors("cpo")
+def cpo(as_partner: AsPartner) -> PartnerApi:
+    return as_partner("cpo")
 
 
-def test_put_of_a_new_tariff_creates_it(cpo: Door) -> None:
+def test_put_of_a_new_tariff_creates_it(cpo: PartnerApi) -> None:
     """Source: TAR-02, STA-05, TRN-15"""
     document = tariff(tariff_alt_text=[{"language": "pt", "text": "São João"}], mobie_x={"a": [1, None]})
 
@@ -45,7 +45,7 @@ def test_put_of_a_new_tariff_creates_it(cpo: Door) -> None:
     assert cpo.call("GET", *ID).data == document
 
 
-def test_put_of_a_known_tariff_replaces_it(cpo: Door) -> None:
+def test_put_of_a_known_tariff_replaces_it(cpo: PartnerApi) -> None:
     """Source: TAR-02, STA-04, TRN-23"""
     cpo.call("PUT", *ID, document=tariff(tariff_alt_url="https://alfa.pt"))
 
@@ -55,7 +55,7 @@ def test_put_of_a_known_tariff_replaces_it(cpo: Door) -> None:
     assert cpo.call("GET", *ID).data == tariff(currency="SEK", last_updated=T1)
 
 
-def test_put_of_an_older_tariff_is_answered_with_success_and_ignored(cpo: Door) -> None:
+def test_put_of_an_older_tariff_is_answered_with_success_and_ignored(cpo: PartnerApi) -> None:
     """Source: LOC-14's house rule"""
     cpo.call("PUT", *ID, document=tariff(last_updated=T1))
 
@@ -65,7 +65,7 @@ def test_put_of_an_older_tariff_is_answered_with_success_and_ignored(cpo: Door) 
     assert cpo.call("GET", *ID).data == tariff(last_updated=T1)
 
 
-def test_ids_are_the_same_in_any_case(cpo: Door) -> None:
+def test_ids_are_the_same_in_any_case(cpo: PartnerApi) -> None:
     """Source: TYP-01"""
     cpo.call("PUT", *ID, document=tariff())
 
@@ -75,18 +75,18 @@ def test_ids_are_the_same_in_any_case(cpo: Door) -> None:
     assert cpo.call("GET", "pt", "Edp", "t1").data == tariff(last_updated=T1)
 
 
-def test_two_owners_may_have_tariffs_of_one_id(doors: Doors) -> None:
+def test_two_owners_may_have_tariffs_of_one_id(as_partner: AsPartner) -> None:
     """Source: OWN-02"""
     other = {**tariff(currency="SEK"), "country_code": "NL", "party_id": "TNM"}
-    doors("cpo").call("PUT", *ID, document=tariff())
+    as_partner("cpo").call("PUT", *ID, document=tariff())
 
-    assert doors("other").call("PUT", *OTHER_CPO, "T1", document=other).codes == (201, 1000)
+    assert as_partner("other").call("PUT", *OTHER_CPO, "T1", document=other).codes == (201, 1000)
 
-    assert doors("cpo").call("GET", *ID).data == tariff()
-    assert doors("other").call("GET", *OTHER_CPO, "T1").data == other
+    assert as_partner("cpo").call("GET", *ID).data == tariff()
+    assert as_partner("other").call("GET", *OTHER_CPO, "T1").data == other
 
 
-def test_a_deleted_tariff_is_not_found(cpo: Door) -> None:
+def test_a_deleted_tariff_is_not_found(cpo: PartnerApi) -> None:
     """Source: TAR-04"""
     cpo.call("PUT", *ID, document=tariff())
 
@@ -95,41 +95,43 @@ def test_a_deleted_tariff_is_not_found(cpo: Door) -> None:
     assert cpo.call("DELETE", *ID).codes == (404, 2001)
 
 
-def test_a_hub_pushes_for_its_clients(doors: Doors) -> None:
+def test_a_hub_pushes_for_its_clients(as_partner: AsPartner) -> None:
     """Source: RTE-15, TRP-18"""
-    assert doors("hub").call("PUT", *ID, document=tariff()).codes == (201, 1000)
-    assert doors("hub").call("GET", *ID).data == tariff()
-    assert doors("hub").call("DELETE", *ID).codes == (200, 1000)
+    assert as_partner("hub").call("PUT", *ID, document=tariff()).codes == (201, 1000)
+    assert as_partner("hub").call("GET", *ID).data == tariff()
+    assert as_partner("hub").call("DELETE", *ID).codes == (200, 1000)
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
 @pytest.mark.parametrize("name", ["other", "emsp"])
-def test_a_partner_cannot_read_or_change_another_party_s_tariff(doors: Doors, name: str, method: str) -> None:
+def test_a_partner_cannot_read_or_change_another_party_s_tariff(
+    as_partner: AsPartner, name: str, method: str
+) -> None:
     """Source: OWN-01, TRN-28"""
-    doors("cpo").call("PUT", *ID, document=tariff())
+    as_partner("cpo").call("PUT", *ID, document=tariff())
 
-    answer = doors(name).call(method, *ID, document=tariff(last_updated=T2) if method == "PUT" else None)
+    answer = as_partner(name).call(method, *ID, document=tariff(last_updated=T2) if method == "PUT" else None)
 
     assert answer.codes == (404, 2001)
-    assert doors("cpo").call("GET", *ID).data == tariff()
+    assert as_partner("cpo").call("GET", *ID).data == tariff()
 
 
-def test_a_tariff_of_an_emsp_is_refused(doors: Doors) -> None:
+def test_a_tariff_of_an_emsp_is_refused(as_partner: AsPartner) -> None:
     """Source: OWN-01"""
     document = {**tariff(), "party_id": EMSP.party_id}
 
-    assert doors("emsp").call("PUT", *EMSP, "T1", document=document).codes == (404, 2001)
+    assert as_partner("emsp").call("PUT", *EMSP, "T1", document=document).codes == (404, 2001)
 
 
-def test_a_partner_cannot_push_tariffs_of_the_node_s_own_party(doors: Doors) -> None:
-    own: Party = doors("hub").node.settings.roles[0].party
+def test_a_partner_cannot_push_tariffs_of_the_node_s_own_party(as_partner: AsPartner) -> None:
+    own: Party = as_partner("hub").node.settings.roles[0].party
     document = {**tariff(), "country_code": own.country_code, "party_id": own.party_id}
 
-    assert doors("hub").call("PUT", *own, "T1", document=document).codes == (404, 2001)
+    assert as_partner("hub").call("PUT", *own, "T1", document=document).codes == (404, 2001)
 
 
 @pytest.mark.parametrize("method", ["PATCH", "POST"])
-def test_a_tariff_cannot_be_patched_or_posted(cpo: Door, method: str) -> None:
+def test_a_tariff_cannot_be_patched_or_posted(cpo: PartnerApi, method: str) -> None:
     """Source: TAR-03, STA-09"""
     cpo.call("PUT", *ID, document=tariff())
 
@@ -162,7 +164,7 @@ BAD_PUTS: list[tuple[str, dict[str, Any], tuple[int, int]]] = [
 
 @pytest.mark.parametrize(("what", "sent", "codes"), BAD_PUTS, ids=[what for what, _, _ in BAD_PUTS])
 def test_a_bad_put_is_refused_and_changes_nothing(
-    cpo: Door, what: str, sent: dict[str, Any], codes: tuple[int, int]
+    cpo: PartnerApi, what: str, sent: dict[str, Any], codes: tuple[int, int]
 ) -> None:
     """Source: TRN-22, TRN-27, STA-01, STA-02, STA-07"""
     cpo.call("PUT", *ID, document=tariff())
@@ -175,14 +177,14 @@ BAD_IDS = [("x" * 37), "é", "a\tb", "x" * 3000, "\ufffd"]
 
 
 @pytest.mark.parametrize("tariff_id", BAD_IDS)
-def test_an_impossible_id_is_refused(cpo: Door, tariff_id: str) -> None:
+def test_an_impossible_id_is_refused(cpo: PartnerApi, tariff_id: str) -> None:
     """Source: TYP-02, TYP-05"""
     assert cpo.call("PUT", *CPO, tariff_id, document=tariff(id=tariff_id)).codes == (200, 2001)
     assert cpo.call("GET", *CPO, tariff_id).codes == (404, 2001)
     assert cpo.call("GET", "PRT", "EDP", "T1").codes == (404, 2001)
 
 
-def test_get_put_and_delete_make_at_most_two_table_calls(cpo: Door) -> None:
+def test_get_put_and_delete_make_at_most_two_table_calls(cpo: PartnerApi) -> None:
     """Source: docs/design.md, Storage and what it may cost"""
     cpo.call("PUT", *ID, document=tariff())
     new = tariff(last_updated=T1)

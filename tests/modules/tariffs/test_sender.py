@@ -10,15 +10,15 @@ from chalicelib.modules.tariffs.sender import INTERFACE
 from chalicelib.node import Node
 from tests.modules.builders import T0, T1, T2, tariff, without
 from tests.modules.conftest import NodeOf, PartnerOf
-from tests.modules.door import CPO, OTHER_CPO, Door
+from tests.modules.door import CPO, OTHER_CPO, PartnerApi
 from tests.storage.capacity import measured
 
 
 @pytest.fixture
-def cpo(node_of: NodeOf, partner_of: PartnerOf) -> Door:
+def cpo(node_of: NodeOf, partner_of: PartnerOf) -> PartnerApi:
     """A CPO node's tariffs, called by its hub."""
     node = node_of("CPO")
-    return Door(node, INTERFACE, partner_of(node, "hub"))
+    return PartnerApi(node, INTERFACE, partner_of(node, "hub"))
 
 
 def put(node: Node, tariff_id: str, last_updated: str = T0) -> None:
@@ -27,7 +27,7 @@ def put(node: Node, tariff_id: str, last_updated: str = T0) -> None:
     put_own_tariff(node, party, tariff_id, document)
 
 
-def test_the_list_is_empty_when_there_are_none(cpo: Door) -> None:
+def test_the_list_is_empty_when_there_are_none(cpo: PartnerApi) -> None:
     """Source: TRN-14, PAG-10"""
     answer = cpo.call("GET")
 
@@ -36,7 +36,7 @@ def test_the_list_is_empty_when_there_are_none(cpo: Door) -> None:
     assert "Link" not in answer.headers
 
 
-def test_every_tariff_is_on_one_page(cpo: Door) -> None:
+def test_every_tariff_is_on_one_page(cpo: PartnerApi) -> None:
     """Source: TAR-01, PAG-04, PAG-06, PAG-08"""
     for number in range(5):
         put(cpo.node, f"T{number}")
@@ -47,7 +47,7 @@ def test_every_tariff_is_on_one_page(cpo: Door) -> None:
     assert cpo.call("GET", query="limit=2").headers["X-Total-Count"] == "5"
 
 
-def test_dates_limit_the_list(cpo: Door) -> None:
+def test_dates_limit_the_list(cpo: PartnerApi) -> None:
     """Source: PAG-02, PAG-03"""
     for number, moment in enumerate([T0, T1, T2]):
         put(cpo.node, f"T{number}", moment)
@@ -71,18 +71,18 @@ def test_dates_limit_the_list(cpo: Door) -> None:
         f"date_from={T1}&date_to={T0}",
     ],
 )
-def test_an_invalid_query_is_refused(cpo: Door, query: str) -> None:
+def test_an_invalid_query_is_refused(cpo: PartnerApi, query: str) -> None:
     """Source: PAG-14"""
     assert cpo.call("GET", query=query).codes == (200, 2001)
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
-def test_write_methods_are_refused(cpo: Door, method: str) -> None:
+def test_write_methods_are_refused(cpo: PartnerApi, method: str) -> None:
     """Source: TAR-01, STA-09"""
     assert cpo.call(method, document=tariff()).codes == (405, 2001)
 
 
-def test_a_page_makes_at_most_four_table_calls(cpo: Door) -> None:
+def test_a_page_makes_at_most_four_table_calls(cpo: PartnerApi) -> None:
     """Source: docs/design.md, Storage and what it may cost"""
     for number in range(5):
         put(cpo.node, f"T{number}", T1)
@@ -94,16 +94,18 @@ def test_a_page_makes_at_most_four_table_calls(cpo: Door) -> None:
 
 
 @pytest.fixture
-def hub(node_of: NodeOf, partner_of: PartnerOf) -> Door:
+def hub(node_of: NodeOf, partner_of: PartnerOf) -> PartnerApi:
     """A hub's tariffs, called by an eMSP: T1 of two CPOs."""
     node = node_of("HUB")
     for name, party in (("cpo", CPO), ("other", OTHER_CPO)):
         document = tariff(country_code=party.country_code, party_id=party.party_id)
-        Door(node, receiver.INTERFACE, partner_of(node, name)).call("PUT", *party, "T1", document=document)
-    return Door(node, INTERFACE, partner_of(node, "emsp"))
+        PartnerApi(node, receiver.INTERFACE, partner_of(node, name)).call(
+            "PUT", *party, "T1", document=document
+        )
+    return PartnerApi(node, INTERFACE, partner_of(node, "emsp"))
 
 
-def test_a_hub_lists_the_tariffs_of_all_owners(hub: Door) -> None:
+def test_a_hub_lists_the_tariffs_of_all_owners(hub: PartnerApi) -> None:
     """Source: RTE-26"""
     pages = hub.pages("limit=1", to=hub.node.settings.roles[0].party)
 
@@ -113,14 +115,14 @@ def test_a_hub_lists_the_tariffs_of_all_owners(hub: Door) -> None:
     ]
 
 
-def test_a_request_for_a_hub_s_list_must_name_the_hub(hub: Door) -> None:
+def test_a_request_for_a_hub_s_list_must_name_the_hub(hub: PartnerApi) -> None:
     """Source: RTE-24"""
     assert hub.call("GET").codes == (200, 2001)
 
 
-def test_a_cpo_sees_no_tariffs_of_other_cpos(hub: Door, partner_of: PartnerOf) -> None:
+def test_a_cpo_sees_no_tariffs_of_other_cpos(hub: PartnerApi, partner_of: PartnerOf) -> None:
     """Source: RTE-17"""
-    as_cpo = Door(hub.node, INTERFACE, partner_of(hub.node, "cpo"))
+    as_cpo = PartnerApi(hub.node, INTERFACE, partner_of(hub.node, "cpo"))
 
     answer = as_cpo.call("GET", to=hub.node.settings.roles[0].party)
 

@@ -17,7 +17,7 @@ from chalicelib.protocol.json_text import read_json, write_json
 from chalicelib.protocol.message import Party, Routing
 from tests.modules.builders import Document, token
 from tests.modules.conftest import NodeOf, PartnerOf
-from tests.modules.door import EMSP, Door, register
+from tests.modules.door import EMSP, PartnerApi, register
 from tests.modules.tokens.asking import (
     BROKEN,
     SILENT,
@@ -48,7 +48,7 @@ class World(NamedTuple):
 
     def push(self, caller: Partner | None = None, **fields: Any) -> None:
         document = token(**fields)
-        pushing = Door(self.node, receiver.INTERFACE, caller or self.hub)
+        pushing = PartnerApi(self.node, receiver.INTERFACE, caller or self.hub)
         ids = (document["country_code"], document["party_id"], document["uid"])
         assert pushing.call("PUT", *ids, document=document).codes[1] == 1000
 
@@ -110,35 +110,35 @@ def test_the_answer_of_the_emsp_is_returned_unchanged(cpo: World, whitelist: str
     assert cpo.authorize() == answered
 
 
-SILENCE = [UNREACHABLE, SILENT, BROKEN, NO_ENDPOINT, HUB_TIMED_OUT, HUB_KNOWS_NOBODY]
+NO_ANSWER = [UNREACHABLE, SILENT, BROKEN, NO_ENDPOINT, HUB_TIMED_OUT, HUB_KNOWS_NOBODY]
 
 
-@pytest.mark.parametrize("silence", SILENCE)
+@pytest.mark.parametrize("failure", NO_ANSWER)
 @pytest.mark.parametrize(("valid", "answered"), [(True, "ALLOWED"), (False, "BLOCKED")])
 def test_an_allowed_offline_token_uses_the_copy_without_an_answer(
-    cpo: World, silence: Exception, valid: bool, answered: str
+    cpo: World, failure: Exception, valid: bool, answered: str
 ) -> None:
     """Source: TOK-09"""
     cpo.push(whitelist="ALLOWED_OFFLINE", valid=valid)
-    cpo.partners.answers["hub"] = silence
+    cpo.partners.answers["hub"] = failure
 
     assert cpo.authorize()["allowed"] == answered
     assert len(cpo.partners.asked) == 1
 
 
-@pytest.mark.parametrize("silence", SILENCE)
+@pytest.mark.parametrize("failure", NO_ANSWER)
 @pytest.mark.parametrize("whitelist", ["NEVER", "ALLOWED"])
 def test_a_never_or_allowed_token_fails_without_an_answer(
-    cpo: World, whitelist: str, silence: Exception
+    cpo: World, whitelist: str, failure: Exception
 ) -> None:
     """Source: TOK-09"""
     cpo.push(whitelist=whitelist)
-    cpo.partners.answers["hub"] = silence
+    cpo.partners.answers["hub"] = failure
 
     with pytest.raises((PartnerFault, PartnerRefusal)) as raised:
         cpo.authorize()
 
-    assert raised.value is silence
+    assert raised.value is failure
 
 
 def test_an_allowed_offline_token_that_its_emsp_does_not_know_is_unknown(cpo: World) -> None:

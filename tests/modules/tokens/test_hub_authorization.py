@@ -15,7 +15,7 @@ from chalicelib.partners.directory import Partner
 from chalicelib.protocol.message import Party, Routing
 from tests.modules.builders import T1, token
 from tests.modules.conftest import NodeOf, PartnerOf
-from tests.modules.door import CPO, EMSP, Answer, Door, register
+from tests.modules.door import CPO, EMSP, Answer, PartnerApi, register
 from tests.modules.tokens.asking import (
     BROKEN,
     SILENT,
@@ -36,29 +36,31 @@ THEIRS = {**allowed(), "token": token(country_code="NL", party_id="TNM")}
 
 
 class World(NamedTuple):
-    """A hub with a CPO and an eMSP. door: the hub's interface, called by the CPO."""
+    """A hub with a CPO and an eMSP. api: the hub's interface, called by the CPO."""
 
     node: Node
     partners: Answering
-    door: Door
+    api: PartnerApi
     emsp: Partner
 
     def push(
         self, owner: Party = EMSP, caller: Partner | None = None, query: str = "", **fields: Any
     ) -> None:
         document = token(country_code=owner.country_code, party_id=owner.party_id, **fields)
-        pushing = Door(self.node, receiver.INTERFACE, caller or self.emsp)
+        pushing = PartnerApi(self.node, receiver.INTERFACE, caller or self.emsp)
         answered = pushing.call("PUT", *owner, document["uid"], document=document, query=query)
         assert answered.codes[1] == 1000, answered.message
 
     def authorize(self, uid: str = "0102A", query: str = "", to: Party | None = None, **sent: Any) -> Answer:
-        return self.door.call("POST", uid, "authorize", query=query, to=to, **sent)
+        return self.api.call("POST", uid, "authorize", query=query, to=to, **sent)
 
 
 @pytest.fixture
 def hub(node_of: NodeOf, partner_of: PartnerOf) -> World:
     node, partners = asking(node_of("HUB"))
-    return World(node, partners, Door(node, INTERFACE, partner_of(node, "cpo")), partner_of(node, "emsp"))
+    return World(
+        node, partners, PartnerApi(node, INTERFACE, partner_of(node, "cpo")), partner_of(node, "emsp")
+    )
 
 
 def test_the_request_goes_to_the_token_s_emsp_and_its_answer_is_relayed(hub: World) -> None:

@@ -11,26 +11,26 @@ from chalicelib.modules.tokens.receiver import INTERFACE
 from chalicelib.partners.owners import known_owners, owners_key
 from tests.modules.builders import T0, T1, T2, token, without
 from tests.modules.conftest import NodeOf, PartnerOf
-from tests.modules.door import CPO, EMSP, HUB, Door
+from tests.modules.door import CPO, EMSP, HUB, PartnerApi
 from tests.storage.capacity import measured
 
 ID = (*EMSP, "0102A")
-Doors = Callable[[str], Door]
+AsPartner = Callable[[str], PartnerApi]
 
 
 @pytest.fixture(params=["CPO", "HUB"])
-def doors(request: pytest.FixtureRequest, node_of: NodeOf, partner_of: PartnerOf) -> Doors:
+def as_partner(request: pytest.FixtureRequest, node_of: NodeOf, partner_of: PartnerOf) -> AsPartner:
     """Returns the interface of a CPO, then of a hub, as the partner with this name calls it."""
     node = node_of(request.param)
-    return lambda name: Door(node, INTERFACE, partner_of(node, name))
+    return lambda name: PartnerApi(node, INTERFACE, partner_of(node, name))
 
 
 @pytest.fixture
-def emsp(doors: Doors) -> Door:
-    return doors("emsp")
+def emsp(as_partner: AsPartner) -> PartnerApi:
+    return as_partner("emsp")
 
 
-def test_put_of_a_new_token_creates_it(emsp: Door) -> None:
+def test_put_of_a_new_token_creates_it(emsp: PartnerApi) -> None:
     """Source: TOK-01, STA-05, TRN-15"""
     document = token(energy_contract={"supplier_name": "São João"}, mobie_x={"a": [1, None]})
 
@@ -40,7 +40,7 @@ def test_put_of_a_new_token_creates_it(emsp: Door) -> None:
     assert emsp.call("GET", *ID).data == document
 
 
-def test_put_of_a_known_token_replaces_it(emsp: Door) -> None:
+def test_put_of_a_known_token_replaces_it(emsp: PartnerApi) -> None:
     """Source: TOK-01, STA-04, TRN-23"""
     emsp.call("PUT", *ID, document=token(visual_number="1"))
 
@@ -50,7 +50,7 @@ def test_put_of_a_known_token_replaces_it(emsp: Door) -> None:
     assert emsp.call("GET", *ID).data == token(valid=False, last_updated=T1)
 
 
-def test_put_of_an_older_token_is_answered_with_success_and_ignored(emsp: Door) -> None:
+def test_put_of_an_older_token_is_answered_with_success_and_ignored(emsp: PartnerApi) -> None:
     """Source: LOC-14's house rule"""
     emsp.call("PUT", *ID, document=token(last_updated=T1))
 
@@ -60,7 +60,7 @@ def test_put_of_an_older_token_is_answered_with_success_and_ignored(emsp: Door) 
     assert emsp.call("GET", *ID).data == token(last_updated=T1)
 
 
-def test_the_type_is_part_of_the_key(emsp: Door) -> None:
+def test_the_type_is_part_of_the_key(emsp: PartnerApi) -> None:
     """Source: OWN-05, TOK-02, TRP-17"""
     app_user = token(type="APP_USER")
     emsp.call("PUT", *ID, document=token())
@@ -72,7 +72,7 @@ def test_the_type_is_part_of_the_key(emsp: Door) -> None:
     assert emsp.call("GET", *ID, query="type=OTHER").codes == (404, 2001)
 
 
-def test_put_without_a_type_in_the_query_uses_that_of_the_body(emsp: Door) -> None:
+def test_put_without_a_type_in_the_query_uses_that_of_the_body(emsp: PartnerApi) -> None:
     """Source: TOK-02"""
     app_user = token(type="APP_USER")
 
@@ -82,7 +82,7 @@ def test_put_without_a_type_in_the_query_uses_that_of_the_body(emsp: Door) -> No
     assert emsp.call("GET", *ID).codes == (404, 2001)
 
 
-def test_ids_are_the_same_in_any_case(emsp: Door) -> None:
+def test_ids_are_the_same_in_any_case(emsp: PartnerApi) -> None:
     """Source: TYP-01"""
     emsp.call("PUT", *ID, document=token())
 
@@ -92,7 +92,7 @@ def test_ids_are_the_same_in_any_case(emsp: Door) -> None:
     assert emsp.call("GET", "pt", "Glp", "0102a").data == token(last_updated=T1)
 
 
-def test_patch_changes_only_the_fields_in_it(emsp: Door) -> None:
+def test_patch_changes_only_the_fields_in_it(emsp: PartnerApi) -> None:
     """Source: TOK-03, TRN-24"""
     emsp.call("PUT", *ID, document=token(visual_number="1"))
 
@@ -102,7 +102,7 @@ def test_patch_changes_only_the_fields_in_it(emsp: Door) -> None:
     assert emsp.call("GET", *ID).data == token(valid=False, last_updated=T1)
 
 
-def test_patch_of_a_token_that_is_not_rfid_needs_the_type_in_the_query(emsp: Door) -> None:
+def test_patch_of_a_token_that_is_not_rfid_needs_the_type_in_the_query(emsp: PartnerApi) -> None:
     """Source: TOK-02"""
     emsp.call("PUT", *ID, document=token(type="APP_USER"), query="type=APP_USER")
     patch = {"valid": False, "last_updated": T1}
@@ -114,7 +114,7 @@ def test_patch_of_a_token_that_is_not_rfid_needs_the_type_in_the_query(emsp: Doo
     assert stored == token(type="APP_USER", valid=False, last_updated=T1)
 
 
-def test_an_older_patch_is_answered_with_success_and_ignored(emsp: Door) -> None:
+def test_an_older_patch_is_answered_with_success_and_ignored(emsp: PartnerApi) -> None:
     """Source: LOC-14's house rule"""
     emsp.call("PUT", *ID, document=token(last_updated=T1))
 
@@ -122,39 +122,41 @@ def test_an_older_patch_is_answered_with_success_and_ignored(emsp: Door) -> None
     assert emsp.call("GET", *ID).data == token(last_updated=T1)
 
 
-def test_an_unknown_token_is_not_found(emsp: Door) -> None:
+def test_an_unknown_token_is_not_found(emsp: PartnerApi) -> None:
     """Source: TOK-04"""
     assert emsp.call("GET", *ID).codes == (404, 2001)
     assert emsp.call("PATCH", *ID, document={"valid": False, "last_updated": T1}).codes == (404, 2001)
 
 
-def test_a_hub_pushes_for_its_clients(doors: Doors) -> None:
+def test_a_hub_pushes_for_its_clients(as_partner: AsPartner) -> None:
     """Source: RTE-15, TRP-18"""
-    assert doors("hub").call("PUT", *ID, document=token()).codes == (201, 1000)
-    assert doors("hub").call("GET", *ID).data == token()
+    assert as_partner("hub").call("PUT", *ID, document=token()).codes == (201, 1000)
+    assert as_partner("hub").call("GET", *ID).data == token()
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH"])
 @pytest.mark.parametrize("name", ["other", "cpo"])
-def test_a_partner_cannot_read_or_change_another_party_s_token(doors: Doors, name: str, method: str) -> None:
+def test_a_partner_cannot_read_or_change_another_party_s_token(
+    as_partner: AsPartner, name: str, method: str
+) -> None:
     """Source: OWN-01, TRN-28"""
-    doors("emsp").call("PUT", *ID, document=token())
+    as_partner("emsp").call("PUT", *ID, document=token())
 
-    answer = doors(name).call(method, *ID, document=None if method == "GET" else token(last_updated=T2))
+    answer = as_partner(name).call(method, *ID, document=None if method == "GET" else token(last_updated=T2))
 
     assert answer.codes == (404, 2001)
-    assert doors("emsp").call("GET", *ID).data == token()
+    assert as_partner("emsp").call("GET", *ID).data == token()
 
 
-def test_a_token_of_a_cpo_is_refused(doors: Doors) -> None:
+def test_a_token_of_a_cpo_is_refused(as_partner: AsPartner) -> None:
     """Source: OWN-01"""
     document = token(party_id=CPO.party_id)
 
-    assert doors("cpo").call("PUT", *CPO, "0102A", document=document).codes == (404, 2001)
+    assert as_partner("cpo").call("PUT", *CPO, "0102A", document=document).codes == (404, 2001)
 
 
 @pytest.mark.parametrize("method", ["DELETE", "POST"])
-def test_a_token_cannot_be_deleted_or_posted(emsp: Door, method: str) -> None:
+def test_a_token_cannot_be_deleted_or_posted(emsp: PartnerApi, method: str) -> None:
     """Source: TOK-05, STA-09"""
     emsp.call("PUT", *ID, document=token())
 
@@ -201,7 +203,7 @@ BAD_PUTS: list[tuple[str, dict[str, Any], tuple[int, int]]] = [
 
 @pytest.mark.parametrize(("what", "sent", "codes"), BAD_PUTS, ids=[what for what, _, _ in BAD_PUTS])
 def test_a_bad_put_is_refused_and_changes_nothing(
-    emsp: Door, what: str, sent: dict[str, Any], codes: tuple[int, int]
+    emsp: PartnerApi, what: str, sent: dict[str, Any], codes: tuple[int, int]
 ) -> None:
     """Source: TOK-06, TRN-22, TRN-27, STA-01, STA-02, STA-07"""
     emsp.call("PUT", *ID, document=token())
@@ -228,7 +230,7 @@ BAD_PATCHES: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("patch", BAD_PATCHES.values(), ids=BAD_PATCHES.keys())
-def test_a_bad_patch_is_refused_and_changes_nothing(emsp: Door, patch: dict[str, Any]) -> None:
+def test_a_bad_patch_is_refused_and_changes_nothing(emsp: PartnerApi, patch: dict[str, Any]) -> None:
     """Source: TOK-03, TRN-22, TRN-27"""
     emsp.call("PUT", *ID, document=token())
 
@@ -237,13 +239,13 @@ def test_a_bad_patch_is_refused_and_changes_nothing(emsp: Door, patch: dict[str,
 
 
 @pytest.mark.parametrize("uid", ["x" * 37, "é", "a\tb", "x" * 3000, "\ufffd"])
-def test_an_impossible_uid_is_refused(emsp: Door, uid: str) -> None:
+def test_an_impossible_uid_is_refused(emsp: PartnerApi, uid: str) -> None:
     """Source: TYP-02, TYP-05"""
     assert emsp.call("PUT", *EMSP, uid, document=token(uid=uid)).codes == (200, 2001)
     assert emsp.call("GET", *EMSP, uid).codes == (404, 2001)
 
 
-def test_the_first_token_of_an_owner_records_the_owner_at_once(emsp: Door) -> None:
+def test_the_first_token_of_an_owner_records_the_owner_at_once(emsp: PartnerApi) -> None:
     """A token can be authorized at once, without a wait for the table's stream."""
     emsp.call("PUT", *ID, document=token())
 
@@ -251,14 +253,14 @@ def test_the_first_token_of_an_owner_records_the_owner_at_once(emsp: Door) -> No
     assert known_owners(items, "tokens") == [EMSP]
 
 
-def test_a_refused_token_does_not_record_its_owner(emsp: Door) -> None:
+def test_a_refused_token_does_not_record_its_owner(emsp: PartnerApi) -> None:
     emsp.call("PUT", *ID, document=without(token(), "issuer"))
     emsp.call("PATCH", *ID, document={"valid": False, "last_updated": T1})
 
     assert known_owners(emsp.node.table.get_many([owners_key("tokens")]), "tokens") == []
 
 
-def test_get_put_and_patch_make_at_most_two_table_calls(emsp: Door) -> None:
+def test_get_put_and_patch_make_at_most_two_table_calls(emsp: PartnerApi) -> None:
     """Source: docs/design.md, Storage and what it may cost"""
     emsp.call("PUT", *ID, document=token())
     steps = [("GET", None), ("PUT", token(last_updated=T1)), ("PATCH", {"valid": False, "last_updated": T2})]
@@ -269,7 +271,7 @@ def test_get_put_and_patch_make_at_most_two_table_calls(emsp: Door) -> None:
         assert len(spent.calls) <= 2, (method, spent.calls)
 
 
-def test_a_new_token_of_a_known_owner_makes_at_most_two_table_calls(emsp: Door) -> None:
+def test_a_new_token_of_a_known_owner_makes_at_most_two_table_calls(emsp: PartnerApi) -> None:
     emsp.call("PUT", *ID, document=token())
 
     with measured(emsp.node.table) as spent:
@@ -277,10 +279,10 @@ def test_a_new_token_of_a_known_owner_makes_at_most_two_table_calls(emsp: Door) 
     assert len(spent.calls) <= 2, spent.calls
 
 
-def test_a_partner_cannot_push_tokens_of_the_node_s_own_party(doors: Doors) -> None:
+def test_a_partner_cannot_push_tokens_of_the_node_s_own_party(as_partner: AsPartner) -> None:
     """Source: OWN-01"""
-    own = doors("hub").node.settings.roles[0].party
+    own = as_partner("hub").node.settings.roles[0].party
     document = token(country_code=own.country_code, party_id=own.party_id)
 
-    assert doors("hub").call("PUT", *own, "0102A", document=document).codes == (404, 2001)
-    assert HUB not in known_owners(doors("hub").node.table.get_many([owners_key("tokens")]), "tokens")
+    assert as_partner("hub").call("PUT", *own, "0102A", document=document).codes == (404, 2001)
+    assert HUB not in known_owners(as_partner("hub").node.table.get_many([owners_key("tokens")]), "tokens")

@@ -13,7 +13,7 @@ from chalicelib.node import Node
 from chalicelib.protocol.message import ABSENT
 from tests.modules.builders import T0, T1, T2, Document, token, without
 from tests.modules.conftest import NodeOf, PartnerOf
-from tests.modules.door import CPO, EMSP, Answer, Door
+from tests.modules.door import CPO, EMSP, Answer, PartnerApi
 from tests.modules.tokens.asking import asking
 from tests.storage.capacity import measured
 
@@ -46,20 +46,22 @@ def operator(monkeypatch: pytest.MonkeyPatch) -> Operator:
 
 
 @pytest.fixture
-def emsp(node_of: NodeOf, partner_of: PartnerOf, operator: Operator) -> Door:
+def emsp(node_of: NodeOf, partner_of: PartnerOf, operator: Operator) -> PartnerApi:
     """An eMSP's tokens, called by a CPO."""
     node = node_of("EMSP")
-    return Door(node, INTERFACE, partner_of(node, "cpo"))
+    return PartnerApi(node, INTERFACE, partner_of(node, "cpo"))
 
 
-def authorize(door: Door, uid: str = "0102A", query: str = "", document: Any = None, **more: Any) -> Answer:
-    return door.call("POST", uid, "authorize", query=query, document=document, **more)
+def authorize(
+    api: PartnerApi, uid: str = "0102A", query: str = "", document: Any = None, **more: Any
+) -> Answer:
+    return api.call("POST", uid, "authorize", query=query, document=document, **more)
 
 
 # -- the list ----------------------------------------------------------------------------------------
 
 
-def test_every_token_is_on_one_page(emsp: Door) -> None:
+def test_every_token_is_on_one_page(emsp: PartnerApi) -> None:
     """Source: TOK-08, PAG-04, PAG-06, PAG-08"""
     for number in range(5):
         put(emsp.node, f"T{number}")
@@ -70,7 +72,7 @@ def test_every_token_is_on_one_page(emsp: Door) -> None:
     assert emsp.call("GET", query="limit=2").headers["X-Total-Count"] == "5"
 
 
-def test_dates_limit_the_list(emsp: Door) -> None:
+def test_dates_limit_the_list(emsp: PartnerApi) -> None:
     """Source: PAG-02, PAG-03"""
     for number, moment in enumerate([T0, T1, T2]):
         put(emsp.node, f"T{number}", last_updated=moment)
@@ -82,7 +84,7 @@ def test_dates_limit_the_list(emsp: Door) -> None:
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=x", "offset=-1", "date_from=yesterday"])
-def test_an_invalid_query_is_refused(emsp: Door, query: str) -> None:
+def test_an_invalid_query_is_refused(emsp: PartnerApi, query: str) -> None:
     """Source: PAG-14"""
     assert emsp.call("GET", query=query).codes == (200, 2001)
 
@@ -91,7 +93,7 @@ def test_another_emsp_is_shown_no_tokens(node_of: NodeOf, partner_of: PartnerOf,
     """Source: RTE-17, PAG-08"""
     node = node_of("EMSP")
     put(node)
-    other = Door(node, INTERFACE, partner_of(node, "emsp"))
+    other = PartnerApi(node, INTERFACE, partner_of(node, "emsp"))
 
     answer = other.call("GET")
 
@@ -101,7 +103,7 @@ def test_another_emsp_is_shown_no_tokens(node_of: NodeOf, partner_of: PartnerOf,
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
-def test_write_methods_are_refused(emsp: Door, method: str) -> None:
+def test_write_methods_are_refused(emsp: PartnerApi, method: str) -> None:
     """Source: STA-09"""
     assert emsp.call(method, document=None if method == "DELETE" else token()).codes == (405, 2001)
     assert emsp.call("GET", "0102A", "authorize").codes == (405, 2001)
@@ -110,7 +112,7 @@ def test_write_methods_are_refused(emsp: Door, method: str) -> None:
 # -- an eMSP decides ---------------------------------------------------------------------------------
 
 
-def test_each_authorization_of_a_valid_token_gets_a_new_reference(emsp: Door) -> None:
+def test_each_authorization_of_a_valid_token_gets_a_new_reference(emsp: PartnerApi) -> None:
     """Source: TOK-12"""
     stored = put(emsp.node, mobie_x=1)
 
@@ -124,7 +126,7 @@ def test_each_authorization_of_a_valid_token_gets_a_new_reference(emsp: Door) ->
     assert all(0 < len(reference) <= 36 for reference in references)
 
 
-def test_an_invalid_token_is_answered_blocked_with_success(emsp: Door) -> None:
+def test_an_invalid_token_is_answered_blocked_with_success(emsp: PartnerApi) -> None:
     """Source: TOK-13"""
     put(emsp.node, valid=False)
 
@@ -134,7 +136,7 @@ def test_an_invalid_token_is_answered_blocked_with_success(emsp: Door) -> None:
     assert answer.data == {"allowed": "BLOCKED", "token": answer.data["token"]}
 
 
-def test_an_unknown_token_is_answered_404_and_2004_without_data(emsp: Door) -> None:
+def test_an_unknown_token_is_answered_404_and_2004_without_data(emsp: PartnerApi) -> None:
     """Source: TOK-14, TRP-12"""
     put(emsp.node)
 
@@ -142,7 +144,7 @@ def test_an_unknown_token_is_answered_404_and_2004_without_data(emsp: Door) -> N
         assert (answer.codes, answer.has_data) == ((404, 2004), False)
 
 
-def test_the_type_in_the_query_selects_the_token(emsp: Door) -> None:
+def test_the_type_in_the_query_selects_the_token(emsp: PartnerApi) -> None:
     """Source: OWN-05, TOK-11"""
     put(emsp.node, valid=False)
     put(emsp.node, token_type="APP_USER")
@@ -152,14 +154,14 @@ def test_the_type_in_the_query_selects_the_token(emsp: Door) -> None:
 
 
 @pytest.mark.parametrize("body", [None, "", "  ", "null"])
-def test_the_body_may_be_empty(emsp: Door, body: str | None) -> None:
+def test_the_body_may_be_empty(emsp: PartnerApi, body: str | None) -> None:
     """Source: TOK-11"""
     put(emsp.node)
 
     assert authorize(emsp, body=body).data["allowed"] == "ALLOWED"
 
 
-def test_the_answer_repeats_the_requested_location(emsp: Door) -> None:
+def test_the_answer_repeats_the_requested_location(emsp: PartnerApi) -> None:
     """Source: TOK-16, TOK-17"""
     put(emsp.node)
 
@@ -197,16 +199,16 @@ def test_a_bad_authorization_request_is_refused(
 ) -> None:
     """Source: TRN-22, STA-01, STA-02, TRN-12"""
     node, partners = asking(node_of(role))
-    door = Door(node, INTERFACE, partner_of(node, "cpo"))
+    api = PartnerApi(node, INTERFACE, partner_of(node, "cpo"))
 
-    answer = authorize(door, **sent)
+    answer = authorize(api, **sent)
 
     assert (answer.codes, answer.has_data) == (codes, False)
     assert (operator.asked, partners.asked) == ([], [])
 
 
 @pytest.mark.parametrize("uid", ["x" * 37, "é", "a\tb", "x" * 3000])
-def test_an_impossible_uid_is_refused(emsp: Door, uid: str) -> None:
+def test_an_impossible_uid_is_refused(emsp: PartnerApi, uid: str) -> None:
     """Source: TYP-02, TYP-05"""
     assert authorize(emsp, uid).codes == (200, 2001)
 
@@ -214,7 +216,7 @@ def test_an_impossible_uid_is_refused(emsp: Door, uid: str) -> None:
 # -- the webhook ------------------------------------------------------------------------------------
 
 
-def test_the_webhook_gets_the_token_the_cpo_and_the_location(emsp: Door, operator: Operator) -> None:
+def test_the_webhook_gets_the_token_the_cpo_and_the_location(emsp: PartnerApi, operator: Operator) -> None:
     """Source: TOK-18"""
     stored = put(emsp.node)
 
@@ -227,7 +229,7 @@ def test_the_webhook_gets_the_token_the_cpo_and_the_location(emsp: Door, operato
 
 
 @pytest.mark.parametrize("allowed", ["BLOCKED", "EXPIRED", "NO_CREDIT", "NOT_ALLOWED"])
-def test_the_decision_of_the_operator_is_answered(emsp: Door, operator: Operator, allowed: str) -> None:
+def test_the_decision_of_the_operator_is_answered(emsp: PartnerApi, operator: Operator, allowed: str) -> None:
     """Source: TOK-13"""
     put(emsp.node)
     operator.answer = {"allowed": allowed, "info": {"language": "pt", "text": "Sem saldo"}}
@@ -242,7 +244,7 @@ def test_the_decision_of_the_operator_is_answered(emsp: Door, operator: Operator
 
 
 def test_the_operator_may_allow_an_invalid_token_and_choose_the_reference(
-    emsp: Door, operator: Operator
+    emsp: PartnerApi, operator: Operator
 ) -> None:
     put(emsp.node, valid=False)
     operator.answer = {"allowed": "ALLOWED", "authorization_reference": "mine-1"}
@@ -252,7 +254,7 @@ def test_the_operator_may_allow_an_invalid_token_and_choose_the_reference(
     assert (answer.data["allowed"], answer.data["authorization_reference"]) == ("ALLOWED", "mine-1")
 
 
-def test_the_operator_may_allow_some_evses_only(emsp: Door, operator: Operator) -> None:
+def test_the_operator_may_allow_some_evses_only(emsp: PartnerApi, operator: Operator) -> None:
     """Source: TOK-16"""
     put(emsp.node)
     operator.answer = {"allowed": "ALLOWED", "location": {"location_id": "L1", "evse_uids": ["E2", "E9"]}}
@@ -263,7 +265,7 @@ def test_the_operator_may_allow_some_evses_only(emsp: Door, operator: Operator) 
 
 
 def test_the_operator_s_error_not_enough_information_is_answered_with_2002(
-    emsp: Door, operator: Operator
+    emsp: PartnerApi, operator: Operator
 ) -> None:
     """Source: TOK-15"""
     put(emsp.node)
@@ -275,7 +277,9 @@ def test_the_operator_s_error_not_enough_information_is_answered_with_2002(
 
 
 @pytest.mark.parametrize(("valid", "answered"), [(True, "ALLOWED"), (False, "BLOCKED")])
-def test_without_an_answer_of_the_webhook_the_token_decides(emsp: Door, valid: bool, answered: str) -> None:
+def test_without_an_answer_of_the_webhook_the_token_decides(
+    emsp: PartnerApi, valid: bool, answered: str
+) -> None:
     """Source: TOK-13, TOK-17"""
     put(emsp.node, valid=valid)
 
@@ -287,7 +291,7 @@ def test_without_an_answer_of_the_webhook_the_token_decides(emsp: Door, valid: b
     "wrong", [{"location": "L1"}, {"authorization_reference": "x" * 37}, {"info": "no"}, {"error": 5}]
 )
 def test_a_refusal_counts_although_other_fields_of_the_answer_are_wrong(
-    emsp: Door, operator: Operator, allowed: str, wrong: Document
+    emsp: PartnerApi, operator: Operator, allowed: str, wrong: Document
 ) -> None:
     """Source: TOK-13"""
     put(emsp.node)
@@ -313,14 +317,18 @@ def test_a_refusal_counts_although_other_fields_of_the_answer_are_wrong(
         1,
     ],
 )
-def test_an_invalid_answer_of_the_webhook_never_allows(emsp: Door, operator: Operator, invalid: Any) -> None:
+def test_an_invalid_answer_of_the_webhook_never_allows(
+    emsp: PartnerApi, operator: Operator, invalid: Any
+) -> None:
     put(emsp.node)
     operator.answer = invalid
 
     assert without(authorize(emsp).data, "token") == {"allowed": "NOT_ALLOWED"}
 
 
-def test_a_decision_for_one_location_needs_a_location_in_the_request(emsp: Door, operator: Operator) -> None:
+def test_a_decision_for_one_location_needs_a_location_in_the_request(
+    emsp: PartnerApi, operator: Operator
+) -> None:
     """Source: TOK-15"""
     put(emsp.node)
     operator.answer = {"allowed": "ALLOWED", "location": {"location_id": "L1"}}
@@ -336,7 +344,7 @@ def test_a_decision_for_one_location_needs_a_location_in_the_request(emsp: Door,
 
 @pytest.mark.parametrize("number_of_tokens", [10, 60])
 def test_an_emsp_decides_with_one_table_call_for_any_number_of_tokens(
-    emsp: Door, number_of_tokens: int
+    emsp: PartnerApi, number_of_tokens: int
 ) -> None:
     for number in range(number_of_tokens):
         put(emsp.node, f"T{number}")
@@ -354,11 +362,11 @@ def test_an_emsp_decides_with_one_table_call_for_any_number_of_tokens(
 def test_a_hub_lists_received_tokens_to_cpos_only(node_of: NodeOf, partner_of: PartnerOf) -> None:
     """Source: RTE-17, RTE-24, RTE-26"""
     node = node_of("HUB")
-    pushing = Door(node, receiver.INTERFACE, partner_of(node, "emsp"))
+    pushing = PartnerApi(node, receiver.INTERFACE, partner_of(node, "emsp"))
     pushing.call("PUT", *EMSP, "0102A", document=token())
     own = node.settings.roles[0].party
 
-    cpo, other = (Door(node, INTERFACE, partner_of(node, name)) for name in ("cpo", "emsp"))
+    cpo, other = (PartnerApi(node, INTERFACE, partner_of(node, name)) for name in ("cpo", "emsp"))
 
     assert cpo.call("GET", to=own).data == [token()]
     assert cpo.call("GET").codes == (200, 2001)
@@ -371,9 +379,9 @@ def test_a_token_that_no_partner_pushed_is_unknown_to_the_hub(
     """Source: TOK-14, RTE-25"""
     node, partners = asking(node_of("HUB"))
     partner_of(node, "emsp")
-    door = Door(node, INTERFACE, partner_of(node, "cpo"))
+    api = PartnerApi(node, INTERFACE, partner_of(node, "cpo"))
 
-    answer = authorize(door)
+    answer = authorize(api)
 
     assert (answer.codes, answer.has_data) == ((404, 2004), False)
     assert partners.asked == []
