@@ -61,7 +61,7 @@ def test_a_cdr_is_listed_read_and_explained(cpo: OperatorApi) -> None:
     assert cpo.call("GET", "/cdrs/C9").status == 404
 
 
-def test_a_credit_cdr_explains_what_it_takes_back_and_contradicts_nothing(cpo: OperatorApi) -> None:
+def test_a_credit_cdr_has_the_explanation_of_its_cdr_without_discrepancies(cpo: OperatorApi) -> None:
     """Source: CDR-07"""
     end_a_session(cpo)
     end_a_session(cpo, auth_method="COMMAND")
@@ -80,7 +80,7 @@ def test_an_operator_cannot_change_a_cdr(cpo: OperatorApi, method: str) -> None:
     assert cpo.call(method, "/cdrs/C1", {}).status == 405
 
 
-def test_a_cdr_is_sent_again_to_who_has_not_taken_it(cpo: OperatorApi) -> None:
+def test_a_replay_answers_with_the_partners_that_have_not_accepted_the_cdr(cpo: OperatorApi) -> None:
     """Source: TRN-32"""
     end_a_session(cpo)
     (cdr,) = cpo.all("/cdrs")
@@ -91,7 +91,7 @@ def test_a_cdr_is_sent_again_to_who_has_not_taken_it(cpo: OperatorApi) -> None:
     assert cpo.call("POST", "/cdrs/C9/replay").status == 404
 
 
-def test_a_session_without_a_price_is_shown_and_can_be_tried_again(cpo: OperatorApi) -> None:
+def test_a_session_without_a_price_is_listed_and_can_be_retried(cpo: OperatorApi) -> None:
     end_a_session(cpo, currency="USD")
 
     (aside,) = cpo.all("/sessions_without_cdr")
@@ -103,7 +103,7 @@ def test_a_session_without_a_price_is_shown_and_can_be_tried_again(cpo: Operator
     assert cpo.all("/cdrs") == []
 
 
-def test_a_price_is_told_and_nothing_is_stored(cpo: OperatorApi) -> None:
+def test_a_price_is_computed_and_nothing_is_stored(cpo: OperatorApi) -> None:
     asked = {
         "tariffs": [tariff()],
         "session": {
@@ -121,7 +121,7 @@ def test_a_price_is_told_and_nothing_is_stored(cpo: OperatorApi) -> None:
     assert cpo.all("/cdrs") == []
 
 
-def test_a_price_of_time_may_be_asked_per_minute(cpo: OperatorApi) -> None:
+def test_time_prices_of_a_price_request_may_be_per_minute(cpo: OperatorApi) -> None:
     asked = {
         "tariffs": [tariff(elements=[element(component("TIME", price=Decimal("0.05")))])],
         "session": {"start_date_time": T0, "end_date_time": T2},
@@ -134,7 +134,7 @@ def test_a_price_of_time_may_be_asked_per_minute(cpo: OperatorApi) -> None:
     assert per_minute["total_cost"]["excl_vat"] == 6
 
 
-def test_a_cdr_that_came_is_explained_as_its_partner_means_it(cpo: OperatorApi) -> None:
+def test_a_received_cdr_is_explained_by_the_time_price_profile_of_its_partner(cpo: OperatorApi) -> None:
     hub = register(cpo.node, "hub", ("HUB", Party("PT", "MOB")))
     own = tariff(elements=[element(component("TIME", price=Decimal("0.05")))])
     end_a_session(cpo)
@@ -164,7 +164,7 @@ def test_a_cdr_that_came_is_explained_as_its_partner_means_it(cpo: OperatorApi) 
 
 
 @pytest.mark.parametrize("fields", [{"tariffs": None}, {"tariffs": [tariff(minPrice={"excl_vat": 9})]}])
-def test_costs_of_a_cdr_that_came_and_cannot_be_judged_are_named(
+def test_costs_of_a_received_cdr_that_cannot_be_checked_are_listed_as_not_judged(
     cpo: OperatorApi, fields: dict[str, Any]
 ) -> None:
     end_a_session(cpo)
@@ -181,7 +181,7 @@ def test_costs_of_a_cdr_that_came_and_cannot_be_judged_are_named(
     assert "not_judged" not in cpo.ask("GET", f"/cdrs/{made['id']}/breakdown")
 
 
-def test_a_credit_cdr_is_explained_by_the_cdr_that_it_takes_back(cpo: OperatorApi) -> None:
+def test_a_credit_cdr_is_explained_by_the_cdr_that_it_credits(cpo: OperatorApi) -> None:
     end_a_session(cpo)
     (first,) = cpo.all("/cdrs")
     ended = session(status="COMPLETED", end_date_time=T2, kwh=Decimal("6"))
@@ -196,7 +196,7 @@ def test_a_credit_cdr_is_explained_by_the_cdr_that_it_takes_back(cpo: OperatorAp
     assert breakdown["breakdown"] == cpo.ask("GET", f"/cdrs/{first['id']}/breakdown")["breakdown"]
 
 
-def test_a_session_with_impossible_quantities_is_billed_once_it_is_released(cpo: OperatorApi) -> None:
+def test_a_session_with_impossible_quantities_gets_a_cdr_after_its_release(cpo: OperatorApi) -> None:
     """Source: TRP-32"""
     end_a_session(cpo, kwh=8_000)
 

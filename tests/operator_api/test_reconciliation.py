@@ -39,25 +39,25 @@ def noted(cpo: OperatorApi) -> OperatorApi:
     return cpo
 
 
-def test_the_list_holds_what_needs_a_look(noted: OperatorApi) -> None:
+def test_the_list_holds_the_entries_that_need_attention(noted: OperatorApi) -> None:
     listed = noted.all("/reconciliation")
 
     assert {entry["session_id"] for entry in listed} == {f"S-{state}" for state in NEEDS_ATTENTION}
 
 
 @pytest.mark.parametrize("state", State)
-def test_a_state_is_listed_by_its_name(noted: OperatorApi, state: State) -> None:
+def test_entries_can_be_listed_by_state(noted: OperatorApi, state: State) -> None:
     assert [entry["session_id"] for entry in noted.all(f"/reconciliation?state={state}")] == [f"S-{state}"]
 
 
-def test_whatever_is_not_agreed_tells_its_age(noted: OperatorApi) -> None:
+def test_all_entries_but_agreed_ones_have_an_age(noted: OperatorApi) -> None:
     (pending,) = noted.all("/reconciliation?state=PENDING")
 
     assert pending["age_s"] == 10 * list(State).index(State.PENDING)
     assert "age_s" not in noted.ask("GET", "/reconciliation/S-AGREED")
 
 
-def test_a_list_is_paged_and_cut_by_dates_as_all_others(noted: OperatorApi) -> None:
+def test_the_list_is_paged_and_filtered_by_date(noted: OperatorApi) -> None:
     pages = noted.call("GET", "/reconciliation?limit=2")
     since = format_datetime(noted.node.clock() - timedelta(seconds=15))
     young = [f"S-{state}" for number, state in enumerate(State) if state in NEEDS_ATTENTION and number <= 1]
@@ -66,7 +66,7 @@ def test_a_list_is_paged_and_cut_by_dates_as_all_others(noted: OperatorApi) -> N
     assert [entry["session_id"] for entry in noted.all(f"/reconciliation?date_from={since}")] == young
 
 
-def test_a_page_and_a_session_cost_few_calls(noted: OperatorApi) -> None:
+def test_a_page_takes_6_calls_and_an_entry_1(noted: OperatorApi) -> None:
     """The key with the counters, a query for each list, the entries; the key with the entry."""
     with measured(noted.node.table) as of_page:
         noted.call("GET", "/reconciliation")
@@ -76,19 +76,19 @@ def test_a_page_and_a_session_cost_few_calls(noted: OperatorApi) -> None:
     assert (len(of_page.calls), len(of_one.calls)) == (6, 1)
 
 
-def test_one_session_is_read_whatever_its_state(noted: OperatorApi) -> None:
+def test_the_entry_of_a_session_is_read_in_any_state(noted: OperatorApi) -> None:
     assert noted.ask("GET", "/reconciliation/S-PENDING")["state"] == "PENDING"
     assert noted.call("GET", "/reconciliation/S9").status == 404
 
 
-def test_a_cdr_of_the_hub_that_names_no_session_is_read_by_its_own_id(cpo: OperatorApi) -> None:
+def test_the_entry_of_a_hub_cdr_without_session_id_is_read_by_the_id_of_the_cdr(cpo: OperatorApi) -> None:
     note(cpo, "MOB-1", State.MISSING_HERE, variant=WITHOUT_SESSION)
 
     assert cpo.ask("GET", "/reconciliation/MOB-1")["state"] == "MISSING_HERE"
     assert cpo.call("GET", "/reconciliation/MOB-2").status == 404
 
 
-def test_each_party_has_its_own(two_parties: OperatorApi) -> None:
+def test_each_party_of_a_node_has_its_own_entries(two_parties: OperatorApi) -> None:
     note(two_parties, "S1", State.DIFFERENT)
     note(two_parties, "S1", State.MISSING_AT_HUB, XYZ)
 
@@ -99,15 +99,15 @@ def test_each_party_has_its_own(two_parties: OperatorApi) -> None:
 
 
 @pytest.mark.parametrize("query", ["state=WRONG", "state=agreed", "party=PT*ZZZ", "limit=x"])
-def test_what_cannot_be_read_is_refused(cpo: OperatorApi, query: str) -> None:
+def test_an_invalid_query_is_refused(cpo: OperatorApi, query: str) -> None:
     assert cpo.call("GET", f"/reconciliation?{query}").status == 400
 
 
-def test_a_hub_has_an_empty_list(hub: OperatorApi) -> None:
+def test_a_hub_has_no_entries(hub: OperatorApi) -> None:
     assert hub.all("/reconciliation") == []
 
 
-def test_a_webhook_can_ask_for_it(cpo: OperatorApi) -> None:
+def test_a_webhook_can_subscribe_to_reconciliation_events(cpo: OperatorApi) -> None:
     made = cpo.ask(
         "PUT", "/webhooks/books", {"url": "https://books.example/in", "events": ["reconciliation"]}
     )

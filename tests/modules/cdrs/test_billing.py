@@ -30,7 +30,9 @@ ENDED = session(kwh=Decimal(4), status="COMPLETED", end_date_time=T2)
         ([element(component(), component("CONGESTION_TIME"))], "elements.0.price_components.1.type"),
     ],
 )
-def test_what_a_tariff_says_and_nobody_knows_is_not_billed(elements: list[Document], pointer: str) -> None:
+def test_a_session_by_a_tariff_with_unknown_fields_or_values_has_no_price(
+    elements: list[Document], pointer: str
+) -> None:
     """Neither when the session has ended nor so far. Source: TAR-11, SES-14"""
     begun = start(tariff(elements=elements))
 
@@ -42,13 +44,13 @@ def test_what_a_tariff_says_and_nobody_knows_is_not_billed(elements: list[Docume
     assert running_cost(session(kwh=Decimal(4), last_updated=T1), begun) is None
 
 
-def test_what_a_session_does_not_use_of_a_tariff_does_not_keep_it_from_its_cdr() -> None:
+def test_a_misspelt_field_in_an_unused_tariff_element_does_not_prevent_the_cdr() -> None:
     begun = start(tariff(elements=[element(component(price=1)), MISSPELT]))
 
     assert draft_cdr(ENDED, begun).cdr["total_cost"] == {"excl_vat": 4}
 
 
-def test_a_session_by_a_misspelt_tariff_is_set_aside_with_the_field_and_what_was_meant() -> None:
+def test_a_session_by_a_misspelt_tariff_is_set_aside_with_the_field_and_a_suggestion() -> None:
     cpo = Network("CPO")
     cpo.join("evi", "EMSP")
     cpo.open_site()

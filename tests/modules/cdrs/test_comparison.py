@@ -30,7 +30,9 @@ def cpo() -> UnderHub:
         {"charging_periods": [{"start_date_time": T1, "dimensions": [{"type": "ENERGY", "volume": 10}]}]},
     ],
 )
-def test_what_is_no_difference(cpo: UnderHub, fields: Document) -> None:
+def test_values_within_the_tolerance_and_fields_that_are_left_out_agree(
+    cpo: UnderHub, fields: Document
+) -> None:
     cpo.end()
     cpo.receive(of_hub(cpo.compile(), **fields))
 
@@ -56,7 +58,9 @@ def test_what_is_no_difference(cpo: UnderHub, fields: Document) -> None:
         ({"auth_method": "COMMAND"}, ["auth_method"]),
     ],
 )
-def test_what_is_a_difference(cpo: UnderHub, fields: Document, expected: list[str]) -> None:
+def test_values_beyond_the_tolerance_are_differences(
+    cpo: UnderHub, fields: Document, expected: list[str]
+) -> None:
     cpo.end()
     cpo.receive(of_hub(cpo.compile(), **fields))
 
@@ -94,7 +98,7 @@ def own(currency: str = "EUR") -> Document:
         ),
     ],
 )
-def test_rounding_is_no_difference_however_small_the_tolerance_is(
+def test_differences_from_rounding_are_ignored_even_with_a_tolerance_of_0(
     currency: str, fields: Document, differs: list[str]
 ) -> None:
     """Source: types_number_type"""
@@ -103,7 +107,7 @@ def test_rounding_is_no_difference_however_small_the_tolerance_is(
     assert [each.field for each in comparison.differences] == differs
 
 
-def test_a_number_that_is_too_large_to_reckon_with_is_a_difference(cpo: UnderHub) -> None:
+def test_a_number_that_is_too_large_for_arithmetic_is_a_difference(cpo: UnderHub) -> None:
     """What a double can hold is read, and is more than decimals are computed with. Source: TYP-09"""
     cpo.end()
     huge = Decimal("1e308")
@@ -116,7 +120,7 @@ def test_a_number_that_is_too_large_to_reckon_with_is_a_difference(cpo: UnderHub
     assert cpo.due() == []
 
 
-def test_place_and_token_are_compared_and_case_is_not(cpo: UnderHub) -> None:
+def test_place_and_token_are_compared_case_insensitively(cpo: UnderHub) -> None:
     """Source: TYP-01"""
     cpo.end()
     own = cpo.compile()
@@ -132,7 +136,7 @@ def test_place_and_token_are_compared_and_case_is_not(cpo: UnderHub) -> None:
     ]
 
 
-def test_a_field_that_one_side_lacks_is_not_judged_but_named(cpo: UnderHub) -> None:
+def test_a_field_that_one_side_lacks_is_listed_as_not_judged(cpo: UnderHub) -> None:
     cpo.end()
     own = cpo.compile()
     cpo.receive(without(of_hub(own, authorization_reference="A1"), "tariffs", "total_parking_time"))
@@ -144,7 +148,7 @@ def test_a_field_that_one_side_lacks_is_not_judged_but_named(cpo: UnderHub) -> N
     assert entry["not_judged"] == ["total_parking_time", "authorization_reference", "tariffs"]
 
 
-def test_the_tolerance_is_the_deployment_s(cpo: UnderHub) -> None:
+def test_the_tolerance_comes_from_the_settings_of_the_deployment(cpo: UnderHub) -> None:
     tolerance = replace_tolerance(cpo, money=Decimal("1"))
     cpo.end()
     cpo.receive(of_hub(cpo.compile(), total_cost={"excl_vat": Decimal("4.5")}))
@@ -178,7 +182,7 @@ def with_text(field: str, value: str | None) -> Document:
 
 
 @pytest.mark.parametrize("field", TEXTS)
-def test_each_text_is_compared_without_its_case(field: str) -> None:
+def test_each_text_is_compared_case_insensitively(field: str) -> None:
     """Source: TYP-01"""
     ours = with_text(field, "Eur")
 
@@ -187,7 +191,7 @@ def test_each_text_is_compared_without_its_case(field: str) -> None:
 
 
 @pytest.mark.parametrize("field", TEXTS[1:])
-def test_a_text_that_one_side_lacks_is_named_and_one_that_both_lack_is_not(field: str) -> None:
+def test_a_text_is_listed_as_not_judged_only_if_exactly_one_side_lacks_it(field: str) -> None:
     with_value, without_value = with_text(field, "X"), with_text(field, None)
 
     assert field in compare(with_value, without_value, ZERO).not_judged
@@ -222,7 +226,7 @@ def test_times_may_differ_by_one_second(field: str, time: str, differs: bool) ->
         ({"excl_vat": Decimal(2), "incl_vat": Decimal(0)}, {"excl_vat": Decimal(2)}, ["incl_vat"]),
     ],
 )
-def test_the_total_cost_without_vat_is_what_it_is_with_vat(
+def test_a_missing_total_cost_with_vat_counts_as_equal_to_that_without_vat(
     ours: Document, theirs: Document, differs: list[str]
 ) -> None:
     found = compare({**own(), "total_cost": ours}, {**own(), "total_cost": theirs}, ZERO).differences
@@ -253,7 +257,7 @@ def test_tariffs_are_compared_in_any_order_and_case() -> None:
     )
 
 
-def test_a_currency_without_cents_is_known_in_small_letters() -> None:
+def test_a_currency_without_cents_is_recognised_in_lower_case() -> None:
     theirs = {**own("jpy"), "total_cost": {"excl_vat": Decimal(4), "incl_vat": Decimal(4)}}
 
     assert compare(own("jpy"), theirs, ZERO).differences == ()

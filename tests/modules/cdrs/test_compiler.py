@@ -137,7 +137,7 @@ def hub() -> Network:
     return network
 
 
-def test_a_session_that_ends_becomes_one_cdr(cpo: Network) -> None:
+def test_a_session_that_ends_gets_one_cdr(cpo: Network) -> None:
     """Source: CDR-10, CDR-11, CDR-16"""
     cpo.put()
     cpo.stream()
@@ -157,7 +157,7 @@ def test_a_session_that_ends_becomes_one_cdr(cpo: Network) -> None:
     assert list(due_sessions(cpo.node)) == []
 
 
-def test_a_cdr_shows_things_as_they_were_at_the_start(cpo: Network) -> None:
+def test_a_cdr_has_location_and_tariffs_as_recorded_at_the_start(cpo: Network) -> None:
     """Source: CDR-13"""
     cpo.put()
     cpo.stream()
@@ -180,7 +180,7 @@ def test_a_cdr_shows_things_as_they_were_at_the_start(cpo: Network) -> None:
         (None, []),
     ],
 )
-def test_a_session_that_tells_another_cost_is_remarked(
+def test_a_session_with_a_different_total_cost_gets_a_warning(
     cpo: Network, given: Document | None, fields: list[str]
 ) -> None:
     """Source: SES-14"""
@@ -215,7 +215,7 @@ def test_a_corrected_session_gets_a_credit_cdr_and_a_new_one(cpo: Network) -> No
     assert len(cpo.sent("evi")) == 3
 
 
-def test_a_session_that_turns_out_invalid_is_credited_only(cpo: Network) -> None:
+def test_a_session_that_becomes_invalid_gets_only_a_credit_cdr(cpo: Network) -> None:
     """Source: CDR-07, SES-15"""
     cpo.end()
     cpo.compile()
@@ -226,7 +226,7 @@ def test_a_session_that_turns_out_invalid_is_credited_only(cpo: Network) -> None
     assert sorted(bool(cdr.get("credit")) for cdr in cpo.cdrs()) == [False, True]
 
 
-def test_a_credit_cdr_goes_to_whom_the_cdr_went(hub: Network) -> None:
+def test_a_credit_cdr_goes_to_the_partner_that_received_the_cdr(hub: Network) -> None:
     """Source: CDR-01, CDR-07"""
     hub.end()
     hub.compile()
@@ -242,7 +242,7 @@ def test_a_credit_cdr_goes_to_whom_the_cdr_went(hub: Network) -> None:
     assert len(hub.shown(hub.world.partner("abc"))) == 3
 
 
-def test_a_session_that_is_opened_again_is_billed_once_it_ends(cpo: Network) -> None:
+def test_an_invalid_session_that_is_reopened_gets_a_new_cdr_when_it_ends(cpo: Network) -> None:
     """Source: CDR-07, SES-15"""
     cpo.end()
     cpo.compile()
@@ -268,7 +268,7 @@ def test_a_session_that_is_not_completed_has_no_cdr(cpo: Network, status: str) -
     assert (cpo.cdrs(), sessions_set_aside(cpo.node), list(due_sessions(cpo.node))) == ([], [], [])
 
 
-def test_a_cdr_that_was_refused_is_a_dead_letter_and_can_be_sent_again(hub: Network) -> None:
+def test_a_refused_cdr_is_a_dead_letter_and_can_be_pushed_again(hub: Network) -> None:
     """Source: TRN-32"""
     hub.world.partners.faults["evi"] = refuse()
     hub.end()
@@ -290,7 +290,7 @@ def test_a_cdr_that_was_refused_is_a_dead_letter_and_can_be_sent_again(hub: Netw
     assert push_again(hub.node, items.values()) == []
 
 
-def test_a_cdr_that_is_taken_while_it_is_sent_again_is_sent_no_more(
+def test_a_cdr_that_is_accepted_during_a_repeated_push_is_not_pushed_twice(
     hub: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between reading what the eMSP has and queueing it, the push that was under way was answered."""
@@ -317,7 +317,7 @@ def test_a_cdr_that_is_taken_while_it_is_sent_again_is_sent_no_more(
 
 
 @pytest.mark.parametrize("http_status", [401, 403, 404, 400, 405, 413])
-def test_a_session_that_ends_while_a_gateway_answers_with_pages_is_billed(
+def test_session_and_cdr_arrive_after_a_gateway_answered_with_error_pages(
     cpo: Network, http_status: int
 ) -> None:
     """Twenty seconds of 404 pages lost the session and its CDR for ever."""
@@ -338,7 +338,7 @@ def test_a_session_that_ends_while_a_gateway_answers_with_pages_is_billed(
     assert held is not None and held["status"] == "COMPLETED"
 
 
-def test_a_cdr_that_the_partner_says_it_has_is_there_once(cpo: Network) -> None:
+def test_a_cdr_that_the_partner_refuses_as_known_exists_once(cpo: Network) -> None:
     """The answer to the first POST got lost, and the partner refuses the second: it has the CDR."""
     taken: list[Document] = []
 
@@ -364,7 +364,7 @@ def test_a_cdr_that_the_partner_says_it_has_is_there_once(cpo: Network) -> None:
     assert cpo.sent("evi") == [cdr] * 4
 
 
-def test_a_cdr_is_owed_to_a_partner_however_old_it_is(cpo: Network) -> None:
+def test_a_newly_registered_partner_gets_cdrs_of_any_age(cpo: Network) -> None:
     """Of sessions only those of the last days are sent to a partner that registers; nobody may lose a CDR."""
     cpo.end()
     cpo.compile()
@@ -381,7 +381,7 @@ def without_cdrs(known: Partner) -> tuple[Endpoint, ...]:
     return tuple(endpoint for endpoint in known.endpoints if endpoint.identifier != "cdrs")
 
 
-def test_a_cdr_that_the_partner_took_is_posted_no_more(cpo: Network) -> None:
+def test_a_cdr_that_the_partner_accepted_is_not_posted_again(cpo: Network) -> None:
     """A CDR is sent by POST, so a second one would be there twice."""
     cpo.end()
     cpo.compile()
@@ -396,7 +396,7 @@ def test_a_cdr_that_the_partner_took_is_posted_no_more(cpo: Network) -> None:
     assert cpo.sent("evi") == [cdr]
 
 
-def test_a_credit_cdr_waits_for_the_cdr_that_it_takes_back(hub: Network) -> None:
+def test_a_credit_cdr_is_pushed_after_the_cdr_that_it_credits(hub: Network) -> None:
     """Source: CDR-07"""
     hub.world.partners.faults["evi"] = lambda sent: None if sent.document.get("credit") else break_down(sent)
     hub.end()
@@ -412,7 +412,7 @@ def test_a_credit_cdr_waits_for_the_cdr_that_it_takes_back(hub: Network) -> None
     assert [bool(cdr.get("credit")) for cdr in hub.sent("evi")[len(waiting) :]] == [False, True]
 
 
-def test_a_cdr_reaches_a_partner_that_was_away(hub: Network) -> None:
+def test_a_cdr_reaches_a_partner_that_was_offline(hub: Network) -> None:
     """Source: TRN-32"""
     hub.world.partners.away.add("evi")
     hub.end()
@@ -428,7 +428,7 @@ def test_a_cdr_reaches_a_partner_that_was_away(hub: Network) -> None:
     assert hub.world.held("evi", Ref("cdrs", *CPO, cdr["id"])) == cdr
 
 
-def test_what_does_not_change_the_bill_changes_no_cdr(cpo: Network) -> None:
+def test_a_change_that_does_not_affect_the_cdr_makes_no_new_one(cpo: Network) -> None:
     cpo.end()
     cpo.compile()
 
@@ -489,7 +489,7 @@ IMPOSSIBLE: list[tuple[Document, str]] = [
 
 @pytest.mark.parametrize("role", ["CPO", "HUB"])
 @pytest.mark.parametrize(("fields", "field"), IMPOSSIBLE)
-def test_impossible_quantities_are_not_billed_until_the_operator_releases_them(
+def test_a_session_with_impossible_quantities_gets_no_cdr_until_the_operator_releases_it(
     role: str, fields: Document, field: str
 ) -> None:
     """Source: SES-10, CDR-16, TRP-32"""
@@ -523,7 +523,7 @@ def test_impossible_quantities_are_not_billed_until_the_operator_releases_them(
         {"kwh": 1, "end_date_time": "2026-03-01T08:00:10Z"},
     ],
 )
-def test_there_is_room_for_clocks_and_meters(cpo: Network, fields: Document) -> None:
+def test_small_errors_of_clocks_and_meters_are_accepted(cpo: Network, fields: Document) -> None:
     cpo.put(**{"status": "COMPLETED", "end_date_time": T2, **fields})
 
     cpo.compile()
@@ -531,7 +531,7 @@ def test_there_is_room_for_clocks_and_meters(cpo: Network, fields: Document) -> 
     assert len(cpo.cdrs()) == 1
 
 
-def test_a_release_is_of_one_version_of_a_session(cpo: Network) -> None:
+def test_a_release_is_valid_for_one_version_of_a_session(cpo: Network) -> None:
     cpo.end(kwh=21_400)
     cpo.compile()
     stored = cpo.node.objects.get(Ref("sessions", *CPO, "S1"))
@@ -546,7 +546,7 @@ def test_a_release_is_of_one_version_of_a_session(cpo: Network) -> None:
     assert cpo.cdrs() == []
 
 
-def test_a_cdr_that_has_taken_the_id_of_ours_is_told_by_its_id(hub: Network) -> None:
+def test_a_session_whose_cdr_id_is_taken_is_set_aside_with_that_id(hub: Network) -> None:
     """It cannot know the id, but what has no price must say why, whatever the reason."""
     digest = hub.node.directory.keyed_digest
     taken = compiler.cdr_id(digest, OWN["HUB"].key(), Ref("sessions", *CPO, "S1").key.pk, 1)
@@ -562,7 +562,7 @@ def test_a_cdr_that_has_taken_the_id_of_ours_is_told_by_its_id(hub: Network) -> 
     assert hub.sent("evi") == []
 
 
-def test_the_id_of_a_cdr_cannot_be_told_without_the_key_of_the_node(hub: Network) -> None:
+def test_the_id_of_a_cdr_cannot_be_computed_without_the_key_of_the_node(hub: Network) -> None:
     """Whoever can guess it sends a CDR under it first, and the bill is never made."""
     pk, maker = Ref("sessions", *CPO, "S1").key.pk, OWN["HUB"].key()
     hub.end()
@@ -575,7 +575,7 @@ def test_the_id_of_a_cdr_cannot_be_told_without_the_key_of_the_node(hub: Network
     assert bill["id"] != compiler.keyless_cdr_id(maker, pk, 1)
 
 
-def test_a_cdr_under_the_id_that_ours_had_formerly_blocks_nothing(hub: Network) -> None:
+def test_a_partner_s_cdr_under_an_id_of_an_earlier_release_does_not_block_ours(hub: Network) -> None:
     taken = compiler.keyless_cdr_id(OWN["HUB"].key(), Ref("sessions", *CPO, "S1").key.pk, 1)
     write = Write(JsonText("{}"), T2)
     hub.node.objects.change(
@@ -588,7 +588,7 @@ def test_a_cdr_under_the_id_that_ours_had_formerly_blocks_nothing(hub: Network) 
     assert (len(hub.sent("evi")), sessions_set_aside(hub.node)) == (1, [])
 
 
-def test_a_session_whose_cdr_has_an_id_of_former_times_is_corrected_and_not_billed_twice(
+def test_a_session_whose_cdr_has_an_id_of_an_earlier_release_is_corrected_with_a_credit_cdr(
     cpo: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as formerly:
@@ -605,7 +605,7 @@ def test_a_session_whose_cdr_has_an_id_of_former_times_is_corrected_and_not_bill
     assert second["total_energy"] == Decimal("20")
 
 
-def test_a_partners_cdr_under_the_id_of_a_credit_is_no_credit(cpo: Network) -> None:
+def test_a_partner_s_cdr_under_the_id_of_our_credit_cdr_does_not_count_as_credit(cpo: Network) -> None:
     cpo.end()
     cpo.compile()
     (first,) = cpo.cdrs()
@@ -620,7 +620,7 @@ def test_a_partners_cdr_under_the_id_of_a_credit_is_no_credit(cpo: Network) -> N
     assert (aside["field"], f"{first['id']}-C" in aside["reason"]) == ("id", True)
 
 
-def test_a_session_that_was_set_aside_is_priced_once_it_is_corrected(cpo: Network) -> None:
+def test_a_session_that_was_set_aside_gets_a_cdr_after_its_correction(cpo: Network) -> None:
     cpo.end(currency="USD")
     cpo.compile()
 
@@ -631,7 +631,7 @@ def test_a_session_that_was_set_aside_is_priced_once_it_is_corrected(cpo: Networ
     assert len(cpo.cdrs()) == 1
 
 
-def test_readings_are_cut_where_the_price_changes(cpo: Network) -> None:
+def test_charging_periods_are_cut_where_the_price_changes(cpo: Network) -> None:
     """Source: CDR-14"""
     dear = element(
         component(price=Decimal("0.50")), restrictions={"start_time": "09:00", "end_time": "23:00"}
@@ -646,7 +646,7 @@ def test_readings_are_cut_where_the_price_changes(cpo: Network) -> None:
     assert cdr["total_cost"]["excl_vat"] == Decimal("3.5")
 
 
-def test_periods_that_begin_at_once_lose_no_energy(cpo: Network) -> None:
+def test_periods_with_the_same_start_lose_no_energy(cpo: Network) -> None:
     """Source: SES-08"""
     cpo.end(charging_periods=[period(T0, 4), period(T1, 5), period(T1, 1)])
 
@@ -690,7 +690,7 @@ def test_periods_that_contradict_clock_or_meter_are_priced_with_a_warning(
     assert warnings[code] == f"charging_periods.{field}"
 
 
-def test_hours_of_four_decimals_contradict_nothing(cpo: Network) -> None:
+def test_hours_rounded_to_four_decimals_cause_no_warning(cpo: Network) -> None:
     """Source: CDR-16"""
     energy, time = {"type": "ENERGY", "volume": 10}, {"type": "TIME", "volume": Decimal("0.3333")}
     cpo.put(
@@ -706,7 +706,7 @@ def test_hours_of_four_decimals_contradict_nothing(cpo: Network) -> None:
     assert stored is not None and read_reasons(stored.extra["why"])["warnings"] == []
 
 
-def test_a_cpo_under_a_hub_keeps_its_cdr_to_itself() -> None:
+def test_a_cpo_under_a_hub_that_makes_cdrs_does_not_push_its_own() -> None:
     network = Network("CPO")
     hub = network.join("mob", "HUB")
     network.open_site()
@@ -718,7 +718,7 @@ def test_a_cpo_under_a_hub_keeps_its_cdr_to_itself() -> None:
     assert (network.sent("mob"), network.shown(hub)) == ([], [])
 
 
-def test_a_cpo_whose_cdrs_count_pushes_them_to_the_hub() -> None:
+def test_a_cpo_that_makes_its_cdrs_pushes_them_to_the_hub() -> None:
     network = Network("CPO")
     hub = network.join("mob", "HUB", profiles=(CPO_MAKES_CDR,))
     network.open_site()
@@ -730,7 +730,7 @@ def test_a_cpo_whose_cdrs_count_pushes_them_to_the_hub() -> None:
     assert (network.sent("mob"), network.shown(hub)) == ([cdr], [cdr["id"]])
 
 
-def test_a_hub_s_cdr_goes_to_the_emsp_and_to_the_cpo_and_to_nobody_else(hub: Network) -> None:
+def test_a_hub_s_cdr_goes_only_to_the_emsp_and_to_the_cpo(hub: Network) -> None:
     """Source: CDR-01, CDR-22"""
     hub.end()
 
@@ -767,7 +767,7 @@ def test_hub_and_cpo_never_make_the_same_id(cpo: Network, hub: Network) -> None:
 
 @pytest.mark.parametrize(("profiles", "expected"), [((), "0.1"), ((TIME_PRICES_PER_MINUTE,), "6")])
 @pytest.mark.parametrize("role", ["CPO", "HUB"])
-def test_what_a_price_of_time_means_is_the_partner_s_to_say(
+def test_a_profile_of_the_partner_decides_whether_time_prices_are_per_minute(
     role: str, profiles: tuple[str, ...], expected: str
 ) -> None:
     """At a CPO the hub's that its session goes to, at a hub the CPO's that it came from.
@@ -792,7 +792,7 @@ def test_what_a_price_of_time_means_is_the_partner_s_to_say(
     assert ("per minute" in str(read_reasons(stored.extra["why"]))) is bool(profiles)
 
 
-def test_one_cpo_s_meaning_is_not_another_s(hub: Network) -> None:
+def test_the_time_price_profile_of_one_cpo_does_not_affect_another(hub: Network) -> None:
     hub.join("xcp", "CPO", profiles=(TIME_PRICES_PER_MINUTE,))
     elements = [element(component("TIME", price=Decimal("0.05")))]
     hub.world.put_tariff("T1", source=hub.source, elements=elements)
@@ -803,7 +803,7 @@ def test_one_cpo_s_meaning_is_not_another_s(hub: Network) -> None:
     assert hub.cdrs()[0]["total_cost"]["excl_vat"] == Decimal("0.1")
 
 
-def test_an_emsp_beside_the_hub_has_a_say_of_its_own() -> None:
+def test_the_time_price_profile_of_the_hub_does_not_affect_a_direct_emsp() -> None:
     network = Network("CPO")
     network.join("mob", "HUB", profiles=(TIME_PRICES_PER_MINUTE,))
     network.join("evi", "EMSP")
@@ -835,7 +835,7 @@ def test_a_compiler_that_is_killed_anywhere_leaves_one_cdr(hub: Network, survive
 
 
 @pytest.mark.parametrize("before", [False, True])
-def test_a_session_that_changes_while_it_is_compiled_is_not_billed_as_it_was(
+def test_a_session_that_changes_while_it_is_compiled_is_compiled_in_its_new_version(
     cpo: Network, before: bool
 ) -> None:
     """By another compiler, all of it: the one that is late writes nothing."""
@@ -861,7 +861,7 @@ def test_a_session_that_changes_while_it_is_compiled_is_not_billed_as_it_was(
     assert list(due_sessions(cpo.node)) == []
 
 
-def test_a_session_whose_start_cannot_be_kept_is_billed_all_the_same(
+def test_a_session_whose_start_snapshot_cannot_be_stored_still_gets_a_cdr(
     cpo: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: Any) -> None:
@@ -900,7 +900,7 @@ def _dying(call: Callable[[Any], None], survives: int) -> Callable[[Any], None]:
     return dying
 
 
-def test_a_day_of_minutes_does_not_lose_its_cdr_to_the_reasons_for_it(cpo: Network) -> None:
+def test_a_session_with_1440_periods_is_stored_with_its_explanation(cpo: Network) -> None:
     """Whatever its periods tell of power stays cut as it came, and each is explained (CDR-14)."""
     begun = parse_datetime(T0)
     given = [

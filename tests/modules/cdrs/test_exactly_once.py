@@ -13,7 +13,7 @@ from infra.local.emulator import Emulator
 SESSIONS, KILLS = 240, 6
 
 
-def test_two_compilers_that_are_killed_at_random_make_one_cdr_of_each_session(emulator: Emulator) -> None:
+def test_two_compilers_that_are_killed_at_random_make_one_cdr_for_each_session(emulator: Emulator) -> None:
     hub = make_hub(emulator, "fired")
 
     outcome = run_under_fire(hub, SESSIONS, Random(11), (0.0, 0.25), most_kills=KILLS)

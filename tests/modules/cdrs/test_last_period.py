@@ -75,7 +75,7 @@ POWER = {"type": "MAX_POWER", "volume": 11}
         ),
     ],
 )
-def test_energy_after_the_last_period_is_billed_with_a_remark(
+def test_energy_after_the_last_period_is_priced_with_a_warning(
     ends: float, kwh: str, periods: list[Document], costs: str
 ) -> None:
     made = draft(ends, kwh=Decimal(kwh), periods=periods)
@@ -86,7 +86,7 @@ def test_energy_after_the_last_period_is_billed_with_a_remark(
     assert "energy_after_periods" in codes(made)
 
 
-def test_the_stretch_after_the_last_period_costs_what_is_active_then() -> None:
+def test_energy_after_the_last_period_has_the_price_that_is_active_then() -> None:
     """Source: CDR-14, TAR-09"""
     dear = element(component(price=1), restrictions={"min_duration": 900})
     priced = start(tariff(elements=[dear, element(component(price=Decimal("0.5")))]))
@@ -105,26 +105,26 @@ def test_time_after_the_last_period_costs_nothing_without_energy() -> None:
     assert codes(made) == {"time_after_periods"}
 
 
-def test_hours_that_are_rounded_leave_no_stretch() -> None:
+def test_rounded_hours_add_no_charging_period() -> None:
     made = draft(20, kwh=4, periods=[part(T0, 4, Decimal("0.33"))])
 
     assert made.cdr["total_time_cost"]["excl_vat"] == Decimal("0.4")
     assert len(made.cdr["charging_periods"]) == 1
 
 
-def test_energy_that_may_be_of_several_periods_with_power_has_no_price() -> None:
+def test_a_rest_of_energy_that_several_periods_may_have_makes_the_session_unpriceable() -> None:
     lacking = [{"start_date_time": at, "dimensions": [POWER]} for at in (T0, after(15))]
 
     with pytest.raises(InvalidParameters, match="lack ENERGY"):
         draft(30, kwh=6, periods=lacking)
 
 
-def test_periods_with_more_energy_than_the_session_have_no_price() -> None:
+def test_a_session_with_less_energy_than_its_periods_has_no_price() -> None:
     with pytest.raises(InvalidParameters, match="3.2 kWh"):
         draft(20, kwh=3, periods=[FIRST])
 
 
-def test_the_tolerance_for_energy_grows_with_the_periods_by_a_rounding_each() -> None:
+def test_the_tolerance_for_energy_grows_by_one_rounding_for_each_period() -> None:
     """Numbers have four decimals (TYP-09), so three sums of them differ by 0.0004 at most."""
     two = [part(T0, 1, QUARTER), part(after(15), 1, QUARTER)]
 
@@ -132,7 +132,7 @@ def test_the_tolerance_for_energy_grows_with_the_periods_by_a_rounding_each() ->
     assert "energy_after_periods" in codes(draft(30, kwh=Decimal("2.0004"), periods=two))
 
 
-def test_energy_without_periods_is_no_expired_reservation() -> None:
+def test_a_reserved_session_with_energy_is_not_priced_as_an_expired_reservation() -> None:
     """Reserved from the start on and charged: not a reservation that was never used (SES-16)."""
     fee = element(component("FLAT", price=9), restrictions={"reservation": "RESERVATION_EXPIRES"})
     reserved = start(tariff(elements=[fee, element()]), reserved_from=T0)
@@ -142,7 +142,7 @@ def test_energy_without_periods_is_no_expired_reservation() -> None:
     assert draft_cdr({**ended, "kwh": 0}, reserved).cdr["total_cost"]["excl_vat"] == 9
 
 
-def test_a_session_with_charging_periods_is_no_expired_reservation() -> None:
+def test_a_reserved_session_with_charging_periods_is_not_priced_as_an_expired_reservation() -> None:
     """The car was there, though it took no energy (SES-16)."""
     fee = element(component("FLAT", price=9), restrictions={"reservation": "RESERVATION_EXPIRES"})
     reserved = start(tariff(elements=[fee, element(component("PARKING_TIME", price=4))]), reserved_from=T0)
@@ -192,7 +192,7 @@ TARIFF = tariff(
 
 @settings(max_examples=200, deadline=None)
 @given(CHANGES, st.booleans())
-def test_after_every_change_a_session_costs_what_its_cdr_would_say(
+def test_after_every_change_the_running_cost_is_that_of_the_cdr(
     changes: list[tuple[int, int, bool, bool, bool, str]], has_power: bool
 ) -> None:
     """Whatever was sent: kwh alone, or a period with or without hours and energy. Source: SES-14, CDR-10"""

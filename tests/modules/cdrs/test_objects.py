@@ -26,7 +26,7 @@ def test_every_field_of_a_cdr_token_is_required(name: str) -> None:
 @pytest.mark.parametrize(
     "dimension", ["CURRENT", "ENERGY", "ENERGY_EXPORT", "POWER", "STATE_OF_CHARGE", "TIME", "MOBIE_X"]
 )
-def test_every_dimension_may_stand_in_a_period_and_unknown_ones_as_well(dimension: str) -> None:
+def test_a_period_may_have_any_known_or_unknown_dimension(dimension: str) -> None:
     """Source: CDR-15, TYP-15"""
     read = validate(CdrDimension, {"type": dimension, "volume": Decimal("-1.5")})
 
@@ -44,7 +44,7 @@ def test_every_dimension_may_stand_in_a_period_and_unknown_ones_as_well(dimensio
         ("tariff_id", "T" * 37),
     ],
 )
-def test_a_period_that_is_none_is_told_by_its_field(field: str, wrong: Any) -> None:
+def test_an_invalid_period_is_refused_with_its_field(field: str, wrong: Any) -> None:
     with pytest.raises(InvalidParameters) as raised:
         validate(ChargingPeriod, {**period(), field.split(".")[0]: wrong})
 

@@ -72,7 +72,7 @@ def with_profile(node: Node, partner: Partner) -> Partner:
     return partner
 
 
-def test_post_keeps_a_cdr_and_get_of_its_location_answers_it(cpo: Door) -> None:
+def test_post_stores_a_cdr_and_get_of_its_location_returns_it(cpo: Door) -> None:
     """Source: CDR-02, CDR-03, CDR-04, CDR-12, TYP-14"""
     document = cdr(mobie_cdr_extension={"usage": [None]})
 
@@ -94,7 +94,7 @@ def test_the_same_cdr_again_is_answered_like_a_new_one(cpo: Door) -> None:
     assert again.headers["Location"] == first.headers["Location"]
 
 
-def test_another_cdr_of_a_known_id_is_refused(cpo: Door) -> None:
+def test_a_different_cdr_with_a_known_id_is_refused(cpo: Door) -> None:
     """Source: CDR-06, TRP-30"""
     cpo.call("POST", document=cdr())
 
@@ -139,7 +139,7 @@ def test_every_required_field_is_required(cpo: Door, name: str) -> None:
         ({"signed_data": {"encoding_method": "OCMF", "signed_values": []}}, "signed_values"),
     ],
 )
-def test_what_is_no_cdr_is_told_by_its_field(cpo: Door, fields: Document, field: str) -> None:
+def test_an_invalid_cdr_is_refused_with_its_field(cpo: Door, fields: Document, field: str) -> None:
     """Source: CDR-08, CDR-09, CDR-10, CDR-15, CDR-18, CDR-19, CDR-21"""
     answer = cpo.call("POST", document=cdr(**fields))
 
@@ -147,7 +147,7 @@ def test_what_is_no_cdr_is_told_by_its_field(cpo: Door, fields: Document, field:
     assert field in answer.message
 
 
-def test_a_credit_cdr_may_have_39_characters(cpo: Door) -> None:
+def test_the_id_of_a_credit_cdr_may_have_39_characters(cpo: Door) -> None:
     """Source: CDR-08, CDR-09, CDR-20, CDR-21"""
     signed = {"nature": "End", "plain_data": "p" * 5000, "signed_data": "s" * 5000}
     document = cdr(
@@ -162,12 +162,14 @@ def test_a_credit_cdr_may_have_39_characters(cpo: Door) -> None:
     assert cpo.call("GET", *CPO, "C" * 39).data == document
 
 
-def test_nobody_sends_another_s_cdr(cpo: Door) -> None:
+def test_a_cdr_of_a_party_that_is_not_the_caller_s_is_refused(cpo: Door) -> None:
     """Source: TRN-28, OWN-01"""
     assert cpo.call("POST", document=cdr(("NL", "TNM"))).codes == (404, 2001)
 
 
-def test_a_hub_that_makes_the_cdrs_keeps_a_cpo_s_aside(node_of: NodeOf, partner_of: PartnerOf) -> None:
+def test_a_hub_that_makes_the_cdrs_stores_a_cpo_s_cdr_as_ignored(
+    node_of: NodeOf, partner_of: PartnerOf
+) -> None:
     """Source: CDR-22"""
     hub = node_of("HUB")
     door = Door(hub, INTERFACE, partner_of(hub, "cpo"))
@@ -180,7 +182,7 @@ def test_a_hub_that_makes_the_cdrs_keeps_a_cpo_s_aside(node_of: NodeOf, partner_
     assert emsp.call("GET", to=PARTY_OF_HUB).data == []
 
 
-def test_nobody_posts_a_cdr_under_the_id_of_one_of_ours_or_of_a_credit_for_it(
+def test_a_cdr_with_the_id_of_a_cdr_of_this_node_or_of_its_credit_cdr_is_refused(
     node_of: NodeOf, partner_of: PartnerOf
 ) -> None:
     """The hub made it for this CPO's session: the CPO knows the id, and may not even repeat it."""
@@ -197,7 +199,9 @@ def test_nobody_posts_a_cdr_under_the_id_of_one_of_ours_or_of_a_credit_for_it(
     assert hub.objects.get(ref._replace(id="CDR-OURS-C")) is None
 
 
-def test_nobody_posts_a_cdr_under_the_id_of_anothers(node_of: NodeOf, partner_of: PartnerOf) -> None:
+def test_a_cdr_with_the_id_of_another_partner_s_cdr_is_refused(
+    node_of: NodeOf, partner_of: PartnerOf
+) -> None:
     """Two hubs may both speak for a CPO that is no partner itself; the CDR is who sent it first."""
     node = node_of("EMSP")
     first = Door(node, INTERFACE, partner_of(node, "hub"))
@@ -208,7 +212,9 @@ def test_nobody_posts_a_cdr_under_the_id_of_anothers(node_of: NodeOf, partner_of
     assert first.call("POST", document=cdr()).codes == (200, 1000)
 
 
-def test_a_hub_passes_on_what_a_cpo_makes_that_makes_its_own(node_of: NodeOf, partner_of: PartnerOf) -> None:
+def test_a_hub_shows_the_emsp_the_cdrs_of_a_cpo_that_makes_its_own(
+    node_of: NodeOf, partner_of: PartnerOf
+) -> None:
     hub = node_of("HUB")
     door = Door(hub, INTERFACE, with_profile(hub, partner_of(hub, "cpo")))
     emsp = Door(hub, sender.INTERFACE, partner_of(hub, "emsp"))
@@ -221,7 +227,9 @@ def test_a_hub_passes_on_what_a_cpo_makes_that_makes_its_own(node_of: NodeOf, pa
     assert (answer.data, answer.headers["X-Total-Count"]) == ([], "0")
 
 
-def test_a_cpo_takes_its_hub_s_cdrs_of_its_own_sessions(node_of: NodeOf, partner_of: PartnerOf) -> None:
+def test_a_cpo_accepts_cdrs_of_its_own_sessions_from_its_hub_only(
+    node_of: NodeOf, partner_of: PartnerOf
+) -> None:
     """Source: CDR-22"""
     node = node_of("CPO")
     hub, emsp = (Door(node, INTERFACE, partner_of(node, name)) for name in ("hub", "emsp"))

@@ -37,7 +37,7 @@ def cpo() -> UnderHub:
     return UnderHub()
 
 
-def test_cdrs_that_tell_the_same_agree(cpo: UnderHub) -> None:
+def test_equal_cdrs_agree(cpo: UnderHub) -> None:
     cpo.watch("books")
     cpo.end()
     own = cpo.compile()
@@ -74,7 +74,7 @@ def both_at_once(cpo: UnderHub) -> None:
 
 
 @pytest.mark.parametrize("happens", [ours_first, hubs_first, both_at_once])
-def test_whichever_comes_second_is_compared_with_the_first(
+def test_cdrs_are_compared_in_any_order_of_arrival(
     cpo: UnderHub, happens: Callable[[UnderHub], None]
 ) -> None:
     cpo.watch("books")
@@ -91,7 +91,7 @@ def test_whichever_comes_second_is_compared_with_the_first(
     assert cpo.due() == []
 
 
-def test_what_comes_again_changes_nothing_and_is_told_once(cpo: UnderHub) -> None:
+def test_repeated_stream_records_change_nothing_and_notify_once(cpo: UnderHub) -> None:
     cpo.watch("books")
     cpo.end()
     cpo.receive(of_hub(cpo.compile(), currency="USD"))
@@ -126,7 +126,7 @@ def test_two_runs_at_once_lose_no_comparison(cpo: UnderHub) -> None:
     assert cpo.due() == []
 
 
-def test_a_run_that_was_overtaken_overwrites_nothing(cpo: UnderHub) -> None:
+def test_a_run_does_not_overwrite_the_newer_entry_of_another_run(cpo: UnderHub) -> None:
     """It has seen our CDR only; meanwhile the hub's came, and another run compared them."""
     cpo.end()
     own = cpo.compile()
@@ -149,7 +149,9 @@ def test_a_run_that_was_overtaken_overwrites_nothing(cpo: UnderHub) -> None:
 
 
 @pytest.mark.parametrize("survives", range(8))
-def test_a_run_that_is_killed_anywhere_is_made_up_for(cpo: UnderHub, survives: int) -> None:
+def test_the_next_run_finishes_the_work_of_a_run_that_was_killed_anywhere(
+    cpo: UnderHub, survives: int
+) -> None:
     cpo.watch("books")
     cpo.end()
     cpo.receive(of_hub(cpo.compile(), total_energy=Decimal("9")))
@@ -232,7 +234,7 @@ def test_many_sessions_at_once_take_few_calls_each(cpo: UnderHub) -> None:
 
 
 @pytest.mark.parametrize("fault", [ValueError("a mistake of ours"), Senseless("refused")])
-def test_a_session_that_cannot_be_compared_is_shown_and_given_up(
+def test_a_session_whose_comparison_always_fails_is_shown_and_retried_for_a_day(
     cpo: UnderHub, monkeypatch: pytest.MonkeyPatch, fault: Exception
 ) -> None:
     cpo.end()
@@ -251,7 +253,7 @@ def test_a_session_that_cannot_be_compared_is_shown_and_given_up(
     assert (cpo.entry(), cpo.due()) == (entry, [])
 
 
-def test_what_could_not_be_compared_and_can_now_is_compared(
+def test_a_session_that_was_not_compared_is_compared_when_the_fault_is_gone(
     cpo: UnderHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cpo.end()
@@ -265,7 +267,7 @@ def test_what_could_not_be_compared_and_can_now_is_compared(
     assert (cpo.entry()["state"], cpo.due()) == ("AGREED", [])
 
 
-def test_what_cannot_even_be_shown_is_given_up_all_the_same(
+def test_a_session_whose_entry_cannot_be_written_is_retried_for_a_day_only(
     cpo: UnderHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cpo.end()
@@ -281,7 +283,7 @@ def test_what_cannot_even_be_shown_is_given_up_all_the_same(
 
 
 @pytest.mark.parametrize("fault", [ServerError("throttled"), ValueError("a mistake of ours")])
-def test_a_session_that_fails_leaves_the_others_alone(
+def test_a_session_that_fails_does_not_affect_the_others(
     cpo: UnderHub, monkeypatch: pytest.MonkeyPatch, fault: Exception
 ) -> None:
     for number in range(12):
@@ -302,7 +304,7 @@ def test_a_session_that_fails_leaves_the_others_alone(
 
 
 @pytest.mark.parametrize("which", ["later", "done"])
-def test_what_is_due_and_cannot_be_written_ends_no_run(
+def test_a_run_survives_a_failure_to_write_due_items(
     cpo: UnderHub, monkeypatch: pytest.MonkeyPatch, which: str
 ) -> None:
     cpo.end()
@@ -320,7 +322,7 @@ def test_what_is_due_and_cannot_be_written_ends_no_run(
     assert len(cpo.due()) == (which == "later")
 
 
-def test_when_the_compiler_fails_cdrs_are_compared_and_the_alarm_rings(
+def test_when_the_compiler_fails_cdrs_are_compared_and_the_function_fails(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ran: list[str] = []
@@ -349,7 +351,7 @@ def failing(fault: Exception, of: str | None = None, instead: Any = reconciliati
 # -- webhooks ----------------------------------------------------------------------------------------
 
 
-def test_a_webhook_that_fails_is_told_later_and_the_other_not_again(cpo: UnderHub) -> None:
+def test_only_the_webhook_that_failed_is_notified_again(cpo: UnderHub) -> None:
     cpo.watch("books", "alarms")
     cpo.csms.away = {"https://alarms.example"}
     cpo.end()
@@ -371,7 +373,7 @@ def test_a_webhook_that_fails_is_told_later_and_the_other_not_again(cpo: UnderHu
     assert cpo.due() == []
 
 
-def test_a_webhook_that_never_answers_is_given_up(cpo: UnderHub) -> None:
+def test_a_webhook_that_never_answers_is_retried_for_a_day(cpo: UnderHub) -> None:
     cpo.watch("books")
     cpo.csms.away = {"https://books.example"}
     cpo.end()
@@ -384,7 +386,7 @@ def test_a_webhook_that_never_answers_is_given_up(cpo: UnderHub) -> None:
     assert (cpo.entry()["state"], cpo.due()) == ("DIFFERENT", [])
 
 
-def test_a_webhook_that_is_away_is_called_once_in_a_run(cpo: UnderHub) -> None:
+def test_a_webhook_that_fails_is_not_called_again_in_the_same_run(cpo: UnderHub) -> None:
     cpo.watch("books")
     cpo.csms.away = {"https://books.example"}
     for number in range(12):
@@ -400,7 +402,7 @@ def test_a_webhook_that_is_away_is_called_once_in_a_run(cpo: UnderHub) -> None:
     assert len(cpo.entries(State.DIFFERENT)) == len(cpo.due()) == 12
 
 
-def test_webhooks_that_are_slow_do_not_outlast_the_run(cpo: UnderHub) -> None:
+def test_slow_webhooks_do_not_exceed_the_time_budget_of_a_run(cpo: UnderHub) -> None:
     """The function would be ended, and its compiler with it."""
     cpo.watch(*(f"hook{number}" for number in range(10)))
 
@@ -423,7 +425,7 @@ def test_webhooks_that_are_slow_do_not_outlast_the_run(cpo: UnderHub) -> None:
 # -- where there is nothing to compare ---------------------------------------------------------------
 
 
-def test_cdrs_that_count_have_no_counterpart() -> None:
+def test_a_cpo_that_makes_its_own_cdrs_has_no_reconciliation() -> None:
     direct = UnderHub(profiles=(CPO_MAKES_CDR,))
     direct.end()
     direct.stream()
@@ -434,7 +436,7 @@ def test_cdrs_that_count_have_no_counterpart() -> None:
     assert (direct.entries(), direct.due()) == ([], [])
 
 
-def test_without_a_hub_that_makes_cdrs_none_is_waited_for() -> None:
+def test_a_cpo_without_a_hub_that_makes_cdrs_has_no_reconciliation() -> None:
     cpo = UnderHub(roles=())
     cpo.end()
     cpo.compile()
@@ -444,7 +446,7 @@ def test_without_a_hub_that_makes_cdrs_none_is_waited_for() -> None:
     assert (cpo.entries(), cpo.due()) == ([], [])
 
 
-def test_a_hub_has_nothing_to_reconcile() -> None:
+def test_a_hub_has_no_reconciliation() -> None:
     hub = Network("HUB")
     hub.join("abc", "CPO")
     hub.open_site()
@@ -459,7 +461,7 @@ def test_a_hub_has_nothing_to_reconcile() -> None:
     assert hub.world.dynamodb.calls == []
 
 
-def test_a_record_that_cannot_be_read_keeps_nothing_behind_it(cpo: UnderHub) -> None:
+def test_a_stream_record_that_cannot_be_read_does_not_block_the_next_ones(cpo: UnderHub) -> None:
     cpo.end()
     cpo.receive(of_hub(cpo.compile(), total_energy=Decimal("9")))
     records = list(cpo.world.dynamodb.stream)

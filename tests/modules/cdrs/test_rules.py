@@ -24,11 +24,11 @@ from tests.modules.sessions.builders import cdr_token, session
 AT_START = cdr_token(contract_id="PT-GLP-OLD")
 
 
-def test_the_token_is_as_it_was_at_the_start() -> None:
+def test_a_cdr_has_the_token_as_recorded_at_the_start() -> None:
     assert token_of(session(), AT_START) == AT_START
 
 
-def test_a_token_of_the_same_uid_of_another_emsp_is_another_token() -> None:
+def test_a_token_with_the_same_uid_of_another_emsp_is_another_token() -> None:
     """Source: OWN-05"""
     token = cdr_token(EMSP._replace(party_id="XYZ"))
 
@@ -44,19 +44,19 @@ def test_a_token_that_differs_in_any_part_of_its_key_is_another_one(fields: dict
     assert token_of(session(cdr_token=token), AT_START) == token
 
 
-def test_the_token_at_the_start_is_found_whatever_the_case_of_its_key() -> None:
+def test_the_token_at_the_start_is_matched_case_insensitively() -> None:
     """Source: TYP-01"""
     assert token_of(session(cdr_token=cdr_token(party_id="glp", uid="012345")), AT_START) == AT_START
 
 
-def test_without_a_token_at_the_start_it_is_the_session_s() -> None:
+def test_without_a_token_at_the_start_a_cdr_has_the_token_of_the_session() -> None:
     assert token_of(session(), None) == cdr_token()
 
 
 # -- ids ---------------------------------------------------------------------------------------------
 
 
-def test_an_id_follows_from_the_maker_the_session_and_the_number_and_leaves_room_for_a_credit() -> None:
+def test_an_id_depends_on_maker_session_and_number_only_and_leaves_room_for_a_credit_suffix() -> None:
     def digest(text: str) -> str:
         return text.encode().hex().rjust(64, "a")[-64:]
 
@@ -67,7 +67,7 @@ def test_an_id_follows_from_the_maker_the_session_and_the_number_and_leaves_room
 
 
 @pytest.mark.parametrize("other", [("PT*MOB", "S1", 1), ("PT*ABC", "S2", 1), ("PT*ABC", "S1", 2)])
-def test_another_maker_session_or_number_has_another_digest(other: tuple[str, str, int]) -> None:
+def test_another_maker_session_or_number_gives_another_digest(other: tuple[str, str, int]) -> None:
     asked: list[str] = []
 
     def digest(text: str) -> str:
@@ -83,7 +83,7 @@ def test_another_maker_session_or_number_has_another_digest(other: tuple[str, st
 # -- place -------------------------------------------------------------------------------------------
 
 
-def test_a_place_is_told_with_what_a_cdr_has_room_for() -> None:
+def test_a_cdr_location_has_the_fields_and_lengths_that_a_cdr_allows() -> None:
     """Source: TRP-31"""
     long = location(address="a" * 46, state="s" * 21, name=None, parking_type="ON_STREET")
 
@@ -94,7 +94,7 @@ def test_a_place_is_told_with_what_a_cdr_has_room_for() -> None:
     assert not {"name", "parking_type", "evses"} & copied.keys()
 
 
-def test_a_place_without_a_state_has_none_and_an_evse_without_an_id_is_named_by_its_uid() -> None:
+def test_a_cdr_location_uses_the_uid_of_an_evse_without_evse_id_and_omits_a_missing_state() -> None:
     copied = cdr_location(location(), evse("E7"), connector("2", power_type="DC"))
 
     assert "state" not in copied
@@ -103,7 +103,7 @@ def test_a_place_without_a_state_has_none_and_an_evse_without_an_id_is_named_by_
     assert (copied["connector_standard"], copied["connector_format"]) == ("IEC_62196_T2", "SOCKET")
 
 
-def test_a_reservation_that_was_not_used_names_no_connector() -> None:
+def test_the_cdr_location_of_an_unused_reservation_has_no_connector() -> None:
     """Source: CDR-18"""
     copied = unused_location(location(), session(evse_uid="E7"))
 
@@ -111,12 +111,12 @@ def test_a_reservation_that_was_not_used_names_no_connector() -> None:
 
 
 @pytest.mark.parametrize("name", ["location_id", "evse_uid", "connector_id"])
-def test_a_session_with_another_location_evse_or_connector_is_elsewhere(name: str) -> None:
+def test_a_session_with_another_location_evse_or_connector_has_another_place(name: str) -> None:
     assert place_of(session(**{name: "other"})) != place_of(session())
     assert place_of(session(evse_uid="e1")) == place_of(session(evse_uid="E1"))
 
 
-def test_a_connector_is_found_whatever_the_case_of_its_id() -> None:
+def test_a_connector_is_found_case_insensitively() -> None:
     """Source: TYP-01"""
     place = evse(connectors=[connector("a"), connector("B")])
 
@@ -137,7 +137,7 @@ def made(**fields: Any) -> dict[str, Any]:
     return make_cdr(ended, T0, {"id": "L1"}, AT_START, [{"id": "T1"}], {"total_cost": {"excl_vat": 1}})
 
 
-def test_a_cdr_has_of_its_session_what_is_there() -> None:
+def test_a_cdr_copies_the_fields_that_its_session_has() -> None:
     cdr = made(authorization_reference="A1", meter_id=None)
 
     assert (cdr["session_id"], cdr["start_date_time"], cdr["end_date_time"]) == ("S1", T0, T1)
@@ -147,7 +147,7 @@ def test_a_cdr_has_of_its_session_what_is_there() -> None:
     assert "meter_id" not in cdr
 
 
-def test_two_cdrs_are_the_same_bill_whatever_their_ids_and_times() -> None:
+def test_two_cdrs_have_the_same_content_if_only_id_and_last_updated_differ() -> None:
     one = made(authorization_reference="A1") | {"id": "C1", "last_updated": T0}
 
     assert has_same_content(one, one | {"id": "C2", "last_updated": T1})

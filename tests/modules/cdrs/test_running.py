@@ -89,7 +89,7 @@ def part(begins: str, kwh: object, hours: object, kind: str = "TIME", **fields: 
         ({"kwh": 4, "status": "COMPLETED", "end_date_time": T1, "last_updated": T2}, 3),
     ],
 )
-def test_a_session_costs_what_it_would_if_it_ended_when_it_was_last_heard_of(
+def test_the_running_cost_is_the_cost_at_the_last_update_of_the_session(
     fields: Document, costs: Decimal
 ) -> None:
     """Source: SES-14, CDR-16"""
@@ -111,12 +111,12 @@ def test_a_session_costs_what_it_would_if_it_ended_when_it_was_last_heard_of(
         {"start_date_time": T2, "last_updated": T0},
     ],
 )
-def test_a_session_that_cannot_be_priced_costs_nothing_known(fields: Document) -> None:
+def test_a_session_that_cannot_be_priced_has_no_running_cost(fields: Document) -> None:
     """Source: SES-14"""
     assert cost_so_far_excl_vat(**{"kwh": 4, "last_updated": T1, **fields}) is None
 
 
-def test_without_a_tariff_there_is_no_cost_and_a_free_one_costs_0() -> None:
+def test_a_session_without_tariff_has_no_running_cost_and_one_with_a_free_tariff_costs_0() -> None:
     """Source: SES-14"""
     charged = session(kwh=4, last_updated=T1)
     free = tariff(elements=[element(component(price=0))])
@@ -126,7 +126,7 @@ def test_without_a_tariff_there_is_no_cost_and_a_free_one_costs_0() -> None:
     assert running_cost(charged, start(free)) == {"excl_vat": 0}
 
 
-def test_preferences_and_prices_per_minute_count() -> None:
+def test_the_running_cost_uses_charging_preferences_and_prices_per_minute() -> None:
     green = tariff(id="T2", type="PROFILE_GREEN", elements=[element(component("TIME", price=1))])
     regular = tariff(type="REGULAR", elements=[element(component("TIME", price=2))])
     charged, begun = session(kwh=4, last_updated=T1), start(regular, green)
@@ -137,7 +137,7 @@ def test_preferences_and_prices_per_minute_count() -> None:
     assert running_cost(charged, by_the_minute) == {"excl_vat": 120}
 
 
-def test_a_reservation_that_is_used_now_has_not_expired() -> None:
+def test_a_reservation_in_use_is_not_priced_as_expired() -> None:
     """Source: SES-16, TAR-14"""
     expired = element(component("FLAT", price=9), restrictions={"reservation": "RESERVATION_EXPIRES"})
     reserved = start(tariff(elements=[expired, element()]), reserved_from=T0)
@@ -146,7 +146,7 @@ def test_a_reservation_that_is_used_now_has_not_expired() -> None:
     assert running_cost(session(kwh=4, start_date_time=T1, last_updated=T2), reserved) == {"excl_vat": 1}
 
 
-def test_at_its_end_a_session_costs_what_its_cdr_says() -> None:
+def test_the_running_cost_of_an_ended_session_is_that_of_its_cdr() -> None:
     """Source: SES-14, CDR-10"""
     periods = [part(T0, Decimal("2.5"), 1), part(T1, Decimal("1.5"), 1)]
     ended = session(kwh=4, charging_periods=periods, status="COMPLETED", end_date_time=T2)
@@ -167,7 +167,7 @@ def test_at_its_end_a_session_costs_what_its_cdr_says() -> None:
     st.integers(1, 5000),
     st.booleans(),
 )
-def test_the_cost_of_a_session_whose_energy_rises_never_falls(
+def test_the_running_cost_never_falls_while_the_energy_rises(
     news: list[tuple[int, int, bool]], step_size: int, has_hours: bool
 ) -> None:
     """However it is told: kwh alone, or with a charging period. Source: SES-14"""
@@ -193,7 +193,7 @@ def test_the_cost_of_a_session_whose_energy_rises_never_falls(
     assert all(before <= after for before, after in pairwise(costs))
 
 
-def test_a_session_is_stored_whatever_its_price_does(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_bug_in_pricing_gives_no_running_cost_and_raises_nothing(caplog: pytest.LogCaptureFixture) -> None:
     start_at, _ = keys_to_price(REF)
     broken = {start_at: {"place": place_of(session()), "shown_in": LIST, "body": "{}"}}
 
@@ -201,7 +201,7 @@ def test_a_session_is_stored_whatever_its_price_does(caplog: pytest.LogCaptureFi
     assert "cannot be priced" in caplog.text
 
 
-def test_a_session_in_another_list_waits_for_what_its_partner_means_by_prices() -> None:
+def test_a_session_in_another_partition_has_no_running_cost_until_its_snapshot_is_updated() -> None:
     kept = start_snapshot_item(REF, start(PER_KWH_AND_HOUR, shown_in=LIST))
     start_at, _ = keys_to_price(REF)
     cost = running_cost_function(REF, {start_at: kept})
@@ -211,7 +211,7 @@ def test_a_session_in_another_list_waits_for_what_its_partner_means_by_prices() 
     assert running_cost_function(REF, {})(session(kwh=4, last_updated=T1), LIST) is None
 
 
-def test_the_start_keeps_what_a_partner_means_by_prices_of_time() -> None:
+def test_the_start_snapshot_records_whether_the_partner_s_time_prices_are_per_minute() -> None:
     cpo = Network("CPO")
     cpo.join("evi", "EMSP")
     cpo.join("xyz", "EMSP", profiles=(TIME_PRICES_PER_MINUTE,))
@@ -236,7 +236,7 @@ def kept(network: Network) -> StartSnapshot:
     return found
 
 
-def test_pricing_an_update_takes_less_than_a_millisecond() -> None:
+def test_the_running_cost_takes_less_than_a_millisecond() -> None:
     periods = [
         part(format_datetime(parse_datetime(T0) + timedelta(minutes=15 * number)), 1, Decimal("0.25"))
         for number in range(4)

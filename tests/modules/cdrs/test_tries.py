@@ -61,7 +61,7 @@ def run(network: Network) -> None:
     network.world.settle()
 
 
-def test_a_session_that_kills_the_compiler_is_set_aside_and_the_others_have_cdrs(
+def test_a_session_that_kills_the_compiler_is_set_aside_and_the_others_get_cdrs(
     cpo: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     priced = poisoned(monkeypatch, Killed())
@@ -98,7 +98,9 @@ def test_a_session_that_takes_too_long_is_tried_again_and_then_set_aside(
     assert [each["session_id"] for each in sessions_set_aside(cpo.node)] == [POISON.id]
 
 
-def test_what_was_tried_before_comes_last_and_alone(cpo: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_session_with_a_counted_attempt_is_compiled_last_and_alone(
+    cpo: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
     priced = poisoned(monkeypatch, OutOfTime("slow"))
     for number in range(10, 20):
         cpo.end(f"S{number}")
@@ -111,7 +113,7 @@ def test_what_was_tried_before_comes_last_and_alone(cpo: Network, monkeypatch: p
     assert (len(priced), priced[-1]) == (10, POISON.id)
 
 
-def test_a_try_is_counted_before_it_begins(cpo: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_attempt_is_counted_before_it_begins(cpo: Network, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
 
     def look(*_: Any, **__: Any) -> Any:
@@ -128,7 +130,7 @@ def test_a_try_is_counted_before_it_begins(cpo: Network, monkeypatch: pytest.Mon
     assert [each["tries"] for each in seen] == [1]
 
 
-def test_a_session_that_is_tried_again_by_hand_has_all_its_tries(cpo: Network) -> None:
+def test_a_session_that_the_operator_retries_has_all_its_attempts_again(cpo: Network) -> None:
     cpo.end()
     cpo.stream()
     (due,) = due_sessions(cpo.node)
@@ -146,7 +148,7 @@ def test_a_session_that_is_tried_again_by_hand_has_all_its_tries(cpo: Network) -
 
 
 @pytest.mark.parametrize("seconds_due", [0, 100])
-def test_a_cdr_takes_two_calls_where_nothing_went_wrong(cpo: Network, seconds_due: float) -> None:
+def test_a_cdr_without_earlier_failures_takes_one_write(cpo: Network, seconds_due: float) -> None:
     cpo.end("S2")
     cpo.compile()
     cpo.end()
@@ -161,7 +163,9 @@ def test_a_cdr_takes_two_calls_where_nothing_went_wrong(cpo: Network, seconds_du
     assert not {"PutItem", "UpdateItem", "BatchWriteItem", "DeleteItem"} & set(calls)
 
 
-def test_no_session_is_begun_after_the_time_of_a_run(cpo: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_session_is_begun_after_the_time_budget_of_a_run(
+    cpo: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Within a page, too: the function would be killed in the midst of it."""
     draft_cdr = billing.draft_cdr
 
@@ -182,7 +186,7 @@ def test_no_session_is_begun_after_the_time_of_a_run(cpo: Network, monkeypatch: 
     assert len(list(due_sessions(cpo.node))) + len(cpo.cdrs()) == 20
 
 
-def test_a_session_that_is_read_older_than_it_is_due_is_read_again(
+def test_a_session_that_is_read_in_an_older_version_than_the_due_one_is_read_again(
     cpo: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The read of several items is no snapshot."""
@@ -208,9 +212,7 @@ def test_a_session_that_is_read_older_than_it_is_due_is_read_again(
     assert [cdr["total_energy"] for cdr in cpo.cdrs()] == [8]
 
 
-def test_a_write_that_makes_no_sense_is_not_tried_for_ever(
-    cpo: Network, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_session_whose_write_is_invalid_is_set_aside(cpo: Network, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any) -> None:
         raise Senseless("ValidationException")
 
@@ -224,7 +226,7 @@ def test_a_write_that_makes_no_sense_is_not_tried_for_ever(
     assert list(due_sessions(cpo.node)) == []
 
 
-def test_a_version_that_has_its_cdr_is_not_billed_again(cpo: Network) -> None:
+def test_a_session_version_that_has_a_cdr_gets_no_second_one(cpo: Network) -> None:
     """Though its partner means prices of time per minute by now."""
     time = element(component("TIME", price=Decimal("0.05")))
     cpo.world.put_tariff("T1", elements=[time])
@@ -241,7 +243,7 @@ def test_a_version_that_has_its_cdr_is_not_billed_again(cpo: Network) -> None:
     assert [cdr["total_cost"]["excl_vat"] for cdr in cpo.cdrs()] == [Decimal("0.1")]
 
 
-def test_a_tariff_of_each_minute_and_a_session_of_a_year_stop_nobody(cpo: Network) -> None:
+def test_a_year_long_session_by_a_tariff_with_1440_elements_is_set_aside(cpo: Network) -> None:
     minutes = [f"{minute // 60 % 24:02d}:{minute % 60:02d}" for minute in range(1441)]
     elements = [
         element(component(), restrictions={"start_time": minutes[number], "end_time": minutes[number + 1]})
@@ -259,7 +261,7 @@ def test_a_tariff_of_each_minute_and_a_session_of_a_year_stop_nobody(cpo: Networ
     assert "price may change" in aside["reason"]
 
 
-def test_a_cdr_that_is_large_is_kept_without_the_reasons_of_its_periods(
+def test_a_large_cdr_is_stored_without_the_explanation_of_its_periods(
     cpo: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(compiler, "_LARGEST_CDR", 1000)
@@ -275,7 +277,7 @@ def test_a_cdr_that_is_large_is_kept_without_the_reasons_of_its_periods(
     assert why["warnings"][-1]["code"] == "breakdown_cut"
 
 
-def test_a_cdr_that_would_be_too_large_has_the_periods_of_one_price_joined(
+def test_a_cdr_that_would_be_too_large_has_its_periods_of_one_price_joined(
     cpo: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its charging periods have power, so they are priced as they are. Source: CDR-14"""

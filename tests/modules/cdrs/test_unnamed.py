@@ -67,7 +67,7 @@ def ours_first(cpo: UnderHub, **fields: Any) -> None:
 
 
 @pytest.mark.parametrize("happens", [both_at_once, hubs_first, ours_first])
-def test_a_cdr_that_names_no_session_is_compared_with_that_of_its_session(
+def test_a_hub_cdr_without_session_id_is_compared_with_our_cdr_of_its_session(
     cpo: UnderHub, happens: Callable[..., None]
 ) -> None:
     """Its start may differ by a second, as in all CDRs; nobody is told that one is missing."""
@@ -83,7 +83,7 @@ def test_a_cdr_that_names_no_session_is_compared_with_that_of_its_session(
     assert cpo.due() == []
 
 
-def test_a_cdr_that_comes_when_it_was_called_missing_settles_that(cpo: UnderHub) -> None:
+def test_a_hub_cdr_that_arrives_after_missing_at_hub_is_compared(cpo: UnderHub) -> None:
     cpo.watch("books")
     cpo.end()
     own = cpo.compile()
@@ -98,7 +98,7 @@ def test_a_cdr_that_comes_when_it_was_called_missing_settles_that(cpo: UnderHub)
     assert [each["state"] for each in cpo.csms.received] == ["MISSING_AT_HUB", "AGREED"]
 
 
-def test_ours_that_comes_when_it_was_called_missing_settles_that(cpo: UnderHub) -> None:
+def test_our_cdr_that_is_made_after_missing_here_is_compared(cpo: UnderHub) -> None:
     cpo.watch("books")
     cpo.receive(unnamed(own_of_twin()))
     cpo.reconcile(MAX_WAIT_S + CORRECTION_TIME.total_seconds())
@@ -126,7 +126,9 @@ def another_start(cdr: Document) -> Document:
 
 
 @pytest.mark.parametrize("other", [another_evse, another_token, another_start])
-def test_a_cdr_of_something_else_stands_alone(cpo: UnderHub, other: Callable[[Document], Document]) -> None:
+def test_a_hub_cdr_with_another_evse_token_or_start_is_not_matched(
+    cpo: UnderHub, other: Callable[[Document], Document]
+) -> None:
     cpo.end()
     cpo.receive(other(unnamed(cpo.compile())))
 
@@ -138,7 +140,7 @@ def test_a_cdr_of_something_else_stands_alone(cpo: UnderHub, other: Callable[[Do
     assert cpo.due() == []
 
 
-def test_a_correction_of_the_hub_follows(cpo: UnderHub) -> None:
+def test_a_correction_by_the_hub_without_session_id_is_matched_too(cpo: UnderHub) -> None:
     """Source: OCPI 2.2.1 mod_cdrs_credit_cdrs; CDR-07"""
     cpo.end()
     own = cpo.compile()
@@ -158,7 +160,9 @@ def test_a_correction_of_the_hub_follows(cpo: UnderHub) -> None:
 
 
 @pytest.mark.parametrize("survives", range(0, 24, 2))
-def test_a_run_that_is_killed_anywhere_is_made_up_for(cpo: UnderHub, survives: int) -> None:
+def test_the_next_runs_finish_the_work_of_a_run_that_was_killed_anywhere(
+    cpo: UnderHub, survives: int
+) -> None:
     cpo.end()
     cpo.receive(unnamed(cpo.compile()))
     cpo.stream()
@@ -189,7 +193,7 @@ def test_a_run_that_is_killed_anywhere_is_made_up_for(cpo: UnderHub, survives: i
     assert (cpo.entry()["session_id"], cpo.entry()["state"], cpo.due()) == ("S1", "AGREED", [])
 
 
-def test_nothing_is_left_of_where_it_was_looked_for(cpo: UnderHub) -> None:
+def test_place_items_are_deleted_after_a_match(cpo: UnderHub) -> None:
     cpo.end()
     cpo.receive(unnamed(cpo.compile()))
     for _ in range(3):
@@ -198,7 +202,7 @@ def test_nothing_is_left_of_where_it_was_looked_for(cpo: UnderHub) -> None:
     assert [key for key in cpo.world.dynamodb.items if "reconciliation-place" in str(key)] == []
 
 
-def test_what_is_noted_of_a_driver_is_kept_as_long_as_the_entry(cpo: UnderHub) -> None:
+def test_place_items_expire_with_the_reconciliation_entry(cpo: UnderHub) -> None:
     kept = replace(cpo.node.settings, retention={"reconciliation": timedelta(days=400)})
     cpo.node = replace(cpo.node, settings=kept)
     cpo.world.node = cpo.node

@@ -24,7 +24,7 @@ def cpo() -> UnderHub:
     return UnderHub()
 
 
-def test_a_hub_s_cdr_that_is_not_there_yet_is_pending_and_then_missing(cpo: UnderHub) -> None:
+def test_a_session_without_a_hub_cdr_is_pending_and_then_missing_at_hub(cpo: UnderHub) -> None:
     cpo.watch("books")
     cpo.end()
     own = cpo.compile()
@@ -43,7 +43,7 @@ def test_a_hub_s_cdr_that_is_not_there_yet_is_pending_and_then_missing(cpo: Unde
     assert cpo.due() == []
 
 
-def test_a_hub_s_cdr_that_is_late_settles_what_was_told(cpo: UnderHub) -> None:
+def test_a_late_hub_cdr_that_agrees_is_notified_after_missing_at_hub(cpo: UnderHub) -> None:
     cpo.watch("books")
     cpo.end()
     own = cpo.compile()
@@ -56,7 +56,7 @@ def test_a_hub_s_cdr_that_is_late_settles_what_was_told(cpo: UnderHub) -> None:
     assert [received["state"] for received in cpo.csms.received] == ["MISSING_AT_HUB", "AGREED"]
 
 
-def test_what_comes_in_time_is_waited_for_no_more(cpo: UnderHub) -> None:
+def test_a_hub_cdr_in_time_ends_the_wait(cpo: UnderHub) -> None:
     cpo.end()
     own = cpo.compile()
     cpo.reconcile()
@@ -68,7 +68,7 @@ def test_what_comes_in_time_is_waited_for_no_more(cpo: UnderHub) -> None:
     assert (cpo.entry()["state"], cpo.due()) == ("AGREED", [])
 
 
-def test_a_cdr_of_a_session_that_is_unknown_here_is_missing_here(cpo: UnderHub) -> None:
+def test_a_hub_cdr_of_an_unknown_session_is_missing_here(cpo: UnderHub) -> None:
     cpo.end("S1")
     own = cpo.compile()
     cpo.receive(of_hub(own, session_id="S9"))
@@ -94,7 +94,7 @@ def corrected(cpo: UnderHub) -> tuple[Document, Document]:
     return first, [cdr for cdr in cpo.cdrs() if not cdr.get("credit")][-1]
 
 
-def test_a_correction_of_both_sides_agrees_again_and_nobody_is_alarmed(cpo: UnderHub) -> None:
+def test_a_correction_by_both_sides_agrees_again_without_a_notification(cpo: UnderHub) -> None:
     """Source: CDR-07, TRP-30"""
     cpo.watch("books")
     first, second = corrected(cpo)
@@ -112,7 +112,7 @@ def test_a_correction_of_both_sides_agrees_again_and_nobody_is_alarmed(cpo: Unde
     assert (cpo.csms.calls, cpo.due()) == ([], [])
 
 
-def test_a_correction_that_the_hub_does_not_follow_is_a_difference(cpo: UnderHub) -> None:
+def test_a_correction_that_the_hub_does_not_make_is_a_difference(cpo: UnderHub) -> None:
     cpo.watch("books")
     corrected(cpo)
 
@@ -125,7 +125,7 @@ def test_a_correction_that_the_hub_does_not_follow_is_a_difference(cpo: UnderHub
     assert cpo.csms.received == [entry]
 
 
-def test_a_session_that_both_sides_took_back_agrees(cpo: UnderHub) -> None:
+def test_a_session_that_both_sides_credited_agrees(cpo: UnderHub) -> None:
     """Source: SES-15"""
     cpo.end()
     first = cpo.compile()
@@ -141,7 +141,7 @@ def test_a_session_that_both_sides_took_back_agrees(cpo: UnderHub) -> None:
     assert (entry["state"], entry["own_cdr_id"], entry["hub_cdr_id"]) == ("AGREED", None, None)
 
 
-def test_two_cdrs_of_a_hub_at_once_are_a_difference(cpo: UnderHub) -> None:
+def test_two_uncredited_cdrs_of_a_hub_are_a_difference(cpo: UnderHub) -> None:
     cpo.end()
     own = cpo.compile()
     cpo.receive(of_hub(own))
@@ -155,7 +155,7 @@ def test_two_cdrs_of_a_hub_at_once_are_a_difference(cpo: UnderHub) -> None:
     assert (entry["state"], entry["hub_cdr_id"]) == ("DIFFERENT", "MOB-2")
 
 
-def test_a_credit_of_the_hub_that_comes_late_is_waited_on_like_any_correction(cpo: UnderHub) -> None:
+def test_a_late_credit_cdr_of_the_hub_is_followed_by_the_correction_time(cpo: UnderHub) -> None:
     """Long after the time in which one side waits for the other's first CDR."""
     cpo.watch("books")
     cpo.end()
@@ -173,7 +173,7 @@ def test_a_credit_of_the_hub_that_comes_late_is_waited_on_like_any_correction(cp
     assert cpo.entry()["state"] == "MISSING_AT_HUB"
 
 
-def test_a_hub_may_write_its_ids_in_small_letters(cpo: UnderHub) -> None:
+def test_ids_of_credited_cdrs_are_matched_case_insensitively(cpo: UnderHub) -> None:
     """Source: TYP-01"""
     cpo.end()
     own = cpo.compile()
@@ -211,21 +211,21 @@ def verdict(*noted_cdrs: NotedCdr, now: datetime, costs: int = 1) -> Verdict:
     return judge(noted_cdrs, documents, now, MAX_WAIT, Tolerance(Decimal(0), Decimal(0), Decimal(0)))
 
 
-def test_a_credit_takes_back_only_a_cdr_of_its_own_side() -> None:
+def test_a_credit_cdr_credits_only_a_cdr_of_its_own_side() -> None:
     noted_cdrs = [noted(1), noted(1, is_ours=False), noted(2, takes_back="c1")]
 
     assert uncredited(noted_cdrs, is_ours=True) == []
     assert uncredited(noted_cdrs, is_ours=False) == [noted_cdrs[1]]
 
 
-def test_of_cdrs_of_one_moment_the_greater_id_is_the_latest() -> None:
+def test_of_cdrs_with_the_same_time_the_one_with_the_greater_id_is_the_latest() -> None:
     noted_cdrs = [noted(2), noted(3, minutes=-1), noted(1)]
 
     assert [each.id for each in uncredited(noted_cdrs, is_ours=True)] == ["C3", "C1", "C2"]
 
 
 @pytest.mark.parametrize(("is_ours", "missing"), [(True, State.MISSING_AT_HUB), (False, State.MISSING_HERE)])
-def test_one_side_waits_for_the_other_until_its_patience_ends(is_ours: bool, missing: State) -> None:
+def test_one_side_waits_for_the_other_until_the_longest_wait_ends(is_ours: bool, missing: State) -> None:
     one = noted(1, is_ours)
     early, late = (verdict(one, now=NOON + MAX_WAIT - left) for left in (SECOND, timedelta()))
 
@@ -234,7 +234,7 @@ def test_one_side_waits_for_the_other_until_its_patience_ends(is_ours: bool, mis
     assert (late.ours, late.theirs) == ((one, None) if is_ours else (None, one))
 
 
-def test_a_difference_without_a_correction_is_told_at_once() -> None:
+def test_a_difference_without_a_correction_is_different_at_once() -> None:
     found = verdict(
         noted(1), noted(1, is_ours=False, minutes=5), now=NOON + 5 * timedelta(minutes=1), costs=2
     )
@@ -243,7 +243,7 @@ def test_a_difference_without_a_correction_is_told_at_once() -> None:
     assert found.since == NOON + timedelta(minutes=5)
 
 
-def test_a_difference_after_a_correction_is_told_when_its_time_is_over() -> None:
+def test_a_difference_after_a_correction_is_pending_until_the_correction_time_is_over() -> None:
     noted_cdrs = [
         noted(1, minutes=-9),
         noted(2, minutes=-1, takes_back="C1"),
@@ -258,7 +258,7 @@ def test_a_difference_after_a_correction_is_told_when_its_time_is_over() -> None
     assert (late.state, late.ours) == (State.DIFFERENT, noted_cdrs[2])
 
 
-def test_what_agrees_is_told_at_once_also_after_a_correction() -> None:
+def test_equal_cdrs_agree_at_once_also_after_a_correction() -> None:
     noted_cdrs = [noted(1), noted(2, takes_back="C1"), noted(3, minutes=1), noted(1, is_ours=False)]
 
     found = verdict(*noted_cdrs, now=NOON + timedelta(minutes=1))
@@ -266,20 +266,20 @@ def test_what_agrees_is_told_at_once_also_after_a_correction() -> None:
     assert (found.state, found.since) == (State.AGREED, NOON + timedelta(minutes=1))
 
 
-def test_a_correction_long_before_does_not_shorten_the_patience() -> None:
+def test_an_earlier_correction_does_not_shorten_the_longest_wait() -> None:
     noted_cdrs = [noted(1, minutes=-9), noted(2, minutes=-5, takes_back="C1"), noted(3)]
 
     assert verdict(*noted_cdrs, now=NOON + CORRECTION_TIME).judge_again_at == NOON + MAX_WAIT
 
 
-def test_what_nobody_bills_agrees_since_the_last_of_its_cdrs() -> None:
+def test_a_session_without_uncredited_cdrs_agrees_since_its_last_cdr() -> None:
     found = verdict(noted(1), noted(2, minutes=7, takes_back="C1"), now=NOON)
 
     assert (found.state, found.ours, found.theirs) == (State.AGREED, None, None)
     assert found.since == NOON + timedelta(minutes=7)
 
 
-def test_the_number_of_cdrs_is_named_before_what_differs_in_them() -> None:
+def test_a_different_number_of_cdrs_is_listed_before_other_differences() -> None:
     noted_cdrs = [noted(1), noted(2, minutes=1), noted(1, is_ours=False)]
 
     found = verdict(*noted_cdrs, now=NOON, costs=2)
