@@ -26,7 +26,7 @@ IDS = ("country_code", "party_id", "id")
 
 def end_a_session(cpo: OperatorApi, **fields: Any) -> None:
     """Write a site, its tariff and a session that has ended, and make its CDR."""
-    # The sessions of these tests are of a day after that of the clock.
+    # The sessions of these tests end after the time of the fixed clock.
     if cpo.node.clock() < parse_datetime(T2):
         cpo.node.clock.moment = parse_datetime(T2)  # type: ignore[attr-defined]
     own = tariff(elements=[element(component(price=Decimal("0.5")))])
@@ -39,7 +39,7 @@ def end_a_session(cpo: OperatorApi, **fields: Any) -> None:
 
 
 def compile_it(cpo: OperatorApi, session_id: str = "S1") -> None:
-    """What the table's stream and the timer do."""
+    """Compile a session as the table's stream and the timer do."""
     stored = cpo.node.objects.get(Ref("sessions", "PT", "ABC", session_id))
     assert stored is not None
     make_due(cpo.node, stored)

@@ -23,7 +23,7 @@ ABC, XYZ = Party("PT", "ABC"), Party("PT", "XYZ")
 def note(
     cpo: OperatorApi, session_id: str, state: State, owner: Party = ABC, age_s: int = 0, variant: str = ""
 ) -> None:
-    """An entry, as the timer writes it."""
+    """Write an entry as the timer does."""
     now = cpo.node.clock()
     at = format_datetime(now - timedelta(seconds=age_s))
     entry = {"session_id": session_id, "state": state, "differences": [], "since": at, "last_updated": at}
@@ -67,7 +67,7 @@ def test_the_list_is_paged_and_filtered_by_date(noted: OperatorApi) -> None:
 
 
 def test_a_page_takes_6_calls_and_an_entry_1(noted: OperatorApi) -> None:
-    """The key with the counters, a query for each list, the entries; the key with the entry."""
+    """A page: API key and counters, a query for each of 4 partitions, the entries. One: API key and entry."""
     with measured(noted.node.table) as of_page:
         noted.call("GET", "/reconciliation")
     with measured(noted.node.table) as of_one:

@@ -1,4 +1,4 @@
-"""An emulator for the tests with several processes."""
+"""Fixture of a DynamoDB emulator for the tests with several processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A session becomes a bill, or there is a reason why not. Source: OCPI 2.2.1 mod_cdrs_cdr_object; CDR-10"""
+"""Making of a CDR from a session, or the reason why it has none.
+
+Source: OCPI 2.2.1 mod_cdrs_cdr_object; CDR-10
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,7 @@ ENDED = session(kwh=Decimal(4), status="COMPLETED", end_date_time=T2)
 def test_a_session_by_a_tariff_with_unknown_fields_or_values_has_no_price(
     elements: list[Document], pointer: str
 ) -> None:
-    """Neither when the session has ended nor so far. Source: TAR-11, SES-14"""
+    """Neither the CDR nor the running cost can be priced. Source: TAR-11, SES-14"""
     begun = start(tariff(elements=elements))
 
     with pytest.raises(InvalidParameters) as refused:

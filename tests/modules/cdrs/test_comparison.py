@@ -1,4 +1,4 @@
-"""What two CDRs are compared by. Source: OCPI 2.2.1 mod_cdrs_cdr_object; docs/design.md, A CDR"""
+"""Comparison of two CDRs. Source: OCPI 2.2.1 mod_cdrs_cdr_object; docs/design.md, A CDR"""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_differences_from_rounding_are_ignored_even_with_a_tolerance_of_0(
 
 
 def test_a_number_that_is_too_large_for_arithmetic_is_a_difference(cpo: UnderHub) -> None:
-    """What a double can hold is read, and is more than decimals are computed with. Source: TYP-09"""
+    """A value of a double is accepted although it exceeds the precision of our decimals. Source: TYP-09"""
     cpo.end()
     huge = Decimal("1e308")
     cpo.receive(of_hub(cpo.compile(), total_energy=huge, total_cost={"excl_vat": huge, "incl_vat": huge}))
@@ -164,7 +164,7 @@ def replace_tolerance(cpo: UnderHub, money: Decimal) -> Decimal:
     return cpo.node.settings.tolerance.money
 
 
-# -- without a node ----------------------------------------------------------------------------------
+# -- pure functions ---------------------------------------------------------------------------------
 
 TEXTS = (
     "currency", "cdr_token.country_code", "cdr_token.party_id", "cdr_token.uid", "cdr_token.type",

@@ -1,4 +1,7 @@
-"""Source: docs/design.md, A CDR; OCPI 2.2.1 mod_cdrs; CDR-07, CDR-11, CDR-13, CDR-22, TRP-30"""
+"""Scheduled compiler.
+
+Source: docs/design.md, A CDR; OCPI 2.2.1 mod_cdrs; CDR-07, CDR-11, CDR-13, CDR-22, TRP-30
+"""
 
 from __future__ import annotations
 
@@ -48,7 +51,7 @@ MODULES = ("tariffs", "locations", "sessions", "cdrs")
 
 
 class Network:
-    """A node with a partner of each kind, a site with a tariff, and the stream going to where it goes."""
+    """A node with partners and a site with a tariff; `stream` delivers the table's stream."""
 
     def __init__(self, role: str) -> None:
         self.world = World(role)
@@ -80,7 +83,7 @@ class Network:
         )
 
     def put(self, session_id: str = "S1", **fields: Any) -> None:
-        """Write a session as the CSMS does, or have it come from the CPO."""
+        """Write a session as the CSMS does, or, at a hub, as the CPO's push does."""
         self.world.clock.forward(1)
         written = {"kwh": Decimal("10"), "cdr_token": cdr_token(EVI), **fields}
         document = session(CPO, **{**written, "id": session_id})
@@ -106,7 +109,7 @@ class Network:
         self.world.settle()
 
     def cdrs(self) -> list[Document]:
-        """Every CDR of this node, oldest first, copies left out."""
+        """List all CDRs of this node, oldest first, without copies for the CPO."""
         lists = [name for name in remembered_lists(self.node.table, "cdrs") if not name.endswith("#CPO")]
         page = self.node.objects.page(lists, PageQuery(limit=100))
         return [read_json(str(body)) for body in page.bodies]
@@ -293,7 +296,7 @@ def test_a_refused_cdr_is_a_dead_letter_and_can_be_pushed_again(hub: Network) ->
 def test_a_cdr_that_is_accepted_during_a_repeated_push_is_not_pushed_twice(
     hub: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Between reading what the eMSP has and queueing it, the push that was under way was answered."""
+    """The eMSP accepts the first push after its delivery row was read and before the repetition is queued."""
     hub.world.partners.faults["evi"] = break_down
     hub.end()
     hub.compile()
@@ -320,7 +323,7 @@ def test_a_cdr_that_is_accepted_during_a_repeated_push_is_not_pushed_twice(
 def test_session_and_cdr_arrive_after_a_gateway_answered_with_error_pages(
     cpo: Network, http_status: int
 ) -> None:
-    """Twenty seconds of 404 pages lost the session and its CDR for ever."""
+    """Regression: 404 pages for twenty seconds lost the session and its CDR permanently."""
     cpo.put()
     cpo.stream()
     page = PartnerFault("answered HTTP without an OCPI envelope", http_status=http_status)
@@ -339,7 +342,7 @@ def test_session_and_cdr_arrive_after_a_gateway_answered_with_error_pages(
 
 
 def test_a_cdr_that_the_partner_refuses_as_known_exists_once(cpo: Network) -> None:
-    """The answer to the first POST got lost, and the partner refuses the second: it has the CDR."""
+    """The answer to the first POST was lost. The partner refuses the second because it has the CDR."""
     taken: list[Document] = []
 
     def take(sent: Sent) -> Exception | None:
@@ -365,7 +368,7 @@ def test_a_cdr_that_the_partner_refuses_as_known_exists_once(cpo: Network) -> No
 
 
 def test_a_newly_registered_partner_gets_cdrs_of_any_age(cpo: Network) -> None:
-    """Of sessions only those of the last days are sent to a partner that registers; nobody may lose a CDR."""
+    """A new partner gets only recent sessions, but all CDRs, because a missing CDR is never replaced."""
     cpo.end()
     cpo.compile()
     cpo.world.clock.forward(8 * 86_400)
@@ -382,7 +385,7 @@ def without_cdrs(known: Partner) -> tuple[Endpoint, ...]:
 
 
 def test_a_cdr_that_the_partner_accepted_is_not_posted_again(cpo: Network) -> None:
-    """A CDR is sent by POST, so a second one would be there twice."""
+    """A CDR is sent by POST, so a repetition could create it twice."""
     cpo.end()
     cpo.compile()
     (cdr,) = cpo.cdrs()
@@ -467,10 +470,10 @@ def test_a_session_without_a_price_is_set_aside_with_the_reason(
 
 
 IMPOSSIBLE: list[tuple[Document, str]] = [
-    # Wh as kWh: in the session alone, and in its periods too.
+    # Wh instead of kWh: in the session alone, and in its periods too.
     ({"kwh": 21_400}, "kwh"),
     ({"kwh": 21_400, "charging_periods": [period(T0, 21_400)]}, "kwh"),
-    # The connector has 22 kW.
+    # More than the 22 kW of the connector.
     ({"kwh": 58}, "kwh"),
     ({"charging_periods": [period(T0, 100), period(T1, -90)]}, "kwh"),
     ({"end_date_time": "2026-03-01T11:06:00Z"}, "end_date_time"),
@@ -479,7 +482,7 @@ IMPOSSIBLE: list[tuple[Document, str]] = [
         {"charging_periods": [period(T0, 9), period("2026-03-01T10:06:00Z", 1)]},
         "charging_periods.1.start_date_time",
     ),
-    # Minutes as hours.
+    # Minutes instead of hours.
     (
         {"charging_periods": [period(dimensions=[{"type": "TIME", "volume": 120}, ENERGY_10])]},
         "charging_periods",
@@ -547,7 +550,7 @@ def test_a_release_is_valid_for_one_version_of_a_session(cpo: Network) -> None:
 
 
 def test_a_session_whose_cdr_id_is_taken_is_set_aside_with_that_id(hub: Network) -> None:
-    """It cannot know the id, but what has no price must say why, whatever the reason."""
+    """A partner cannot know the id, but even this unlikely case must give the operator a reason."""
     digest = hub.node.directory.keyed_digest
     taken = compiler.cdr_id(digest, OWN["HUB"].key(), Ref("sessions", *CPO, "S1").key.pk, 1)
     write = Write(JsonText("{}"), T2)
@@ -563,7 +566,7 @@ def test_a_session_whose_cdr_id_is_taken_is_set_aside_with_that_id(hub: Network)
 
 
 def test_the_id_of_a_cdr_cannot_be_computed_without_the_key_of_the_node(hub: Network) -> None:
-    """Whoever can guess it sends a CDR under it first, and the bill is never made."""
+    """A partner that could guess the id could send a CDR under it first and so prevent ours."""
     pk, maker = Ref("sessions", *CPO, "S1").key.pk, OWN["HUB"].key()
     hub.end()
 
@@ -770,7 +773,7 @@ def test_hub_and_cpo_never_make_the_same_id(cpo: Network, hub: Network) -> None:
 def test_a_profile_of_the_partner_decides_whether_time_prices_are_per_minute(
     role: str, profiles: tuple[str, ...], expected: str
 ) -> None:
-    """At a CPO the hub's that its session goes to, at a hub the CPO's that it came from.
+    """At a CPO it is the profile of the hub that receives the session, at a hub that of the CPO that sent it.
 
     The tariff stays as it was sent.
     """
@@ -838,7 +841,7 @@ def test_a_compiler_that_is_killed_anywhere_leaves_one_cdr(hub: Network, survive
 def test_a_session_that_changes_while_it_is_compiled_is_compiled_in_its_new_version(
     cpo: Network, before: bool
 ) -> None:
-    """By another compiler, all of it: the one that is late writes nothing."""
+    """Another compiler makes the CDRs of the new version. The slower compiler writes nothing."""
     if before:
         cpo.end()
         cpo.compile()
@@ -888,7 +891,7 @@ def test_two_compilers_at_once_make_one_cdr_each(cpo: Network) -> None:
 
 
 def _dying(call: Callable[[Any], None], survives: int) -> Callable[[Any], None]:
-    """The call, done so often and then no more, nor after that."""
+    """Make a call that works `survives` times and then always fails."""
     done: list[Operation] = []
 
     def dying(asked: Any) -> None:
@@ -901,7 +904,7 @@ def _dying(call: Callable[[Any], None], survives: int) -> Callable[[Any], None]:
 
 
 def test_a_session_with_1440_periods_is_stored_with_its_explanation(cpo: Network) -> None:
-    """Whatever its periods tell of power stays cut as it came, and each is explained (CDR-14)."""
+    """Periods with power are priced as they are, and each is explained (CDR-14)."""
     begun = parse_datetime(T0)
     given = [
         period(

@@ -1,6 +1,6 @@
-"""Compilers as processes that are killed at random, two at once: one CDR each, where it belongs.
+"""Compilers that run in two processes and are killed at random: each session gets one CDR in each partition.
 
-The same with 10,000 sessions is `python -m bench.compiler`. Source: docs/design.md, A CDR; CDR-22, TRP-30
+`python -m bench.compiler` does the same with 10,000 sessions. Source: docs/design.md, A CDR; CDR-22, TRP-30
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def test_two_compilers_that_are_killed_at_random_make_one_cdr_for_each_session(e
 
 
 def test_a_cdr_and_its_copy_take_two_calls(emulator: Emulator) -> None:
-    """One read, one transaction; the due sessions, the partners, the first counters come once in a run."""
+    """One read and one transaction; due sessions, partners and counters are read once in a run."""
     alone = run_alone(make_hub(emulator, "alone"), 40)
 
     assert alone.calls_each * 40 <= 2 * 40 + 10

@@ -34,7 +34,7 @@ def after(minutes: float) -> str:
 def draft(
     ends: float, *, kwh: object, periods: list[Document], begun: StartSnapshot | None = None
 ) -> CdrDraft:
-    """The bill of a session that is stopped so many minutes after its start."""
+    """Draft the CDR of a session that ends so many minutes after its start."""
     ended = session(kwh=kwh, charging_periods=periods, status="COMPLETED", end_date_time=after(ends))
     return draft_cdr(ended, begun or start(BY_ENERGY_AND_TIME))
 
@@ -51,20 +51,20 @@ POWER = {"type": "MAX_POWER", "volume": 11}
 @pytest.mark.parametrize(
     ("ends", "kwh", "periods", "costs"),
     [
-        # As the manual describes it: 15 of 20 minutes in a period, 1 kWh after it.
+        # The example in the manual: a period of 15 of 20 minutes, and 1 kWh after it.
         (20, "4.2", [FIRST], "1.45"),
         # A minute and a little energy more.
         (16, "3.25", [FIRST], "1.1325"),
         # A period that names no tariff.
         (20, "4.2", [part(T0, Decimal("3.2"), QUARTER)], "1.45"),
         (40, "8.4", [FIRST, part(after(15), Decimal("3.2"), QUARTER, tariff_id="T1")], "2.9"),
-        # The last period tells no hours: it lasts until the end.
+        # The last period has no hours: it lasts until the end.
         (20, "4.2", [{**FIRST, "dimensions": FIRST["dimensions"][:1]}], "1.45"),
-        # Stopped within the hours of the last period, that is to the precision of its hours.
+        # The session ends at the end of the last period.
         (15, "4.2", [FIRST], "1.35"),
         # Periods with power are priced as they are.
         (20, "4.2", [{**FIRST, "dimensions": [*FIRST["dimensions"], POWER]}], "1.45"),
-        # A later period lacks ENERGY: what is missing was charged in it.
+        # A later period lacks ENERGY: the rest was charged in it.
         (30, "6", [FIRST, part(after(15), None, QUARTER, tariff_id="T1")], "2.1"),
         # Energy after a time of parking.
         (
@@ -125,7 +125,7 @@ def test_a_session_with_less_energy_than_its_periods_has_no_price() -> None:
 
 
 def test_the_tolerance_for_energy_grows_by_one_rounding_for_each_period() -> None:
-    """Numbers have four decimals (TYP-09), so three sums of them differ by 0.0004 at most."""
+    """Numbers have four decimals (TYP-09): with two periods, up to 0.0003 kWh may be rounding."""
     two = [part(T0, 1, QUARTER), part(after(15), 1, QUARTER)]
 
     assert "energy_after_periods" not in codes(draft(30, kwh=Decimal("2.0003"), periods=two))
@@ -133,7 +133,7 @@ def test_the_tolerance_for_energy_grows_by_one_rounding_for_each_period() -> Non
 
 
 def test_a_reserved_session_with_energy_is_not_priced_as_an_expired_reservation() -> None:
-    """Reserved from the start on and charged: not a reservation that was never used (SES-16)."""
+    """Reserved from its start on and charged: the reservation was used (SES-16)."""
     fee = element(component("FLAT", price=9), restrictions={"reservation": "RESERVATION_EXPIRES"})
     reserved = start(tariff(elements=[fee, element()]), reserved_from=T0)
     ended = session(kwh=4, status="COMPLETED", end_date_time=T1)
@@ -143,7 +143,7 @@ def test_a_reserved_session_with_energy_is_not_priced_as_an_expired_reservation(
 
 
 def test_a_reserved_session_with_charging_periods_is_not_priced_as_an_expired_reservation() -> None:
-    """The car was there, though it took no energy (SES-16)."""
+    """The car was there although it took no energy (SES-16)."""
     fee = element(component("FLAT", price=9), restrictions={"reservation": "RESERVATION_EXPIRES"})
     reserved = start(tariff(elements=[fee, element(component("PARKING_TIME", price=4))]), reserved_from=T0)
     parked = {"start_date_time": T0, "dimensions": [{"type": "PARKING_TIME", "volume": Decimal(1)}]}
@@ -195,7 +195,7 @@ TARIFF = tariff(
 def test_after_every_change_the_running_cost_is_that_of_the_cdr(
     changes: list[tuple[int, int, bool, bool, bool, str]], has_power: bool
 ) -> None:
-    """Whatever was sent: kwh alone, or a period with or without hours and energy. Source: SES-14, CDR-10"""
+    """Updates have kwh alone, or a period with or without hours and energy. Source: SES-14, CDR-10"""
     begun = start(TARIFF)
     now = period_from = parse_datetime(T0)
     kwh = in_periods = Decimal(0)

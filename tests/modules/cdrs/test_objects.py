@@ -1,4 +1,4 @@
-"""Source: OCPI 2.2.1 mod_cdrs, Data types; SES-11, CDR-15"""
+"""Validation of the parts of a CDR. Source: OCPI 2.2.1 mod_cdrs, Data types; SES-11, CDR-15"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Source: docs/design.md, A CDR; CDR-16"""
+"""Compressed price explanations. Source: docs/design.md, A CDR; CDR-16"""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def test_a_packed_explanation_is_read_back_with_every_digit() -> None:
 
 
 def test_an_explanation_of_many_periods_is_packed_to_a_short_text() -> None:
-    """A day of minutes, each with a sentence of its own."""
+    """A day of periods of one minute, each with its own reason."""
     because = "element 0 is the first with ENERGY that matches: it has no restrictions"
     why = {"periods": [{"start": f"{n // 60:02}:{n % 60:02}", "because": because} for n in range(1440)]}
 

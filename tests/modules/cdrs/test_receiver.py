@@ -1,4 +1,7 @@
-"""Source: OCPI 2.2.1 mod_cdrs, Receiver Interface; CDR-02 … CDR-12, CDR-22, TRP-30"""
+"""Receiver interface of CDRs.
+
+Source: OCPI 2.2.1 mod_cdrs, Receiver Interface; CDR-02 … CDR-12, CDR-22, TRP-30
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ OWN = PARTIES["CPO"]
 
 
 def cdr(owner: tuple[str, str] = CPO, **fields: Any) -> Document:
-    """CDR C1 of a CPO, by a token of an eMSP."""
+    """Build CDR C1 of a CPO, with a token of an eMSP."""
     return {
         "country_code": owner[0],
         "party_id": owner[1],
@@ -62,7 +65,7 @@ def cdr(owner: tuple[str, str] = CPO, **fields: Any) -> Document:
 
 @pytest.fixture
 def cpo(node_of: NodeOf, partner_of: PartnerOf) -> Door:
-    """The interface of an eMSP as a CPO uses it."""
+    """Receiver interface of an eMSP, called by a CPO."""
     node = node_of("EMSP")
     return Door(node, INTERFACE, partner_of(node, "cpo"))
 
@@ -185,7 +188,7 @@ def test_a_hub_that_makes_the_cdrs_stores_a_cpo_s_cdr_as_ignored(
 def test_a_cdr_with_the_id_of_a_cdr_of_this_node_or_of_its_credit_cdr_is_refused(
     node_of: NodeOf, partner_of: PartnerOf
 ) -> None:
-    """The hub made it for this CPO's session: the CPO knows the id, and may not even repeat it."""
+    """The hub made the CDR. The CPO of its session knows the id, but may not post it, even if equal."""
     hub = node_of("HUB")
     door = Door(hub, INTERFACE, partner_of(hub, "cpo"))
     ours, ref = cdr(id="CDR-OURS"), Ref("cdrs", *CPO, "CDR-OURS")
@@ -202,7 +205,7 @@ def test_a_cdr_with_the_id_of_a_cdr_of_this_node_or_of_its_credit_cdr_is_refused
 def test_a_cdr_with_the_id_of_another_partner_s_cdr_is_refused(
     node_of: NodeOf, partner_of: PartnerOf
 ) -> None:
-    """Two hubs may both speak for a CPO that is no partner itself; the CDR is who sent it first."""
+    """Two hubs may both send CDRs of a CPO that is no partner itself; the id belongs to the first sender."""
     node = node_of("EMSP")
     first = Door(node, INTERFACE, partner_of(node, "hub"))
     second = Door(node, INTERFACE, register(node, "hub-2", ("HUB", HUB._replace(party_id="TWO"))))

@@ -1,4 +1,7 @@
-"""A CPO's CDRs against its hub's. Source: docs/design.md, A CDR; OCPI 2.2.1 mod_cdrs; CDR-07, CDR-22"""
+"""Reconciliation of a CPO's CDRs with its hub's.
+
+Source: docs/design.md, A CDR; OCPI 2.2.1 mod_cdrs; CDR-07, CDR-22
+"""
 
 from __future__ import annotations
 
@@ -127,7 +130,7 @@ def test_two_runs_at_once_lose_no_comparison(cpo: UnderHub) -> None:
 
 
 def test_a_run_does_not_overwrite_the_newer_entry_of_another_run(cpo: UnderHub) -> None:
-    """It has seen our CDR only; meanwhile the hub's came, and another run compared them."""
+    """The run read our CDR only. Then the hub's CDR arrived, and another run compared both."""
     cpo.end()
     own = cpo.compile()
     cpo.stream()
@@ -182,8 +185,9 @@ def test_the_next_run_finishes_the_work_of_a_run_that_was_killed_anywhere(
 
 
 def test_a_comparison_takes_few_calls(cpo: UnderHub) -> None:
-    """For a run what is due, webhooks, partners, a list's counter, and what is due then; for a session what
-    there is of it, the two CDRs, the verdict.
+    """Calls for a run: due items, webhooks, partners, a partition's counter, write of due items.
+
+    Calls for a session: its items, the two CDRs, the verdict.
     """
     cpo.end()
     cpo.receive(of_hub(cpo.compile()))
@@ -202,7 +206,7 @@ def test_a_comparison_takes_few_calls(cpo: UnderHub) -> None:
 
 
 def test_many_sessions_at_once_take_few_calls_each(cpo: UnderHub) -> None:
-    """First our CDRs come, then the hub's: each session is judged twice, in six calls."""
+    """Our CDRs arrive before the hub's: each session is judged twice, in six calls."""
     number = 120
     for each in range(number):
         cpo.end(f"S{each}")
@@ -221,7 +225,7 @@ def test_many_sessions_at_once_take_few_calls_each(cpo: UnderHub) -> None:
     calls.clear()
     reconciliation.run(cpo.node)
 
-    of_run = 3  # what is due, webhooks, partners
+    of_run = 3  # due items, webhooks, partners
     assert (of_first["Query"], Counter(calls)["Query"]) == (2 * number + of_run, number + of_run)
     assert of_first["TransactWriteItems"] == Counter(calls)["TransactWriteItems"] == number
     assert (of_first["BatchGetItem"], Counter(calls)["BatchGetItem"]) == (1, number + 1)
@@ -230,7 +234,7 @@ def test_many_sessions_at_once_take_few_calls_each(cpo: UnderHub) -> None:
     assert (agreed, cpo.due()) == (number, [])
 
 
-# -- what fails --------------------------------------------------------------------------------------
+# -- failures ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("fault", [ValueError("a mistake of ours"), Senseless("refused")])
@@ -296,7 +300,9 @@ def test_a_session_that_fails_does_not_affect_the_others(
         patched.setattr(cpo.node.objects, "change", failing(fault, of="S3", instead=cpo.node.objects.change))
         cpo.reconcile()
     assert len(cpo.entries(State.AGREED)) == 11
-    assert len(cpo.due()) == (2 if isinstance(fault, ServerError) else 1)  # both CDRs as ever; to try again
+    assert len(cpo.due()) == (
+        2 if isinstance(fault, ServerError) else 1
+    )  # both CDRs stay due; the retry is due
 
     cpo.reconcile(RETRY.total_seconds())
 
@@ -337,7 +343,7 @@ def test_when_the_compiler_fails_cdrs_are_compared_and_the_function_fails(
 
 
 def failing(fault: Exception, of: str | None = None, instead: Any = reconciliation.judge) -> Any:
-    """What raises, always or for one session; for others `instead`."""
+    """Make a function that raises, always or for one session; for others it calls `instead`."""
 
     def fail(first: Any = None, *given: Any, **named: Any) -> Any:
         whose = getattr(first, "id", None) or "S1"
@@ -403,7 +409,7 @@ def test_a_webhook_that_fails_is_not_called_again_in_the_same_run(cpo: UnderHub)
 
 
 def test_slow_webhooks_do_not_exceed_the_time_budget_of_a_run(cpo: UnderHub) -> None:
-    """The function would be ended, and its compiler with it."""
+    """Otherwise Lambda would kill the function, and the compiler with it."""
     cpo.watch(*(f"hook{number}" for number in range(10)))
 
     def slow(*_: Any) -> None:
@@ -422,7 +428,7 @@ def test_slow_webhooks_do_not_exceed_the_time_budget_of_a_run(cpo: UnderHub) -> 
     assert len(cpo.due()) == 1
 
 
-# -- where there is nothing to compare ---------------------------------------------------------------
+# -- nodes without reconciliation --------------------------------------------------------------------
 
 
 def test_a_cpo_that_makes_its_own_cdrs_has_no_reconciliation() -> None:

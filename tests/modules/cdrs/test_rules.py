@@ -1,4 +1,4 @@
-"""What a CDR is made of. Source: OCPI 2.2.1 mod_cdrs; CDR-09, CDR-13, CDR-18, TRP-31"""
+"""Rules for the parts and the id of a CDR. Source: OCPI 2.2.1 mod_cdrs; CDR-09, CDR-13, CDR-18, TRP-31"""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def test_only_a_session_with_status_reservation_is_reserved() -> None:
     assert not is_reserved(session(status="ACTIVE"))
 
 
-# -- the whole ---------------------------------------------------------------------------------------
+# -- CDR ---------------------------------------------------------------------------------------------
 
 
 def made(**fields: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a session costs so far. Source: OCPI 2.2.1 mod_sessions_session_object, total_cost; SES-14"""
+"""Running cost of a session. Source: OCPI 2.2.1 mod_sessions_session_object, total_cost; SES-14"""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ PER_KWH_AND_HOUR = tariff(elements=[element(component(price=Decimal("0.25")), co
 
 
 def start(*tariffs: Document, **fields: Any) -> StartSnapshot:
-    """How things were when a session at the connector of these tariffs began."""
+    """Build the start snapshot of a session at a connector with these tariffs."""
     plug = connector(tariff_ids=[each["id"] for each in tariffs])
     place = cdr_location(location(), evse(connectors=[plug]), plug)
     known = {"location": place, "time_zone": "Europe/Lisbon", "tariffs": tariffs, "token": cdr_token()}
@@ -43,13 +43,13 @@ def start(*tariffs: Document, **fields: Any) -> StartSnapshot:
 
 
 def cost_so_far_excl_vat(*fields_of_tariff: Document, **fields: Any) -> Decimal | None:
-    """What a session costs without VAT."""
+    """Running cost of a session without VAT."""
     cost = running_cost(session(**fields), start(*(fields_of_tariff or (PER_KWH_AND_HOUR,))))
     return None if cost is None else cost["excl_vat"]
 
 
 def part(begins: str, kwh: object, hours: object, kind: str = "TIME", **fields: Any) -> Document:
-    """A charging period that tells how long it lasted."""
+    """Build a charging period with its length in hours."""
     dimensions = [{"type": "ENERGY", "volume": kwh}] if kwh is not None else []
     return {"start_date_time": begins, "dimensions": [*dimensions, {"type": kind, "volume": hours}], **fields}
 
@@ -59,11 +59,11 @@ def part(begins: str, kwh: object, hours: object, kind: str = "TIME", **fields: 
     [
         ({"kwh": 4, "last_updated": T1}, 3),
         ({"kwh": 0, "last_updated": T0}, 0),
-        # What is heard of later than the last period, and tells no more energy, tells no more time.
+        # A later update without more energy adds no time.
         ({"kwh": 4, "charging_periods": [part(T0, 4, 1)], "last_updated": T2}, 3),
-        # What `kwh` tells beyond the periods was charged since.
+        # `kwh` beyond the energy of the periods was charged after them.
         ({"kwh": 6, "charging_periods": [part(T0, 4, 1)], "last_updated": T2}, Decimal("5.5")),
-        # A CSMS whose clock runs ahead of ours.
+        # The clock of the CSMS is ahead of ours.
         ({"kwh": 4, "charging_periods": [part(T0, 4, 1)], "last_updated": T0}, 3),
         ({"kwh": 4, "charging_periods": [part(T0, 2, 1), part(T1, 2, 1)], "last_updated": T2}, 5),
         # A period without hours lasts until now.
@@ -77,7 +77,7 @@ def part(begins: str, kwh: object, hours: object, kind: str = "TIME", **fields: 
             },
             5,
         ),
-        # Parked: no price.
+        # Parking has no price.
         (
             {
                 "kwh": 4,
@@ -170,7 +170,7 @@ def test_the_running_cost_of_an_ended_session_is_that_of_its_cdr() -> None:
 def test_the_running_cost_never_falls_while_the_energy_rises(
     news: list[tuple[int, int, bool]], step_size: int, has_hours: bool
 ) -> None:
-    """However it is told: kwh alone, or with a charging period. Source: SES-14"""
+    """For both kinds of updates: kwh alone, or with a charging period. Source: SES-14"""
     prices = component(price=Decimal("0.31"), step_size=step_size), component("TIME", price=2, step_size=60)
     begun = start(tariff(elements=[element(*prices, component("FLAT", price=1))]))
     moment = period_from = parse_datetime(T0)

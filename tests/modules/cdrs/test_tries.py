@@ -1,4 +1,4 @@
-"""Sessions that cannot be compiled hold up no others. Source: docs/design.md, A CDR"""
+"""Counted attempts: sessions that cannot be compiled do not block others. Source: docs/design.md, A CDR"""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ POISON = Ref("sessions", *CPO, "S13")
 
 
 class Killed(BaseException):
-    """Lambda ends the function: no line after it runs."""
+    """Stands for Lambda killing the function: no code runs after it."""
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def cpo() -> Network:
 
 
 def poisoned(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> list[str]:
-    """Pricing session S13 ends like this. Returns the sessions that were priced, as it goes on."""
+    """Make the pricing of session S13 raise. Returns a list that collects the ids of priced sessions."""
     draft_cdr, priced = billing.draft_cdr, []
 
     def fail(session: Any, *rest: Any, **more: Any) -> Any:
@@ -54,7 +54,7 @@ def poisoned(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> list[str]
 
 
 def run(network: Network) -> None:
-    """A run of the timer, a minute after the one before."""
+    """Run the timer, a minute after the previous run."""
     network.world.clock.forward(60)
     with suppress(Killed):
         compiler.run(network.node)
@@ -76,7 +76,7 @@ def test_a_session_that_kills_the_compiler_is_set_aside_and_the_others_get_cdrs(
     assert aside["session_id"] == POISON.id
     assert f"begun {MAX_ATTEMPTS} times" in aside["reason"]
     assert sorted(cdr["session_id"] for cdr in cpo.cdrs()) == ["S11", "S12", "S14", "S15"]
-    # Twice before anything looked wrong.
+    # Two attempts were made before the session was suspect.
     assert priced.count(POISON.id) == MAX_ATTEMPTS + 2
     assert list(due_sessions(cpo.node)) == []
 
@@ -166,7 +166,7 @@ def test_a_cdr_without_earlier_failures_takes_one_write(cpo: Network, seconds_du
 def test_no_session_is_begun_after_the_time_budget_of_a_run(
     cpo: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Within a page, too: the function would be killed in the midst of it."""
+    """This holds within a page of due sessions, too: otherwise Lambda would kill the function."""
     draft_cdr = billing.draft_cdr
 
     def slow(*rest: Any, **more: Any) -> Any:
@@ -181,7 +181,7 @@ def test_no_session_is_begun_after_the_time_budget_of_a_run(
     compiler.run(cpo.node)
     cpo.world.settle()
 
-    # Four are under way at once.
+    # Four sessions are compiled in parallel.
     assert 1 <= len(cpo.cdrs()) <= 6
     assert len(list(due_sessions(cpo.node))) + len(cpo.cdrs()) == 20
 
@@ -189,7 +189,7 @@ def test_no_session_is_begun_after_the_time_budget_of_a_run(
 def test_a_session_that_is_read_in_an_older_version_than_the_due_one_is_read_again(
     cpo: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The read of several items is no snapshot."""
+    """BatchGetItem reads several items at slightly different times."""
     cpo.put(kwh=Decimal(7), status="COMPLETED", end_date_time=T2)
     key = Ref("sessions", *CPO, "S1").key
     old = cpo.node.table.get(key)
@@ -227,7 +227,7 @@ def test_a_session_whose_write_is_invalid_is_set_aside(cpo: Network, monkeypatch
 
 
 def test_a_session_version_that_has_a_cdr_gets_no_second_one(cpo: Network) -> None:
-    """Though its partner means prices of time per minute by now."""
+    """This holds although the partner's time prices are per minute by now."""
     time = element(component("TIME", price=Decimal("0.05")))
     cpo.world.put_tariff("T1", elements=[time])
     cpo.end()

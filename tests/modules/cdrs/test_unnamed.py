@@ -1,4 +1,4 @@
-"""CDRs of the hub without `session_id`. Source: OCPI 2.2.1 mod_cdrs_cdr_object; CDR-22"""
+"""Matching of hub CDRs without `session_id`. Source: OCPI 2.2.1 mod_cdrs_cdr_object; CDR-22"""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def unnamed(own: Document, cdr_id: str = "MOB-1", **fields: Any) -> Document:
 
 
 def own_of_twin() -> Document:
-    """Our CDR as it will be, before it is there."""
+    """Our future CDR, made by an identical second node."""
     twin = UnderHub()
     twin.end()
     return twin.compile()
@@ -70,7 +70,7 @@ def ours_first(cpo: UnderHub, **fields: Any) -> None:
 def test_a_hub_cdr_without_session_id_is_compared_with_our_cdr_of_its_session(
     cpo: UnderHub, happens: Callable[..., None]
 ) -> None:
-    """Its start may differ by a second, as in all CDRs; nobody is told that one is missing."""
+    """The starts may differ by a second. No webhook is notified of a missing CDR."""
     cpo.watch("books")
     cpo.end()
 

@@ -1,4 +1,4 @@
-"""CDRs that are missing or corrected. Source: OCPI 2.2.1 mod_cdrs_credit_cdrs; CDR-07, TRP-30"""
+"""Verdicts on CDRs that are missing or corrected. Source: OCPI 2.2.1 mod_cdrs_credit_cdrs; CDR-07, TRP-30"""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_a_hub_cdr_of_an_unknown_session_is_missing_here(cpo: UnderHub) -> None:
 
 
 def corrected(cpo: UnderHub) -> tuple[Document, Document]:
-    """A session that agreed and was corrected here; returns our first and our second CDR."""
+    """Correct a session here after its CDRs agreed. Returns our first and our second CDR."""
     cpo.end()
     first = cpo.compile()
     cpo.receive(of_hub(first))
@@ -156,7 +156,7 @@ def test_two_uncredited_cdrs_of_a_hub_are_a_difference(cpo: UnderHub) -> None:
 
 
 def test_a_late_credit_cdr_of_the_hub_is_followed_by_the_correction_time(cpo: UnderHub) -> None:
-    """Long after the time in which one side waits for the other's first CDR."""
+    """The credit CDR arrives long after the longest wait for the other side's first CDR."""
     cpo.watch("books")
     cpo.end()
     own = cpo.compile()
@@ -185,7 +185,7 @@ def test_ids_of_credited_cdrs_are_matched_case_insensitively(cpo: UnderHub) -> N
     assert (cpo.entry()["state"], cpo.entry()["hub_cdr_id"]) == ("PENDING", None)
 
 
-# -- the decision alone ------------------------------------------------------------------------------
+# -- pure functions ----------------------------------------------------------------------------------
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 MAX_WAIT = timedelta(hours=24)
@@ -198,7 +198,7 @@ def noted(number: int, is_ours: bool = True, minutes: int = 0, takes_back: str |
 
 
 def verdict(*noted_cdrs: NotedCdr, now: datetime, costs: int = 1) -> Verdict:
-    """Judge a session; costs: in every CDR of the hub's, ours cost 1."""
+    """Judge a session. costs: total cost of the hub's CDRs; ours cost 1."""
     documents = {
         each.ref: {
             "start_date_time": T2,

@@ -1,4 +1,4 @@
-"""A CPO's node under a hub that makes the CDRs, and the operator's system behind its webhooks."""
+"""Test network: a CPO's node under a hub that makes the CDRs, and a receiver of its webhook events."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Document = dict[str, Any]
 
 
 class Csms:
-    """The operator's system behind the webhooks, in place of `WebhookSender`."""
+    """Operator's system that receives webhook events; replaces `WebhookSender`."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, str, Document]] = []
@@ -63,19 +63,19 @@ class UnderHub(Network):
             self.world.stream()
 
     def compile(self) -> Document:
-        """Make our CDR; returns the latest that is no credit CDR."""
+        """Make our CDR. Returns the latest that is no credit CDR."""
         self.stream()
         compiler.run(self.node)
         return [cdr for cdr in self.cdrs() if not cdr.get("credit")][-1]
 
     def cdrs(self, offset: int = 0) -> list[Document]:
-        """Our own, oldest first, a hundred at most."""
+        """List our own CDRs, oldest first, a hundred at most."""
         query = PageQuery(offset=offset, limit=100)
         page = self.node.objects.page([partition_for_viewer("cdrs", CPO, None)], query)
         return [read_json(str(body)) for body in page.bodies]
 
     def receive(self, cdr: Document) -> None:
-        """Keep a CDR as the receiver does, when it comes from the hub."""
+        """Store a CDR as the receiver does when the hub sends it."""
         ref = Ref("cdrs", *CPO, cdr["id"])
         write = Write(JsonText(write_json(cdr)), cdr["last_updated"])
         partition = partition_for_viewer("cdrs", None, None)
@@ -100,5 +100,5 @@ class UnderHub(Network):
 
 
 def of_hub(cdr: Document, cdr_id: str = "MOB-1", **fields: Any) -> Document:
-    """The hub's CDR of a session, as ours but for its name, and for what a test names."""
+    """Build the hub's CDR of a session: equal to ours except for its id and the given fields."""
     return {**cdr, "id": cdr_id, **fields}
