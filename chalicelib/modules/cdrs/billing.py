@@ -68,7 +68,7 @@ def draft_cdr(
     field, when the session has no price.
     """
     if start.location is None:
-        text = f"nothing is known of connector {session['evse_uid']}/{session['connector_id']}"
+        text = f"connector {session['evse_uid']}/{session['connector_id']} of the session is unknown"
         raise NotEnoughInformation(text, field="location_id")
     if not start.tariffs:
         raise NotEnoughInformation("no tariff is known for this session", field="tariffs")

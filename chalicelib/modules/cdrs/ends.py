@@ -66,7 +66,7 @@ def note_sessions(node: Node, records: Sequence[Mapping[str, Any]]) -> None:
         try:
             item = _note(node, read_change(record), partners)
         except Exception as error:
-            if _may_pass(error):
+            if _is_temporary(error):
                 raise
             # Skip it: a record that always fails would block the stream's shard.
             log.exception(
@@ -108,12 +108,12 @@ def _store_start_snapshot(
     try:
         store_start_snapshot(node, ref, session, is_new, shown_in, partners)
     except Exception as error:
-        if _may_pass(error):
+        if _is_temporary(error):
             raise
         log.exception("failed to store the start snapshot of a session", extra={"ref": str(ref)})
 
 
-def _may_pass(error: Exception) -> bool:
+def _is_temporary(error: Exception) -> bool:
     """Return whether a repetition may succeed: AWS failed, and the request itself was valid."""
     return isinstance(error, (ServerError, Conflict)) and not isinstance(error, Senseless)
 

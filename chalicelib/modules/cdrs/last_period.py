@@ -32,7 +32,7 @@ _NOTHING = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
-class Covered:
+class CompletedPeriods:
     """Charging periods of a session in order of time, and the end of the last one.
 
     rest: kWh that are in no period. unknown: number of periods at the end that lack ENERGY and so may have a
@@ -46,7 +46,7 @@ class Covered:
     remarks: tuple[Document, ...] = ()
 
 
-def cover(session: Mapping[str, Any]) -> Covered:
+def complete_periods(session: Mapping[str, Any]) -> CompletedPeriods:
     """Complete the charging periods of a session that has an end.
 
     Raises: InvalidParameters when the periods have more energy than `kwh`, or an impossible length.
@@ -54,31 +54,33 @@ def cover(session: Mapping[str, Any]) -> Covered:
     end = parse_datetime(session["end_date_time"])
     periods = in_order(session)
     if not periods:
-        return Covered((), end)
+        return CompletedPeriods((), end)
     rest = _rest(session["kwh"], periods)
     until = _end_of_last(periods[-1], end)
     if not rest:
         remarks = (_remark_time(until, end),) if until < end else ()
-        return Covered(periods, until, remarks=remarks)
+        return CompletedPeriods(periods, until, remarks=remarks)
     if until < end:
         periods = (*periods, _stretch(periods[-1], until, end))
-    return Covered(periods, end, rest, _count_unknown(periods), (_remark_energy(rest, session["kwh"]),))
+    return CompletedPeriods(
+        periods, end, rest, _count_unknown(periods), (_remark_energy(rest, session["kwh"]),)
+    )
 
 
-def with_rest(covered: Covered) -> tuple[Document, ...]:
+def with_rest(completed: CompletedPeriods) -> tuple[Document, ...]:
     """Add the rest of the energy to the last charging period.
 
     Raises: InvalidParameters when several periods may have a share of it.
     """
-    if not covered.rest:
-        return covered.periods
-    if covered.unknown > 1:
-        text = f"the last {covered.unknown} charging periods lack ENERGY: send it with each of them"
+    if not completed.rest:
+        return completed.periods
+    if completed.unknown > 1:
+        text = f"the last {completed.unknown} charging periods lack ENERGY: send it with each of them"
         raise InvalidParameters(text, field="charging_periods")
-    last = covered.periods[-1]
-    energy = {"type": "ENERGY", "volume": volume_of(last, "ENERGY") + covered.rest}
+    last = completed.periods[-1]
+    energy = {"type": "ENERGY", "volume": volume_of(last, "ENERGY") + completed.rest}
     others = [each for each in last["dimensions"] if each["type"] != "ENERGY"]
-    return (*covered.periods[:-1], {**last, "dimensions": [energy, *others]})
+    return (*completed.periods[:-1], {**last, "dimensions": [energy, *others]})
 
 
 def provisional_end(session: Mapping[str, Any]) -> datetime:

@@ -21,14 +21,14 @@ from decimal import Decimal
 from typing import Any
 
 from chalicelib.errors import NotEnoughInformation
-from chalicelib.modules.cdrs.last_period import Covered, cover, volume_of, with_rest
+from chalicelib.modules.cdrs.last_period import CompletedPeriods, complete_periods, volume_of, with_rest
 from chalicelib.pricing.periods import read_periods
 from chalicelib.pricing.reading import Remark, read_span
 from chalicelib.protocol.types import fold, format_datetime, sort_key
 
 Document = dict[str, Any]
 
-_TOO_MUCH = frozenset(
+_NOT_METERED = frozenset(
     {"MIN_POWER", "MAX_POWER", "POWER", "MIN_CURRENT", "MAX_CURRENT", "CURRENT", "RESERVATION_TIME"}
 )
 _CONTRADICTIONS = frozenset({"volume_disagrees", "period_outside_session", "negative_energy"})
@@ -53,19 +53,19 @@ def to_price(
     """
     if session.get("end_date_time") is None:
         raise NotEnoughInformation("the session has no end", field="end_date_time")
-    covered = cover(session)
-    asked: Document = {
+    completed = complete_periods(session)
+    request: Document = {
         "start_date_time": session["start_date_time"],
-        "end_date_time": format_datetime(covered.until) if covered.periods else session["end_date_time"],
+        "end_date_time": format_datetime(completed.until) if completed.periods else session["end_date_time"],
     }
-    asked |= {"time_zone": time_zone} if time_zone else {}
-    asked |= {"charging_preferences": profile} if profile else {}
-    asked |= _reservation(session, reserved_from)
-    if _are_readings(covered.periods) and not _contradict(asked, covered.periods):
-        asked |= {**_readings(asked, session["kwh"], covered), **_tariff(covered.periods)}
+    request |= {"time_zone": time_zone} if time_zone else {}
+    request |= {"charging_preferences": profile} if profile else {}
+    request |= _reservation(session, reserved_from)
+    if _are_readings(completed.periods) and not _contradict(request, completed.periods):
+        request |= {**_readings(request, session["kwh"], completed), **_tariff(completed.periods)}
     else:
-        asked |= {"charging_periods": list(with_rest(covered))}
-    return ToPrice(asked, covered.until, covered.remarks)
+        request |= {"charging_periods": list(with_rest(completed))}
+    return ToPrice(request, completed.until, completed.remarks)
 
 
 def _reservation(session: Mapping[str, Any], reserved_from: str | None) -> Document:
@@ -87,7 +87,7 @@ def _are_readings(periods: Sequence[Mapping[str, Any]]) -> bool:
     types = {dimension["type"] for period in periods for dimension in period["dimensions"]}
     tariffs = {fold(period.get("tariff_id") or "") for period in periods}
     is_mixed = any(volume_of(period, "TIME") and volume_of(period, "PARKING_TIME") for period in periods)
-    return not types & _TOO_MUCH and len(tariffs) == 1 and not is_mixed
+    return not types & _NOT_METERED and len(tariffs) == 1 and not is_mixed
 
 
 def _contradict(session: Mapping[str, Any], periods: Sequence[Mapping[str, Any]]) -> bool:
@@ -97,20 +97,20 @@ def _contradict(session: Mapping[str, Any], periods: Sequence[Mapping[str, Any]]
     return any(remark.code in _CONTRADICTIONS for remark in remarks)
 
 
-def _readings(asked: Document, kwh: Decimal, covered: Covered) -> Document:
+def _readings(request: Document, kwh: Decimal, completed: CompletedPeriods) -> Document:
     """Meter readings and charging states of a session; no readings between periods that lack ENERGY."""
     register = Decimal(0)
-    meter = [{"at": asked["start_date_time"], "kwh": register}]
+    meter = [{"at": request["start_date_time"], "kwh": register}]
     states = []
-    known = len(covered.periods) - max(covered.unknown - 1, 0)
-    for number, period in enumerate(covered.periods):
+    known = len(completed.periods) - max(completed.unknown - 1, 0)
+    for number, period in enumerate(completed.periods):
         if number < known and sort_key(period["start_date_time"]) > sort_key(meter[-1]["at"]):
             # Of several periods with the same start only the last has a length, so it gets all their energy.
             meter.append({"at": period["start_date_time"], "kwh": register})
         state = "SuspendedEV" if volume_of(period, "PARKING_TIME") else "Charging"
         states.append({"at": period["start_date_time"], "state": state})
         register += volume_of(period, "ENERGY")
-    meter.append({"at": asked["end_date_time"], "kwh": max(kwh, register)})
+    meter.append({"at": request["end_date_time"], "kwh": max(kwh, register)})
     return {"meter_readings": meter, "charging_states": states}
 
 

@@ -81,7 +81,7 @@ NOTIFY_FOR = timedelta(days=1)
 COMPARE_FOR = timedelta(days=1)
 """A session whose comparison fails because of a bug is retried for this time."""
 
-_ON_ITS_WAY = timedelta(minutes=1)
+_MATCH_DELAY = timedelta(minutes=1)
 _PER_PAGE = 100
 _AT_ONCE = 8
 _WEBHOOK_S = 5.0
@@ -249,7 +249,7 @@ def _judge_session(node: Node, this: _Run, ref: Ref) -> tuple[datetime | None, l
     if verdict.ours is not None and verdict.theirs is None:
         own, is_final = found[NOTED + Ref.parse(verdict.ours.ref).key.pk], verdict.judge_again_at is None
         if unnamed.match_hub_cdrs(node, own, is_final) and is_final and _has_time(node, verdict):
-            return node.clock() + _ON_ITS_WAY, waited_for
+            return node.clock() + _MATCH_DELAY, waited_for
     entry = _write(node, this, ref, known, verdict)
     if verdict.judge_again_at is not None:
         return verdict.judge_again_at, waited_for

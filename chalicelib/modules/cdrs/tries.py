@@ -26,7 +26,7 @@ MAX_ATTEMPTS = 3
 ATTEMPT_TIME_LIMIT = timedelta(seconds=20)
 """An attempt whose pricing takes longer has failed."""
 
-_UNSUSPECTED = timedelta(seconds=150)
+_SUSPECT_AFTER = timedelta(seconds=150)
 
 
 def is_suspect(due: Item) -> bool:
@@ -45,7 +45,7 @@ def begin_attempt(node: Node, due: Item) -> Item:
             "pricing it takes too long, or it fails"
         )
         raise InvalidParameters(text)
-    is_old = node.clock() - parse_datetime(due["at"]) > _UNSUSPECTED
+    is_old = node.clock() - parse_datetime(due["at"]) > _SUSPECT_AFTER
     return count_attempt(node, due) if is_old or is_suspect(due) else due
 
 
