@@ -1,14 +1,14 @@
-"""Every trigger of the node and nothing else: routes, the stream, the queues, the timer.
+"""Every trigger of the node and nothing else: routes, the stream, the queues, the timers.
 
-Queue, stream and schedule handlers stand here because Chalice lets those of a Blueprint bypass the
-application's middleware. What they do is in chalicelib/.
+Queue, stream and schedule handlers are in this file, because Chalice lets handlers of a Blueprint bypass the
+application's middleware. Their code is in chalicelib/.
 """
 
 from __future__ import annotations
 
 import gc
 
-# What is imported is not garbage, neither now nor later; looking for some takes a sixth of a cold start.
+# Imported modules are never garbage; searching them for garbage takes a sixth of a cold start.
 gc.disable()
 
 from typing import Any
@@ -71,9 +71,9 @@ sources = read_event_sources()
 
 @app.on_dynamodb_record(stream_arn=sources.stream_arn, batch_size=100, starting_position="TRIM_HORIZON")
 def stream_changes(event: DynamoDBEvent) -> Any:
-    """What was stored becomes messages to the partners that must hear of it; sessions that end are due."""
+    """Queue messages about stored changes, delete expired objects, and note ended sessions and new CDRs."""
     node, records = current_node(), event.to_dict()["Records"]
-    changes.forget(node, records)
+    changes.delete_expired(node, records)
     ends.note_sessions(node, records)
     marks.note_cdrs(node, records)
     return changes.handle_stream(node, records)
@@ -81,31 +81,31 @@ def stream_changes(event: DynamoDBEvent) -> Any:
 
 @app.on_sqs_message(queue=sources.broadcasts_queue, batch_size=10)
 def push_broadcasts(event: SQSEvent) -> Any:
-    """Messages become pushes."""
+    """Push the messages of the live queue."""
     return broadcasts.handle_messages(current_node(), event.to_dict()["Records"])
 
 
 @app.on_sqs_message(queue=sources.catch_up_queue, batch_size=10, maximum_concurrency=CATCH_UP_WORKERS)
 def push_catch_up(event: SQSEvent) -> Any:
-    """Messages that may wait become pushes, by few workers."""
+    """Push the messages of the catch-up queue, with few workers."""
     return broadcasts.handle_messages(current_node(), event.to_dict()["Records"], lane=Lane.CATCH_UP)
 
 
 @app.on_sqs_message(queue=sources.commands_queue, batch_size=10)
 def run_commands(event: SQSEvent) -> Any:
-    """Commands go to the CSMS, their results to who sent them."""
+    """Send commands to the CSMS, and their results to the senders."""
     return commands_worker.handle_messages(current_node(), event.to_dict()["Records"])
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES))
 def look_after_partners(event: CloudWatchEvent) -> None:
-    """Partners that were away are looked for, and caught up with when they are back."""
+    """Probe partners that are OFFLINE, and queue due rechecks and retries."""
     liveness.run(current_node())
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES))
 def compile_cdrs(event: CloudWatchEvent) -> None:
-    """Sessions that have ended become CDRs, and a CPO's are compared with its hub's."""
+    """Make CDRs of ended sessions, and compare a CPO's CDRs with those of its hub."""
     try:
         compiler.run(current_node())
     finally:

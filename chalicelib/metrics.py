@@ -1,25 +1,25 @@
-"""What is measured: fields that make a log line a metric, in CloudWatch's embedded metric format (EMF).
+"""Metrics: fields that make a log line a metric, in CloudWatch's embedded metric format (EMF).
 
-CloudWatch reads the metric out of the line that is logged anyway, so measuring costs no call, and a line
-tells its story and its number together. Powertools writes the format; nothing is kept between lines, so
-threads and the end of an invocation do not matter.
+CloudWatch reads the metric from a line that is logged anyway. So measuring costs no call, and one line has
+the message and the number. Powertools writes the format. No state is kept between lines, so threads and the
+end of an invocation do no harm.
 
-Each name with each set of dimensions is one metric that is paid for in every hour in which it is told, so
-there are few (docs/costs.md), and nothing is told when nothing happened. What SQS, Lambda and API Gateway
-measure themselves (backlog, dead letters, errors) is not told again. Which module a request was for stands
-beside its status code in the same line, for CloudWatch's Logs Insights to count.
+Each name with each set of dimensions is one metric, paid for in every hour with a value. So there are few of
+them (docs/costs.md), and a line without an event has none. SQS, Lambda and API Gateway measure backlog, dead
+letters and errors themselves. The module of a request is a field beside its status code, which CloudWatch
+Logs Insights can count.
 
-| metric | unit | dimensions | told |
+| metric | unit | dimensions | sent |
 |---|---|---|---|
 | Requests | Count | Node, StatusCode | for each OCPI request that was answered |
 | PushLatency | Milliseconds | Node | for each push that the partner took: how long it took |
 | Freshness | Seconds | Node; Node, Partner | from an object's change to the partner's acknowledgement |
 | PushesRefused | Count | Node | for each push that the partner refused, or that could not be sent |
-| SessionsAndCdrsRefused | Count | Node | of those, sessions and CDRs that were not refused so before |
+| SessionsAndCdrsRefused | Count | Node | of those, sessions and CDRs with a new refusal |
 | PushesFailed | Count | Node | for each try of a push that ended with a fault |
-| PartnersOffline | Count | Node | every minute, how many partners are away |
+| PartnersOffline | Count | Node | every minute, the number of partners that are OFFLINE |
 | BreakersReopened | Count | Node | each time that a partner came back and soon failed again |
-| CdrsDue | Count | Node | for each run that found any: sessions that have ended and wait for their CDR |
+| CdrsDue | Count | Node | for each run that found any: ended sessions that wait for their CDR |
 | CdrsSetAside | Count | Node | of those, how many could not be priced |
 | CdrsFailed | Count | Node | of those, how many could not be written and are tried again |
 | StampsAhead | Count | Node | for each update with a last_updated more than 5 minutes ahead of our clock |
@@ -45,7 +45,7 @@ Fields = dict[str, Any]
 
 
 def request_answered(node: str, status_code: int) -> Fields:
-    """An OCPI request was answered with a status code."""
+    """Metric of an OCPI request that was answered with a status code."""
     metrics = _of(node)
     metrics.add_dimension("StatusCode", str(status_code))
     metrics.add_metric("Requests", MetricUnit.Count, 1)
@@ -53,7 +53,7 @@ def request_answered(node: str, status_code: int) -> Fields:
 
 
 def push_delivered(node: str, partner_id: str, latency_s: float, freshness_s: float | None) -> Fields:
-    """A partner took a push. freshness_s: None where the push tells of no change that has a time."""
+    """Metrics of a push that a partner took. freshness_s: None when the push is about no dated change."""
     metrics = _of(node)
     metrics.add_metric("PushLatency", MetricUnit.Milliseconds, round(latency_s * 1000))
     fields = _fields(metrics)
@@ -66,52 +66,52 @@ def push_delivered(node: str, partner_id: str, latency_s: float, freshness_s: fl
 
 
 def push_refused(node: str, alarms: bool = False) -> Fields:
-    """A partner refused a push. alarms: it was a session or a CDR, and not refused so before."""
+    """Metric of a push that a partner refused. alarms: a session or a CDR with a new refusal."""
     return _counted(node, PushesRefused=1, SessionsAndCdrsRefused=int(alarms))
 
 
 def push_failed(node: str) -> Fields:
-    """A try of a push ended with a fault."""
+    """Metric of a try of a push that ended with a fault."""
     return _counted(node, PushesFailed=1)
 
 
 def partners_offline(node: str, number: int) -> Fields:
-    """So many partners are away."""
+    """Metric of the number of partners that are OFFLINE."""
     return _counted(node, PartnersOffline=number)
 
 
 def breaker_reopened(node: str) -> Fields:
-    """A partner that had come back fails again."""
+    """Metric of a partner that had come back and fails again."""
     return _counted(node, BreakersReopened=1)
 
 
 def cdrs_compiled(node: str, due: int, set_aside: int, failed: int) -> Fields:
-    """A run of the compiler has ended."""
+    """Metrics of a run of the CDR compiler."""
     return _counted(node, CdrsDue=due, CdrsSetAside=set_aside, CdrsFailed=failed)
 
 
 def stamp_ahead(node: str) -> Fields:
-    """An update came with a `last_updated` ahead of our clock."""
+    """Metric of an update whose `last_updated` is ahead of our clock."""
     return _counted(node, StampsAhead=1)
 
 
 def update_overtaken(node: str) -> Fields:
-    """An update, or a part of one, was older than what is stored."""
+    """Metric of an update, or a part of one, that is older than the stored object."""
     return _counted(node, UpdatesOvertaken=1)
 
 
 def answer_too_large(node: str) -> Fields:
-    """A list left out an object, or an answer could not be sent, because it is too large for Lambda."""
+    """Metric of an object left out of a list, or an answer not sent, as too large for Lambda."""
     return _counted(node, AnswersTooLarge=1)
 
 
 def session_nearly_full(node: str) -> Fields:
-    """A session became nearly as large as it may be, or charging periods did not fit any more."""
+    """Metric of a session near its largest size, or whose charging periods no longer fit."""
     return _counted(node, SessionsNearlyFull=1)
 
 
 def freshness_of(version: int, now: datetime) -> float:
-    """Seconds since a version of an object was stored: a version is the clock in microseconds.
+    """Seconds since a version of an object was stored. A version is the clock in microseconds.
 
     Source: storage/items.py, `new_version`
     """
@@ -119,7 +119,7 @@ def freshness_of(version: int, now: datetime) -> float:
 
 
 def _of(node: str) -> EphemeralMetrics:
-    # An empty service: whatever the environment says, no dimension is added that no alarm knows.
+    # The empty service overrides the environment: a service would add a dimension that the alarms lack.
     metrics = EphemeralMetrics(namespace=NAMESPACE, service="")
     metrics.add_dimension("Node", node)
     return metrics
@@ -138,6 +138,6 @@ def _fields(metrics: EphemeralMetrics) -> Fields:
 
 
 def _joined(first: Fields, second: Fields) -> Fields:
-    """Two sets of metrics with different dimensions in one line."""
-    told = [*first["_aws"]["CloudWatchMetrics"], *second["_aws"]["CloudWatchMetrics"]]
-    return {**first, **second, "_aws": {**first["_aws"], "CloudWatchMetrics": told}}
+    """Join two sets of metrics with different dimensions into one line."""
+    definitions = [*first["_aws"]["CloudWatchMetrics"], *second["_aws"]["CloudWatchMetrics"]]
+    return {**first, **second, "_aws": {**first["_aws"], "CloudWatchMetrics": definitions}}

@@ -13,7 +13,7 @@ from chalicelib import metrics
 from chalicelib.errors import ServerError
 from chalicelib.modules.cdrs import compiler
 from chalicelib.partners import liveness
-from chalicelib.partners.retries import take_due
+from chalicelib.partners.retries import queue_due_retries
 from tests.logged import Logged, dimensions_of, names_in
 from tests.logged import logged as logged
 from tests.modules.builders import T2
@@ -225,7 +225,7 @@ def test_a_session_and_a_cdr_that_are_refused_raise_an_alarm_once_for_each_reaso
     assert len(cpo.world.queue.dead) == 1
     for _ in range(2):
         cpo.world.clock.forward(90_000)
-        take_due(cpo.node)
+        queue_due_retries(cpo.node)
         cpo.world.settle()
 
     lines = logged.measured("SessionsAndCdrsRefused")

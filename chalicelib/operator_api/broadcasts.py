@@ -16,7 +16,7 @@ from chalicelib.operator_api.lists import short_page
 from chalicelib.operator_api.partners import find_partner
 from chalicelib.operator_api.problems import Problem
 from chalicelib.partners.directory import Partner
-from chalicelib.partners.overview import overview
+from chalicelib.partners.overview import delivery_report
 from chalicelib.partners.replays import replay, replay_object
 from chalicelib.partners.visibility import PUSHED
 from chalicelib.protocol.json_text import JsonText, write_json
@@ -52,7 +52,7 @@ def list_broadcasts(node: Node, request: Request) -> Reply:
     query = PageQuery.read(request)
     partners = [partner for partner in node.directory.all() if partner.is_registered]
     on_page = partners[query.offset : query.offset + query.limit]
-    shown = [JsonText(write_json(overview(node, partner))) for partner in on_page]
+    shown = [JsonText(write_json(delivery_report(node, partner))) for partner in on_page]
     return page_reply(request, query, short_page(query, shown, len(partners)))
 
 

@@ -1,17 +1,17 @@
-"""A circuit breaker for each partner: when a partner that fails may be called again.
+"""Circuit breaker of a partner: decides when a partner that fails may be called again.
 
-Its state is part of the partner's record, so every process knows it, and a push reads it with the partner.
+The state is part of the partner's record, so every process knows it, and a push reads it with the partner.
 
-1. *Failing*. A push got no answer, or several objects in a row failed. From then on one push at a time is
-   tried (a trial), with growing pauses; the other messages wait and cost no call. A push that gets an answer,
-   a refusal too, ends it.
-2. *Open*: the partner is OFFLINE, because it was failing for the whole freshness window. Nothing is sent
-   until a probe succeeds (`liveness.py`).
-3. *Reopened*. A partner that is back and is soon OFFLINE again, or whose probe is a push that fails, is left
-   alone longer each time: 2, 4, 8 ... windows, up to 60 (a window is a minute by default). The count begins
-   anew when pushes succeeded for ten windows after it came back.
+1. *Failing*: a push got no answer, or several objects in a row failed. From then on one push at a time is
+   tried (a trial), with growing pauses. The other messages wait, at no cost. A push that gets an answer,
+   even a refusal, ends this state.
+2. *Open*: the partner was failing for the whole freshness window and is now OFFLINE. No push is sent until
+   a probe succeeds (`liveness.py`).
+3. *Reopened*: a partner that came back is OFFLINE again soon, or the push of its probe fails. Each time the
+   pause before the next probe doubles: 2, 4, 8 ... windows, up to 60 (a window is a minute by default). The
+   count restarts once pushes have succeeded for ten windows after it came back.
 
-A partner that does not even answer with its versions is only away: it is probed every minute.
+A partner that does not answer with its versions either is only away: it is probed every minute.
 
 All methods are pure and return a new breaker.
 
@@ -30,21 +30,21 @@ LONGEST_WINDOWS = 60
 """The longest pause before a probe, in freshness windows: an hour by default."""
 
 STEADY_WINDOWS = 10
-"""So long after it came back a partner must have taken pushes, before its next outage counts as the first."""
+"""Windows that a partner must take pushes after it came back, so that its next outage is a first one."""
 
 LONGEST_PAUSE = timedelta(seconds=30)
 """The longest pause between two trials within a freshness window."""
 
 SLOW_FOR = timedelta(minutes=30)
-"""So long after a slow answer a partner counts as slow."""
+"""Time after a slow answer in which a partner counts as slow."""
 
 
 class Breaker(BaseModel):
-    """The known failures of a partner; the defaults are those of a partner that never failed.
+    """Known failures of a partner; the defaults are those of a partner that never failed.
 
-    opened: how often in a row it went OFFLINE. until: not to be called before. reason: of the last failure.
-    connected_at: when it came back the last time. failing_since: its first failure since the last success.
-    slow_until: until then its pushes may take long, and wait with those of other slow partners.
+    opened: how often in a row it went OFFLINE. until: earliest time of the next call. reason: of the last
+    failure. connected_at: when it came back last. failing_since: first failure since the last success.
+    slow_until: until then its pushes use the catch-up lane.
     """
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
@@ -57,26 +57,29 @@ class Breaker(BaseModel):
 
     @property
     def is_failing(self) -> bool:
-        """Tell whether nothing succeeded since its first failure."""
+        """Tell whether every push has failed since the first failure."""
         return self.failing_since is not None
 
     def is_slow(self, now: datetime) -> bool:
-        """Tell whether a push to it may take long: it fails, or was slow lately."""
+        """Tell whether a push to the partner may take long: it fails, or it was slow lately."""
         return self.is_failing or _seconds_until(self.slow_until, now) > 0
 
     def wait_s(self, now: datetime) -> float:
-        """Seconds until it may be called; 0 when it may be called now."""
+        """Seconds until the partner may be called; 0 when it may be called now."""
         return _seconds_until(self.until, now)
 
     def failed_for(self, now: datetime) -> timedelta:
-        """The time in which nothing succeeded."""
+        """Time since the first failure after the last success; zero when there is none."""
         since = self.failing_since
         return now - parse_datetime(since) if since else timedelta()
 
-    # -- one push after the other
+    # -- pushes
 
     def after_failure(self, now: datetime, window: timedelta, reason: str) -> Breaker:
-        """A push failed: pause as long as it has failed so far, but not past the end of the window."""
+        """Record a failed push and pause.
+
+        The pause is as long as the partner has failed so far, but ends within the window.
+        """
         lasted = self.failed_for(now)
         longest = min(max(LONGEST_PAUSE, window / 2), max(window - lasted, timedelta()))
         pause = max(timedelta(seconds=1), min(lasted + timedelta(seconds=1), longest))
@@ -84,27 +87,27 @@ class Breaker(BaseModel):
         return self._with(failing_since=since, until=format_datetime(now + pause), reason=reason)
 
     def after_success(self, now: datetime, is_slow: bool) -> Breaker:
-        """A push got an answer."""
+        """Record a push that got an answer."""
         slow_until = format_datetime(now + SLOW_FOR) if is_slow else self.slow_until
         return self._with(failing_since=None, until=None, slow_until=slow_until)
 
     def begin_trial(self, now: datetime, longest: timedelta) -> Breaker:
-        """A push is tried; until it has ended no other is."""
+        """Reserve a trial: until it ends, or for at most `longest`, no other push starts."""
         return self._with(until=format_datetime(now + longest))
 
     # -- OFFLINE and back
 
     def open(self, now: datetime, window: timedelta, reason: str, taken_at: datetime | None) -> Breaker:
-        """The partner is OFFLINE. taken_at: when it took a push the last time."""
+        """Record that the partner is OFFLINE. taken_at: when it last took a push."""
         opened = 1 if self._was_steady(taken_at, window) else self.opened + 1
         return self._opened(opened, now, window, reason)
 
     def after_failed_probe(self, now: datetime, window: timedelta, reason: str) -> Breaker:
-        """The partner answers with its versions, but did not take the push of the probe."""
+        """Record that the partner answered with its versions, but did not take the push of a probe."""
         return self._opened(self.opened + 1, now, window, reason)
 
     def close(self, now: datetime) -> Breaker:
-        """The partner is CONNECTED again."""
+        """Record that the partner is CONNECTED again."""
         return self._with(failing_since=None, until=None, connected_at=format_datetime(now))
 
     def _was_steady(self, taken_at: datetime | None, window: timedelta) -> bool:
@@ -121,7 +124,7 @@ class Breaker(BaseModel):
 
 
 def pause_windows(opened: int) -> int:
-    """Freshness windows before a probe; the first time the next run of the timer probes.
+    """Freshness windows before the next probe; after the first outage the timer's next run probes.
 
     >>> [pause_windows(opened) for opened in (1, 2, 3, 6, 7, 100)]
     [0, 2, 4, 32, 60, 60]

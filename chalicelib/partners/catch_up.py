@@ -1,20 +1,20 @@
-"""What a partner still has to hear, and queueing it: after it registered, and after it was away.
+"""Catch-up: finds and queues what a partner has not received, after it registered or was OFFLINE.
 
-The versions of what the partner is shown are compared with its rows, whatever the number of changes that
-it missed. What differs becomes ordinary messages, and each push reads and decides again, so a message too
-many costs a read and no request.
+The versions of the objects that the partner may see are compared with its delivery rows, however many changes
+it missed. Each difference becomes an ordinary message. The push of that message reads and decides again, so a
+needless message costs one read and no request.
 
-A partner may be shown tens of thousands of objects, so it goes step by step, each a message of its own: the
-table's stream and the timer only say that a partner is due. A step that fails or is killed comes again. The
-steps and their pushes have a queue and workers of their own (`Lane.CATCH_UP`), so that the changes that other
-partners wait for never stand behind them. What a partner that left was told is forgotten in the same way.
+A partner may see tens of thousands of objects, so a catch-up runs in steps, and each step is a message. The
+table's stream and the timer only queue the first step. A step that fails or is killed is delivered again.
+Steps and their pushes have their own queue and workers (`Lane.CATCH_UP`), so that they never delay the
+changes that other partners wait for. The delivery rows of a partner that left are deleted in steps as well.
 
-An object that changed after a step's occasion is left out: the message of the change is in the other queue,
-and two pushes of one object at the same time are to be rare.
+A step leaves out an object that changed after the event that started the catch-up: that change has its own
+message in the live queue, and two pushes of one object at the same time should be rare.
 
-The lists are read from an index that may lag behind the table for a moment, and a change that was told
-to the partners of a moment ago may have missed this one. So a second look is noted, and taken by the
-timer (`liveness.py`) when the moment has surely passed.
+The lists are read from an index that may lag behind the table for a moment. Also, a change may have been
+distributed by a worker that read the partners just before this one joined. So a recheck is scheduled: the
+timer (`liveness.py`) runs the catch-up once more when both must be over.
 
 Source: OCPI 2.2.1 transport_and_format_offline_behaviour; TRN-32, TRP-10
 """
@@ -31,8 +31,8 @@ from chalicelib.partners.deliveries import (
     Delivery,
     Known,
     Status,
-    forget_deliveries,
-    is_owed,
+    delete_deliveries,
+    is_pending,
     key_of,
     read_delivery,
     some_deliveries,
@@ -57,188 +57,200 @@ if TYPE_CHECKING:
     from chalicelib.storage.locations import LocationStore
     from chalicelib.storage.objects import ObjectStore
 
-SECOND_LOOK = timedelta(seconds=10)
-"""How long an index, or who has read the partners before, may lag behind."""
+RECHECK_DELAY = timedelta(seconds=10)
+"""Longest time that an index, or a worker with an earlier list of partners, may lag behind."""
 
-NEWS = timedelta(days=7)
-"""How far back a partner that has just registered is told of what is for it only: of sessions it may ask
-for all, and a year of them would come before anything that matters now."""
+RECENT = timedelta(days=7)
+"""Age up to which private objects are pushed to a partner that has just registered. It may pull older ones;
+pushing a year of sessions would delay those that matter now."""
 
 OBJECTS_PER_STEP = 500
-"""As many take a second or two: reading their rows a hundred at a time, queueing them ten at a time."""
+"""Objects of one step, which takes a second or two: rows are read by the hundred, messages sent by ten."""
 
 STEPS_TO_FIND = 20
-"""After so many steps in which the partner has everything it is not searched on: 10,000 objects."""
+"""Steps without a pending object after which a search ends: 10,000 objects."""
 
-_LOOKS = "catch-up"
+_RECHECKS = "catch-up"
 _LATER = "#later"
-_GONE = "gone"
+_DELETED = "gone"
 _DELETABLE = "tariffs"
 
 
-class Owed(NamedTuple):
-    """An object that a partner has to be told of."""
+class PendingObject(NamedTuple):
+    """An object that a partner has to receive."""
 
     pk: str
     ref: str
 
 
-# -- step by step ------------------------------------------------------------------------------------
+# -- steps -------------------------------------------------------------------------------------------
 
 
-def take_step(node: Node, step: CatchUp) -> None:
-    """Queue some of what a partner still has to hear, and the next step behind it.
+def run_step(node: Node, step: CatchUp) -> None:
+    """Queue some of the objects that a partner still has to receive, and the next step behind them.
 
-    Raises: RuntimeError when the queue did not take all; then the step has to be taken again.
+    Raises: RuntimeError when the queue did not take all messages; then the step must run again.
     """
     if step.what == "FORGET":
-        _forget_some(node, step)
+        _delete_some_rows(node, step)
         return
     partner = node.directory.get(step.partner_id)
     if partner is None or not partner.is_registered:
         return
     if partner.connection != "CONNECTED" and step.what != "REPLAY":
-        return  # When it is back, that is an occasion of its own.
-    owed, following, retry_at = _find_some(node, partner, step)
+        return  # its return starts a new catch-up
+    pending, following, retry_at = _find_some(node, partner, step)
     if retry_at:
-        look_later(node, partner.id, retry_at)
-    broadcasts = [_broadcast(step, each) for each in owed]
+        schedule_recheck_at(node, partner.id, retry_at)
+    broadcasts = [_broadcast(step, each) for each in pending]
     messages: list[Broadcast | CatchUp] = [*broadcasts, *([following] if following else [])]
     node.queues.send_broadcasts(messages, Lane.CATCH_UP)
 
 
-def _broadcast(step: CatchUp, owed: Owed) -> Broadcast:
-    module = Ref.parse(owed.pk).module
+def _broadcast(step: CatchUp, pending: PendingObject) -> Broadcast:
+    module = Ref.parse(pending.pk).module
     return Broadcast(
-        partner_id=step.partner_id, module=module, pk=owed.pk, sk="#", ref=owed.ref, cause=step.cause,
+        partner_id=step.partner_id, module=module, pk=pending.pk, sk="#", ref=pending.ref, cause=step.cause,
         again=step.refused_too,
     )  # fmt: skip
 
 
 class Found(NamedTuple):
-    """Some of what a partner has to be told of. following: the next step. retry_at: when the first of the
-    objects that were given up is tried again, "" when there is none.
+    """Some of the pending objects of a partner.
+
+    following: the next step. retry_at: earliest retry of the objects that were given up, "" when there is
+    none.
     """
 
-    owed: list[Owed]
+    pending: list[PendingObject]
     following: CatchUp | None
     retry_at: str = ""
 
 
 def _find_some(node: Node, partner: Partner, step: CatchUp) -> Found:
-    """Find what a partner has to be told of the next objects."""
-    places = _places(node, partner, step.module)
+    """Compare the next objects of a catch-up with the partner's delivery rows."""
+    places = _lists_to_compare(node, partner, step.module)
     place = step.place or "".join(places[:1])
     if place not in places:
-        return Found([], None)  # The partner changed meanwhile, which is an occasion of its own.
-    shown: list[tuple[Ref, Known]] = []
-    owed: list[Owed] = []
+        return Found([], None)  # the partner changed meanwhile, which starts a new catch-up
+    visible: list[tuple[Ref, Known]] = []
+    pending: list[PendingObject] = []
     after, number = step.after, OBJECTS_PER_STEP
     while place and number > 0:
-        if place == _GONE:
-            gone, read, after = _some_gone(node, partner, number, after, step.refused_too)
-            owed += gone
+        if place == _DELETED:
+            deleted, read, after = _some_deleted(node, partner, number, after, step.refused_too)
+            pending += deleted
         else:
-            found, read, after = _some_shown(node, partner, place, number, after)
-            shown += found
+            found, read, after = _some_visible(node, partner, place, number, after)
+            visible += found
         number -= read
         if after is None:
-            place = _following(places, place)
-    rows = node.table.get_many(key_of(partner.id, ref.key.pk) for ref, _ in shown)
+            place = _next_place(places, place)
+    rows = node.table.get_many(key_of(partner.id, ref.key.pk) for ref, _ in visible)
     retry_at: list[str] = []
-    for ref, known in shown:
+    for ref, known in visible:
         row = read_delivery(rows.get(key_of(partner.id, ref.key.pk)))
         if _has_own_message(step, known, row):
             continue
         if row.waits(node.clock()) and not step.refused_too:
             retry_at.append(row.retry_at)
-        elif is_owed(row, known, step.refused_too):
-            owed.append(Owed(ref.key.pk, str(ref)))
+        elif is_pending(row, known, step.refused_too):
+            pending.append(PendingObject(ref.key.pk, str(ref)))
     following = step.model_copy(update={"place": place, "after": after}) if place else None
-    return Found(owed, following, min(retry_at, key=sort_key, default=""))
+    return Found(pending, following, min(retry_at, key=sort_key, default=""))
 
 
 def _has_own_message(step: CatchUp, known: Known, row: Delivery) -> bool:
-    """Tell whether an object changed so lately that a message of the change is on its way in the other lane.
+    """Tell whether an object changed so lately that the change has its own message in the live lane.
 
-    A push of each at the same time would be two requests in any order, and two CDRs. What was given up has no
-    message.
+    Two pushes at the same time would arrive in any order, and a CDR twice. An object that was given up has no
+    such message.
     """
     is_newer = 0 < step.newest < known.version
     return is_newer and row.status not in (Status.MISSED, Status.DEAD)
 
 
-def find_owed(node: Node, partner: Partner, known: Collection[str] = ()) -> list[Owed]:
-    """Find some of the objects that a partner has to be told of; the first steps are enough to find one.
+def find_pending(node: Node, partner: Partner, known: Collection[str] = ()) -> list[PendingObject]:
+    """Find some pending objects of a partner: those of the first step that has any.
 
-    known: the pk of those that are not looked for.
+    known: partition keys of objects to leave out.
     """
     step: CatchUp | None = CatchUp(what="CATCH_UP", partner_id=partner.id, cause="")
     for _ in range(STEPS_TO_FIND):
         if step is None:
             break
         found = _find_some(node, partner, step)
-        if unknown := [each for each in found.owed if each.pk not in known]:
-            return unknown
+        if others := [each for each in found.pending if each.pk not in known]:
+            return others
         step = found.following
     return []
 
 
-def _places(node: Node, partner: Partner, only: str) -> list[str]:
-    """Where there is something to compare, in order: every list that the partner is pushed, and its rows.
+def _lists_to_compare(node: Node, partner: Partner, only: str) -> list[str]:
+    """Places to compare, in order: each list whose objects are pushed to the partner, then its delivery rows.
 
     only: of this module alone, "" for all.
     """
     modules = [module for module in _modules(partner) if only in ("", module)]
     lists = [place for module in modules for place in _lists(node, partner, module)]
-    return [*lists, _GONE] if only in ("", _DELETABLE) else lists
+    return [*lists, _DELETED] if only in ("", _DELETABLE) else lists
 
 
-def _following(places: Sequence[str], place: str) -> str:
+def _next_place(places: Sequence[str], place: str) -> str:
     return "".join(places[places.index(place) + 1 :][:1])
 
 
-def _some_shown(
+def _some_visible(
     node: Node, partner: Partner, place: str, number: int, after: Item | None
 ) -> tuple[list[tuple[Ref, Known]], int, Item | None]:
     found, last = _store(node, place).some_versions(place, number, after)
-    judged = [(ref, _judge(node, partner, place, ref, version)) for ref, version in found]
-    return [(ref, known) for ref, known in judged if known is not None], len(found), last
+    objects = [(ref, _known(node, partner, place, ref, version)) for ref, version in found]
+    return [(ref, known) for ref, known in objects if known is not None], len(found), last
 
 
-def _some_gone(
+def _some_deleted(
     node: Node, partner: Partner, number: int, after: Item | None, refused_too: bool
-) -> tuple[list[Owed], int, Item | None]:
-    """Rows of what is no longer there: of tariffs, because nothing else is ever deleted."""
+) -> tuple[list[PendingObject], int, Item | None]:
+    """Find delivery rows whose objects no longer exist.
+
+    Only those of tariffs: other objects are never deleted in OCPI.
+    """
     rows, last = some_deliveries(node.table, partner.id, _DELETABLE, number, after)
-    told = {pk: row for pk, row in rows.items() if is_owed(row, None, refused_too)}
-    there = node.table.get_many((Key(pk) for pk in told), consistent=False)
-    return [Owed(pk, row.ref) for pk, row in told.items() if Key(pk) not in there], len(rows), last
+    pending = {pk: row for pk, row in rows.items() if is_pending(row, None, refused_too)}
+    existing = node.table.get_many((Key(pk) for pk in pending), consistent=False)
+    return (
+        [PendingObject(pk, row.ref) for pk, row in pending.items() if Key(pk) not in existing],
+        len(rows),
+        last,
+    )
 
 
-def _forget_some(node: Node, step: CatchUp) -> None:
-    if forget_deliveries(node.table, step.partner_id, OBJECTS_PER_STEP):
+def _delete_some_rows(node: Node, step: CatchUp) -> None:
+    if delete_deliveries(node.table, step.partner_id, OBJECTS_PER_STEP):
         number = int(step.place or 0) + 1
         node.queues.send_broadcasts([step.model_copy(update={"place": str(number)})])
     else:
-        # If it is back already, it was compared with rows that were still there.
-        look_again(node, step.partner_id)
+        # If the partner is registered again, its catch-up may have used the rows that are deleted now.
+        schedule_recheck(node, step.partner_id)
 
 
-# -- everything at once ------------------------------------------------------------------------------
+# -- counting ----------------------------------------------------------------------------------------
 
 
-def count_owed(node: Node, partner: Partner, deliveries: Mapping[str, Delivery]) -> int:
-    """How many objects a partner still has to hear of, given its rows: one query for each MB of each list."""
+def count_pending(node: Node, partner: Partner, deliveries: Mapping[str, Delivery]) -> int:
+    """Count the objects that a partner still has to receive, given its delivery rows.
+
+    It costs one query for each MB of each list.
+    """
     known: dict[str, Known] = {}
     for module in _modules(partner):
         for place in _lists(node, partner, module):
             for ref, version in _store(node, place).versions(place):
-                found = _judge(node, partner, place, ref, version)
+                found = _known(node, partner, place, ref, version)
                 if found is not None:
                     known[ref.key.pk] = max(known.get(ref.key.pk, found), found)
-    gone = {pk for pk, row in deliveries.items() if row.module == _DELETABLE} - known.keys()
-    return sum(is_owed(deliveries.get(pk, Delivery()), known.get(pk)) for pk in [*known, *gone])
+    deleted = {pk for pk, row in deliveries.items() if row.module == _DELETABLE} - known.keys()
+    return sum(is_pending(deliveries.get(pk, Delivery()), known.get(pk)) for pk in [*known, *deleted])
 
 
 def _modules(partner: Partner) -> list[str]:
@@ -257,16 +269,17 @@ def _module_of(place: str) -> str:
     return place.partition("#")[0]
 
 
-def _judge(node: Node, partner: Partner, place: str, ref: Ref, version: int) -> Known | None:
-    """What an entry of a list is to a partner, None when it is nothing to it."""
+def _known(node: Node, partner: Partner, place: str, ref: Ref, version: int) -> Known | None:
+    """Version and visibility of a list's entry for a partner; None when the entry does not concern it."""
     module = _module_of(place)
     owner = Party(ref.country_code, ref.party_id)
     if module in PRIVATE:
-        # Old is owed only what it was to be told and was not: the rest may be pulled (SE §Pull model).
-        # A CDR is a bill, and none may be lost: it is owed however old it is.
-        is_news = module == "cdrs" or version >= int((node.clock() - NEWS).timestamp() * 1_000_000)
+        # An old object is pending only if its row shows an unfinished push; the partner may pull the others
+        # (SE §Pull model).
+        # A CDR is a bill, and none may be lost: it is pending at any age.
+        is_recent = module == "cdrs" or version >= int((node.clock() - RECENT).timestamp() * 1_000_000)
         subject = Subject(module, owner, "", partition=place)
-        return Known(version, is_news) if is_pushed_to(node.settings, partner, subject) else None
+        return Known(version, is_recent) if is_pushed_to(node.settings, partner, subject) else None
     subject = Subject(module, owner, source="", hidden=is_hidden_partition(place))
     visible = is_pushed_to(node.settings, partner, subject)
     if visible or is_pushed_to(node.settings, partner, subject._replace(hidden=False)):
@@ -274,60 +287,63 @@ def _judge(node: Node, partner: Partner, place: str, ref: Ref, version: int) -> 
     return None
 
 
-# -- second looks ------------------------------------------------------------------------------------
+# -- rechecks ----------------------------------------------------------------------------------------
 
 
-def look_again(node: Node, partner_id: str) -> None:
-    """Note that a partner is to be caught up with a little later."""
-    node.table.write(note_look(partner_id, node.clock()))
+def schedule_recheck(node: Node, partner_id: str) -> None:
+    """Schedule one more catch-up of a partner, a little later."""
+    node.table.write(recheck_put(partner_id, node.clock()))
 
 
-def note_look(partner_id: str, now: datetime) -> Put:
-    """The operation that notes it."""
-    return Put({"pk": _LOOKS, "sk": partner_id, "at": format_datetime(now)})
+def recheck_put(partner_id: str, now: datetime) -> Put:
+    """Operation that schedules a recheck."""
+    return Put({"pk": _RECHECKS, "sk": partner_id, "at": format_datetime(now)})
 
 
 def version_at(moment: datetime) -> int:
-    """The version that an object which is stored at a moment has. Source: storage/items.py, `new_version`"""
+    """Version of an object that is stored at a moment.
+
+    Source: storage/items.py, `new_version`
+    """
     return int(moment.timestamp() * 1_000_000)
 
 
-def look_later(node: Node, partner_id: str, at: str) -> None:
-    """Note that a partner is to be caught up with at a time, unless it is to be earlier than that."""
-    key = {"pk": _LOOKS, "sk": f"{partner_id}{_LATER}", "partner_id": partner_id, "at": at}
+def schedule_recheck_at(node: Node, partner_id: str, at: str) -> None:
+    """Schedule a catch-up of a partner at a time, unless an earlier one is scheduled."""
+    key = {"pk": _RECHECKS, "sk": f"{partner_id}{_LATER}", "partner_id": partner_id, "at": at}
     with suppress(Conflict):
         node.table.put(key, "attribute_not_exists(#pk) OR #at > :at", {"at": at})
 
 
-def take_second_looks(node: Node, partners: Mapping[str, Partner]) -> None:
-    """Have the partners caught up with for which a look was noted, and is due.
+def run_rechecks(node: Node, partners: Mapping[str, Partner]) -> None:
+    """Queue a catch-up for each partner whose recheck is due.
 
-    partners: all there are, by id. A partner that is away is caught up with when it is back.
+    partners: all there are, by id. A partner that is OFFLINE is left out: its return starts a catch-up.
     """
-    for look in list(node.table.query_all("#pk = :pk", {"pk": _LOOKS})):
+    for recheck in list(node.table.query_all("#pk = :pk", {"pk": _RECHECKS})):
         try:
-            _take_look(node, look, partners)
+            _run_recheck(node, recheck, partners)
         except Exception:
-            # It is taken again by the next run; the other partners have theirs.
-            log.exception("a second look could not be taken", extra={"look": look["sk"]})
+            # The next run tries it again; the rechecks of other partners go on.
+            log.exception("failed to run a recheck", extra={"recheck": recheck["sk"]})
 
 
-def _take_look(node: Node, look: Item, partners: Mapping[str, Partner]) -> None:
-    is_later = look["sk"].endswith(_LATER)
-    due = node.clock() - (timedelta() if is_later else SECOND_LOOK)
-    if parse_datetime(look["at"]) > due:
+def _run_recheck(node: Node, recheck: Item, partners: Mapping[str, Partner]) -> None:
+    is_later = recheck["sk"].endswith(_LATER)
+    due = node.clock() - (timedelta() if is_later else RECHECK_DELAY)
+    if parse_datetime(recheck["at"]) > due:
         return
-    partner = partners.get(look["partner_id"] if is_later else look["sk"])
+    partner = partners.get(recheck["partner_id"] if is_later else recheck["sk"])
     if partner is not None and partner.is_registered and partner.connection == "CONNECTED":
-        newest = version_at(parse_datetime(look["at"]) + (timedelta() if is_later else SECOND_LOOK))
-        cause = f"second look {look['at']}"
+        newest = version_at(parse_datetime(recheck["at"]) + (timedelta() if is_later else RECHECK_DELAY))
+        cause = f"second look {recheck['at']}"
         due_again = CatchUp(what="CATCH_UP", partner_id=partner.id, cause=cause, newest=newest)
         node.queues.send_broadcasts([due_again])
-    _forget_look(node, look["sk"], look["at"])
+    _delete_recheck(node, recheck["sk"], recheck["at"])
 
 
-def _forget_look(node: Node, sk: str, at: str) -> None:
+def _delete_recheck(node: Node, sk: str, at: str) -> None:
     try:
-        node.table.delete(Key(_LOOKS, sk), "#at = :at", {"at": at})
+        node.table.delete(Key(_RECHECKS, sk), "#at = :at", {"at": at})
     except Conflict:
-        return  # another look was noted meanwhile
+        return  # a new recheck was scheduled meanwhile

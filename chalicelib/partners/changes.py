@@ -1,28 +1,31 @@
-"""The table's stream is the outbox: each change becomes one message per partner that must hear of it.
+"""Outbox: turns each change in the table's stream into one message per partner in its audience.
 
-The request that made the change did nothing but store it, so what was answered with 1000 is never lost,
-and nothing is told that was not stored. Here it is only seen who may be concerned; whether there is
-something to be told, and what, is decided with the object as it is when it is pushed (`pushes.py`).
+The table's stream is the outbox. A request only stores its change, so a change that was answered with 1000
+is never lost, and no message is sent about a change that was not data. This module only decides who may be
+concerned. Whether a push is needed, and of what, is decided when the message is handled, with the object as
+it is then (`pushes.py`).
 
-- A tariff, a token, a session, or a location of which more changed than an EVSE: the whole of it. A tariff
-  that went: that.
-- An EVSE that was changed alone: the EVSE. The header's record, in the same transaction, tells which
-  version the change followed, and whose the location is; without it the message says less.
-- A partner that is OFFLINE gets no message: what it misses is found by comparing versions when it is
-  back (`catch_up.py`), for which nothing needs to be written.
-- A partner that registered, came back, or changed its endpoints or its token is due to be caught up with;
-  one that left, to be forgotten. Either is a message, too: it may take longer than a batch of the stream may.
-- A token, a session or a CDR that went: its time has come (`storage/expiry.py`), which is no news to
-  partners. What they were told of it is forgotten.
-- The first object of an owner at whoever received it: the owner is remembered (`owners.py`).
+- A tariff, a token, a session, or a location that changed in more than an EVSE: a message about the whole
+  object. A deleted tariff: a message about the deletion.
+- An EVSE that changed alone: a message about the EVSE. The record of the location's header, written in the
+  same transaction, has the version that the change followed, and the owner. Without that record the message
+  has less information.
+- A partner that is OFFLINE gets no message. When it is back, comparing versions finds what it missed
+  (`catch_up.py`), which needs no records.
+- A partner that registered, came back, or changed its endpoints or its token: a message that starts its
+  catch-up. A partner that left: a message that deletes its delivery rows. Both can take longer than a batch
+  of the stream may.
+- A token, a session or a CDR that expired (`storage/expiry.py`): no push to partners, because expiry is no
+  deletion in OCPI. Their delivery rows are deleted.
+- The first received object of an owner: the owner is recorded (`owners.py`).
 
-When AWS fails us, the batch comes again from there. A record that we cannot make sense of would come again
-for ever, and nothing behind it ever, for no partner: it is logged and passed over, and since what it told
-may be missing, every partner is due a second look.
+Errors: when AWS fails, Lambda delivers the batch again from that record. A record that cannot be processed is
+logged and skipped, because it would fail each time and block the stream for every partner. Its messages may
+be missing, so a recheck of every partner is scheduled.
 
-The stream tells every record at least once, and those of one item in order. A message's cause is the
-record's id, so what is told twice is one message. The partners are read after the records, once for a
-batch, so who registered before a change was made hears of it.
+The stream delivers every record at least once, and those of one item in order. The cause of a message is the
+id of the record, so a repeated record gives one message. The partners are read after the records, once for a
+batch, so a partner that registered before a change receives it.
 
 Source: docs/design.md, A broadcast; RTE-12, RTE-14, RTE-17, RTE-18, RTE-21, LOC-09
 """
@@ -37,7 +40,7 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.errors import ServerError
 from chalicelib.log import log
-from chalicelib.partners.catch_up import look_again, version_at
+from chalicelib.partners.catch_up import schedule_recheck, version_at
 from chalicelib.partners.decisions import subject_of
 from chalicelib.partners.deliveries import key_of
 from chalicelib.partners.directory import Partner
@@ -60,9 +63,10 @@ _MESSAGES_PER_CALL = 10
 
 @dataclass(frozen=True)
 class Change:
-    """One record of the stream; before, after: the item, None where there is none.
+    """One record of the stream.
 
-    made_at: when it was written, in whole seconds since 1970; None where the record has no time.
+    before, after: the item, None where it did not exist. made_at: when it was written, in whole seconds since
+    1970; None where the record has no time.
     """
 
     id: str
@@ -75,38 +79,38 @@ class Change:
 
     @property
     def module(self) -> str:
-        """What the item is about: the first part of its key."""
+        """Module of the object: the first part of the key."""
         return self.pk.partition("#")[0]
 
     @property
     def is_object(self) -> bool:
-        """Whether it is a main item of an object that partners are told of."""
+        """Tell whether the item is the main item of an object that is pushed to partners."""
         return self.module in PUSHED and self.sk == "#"
 
     @property
     def is_evse(self) -> bool:
-        """Whether it is an EVSE's item."""
+        """Tell whether the item is an EVSE."""
         return self.module == "locations" and self.sk.startswith("E#")
 
     @property
     def is_partner(self) -> bool:
-        """Whether it is a partner's item."""
+        """Tell whether the item is a partner."""
         return self.pk == "partners"
 
 
 Partners = Callable[[], Sequence[Partner]]
 Headers = Mapping[tuple[str, int], Change]
-"""Changes of main items by key and new version."""
+"""Changes of main items, by partition key and new version."""
 
 
 def handle_stream(node: Node, records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Queue what the records of a stream's batch mean. Returns Lambda's answer for a batch.
+    """Queue the messages for a batch of the stream's records. Returns the answer of Lambda's batch protocol.
 
-    When AWS fails us, the batch comes again from the first record that was not handled.
+    When AWS fails, Lambda delivers the batch again from the first record that was not handled.
     """
     outbox: list[tuple[str, Broadcast | CatchUp]] = []
     failed: str | None = None
-    changes, passed_over = _read_changes(records)
+    changes, skipped = _read_changes(records)
     headers = {
         (change.pk, change.after.get("v", 0)): change
         for change in changes
@@ -119,59 +123,61 @@ def handle_stream(node: Node, records: Sequence[Mapping[str, Any]]) -> dict[str,
                 (change.sequence_number, message) for message in messages_for(node, change, headers, partners)
             ]
         except Exception as error:
-            log.exception("a change could not be told", extra={"pk": for_log(change.pk), "sk": change.sk})
-            if _may_pass(error):
+            log.exception(
+                "failed to queue messages for a change", extra={"pk": for_log(change.pk), "sk": change.sk}
+            )
+            if _is_retryable(error):
                 failed = change.sequence_number
                 break
-            passed_over = True
+            skipped = True
     failed = _send(node, outbox) or failed
-    if passed_over:
-        _make_up(node)
+    if skipped:
+        _recheck_all(node)
     return {"batchItemFailures": [{"itemIdentifier": failed}] if failed else []}
 
 
-def forget(node: Node, records: Sequence[Mapping[str, Any]]) -> None:
-    """Delete the objects whose time has come, as the records tell.
+def delete_expired(node: Node, records: Sequence[Mapping[str, Any]]) -> None:
+    """Delete the objects whose expiry the records report.
 
-    What AWS fails us in comes again with the batch. What fails by our own fault would come again for ever,
-    and nothing behind it ever: it is logged, and kept too long.
+    When AWS fails, Lambda delivers the batch again. An error of this node would repeat for ever and block the
+    stream: it is logged, and the object is kept too long.
     """
     for pk in fallen(records):
         try:
             node.objects.expire(pk)
         except Exception as error:
-            if _may_pass(error):
+            if _is_retryable(error):
                 raise
-            log.exception("an object could not be forgotten", extra={"pk": for_log(pk)})
+            log.exception("failed to delete an expired object", extra={"pk": for_log(pk)})
 
 
 def read_change(record: Mapping[str, Any]) -> Change:
     """Read a record, whose images are in DynamoDB's wire form."""
-    told = record["dynamodb"]
-    keys = decode_item(told["Keys"])
+    data = record["dynamodb"]
+    keys = decode_item(data["Keys"])
     return Change(
         id=record["eventID"],
-        sequence_number=told["SequenceNumber"],
+        sequence_number=data["SequenceNumber"],
         pk=keys["pk"],
         sk=keys["sk"],
-        before=decode_item(told["OldImage"]) if told.get("OldImage") else None,
-        after=decode_item(told["NewImage"]) if told.get("NewImage") else None,
-        made_at=int(told["ApproximateCreationDateTime"]) if "ApproximateCreationDateTime" in told else None,
+        before=decode_item(data["OldImage"]) if data.get("OldImage") else None,
+        after=decode_item(data["NewImage"]) if data.get("NewImage") else None,
+        made_at=int(data["ApproximateCreationDateTime"]) if "ApproximateCreationDateTime" in data else None,
     )
 
 
 def _read_changes(records: Sequence[Mapping[str, Any]]) -> tuple[list[Change], bool]:
-    """What may concern partners, and whether there was a record that cannot be read."""
+    """Read the changes that may concern partners. Returns also whether an unreadable record was skipped."""
     changes: list[Change] = []
-    passed_over = False
+    skipped = False
     for record in records:
         try:
             if _is_wanted(record):
                 changes.append(read_change(record))
         except Exception:
-            log.exception("a record cannot be read", extra={"record": record.get("eventID")})
-            passed_over = True
-    return changes, passed_over
+            log.exception("a record of the stream cannot be read", extra={"record": record.get("eventID")})
+            skipped = True
+    return changes, skipped
 
 
 def _is_wanted(record: Mapping[str, Any]) -> bool:
@@ -183,26 +189,26 @@ def _read_partners(node: Node) -> list[Partner]:
     try:
         return node.directory.all()
     except Exception as error:
-        # Whatever it is, it is no fault of the record, and passing over records would not mend it.
+        # The record is not the cause, so skipping it would not help: let Lambda deliver the batch again.
         raise ServerError("the partners cannot be read") from error
 
 
-def _may_pass(error: Exception) -> bool:
-    """Whether the same record may be told later: AWS failed us, and it was not for what we asked."""
+def _is_retryable(error: Exception) -> bool:
+    """Tell whether the record may succeed later: AWS failed, and the request itself was valid."""
     return isinstance(error, (ServerError, Conflict)) and not isinstance(error, Senseless)
 
 
-def _make_up(node: Node) -> None:
-    """Have everybody compared with what there is, because a record was passed over."""
+def _recheck_all(node: Node) -> None:
+    """Schedule a recheck of every partner, because a record was skipped."""
     try:
         for partner in node.directory.all():
-            look_again(node, partner.id)
+            schedule_recheck(node, partner.id)
     except Exception:
-        log.exception("second looks could not be noted")
+        log.exception("failed to schedule rechecks of all partners")
 
 
 def _send(node: Node, outbox: Sequence[tuple[str, Broadcast | CatchUp]]) -> str | None:
-    """Queue messages; returns the number of the first record of which a message may be missing."""
+    """Queue messages. Returns the number of the first record that may lack messages, None for none."""
     for start in range(0, len(outbox), _MESSAGES_PER_CALL):
         batch = outbox[start : start + _MESSAGES_PER_CALL]
         try:
@@ -219,17 +225,17 @@ def _send(node: Node, outbox: Sequence[tuple[str, Broadcast | CatchUp]]) -> str 
 def messages_for(
     node: Node, change: Change, headers: Headers, partners: Partners
 ) -> Sequence[Broadcast | CatchUp]:
-    """The messages that a change of an object, an EVSE or a partner means."""
+    """Messages that a change of an object, an EVSE or a partner leads to."""
     if change.is_partner:
-        return _follow_partner(node, change)
+        return _messages_for_partner(node, change)
     if change.is_object:
-        return _tell_object(node, change, partners)
+        return _messages_for_object(node, change, partners)
     if change.is_evse:
-        return _tell_evse(node, change, headers, partners)
+        return _messages_for_evse(node, change, headers, partners)
     return []
 
 
-def _tell_object(node: Node, change: Change, partners: Partners) -> list[Broadcast]:
+def _messages_for_object(node: Node, change: Change, partners: Partners) -> list[Broadcast]:
     before, after = change.before, change.after
     if before is not None and after is not None and _own_version(before) == _own_version(after):
         return []
@@ -240,7 +246,7 @@ def _tell_object(node: Node, change: Change, partners: Partners) -> list[Broadca
         remember_owners(node.table, [Ref.parse(after["ref"])])
     if change.module in PRIVATE and after is not None and (before is None or before["lp"] != after["lp"]):
         remember_list(node.table, after["lp"])
-    # Who was shown it before has to hear that it went, or is no longer published.
+    # A partner that could see the object before must receive its deletion or withdrawal.
     subjects = [subject_of(change.module, item) for item in (after, before) if item is not None]
     latest = after or before
     assert latest is not None
@@ -249,17 +255,17 @@ def _tell_object(node: Node, change: Change, partners: Partners) -> list[Broadca
             partner_id=partner.id, module=change.module, pk=change.pk, sk=change.sk,
             ref=latest["ref"], cause=change.id, version=latest["v"],
         )
-        for partner in _hearers(node, subjects, partners)
+        for partner in _receivers(node, subjects, partners)
     ]  # fmt: skip
 
 
 def _own_version(item: Item) -> int:
-    """The version of the item's own content: a location's header rises with its EVSEs as well."""
+    """Version of the item's own content; a location's header gets a new version with each EVSE too."""
     version: int = item["hv"] if "hv" in item else item["v"]
     return version
 
 
-def _tell_evse(node: Node, change: Change, headers: Headers, partners: Partners) -> list[Broadcast]:
+def _messages_for_evse(node: Node, change: Change, headers: Headers, partners: Partners) -> list[Broadcast]:
     before, after = change.before, change.after
     if after is None or after["via"] != "evse" or (before is not None and before["v"] == after["v"]):
         return []
@@ -278,32 +284,32 @@ def _tell_evse(node: Node, change: Change, headers: Headers, partners: Partners)
             partner_id=partner.id, module=change.module, pk=change.pk, sk=change.sk,
             ref=ref, cause=change.id, version=after["v"], after=followed,
         )
-        for partner in _hearers(node, [subject], partners)
+        for partner in _receivers(node, [subject], partners)
     ]  # fmt: skip
 
 
-def _hearers(node: Node, subjects: Sequence[Subject], partners: Partners) -> list[Partner]:
-    hearers = {
+def _receivers(node: Node, subjects: Sequence[Subject], partners: Partners) -> list[Partner]:
+    receivers = {
         partner.id: partner
         for subject in subjects
         for partner in audience(node.settings, partners(), subject)
     }
-    return [partner for partner in hearers.values() if partner.connection == "CONNECTED"]
+    return [partner for partner in receivers.values() if partner.connection == "CONNECTED"]
 
 
 # -- partners ----------------------------------------------------------------------------------------
 
 
-def _follow_partner(node: Node, change: Change) -> list[CatchUp]:
+def _messages_for_partner(node: Node, change: Change) -> list[CatchUp]:
     before, after = _partner(change.before), _partner(change.after)
     if after is None or not after.is_registered:
         if before is not None and before.is_registered:
             return [CatchUp(what="FORGET", partner_id=before.id, cause=change.id)]
     elif after.connection == "CONNECTED" and _reach(after) != _reach(before):
-        look_again(node, after.id)
-        # Who was not registered has refused nothing yet.
+        schedule_recheck(node, after.id)
+        # Before its registration a partner cannot have refused an object.
         refused_too = before is not None and before.is_registered and _terms(after) != _terms(before)
-        newest = version_at(_reached_at(node, change, after))
+        newest = version_at(_reachable_since(node, change, after))
         return [
             CatchUp(
                 what="CATCH_UP", partner_id=after.id, cause=change.id, refused_too=refused_too, newest=newest
@@ -312,16 +318,16 @@ def _follow_partner(node: Node, change: Change) -> list[CatchUp]:
     return []
 
 
-def _reached_at(node: Node, change: Change, partner: Partner) -> datetime:
-    """The moment since when changes are pushed to a partner: when its record was written, or a little before.
+def _reachable_since(node: Node, change: Change, partner: Partner) -> datetime:
+    """Time since when changes are pushed to a partner: when its record was written, or a little before.
 
-    Not when the record is read: what changed between the two has messages of its own. What changed between
-    this moment and the write is found by the second look.
+    The time of reading the record would be too late: changes between the two have messages of their own.
+    Changes between this time and the write are found by the recheck.
     """
     if change.made_at is None:
         return node.clock()
-    noted = [partner.last_updated, partner.breaker.connected_at if partner.breaker else None]
-    moments = [parse_datetime(moment) for moment in noted if moment]
+    known = [partner.last_updated, partner.breaker.connected_at if partner.breaker else None]
+    moments = [parse_datetime(moment) for moment in known if moment]
     return max(datetime.fromtimestamp(change.made_at, UTC), *moments)
 
 
@@ -330,14 +336,14 @@ def _partner(item: Item | None) -> Partner | None:
 
 
 def _reach(partner: Partner | None) -> object:
-    """What decides whether, where and of what a partner can be told."""
+    """Facts that decide whether, where and with which objects a partner can be pushed to."""
     if partner is None:
         return None
     return partner.connection, _terms(partner)
 
 
 def _terms(partner: Partner | None) -> object:
-    """Endpoints, token and version of a partner: when they change, it may take what it refused before."""
+    """Endpoints, token, version and roles: when they change, the partner may take what it refused before."""
     if partner is None:
         return None
     return partner.status, partner.version, partner.endpoints, partner.roles, partner.outbound_token

@@ -1,15 +1,15 @@
-"""What a message about an object comes to, given the object, the partner, and what that was told.
+"""Decision on one broadcast message: push, skip or delete.
 
-Pure; what follows from a decision is in `pushes.py`.
+Pure functions of the object, the partner and its delivery row; `pushes.py` carries the decision out.
 
-- What the partner has in the present version is not sent again (coalescing).
-- A tariff that is gone is deleted at the partner, also when nothing says that it was ever sent: a worker
-  may have died between its PUT and the row.
+- An object that the partner has in its present version is not sent again.
+- A deleted tariff is deleted at the partner, even if no row shows that it was ever sent: a worker may have
+  died between its PUT and the write of the row.
 - An EVSE that was written again together with its location needs no push of its own.
-- A location that is no longer published is sent once more to a partner that only displays locations
-  and may have it.
-- What the partner refused is not sent again, unless the message says so.
-- A partner that is OFFLINE is sent nothing; that the object was missed is recorded.
+- A location that is no longer published is sent once more to a partner that only displays locations and may
+  have it.
+- An object that the partner refused is sent again only if the message asks for it.
+- A partner that is OFFLINE gets no push; the row records that it missed the object.
 
 Source: OCPI 2.2.1 transport_and_format_offline_behaviour, mod_locations, mod_tariffs; TRN-32, RTE-17,
 RTE-18, HCI-09, LOC-09, LOC-16, TRP-10
@@ -34,7 +34,10 @@ if TYPE_CHECKING:
 
 
 class Act(Enum):
-    """What a message comes to. SKIP: to be recorded as told without telling."""
+    """Action that a message leads to.
+
+    DROP: none. SKIP: record the object as delivered, without a request. MISS: record it as missed.
+    """
 
     DROP = auto()
     SKIP = auto()
@@ -45,7 +48,7 @@ class Act(Enum):
 
 
 class Decision(NamedTuple):
-    """What to do, and the status of the delivery when it is done."""
+    """Action, and the status of the delivery row after it succeeded."""
 
     act: Act
     then: Status = Status.DELIVERED
@@ -53,9 +56,10 @@ class Decision(NamedTuple):
 
 @dataclass(frozen=True)
 class Seen:
-    """What one read told. item: the object's main item; evse: the EVSE's, when the message is of one.
+    """State that one read returned.
 
-    correlation_id: of what is sent on this occasion. quick: whether the partner has to answer soon.
+    item: main item of the object. evse: item of the EVSE, when the message is about one. correlation_id: of
+    the requests of this push. quick: whether the partner must answer within `QUICK_S`.
     """
 
     partner: Partner | None
@@ -67,13 +71,13 @@ class Seen:
 
     @property
     def receiver(self) -> Partner:
-        """The partner, after `decide` has seen that there is one."""
+        """The partner, once `decide` has made sure that it exists."""
         assert self.partner is not None
         return self.partner
 
 
 def decide(settings: Settings, message: Broadcast, seen: Seen) -> Decision:
-    """What a message comes to, given what was read."""
+    """Decide what to do with a message, given the state that was read."""
     if message.again:
         seen = replace(seen, delivery=seen.delivery.reopened())
     partner = seen.partner
@@ -95,8 +99,8 @@ def _decide_gone(settings: Settings, message: Broadcast, partner: Partner, deliv
     subject = Subject(message.module, _owner(message.ref), source="")
     if message.module != "tariffs" or not is_pushed_to(settings, partner, subject):
         return Decision(Act.DROP)
-    # Never told of it is no proof that it does not have it: a worker may have died after its PUT.
-    if delivery.is_told_of_deletion(message.version):
+    # Even without a row the partner may have the tariff: a worker may have died after its PUT.
+    if delivery.is_deletion_sent(message.version):
         return Decision(Act.DROP)
     return Decision(Act.DELETE, Status.DELETED)
 
@@ -106,20 +110,22 @@ def _decide_whole(
 ) -> Decision:
     subject = subject_of(message.module, item)
     if is_pushed_to(settings, partner, subject):
-        return Decision(Act.DROP if delivery.is_settled(item["v"]) else Act.PUT)
+        return Decision(Act.DROP if delivery.is_up_to_date(item["v"]) else Act.PUT)
     if not is_pushed_to(settings, partner, subject._replace(hidden=False)):
         return Decision(Act.DROP)
-    # The message of a change was sent because the partner was shown the location before or after it.
+    # A message about a change exists because the partner could see the location before or after the change.
     change = message.version
-    has_it = not delivery.is_told_of_hiding(change) if change else delivery.may_hold(item["v"])
-    return Decision(Act.PUT if has_it and not delivery.is_settled(item["v"]) else Act.DROP, Status.WITHDRAWN)
+    may_have_it = not delivery.is_withdrawal_sent(change) if change else delivery.may_hold(item["v"])
+    return Decision(
+        Act.PUT if may_have_it and not delivery.is_up_to_date(item["v"]) else Act.DROP, Status.WITHDRAWN
+    )
 
 
 def _decide_evse(settings: Settings, message: Broadcast, partner: Partner, seen: Seen) -> Decision:
     item, evse, delivery = seen.item, seen.evse, seen.delivery
     assert item is not None
     if evse is None or evse["wv"] != item["wv"] or evse["via"] != "evse":
-        # It was written again with its whole location, so a push of the whole is on its way.
+        # The EVSE was written again with its whole location, so a message about the location is queued.
         return Decision(Act.DROP)
     if not is_pushed_to(settings, partner, subject_of(message.module, item)):
         return Decision(Act.DROP)
@@ -127,12 +133,12 @@ def _decide_evse(settings: Settings, message: Broadcast, partner: Partner, seen:
         return Decision(Act.DROP)
     if delivery.evse == evse_version(evse):
         return Decision(Act.SKIP)
-    # Catching up leaves a location that changed meanwhile to this message.
+    # No row: the catch-up leaves a location that changed meanwhile to this message, so send it whole.
     return Decision(Act.PUT if delivery.status is None else Act.PUT_EVSE)
 
 
 def subject_of(module: str, item: Item) -> Subject:
-    """What the audience of a main item depends on."""
+    """Subject of a main item: the fields that decide its audience."""
     return Subject(module, _owner(item["ref"]), item["src"], is_hidden_partition(item["lp"]), item["lp"])
 
 
@@ -142,5 +148,5 @@ def _owner(ref: str) -> Party:
 
 
 def evse_version(evse: Item) -> str:
-    """Names an EVSE in one of its versions."""
+    """Name an EVSE in one of its versions."""
     return f"{evse['sk']}@{evse['v']}"

@@ -1,18 +1,17 @@
-"""What each partner has been told of each object: one small row per partner and object, no content.
+"""Delivery rows: what each partner has received of each object. One small row per partner and object.
 
-`version` says how far: every change of the object up to it has reached the partner, or was refused by
-it. Comparing it with the object's version tells what a partner still has to hear, so nothing
-needs to be written down while a partner is away.
+`version` is the progress: every change of the object up to it has reached the partner or was refused by it.
+Comparing it with the object's version shows what the partner still has to receive, so no record is needed
+of what a partner misses while it is OFFLINE. A row holds no content of the object.
 
-A location and its EVSEs share one row. A push of the whole location takes the version as far as the
-location was when it was read. A push of an EVSE takes it one step on, and only from the version that
-this very change followed: so a version is never claimed while an older change is still owed, in
-whatever order messages came, and an outage costs no second push of what had been told EVSE by EVSE.
+A location and its EVSEs share one row. A push of the whole location sets the version to that of the location
+when it was read. A push of one EVSE advances the version by one change, and only if the row has the version
+that this change followed. So the row never claims a version while an older change is pending, in whatever
+order messages arrive. After an outage, EVSEs that were pushed one by one are not pushed again.
 
-A row is written under the condition that it is as it was read. If it is not, two workers have pushed
-the object at the same time (a message was handed out again while the first worker still had it), and
-nobody knows whose request came last: the row is made to say that nothing is known, and the object is
-pushed once more.
+A row is written on condition that it is unchanged since it was read. If it has changed, two workers have
+pushed the object at the same time (a message was delivered again while the first worker still had it). Then
+it is unknown which request arrived last: the row is reset to unknown, and the object is pushed once more.
 
 Source: docs/design.md, A broadcast; TRN-32, TRP-10
 """
@@ -31,11 +30,11 @@ from chalicelib.storage.table import Item, Key, Put, Table, Update
 
 
 class Status(StrEnum):
-    """How the last word to a partner about an object ended.
+    """Result of the last push of an object to a partner.
 
-    REFUSED: the partner said no, tried again slowly. WAITING: a fault, tried again. MISSED: not told,
-    because the partner was away. DEAD: given up for now, for a fault that only this object has.
-    WITHDRAWN: told for the last time, that it is not published.
+    REFUSED: the partner refused it; retried slowly. WAITING: a fault; retried soon. MISSED: not pushed,
+    because the partner was OFFLINE. DEAD: given up for now, after a fault that only this object has.
+    WITHDRAWN: pushed for the last time, with the information that it is no longer published.
     """
 
     DELIVERED = "delivered"
@@ -48,28 +47,29 @@ class Status(StrEnum):
 
 
 class Known(NamedTuple):
-    """What the store has of an object. visible: whether the partner is shown it."""
+    """Stored version of an object. visible: whether the partner may see it."""
 
     version: int
     visible: bool
 
 
-_NOT_LET_IN = frozenset({401, 403})
+_TOKEN_REJECTED = frozenset({401, 403})
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """One row; the defaults are those of a partner that was never told.
+    """One delivery row; the defaults are those of an object that was never pushed.
 
     method: of the request that the status is about. evse_uid: of the EVSE that it is about, "" for the whole
-    location or several EVSEs. evse: key and version of the EVSE that was pushed last. code: the partner's
-    OCPI status code, http its HTTP status, as far as it answered. at, since: when it came to this, and the
-    first fault (RFC 3339). cause: of the message that had it. tries: how often the last message failed by our
-    own fault.
+    location or several EVSEs. evse: key and version of the EVSE that was pushed last. code, http: OCPI and
+    HTTP status of the partner's answer, 0 without one.
+
+    at: time of the status (RFC 3339). since: first fault in a row (RFC 3339). cause: of the message that had
+    that fault. tries: how often in a row the push failed because of an error in this node.
+
     given_up: how often in a row the object was given up (at least 1 when the partner went OFFLINE with it).
-    retry_at: when it is tried again then, "" for soon.
-    again_at: when a refused object was last due to be tried again (`retries.py`). writes: counts the writes
-    of the row.
+    retry_at: when a given-up object is tried again, "" for soon. again_at: when a refused object is tried
+    again (`retries.py`). writes: number of writes of the row.
     """
 
     ref: str = ""
@@ -92,45 +92,48 @@ class Delivery:
 
     @property
     def module(self) -> str:
-        """The module of its object."""
+        """Module of the object."""
         return self.ref.partition("#")[0]
 
     def reopened(self) -> Delivery:
-        """The row as if what it says was refused had only been given up: to be sent again."""
+        """Copy of the row in which a refused object counts as given up, so that it is sent again."""
         return replace(self, status=Status.DEAD) if self.status == Status.REFUSED else self
 
     def is_refused_as(self, other: Delivery) -> bool:
-        """Tell whether both rows say that the same was refused for the same reason, in whatever version."""
+        """Tell whether both rows record the same refusal for the same reason, in any version."""
         mine, theirs = ((row.status, row.method, row.code, row.http) for row in (self, other))
         return self.status == Status.REFUSED and mine == theirs
 
     def waits(self, now: datetime) -> bool:
-        """Tell whether the object was given up and is not to be tried again yet."""
+        """Tell whether the object was given up and its retry is not due yet."""
         return self.status == Status.DEAD and bool(self.retry_at) and parse_datetime(self.retry_at) > now
 
-    def is_settled(self, version: int) -> bool:
-        """Whether the partner needs not be told of the object in this version."""
-        # Rows of earlier releases: a token that was not accepted counted as a refusal.
-        was_not_let_in = self.status == Status.REFUSED and self.http in _NOT_LET_IN
-        told = self.status in (Status.DELIVERED, Status.REFUSED) and not was_not_let_in
-        return told and self.version == version
+    def is_up_to_date(self, version: int) -> bool:
+        """Tell whether the partner has received or refused this version, so no push is needed."""
+        # In rows of earlier releases a rejected token counted as a refusal of the object.
+        was_token_rejected = self.status == Status.REFUSED and self.http in _TOKEN_REJECTED
+        is_final = self.status in (Status.DELIVERED, Status.REFUSED) and not was_token_rejected
+        return is_final and self.version == version
 
-    def is_told_of_deletion(self, version: int) -> bool:
-        """Whether the partner was told that the object went, after it had this version."""
+    def is_deletion_sent(self, version: int) -> bool:
+        """Tell whether the partner has received or refused the deletion of this version or a later one."""
         refused = self.status == Status.REFUSED and self.method == "DELETE"
         return (refused or self.status == Status.DELETED) and self.version >= version
 
-    def is_told_of_hiding(self, version: int) -> bool:
-        """Whether the partner was told that the object is no longer published, after it had this version."""
+    def is_withdrawal_sent(self, version: int) -> bool:
+        """Tell whether the partner has received that this version or a later one is no longer published."""
         return self.status == Status.WITHDRAWN and self.version >= version
 
     def may_hold(self, version: int) -> bool:
-        """Whether the partner may have an object that it is no longer shown, and was not told so."""
+        """Tell whether the partner may still have an object that it can no longer see.
+
+        That is so until the withdrawal or the deletion of the object was sent.
+        """
         has_nothing = self.status in (None, Status.DELETED, Status.WITHDRAWN)
-        return not has_nothing and not self.is_settled(version)
+        return not has_nothing and not self.is_up_to_date(version)
 
     def advance(self, messages: Iterable[Broadcast]) -> int:
-        """How far the changes take us that these messages tell, in whatever order they were told."""
+        """Advance the version by the changes of these messages, in whatever order they were pushed."""
         followed_by = {message.after: message.version for message in messages if message.after}
         version = self.version
         while version in followed_by:
@@ -138,18 +141,18 @@ class Delivery:
         return version
 
     def to_item(self, key: Key) -> Item:
-        """The row in the table."""
+        """Item of the row in the table."""
         attributes = {name: value for name, value in vars(self).items() if value}
         return {**attributes, "pk": key.pk, "sk": key.sk}
 
 
 def key_of(partner_id: str, pk: str) -> Key:
-    """Key of the row for an object's key."""
+    """Key of the row of a partner and an object's partition key."""
     return Key(f"delivery#{partner_id}", pk)
 
 
 def read_delivery(item: Item | None) -> Delivery:
-    """Read a row; without one the partner was never told."""
+    """Read a row. Without an item, the object was never pushed to the partner."""
     if item is None:
         return Delivery()
     attributes: dict[str, Any] = {name: value for name, value in item.items() if name not in ("pk", "sk")}
@@ -157,7 +160,7 @@ def read_delivery(item: Item | None) -> Delivery:
 
 
 def read_deliveries(table: Table, partner_id: str) -> dict[str, Delivery]:
-    """Every row of a partner, by its object's pk: one call for each MB."""
+    """Read every row of a partner, by its object's partition key: one call for each MB."""
     rows = table.query_all("#pk = :pk", {"pk": f"delivery#{partner_id}"})
     return {row["sk"]: read_delivery(row) for row in rows}
 
@@ -165,54 +168,54 @@ def read_deliveries(table: Table, partner_id: str) -> dict[str, Delivery]:
 def some_deliveries(
     table: Table, partner_id: str, module: str, number: int, after: Item | None
 ) -> tuple[dict[str, Delivery], Item | None]:
-    """As `read_deliveries`, at most so many rows of a module, in one call.
+    """Read at most `number` rows of a module in one call, by their objects' partition keys.
 
-    after: where to go on. Returns also where to go on then, None when there is no more.
+    after: position to continue from. Returns also the next position, None at the end.
     """
     values = {"pk": f"delivery#{partner_id}", "module": f"{module}#"}
     rows = table.query("#pk = :pk AND begins_with(#sk, :module)", values, limit=number, after=after)
     return {row["sk"]: read_delivery(row) for row in rows.items}, rows.last
 
 
-def forget_deliveries(table: Table, partner_id: str, number: int) -> bool:
-    """Delete at most so many rows of a partner that has left. Returns whether there may be more."""
+def delete_deliveries(table: Table, partner_id: str, number: int) -> bool:
+    """Delete at most `number` rows of a partner that has left. Returns whether there may be more."""
     rows = table.query("#pk = :pk", {"pk": f"delivery#{partner_id}"}, limit=number)
     table.write_many(delete=[Key(row["pk"], row["sk"]) for row in rows.items])
     return rows.last is not None
 
 
 def write_delivery(table: Table, key: Key, before: Delivery, after: Delivery) -> None:
-    """Write a row, if it is still as it was read.
+    """Write a row, if it is unchanged since it was read.
 
-    Raises: Conflict when it is not.
+    Raises: Conflict when it has changed.
     """
     table.write(delivery_put(key, before, after))
 
 
 def delivery_put(key: Key, before: Delivery, after: Delivery) -> Put:
-    """The operation that writes a row, if it is still as it was read."""
+    """Operation that writes a row, if it is unchanged since it was read."""
     written = replace(after, writes=before.writes + 1)
     condition = "#writes = :before" if before.writes else "attribute_not_exists(#pk)"
     return Put(written.to_item(key), condition, {"before": before.writes} if before.writes else {})
 
 
 def unknown_delivery(key: Key, ref: str) -> Update:
-    """The operation that makes a row say that nothing is known of what the partner has."""
+    """Operation that resets a row: it is unknown what the partner has."""
     values = {"status": Status.MISSED.value, "zero": 0, "ref": ref, "one": 1}
     return Update(
         key, "SET #status = :status, #version = :zero, #ref = :ref REMOVE #evse ADD #writes :one", values
     )
 
 
-def is_owed(delivery: Delivery, known: Known | None, refused_too: bool = False) -> bool:
-    """Tell whether a partner still has to be told something of an object.
+def is_pending(delivery: Delivery, known: Known | None, refused_too: bool = False) -> bool:
+    """Tell whether a partner still has to receive an object, or its deletion.
 
-    known: None when the object is no longer there. refused_too: what the partner refused is owed as well.
+    known: None when the object no longer exists. refused_too: whether refused objects are pending as well.
     """
     if refused_too:
         delivery = delivery.reopened()
     if known is None:
-        return delivery.status is not None and not delivery.is_told_of_deletion(0)
+        return delivery.status is not None and not delivery.is_deletion_sent(0)
     if not known.visible:
         return delivery.may_hold(known.version)
-    return not delivery.is_settled(known.version)
+    return not delivery.is_up_to_date(known.version)

@@ -1,7 +1,7 @@
-"""Writes how pushes to a partner go into its record, so that every process knows which partners fail.
+"""Failure record of a partner: writes how pushes end, so every process knows which partners fail.
 
-`breaker.py` has the rules. A push has read the record anyway; it is written only when something changes: at
-the first failure, at each trial after that, and when the partner answers again.
+The rules are in `breaker.py`. A push has read the partner's record anyway. The record is written only when
+it changes: at the first failure, at each trial after it, and when the partner answers again.
 
 Source: docs/design.md, A broadcast; TRN-32
 """
@@ -22,23 +22,23 @@ if TYPE_CHECKING:
     from chalicelib.partners.directory import Partner
 
 TRIAL_S = 17.0
-"""After so long the next push may be tried, also if the worker of the last one died: a push is at most two
-requests, of `PUSH_S` each."""
+"""Seconds until the next trial may start, even if the worker of the last one died: a push is at most two
+requests of `PUSH_S` each."""
 
 QUICK_S = 3.0
-"""How long a partner may take for a push of a change; one that takes longer counts as slow."""
+"""Seconds that a partner may take to answer a push in the live lane; one that takes longer is slow."""
 
 
 def breaker_of(partner: Partner) -> Breaker:
-    """A partner's breaker; that of a partner that never failed has no entry in its record."""
+    """Read a partner's breaker; the record of a partner that never failed has none."""
     return partner.breaker or Breaker()
 
 
 def note_failure(node: Node, partner_id: str, reason: str, *, is_trial: bool = False) -> None:
-    """A push failed: leave the partner alone for a while.
+    """Record a failed push, so that the partner is left alone for a while.
 
-    is_trial: whether the partner was known to fail before the push. Of several first failures at the same
-    time only one is written.
+    is_trial: whether the partner was known to fail before the push. Of several simultaneous first failures
+    only one is written.
     """
     now, window = node.clock(), node.settings.freshness
 
@@ -52,7 +52,7 @@ def note_failure(node: Node, partner_id: str, reason: str, *, is_trial: bool = F
 
 
 def begin_trial(node: Node, partner_id: str) -> bool:
-    """Ask for the one push that may be tried at a failing partner. Returns whether it may."""
+    """Reserve the one push that may be tried at a failing partner. Returns whether it was reserved."""
     now = node.clock()
     may_begin = True
 
@@ -70,9 +70,9 @@ def begin_trial(node: Node, partner_id: str) -> bool:
 
 
 def note_answer(node: Node, partner: Partner, latency_s: float) -> None:
-    """A push got an answer: write that, if the record says otherwise.
+    """Record that a push got an answer, if the partner's record shows otherwise.
 
-    partner: as it was read before the push.
+    partner: as read before the push.
     """
     known = breaker_of(partner)
     is_slow = latency_s > QUICK_S
@@ -87,8 +87,8 @@ def note_answer(node: Node, partner: Partner, latency_s: float) -> None:
     try:
         node.directory.update(partner.id, change)
     except (Conflict, ServerError):
-        # The push is done and recorded. The next one that gets an answer writes it.
-        log.exception("an answer could not be noted", extra={"partner": partner.id})
+        # The push itself is recorded. The next answered push writes this.
+        log.exception("failed to record that a partner answers", extra={"partner": partner.id})
 
 
 def _ends_soon(node: Node, breaker: Breaker) -> bool:

@@ -1,10 +1,11 @@
-"""The timer that probes partners that are OFFLINE: one that takes a push is CONNECTED again.
+"""Timer of the partners: probes those that are OFFLINE, and runs scheduled rechecks and retries.
 
-What it missed is queued because the table's stream tells that the partner is back (`changes.py`), so
-that a timer that dies after the one cannot leave out the other. How long a partner that fails again is left
-alone stands in its record (`breaker.py`). The timer also takes the second looks of `catch_up.py`.
+A partner that takes a push is set to CONNECTED. The record of that change in the table's stream then starts
+the catch-up (`changes.py`), so a timer that dies in between cannot lose it. The partner's record holds the
+pause before the next probe (`breaker.py`). Rechecks are those of `catch_up.py`, retries those of
+`retries.py`.
 
-Partners are probed side by side, and an error with one of them is logged and stops no other.
+Partners are probed in parallel. An error with one partner is logged and does not stop the others.
 
 Source: OCPI 2.2.1 transport_and_format_offline_behaviour; TRN-32, HCI-10
 """
@@ -19,10 +20,10 @@ from chalicelib import metrics
 from chalicelib.log import log
 from chalicelib.partners.answers import PartnerError
 from chalicelib.partners.breaker import Breaker
-from chalicelib.partners.catch_up import take_second_looks
+from chalicelib.partners.catch_up import run_rechecks
 from chalicelib.partners.failing import breaker_of
-from chalicelib.partners.probes import PushFailed, takes_pushes
-from chalicelib.partners.retries import take_due
+from chalicelib.partners.probes import PushFailed, probe_pushes
+from chalicelib.partners.retries import queue_due_retries
 from chalicelib.partners.role_notices import notify_of_roles
 
 if TYPE_CHECKING:
@@ -33,29 +34,29 @@ _AT_ONCE = 20
 
 
 def run(node: Node) -> None:
-    """Look for the partners that are away, and catch up where a second look is due."""
+    """Probe the partners that are OFFLINE, then run the rechecks and retries that are due."""
     partners = node.directory.all()
-    away = [partner for partner in partners if partner.is_registered and partner.connection == "OFFLINE"]
-    back = _probe_all(node, away)
-    still_away = len(away) - len(back)
-    if still_away:
-        log.info("partners are away", extra=metrics.partners_offline(node.settings.table, still_away))
-    take_second_looks(node, {partner.id: partner for partner in partners})
-    take_due(node)
+    offline = [partner for partner in partners if partner.is_registered and partner.connection == "OFFLINE"]
+    back = _probe_all(node, offline)
+    still_offline = len(offline) - len(back)
+    if still_offline:
+        log.info("partners are offline", extra=metrics.partners_offline(node.settings.table, still_offline))
+    run_rechecks(node, {partner.id: partner for partner in partners})
+    queue_due_retries(node)
     _notify_of_roles(node, partners)
 
 
 def _notify_of_roles(node: Node, partners: Sequence[Partner]) -> None:
-    """Notify the operator of pending roles; an error there stops nothing else."""
+    """Notify the operator of pending roles. An error is logged and stops nothing else."""
     try:
         notify_of_roles(node, partners)
     except Exception:
-        log.exception("the webhooks could not be notified of pending roles")
+        log.exception("failed to notify the webhooks of pending roles")
 
 
-def _probe_all(node: Node, away: Sequence[Partner]) -> list[Partner]:
-    """Probe partners side by side. Returns those that are back."""
-    due = [partner for partner in away if not breaker_of(partner).wait_s(node.clock())]
+def _probe_all(node: Node, offline: Sequence[Partner]) -> list[Partner]:
+    """Probe partners in parallel. Returns those that are back."""
+    due = [partner for partner in offline if not breaker_of(partner).wait_s(node.clock())]
     if not due:
         return []
     with ThreadPoolExecutor(min(_AT_ONCE, len(due)), thread_name_prefix="probe") as pool:
@@ -64,34 +65,36 @@ def _probe_all(node: Node, away: Sequence[Partner]) -> list[Partner]:
 
 
 def _probe_alone(node: Node, partner: Partner) -> bool:
-    """Probe one partner. Returns whether it is back; raises nothing, for the others' sake."""
+    """Probe one partner and log every error, so that the others go on. Returns whether it is back."""
     try:
         return _probe(node, partner)
     except Exception:
-        log.exception("a partner could not be probed", extra={"partner": partner.id})
+        log.exception("failed to probe a partner", extra={"partner": partner.id})
         return False
 
 
 def _probe(node: Node, partner: Partner) -> bool:
     try:
-        takes_pushes(node, partner)
+        probe_pushes(node, partner)
     except PartnerError:
         return False
     except PushFailed as failed:
-        _leave_alone(node, partner, str(failed))
+        _extend_pause(node, partner, str(failed))
         return False
-    log.info("a partner is back", extra={"partner": partner.id, "offline_since": partner.offline_since})
+    log.info(
+        "a partner is connected again", extra={"partner": partner.id, "offline_since": partner.offline_since}
+    )
     _change(node, partner, lambda breaker: breaker.close(node.clock()), connection="CONNECTED")
     return True
 
 
-def _leave_alone(node: Node, partner: Partner, reason: str) -> None:
+def _extend_pause(node: Node, partner: Partner, reason: str) -> None:
     now, window = node.clock(), node.settings.freshness
     after = _change(node, partner, lambda breaker: breaker.after_failed_probe(now, window, reason))
     known = after.breaker if after else None
     extra = {"partner": partner.id, "reason": reason, "until": known.until if known else None}
     log.warning(
-        "a partner answers but takes no push",
+        "a partner answers with its versions but takes no push",
         extra={**extra, **metrics.breaker_reopened(node.settings.table)},
     )
 
@@ -99,7 +102,7 @@ def _leave_alone(node: Node, partner: Partner, reason: str) -> None:
 def _change(
     node: Node, partner: Partner, change: Callable[[Breaker], Breaker], connection: str = "OFFLINE"
 ) -> Partner | None:
-    """Change the breaker of a partner that is still OFFLINE, and perhaps its connection."""
+    """Change the breaker, and optionally the connection, of a partner that is still OFFLINE."""
     is_back = {"connection": "CONNECTED", "offline_since": None} if connection == "CONNECTED" else {}
 
     def changed(current: Partner) -> Partner | None:

@@ -1,7 +1,7 @@
-"""How far a partner is with what it must hear of, for the operator.
+"""Delivery report of a partner for the operator: counts and the newest problems.
 
-What was refused, waits or is dead may be everything that there is, when a partner's system is broken: all
-of it is counted, and the newest are shown.
+When a partner's system is broken, every object may be refused, waiting or dead. So the report counts all of
+them, and shows the newest.
 
 Source: docs/design.md, A broadcast; OCPI 2.2.1 transport_and_format_offline_behaviour; TRN-32
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 from heapq import nlargest
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.partners.catch_up import count_owed
+from chalicelib.partners.catch_up import count_pending
 from chalicelib.partners.deliveries import Delivery, Status, read_deliveries
 from chalicelib.partners.directory import Partner
 from chalicelib.protocol.types import sort_key
@@ -24,26 +24,27 @@ MOST_SHOWN = 100
 _SHOWN = {"waiting": Status.WAITING, "refused": Status.REFUSED, "dead": Status.DEAD}
 
 
-def overview(node: Node, partner: Partner) -> dict[str, Any]:
-    """What a registered partner was told, and what not: its rows, and the lists as well when it is away.
+def delivery_report(node: Node, partner: Partner) -> dict[str, Any]:
+    """Report the deliveries to a registered partner, from its delivery rows.
 
-    missed: how many objects it is to be told of when it is back. waiting: faults that are tried again.
-    counts: how many there are of what is shown only in part.
+    For a partner that is OFFLINE the lists of objects are read as well.
+    In the report, missed: number of objects to push when the partner is back. waiting: faults that are being
+    retried. counts: totals of the lists that the report shows in part.
     """
     rows = read_deliveries(node.table, partner.id)
     by_status: dict[Status | None, list[Delivery]] = {}
     for row in rows.values():
         by_status.setdefault(row.status, []).append(row)
-    told = (Status.DELIVERED, Status.DELETED, Status.WITHDRAWN)
-    away = partner.connection == "OFFLINE"
+    final = (Status.DELIVERED, Status.DELETED, Status.WITHDRAWN)
+    is_offline = partner.connection == "OFFLINE"
     shown = {name: by_status.get(status, []) for name, status in _SHOWN.items()}
     return {
         "partner_id": partner.id,
         "name": partner.name,
         "connection": partner.connection,
         "offline_since": partner.offline_since,
-        "delivered": sum(len(by_status.get(status, [])) for status in told),
-        "missed": count_owed(node, partner, rows) if away else 0,
+        "delivered": sum(len(by_status.get(status, [])) for status in final),
+        "missed": count_pending(node, partner, rows) if is_offline else 0,
         "counts": {name: len(found) for name, found in shown.items()},
         **{name: [_show(row) for row in _newest(found)] for name, found in shown.items()},
     }

@@ -1,12 +1,13 @@
-"""A probe: whether a partner that is OFFLINE takes pushes again.
+"""Probe: tests whether a partner that is OFFLINE takes pushes again.
 
-First the partner is asked for its versions. If it answers, an object that it missed is really sent: many
-broken systems still answer with their versions. Only if it missed nothing, the versions suffice.
+1. Request the partner's versions. If that fails, the partner is still away.
+2. Push an object that the partner missed, because many broken systems still answer with their versions. If
+   the partner missed no object, the versions are enough.
 
-An object that the partner can never take must not keep it OFFLINE, so another one is tried when the partner
-answers with an error. What was not tried yet comes first, then what was tried longest ago: however many such
-objects there are, another one has its turn, in a later probe if not in this one. What was given up, and is
-not due yet, is not tried. A partner that does not answer the first push is not tried again.
+One object that the partner can never take must not keep it OFFLINE. So when the partner answers a push with
+an error, the probe tries another object. Untried objects come first, then those tried longest ago, so
+every object is tried in this probe or a later one. An object that was given up is skipped until its retry is
+due. After a push without an answer the probe ends.
 
 Source: OCPI 2.2.1 transport_and_format_offline_behaviour; TRN-32, HCI-10
 """
@@ -17,9 +18,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from chalicelib.partners.answers import PartnerFault
-from chalicelib.partners.catch_up import find_owed
+from chalicelib.partners.catch_up import find_pending
 from chalicelib.partners.deliveries import Delivery, Status, read_deliveries
-from chalicelib.partners.pushes import set_aside, try_once
+from chalicelib.partners.pushes import give_up_object, push_as_probe
 from chalicelib.protocol.types import sort_key
 from chalicelib.queues import CREDIT, Broadcast
 from chalicelib.storage.keys import Ref
@@ -29,16 +30,16 @@ if TYPE_CHECKING:
     from chalicelib.partners.directory import Partner
 
 VERSIONS_S = 5.0
-"""How long a partner may take for its versions."""
+"""Seconds that a partner may take to answer with its versions."""
 
 OBJECTS_PER_PROBE = 3
-"""So many objects are sent at most; so many more may turn out to need no push."""
+"""Objects that a probe pushes at most; those that turn out to need no push are not counted."""
 
-_PENDING = (Status.MISSED, Status.WAITING, Status.DEAD)
+_NOT_RECEIVED = (Status.MISSED, Status.WAITING, Status.DEAD)
 
 
-def takes_pushes(node: Node, partner: Partner) -> None:
-    """See whether a partner takes pushes.
+def probe_pushes(node: Node, partner: Partner) -> None:
+    """Check that a partner takes pushes.
 
     Raises: PartnerError when it does not answer with its versions; PushFailed when no push succeeded.
     """
@@ -46,40 +47,40 @@ def takes_pushes(node: Node, partner: Partner) -> None:
     failed: list[tuple[Broadcast, PartnerFault]] = []
     for message in _messages(node, partner):
         try:
-            if not try_once(node, partner, message):
+            if not push_as_probe(node, partner, message):
                 continue
         except PartnerFault as fault:
             failed.append((message, fault))
             if fault.timed_out or fault.not_connected or len(failed) >= OBJECTS_PER_PROBE:
                 break
         else:
-            # It takes others, so it is these objects that it cannot take.
+            # The partner took another object, so only these objects fail.
             for each, _ in failed:
-                set_aside(node, each)
+                give_up_object(node, each)
             return
     if failed:
         raise PushFailed(failed[-1][1].reason)
 
 
 class PushFailed(Exception):
-    """A partner answers with its versions and takes no push. The text is the reason of the last fault."""
+    """The partner answers with its versions, but takes no push. The text is the reason of the last fault."""
 
 
 def _messages(node: Node, partner: Partner) -> Iterator[Broadcast]:
-    """Messages about objects that a partner has to be sent: untried ones, then those tried longest ago."""
+    """Messages about objects that the partner must receive, untried ones first, then the longest untried."""
     rows = read_deliveries(node.table, partner.id)
-    pending = {pk: row for pk, row in rows.items() if row.status in _PENDING}
-    for owed in find_owed(node, partner, pending):
-        if not owed.pk.endswith(CREDIT):
-            yield _message(node, partner, owed.pk, owed.ref)
+    failed_before = {pk: row for pk, row in rows.items() if row.status in _NOT_RECEIVED}
+    for untried in find_pending(node, partner, failed_before):
+        if not untried.pk.endswith(CREDIT):
+            yield _message(node, partner, untried.pk, untried.ref)
     now = node.clock()
-    due = [each for each in pending.items() if not each[1].waits(now) and not each[0].endswith(CREDIT)]
+    due = [each for each in failed_before.items() if not each[1].waits(now) and not each[0].endswith(CREDIT)]
     for pk, row in sorted(due, key=_tried_at):
         yield _message(node, partner, pk, row.ref)
 
 
-def _tried_at(pending: tuple[str, Delivery]) -> str:
-    return sort_key(pending[1].at)
+def _tried_at(entry: tuple[str, Delivery]) -> str:
+    return sort_key(entry[1].at)
 
 
 def _message(node: Node, partner: Partner, pk: str, ref: str) -> Broadcast:

@@ -1,23 +1,22 @@
-"""One push: tell a partner of an object as it is now.
+"""One push: sends an object as it is now to one partner.
 
-The message only names the object. One read gives the object, the partner and what the partner was told
-last; `decisions.py` says what that means, and one write records how it went: two calls to the store,
-three for a whole location, whose EVSEs are items of their own.
+The message only names the object. One read returns the object, the partner and its delivery row.
+`decisions.py` decides what to do, and one write records the result. That makes two calls to the table, and
+three for a whole location, whose EVSEs are separate items.
 
-- *Refusal* (an envelope with 2xxx): recorded with its reason, and tried again slowly (`retries.py`). One of
-  a session or a CDR raises an alarm, and one of a CDR goes to the dead letters as well: it never changes,
-  as others do.
-- *Fault* (everything else: no answer, 5xx, 3xxx, a 4xx without an envelope, a token that is not accepted):
-  tried again with growing delays inside the freshness window of the object, counted from its first fault.
-  Then the partner is OFFLINE, and gets what it missed when it is back. Unless it took other objects
-  meanwhile: then it is this object that it cannot take now, and the object alone is given up, to be tried
-  again later (`retries.py`).
+- *Refusal* (an envelope with 2xxx): recorded with its reason and retried slowly (`retries.py`). A refused
+  session or CDR raises an alarm. A refused CDR also goes to the dead-letter queue, because no later change
+  will correct it.
+- *Fault* (any other failure: no answer, 5xx, 3xxx, a 4xx without an envelope, a rejected token): retried with
+  growing delays inside the freshness window of the object, which starts at its first fault. At the end of the
+  window the partner becomes OFFLINE, and receives what it missed when it is back. Exception: if the partner
+  took other objects meanwhile, only this object is given up and retried later (`_give_up_object`).
 
-Killed at any point, the message comes again and the same read tells the truth: a request that was sent
-and not recorded is sent again, which PUT and DELETE allow.
+If the process is killed at any point, the message is delivered again and the same read shows the true state.
+A request that was sent but not recorded is sent again, which PUT and DELETE allow.
 
-A token's key includes its type, which stands in the query (OWN-05). A CDR is sent by POST to the bare
-endpoint (CDR-02); a receiver that has it already knows it by its id.
+The key of a token includes its type, which is sent in the query (OWN-05). A CDR is sent by POST to the bare
+endpoint (CDR-02); a receiver that already has it recognizes its id.
 
 Source: OCPI 2.2.1 transport_and_format_offline_behaviour, mod_locations, mod_tariffs, mod_tokens; TRN-32,
 RTE-11, RTE-13, RTE-15, LOC-13, TRP-10, TRP-18, TRP-19
@@ -36,7 +35,7 @@ from chalicelib.errors import InvalidParameters
 from chalicelib.log import log, log_fields
 from chalicelib.partners.answers import PartnerError, PartnerFault, PartnerRefusal
 from chalicelib.partners.breaker import pause_windows
-from chalicelib.partners.catch_up import look_again, look_later, note_look
+from chalicelib.partners.catch_up import recheck_put, schedule_recheck, schedule_recheck_at
 from chalicelib.partners.decisions import Act, Seen, decide, evse_version
 from chalicelib.partners.deliveries import (
     Delivery,
@@ -49,7 +48,7 @@ from chalicelib.partners.deliveries import (
 )
 from chalicelib.partners.directory import Partner
 from chalicelib.partners.failing import QUICK_S, begin_trial, breaker_of, note_answer, note_failure
-from chalicelib.partners.gate import Slow, TurnedAway
+from chalicelib.partners.gate import CallLater, Slow
 from chalicelib.partners.retries import again_at, next_retry, retry_put
 from chalicelib.partners.visibility import PRIVATE, owner_role, viewer_of
 from chalicelib.protocol.json_text import JsonText
@@ -64,17 +63,17 @@ if TYPE_CHECKING:
     from chalicelib.settings import Settings
 
 PUSH_S = 8.0
-"""How long a partner may take for one push."""
+"""Seconds that a partner may take to answer one push."""
 
 _LONGEST_DELAY_S = 30
 _UNKNOWN_LOCATION = 2003
-_HOPELESS = 2
-"""An object that was given up so often has one try with each change, too."""
-_NOT_LET_IN = frozenset({401, 403})
+_ONE_TRY_AFTER = 2
+"""An object that was given up this often has only one try, also when it changes."""
+_TOKEN_REJECTED = frozenset({401, 403})
 
 
 class Retry(NamedTuple):
-    """The message is to come again after so many seconds; away: nobody was there to answer."""
+    """Retry of the message after some seconds. away: the partner did not answer at all."""
 
     seconds: int
     away: bool
@@ -84,34 +83,34 @@ OnFault = Callable[["Node", Sequence[Broadcast], Sequence[Broadcast], Seen, Act,
 
 
 def push(
-    node: Node, messages: Sequence[Broadcast], told: Sequence[Broadcast] = (), *, quick: bool = False
+    node: Node, messages: Sequence[Broadcast], handled: Sequence[Broadcast] = (), *, quick: bool = False
 ) -> Retry | None:
-    """Handle messages to one partner about one item, oldest first; the last of them stands for all.
+    """Handle messages to one partner about one item, oldest first; the last one stands for all.
 
-    told: messages about other EVSEs of the same location that were handled just before. quick: whether the
-    partner must answer within `QUICK_S`. Returns None when they are done.
-    Raises: TurnedAway when the partner fails and may not be called yet; Slow when `quick` and the partner
-    is one that may take longer.
+    handled: messages about other EVSEs of the same location that were handled just before. quick: whether the
+    partner must answer within `QUICK_S`. Returns None when the messages are done.
+    Raises: CallLater when the partner fails and must not be called yet; Slow when `quick` and the partner may
+    take longer.
     """
     last, correlation_id = messages[-1], node.new_id()
     if any(message.again for message in messages):
         tried = min(message.tried for message in messages)
         messages = [*messages[:-1], last.model_copy(update={"again": True, "tried": tried})]
-    story = {"partner": last.partner_id, "ocpi_module": last.module, "ref": for_log(last.ref)}
-    with log_fields(**story, correlation_id=correlation_id):
-        return _push_in_order(node, messages, told, correlation_id, quick)
+    names = {"partner": last.partner_id, "ocpi_module": last.module, "ref": for_log(last.ref)}
+    with log_fields(**names, correlation_id=correlation_id):
+        return _push_in_order(node, messages, handled, correlation_id, quick)
 
 
-def try_once(node: Node, partner: Partner, message: Broadcast) -> bool:
+def push_as_probe(node: Node, partner: Partner, message: Broadcast) -> bool:
     """Push an object to a partner that is OFFLINE, as a probe.
 
-    Returns whether the partner answered; False when there was nothing to send.
+    Returns whether the partner answered; False when no push was needed.
     Raises: PartnerFault, after it was recorded; Conflict when another worker pushed the object meanwhile.
     """
     correlation_id = node.new_id()
-    story = {"partner": partner.id, "ocpi_module": message.module, "ref": for_log(message.ref)}
-    with log_fields(**story, correlation_id=correlation_id):
-        seen = _look(node, message, correlation_id)
+    names = {"partner": partner.id, "ocpi_module": message.module, "ref": for_log(message.ref)}
+    with log_fields(**names, correlation_id=correlation_id):
+        seen = _read(node, message, correlation_id)
         if seen.partner is None:
             return False
         seen = replace(seen, partner=seen.partner.model_copy(update={"connection": "CONNECTED"}))
@@ -121,13 +120,13 @@ def try_once(node: Node, partner: Partner, message: Broadcast) -> bool:
         return True
 
 
-def set_aside(node: Node, message: Broadcast) -> None:
-    """Give up an object that failed as a probe, because the partner takes others.
+def give_up_object(node: Node, message: Broadcast) -> None:
+    """Give up an object whose probe failed, because the partner takes other objects.
 
     Raises: Conflict when another worker pushed the object meanwhile.
     """
-    seen = _look(node, message, node.new_id())
-    _set_aside(node, message, seen, seen.delivery)
+    seen = _read(node, message, node.new_id())
+    _give_up_object(node, message, seen, seen.delivery)
 
 
 def _failed_probe(
@@ -143,16 +142,16 @@ def _failed_probe(
 
 
 def _push_in_order(
-    node: Node, messages: Sequence[Broadcast], told: Sequence[Broadcast], correlation_id: str, quick: bool
+    node: Node, messages: Sequence[Broadcast], handled: Sequence[Broadcast], correlation_id: str, quick: bool
 ) -> Retry | None:
-    seen = replace(_look(node, messages[-1], correlation_id), quick=quick)
-    # Where something was given up, what was handled before was not all told.
+    seen = replace(_read(node, messages[-1], correlation_id), quick=quick)
+    # After a missed or given-up push, the changes handled before have not all reached the partner.
     is_behind = seen.delivery.status in (Status.MISSED, Status.DEAD)
-    changes = list(messages) if is_behind else [*told, *messages]
+    changes = list(messages) if is_behind else [*handled, *messages]
     try:
         return _push(node, messages, changes, seen)
     except Conflict:
-        return _start_over(node, messages[-1])
+        return _push_once_more(node, messages[-1])
 
 
 def _push(
@@ -162,7 +161,7 @@ def _push(
     seen: Seen,
     on_fault: OnFault | None = None,
 ) -> Retry | None:
-    """Push what `seen` shows. on_fault: what follows a fault, in place of another try."""
+    """Push the object as `seen` shows it. on_fault: handles a fault in place of a retry."""
     message = messages[-1]
     act, status = decide(node.settings, message, seen)
     if act is Act.DROP:
@@ -172,7 +171,7 @@ def _push(
         _record(node, message, seen, missed)
         return None
     if act is not Act.SKIP and on_fault is None:
-        _take_turn(node, seen)
+        _check_breaker(node, seen)
     started = time.monotonic()
     try:
         try:
@@ -180,29 +179,30 @@ def _push(
         except PartnerError as error:
             if act is not Act.PUT_EVSE or not _may_lack_location(error):
                 raise
-            # It is sent the whole location instead (LOC-13).
+            # Send the whole location instead (LOC-13).
             act = Act.PUT
             version = _send(node, act, message, seen)
     except (PartnerRefusal, InvalidParameters) as refusal:
-        _give_up(node, message, seen, _refused(changes, seen, act, refusal), refusal)
+        _record_refusal(node, message, seen, _refused(changes, seen, act, refusal), refusal)
         note_answer(node, seen.receiver, time.monotonic() - started)
     except PartnerFault as fault:
-        _tell("failed", metrics.push_failed(node.settings.table), fault)
+        _log_outcome("failed", metrics.push_failed(node.settings.table), fault)
         return (on_fault or _failed)(node, messages, changes, seen, act, fault)
     else:
         latency_s = time.monotonic() - started
         _record(node, message, seen, _delivered(changes, seen, act, status, version))
         if act is not Act.SKIP:
             measured = node.settings.table, message.partner_id, latency_s, _freshness_s(node, messages)
-            _tell("delivered", metrics.push_delivered(*measured))
+            _log_outcome("delivered", metrics.push_delivered(*measured))
             note_answer(node, seen.receiver, latency_s)
     return None
 
 
-def _take_turn(node: Node, seen: Seen) -> None:
-    """See whether the partner may be called now; of one that fails, one push at a time is tried.
+def _check_breaker(node: Node, seen: Seen) -> None:
+    """Check that the partner may be called now; at a failing partner, reserve the one trial.
 
-    Raises: Slow, TurnedAway.
+    Raises: Slow when the push belongs in the catch-up lane; CallLater when the partner must not be called
+    yet.
     """
     breaker, now = breaker_of(seen.receiver), node.clock()
     if seen.quick and breaker.is_slow(now):
@@ -211,34 +211,34 @@ def _take_turn(node: Node, seen: Seen) -> None:
         return
     wait_s = breaker.wait_s(now)
     if wait_s or not begin_trial(node, seen.receiver.id):
-        raise TurnedAway(wait_s or 1.0)
+        raise CallLater(wait_s or 1.0)
 
 
 def _freshness_s(node: Node, messages: Sequence[Broadcast]) -> float | None:
-    """How long ago the oldest of the changes was that the partner knows now.
+    """Age in seconds of the oldest change that the partner has received with this push.
 
-    None where no message tells of a change, as when a partner is caught up with: how long it was away is
-    another matter.
+    None when no message is about a change, as in a catch-up: its age is that of the outage.
     """
     versions = [message.version for message in messages if message.version]
     return metrics.freshness_of(min(versions), node.clock()) if versions else None
 
 
-def _start_over(node: Node, message: Broadcast) -> Retry:
-    """Another worker has told the same partner of the same object meanwhile: nobody knows who was last.
+def _push_once_more(node: Node, message: Broadcast) -> Retry:
+    """Reset the row and retry, because another worker pushed the same object at the same time.
 
-    The other may already have deleted the message, so that it does not come again: hence the look.
+    It is unknown which push arrived last. The other worker may already have deleted this message, so a
+    recheck is scheduled as well.
     """
     row = key_of(message.partner_id, message.pk)
-    look = note_look(message.partner_id, node.clock())
-    node.table.transact([unknown_delivery(row, message.ref), look])
+    recheck = recheck_put(message.partner_id, node.clock())
+    node.table.transact([unknown_delivery(row, message.ref), recheck])
     return Retry(1, away=False)
 
 
 # -- reading and sending -----------------------------------------------------------------------------
 
 
-def _look(node: Node, message: Broadcast, correlation_id: str) -> Seen:
+def _read(node: Node, message: Broadcast, correlation_id: str) -> Seen:
     partner, main = Key("partners", message.partner_id), Key(message.pk)
     evse, delivery = Key(message.pk, message.sk), key_of(message.partner_id, message.pk)
     items = node.table.get_many([partner, main, evse, delivery])
@@ -252,7 +252,7 @@ def _look(node: Node, message: Broadcast, correlation_id: str) -> Seen:
 
 
 def _send(node: Node, act: Act, message: Broadcast, seen: Seen) -> int:
-    """Make the request. Returns the version that the partner has then, 0 when an EVSE alone was sent."""
+    """Make the request. Returns the version that the partner then has, 0 when only an EVSE was sent."""
     if act is Act.DELETE:
         return _delete(node, message, seen)
     item, evse = seen.item, seen.evse
@@ -288,16 +288,17 @@ def _delete(node: Node, message: Broadcast, seen: Seen) -> int:
     try:
         _call(node, seen, "DELETE", Ref.parse(message.ref), (), None)
     except PartnerRefusal as refusal:
-        # Its envelope says that it does not have it, which is what was wanted.
+        # The partner does not have the object, so the deletion is done.
         if refusal.http_status != 404:
             raise
     return max(message.version, seen.delivery.version)
 
 
 def _may_lack_location(error: PartnerError) -> bool:
-    """Tell whether the partner may not have the EVSE's location.
+    """Tell whether the partner may lack the location of the EVSE.
 
-    Some answer a 404 without an envelope, as a gateway does; sending the whole location harms neither.
+    Some partners answer a 404 without an envelope, and so may a gateway; in both cases it is safe to send the
+    whole location.
     """
     return error.http_status == 404 or error.status_code == _UNKNOWN_LOCATION
 
@@ -323,24 +324,24 @@ def _call(
 def _routing(settings: Settings, seen: Seen, module: str, owner: Party) -> Routing:
     if module not in PRIVATE or seen.item is None:
         return Routing(_sender(settings, module, owner), _addressee(seen.receiver, module))
-    # Spec: what is not meant for all is not broadcast, so a hub passes it on in its owner's name, and is
-    # not addressed itself: without OCPI-to it finds the receiver by the token (RTE-20, RTE-22, RTE-23).
+    # Spec: a private object is not broadcast. So a hub forwards it in the name of its owner. A message to a
+    # hub has no OCPI-to: the hub finds the receiver by the token (RTE-20, RTE-22, RTE-23).
     viewer = viewer_of(seen.receiver, seen.item["lp"])
     if module == "cdrs" and not seen.item["src"]:
-        # What a hub made itself it sends in its own name (CDR-22).
+        # A CDR that this hub made is sent in the name of the hub (CDR-22).
         owner = _sender(settings, module, owner) or owner
     return Routing(owner, viewer.party if viewer is not None and viewer.role != "HUB" else None)
 
 
 def _sender(settings: Settings, module: str, owner: Party) -> Party | None:
-    """FROM: the owner, when it is ours; a hub speaks in its own name (RTE-13)."""
+    """OCPI-from: the owner, when it is one of our parties; a hub uses its own party (RTE-13)."""
     role = owner_role(module)
     own = next((own.party for own in settings.roles if own.role == role and own.party.same_as(owner)), None)
     return own or settings.party_of("HUB")
 
 
 def _addressee(partner: Partner, module: str) -> Party | None:
-    """TO: the hub, else the party that takes what the module's owners own."""
+    """OCPI-to: the hub, else the partner's party in a role that receives the module."""
     takers = ("CPO",) if owner_role(module) == "EMSP" else ("EMSP", "NSP", "NAP", "OTHER")
     for role in ("HUB", *takers):
         if parties := partner.parties(role):
@@ -353,21 +354,21 @@ def _addressee(partner: Partner, module: str) -> Party | None:
 
 def _delivered(messages: Sequence[Broadcast], seen: Seen, act: Act, status: Status, version: int) -> Delivery:
     before = seen.delivery
-    told = replace(
+    row = replace(
         before, status=status, method="PUT", reason="", code=0, http=0, evse_uid="",
         since="", cause="", tries=0, given_up=0, retry_at="",
     )  # fmt: skip
     if act is Act.DELETE:
-        return replace(told, version=version, method="DELETE", evse="")
+        return replace(row, version=version, method="DELETE", evse="")
     if act is Act.PUT:
-        return replace(told, version=version, evse="")
+        return replace(row, version=version, evse="")
     assert seen.evse is not None
     reached = before.advance(messages)
     is_behind = before.status in (Status.MISSED, Status.DEAD) and reached == before.version
-    # What the row says of something else is still so: that the whole location or another EVSE was refused.
+    # A refusal of the whole location or of another EVSE stays recorded.
     is_about_another = before.status == Status.REFUSED and before.evse_uid != seen.evse["uid"]
     return replace(
-        before if is_behind or is_about_another else told, version=reached, evse=evse_version(seen.evse)
+        before if is_behind or is_about_another else row, version=reached, evse=evse_version(seen.evse)
     )
 
 
@@ -390,7 +391,7 @@ def _refused(
     row = replace(before, status=Status.REFUSED, version=version, method=method, since="", cause="", tries=0)
     row = replace(row, given_up=0, retry_at="")
     if before.status == Status.REFUSED and before.evse_uid != problem["evse_uid"]:
-        # More than one part of a location was refused: only the whole location settles that.
+        # Several parts of the location were refused: only a push of the whole location clears that.
         problem["evse_uid"] = ""
     return replace(row, **problem)
 
@@ -404,16 +405,17 @@ def _failed(
     fault: PartnerFault,
 ) -> Retry | None:
     now, before, message = node.clock(), seen.delivery, messages[-1]
-    # The row tells whether it was tried before: that it was received before does not (`gate.py`).
+    # The row shows whether a push was tried before. The receive count does not: the concurrency limit may
+    # have sent the message back without a try.
     cause = messages[0].cause
     window = node.settings.freshness
-    goes_on = _goes_on(before, cause, now, window)
-    since = before.since if goes_on else format_datetime(now)
+    is_continued = _continues_fault(before, cause, now, window)
+    since = before.since if is_continued else format_datetime(now)
     lasts_s = (now - parse_datetime(since)).total_seconds()
-    # An object that was given up has one try each time. A change of it is another matter, until it has failed
-    # as well: otherwise objects that change and never succeed would make the partner OFFLINE all the time.
-    # One that takes long is tried in the other lane, too, where it may.
-    is_last_try = before.given_up >= (_HOPELESS if message.version else 1)
+    # An object that was given up has one try each time. A change of it has the whole window again, but only
+    # until that fails too: otherwise objects that change and always fail would keep the partner OFFLINE.
+    # After a timeout in the live lane it is tried in the catch-up lane too, which allows more time.
+    is_last_try = before.given_up >= (_ONE_TRY_AFTER if message.version else 1)
     is_last_try = is_last_try and not (seen.quick and fault.timed_out)
     breaker = breaker_of(seen.receiver)
     lasted_s = max(lasts_s, breaker.failed_for(now).total_seconds())
@@ -421,18 +423,18 @@ def _failed(
     problem = _problem(seen, act, fault)
     after = replace(before, status=Status.WAITING, since=since, cause=cause, tries=0, **problem)
     if left_s > 0:
-        if not goes_on or before.reason != after.reason:
+        if not is_continued or before.reason != after.reason:
             _record(node, message, seen, after)
         if _is_away(fault) or breaker.is_failing:
             note_failure(node, message.partner_id, fault.reason, is_trial=breaker.is_failing)
         longest_s = max(_LONGEST_DELAY_S, node.settings.freshness.total_seconds() / 2)
-        # As long again as it has lasted: 1, 2, 4 and so on.
+        # Wait as long as the fault has lasted: 1, 2, 4 seconds and so on.
         seconds = min(lasts_s + 1, longest_s, left_s)
         return Retry(max(1, round(seconds)), _is_away(fault))
     taken = _taken_at(node, message.partner_id)
     takes_others = not breaker.is_failing and taken is not None and taken >= now - window / 2
     if takes_others or (is_last_try and not breaker.is_failing):
-        _set_aside(node, message, seen, after)
+        _give_up_object(node, message, seen, after)
         return None
     log.warning("a partner is offline", extra={"reason": fault.reason})
     node.directory.update(message.partner_id, lambda each: _offline(each, now, window, fault.reason, taken))
@@ -440,11 +442,11 @@ def _failed(
     return None
 
 
-def _goes_on(before: Delivery, cause: str, now: datetime, window: timedelta) -> bool:
-    """Whether a fault is one more of an object that is failing already, by its row.
+def _continues_fault(before: Delivery, cause: str, now: datetime, window: timedelta) -> bool:
+    """Tell whether a fault continues earlier faults of the object, by its row.
 
-    Two messages about one object may be in two lanes. If each began anew after the other, both would be tried
-    for ever. A row that is much older was left by a message that got lost.
+    Two messages about one object may be in two lanes. If each started a new window after the other, both
+    would be retried for ever. A much older row was left by a message that was lost.
     """
     if before.status != Status.WAITING:
         return False
@@ -452,39 +454,39 @@ def _goes_on(before: Delivery, cause: str, now: datetime, window: timedelta) -> 
 
 
 def _missed_after(before: Delivery, problem: dict[str, Any]) -> Delivery:
-    """The row of an object that failed at a partner that is OFFLINE.
+    """Row of an object that failed at a partner that is OFFLINE.
 
-    When the partner is back it may take all but this object. So the object has one try then, as if it had
-    been given up: otherwise it would make the partner OFFLINE again and again, and the others wait.
+    When the partner is back, it may take all objects but this one. So this object then has one try, as if it
+    had been given up. Otherwise it would make the partner OFFLINE again and again, and delay the others.
     """
     missed = replace(before, status=Status.MISSED, since="", cause="", tries=0, **problem)
     return replace(missed, given_up=max(1, before.given_up))
 
 
-def _set_aside(node: Node, message: Broadcast, seen: Seen, after: Delivery) -> None:
-    """Give up an object that the partner cannot take, and have it tried again, later each time."""
+def _give_up_object(node: Node, message: Broadcast, seen: Seen, after: Delivery) -> None:
+    """Give up an object that the partner cannot take, and schedule a retry, later each time."""
     given_up = seen.delivery.given_up + 1
     pause = pause_windows(given_up) * node.settings.freshness
     retry_at = format_datetime(node.clock() + pause) if pause else ""
     log.warning("a partner cannot take an object", extra={"reason": after.reason, "retry_at": retry_at})
     if retry_at:
-        look_later(node, message.partner_id, retry_at)
+        schedule_recheck_at(node, message.partner_id, retry_at)
     else:
-        look_again(node, message.partner_id)
+        schedule_recheck(node, message.partner_id)
     row = replace(after, status=Status.DEAD, since="", cause="", given_up=given_up, retry_at=retry_at)
     _record(node, message, seen, row)
 
 
 def _is_away(fault: PartnerFault) -> bool:
-    """Whether nobody was there to answer, so that other calls would be in vain as well."""
-    return (fault.not_connected or fault.timed_out) and fault.http_status not in _NOT_LET_IN
+    """Tell whether the partner did not answer at all, so that other calls would fail as well."""
+    return (fault.not_connected or fault.timed_out) and fault.http_status not in _TOKEN_REJECTED
 
 
 def _taken_at(node: Node, partner_id: str) -> datetime | None:
-    """The time of the last push that the partner took, as far as one read of all its rows tells."""
-    told = (Status.DELIVERED, Status.DELETED, Status.WITHDRAWN)
+    """Time of the last push that the partner took, by one read of all its rows; None when there is none."""
+    taken = (Status.DELIVERED, Status.DELETED, Status.WITHDRAWN)
     rows = read_deliveries(node.table, partner_id).values()
-    return max((parse_datetime(row.at) for row in rows if row.status in told), default=None)
+    return max((parse_datetime(row.at) for row in rows if row.status in taken), default=None)
 
 
 def _offline(
@@ -497,16 +499,16 @@ def _offline(
     return partner.model_copy(update=changes)
 
 
-def _give_up(
+def _record_refusal(
     node: Node, message: Broadcast, seen: Seen, after: Delivery, refusal: PartnerRefusal | InvalidParameters
 ) -> None:
-    """Record a refusal. One of a session or a CDR raises an alarm, unless it is known already.
+    """Record a refusal. A new one of a session or a CDR raises an alarm.
 
-    Nobody may lose a CDR, and it never changes, so one goes to the dead letters as well.
+    A CDR may not be lost and never changes, so a refused one also goes to the dead-letter queue.
     """
     is_new = not seen.delivery.is_refused_as(after)
     alarms = is_new and message.module in PRIVATE
-    _tell("refused", metrics.push_refused(node.settings.table, alarms), refusal)
+    _log_outcome("refused", metrics.push_refused(node.settings.table, alarms), refusal)
     if is_new and message.module == "cdrs":
         node.queues.bury(message.model_dump_json(), message.group)
     _record(node, message, seen, after)
@@ -534,14 +536,14 @@ def _problem(
     return problem
 
 
-def _tell(
+def _log_outcome(
     outcome: str,
     measured: metrics.Fields,
     error: PartnerRefusal | PartnerFault | InvalidParameters | None = None,
 ) -> None:
-    story: dict[str, object] = {}
+    fields: dict[str, object] = {}
     if error is not None:
-        # Not what the partner said: it may quote a driver's data.
+        # The partner's own text is left out: it may quote personal data of a driver.
         reason = error.detail if isinstance(error, InvalidParameters) else error.reason
-        story = {"reason": reason, "status_code": error.status_code}
-    log.info(f"push {outcome}", extra={**story, **measured})
+        fields = {"reason": reason, "status_code": error.status_code}
+    log.info(f"push {outcome}", extra={**fields, **measured})

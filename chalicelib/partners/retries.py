@@ -1,13 +1,13 @@
-"""Refused pushes that are tried again slowly: one small item for each, in the order of their due times.
+"""Schedule of retries of refused pushes: one small item for each, in the order of their due times.
 
-What a partner refused is tried again after an hour, and once more after a day. Then only a change of the
-object, of the partner's endpoints, token or version (`changes.py`), or the operator (`replays.py`) has it
-sent again.
+A refused push is retried after an hour, and once more after a day. After that the object is sent again only
+when it changes, when the partner's endpoints, token or version change (`changes.py`), or when the operator
+requests it (`replays.py`).
 
-The item is written in one transaction with the row that says that the push was refused. The row has the
-time as `again_at`, so that an object that is refused with every change has one item, not one for each. The
-timer (`liveness.py`) reads what is due and nothing else, queues ordinary messages, and each push reads and
-decides again: what the partner has taken meanwhile is not sent, so no CDR is posted twice.
+The item is written in one transaction with the delivery row that records the refusal. The row holds the
+time as `again_at`, so an object that is refused with every change has one item, not one for each change. The
+timer (`liveness.py`) reads only the due items and queues ordinary messages. Each push reads and decides
+again: an object that the partner has received meanwhile is not sent, so no CDR is posted twice.
 
 Source: OCPI 2.2.1 transport_and_format_offline_behaviour; TRN-32
 """
@@ -26,39 +26,43 @@ if TYPE_CHECKING:
     from chalicelib.node import Node
 
 AFTER_REFUSAL = (timedelta(hours=1), timedelta(days=1))
-"""How long after each refusal of an object it is tried again; after the last not any more."""
+"""Time from each refusal of an object to its next retry. The refusal after the last of them is final."""
 
 MOST_PER_RUN = 1000
-"""As many take a second or two to queue; the rest is due in the next minute."""
+"""Retries that a run queues at most, in a second or two. The next minute's run queues the rest."""
 
 _PARTITION = "retries"
 _ITEMS_PER_DELETE = 100
 
 
 class Retry(NamedTuple):
-    """The next try of a push that was refused. tried: how many such tries there were before it, and it."""
+    """Next retry of a refused push.
+
+    tried: number of such retries so far, including this one.
+    """
 
     at: datetime
     tried: int
 
 
 def next_retry(message: Broadcast, before: Delivery, status: Status | None, now: datetime) -> Retry | None:
-    """The next retry of a push that ended with a status; None when there is none or one is due already.
+    """Schedule the next retry of a push that ended with a status.
 
-    message: that was pushed. before: the delivery's row before the push.
+    message: the pushed one. before: the delivery row before the push.
+    Returns None when the status is final, or an earlier retry is already scheduled.
     """
-    # What was not refused before has a new beginning.
+    # The first refusal of an object starts a new count.
     tried = message.tried if before.status == Status.REFUSED else 0
     if status != Status.REFUSED or tried >= len(AFTER_REFUSAL):
         return None
     at = now + AFTER_REFUSAL[tried]
     if before.again_at and now < parse_datetime(before.again_at) <= at:
-        return None  # An item is there already that comes soon enough.
+        return None  # the retry that is already scheduled comes first
     return Retry(at, tried + 1)
 
 
 def retry_put(message: Broadcast, ref: str, retry: Retry) -> Put:
-    """The operation that notes a retry. ref: the object's name."""
+    """Operation that writes a retry. ref: reference of the object."""
     return Put(
         {
             "pk": _PARTITION,
@@ -72,14 +76,15 @@ def retry_put(message: Broadcast, ref: str, retry: Retry) -> Put:
 
 
 def again_at(retry: Retry) -> str:
-    """The time of a retry as a delivery's row has it."""
+    """Time of a retry in the format of a delivery row."""
     return format_datetime(retry.at)
 
 
-def take_due(node: Node) -> None:
-    """Queue the pushes whose time has come, at most `MOST_PER_RUN`.
+def queue_due_retries(node: Node) -> None:
+    """Queue the retries that are due, at most `MOST_PER_RUN`.
 
-    Killed before an item is deleted, it is queued once more, which costs a read.
+    If the process dies before it deletes an item, that retry is queued once more. The second message costs
+    one read and no request.
     """
     now = {"pk": _PARTITION, "now": _sort_key(node.clock())}
     due = node.table.query("#pk = :pk AND #sk < :now", now, limit=MOST_PER_RUN, consistent=False).items

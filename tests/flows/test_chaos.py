@@ -172,7 +172,7 @@ class Chaos:
         self.in_hand = records
         try:
             self.overlapped = False
-            answer = broadcasts.handle_messages(self.world.node, records, self.world.gate)
+            answer = broadcasts.handle_messages(self.world.node, records, self.world.limit)
             self.perhaps_die(0.03)
         except Killed:
             if self.dice.random() < 0.5:

@@ -13,7 +13,7 @@ import pytest
 
 from chalicelib.modules.sessions import receiver, sender
 from chalicelib.modules.sessions.owner import patch_own_session, put_own_session
-from chalicelib.partners.catch_up import count_owed
+from chalicelib.partners.catch_up import count_pending
 from chalicelib.partners.directory import Endpoint, HeldToken, Partner
 from chalicelib.partners.visibility import Viewer, list_partitions, viewers
 from chalicelib.protocol.message import Party, Routing
@@ -300,11 +300,11 @@ def test_a_partner_that_registers_again_is_shown_its_earlier_sessions(at_hub: Wo
 
 def test_old_sessions_are_not_pushed_to_a_partner_that_has_just_registered(at_hub: World) -> None:
     """The partner can pull them. Source: mod_sessions, Pull model"""
-    assert count_owed(at_hub.node, at_hub.partner(FIRST), {}) == 2
+    assert count_pending(at_hub.node, at_hub.partner(FIRST), {}) == 2
 
     at_hub.clock.forward(8 * 24 * 3600)
 
-    assert count_owed(at_hub.node, at_hub.partner(FIRST), {}) == 0
+    assert count_pending(at_hub.node, at_hub.partner(FIRST), {}) == 0
 
 
 def test_a_partner_is_a_viewer_of_sessions_in_its_roles_emsp_and_hub() -> None:

@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 from chalicelib.node import Node
 from chalicelib.partners import broadcasts, changes
 from chalicelib.partners.answers import PartnerFault, PartnerRefusal
-from chalicelib.partners.catch_up import take_step
+from chalicelib.partners.catch_up import run_step
 from chalicelib.partners.deliveries import Delivery, key_of, read_delivery
 from chalicelib.partners.directory import Directory, Endpoint, HeldToken, Partner, PartnerRole
-from chalicelib.partners.gate import Gate
+from chalicelib.partners.gate import ConcurrencyLimit
 from chalicelib.partners.visibility import is_hidden, partition_for_own, partition_for_received
 from chalicelib.protocol.json_text import JsonText, read_json, write_json
 from chalicelib.protocol.message import Party, Routing
@@ -165,8 +165,8 @@ class World:
         self.queue = MemoryQueue(self.clock)
         self.catch_ups = MemoryQueue(self.clock) if two_lanes else self.queue
         self.partners = CannedPartners()
-        self.gate = self.new_gate()
-        self.catch_up_gate = self.new_gate()
+        self.limit = self.new_limit()
+        self.catch_up_limit = self.new_limit()
         urls = {"https://queue/broadcasts": self.queue, "https://queue/catch-up": self.catch_ups}
         queues = (
             Queues(MemorySqs(urls), "https://queue/broadcasts", "", "https://queue/catch-up")
@@ -193,9 +193,9 @@ class World:
             clock=self.clock,
         )
 
-    def new_gate(self) -> Gate:
-        """The gate of another process."""
-        return Gate(lambda: self.clock().timestamp())
+    def new_limit(self) -> ConcurrencyLimit:
+        """The limit of another process."""
+        return ConcurrencyLimit(lambda: self.clock().timestamp())
 
     # -- what happens
 
@@ -277,12 +277,12 @@ class World:
             records = [self.dynamodb.stream.popleft() for _ in range(min(100, len(self.dynamodb.stream)))]
             assert changes.handle_stream(self.node, records) == {"batchItemFailures": []}
 
-    def work(self, lane: Lane = Lane.LIVE, gate: Gate | None = None) -> list[Record]:
+    def work(self, lane: Lane = Lane.LIVE, limit: ConcurrencyLimit | None = None) -> list[Record]:
         """Handle one batch of messages. Returns those that come again."""
         queue = self.queue if lane is Lane.LIVE else self.catch_ups
-        gate = gate or (self.gate if lane is Lane.LIVE else self.catch_up_gate)
+        limit = limit or (self.limit if lane is Lane.LIVE else self.catch_up_limit)
         records = queue.receive()
-        answer = broadcasts.handle_messages(self.node, records, gate, lane=lane)
+        answer = broadcasts.handle_messages(self.node, records, limit, lane=lane)
         queue.finish(records, answer)
         failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
         return [record for record in records if record["messageId"] in failed]
@@ -291,7 +291,7 @@ class World:
         """Take the steps of catching up that are queued, and push nothing."""
         while steps := self.catch_ups.take(lambda body: "what" in body):
             for step in steps:
-                take_step(self.node, CatchUp.model_validate(step))
+                run_step(self.node, CatchUp.model_validate(step))
 
     def settle(self, seconds: float = 0.0) -> None:
         """Let everything happen that is due within so many seconds."""
@@ -308,9 +308,9 @@ class World:
         """Handle a batch of each queue. Returns whether there was any."""
         handled = False
         for lane, queue in {Lane.LIVE: self.queue, Lane.CATCH_UP: self.catch_ups}.items():
-            gate = self.gate if lane is Lane.LIVE or queue is self.queue else self.catch_up_gate
+            limit = self.limit if lane is Lane.LIVE or queue is self.queue else self.catch_up_limit
             if records := queue.receive():
-                answer = broadcasts.handle_messages(self.node, records, gate, lane=lane)
+                answer = broadcasts.handle_messages(self.node, records, limit, lane=lane)
                 queue.finish(records, answer)
                 handled = True
         return handled

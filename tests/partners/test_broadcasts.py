@@ -10,7 +10,7 @@ import pytest
 from chalicelib.partners import broadcasts
 from chalicelib.partners.broadcasts import LAST_RECEIVE, LAST_TRY, backoff, handle_messages
 from chalicelib.partners.deliveries import Status
-from chalicelib.partners.gate import Gate, TurnedAway
+from chalicelib.partners.gate import CallLater, ConcurrencyLimit
 from chalicelib.queues import Broadcast, CatchUp
 from chalicelib.storage.table import Key
 from tests.partners.memory_aws import Record
@@ -125,13 +125,13 @@ def test_a_message_that_waited_for_its_turn_for_long_is_not_given_up_at_its_firs
     """Behind a slow partner a message is received again and again before it is tried."""
     ref = world.put_tariff()
     world.stream()
-    world.gate = ShutGate()
+    world.limit = FullLimit()
     for _ in range(LAST_TRY + 1):
         world.work()
         world.clock.forward(31)
     assert world.partners.sent == [] and world.delivery("one", ref).status is None
 
-    world.gate = Gate()
+    world.limit = ConcurrencyLimit()
     with monkeypatch.context() as broken:
         broken.setattr(broadcasts, "push", crash)
         assert len(world.work()) == 2
@@ -151,9 +151,9 @@ def test_the_window_of_a_message_begins_with_its_first_try_not_with_its_first_re
     world.clock.forward(1000)
     world.put_tariff(currency="NOK")
     world.stream()
-    world.gate = ShutGate()
+    world.limit = FullLimit()
     world.work()
-    world.gate = Gate()
+    world.limit = ConcurrencyLimit()
     world.clock.forward(31)
 
     world.work()
@@ -165,7 +165,7 @@ def test_the_window_of_a_message_begins_with_its_first_try_not_with_its_first_re
 def test_a_message_that_never_had_its_turn_is_made_up_for_by_the_timer(world: World) -> None:
     world.put_tariff()
     world.stream()
-    world.gate = ShutGate()
+    world.limit = FullLimit()
     world.table.delete(Key("catch-up", "one"))
     for group in world.queue._groups.values():
         for message in group:
@@ -176,11 +176,11 @@ def test_a_message_that_never_had_its_turn_is_made_up_for_by_the_timer(world: Wo
     assert "one" in {look["sk"] for look in looks(world)}
 
 
-class ShutGate(Gate):
+class FullLimit(ConcurrencyLimit):
     """Others are always before."""
 
     def turn(self, *_: object) -> Any:
-        raise TurnedAway(1)
+        raise CallLater(1)
 
 
 def test_a_message_that_cannot_be_read_holds_up_no_other_and_ends_among_the_dead(world: World) -> None:
@@ -208,7 +208,7 @@ def test_a_step_of_catching_up_that_fails_is_taken_again_and_in_the_end_left_to_
 ) -> None:
     world.node.queues.send_broadcasts([CatchUp(what="CATCH_UP", partner_id="one", cause="test")])
     world.table.delete(Key("catch-up", "one"))
-    monkeypatch.setattr(broadcasts, "take_step", crash)
+    monkeypatch.setattr(broadcasts, "run_step", crash)
 
     assert len(world.work()) == 1
     world.settle(seconds=31 * LAST_TRY)
@@ -270,7 +270,7 @@ def test_a_slow_partner_holds_up_no_other(world: World) -> None:
 
     world.partners.faults |= {"one": answer, "two": answer}
 
-    assert handle_messages(world.node, records(world), Gate()) == {"batchItemFailures": []}
+    assert handle_messages(world.node, records(world), ConcurrencyLimit()) == {"batchItemFailures": []}
     assert world.held("one", ref) == world.held("two", ref) == world.stored(ref)
 
 

@@ -11,13 +11,13 @@ import pytest
 
 from chalicelib.partners import catch_up
 from chalicelib.partners.catch_up import (
-    SECOND_LOOK,
-    count_owed,
-    find_owed,
-    look_again,
-    look_later,
-    take_second_looks,
-    take_step,
+    RECHECK_DELAY,
+    count_pending,
+    find_pending,
+    run_rechecks,
+    run_step,
+    schedule_recheck,
+    schedule_recheck_at,
 )
 from chalicelib.partners.deliveries import Delivery, Status, key_of, read_deliveries, write_delivery
 from chalicelib.protocol.message import Party
@@ -48,7 +48,7 @@ def owed(world: World, partner_id: str = "one") -> set[str]:
     world.catch_up()
     found = {body["ref"].rpartition("#")[2] for body in world.queue.take(lambda _: True)}
     rows = read_deliveries(world.table, partner_id)
-    assert len(found) == count_owed(world.node, world.partner(partner_id), rows)
+    assert len(found) == count_pending(world.node, world.partner(partner_id), rows)
     return found
 
 
@@ -143,7 +143,7 @@ def test_what_a_partner_refuses_before_it_was_caught_up_with_is_not_sent_again_a
     world.settle()
 
     for step in steps:
-        take_step(world.node, CatchUp.model_validate(step))
+        run_step(world.node, CatchUp.model_validate(step))
     world.settle()
 
     assert len(world.partners.sent) == 1
@@ -168,7 +168,7 @@ def test_a_step_takes_few_calls_whatever_was_missed(world: World) -> None:
     forget_messages(world)
     world.dynamodb.calls.clear()
 
-    take_step(world.node, CatchUp(what="CATCH_UP", partner_id="one", cause="test"))
+    run_step(world.node, CatchUp(what="CATCH_UP", partner_id="one", cause="test"))
 
     assert len(world.queue) == 30
     # The partner; tariffs, two lists of locations, rows of tariffs and which of them are gone; rows.
@@ -188,7 +188,7 @@ def test_very_many_objects_are_queued_step_by_step(world: World, monkeypatch: py
     begin(world)
     told: list[str] = []
     while steps := world.queue.take(lambda body: "what" in body):
-        take_step(world.node, CatchUp.model_validate(steps[0]))
+        run_step(world.node, CatchUp.model_validate(steps[0]))
         found = world.queue.take(lambda body: "what" not in body)
         assert len(steps) == 1 and len(found) <= 10
         told += [body["ref"].rpartition("#")[2] for body in found]
@@ -202,7 +202,7 @@ def test_a_step_that_is_killed_behind_its_messages_leaves_nothing_out(world: Wor
     step = CatchUp(what="CATCH_UP", partner_id="one", cause="test")
 
     for _ in range(2):
-        take_step(world.node, step)
+        run_step(world.node, step)
 
     assert len(world.queue) == 1
 
@@ -213,7 +213,7 @@ def test_when_the_queue_refuses_the_step_has_failed(world: World) -> None:
     world.queue.broken = 1
 
     with pytest.raises(RuntimeError):
-        take_step(world.node, CatchUp(what="CATCH_UP", partner_id="one", cause="test"))
+        run_step(world.node, CatchUp(what="CATCH_UP", partner_id="one", cause="test"))
 
 
 @pytest.mark.parametrize("fields", [{"connection": "OFFLINE"}, {"status": "UNREGISTERED"}])
@@ -225,7 +225,7 @@ def test_a_partner_that_goes_meanwhile_is_caught_up_with_no_further(
     before = world.partner("one")
     world.node.directory.save(before.model_copy(update=fields), before)
 
-    take_step(world.node, CatchUp(what="CATCH_UP", partner_id="one", cause="test"))
+    run_step(world.node, CatchUp(what="CATCH_UP", partner_id="one", cause="test"))
 
     assert len(world.queue) == 0
 
@@ -236,7 +236,7 @@ def test_what_a_partner_that_left_was_told_is_forgotten_step_by_step(
     monkeypatch.setattr(catch_up, "OBJECTS_PER_STEP", 2)
     step = CatchUp(what="FORGET", partner_id="one", cause="test")
 
-    take_step(world.node, step)
+    run_step(world.node, step)
     assert len(read_deliveries(world.table, "one")) == 3
     world.catch_up()
 
@@ -247,7 +247,7 @@ def test_a_partner_that_is_back_while_its_rows_are_forgotten_is_looked_at_again(
     """It was compared with rows that were still there."""
     world.table.delete(Key("catch-up", "one"))
 
-    take_step(world.node, CatchUp(what="FORGET", partner_id="one", cause="test"))
+    run_step(world.node, CatchUp(what="FORGET", partner_id="one", cause="test"))
     world.catch_up()
 
     assert [look["sk"] for look in world.table.query("#pk = :pk", {"pk": "catch-up"}).items] == ["one"]
@@ -258,7 +258,7 @@ def test_a_step_whose_list_is_gone_meanwhile_ends(world: World) -> None:
     world.put_tariff("T1", currency="NOK")
     forget_messages(world)
 
-    take_step(world.node, CatchUp(what="CATCH_UP", partner_id="one", cause="test", place="sessions#PT*XYZ"))
+    run_step(world.node, CatchUp(what="CATCH_UP", partner_id="one", cause="test", place="sessions#PT*XYZ"))
 
     assert len(world.queue) == 0
 
@@ -305,8 +305,8 @@ def test_an_index_that_lags_is_made_up_for_by_the_second_look() -> None:
     assert world.held("one", ref) is None
     world.dynamodb.hidden_from_indexes.clear()
 
-    world.clock.forward(SECOND_LOOK.total_seconds())
-    take_second_looks(world.node, {"one": world.partner("one")})
+    world.clock.forward(RECHECK_DELAY.total_seconds())
+    run_rechecks(world.node, {"one": world.partner("one")})
     world.settle()
 
     assert world.held("one", ref) == world.stored(ref)
@@ -315,17 +315,17 @@ def test_an_index_that_lags_is_made_up_for_by_the_second_look() -> None:
 def test_a_look_is_taken_once_and_not_too_soon(world: World) -> None:
     partners = {"one": world.partner("one")}
     world.table.delete(Key("catch-up", "one"))
-    look_again(world.node, "one")
+    schedule_recheck(world.node, "one")
     world.put_tariff("T9")
     forget_messages(world)
 
-    take_second_looks(world.node, partners)
+    run_rechecks(world.node, partners)
     assert len(world.queue) == 0
-    world.clock.forward(SECOND_LOOK.total_seconds())
-    take_second_looks(world.node, partners)
+    world.clock.forward(RECHECK_DELAY.total_seconds())
+    run_rechecks(world.node, partners)
     assert len(world.queue) == 1
     world.dynamodb.calls.clear()
-    take_second_looks(world.node, partners)
+    run_rechecks(world.node, partners)
     assert world.dynamodb.calls == ["Query"]
 
 
@@ -333,9 +333,9 @@ def test_a_look_is_taken_once_and_not_too_soon(world: World) -> None:
 def test_nobody_is_looked_after_that_is_away_or_left(world: World, fields: dict[str, str]) -> None:
     world.put_tariff("T9")
     forget_messages(world)
-    world.clock.forward(SECOND_LOOK.total_seconds())
+    world.clock.forward(RECHECK_DELAY.total_seconds())
 
-    take_second_looks(world.node, {"one": partner("EMSP", "one", **fields)})
+    run_rechecks(world.node, {"one": partner("EMSP", "one", **fields)})
 
     assert len(world.queue) == 0
     assert not world.table.query("#pk = :pk", {"pk": "catch-up"}).items
@@ -347,7 +347,7 @@ def test_of_two_times_to_look_later_the_earlier_one_is_kept(world: World) -> Non
 
     kept = []
     for at in (first, second, third):
-        look_later(world.node, "one", at)
+        schedule_recheck_at(world.node, "one", at)
         looks = world.table.query("#pk = :pk", {"pk": "catch-up"}).items
         kept += [look["at"] for look in looks if look["sk"] != "one"]
 
@@ -357,12 +357,12 @@ def test_of_two_times_to_look_later_the_earlier_one_is_kept(world: World) -> Non
 def test_a_later_look_is_taken_at_its_time_and_not_before(world: World) -> None:
     partners = {"one": world.partner("one")}
     world.table.delete(Key("catch-up", "one"))
-    look_later(world.node, "one", format_datetime(world.clock() + timedelta(seconds=20)))
+    schedule_recheck_at(world.node, "one", format_datetime(world.clock() + timedelta(seconds=20)))
 
     queued = []
     for seconds in (19.9, 0.1, 1):
         world.clock.forward(seconds)
-        take_second_looks(world.node, partners)
+        run_rechecks(world.node, partners)
         queued.append(len(world.queue))
 
     assert queued == [0, 1, 1]
@@ -370,7 +370,7 @@ def test_a_later_look_is_taken_at_its_time_and_not_before(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("newest_less", "status", "is_owed"),
+    ("newest_less", "status", "is_pending"),
     [
         (0, None, True),
         (1, None, False),
@@ -381,7 +381,7 @@ def test_a_later_look_is_taken_at_its_time_and_not_before(world: World) -> None:
     ],
 )
 def test_what_changed_after_the_occasion_is_left_to_its_message_unless_that_is_over(
-    world: World, newest_less: int | None, status: Status | None, is_owed: bool
+    world: World, newest_less: int | None, status: Status | None, is_pending: bool
 ) -> None:
     ref = world.put_tariff("NEW")
     forget_messages(world)
@@ -390,15 +390,15 @@ def test_what_changed_after_the_occasion_is_left_to_its_message_unless_that_is_o
         write_delivery(world.table, key_of("one", ref.key.pk), Delivery(), Delivery(str(ref), status))
     newest = 0 if newest_less is None else version - newest_less
 
-    take_step(world.node, CatchUp(what="CATCH_UP", partner_id="one", cause="test", newest=newest))
+    run_step(world.node, CatchUp(what="CATCH_UP", partner_id="one", cause="test", newest=newest))
 
     queued = [body["ref"] for body in world.queue.take(lambda body: "ref" in body)]
-    assert queued == ([str(ref)] if is_owed else [])
+    assert queued == ([str(ref)] if is_pending else [])
 
 
-@pytest.mark.parametrize(("wait_s", "is_owed"), [(1, False), (0, True), (-1, True)])
+@pytest.mark.parametrize(("wait_s", "is_pending"), [(1, False), (0, True), (-1, True)])
 def test_what_was_given_up_waits_for_its_time_and_has_a_look_noted_for_then(
-    world: World, wait_s: int, is_owed: bool
+    world: World, wait_s: int, is_pending: bool
 ) -> None:
     ref = world.put_tariff("DEAD")
     forget_messages(world)
@@ -406,9 +406,9 @@ def test_what_was_given_up_waits_for_its_time_and_has_a_look_noted_for_then(
     dead = Delivery(str(ref), Status.DEAD, retry_at=retry_at)
     write_delivery(world.table, key_of("one", ref.key.pk), Delivery(), dead)
 
-    assert owed_refs(world) == ([str(ref)] if is_owed else [])
+    assert owed_refs(world) == ([str(ref)] if is_pending else [])
     looks = world.table.query("#pk = :pk", {"pk": "catch-up"}).items
-    assert [look["at"] for look in looks if look["sk"] != "one"] == ([] if is_owed else [retry_at])
+    assert [look["at"] for look in looks if look["sk"] != "one"] == ([] if is_pending else [retry_at])
     assert owed_refs(world, refused_too=True) == [str(ref)]
 
 
@@ -416,7 +416,7 @@ def owed_refs(world: World, refused_too: bool = False) -> list[str]:
     """What one step queues, taken out of the queue."""
     cause = f"refused too: {refused_too}"
     step = CatchUp(what="CATCH_UP", partner_id="one", cause=cause, refused_too=refused_too)
-    take_step(world.node, step)
+    run_step(world.node, step)
     return [body["ref"] for body in world.queue.take(lambda body: "ref" in body)]
 
 
@@ -425,13 +425,13 @@ def test_something_that_is_owed_is_found_within_a_few_steps_only(
 ) -> None:
     monkeypatch.setattr(catch_up, "OBJECTS_PER_STEP", 1)
     one = world.partner("one")
-    assert find_owed(world.node, one) == []
+    assert find_pending(world.node, one) == []
     ref = world.put_tariff("NEW")
     forget_messages(world)
 
     found = {}
     for steps in (0, 1, 2, 30):
         monkeypatch.setattr(catch_up, "STEPS_TO_FIND", steps)
-        found[steps] = [each.ref for each in find_owed(world.node, one)]
+        found[steps] = [each.ref for each in find_pending(world.node, one)]
 
     assert (found[0], found[1], found[30]) == ([], [], [str(ref)])

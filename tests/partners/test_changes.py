@@ -8,7 +8,7 @@ import pytest
 
 from chalicelib.errors import ServerError
 from chalicelib.partners import changes, owners
-from chalicelib.partners.catch_up import SECOND_LOOK, take_second_looks
+from chalicelib.partners.catch_up import RECHECK_DELAY, run_rechecks
 from chalicelib.partners.owners import known_owners, owners_key
 from chalicelib.protocol.message import Party
 from chalicelib.storage.table import Conflict, Key, Senseless
@@ -285,8 +285,8 @@ def test_a_record_that_cannot_be_told_is_passed_over_and_made_up_for(world: Worl
     assert changes.handle_stream(world.node, records) == {"batchItemFailures": []}
 
     assert [body["pk"][-2:] for body in world.queue.bodies] == ["T1", "T3"]
-    world.clock.forward(SECOND_LOOK.total_seconds())
-    take_second_looks(world.node, {"one": world.partner("one")})
+    world.clock.forward(RECHECK_DELAY.total_seconds())
+    run_rechecks(world.node, {"one": world.partner("one")})
     world.settle()
     assert len(world.partners.held["one"]) == 3
 

@@ -11,8 +11,8 @@ from chalicelib.partners.deliveries import (
     Delivery,
     Known,
     Status,
-    forget_deliveries,
-    is_owed,
+    delete_deliveries,
+    is_pending,
     key_of,
     read_deliveries,
     read_delivery,
@@ -73,7 +73,7 @@ def test_a_change_that_does_not_say_what_it_followed_claims_nothing() -> None:
 def test_what_is_owed_follows_from_the_row_and_the_object(
     row: Delivery, known: Known | None, owed: bool
 ) -> None:
-    assert is_owed(row, known) is owed
+    assert is_pending(row, known) is owed
 
 
 @pytest.mark.parametrize(("known", "method"), [(SHOWN, "PUT"), (HIDDEN, "PUT"), (None, "DELETE")])
@@ -82,14 +82,14 @@ def test_what_was_refused_is_owed_only_when_the_refusals_are_asked_for(
 ) -> None:
     refused = replace(DELIVERED, status=Status.REFUSED, http=404, code=2001, method=method)
 
-    assert not is_owed(refused, known)
-    assert is_owed(refused, known, refused_too=True)
-    assert not is_owed(DELIVERED, SHOWN, refused_too=True)
+    assert not is_pending(refused, known)
+    assert is_pending(refused, known, refused_too=True)
+    assert not is_pending(DELIVERED, SHOWN, refused_too=True)
 
 
 @pytest.mark.parametrize("http_status", [401, 403])
 def test_a_token_that_was_not_accepted_is_no_refusal_in_rows_of_earlier_releases(http_status: int) -> None:
-    assert is_owed(replace(DELIVERED, status=Status.REFUSED, http=http_status), SHOWN)
+    assert is_pending(replace(DELIVERED, status=Status.REFUSED, http=http_status), SHOWN)
 
 
 def test_a_refusal_is_known_when_the_same_was_refused_for_the_same_reason() -> None:
@@ -133,7 +133,7 @@ def test_a_row_can_be_made_to_know_nothing() -> None:
 
     row = read_delivery(table.get(key))
     assert (row.status, row.version, row.writes) == (Status.MISSED, 0, 2)
-    assert is_owed(row, SHOWN)
+    assert is_pending(row, SHOWN)
     assert row.evse == ""
 
 
@@ -172,11 +172,11 @@ def test_a_last_word_counts_for_the_versions_up_to_its_own(version: int, told: b
     deleted, withdrawn = (replace(DELIVERED, status=each) for each in (Status.DELETED, Status.WITHDRAWN))
     refused = replace(DELIVERED, status=Status.REFUSED, method="DELETE")
 
-    assert deleted.is_told_of_deletion(version) is told
-    assert refused.is_told_of_deletion(version) is told
-    assert withdrawn.is_told_of_hiding(version) is told
-    assert not withdrawn.is_told_of_deletion(version) and not deleted.is_told_of_hiding(version)
-    assert not replace(DELIVERED, method="DELETE").is_told_of_deletion(version)
+    assert deleted.is_deletion_sent(version) is told
+    assert refused.is_deletion_sent(version) is told
+    assert withdrawn.is_withdrawal_sent(version) is told
+    assert not withdrawn.is_deletion_sent(version) and not deleted.is_withdrawal_sent(version)
+    assert not replace(DELIVERED, method="DELETE").is_deletion_sent(version)
 
 
 @pytest.mark.parametrize(
@@ -209,5 +209,5 @@ def test_some_rows_are_read_and_forgotten_at_a_time() -> None:
     second, _ = some_deliveries(table, "one", "tariffs", 2, after)
 
     assert [sorted(row.version for row in rows.values()) for rows in (first, second)] == [[1, 2], [3]]
-    assert [forget_deliveries(table, "one", 3), forget_deliveries(table, "one", 3)] == [True, False]
+    assert [delete_deliveries(table, "one", 3), delete_deliveries(table, "one", 3)] == [True, False]
     assert read_deliveries(table, "one") == {}

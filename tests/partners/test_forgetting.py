@@ -35,7 +35,7 @@ def live(world: World, days: float) -> None:
     for key, item in list(world.dynamodb.items.items()):
         if "expires_at" in item and int(item["expires_at"]["N"]) <= world.clock().timestamp():
             world.dynamodb._set(key, None)
-    changes.forget(world.node, list(world.dynamodb.stream))
+    changes.delete_expired(world.node, list(world.dynamodb.stream))
     ends.note_sessions(world.node, list(world.dynamodb.stream))
     world.settle()
 

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from chalicelib.partners.gate import AT_ONCE, STUCK_S, Gate, TurnedAway
+from chalicelib.partners.gate import AT_ONCE, STUCK_S, CallLater, ConcurrencyLimit
 
 
 class Seconds:
@@ -25,23 +25,23 @@ def seconds() -> Seconds:
 
 
 @pytest.fixture
-def gate(seconds: Seconds) -> Gate:
-    return Gate(seconds)
+def limit(seconds: Seconds) -> ConcurrencyLimit:
+    return ConcurrencyLimit(seconds)
 
 
-def test_few_pushes_to_a_partner_are_under_way_at_a_time(gate: Gate) -> None:
-    with gate.turn("one", "a", 0), gate.turn("one", "b", 0):
-        with pytest.raises(TurnedAway), gate.turn("one", "c", 0):
+def test_few_pushes_to_a_partner_are_under_way_at_a_time(limit: ConcurrencyLimit) -> None:
+    with limit.slot("one", "a", 0), limit.slot("one", "b", 0):
+        with pytest.raises(CallLater), limit.slot("one", "c", 0):
             pass
-        with gate.turn("two", "c", 0):
+        with limit.slot("two", "c", 0):
             pass
     assert AT_ONCE == 2
 
 
-def test_nobody_waits_behind_a_push_that_does_not_get_on(gate: Gate, seconds: Seconds) -> None:
-    with gate.turn("one", "a", 0), gate.turn("one", "b", 0):
+def test_nobody_waits_behind_a_push_that_does_not_get_on(limit: ConcurrencyLimit, seconds: Seconds) -> None:
+    with limit.slot("one", "a", 0), limit.slot("one", "b", 0):
         seconds.now += STUCK_S
-        with pytest.raises(TurnedAway), gate.turn("one", "c", 1000):
+        with pytest.raises(CallLater), limit.slot("one", "c", 1000):
             pass
 
 
@@ -61,17 +61,17 @@ class SeenWaiting(threading.Condition):
 
 def test_a_push_that_waits_gets_its_turn_as_soon_as_another_push_ends(seconds: Seconds) -> None:
     """The clock stands still and the wait is ten seconds, so only a notification can let it in."""
-    gate, changed = Gate(seconds), SeenWaiting()
-    vars(gate)["_changed"] = changed
+    limit, changed = ConcurrencyLimit(seconds), SeenWaiting()
+    vars(limit)["_changed"] = changed
     entered = threading.Event()
 
     def third() -> None:
-        with gate.turn("one", "c", 1.5):
+        with limit.slot("one", "c", 1.5):
             entered.set()
 
     waiting = threading.Thread(target=third)
-    with gate.turn("one", "a", 0):
-        with gate.turn("one", "b", 0):
+    with limit.slot("one", "a", 0):
+        with limit.slot("one", "b", 0):
             waiting.start()
             assert changed.waits.wait(5)
             assert not entered.is_set()
@@ -82,56 +82,58 @@ def test_a_push_that_waits_gets_its_turn_as_soon_as_another_push_ends(seconds: S
 
 
 def test_a_push_that_waits_is_turned_away_as_soon_as_the_partner_does_not_answer(seconds: Seconds) -> None:
-    gate, changed = Gate(seconds), SeenWaiting()
-    vars(gate)["_changed"] = changed
-    turned_away = threading.Event()
+    limit, changed = ConcurrencyLimit(seconds), SeenWaiting()
+    vars(limit)["_changed"] = changed
+    call_later = threading.Event()
 
     def third() -> None:
-        with pytest.raises(TurnedAway), gate.turn("one", "c", 1.5):
+        with pytest.raises(CallLater), limit.slot("one", "c", 1.5):
             pass
-        turned_away.set()
+        call_later.set()
 
     waiting = threading.Thread(target=third)
-    with gate.turn("one", "a", 0), gate.turn("one", "b", 0):
+    with limit.slot("one", "a", 0), limit.slot("one", "b", 0):
         waiting.start()
         assert changed.waits.wait(5)
-        gate.close("one", "a", 30)
-        assert turned_away.wait(5)
+        limit.pause("one", "a", 30)
+        assert call_later.wait(5)
     waiting.join(5)
 
 
-def test_after_a_push_that_found_nobody_only_its_object_is_tried(gate: Gate, seconds: Seconds) -> None:
-    gate.close("one", "a", 5)
+def test_after_a_push_that_found_nobody_only_its_object_is_tried(
+    limit: ConcurrencyLimit, seconds: Seconds
+) -> None:
+    limit.pause("one", "a", 5)
 
-    with pytest.raises(TurnedAway) as turned_away, gate.turn("one", "b", 0):
+    with pytest.raises(CallLater) as call_later, limit.slot("one", "b", 0):
         pass
-    assert turned_away.value.seconds == 5
-    with gate.turn("one", "a", 0), gate.turn("two", "b", 0):
+    assert call_later.value.seconds == 5
+    with limit.slot("one", "a", 0), limit.slot("two", "b", 0):
         pass
 
     seconds.now += 5
-    with gate.turn("one", "b", 0):
+    with limit.slot("one", "b", 0):
         pass
 
 
-def test_a_partner_that_answers_is_open_to_all(gate: Gate) -> None:
-    gate.close("one", "a", 5)
-    gate.open("one")
+def test_a_partner_that_answers_is_open_to_all(limit: ConcurrencyLimit) -> None:
+    limit.pause("one", "a", 5)
+    limit.resume("one")
 
-    with gate.turn("one", "b", 0):
+    with limit.slot("one", "b", 0):
         pass
 
 
-def test_another_object_s_fault_does_not_take_over_the_closing(gate: Gate) -> None:
+def test_another_object_s_fault_does_not_take_over_the_closing(limit: ConcurrencyLimit) -> None:
     """Else two objects could keep each other from being tried."""
-    gate.close("one", "a", 5)
-    gate.close("one", "b", 50)
+    limit.pause("one", "a", 5)
+    limit.pause("one", "b", 50)
 
-    with gate.turn("one", "a", 0):
+    with limit.slot("one", "a", 0):
         pass
 
 
-def test_a_turn_ends_also_when_the_push_fails(gate: Gate) -> None:
+def test_a_turn_ends_also_when_the_push_fails(limit: ConcurrencyLimit) -> None:
     for _ in range(3):
-        with pytest.raises(ZeroDivisionError), gate.turn("one", "a", 0):
+        with pytest.raises(ZeroDivisionError), limit.slot("one", "a", 0):
             raise ZeroDivisionError

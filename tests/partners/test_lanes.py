@@ -6,7 +6,7 @@ import pytest
 
 from chalicelib.partners import liveness
 from chalicelib.partners.breaker import Breaker
-from chalicelib.partners.catch_up import SECOND_LOOK, look_again
+from chalicelib.partners.catch_up import RECHECK_DELAY, schedule_recheck
 from chalicelib.partners.deliveries import Delivery, Status, key_of, write_delivery
 from chalicelib.partners.failing import QUICK_S
 from chalicelib.partners.pushes import PUSH_S
@@ -55,7 +55,7 @@ def test_catching_up_has_a_queue_of_its_own() -> None:
 
 
 def test_a_second_look_waits_in_the_queue_for_what_may_wait(world: World) -> None:
-    world.clock.forward(SECOND_LOOK.total_seconds())
+    world.clock.forward(RECHECK_DELAY.total_seconds())
 
     liveness.run(world.node)
 
@@ -68,7 +68,7 @@ def test_a_push_of_catching_up_that_a_change_overtakes_is_repaired(world: World)
     world.stream()
     world.queue.take(lambda body: body["partner_id"] == "one")
     world.work(Lane.LIVE)
-    world.clock.forward(SECOND_LOOK.total_seconds())
+    world.clock.forward(RECHECK_DELAY.total_seconds())
     liveness.run(world.node)
     world.catch_up()
     assert names(world, Lane.CATCH_UP) == ["one"]
@@ -86,7 +86,7 @@ def test_a_push_of_catching_up_that_a_change_overtakes_is_repaired(world: World)
     assert (world.held("one", ref) or {})["currency"] == "EUR"
 
     world.settle(seconds=2)
-    world.clock.forward(SECOND_LOOK.total_seconds())
+    world.clock.forward(RECHECK_DELAY.total_seconds())
     liveness.run(world.node)
     world.settle()
 
@@ -132,8 +132,8 @@ def test_a_location_of_which_an_evse_changed_after_a_partner_came_is_sent_whole_
 def test_a_second_look_finds_what_changed_while_its_moment_passed(world: World) -> None:
     """Who handed out the changes of that moment may have read the partners before."""
     world.table.delete(Key("catch-up", "two"))
-    look_again(world.node, "one")
-    world.clock.forward(SECOND_LOOK.total_seconds() - 1)
+    schedule_recheck(world.node, "one")
+    world.clock.forward(RECHECK_DELAY.total_seconds() - 1)
     missed = world.put_tariff("MISSED")
     world.clock.forward(5)
     later = world.put_tariff("LATER")
@@ -147,8 +147,8 @@ def test_a_second_look_finds_what_changed_while_its_moment_passed(world: World) 
 
 
 def test_what_was_given_up_is_sent_again_however_new_it_is(world: World) -> None:
-    look_again(world.node, "one")
-    world.clock.forward(SECOND_LOOK.total_seconds() + 1)
+    schedule_recheck(world.node, "one")
+    world.clock.forward(RECHECK_DELAY.total_seconds() + 1)
     given_up = world.put_tariff("NEW")
     world.stream()
     world.queue.take(lambda body: True)
@@ -231,8 +231,8 @@ def test_every_process_knows_a_partner_that_fails(world: World) -> None:
     world.stream()
 
     for _ in range(3):
-        world.work(Lane.LIVE, world.new_gate())
-        world.work(Lane.CATCH_UP, world.new_gate())
+        world.work(Lane.LIVE, world.new_limit())
+        world.work(Lane.CATCH_UP, world.new_limit())
 
     assert len(world.partners.to("one")) == 1
     assert len(world.partners.to("two")) == 11
@@ -253,7 +253,7 @@ def test_one_push_at_a_time_is_tried_at_a_partner_that_fails(world: World) -> No
     def another_process(sent: Sent) -> Exception:
         if sent.partner_id == "one" and not under_way:
             under_way.append(len(world.partners.to("one")))
-            world.work(Lane.CATCH_UP, world.new_gate())
+            world.work(Lane.CATCH_UP, world.new_limit())
         return stay_silent(sent)
 
     world.partners.faults["one"] = another_process
@@ -306,7 +306,7 @@ def test_beside_twelve_partners_that_hang_every_change_gets_its_turn_at_once() -
         ref = world.put_tariff(f"T{number}")
         world.stream()
         while len(world.queue):
-            assert world.work(Lane.LIVE, world.new_gate()) == []
+            assert world.work(Lane.LIVE, world.new_limit()) == []
         assert world.held("well", ref) == world.stored(ref)
         world.work(Lane.CATCH_UP)
         world.clock.forward(1)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from chalicelib.partners import liveness
-from chalicelib.partners.catch_up import SECOND_LOOK
+from chalicelib.partners.catch_up import RECHECK_DELAY
 from chalicelib.partners.deliveries import Status
 from tests.partners.pushing import Fault, Sent, World, break_down, partner, refuse, stay_silent
 
@@ -86,7 +86,7 @@ def test_a_timer_that_dies_leaves_nothing_out(world: World, monkeypatch: pytest.
     def die(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(liveness, "take_second_looks", die)
+    monkeypatch.setattr(liveness, "run_rechecks", die)
     with pytest.raises(KeyboardInterrupt):
         liveness.run(world.node)
     world.settle()
@@ -106,7 +106,7 @@ def test_an_object_that_was_given_up_is_tried_again_and_again_until_it_is_taken(
     assert world.delivery("one", poison).status == Status.DEAD
     world.partners.faults.clear()
 
-    world.clock.forward(SECOND_LOOK.total_seconds())
+    world.clock.forward(RECHECK_DELAY.total_seconds())
     liveness.run(world.node)
     world.settle()
 
@@ -283,7 +283,7 @@ def test_a_second_look_that_fails_keeps_no_other_from_being_taken(
     for name in ("a", "b"):
         world.join(partner("EMSP", name))
     world.settle()
-    world.clock.forward(SECOND_LOOK.total_seconds())
+    world.clock.forward(RECHECK_DELAY.total_seconds())
     send, failures = world.node.queues.send_broadcasts, iter([RuntimeError("the queue refused")])
 
     def send_or_fail(messages: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chalicelib.partners.overview import MOST_SHOWN, overview
+from chalicelib.partners.overview import MOST_SHOWN, delivery_report
 from tests.partners.pushing import World, break_down, partner, refuse
 
 
@@ -19,7 +19,7 @@ def test_the_operator_sees_what_each_partner_was_told_and_what_not() -> None:
     world.put_evse(location, "E1")
     world.settle()
 
-    shown = overview(world.node, world.partner("one"))
+    shown = delivery_report(world.node, world.partner("one"))
 
     assert (shown["partner_id"], shown["connection"], shown["delivered"]) == ("one", "CONNECTED", 1)
     assert (shown["offline_since"], shown["missed"], shown["dead"]) == (None, 0, [])
@@ -48,7 +48,7 @@ def test_of_a_partner_that_is_away_it_tells_how_much_it_misses() -> None:
     world.put_tariff("T2", currency="NOK")
     world.stream()
 
-    shown = overview(world.node, world.partner("one"))
+    shown = delivery_report(world.node, world.partner("one"))
 
     assert (shown["connection"], shown["missed"], shown["waiting"]) == ("OFFLINE", 2, [])
     assert shown["offline_since"] is not None
@@ -62,7 +62,7 @@ def test_of_very_many_it_shows_the_newest_and_counts_all() -> None:
         world.put_tariff(f"T{number}")
         world.settle()
 
-    shown = overview(world.node, world.partner("one"))
+    shown = delivery_report(world.node, world.partner("one"))
 
     assert shown["counts"] == {"waiting": 0, "refused": MOST_SHOWN + 20, "dead": 0}
     assert len(shown["refused"]) == MOST_SHOWN

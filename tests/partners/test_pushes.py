@@ -12,7 +12,7 @@ from chalicelib.partners.answers import PartnerError, PartnerFault, PartnerRefus
 from chalicelib.partners.deliveries import Status, key_of, write_delivery
 from chalicelib.partners.directory import Endpoint, PartnerRole
 from chalicelib.partners.failing import QUICK_S
-from chalicelib.partners.pushes import PUSH_S, Retry, push, try_once
+from chalicelib.partners.pushes import PUSH_S, Retry, push, push_as_probe
 from chalicelib.partners.replays import replay
 from chalicelib.partners.visibility import Viewer, partition_for_viewer
 from chalicelib.protocol.json_text import JsonText
@@ -800,8 +800,8 @@ def test_a_probe_with_nothing_to_send_or_nobody_to_send_it_to_asks_nobody(world:
     world.settle()
     world.partners.sent.clear()
 
-    assert not try_once(world.node, world.partner("one"), broadcast(ref))
-    assert not try_once(world.node, partner("EMSP", "nobody"), broadcast(ref, partner_id="nobody"))
+    assert not push_as_probe(world.node, world.partner("one"), broadcast(ref))
+    assert not push_as_probe(world.node, partner("EMSP", "nobody"), broadcast(ref, partner_id="nobody"))
     assert world.partners.sent == []
 
 
@@ -809,7 +809,7 @@ def test_a_probe_may_take_as_long_as_any_push(world: World) -> None:
     ref = world.put_tariff()
     world.partners.patience.clear()
 
-    assert try_once(world.node, world.partner("one"), broadcast(ref))
+    assert push_as_probe(world.node, world.partner("one"), broadcast(ref))
 
     assert world.partners.patience == [("one", PUSH_S)]
 

@@ -9,7 +9,7 @@ import pytest
 from chalicelib.partners import liveness, retries
 from chalicelib.partners.deliveries import Delivery, Status
 from chalicelib.partners.pushes import push
-from chalicelib.partners.retries import Retry, next_retry, take_due
+from chalicelib.partners.retries import Retry, next_retry, queue_due_retries
 from chalicelib.protocol.types import format_datetime
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.table import Item
@@ -113,7 +113,7 @@ def test_what_is_due_while_the_partner_is_away_is_sent_when_it_is_back(world: Wo
     away = world.partner("one")
     world.node.directory.save(away.model_copy(update={"connection": "OFFLINE"}), away)
     world.clock.forward(3601)
-    take_due(world.node)
+    queue_due_retries(world.node)
     world.settle()
     assert times_sent(world, ref) == 1
 
@@ -172,11 +172,11 @@ def test_a_refusal_costs_two_calls_and_so_does_the_timer_whatever_was_delivered(
     world.work()
     assert world.dynamodb.calls == ["BatchGetItem", "TransactWriteItems"]
     world.dynamodb.calls.clear()
-    take_due(world.node)
+    queue_due_retries(world.node)
     assert world.dynamodb.calls == ["Query"]
     world.clock.forward(3601)
     world.dynamodb.calls.clear()
-    take_due(world.node)
+    queue_due_retries(world.node)
     assert world.dynamodb.calls == ["Query", "BatchWriteItem"]
 
 
@@ -189,7 +189,7 @@ def test_very_many_are_queued_in_several_runs(world: World, monkeypatch: pytest.
 
     queued = []
     for _ in range(4):
-        take_due(world.node)
+        queue_due_retries(world.node)
         queued.append(len(world.queue))
 
     assert queued == [3, 6, 7, 7]
@@ -202,7 +202,7 @@ def test_when_the_queue_refuses_nothing_is_forgotten(world: World) -> None:
     world.queue.broken = 1
 
     with pytest.raises(RuntimeError):
-        take_due(world.node)
+        queue_due_retries(world.node)
 
     assert len(pending(world)) == 1
 

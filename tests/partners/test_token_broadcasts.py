@@ -10,7 +10,7 @@ import logging
 import pytest
 
 from chalicelib.partners.deliveries import Status
-from chalicelib.partners.overview import overview
+from chalicelib.partners.overview import delivery_report
 from chalicelib.partners.owners import known_owners, owners_key
 from chalicelib.partners.visibility import (
     Subject,
@@ -183,7 +183,7 @@ def test_the_operator_sees_which_token_was_refused() -> None:
     emsp.put_token()
     emsp.settle()
 
-    row = overview(emsp.node, emsp.partner("abc"))
+    row = delivery_report(emsp.node, emsp.partner("abc"))
     assert [(each["module"], each["object"]) for each in row["refused"]] == [("tokens", "PT/EVI/A1/RFID")]
 
 

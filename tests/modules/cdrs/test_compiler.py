@@ -22,12 +22,12 @@ from chalicelib.modules.cdrs.reasons import read_reasons
 from chalicelib.modules.sessions.owner import put_own_session
 from chalicelib.partners import liveness
 from chalicelib.partners.answers import PartnerFault, PartnerRefusal
-from chalicelib.partners.catch_up import count_owed
+from chalicelib.partners.catch_up import count_pending
 from chalicelib.partners.cdr_makers import CPO_MAKES_CDR
 from chalicelib.partners.directory import Endpoint, Partner
 from chalicelib.partners.private_lists import remembered_lists
 from chalicelib.partners.replays import push_again, replay, replay_object
-from chalicelib.partners.retries import take_due
+from chalicelib.partners.retries import queue_due_retries
 from chalicelib.partners.time_prices import TIME_PRICES_PER_MINUTE
 from chalicelib.partners.visibility import list_partitions, partition_for_viewer
 from chalicelib.protocol.json_text import JsonText, read_json, write_json
@@ -359,7 +359,7 @@ def test_a_cdr_that_the_partner_refuses_as_known_exists_once(cpo: Network) -> No
     cpo.world.settle(seconds=10)
     for _ in range(3):
         cpo.world.clock.forward(90_000)
-        take_due(cpo.node)
+        queue_due_retries(cpo.node)
         cpo.world.settle()
 
     (cdr,) = cpo.cdrs()
@@ -375,7 +375,7 @@ def test_a_newly_registered_partner_gets_cdrs_of_any_age(cpo: Network) -> None:
     evi = cpo.node.directory.get("evi")
     assert evi is not None
 
-    assert count_owed(cpo.node, evi.model_copy(update={"id": "anew"}), {}) == count_owed(
+    assert count_pending(cpo.node, evi.model_copy(update={"id": "anew"}), {}) == count_pending(
         cpo.node, evi.model_copy(update={"endpoints": without_cdrs(evi)}), {}
     ) + len(cpo.cdrs())
 
