@@ -1,4 +1,4 @@
-"""What CloudWatch reads out of the log lines.
+"""Metrics as CloudWatch reads them from log lines.
 
 Source: CloudWatch, Embedded Metric Format specification
 """
@@ -57,7 +57,7 @@ def test_a_line_is_a_metric_as_cloudwatch_reads_it() -> None:
     }
 
 
-def test_the_environment_adds_no_dimension_that_no_alarm_knows(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_adds_no_dimension_that_alarms_lack(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "else")
     monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "else")
 
@@ -67,7 +67,7 @@ def test_the_environment_adds_no_dimension_that_no_alarm_knows(monkeypatch: pyte
     assert dimensions_of(line, "Requests") == [{"Node": "node", "StatusCode": "2001"}]
 
 
-def test_a_push_tells_how_old_the_change_is_that_the_partner_knows_now(world: World, logged: Logged) -> None:
+def test_a_push_measures_the_age_of_the_delivered_change(world: World, logged: Logged) -> None:
     world.put_tariff()
     world.clock.forward(3)
 
@@ -103,7 +103,7 @@ def test_an_evse_counts_from_its_own_change(world: World, logged: Logged) -> Non
     assert logged.measured("Freshness")[-1]["Freshness"] == [pytest.approx(1)]
 
 
-def test_what_a_partner_is_caught_up_with_is_not_measured_as_late(logged: Logged) -> None:
+def test_a_catch_up_does_not_count_as_freshness(logged: Logged) -> None:
     world = World("CPO")
     world.put_tariff()
     world.settle()
@@ -117,7 +117,7 @@ def test_what_a_partner_is_caught_up_with_is_not_measured_as_late(logged: Logged
     assert logged.measured("Freshness") == []
 
 
-def test_what_was_not_sent_again_is_not_measured_again(world: World, logged: Logged) -> None:
+def test_an_object_that_is_not_sent_again_is_not_measured_again(world: World, logged: Logged) -> None:
     ref = world.put_location()
     world.settle()
     world.put_evse(ref)
@@ -146,9 +146,7 @@ def test_a_refusal_and_a_fault_are_counted_with_the_partner_s_code(world: World,
     assert (refused["status_code"], failed["reason"]) == (2003, "answered with HTTP 500")
 
 
-def test_partners_that_are_away_are_counted_every_minute_and_nobody_else(
-    world: World, logged: Logged
-) -> None:
+def test_only_offline_partners_are_counted_every_minute(world: World, logged: Logged) -> None:
     """Source: HCI-10"""
     liveness.run(world.node)
     assert logged.measured("PartnersOffline") == []
@@ -173,9 +171,7 @@ def cpo() -> Network:
     return network
 
 
-def test_a_run_of_the_compiler_counts_what_was_due_and_what_had_no_price(
-    cpo: Network, logged: Logged
-) -> None:
+def test_a_run_of_the_compiler_counts_due_and_unpriced_sessions(cpo: Network, logged: Logged) -> None:
     cpo.end("S1")
     cpo.end("S2", currency="NOK")
 
@@ -187,7 +183,7 @@ def test_a_run_of_the_compiler_counts_what_was_due_and_what_had_no_price(
     assert dimensions_of(line, "CdrsSetAside") == [NODE]
 
 
-def test_what_could_not_be_written_is_counted_apart(
+def test_sessions_whose_cdr_could_not_be_written_are_counted_apart(
     cpo: Network, logged: Logged, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*arguments: Any) -> None:
@@ -203,7 +199,7 @@ def test_what_could_not_be_written_is_counted_apart(
     assert (line["CdrsDue"], line["CdrsFailed"]) == ([1.0], [1.0])
 
 
-def test_a_run_that_finds_nothing_tells_nothing(cpo: Network, logged: Logged) -> None:
+def test_a_run_without_due_sessions_sends_no_metric(cpo: Network, logged: Logged) -> None:
     compiler.run(cpo.node)
 
     assert logged.lines == []
@@ -212,7 +208,7 @@ def test_a_run_that_finds_nothing_tells_nothing(cpo: Network, logged: Logged) ->
 def test_a_session_and_a_cdr_that_are_refused_raise_an_alarm_once_for_each_reason(
     cpo: Network, logged: Logged
 ) -> None:
-    """Refused so again with every change, and when it is tried again, is no news."""
+    """A refusal for the same reason, after a change or a retry, raises no new alarm."""
     cpo.world.partners.faults["evi"] = refuse(status_code=2003)
     cpo.put()
     cpo.world.settle()

@@ -1,11 +1,11 @@
-"""Ten thousand changes at a hub, while all that can go wrong goes wrong, and every partner ends up right.
+"""Chaos test: ten thousand changes at a hub during failures of every kind; every partner must end right.
 
-Two CPOs' tariffs and locations change at random. The push worker is killed before and after its HTTP request,
-before and after it recorded the outcome, and before its messages are deleted; messages are handed out twice,
-also while the first worker still has them; the stream tells records again; the queue refuses messages;
-partners break down and go away for long. Only the order within one group, which SQS FIFO keeps, is kept.
+The tariffs and locations of two CPOs change at random. The push worker is killed before and after its HTTP
+request, before and after it records the result, and before its messages are deleted. Messages are delivered
+twice, also while the first worker still has them. The stream repeats records. The queue refuses messages.
+Partners fail, or are away for long. Only the order within one group is kept, as SQS FIFO keeps it.
 
-The number of changes is that of OCPI_CHAOS_CHANGES, the sequence of events that of OCPI_CHAOS_SEED.
+OCPI_CHAOS_CHANGES sets the number of changes, OCPI_CHAOS_SEED the sequence of events.
 Source: docs/design.md, A broadcast; TRN-32, TRP-10
 """
 
@@ -36,7 +36,7 @@ LISTENERS = ("em1", "em2", "nsp")
 
 
 class Killed(BaseException):
-    """The process is gone: nothing of ours runs any more."""
+    """The process is gone: none of its code runs any more."""
 
 
 QueueRefused = RuntimeError
@@ -44,7 +44,7 @@ QueueRefused = RuntimeError
 
 
 class InTurn:
-    """In place of a pool of threads: one after the other, so that a seed always tells the same story."""
+    """Replacement of the thread pool that runs tasks one by one, so that a seed repeats the same events."""
 
     def __init__(self, *_: object, **__: object) -> None: ...
 
@@ -58,7 +58,7 @@ class InTurn:
 
 
 class Chaos:
-    """A hub, its partners, and the dice."""
+    """A hub, its partners and a random generator."""
 
     def __init__(self, seed: int) -> None:
         self.dice = random.Random(seed)
@@ -90,7 +90,7 @@ class Chaos:
         def take_or_die(sent: Sent) -> None:
             self.perhaps_die(0.01)
             self.perhaps_overlap(Ref(sent.module, *sent.segments[:3]))
-            self.note_shown(sent)
+            self.check_visible(sent)
             take(sent)
             self.perhaps_die(0.03)
 
@@ -103,7 +103,7 @@ class Chaos:
         partners._take = take_or_die  # type: ignore[method-assign]
         dynamodb.put_item = put_or_die  # type: ignore[method-assign]
 
-    # -- what goes wrong
+    # -- failures
 
     def perhaps_die(self, chance: float) -> None:
         if self.deadly and not self.overlapped and self.dice.random() < chance:
@@ -111,17 +111,17 @@ class Chaos:
             raise Killed
 
     def perhaps_overlap(self, ref: Ref) -> None:
-        """The message is handed out again while its request is under way, and the object changes.
+        """Deliver the message again while its request is running, and change the object.
 
-        SQS does that only when the first worker took far longer than it may run. That it dies on top of
-        that, after its older request arrived last, is one failure more than one row can tell.
+        SQS does that only when the first worker ran far longer than it may. One row cannot also cover that
+        this worker dies after its older request arrived last, so the test leaves that out.
         """
         if not self.deadly or not self.troubled or self.nested or self.dice.random() > 0.02:
             return
         self.nested = True
         try:
             self.change(ref)
-            self.world.queue.hand_out_again(self.in_hand)
+            self.world.queue.deliver_again(self.in_hand)
             self.work()
         finally:
             self.nested, self.overlapped = False, True
@@ -131,7 +131,7 @@ class Chaos:
             return PartnerFault("answered with HTTP 500", http_status=500)
         return None
 
-    # -- what happens
+    # -- events
 
     def change(self, ref: Ref | None = None) -> None:
         ref = ref or self.dice.choice(list(self.refs))
@@ -150,7 +150,7 @@ class Chaos:
             self.world.put_evse(ref, uid, source, marker=marker)
 
     def stream(self) -> None:
-        """Hand out a batch of the stream, some of it for the second time."""
+        """Deliver a batch of the stream, some records for the second time."""
         stream = self.world.dynamodb.stream
         records = [stream.popleft() for _ in range(min(self.dice.randrange(1, 30), len(stream)))]
         if self.deadly and self.dice.random() < 0.02:
@@ -176,7 +176,7 @@ class Chaos:
             self.perhaps_die(0.03)
         except Killed:
             if self.dice.random() < 0.5:
-                queue.hand_out_again(records)
+                queue.deliver_again(records)
             return
         queue.finish(records, answer)
 
@@ -187,7 +187,7 @@ class Chaos:
             away ^= {name}
 
     def minute(self) -> None:
-        """The timer, which looks after partners that were away and takes second looks."""
+        """Run the timer, which probes partners that are OFFLINE and runs rechecks."""
         if not self.troubled:
             return
         try:
@@ -212,7 +212,7 @@ class Chaos:
                 last_minute = self.world.clock()
 
     def calm_down(self) -> None:
-        """Everybody is well again, and what is under way comes to its end."""
+        """End all failures, and run every worker until all is done."""
         self.deadly = False
         self.world.queue.broken = 0
         self.world.partners.away.clear()
@@ -220,10 +220,10 @@ class Chaos:
             self.minute()
             self.world.settle(seconds=60)
 
-    # -- what must be
+    # -- checks
 
-    def note_shown(self, sent: Sent) -> None:
-        """Who only displays locations gets one that is not published only to take it off its map (LOC-16)."""
+    def check_visible(self, sent: Sent) -> None:
+        """Check that a display gets an unpublished location only to remove one that it has (LOC-16)."""
         is_hidden = len(sent.segments) == 3 and (sent.document or {}).get("publish") is False
         if (
             sent.partner_id == "nsp"
@@ -233,7 +233,7 @@ class Chaos:
             self.shown.append(sent.segments)
 
     def wrong(self) -> list[str]:
-        """Where a partner has something else than it should, or was shown what it should never have seen."""
+        """List the objects that a partner has in a wrong state, or should never have received."""
         found = [f"nsp was shown {shown}, which was never published to it" for shown in self.shown]
         for name in LISTENERS:
             for ref in self.refs:
@@ -246,9 +246,10 @@ class Chaos:
         return found
 
     def _may_hold(self, name: str, ref: Ref) -> bool:
-        """By the specification and not by our code, so that both cannot be wrong together.
+        """Tell whether a partner may have an object, by the specification.
 
-        eMSPs charge guests at what is not published, an NSP only displays it. Source: LOC-16
+        The rule is written independently of the node's code, so that both cannot be wrong together. eMSPs may
+        charge at an unpublished location, an NSP only displays it. Source: LOC-16
         """
         stored = self.world.stored(ref)
         is_hidden = stored is not None and stored.get("publish") is False
@@ -266,7 +267,7 @@ def chaos(monkeypatch: pytest.MonkeyPatch) -> Iterator[Chaos]:
 
 
 def test_every_partner_ends_with_the_final_state_of_every_object(chaos: Chaos) -> None:
-    """Whatever was killed, told twice or out of order. Source: TRN-32, TRP-10"""
+    """With kills, repeated messages and changes of order. Source: TRN-32, TRP-10"""
     for _ in range(ROUNDS):
         chaos.run(CHANGES // ROUNDS)
         chaos.calm_down()
@@ -275,8 +276,8 @@ def test_every_partner_ends_with_the_final_state_of_every_object(chaos: Chaos) -
     assert chaos.deaths > CHANGES / 50
 
 
-def test_a_dying_worker_alone_needs_nobody_to_look_after_partners(chaos: Chaos) -> None:
-    """No partner is away, the timer never runs: the messages by themselves bring everything home."""
+def test_when_only_workers_die_every_object_arrives_without_the_timer(chaos: Chaos) -> None:
+    """No partner is away and the timer never runs: the messages alone deliver every object."""
     chaos.troubled = False
     for _ in range(ROUNDS):
         chaos.run(CHANGES // ROUNDS // 4)

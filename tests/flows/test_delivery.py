@@ -1,8 +1,8 @@
-"""Pushes to partners that fail: retried while fresh, given up as OFFLINE, looked for, and caught up with.
+"""Pushes to partners that fail: retries, OFFLINE, probes and catch-up.
 
-A fault (500, 3xxx, HTTP 4xx without an envelope, no answer) is worth another try; a refusal (an envelope with
-2xxx) is not repeated at once. What is sent after an outage is the state of now, never a message that was
-kept. One partner's trouble is no other's.
+A fault (500, 3xxx, HTTP 4xx without an envelope, no answer) is retried. A refusal (an envelope with 2xxx) is
+not repeated at once. After an outage a partner receives the present state of each object, not old messages.
+One partner's outage does not affect the others.
 Chapter: OCPI 2.2.1 transport_and_format_offline_behaviour, status_codes; TRN-32, STA-15, TRP-10.
 """
 
@@ -60,7 +60,7 @@ def currency(partner: Partner, key: tuple[str, ...]) -> str | None:
 
 
 def once(key: tuple[str, ...], fault: Fault) -> Fault:
-    """Misbehave the first time that one tariff is pushed."""
+    """Fail the first push of one tariff."""
     return faults.only(lambda got: got.segments == key, faults.times(1, fault))
 
 
@@ -74,8 +74,8 @@ def broadcasts(node: Node, partner: Partner) -> dict[str, Any]:
     return node.broadcasts_to(known["id"])
 
 
-def test_a_fault_is_tried_again_until_it_passes(cpo: Node, guests: Guests) -> None:
-    """Each partner fails in a way of its own; every attempt is a new request. Source: TRN-17, TRN-32"""
+def test_a_fault_is_retried_until_it_passes(cpo: Node, guests: Guests) -> None:
+    """Each partner fails in a different way; every attempt is a new request. Source: TRN-17, TRN-32"""
     partners = {name: guests.join("EMSP", cpo).partner for name in PASSING}
     key = (*cpo.party, "FAULT")
     with ExitStack() as stack:
@@ -94,7 +94,7 @@ def test_a_fault_is_tried_again_until_it_passes(cpo: Node, guests: Guests) -> No
 
 @pytest.mark.parametrize("fault", FINAL.values(), ids=list(FINAL))
 def test_a_refusal_is_recorded_and_not_repeated_at_once(cpo: Node, guests: Guests, fault: Fault) -> None:
-    """It is sent again when the object changes, or the operator says so. Source: STA-15"""
+    """The object is sent again when it changes, or when the operator replays it. Source: STA-15"""
     partner = guests.join("EMSP", cpo).partner
     with partner.misbehaving("tariffs", fault):
         key = cpo.offer(f"R-{partner.party.party_id}")
@@ -108,7 +108,7 @@ def test_a_refusal_is_recorded_and_not_repeated_at_once(cpo: Node, guests: Guest
     assert cpo.status_of(name_of(partner)) == "REGISTERED"
 
 
-def test_what_was_refused_is_sent_again_when_the_operator_says_so(cpo: Node, guests: Guests) -> None:
+def test_a_refused_object_is_sent_again_when_the_operator_replays_it(cpo: Node, guests: Guests) -> None:
     partner = guests.join("EMSP", cpo).partner
     with partner.misbehaving("tariffs", faults.refuse_2001):
         key = cpo.offer(f"A-{partner.party.party_id}")
@@ -123,7 +123,7 @@ def test_what_was_refused_is_sent_again_when_the_operator_says_so(cpo: Node, gue
 
 
 def test_any_2xx_without_an_error_is_delivered_once(cpo: Node, guests: Guests) -> None:
-    """Such partners swung between OFFLINE and CONNECTED, and got everything again each time."""
+    """If it counted as a fault, such partners would be OFFLINE again and again and get every object again."""
     partners = {name: guests.join("EMSP", cpo).partner for name in TAKEN}
     with ExitStack() as stack:
         for name, partner in partners.items():
@@ -140,12 +140,12 @@ def test_any_2xx_without_an_error_is_delivered_once(cpo: Node, guests: Guests) -
 
 
 def _has_delivered(node: Node, partner: Partner) -> bool:
-    told = broadcasts(node, partner)
-    return told["delivered"] > 0 and not told["waiting"]
+    report = broadcasts(node, partner)
+    return report["delivered"] > 0 and not report["waiting"]
 
 
-def test_success_is_what_the_code_says(cpo: Node, guests: Guests) -> None:
-    """Also a 1xxx of their own, or data where none is due. Source: STA-13, STA-15, TRN-15"""
+def test_success_depends_on_the_status_code_only(cpo: Node, guests: Guests) -> None:
+    """Other 1xxx codes and unexpected data are successes too. Source: STA-13, STA-15, TRN-15"""
     partner = guests.join("EMSP", cpo).partner
 
     def answer(_: Partner, received: Received) -> Reply:
@@ -161,7 +161,7 @@ def test_success_is_what_the_code_says(cpo: Node, guests: Guests) -> None:
 
 
 def test_a_partner_that_lost_a_location_is_sent_it_whole(cpo: Node, guests: Guests) -> None:
-    """It answers an EVSE with 404/2003, as it does not know where to put it. Source: LOC-13, TRN-25"""
+    """The partner answers a push of an EVSE with 404/2003. Source: LOC-13, TRN-25"""
     partner = guests.join("EMSP", cpo).partner
     place = (*cpo.party, f"LOST-{partner.party.party_id}")
     cpo.ask("PUT", "locations", place[2], document=plain(location(cpo.party, place[2])))
@@ -174,7 +174,7 @@ def test_a_partner_that_lost_a_location_is_sent_it_whole(cpo: Node, guests: Gues
     eventually(lambda: partner.held("locations", *place) == cpo.ask("GET", "locations", place[2]))
 
 
-def test_an_outage_ends_with_the_state_of_now(cpo: Node, guests: Guests) -> None:
+def test_after_an_outage_a_partner_has_the_present_state(cpo: Node, guests: Guests) -> None:
     """OFFLINE after the freshness window; nothing is sent meanwhile; then what was missed, as it is now.
 
     Source: TRN-32, TRP-10
@@ -206,8 +206,8 @@ def test_an_outage_ends_with_the_state_of_now(cpo: Node, guests: Guests) -> None
     assert "SEK" not in [got.document.get("currency") for got in attempts(partner, kept)]
 
 
-def test_a_partner_that_is_offline_may_still_call(cpo: Node, guests: Guests) -> None:
-    """It pulls to get in step again. Source: TRN-32"""
+def test_an_offline_partner_may_still_pull(cpo: Node, guests: Guests) -> None:
+    """Pulling is another way to catch up. Source: TRN-32"""
     line = guests.join("EMSP", cpo)
     partner = line.partner
     with partner.misbehaving("*", faults.answer_500):
@@ -217,8 +217,8 @@ def test_a_partner_that_is_offline_may_still_call(cpo: Node, guests: Guests) -> 
         assert key[2] in {found["id"] for found in line.pull("tariffs", limit=50)}
 
 
-def test_one_partners_trouble_delays_no_other(cpo: Node, guests: Guests) -> None:
-    """Neither one that never answers nor one that answers nonsense."""
+def test_an_outage_of_one_partner_delays_no_other(cpo: Node, guests: Guests) -> None:
+    """Neither a partner that never answers nor one that answers with invalid data."""
     silent, broken = guests.join("EMSP", cpo).partner, guests.join("EMSP", cpo).partner
     well = guests.join("EMSP", cpo).partner
     mine = well.party.party_id
@@ -232,8 +232,8 @@ def test_one_partners_trouble_delays_no_other(cpo: Node, guests: Guests) -> None
             well.wait_for_push("tariffs", *key, within=7)
 
 
-def test_changes_while_a_push_is_under_way_are_gathered(cpo: Node, guests: Guests) -> None:
-    """The partner ends with the last state, and is not sent every one on the way."""
+def test_changes_during_a_push_become_one_push(cpo: Node, guests: Guests) -> None:
+    """The partner ends with the last state, without a push of each state in between."""
     partner = guests.join("EMSP", cpo).partner
     currencies = [f"X{letter}{other}" for letter in "AB" for other in "ABCDEFGHIJ"]
     key = (*cpo.party, f"G-{partner.party.party_id}")
@@ -248,7 +248,7 @@ def test_changes_while_a_push_is_under_way_are_gathered(cpo: Node, guests: Guest
 
 
 class SlowInbox:
-    """Takes a little while for each push of an object, and counts how many come at the same time."""
+    """Takes a short while for each push of an object, and counts simultaneous pushes."""
 
     def __init__(self, object_id: str) -> None:
         self.object_id = object_id
@@ -270,7 +270,7 @@ class SlowInbox:
 
 
 def test_pushes_of_one_object_never_overtake_each_other(cpo: Node, guests: Guests) -> None:
-    """A push that takes long is waited for, however many changes there are meanwhile."""
+    """The next push waits until a slow one has ended, for any number of changes meanwhile."""
     partner = guests.join("EMSP", cpo).partner
     place = f"O-{partner.party.party_id}"
     inbox = partner.faults["locations"] = SlowInbox(place)
@@ -284,14 +284,14 @@ def test_pushes_of_one_object_never_overtake_each_other(cpo: Node, guests: Guest
     assert inbox.most_at_once == 1
 
 
-def test_what_was_delivered_is_no_longer_waiting(cpo: Node, guests: Guests) -> None:
+def test_a_delivered_object_is_no_longer_waiting(cpo: Node, guests: Guests) -> None:
     partner = guests.join("EMSP", cpo).partner
     key = cpo.offer(f"D-{partner.party.party_id}")
     partner.wait_for_push("tariffs", *key)
 
     eventually(lambda: broadcasts(cpo, partner)["delivered"])
 
-    told = broadcasts(cpo, partner)
-    assert not told["waiting"]
-    assert not told["refused"]
-    assert not told["dead"]
+    report = broadcasts(cpo, partner)
+    assert not report["waiting"]
+    assert not report["refused"]
+    assert not report["dead"]

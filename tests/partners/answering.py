@@ -1,4 +1,4 @@
-"""A little HTTP server on loopback that answers as a test tells it, well or badly."""
+"""HTTP server on loopback whose answers a test chooses, good or bad."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Received:
-    """One request as it came over the wire; header names in lower case."""
+    """One request as it was received; header names in lower case."""
 
     method: str
     path: str
@@ -24,9 +24,9 @@ class Received:
 
 @dataclass
 class AnsweringPartner:
-    """Answers every request by `answer`, and keeps what it received.
+    """Answers every request by `answer`, and records what it received.
 
-    stopped: set when the test is over, so that a handler that plays dead can end.
+    stopped: set at the end of the test, so that a handler that answers nothing can end.
     """
 
     port: int = 0
@@ -38,7 +38,7 @@ class AnsweringPartner:
     lock: Lock = field(default_factory=Lock)
 
     def url(self, path: str = "", host: str = "127.0.0.1") -> str:
-        """An http URL on this server."""
+        """http URL on this server."""
         return f"http://{host}:{self.port}{path}"
 
 
@@ -49,7 +49,7 @@ def reply(
     http_status: int = 200,
     headers: Mapping[str, str] | None = None,
 ) -> None:
-    """Answer a document as JSON: by default the envelope of a success."""
+    """Answer a document as JSON; by default the envelope of a success."""
     body = document if document is not None else {"status_code": 1000, "timestamp": "2026-11-24T10:00:00Z"}
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     handler.send_response(http_status)
@@ -61,7 +61,7 @@ def reply(
 
 
 def envelope(data: Any, status_code: int = 1000, **others: Any) -> dict[str, Any]:
-    """An envelope around data."""
+    """OCPI envelope around data."""
     return {"data": data, "status_code": status_code, "timestamp": "2026-11-24T10:00:00Z", **others}
 
 

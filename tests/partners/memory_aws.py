@@ -1,8 +1,8 @@
-"""DynamoDB with its stream, and an SQS FIFO queue, in memory: fast, and every order of events is ours.
+"""In-memory DynamoDB with its stream, and SQS FIFO queues: fast, and tests control the order of events.
 
-The node's own `Table` and `Queues` run over them, so expressions and wire forms are the real ones. Reads of
-an index may be made to lag, the stream is a list that a test hands out as it likes, and the queue follows a
-test's clock.
+The node's own `Table` and `Queues` run on them, so expressions and wire forms are the real ones. Reads of an
+index can be made to lag. The stream is a list that a test delivers as it likes. The queue follows the clock
+of the test.
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ INDEXES = {"by_created": ("lp", "cr"), "by_updated": ("lp", "lu")}
 
 
 class MemoryDynamoDb:
-    """What `Table` asks of botocore's client. `stream` holds the records that nobody took yet."""
+    """The part of botocore's DynamoDB client that `Table` uses.
+
+    stream: the records that no test has taken yet.
+    """
 
     def __init__(self) -> None:
         self.items: dict[tuple[str, str], Wire] = {}
@@ -171,16 +174,16 @@ class MemoryDynamoDb:
         else:
             self.items[key] = item
         self._sequence += 1
-        told: dict[str, Any] = {
+        data: dict[str, Any] = {
             "Keys": {"pk": {"S": key[0]}, "sk": {"S": key[1]}},
             "SequenceNumber": f"{self._sequence:021}",
         }
         if before is not None:
-            told["OldImage"] = dict(before)
+            data["OldImage"] = dict(before)
         if item is not None:
-            told["NewImage"] = dict(item)
+            data["NewImage"] = dict(item)
         kind = "INSERT" if before is None else "REMOVE" if item is None else "MODIFY"
-        self.stream.append({"eventID": f"event-{self._sequence}", "eventName": kind, "dynamodb": told})
+        self.stream.append({"eventID": f"event-{self._sequence}", "eventName": kind, "dynamodb": data})
 
 
 def _key(wire: Mapping[str, Any]) -> tuple[str, str]:
@@ -244,9 +247,9 @@ class _Queued:
 
 @dataclass
 class MemoryQueue:
-    """What `Queues` asks of botocore's SQS client, for one FIFO queue with a dead-letter queue.
+    """The part of botocore's SQS client that `Queues` uses, for one FIFO queue with a dead-letter queue.
 
-    A group gives out its messages in order, and none of them while one is invisible.
+    The messages of a group are delivered in order, and none of them while one is invisible.
     """
 
     clock: Callable[[], datetime]
@@ -256,7 +259,7 @@ class MemoryQueue:
     dead: list[_Queued] = field(default_factory=list)
     broken: int = 0
     _groups: dict[str, deque[_Queued]] = field(default_factory=dict)
-    _told: dict[str, float] = field(default_factory=dict)
+    _sent_ids: dict[str, float] = field(default_factory=dict)
     _number: int = 0
     _lock: Any = field(default_factory=threading.Lock)
 
@@ -274,10 +277,10 @@ class MemoryQueue:
         now = self._now()
         with self._lock:
             for entry in Entries:
-                told_at = self._told.get(entry["MessageDeduplicationId"])
-                if told_at is not None and now - told_at < 300:
+                sent_at = self._sent_ids.get(entry["MessageDeduplicationId"])
+                if sent_at is not None and now - sent_at < 300:
                     continue
-                self._told[entry["MessageDeduplicationId"]] = now
+                self._sent_ids[entry["MessageDeduplicationId"]] = now
                 self._number += 1
                 message = _Queued(f"m{self._number}", entry["MessageGroupId"], entry["MessageBody"])
                 self._groups.setdefault(message.group, deque()).append(message)
@@ -301,7 +304,7 @@ class MemoryQueue:
         self.dead.append(_Queued(MessageDeduplicationId, MessageGroupId, MessageBody))
 
     def take(self, is_wanted: Callable[[dict[str, Any]], bool]) -> list[dict[str, Any]]:
-        """Take messages out of the queue by their bodies."""
+        """Take the wanted messages out of the queue. Returns their bodies."""
         taken = []
         for group in self._groups.values():
             for message in [m for m in group if is_wanted(json.loads(m.body))]:
@@ -310,7 +313,7 @@ class MemoryQueue:
         return taken
 
     def receive(self, number: int = 10) -> list[Record]:
-        """A batch of Lambda's event: from random groups, in order within each."""
+        """Receive a batch as Lambda's event: from random groups, in order within each."""
         now = self._now()
         free = [group for group in self._groups.values() if group and all(m.visible_at <= now for m in group)]
         self.random.shuffle(free)
@@ -331,15 +334,15 @@ class MemoryQueue:
         return records
 
     def finish(self, records: Sequence[Record], answer: Mapping[str, Any]) -> None:
-        """Delete what did not fail, as Lambda does."""
+        """Delete the messages that did not fail, as Lambda does."""
         failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
         done = {record["messageId"] for record in records} - failed
         for group in self._groups.values():
             for message in [m for m in group if m.id in done]:
                 group.remove(message)
 
-    def hand_out_again(self, records: Sequence[Record]) -> None:
-        """Make messages visible, as when their visibility timeout ends."""
+    def deliver_again(self, records: Sequence[Record]) -> None:
+        """Make messages visible again, as when their visibility timeout ends."""
         ids = {record["messageId"] for record in records}
         for group in self._groups.values():
             for message in group:
@@ -351,7 +354,7 @@ class MemoryQueue:
 
 
 class MemorySqs:
-    """Several queues behind one client, by their URLs; the first has the dead letters."""
+    """Several queues behind one client, by their URLs; the first one keeps the dead letters."""
 
     def __init__(self, queues: Mapping[str, MemoryQueue]) -> None:
         self._queues = queues

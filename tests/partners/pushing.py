@@ -1,7 +1,7 @@
-"""A node in memory with canned partners: what the tests of pushing stand on.
+"""World of the push tests: a node in memory with canned partners.
 
-The store, the queue and the stream are the node's own code over `memory_aws.py`; only the HTTP is canned. A
-partner holds what it was sent, as an OCPI receiver would, and misbehaves on demand.
+The store, the queue and the stream run the node's own code on `memory_aws.py`. Only HTTP is canned: a partner
+stores the objects that it receives, as an OCPI receiver does, and fails on demand.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Clock:
 
 
 class Sent(NamedTuple):
-    """One request that a partner got."""
+    """One request that a partner received."""
 
     partner_id: str
     method: str
@@ -65,9 +65,10 @@ Fault = Callable[[Sent], Exception | None]
 
 
 class CannedPartners:
-    """In place of `OcpiClient`: every partner takes what it is sent. faults: by partner id.
+    """Replacement of `OcpiClient` in which every partner accepts each push.
 
-    held: what each partner holds, by (module, folded ids). patience: how long each request may take.
+    faults: how a partner fails, by partner id. held: objects of each partner, by (module, folded ids).
+    patience: allowed seconds of each request, with the partner id.
     """
 
     def __init__(self) -> None:
@@ -119,29 +120,29 @@ class CannedPartners:
             raise PartnerFault("does not accept connections", not_connected=True)
 
     def _take(self, sent: Sent) -> None:
-        shelf = self.held.setdefault(sent.partner_id, {})
+        objects = self.held.setdefault(sent.partner_id, {})
         key = (sent.module, *map(fold, sent.segments[:3]))
         if sent.method == "DELETE":
-            if key not in shelf:
+            if key not in objects:
                 raise PartnerRefusal("answered 2001 with HTTP 404", http_status=404, status_code=2001)
-            del shelf[key]
+            del objects[key]
         elif sent.method == "POST":
             owner = (sent.document["country_code"], sent.document["party_id"])
-            shelf[(sent.module, *map(fold, (*owner, sent.document["id"])))] = sent.document
+            objects[(sent.module, *map(fold, (*owner, sent.document["id"])))] = sent.document
         elif len(sent.segments) == 3:
-            shelf[key] = sent.document
-        elif key not in shelf:
+            objects[key] = sent.document
+        elif key not in objects:
             raise PartnerRefusal("answered 2003 with HTTP 404", http_status=404, status_code=2003)
         else:
-            _put_evse(shelf[key], sent.document)
+            _put_evse(objects[key], sent.document)
 
     def to(self, partner_id: str) -> list[Sent]:
-        """Every request that a partner got."""
+        """Every request that a partner received."""
         return [sent for sent in self.sent if sent.partner_id == partner_id]
 
 
 def _put_evse(location: Document, evse: Document) -> None:
-    """As a receiver does: the EVSE takes its place, and the location is lifted (LOC-03)."""
+    """Insert or replace an EVSE as a receiver does, and raise the location's `last_updated` (LOC-03)."""
     evses = location.setdefault("evses", [])
     place = next((n for n, known in enumerate(evses) if fold(known["uid"]) == fold(evse["uid"])), len(evses))
     evses[place : place + 1] = [evse]
@@ -157,7 +158,7 @@ class _NoVault:
 
 
 class World:
-    """A node with one role, and everything around it."""
+    """A node in one role, with its table, queues, clock and partners."""
 
     def __init__(self, role: str = "CPO", freshness: float = 60.0, two_lanes: bool = False) -> None:
         self.clock = Clock()
@@ -194,13 +195,13 @@ class World:
         )
 
     def new_limit(self) -> ConcurrencyLimit:
-        """The limit of another process."""
+        """The concurrency limit of another process."""
         return ConcurrencyLimit(lambda: self.clock().timestamp())
 
-    # -- what happens
+    # -- events
 
     def join(self, partner: Partner) -> Partner:
-        """Register a partner, let the stream tell it, and catch up with it."""
+        """Register a partner, handle the stream and run its catch-up."""
         saved = self.node.directory.save(partner)
         self.stream()
         self.catch_up()
@@ -269,16 +270,16 @@ class World:
     def _list(self, module: str, owner: Party, source: str, hidden: bool = False) -> str:
         return partition_for_received(module, hidden) if source else partition_for_own(module, owner, hidden)
 
-    # -- what the node does
+    # -- workers
 
     def stream(self) -> None:
-        """Hand the stream's records out."""
+        """Handle every record of the stream."""
         while self.dynamodb.stream:
             records = [self.dynamodb.stream.popleft() for _ in range(min(100, len(self.dynamodb.stream)))]
             assert changes.handle_stream(self.node, records) == {"batchItemFailures": []}
 
     def work(self, lane: Lane = Lane.LIVE, limit: ConcurrencyLimit | None = None) -> list[Record]:
-        """Handle one batch of messages. Returns those that come again."""
+        """Handle one batch of messages. Returns those that are retried."""
         queue = self.queue if lane is Lane.LIVE else self.catch_ups
         limit = limit or (self.limit if lane is Lane.LIVE else self.catch_up_limit)
         records = queue.receive()
@@ -288,13 +289,13 @@ class World:
         return [record for record in records if record["messageId"] in failed]
 
     def catch_up(self) -> None:
-        """Take the steps of catching up that are queued, and push nothing."""
+        """Run the queued steps of catch-ups, without pushing."""
         while steps := self.catch_ups.take(lambda body: "what" in body):
             for step in steps:
                 run_step(self.node, CatchUp.model_validate(step))
 
     def settle(self, seconds: float = 0.0) -> None:
-        """Let everything happen that is due within so many seconds."""
+        """Run every worker until all is done that is due within some seconds."""
         deadline = self.clock() + timedelta(seconds=seconds)
         while True:
             self.stream()
@@ -305,7 +306,7 @@ class World:
             self.clock.forward(0.5)
 
     def _work_all(self) -> bool:
-        """Handle a batch of each queue. Returns whether there was any."""
+        """Handle a batch of each queue. Returns whether there was one."""
         handled = False
         for lane, queue in {Lane.LIVE: self.queue, Lane.CATCH_UP: self.catch_ups}.items():
             limit = self.limit if lane is Lane.LIVE or queue is self.queue else self.catch_up_limit
@@ -315,7 +316,7 @@ class World:
                 handled = True
         return handled
 
-    # -- what can be seen
+    # -- results
 
     def delivery(self, partner_id: str, ref: Ref) -> Delivery:
         return read_delivery(self.table.get(key_of(partner_id, ref.key.pk)))
@@ -339,7 +340,7 @@ class World:
 
 
 def partner(role: str | Sequence[str] = "EMSP", partner_id: str = "one", **fields: Any) -> Partner:
-    """A registered partner with every RECEIVER; its party is made of its id."""
+    """A registered partner with every RECEIVER interface; its party is made from its id."""
     roles = [role] if isinstance(role, str) else list(role)
     party = Party("PT", partner_id[:3].upper())
     made: Mapping[str, Any] = {
@@ -419,7 +420,7 @@ def break_down(sent: Sent) -> Exception:
     return PartnerFault("answered with HTTP 500", http_status=500)
 
 
-def not_let_in(sent: Sent) -> Exception:
+def reject_token(sent: Sent) -> Exception:
     return PartnerFault("our token is not accepted", http_status=401, not_connected=True)
 
 

@@ -1,4 +1,4 @@
-"""When a partner that fails may be called again. Source: TRN-32, HCI-10"""
+"""Circuit breaker: pauses before calls to a failing partner. Source: TRN-32, HCI-10"""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def test_the_pauses_between_trials_grow_and_end_with_the_window() -> None:
     assert breaker.reason == "answered 3000"
 
 
-def test_while_a_push_is_tried_no_other_is() -> None:
+def test_during_a_trial_no_other_push_may_start() -> None:
     breaker = Breaker().after_failure(START, WINDOW, "").begin_trial(after(1), timedelta(seconds=10))
 
     assert breaker.wait_s(after(5)) == 6
     assert breaker.wait_s(after(11)) == 0
 
 
-def test_a_success_ends_it_all() -> None:
+def test_a_success_ends_the_failing_state() -> None:
     breaker = Breaker().after_failure(START, WINDOW, "").after_success(after(5), is_slow=False)
 
     assert (breaker.is_failing, breaker.wait_s(after(5)), breaker.is_slow(after(5))) == (False, 0, False)
@@ -64,7 +64,7 @@ def test_the_first_outage_is_probed_by_the_next_run_of_the_timer() -> None:
     assert (breaker.opened, breaker.wait_s(START)) == (1, 0)
 
 
-def test_each_outage_soon_after_a_return_lasts_longer_up_to_an_hour() -> None:
+def test_each_outage_soon_after_a_return_has_a_longer_pause_up_to_an_hour() -> None:
     breaker, minutes = Breaker(), []
     for _ in range(9):
         breaker = breaker.open(START, WINDOW, "", None)
@@ -76,10 +76,10 @@ def test_each_outage_soon_after_a_return_lasts_longer_up_to_an_hour() -> None:
 
 
 @pytest.mark.parametrize(("taken_at_minute", "opened"), [(None, 3), (9, 3), (10, 1), (500, 1)])
-def test_the_count_begins_anew_when_pushes_have_succeeded_for_a_while(
+def test_the_count_restarts_when_pushes_have_succeeded_for_a_while(
     taken_at_minute: int | None, opened: int
 ) -> None:
-    """That time has passed without a failure is not enough."""
+    """A quiet time without pushes is not enough."""
     returned = Breaker(opened=2).close(START)
     taken_at = None if taken_at_minute is None else after(60 * taken_at_minute)
 
@@ -119,7 +119,7 @@ def test_a_pause_is_at_most_half_a_window() -> None:
     assert failing.after_failure(START, timedelta(minutes=100), "").wait_s(START) == 40 * 60
 
 
-def test_a_slow_answer_or_a_failure_makes_slow_and_neither_does_not() -> None:
+def test_a_partner_is_slow_after_a_slow_answer_or_a_failure_only() -> None:
     slow = Breaker(slow_until="2026-03-01T12:00:10Z")
 
     assert slow.is_slow(after(9)) and not slow.is_slow(after(10))
@@ -127,7 +127,7 @@ def test_a_slow_answer_or_a_failure_makes_slow_and_neither_does_not() -> None:
     assert Breaker().failed_for(START) == timedelta()
 
 
-def test_an_entry_that_cannot_be_read_is_not_quoted() -> None:
+def test_the_error_of_an_unreadable_entry_does_not_quote_it() -> None:
     with pytest.raises(ValidationError) as caught:
         Breaker.model_validate({"opened": "PRIVATE"})
 

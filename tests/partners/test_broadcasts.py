@@ -1,4 +1,4 @@
-"""A batch of messages. Source: docs/design.md, A broadcast; TRN-32, TRP-10"""
+"""Worker of the push queues: batches of messages. Source: docs/design.md, A broadcast; TRN-32, TRP-10"""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def world() -> World:
     return world
 
 
-def test_every_message_is_pushed_and_none_comes_again(world: World) -> None:
+def test_every_message_is_pushed_and_none_is_retried(world: World) -> None:
     refs = [world.put_tariff(f"T{number}") for number in range(5)]
     world.stream()
 
@@ -47,7 +47,7 @@ def test_many_changes_of_one_object_are_one_push(world: World) -> None:
     assert world.held("one", ref) == world.stored(ref)
 
 
-def test_changes_of_one_evse_in_a_batch_are_one_push_and_all_of_them_are_told(world: World) -> None:
+def test_changes_of_one_evse_in_a_batch_are_one_push_that_counts_for_all(world: World) -> None:
     ref = world.put_location()
     world.settle()
     for status in ("CHARGING", "BLOCKED", "AVAILABLE"):
@@ -60,7 +60,7 @@ def test_changes_of_one_evse_in_a_batch_are_one_push_and_all_of_them_are_told(wo
     assert header is not None and world.delivery("one", ref).version == header["v"]
 
 
-def test_only_what_failed_comes_again_and_later(world: World) -> None:
+def test_only_failed_messages_are_retried_and_later(world: World) -> None:
     world.put_tariff()
     world.stream()
     world.partners.faults["two"] = break_down
@@ -73,7 +73,7 @@ def test_only_what_failed_comes_again_and_later(world: World) -> None:
     assert len(world.work()) == 1
 
 
-def test_what_follows_a_failure_in_its_group_comes_again_behind_it(world: World) -> None:
+def test_the_rest_of_a_group_is_retried_behind_a_failed_message(world: World) -> None:
     ref = world.put_location()
     world.settle()
     world.put_evse(ref, "E0")
@@ -92,7 +92,7 @@ def crash(*_: Any) -> None:
     raise ZeroDivisionError
 
 
-def test_our_own_fault_is_tried_again_and_shown_as_dead_when_it_is_given_up(
+def test_an_error_of_this_node_is_retried_and_then_shown_as_dead(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ref = world.put_tariff()
@@ -111,15 +111,15 @@ def test_our_own_fault_is_tried_again_and_shown_as_dead_when_it_is_given_up(
     assert tries == LAST_TRY
     assert len(world.queue.dead) == 2
     assert world.delivery("one", ref).status == Status.DEAD
-    assert {look["sk"] for look in looks(world)} == {"one", "two"}
+    assert {look["sk"] for look in rechecks(world)} == {"one", "two"}
     assert world.partners.sent == []
 
 
-def looks(world: World) -> list[dict[str, Any]]:
+def rechecks(world: World) -> list[dict[str, Any]]:
     return world.table.query("#pk = :pk", {"pk": "catch-up"}).items
 
 
-def test_a_message_that_waited_for_its_turn_for_long_is_not_given_up_at_its_first_failure(
+def test_a_message_that_waited_long_for_a_slot_is_not_given_up_at_its_first_failure(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Behind a slow partner a message is received again and again before it is tried."""
@@ -141,8 +141,8 @@ def test_a_message_that_waited_for_its_turn_for_long_is_not_given_up_at_its_firs
     assert world.queue.dead == []
 
 
-def test_the_window_of_a_message_begins_with_its_first_try_not_with_its_first_receive(world: World) -> None:
-    """Also when the row tells of a fault of long ago."""
+def test_the_freshness_window_begins_with_the_first_try_not_the_first_receive(world: World) -> None:
+    """Also when the row has a fault of long ago."""
     ref = world.put_tariff()
     world.stream()
     world.partners.faults["one"] = break_down
@@ -162,7 +162,7 @@ def test_the_window_of_a_message_begins_with_its_first_try_not_with_its_first_re
     assert world.delivery("one", ref).status == Status.WAITING
 
 
-def test_a_message_that_never_had_its_turn_is_made_up_for_by_the_timer(world: World) -> None:
+def test_a_message_that_never_got_a_slot_is_followed_by_a_recheck(world: World) -> None:
     world.put_tariff()
     world.stream()
     world.limit = FullLimit()
@@ -173,17 +173,17 @@ def test_a_message_that_never_had_its_turn_is_made_up_for_by_the_timer(world: Wo
 
     world.work()
 
-    assert "one" in {look["sk"] for look in looks(world)}
+    assert "one" in {look["sk"] for look in rechecks(world)}
 
 
 class FullLimit(ConcurrencyLimit):
-    """Others are always before."""
+    """A concurrency limit without a free slot."""
 
-    def turn(self, *_: object) -> Any:
+    def slot(self, *_: object) -> Any:
         raise CallLater(1)
 
 
-def test_a_message_that_cannot_be_read_holds_up_no_other_and_ends_among_the_dead(world: World) -> None:
+def test_an_unreadable_message_delays_no_other_and_ends_in_the_dead_letter_queue(world: World) -> None:
     ref = world.put_tariff()
     world.stream()
     entry = {
@@ -203,7 +203,7 @@ def test_a_message_that_cannot_be_read_holds_up_no_other_and_ends_among_the_dead
     assert len(world.queue) == 0
 
 
-def test_a_step_of_catching_up_that_fails_is_taken_again_and_in_the_end_left_to_the_timer(
+def test_a_failing_catch_up_step_is_retried_and_then_left_to_a_recheck(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.node.queues.send_broadcasts([CatchUp(what="CATCH_UP", partner_id="one", cause="test")])
@@ -214,14 +214,14 @@ def test_a_step_of_catching_up_that_fails_is_taken_again_and_in_the_end_left_to_
     world.settle(seconds=31 * LAST_TRY)
 
     assert (len(world.queue), len(world.queue.dead)) == (0, 1)
-    assert "one" in {look["sk"] for look in looks(world)}
+    assert "one" in {look["sk"] for look in rechecks(world)}
 
 
 def test_the_time_between_tries_doubles() -> None:
     assert [backoff(count) for count in (1, 2, 3, 6, 12, 1000)] == [1, 2, 4, 30, 30, 30]
 
 
-def test_messages_that_cannot_be_postponed_come_again_all_the_same(world: World) -> None:
+def test_messages_whose_delay_cannot_be_set_are_retried_all_the_same(world: World) -> None:
     world.put_tariff()
     world.stream()
     world.partners.faults["two"] = break_down
@@ -235,7 +235,7 @@ def test_messages_that_cannot_be_postponed_come_again_all_the_same(world: World)
     assert len(world.queue) == 1
 
 
-def test_no_push_is_begun_when_the_batch_has_had_its_time(world: World) -> None:
+def test_no_push_starts_after_the_time_of_the_batch(world: World) -> None:
     ref = world.put_location()
     world.settle()
     world.put_evse(ref, "E0")
@@ -249,7 +249,7 @@ def test_no_push_is_begun_when_the_batch_has_had_its_time(world: World) -> None:
     assert {Broadcast.model_validate_json(r["body"]).partner_id for r in again} >= {"one"}
 
 
-# -- partners beside each other
+# -- several partners
 
 
 def records(world: World) -> list[Record]:
@@ -257,8 +257,8 @@ def records(world: World) -> list[Record]:
     return world.queue.receive()
 
 
-def test_a_slow_partner_holds_up_no_other(world: World) -> None:
-    """Its push ends only when the other partner's has come through."""
+def test_a_slow_partner_delays_no_other(world: World) -> None:
+    """Its push ends only after the push to the other partner has succeeded."""
     ref = world.put_tariff()
     through = threading.Event()
 
@@ -274,8 +274,8 @@ def test_a_slow_partner_holds_up_no_other(world: World) -> None:
     assert world.held("one", ref) == world.held("two", ref) == world.stored(ref)
 
 
-def test_a_partner_that_does_not_answer_is_left_alone_by_other_objects(world: World) -> None:
-    """So that its timeouts do not eat up the workers."""
+def test_after_a_timeout_other_objects_do_not_call_the_partner(world: World) -> None:
+    """Otherwise its timeouts would occupy every worker."""
     world.put_tariff("T1")
     world.stream()
     world.partners.faults["one"] = stay_silent
@@ -291,7 +291,7 @@ def test_a_partner_that_does_not_answer_is_left_alone_by_other_objects(world: Wo
     assert len(world.partners.to("two")) == 7
 
 
-def test_a_partner_that_answers_again_is_sent_everything(world: World) -> None:
+def test_a_partner_that_answers_again_receives_every_object(world: World) -> None:
     refs = [world.put_tariff(f"T{number}") for number in range(6)]
     world.stream()
     world.partners.faults["one"] = stay_silent

@@ -1,4 +1,4 @@
-"""What a partner still has to hear.
+"""Catch-up: finding and queueing the pending objects of a partner.
 
 Source: OCPI 2.2.1 transport_and_format_offline_behaviour; TRN-32, TRP-10
 """
@@ -31,7 +31,7 @@ CPO = Party("PT", "XYZ")
 
 @pytest.fixture
 def world() -> World:
-    """A CPO whose partner was told of three tariffs and two locations."""
+    """A CPO whose partner has received three tariffs and two locations."""
     world = World("CPO")
     world.join(partner("EMSP", "one"))
     for number in range(3):
@@ -42,9 +42,9 @@ def world() -> World:
     return world
 
 
-def owed(world: World, partner_id: str = "one") -> set[str]:
-    """The ids of what a catch-up queues, all of which is taken out of the queue."""
-    begin(world, partner_id, f"owed at {world.clock()}")
+def pending(world: World, partner_id: str = "one") -> set[str]:
+    """Take every message of a catch-up out of the queue. Returns the ids of its objects."""
+    begin(world, partner_id, f"pending at {world.clock()}")
     world.catch_up()
     found = {body["ref"].rpartition("#")[2] for body in world.queue.take(lambda _: True)}
     rows = read_deliveries(world.table, partner_id)
@@ -57,34 +57,34 @@ def begin(world: World, partner_id: str = "one", cause: str = "test") -> None:
 
 
 def forget_messages(world: World) -> None:
-    """What happened was told while the partner was away."""
+    """Drop the messages of the changes, as if the partner was OFFLINE."""
     world.dynamodb.stream.clear()
 
 
-def test_a_partner_that_was_told_everything_is_owed_nothing(world: World) -> None:
-    assert owed(world) == set()
+def test_a_partner_that_received_every_object_has_none_pending(world: World) -> None:
+    assert pending(world) == set()
 
 
-def test_what_changed_came_and_went_meanwhile_is_owed(world: World) -> None:
+def test_objects_created_changed_or_deleted_meanwhile_are_pending(world: World) -> None:
     world.put_tariff("T1", currency="NOK")
     world.put_tariff("T9")
     world.delete_tariff(world.put_tariff("T0"))
     world.put_evse(world.put_location("L9"), "E0")
     forget_messages(world)
 
-    assert owed(world) == {"T0", "T1", "T9", "L9"}
+    assert pending(world) == {"T0", "T1", "T9", "L9"}
 
 
-def test_what_was_told_evse_by_evse_is_not_owed(world: World) -> None:
+def test_a_location_that_was_pushed_evse_by_evse_is_not_pending(world: World) -> None:
     ref = world.put_location("L0")
     for number in range(5):
         world.put_evse(ref, f"E{number % 2}", marker=number)
         world.settle()
 
-    assert owed(world) == set()
+    assert pending(world) == set()
 
 
-def test_an_evse_s_change_that_was_missed_makes_its_location_owed_whatever_came_after(world: World) -> None:
+def test_a_missed_change_of_an_evse_makes_its_location_pending_whatever_followed(world: World) -> None:
     ref = world.put_location("L0")
     world.settle()
     world.put_evse(ref, "E0", status="CHARGING")
@@ -92,17 +92,17 @@ def test_an_evse_s_change_that_was_missed_makes_its_location_owed_whatever_came_
     world.put_evse(ref, "E1", status="CHARGING")
     world.settle()
 
-    assert owed(world) == {"L0"}
+    assert pending(world) == {"L0"}
 
 
-def test_what_was_refused_is_not_owed_until_it_changes(world: World) -> None:
+def test_a_refused_object_is_not_pending_until_it_changes(world: World) -> None:
     world.partners.faults["one"] = refuse()
     world.put_tariff("T1", currency="NOK")
     world.settle()
 
     assert world.delivery("one", world.put_tariff("T0")).status == Status.DELIVERED
     forget_messages(world)
-    assert owed(world) == {"T0"}
+    assert pending(world) == {"T0"}
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_what_was_refused_is_not_owed_until_it_changes(world: World) -> None:
     ],
     ids=["token", "version", "endpoints"],
 )
-def test_what_was_refused_is_sent_again_when_the_terms_with_the_partner_change(
+def test_a_refused_object_is_sent_again_when_endpoints_or_token_change(
     world: World, changes: dict[str, object]
 ) -> None:
     world.partners.faults["one"] = refuse()
@@ -132,8 +132,8 @@ def test_what_was_refused_is_sent_again_when_the_terms_with_the_partner_change(
     assert world.held("one", ref._replace(id="T2")) is None
 
 
-def test_what_a_partner_refuses_before_it_was_caught_up_with_is_not_sent_again_at_once() -> None:
-    """The step that its registration queued may come late."""
+def test_an_object_refused_before_the_first_catch_up_is_not_sent_again_at_once() -> None:
+    """The step that its registration queued may run late."""
     world = World("CPO")
     world.node.directory.save(partner("EMSP", "one"))
     world.stream()
@@ -149,7 +149,7 @@ def test_what_a_partner_refuses_before_it_was_caught_up_with_is_not_sent_again_a
     assert len(world.partners.sent) == 1
 
 
-def test_what_was_refused_is_not_sent_again_because_the_partner_was_away(world: World) -> None:
+def test_an_outage_is_no_reason_to_send_a_refused_object_again(world: World) -> None:
     world.partners.faults["one"] = refuse()
     ref = world.put_tariff("T1", currency="NOK")
     world.settle()
@@ -171,12 +171,13 @@ def test_a_step_takes_few_calls_whatever_was_missed(world: World) -> None:
     run_step(world.node, CatchUp(what="CATCH_UP", partner_id="one", cause="test"))
 
     assert len(world.queue) == 30
-    # The partner; tariffs, two lists of locations, rows of tariffs and which of them are gone; rows.
+    # GetItem: the partner. Query: tariffs, two lists of locations, rows of tariffs. BatchGetItem: which of
+    # those tariffs still exist, and the rows.
     assert sorted(world.dynamodb.calls) == ["BatchGetItem"] * 2 + ["GetItem"] + ["Query"] * 4
 
 
 def test_very_many_objects_are_queued_step_by_step(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A step ends in time whatever there is, and says where the next one goes on."""
+    """A step is bounded in time for any number of objects, and names the position of the next step."""
     monkeypatch.setattr(catch_up, "OBJECTS_PER_STEP", 10)
     missed = {f"M{number}" for number in range(35)}
     for each in missed:
@@ -186,17 +187,17 @@ def test_very_many_objects_are_queued_step_by_step(world: World, monkeypatch: py
         world.delete_tariff(world.put_tariff(each))
     forget_messages(world)
     begin(world)
-    told: list[str] = []
+    queued: list[str] = []
     while steps := world.queue.take(lambda body: "what" in body):
         run_step(world.node, CatchUp.model_validate(steps[0]))
         found = world.queue.take(lambda body: "what" not in body)
         assert len(steps) == 1 and len(found) <= 10
-        told += [body["ref"].rpartition("#")[2] for body in found]
+        queued += [body["ref"].rpartition("#")[2] for body in found]
 
-    assert sorted(told) == sorted({*missed, "T0", "T1"})
+    assert sorted(queued) == sorted({*missed, "T0", "T1"})
 
 
-def test_a_step_that_is_killed_behind_its_messages_leaves_nothing_out(world: World) -> None:
+def test_a_step_killed_after_it_queued_its_messages_leaves_no_object_out(world: World) -> None:
     world.put_tariff("T1", currency="NOK")
     forget_messages(world)
     step = CatchUp(what="CATCH_UP", partner_id="one", cause="test")
@@ -207,7 +208,7 @@ def test_a_step_that_is_killed_behind_its_messages_leaves_nothing_out(world: Wor
     assert len(world.queue) == 1
 
 
-def test_when_the_queue_refuses_the_step_has_failed(world: World) -> None:
+def test_a_step_fails_when_the_queue_refuses_messages(world: World) -> None:
     world.put_tariff("T1", currency="NOK")
     forget_messages(world)
     world.queue.broken = 1
@@ -217,7 +218,7 @@ def test_when_the_queue_refuses_the_step_has_failed(world: World) -> None:
 
 
 @pytest.mark.parametrize("fields", [{"connection": "OFFLINE"}, {"status": "UNREGISTERED"}])
-def test_a_partner_that_goes_meanwhile_is_caught_up_with_no_further(
+def test_the_catch_up_of_a_partner_that_goes_offline_or_leaves_ends(
     world: World, fields: dict[str, str]
 ) -> None:
     world.put_tariff("T1", currency="NOK")
@@ -230,7 +231,7 @@ def test_a_partner_that_goes_meanwhile_is_caught_up_with_no_further(
     assert len(world.queue) == 0
 
 
-def test_what_a_partner_that_left_was_told_is_forgotten_step_by_step(
+def test_the_delivery_rows_of_a_partner_that_left_are_deleted_step_by_step(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(catch_up, "OBJECTS_PER_STEP", 2)
@@ -243,8 +244,8 @@ def test_what_a_partner_that_left_was_told_is_forgotten_step_by_step(
     assert read_deliveries(world.table, "one") == {}
 
 
-def test_a_partner_that_is_back_while_its_rows_are_forgotten_is_looked_at_again(world: World) -> None:
-    """It was compared with rows that were still there."""
+def test_a_partner_that_is_back_while_its_rows_are_deleted_gets_a_recheck(world: World) -> None:
+    """Its catch-up may have used rows that were deleted afterwards."""
     world.table.delete(Key("catch-up", "one"))
 
     run_step(world.node, CatchUp(what="FORGET", partner_id="one", cause="test"))
@@ -253,8 +254,8 @@ def test_a_partner_that_is_back_while_its_rows_are_forgotten_is_looked_at_again(
     assert [look["sk"] for look in world.table.query("#pk = :pk", {"pk": "catch-up"}).items] == ["one"]
 
 
-def test_a_step_whose_list_is_gone_meanwhile_ends(world: World) -> None:
-    """The partner changed, which is an occasion of its own."""
+def test_a_step_ends_when_its_list_no_longer_concerns_the_partner(world: World) -> None:
+    """The partner changed, which starts a new catch-up."""
     world.put_tariff("T1", currency="NOK")
     forget_messages(world)
 
@@ -263,7 +264,7 @@ def test_a_step_whose_list_is_gone_meanwhile_ends(world: World) -> None:
     assert len(world.queue) == 0
 
 
-def test_a_hub_owes_nobody_its_own_objects() -> None:
+def test_an_object_is_not_pending_for_the_partner_that_owns_it() -> None:
     """Source: RTE-17"""
     world = World("HUB")
     world.join(partner(("CPO", "EMSP"), "xyz"))
@@ -271,11 +272,11 @@ def test_a_hub_owes_nobody_its_own_objects() -> None:
     world.put_tariff("T1", owner=CPO, source="xyz")
     forget_messages(world)
 
-    assert owed(world, "xyz") == set()
-    assert owed(world, "one") == {"T1"}
+    assert pending(world, "xyz") == set()
+    assert pending(world, "one") == {"T1"}
 
 
-def test_a_display_is_owed_the_end_of_what_it_was_shown_only() -> None:
+def test_a_withdrawal_is_pending_only_at_a_display_that_received_the_location() -> None:
     """Source: LOC-16"""
     world = World("CPO")
     world.join(partner("NSP", "nsp"))
@@ -285,17 +286,17 @@ def test_a_display_is_owed_the_end_of_what_it_was_shown_only() -> None:
     world.put_location("NEVER", publish=False)
     forget_messages(world)
 
-    assert owed(world, "nsp") == {"SHOWN"}
+    assert pending(world, "nsp") == {"SHOWN"}
 
     begin(world, "nsp")
     world.settle()
-    assert owed(world, "nsp") == set()
+    assert pending(world, "nsp") == set()
 
 
-# -- second looks
+# -- rechecks
 
 
-def test_an_index_that_lags_is_made_up_for_by_the_second_look() -> None:
+def test_a_recheck_finds_what_a_lagging_index_hid() -> None:
     world = World("CPO")
     ref = world.put_tariff()
     forget_messages(world)
@@ -312,7 +313,7 @@ def test_an_index_that_lags_is_made_up_for_by_the_second_look() -> None:
     assert world.held("one", ref) == world.stored(ref)
 
 
-def test_a_look_is_taken_once_and_not_too_soon(world: World) -> None:
+def test_a_recheck_runs_once_and_not_too_soon(world: World) -> None:
     partners = {"one": world.partner("one")}
     world.table.delete(Key("catch-up", "one"))
     schedule_recheck(world.node, "one")
@@ -330,7 +331,7 @@ def test_a_look_is_taken_once_and_not_too_soon(world: World) -> None:
 
 
 @pytest.mark.parametrize("fields", [{"connection": "OFFLINE"}, {"status": "UNREGISTERED"}])
-def test_nobody_is_looked_after_that_is_away_or_left(world: World, fields: dict[str, str]) -> None:
+def test_a_partner_that_is_offline_or_left_gets_no_recheck(world: World, fields: dict[str, str]) -> None:
     world.put_tariff("T9")
     forget_messages(world)
     world.clock.forward(RECHECK_DELAY.total_seconds())
@@ -341,7 +342,7 @@ def test_nobody_is_looked_after_that_is_away_or_left(world: World, fields: dict[
     assert not world.table.query("#pk = :pk", {"pk": "catch-up"}).items
 
 
-def test_of_two_times_to_look_later_the_earlier_one_is_kept(world: World) -> None:
+def test_of_two_scheduled_rechecks_the_earlier_one_is_kept(world: World) -> None:
     now = world.clock()
     first, second, third = (format_datetime(now + timedelta(minutes=minutes)) for minutes in (5, 9, 2))
 
@@ -354,7 +355,7 @@ def test_of_two_times_to_look_later_the_earlier_one_is_kept(world: World) -> Non
     assert kept == [first, first, third]
 
 
-def test_a_later_look_is_taken_at_its_time_and_not_before(world: World) -> None:
+def test_a_scheduled_recheck_runs_at_its_time_and_not_before(world: World) -> None:
     partners = {"one": world.partner("one")}
     world.table.delete(Key("catch-up", "one"))
     schedule_recheck_at(world.node, "one", format_datetime(world.clock() + timedelta(seconds=20)))
@@ -380,7 +381,7 @@ def test_a_later_look_is_taken_at_its_time_and_not_before(world: World) -> None:
         (None, None, True),
     ],
 )
-def test_what_changed_after_the_occasion_is_left_to_its_message_unless_that_is_over(
+def test_an_object_changed_after_the_start_of_a_catch_up_is_left_to_its_own_message(
     world: World, newest_less: int | None, status: Status | None, is_pending: bool
 ) -> None:
     ref = world.put_tariff("NEW")
@@ -397,7 +398,7 @@ def test_what_changed_after_the_occasion_is_left_to_its_message_unless_that_is_o
 
 
 @pytest.mark.parametrize(("wait_s", "is_pending"), [(1, False), (0, True), (-1, True)])
-def test_what_was_given_up_waits_for_its_time_and_has_a_look_noted_for_then(
+def test_a_given_up_object_waits_for_its_retry_and_a_recheck_is_scheduled_for_it(
     world: World, wait_s: int, is_pending: bool
 ) -> None:
     ref = world.put_tariff("DEAD")
@@ -406,21 +407,21 @@ def test_what_was_given_up_waits_for_its_time_and_has_a_look_noted_for_then(
     dead = Delivery(str(ref), Status.DEAD, retry_at=retry_at)
     write_delivery(world.table, key_of("one", ref.key.pk), Delivery(), dead)
 
-    assert owed_refs(world) == ([str(ref)] if is_pending else [])
+    assert pending_refs(world) == ([str(ref)] if is_pending else [])
     looks = world.table.query("#pk = :pk", {"pk": "catch-up"}).items
     assert [look["at"] for look in looks if look["sk"] != "one"] == ([] if is_pending else [retry_at])
-    assert owed_refs(world, refused_too=True) == [str(ref)]
+    assert pending_refs(world, refused_too=True) == [str(ref)]
 
 
-def owed_refs(world: World, refused_too: bool = False) -> list[str]:
-    """What one step queues, taken out of the queue."""
+def pending_refs(world: World, refused_too: bool = False) -> list[str]:
+    """Take the messages of one step out of the queue. Returns their references."""
     cause = f"refused too: {refused_too}"
     step = CatchUp(what="CATCH_UP", partner_id="one", cause=cause, refused_too=refused_too)
     run_step(world.node, step)
     return [body["ref"] for body in world.queue.take(lambda body: "ref" in body)]
 
 
-def test_something_that_is_owed_is_found_within_a_few_steps_only(
+def test_a_pending_object_is_searched_for_in_a_few_steps_only(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(catch_up, "OBJECTS_PER_STEP", 1)

@@ -1,4 +1,7 @@
-"""From the table's stream to messages. Source: OCPI 2.2.1 ..._broadcast_push; RTE-12, RTE-17, TRN-32"""
+"""Outbox: messages for the records of the table's stream.
+
+Source: OCPI 2.2.1 ..._broadcast_push; RTE-12, RTE-17, TRN-32
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ CPO = Party("PT", "XYZ")
 
 @pytest.fixture
 def world() -> World:
-    """A CPO with one eMSP, and nothing told yet."""
+    """A CPO with one eMSP, and no messages yet."""
     world = World("CPO")
     world.join(partner("EMSP", "one"))
     return world
@@ -32,22 +35,22 @@ def taken(world: World) -> list[Record]:
     return records
 
 
-def told(world: World) -> list[tuple[str, str, str]]:
-    """What was queued: partner, module, and the item's sort key without generation."""
+def queued(world: World) -> list[tuple[str, str, str]]:
+    """Queued messages: partner, module, and the sort key of the item without its generation."""
     return [
         (body["partner_id"], body["module"], body["sk"].rpartition("#")[2]) for body in world.queue.bodies
     ]
 
 
-def test_a_new_and_a_changed_tariff_are_told(world: World) -> None:
+def test_a_new_and_a_changed_tariff_are_queued(world: World) -> None:
     world.put_tariff(currency="EUR")
     world.put_tariff(currency="NOK")
     world.stream()
 
-    assert told(world) == [("one", "tariffs", "")] * 2
+    assert queued(world) == [("one", "tariffs", "")] * 2
 
 
-def test_a_message_names_the_object_and_carries_nothing_of_it(world: World) -> None:
+def test_a_message_names_the_object_and_has_no_content_of_it(world: World) -> None:
     """Source: TRN-32"""
     world.put_tariff("T-é#1", currency="NOK")
     world.stream()
@@ -68,7 +71,7 @@ def test_a_message_names_the_object_and_carries_nothing_of_it(world: World) -> N
     assert "NOK" not in str(body)
 
 
-def test_a_deleted_tariff_is_told_with_its_ids_as_they_were_written(world: World) -> None:
+def test_the_message_of_a_deleted_tariff_keeps_the_case_of_its_ids(world: World) -> None:
     ref = world.put_tariff("Night-1")
     taken(world)
     world.delete_tariff(ref)
@@ -79,14 +82,14 @@ def test_a_deleted_tariff_is_told_with_its_ids_as_they_were_written(world: World
     assert body["version"] > 0
 
 
-def test_a_whole_location_is_one_message_whatever_the_number_of_its_evses(world: World) -> None:
+def test_a_whole_location_is_one_message_for_any_number_of_evses(world: World) -> None:
     world.put_location(evses=5)
     world.stream()
 
-    assert told(world) == [("one", "locations", "")]
+    assert queued(world) == [("one", "locations", "")]
 
 
-def test_an_evse_changed_alone_is_told_alone_with_the_version_it_followed(world: World) -> None:
+def test_an_evse_changed_alone_has_a_message_with_the_version_it_followed(world: World) -> None:
     ref = world.put_location()
     world.stream()
     before = world.table.get(ref.key)
@@ -100,7 +103,7 @@ def test_an_evse_changed_alone_is_told_alone_with_the_version_it_followed(world:
     assert body["version"] > body["after"]
 
 
-def test_an_evse_whose_header_s_record_comes_in_another_batch_is_told_all_the_same(world: World) -> None:
+def test_an_evse_is_queued_when_the_record_of_its_header_is_in_another_batch(world: World) -> None:
     ref = world.put_location()
     taken(world)
     world.put_evse(ref)
@@ -111,23 +114,23 @@ def test_an_evse_whose_header_s_record_comes_in_another_batch_is_told_all_the_sa
     assert body["after"] == 0
 
 
-def test_counters_deliveries_and_tokens_are_no_objects(world: World) -> None:
+def test_counters_and_delivery_rows_are_not_pushed(world: World) -> None:
     world.put_tariff()
     world.settle()
-    world.queue._told.clear()
+    world.queue._sent_ids.clear()
     world.table.put({"pk": "owners#tariffs", "sk": "#", "PT_XYZ": 1})
     world.stream()
 
-    assert told(world) == []
+    assert queued(world) == []
 
 
-def test_the_same_record_told_twice_is_one_message(world: World) -> None:
+def test_a_record_delivered_twice_is_one_message(world: World) -> None:
     world.put_tariff()
     records = taken(world)
     for _ in range(2):
         changes.handle_stream(world.node, records)
 
-    assert len(told(world)) == 1
+    assert len(queued(world)) == 1
 
 
 def test_the_partners_are_read_once_for_a_batch(world: World) -> None:
@@ -150,16 +153,16 @@ def test_a_batch_without_objects_reads_nothing(world: World) -> None:
     assert world.dynamodb.calls == []
 
 
-def test_a_partner_that_is_away_gets_no_message(world: World) -> None:
+def test_an_offline_partner_gets_no_message(world: World) -> None:
     """Source: HCI-09"""
     world.join(partner("EMSP", "two", connection="OFFLINE", offline_since="2026-03-01T11:00:00Z"))
     world.put_tariff()
     world.stream()
 
-    assert told(world) == [("one", "tariffs", "")]
+    assert queued(world) == [("one", "tariffs", "")]
 
 
-def test_what_is_not_published_any_more_is_told_to_those_who_were_shown_it() -> None:
+def test_a_display_gets_a_message_when_a_location_stops_being_published() -> None:
     """Source: LOC-16"""
     world = World("CPO")
     world.join(partner("NSP", "nsp"))
@@ -170,10 +173,10 @@ def test_what_is_not_published_any_more_is_told_to_those_who_were_shown_it() -> 
     world.put_location(publish=False, name="changed again")
     world.stream()
 
-    assert told(world) == [("nsp", "locations", "")]
+    assert queued(world) == [("nsp", "locations", "")]
 
 
-def test_a_hub_tells_everybody_but_the_source(world: World) -> None:
+def test_a_hub_queues_messages_for_every_receiver_but_the_source(world: World) -> None:
     """Source: RTE-12, RTE-17"""
     hub = World("HUB")
     for each in (partner("CPO", "xyz"), partner("CPO", "abc"), partner("EMSP", "one"), partner("NSP", "two")):
@@ -182,23 +185,23 @@ def test_a_hub_tells_everybody_but_the_source(world: World) -> None:
     hub.put_evse(ref, source="xyz")
     hub.stream()
 
-    assert sorted(told(hub)) == sorted(
+    assert sorted(queued(hub)) == sorted(
         (name, "locations", sk) for name in ("one", "two") for sk in ("", "00000")
     )
 
 
-def test_an_emsp_tells_nobody() -> None:
+def test_an_emsp_pushes_received_tariffs_to_no_one() -> None:
+    """A hub would forward it to the other eMSP."""
     emsp = World("EMSP")
-    """A hub would send it on to the other eMSP."""
     emsp.join(partner(("CPO", "HUB", "EMSP"), "hub"))
     emsp.join(partner("EMSP", "another"))
     emsp.put_tariff(owner=CPO, source="hub")
     emsp.stream()
 
-    assert told(emsp) == []
+    assert queued(emsp) == []
 
 
-def test_the_owner_of_a_new_received_object_is_remembered() -> None:
+def test_the_owner_of_a_new_received_object_is_recorded() -> None:
     """Source: OWN-02"""
     emsp = World("EMSP")
     emsp.put_tariff(owner=CPO, source="hub")
@@ -211,7 +214,7 @@ def test_the_owner_of_a_new_received_object_is_remembered() -> None:
 # -- failures
 
 
-def test_when_the_queue_refuses_the_batch_comes_again_from_there(world: World) -> None:
+def test_when_the_queue_refuses_messages_the_batch_is_retried_from_that_record(world: World) -> None:
     for number in range(25):
         world.put_tariff(f"T{number}")
     records = taken(world)
@@ -229,11 +232,11 @@ def test_when_the_queue_refuses_the_batch_comes_again_from_there(world: World) -
     answer = changes.handle_stream(world.node, records)
 
     assert answer == {"batchItemFailures": [{"itemIdentifier": objects[10]["dynamodb"]["SequenceNumber"]}]}
-    assert len(told(world)) == 10
+    assert len(queued(world)) == 10
 
 
 def three_tariffs(world: World) -> tuple[list[Record], list[Record]]:
-    """Records, and those among them that tell of T1, T2 and T3."""
+    """Records of the stream, and those among them that are about T1, T2 and T3."""
     for tariff_id in ("T1", "T2", "T3"):
         world.put_tariff(tariff_id)
     records = taken(world)
@@ -241,7 +244,7 @@ def three_tariffs(world: World) -> tuple[list[Record], list[Record]]:
 
 
 @pytest.mark.parametrize("broken", [ServerError("the store cannot be reached"), Conflict("throttled")])
-def test_when_aws_fails_us_the_batch_comes_again_from_there(
+def test_when_aws_fails_the_batch_is_retried_from_that_record(
     world: World, monkeypatch: pytest.MonkeyPatch, broken: Exception
 ) -> None:
     records, objects = three_tariffs(world)
@@ -276,8 +279,8 @@ def become_unreadable(record: Record) -> None:
 
 
 @pytest.mark.parametrize("spoil", [lose_its_name, lose_its_version, lose_its_keys, become_unreadable])
-def test_a_record_that_cannot_be_told_is_passed_over_and_made_up_for(world: World, spoil: Any) -> None:
-    """It would hold up everything behind it, for every partner, for ever."""
+def test_an_unprocessable_record_is_skipped_and_a_recheck_finds_its_object(world: World, spoil: Any) -> None:
+    """Otherwise it would block the stream for every partner, for ever."""
     world.table.delete(Key("catch-up", "one"))
     records, objects = three_tariffs(world)
     spoil(objects[1])
@@ -291,7 +294,7 @@ def test_a_record_that_cannot_be_told_is_passed_over_and_made_up_for(world: Worl
     assert len(world.partners.held["one"]) == 3
 
 
-def test_a_call_that_the_store_cannot_make_sense_of_is_a_fault_of_the_record(
+def test_a_record_that_leads_to_an_invalid_call_is_skipped(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     records, _ = three_tariffs(world)
@@ -300,10 +303,10 @@ def test_a_call_that_the_store_cannot_make_sense_of_is_a_fault_of_the_record(
     assert changes.handle_stream(world.node, records) == {"batchItemFailures": []}
 
 
-def test_while_the_partners_cannot_be_read_no_record_is_passed_over(
+def test_while_the_partners_cannot_be_read_no_record_is_skipped(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever the reason is: it is none that another record would not meet."""
+    """Every other record would fail for the same reason."""
     records, objects = three_tariffs(world)
     monkeypatch.setattr(world.node.directory, "all", lambda: throw(KeyError("partner")))
 
@@ -316,7 +319,7 @@ def throw(error: Exception) -> None:
     raise error
 
 
-def test_an_owner_too_many_is_not_remembered_and_its_object_told_all_the_same(
+def test_above_the_most_owners_no_owner_is_recorded_but_its_objects_are_queued(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(owners, "MOST_OWNERS", 3)
@@ -329,30 +332,30 @@ def test_an_owner_too_many_is_not_remembered_and_its_object_told_all_the_same(
 
     known = known_owners(hub.table.get_many([owners_key("tariffs")]), "tariffs")
     assert known == [Party("PT", f"X{number:02}") for number in range(3)]
-    assert len(told(hub)) == 10
+    assert len(queued(hub)) == 10
 
 
 # -- partners
 
 
-def test_a_partner_that_registers_is_told_what_there_is() -> None:
+def test_a_partner_that_registers_is_caught_up_with_every_object() -> None:
     world = World("CPO")
     world.put_tariff()
     world.put_location()
     world.stream()
 
     invited = world.join(partner("EMSP", "one", status="INVITED", endpoints=(), roles=()))
-    assert told(world) == []
+    assert queued(world) == []
     registered = partner("EMSP", "one").model_copy(update={"revision": invited.revision})
     world.node.directory.save(registered, invited)
     world.stream()
     world.catch_up()
 
-    assert told(world) == [("one", "tariffs", ""), ("one", "locations", "")]
+    assert queued(world) == [("one", "tariffs", ""), ("one", "locations", "")]
 
 
 def test_the_stream_reads_no_list_for_a_partner_that_registers(world: World) -> None:
-    """There may be tens of thousands of objects, and everybody's changes wait behind it in the stream."""
+    """Reading tens of thousands of objects would delay the records behind, for all partners."""
     for number in range(20):
         world.put_tariff(f"T{number}")
     taken(world)
@@ -366,7 +369,7 @@ def test_the_stream_reads_no_list_for_a_partner_that_registers(world: World) -> 
     assert [body["what"] for body in world.queue.bodies] == ["CATCH_UP"]
 
 
-def test_a_partner_that_adds_an_interface_is_told_what_it_had_no_place_for() -> None:
+def test_a_partner_that_adds_an_interface_receives_the_objects_of_that_module() -> None:
     """Source: RTE-18"""
     world = World("CPO")
     first = world.join(partner("EMSP", "one", endpoints=partner().endpoints[:1]))
@@ -380,7 +383,7 @@ def test_a_partner_that_adds_an_interface_is_told_what_it_had_no_place_for() -> 
     assert [sent.module for sent in world.partners.to("one")] == ["tariffs", "locations"]
 
 
-def test_a_new_name_of_a_partner_is_no_reason_to_tell_it_anything(world: World) -> None:
+def test_a_partner_that_changes_its_name_gets_no_messages(world: World) -> None:
     world.put_tariff()
     taken(world)
     before = world.partner("one")
@@ -388,10 +391,10 @@ def test_a_new_name_of_a_partner_is_no_reason_to_tell_it_anything(world: World) 
     world.node.directory.save(before.model_copy(update={"name": "other"}), before)
     world.stream()
 
-    assert told(world) == []
+    assert queued(world) == []
 
 
-def test_a_partner_that_leaves_is_forgotten(world: World) -> None:
+def test_the_delivery_rows_of_a_partner_that_leaves_are_deleted(world: World) -> None:
     world.put_tariff()
     world.settle()
     assert world.table.query("#pk = :pk", {"pk": "delivery#one"}).items
@@ -403,8 +406,8 @@ def test_a_partner_that_leaves_is_forgotten(world: World) -> None:
     assert not world.table.query("#pk = :pk", {"pk": "delivery#one"}).items
 
 
-def test_the_occasion_of_catching_up_is_the_write_of_the_record_not_its_reading(world: World) -> None:
-    """What changed between the two has messages of its own, in the other lane."""
+def test_a_catch_up_starts_at_the_time_when_the_partner_record_was_written(world: World) -> None:
+    """Changes between the write and the reading have their own messages, in the live lane."""
     world.node.directory.save(partner("EMSP", "new", last_updated="2026-03-01T12:00:00.250Z"))
     (record,) = [each for each in taken(world) if each["dynamodb"]["Keys"]["pk"]["S"] == "partners"]
     record["dynamodb"]["ApproximateCreationDateTime"] = 1772366400

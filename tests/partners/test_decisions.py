@@ -1,4 +1,4 @@
-"""What a message comes to.
+"""Decision on one broadcast message.
 
 Source: OCPI 2.2.1 transport_and_format_offline_behaviour; TRN-32, LOC-09, LOC-16
 """
@@ -47,22 +47,22 @@ def test_a_change_is_put() -> None:
 
 
 @pytest.mark.parametrize("status", [Status.DELIVERED, Status.REFUSED])
-def test_what_was_told_in_this_version_is_dropped(status: Status) -> None:
+def test_a_message_about_a_version_that_the_partner_has_is_dropped(status: Status) -> None:
     assert act(TARIFF, item(TARIFF), row(status, version=5)).act is Act.DROP
 
 
 @pytest.mark.parametrize("status", [Status.WAITING, Status.MISSED, Status.DEAD])
-def test_what_was_not_told_is_put_whatever_the_version(status: Status) -> None:
+def test_an_object_that_was_not_delivered_is_put_in_any_version(status: Status) -> None:
     assert act(TARIFF, item(TARIFF), row(status, version=5)).act is Act.PUT
 
 
-def test_a_tariff_that_is_gone_is_deleted_also_when_no_row_says_that_it_was_sent() -> None:
+def test_a_deleted_tariff_is_deleted_at_the_partner_even_without_a_row() -> None:
     assert act(TARIFF, None, Delivery(), version=5) == (Act.DELETE, Status.DELETED)
     assert act(TARIFF, None, row(), version=5) == (Act.DELETE, Status.DELETED)
 
 
-def test_a_deletion_that_was_told_is_dropped_but_not_that_of_a_later_version() -> None:
-    """A worker may have died after it had put the tariff that came again."""
+def test_a_deletion_that_was_sent_is_dropped_but_not_that_of_a_later_version() -> None:
+    """A worker may have died after it put the tariff that was created again."""
     assert act(TARIFF, None, row(Status.DELETED, version=5), version=5).act is Act.DROP
     assert act(TARIFF, None, row(Status.DELETED, version=5), version=6).act is Act.DELETE
 
@@ -83,11 +83,11 @@ def test_an_evse_of_a_location_that_was_never_sent_is_put_with_its_location() ->
 @pytest.mark.parametrize(
     "child", [evse(wv=2), evse(via="location")], ids=["older than the location", "written with the location"]
 )
-def test_an_evse_that_was_written_with_its_location_is_left_to_the_location_s_push(child: Any) -> None:
+def test_an_evse_written_with_its_location_is_left_to_the_push_of_the_location(child: Any) -> None:
     assert act(LOCATION, item(LOCATION), row(), child).act is Act.DROP
 
 
-def test_an_evse_that_the_location_s_push_carried_is_dropped() -> None:
+def test_an_evse_that_was_pushed_with_its_location_is_dropped() -> None:
     assert act(LOCATION, item(LOCATION), row(version=5), evse(version=5)).act is Act.DROP
 
 
@@ -99,14 +99,14 @@ def test_an_evse_that_was_refused_is_dropped_until_it_changes(version: int) -> N
     assert act(LOCATION, item(LOCATION), refused, evse(version=7)).act is Act.PUT_EVSE
 
 
-def test_a_refused_object_is_put_again_when_the_message_says_so() -> None:
+def test_a_refused_object_is_put_again_when_the_message_asks_for_it() -> None:
     refused = row(Status.REFUSED, version=5)
 
     assert act(TARIFF, item(TARIFF), refused, again=True) == (Act.PUT, Status.DELIVERED)
     assert act(TARIFF, item(TARIFF), row(version=5), again=True).act is Act.DROP
 
 
-def test_a_refused_deletion_is_sent_again_when_the_message_says_so() -> None:
+def test_a_refused_deletion_is_sent_again_when_the_message_asks_for_it() -> None:
     refused = row(Status.REFUSED, version=5, method="DELETE")
 
     assert act(TARIFF, None, refused, version=5).act is Act.DROP
@@ -114,7 +114,7 @@ def test_a_refused_deletion_is_sent_again_when_the_message_says_so() -> None:
     assert act(TARIFF, None, row(Status.DELETED, version=5), version=5, again=True).act is Act.DROP
 
 
-def test_a_display_that_refused_the_last_word_is_not_sent_it_again() -> None:
+def test_a_display_that_refused_a_withdrawal_is_not_sent_it_again() -> None:
     """Source: LOC-16"""
     hidden, refused = item(LOCATION, hidden=True), row(Status.REFUSED, version=5)
 
@@ -123,7 +123,7 @@ def test_a_display_that_refused_the_last_word_is_not_sent_it_again() -> None:
     assert act(LOCATION, hidden, refused, role="NSP", again=True) == (Act.PUT, Status.WITHDRAWN)
 
 
-def test_an_evse_that_was_just_sent_in_this_version_is_recorded_only() -> None:
+def test_an_evse_that_was_just_sent_in_this_version_is_only_recorded() -> None:
     assert act(LOCATION, item(LOCATION), row(evse=f"{EVSE}@5"), evse(version=5)).act is Act.SKIP
 
 
@@ -142,7 +142,7 @@ def test_a_display_is_sent_a_hidden_location_once_and_only_if_it_has_it() -> Non
 
 
 @pytest.mark.parametrize(("status", "expected"), [(Status.DELIVERED, Act.MISS), (Status.MISSED, Act.DROP)])
-def test_what_a_partner_misses_while_it_is_away_is_recorded_once(status: Status, expected: Act) -> None:
+def test_an_object_that_an_offline_partner_misses_is_recorded_once(status: Status, expected: Act) -> None:
     """Source: HCI-09"""
     away = partner("EMSP", connection="OFFLINE")
     seen = Seen(away, item(TARIFF), None, row(status))
@@ -155,17 +155,17 @@ def test_what_a_partner_misses_while_it_is_away_is_recorded_once(status: Status,
     [None, partner("EMSP", status="UNREGISTERED"), partner("EMSP", endpoints=()), partner("CPO")],
     ids=["gone", "unregistered", "without the interface", "of the same role"],
 )
-def test_who_is_not_to_hear_is_not_told(who: Any) -> None:
+def test_a_partner_outside_the_audience_is_sent_nothing(who: Any) -> None:
     assert decide(CPO, broadcast(TARIFF), Seen(who, item(TARIFF), None, row())).act is Act.DROP
     assert decide(CPO, broadcast(TARIFF), Seen(who, None, None, row())).act is Act.DROP
 
 
 @pytest.mark.parametrize("status", [Status.WAITING, Status.MISSED, Status.DEAD])
-def test_an_evse_that_was_not_taken_is_put_whatever_the_version(status: Status) -> None:
+def test_an_evse_that_was_not_delivered_is_put_in_any_version(status: Status) -> None:
     assert act(LOCATION, item(LOCATION), row(status, version=5), evse(version=5)).act is Act.PUT_EVSE
 
 
-def test_an_evse_that_is_not_there_is_left_to_the_location_s_push() -> None:
+def test_an_evse_that_no_longer_exists_is_left_to_the_push_of_the_location() -> None:
     seen = Seen(partner("EMSP"), item(LOCATION), None, row())
 
     assert decide(CPO, broadcast(LOCATION, sk=EVSE), seen).act is Act.DROP
@@ -181,7 +181,7 @@ def test_an_evse_that_is_not_there_is_left_to_the_location_s_push() -> None:
         (None, None, row(Status.DELETED, version=5), Act.DROP),
     ],
 )
-def test_a_partner_that_is_away_misses_only_what_it_would_be_sent(
+def test_an_offline_partner_misses_only_what_it_would_be_sent(
     main: Any, child: Any, delivery: Delivery, expected: Act
 ) -> None:
     """Source: HCI-09"""
@@ -190,14 +190,14 @@ def test_a_partner_that_is_away_misses_only_what_it_would_be_sent(
     assert decide(CPO, broadcast(TARIFF, version=5), seen).act is expected
 
 
-def test_an_evse_that_was_sent_before_the_partner_went_away_is_missed_all_the_same() -> None:
+def test_an_evse_sent_before_the_partner_went_offline_is_recorded_as_missed() -> None:
     away = partner("EMSP", connection="OFFLINE")
     seen = Seen(away, item(LOCATION), evse(version=5), row(evse=f"{EVSE}@5"))
 
     assert decide(CPO, broadcast(LOCATION, sk=EVSE), seen).act is Act.MISS
 
 
-def test_a_deletion_is_told_to_a_partner_that_has_a_later_version_than_was_deleted_there() -> None:
+def test_a_deletion_is_sent_to_a_partner_that_has_a_later_version_than_was_deleted_there() -> None:
     refused = row(Status.REFUSED, version=5, method="DELETE")
 
     assert act(TARIFF, None, refused, version=6).act is Act.DELETE

@@ -1,4 +1,4 @@
-"""What a partner has been told. Source: docs/design.md, A broadcast; TRN-32"""
+"""Delivery rows. Source: docs/design.md, A broadcast; TRN-32"""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ def step(after: int, version: int) -> object:
     return broadcast(REF, after=after, version=version)
 
 
-def test_a_change_that_follows_what_was_told_takes_the_version_on() -> None:
+def test_a_change_that_follows_the_delivered_version_advances_it() -> None:
     assert DELIVERED.advance([step(5, 6), step(6, 7)]) == 7  # type: ignore[list-item]
 
 
-def test_a_change_is_not_claimed_while_an_older_one_is_owed() -> None:
+def test_the_version_stays_while_an_older_change_is_pending() -> None:
     assert DELIVERED.advance([step(6, 7)]) == 5  # type: ignore[list-item]
 
 
-def test_a_change_that_does_not_say_what_it_followed_claims_nothing() -> None:
+def test_a_change_without_the_version_it_followed_advances_nothing() -> None:
     assert replace(DELIVERED, version=0).advance([step(0, 7)]) == 0  # type: ignore[list-item]
 
 
@@ -70,14 +70,14 @@ def test_a_change_that_does_not_say_what_it_followed_claims_nothing() -> None:
         (Delivery(ref=str(REF), status=Status.MISSED), None, True),
     ],
 )
-def test_what_is_owed_follows_from_the_row_and_the_object(
+def test_an_object_is_pending_by_its_row_and_its_version(
     row: Delivery, known: Known | None, owed: bool
 ) -> None:
     assert is_pending(row, known) is owed
 
 
 @pytest.mark.parametrize(("known", "method"), [(SHOWN, "PUT"), (HIDDEN, "PUT"), (None, "DELETE")])
-def test_what_was_refused_is_owed_only_when_the_refusals_are_asked_for(
+def test_a_refused_object_is_pending_only_when_refusals_are_included(
     known: Known | None, method: str
 ) -> None:
     refused = replace(DELIVERED, status=Status.REFUSED, http=404, code=2001, method=method)
@@ -88,11 +88,11 @@ def test_what_was_refused_is_owed_only_when_the_refusals_are_asked_for(
 
 
 @pytest.mark.parametrize("http_status", [401, 403])
-def test_a_token_that_was_not_accepted_is_no_refusal_in_rows_of_earlier_releases(http_status: int) -> None:
+def test_a_rejected_token_in_rows_of_earlier_releases_is_no_refusal(http_status: int) -> None:
     assert is_pending(replace(DELIVERED, status=Status.REFUSED, http=http_status), SHOWN)
 
 
-def test_a_refusal_is_known_when_the_same_was_refused_for_the_same_reason() -> None:
+def test_two_refusals_are_the_same_when_method_and_reason_are_equal() -> None:
     refused = replace(DELIVERED, status=Status.REFUSED, code=2001, http=200)
 
     assert refused.is_refused_as(replace(refused, version=9, at="2026-03-01T12:00:00Z"))
@@ -102,7 +102,7 @@ def test_a_refusal_is_known_when_the_same_was_refused_for_the_same_reason() -> N
     assert not DELIVERED.is_refused_as(DELIVERED)
 
 
-def test_a_row_comes_back_as_it_was_written() -> None:
+def test_a_row_is_read_as_it_was_written() -> None:
     table = World().table
     key = key_of("one", REF.key.pk)
     row = replace(
@@ -115,7 +115,7 @@ def test_a_row_comes_back_as_it_was_written() -> None:
     assert read_deliveries(table, "one") == {REF.key.pk: replace(row, writes=1)}
 
 
-def test_a_row_that_was_written_meanwhile_is_not_overwritten() -> None:
+def test_a_new_row_that_another_worker_wrote_meanwhile_is_not_overwritten() -> None:
     table = World().table
     key = key_of("one", REF.key.pk)
     write_delivery(table, key, Delivery(), DELIVERED)
@@ -124,7 +124,7 @@ def test_a_row_that_was_written_meanwhile_is_not_overwritten() -> None:
         write_delivery(table, key, Delivery(), DELIVERED)
 
 
-def test_a_row_can_be_made_to_know_nothing() -> None:
+def test_a_row_can_be_reset_to_unknown() -> None:
     table = World().table
     key = key_of("one", REF.key.pk)
     write_delivery(table, key, Delivery(), replace(DELIVERED, evse="E#0#00000@5"))
@@ -160,21 +160,21 @@ def test_a_row_that_was_written_since_it_was_read_is_not_overwritten() -> None:
         (Status.REFUSED, "2026-03-01T12:00:01Z", False),
     ],
 )
-def test_only_what_was_given_up_waits_and_only_until_its_time(
+def test_only_a_given_up_object_waits_and_only_until_its_retry(
     status: Status, retry_at: str, waits: bool
 ) -> None:
     assert replace(DELIVERED, status=status, retry_at=retry_at).waits(START) is waits
     assert replace(DELIVERED, status=status, retry_at=retry_at).waits(START + timedelta(seconds=1)) is False
 
 
-@pytest.mark.parametrize(("version", "told"), [(4, True), (5, True), (6, False)])
-def test_a_last_word_counts_for_the_versions_up_to_its_own(version: int, told: bool) -> None:
+@pytest.mark.parametrize(("version", "is_sent"), [(4, True), (5, True), (6, False)])
+def test_a_deletion_or_withdrawal_counts_for_the_versions_up_to_its_own(version: int, is_sent: bool) -> None:
     deleted, withdrawn = (replace(DELIVERED, status=each) for each in (Status.DELETED, Status.WITHDRAWN))
     refused = replace(DELIVERED, status=Status.REFUSED, method="DELETE")
 
-    assert deleted.is_deletion_sent(version) is told
-    assert refused.is_deletion_sent(version) is told
-    assert withdrawn.is_withdrawal_sent(version) is told
+    assert deleted.is_deletion_sent(version) is is_sent
+    assert refused.is_deletion_sent(version) is is_sent
+    assert withdrawn.is_withdrawal_sent(version) is is_sent
     assert not withdrawn.is_deletion_sent(version) and not deleted.is_withdrawal_sent(version)
     assert not replace(DELIVERED, method="DELETE").is_deletion_sent(version)
 
@@ -192,13 +192,13 @@ def test_a_last_word_counts_for_the_versions_up_to_its_own(version: int, told: b
         (Status.WAITING, 5, True),
     ],
 )
-def test_a_partner_may_hold_what_it_was_sent_and_was_not_told_the_end_of(
+def test_a_partner_may_hold_an_object_whose_deletion_or_withdrawal_was_not_sent(
     status: Status | None, version: int, holds: bool
 ) -> None:
     assert replace(DELIVERED, status=status).may_hold(version) is holds
 
 
-def test_some_rows_are_read_and_forgotten_at_a_time() -> None:
+def test_a_limited_number_of_rows_is_read_and_deleted_at_a_time() -> None:
     table = World().table
     for number in range(3):
         pk = Ref("tariffs", "PT", "ABC", f"T{number}").key.pk

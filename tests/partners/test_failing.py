@@ -1,4 +1,4 @@
-"""How pushes to a partner go, as its record shows it. Source: TRN-32"""
+"""Failure record of a partner: the results of pushes. Source: TRN-32"""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def breaker(world: World) -> Breaker:
     return breaker_of(world.partner("one"))
 
 
-def test_of_several_failures_at_the_same_time_one_is_written(world: World) -> None:
+def test_of_several_simultaneous_failures_one_is_written(world: World) -> None:
     note_failure(world.node, "one", "did not answer in time")
     revision = world.partner("one").revision
     world.clock.forward(0.5)
@@ -54,7 +54,7 @@ def test_one_process_gets_the_trial(world: World) -> None:
     assert begin_trial(world.node, "one"), "the worker of the last trial died"
 
 
-def test_an_answer_ends_the_failure(world: World) -> None:
+def test_an_answer_ends_the_failing_state(world: World) -> None:
     note_failure(world.node, "one", "did not answer in time")
 
     note_answer(world.node, world.partner("one"), latency_s=0.1)
@@ -62,7 +62,7 @@ def test_an_answer_ends_the_failure(world: World) -> None:
     assert (breaker(world).is_failing, breaker(world).is_slow(world.clock())) == (False, False)
 
 
-def test_an_answer_of_a_partner_that_is_well_costs_nothing(world: World) -> None:
+def test_an_answer_of_a_working_partner_costs_no_call(world: World) -> None:
     one = world.partner("one")
     world.dynamodb.calls.clear()
 
@@ -71,7 +71,7 @@ def test_an_answer_of_a_partner_that_is_well_costs_nothing(world: World) -> None
     assert world.dynamodb.calls == []
 
 
-def test_a_slow_answer_is_written_once_in_a_while(world: World) -> None:
+def test_repeated_slow_answers_are_written_once_in_a_while(world: World) -> None:
     note_answer(world.node, world.partner("one"), latency_s=4)
     assert breaker(world).is_slow(world.clock())
     one = world.partner("one")
@@ -85,7 +85,7 @@ def test_a_slow_answer_is_written_once_in_a_while(world: World) -> None:
     assert world.partner("one").revision == one.revision + 1
 
 
-def test_an_answer_that_cannot_be_written_is_no_failure_of_the_push(
+def test_a_push_succeeds_even_if_its_answer_cannot_be_recorded(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     note_failure(world.node, "one", "did not answer in time")
@@ -110,7 +110,7 @@ def test_a_partner_that_is_offline_is_not_written(world: World) -> None:
 
 
 @pytest.mark.parametrize(("latency_s", "is_slow"), [(QUICK_S, False), (QUICK_S + 0.1, True)])
-def test_a_partner_is_slow_that_takes_longer_than_it_may(
+def test_a_partner_that_takes_longer_than_the_limit_is_slow(
     world: World, latency_s: float, is_slow: bool
 ) -> None:
     note_answer(world.node, world.partner("one"), latency_s)
@@ -118,7 +118,7 @@ def test_a_partner_is_slow_that_takes_longer_than_it_may(
     assert breaker(world).is_slow(world.clock()) is is_slow
 
 
-def test_a_slow_answer_of_a_partner_that_failed_ends_the_failure_and_counts_as_slow(world: World) -> None:
+def test_a_slow_answer_of_a_failing_partner_ends_the_failing_state_and_counts_as_slow(world: World) -> None:
     note_failure(world.node, "one", "did not answer in time")
 
     note_answer(world.node, world.partner("one"), latency_s=4)
@@ -126,7 +126,7 @@ def test_a_slow_answer_of_a_partner_that_failed_ends_the_failure_and_counts_as_s
     assert (breaker(world).is_failing, breaker(world).is_slow(world.clock())) == (False, True)
 
 
-def test_the_trial_of_a_partner_that_is_well_is_not_written(world: World) -> None:
+def test_the_trial_of_a_working_partner_is_not_written(world: World) -> None:
     one = world.partner("one")
 
     assert begin_trial(world.node, "one")

@@ -1,4 +1,4 @@
-"""What is forgotten here is no deletion to partners, and no trace of it stays.
+"""Expired objects: deleted here with all their rows, and not deleted at partners.
 
 Source: docs/retention.md; RTE-12, TOK-05
 """
@@ -61,7 +61,7 @@ def put_token(world: World, uid: str, valid: bool) -> Ref:
     return own.ref
 
 
-def test_a_token_that_is_no_longer_valid_is_forgotten_and_nobody_is_told(emsp: World) -> None:
+def test_an_invalid_token_is_deleted_and_no_partner_is_notified(emsp: World) -> None:
     gone, kept = put_token(emsp, "A1", valid=False), put_token(emsp, "A2", valid=True)
     sent = len(emsp.partners.sent)
     assert emsp.delivery("one", gone).status == Status.DELIVERED
@@ -76,7 +76,9 @@ def test_a_token_that_is_no_longer_valid_is_forgotten_and_nobody_is_told(emsp: W
     assert not any("A1" in key[0] + key[1] for key in emsp.dynamodb.items)
 
 
-def test_what_cannot_be_forgotten_holds_nothing_up(emsp: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_object_that_cannot_be_deleted_blocks_no_other(
+    emsp: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     stuck, free = put_token(emsp, "A1", valid=False), put_token(emsp, "A2", valid=False)
     expire = ObjectStore.expire
 
@@ -92,7 +94,7 @@ def test_what_cannot_be_forgotten_holds_nothing_up(emsp: World, monkeypatch: pyt
     assert emsp.node.objects.get(free) is None
 
 
-def test_what_aws_fails_us_in_comes_again(emsp: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_is_retried_when_aws_fails_to_delete(emsp: World, monkeypatch: pytest.MonkeyPatch) -> None:
     put_token(emsp, "A1", valid=False)
 
     def fail(store: ObjectStore, pk: str) -> None:
@@ -103,7 +105,7 @@ def test_what_aws_fails_us_in_comes_again(emsp: World, monkeypatch: pytest.Monke
         live(emsp, days=91)
 
 
-def test_a_token_that_is_valid_again_stays(emsp: World) -> None:
+def test_a_token_that_is_valid_again_is_kept(emsp: World) -> None:
     ref = put_token(emsp, "A1", valid=False)
     put_token(emsp, "A1", valid=True)
 
@@ -112,7 +114,7 @@ def test_a_token_that_is_valid_again_stays(emsp: World) -> None:
     assert emsp.node.objects.get(ref) is not None
 
 
-def test_a_partner_that_is_caught_up_with_later_hears_nothing_of_it(emsp: World) -> None:
+def test_a_later_catch_up_sends_no_expired_object(emsp: World) -> None:
     put_token(emsp, "A1", valid=False)
     live(emsp, days=91)
     sent = len(emsp.partners.sent)
@@ -123,7 +125,7 @@ def test_a_partner_that_is_caught_up_with_later_hears_nothing_of_it(emsp: World)
     assert len(emsp.partners.sent) == sent
 
 
-def test_a_session_goes_with_how_it_began_and_its_cdr_stays() -> None:
+def test_a_session_expires_with_its_start_snapshot_and_its_cdr_is_kept() -> None:
     network = Network("CPO")
     keep(network.world, sessions=400, cdrs=3660)
     network.node = network.world.node

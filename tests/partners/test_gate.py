@@ -1,4 +1,4 @@
-"""How much of a process's time one partner may take."""
+"""Concurrency limit for each partner, within one process."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def limit(seconds: Seconds) -> ConcurrencyLimit:
     return ConcurrencyLimit(seconds)
 
 
-def test_few_pushes_to_a_partner_are_under_way_at_a_time(limit: ConcurrencyLimit) -> None:
+def test_few_pushes_to_a_partner_run_at_a_time(limit: ConcurrencyLimit) -> None:
     with limit.slot("one", "a", 0), limit.slot("one", "b", 0):
         with pytest.raises(CallLater), limit.slot("one", "c", 0):
             pass
@@ -38,7 +38,7 @@ def test_few_pushes_to_a_partner_are_under_way_at_a_time(limit: ConcurrencyLimit
     assert AT_ONCE == 2
 
 
-def test_nobody_waits_behind_a_push_that_does_not_get_on(limit: ConcurrencyLimit, seconds: Seconds) -> None:
+def test_no_push_waits_for_a_stuck_push(limit: ConcurrencyLimit, seconds: Seconds) -> None:
     with limit.slot("one", "a", 0), limit.slot("one", "b", 0):
         seconds.now += STUCK_S
         with pytest.raises(CallLater), limit.slot("one", "c", 1000):
@@ -59,8 +59,8 @@ class SeenWaiting(threading.Condition):
         return super().wait(10)
 
 
-def test_a_push_that_waits_gets_its_turn_as_soon_as_another_push_ends(seconds: Seconds) -> None:
-    """The clock stands still and the wait is ten seconds, so only a notification can let it in."""
+def test_a_waiting_push_gets_a_slot_as_soon_as_another_push_ends(seconds: Seconds) -> None:
+    """The clock is stopped and the wait is ten seconds, so only a notification can end it."""
     limit, changed = ConcurrencyLimit(seconds), SeenWaiting()
     vars(limit)["_changed"] = changed
     entered = threading.Event()
@@ -81,7 +81,7 @@ def test_a_push_that_waits_gets_its_turn_as_soon_as_another_push_ends(seconds: S
     assert changed.waited_for == [1.5]
 
 
-def test_a_push_that_waits_is_turned_away_as_soon_as_the_partner_does_not_answer(seconds: Seconds) -> None:
+def test_a_waiting_push_is_sent_back_as_soon_as_the_partner_does_not_answer(seconds: Seconds) -> None:
     limit, changed = ConcurrencyLimit(seconds), SeenWaiting()
     vars(limit)["_changed"] = changed
     call_later = threading.Event()
@@ -100,7 +100,7 @@ def test_a_push_that_waits_is_turned_away_as_soon_as_the_partner_does_not_answer
     waiting.join(5)
 
 
-def test_after_a_push_that_found_nobody_only_its_object_is_tried(
+def test_during_a_pause_only_the_object_that_got_no_answer_is_tried(
     limit: ConcurrencyLimit, seconds: Seconds
 ) -> None:
     limit.pause("one", "a", 5)
@@ -116,7 +116,7 @@ def test_after_a_push_that_found_nobody_only_its_object_is_tried(
         pass
 
 
-def test_a_partner_that_answers_is_open_to_all(limit: ConcurrencyLimit) -> None:
+def test_an_answer_ends_the_pause_for_every_object(limit: ConcurrencyLimit) -> None:
     limit.pause("one", "a", 5)
     limit.resume("one")
 
@@ -124,8 +124,8 @@ def test_a_partner_that_answers_is_open_to_all(limit: ConcurrencyLimit) -> None:
         pass
 
 
-def test_another_object_s_fault_does_not_take_over_the_closing(limit: ConcurrencyLimit) -> None:
-    """Else two objects could keep each other from being tried."""
+def test_a_fault_of_another_object_does_not_take_over_the_pause(limit: ConcurrencyLimit) -> None:
+    """Otherwise two objects could block each other."""
     limit.pause("one", "a", 5)
     limit.pause("one", "b", 50)
 
@@ -133,7 +133,7 @@ def test_another_object_s_fault_does_not_take_over_the_closing(limit: Concurrenc
         pass
 
 
-def test_a_turn_ends_also_when_the_push_fails(limit: ConcurrencyLimit) -> None:
+def test_a_slot_is_freed_also_when_the_push_fails(limit: ConcurrencyLimit) -> None:
     for _ in range(3):
         with pytest.raises(ZeroDivisionError), limit.slot("one", "a", 0):
             raise ZeroDivisionError

@@ -1,4 +1,4 @@
-"""Two queues of pushes: changes, and what may wait or may take long. Source: TRN-32, TRP-10"""
+"""Two push queues: live changes, and catch-ups or slow pushes. Source: TRN-32, TRP-10"""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HANGING = [f"h{number:02}" for number in range(12)]
 
 @pytest.fixture
 def world() -> World:
-    """A CPO with two partners that have everything."""
+    """A CPO with two partners that have received every object."""
     world = World("CPO", two_lanes=True)
     for name in ("one", "two"):
         world.join(partner("EMSP", name))
@@ -32,11 +32,11 @@ def names(world: World, lane: Lane) -> list[str]:
     return sorted(body["partner_id"] for body in queue.bodies)
 
 
-# -- catching up
+# -- catch-up
 
 
-def test_catching_up_has_a_queue_of_its_own() -> None:
-    """So that changes for others never stand behind it: not one message of it is in the live lane."""
+def test_a_catch_up_has_its_own_queue() -> None:
+    """Changes for other partners never wait behind it: the live lane has none of its messages."""
     world = World("CPO", two_lanes=True)
     refs = [world.put_tariff(f"T{number}") for number in range(30)]
     world.settle()
@@ -54,7 +54,7 @@ def test_catching_up_has_a_queue_of_its_own() -> None:
     assert all(world.held("new", ref) == world.stored(ref) for ref in refs)
 
 
-def test_a_second_look_waits_in_the_queue_for_what_may_wait(world: World) -> None:
+def test_a_recheck_uses_the_catch_up_queue(world: World) -> None:
     world.clock.forward(RECHECK_DELAY.total_seconds())
 
     liveness.run(world.node)
@@ -62,8 +62,8 @@ def test_a_second_look_waits_in_the_queue_for_what_may_wait(world: World) -> Non
     assert (names(world, Lane.LIVE), names(world, Lane.CATCH_UP)) == ([], ["one", "two"])
 
 
-def test_a_push_of_catching_up_that_a_change_overtakes_is_repaired(world: World) -> None:
-    """The two queues have no order between them: what arrives last may be the older state."""
+def test_a_catch_up_push_that_a_change_overtakes_is_repaired(world: World) -> None:
+    """The two queues have no common order: the state that arrives last may be the older one."""
     ref = world.put_tariff("T1")
     world.stream()
     world.queue.take(lambda body: body["partner_id"] == "one")
@@ -93,8 +93,8 @@ def test_a_push_of_catching_up_that_a_change_overtakes_is_repaired(world: World)
     assert world.held("one", ref) == world.stored(ref)
 
 
-def test_what_changes_after_a_partner_came_is_left_to_the_message_of_the_change() -> None:
-    """Else two lanes push it at the same time: two requests, and two CDRs."""
+def test_a_change_after_a_partner_joined_is_left_to_its_own_message() -> None:
+    """Otherwise two lanes would push it at the same time: two requests, and two CDRs."""
     world = World("CPO", two_lanes=True)
     old = world.put_tariff("OLD")
     world.stream()
@@ -112,7 +112,7 @@ def test_what_changes_after_a_partner_came_is_left_to_the_message_of_the_change(
     assert len(world.partners.to("one")) == 2
 
 
-def test_a_location_of_which_an_evse_changed_after_a_partner_came_is_sent_whole_by_that_change() -> None:
+def test_a_change_of_an_evse_after_a_partner_joined_sends_the_whole_location() -> None:
     """The message of that change is about the EVSE alone, which a receiver may take without the location."""
     world = World("CPO", two_lanes=True)
     ref = world.put_location()
@@ -129,8 +129,8 @@ def test_a_location_of_which_an_evse_changed_after_a_partner_came_is_sent_whole_
     assert world.held("one", ref) == world.stored(ref)
 
 
-def test_a_second_look_finds_what_changed_while_its_moment_passed(world: World) -> None:
-    """Who handed out the changes of that moment may have read the partners before."""
+def test_a_recheck_finds_what_changed_before_its_delay_was_over(world: World) -> None:
+    """The worker that distributed the changes of that moment may have read the partners before."""
     world.table.delete(Key("catch-up", "two"))
     schedule_recheck(world.node, "one")
     world.clock.forward(RECHECK_DELAY.total_seconds() - 1)
@@ -146,7 +146,7 @@ def test_a_second_look_finds_what_changed_while_its_moment_passed(world: World) 
     assert world.held("one", later) is None, "this has a message of its own"
 
 
-def test_what_was_given_up_is_sent_again_however_new_it_is(world: World) -> None:
+def test_a_given_up_object_is_sent_again_however_new_it_is(world: World) -> None:
     schedule_recheck(world.node, "one")
     world.clock.forward(RECHECK_DELAY.total_seconds() + 1)
     given_up = world.put_tariff("NEW")
@@ -164,7 +164,7 @@ def test_what_was_given_up_is_sent_again_however_new_it_is(world: World) -> None
 # -- partners that fail or are slow
 
 
-def test_a_change_is_pushed_quickly_or_moved_out_of_the_way(world: World) -> None:
+def test_a_slow_push_of_a_change_is_moved_to_the_catch_up_lane(world: World) -> None:
     world.partners.faults["one"] = stay_silent
     world.put_tariff()
     world.stream()
@@ -175,7 +175,7 @@ def test_a_change_is_pushed_quickly_or_moved_out_of_the_way(world: World) -> Non
     assert (names(world, Lane.LIVE), names(world, Lane.CATCH_UP)) == ([], ["one"])
 
 
-def test_a_partner_that_needs_long_is_given_the_time_out_of_the_way(world: World) -> None:
+def test_a_slow_partner_gets_more_time_in_the_catch_up_lane(world: World) -> None:
     world.partners.faults["one"] = stay_silent
     ref = world.put_tariff()
     world.stream()
@@ -207,7 +207,7 @@ def test_the_rest_of_a_group_is_moved_behind_its_first(world: World) -> None:
     assert world.held("one", ref) == world.stored(ref)
 
 
-def test_messages_that_cannot_be_moved_come_again(world: World) -> None:
+def test_messages_that_cannot_be_moved_are_retried(world: World) -> None:
     world.partners.faults["one"] = stay_silent
     ref = world.put_tariff()
     world.stream()
@@ -221,7 +221,7 @@ def test_messages_that_cannot_be_moved_come_again(world: World) -> None:
 
 
 def test_every_process_knows_a_partner_that_fails(world: World) -> None:
-    """Another process calls it neither for a change nor for what waits."""
+    """Another process calls it neither for a change nor for a catch-up."""
     world.partners.faults["one"] = stay_silent
     world.put_tariff("T1")
     world.stream()
@@ -262,8 +262,8 @@ def test_one_push_at_a_time_is_tried_at_a_partner_that_fails(world: World) -> No
     assert len(world.partners.to("one")) == first + 1
 
 
-def test_several_objects_in_a_row_that_fail_are_the_partner_s_fault(world: World) -> None:
-    """It answers each of them with an error: still not every object is tried for the whole window."""
+def test_several_failing_objects_in_a_row_make_the_partner_failing(world: World) -> None:
+    """The partner answers each with an error; even so, not every object is tried for the whole window."""
     world.partners.faults["one"] = break_down
     for number in range(64):
         world.put_tariff(f"T{number}")
@@ -275,7 +275,7 @@ def test_several_objects_in_a_row_that_fail_are_the_partner_s_fault(world: World
     assert len(world.partners.to("two")) == 64
 
 
-def test_a_partner_that_is_slow_is_pushed_to_out_of_the_way(world: World) -> None:
+def test_a_slow_partner_is_pushed_to_in_the_catch_up_lane(world: World) -> None:
     slow = Breaker(slow_until="2026-03-01T12:30:00Z")
     world.node.directory.update("one", lambda known: known.model_copy(update={"breaker": slow}))
     world.put_tariff()
@@ -294,8 +294,8 @@ def test_a_partner_that_is_slow_is_pushed_to_out_of_the_way(world: World) -> Non
     assert len(world.partners.to("one")) == 2
 
 
-def test_beside_twelve_partners_that_hang_every_change_gets_its_turn_at_once() -> None:
-    """In the live lane none of them is called after its first failure, whatever process takes the message."""
+def test_twelve_hanging_partners_do_not_delay_changes_for_another() -> None:
+    """In the live lane none of them is called after its first failure, in any process."""
     world = World("CPO", two_lanes=True)
     for name in ("well", *HANGING):
         world.join(partner("EMSP", name))
@@ -316,8 +316,8 @@ def test_beside_twelve_partners_that_hang_every_change_gets_its_turn_at_once() -
     assert max(len(world.partners.to(name)) for name in HANGING) <= 7
 
 
-def test_a_partner_that_swings_is_sent_few_and_nothing_twice_that_it_took() -> None:
-    """It takes one push after each outage, the probe's, and no other."""
+def test_an_unstable_partner_is_sent_few_requests_and_no_delivered_object_twice() -> None:
+    """The partner takes one push after each outage, that of the probe, and no other."""
     world = World("CPO", two_lanes=True)
     world.join(partner("EMSP", "one"))
     for number in range(64):
@@ -343,7 +343,7 @@ def test_a_partner_that_swings_is_sent_few_and_nothing_twice_that_it_took() -> N
             liveness.run(world.node)
         hours.append(len(world.partners.to("one")) - before)
 
-    # How many pushes are under way when the partner stops depends on the threads.
+    # The number of pushes that run when the partner stops depends on the threads.
     assert hours[0] <= 90
     assert max(hours[1:]) <= 24
     assert len(taken) == len(set(taken)) >= 5

@@ -1,4 +1,4 @@
-"""Partners that are away and come back.
+"""Partners that become OFFLINE and come back.
 
 Source: OCPI 2.2.1 transport_and_format_offline_behaviour; HCI-10, TRN-32
 """
@@ -17,7 +17,7 @@ from tests.partners.pushing import Fault, Sent, World, break_down, partner, refu
 
 @pytest.fixture
 def world() -> World:
-    """A CPO whose partner one has gone away, and two has not."""
+    """A CPO whose partner one is OFFLINE, and partner two CONNECTED."""
     world = World("CPO")
     for name in ("one", "two"):
         world.join(partner("EMSP", name))
@@ -31,14 +31,14 @@ def world() -> World:
     return world
 
 
-def test_only_partners_that_are_away_are_probed(world: World) -> None:
+def test_only_offline_partners_are_probed(world: World) -> None:
     liveness.run(world.node)
 
     assert world.partners.probes == ["one"]
     assert world.partner("one").connection == "OFFLINE"
 
 
-def test_nothing_is_sent_meanwhile(world: World) -> None:
+def test_an_offline_partner_is_sent_no_object(world: World) -> None:
     """Source: HCI-09"""
     sent = len(world.partners.to("one"))
     world.put_tariff("T2", currency="NOK")
@@ -50,8 +50,8 @@ def test_nothing_is_sent_meanwhile(world: World) -> None:
     assert len(world.queue) == 0
 
 
-def test_a_partner_that_is_back_is_sent_what_it_missed_as_it_is_now(world: World) -> None:
-    """Every object once, in its last state, deletions too. Source: TRN-32, TRP-10"""
+def test_a_partner_that_is_back_receives_the_present_state_of_missed_objects(world: World) -> None:
+    """Each object once, in its last state, deletions too. Source: TRN-32, TRP-10"""
     location = world.put_location()
     for currency in ("SEK", "DKK"):
         first = world.put_tariff("T1", currency=currency)
@@ -77,8 +77,8 @@ def test_a_partner_that_is_back_is_sent_what_it_missed_as_it_is_now(world: World
     assert world.partner("one").offline_since is None
 
 
-def test_a_timer_that_dies_leaves_nothing_out(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The stream shows that the partner is back, so what it missed is queued without the timer."""
+def test_a_timer_that_dies_leaves_no_missed_object_out(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stream has the record of its return, so the catch-up starts without the timer."""
     first, second = world.put_tariff("T1", currency="SEK"), world.put_tariff("T2", currency="SEK")
     world.settle()
     world.partners.away.clear()
@@ -95,7 +95,7 @@ def test_a_timer_that_dies_leaves_nothing_out(world: World, monkeypatch: pytest.
     assert world.held("one", second) == world.stored(second)
 
 
-def test_an_object_that_was_given_up_is_tried_again_and_again_until_it_is_taken() -> None:
+def test_a_given_up_object_is_retried_until_it_is_delivered() -> None:
     world = World("CPO", freshness=20)
     world.join(partner("EMSP", "one"))
     poison = world.put_tariff("POISON")
@@ -113,7 +113,7 @@ def test_an_object_that_was_given_up_is_tried_again_and_again_until_it_is_taken(
     assert world.held("one", poison) == world.stored(poison)
 
 
-def test_a_partner_that_left_while_it_was_away_is_not_probed(world: World) -> None:
+def test_a_partner_that_left_while_offline_is_not_probed(world: World) -> None:
     before = world.partner("one")
     world.node.directory.save(before.model_copy(update={"status": "UNREGISTERED"}), before)
 
@@ -140,7 +140,7 @@ def test_a_partner_that_answers_with_its_versions_and_takes_no_push_stays_offlin
 
 
 def test_an_object_that_the_partner_cannot_take_does_not_keep_it_offline(world: World) -> None:
-    """Another one is tried as well when the partner answers. The first is tried again later, and alone."""
+    """After an answer with an error the probe tries another object. The first one is retried later."""
     world.partners.away.clear()
     fine, poison = world.put_tariff("T2", currency="SEK"), world.put_tariff("T1")
     world.partners.faults["one"] = lambda sent: break_down(sent) if "T1" in sent.segments else None
@@ -157,7 +157,7 @@ POISONED = [f"T{number}" for number in range(4)]
 
 
 def quiet_world(failure: Fault) -> World:
-    """A CPO whose partner fails with four objects, never again with others, and went OFFLINE for them."""
+    """A CPO whose partner went OFFLINE because of four objects, and can take all others."""
     world = World("CPO")
     world.join(partner("EMSP", "one"))
     for number in range(8):
@@ -173,8 +173,8 @@ def quiet_world(failure: Fault) -> World:
 
 
 @pytest.mark.parametrize("failure", [break_down, stay_silent])
-def test_objects_that_the_partner_can_never_take_keep_no_other_from_it(failure: Fault) -> None:
-    """However many there are, and whether it answers them with an error or not at all."""
+def test_objects_that_the_partner_can_never_take_do_not_block_the_others(failure: Fault) -> None:
+    """Any number of them, whether the partner answers them with an error or gives no answer."""
     world = quiet_world(failure)
     for _ in range(3):
         liveness.run(world.node)
@@ -189,8 +189,8 @@ def test_objects_that_the_partner_can_never_take_keep_no_other_from_it(failure: 
 
 
 @pytest.mark.parametrize("failure", [break_down, stay_silent])
-def test_a_partner_is_not_offline_again_and_again_for_the_same_objects(failure: Fault) -> None:
-    """Each of them has one try when the partner is back, and is tried alone later."""
+def test_the_same_objects_do_not_make_a_partner_offline_again_and_again(failure: Fault) -> None:
+    """Each of them has one try when the partner is back, and later retries that affect no other object."""
     world = quiet_world(failure)
     for number in range(12):
         world.put_tariff("T7", marker=number)
@@ -208,8 +208,8 @@ def test_a_partner_is_not_offline_again_and_again_for_the_same_objects(failure: 
     assert all(world.held("one", each) for each in poisoned)
 
 
-def test_what_was_given_up_and_is_not_due_keeps_no_partner_offline() -> None:
-    """The partner was away for another reason, and missed nothing else."""
+def test_a_given_up_object_that_is_not_due_does_not_keep_the_partner_offline() -> None:
+    """The partner was OFFLINE for another reason, and missed no other object."""
     world = World("CPO")
     world.join(partner("EMSP", "one"))
     world.partners.faults["one"] = lambda sent: break_down(sent) if "POISON" in sent.segments else None
@@ -227,7 +227,7 @@ def test_what_was_given_up_and_is_not_due_keeps_no_partner_offline() -> None:
     assert world.partner("one").connection == "CONNECTED"
 
 
-def test_a_partner_that_missed_nothing_is_back_when_it_answers_with_its_versions() -> None:
+def test_a_partner_that_missed_no_object_is_back_when_it_answers_with_its_versions() -> None:
     world = World("CPO")
     world.join(partner("EMSP", "one", connection="OFFLINE"))
 
@@ -237,8 +237,8 @@ def test_a_partner_that_missed_nothing_is_back_when_it_answers_with_its_versions
     assert world.partners.sent == []
 
 
-def test_a_partner_that_missed_what_has_no_row_is_probed_with_it() -> None:
-    """While it is OFFLINE nothing is written about what it misses."""
+def test_a_missed_object_without_a_row_is_the_object_of_the_probe() -> None:
+    """While a partner is OFFLINE, no row is written for the objects that it misses."""
     world = World("CPO")
     world.join(partner("EMSP", "one", connection="OFFLINE"))
     missed = world.put_tariff()
@@ -260,7 +260,7 @@ def test_a_refusal_shows_that_a_partner_works(world: World) -> None:
     assert world.partner("one").connection == "CONNECTED"
 
 
-def test_an_error_with_one_partner_keeps_no_other_from_coming_back(world: World) -> None:
+def test_an_error_with_one_partner_does_not_stop_the_probes_of_others(world: World) -> None:
     world.partners.away.add("two")
     world.put_tariff("T1", currency="DKK")
     world.settle(seconds=70)
@@ -277,9 +277,7 @@ def test_an_error_with_one_partner_keeps_no_other_from_coming_back(world: World)
     assert world.partner("two").connection == "CONNECTED"
 
 
-def test_a_second_look_that_fails_keeps_no_other_from_being_taken(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_recheck_that_fails_does_not_stop_the_others(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("a", "b"):
         world.join(partner("EMSP", name))
     world.settle()
@@ -298,11 +296,11 @@ def test_a_second_look_that_fails_keeps_no_other_from_being_taken(
     assert [look["sk"] for look in world.table.query("#pk = :pk", {"pk": "catch-up"}).items] == ["a"]
 
 
-# -- left alone longer each time
+# -- growing pauses
 
 
 def requests_of(world: World, minutes: int) -> list[int]:
-    """How many requests partner one got in each hour, with the timer running every minute."""
+    """Count the requests to partner one in each hour, with the timer running every minute."""
     hours: list[int] = []
     for minute in range(minutes):
         if minute % 60 == 0:
@@ -314,8 +312,8 @@ def requests_of(world: World, minutes: int) -> list[int]:
     return hours
 
 
-def test_a_partner_that_takes_no_push_is_sent_few(world: World) -> None:
-    """It answers with its versions all the time. Before, it got all objects again every other minute."""
+def test_a_partner_that_takes_no_push_is_sent_few_requests(world: World) -> None:
+    """The partner always answers with its versions, so a probe without a push would find it CONNECTED."""
     world.partners.away.clear()
     world.partners.faults["one"] = break_down
     for number in range(64):
@@ -327,7 +325,7 @@ def test_a_partner_that_takes_no_push_is_sent_few(world: World) -> None:
 
 
 def test_an_object_that_the_partner_cannot_take_is_tried_less_and_less_often() -> None:
-    """It takes all others. Source: docs/design.md, A broadcast"""
+    """The partner takes all others. Source: docs/design.md, A broadcast"""
     world = World("CPO")
     world.join(partner("EMSP", "one"))
     poison = world.put_tariff("POISON")
@@ -354,8 +352,8 @@ def test_an_object_that_the_partner_cannot_take_is_tried_less_and_less_often() -
     assert world.delivery("one", poison).given_up == 0
 
 
-def test_objects_that_change_and_are_never_taken_do_not_make_the_partner_offline() -> None:
-    """Each change of them has one try, once they were given up twice."""
+def test_changing_objects_that_always_fail_do_not_make_the_partner_offline() -> None:
+    """After they were given up twice, each of their changes has one try."""
     world = World("CPO", freshness=20)
     world.join(partner("EMSP", "one"))
     world.partners.faults["one"] = lambda sent: break_down(sent) if "POISON" in sent.segments else None

@@ -1,4 +1,4 @@
-"""What the operator sees of broadcasts. Source: docs/design.md, A broadcast; TRN-32"""
+"""Delivery report for the operator. Source: docs/design.md, A broadcast; TRN-32"""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from chalicelib.partners.overview import MOST_SHOWN, delivery_report
 from tests.partners.pushing import World, break_down, partner, refuse
 
 
-def test_the_operator_sees_what_each_partner_was_told_and_what_not() -> None:
+def test_the_report_shows_delivered_waiting_refused_and_dead_objects() -> None:
     world = World("CPO")
     world.join(partner("EMSP", "one"))
     location = world.put_location()
@@ -38,7 +38,7 @@ def test_the_operator_sees_what_each_partner_was_told_and_what_not() -> None:
     assert (waiting["object"], waiting["since"]) == ("PT/ABC/L1/E1", "2026-03-01T12:00:00.040Z")
 
 
-def test_of_a_partner_that_is_away_it_tells_how_much_it_misses() -> None:
+def test_the_report_of_an_offline_partner_counts_the_missed_objects() -> None:
     world = World("CPO")
     world.join(partner("EMSP", "one"))
     world.partners.away.add("one")
@@ -54,7 +54,7 @@ def test_of_a_partner_that_is_away_it_tells_how_much_it_misses() -> None:
     assert shown["offline_since"] is not None
 
 
-def test_of_very_many_it_shows_the_newest_and_counts_all() -> None:
+def test_the_report_shows_the_newest_of_very_many_rows_and_counts_all() -> None:
     world = World("CPO")
     world.join(partner("EMSP", "one"))
     world.partners.faults["one"] = refuse()

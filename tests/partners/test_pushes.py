@@ -31,9 +31,9 @@ from tests.partners.pushing import (
     World,
     break_down,
     broadcast,
-    not_let_in,
     partner,
     refuse,
+    reject_token,
     stay_silent,
 )
 
@@ -53,10 +53,10 @@ def calls_of(world: World, ref: Any, **fields: Any) -> list[str]:
     return world.dynamodb.calls
 
 
-# -- what is sent
+# -- requests
 
 
-def test_a_tariff_is_put_as_it_is_stored_under_its_owner_s_ids(world: World) -> None:
+def test_a_tariff_is_put_unchanged_under_the_ids_of_its_owner(world: World) -> None:
     """Source: RTE-11, RTE-15"""
     ref = world.put_tariff("T 1", currency="NOK")
 
@@ -67,7 +67,7 @@ def test_a_tariff_is_put_as_it_is_stored_under_its_owner_s_ids(world: World) -> 
     assert sent.document == world.stored(ref)
 
 
-def test_the_owner_speaks_for_itself_and_a_hub_in_its_own_name() -> None:
+def test_an_owner_pushes_in_its_own_name_and_a_hub_in_that_of_the_hub() -> None:
     """Source: RTE-13, RTE-15"""
     cpo, hub = World("CPO"), World("HUB")
     cpo.join(partner("HUB", "mob"))
@@ -82,7 +82,7 @@ def test_the_owner_speaks_for_itself_and_a_hub_in_its_own_name() -> None:
     assert hub.partners.sent[0].segments == ("PT", "XYZ", "T1")
 
 
-def test_a_tariff_that_is_gone_is_deleted_under_its_ids_as_they_were(world: World) -> None:
+def test_a_deleted_tariff_is_deleted_under_its_ids_in_their_original_case(world: World) -> None:
     ref = world.put_tariff("Night-1")
     world.settle()
     world.delete_tariff(ref)
@@ -93,7 +93,7 @@ def test_a_tariff_that_is_gone_is_deleted_under_its_ids_as_they_were(world: Worl
     assert world.delivery("one", ref).status == Status.DELETED
 
 
-def test_deleting_what_the_partner_does_not_have_is_done_as_well(world: World) -> None:
+def test_a_deletion_of_an_object_that_the_partner_lacks_is_done(world: World) -> None:
     ref = world.put_tariff()
     world.delete_tariff(ref)
 
@@ -134,7 +134,7 @@ def test_an_evse_is_sent_alone_on_its_own_url(world: World) -> None:
     ],
     ids=["404 and 2003", "404 and 2001", "2003", "bare 404"],
 )
-def test_a_partner_without_the_location_of_an_evse_is_sent_the_location(
+def test_a_partner_that_lacks_the_location_of_an_evse_is_sent_the_location(
     world: World, answer: PartnerError
 ) -> None:
     """Source: LOC-13"""
@@ -185,7 +185,7 @@ def test_a_location_that_was_never_published_is_never_sent_to_a_display() -> Non
     assert world.partners.sent == []
 
 
-def test_a_display_is_told_of_the_end_also_when_its_worker_died_before_it_recorded_the_beginning() -> None:
+def test_a_display_is_sent_a_withdrawal_also_when_the_row_of_its_first_push_is_missing() -> None:
     """Source: LOC-16"""
     world = World("CPO")
     world.join(partner("NSP", "nsp"))
@@ -200,10 +200,10 @@ def test_a_display_is_told_of_the_end_also_when_its_worker_died_before_it_record
     assert held is not None and held["publish"] is False
 
 
-# -- what it costs
+# -- costs
 
 
-def test_a_push_costs_two_calls_to_the_store_and_three_for_a_whole_location(world: World) -> None:
+def test_a_push_costs_two_calls_to_the_table_and_three_for_a_whole_location(world: World) -> None:
     """Source: docs/design.md, Storage and what it may cost"""
     tariff, location = world.put_tariff(), world.put_location()
 
@@ -211,7 +211,7 @@ def test_a_push_costs_two_calls_to_the_store_and_three_for_a_whole_location(worl
     assert calls_of(world, location) == ["BatchGetItem", "Query", "PutItem"]
 
 
-def test_an_evse_s_push_costs_two_calls_and_three_when_the_location_follows(world: World) -> None:
+def test_a_push_of_an_evse_costs_two_calls_and_three_when_the_location_follows(world: World) -> None:
     known, unknown = world.put_location("L1"), world.put_location("L2")
     push(world.node, [broadcast(known)])
     world.put_evse(known, "E1")
@@ -224,7 +224,7 @@ def test_an_evse_s_push_costs_two_calls_and_three_when_the_location_follows(worl
     assert calls_of(world, unknown, sk=evse) == ["BatchGetItem", "Query", "PutItem"]
 
 
-def test_what_the_partner_has_already_costs_one_read(world: World) -> None:
+def test_a_message_about_a_version_that_the_partner_has_costs_one_read(world: World) -> None:
     ref = world.put_location()
     push(world.node, [broadcast(ref)])
 
@@ -232,7 +232,7 @@ def test_what_the_partner_has_already_costs_one_read(world: World) -> None:
     assert len(world.partners.sent) == 1
 
 
-def test_a_fault_costs_two_calls_and_the_same_fault_again_one(world: World) -> None:
+def test_a_fault_costs_two_calls_and_its_repetition_one(world: World) -> None:
     ref = world.put_tariff()
     world.partners.faults["one"] = break_down
     world.dynamodb.calls.clear()
@@ -275,9 +275,9 @@ def test_the_next_change_of_a_refused_object_is_sent(world: World) -> None:
     assert world.delivery("one", ref).reason == ""
 
 
-def test_a_partner_that_does_not_let_us_in_for_a_moment_is_sent_the_object_then(world: World) -> None:
+def test_after_a_rejected_token_the_object_is_sent_again(world: World) -> None:
     ref = world.put_tariff()
-    world.partners.faults["one"] = not_let_in
+    world.partners.faults["one"] = reject_token
 
     assert push(world.node, [broadcast(ref)]) == Retry(1, away=False)
     assert world.delivery("one", ref).status == Status.WAITING
@@ -289,7 +289,7 @@ def test_a_partner_that_does_not_let_us_in_for_a_moment_is_sent_the_object_then(
 
 
 @pytest.mark.parametrize("http_status", [400, 401, 403, 404, 405, 413])
-def test_a_gateways_4xx_that_lasts_makes_the_partner_offline_and_loses_nothing(
+def test_a_lasting_4xx_of_a_gateway_makes_the_partner_offline_and_loses_no_object(
     world: World, http_status: int
 ) -> None:
     ref = world.put_tariff()
@@ -306,8 +306,8 @@ def test_a_gateways_4xx_that_lasts_makes_the_partner_offline_and_loses_nothing(
     assert world.held("one", ref) == world.stored(ref)
 
 
-def test_a_module_that_a_gateway_answers_for_a_while_loses_nothing(world: World) -> None:
-    """The partner takes other objects meanwhile, so it is not OFFLINE."""
+def test_a_module_that_a_gateway_blocks_for_a_while_loses_no_object(world: World) -> None:
+    """The partner takes other objects meanwhile, so it does not become OFFLINE."""
     location, tariff = world.put_location(), world.put_tariff()
     world.settle()
     gone = PartnerFault("answered HTTP 404 without an OCPI envelope", http_status=404)
@@ -328,8 +328,8 @@ def test_a_module_that_a_gateway_answers_for_a_while_loses_nothing(world: World)
     assert world.held("one", tariff) == world.stored(tariff)
 
 
-def test_a_bare_404_to_a_deletion_says_nothing(world: World) -> None:
-    """A gateway does not know which tariffs the partner has."""
+def test_a_404_without_an_envelope_to_a_deletion_is_a_fault(world: World) -> None:
+    """The answer may be that of a gateway, which does not know the tariffs of the partner."""
     ref = world.put_tariff()
     world.settle()
     world.partners.faults["one"] = lambda sent: PartnerFault("answered HTML", http_status=404)
@@ -345,7 +345,7 @@ def test_a_bare_404_to_a_deletion_says_nothing(world: World) -> None:
 
 
 @pytest.mark.parametrize(("fault", "away"), [(break_down, False), (stay_silent, True)])
-def test_a_fault_is_tried_again(world: World, fault: Any, away: bool) -> None:
+def test_a_fault_is_retried(world: World, fault: Any, away: bool) -> None:
     ref = world.put_tariff()
     world.partners.faults["one"] = fault
 
@@ -374,8 +374,8 @@ def test_delays_grow_and_end_with_the_freshness_window(world: World) -> None:
     assert world.delivery("one", ref).status == Status.MISSED
 
 
-def test_the_window_of_a_new_message_begins_anew(world: World) -> None:
-    """What an earlier message left behind is not this one's fault."""
+def test_a_new_message_starts_a_new_window(world: World) -> None:
+    """The fault of an earlier message does not count against a new one."""
     ref = world.put_tariff()
     world.partners.faults["one"] = break_down
     push(world.node, [broadcast(ref)])
@@ -385,7 +385,7 @@ def test_the_window_of_a_new_message_begins_anew(world: World) -> None:
     assert world.partner("one").connection == "CONNECTED"
 
 
-def test_nothing_is_sent_to_a_partner_that_is_away_and_it_is_recorded(world: World) -> None:
+def test_an_object_that_an_offline_partner_misses_is_recorded_and_not_sent(world: World) -> None:
     """Source: HCI-09"""
     away = partner("EMSP", "two", connection="OFFLINE")
     world.join(away)
@@ -399,14 +399,14 @@ def test_nothing_is_sent_to_a_partner_that_is_away_and_it_is_recorded(world: Wor
 
 
 def come_back(world: World) -> None:
-    """The partner is CONNECTED again, as the timer would find."""
+    """Set the partner to CONNECTED, as the timer does."""
     before = world.partner("one")
     world.node.directory.save(before.model_copy(update={"connection": "CONNECTED"}), before)
     world.settle()
 
 
 def test_an_object_that_a_partner_cannot_take_does_not_make_the_partner_offline(world: World) -> None:
-    """It takes others meanwhile; the object is given up and tried again later."""
+    """The partner takes others meanwhile, so the object is given up and retried later."""
     world.table.delete(Key("catch-up", "one"))
     poison, fine = world.put_tariff("POISON"), world.put_tariff("FINE")
     world.partners.faults["one"] = lambda sent: break_down(sent) if "POISON" in sent.segments else None
@@ -445,8 +445,8 @@ def test_an_id_that_cannot_stand_in_a_url_is_a_refusal(world: World) -> None:
 # -- two workers at once
 
 
-def test_when_two_workers_pushed_at_once_the_object_is_pushed_once_more(world: World) -> None:
-    """Nobody knows whose request came last, and one of them may carry the older state."""
+def test_after_two_simultaneous_pushes_the_object_is_pushed_once_more(world: World) -> None:
+    """Either request may have arrived last, and one of them may have the older state."""
     ref = world.put_tariff(currency="EUR")
     messages = [broadcast(ref)]
 
@@ -466,7 +466,7 @@ def test_when_two_workers_pushed_at_once_the_object_is_pushed_once_more(world: W
     assert world.table.query("#pk = :pk", {"pk": "catch-up"}).items
 
 
-def test_a_fault_of_the_partner_while_it_is_sent_a_location_instead_of_an_evse_is_tried_again(
+def test_a_fault_of_the_location_sent_instead_of_an_evse_is_retried(
     world: World,
 ) -> None:
     ref = world.put_location()
@@ -487,7 +487,7 @@ def test_a_fault_of_the_partner_while_it_is_sent_a_location_instead_of_an_evse_i
     assert world.held("one", ref) == world.stored(ref)
 
 
-def test_an_evse_that_is_taken_leaves_the_refusal_of_another_one(world: World) -> None:
+def test_a_delivered_evse_leaves_the_refusal_of_another_one(world: World) -> None:
     ref = world.put_location()
     world.settle()
     world.partners.faults["one"] = lambda sent: refuse()(sent) if sent.segments[-1] == "E0" else None
@@ -506,7 +506,7 @@ def test_an_evse_that_is_taken_leaves_the_refusal_of_another_one(world: World) -
     assert (row.status, row.evse_uid, row.code) == (Status.DELIVERED, "", 0)
 
 
-def test_an_evse_that_is_taken_leaves_the_refusal_of_the_whole_location(world: World) -> None:
+def test_a_delivered_evse_leaves_the_refusal_of_the_whole_location(world: World) -> None:
     ref = world.put_location()
     world.settle()
     world.partners.faults["one"] = refuse()
@@ -526,7 +526,7 @@ def test_an_evse_that_is_taken_leaves_the_refusal_of_the_whole_location(world: W
     assert world.delivery("one", ref).status == Status.DELIVERED
 
 
-def test_of_two_evses_that_were_refused_one_that_is_taken_does_not_settle_the_other(world: World) -> None:
+def test_of_two_refused_evses_a_delivery_of_one_leaves_the_refusal_of_the_other(world: World) -> None:
     ref = world.put_location()
     world.settle()
     world.partners.faults["one"] = refuse()
@@ -545,7 +545,7 @@ def test_of_two_evses_that_were_refused_one_that_is_taken_does_not_settle_the_ot
 
 
 @pytest.mark.parametrize("status", [Status.MISSED, Status.DEAD])
-def test_what_was_missed_is_delivered_when_the_next_evse_was_all_of_it(world: World, status: Status) -> None:
+def test_a_missed_evse_is_delivered_when_no_other_change_was_missed(world: World, status: Status) -> None:
     ref = world.put_location()
     world.settle()
     before = world.delivery("one", ref)
@@ -558,7 +558,7 @@ def test_what_was_missed_is_delivered_when_the_next_evse_was_all_of_it(world: Wo
     assert after.status == Status.DELIVERED and after.version > before.version
 
 
-def test_a_partner_that_is_a_hub_as_well_is_addressed_as_one(world: World) -> None:
+def test_a_partner_with_a_hub_role_is_addressed_as_the_hub(world: World) -> None:
     """Source: RTE-11, RTE-13"""
     roles = tuple(
         PartnerRole(role=role, country_code="PT", party_id=party_id)
@@ -572,7 +572,7 @@ def test_a_partner_that_is_a_hub_as_well_is_addressed_as_one(world: World) -> No
     assert world.partners.sent[-1].routing.receiver == Party("PT", "HUB")
 
 
-def test_what_was_given_up_is_not_claimed_by_the_next_evse(world: World) -> None:
+def test_a_push_of_the_next_evse_does_not_count_for_a_given_up_one(world: World) -> None:
     """Also when both were in one batch."""
     ref = world.put_location()
     world.settle()
@@ -583,15 +583,15 @@ def test_what_was_given_up_is_not_claimed_by_the_next_evse(world: World) -> None
     first, second = map(Broadcast.model_validate, world.queue.bodies)
     write_delivery(world.table, key_of("one", ref.key.pk), before, replace(before, status=Status.DEAD))
 
-    assert push(world.node, [second], told=[first]) is None
+    assert push(world.node, [second], handled=[first]) is None
 
     after = world.delivery("one", ref)
     assert (after.status, after.version) == (Status.DEAD, before.version)
     assert world.partners.sent[-1].segments[-1] == "E1"
 
 
-def test_two_messages_about_one_object_do_not_make_each_other_begin_anew() -> None:
-    """One is of a change and one of catching up, each in its lane. Else both are tried for ever."""
+def test_two_messages_about_one_object_share_one_window() -> None:
+    """One is in the live lane and one in the catch-up lane. Otherwise both would be retried for ever."""
     world = World("CPO")
     world.join(partner("EMSP", "one"))
     ref = world.put_tariff()
@@ -634,7 +634,7 @@ def give_up(world: World, poison: Ref) -> None:
         world.clock.forward(4)
 
 
-def test_an_object_is_given_up_for_longer_each_time_and_has_one_try_each(world: World) -> None:
+def test_an_object_is_given_up_for_longer_each_time_and_has_one_try_each_time(world: World) -> None:
     poison = world.put_tariff("POISON")
     world.partners.faults["one"] = lambda sent: break_down(sent) if "POISON" in sent.segments else None
     give_up(world, poison)
@@ -654,7 +654,7 @@ def test_an_object_is_given_up_for_longer_each_time_and_has_one_try_each(world: 
     assert world.partner("one").connection == "CONNECTED"
 
 
-def test_a_change_of_an_object_that_was_given_up_is_tried_for_a_window_again(world: World) -> None:
+def test_a_change_of_a_given_up_object_is_tried_for_a_whole_window(world: World) -> None:
     poison = world.put_tariff("POISON")
     world.partners.faults["one"] = lambda sent: break_down(sent) if "POISON" in sent.segments else None
     give_up(world, poison)
@@ -664,7 +664,7 @@ def test_a_change_of_an_object_that_was_given_up_is_tried_for_a_window_again(wor
     assert push(world.node, [broadcast(changed, version=9, cause="change")]) == Retry(1, away=False)
 
 
-def test_what_is_delivered_after_it_was_given_up_begins_anew(world: World) -> None:
+def test_a_delivery_resets_how_often_an_object_was_given_up(world: World) -> None:
     poison = world.put_tariff("POISON")
     world.partners.faults["one"] = lambda sent: break_down(sent) if "POISON" in sent.segments else None
     give_up(world, poison)
@@ -677,7 +677,7 @@ def test_what_is_delivered_after_it_was_given_up_begins_anew(world: World) -> No
 
 
 @pytest.mark.parametrize(("ago_s", "connection"), [(30, "CONNECTED"), (31, "OFFLINE")])
-def test_a_partner_takes_others_that_took_one_in_the_last_half_of_a_window(
+def test_a_partner_that_took_an_object_in_the_last_half_window_takes_others(
     world: World, ago_s: int, connection: str
 ) -> None:
     poison, fine = world.put_tariff("POISON"), world.put_tariff("FINE")
@@ -692,7 +692,7 @@ def test_a_partner_takes_others_that_took_one_in_the_last_half_of_a_window(
     assert world.partner("one").connection == connection
 
 
-def test_an_outage_that_two_objects_find_is_counted_once(world: World) -> None:
+def test_an_outage_found_by_two_objects_is_counted_once(world: World) -> None:
     one, other = world.put_tariff("T1"), world.put_tariff("T2")
     world.partners.faults["one"] = break_down
     push(world.node, [broadcast(one)])
@@ -710,7 +710,7 @@ def test_an_outage_that_two_objects_find_is_counted_once(world: World) -> None:
 
 
 @pytest.mark.parametrize(("quick", "seconds"), [(True, QUICK_S), (False, PUSH_S)])
-def test_a_partner_has_as_long_as_the_push_allows(world: World, quick: bool, seconds: float) -> None:
+def test_the_timeout_of_a_push_depends_on_its_lane(world: World, quick: bool, seconds: float) -> None:
     ref = world.put_tariff()
     world.partners.patience.clear()
 
@@ -723,7 +723,7 @@ def test_a_partner_has_as_long_as_the_push_allows(world: World, quick: bool, sec
     ("http_status", "code", "expected"),
     [(404, 2001, Status.DELETED), (404, 2003, Status.DELETED), (200, 2003, Status.REFUSED)],
 )
-def test_a_deletion_is_done_when_an_envelope_with_http_404_says_that_there_is_none(
+def test_a_deletion_is_done_when_the_answer_is_an_envelope_with_http_404(
     world: World, http_status: int, code: int, expected: Status
 ) -> None:
     ref = world.put_tariff()
@@ -737,18 +737,18 @@ def test_a_deletion_is_done_when_an_envelope_with_http_404_says_that_there_is_no
     assert (row.status, row.method, row.version) == (expected, "DELETE", 2**60)
 
 
-def test_a_version_of_a_deletion_is_never_below_what_was_told(world: World) -> None:
+def test_the_version_of_a_deletion_is_never_below_the_delivered_one(world: World) -> None:
     ref = world.put_tariff()
     world.settle()
-    told = world.delivery("one", ref).version
+    version = world.delivery("one", ref).version
     world.delete_tariff(ref)
 
     push(world.node, [broadcast(ref)])
 
-    assert world.delivery("one", ref).version == told > 0
+    assert world.delivery("one", ref).version == version > 0
 
 
-def test_messages_of_which_one_asks_for_it_again_are_sent_what_was_refused(world: World) -> None:
+def test_a_refused_object_is_sent_again_when_one_message_of_a_batch_asks_for_it(world: World) -> None:
     ref = world.put_tariff()
     world.partners.faults["one"] = refuse()
     push(world.node, [broadcast(ref)])
@@ -759,7 +759,7 @@ def test_messages_of_which_one_asks_for_it_again_are_sent_what_was_refused(world
     assert world.delivery("one", ref).status == Status.DELIVERED
 
 
-def test_a_refusal_is_recorded_with_what_the_partner_said(world: World) -> None:
+def test_a_refusal_is_recorded_with_the_status_codes_of_the_answer(world: World) -> None:
     ref = world.put_tariff()
     world.partners.faults["one"] = lambda _: PartnerRefusal("no", http_status=422, status_code=2004)
 
@@ -771,7 +771,7 @@ def test_a_refusal_is_recorded_with_what_the_partner_said(world: World) -> None:
 
 
 @pytest.mark.parametrize(("role", "to"), [("EMSP", "EMSP"), ("NSP", "NSP"), ("OTHER", "OTHER")])
-def test_the_party_that_takes_it_is_addressed(role: str, to: str) -> None:
+def test_the_party_in_the_receiving_role_is_addressed(role: str, to: str) -> None:
     """Source: RTE-11"""
     world = World("CPO")
     one = world.join(partner(role, "one"))
@@ -782,7 +782,7 @@ def test_the_party_that_takes_it_is_addressed(role: str, to: str) -> None:
     assert sent.routing == Routing(OWN["CPO"], one.parties(to)[0])
 
 
-def test_of_two_own_parties_the_owner_speaks() -> None:
+def test_of_two_own_parties_the_owner_is_the_sender() -> None:
     """Source: RTE-13"""
     world = World("CPO")
     two = OwnRole("CPO", OWN["CPO"], {}), OwnRole("CPO", CPO, {})
@@ -795,7 +795,7 @@ def test_of_two_own_parties_the_owner_speaks() -> None:
     assert [sent.routing.sender for sent in world.partners.sent] == [OWN["CPO"], CPO]
 
 
-def test_a_probe_with_nothing_to_send_or_nobody_to_send_it_to_asks_nobody(world: World) -> None:
+def test_a_probe_without_an_object_or_a_partner_makes_no_request(world: World) -> None:
     ref = world.put_tariff()
     world.settle()
     world.partners.sent.clear()
@@ -805,7 +805,7 @@ def test_a_probe_with_nothing_to_send_or_nobody_to_send_it_to_asks_nobody(world:
     assert world.partners.sent == []
 
 
-def test_a_probe_may_take_as_long_as_any_push(world: World) -> None:
+def test_a_probe_has_the_timeout_of_a_normal_push(world: World) -> None:
     ref = world.put_tariff()
     world.partners.patience.clear()
 
@@ -814,7 +814,7 @@ def test_a_probe_may_take_as_long_as_any_push(world: World) -> None:
     assert world.partners.patience == [("one", PUSH_S)]
 
 
-def test_a_session_that_is_refused_for_the_same_reason_again_raises_one_alarm(logged: Logged) -> None:
+def test_a_session_refused_again_for_the_same_reason_raises_one_alarm(logged: Logged) -> None:
     world = World("CPO")
     endpoint = Endpoint(identifier="sessions", role="RECEIVER", url="https://one.example/sessions")
     one = world.join(partner("EMSP", "one", endpoints=(endpoint,)))

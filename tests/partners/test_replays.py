@@ -1,4 +1,4 @@
-"""Sending once more what a partner has not taken. Source: TRN-32"""
+"""Replays: sending again what a partner has not received. Source: TRN-32"""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def sent(world: World) -> list[tuple[str, str]]:
     return sorted((each.method, each.segments[-1]) for each in world.partners.sent)
 
 
-def test_everything_that_was_not_taken_is_sent_and_nothing_else(world: World) -> None:
+def test_a_replay_sends_exactly_the_objects_that_were_not_received(world: World) -> None:
     replay(world.node, world.partner("one"))
     assert len(world.queue) == 1
     world.settle()
@@ -40,14 +40,14 @@ def test_everything_that_was_not_taken_is_sent_and_nothing_else(world: World) ->
     assert sent(world) == [("PUT", "L2"), ("PUT", "T2")]
 
 
-def test_one_module_is_sent_alone(world: World) -> None:
+def test_a_replay_of_one_module_sends_only_that_module(world: World) -> None:
     replay(world.node, world.partner("one"), "locations")
     world.settle()
 
     assert sent(world) == [("PUT", "L2")]
 
 
-def test_a_module_of_which_there_is_nothing_is_done(world: World) -> None:
+def test_a_replay_of_a_module_without_objects_sends_none(world: World) -> None:
     replay(world.node, world.partner("one"), "tokens")
     world.settle()
 
@@ -84,7 +84,7 @@ def test_very_many_objects_are_queued_step_by_step(world: World, monkeypatch: py
     assert len(sent(world)) == 37
 
 
-def test_a_partner_that_is_away_is_sent_it_when_it_is_back(world: World) -> None:
+def test_an_offline_partner_receives_a_replay_when_it_is_back(world: World) -> None:
     away = world.partner("one")
     world.node.directory.save(away.model_copy(update={"connection": "OFFLINE"}), away)
     replay(world.node, world.partner("one"))
@@ -109,7 +109,7 @@ def test_one_object_is_sent_again_unless_the_partner_has_it(world: World) -> Non
     assert sent(world) == [("PUT", "T2")]
 
 
-def test_what_was_given_up_is_sent_again_at_once(world: World) -> None:
+def test_a_given_up_object_is_sent_again_at_once(world: World) -> None:
     poison = world.put_tariff("POISON")
 
     def fail(request: Sent) -> Exception | None:
@@ -127,14 +127,14 @@ def test_what_was_given_up_is_sent_again_at_once(world: World) -> None:
     assert world.held("one", poison) == world.stored(poison)
 
 
-def test_an_object_that_is_not_meant_for_the_partner_is_not_sent(world: World) -> None:
+def test_an_object_outside_the_audience_is_not_sent(world: World) -> None:
     world.join(partner("CPO", "two"))
 
     assert replay_object(world.node, world.partner("two"), [Ref("tariffs", "PT", "ABC", "T2")]) is None
 
 
-def test_what_the_partner_takes_while_it_is_queued_is_sent_once(world: World) -> None:
-    """The push decides anew: a CDR that is posted twice would be there twice."""
+def test_an_object_delivered_while_its_replay_is_queued_is_sent_once(world: World) -> None:
+    """The push decides again: a CDR that is posted twice would exist twice."""
     one, ref = world.partner("one"), Ref("tariffs", "PT", "ABC", "T2")
 
     for _ in range(3):

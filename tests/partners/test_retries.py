@@ -1,4 +1,4 @@
-"""Pushes that were given up and are tried again slowly. Source: TRN-32"""
+"""Slow retries of refused pushes. Source: TRN-32"""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def pending(world: World) -> list[Item]:
 
 
 def pass_time(world: World, **span: float) -> None:
-    """Let time pass, and the timer run."""
+    """Move the clock and run the timer."""
     world.clock.forward(timedelta(**span).total_seconds())
     liveness.run(world.node)
     world.settle()
@@ -42,7 +42,7 @@ def times_sent(world: World, ref: Ref) -> int:
     return len([sent for sent in world.partners.sent if sent.segments[-1:] == (ref.id,)])
 
 
-def test_a_refusal_is_tried_again_after_an_hour_and_after_a_day_and_then_no_more(world: World) -> None:
+def test_a_refusal_is_retried_after_an_hour_and_after_a_day_and_then_is_final(world: World) -> None:
     ref = world.put_tariff()
     world.settle()
 
@@ -56,7 +56,7 @@ def test_a_refusal_is_tried_again_after_an_hour_and_after_a_day_and_then_no_more
     assert world.delivery("one", ref).status == Status.REFUSED
 
 
-def test_what_the_partner_takes_then_is_delivered(world: World) -> None:
+def test_a_retry_that_the_partner_takes_is_delivered(world: World) -> None:
     ref = world.put_tariff()
     world.settle()
     world.partners.faults.clear()
@@ -68,7 +68,7 @@ def test_what_the_partner_takes_then_is_delivered(world: World) -> None:
     assert pending(world) == []
 
 
-def test_what_was_taken_meanwhile_is_not_sent_again(world: World) -> None:
+def test_an_object_delivered_meanwhile_is_not_sent_again(world: World) -> None:
     ref = world.put_tariff()
     world.settle()
     world.partners.faults.clear()
@@ -80,7 +80,7 @@ def test_what_was_taken_meanwhile_is_not_sent_again(world: World) -> None:
     assert times_sent(world, ref) == 2
 
 
-def test_an_object_that_is_refused_with_every_change_is_noted_once(world: World) -> None:
+def test_an_object_refused_with_every_change_has_one_retry(world: World) -> None:
     for number in range(20):
         world.put_tariff(currency=("EUR", "NOK")[number % 2])
         world.settle(seconds=60)
@@ -88,7 +88,7 @@ def test_an_object_that_is_refused_with_every_change_is_noted_once(world: World)
     assert len(pending(world)) == 1
 
 
-def test_a_refused_deletion_and_a_refused_evse_are_tried_again_as_they_are_then(world: World) -> None:
+def test_a_refused_deletion_and_a_refused_evse_are_retried_in_their_present_state(world: World) -> None:
     world.partners.faults.clear()
     tariff, location = world.put_tariff(), world.put_location()
     world.settle()
@@ -106,7 +106,7 @@ def test_a_refused_deletion_and_a_refused_evse_are_tried_again_as_they_are_then(
     assert world.held("one", location) == world.stored(location)
 
 
-def test_what_is_due_while_the_partner_is_away_is_sent_when_it_is_back(world: World) -> None:
+def test_a_retry_due_during_an_outage_is_sent_when_the_partner_is_back(world: World) -> None:
     ref = world.put_tariff()
     world.settle()
     world.partners.faults.clear()
@@ -135,7 +135,7 @@ def test_what_is_due_while_the_partner_is_away_is_sent_when_it_is_back(world: Wo
         (None, 0, 1),
     ],
 )
-def test_what_was_not_refused_before_has_a_new_beginning(
+def test_a_first_refusal_starts_a_new_count_of_retries(
     before: Status | None, tried: int, hours: int | None
 ) -> None:
     message = broadcast(Ref("tariffs", "PT", "ABC", "T1"), again=True, tried=tried)
@@ -145,7 +145,7 @@ def test_what_was_not_refused_before_has_a_new_beginning(
     assert (retry and retry.at - START) == (hours and timedelta(hours=hours))
 
 
-def test_a_change_that_comes_with_the_last_retry_has_a_new_beginning(world: World) -> None:
+def test_a_change_at_the_time_of_the_last_retry_starts_a_new_count(world: World) -> None:
     ref = world.put_tariff()
     world.settle()
     world.clock.forward(100_000)
@@ -156,7 +156,7 @@ def test_a_change_that_comes_with_the_last_retry_has_a_new_beginning(world: Worl
     assert world.delivery("one", ref).again_at == format_datetime(world.clock() + timedelta(hours=1))
 
 
-# -- what it costs
+# -- costs
 
 
 def test_a_refusal_costs_two_calls_and_so_does_the_timer_whatever_was_delivered(world: World) -> None:
@@ -180,7 +180,7 @@ def test_a_refusal_costs_two_calls_and_so_does_the_timer_whatever_was_delivered(
     assert world.dynamodb.calls == ["Query", "BatchWriteItem"]
 
 
-def test_very_many_are_queued_in_several_runs(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_very_many_retries_are_queued_in_several_runs(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retries, "MOST_PER_RUN", 3)
     for number in range(7):
         world.put_tariff(f"T{number}")
@@ -195,7 +195,7 @@ def test_very_many_are_queued_in_several_runs(world: World, monkeypatch: pytest.
     assert queued == [3, 6, 7, 7]
 
 
-def test_when_the_queue_refuses_nothing_is_forgotten(world: World) -> None:
+def test_when_the_queue_refuses_messages_no_retry_is_lost(world: World) -> None:
     world.put_tariff()
     world.settle()
     world.clock.forward(3601)
@@ -225,9 +225,7 @@ TARIFF = Ref("tariffs", "PT", "ABC", "T1")
     ("again_at", "is_new"),
     [(-1, True), (0, True), (1, False), (3600, False), (3601, True), (None, True)],
 )
-def test_a_retry_is_noted_unless_one_is_noted_that_comes_soon_enough(
-    again_at: int | None, is_new: bool
-) -> None:
+def test_a_retry_is_scheduled_unless_an_earlier_one_is(again_at: int | None, is_new: bool) -> None:
     noted = "" if again_at is None else format_datetime(START + timedelta(seconds=again_at))
     before = Delivery(status=Status.REFUSED, again_at=noted)
 
@@ -237,11 +235,11 @@ def test_a_retry_is_noted_unless_one_is_noted_that_comes_soon_enough(
 
 
 @pytest.mark.parametrize("status", [Status.DELIVERED, Status.MISSED, Status.DEAD, None])
-def test_what_is_not_refused_is_not_tried_again_slowly(status: Status | None) -> None:
+def test_only_refused_pushes_have_slow_retries(status: Status | None) -> None:
     assert next_retry(broadcast(TARIFF), Delivery(status=Status.REFUSED), status, START) is None
 
 
-def test_each_retry_says_how_many_there_were() -> None:
+def test_each_retry_counts_those_before_it() -> None:
     before = Delivery(status=Status.REFUSED)
 
     retries = [

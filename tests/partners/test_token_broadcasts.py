@@ -1,4 +1,4 @@
-"""Tokens go the other way: from eMSPs to CPOs, through hubs.
+"""Broadcasts of tokens: from eMSPs to CPOs, through hubs.
 
 Source: OCPI 2.2.1 transport_and_format_message_routing_broadcast_push, mod_tokens; RTE-12 … RTE-20, TOK-01
 """
@@ -29,32 +29,32 @@ ROLES = ("CPO", "EMSP", "HUB", "NAP", "NSP", "OTHER", "SCSP")
 GLP = Party("PT", "GLP")
 
 
-def hearing(role: str, owner: Party, source: str) -> set[str]:
-    """The roles whose partners are pushed a token by a node of this role."""
+def receiving_roles(role: str, owner: Party, source: str) -> set[str]:
+    """Roles of the partners to which a node in this role pushes a token."""
     settings = Settings((OwnRole(role, OWN[role], {}),), "t", "q", "k")
     partners = [partner(each, each) for each in ROLES]
     return {each.id for each in audience(settings, partners, Subject("tokens", owner, source))}
 
 
-# -- who hears of it ---------------------------------------------------------------------------------
+# -- audience ---------------------------------------------------------------------------------------
 
 
 def test_own_tokens_go_to_cpos_and_hubs() -> None:
     """Source: RTE-17"""
-    assert hearing("EMSP", OWN["EMSP"], "") == {"CPO", "HUB"}
+    assert receiving_roles("EMSP", OWN["EMSP"], "") == {"CPO", "HUB"}
 
 
-def test_a_hub_passes_tokens_on_to_cpos_but_not_to_hubs() -> None:
+def test_a_hub_forwards_tokens_to_cpos_but_not_to_hubs() -> None:
     """Source: RTE-17"""
-    assert hearing("HUB", GLP, "emsp") == {"CPO"}
+    assert receiving_roles("HUB", GLP, "emsp") == {"CPO"}
 
 
-def test_a_cpo_passes_no_token_on() -> None:
-    assert hearing("CPO", GLP, "hub") == set()
+def test_a_cpo_forwards_no_token() -> None:
+    assert receiving_roles("CPO", GLP, "hub") == set()
 
 
 def test_no_token_goes_back_to_its_source_or_its_owner() -> None:
-    """Whatever else they are. Source: RTE-17"""
+    """Even in their other roles. Source: RTE-17"""
     settings = Settings((OwnRole("HUB", OWN["HUB"], {}),), "t", "q", "k")
     owner = partner(("CPO", "EMSP"), "glp")
     source = partner(("CPO", "HUB"), "src")
@@ -65,7 +65,7 @@ def test_no_token_goes_back_to_its_source_or_its_owner() -> None:
 
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("node_role", ["EMSP", "HUB"])
-def test_whoever_is_pushed_tokens_is_also_shown_them(role: str, node_role: str) -> None:
+def test_a_partner_that_is_pushed_tokens_may_also_pull_them(role: str, node_role: str) -> None:
     node = World(node_role).node
     place = (
         partition_for_received("tokens") if node_role == "HUB" else partition_for_own("tokens", OWN["EMSP"])
@@ -75,7 +75,7 @@ def test_whoever_is_pushed_tokens_is_also_shown_them(role: str, node_role: str) 
     shown = place in list_partitions(node, "tokens", partner(role))
 
     assert shown == may_see(partner(role), "tokens", {})
-    assert shown or role not in hearing(node_role, owner, source)
+    assert shown or role not in receiving_roles(node_role, owner, source)
     assert shown == (role in ("CPO", "HUB"))
 
 
@@ -97,7 +97,7 @@ def test_the_operator_sees_every_list_that_the_node_keeps(role: str, lists: list
     assert all_partitions(World(role).node.settings, "tokens") == lists
 
 
-def test_a_cpo_shows_its_copies_to_nobody_and_sends_them_to_nobody() -> None:
+def test_a_cpo_neither_shows_nor_pushes_received_tokens() -> None:
     cpo = World("CPO")
     for role in ROLES:
         assert list_partitions(cpo.node, "tokens", cpo.join(partner(role, role.lower()))) == []
@@ -109,10 +109,10 @@ def test_a_cpo_shows_its_copies_to_nobody_and_sends_them_to_nobody() -> None:
     assert cpo.partners.sent == []
 
 
-# -- what is sent ------------------------------------------------------------------------------------
+# -- requests ---------------------------------------------------------------------------------------
 
 
-def test_a_token_is_put_under_its_owner_s_ids_with_its_type() -> None:
+def test_a_token_is_put_under_the_ids_of_its_owner_with_its_type() -> None:
     """Source: TOK-01, OWN-05, RTE-13, RTE-15"""
     emsp = World("EMSP")
     emsp.join(partner("HUB", "mob"))
@@ -127,7 +127,7 @@ def test_a_token_is_put_under_its_owner_s_ids_with_its_type() -> None:
     assert sent.routing == Routing(OWN["EMSP"], Party("PT", "MOB"))
 
 
-def test_a_hub_passes_a_token_on_in_its_own_name() -> None:
+def test_a_hub_forwards_a_token_in_its_own_name() -> None:
     """Source: RTE-13, RTE-15"""
     hub = World("HUB")
     for each in (partner("CPO", "abc"), partner("EMSP", "glp"), partner("EMSP", "evi")):
@@ -141,7 +141,7 @@ def test_a_hub_passes_a_token_on_in_its_own_name() -> None:
     assert sent.routing == Routing(OWN["HUB"], Party("PT", "ABC"))
 
 
-def test_tokens_of_two_types_are_two_objects_to_tell() -> None:
+def test_tokens_of_two_types_are_pushed_as_two_objects() -> None:
     """Source: OWN-05"""
     emsp = World("EMSP")
     emsp.join(partner("CPO", "abc"))
@@ -152,12 +152,12 @@ def test_tokens_of_two_types_are_two_objects_to_tell() -> None:
     emsp.settle()
 
     *first, last = [sent.query["type"] for sent in emsp.partners.sent]
-    # Two objects are pushed side by side, in any order.
+    # Two objects are pushed in parallel, in any order.
     assert (sorted(first), last) == (["APP_USER", "RFID"], "APP_USER")
     assert {emsp.delivery("abc", ref).status for ref in refs} == {Status.DELIVERED}
 
 
-def test_a_cpo_that_registers_late_is_told_of_every_token() -> None:
+def test_a_cpo_that_registers_late_receives_every_token() -> None:
     hub = World("HUB")
     for number in range(3):
         hub.put_token(f"A{number}", owner=GLP, source="glp")
@@ -168,7 +168,7 @@ def test_a_cpo_that_registers_late_is_told_of_every_token() -> None:
     assert {sent.segments[2] for sent in hub.partners.to("abc")} == {"A0", "A1", "A2"}
 
 
-def test_the_emsp_of_a_received_token_is_remembered() -> None:
+def test_the_emsp_of_a_received_token_is_recorded() -> None:
     cpo = World("CPO")
     cpo.put_token(owner=GLP, source="hub")
     cpo.stream()
@@ -187,7 +187,7 @@ def test_the_operator_sees_which_token_was_refused() -> None:
     assert [(each["module"], each["object"]) for each in row["refused"]] == [("tokens", "PT/EVI/A1/RFID")]
 
 
-def test_no_log_tells_a_token_s_uid(caplog: pytest.LogCaptureFixture) -> None:
+def test_no_log_line_contains_the_uid_of_a_token(caplog: pytest.LogCaptureFixture) -> None:
     emsp = World("EMSP", freshness=2)
     emsp.join(partner("CPO", "abc"))
     emsp.partners.faults["abc"] = break_down
@@ -195,6 +195,6 @@ def test_no_log_tells_a_token_s_uid(caplog: pytest.LogCaptureFixture) -> None:
         emsp.put_token("SECRET-UID")
         emsp.settle(seconds=20)
 
-    told = str([vars(record) for record in caplog.records])
-    assert "a partner is offline" in told
-    assert "SECRET-UID" not in told
+    logged = str([vars(record) for record in caplog.records])
+    assert "a partner is offline" in logged
+    assert "SECRET-UID" not in logged
