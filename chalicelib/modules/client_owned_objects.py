@@ -106,7 +106,7 @@ def check_source(node: Node, request: Request, owner: Party, role: str, stored: 
     origin = node.directory.get(stored.source)
     if origin is None or origin.has_released(owner, role):
         return
-    log.warning("an object came from another partner and is not changed", extra={"source": stored.source})
+    log.warning("refused a change of an object that another partner pushed", extra={"source": stored.source})
     raise NotFound("known from another partner; the operator of this node may release it")
 
 

@@ -20,7 +20,7 @@ def log_left_out(node: Node, too_large: Iterable[tuple[str, int]]) -> None:
     """Log an alarm for each object that a list left out. too_large: as in `Page`."""
     for pk, size in too_large:
         log.error(
-            "an object is too large for any answer, so a list left it out",
+            "a list left out an object that is too large for any answer",
             ref=for_log(pk),
             size=size,
             **metrics.answer_too_large(node.settings.table),
@@ -30,7 +30,7 @@ def log_left_out(node: Node, too_large: Iterable[tuple[str, int]]) -> None:
 def log_not_sent(node: Node, what: str, size: int) -> None:
     """Log an alarm for an answer that an error replaces. what: module or path that was requested."""
     log.error(
-        "an answer is too large to be sent",
+        "an answer was too large and was replaced by an error",
         asked=what,
         size=size,
         **metrics.answer_too_large(node.settings.table),

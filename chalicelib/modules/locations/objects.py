@@ -345,5 +345,5 @@ def _refuse_repeated(name: str, ids: Iterable[str]) -> None:
     seen: set[str] = set()
     for one in ids:
         if fold(one) in seen:
-            raise ValueError(f"{name} {one!r} stands there twice")
+            raise ValueError(f"{name} {one!r} is repeated")
         seen.add(fold(one))

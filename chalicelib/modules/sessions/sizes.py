@@ -58,7 +58,9 @@ def note_size(node: Node, change: Change, were_refused: bool = False) -> None:
     before = len(str(change.before.body).encode()) if change.before is not None else 0
     if were_refused or before < NEARLY_FULL <= size:
         what = (
-            "charging periods were refused" if were_refused else "a session is nearly as large as it may be"
+            "refused charging periods: the session would exceed the size limit"
+            if were_refused
+            else "a session has reached 80 % of the size limit"
         )
         fields = metrics.session_nearly_full(node.settings.table)
         log.warning(what, extra={"ref": str(after.ref), "size": size, **fields})

@@ -70,9 +70,11 @@ def _ask_operator(node: Node, token: Document, asked: Document | None, cpo: Part
     try:
         decision = validate(Decision, answer)
     except InvalidParameters as error:
-        log.warning("the authorize webhook answered something else than a decision", field=error.field)
+        log.warning(
+            "the authorize webhook gave an invalid answer, so charging is not allowed", field=error.field
+        )
         return refusal_in(answer)
     if decision.allowed is None and decision.error != _TOO_LITTLE:
-        log.warning("the authorize webhook answered no decision")
+        log.warning("the authorize webhook answered without `allowed`, so charging is not allowed")
         return refusal_in(answer)
     return decision

@@ -96,7 +96,11 @@ def _change(
     """Return the change, and the warning about timestamps for the answer."""
     ref = _ref(request, type_of(request.query, document))
     if ref.variant != (type_in_query(request.query) or RFID):
-        log.warning("a token without ?type= is no RFID token", partner=request.caller.id, type=ref.variant)
+        log.warning(
+            "push of a token without ?type= whose body has a type other than RFID: the body counts",
+            partner=request.caller.id,
+            type=ref.variant,
+        )
 
     def decide_for_caller(stored: Stored | None) -> Write | Remove | None:
         check_source(node, request, owner_in_url(request), OWNER, stored)
