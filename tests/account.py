@@ -1,7 +1,7 @@
-"""An AWS account in this process (moto), whose resources are made once and lent to one test after another.
+"""An AWS account in this process (moto), whose resources are made once and reused by many tests.
 
-Making a node's table, queues and key takes a hundred times as long as emptying them. Whoever opens an account
-gets resources that are as they were made, and nobody else has them until it is closed:
+Making a node's table, queues and key takes a hundred times as long as emptying them. An open account has
+empty resources, and no other account gets them until it is closed:
 
     with aws() as account:
         account.resources()["OCPI_TABLE"]
@@ -34,29 +34,29 @@ _numbers = itertools.count(1)
 
 
 class Account:
-    """What makes a client by the service's name, and gives each node resources of its own."""
+    """An open account: makes a client by the service's name, and gives each node its own resources."""
 
     def __init__(self) -> None:
         self._lent: list[Resources] = []
 
     def __call__(self, service: str) -> Any:
-        """The client of a service; there is one in a process."""
+        """Return the client of a service, one for each process."""
         return _client(service)
 
     def resources(self) -> Resources:
-        """A node's resources: its environment variables, such as OCPI_TABLE, by name. The table is empty."""
+        """Return resources for a node: environment variables, such as OCPI_TABLE, by name; the table is empty."""
         self._lent.append(_free.pop() if _free else self._make())
         return self._lent[-1]
 
     def close(self) -> None:
-        """Take everything back and empty it; what has had messages is not lent again."""
+        """Empty all resources for reuse, except those whose queues have had messages."""
         for resources in self._lent:
             _table(resources).items.clear()
         _free.extend(resources for resources in self._lent if not _has_messages(resources))
         self._lent.clear()
 
     def _make(self) -> Resources:
-        """Make resources, but no stream: nobody reads it here, and moto copies it with every transaction."""
+        """Make resources without a stream, which no test reads and moto copies with every transaction."""
         made = make_node_resources(f"n{next(_numbers)}", self)
         _table(made).stream_shard = None
         return made
@@ -64,7 +64,7 @@ class Account:
 
 @contextmanager
 def aws() -> Iterator[Account]:
-    """Open an account: while it is open, AWS is moto."""
+    """Open an account; while it is open, moto replaces AWS."""
     account = Account()
     if not _open:
         _mock.start(reset=False)

@@ -1,4 +1,4 @@
-"""An AWS for tests of races and transactions, which moto in process does not get right under threads.
+"""An AWS emulator for tests of concurrent transactions, which moto does not run correctly under threads.
 
 Import the fixtures into a folder's conftest.py:
 
@@ -6,7 +6,7 @@ Import the fixtures into a folder's conftest.py:
     from tests.emulator import emulator as emulator
     from tests.emulator import table as table
 
-One emulator serves a session; every test has a table of its own.
+One emulator serves the whole test session; every test has a table of its own.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
 
 @pytest.fixture(scope="session")
 def dynamodb(emulator: Emulator) -> Iterator[Any]:
-    """The client as a node makes it."""
+    """The DynamoDB client with a node's options."""
     client = make_dynamodb_client(emulator)
     yield client
     client.close()
@@ -48,7 +48,7 @@ def table(emulator: Emulator, dynamodb: Any) -> Table:
 
 
 def make_dynamodb_client(emulator: Emulator) -> Any:
-    """The client as a node makes it, against an emulator."""
+    """Make a DynamoDB client with a node's options, connected to an emulator."""
     return dynamodb_client(
         endpoint_url=emulator.endpoint_url,
         region_name=REGION,
@@ -58,5 +58,5 @@ def make_dynamodb_client(emulator: Emulator) -> Any:
 
 
 def make_table(dynamodb: Any) -> Table:
-    """A new table as every node has it."""
+    """Make a new table with a node's schema."""
     return Table(dynamodb, create_table(dynamodb, f"test-{next(_numbers)}"))

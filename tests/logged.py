@@ -1,4 +1,4 @@
-"""What a node logs, line by line, as CloudWatch would get it."""
+"""Captures a node's log lines in the form that CloudWatch gets."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Line = dict[str, Any]
 
 
 class Logged:
-    """The lines that were logged so far."""
+    """The lines logged so far."""
 
     def __init__(self) -> None:
         self.stream = io.StringIO()
 
     @property
     def text(self) -> str:
-        """All of it."""
+        """All lines as one text."""
         return self.stream.getvalue()
 
     @property
@@ -32,18 +32,18 @@ class Logged:
         return [json.loads(line) for line in self.text.splitlines()]
 
     def measured(self, metric: str) -> list[Line]:
-        """The lines that tell a metric."""
+        """The lines with a metric."""
         return [line for line in self.lines if metric in names_in(line)]
 
 
 def names_in(line: Line) -> set[str]:
     """The names of the metrics that CloudWatch reads from a line."""
-    told = line.get("_aws", {}).get("CloudWatchMetrics", ())
-    return {metric["Name"] for directive in told for metric in directive["Metrics"]}
+    directives = line.get("_aws", {}).get("CloudWatchMetrics", ())
+    return {metric["Name"] for directive in directives for metric in directive["Metrics"]}
 
 
 def dimensions_of(line: Line, metric: str) -> list[dict[str, str]]:
-    """The sets of dimensions under which CloudWatch keeps a metric of a line."""
+    """The sets of dimensions of a metric in a line."""
     return [
         {name: line[name] for name in names}
         for directive in line["_aws"]["CloudWatchMetrics"]
@@ -54,7 +54,7 @@ def dimensions_of(line: Line, metric: str) -> list[dict[str, str]]:
 
 @contextmanager
 def capture() -> Iterator[Logged]:
-    """Collect what is logged meanwhile, in place of standard output, with no story begun before."""
+    """Capture the log instead of writing it to standard output, starting without any log fields."""
     logged = Logged()
     log.thread_safe_clear_keys()
     before = log.registered_handler.setStream(logged.stream)  # type: ignore[attr-defined]
@@ -64,6 +64,6 @@ def capture() -> Iterator[Logged]:
 
 @pytest.fixture
 def logged() -> Iterator[Logged]:
-    """What is logged during a test."""
+    """The lines logged during a test."""
     with capture() as logged:
         yield logged

@@ -1,7 +1,7 @@
-"""Nodes for tests that need no process of their own: real code over moto, a clock that stands still.
+"""Nodes inside the test's process: real code over moto, with a fixed clock.
 
-`make_network` gives several nodes whose outbound calls go straight into each other's endpoint, so a
-handshake between two real nodes is a plain function call; what crosses a real wire is in tests/flows.
+`make_network` makes several nodes that call each other's endpoint directly, so a handshake between two real
+nodes is a plain function call. Tests with real connections are in tests/flows.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ CONFIGURATION = (versions.INTERFACE, credentials.INTERFACE)
 
 
 class Clock:
-    """A clock that tests move."""
+    """A clock that a test moves."""
 
     def __init__(self) -> None:
         self.moment = START
@@ -50,7 +50,7 @@ class Clock:
 
 
 class Answer:
-    """What an endpoint answered."""
+    """An endpoint's answer."""
 
     def __init__(self, status: int, headers: dict[str, str], body: str) -> None:
         self.status, self.headers, self.text = status, headers, body
@@ -103,7 +103,7 @@ class Host:
 
 
 class DirectClient(OcpiClient):
-    """The node's real client, but its connections lead into other nodes of the same process."""
+    """The node's real client, but it calls other nodes of the same process directly."""
 
     def __init__(self, directory: Directory, new_id: Any, hosts: dict[str, Host]) -> None:
         super().__init__(UrlPolicy(True, resolve=lambda *_: []), directory, new_id)
@@ -111,7 +111,7 @@ class DirectClient(OcpiClient):
         self.calls: list[tuple[str, str]] = []
 
     def call_url(self, url: str, method: str, token: str, encoding: Any = "base64", **options: Any) -> Any:
-        """As the real one, without a network."""
+        """Call a URL without a network."""
         public, _, path = url.partition("/ocpi")
         self.calls.append((method, url))
         host = self._hosts.get(public)
@@ -133,7 +133,7 @@ class DirectClient(OcpiClient):
 def make_network(
     account: Account, interfaces: tuple[Interface, ...] = CONFIGURATION, **roles: str
 ) -> dict[str, Host]:
-    """Make nodes that reach each other: `make_network(account, cpo="CPO", hub="HUB")`."""
+    """Make nodes that can call each other: `make_network(account, cpo="CPO", hub="HUB")`."""
     hosts: dict[str, Host] = {}
     made = {}
     for name, role in roles.items():

@@ -1,4 +1,4 @@
-"""What one test leaves behind, the next does not get."""
+"""Tests that reused AWS resources keep no data of an earlier test."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def is_there(account: Account, name: str) -> bool:
     return Table(account("dynamodb"), name).get(Key("left", "#")) is not None
 
 
-def test_a_table_is_lent_again_and_is_empty() -> None:
+def test_a_returned_table_is_given_out_again_and_is_empty() -> None:
     with aws() as account:
         first = account.resources()["OCPI_TABLE"]
         put(account, first)
@@ -25,7 +25,7 @@ def test_a_table_is_lent_again_and_is_empty() -> None:
         assert (again, is_there(account, again)) == (first, False)
 
 
-def test_nobody_has_what_another_one_has() -> None:
+def test_accounts_that_are_open_share_no_resource() -> None:
     with aws() as one, aws() as other:
         ours = [one.resources(), one.resources(), other.resources()]
         put(one, ours[0]["OCPI_TABLE"])
@@ -35,7 +35,7 @@ def test_nobody_has_what_another_one_has() -> None:
             assert len({each[name] for each in ours}) == 3
 
 
-def test_what_the_file_goes_on_using_is_not_emptied_when_a_test_ends() -> None:
+def test_closing_an_inner_account_does_not_empty_the_outer_one() -> None:
     with aws() as outer:
         kept = outer.resources()["OCPI_TABLE"]
         put(outer, kept)
@@ -45,7 +45,7 @@ def test_what_the_file_goes_on_using_is_not_emptied_when_a_test_ends() -> None:
         assert is_there(outer, kept)
 
 
-def test_a_queue_that_had_messages_is_not_lent_again() -> None:
+def test_resources_whose_queue_had_messages_are_not_given_out_again() -> None:
     with aws() as account:
         used = account.resources()
         url = used["OCPI_COMMANDS_QUEUE_URL"]

@@ -1,6 +1,6 @@
-"""The house keeps its doors and directions: who may import what, and who may touch the outside world.
+"""Tests of the architecture: imports between packages, and access to the outside world.
 
-The lists are the rules; a new entry in one of them is a decision.
+The lists are the rules; add an entry only on purpose.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 FILES = sorted(ROOT.glob("chalicelib/**/*.py")) + [ROOT / "app.py"]
 
-DOORS = {
+ALLOWED_FILES = {
     r"chalice(\.|$)": {"app.py", "chalicelib/endpoint.py"},
     r"(boto3|botocore)(\.|$)": {"chalicelib/storage/", "chalicelib/queues.py"},
     r"(urllib3|http\.(client|server)|ssl|socket|urllib\.request|requests|httpx)(\.|$)": {
@@ -25,12 +25,12 @@ DOORS = {
     },
     r"os(\.|$)": {"chalicelib/settings.py"},
     r"(uuid|secrets)(\.|$)": {"chalicelib/node.py"},
-    # Backing off from a conflict needs chance and patience of its own.
+    # A retry after a conflict waits for a random time.
     r"random(\.|$)": {"chalicelib/storage/retry.py"},
 }
 CLOCKS = {"datetime.now", "datetime.utcnow", "time.time", "date.today", "datetime.today"}
 
-# What each part of the house may import of the others; `*` stands for a part of its own.
+# The packages that each package may import.
 MAY_IMPORT = {
     "errors": set(),
     "log": set(),
@@ -113,24 +113,24 @@ def _part(module: str) -> str:
 
 
 @pytest.mark.parametrize("path", FILES, ids=_name)
-def test_the_outside_world_is_reached_through_its_doors_only(path: Path) -> None:
+def test_only_listed_files_import_libraries_for_the_outside_world(path: Path) -> None:
     for imported in _imports(path):
-        for pattern, allowed in DOORS.items():
+        for pattern, allowed in ALLOWED_FILES.items():
             if re.match(pattern, imported):
-                assert any(_name(path).startswith(door) for door in allowed), (
+                assert any(_name(path).startswith(start) for start in allowed), (
                     f"{_name(path)} imports {imported}"
                 )
 
 
 @pytest.mark.parametrize("path", FILES, ids=_name)
-def test_the_clock_is_asked_in_one_place(path: Path) -> None:
+def test_only_the_node_reads_the_clock(path: Path) -> None:
     calls = {ast.unparse(n.func) for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call)}
 
     assert _name(path) == "chalicelib/node.py" or not calls & CLOCKS
 
 
 @pytest.mark.parametrize("path", [p for p in FILES if p.name != "app.py"], ids=_name)
-def test_imports_point_inwards(path: Path) -> None:
+def test_each_package_imports_only_what_its_list_allows(path: Path) -> None:
     own = _part(_name(path).removeprefix("chalicelib/").removesuffix(".py").replace("/", "."))
     if own == "__init__":
         return
@@ -144,7 +144,7 @@ def test_imports_point_inwards(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", [p for p in FILES if PURE.fullmatch(_name(p))], ids=_name)
-def test_rules_and_objects_know_no_collaborator(path: Path) -> None:
+def test_rules_and_objects_import_only_pure_modules(path: Path) -> None:
     for imported in _imports(path):
         if imported.startswith("chalicelib."):
             assert PURE_MAY_IMPORT.match(imported.removeprefix("chalicelib.")), (
@@ -153,7 +153,7 @@ def test_rules_and_objects_know_no_collaborator(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("chalicelib/modules/*/*.py")), ids=_name)
-def test_a_module_knows_of_another_its_objects_only(path: Path) -> None:
+def test_a_module_imports_only_objects_of_another_module(path: Path) -> None:
     for imported in _imports(path):
         found = re.match(r"chalicelib\.modules\.(\w+)\.(\w+)", imported)
         if found and (ROOT / "chalicelib/modules" / found[1]).is_dir() and found[1] != path.parent.name:
@@ -161,11 +161,11 @@ def test_a_module_knows_of_another_its_objects_only(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("**/__init__.py")), ids=_name)
-def test_a_package_s_init_is_empty(path: Path) -> None:
+def test_every_init_file_is_empty(path: Path) -> None:
     assert path.read_text() == "" or ".venv" in path.parts or ".local" in path.parts
 
 
-def test_importing_the_application_reads_no_table_and_calls_nothing() -> None:
+def test_the_application_can_be_imported_without_any_aws_call() -> None:
     from app import app
 
     assert len(app.routes) > 10

@@ -1,4 +1,4 @@
-"""The one door: envelopes, message ids, routing headers, methods.
+"""Tests of the endpoint: envelopes, message ids, routing headers, methods.
 
 Source: OCPI 2.2.1 transport_and_format; TRN, STA, RTE
 """
@@ -119,14 +119,14 @@ def test_every_answer_is_an_envelope_with_both_message_ids(
     assert (answer.headers["X-Request-ID"], answer.headers["X-Correlation-ID"]) == ("req-1", "cor-1")
 
 
-def test_ids_that_did_not_come_are_made(cpo: Host, token: str) -> None:
+def test_missing_message_ids_are_generated(cpo: Host, token: str) -> None:
     """TRN-21"""
     answer = cpo.call("GET", OBJECT, token)
 
     assert answer.headers["X-Request-ID"] and answer.headers["X-Correlation-ID"]
 
 
-def test_an_unforeseen_failure_is_logged_with_its_trace_and_answered_without(
+def test_an_unforeseen_failure_is_logged_with_its_traceback_and_answered_without_it(
     cpo: Host, token: str, logged: Logged
 ) -> None:
     answer = cpo.call("DELETE", OBJECT, token, **IDS)
@@ -140,7 +140,7 @@ def test_an_unforeseen_failure_is_logged_with_its_trace_and_answered_without(
 
 
 def test_each_request_is_counted_by_its_status_code(cpo: Host, token: str, logged: Logged) -> None:
-    """The module stands beside it in the same line."""
+    """The same line has the module."""
     for method in ("GET", "PUT", "DELETE"):
         cpo.call(method, OBJECT, token)
 
@@ -162,7 +162,7 @@ def test_an_error_names_its_field_and_has_no_data(cpo: Host, token: str) -> None
 
 @pytest.mark.parametrize("path", [OBJECT, "/ocpi/versions", "/ocpi/2.2.1", "/ocpi/2.2.1/credentials"])
 @pytest.mark.parametrize("value", [None, "Bearer x", "Token", "Token %%%", "Token AAAA", "Token ÿ"])
-def test_without_a_known_token_everything_is_a_401(cpo: Host, path: str, value: str | None) -> None:
+def test_every_path_answers_401_without_a_known_token(cpo: Host, path: str, value: str | None) -> None:
     """TRN-06, TRN-07, VER-03"""
     headers = {"authorization": value} if value is not None else {}
 
@@ -172,7 +172,7 @@ def test_without_a_known_token_everything_is_a_401(cpo: Host, path: str, value: 
     assert SEEN == []
 
 
-def test_token_a_opens_versions_and_credentials_only(cpo: Host) -> None:
+def test_token_a_is_accepted_by_versions_and_credentials_only(cpo: Host) -> None:
     """TRN-08"""
     _, token_a = handshake.invite(cpo.node, "newcomer")
     paths = ("/ocpi/versions", "/ocpi/2.2.1", "/ocpi/2.2.1/credentials", OBJECT)
@@ -180,7 +180,7 @@ def test_token_a_opens_versions_and_credentials_only(cpo: Host) -> None:
     assert [cpo.call("GET", path, token_a).status for path in paths] == [200, 200, 200, 401]
 
 
-def test_a_raw_token_is_taken_only_where_the_partner_s_flag_says_so(cpo: Host, token: str) -> None:
+def test_a_raw_token_is_accepted_only_with_the_partner_s_flag(cpo: Host, token: str) -> None:
     """TRN-05"""
     (partner,) = [p for p in cpo.node.directory.all() if p.is_registered]
     raw = {"authorization": write_authorization(token, "raw")}
@@ -216,7 +216,7 @@ def test_configuration_modules_carry_no_routing_headers(cpo: Host, token: str) -
     assert not [name for name in headers if name.lower().startswith("ocpi-")]
 
 
-def test_without_routing_headers_a_direct_peer_is_served(cpo: Host, token: str) -> None:
+def test_a_direct_peer_needs_no_routing_headers(cpo: Host, token: str) -> None:
     """RTE-05"""
     assert cpo.call("GET", OBJECT, token).status == 200
 
@@ -232,15 +232,15 @@ def test_without_routing_headers_a_direct_peer_is_served(cpo: Host, token: str) 
         ({"OCPI_from_country_code": "PRT"}, 2001),
     ],
 )
-def test_a_sender_that_is_not_the_caller_and_a_receiver_that_is_not_here_are_refused(
+def test_a_sender_that_is_not_the_caller_s_and_an_unknown_receiver_are_refused(
     cpo: Host, token: str, change: dict[str, str], code: int
 ) -> None:
     """RTE-32"""
     assert cpo.call("GET", OBJECT, token, **(FROM_TO | change)).json["status_code"] == code
 
 
-def test_a_partner_whose_roles_all_wait_for_approval_uses_no_module(cpo: Host, token: str) -> None:
-    """It sees and sends nothing; its credentials it may read. Source: CRD-25"""
+def test_a_partner_without_an_approved_role_can_use_no_module(cpo: Host, token: str) -> None:
+    """The partner may still read its credentials. Source: CRD-25"""
     caller, _ = cpo.node.directory.find_caller([("base64", token)])
     partner = caller.partner
     waiting = partner.model_copy(update={"roles": (), "pending_roles": partner.roles})
@@ -256,7 +256,7 @@ def test_a_partner_whose_roles_all_wait_for_approval_uses_no_module(cpo: Host, t
     assert credentials["status_code"] == 1000
 
 
-def test_a_body_that_is_too_long_is_refused_before_anything_reads_it(cpo: Host, token: str) -> None:
+def test_a_body_that_is_too_long_is_refused_before_it_is_parsed(cpo: Host, token: str) -> None:
     answer = cpo.call("PUT", OBJECT, token, '{"x":"' + "x" * 2_000_000 + '"}')
 
     assert (answer.status, answer.json["status_code"]) == (200, 2001)
@@ -264,7 +264,7 @@ def test_a_body_that_is_too_long_is_refused_before_anything_reads_it(cpo: Host, 
 
 
 def ask(host: Host, interface: Interface, token: str, tariff_id: str, **headers: str) -> tuple[int, Any]:
-    """Call an interface that is not mounted; tells HTTP status and envelope."""
+    """Call an interface that is not mounted; return HTTP status and envelope."""
     request = Request(
         method="GET",
         url="https://cpo.example/x",
@@ -280,7 +280,7 @@ def ask(host: Host, interface: Interface, token: str, tariff_id: str, **headers:
     return status, read_json(body)
 
 
-def test_an_answer_that_lambda_cannot_send_is_an_envelope_and_an_alarm(
+def test_an_answer_too_large_for_lambda_becomes_an_error_envelope_and_an_alarm(
     cpo: Host, token: str, logged: Logged
 ) -> None:
     _, fits = ask(cpo, MUCH, token, "900000")
@@ -294,7 +294,7 @@ def test_an_answer_that_lambda_cannot_send_is_an_envelope_and_an_alarm(
     assert logged.measured("Requests")[-1]["StatusCode"] == "3000"
 
 
-def test_each_object_that_a_list_left_out_is_an_alarm(cpo: Host, token: str, logged: Logged) -> None:
+def test_each_object_that_a_list_leaves_out_raises_an_alarm(cpo: Host, token: str, logged: Logged) -> None:
     ask(cpo, LEFT_OUT, token, "1")
 
     lines = logged.measured("AnswersTooLarge")
@@ -304,7 +304,9 @@ def test_each_object_that_a_list_left_out_is_an_alarm(cpo: Host, token: str, log
     ] * 2
 
 
-def test_version_details_list_what_the_roles_mount(network: dict[str, Host], token: str) -> None:
+def test_version_details_list_the_interfaces_of_the_node_s_roles(
+    network: dict[str, Host], token: str
+) -> None:
     """VER-01, VER-02, VER-04, VER-05, VER-06"""
     versions = network["cpo"].call("GET", "/ocpi/versions", token).json["data"]
     details = network["cpo"].call("GET", "/ocpi/2.2.1", token).json["data"]

@@ -1,4 +1,4 @@
-"""Requests for a party that is not the node itself: at a hub they are handed on, or refused.
+"""Tests of requests at a hub for another party: they are passed on, or refused.
 
 Source: OCPI 2.2.1 transport_and_format_message_routing; RTE-27
 """
@@ -50,10 +50,10 @@ def ask(network: dict[str, Host], method: str, path: str, **headers: str) -> Any
     return network["hub"].call(method, f"/ocpi/2.2.1{path}", emsp.directory.token_for(hub), **headers).json
 
 
-def test_what_a_sender_interface_hands_on_by_itself_finds_its_way_without_a_receiver(
+def test_a_sender_interface_that_passes_requests_on_ignores_an_unknown_receiver(
     network: dict[str, Host],
 ) -> None:
-    """Such as a command's result: the hub knows where it belongs, whatever OCPI-to says."""
+    """For example a command's result: the hub finds the receiver without OCPI-to."""
     answered = ask(network, "PUT", "/sender/sessions/S1", **TO_NOBODY)
 
     assert (answered["status_code"], answered["data"]) == (1000, "handled here")
@@ -62,7 +62,7 @@ def test_what_a_sender_interface_hands_on_by_itself_finds_its_way_without_a_rece
 @pytest.mark.parametrize(
     ("method", "path"), [("PUT", "/receiver/sessions/S1"), ("GET", "/sender/tariffs/T1")]
 )
-def test_everything_else_for_a_party_that_is_not_connected_is_refused(
+def test_other_requests_for_an_unknown_receiver_are_refused(
     network: dict[str, Host], method: str, path: str
 ) -> None:
     """RTE-27"""
@@ -72,5 +72,5 @@ def test_everything_else_for_a_party_that_is_not_connected_is_refused(
     assert "ES/XXX" in answered["status_message"]
 
 
-def test_a_request_for_nobody_in_particular_is_handled_here(network: dict[str, Host]) -> None:
+def test_a_request_without_a_receiver_is_handled_by_the_hub(network: dict[str, Host]) -> None:
     assert ask(network, "PUT", "/receiver/sessions/S1", **FROM)["data"] == "handled here"

@@ -1,4 +1,4 @@
-"""A test that hangs fails, instead of stopping the whole run until somebody looks."""
+"""Tests of the time limit: a test that hangs fails and does not stop the whole run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is logged: enough to find a story by its ids, and nothing that is secret or a driver's.
+"""Tests of the log: lines can be found by their ids, and contain no secret and no driver's data.
 
 Source: docs/security.md, What is logged; TRN-17 … TRN-20
 """
@@ -45,10 +45,10 @@ DRIVER = (UID, VISUAL, CONTRACT, "GROUP-77")
 IDS = {"x_request_id": "req-77", "x_correlation_id": "cor-77"}
 
 
-# -- what a stretch of work is about
+# -- log fields
 
 
-def test_every_line_tells_what_the_work_is_about_until_it_ends(logged: Logged) -> None:
+def test_every_line_inside_a_log_fields_block_has_its_fields(logged: Logged) -> None:
     with log_fields(correlation_id="c1", ocpi_module="tariffs"):
         with log_fields(partner="one"):
             add_fields(status_code=1000)
@@ -63,7 +63,7 @@ def test_every_line_tells_what_the_work_is_about_until_it_ends(logged: Logged) -
     assert "correlation_id" not in after
 
 
-def test_an_error_ends_it_as_well(logged: Logged) -> None:
+def test_an_error_ends_a_log_fields_block(logged: Logged) -> None:
     with pytest.raises(RuntimeError), log_fields(partner="one"):
         raise RuntimeError
 
@@ -71,7 +71,7 @@ def test_an_error_ends_it_as_well(logged: Logged) -> None:
     assert "partner" not in logged.lines[0]
 
 
-def test_threads_tell_their_own_stories(logged: Logged) -> None:
+def test_log_fields_are_kept_per_thread(logged: Logged) -> None:
     def work(number: int) -> None:
         with log_fields(partner=f"p{number}"):
             log.info(f"at p{number}")
@@ -93,10 +93,10 @@ def network() -> Iterator[dict[str, Host]]:
         yield make_network(client, interfaces, cpo="CPO", emsp="EMSP")
 
 
-def test_from_the_first_token_to_a_pushed_one_no_secret_and_no_driver_is_in_the_log(
+def test_a_handshake_and_pushes_log_no_secret_and_no_driver_data(
     network: dict[str, Host], logged: Logged
 ) -> None:
-    """With real tokens of a real handshake, good and bad, and a driver in bodies and paths."""
+    """With real tokens of a real handshake, valid and invalid, and a driver's data in bodies and paths."""
     cpo, emsp = network["cpo"], network["emsp"]
     _, token_a = handshake.invite(cpo.node, "emsp")
     handshake.register(
@@ -125,9 +125,7 @@ def test_from_the_first_token_to_a_pushed_one_no_secret_and_no_driver_is_in_the_
     assert [line.get("partner") for line in lines] == [at_cpo.id] * 4 + [None] * 2
 
 
-def test_a_session_of_a_caller_that_is_nobody_leaves_no_trace_of_the_driver(
-    network: dict[str, Host], logged: Logged
-) -> None:
+def test_a_session_of_an_unknown_caller_logs_no_driver_data(network: dict[str, Host], logged: Logged) -> None:
     document = session(CPO, id="S1", cdr_token={**cdr_token(EVI), "uid": UID, "contract_id": CONTRACT})
 
     answer = network["emsp"].call(
@@ -143,7 +141,7 @@ def test_a_session_of_a_caller_that_is_nobody_leaves_no_trace_of_the_driver(
 # -- the workers
 
 
-def test_pushes_of_a_token_name_the_partner_and_not_the_token(logged: Logged) -> None:
+def test_pushes_of_a_token_log_the_partner_and_not_the_uid(logged: Logged) -> None:
     world = World("EMSP")
     world.join(partner("CPO", "one"))
     for fault in (None, refuse(), break_down):
@@ -162,7 +160,7 @@ def test_pushes_of_a_token_name_the_partner_and_not_the_token(logged: Logged) ->
     assert not any(each in logged.text for each in (*DRIVER, "token-of-one"))
 
 
-def test_making_cdrs_names_the_session_and_not_the_driver(logged: Logged) -> None:
+def test_making_cdrs_logs_the_session_and_no_driver_data(logged: Logged) -> None:
     network = Network("CPO")
     network.join("evi", "EMSP")
     network.open_site()
@@ -180,7 +178,7 @@ def test_making_cdrs_names_the_session_and_not_the_driver(logged: Logged) -> Non
 
 
 @pytest.mark.parametrize("model", [Command, Partner])
-def test_what_cannot_be_read_in_the_table_is_not_in_the_traceback(model: type[BaseModel]) -> None:
+def test_values_of_an_unreadable_item_are_not_in_the_traceback(model: type[BaseModel]) -> None:
     with pytest.raises(ValidationError) as caught:
         model.model_validate_json(f'{{"id": ["{UID}"]}}')
 

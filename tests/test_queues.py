@@ -1,4 +1,4 @@
-"""The messages on SQS. Source: docs/design.md, A broadcast; TRN-32"""
+"""Tests of the messages on SQS. Source: docs/design.md, A broadcast; TRN-32"""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def message(**fields: str) -> Broadcast:
     return Broadcast(ref="tariffs#PT*ABC#T1", **{**made, **fields})  # type: ignore[arg-type]
 
 
-def test_messages_go_ten_in_a_call_and_in_their_order(queue: MemoryQueue) -> None:
+def test_messages_are_sent_in_order_ten_in_a_call(queue: MemoryQueue) -> None:
     sent = [message(cause=f"event-{number}") for number in range(25)]
 
     Queues(queue, URL).send_broadcasts(sent)
@@ -37,7 +37,7 @@ def test_messages_go_ten_in_a_call_and_in_their_order(queue: MemoryQueue) -> Non
     assert [body["cause"] for body in queue.bodies] == [each.cause for each in sent]
 
 
-def test_a_message_that_the_queue_does_not_take_is_an_error(queue: MemoryQueue) -> None:
+def test_a_message_that_the_queue_refuses_is_an_error(queue: MemoryQueue) -> None:
     queue.broken = 1
 
     with pytest.raises(RuntimeError):
@@ -45,7 +45,7 @@ def test_a_message_that_the_queue_does_not_take_is_an_error(queue: MemoryQueue) 
 
 
 def test_each_message_is_sent_in_its_own_group(monkeypatch: pytest.MonkeyPatch, queue: MemoryQueue) -> None:
-    """SQS keeps the order within a group: what goes out without it may arrive the other way round."""
+    """SQS keeps the order within a group only; without a group messages may arrive in another order."""
     entries: list[Any] = []
     monkeypatch.setattr(queue, "send_message_batch", lambda QueueUrl, Entries: entries.extend(Entries) or {})
     sent = [
@@ -62,7 +62,7 @@ def test_each_message_is_sent_in_its_own_group(monkeypatch: pytest.MonkeyPatch, 
     assert groups[0] == groups[1] and len(set(groups)) == 3
 
 
-def test_a_group_is_a_partner_and_an_object_with_all_that_belongs_to_it() -> None:
+def test_a_group_contains_one_partner_and_one_object_with_its_parts() -> None:
     evse = message(sk="E#0#00001")
 
     assert evse.group == message().group
@@ -73,7 +73,7 @@ def test_a_group_is_a_partner_and_an_object_with_all_that_belongs_to_it() -> Non
     assert cdr.deduplication_id != credit.deduplication_id
 
 
-def test_only_the_same_change_told_again_is_the_same_message() -> None:
+def test_only_a_repeated_change_has_the_same_deduplication_id() -> None:
     again = message().deduplication_id
 
     assert message().deduplication_id == again
@@ -81,7 +81,7 @@ def test_only_the_same_change_told_again_is_the_same_message() -> None:
         assert other.deduplication_id != again
 
 
-def test_the_steps_for_a_partner_follow_each_other_and_hold_up_no_push() -> None:
+def test_the_catch_up_steps_of_a_partner_share_a_group_that_no_push_has() -> None:
     step = CatchUp(what="CATCH_UP", partner_id="one", cause="event-1")
     following = step.model_copy(update={"place": "tariffs#PT*ABC", "after": {"pk": "T1"}})
 
@@ -94,17 +94,17 @@ def test_the_steps_for_a_partner_follow_each_other_and_hold_up_no_push() -> None
     [message(), CatchUp(what="FORGET", partner_id="one", cause="event-1", after={"pk": "T1"})],
     ids=["a push", "a step"],
 )
-def test_what_was_queued_is_read_as_what_it_was(sent: Broadcast | CatchUp) -> None:
+def test_a_queued_message_is_read_back_unchanged(sent: Broadcast | CatchUp) -> None:
     assert read_broadcast(sent.model_dump_json()) == sent
 
 
 @pytest.mark.parametrize("body", ["", "{}", "[1]", '{"partner_id": "one", "cause": "event-1"}'])
-def test_what_is_no_message_of_ours_is_an_error(body: str) -> None:
+def test_a_foreign_message_is_an_error(body: str) -> None:
     with pytest.raises(ValueError, match="validation error"):
         read_broadcast(body)
 
 
-def test_a_postponed_message_comes_again_later(queue: MemoryQueue) -> None:
+def test_a_postponed_message_becomes_visible_again_later(queue: MemoryQueue) -> None:
     queues = Queues(queue, URL)
     queues.send_broadcasts([message()])
     (record,) = queue.receive()
@@ -116,7 +116,7 @@ def test_a_postponed_message_comes_again_later(queue: MemoryQueue) -> None:
     assert len(queue.receive()) == 1
 
 
-def test_each_lane_is_a_queue_and_steps_of_catching_up_go_to_theirs() -> None:
+def test_each_lane_has_a_queue_and_catch_up_steps_go_to_their_own() -> None:
     live, later = MemoryQueue(Clock()), MemoryQueue(Clock())
     queues = Queues(MemorySqs({URL: live, f"{URL}-later": later}), URL, "", f"{URL}-later")
     step = CatchUp(what="CATCH_UP", partner_id="one", cause="event-1")
@@ -140,7 +140,7 @@ def test_a_message_is_postponed_in_the_queue_that_it_came_from() -> None:
     assert len(later.receive()) == 1
 
 
-def test_without_a_queue_for_what_may_wait_there_is_one_lane(queue: MemoryQueue) -> None:
+def test_without_a_catch_up_queue_both_lanes_share_one_queue(queue: MemoryQueue) -> None:
     queues = Queues(queue, URL)
 
     queues.send_broadcasts([message()], Lane.CATCH_UP)

@@ -1,4 +1,4 @@
-"""What a deployment says about itself."""
+"""Tests of reading a deployment's configuration."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ NEEDED = {
 
 
 def retention(text: str | None = None) -> dict[str, float]:
-    told = {} if text is None else {"OCPI_RETENTION_DAYS": text}
-    kept = read_settings(NEEDED | told).retention
+    given = {} if text is None else {"OCPI_RETENTION_DAYS": text}
+    kept = read_settings(NEEDED | given).retention
     return {kind: days / timedelta(days=1) for kind, days in kept.items()}
 
 
-def test_without_a_word_what_is_about_drivers_is_kept_as_long_as_the_docs_say() -> None:
+def test_retention_has_the_documented_defaults() -> None:
     assert retention() == retention("") == RETENTION_DAYS
 
 
-def test_each_kind_is_kept_as_long_as_is_said_and_null_is_for_ever() -> None:
+def test_retention_can_be_set_for_each_kind_and_null_is_for_ever() -> None:
     assert retention('{"sessions": 30, "cdrs": null}') == {
         "sessions": 30, "tokens": 90, "commands": 90, "reconciliation": 400
     }  # fmt: skip
 
 
 @pytest.mark.parametrize("text", ['{"locations": 3}', '{"sessions": 0}', '{"sessions": -1}'])
-def test_what_makes_no_sense_keeps_the_node_from_starting(text: str) -> None:
+def test_an_invalid_retention_stops_the_start_of_the_node(text: str) -> None:
     with pytest.raises(ValueError, match="OCPI_RETENTION_DAYS"):
         retention(text)

@@ -1,4 +1,4 @@
-"""What a partner's answer comes to. Source: OCPI 2.2.1 status_codes; TRN-15, STA-13, STA-15"""
+"""Tests of judging a partner's answer. Source: OCPI 2.2.1 status_codes; TRN-15, STA-13, STA-15"""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_only_an_envelope_with_2xxx_or_a_hubs_4001_is_a_refusal(http_status: int
     "http_status", [400, 404, 405, 409, 410, 411, 413, 414, 415, 422, 426, 431, 451, 498]
 )
 @pytest.mark.parametrize("body", [HTML, b"", b"Not Found", b"{}", b"[]", b'{"message":"Forbidden"}', b"\xff"])
-def test_http_4xx_without_an_envelope_is_a_gateways_word_and_a_fault(http_status: int, body: bytes) -> None:
+def test_http_4xx_without_an_envelope_is_a_fault(http_status: int, body: bytes) -> None:
     with pytest.raises(PartnerFault) as caught:
         answer(http_status, body)
 
@@ -50,7 +50,7 @@ def test_http_4xx_with_another_envelope_than_a_refusal_is_a_fault(code: int) -> 
 
 @pytest.mark.parametrize("body", [HTML, b"", {"status_code": 2001}, {"status_code": 1000}])
 @pytest.mark.parametrize("http_status", [401, 403])
-def test_a_token_that_is_not_accepted_is_a_fault_whatever_the_body(http_status: int, body: Any) -> None:
+def test_http_401_and_403_are_faults_with_any_body(http_status: int, body: Any) -> None:
     with pytest.raises(PartnerFault, match="our token is not accepted") as caught:
         answer(http_status, body)
 
@@ -59,7 +59,7 @@ def test_a_token_that_is_not_accepted_is_a_fault_whatever_the_body(http_status: 
 
 @pytest.mark.parametrize("body", [HTML, {"status_code": 2001}, {"status_code": 1000}])
 @pytest.mark.parametrize("http_status", [408, 425, 429, 500, 502, 503, 504, 599])
-def test_try_later_and_a_broken_server_are_faults_whatever_the_body(http_status: int, body: Any) -> None:
+def test_http_408_425_429_and_5xx_are_faults_with_any_body(http_status: int, body: Any) -> None:
     with pytest.raises(PartnerFault):
         answer(http_status, body)
 
@@ -98,7 +98,7 @@ def test_any_2xx_without_an_error_is_a_success(http_status: int, body: Any, oddi
 
 
 @pytest.mark.parametrize("code", ["3000", 3001, "4002", b"3000.0"])
-def test_an_ocpi_error_with_http_200_is_no_success_however_it_is_written(code: Any) -> None:
+def test_an_ocpi_error_with_http_200_is_an_error_in_any_spelling(code: Any) -> None:
     body = b'{"status_code": %s}' % code if isinstance(code, bytes) else {"status_code": code}
     with pytest.raises(PartnerFault) as caught:
         answer(200, body)
@@ -125,7 +125,7 @@ def test_an_ocpi_error_with_http_200_is_no_success_however_it_is_written(code: A
         b'{"status_code": 1e999999999}',
     ],
 )
-def test_what_may_be_a_gateways_page_or_an_error_is_a_fault_also_with_http_200(body: Any) -> None:
+def test_a_body_that_may_be_a_gateway_page_or_an_error_is_a_fault_with_http_200(body: Any) -> None:
     with pytest.raises(PartnerFault) as caught:
         answer(200, body)
 
@@ -139,7 +139,7 @@ def test_the_data_of_an_answer_without_a_code_is_read() -> None:
 
 
 @pytest.mark.parametrize("http_status", [300, 302, 399])
-def test_a_redirect_is_not_followed_whatever_its_body(http_status: int) -> None:
+def test_a_redirect_is_a_fault_with_any_body(http_status: int) -> None:
     with pytest.raises(PartnerFault, match="redirect"):
         answer(http_status, {"status_code": 1000})
 
@@ -156,7 +156,7 @@ def test_a_redirect_is_not_followed_whatever_its_body(http_status: int) -> None:
         (b"\xef\xbb\xbf OK", Oddity.PLAIN_TEXT),
     ],
 )
-def test_a_success_at_the_edge_of_what_is_read(body: Any, oddity: Oddity | None) -> None:
+def test_an_unusual_body_without_an_ocpi_error_is_a_success(body: Any, oddity: Oddity | None) -> None:
     assert answer(200, body).oddity == oddity
 
 
@@ -171,25 +171,25 @@ def test_a_success_at_the_edge_of_what_is_read(body: Any, oddity: Oddity | None)
         b"\xef\xbb\xbf [x",
     ],
 )
-def test_a_fault_at_the_edge_of_what_is_read(body: Any) -> None:
+def test_a_code_outside_ocpi_s_ranges_or_a_cut_off_body_is_a_fault(body: Any) -> None:
     with pytest.raises(PartnerFault):
         answer(200, body)
 
 
-def test_a_message_is_kept_as_far_as_it_is_text_and_not_too_long() -> None:
+def test_a_status_message_is_cut_to_500_characters_and_must_be_text() -> None:
     assert answer(200, {"status_code": 1000, "status_message": "x" * 501}).status_message == "x" * 500
     assert answer(200, {"status_code": 1000, "status_message": ["x"]}).status_message is None
 
 
-def test_a_fault_says_how_far_the_request_came() -> None:
+def test_a_fault_records_how_far_the_request_came() -> None:
     never, broken, late = (
         PartnerFault("reason", never_sent=True),
         PartnerFault("reason", not_connected=True),
         PartnerFault("reason", timed_out=True),
     )
 
-    told = [(fault.never_sent, fault.not_connected, fault.timed_out) for fault in (never, broken, late)]
-    assert told == [(True, True, False), (False, True, False), (False, False, True)]
+    flags = [(fault.never_sent, fault.not_connected, fault.timed_out) for fault in (never, broken, late)]
+    assert flags == [(True, True, False), (False, True, False), (False, False, True)]
 
 
 @pytest.mark.parametrize(
@@ -204,14 +204,14 @@ def test_a_fault_says_how_far_the_request_came() -> None:
         ({"status_code": 7}, "answered HTTP 404 with a status_code of 7"),
     ],
 )
-def test_a_fault_says_what_was_answered(body: Any, reason: str) -> None:
+def test_the_text_of_a_fault_describes_the_answer(body: Any, reason: str) -> None:
     with pytest.raises(PartnerFault) as caught:
         answer(404, body)
 
     assert str(caught.value).startswith(reason)
 
 
-def test_an_error_ends_with_what_the_partner_said() -> None:
+def test_the_text_of_an_error_ends_with_the_partner_s_message() -> None:
     with pytest.raises(PartnerRefusal) as caught:
         answer(200, {"status_code": 2001, "status_message": "no such field"})
 

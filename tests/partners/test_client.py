@@ -1,4 +1,4 @@
-"""The client against a real server on loopback, which answers well and badly.
+"""Tests of the client against a real server on loopback, with good and bad answers.
 
 Source: OCPI 2.2.1 transport_and_format, status_codes; TRN, PAG-12, PAG-13, STA-13, STA-15, TRP-21
 """
@@ -50,7 +50,7 @@ Answering = Callable[[BaseHTTPRequestHandler, Received], None]
 
 
 class Tokens:
-    """A directory that knows one token, and what was noted of partners."""
+    """A directory with one token, which records the noted oddities of partners."""
 
     def __init__(self) -> None:
         self.noted: list[tuple[str, str]] = []
@@ -99,7 +99,7 @@ def put(client: OcpiClient, partner: Partner, **options: Any) -> Any:
     return client.send(partner, "PUT", "tariffs", "RECEIVER", ("PT", "ABC", "T1"), **options)
 
 
-# What goes out
+# Requests
 
 
 def test_a_request_goes_to_the_endpoint_with_its_ids_and_headers(
@@ -122,7 +122,7 @@ def test_a_request_goes_to_the_endpoint_with_its_ids_and_headers(
     assert json.loads(request.body) == {"id": "T1"}
 
 
-def test_every_request_has_fresh_ids_and_no_routing_unless_given(
+def test_every_request_has_new_ids_and_no_routing_by_default(
     server: AnsweringPartner, partner: Partner
 ) -> None:
     client = make_client()
@@ -160,7 +160,7 @@ def test_a_request_without_a_body_has_no_content_type(server: AnsweringPartner, 
     assert "content-type" not in server.received[0].headers
 
 
-def test_json_text_and_decimals_go_out_digit_for_digit(server: AnsweringPartner, partner: Partner) -> None:
+def test_json_text_and_decimals_are_sent_digit_for_digit(server: AnsweringPartner, partner: Partner) -> None:
     client = make_client()
 
     put(client, partner, document=JsonText('{"price":0.10, "x":1.000}'))
@@ -176,7 +176,9 @@ def test_a_request_can_be_repeated_under_its_own_id(server: AnsweringPartner, pa
 
 
 @pytest.mark.parametrize("value", ["a\r\nX-Evil: 1", "é", "a\tb"])
-def test_what_cannot_be_a_header_is_not_sent(server: AnsweringPartner, partner: Partner, value: str) -> None:
+def test_a_value_that_cannot_be_a_header_is_refused(
+    server: AnsweringPartner, partner: Partner, value: str
+) -> None:
     with pytest.raises(InvalidParameters):
         put(make_client(), partner, correlation_id=value)
 
@@ -204,22 +206,22 @@ def test_ids_are_joined_with_one_slash_and_encoded(base: str, segments: Any, que
 
 
 @pytest.mark.parametrize("segment", ["", ".", ".."])
-def test_an_id_that_would_climb_in_the_path_is_refused(segment: str) -> None:
+def test_an_id_that_would_change_the_path_is_refused(segment: str) -> None:
     with pytest.raises(PartnerRefusal):
         join_url("https://x.example/t", ("PT", "ABC", segment))
 
 
-def test_encoded_ids_arrive_as_they_were_encoded(server: AnsweringPartner, partner: Partner) -> None:
+def test_encoded_ids_are_sent_unchanged(server: AnsweringPartner, partner: Partner) -> None:
     make_client().send(partner, "GET", "tariffs", "RECEIVER", ("PT", "ABC", "a/b*c d%"))
 
     assert server.received[0].path == "/odd/receiver/tariffs/PT/ABC/a%2Fb%2Ac%20d%25"
 
 
-# What comes back
+# Answers
 
 
 @pytest.mark.parametrize("data", [None, "", {}, [], {"echo": True}, 0])
-def test_any_data_is_tolerated_where_none_is_asked_for(
+def test_any_data_is_accepted_if_none_is_needed(
     server: AnsweringPartner, partner: Partner, data: Any
 ) -> None:
     """Source: OCPI 2.2.1 transport_and_format, Response format; TRN-15"""
@@ -228,7 +230,9 @@ def test_any_data_is_tolerated_where_none_is_asked_for(
     assert put(make_client(), partner).data == data
 
 
-def test_an_answer_carries_what_came_with_exact_numbers(server: AnsweringPartner, partner: Partner) -> None:
+def test_an_answer_has_the_partner_s_data_with_exact_numbers(
+    server: AnsweringPartner, partner: Partner
+) -> None:
     body = b'{"status_code": 1999, "status_message": "fine", "data": {"price": 0.10}}'
     server.answer = lambda handler, request: reply(
         handler, body, http_status=201, headers={"X-Total-Count": "7"}
@@ -295,10 +299,10 @@ def test_an_answer_is_judged_by_its_status_code(
     ("http_status", "body", "oddity"),
     [(204, b"", "EMPTY_BODY"), (200, b"OK", "PLAIN_TEXT"), (200, {}, "NO_STATUS_CODE")],
 )
-def test_an_odd_success_is_noted_unless_the_record_of_the_partner_has_it(
+def test_an_odd_success_is_recorded_once_for_each_kind(
     server: AnsweringPartner, partner: Partner, http_status: int, body: Any, oddity: str
 ) -> None:
-    """The record comes with the partner, so a kind that is known costs no call."""
+    """The partner's record has the known kinds, so a known kind costs no call."""
     server.answer = lambda handler, request: reply(handler, body, http_status=http_status)
     directory: Any = Tokens()
     client = OcpiClient(UrlPolicy(allow_loopback=True), directory, lambda: "id")
@@ -310,7 +314,7 @@ def test_an_odd_success_is_noted_unless_the_record_of_the_partner_has_it(
 
 
 @pytest.mark.parametrize("body", [b"", b"OK", b"{}", b"[]", b'{"data": null}'])
-def test_who_needs_data_gets_a_fault_where_there_is_none(
+def test_a_call_that_needs_data_ends_in_a_fault_without_it(
     server: AnsweringPartner, partner: Partner, body: bytes
 ) -> None:
     server.answer = lambda handler, request: reply(handler, body)
@@ -326,7 +330,7 @@ def test_who_needs_data_gets_a_fault_where_there_is_none(
             ask()
 
 
-def test_a_refusal_carries_the_partners_words_and_data(server: AnsweringPartner, partner: Partner) -> None:
+def test_a_refusal_has_the_partner_s_message_and_data(server: AnsweringPartner, partner: Partner) -> None:
     answer = envelope({"why": "id"}, 2001, status_message="id is missing")
     server.answer = lambda handler, request: reply(handler, answer)
 
@@ -337,14 +341,16 @@ def test_a_refusal_carries_the_partners_words_and_data(server: AnsweringPartner,
     assert caught.value.data == {"why": "id"}
 
 
-def test_missing_timestamp_and_message_are_tolerated(server: AnsweringPartner, partner: Partner) -> None:
+def test_an_answer_without_timestamp_and_message_is_accepted(
+    server: AnsweringPartner, partner: Partner
+) -> None:
     server.answer = lambda handler, request: reply(handler, {"status_code": 1000, "status_message": None})
 
     assert put(make_client(), partner).status_message is None
 
 
 @pytest.mark.parametrize("http_status", [301, 302, 303, 307, 308])
-def test_a_redirect_is_not_followed_and_named(
+def test_a_redirect_is_not_followed_and_is_in_the_error(
     server: AnsweringPartner, partner: Partner, http_status: int
 ) -> None:
     server.answer = lambda handler, request: reply(
@@ -368,7 +374,7 @@ def play_dead(server: AnsweringPartner) -> Answering:
 
 
 def drip(server: AnsweringPartner, start: bytes, drop: bytes) -> Answering:
-    """Send `start`, then one drop after another, each well within any read timeout."""
+    """Send `start`, then `drop` again and again, each well within any read timeout."""
 
     def answer(handler: BaseHTTPRequestHandler, request: Received) -> None:
         handler.wfile.write(start)
@@ -392,7 +398,7 @@ def drip(server: AnsweringPartner, start: bytes, drop: bytes) -> Answering:
     ],
     ids=["status", "header", "headers", "continue", "body", "chunks", "chunk-size", "endless"],
 )
-def test_dripping_ends_at_the_deadline(
+def test_an_answer_sent_byte_by_byte_ends_at_the_deadline(
     server: AnsweringPartner, partner: Partner, start: bytes, drop: bytes
 ) -> None:
     server.answer = drip(server, start, drop)
@@ -426,7 +432,7 @@ def test_no_answer_ends_at_the_deadline(server: AnsweringPartner, partner: Partn
     ],
     ids=["length", "chunks", "endless", "gzip"],
 )
-def test_a_huge_answer_is_cut_off(
+def test_reading_a_huge_answer_stops_at_the_limit(
     server: AnsweringPartner, partner: Partner, start: bytes, block: bytes
 ) -> None:
     def answer(handler: BaseHTTPRequestHandler, request: Received) -> None:
@@ -467,7 +473,7 @@ def test_an_answer_that_breaks_off_is_a_fault(
     assert not caught.value.never_sent
 
 
-def test_a_closed_port_is_a_fault_that_says_so() -> None:
+def test_a_closed_port_is_a_fault_with_that_reason() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
@@ -480,7 +486,7 @@ def test_a_closed_port_is_a_fault_that_says_so() -> None:
     assert not caught.value.timed_out
 
 
-def test_a_name_that_does_not_resolve_is_a_fault_that_says_so() -> None:
+def test_a_name_that_does_not_resolve_is_a_fault_with_that_reason() -> None:
     def resolve(host: str, port: int, type: int = 0) -> list[tuple[Any, ...]]:
         raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
 
@@ -495,7 +501,7 @@ def test_a_name_that_does_not_resolve_is_a_fault_that_says_so() -> None:
         assert caught.value.never_sent
 
 
-# Where tokens go
+# Hosts that get tokens
 
 
 def test_the_next_address_is_tried_when_the_first_takes_no_connection(server: AnsweringPartner) -> None:
@@ -512,7 +518,7 @@ def test_the_next_address_is_tried_when_the_first_takes_no_connection(server: An
 def test_the_connection_goes_to_the_address_that_was_checked(
     server: AnsweringPartner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A name that rebinds between the check and the connection gains nothing."""
+    """A name that changes its address between the check and the connection changes nothing."""
     asked: list[str] = []
     real = socket.getaddrinfo
 
@@ -547,7 +553,7 @@ def test_a_partner_without_the_endpoint_is_not_called(server: AnsweringPartner, 
     assert server.received == []
 
 
-def test_a_url_of_the_partners_own_host_is_posted_to_with_its_token(
+def test_a_post_to_the_partner_s_own_host_carries_its_token(
     server: AnsweringPartner, partner: Partner
 ) -> None:
     make_client().post_to(
@@ -617,7 +623,7 @@ def test_neither_token_nor_body_nor_ids_are_logged(
 # The handshake
 
 
-def test_versions_are_read_and_what_is_wrong_is_left_out(server: AnsweringPartner) -> None:
+def test_versions_are_read_without_malformed_entries(server: AnsweringPartner) -> None:
     """Source: OCPI 2.2.1 version_information_endpoint; VER-10"""
     entries = [
         {"version": "2.2.1", "url": "https://x.example/2.2.1"},
@@ -685,7 +691,7 @@ def test_a_handshake_can_post_credentials(server: AnsweringPartner) -> None:
     assert server.received[0].headers["x-correlation-id"] == "c"
 
 
-def test_a_handshake_with_a_forbidden_url_says_why(server: AnsweringPartner) -> None:
+def test_a_handshake_with_a_forbidden_url_is_refused_with_the_reason(server: AnsweringPartner) -> None:
     with pytest.raises(InvalidParameters, match="must be https"):
         make_client(UrlPolicy()).get_versions(server.url("/v"), TOKEN)
 
@@ -693,7 +699,7 @@ def test_a_handshake_with_a_forbidden_url_says_why(server: AnsweringPartner) -> 
 
 
 @pytest.mark.parametrize("token", ["", "with space", "line\nfeed", "é", "x" * 65])
-def test_a_text_that_is_no_token_is_not_sent(server: AnsweringPartner, token: str) -> None:
+def test_an_invalid_token_is_not_sent(server: AnsweringPartner, token: str) -> None:
     with pytest.raises(InvalidParameters) as caught:
         make_client().get_versions(server.url("/v"), token, "raw")
 
@@ -712,7 +718,7 @@ def test_a_partner_is_probed_at_its_versions_url(server: AnsweringPartner, partn
 
 
 def pages(*answers: tuple[Any, dict[str, str]]) -> Answering:
-    """Answer one page after another, whatever is asked for."""
+    """Answer one page after another, for any URL."""
     following = iter(answers)
 
     def answer(handler: BaseHTTPRequestHandler, request: Received) -> None:
@@ -730,7 +736,7 @@ def ids(objects: Iterator[dict[str, Any]]) -> list[Any]:
     return [found["id"] for found in objects]
 
 
-def test_a_crawl_follows_links_as_they_come(server: AnsweringPartner, partner: Partner) -> None:
+def test_a_crawl_follows_links_unchanged(server: AnsweringPartner, partner: Partner) -> None:
     """Source: OCPI 2.2.1 transport_and_format, Paginated Response; PAG-12"""
     server.answer = pages(
         ([{"id": 1}, {"id": 2}], link(server.url("/other/path?cursor=a%2Fb+c&x=~"))),
@@ -772,7 +778,7 @@ def test_a_link_that_is_no_plain_url_is_a_fault(
         ids(make_client().crawl(partner, "tariffs"))
 
 
-def test_a_total_that_drops_makes_the_crawl_read_the_page_again_one_lower(
+def test_a_dropped_total_makes_the_crawl_repeat_the_page_at_a_lower_offset(
     server: AnsweringPartner, partner: Partner
 ) -> None:
     """Source: OCPI 2.2.1 transport_and_format, Paginated Response NOTE; PAG-13"""
@@ -787,7 +793,7 @@ def test_a_total_that_drops_makes_the_crawl_read_the_page_again_one_lower(
             headers={"X-Total-Count": str(len(stored)), **following},
         )
         if offset == 0:
-            # An object that was read already changes, and is out of the date filter from now on.
+            # An object that was read already changes, so the date filter excludes it from now on.
             del stored[1]
 
     server.answer = answer
@@ -798,7 +804,7 @@ def test_a_total_that_drops_makes_the_crawl_read_the_page_again_one_lower(
     assert [request.path.rpartition("=")[2] for request in server.received[1:]] == ["3", "2", "5"]
 
 
-def test_a_total_that_drops_behind_an_opaque_link_does_not_stop_the_crawl(
+def test_a_dropped_total_with_an_opaque_link_does_not_stop_the_crawl(
     server: AnsweringPartner, partner: Partner
 ) -> None:
     server.answer = pages(
@@ -809,7 +815,7 @@ def test_a_total_that_drops_behind_an_opaque_link_does_not_stop_the_crawl(
     assert ids(make_client().crawl(partner, "tariffs")) == [1, 2]
 
 
-def test_bad_objects_are_left_out_and_the_crawl_goes_on(
+def test_bad_objects_are_skipped_and_the_crawl_continues(
     server: AnsweringPartner, partner: Partner, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Source: OCPI 2.2.1 transport_and_format, GET; TRN-30"""
@@ -836,7 +842,7 @@ def test_an_empty_list_in_any_shape_is_empty(server: AnsweringPartner, partner: 
     assert ids(make_client().crawl(partner, "tariffs")) == []
 
 
-def test_a_list_that_is_none_is_a_fault(server: AnsweringPartner, partner: Partner) -> None:
+def test_data_that_is_no_list_is_a_fault(server: AnsweringPartner, partner: Partner) -> None:
     server.answer = pages(({"id": 1}, {}))
 
     with pytest.raises(PartnerFault, match="no list"):
@@ -854,7 +860,7 @@ def test_links_in_a_circle_end_the_crawl(server: AnsweringPartner, partner: Part
     assert len(server.received) == 3
 
 
-def test_ever_new_links_to_nothing_end_the_crawl(server: AnsweringPartner, partner: Partner) -> None:
+def test_too_many_empty_pages_end_the_crawl(server: AnsweringPartner, partner: Partner) -> None:
     numbers = itertools.count()
     server.answer = lambda handler, request: reply(
         handler, envelope([]), headers=link(server.url(f"/list?cursor={next(numbers)}"))
@@ -865,7 +871,7 @@ def test_ever_new_links_to_nothing_end_the_crawl(server: AnsweringPartner, partn
 
 
 def test_a_total_that_keeps_dropping_ends_the_crawl(server: AnsweringPartner, partner: Partner) -> None:
-    """Each answer tells a lower total, so each page is asked for again, from ever lower offsets."""
+    """Each answer has a lower total, so each page is requested again from a lower offset."""
     totals = itertools.count(1000, -1)
     server.answer = lambda handler, request: reply(
         handler,
@@ -882,7 +888,7 @@ def test_a_total_that_keeps_dropping_ends_the_crawl(server: AnsweringPartner, pa
 # Connections
 
 
-def test_connections_are_used_again(server: AnsweringPartner, partner: Partner) -> None:
+def test_connections_are_reused(server: AnsweringPartner, partner: Partner) -> None:
     client = make_client()
 
     for _ in range(5):
@@ -905,7 +911,7 @@ def test_a_connection_that_the_server_closed_is_replaced(server: AnsweringPartne
     assert server.connections == 3
 
 
-def test_a_connection_that_stood_idle_is_not_used_again(
+def test_an_idle_connection_is_not_reused(
     server: AnsweringPartner, partner: Partner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = make_client()
@@ -1003,7 +1009,7 @@ def tls_client(certificate: Path | None) -> OcpiClient:
     return make_client(UrlPolicy(allow_loopback=True, resolve=to_loopback), tls=tls)
 
 
-def test_tls_names_the_host_of_the_url_on_the_pinned_address(
+def test_tls_uses_the_host_of_the_url_at_the_checked_address(
     tls_server: AnsweringPartner, certificate: Path
 ) -> None:
     """Source: OCPI 2.2.1 transport_and_format, Security and authentication; TRN-01"""
@@ -1028,7 +1034,7 @@ def test_a_certificate_for_another_name_is_refused(
     assert tls_server.received == []
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused(tls_server: AnsweringPartner) -> None:
+def test_a_certificate_without_a_trusted_root_is_refused(tls_server: AnsweringPartner) -> None:
     partner = make_partner(make_endpoint(f"https://partner.example:{tls_server.port}/t"))
 
     with pytest.raises(PartnerFault, match="self-signed certificate"):
@@ -1068,7 +1074,9 @@ def test_a_tls_handshake_that_hangs_ends_in_time() -> None:
     assert time.monotonic() - started < 2
 
 
-def test_tls_drips_end_at_the_deadline(tls_server: AnsweringPartner, certificate: Path) -> None:
+def test_an_answer_sent_byte_by_byte_over_tls_ends_at_the_deadline(
+    tls_server: AnsweringPartner, certificate: Path
+) -> None:
     tls_server.answer = drip(tls_server, b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", b"x")
     partner = make_partner(make_endpoint(f"https://partner.example:{tls_server.port}/t"))
     started = time.monotonic()

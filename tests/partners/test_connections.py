@@ -1,4 +1,4 @@
-"""The wire below the client: what is read from it, and what a failed connection means.
+"""Tests of the connections below the client: limits of reading, and faults of a connection.
 
 Source: OCPI 2.2.1 transport_and_format; TRN-01
 """
@@ -31,7 +31,7 @@ def get(server: AnsweringPartner, addresses: tuple[str, ...] = ("127.0.0.1",)) -
 
 
 def test_a_compressed_answer_is_never_unpacked(server: AnsweringPartner) -> None:
-    """A few kilobytes would become more than the limit: the limit is one of memory."""
+    """The limit of bytes is a limit of memory, and a few compressed kilobytes could exceed it."""
     packed = gzip.compress(b" " * (MAX_ANSWER_BYTES + 1))
     server.answer = lambda handler, _: reply(handler, packed, headers={"Content-Encoding": "gzip"})
 
@@ -40,10 +40,10 @@ def test_a_compressed_answer_is_never_unpacked(server: AnsweringPartner) -> None
     assert answer.body == packed
 
 
-def test_a_connection_that_takes_too_long_sent_nothing(
+def test_a_connect_timeout_counts_as_never_sent(
     server: AnsweringPartner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A command may then be given up, and a token taken back."""
+    """A caller relies on it: it may then cancel a command, or revoke a new token."""
 
     def hang(*_: Any, **__: Any) -> Any:
         raise TimeoutError
@@ -57,7 +57,7 @@ def test_a_connection_that_takes_too_long_sent_nothing(
     assert server.received == []
 
 
-def test_an_answer_that_takes_too_long_may_follow_a_request_that_was_heard(
+def test_an_answer_timeout_does_not_count_as_never_sent(
     server: AnsweringPartner,
 ) -> None:
     server.answer = lambda handler, request: None if server.stopped.wait(5) else None

@@ -1,4 +1,4 @@
-"""Malformed HTTP in an answer gives a PartnerFault, whatever is wrong with it, and costs no memory.
+"""Tests of malformed HTTP answers: each kind gives a PartnerFault and uses no memory.
 
 Source: OCPI 2.2.1 transport_and_format; TRN-13
 """
@@ -80,7 +80,7 @@ def test_every_kind_of_call_ends_in_a_fault(
 
 
 @pytest.mark.parametrize("declared", [b"Content-Length: 1000000000000", b"Transfer-Encoding: chunked"])
-def test_a_declared_length_allocates_nothing(
+def test_a_false_declared_length_allocates_no_memory(
     server: AnsweringPartner, partner: Partner, client: OcpiClient, declared: bytes
 ) -> None:
     answer_bytes(server, OK + declared + b"\r\n\r\n" + b"900000\r\n" + BODY)
@@ -137,7 +137,7 @@ def test_a_link_that_cannot_be_read_is_a_fault_and_is_not_followed(
     assert len(server.received) == 1
 
 
-def test_an_unreadable_location_of_an_answer_does_no_harm(
+def test_an_unreadable_location_header_is_ignored(
     server: AnsweringPartner, partner: Partner, client: OcpiClient
 ) -> None:
     server.answer = lambda handler, request: reply(
@@ -147,5 +147,5 @@ def test_an_unreadable_location_of_an_answer_does_no_harm(
     assert put(client, partner).status_code == 1000
 
 
-def test_a_relative_link_that_cannot_be_joined_comes_back_as_it_is() -> None:
+def test_a_relative_link_that_cannot_be_joined_is_returned_unchanged() -> None:
     assert next_link('<//[::1>; rel="next"', "https://example.com/tokens") == "//[::1"

@@ -1,4 +1,4 @@
-"""A hub's direct relay, over real connections to partners that answer as a test tells them.
+"""Tests of a hub's direct relay, over real connections to partners with the answers of a test.
 
 Source: OCPI 2.2.1 transport_and_format_message_routing; RTE-07 … RTE-10, RTE-27 … RTE-34, TRP-18, TRP-19
 """
@@ -41,7 +41,7 @@ BOTH = [(module, role) for module in MODULES for role in ("SENDER", "RECEIVER")]
 
 @pytest.fixture(scope="module")
 def moto() -> Iterator[None]:
-    """Have AWS be moto throughout a file; to turn it on for each test takes longer than some of them."""
+    """Replace AWS by moto for the whole file; starting moto takes longer than some of the tests."""
     with aws():
         yield
 
@@ -60,7 +60,7 @@ def there() -> Iterator[AnsweringPartner]:
 
 
 class Hub:
-    """A hub and its clients, each with an endpoint for everything at one server."""
+    """A hub and its clients, each with all endpoints at one server."""
 
     def __init__(self, node: Node, there: AnsweringPartner) -> None:
         self.node, self.there = node, there
@@ -79,16 +79,16 @@ class Hub:
     def change(self, partner: Partner, **fields: Any) -> Partner:
         return self.node.directory.save(partner.model_copy(update=fields), partner)
 
-    def door(self, interface: Interface, caller: Partner | None = None) -> Door:
+    def interface(self, interface: Interface, caller: Partner | None = None) -> Door:
         return Door(self.node, interface, caller or (self.emsp if interface.role == "SENDER" else self.cpo))
 
     def put_tariff(self, owner: Party = CPO, to: Party = EMSP, **options: Any) -> Answer:
-        return self.door(tariffs_receiver.INTERFACE).call(
+        return self.interface(tariffs_receiver.INTERFACE).call(
             "PUT", *owner, "T1", to=to, **{"document": {}, **options}
         )
 
     def list_locations(self, query: str = "", **options: Any) -> Answer:
-        return self.door(locations_sender.INTERFACE).call("GET", query=query, **{"to": CPO, **options})
+        return self.interface(locations_sender.INTERFACE).call("GET", query=query, **{"to": CPO, **options})
 
 
 @pytest.fixture
@@ -110,16 +110,16 @@ def parties(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def following(answer: Answer) -> str:
-    """The query of the Link, which must lead to the hub."""
+    """The query of the Link, which must be a URL of the hub."""
     link = answer.headers["Link"]
     assert link.startswith("<https://node.example/ocpi/2.2.1/sender/") and link.endswith('>; rel="next"')
     return urlsplit(link[1:].partition(">")[0]).query
 
 
-# -- what is sent on -------------------------------------------------------------------------------
+# -- relayed requests ------------------------------------------------------------------------------
 
 
-def test_the_four_legs_name_the_two_parties_and_only_the_hop_has_an_id_of_its_own(hub: Hub) -> None:
+def test_a_relay_keeps_both_parties_and_gives_the_second_request_a_new_id(hub: Hub) -> None:
     """Source: RTE-07, RTE-08, RTE-09, RTE-10"""
     ids = {"x-request-id": "theirs", "x-correlation-id": "theirs", "ocpi-from-party-id": "ODD"}
     hub.there.answer = answering(envelope([]), headers=ids)
@@ -141,9 +141,9 @@ def test_the_hub_uses_its_own_token_toward_the_receiver(hub: Hub) -> None:
     assert hop.headers["authorization"] == "Token aHViLWF0LWNwbw=="
 
 
-def test_path_and_query_arrive_as_they_were_sent(hub: Hub) -> None:
+def test_path_and_query_are_relayed_unchanged(hub: Hub) -> None:
     """Source: RTE-07, TRP-21"""
-    hub.door(tokens_sender.INTERFACE, hub.cpo).call(
+    hub.interface(tokens_sender.INTERFACE, hub.cpo).call(
         "POST", "DE/1*A B", "authorize", query="type=APP_USER&x=a%26b", to=EMSP
     )
 
@@ -154,7 +154,7 @@ def test_path_and_query_arrive_as_they_were_sent(hub: Hub) -> None:
     )
 
 
-def test_a_body_arrives_byte_for_byte(hub: Hub) -> None:
+def test_a_body_is_relayed_byte_for_byte(hub: Hub) -> None:
     """Source: RTE-11"""
     body = '{"price" :0.2500,\n "last_updated":"2026-01-01T00:00:00Z", "mobie_x":"\u00e7"}'
 
@@ -176,7 +176,7 @@ def test_a_body_arrives_byte_for_byte(hub: Hub) -> None:
 def test_every_method_goes_to_the_same_interface(
     hub: Hub, interface: Interface, method: str, ids: tuple[str, ...]
 ) -> None:
-    answer = hub.door(interface).call(method, *CPO, *ids, to=EMSP)
+    answer = hub.interface(interface).call(method, *CPO, *ids, to=EMSP)
 
     (hop,) = hub.there.received
     assert answer.codes == (200, 1000)
@@ -184,16 +184,16 @@ def test_every_method_goes_to_the_same_interface(
     assert hop.path == f"/emsp/receiver/{interface.module}/PT/EDP/{'/'.join(ids)}"
 
 
-def test_tokens_go_the_other_way(hub: Hub) -> None:
-    hub.door(tokens_receiver.INTERFACE, hub.emsp).call("PUT", *EMSP, "0102", document={}, to=CPO)
+def test_tokens_are_relayed_from_emsp_to_cpo(hub: Hub) -> None:
+    hub.interface(tokens_receiver.INTERFACE, hub.emsp).call("PUT", *EMSP, "0102", document={}, to=CPO)
 
     assert [hop.path for hop in hub.there.received] == ["/cpo/receiver/tokens/PT/GLP/0102"]
 
 
-def test_what_is_relayed_is_not_stored_and_so_not_broadcast(hub: Hub) -> None:
+def test_a_relayed_object_is_neither_stored_nor_broadcast(hub: Hub) -> None:
     hub.put_tariff()
 
-    assert hub.door(tariffs_receiver.INTERFACE).call("GET", *CPO, "T1").codes == (404, 2001)
+    assert hub.interface(tariffs_receiver.INTERFACE).call("GET", *CPO, "T1").codes == (404, 2001)
 
 
 def test_the_receiver_s_name_is_read_in_any_case(hub: Hub) -> None:
@@ -203,7 +203,7 @@ def test_the_receiver_s_name_is_read_in_any_case(hub: Hub) -> None:
     assert parties(hub.there.received[0].headers)["to"] == "pt/edp"
 
 
-def test_a_party_of_two_partners_is_reached_where_the_interface_is(hub: Hub) -> None:
+def test_a_party_of_two_partners_is_reached_at_the_one_with_the_interface(hub: Hub) -> None:
     hub.client("more", ("EMSP", CPO))
 
     hub.list_locations()
@@ -218,7 +218,7 @@ def test_a_relay_costs_two_reads(hub: Hub) -> None:
     assert spent.calls == ["BatchGetItem", "GetItem"]
 
 
-# -- what is not -----------------------------------------------------------------------------------
+# -- refused requests ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("to", [ELSEWHERE, Party("PT", "GL")])
@@ -229,7 +229,7 @@ def test_an_unknown_receiver_is_a_4001(hub: Hub, to: Party) -> None:
 
 
 @pytest.mark.parametrize("fields", [{"connection": "OFFLINE"}, {"status": "UNREGISTERED"}])
-def test_a_receiver_that_is_away_is_a_4003_at_once(hub: Hub, fields: dict[str, str]) -> None:
+def test_an_offline_receiver_is_a_4003_without_a_call(hub: Hub, fields: dict[str, str]) -> None:
     """Source: RTE-29"""
     hub.change(hub.emsp, **fields)
 
@@ -244,35 +244,37 @@ def test_a_receiver_without_the_interface_is_a_4000(hub: Hub) -> None:
     assert hub.put_tariff().codes == (200, 4000)
 
 
-def test_nobody_pushes_what_is_another_s(hub: Hub) -> None:
-    """The receiver would take it, because a hub brings it. Source: RTE-15, RTE-32, TRP-18"""
+def test_a_partner_cannot_push_an_object_of_another_owner(hub: Hub) -> None:
+    """The receiver would accept it, because a hub sends it. Source: RTE-15, RTE-32, TRP-18"""
     hub.client("other", ("CPO", OTHER_CPO))
 
     assert hub.put_tariff(owner=OTHER_CPO).codes == (404, 2001)
     assert hub.there.received == []
 
 
-def test_a_caller_is_not_shown_by_the_receiver_what_the_hub_would_not_show_it(hub: Hub) -> None:
-    """The receiver sees the hub ask. Source: LOC-16, RTE-17"""
+def test_a_caller_cannot_read_through_a_relay_what_the_hub_would_not_show(hub: Hub) -> None:
+    """The receiver sees the hub as the caller. Source: LOC-16, RTE-17"""
     display = hub.client("display", ("NSP", ELSEWHERE))
     another = hub.client("another", ("EMSP", OTHER_EMSP))
 
     answers = [
-        hub.door(locations_sender.INTERFACE, display).call("GET", to=CPO),
-        hub.door(tokens_sender.INTERFACE, another).call("GET", to=EMSP),
-        hub.door(tokens_sender.INTERFACE, another).call("POST", "0102", "authorize", to=EMSP),
+        hub.interface(locations_sender.INTERFACE, display).call("GET", to=CPO),
+        hub.interface(tokens_sender.INTERFACE, another).call("GET", to=EMSP),
+        hub.interface(tokens_sender.INTERFACE, another).call("POST", "0102", "authorize", to=EMSP),
     ]
 
     assert [answer.codes for answer in answers] == [(404, 2001)] * 3
     assert hub.there.received == []
 
 
-def test_what_is_for_one_partner_only_is_never_relayed(hub: Hub) -> None:
+def test_private_objects_are_never_relayed(hub: Hub) -> None:
     """Source: RTE-20, RTE-24, SES-11"""
     careless = replace(sessions_sender.INTERFACE, hands_on=False)
 
-    asked = hub.door(sessions_sender.INTERFACE).call("GET", query="date_from=2026-01-01T00:00:00Z", to=CPO)
-    wrong = hub.door(careless).call("GET", query="date_from=2026-01-01T00:00:00Z", to=CPO)
+    asked = hub.interface(sessions_sender.INTERFACE).call(
+        "GET", query="date_from=2026-01-01T00:00:00Z", to=CPO
+    )
+    wrong = hub.interface(careless).call("GET", query="date_from=2026-01-01T00:00:00Z", to=CPO)
 
     assert (asked.codes, wrong.codes) == ((200, 2001), (200, 4000))
     assert hub.there.received == []
@@ -283,52 +285,52 @@ def test_a_list_without_a_receiver_is_refused(hub: Hub) -> None:
     assert hub.list_locations(to=None).codes == (200, 2001)
 
 
-def test_two_hubs_do_not_send_a_message_to_and_fro(hub: Hub) -> None:
+def test_a_request_is_not_relayed_back_to_the_hub_that_sent_it(hub: Hub) -> None:
     chained = hub.client("chained", ("HUB", ELSEWHERE), ("CPO", OTHER_CPO))
 
-    answer = hub.door(locations_sender.INTERFACE, chained).call("GET", to=OTHER_CPO)
+    answer = hub.interface(locations_sender.INTERFACE, chained).call("GET", to=OTHER_CPO)
 
     assert answer.codes == (200, 4001)
     assert hub.there.received == []
 
 
 @pytest.mark.parametrize("owner", [("P" * 3000, "EDP"), ("PT", "P" * 3000), ("PT", "\u00e9"), ("..", "EDP")])
-def test_an_owner_that_cannot_be_is_not_looked_for(hub: Hub, owner: tuple[str, str]) -> None:
+def test_an_invalid_owner_in_the_url_is_refused_without_a_call(hub: Hub, owner: tuple[str, str]) -> None:
     assert hub.put_tariff(owner=Party(*owner)).codes == (200, 2001)
     assert hub.there.received == []
 
 
-def test_an_id_that_would_be_a_step_in_the_path_is_not_sent(hub: Hub) -> None:
+def test_an_id_that_would_change_the_path_is_not_relayed(hub: Hub) -> None:
     """Source: TRP-21"""
-    answer = hub.door(tariffs_receiver.INTERFACE).call("PUT", *CPO, "..", document={}, to=EMSP)
+    answer = hub.interface(tariffs_receiver.INTERFACE).call("PUT", *CPO, "..", document={}, to=EMSP)
 
     assert answer.codes == (200, 4000)
     assert hub.there.received == []
 
 
-def test_a_body_that_is_no_text_is_a_400(hub: Hub) -> None:
+def test_a_body_that_is_not_utf_8_is_a_400(hub: Hub) -> None:
     """Source: STA-01"""
     assert hub.put_tariff(document=None, body="\udcff").codes == (400, 2001)
 
 
-# -- what comes back -------------------------------------------------------------------------------
+# -- relayed answers -------------------------------------------------------------------------------
 
 
-def test_the_answer_is_handed_on_and_its_headers_are_not(hub: Hub) -> None:
+def test_an_answer_is_relayed_without_its_other_headers(hub: Hub) -> None:
     """Source: RTE-30, TRP-19"""
     counts = {"X-Total-Count": "7", "X-Limit": "3", "Set-Cookie": "x=1", "Server": "theirs"}
-    said = envelope([{"price": 0.25, "mobie_x": None}], 1001, status_message="hm")
-    hub.there.answer = answering(said, headers=counts)
+    sent = envelope([{"price": 0.25, "mobie_x": None}], 1001, status_message="hm")
+    hub.there.answer = answering(sent, headers=counts)
 
     answer = hub.list_locations()
 
     assert answer.codes == (200, 1001)
-    assert (answer.data, answer.message) == (said["data"], "hm")
+    assert (answer.data, answer.message) == (sent["data"], "hm")
     assert (answer.headers["X-Total-Count"], answer.headers["X-Limit"]) == ("7", "3")
     assert not {"Set-Cookie", "Server", "Date", "Content-Length", "Link"} & set(answer.headers)
 
 
-def test_an_answer_that_is_too_large_to_hand_on_is_a_4000(hub: Hub) -> None:
+def test_an_answer_too_large_to_relay_is_a_4000(hub: Hub) -> None:
     hub.there.answer = answering(envelope(["ä" * 1_100_000]), headers={"X-Total-Count": "9"})
 
     answer = hub.list_locations()
@@ -338,7 +340,7 @@ def test_an_answer_that_is_too_large_to_hand_on_is_a_4000(hub: Hub) -> None:
     assert "X-Total-Count" not in answer.headers
 
 
-def test_created_is_handed_on(hub: Hub) -> None:
+def test_http_201_is_relayed(hub: Hub) -> None:
     hub.there.answer = answering(http_status=201)
 
     answer = hub.put_tariff()
@@ -348,7 +350,7 @@ def test_created_is_handed_on(hub: Hub) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"OK", b"{}"])
-def test_an_odd_success_is_handed_on_where_no_data_is_asked_for(hub: Hub, body: bytes) -> None:
+def test_an_odd_success_is_relayed_if_no_data_is_needed(hub: Hub, body: bytes) -> None:
     hub.there.answer = answering(body)
 
     assert hub.put_tariff().codes == (200, 1000)
@@ -373,7 +375,7 @@ def test_an_odd_success_is_handed_on_where_no_data_is_asked_for(hub: Hub, body: 
         (302, b"", (200, 4000)),
     ],
 )
-def test_what_the_receiver_said_is_relayed_and_what_it_did_not_say_is_the_hub_s(
+def test_the_receiver_s_own_codes_are_relayed_and_other_failures_get_the_hub_s_codes(
     hub: Hub, http_status: int, document: Any, codes: tuple[int, int]
 ) -> None:
     """Source: RTE-28 … RTE-31"""
@@ -406,7 +408,7 @@ def test_a_receiver_without_an_open_port_is_a_4003(hub: Hub) -> None:
 
 
 def pages_behind(url: str) -> Callable[..., None]:
-    """A list of five, two on a page, whose Links are this URL with the offset at its end."""
+    """Answer a list of five objects, two on a page; its Links are this URL with the offset appended."""
 
     def answer(handler: Any, request: Received) -> None:
         start = int(request.path.rpartition("offset=")[2]) if "offset=" in request.path else 0
@@ -417,11 +419,11 @@ def pages_behind(url: str) -> Callable[..., None]:
     return answer
 
 
-def test_a_link_leads_through_the_hub_with_its_query_in_clear(hub: Hub) -> None:
+def test_a_link_is_rewritten_to_the_hub_with_a_readable_query(hub: Hub) -> None:
     """Source: RTE-34, PAG-06"""
     hub.there.answer = pages_behind(hub.there.url("/cpo/sender/locations/?date_from=x&limit=2&offset="))
 
-    pages = hub.door(locations_sender.INTERFACE).pages("limit=2&date_from=x", to=CPO)
+    pages = hub.interface(locations_sender.INTERFACE).pages("limit=2&date_from=x", to=CPO)
 
     assert [found["id"] for page in pages for found in page] == ["0", "1", "2", "3", "4"]
     assert following(hub.list_locations()) == "date_from=x&limit=2&offset=2"
@@ -437,17 +439,17 @@ def test_a_link_leads_through_the_hub_with_its_query_in_clear(hub: Hub) -> None:
         "/cpo/sender/locations?x=%FF&offset=",
     ],
 )
-def test_any_other_link_leads_through_the_hub_as_well(hub: Hub, path: str) -> None:
+def test_a_link_with_another_path_is_rewritten_to_the_hub_as_well(hub: Hub, path: str) -> None:
     """Source: RTE-34"""
     hub.there.answer = pages_behind(hub.there.url(path))
 
-    pages = hub.door(locations_sender.INTERFACE).pages(to=CPO)
+    pages = hub.interface(locations_sender.INTERFACE).pages(to=CPO)
 
     assert [found["id"] for page in pages for found in page] == ["0", "1", "2", "3", "4"]
     assert [hop.path for hop in hub.there.received[1:]] == [f"{path}2", f"{path}4"]
 
 
-def test_a_relative_link_is_one_on_the_receiver(hub: Hub) -> None:
+def test_a_relative_link_is_resolved_against_the_receiver_s_url(hub: Hub) -> None:
     hub.there.answer = answering(envelope([]), headers={"Link": '<?offset=9>; rel="next"'})
 
     assert following(hub.list_locations()) == "offset=9"
@@ -459,7 +461,7 @@ def test_a_link_to_another_host_is_a_4000_because_the_list_would_end_unnoticed(h
     assert hub.list_locations().codes == (200, 4000)
 
 
-def test_only_who_got_a_link_can_follow_it_and_only_as_it_is(hub: Hub) -> None:
+def test_only_the_caller_that_got_a_link_can_follow_it_unchanged(hub: Hub) -> None:
     """Source: RTE-34, TRP-23"""
     another = hub.client("another", ("EMSP", OTHER_EMSP))
     hub.client("other", ("CPO", OTHER_CPO))
@@ -474,7 +476,7 @@ def test_only_who_got_a_link_can_follow_it_and_only_as_it_is(hub: Hub) -> None:
         hub.list_locations(f"{LINK}=x"),
         hub.list_locations(f"{LINK}=%C3%A9"),
         hub.list_locations(query, to=OTHER_CPO),
-        hub.door(locations_sender.INTERFACE, another).call("GET", query=query, to=CPO),
+        hub.interface(locations_sender.INTERFACE, another).call("GET", query=query, to=CPO),
     ]
 
     assert [answer.codes for answer in answers] == [(200, 2001)] * len(answers)
@@ -482,13 +484,13 @@ def test_only_who_got_a_link_can_follow_it_and_only_as_it_is(hub: Hub) -> None:
     assert hub.list_locations(query).codes == (200, 1000)
 
 
-def test_a_location_leads_through_the_hub(hub: Hub) -> None:
+def test_a_location_header_is_rewritten_to_the_hub(hub: Hub) -> None:
     """Source: RTE-34"""
     hub.there.answer = answering(http_status=201, headers={"Location": "/made/T1"})
     location = hub.put_tariff().headers["Location"]
 
     hub.there.answer = answering(envelope({"id": "T1"}))
-    looked = hub.door(tariffs_receiver.INTERFACE).call(
+    looked = hub.interface(tariffs_receiver.INTERFACE).call(
         "GET", *CPO, "T1", query=urlsplit(location).query, to=EMSP
     )
 
@@ -520,7 +522,7 @@ def test_a_location_that_cannot_be_read_is_left_out(hub: Hub) -> None:
     assert "Location" not in answer.headers
 
 
-def test_a_relay_counts_itself_and_a_circle_ends(hub: Hub) -> None:
+def test_relays_are_counted_and_a_circle_ends(hub: Hub) -> None:
     hub.list_locations()
     hub.list_locations(headers={"x-relay-count": "2"})
     hub.list_locations(headers={"x-relay-count": "none"})
@@ -534,10 +536,10 @@ def test_a_relay_counts_itself_and_a_circle_ends(hub: Hub) -> None:
     assert len(hub.there.received) == 3
 
 
-# -- in whose name -----------------------------------------------------------------------------------
+# -- the sender --------------------------------------------------------------------------------------
 
 
-def test_a_partner_with_two_parties_is_relayed_in_the_name_of_the_one_that_it_names(
+def test_a_relay_keeps_the_sender_that_a_partner_with_two_parties_names(
     hub: Hub, there: AnsweringPartner
 ) -> None:
     """Source: RTE-07, RTE-32"""
@@ -545,7 +547,7 @@ def test_a_partner_with_two_parties_is_relayed_in_the_name_of_the_one_that_it_na
     there.answer = answering(envelope(None))
     headers = {"ocpi-from-country-code": "de", "ocpi-from-party-id": "xxx"}
 
-    answer = hub.door(tariffs_receiver.INTERFACE, two).call(
+    answer = hub.interface(tariffs_receiver.INTERFACE, two).call(
         "PUT", *ELSEWHERE, "T1", to=EMSP, document={}, headers=headers
     )
 
@@ -554,11 +556,11 @@ def test_a_partner_with_two_parties_is_relayed_in_the_name_of_the_one_that_it_na
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
-def test_a_link_in_a_query_leads_no_write_elsewhere(hub: Hub, there: AnsweringPartner, method: str) -> None:
-    """A page of a list is asked for by it, with GET."""
+def test_a_link_parameter_is_ignored_except_with_get(hub: Hub, there: AnsweringPartner, method: str) -> None:
+    """Only the page of a list is requested by it."""
     there.answer = answering(envelope(None))
 
-    answer = hub.door(tariffs_receiver.INTERFACE).call(
+    answer = hub.interface(tariffs_receiver.INTERFACE).call(
         method, *CPO, "T1", to=EMSP, document={} if method == "PUT" else None, query=f"{LINK}=elsewhere"
     )
 
@@ -566,12 +568,12 @@ def test_a_link_in_a_query_leads_no_write_elsewhere(hub: Hub, there: AnsweringPa
     assert there.received[-1].path.startswith("/emsp/receiver/tariffs/PT/EDP/T1?")
 
 
-def test_a_hub_does_not_have_the_card_of_another_partner_looked_up(hub: Hub, there: AnsweringPartner) -> None:
-    """With GET as well: the receiver would show this hub whatever it holds. Source: TRN-28"""
+def test_a_hub_does_not_relay_a_lookup_of_another_partner_s_token(hub: Hub, there: AnsweringPartner) -> None:
+    """The receiver would show any token to this hub. Source: TRN-28"""
     nosy = hub.client("nosy", ("HUB", ELSEWHERE))
     there.answer = answering(envelope({"uid": "SECRET"}))
-    door = hub.door(tokens_receiver.INTERFACE, nosy)
+    tokens = hub.interface(tokens_receiver.INTERFACE, nosy)
 
-    assert door.call("GET", *EMSP, "SECRET", to=CPO).codes == (404, 2001)
+    assert tokens.call("GET", *EMSP, "SECRET", to=CPO).codes == (404, 2001)
     assert there.received == []
-    assert door.call("GET", *OTHER_EMSP, "SECRET", to=CPO).codes == (200, 1000)
+    assert tokens.call("GET", *OTHER_EMSP, "SECRET", to=CPO).codes == (200, 1000)

@@ -1,4 +1,4 @@
-"""Who hears of a session. Source: OCPI 2.2.1 mod_sessions_session_object; SES-11, CMD-10, RTE-20"""
+"""Tests of finding the viewer of a session. Source: OCPI 2.2.1 mod_sessions_session_object; SES-11, CMD-10, RTE-20"""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def command(world: World, partner_id: str, reference: str | None = None) -> None
         world.table.put(item)
 
 
-def test_a_known_token_leads_to_the_partner_that_it_came_from() -> None:
-    """Even when its eMSP is connected as well, and in whatever case it is written."""
+def test_the_session_of_a_known_token_goes_to_the_partner_that_sent_the_token() -> None:
+    """Also if its eMSP is connected directly, and in any case of its letters."""
     both = world(("evi", "EMSP"), ("hub", "HUB"))
     know_token(both, "hub")
 
@@ -56,16 +56,16 @@ def test_a_known_token_leads_to_the_partner_that_it_came_from() -> None:
     assert find_viewer(both.node, SESSION) == AS_EMSP
 
 
-def test_an_unknown_token_leads_to_the_partner_that_plays_its_emsp() -> None:
+def test_the_session_of_an_unknown_token_goes_to_the_partner_that_plays_its_emsp() -> None:
     assert find_viewer(world(("evi", "EMSP"), ("hub", "HUB")).node, SESSION) == AS_EMSP
 
 
-def test_a_party_that_only_has_the_emsp_s_id_is_not_the_emsp() -> None:
+def test_a_partner_with_the_emsp_s_party_in_another_role_is_not_the_emsp() -> None:
     """Source: ocpi#284"""
     assert find_viewer(world(("evi", "CPO"), ("hub", "HUB")).node, SESSION) == AS_HUB
 
 
-def test_a_token_in_a_command_leads_to_the_partner_that_sent_it() -> None:
+def test_the_session_of_a_command_s_token_goes_to_the_partner_that_sent_the_command() -> None:
     """Source: CMD-10"""
     two_hubs = world(("hub", "HUB"), ("zzz", "HUB"))
     assert find_viewer(two_hubs.node, SESSION) == AS_HUB
@@ -75,29 +75,29 @@ def test_a_token_in_a_command_leads_to_the_partner_that_sent_it() -> None:
     assert find_viewer(two_hubs.node, SESSION) == Viewer(Party("PT", "ZZZ"), "HUB")
 
 
-def test_an_unknown_token_of_an_unknown_emsp_leads_to_the_hub() -> None:
+def test_the_session_of_an_unknown_emsp_goes_to_the_hub() -> None:
     assert find_viewer(world(("oth", "EMSP"), ("hub", "HUB")).node, SESSION) == AS_HUB
 
 
-def test_without_a_hub_it_leads_to_nobody() -> None:
+def test_the_session_of_an_unknown_emsp_has_no_viewer_without_a_hub() -> None:
     assert find_viewer(world(("oth", "EMSP"), ("xyz", "CPO")).node, SESSION) is None
 
 
-def test_a_token_from_a_partner_that_left_leads_on() -> None:
+def test_the_session_of_a_token_from_a_partner_that_left_goes_to_the_hub() -> None:
     gone = world(("hub", "HUB"))
     know_token(gone, "somebody-else")
 
     assert find_viewer(gone.node, SESSION) == AS_HUB
 
 
-def test_a_partner_that_is_not_registered_hears_nothing() -> None:
+def test_an_unregistered_partner_receives_no_session() -> None:
     left = World("CPO")
     left.join(partner("HUB", "hub", status="UNREGISTERED", roles=()))
 
     assert find_viewer(left.node, SESSION) is None
 
 
-def test_the_node_s_own_drivers_are_nobody_s_business() -> None:
+def test_sessions_of_the_node_s_own_drivers_have_no_viewer() -> None:
     own = world(("hub", "HUB"))
     roles: Any = (*own.node.settings.roles, OwnRole("EMSP", EMSP, {}))
     object.__setattr__(own.node.settings, "roles", roles)
@@ -107,8 +107,8 @@ def test_the_node_s_own_drivers_are_nobody_s_business() -> None:
 
 @pytest.mark.parametrize("status", ["INVITED", "REGISTERING", "UNREGISTERED"])
 @pytest.mark.parametrize("role", ["HUB", "EMSP"])
-def test_a_partner_in_the_middle_of_a_handshake_hears_nothing(status: str, role: str) -> None:
-    """Return whether it is the only hub, or the token came from it."""
+def test_a_partner_during_its_handshake_receives_no_session(status: str, role: str) -> None:
+    """Both as the only hub and as the partner that sent the token."""
     pending = World("CPO")
     pending.join(partner(role, "hub", status=status))
     assert find_viewer(pending.node, SESSION) is None
@@ -118,8 +118,8 @@ def test_a_partner_in_the_middle_of_a_handshake_hears_nothing(status: str, role:
     assert find_viewer(pending.node, SESSION) is None
 
 
-def test_a_partner_that_sent_the_token_of_another_hears_as_the_hub_that_it_is() -> None:
-    """And as the eMSP itself where it plays it as well."""
+def test_a_partner_that_sent_another_emsp_s_token_is_the_viewer_as_hub() -> None:
+    """If it plays that eMSP itself, it is the viewer as eMSP."""
     both = World("CPO")
     both.join(partner(("EMSP", "HUB"), "mob"))
     know_token(both, "mob")
@@ -132,8 +132,8 @@ def test_a_partner_that_sent_the_token_of_another_hears_as_the_hub_that_it_is() 
 
 
 @pytest.mark.parametrize("role", [OwnRole("EMSP", Party("PT", "OWN"), {}), OwnRole("CPO", EMSP, {})])
-def test_only_the_node_s_own_emsp_keeps_a_session_to_itself(role: OwnRole) -> None:
-    """Not an eMSP of another party, and not another role of a party that is named alike."""
+def test_only_sessions_of_the_node_s_own_emsp_have_no_viewer(role: OwnRole) -> None:
+    """An own eMSP with another party, or an own CPO with the same party, changes nothing."""
     own = world(("hub", "HUB"))
     object.__setattr__(own.node.settings, "roles", (*own.node.settings.roles, role))
 

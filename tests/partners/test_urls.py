@@ -1,4 +1,4 @@
-"""The policy for URLs that partners give us.
+"""Tests of the policy for URLs that partners give us.
 
 Source: OCPI 2.2.1 types_url_type; TRN-01, TRP-23
 """
@@ -19,7 +19,7 @@ PUBLIC = "93.184.215.14"
 
 
 class Names:
-    """A name server that a test writes."""
+    """A name server with the answers of a test."""
 
     def __init__(self, **answers: Sequence[str]) -> None:
         self.answers = {name.replace("_", "."): list(addresses) for name, addresses in answers.items()}
@@ -120,7 +120,7 @@ HOSTILE = [
     ("https://198.18.0.1/", "a reserved address"),
     ("https://192.0.2.1/", "a reserved address"),
     ("https://[2001:db8::1]/", "a reserved address"),
-    # Not in our table, but `ipaddress` knows them: the first as reserved, the second as not global.
+    # Not in our table, but refused by `ipaddress`: the first is reserved, the second is not global.
     ("https://[4000::1]/", "a reserved address"),
     ("https://[2001:2::1]/", "a reserved address"),
     ("https://[::ffff:127.0.0.1]/", "an IPv4-mapped address"),
@@ -144,19 +144,19 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize(("url", "reason"), HOSTILE)
-def test_a_hostile_url_is_refused_with_its_reason(url: str, reason: str) -> None:
+def test_a_forbidden_url_is_refused_with_its_reason(url: str, reason: str) -> None:
     with pytest.raises(InvalidParameters, match=f"URL refused: .*{reason}") as caught:
         UrlPolicy(resolve=names()).check(url, field="url")
 
     assert caught.value.field == "url"
 
 
-# What allow_loopback changes in the table above: these, and no others.
+# The entries of the table above that allow_loopback permits.
 ALLOWED_IN_THE_SANDBOX = {url for url, reason in HOSTILE if reason == "a loopback address"}
 
 
 @pytest.mark.parametrize(("url", "reason"), HOSTILE)
-def test_allowing_loopback_loosens_nothing_else(url: str, reason: str) -> None:
+def test_allowing_loopback_permits_no_other_address(url: str, reason: str) -> None:
     policy = UrlPolicy(allow_loopback=True, resolve=names())
 
     if url in ALLOWED_IN_THE_SANDBOX:
@@ -178,7 +178,7 @@ def test_allowing_loopback_loosens_nothing_else(url: str, reason: str) -> None:
         "http://127.0.0.1:22/",
     ],
 )
-def test_http_in_the_sandbox_is_for_loopback_only(url: str) -> None:
+def test_the_sandbox_permits_http_for_loopback_only(url: str) -> None:
     with pytest.raises(InvalidParameters):
         UrlPolicy(allow_loopback=True, resolve=names()).check(url)
 
@@ -199,7 +199,7 @@ def test_a_public_url_is_allowed_with_the_addresses_to_connect_to() -> None:
 
 
 @pytest.mark.parametrize("url", [f"https://{PUBLIC}/", "https://[2606:2800:21f:cb07:6820:80da:af6b:8b2c]/v"])
-def test_a_public_address_is_allowed_without_asking_for_a_name(url: str) -> None:
+def test_a_public_address_is_allowed_without_name_resolution(url: str) -> None:
     resolve = names()
 
     UrlPolicy(resolve=resolve).check(url)
@@ -207,7 +207,7 @@ def test_a_public_address_is_allowed_without_asking_for_a_name(url: str) -> None
     assert resolve.asked == []
 
 
-def test_a_name_that_rebinds_is_refused_when_it_is_asked_for_again() -> None:
+def test_a_name_that_changes_to_a_private_address_is_refused_later() -> None:
     now, resolve = [0.0], Names(partner_example=[PUBLIC])
     policy = UrlPolicy(resolve=resolve, monotonic=lambda: now[0])
     target = policy.check("https://partner.example/")
@@ -221,7 +221,7 @@ def test_a_name_that_rebinds_is_refused_when_it_is_asked_for_again() -> None:
         policy.check("https://partner.example/")
 
 
-def test_a_name_is_asked_for_once_in_half_a_minute() -> None:
+def test_a_name_is_resolved_once_in_half_a_minute() -> None:
     resolve = names()
     policy = UrlPolicy(resolve=resolve)
 
@@ -231,7 +231,7 @@ def test_a_name_is_asked_for_once_in_half_a_minute() -> None:
     assert resolve.asked == ["partner.example"]
 
 
-def test_a_name_that_did_not_resolve_is_asked_for_again() -> None:
+def test_a_failed_name_resolution_is_tried_again() -> None:
     resolve = Names()
     policy = UrlPolicy(resolve=resolve)
     with pytest.raises(Unresolvable):
@@ -242,7 +242,7 @@ def test_a_name_that_did_not_resolve_is_asked_for_again() -> None:
     assert policy.check("https://partner.example/").addresses == (PUBLIC,)
 
 
-def test_resolving_is_given_up_after_a_while() -> None:
+def test_name_resolution_has_a_timeout() -> None:
     hangs = threading.Event()
 
     def resolve(host: str, port: int, type: int = 0) -> list[tuple[Any, ...]]:
@@ -272,7 +272,7 @@ def test_a_name_too_long_for_the_name_system_does_not_resolve() -> None:
         ("http://[::1]:8000/a", "/a", "[::1]:8000"),
     ],
 )
-def test_a_url_comes_apart_without_being_changed(url: str, path: str, host_header: str) -> None:
+def test_a_url_is_split_without_changes(url: str, path: str, host_header: str) -> None:
     origin, rest = split_url(url)
 
     assert rest == path

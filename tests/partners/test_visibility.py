@@ -1,4 +1,7 @@
-"""Who sees what. Chapters: OCPI 2.2.1 transport_and_format_message_routing_broadcast_push; mod_locations."""
+"""Tests of the rules of visibility.
+
+Source: OCPI 2.2.1 transport_and_format_message_routing_broadcast_push; mod_locations
+"""
 
 from __future__ import annotations
 
@@ -30,8 +33,8 @@ def settings(*roles: tuple[str, Party]) -> Settings:
     return Settings(tuple(OwnRole(role, party, {}) for role, party in roles), "t", "q", "k")
 
 
-def hearing(role: str, subject: Subject) -> set[str]:
-    """The roles whose partners are pushed something by a node of this role."""
+def receivers_of(role: str, subject: Subject) -> set[str]:
+    """The roles of the partners to which a node of this role pushes an object."""
     partners = [partner(each, each) for each in ROLES]
     return {each.id for each in audience(settings((role, OWN[role])), partners, subject)}
 
@@ -39,28 +42,39 @@ def hearing(role: str, subject: Subject) -> set[str]:
 @pytest.mark.parametrize("module", ["tariffs", "locations"])
 def test_own_data_goes_to_the_opposite_roles_and_to_hubs(module: str) -> None:
     """Source: RTE-17"""
-    assert hearing("CPO", Subject(module, OWN["CPO"], source="")) == {"EMSP", "HUB", "NAP", "NSP", "OTHER"}
+    assert receivers_of("CPO", Subject(module, OWN["CPO"], source="")) == {
+        "EMSP",
+        "HUB",
+        "NAP",
+        "NSP",
+        "OTHER",
+    }
 
 
 def test_a_hub_passes_on_to_the_opposite_roles_but_not_to_hubs() -> None:
     """In a ring of hubs an object would travel for ever. Source: RTE-17"""
-    assert hearing("HUB", Subject("tariffs", OTHERS_CPO, source="cpo")) == {"EMSP", "NAP", "NSP", "OTHER"}
+    assert receivers_of("HUB", Subject("tariffs", OTHERS_CPO, source="cpo")) == {
+        "EMSP",
+        "NAP",
+        "NSP",
+        "OTHER",
+    }
 
 
 def test_an_emsp_passes_nothing_on() -> None:
-    assert hearing("EMSP", Subject("tariffs", OTHERS_CPO, source="cpo")) == set()
+    assert receivers_of("EMSP", Subject("tariffs", OTHERS_CPO, source="cpo")) == set()
 
 
-def test_nothing_goes_back_to_its_source_or_its_owner() -> None:
-    """Whatever else they are. Source: RTE-17"""
+def test_an_object_is_not_pushed_to_its_source_or_its_owner() -> None:
+    """Also if the source or the owner plays other roles as well. Source: RTE-17"""
     hub = settings(("HUB", OWN["HUB"]))
     both = partner(("CPO", "EMSP"), "xyz")
     source = partner(("HUB", "EMSP"), "src")
     other = partner("EMSP", "emp")
 
-    heard = audience(hub, [both, source, other], Subject("tariffs", Party("pt", "xyz"), source="src"))
+    receivers = audience(hub, [both, source, other], Subject("tariffs", Party("pt", "xyz"), source="src"))
 
-    assert heard == [other]
+    assert receivers == [other]
 
 
 def test_only_partners_that_offer_the_receiver_are_pushed_to() -> None:
@@ -78,10 +92,10 @@ def test_only_registered_partners_are_pushed_to(status: str) -> None:
     assert not is_pushed_to(settings(("CPO", OWN["CPO"])), not_yet, Subject("tariffs", OWN["CPO"], ""))
 
 
-def test_what_is_not_published_goes_to_those_who_charge_guests_only() -> None:
+def test_an_unpublished_location_is_pushed_to_emsps_and_hubs_only() -> None:
     """Use cases 3 to 5 of `publish`. Source: LOC-16"""
-    assert hearing("CPO", Subject("locations", OWN["CPO"], "", hidden=True)) == {"EMSP", "HUB"}
-    assert hearing("HUB", Subject("locations", OTHERS_CPO, "cpo", hidden=True)) == {"EMSP"}
+    assert receivers_of("CPO", Subject("locations", OWN["CPO"], "", hidden=True)) == {"EMSP", "HUB"}
+    assert receivers_of("HUB", Subject("locations", OTHERS_CPO, "cpo", hidden=True)) == {"EMSP"}
 
 
 SHOWN = {
@@ -90,16 +104,16 @@ SHOWN = {
     ("tariffs", False): {"EMSP", "HUB", "NAP", "NSP", "OTHER"},
     ("tokens", False): {"CPO", "HUB"},
 }
-"""The roles that are shown a module's objects, the second half: of locations that are not published."""
+"""The roles that may see a module's objects; hidden: unpublished locations."""
 
 
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize(("module", "hidden"), list(SHOWN))
 @pytest.mark.parametrize("node_role", ["CPO", "HUB", "EMSP"])
-def test_a_role_is_shown_what_is_meant_for_it_and_nothing_else(
+def test_each_role_sees_exactly_the_objects_meant_for_it(
     node_role: str, module: str, hidden: bool, role: str
 ) -> None:
-    """List, single GET and push against one table, not against each other. Source: RTE-17, LOC-16, OWN-01"""
+    """List, single GET and push are all compared with one table. Source: RTE-17, LOC-16, OWN-01"""
     owner_role = "EMSP" if module == "tokens" else "CPO"
     document = HIDDEN if hidden else PUBLISHED
     is_shown = role in SHOWN[module, hidden]
@@ -113,14 +127,14 @@ def test_a_role_is_shown_what_is_meant_for_it_and_nothing_else(
     assert (place in list_partitions(World(node_role).node, module, partner(role))) is is_shown
     subject = Subject(module, OWN[owner_role] if is_own else OTHERS_CPO, "" if is_own else "src", hidden)
     endpoint = Endpoint(identifier=module, role="RECEIVER", url="https://x.example/receiver")
-    told = is_pushed_to(
+    pushed = is_pushed_to(
         settings((node_role, OWN[node_role])), partner(role, "one", endpoints=(endpoint,)), subject
     )
-    assert told is (is_shown and (is_own or role != "HUB"))
+    assert pushed is (is_shown and (is_own or role != "HUB"))
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_a_role_that_waits_for_approval_shows_nothing(role: str) -> None:
+def test_a_role_that_waits_for_approval_sees_nothing(role: str) -> None:
     """Source: CRD-25"""
     claimed = partner(role)
     waiting = claimed.model_copy(update={"roles": (), "pending_roles": claimed.roles})
@@ -132,15 +146,15 @@ def test_a_role_that_waits_for_approval_shows_nothing(role: str) -> None:
     assert not waiting.is_hub
 
 
-@pytest.mark.parametrize(("node_role", "is_told"), [("HUB", True), ("EMSP", False), ("CPO", False)])
-def test_only_a_hub_passes_on_what_is_private(node_role: str, is_told: bool) -> None:
-    """To the eMSP that a session's token names, and never back. Source: RTE-20, SES-11"""
+@pytest.mark.parametrize(("node_role", "is_pushed"), [("HUB", True), ("EMSP", False), ("CPO", False)])
+def test_only_a_hub_passes_on_private_objects(node_role: str, is_pushed: bool) -> None:
+    """A session goes to the eMSP that its token names, and never back. Source: RTE-20, SES-11"""
     endpoint = Endpoint(identifier="sessions", role="RECEIVER", url="https://one.example/sessions")
     emsp = partner("EMSP", "one", endpoints=(endpoint,))
     viewed_by = f"sessions#*#{emsp.roles[0].party.key()}#EMSP"
     subject = Subject("sessions", OTHERS_CPO, source="cpo", partition=viewed_by)
 
-    assert is_pushed_to(settings((node_role, OWN[node_role])), emsp, subject) is is_told
+    assert is_pushed_to(settings((node_role, OWN[node_role])), emsp, subject) is is_pushed
     assert not is_pushed_to(settings((node_role, OWN[node_role])), emsp, subject._replace(source="one"))
     another = subject._replace(partition="sessions#*#PT*ZZZ#EMSP")
     assert not is_pushed_to(settings((node_role, OWN[node_role])), emsp, another)
@@ -149,7 +163,7 @@ def test_only_a_hub_passes_on_what_is_private(node_role: str, is_told: bool) -> 
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("document", [PUBLISHED, HIDDEN], ids=["published", "hidden"])
 @pytest.mark.parametrize("node_role", ["CPO", "HUB"])
-def test_the_single_get_shows_what_the_list_holds(
+def test_a_single_get_and_the_list_show_the_same_objects(
     role: str, document: dict[str, bool], node_role: str
 ) -> None:
     world = World(node_role)
@@ -164,7 +178,7 @@ def test_the_single_get_shows_what_the_list_holds(
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_whoever_is_pushed_own_data_is_also_shown_it(role: str) -> None:
+def test_a_partner_that_is_pushed_our_objects_can_also_read_them(role: str) -> None:
     world = World("CPO")
     for hidden in (False, True):
         pushed = is_pushed_to(
@@ -176,7 +190,7 @@ def test_whoever_is_pushed_own_data_is_also_shown_it(role: str) -> None:
         assert pushed == shown == (role in SHOWN["locations", hidden])
 
 
-def test_an_addressed_party_narrows_the_list_to_its_own() -> None:
+def test_a_request_to_one_of_our_parties_lists_only_its_objects() -> None:
     """Source: RTE-06"""
     world = World("CPO")
     two = settings(("CPO", Party("PT", "ABC")), ("CPO", Party("PT", "DEF")))
@@ -187,7 +201,7 @@ def test_an_addressed_party_narrows_the_list_to_its_own() -> None:
     assert one == ["tariffs#PT*DEF"]
 
 
-def test_an_addressed_hub_lists_everything_it_received() -> None:
+def test_a_request_to_the_hub_s_party_lists_all_received_objects() -> None:
     """Source: RTE-26"""
     hub = World("HUB").node
 
@@ -217,7 +231,7 @@ def test_only_locations_can_be_unpublished() -> None:
     assert not is_hidden_partition(partition_for_received("locations"))
 
 
-def test_a_partner_of_two_roles_sees_what_either_may() -> None:
+def test_a_partner_with_two_roles_sees_the_objects_of_both() -> None:
     both: Partner = partner(("NSP", "EMSP"))
 
     assert may_see(both, "locations", HIDDEN)

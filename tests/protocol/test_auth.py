@@ -1,4 +1,4 @@
-"""The Authorization header.
+"""Tests of the Authorization header.
 
 Source: OCPI 2.2.1 transport_and_format, Authorization header; TRN-03 … TRN-07, TRP-01, TRP-02
 """
@@ -58,27 +58,27 @@ def test_a_credentials_token_is_printable_ascii_without_spaces(token: str, good:
     assert is_credentials_token(token) is good
 
 
-def test_a_raw_token_that_is_also_base64_is_offered_in_both_readings() -> None:
-    """TRP-02: which of them is meant, only the lookup can decide."""
+def test_a_raw_token_that_is_also_base64_gives_both_readings() -> None:
+    """TRP-02: only the look-up of the token decides between them."""
     token = base64.b64encode(b"abcdef").decode()
 
     assert read_authorization(f"Token {token}") == [("base64", "abcdef"), ("raw", token)]
 
 
 @pytest.mark.parametrize("decoded", [b"two words", b"\x00\x01\x02", b"abc\n\n", "é".encode(), b"\xff"])
-def test_base64_of_what_is_no_token_leaves_the_raw_reading(decoded: bytes) -> None:
+def test_base64_of_an_invalid_token_gives_only_the_raw_reading(decoded: bytes) -> None:
     """TRP-02, CRD-23"""
     text = base64.b64encode(decoded).decode()
 
     assert read_authorization(f"Token {text}") == [("raw", text)]
 
 
-def test_base64_of_a_token_that_is_too_long_is_no_token_at_all() -> None:
-    """CRD-23: as text it is longer still."""
+def test_base64_of_a_token_that_is_too_long_is_refused() -> None:
+    """CRD-23: the raw reading is even longer."""
     with pytest.raises(Unauthorized):
         read_authorization("Token " + base64.b64encode(b"x" * 65).decode())
 
 
 def test_base64_with_characters_of_another_alphabet_is_a_raw_token() -> None:
-    """A lenient decoder would leave the dashes out and find another token."""
+    """A lenient decoder would ignore the dashes and find another token."""
     assert read_authorization("Token YWJj-ZGVm-") == [("raw", "YWJj-ZGVm-")]

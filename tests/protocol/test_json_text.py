@@ -1,4 +1,4 @@
-"""JSON without losing a digit. Source: OCPI 2.2.1 types_number_type; TYP-09, STA-01"""
+"""Tests of JSON that keeps every digit. Source: OCPI 2.2.1 types_number_type; TYP-09, STA-01"""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def test_a_fraction_is_a_decimal_and_a_whole_number_an_int() -> None:
 @pytest.mark.parametrize(
     "text", ["", "{", '{"a":', "{'a':1}", '{"a":NaN}', "[1,]", '{"a":1}x', '"\\ud800"', "[" * 100_000]
 )
-def test_what_is_not_json_is_an_http_400(text: str) -> None:
+def test_invalid_json_is_an_http_400(text: str) -> None:
     with pytest.raises(BadJson) as caught:
         read_json(text)
 
     assert caught.value.http_status == 400
 
 
-def test_text_that_is_json_already_is_spliced() -> None:
+def test_json_text_is_copied_into_an_answer_unchanged() -> None:
     assert write_json({"data": JsonText('{"a":1.10}'), "n": 1}) == '{"data":{"a":1.10},"n":1}'
     assert write_json(join_array([JsonText("1.0"), JsonText("{}")])) == "[1.0,{}]"
 
@@ -44,7 +44,7 @@ def test_a_document_is_at_most_64_levels_deep() -> None:
         check_depth(read_json("[" * 65 + "]" * 65))
 
 
-def test_text_that_was_no_utf_8_is_no_json() -> None:
+def test_a_body_that_is_not_utf_8_is_invalid_json() -> None:
     with pytest.raises(BadJson):
         read_json(b'"S\xe3o"'.decode("utf-8", "surrogateescape"))
 
@@ -64,12 +64,12 @@ def test_a_number_out_of_bounds_is_refused_with_its_field(number: str, text: str
     assert len(str(caught.value)) < 200
 
 
-def test_what_a_double_can_hold_is_taken() -> None:
+def test_a_number_that_fits_a_double_is_accepted() -> None:
     for text in ("1.7976931348623157e308", "5e-324", "0.30000000000000004", "5.551115123125783e-17"):
         assert read_json(text) == Decimal(text)
 
 
-def test_text_of_a_number_out_of_bounds_is_no_number() -> None:
+def test_a_string_with_a_number_out_of_bounds_is_accepted() -> None:
     with pytest.raises(BadJson) as caught:
         read_json('["1e999999999",1e999999999]')
 

@@ -1,4 +1,4 @@
-"""Pages. Source: OCPI 2.2.1 transport_and_format, Pagination; PAG-01 … PAG-10, PAG-14"""
+"""Tests of pages. Source: OCPI 2.2.1 transport_and_format, Pagination; PAG-01 … PAG-10, PAG-14"""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def _request(**query: str) -> Request:
     )
 
 
-def test_nothing_asked_is_the_first_page_of_everything() -> None:
+def test_a_query_without_parameters_is_the_first_page() -> None:
     assert PageQuery.read(_request()) == PageQuery()
 
 
-def test_a_limit_above_the_most_is_capped() -> None:
+def test_a_limit_above_the_maximum_is_lowered_to_it() -> None:
     """PAG-05"""
     assert PageQuery.read(_request(limit="2000")).limit == MAX_LIMIT
 
@@ -58,7 +58,7 @@ def test_dates_become_sort_keys() -> None:
         ("date_to", "2026-01-01T00:00:00+01:00"),
     ],
 )
-def test_what_cannot_be_read_is_2001_and_named(name: str, value: str) -> None:
+def test_an_invalid_parameter_is_a_2001_with_its_name(name: str, value: str) -> None:
     """PAG-14"""
     with pytest.raises(InvalidParameters) as caught:
         PageQuery.read(_request(**{name: value}))
@@ -67,14 +67,14 @@ def test_what_cannot_be_read_is_2001_and_named(name: str, value: str) -> None:
     assert caught.value.http_status == 200
 
 
-def test_an_end_before_the_beginning_is_refused() -> None:
+def test_date_to_before_date_from_is_refused() -> None:
     with pytest.raises(InvalidParameters) as caught:
         PageQuery.read(_request(date_from="2026-01-02T00:00:00Z", date_to="2026-01-01T00:00:00Z"))
 
     assert caught.value.field == "date_to"
 
 
-def test_a_module_may_insist_on_date_from() -> None:
+def test_a_module_can_require_date_from() -> None:
     """SES-03"""
     with pytest.raises(InvalidParameters) as caught:
         PageQuery.read(_request(), require_date_from=True)
@@ -82,7 +82,7 @@ def test_a_module_may_insist_on_date_from() -> None:
     assert caught.value.field == "date_from"
 
 
-def test_link_keeps_the_filters_and_tells_the_next_offset_and_the_effective_limit() -> None:
+def test_link_has_the_filters_the_next_offset_and_the_effective_limit() -> None:
     """PAG-06, PAG-07"""
     request = _request(
         date_from="2026-01-01T00:00:00Z", date_to="2026-02-01T00:00:00Z", limit="500", offset="7"
@@ -102,7 +102,7 @@ def test_link_keeps_the_filters_and_tells_the_next_offset_and_the_effective_limi
     }
 
 
-def test_the_last_page_has_no_link_and_an_empty_one_all_counts() -> None:
+def test_the_last_page_has_no_link_and_an_empty_page_has_all_counts() -> None:
     """PAG-06, PAG-09, PAG-10"""
     request = _request()
     reply = page_reply(request, PageQuery.read(request), Page([], 0))
@@ -111,8 +111,8 @@ def test_the_last_page_has_no_link_and_an_empty_one_all_counts() -> None:
     assert reply.data == "[]"
 
 
-def test_a_span_of_nothing_is_no_error() -> None:
-    """date_from is inclusive and date_to exclusive, so nothing is in it."""
+def test_an_empty_span_of_dates_is_no_error() -> None:
+    """Equal dates: date_from is inclusive and date_to exclusive, so the span is empty."""
     query = PageQuery.read(_request(date_from="2026-01-01T00:00:00Z", date_to="2026-01-01T00:00:00.0Z"))
 
     assert query.date_from == query.date_to
@@ -136,7 +136,7 @@ def test_a_span_of_nothing_is_no_error() -> None:
         ("cursor", "abc", "abc"),
     ],
 )
-def test_what_is_read_at_its_bounds(name: str, text: str, read: object) -> None:
+def test_offset_and_limit_are_read_at_their_bounds(name: str, text: str, read: object) -> None:
     """PAG-05, PAG-14"""
     assert getattr(PageQuery.read(_request(**{name: text})), name) == read
 
@@ -148,7 +148,7 @@ def test_an_offset_past_the_bounds_is_refused(text: str) -> None:
         PageQuery.read(_request(offset=text))
 
 
-def test_one_date_alone_is_enough_also_where_date_from_is_required() -> None:
+def test_each_date_can_be_given_alone() -> None:
     """SES-03"""
     until = PageQuery.read(_request(date_to="2026-01-01T00:00:00Z"))
     since = PageQuery.read(_request(date_from="2026-01-01T00:00:00Z"), require_date_from=True)
@@ -157,7 +157,7 @@ def test_one_date_alone_is_enough_also_where_date_from_is_required() -> None:
     assert (since.date_from, since.date_to) == ("2026-01-01T00:00:00.000000", None)
 
 
-def test_a_page_that_goes_on_without_a_cursor_has_a_link_without_one() -> None:
+def test_a_next_page_without_a_cursor_has_a_link_without_one() -> None:
     request = _request(cursor="old", offset="3")
     reply = page_reply(request, PageQuery.read(request), Page([JsonText("{}")], 9, 4, None, (("k", 5),)))
 

@@ -1,4 +1,4 @@
-"""PATCH as a merge patch. Source: RFC 7396, appendix A; TRN-24"""
+"""Tests of PATCH as a merge patch. Source: RFC 7396, appendix A; TRN-24"""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from chalicelib.protocol.patch import merge_patch
         ({"a": "x"}, {"a": {"b": 1}}, {"a": {"b": 1}}),
     ],
 )
-def test_only_what_is_sent_changes_and_null_removes(
+def test_a_patch_changes_only_its_fields_and_null_removes_one(
     target: dict[str, Any], patch: dict[str, Any], expected: dict[str, Any]
 ) -> None:
     assert merge_patch(target, patch) == expected
 
 
-def test_the_target_is_left_as_it_was() -> None:
+def test_a_patch_does_not_change_the_original() -> None:
     target = {"a": {"b": 1}}
 
     merge_patch(target, {"a": {"b": 2}})

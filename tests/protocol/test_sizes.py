@@ -1,4 +1,4 @@
-"""Answers are measured as Lambda's runtime sends them, and a location is bounded as a whole."""
+"""Tests of size limits: an answer as Lambda's runtime sends it, and a whole location."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_body_fits_up_to_the_largest_answer_and_no_further(letter: str, bytes_
     assert not fits_answer(letter * (most + 1))
 
 
-def test_a_location_is_added_to_up_to_the_limit() -> None:
+def test_a_location_may_grow_to_the_limit_by_additions() -> None:
     check_location_size(Size(LARGEST_LOCATION, LARGEST_LOCATION), None, adds=True)
 
     with pytest.raises(InvalidParameters, match="at most 1000000 can be stored") as refused:
@@ -49,18 +49,18 @@ def test_a_location_is_added_to_up_to_the_limit() -> None:
     assert refused.value.field == "evses"
 
 
-def test_a_location_whose_text_takes_much_in_an_answer_is_refused() -> None:
+def test_a_location_that_takes_too_many_bytes_in_an_answer_is_refused() -> None:
     with pytest.raises(InvalidParameters, match="5000001 bytes in an answer, at most 5000000"):
         check_location_size(Size(900_000, 5_000_001), None, adds=True)
 
 
-def test_a_status_that_is_a_letter_longer_is_taken_at_the_limit() -> None:
+def test_a_change_by_one_character_is_accepted_at_the_limit_of_additions() -> None:
     full = Size(LARGEST_LOCATION, LARGEST_LOCATION)
 
     check_location_size(full.plus(Size(1, 1)), full, adds=False)
 
 
-def test_changes_of_what_is_there_end_where_the_location_could_not_be_pushed() -> None:
+def test_a_change_that_makes_a_location_too_large_to_push_is_refused() -> None:
     full = Size(MAX_BODY_BYTES, MAX_BODY_BYTES)
 
     with pytest.raises(InvalidParameters):
@@ -68,16 +68,14 @@ def test_changes_of_what_is_there_end_where_the_location_could_not_be_pushed() -
 
 
 @pytest.mark.parametrize("growth", [0, -5, 10])
-def test_a_location_that_was_too_large_before_there_was_a_limit_still_gets_its_status(growth: int) -> None:
+def test_a_location_stored_above_the_limit_still_accepts_a_small_change(growth: int) -> None:
     before = Size(7_000_000, 7_500_000)
 
     check_location_size(before.plus(Size(growth, growth)), before, adds=False)
 
 
 @pytest.mark.parametrize(("growth", "adds"), [(2000, False), (10, True)])
-def test_a_location_that_was_too_large_before_there_was_a_limit_does_not_grow(
-    growth: int, adds: bool
-) -> None:
+def test_a_location_stored_above_the_limit_must_not_grow_much(growth: int, adds: bool) -> None:
     before = Size(7_000_000, 7_500_000)
 
     with pytest.raises(InvalidParameters):

@@ -1,4 +1,4 @@
-"""OCPI's data types. Source: OCPI 2.2.1 types; TYP-01 … TYP-16"""
+"""Tests of OCPI's data types. Source: OCPI 2.2.1 types; TYP-01 … TYP-16"""
 
 from __future__ import annotations
 
@@ -50,13 +50,13 @@ def test_every_form_of_a_datetime_is_read_as_utc(text: str, expected: datetime) 
     ],
 )
 def test_another_form_of_a_datetime_is_refused(text: str) -> None:
-    """TYP-06, TYP-07: offsets are not one of the formats, and 25 characters are the most."""
+    """TYP-06, TYP-07: time zone offsets are not allowed, and 25 characters are the most."""
     with pytest.raises(InvalidParameters):
         parse_datetime(text)
 
 
 @given(st.datetimes(min_value=datetime(1000, 1, 1), max_value=datetime(9999, 12, 31)))
-def test_what_is_written_is_read_back_to_the_millisecond(moment: datetime) -> None:
+def test_a_written_datetime_is_read_back_to_the_millisecond(moment: datetime) -> None:
     """TYP-06, TRP-03"""
     text = format_datetime(moment.replace(tzinfo=UTC))
 
@@ -72,7 +72,7 @@ def test_sort_keys_order_by_time_where_the_texts_do_not() -> None:
     assert sorted(texts) != sorted(texts, key=sort_key)
 
 
-def test_ids_are_the_same_whatever_the_case() -> None:
+def test_ids_are_equal_in_any_case() -> None:
     """TYP-01"""
     assert fold("loc-1a") == fold("LOC-1A")
 
@@ -115,7 +115,7 @@ def _refused(annotation: Any, value: object) -> bool:
         (types.DateTime, ["2015-06-29T20:39:09Z"], ["today", 5, None]),
     ],
 )
-def test_a_type_takes_what_the_specification_allows_and_nothing_else(
+def test_a_type_accepts_exactly_the_values_of_the_specification(
     annotation: Any, good: list[object], bad: list[object]
 ) -> None:
     """TYP-02, TYP-03, TYP-04, TYP-05, TYP-09, TYP-11, TYP-15, TYP-16"""
@@ -132,7 +132,7 @@ class _Outer(OcpiObject):
     inner: list[_Inner]
 
 
-def test_an_error_names_the_field_and_says_why() -> None:
+def test_an_error_has_the_field_and_the_reason() -> None:
     with pytest.raises(InvalidParameters) as caught:
         validate(_Outer, {"id": "ab", "inner": [{"price": 1}, {"price": "0.5"}, {}]})
 
@@ -141,14 +141,14 @@ def test_an_error_names_the_field_and_says_why() -> None:
     assert caught.value.errors[1] == ("inner.2.price", "required")
 
 
-def test_what_is_no_object_is_refused_with_a_name() -> None:
+def test_a_value_that_is_no_object_is_refused_with_its_path() -> None:
     with pytest.raises(InvalidParameters) as caught:
         validate(_Outer, ["x"])
 
     assert caught.value.field == "body"
 
 
-def test_unknown_fields_are_let_through() -> None:
+def test_unknown_fields_are_accepted() -> None:
     """TYP-14"""
     seen = validate(_Outer, {"id": "a", "inner": [], "mobie_cpe": {"x": 1}})
 

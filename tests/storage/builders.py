@@ -1,4 +1,4 @@
-"""Objects and decisions for tests, so that a test names only what it is about."""
+"""Builders of objects and decisions, so that a test names only the fields it is about."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NOON = "2026-11-24T12:00:00Z"
 
 
 def now() -> datetime:
-    """A clock that stands still."""
+    """A clock with a fixed time."""
     return datetime(2027, 3, 1, 12, 0, tzinfo=UTC)
 
 
@@ -37,7 +37,7 @@ def tariff(tariff_id: str, last_updated: str = NOON, **more: Any) -> JsonText:
 def put(
     objects: ObjectStore, tariff_id: str, last_updated: str = NOON, partition: str = OWN, **more: Any
 ) -> Change:
-    """Write a tariff, whatever is there."""
+    """Write a tariff over any stored one."""
     write = Write(tariff(tariff_id, last_updated, **more), last_updated)
     return objects.change(tariff_ref(tariff_id), lambda _: write, partition=partition, source="")
 
@@ -53,7 +53,7 @@ def query(
     limit: int = 50,
     cursor: str | None = None,
 ) -> PageQuery:
-    """A page query, with dates as OCPI writes them."""
+    """Make a page query, with dates in OCPI's form."""
     start, end = (sort_key(date) if date else None for date in (date_from, date_to))
     return PageQuery(start, end, offset, limit, cursor)
 
@@ -89,11 +89,11 @@ def put_site(
     partition: str = SITES,
     **more: Any,
 ) -> None:
-    """Write a location, whatever is there."""
+    """Write a location over any stored one."""
     write = WriteLocation(site(location_id, last_updated, **more), evses)
     locations.change(site_ref(location_id), lambda _: write, partition=partition, source="")
 
 
 def put_evse(locations: LocationStore, location_id: str, document: dict[str, Any]) -> None:
-    """Write an EVSE, whatever is there."""
+    """Write an EVSE over any stored one."""
     locations.change_evse(site_ref(location_id), document["uid"], lambda *_: WriteEvse(document), source="")

@@ -1,9 +1,9 @@
-"""What DynamoDB would charge: calls and units, counted at the client.
+"""Counts DynamoDB's calls and capacity units at the client.
 
-Write units are the emulator's own. Read units are counted here from what came back, by DynamoDB's
-rules, because emulators leave them out or set them to one: 4 KB a unit, half of it when the read is
-not consistent; a batch rounds up each item, a query their sum. A COUNT gives no items to measure, so
-its index entries are taken to have 150 bytes.
+Write units come from the emulator. Read units are computed from the answers by DynamoDB's rules, because
+emulators leave them out or set them to one: one unit for 4 KB, half of it if the read is not consistent; a
+batch rounds up each item, a query the sum of its items. A COUNT returns no items to measure, so each index
+entry counts as 150 bytes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ COUNTED_ENTRY_BYTES = 150
 
 @dataclass
 class Spent:
-    """What was spent since the measuring began."""
+    """Calls and capacity units since the start of the measurement."""
 
     calls: list[str] = field(default_factory=list)
     read_units: float = 0
@@ -33,7 +33,7 @@ class Spent:
 
 @contextmanager
 def measured(table: Table) -> Iterator[Spent]:
-    """Count what a table's client does, in every thread, until the block ends."""
+    """Count the calls and units of a table's client, in every thread, until the block ends."""
     spent = Spent()
     lock = threading.Lock()
 

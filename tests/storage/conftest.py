@@ -1,4 +1,4 @@
-"""The stores over an emulator, and objects to put in them."""
+"""The stores over an emulator, as fixtures."""
 
 from __future__ import annotations
 

@@ -11,18 +11,18 @@ def changes(before: Place | None, after: Place | None) -> dict[tuple[str, str], 
     return {(update.key.pk, update.key.sk): update for update in counters.changes(before, after)}
 
 
-def test_an_object_that_stays_on_its_day_touches_no_counter() -> None:
+def test_a_change_on_the_same_day_changes_no_counter() -> None:
     assert changes(Place("L", 3, NOON), Place("L", 3, EVENING)) == {}
 
 
-def test_an_object_that_moves_to_another_day_of_its_quarter_touches_one_item() -> None:
+def test_a_move_to_another_day_of_the_quarter_changes_one_counter_item() -> None:
     found = changes(Place("L", 3, NOON), Place("L", 3, "2026-12-01T00:00:00.000000"))
 
     assert list(found) == [("count#L", "2026Q4")]
     assert dict(found["count#L", "2026Q4"].values) == {"1124": -1, "1201": 1}
 
 
-def test_an_object_that_moves_to_another_quarter_touches_both_and_the_root() -> None:
+def test_a_move_to_another_quarter_changes_both_quarters_and_the_root() -> None:
     found = changes(Place("L", 3, NOON), Place("L", 3, "2027-01-01T00:00:00.000000"))
 
     assert dict(found["count#L", "#"].values) == {"2026Q4": -1, "2027Q1": 1}
@@ -40,13 +40,13 @@ def test_a_new_object_takes_the_next_number() -> None:
     )
 
 
-def test_a_deleted_object_leaves_a_hole_in_its_block() -> None:
+def test_a_deleted_object_counts_as_free_number_in_its_block() -> None:
     found = changes(Place("L", 2345, NOON), None)
 
     assert dict(found["count#L", "#"].values) == {"total": -1, "2026Q4": -1, "h2": 1}
 
 
-def test_an_object_that_moves_to_another_list_leaves_one_and_enters_the_other() -> None:
+def test_a_move_to_another_list_changes_the_counters_of_both() -> None:
     found = changes(Place("L", 2345, NOON), Place("M", 9, NOON))
 
     assert dict(found["count#L", "#"].values) == {"total": -1, "2026Q4": -1, "h2": 1}
@@ -54,7 +54,7 @@ def test_an_object_that_moves_to_another_list_leaves_one_and_enters_the_other() 
     assert dict(found["count#M", "2026Q4"].values) == {"1124": 1}
 
 
-def test_an_item_of_a_quarter_fits_one_write_unit() -> None:
+def test_the_counter_item_of_a_quarter_fits_one_write_unit() -> None:
     from chalicelib.storage.items import item_size
 
     every_day = {f"{month:02}{day:02}": 12345 for month in (10, 11, 12) for day in range(1, 32)}
@@ -65,7 +65,7 @@ def test_an_item_of_a_quarter_fits_one_write_unit() -> None:
     assert item_size(item) - (21 - 4) * len(every_day) < 1024
 
 
-def test_the_place_of_an_offset_is_exact_without_holes_and_in_the_block_with_them() -> None:
+def test_seek_is_exact_in_full_blocks_and_starts_at_the_block_otherwise() -> None:
     root = {"total": 2900, "next": 3000, "h1": 100}
 
     assert counters.seek(root, 999) == (999, 0)
@@ -76,7 +76,7 @@ def test_the_place_of_an_offset_is_exact_without_holes_and_in_the_block_with_the
     assert counters.seek(None, 0) == (0, 0)
 
 
-def test_who_enters_a_list_takes_away_the_blocks_that_all_have_left() -> None:
+def test_adding_an_object_moves_emptied_blocks_into_one_attribute() -> None:
     root = {"total": 7, "next": 4007, "h0": 1000, "h1": 1000, "h2": 3, "h3": 1000}
 
     found = changes(None, Place("L", 4007, NOON, counters.emptied(root)))["count#L", "#"]
@@ -86,7 +86,7 @@ def test_who_enters_a_list_takes_away_the_blocks_that_all_have_left() -> None:
     assert found.condition == "#next = :number"
 
 
-def test_a_list_that_nothing_is_to_be_noted_of_is_written_as_ever() -> None:
+def test_adding_an_object_without_emptied_blocks_leaves_the_attribute_out() -> None:
     assert counters.emptied(None) == counters.emptied({"next": 5000, "h0": 999, "empty": [1, 4]})
     assert (
         "empty"
@@ -94,8 +94,8 @@ def test_a_list_that_nothing_is_to_be_noted_of_is_written_as_ever() -> None:
     )
 
 
-def test_an_operation_takes_so_many_blocks_as_it_can_say() -> None:
-    """DynamoDB reads expressions of 4 KB, and 300 operators."""
+def test_the_number_of_emptied_blocks_in_one_operation_is_limited() -> None:
+    """DynamoDB's limits are 4 KB and 300 operators for an expression."""
     root: dict[str, object] = {"next": 1_000_000, **{f"h{block}": 1000 for block in range(900)}}
     rounds = 0
     while noted := counters.emptied(root).blocks:
@@ -108,7 +108,7 @@ def test_an_operation_takes_so_many_blocks_as_it_can_say() -> None:
     assert (root, rounds) == ({"next": 1_000_000, "empty": [0, 900]}, 18)
 
 
-def test_the_place_of_an_offset_passes_over_empty_stretches() -> None:
+def test_seek_skips_ranges_of_empty_blocks() -> None:
     root = {"total": 2100, "next": 9100, "h4": 10, "h8": 990, "empty": [0, 4, 5, 7]}
 
     assert counters.seek(root, 0) == (4000, 0)

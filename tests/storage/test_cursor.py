@@ -26,7 +26,7 @@ def test_a_cursor_is_read_back_from_its_text(cursor: Cursor) -> None:
 
 
 @given(st.text())
-def test_any_other_text_is_no_cursor_and_no_error(text: str) -> None:
+def test_other_text_is_read_as_no_cursor_without_an_error(text: str) -> None:
     """Source: PAG-14."""
     found = Cursor.decode(text)
     assert found is None or is_sound(found)
@@ -54,7 +54,7 @@ def encoded(*parts: object) -> str:
 SOUND = [50, 0, 49, "2026-11-24T10:00:00.123000", "tariffs#PT*ABC#T1", 7]
 
 
-def test_a_sound_cursor_is_one() -> None:
+def test_a_valid_cursor_is_accepted() -> None:
     assert Cursor.decode(encoded(*SOUND)) == Cursor(50, 0, Position(*SOUND[2:5]), 7)
 
 
@@ -69,24 +69,24 @@ def test_a_sound_cursor_is_one() -> None:
         (5, -1), (5, "7"), (5, True), (5, [1]),
     ],
 )  # fmt: skip
-def test_a_cursor_with_one_part_forged_is_none(place: int, forged: object) -> None:
+def test_a_cursor_with_one_invalid_part_is_not_accepted(place: int, forged: object) -> None:
     parts = [forged if number == place else part for number, part in enumerate(SOUND)]
 
     assert Cursor.decode(encoded(*parts)) is None
 
 
 @pytest.mark.parametrize("parts", [SOUND[:5], SOUND[:3], [*SOUND, 1], [], ["x"]])
-def test_a_cursor_of_another_length_is_none(parts: list[object]) -> None:
+def test_a_cursor_with_another_number_of_parts_is_not_accepted(parts: list[object]) -> None:
     assert Cursor.decode(encoded(*parts)) is None
 
 
 @pytest.mark.parametrize("json_text", ["{}", '"abc"', "5", "null", "[", "\xff"])
-def test_a_cursor_that_is_no_list_is_none(json_text: str) -> None:
+def test_a_cursor_that_is_no_json_list_is_not_accepted(json_text: str) -> None:
     assert Cursor.decode(base64.urlsafe_b64encode(json_text.encode("latin-1")).decode()) is None
 
 
 @given(cursors, st.integers(0, 40), st.characters(min_codepoint=33, max_codepoint=126))
-def test_a_cursor_that_somebody_changed_is_no_error(cursor: Cursor, at: int, letter: str) -> None:
+def test_a_manipulated_cursor_raises_no_error(cursor: Cursor, at: int, letter: str) -> None:
     text = cursor.encode()
     found = Cursor.decode(text[:at] + letter + text[at + 1 :])
     assert found is None or is_sound(found)
@@ -95,7 +95,7 @@ def test_a_cursor_that_somebody_changed_is_no_error(cursor: Cursor, at: int, let
 @pytest.mark.parametrize(
     ("place", "bound"), [(0, 0), (1, 0), (2, -1), (2, 2**53 - 1), (3, ""), (4, "x" * 1024), (5, 0), (5, None)]
 )
-def test_a_part_at_its_bound_is_sound(place: int, bound: object) -> None:
+def test_a_cursor_with_a_part_at_its_limit_is_accepted(place: int, bound: object) -> None:
     parts = [bound if number == place else part for number, part in enumerate(SOUND)]
 
     found = Cursor.decode(encoded(*parts))
@@ -104,7 +104,7 @@ def test_a_part_at_its_bound_is_sound(place: int, bound: object) -> None:
 
 
 @pytest.mark.parametrize("junk", ["!!!!", "\n\n\n\n", "    ", "++++", "////"])
-def test_a_cursor_with_letters_that_we_never_write_is_none(junk: str) -> None:
+def test_a_cursor_with_characters_outside_its_alphabet_is_not_accepted(junk: str) -> None:
     assert Cursor.decode(encoded(*SOUND)[:8] + junk + encoded(*SOUND)[8:]) is None
 
 

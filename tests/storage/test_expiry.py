@@ -1,6 +1,6 @@
-"""Objects are forgotten when their time has come, and every total is exact at any moment.
+"""Tests of expiry: objects are deleted after their retention time, and every total is always exact.
 
-DynamoDB deletes a shadow some time after its end; here a test does, as TTL tells it through the stream.
+DynamoDB deletes a shadow some time after its expiry; a test deletes it itself and makes the stream's records.
 Source: docs/retention.md; PAG-08
 """
 
@@ -30,7 +30,7 @@ DAYS = 400
 
 
 class Shelf:
-    """A store that keeps sessions for 400 days, and time to live."""
+    """A store that keeps sessions for 400 days, with a simulated TTL."""
 
     def __init__(self) -> None:
         self.clock = Clock()
@@ -48,7 +48,7 @@ class Shelf:
         return self.table.get(Key(ref.key.pk, SHADOW))
 
     def live(self, days: float) -> list[dict[str, Any]]:
-        """Let days pass and DynamoDB delete what is over. Returns the stream's records of it."""
+        """Let days pass, delete expired items as DynamoDB does, and return the stream's records."""
         self.clock.forward(days * 86_400)
         self.dynamodb.stream.clear()
         over = [
@@ -80,7 +80,7 @@ def shelf() -> Shelf:
     return Shelf()
 
 
-def test_what_is_over_goes_with_its_counters(shelf: Shelf) -> None:
+def test_an_expired_object_is_deleted_with_its_counters(shelf: Shelf) -> None:
     old = shelf.put("S1")
     shelf.clock.forward(10 * 86_400)
     young = shelf.put("S2")
@@ -95,7 +95,7 @@ def test_what_is_over_goes_with_its_counters(shelf: Shelf) -> None:
     assert by_date.total == 1
 
 
-def test_what_the_stream_tells_twice_is_counted_once(shelf: Shelf) -> None:
+def test_a_repeated_stream_record_is_counted_once(shelf: Shelf) -> None:
     shelf.put("S1")
     shelf.put("S2")
     shelf.live(days=1)
@@ -108,7 +108,7 @@ def test_what_the_stream_tells_twice_is_counted_once(shelf: Shelf) -> None:
     assert shelf.total() == 1
 
 
-def test_a_change_moves_the_end_on_and_costs_no_further_shadow(shelf: Shelf) -> None:
+def test_a_change_moves_the_expiry_time_without_another_shadow(shelf: Shelf) -> None:
     ref = shelf.put()
     first = shelf.shadow(ref)
     shelf.clock.forward(86_400 * 300)
@@ -124,7 +124,7 @@ def test_a_change_moves_the_end_on_and_costs_no_further_shadow(shelf: Shelf) -> 
     assert shelf.total() == 0
 
 
-def test_what_is_in_use_stays_and_has_an_end_when_it_no_longer_is(shelf: Shelf) -> None:
+def test_an_object_in_use_does_not_expire_until_it_is_no_longer_in_use(shelf: Shelf) -> None:
     ref = shelf.put(is_in_use=True)
     assert shelf.shadow(ref) is None
     shelf.clock.forward(10_000 * 86_400)
@@ -137,7 +137,7 @@ def test_what_is_in_use_stays_and_has_an_end_when_it_no_longer_is(shelf: Shelf) 
     assert shelf.total() == 1
 
 
-def test_what_stands_beside_it_goes_too(shelf: Shelf) -> None:
+def test_items_beside_an_expired_object_are_deleted_too(shelf: Shelf) -> None:
     ref = shelf.put()
     for beside in ("start", "preferences"):
         shelf.table.put({"pk": ref.key.pk, "sk": beside})
@@ -147,7 +147,7 @@ def test_what_stands_beside_it_goes_too(shelf: Shelf) -> None:
     assert [key for key in shelf.dynamodb.items if key[0] == ref.key.pk] == []
 
 
-def test_a_run_that_died_after_the_object_is_finished_by_the_next(shelf: Shelf) -> None:
+def test_the_next_run_finishes_one_that_stopped_after_the_object(shelf: Shelf) -> None:
     ref = shelf.put()
     shelf.table.put({"pk": ref.key.pk, "sk": "start"})
     records = shelf.live(days=DAYS + 1)
@@ -161,7 +161,7 @@ def test_a_run_that_died_after_the_object_is_finished_by_the_next(shelf: Shelf) 
     assert shelf.table.get(Key(ref.key.pk, "start")) is None
 
 
-def test_one_that_came_again_meanwhile_stays_with_what_is_beside_it(shelf: Shelf) -> None:
+def test_an_object_created_again_meanwhile_stays_with_its_items(shelf: Shelf) -> None:
     ref = shelf.put()
     records = shelf.live(days=DAYS + 1)
     shelf.follow(records)
@@ -174,7 +174,7 @@ def test_one_that_came_again_meanwhile_stays_with_what_is_beside_it(shelf: Shelf
     assert shelf.table.get(Key(ref.key.pk, "start")) is not None
 
 
-def test_a_write_that_comes_between_reading_and_deleting_wins(
+def test_a_write_between_the_read_and_the_deletion_wins(
     shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ref = shelf.put()
@@ -204,19 +204,19 @@ def test_a_module_that_is_kept_for_ever_has_no_shadows(shelf: Shelf) -> None:
     assert "ex" not in (shelf.table.get(ref.key) or {})
 
 
-def test_keeping_time_takes_no_call_and_two_units_for_what_is_new(dynamodb: Any) -> None:
+def test_expiry_costs_no_call_and_two_write_units_for_a_new_object(dynamodb: Any) -> None:
     def spent(retention: dict[str, timedelta]) -> list[tuple[int, float]]:
         table = make_table(dynamodb)
         store = ObjectStore(table, Clock(), retention)
-        told = []
+        costs = []
         for last_updated in ("2026-01-01T00:00:00Z", "2026-01-01T01:00:00Z"):
             write = Write(JsonText("1"), last_updated)
             with measured(table) as spending:
                 store.change(
                     Ref("sessions", "PT", "ABC", "S1"), lambda _, w=write: w, partition=LIST, source=""
                 )
-            told.append((len(spending.calls), spending.write_units))
-        return told
+            costs.append((len(spending.calls), spending.write_units))
+        return costs
 
     without, with_end = spent({}), spent({"sessions": timedelta(days=1)})
 
@@ -224,10 +224,10 @@ def test_keeping_time_takes_no_call_and_two_units_for_what_is_new(dynamodb: Any)
     assert with_end[0][0] == 2
 
 
-def test_a_list_that_objects_come_to_and_leave_for_ever_does_not_grow(
+def test_the_root_item_of_a_list_with_many_deletions_does_not_grow(
     shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Years of sessions beside one that stays: the root keeps its size, and totals and pages are exact."""
+    """After years of sessions the root item has the same size, and totals and pages are exact."""
     monkeypatch.setattr(counters, "BLOCK", 4)
     shelf.put("kept", is_in_use=True)
     sizes: set[int] = set()
@@ -250,8 +250,8 @@ def test_a_list_that_objects_come_to_and_leave_for_ever_does_not_grow(
 
 
 @pytest.mark.parametrize(("event", "sk"), [("INSERT", SHADOW), ("MODIFY", SHADOW), ("REMOVE", "#")])
-def test_only_a_shadow_that_went_is_one_that_fell(event: str, sk: str) -> None:
-    """A shadow that is written makes a record as well: to expire by it would write it again, for ever."""
+def test_only_the_deletion_of_a_shadow_expires_its_object(event: str, sk: str) -> None:
+    """A written shadow makes a record as well; acting on it would write the shadow again for ever."""
     record = {"eventName": event, "dynamodb": {"Keys": {"pk": {"S": "tokens#X"}, "sk": {"S": sk}}}}
 
     assert fallen([record]) == []

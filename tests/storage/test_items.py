@@ -26,7 +26,7 @@ def test_the_size_of_an_item_is_counted_in_bytes_with_its_names() -> None:
     assert item_size({"pk": "é", "list": ["ab", "c"]}) == 2 + 2 + 4 + 3 + 3 + 2
 
 
-def test_what_is_too_large_is_refused_with_its_place() -> None:
+def test_an_item_that_is_too_large_is_refused_with_its_field() -> None:
     with pytest.raises(InvalidParameters) as refused:
         check_size({"body": "é" * 205_000}, "evses.3")
 

@@ -23,7 +23,7 @@ def test_a_ref_is_read_back_from_its_text(ref: Ref) -> None:
 
 
 @given(refs, refs)
-def test_two_refs_have_one_key_only_when_they_differ_in_case_alone(first: Ref, second: Ref) -> None:
+def test_two_refs_share_a_key_only_if_they_differ_in_case_alone(first: Ref, second: Ref) -> None:
     """Source: OCPI 2.2.1 types_cistring_type; TYP-01, OWN-02."""
     same = first.module == second.module and all(map(lambda a, b: fold(a) == fold(b), first[1:], second[1:]))
 

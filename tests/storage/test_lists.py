@@ -54,7 +54,7 @@ def ids_of(bodies: list[JsonText]) -> list[str]:
 
 
 class Model:
-    """What the lists must show, kept the naive way."""
+    """A simple model of the lists, which computes the expected pages."""
 
     def __init__(self, objects: ObjectStore) -> None:
         self.objects = objects
@@ -153,7 +153,7 @@ def test_an_object_that_moves_to_another_list_leaves_the_first(objects: ObjectSt
 @pytest.mark.parametrize(
     "dates", [(), ("2026-01-01T00:00:00Z",), ("2026-03-01T08:00:00Z", "2026-12-01T08:00:00Z")]
 )
-def test_a_crawl_misses_and_repeats_no_object_that_nobody_touches(
+def test_a_crawl_neither_misses_nor_repeats_an_unchanged_object(
     objects: ObjectStore, dates: tuple[str, ...]
 ) -> None:
     """Source: PAG-11."""
@@ -202,9 +202,7 @@ def test_a_page_without_dates_costs_three_calls_by_link_and_by_offset(
     assert costs == [(["BatchGetItem", "Query", "BatchGetItem"], costs[0][1])] * 4
 
 
-def test_counters_that_came_with_the_callers_token_are_not_read_again(
-    objects: ObjectStore, table: Table
-) -> None:
+def test_counters_read_with_the_callers_token_are_not_read_again(objects: ObjectStore, table: Table) -> None:
     put(objects, "A")
     asked = query("2026-11-24T08:00:00Z", "2026-12-24T08:00:00Z")
     known = table.get_many(objects.keys_for_page([OWN], asked))
@@ -242,10 +240,8 @@ def test_a_page_with_dates_of_a_span_that_fits_one_call_costs_three_calls(
     assert len(spent.calls) <= calls, spent.calls
 
 
-def test_a_page_that_a_cursor_goes_on_to_counts_again_and_costs_four_calls(
-    objects: ObjectStore, table: Table
-) -> None:
-    """Source: PAG-08; the total is that of now, not that of the first page."""
+def test_a_page_with_a_cursor_counts_again_and_costs_four_calls(objects: ObjectStore, table: Table) -> None:
+    """The total is the current one, not that of the first page. Source: PAG-08"""
     for number in range(9):
         put(objects, f"T{number}", f"2026-11-24T1{number}:00:00Z")
     first = query("2026-11-24T11:00:00Z", "2026-11-24T18:00:00Z", limit=3)
@@ -281,7 +277,7 @@ def test_two_partial_days_too_large_for_one_count_cost_four_calls(
     assert len(later.calls) == 3
 
 
-def test_a_raw_offset_reads_the_counters_of_all_quarters_it_may_pass_in_one_call(
+def test_an_offset_without_cursor_reads_the_counters_of_its_quarters_in_one_call(
     objects: ObjectStore, table: Table
 ) -> None:
     for month in range(1, 12):
@@ -295,7 +291,7 @@ def test_a_raw_offset_reads_the_counters_of_all_quarters_it_may_pass_in_one_call
     assert spent.calls == ["BatchGetItem", "Query", "BatchGetItem"]
 
 
-def test_a_lowered_offset_wins_over_the_cursor(objects: ObjectStore) -> None:
+def test_a_changed_offset_overrides_the_cursor(objects: ObjectStore) -> None:
     """Source: PAG-13."""
     for number in range(10):
         put(objects, f"T{number}")
@@ -308,7 +304,7 @@ def test_a_lowered_offset_wins_over_the_cursor(objects: ObjectStore) -> None:
 
 @pytest.mark.parametrize("cursor", ["xyz", "WzQsMCwzXQ", "WzQsNSwzLCIiLCIiLG51bGxd", "%%%", "é", "A" * 5000])
 @pytest.mark.parametrize("date_from", [None, "2026-11-01T00:00:00Z"])
-def test_a_made_up_cursor_is_served_by_its_offset(
+def test_an_invalid_cursor_is_ignored_and_the_offset_counts(
     objects: ObjectStore, cursor: str, date_from: str | None
 ) -> None:
     """Source: PAG-14."""
@@ -340,7 +336,7 @@ def test_a_list_that_never_had_an_object_is_empty_and_costs_the_counters(
     assert spent.calls == ["BatchGetItem"]
 
 
-def test_a_page_ends_where_an_answer_could_not_hold_more(
+def test_a_page_ends_at_the_size_limit_of_an_answer(
     objects: ObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lists, "PAGE_BYTES", 2500)
@@ -365,7 +361,7 @@ def test_an_object_deleted_while_its_page_is_read_is_left_out(objects: ObjectSto
     assert ids_of(page.bodies) == ["A", "C"]
 
 
-def test_versions_tell_every_object_of_a_list(objects: ObjectStore) -> None:
+def test_versions_yield_every_object_of_a_list(objects: ObjectStore) -> None:
     put(objects, "A", "2026-11-02T00:00:00Z")
     put(objects, "B", "2026-11-01T00:00:00Z")
 
@@ -376,7 +372,7 @@ def test_versions_tell_every_object_of_a_list(objects: ObjectStore) -> None:
     ]
 
 
-def test_a_day_with_more_objects_than_are_read_along_is_passed_over(
+def test_a_day_with_too_many_objects_to_read_is_skipped_by_a_count(
     objects: ObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(orders, "ONE_CALL", 5)
@@ -390,7 +386,7 @@ def test_a_day_with_more_objects_than_are_read_along_is_passed_over(
 
 
 def test_a_page_is_cut_by_the_bytes_that_lambda_sends(objects: ObjectStore) -> None:
-    """A Greek letter is one character, two bytes in the table, and six in an answer of Python 3.11."""
+    """A Greek letter is one character, two bytes in the table, and six bytes in an answer of Python 3.11."""
     for number in range(12):
         put(objects, f"T{number}", text="ω" * 150_000)
 
@@ -401,7 +397,7 @@ def test_a_page_is_cut_by_the_bytes_that_lambda_sends(objects: ObjectStore) -> N
         assert len(json.dumps({"body": "[" + ",".join(page.bodies) + "]"})) < 6_291_556
 
 
-def test_a_raw_offset_is_right_at_every_place_of_a_span_of_many_quarters(
+def test_an_offset_without_cursor_is_exact_everywhere_in_a_span_of_many_quarters(
     objects: ObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Source: PAG-02, PAG-06, PAG-13."""
@@ -428,7 +424,7 @@ def test_a_raw_offset_is_right_at_every_place_of_a_span_of_many_quarters(
 
 @pytest.fixture
 def days(objects: ObjectStore) -> ObjectStore:
-    """Eight tariffs that were created in the reverse order of their times, one a day."""
+    """Eight tariffs, one for each day, created in the reverse order of their days."""
     for number in range(8):
         put(objects, f"T{number}", f"2026-11-{20 - number}T00:00:00Z")
     return objects
@@ -454,7 +450,7 @@ DATED = ("2026-11-01T00:00:00Z", "2026-11-19T00:00:00Z")
         ),
     ],
 )
-def test_a_cursor_of_another_query_is_served_by_its_offset(
+def test_a_cursor_of_another_query_is_ignored_and_the_offset_counts(
     days: ObjectStore, asked: PageQuery, position: Position
 ) -> None:
     """Source: PAG-13"""

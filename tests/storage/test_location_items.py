@@ -62,7 +62,7 @@ def test_a_roster_of_another_state_does_not_agree() -> None:
     assert roster_agrees(header(n=0), None)
 
 
-def test_slots_are_found_whatever_the_case() -> None:
+def test_the_slot_of_a_uid_is_found_in_any_case() -> None:
     """Source: TYP-01."""
     roster = make_roster(PK, ["Abc", "Def"], 5)
 
@@ -75,7 +75,7 @@ def test_evses_of_other_generations_are_not_current() -> None:
     assert current_evses(header(), [*other, *reversed(evses()), header()]) == evses()
 
 
-def test_the_whole_text_is_spliced_from_the_items() -> None:
+def test_the_whole_text_is_joined_from_the_items() -> None:
     assert read_json(str(whole_text(header(), evses()))) == {
         "id": "L1",
         "evses": [evse("0"), evse("1")],

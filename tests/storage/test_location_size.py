@@ -1,4 +1,4 @@
-"""A location is bounded as a whole, whatever it is written by, and at no further call."""
+"""Tests of the size limit of a whole location: it holds for every kind of write and costs no further call."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def header(table: Table, location_id: str = "L1") -> dict[str, Any]:
 
 
 def forget_size(table: Table) -> None:
-    """Make the location one that was written before sizes were kept."""
+    """Remove the size from the location's header, as in headers written before sizes were stored."""
     table.transact([Update(site_ref("L1").key, "REMOVE #ec, #ea", {}, "attribute_exists(#pk)")])
 
 
@@ -43,30 +43,28 @@ def test_an_evse_that_makes_its_location_too_large_is_refused(locations: Locatio
     assert uids(locations) == ["1", "2"]
 
 
-def test_a_location_written_whole_is_bounded_as_well(locations: LocationStore) -> None:
+def test_a_location_written_whole_has_the_same_size_limit(locations: LocationStore) -> None:
     with pytest.raises(InvalidParameters, match=f"at most {LARGEST_LOCATION} can be stored and answered"):
         put_site(locations, "L1", [evse(str(slot), text=LARGE) for slot in range(3)])
 
     assert locations.get(site_ref("L1")) is None
 
 
-def test_an_evse_may_grow_only_as_far_as_a_push_can_take_it(locations: LocationStore) -> None:
+def test_an_evse_may_grow_only_while_its_location_fits_a_push(locations: LocationStore) -> None:
     put_site(locations, "L1", [evse("1", text=LARGE), evse("2", text=LARGE), evse("3")])
 
     with pytest.raises(InvalidParameters, match=f"at most {MAX_BODY_BYTES} can be stored and answered"):
         put_evse(locations, "L1", evse("3", text=LARGE))
 
 
-def test_a_location_itself_may_grow_only_as_far(locations: LocationStore) -> None:
+def test_a_location_may_grow_only_while_it_fits_a_push(locations: LocationStore) -> None:
     put_site(locations, "L1", [evse("1", text=LARGE), evse("2", text=LARGE)])
 
     with pytest.raises(InvalidParameters, match=f"at most {MAX_BODY_BYTES} can be stored and answered"):
         put_site(locations, "L1", None, text=LARGE)
 
 
-def test_the_size_is_that_of_what_is_answered_after_any_change(
-    locations: LocationStore, table: Table
-) -> None:
+def test_the_stored_size_matches_the_answer_after_any_change(locations: LocationStore, table: Table) -> None:
     put_site(locations, "L1", [evse("1", text='é "ω" \\ 😀'), evse("2")])
     put_evse(locations, "L1", evse("2", text="x" * 50))
     put_evse(locations, "L1", evse("3", text="Köln"))
@@ -81,7 +79,7 @@ def test_the_size_is_that_of_what_is_answered_after_any_change(
     assert 0 <= size.answer - Size.of(text).answer <= 100
 
 
-def test_the_bound_costs_no_further_call(locations: LocationStore, table: Table) -> None:
+def test_the_size_limit_costs_no_further_call(locations: LocationStore, table: Table) -> None:
     put_site(locations, "L1", [evse("1")])
 
     with measured(table) as spent:
@@ -90,7 +88,7 @@ def test_the_bound_costs_no_further_call(locations: LocationStore, table: Table)
     assert spent.calls == ["BatchGetItem", "TransactWriteItems"]
 
 
-def test_a_location_of_before_is_measured_once(locations: LocationStore, table: Table) -> None:
+def test_a_location_stored_without_its_size_is_measured_once(locations: LocationStore, table: Table) -> None:
     put_site(locations, "L1", [evse("1", text=LARGE), evse("2", text=LARGE)])
     forget_size(table)
 
@@ -107,14 +105,14 @@ def test_a_location_of_before_is_measured_once(locations: LocationStore, table: 
 def write_larger_than_any_answer(
     locations: LocationStore, table: Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """L1 as it could be written before there was a bound: 17 EVSEs of 390,000 characters each."""
+    """Write L1 as it could be before there was a limit: 17 EVSEs of 390,000 characters each."""
     with monkeypatch.context() as before:
         before.setattr(location_writer, "check_location_size", lambda *_, **__: None)
         put_site(locations, "L1", [evse(str(slot), text=LARGE) for slot in range(17)])
     forget_size(table)
 
 
-def test_a_location_that_no_answer_can_hold_still_gets_its_status(
+def test_a_location_too_large_for_any_answer_still_accepts_a_status(
     locations: LocationStore, table: Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_larger_than_any_answer(locations, table, monkeypatch)
@@ -127,7 +125,7 @@ def test_a_location_that_no_answer_can_hold_still_gets_its_status(
         put_evse(locations, "L1", evse("99"))
 
 
-def test_a_location_that_no_answer_can_hold_is_passed_over_by_lists(
+def test_a_location_too_large_for_any_answer_is_left_out_of_lists(
     locations: LocationStore, table: Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put_site(locations, "A", [evse("1")])
@@ -144,7 +142,7 @@ def test_a_location_that_no_answer_can_hold_is_passed_over_by_lists(
     assert [read_json(str(body))["id"] for page in together for body in page.bodies] == ["A", "Z"]
 
 
-def test_a_location_is_replaced_by_one_within_the_bound(
+def test_a_location_too_large_for_any_answer_can_be_replaced_by_a_smaller_one(
     locations: LocationStore, table: Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_larger_than_any_answer(locations, table, monkeypatch)

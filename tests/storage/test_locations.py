@@ -82,8 +82,8 @@ def test_a_write_without_evses_keeps_them(locations: LocationStore) -> None:
     assert (location["name"], len(location["evses"]), location["last_updated"]) == ("new", 2, LATER)
 
 
-def test_a_change_of_an_evse_lifts_the_location(locations: LocationStore) -> None:
-    """Source: LOC-03, LOC-05; the parent's value is the child's, not the clock's."""
+def test_a_change_of_an_evse_updates_its_location(locations: LocationStore) -> None:
+    """The location gets the EVSE's `last_updated`, not the clock's time. Source: LOC-03, LOC-05"""
     put_site(locations, "L1", [evse("1"), evse("2")])
 
     put_evse(locations, "L1", evse("2", LATER, "CHARGING"))
@@ -94,7 +94,7 @@ def test_a_change_of_an_evse_lifts_the_location(locations: LocationStore) -> Non
     assert locations.page([SITES], query("2026-11-24T13:00:00Z")).total == 1
 
 
-def test_an_evse_older_than_its_location_does_not_lower_it(locations: LocationStore) -> None:
+def test_an_evse_older_than_its_location_keeps_the_location_s_last_updated(locations: LocationStore) -> None:
     """Source: LOC-14."""
     put_site(locations, "L1", [evse("1")], LATER)
 
@@ -121,7 +121,7 @@ def test_an_evse_of_an_unknown_location_is_refused_and_not_decided(locations: Lo
         locations.change_evse(site_ref("NOPE"), "1", lambda *_: pytest.fail("decided"), source="")
 
 
-def test_an_evse_is_found_whatever_the_case_of_its_uid(locations: LocationStore) -> None:
+def test_an_evse_is_found_by_its_uid_in_any_case(locations: LocationStore) -> None:
     """Source: TYP-01."""
     put_site(locations, "L1", [evse("Abc")])
 
@@ -141,7 +141,7 @@ def test_two_evses_with_one_uid_are_refused(locations: LocationStore) -> None:
     assert locations.page([SITES], query()).total == 0
 
 
-def test_the_decision_about_an_evse_sees_evse_and_location(locations: LocationStore) -> None:
+def test_the_decision_about_an_evse_gets_the_evse_and_its_location(locations: LocationStore) -> None:
     put_site(locations, "L1", [evse("1"), evse("2", LATER)], LATER)
     seen: list[tuple[StoredEvse | None, StoredLocation]] = []
 
@@ -176,7 +176,7 @@ def test_the_decision_about_a_location_reads_its_evses_only_when_asked(
     assert [each["uid"] for each in read(locations)["evses"]] == ["2", "1"]
 
 
-def test_a_decision_on_evses_that_change_meanwhile_is_made_again(
+def test_a_decision_is_made_again_when_its_evses_change_meanwhile(
     locations: LocationStore, table: Table
 ) -> None:
     put_site(locations, "L1", [evse("1")])
@@ -194,7 +194,7 @@ def test_a_decision_on_evses_that_change_meanwhile_is_made_again(
     assert decided == ["begun", "begun", "CHARGING"]
 
 
-def test_an_evse_change_with_an_old_roster_in_hand_goes_to_the_right_evse(
+def test_a_change_with_an_outdated_roster_changes_the_right_evse(
     locations: LocationStore, table: Table
 ) -> None:
     put_site(locations, "L1", [evse("1"), evse("2")])
@@ -213,9 +213,7 @@ def test_an_evse_change_with_an_old_roster_in_hand_goes_to_the_right_evse(
     ]
 
 
-def test_an_evse_is_found_with_a_roster_in_hand_that_is_older_than_the_header(
-    locations: LocationStore, table: Table
-) -> None:
+def test_an_evse_is_found_with_a_roster_older_than_the_header(locations: LocationStore, table: Table) -> None:
     put_site(locations, "L1", [evse("1")])
     old = table.get_many(locations.keys_for_get(site_ref("L1")))
     put_evse(locations, "L1", evse("2"))
@@ -227,20 +225,20 @@ def test_an_evse_is_found_with_a_roster_in_hand_that_is_older_than_the_header(
 
 
 def lay_out_again(locations: LocationStore, table: Table) -> Any:
-    """What was read of L1 before a large write laid its EVSEs out under a new generation."""
+    """Read L1, then write it under a new generation, and return the earlier read."""
     put_site(locations, "L1", [evse("1"), evse("2")])
     old = table.get_many(locations.keys_for_get(site_ref("L1")))
     put_site(locations, "L1", [evse(str(slot), status="CHARGING") for slot in range(120)])
     return old
 
 
-def test_an_evse_is_found_though_what_was_read_first_is_gone(locations: LocationStore, table: Table) -> None:
+def test_an_evse_is_found_after_a_switch_to_a_new_generation(locations: LocationStore, table: Table) -> None:
     found = locations.get_evse(site_ref("L1"), "2", lay_out_again(locations, table))
 
     assert found is not None and read_json(str(found.body))["status"] == "CHARGING"
 
 
-def test_a_decision_is_not_made_on_an_evse_that_only_seems_to_be_gone(
+def test_a_decision_never_sees_an_evse_as_missing_during_a_switch_of_generation(
     locations: LocationStore, table: Table
 ) -> None:
     seen = []
@@ -255,7 +253,7 @@ def test_a_decision_is_not_made_on_an_evse_that_only_seems_to_be_gone(
     assert len(read(locations)["evses"]) == 120
 
 
-def test_a_new_evse_with_an_old_roster_in_hand_takes_nobody_s_place(
+def test_a_new_evse_with_an_outdated_roster_replaces_no_other_evse(
     locations: LocationStore, table: Table
 ) -> None:
     put_site(locations, "L1", [evse("1")])
@@ -270,7 +268,7 @@ def test_a_new_evse_with_an_old_roster_in_hand_takes_nobody_s_place(
     assert locations.get_evse(site_ref("L1"), "2") is not None
 
 
-def test_what_a_push_needs_comes_with_the_whole_location(locations: LocationStore) -> None:
+def test_get_whole_returns_the_version_and_source_that_a_push_needs(locations: LocationStore) -> None:
     put_site(locations, "L1", [evse("1")])
     before = locations.get_whole(site_ref("L1"))
     locations.change_evse(site_ref("L1"), "1", lambda *_: WriteEvse(evse("1", LATER)), source="p7")
@@ -282,7 +280,9 @@ def test_what_a_push_needs_comes_with_the_whole_location(locations: LocationStor
     assert after.body == locations.get(site_ref("L1"))
 
 
-def test_the_versions_tell_a_write_of_the_location_from_one_of_an_evse(locations: LocationStore) -> None:
+def test_the_versions_distinguish_a_write_of_the_location_from_one_of_an_evse(
+    locations: LocationStore,
+) -> None:
     put_site(locations, "L1", [evse("1")])
     put_evse(locations, "L1", evse("1"))
 
@@ -310,7 +310,7 @@ def spent_on_status_change(locations: LocationStore, table: Table, location_id: 
 def test_a_status_change_at_a_site_of_200_evses_costs_what_it_costs_at_a_site_of_two(
     locations: LocationStore, table: Table
 ) -> None:
-    """Three calls, the first of them with the caller's token."""
+    """It costs three calls, the first of them together with the caller's token."""
     small = spent_on_status_change(locations, table, "SMALL", 2)
     large = spent_on_status_change(locations, table, "LARGE", 200)
 
@@ -372,7 +372,7 @@ def test_a_page_of_50_locations_with_125_evses_costs_four_calls(
     assert len(spent.calls) <= 4, spent.calls
 
 
-def test_a_crawl_of_locations_of_all_sizes_shows_each_as_get_does(locations: LocationStore) -> None:
+def test_a_crawl_of_locations_of_all_sizes_returns_each_as_get_does(locations: LocationStore) -> None:
     for number, size in enumerate((0, 1, 120, 3, 99, 100, 101, 2, 0)):
         put_site(locations, f"L{number}", [evse(str(slot)) for slot in range(size)])
 
@@ -406,7 +406,7 @@ def test_a_page_shows_a_location_whose_index_entry_is_late(locations: LocationSt
     assert body == locations.get(site_ref("L1"))
 
 
-def test_reads_wait_until_items_of_two_states_are_of_one(
+def test_reads_are_repeated_until_all_items_are_of_one_state(
     locations: LocationStore, table: Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put_site(locations, "L1", [evse("1"), evse("2")])
@@ -443,7 +443,7 @@ def test_an_evse_newer_than_its_header_is_not_of_one_state(locations: LocationSt
         locations._reader.read_evses_of(item)
 
 
-def test_a_location_too_large_for_one_transaction_is_laid_out_first(
+def test_a_location_too_large_for_one_transaction_gets_a_new_generation(
     locations: LocationStore, table: Table
 ) -> None:
     put_site(locations, "L1", [evse("1")])
@@ -456,7 +456,7 @@ def test_a_location_too_large_for_one_transaction_is_laid_out_first(
     assert len(list(table.query_all("#pk = :pk", {"pk": site_ref("L1").key.pk}))) == 202
 
 
-def test_few_evses_too_large_for_one_transaction_are_laid_out_first(
+def test_few_large_evses_above_one_transaction_get_a_new_generation(
     locations: LocationStore, table: Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(location_writer, "TRANSACTION_BYTES", 500_000)
@@ -468,7 +468,7 @@ def test_few_evses_too_large_for_one_transaction_are_laid_out_first(
     assert len(read(locations)["evses"]) == 12
 
 
-def test_what_a_writer_that_died_laid_out_is_cleared_by_the_next_large_write(
+def test_the_next_large_write_deletes_items_of_a_writer_that_stopped_halfway(
     locations: LocationStore, table: Table
 ) -> None:
     put_site(locations, "L1", [evse("1")])
@@ -500,7 +500,7 @@ def test_a_location_that_shrinks_from_many_evses_to_few_keeps_only_those(
         (site("L1"), [evse("1"), evse("2", text="x" * 410_000)], "evses.1"),
     ],
 )
-def test_what_does_not_fit_an_item_is_refused_with_its_field(
+def test_an_evse_or_location_too_large_for_an_item_is_refused_with_its_field(
     locations: LocationStore, document: dict[str, Any], evses: list[dict[str, Any]], field: str | None
 ) -> None:
     with pytest.raises(InvalidParameters, match="at most 409600 can be stored") as refused:
@@ -510,7 +510,7 @@ def test_what_does_not_fit_an_item_is_refused_with_its_field(
     assert locations.get(site_ref("L1")) is None
 
 
-def test_a_location_that_may_be_seen_no_more_moves_to_another_list(locations: LocationStore) -> None:
+def test_a_location_can_move_to_another_list(locations: LocationStore) -> None:
     """Source: PAG-08."""
     put_site(locations, "L1", [evse("1")])
     put_site(locations, "L1", None, publish=False, partition=SITES + "#hidden")
@@ -521,7 +521,7 @@ def test_a_location_that_may_be_seen_no_more_moves_to_another_list(locations: Lo
     assert page.bodies == [locations.get(site_ref("L1"))]
 
 
-def test_versions_tell_every_location_once(locations: LocationStore) -> None:
+def test_versions_yield_every_location_once(locations: LocationStore) -> None:
     put_site(locations, "L1", [evse("1"), evse("2")])
     put_evse(locations, "L1", evse("1"))
 

@@ -13,7 +13,7 @@ from tests.storage.builders import NOON, OWN, put, query, remove, tariff, tariff
 from tests.storage.capacity import measured
 
 
-def test_what_was_written_is_read_back_as_it_was(objects: ObjectStore) -> None:
+def test_an_object_is_read_back_unchanged(objects: ObjectStore) -> None:
     """Source: OCPI 2.2.1 types_number_type; TYP-09."""
     body = JsonText(
         '{"id":"t-1","price":0.250,"name":"Até já","mobie_x":[1e3],"last_updated":"' + NOON + '"}'
@@ -31,7 +31,7 @@ def test_what_was_written_is_read_back_as_it_was(objects: ObjectStore) -> None:
     assert change.created
 
 
-def test_ids_are_found_whatever_their_case_and_keep_the_case_they_came_with(objects: ObjectStore) -> None:
+def test_ids_are_found_in_any_case_and_keep_their_original_case(objects: ObjectStore) -> None:
     """Source: OCPI 2.2.1 types_cistring_type; TYP-01."""
     put(objects, "Night-1")
 
@@ -89,7 +89,7 @@ def test_a_decision_of_none_writes_nothing(objects: ObjectStore, table: Table) -
     assert spent.calls == ["BatchGetItem"]
 
 
-def test_removing_what_is_not_there_writes_nothing(objects: ObjectStore) -> None:
+def test_removing_a_missing_object_writes_nothing(objects: ObjectStore) -> None:
     assert not remove(objects, "A").written
 
 
@@ -103,10 +103,10 @@ def test_an_error_of_the_decision_passes_through_and_nothing_is_written(objects:
     assert objects.get(tariff_ref("A")) is None
 
 
-def test_a_change_with_what_came_with_the_callers_token_is_one_call(
+def test_a_change_with_items_read_with_the_callers_token_is_one_call(
     objects: ObjectStore, table: Table
 ) -> None:
-    """So PUT, PATCH and DELETE of an object take two calls with the caller's token."""
+    """So PUT, PATCH and DELETE of an object take two calls, including the one for the caller's token."""
     ref = tariff_ref("A")
     decisions = [
         Write(tariff("A"), NOON),
@@ -125,9 +125,7 @@ def test_a_change_with_what_came_with_the_callers_token_is_one_call(
     assert calls == [["TransactWriteItems"], ["PutItem"], ["TransactWriteItems"], ["TransactWriteItems"]]
 
 
-def test_a_change_over_what_another_has_changed_meanwhile_decides_again(
-    objects: ObjectStore, table: Table
-) -> None:
+def test_a_change_that_meets_another_change_decides_again(objects: ObjectStore, table: Table) -> None:
     put(objects, "A", name="first")
     known = table.get_many(objects.keys_for_change(tariff_ref("A"), OWN))
     put(objects, "A", name="second")
@@ -145,9 +143,7 @@ def test_a_change_over_what_another_has_changed_meanwhile_decides_again(
     assert stored is not None and "third" in stored.body
 
 
-def test_a_creation_over_what_another_has_created_meanwhile_decides_again(
-    objects: ObjectStore, table: Table
-) -> None:
+def test_a_creation_that_meets_another_creation_decides_again(objects: ObjectStore, table: Table) -> None:
     known = table.get_many(objects.keys_for_change(tariff_ref("A"), OWN))
     put(objects, "A")
     put(objects, "B")
@@ -161,7 +157,7 @@ def test_a_creation_over_what_another_has_created_meanwhile_decides_again(
     assert (page.total, len(page.bodies)) == (3, 3)
 
 
-def test_other_changes_that_keep_coming_between_end_in_a_server_error(
+def test_too_many_conflicting_changes_end_in_a_server_error(
     objects: ObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retry, "TRIES", 3)
@@ -196,9 +192,7 @@ def test_an_object_just_below_400_kb_is_stored(objects: ObjectStore) -> None:
 
 
 @pytest.mark.parametrize("last_updated", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
-def test_a_last_updated_that_would_only_make_counters_grow_is_refused(
-    objects: ObjectStore, last_updated: str
-) -> None:
+def test_a_last_updated_in_an_impossible_year_is_refused(objects: ObjectStore, last_updated: str) -> None:
     with pytest.raises(InvalidParameters):
         put(objects, "A", last_updated)
 
@@ -207,7 +201,7 @@ def test_a_last_updated_that_would_only_make_counters_grow_is_refused(
     ("last_updated", "stale"),
     [("2026-11-24T11:59:59.999Z", True), (NOON, False), ("2026-11-24T12:00:00.1Z", False)],
 )
-def test_only_what_is_strictly_older_is_stale(objects: ObjectStore, last_updated: str, stale: bool) -> None:
+def test_only_a_strictly_older_update_is_stale(objects: ObjectStore, last_updated: str, stale: bool) -> None:
     """Source: LOC-14."""
     put(objects, "A")
 
@@ -219,9 +213,7 @@ def _new(tariff_id: str, partition: str = OWN, last_updated: str = NOON) -> New:
     return New(tariff_ref(tariff_id), Write(tariff(tariff_id, last_updated), last_updated, partition))
 
 
-def test_objects_that_are_created_together_are_counted_and_numbered(
-    objects: ObjectStore, table: Table
-) -> None:
+def test_create_counts_and_numbers_several_objects(objects: ObjectStore, table: Table) -> None:
     put(objects, "A")
 
     known = objects.create([_new("B"), _new("C", last_updated="2026-10-01T00:00:00Z"), _new("X", "other#l")])
@@ -237,7 +229,7 @@ def test_objects_that_are_created_together_are_counted_and_numbered(
     assert spent.calls == ["TransactWriteItems"]
 
 
-def test_of_objects_that_are_created_together_all_are_or_none(objects: ObjectStore, table: Table) -> None:
+def test_create_writes_all_objects_or_none(objects: ObjectStore, table: Table) -> None:
     put(objects, "A")
     refused = Check(tariff_ref("Z").key, "attribute_exists(#pk)")
 
@@ -252,7 +244,7 @@ def test_of_objects_that_are_created_together_all_are_or_none(objects: ObjectSto
     assert objects.page([OWN], query()).total == 1
 
 
-def test_a_list_partition_of_a_write_wins_over_that_of_the_change(objects: ObjectStore) -> None:
+def test_the_partition_of_a_write_overrides_that_of_the_change(objects: ObjectStore) -> None:
     write = Write(tariff("A"), NOON, partition="elsewhere")
 
     objects.change(tariff_ref("A"), lambda _: write, partition=OWN, source="")
@@ -261,7 +253,7 @@ def test_a_list_partition_of_a_write_wins_over_that_of_the_change(objects: Objec
     assert objects.page(["elsewhere"], query()).total == 1
 
 
-def test_get_with_what_came_with_the_callers_token_is_no_call(objects: ObjectStore, table: Table) -> None:
+def test_get_of_an_object_read_with_the_callers_token_is_no_call(objects: ObjectStore, table: Table) -> None:
     put(objects, "A")
     known = table.get_many(objects.keys_for_get(tariff_ref("A")))
     absent = table.get_many(objects.keys_for_get(tariff_ref("B")))
@@ -273,7 +265,7 @@ def test_get_with_what_came_with_the_callers_token_is_no_call(objects: ObjectSto
     assert spent.calls == []
 
 
-def test_the_clock_that_goes_back_does_not_lower_the_version(objects: ObjectStore, table: Table) -> None:
+def test_a_clock_that_goes_back_does_not_lower_the_version(objects: ObjectStore, table: Table) -> None:
     earlier = ObjectStore(table, lambda: datetime(2020, 1, 1, tzinfo=UTC))
 
     first, second = put(objects, "A").after, put(earlier, "A").after

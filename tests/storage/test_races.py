@@ -1,4 +1,4 @@
-"""Many writers at once, on an emulator whose transactions hold under threads."""
+"""Tests of concurrent writers, on an emulator whose transactions are correct under threads."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_concurrent_creations_lose_no_count_and_share_no_number(objects: ObjectS
     )
 
 
-def test_one_object_created_by_many_at_once_is_created_once(objects: ObjectStore) -> None:
+def test_an_object_created_by_many_writers_is_created_once(objects: ObjectStore) -> None:
     changes = at_once(lambda _: put(objects, "A"), range(WRITERS))
 
     assert sum(change.created for change in changes) == 1
@@ -105,7 +105,7 @@ def test_counters_are_right_after_a_mix_of_creation_change_and_deletion(
         assert sum(number for _, number in counters.quarters(root)) == len(found)
 
 
-def test_of_pushes_that_race_the_newest_stays(objects: ObjectStore) -> None:
+def test_the_newest_of_concurrent_pushes_stays(objects: ObjectStore) -> None:
     """Source: LOC-14."""
     moments = [f"2026-11-24T12:00:{second:02}Z" for second in range(48)]
     random.Random(3).shuffle(moments)
@@ -124,7 +124,7 @@ def test_of_pushes_that_race_the_newest_stays(objects: ObjectStore) -> None:
     assert stored.last_updated == "2026-11-24T12:00:47.000000"
 
 
-def test_read_modify_writes_lose_no_step(objects: ObjectStore) -> None:
+def test_concurrent_read_modify_writes_lose_no_update(objects: ObjectStore) -> None:
     def add_one(_: int) -> None:
         def decide(current: Stored | None) -> Write:
             count = read_json(str(current.body))["count"] if current else 0
@@ -138,7 +138,7 @@ def test_read_modify_writes_lose_no_step(objects: ObjectStore) -> None:
     assert stored is not None and read_json(str(stored.body))["count"] == 48
 
 
-def test_changes_of_many_evses_of_one_location_at_once_are_all_kept(
+def test_concurrent_changes_of_evses_of_one_location_are_all_kept(
     locations: LocationStore, table: Table
 ) -> None:
     """Source: LOC-03."""
@@ -155,7 +155,7 @@ def test_changes_of_many_evses_of_one_location_at_once_are_all_kept(
     assert counted_days(table, SITES) == {"2026-11-25": 1}
 
 
-def test_evses_added_at_once_are_all_kept(locations: LocationStore) -> None:
+def test_evses_added_concurrently_are_all_kept(locations: LocationStore) -> None:
     """Source: LOC-05."""
     put_site(locations, "L1")
 
@@ -165,7 +165,7 @@ def test_evses_added_at_once_are_all_kept(locations: LocationStore) -> None:
     assert sorted(each["uid"] for each in location["evses"]) == sorted(f"E{number}" for number in range(16))
 
 
-def test_connectors_of_one_evse_changed_at_once_are_all_kept(locations: LocationStore) -> None:
+def test_concurrent_changes_of_connectors_of_one_evse_are_all_kept(locations: LocationStore) -> None:
     put_site(locations, "L1", [evse("E1", connectors={})])
 
     def change(number: int) -> None:
@@ -183,7 +183,7 @@ def test_connectors_of_one_evse_changed_at_once_are_all_kept(locations: Location
 
 
 def test_a_reader_never_sees_half_of_a_location_written_whole(locations: LocationStore) -> None:
-    """Also where the EVSEs are too many for one transaction, and where one EVSE changes between."""
+    """Also with too many EVSEs for one transaction, and with changes of one EVSE in between."""
 
     def document(generation: int) -> WriteLocation:
         number = (3, 200, 150, 5)[generation % 4]
@@ -214,10 +214,10 @@ def test_a_reader_never_sees_half_of_a_location_written_whole(locations: Locatio
 
 
 @pytest.mark.parametrize("number", [3, 200])
-def test_a_read_that_a_write_comes_between_is_read_again(
+def test_a_read_interrupted_by_a_write_is_repeated(
     locations: LocationStore, table: Table, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    """The emulator's reads are atomic and DynamoDB's are not, so here a write comes between two items."""
+    """DynamoDB's reads are not atomic, but the emulator's are, so the test writes between two items."""
 
     def write(generation: int) -> None:
         evses = [evse(f"E{slot}", generation=generation) for slot in range(number)]
@@ -255,7 +255,7 @@ def test_a_read_that_a_write_comes_between_is_read_again(
         coming += [4, 5]
 
 
-def test_large_writes_that_race_leave_one_of_them_and_no_litter(
+def test_concurrent_large_writes_leave_one_result_and_no_other_items(
     locations: LocationStore, table: Table
 ) -> None:
     def write(generation: int) -> None:

@@ -14,7 +14,7 @@ ends = st.one_of(st.none(), moments)
 
 
 @given(ends, ends, moments)
-def test_the_parts_of_a_span_hold_each_of_its_moments_once(
+def test_the_parts_of_a_span_contain_each_of_its_moments_once(
     start: str | None, end: str | None, moment: str
 ) -> None:
     """Source: PAG-02, PAG-03."""
@@ -31,7 +31,9 @@ def test_the_parts_of_a_span_hold_each_of_its_moments_once(
 
 
 @given(ends, ends, moments)
-def test_the_bounds_include_what_the_span_holds(start: str | None, end: str | None, moment: str) -> None:
+def test_the_bounds_contain_exactly_the_moments_of_the_span(
+    start: str | None, end: str | None, moment: str
+) -> None:
     span = Span.of(start, end)
     first, last = span.bounds
 
@@ -39,7 +41,7 @@ def test_the_bounds_include_what_the_span_holds(start: str | None, end: str | No
 
 
 @given(days, days)
-def test_whole_days_are_whole(first: str, last: str) -> None:
+def test_a_span_from_midnight_to_midnight_has_no_partial_days(first: str, last: str) -> None:
     span = Span.of(f"{first}T00:00:00.000000", f"{last}T00:00:00.000000")
     head, (after, until), tail = span.parts()
 
@@ -50,7 +52,7 @@ def test_whole_days_are_whole(first: str, last: str) -> None:
     assert before(first) < first
 
 
-def test_a_span_that_ends_before_it_starts_holds_nothing() -> None:
+def test_a_span_that_ends_before_it_starts_is_empty() -> None:
     """Source: PAG-14."""
     span = Span.of("2026-11-24T12:00:00.000000", "2026-11-01T12:00:00.000000")
 

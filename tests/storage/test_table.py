@@ -30,7 +30,7 @@ def item(key: Key, **attributes: Any) -> dict[str, Any]:
 
 
 @given(values)
-def test_values_come_back_as_they_were(value: object) -> None:
+def test_values_are_read_back_unchanged(value: object) -> None:
     """Source: TYP-09."""
     assert decode_value(encode_value(value)) == value
 
@@ -40,7 +40,7 @@ def test_a_float_is_refused() -> None:
         encode_value(0.1)
 
 
-def test_numbers_keep_their_kind() -> None:
+def test_whole_numbers_stay_int_and_fractions_stay_decimal() -> None:
     assert [type(decode_value(encode_value(number))) for number in (7, Decimal("0.50"), -3)] == [
         int,
         Decimal,
@@ -74,7 +74,7 @@ def test_update_returns_the_item_as_it_is_now(table: Table) -> None:
         table.update(A, "ADD #size :size", {"size": 2, "read": 9}, "#size = :read")
 
 
-def test_delete_has_its_condition(table: Table) -> None:
+def test_a_delete_whose_condition_does_not_hold_is_a_conflict(table: Table) -> None:
     table.put(item(A, v=1))
 
     with pytest.raises(Conflict):
@@ -96,7 +96,7 @@ def test_a_transaction_is_all_or_nothing(table: Table) -> None:
     assert table.get_many([A, B, C]) == {C: item(C, v=5)}
 
 
-def test_a_transaction_of_one_is_an_ordinary_write(table: Table) -> None:
+def test_a_transaction_with_one_operation_is_a_plain_write(table: Table) -> None:
     with measured(table) as spent:
         table.transact([Put(item(A))])
 
@@ -113,14 +113,14 @@ def test_many_keys_are_read_a_hundred_in_a_call_and_each_once(table: Table) -> N
     assert (len(found), spent.calls) == (205, ["BatchGetItem"] * 3)
 
 
-def test_keys_that_a_batch_did_not_get_to_are_read_again(table: Table) -> None:
+def test_unprocessed_keys_of_a_batch_are_read_again(table: Table) -> None:
     keys = [Key(f"k{number}") for number in range(60)]
     table.write_many(item(key, body="x" * 390_000) for key in keys)
 
     assert len(table.get_many(keys)) == 60
 
 
-def test_what_is_known_is_not_read_again(table: Table) -> None:
+def test_known_items_are_not_read_again(table: Table) -> None:
     table.write_many([item(A), item(B)])
     known = table.get_many([A, C])
 
@@ -133,7 +133,7 @@ def test_what_is_known_is_not_read_again(table: Table) -> None:
     assert spent.calls == ["BatchGetItem"]
 
 
-def test_of_a_plain_mapping_only_what_is_in_it_is_known(table: Table) -> None:
+def test_only_the_items_in_a_plain_mapping_count_as_known(table: Table) -> None:
     table.put(item(B))
 
     assert table.read([A, B], {A: item(A)}) == Snapshot({A: item(A), B: item(B)})
@@ -147,7 +147,7 @@ def test_write_many_deletes_too(table: Table) -> None:
     assert table.get(A) is not None
 
 
-def test_query_goes_on_where_it_stopped(table: Table) -> None:
+def test_a_query_continues_after_its_last_item(table: Table) -> None:
     table.write_many(item(Key("k", f"{number:02}")) for number in range(5))
     condition, given_values = "#pk = :pk AND #sk >= :first", {"pk": "k", "first": "01"}
 
@@ -160,7 +160,7 @@ def test_query_goes_on_where_it_stopped(table: Table) -> None:
     assert table.count(condition, given_values) == 4
 
 
-def test_what_is_above_1_mb_is_read_and_counted_in_several_calls(table: Table) -> None:
+def test_more_than_1_mb_is_read_and_counted_in_several_calls(table: Table) -> None:
     table.write_many(item(Key("k", f"{number:02}"), body="x" * 300_000) for number in range(8))
 
     with measured(table) as spent:
@@ -170,14 +170,14 @@ def test_what_is_above_1_mb_is_read_and_counted_in_several_calls(table: Table) -
     assert len(spent.calls) > 4
 
 
-def test_an_item_that_dynamodb_finds_too_large_is_the_callers_fault(table: Table) -> None:
+def test_an_item_too_large_for_dynamodb_is_a_client_error(table: Table) -> None:
     with pytest.raises(InvalidParameters):
         table.put(item(A, body="x" * 410_000))
     with pytest.raises(InvalidParameters):
         table.transact([Put(item(A, body="x" * 410_000)), Put(item(B))])
 
 
-def test_another_refusal_is_ours_and_tells_nothing_but_its_code(table: Table) -> None:
+def test_another_dynamodb_error_is_a_server_error_with_its_code_only(table: Table) -> None:
     with pytest.raises(ServerError, match="ValidationException"):
         table.put(item(A), "#v = :nowhere")
     with pytest.raises(ServerError, match="ResourceNotFoundException"):
