@@ -44,7 +44,7 @@ class Account:
         return _client(service)
 
     def resources(self) -> Resources:
-        """Return resources for a node: environment variables, such as OCPI_TABLE, by name; the table is empty."""
+        """Return resources for a node by environment variable, such as OCPI_TABLE; the table is empty."""
         self._lent.append(_free.pop() if _free else self._make())
         return self._lent[-1]
 

@@ -1,4 +1,7 @@
-"""Tests of finding the viewer of a session. Source: OCPI 2.2.1 mod_sessions_session_object; SES-11, CMD-10, RTE-20"""
+"""Tests of finding the viewer of a session.
+
+Source: OCPI 2.2.1 mod_sessions_session_object; SES-11, CMD-10, RTE-20
+"""
 
 from __future__ import annotations
 

@@ -310,7 +310,7 @@ def spent_on_status_change(locations: LocationStore, table: Table, location_id: 
 def test_a_status_change_at_a_site_of_200_evses_costs_what_it_costs_at_a_site_of_two(
     locations: LocationStore, table: Table
 ) -> None:
-    """It costs three calls, the first of them together with the caller's token."""
+    """The cost is three calls, the first of them together with the caller's token."""
     small = spent_on_status_change(locations, table, "SMALL", 2)
     large = spent_on_status_change(locations, table, "LARGE", 200)
 
