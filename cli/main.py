@@ -318,7 +318,7 @@ def verify(
 @app.command()
 def credit(
     file: JsonFile,
-    as_json: Annotated[bool, typer.Option("--json", help="As it is anyway: a CDR is JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="No effect: the answer is always JSON.")] = False,
 ) -> None:
     """Print the credit CDR of a CDR. Needs no node."""
     from cli import pricing
