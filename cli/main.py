@@ -28,7 +28,7 @@ app = typer.Typer(
 
 PTMOB = "ptmob"
 
-Hub = Annotated[bool, typer.Option(help="It is a hub, which speaks for others, as MOBI.E does.")]
+Hub = Annotated[bool, typer.Option(help="It is a hub that relays other parties, such as MOBI.E.")]
 Expect = Annotated[
     list[str] | None,
     typer.Option(metavar="COUNTRY/PARTY/ROLE", help="A role that it will claim, such as PT/ABC/CPO; repeat."),
@@ -91,7 +91,7 @@ def partners(context: typer.Context) -> None:
 @app.command()
 def invite(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="What to call the partner.")],
+    name: Annotated[str, typer.Argument(help="Name for the partner.")],
     raw_token: Annotated[bool, typer.Option(help="It sends tokens raw, not in Base64 (OCPI 2.2).")] = False,
     ptmob: Annotated[bool, typer.Option(help="It follows MOBI.E's profile (location ids).")] = False,
     hub: Hub = False,
@@ -105,11 +105,11 @@ def invite(
 @app.command()
 def register(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="What to call the partner.")],
+    name: Annotated[str, typer.Argument(help="Name for the partner.")],
     versions_url: Annotated[str, typer.Argument(help="Its versions URL.")],
     token: Annotated[
         str,
-        typer.Option(prompt=True, hide_input=True, help="The first token it gave; asked for if left out."),
+        typer.Option(prompt=True, hide_input=True, help="The first token it gave; default: prompt for it."),
     ],
     raw_token: Annotated[bool, typer.Option(help="Send it tokens raw, not in Base64 (OCPI 2.2).")] = False,
     ptmob: Annotated[bool, typer.Option(help="It follows MOBI.E's profile (location ids).")] = False,
@@ -179,7 +179,7 @@ def retry_cdr(
     context: typer.Context,
     session_id: str,
     party: Annotated[
-        str | None, typer.Option(help="Whose session it is, as PT*ABC, where several have one of this id.")
+        str | None, typer.Option(help="Party of the session, such as PT*ABC, if several have one of this id.")
     ] = None,
 ) -> None:
     """Try again to make the CDR of a session, after the missing data has been added."""
@@ -192,7 +192,7 @@ def release_cdr(
     context: typer.Context,
     session_id: str,
     party: Annotated[
-        str | None, typer.Option(help="Whose session it is, as PT*ABC, where several have one of this id.")
+        str | None, typer.Option(help="Party of the session, such as PT*ABC, if several have one of this id.")
     ] = None,
 ) -> None:
     """Bill a session in spite of impossible energy, hours or times."""
@@ -239,7 +239,7 @@ Stage = Annotated[str, typer.Option(help="The node's stage: its table is ocpi-no
 @app.command()
 def operator_key(
     stage: Stage,
-    name: Annotated[str, typer.Option(help="Whose key it is.")] = "operator",
+    name: Annotated[str, typer.Option(help="Name of the holder of the key.")] = "operator",
 ) -> None:
     """Make a key to the operator API of a deployed node and print it, only once. Needs AWS credentials."""
     from cli.operator_key import make_operator_key
@@ -259,7 +259,7 @@ def operator_keys(stage: Stage) -> None:
 @app.command()
 def revoke_operator_key(
     stage: Stage,
-    name: Annotated[str, typer.Option(help="Whose keys: every one that was made under this name.")],
+    name: Annotated[str, typer.Option(help="Name of the holder: all keys of this name are revoked.")],
 ) -> None:
     """Revoke all keys of one name to the operator API of a deployed node. Needs AWS credentials."""
     from cli.operator_key import revoke_keys
