@@ -1,7 +1,7 @@
-"""Sessions that end, and the CDRs that the hub makes of them.
+"""Finished sessions, and the CDRs that the hub makes of them.
 
-The hub makes CDRs by a timer, once a minute, so a CDR that is there already is worth something: all sessions
-of a scenario end before it waits, and what is only read may be of an earlier scenario or run.
+The hub makes CDRs by a timer, once a minute, and a scenario should wait for it only once. So all sessions of
+a scenario end before it waits, and scenarios that only read may use CDRs of an earlier scenario or run.
 Source: OCPI 2.2.1 mod_cdrs, mod_sessions; CDR-13, CDR-16, CDR-22
 """
 
@@ -21,11 +21,11 @@ from certification.web import with_query
 
 KWH = Decimal("9.72")
 CHARGED = timedelta(hours=1, seconds=45)  # the tariff bills whole minutes
-CLOCKS = timedelta(minutes=1)  # how far those of two nodes may be apart
+CLOCKS = timedelta(minutes=1)  # how far the clocks of two nodes may be apart
 
 
 class Charging:
-    """A connector of the CPO's where a tariff of its own holds until the scenario ends."""
+    """A connector of the CPO with a tariff of its own, until the scenario ends."""
 
     def __init__(self, trial: Trial) -> None:
         self._trial = trial
@@ -33,10 +33,10 @@ class Charging:
         self.place = self._csms.place()
         self.tariff = own(trial, "tariffs", create_tariff(trial))
         self.since = write_datetime(read_datetime(str(self.tariff["last_updated"])) - CLOCKS)
-        self._hang_out_tariff()
+        self._set_tariff()
 
     def charge(self, token: Document) -> Document:
-        """Have a driver charge KWH for as long as CHARGED, which ends now. Returns the session, COMPLETED."""
+        """Let a driver charge KWH within CHARGED, ending now. Returns the COMPLETED session."""
         ended = datetime.now(UTC)
         begun = write_datetime(ended - CHARGED)
         session_id = self._csms.start(token, self.place, start_date_time=begun)
@@ -63,15 +63,15 @@ class Charging:
             return all(found)
 
         ids = ", ".join(str(session["id"]) for session in sessions)
-        self._trial.eventually(f"the hub's door has a CDR of {ids}", look, self._trial.timer_s)
+        self._trial.eventually(f"the hub's operator API has a CDR of {ids}", look, self._trial.timer_s)
         for session, cdrs in zip(sessions, found, strict=True):
             self._trial.expect(
                 len(cdrs) == 1, f"session {session['id']} has one CDR at the hub, not {len(cdrs)}"
             )
         return [cdr for (cdr,) in found]
 
-    def _hang_out_tariff(self) -> None:
-        """Put the tariff on the connector, and wait until the hub knows both."""
+    def _set_tariff(self) -> None:
+        """Put the tariff on the connector, and wait until the hub has both."""
         trial, tariff_id = self._trial, str(self.tariff["id"])
         path = path_of("locations", *self.place.values())
         trial.afterwards(
@@ -82,7 +82,7 @@ class Charging:
         site_id = self.place["location_id"]
         site = own(trial, "locations", site_id)
         trial.eventually(
-            f"the hub's door has tariff {tariff_id} and site {site_id}, where it holds",
+            f"the hub's operator API has tariff {tariff_id} and site {site_id}, where it holds",
             lambda: (
                 trial.hub.held("tariffs", trial.cpo.party, tariff_id) == self.tariff
                 and trial.hub.held("locations", trial.cpo.party, site_id) == site
@@ -91,7 +91,7 @@ class Charging:
 
 
 def list_cdrs(door: Door, since: str, **query: object) -> list[Document]:
-    """Return the CDRs that a node has, from a moment on; with `ignored`, those that do not count."""
+    """Return the CDRs of a node since a moment; with `ignored`, those marked as ignored."""
     return door.list_all(with_query("/cdrs", {"date_from": since, "limit": 100, **query}))
 
 

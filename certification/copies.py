@@ -1,10 +1,9 @@
-"""What a probe holds of other parties' objects, kept as the specification tells a receiver to.
+"""The copies that a probe keeps of other parties' objects, by the rules of an OCPI receiver.
 
-PUT creates or replaces, at the level that the URL names; PATCH changes the fields that it carries, and
-adds the charging periods of a session; DELETE is for tariffs only; a CDR is posted and never changes; a
-token is another one when its type is; and a change of a connector or EVSE lifts `last_updated` of its
-parents. A push that the specification does not allow is refused here, so a node that sends one is found
-out.
+PUT creates or replaces at the level that the URL names. PATCH changes the fields in it, and adds the charging
+periods of a session. DELETE is for tariffs only. A CDR is posted and never changes. Tokens of different types
+are different tokens. A change of a connector or EVSE lifts `last_updated` of its parents. A push that the
+specification does not allow is refused, so that the scenario notices it.
 Source: OCPI 2.2.1 mod_locations, mod_tariffs, mod_tokens, mod_sessions, mod_cdrs receiver interfaces; LOC-04
 to LOC-07, LOC-13, TAR-02 to TAR-04, TOK-01 to TOK-05, SES-04 to SES-06, CDR-02, CDR-05, CDR-06
 """
@@ -24,7 +23,7 @@ CHILDREN = (("evses", "uid"), ("connectors", "id"))
 
 
 class Outcome(NamedTuple):
-    """How a push or a look-up is answered."""
+    """Answer to a push or a GET."""
 
     http_status: int
     status_code: int
@@ -32,7 +31,7 @@ class Outcome(NamedTuple):
 
 
 class Copies:
-    """Objects by module, owner and id; ids compare as CiStrings (TYP-01)."""
+    """Objects by module, owner and id; ids are compared as CiStrings (TYP-01)."""
 
     def __init__(self) -> None:
         self._documents: dict[tuple[str, ...], Document] = {}
@@ -43,22 +42,22 @@ class Copies:
     ) -> Document | None:
         """Return a copy of the object as it is now."""
         with self._lock:
-            key = _key(_shelf(module, token_type), *owner, object_id)
+            key = _key(_module_key(module, token_type), *owner, object_id)
             return copy.deepcopy(self._documents.get(key))
 
     def answer(
         self, method: str, module: str, segments: Sequence[str], body: object, token_type: str | None = None
     ) -> Outcome:
-        """Apply a request on a receiver interface.
+        """Apply a request to a receiver interface.
 
-        segments: country_code, party_id, id, then child ids; none for POST of a CDR. token_type: as the
-        query says (TOK-02).
+        segments: country_code, party_id, id, then child ids; none for POST of a CDR. token_type: the `type`
+        of the query (TOK-02).
         """
         if module == "cdrs" and method != "GET":
             return self._post(body) if method == "POST" and not segments else Outcome(405, 2001)
         if len(segments) < 3 or len(segments) > (5 if module == "locations" else 3):
             return Outcome(404, 2001)
-        module = _shelf(module, token_type)
+        module = _module_key(module, token_type)
         with self._lock:
             if method == "GET":
                 found = self._find(module, segments)
@@ -134,13 +133,13 @@ class Copies:
         return found
 
 
-def _shelf(module: str, token_type: str | None) -> str:
-    """Name where objects of a module are kept: tokens of each type apart (OWN-05)."""
+def _module_key(module: str, token_type: str | None) -> str:
+    """Name under which the objects of a module are kept; each type of token has its own (OWN-05)."""
     return f"tokens?type={token_type or 'RFID'}" if module == "tokens" else module
 
 
 def _with_periods(session: Document, patch: Document) -> list[Any]:
-    """Add the periods of a PATCH, each once though it may come twice (SES-05, SES-08)."""
+    """Add the periods of a PATCH; a repeated PATCH adds them once (SES-05, SES-08)."""
     periods = list(session.get("charging_periods") or [])
     return periods + [each for each in patch.get("charging_periods") or [] if each not in periods]
 

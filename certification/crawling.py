@@ -1,8 +1,8 @@
-"""Reading a list as a partner does: page by page along `Link`, whole or between two dates.
+"""Reads a list as a partner does: page by page along `Link`, whole or between two dates.
 
-What must be there is known from the operator's door of the same node, an independent way to the same data;
-what a window of time must hold is computed here from each object's `last_updated`, as the specification
-defines it.
+The expected objects come from the operator API of the same node, which is an independent way to the same
+data. The expected objects of a time window are computed here from each object's `last_updated`, as the
+specification defines it.
 Source: OCPI 2.2.1 transport_and_format_pagination; PAG-02, PAG-03, PAG-06 to PAG-10
 """
 
@@ -23,7 +23,7 @@ FAR_FUTURE = "2099-01-01T00:00:00Z"
 
 
 def check_crawls(trial: Trial, module: str, limit: int) -> None:
-    """Crawl the CPO's whole list: every object once, the same right total on every page."""
+    """Crawl the CPO's whole list: every object once, the same correct total on every page."""
     expected = trial.cpo.list_all(f"/{module}")
     if not trial.has_probe(f"the pages of the CPO's {module} and their headers"):
         _check_hub_holds(trial, module, expected)
@@ -43,7 +43,7 @@ def check_crawls(trial: Trial, module: str, limit: int) -> None:
 
 
 def check_windows(trial: Trial, module: str, moments: Sequence[str], limit: int) -> None:
-    """Crawl windows between `moments`, which are the last_updated of four objects or more, in order."""
+    """Crawl windows between `moments`: the last_updated of at least four objects, in order."""
     everything = trial.cpo.list_all(f"/{module}")
     if not trial.has_probe(f"the filters of the CPO's {module}"):
         _check_hub_holds(trial, module, everything)
@@ -69,17 +69,19 @@ def crawl_window(
     window: Mapping[str, str],
     limit: int,
 ) -> None:
-    """Crawl one window: date_from inclusive, date_to exclusive, the total that of the window."""
+    """Crawl one window (date_from inclusive, date_to exclusive) and check its objects and total."""
     expected = [each for each in everything if is_inside(str(each["last_updated"]), window)]
     query = {**window, "limit": max(limit, len(expected) // 4)}
     pages = caller.crawl(url, query)
     check_pages(trial, pages, expected, query)
-    told = " ".join(f"{name}={value}" for name, value in window.items())
-    trial.note(f"{told}: {len(expected)} of {len(everything)} in {len(pages)} pages, every total right")
+    shown = " ".join(f"{name}={value}" for name, value in window.items())
+    trial.note(f"{shown}: {len(expected)} of {len(everything)} in {len(pages)} pages, every total right")
 
 
 def join_as_reader(trial: Trial, module: str) -> tuple[Caller, str]:
-    """Register a probe hub at the CPO, which gets pushes of tariffs only. Returns its caller and the URL."""
+    """Register a probe hub at the CPO that receives pushes of tariffs only. Returns its caller and the
+    URL.
+    """
     reader, _ = join(trial, trial.cpo, "HUB", (("tariffs", "RECEIVER"),))
     return reader.caller(trial.cpo.party), reader.registered_details().url(module, "SENDER")
 
@@ -87,7 +89,7 @@ def join_as_reader(trial: Trial, module: str) -> tuple[Caller, str]:
 def check_pages(
     trial: Trial, pages: Sequence[ListPage], expected: Sequence[Document], query: Mapping[str, object]
 ) -> None:
-    """Hold a crawl to what it had to bring. Raises: Refuted naming the page and what is wrong with it."""
+    """Compare a crawl with the expected objects. Raises: Refuted naming the page and the difference."""
     for page in pages:
         trial.expect(
             page.total == len(expected), f"{page.reply}: X-Total-Count is {len(expected)}, not {page.total}"
@@ -113,7 +115,7 @@ def check_pages(
     for identity, item in by_id.items():
         trial.expect(
             item == wanted[identity],
-            f"{pages[0].url}: {'/'.join(identity)} is as the operator's door shows it",
+            f"{pages[0].url}: {'/'.join(identity)} is as the operator API shows it",
         )
 
 
@@ -132,23 +134,23 @@ def is_inside(last_updated: str, window: Mapping[str, str]) -> bool:
 
 
 def _check_link(trial: Trial, page: ListPage, query: Mapping[str, object]) -> None:
-    """Expect the next page's URL to be absolute and to keep the filters as they were sent (PAG-07)."""
+    """Expect the next page's URL to be absolute and to keep the filters (PAG-07)."""
     parts = urlsplit(str(page.next_url))
-    told = parse_qs(parts.query)
+    kept = parse_qs(parts.query)
     trial.expect(parts.scheme in ("http", "https") and parts.netloc, f"{page.reply}: Link is an absolute URL")
-    trial.expect("offset" in told and "limit" in told, f"{page.reply}: Link has offset and limit")
+    trial.expect("offset" in kept and "limit" in kept, f"{page.reply}: Link has offset and limit")
     for name in FILTERS:
         sent = [str(query[name])] if name in query else []
         trial.expect(
-            told.get(name, []) == sent, f"{page.reply}: Link keeps {name}={sent}, not {told.get(name)}"
+            kept.get(name, []) == sent, f"{page.reply}: Link keeps {name}={sent}, not {kept.get(name)}"
         )
 
 
 def _check_hub_holds(trial: Trial, module: str, expected: Sequence[Document]) -> None:
-    """Without a probe: expect the hub to hold what the CPO's door lists."""
+    """Without a probe: expect the hub to hold what the CPO's operator API lists."""
     wanted = {_identity(item) for item in expected if item.get("publish", True)}
     trial.eventually(
-        f"the hub's door lists all {len(wanted)} {module} of the CPO",
+        f"the hub's operator API lists all {len(wanted)} {module} of the CPO",
         lambda: wanted <= {_identity(item) for item in trial.hub.list_all(f"/{module}")},
     )
 

@@ -1,7 +1,7 @@
-"""The CPO's CSMS, as a scenario plays it at a site of its own: it obeys commands and writes sessions.
+"""The CPO's CSMS, played by a scenario at a site of its own: it executes commands and writes sessions.
 
-Another CSMS may be at work at the same CPO. It serves sites of its own and leaves alone what is at this
-one, as this one takes only the commands of its scenario.
+Another CSMS may work at the same CPO. It serves its own sites and ignores this one; this one takes only the
+commands of its scenario.
 Source: OCPI 2.2.1 mod_commands_flow, mod_sessions; CMD-16, SES-10, SES-12
 """
 
@@ -48,18 +48,18 @@ class Csms:
     def fetch(self, name: str, **request: object) -> Document:
         """Wait for a command whose request has these values."""
         found: list[Document] = []
-        told = ", ".join(f"{field} {value}" for field, value in request.items())
+        wanted = ", ".join(f"{field} {value}" for field, value in request.items())
 
         def look() -> bool:
             found[:] = self.pending(name, **request)
             return bool(found)
 
-        self._trial.eventually(f"the CPO's CSMS finds {name} of {told} among the pending commands", look)
+        self._trial.eventually(f"the CPO's CSMS finds {name} of {wanted} among the pending commands", look)
         self._seen.add(str(found[0]["id"]))
         return found[0]
 
     def pending(self, name: str, **request: object) -> list[Document]:
-        """Return the pending commands whose request has these values, and that are new."""
+        """Return the new pending commands whose request has these values."""
         return [
             command
             for command in self._pending()
@@ -73,14 +73,14 @@ class Csms:
         self._trial.cpo.ask("POST", path_of("commands", command["id"], "result"), {"result": result})
 
     def look(self, command: Document) -> Document:
-        """Return a command as the CPO's door shows it now."""
+        """Return a command as the CPO's operator API shows it now."""
         found: Any = self._trial.cpo.ask("GET", path_of("commands", command["id"]))
         return dict(found)
 
     # Sessions
 
     def start(self, token: Document, place: Document, **fields: object) -> str:
-        """Write a new session, which is COMPLETED when the scenario ends. Returns its id."""
+        """Write a new session; it is COMPLETED when the scenario ends. Returns its id."""
         session_id = f"CERT-{secrets.token_hex(8).upper()}"
         end = partial(
             self._trial.cpo.ask, "PATCH", path_of("sessions", session_id), {"status": "COMPLETED"},
@@ -92,13 +92,13 @@ class Csms:
         return session_id
 
     def change(self, session_id: str, method: str, body: Document) -> Document:
-        """PUT or PATCH a session. Returns it as the CPO's door shows it then."""
+        """PUT or PATCH a session. Returns it as the CPO's operator API then shows it."""
         self._trial.cpo.ask(method, path_of("sessions", session_id), body, (200,))
         return own(self._trial, "sessions", session_id)
 
     def see(self, session: Document, what: str) -> None:
-        """Wait until the hub and the eMSP hold a session just as the CPO does."""
-        doors = {"at the hub's door": self._trial.hub, "at the eMSP's door": self._trial.emsp}
+        """Wait until the hub and the eMSP have the session exactly as the CPO has it."""
+        doors = {"at the hub's operator API": self._trial.hub, "at the eMSP's operator API": self._trial.emsp}
         self._trial.all_eventually(
             what, {place: partial(self._shows, door, session) for place, door in doors.items()}
         )
@@ -111,6 +111,6 @@ class Csms:
 
 
 def _flat(request: Any) -> Document:
-    """Leave out of a request what cannot be compared by value alone, such as the token."""
+    """Return the fields of a request that can be compared by value, without the token."""
     fields = request if isinstance(request, dict) else {}
     return {name: value for name, value in fields.items() if isinstance(value, str)}

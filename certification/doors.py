@@ -1,7 +1,7 @@
-"""The operators' doors of the nodes, as their operators use them: plain JSON under `/operator`.
+"""Clients of the nodes' operator APIs: plain JSON under `/operator`.
 
-What a person would do in an acceptance test (invite a partner, create a tariff, look what arrived) is done
-here, with the operator's key and nothing else.
+They do what a person would do in an acceptance test (invite a partner, create a tariff, look at received
+objects), with the operator's key and nothing else.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Document = dict[str, Any]
 
 
 class Door:
-    """The operator's door of one node."""
+    """The operator API of one node."""
 
     def __init__(self, web: Web, node: Node) -> None:
         self.node = node
@@ -28,11 +28,11 @@ class Door:
 
     @property
     def name(self) -> str:
-        """Return what the evidence calls this node."""
+        """Name of this node in the evidence."""
         return {"CPO": "the CPO", "HUB": "the hub", "EMSP": "the eMSP"}[self.node.role]
 
     def call(self, method: str, path: str, body: object = None) -> Answer:
-        """Send one request to the door; `path` is below the operator's URL, its ids already encoded."""
+        """Send one request; `path` is below the operator's URL, its ids already encoded."""
         return self._call(method, f"{self.node.operator_url.rstrip('/')}{path}", body)
 
     def ask(
@@ -49,15 +49,15 @@ class Door:
             answer = self._call("GET", url)
             page = self._read(answer, (200,))
             if not isinstance(page, list):
-                raise Refuted(f"{answer}: {self.name}'s door lists as a JSON array")
+                raise Refuted(f"{answer}: {self.name}'s operator API lists as a JSON array")
             items.extend(page)
             url = next_link(answer.headers.get("link", ""))
         return items
 
     def find(self, module: str, owner: Party, object_id: str, since: str | None = None) -> Document | None:
-        """Look an object up in the list of what this node has, whoever owns it.
+        """Find an object in the list of all objects of this node, of any owner.
 
-        since: a `last_updated` that the object has at least; it keeps the list short on a large network.
+        since: lower bound of the object's `last_updated`; it keeps the list short on a large network.
         """
         for item in self.list_all(with_query(f"/{module}", {"date_from": since} if since else {})):
             is_owned = owner.is_same(item.get("country_code"), item.get("party_id"))
@@ -66,19 +66,19 @@ class Door:
         return None
 
     def own(self, module: str, *ids: str, query: Mapping[str, object] | None = None) -> Document | None:
-        """Get one of the operator's own objects, or None when the door says 404."""
+        """Get one of the operator's own objects; None when the answer is 404."""
         answer = self.call("GET", with_query(path_of(module, *ids), query or {}))
         if answer.http_status == 404:
             return None
         found = self._read(answer, (200,))
         if not isinstance(found, dict):
-            raise Refuted(f"{answer}: {self.name}'s door gives one object")
+            raise Refuted(f"{answer}: {self.name}'s operator API gives one object")
         return found
 
     def held(
         self, module: str, owner: Party, object_id: str, query: Mapping[str, object] | None = None
     ) -> Document | None:
-        """Get one object of a certain owner, whoever that is, or None when the door says 404."""
+        """Get one object of an owner; None when the answer is 404."""
         party = {"party": f"{owner.country_code}*{owner.party_id}"}
         return self.own(module, object_id, query={**(query or {}), **party})
 
@@ -86,18 +86,18 @@ class Door:
         return self.list_all("/partners")
 
     def partner(self, partner_id: str) -> Document | None:
-        """Return the partner of that id as the door shows it now."""
+        """Return the partner with that id as the operator API shows it now."""
         return next((each for each in self.partners() if each.get("id") == partner_id), None)
 
     def partner_playing(self, role: str, party: Party) -> Document | None:
-        """Return the connected partner that plays `role` for `party`: there is one at most (CRD-25)."""
+        """Return the connected partner that plays `role` for `party`; there is at most one (CRD-25)."""
         having = self.partners_having(role, party, among=("roles",))
         return next((partner for partner in having if partner.get("status") in CONNECTED), None)
 
     def partners_having(
         self, role: str, party: Party, among: Sequence[str] = ("roles", "reserved_roles")
     ) -> list[Document]:
-        """Return the partners that play a role for a party, or that it is reserved for since they left."""
+        """Return the partners that play a role for a party, or for which it is reserved after they left."""
         return [
             partner
             for partner in self.partners()
@@ -109,7 +109,7 @@ class Door:
         ]
 
     def invite(self, name: str, settings: Mapping[str, object] | None = None) -> Document:
-        """Invite a partner: token A and our versions URL, to be handed over outside OCPI (CRD-01)."""
+        """Invite a partner. Returns token A and our versions URL, to be given to it outside OCPI (CRD-01)."""
         return self._checked(
             self.ask("POST", "/partners/invitations", {"name": name, **(settings or {})}, (201,)),
             "id",
@@ -120,16 +120,16 @@ class Door:
     def register(
         self, name: str, versions_url: str, token: str, settings: Mapping[str, object] | None = None
     ) -> Document:
-        """Have this node register at a partner that gave it `token`."""
+        """Make this node register at a partner that gave it `token`."""
         body = {"name": name, "versions_url": versions_url, "token": token, **(settings or {})}
         return self._checked(self.ask("POST", "/partners/registrations", body, (201,)), "id", "status")
 
     def renew(self, partner_id: str) -> None:
-        """Have this node PUT its credentials at the partner: new tokens, endpoints announced again."""
+        """Make this node PUT its credentials at the partner: new tokens, endpoints announced again."""
         self.ask("PUT", path_of("partners", partner_id, "credentials"), {})
 
     def forget(self, partner_id: str) -> None:
-        """Have this node DELETE its credentials at the partner; a partner already gone is fine."""
+        """Make this node DELETE its credentials at the partner; it may have left already."""
         self.ask("DELETE", path_of("partners", partner_id), status=(200, 202, 204, 404, 409, 410))
 
     def _call(self, method: str, url: str, body: object = None) -> Answer:
@@ -137,23 +137,25 @@ class Door:
 
     def _read(self, answer: Answer, status: Sequence[int]) -> Any:
         if answer.http_status not in status:
-            told = answer.body[:300].decode(errors="replace")
-            raise Refuted(f"{answer}: {self.name}'s door answers {' or '.join(map(str, status))}, not {told}")
+            body = answer.body[:300].decode(errors="replace")
+            raise Refuted(
+                f"{answer}: {self.name}'s operator API answers {' or '.join(map(str, status))}, not {body}"
+            )
         if not answer.body:
             return None
         try:
             return answer.json()
         except ValueError:
-            raise Refuted(f"{answer}: {self.name}'s door answers JSON") from None
+            raise Refuted(f"{answer}: {self.name}'s operator API answers JSON") from None
 
     def _checked(self, document: Any, *names: str) -> Document:
         if not isinstance(document, dict) or not all(isinstance(document.get(name), str) for name in names):
-            raise Refuted(f"{self.name}'s door answers an object with {', '.join(names)}")
+            raise Refuted(f"{self.name}'s operator API answers an object with {', '.join(names)}")
         return document
 
 
 def path_of(*parts: str) -> str:
-    """Write a door's path.
+    """Write a path of the operator API.
 
     >>> path_of("locations", "LSB 1", "PT*1")
     '/locations/LSB%201/PT%2A1'

@@ -1,7 +1,7 @@
-"""The eMSP's driver: tokens that the scenarios work on, and what the CPO is told when one is held up.
+"""The eMSP's driver: the tokens that the scenarios use, and the CPO's authorization of them.
 
-Tokens are never deleted in OCPI (TOK-05), so all runs use the same two, one of each type under one uid,
-which are not valid when a scenario has ended.
+Tokens are never deleted in OCPI (TOK-05). So all runs use the same two tokens, one of each type with one uid,
+and make them invalid when a scenario ends.
 Source: OCPI 2.2.1 mod_tokens; TOK-01, TOK-02, TOK-09, TOK-11 to TOK-14
 """
 
@@ -21,12 +21,12 @@ UID = "CERT-0001"
 
 
 def new_uid() -> str:
-    """Make up a uid that nobody has a token of."""
+    """Make up a uid that no token has."""
     return f"CERT-{secrets.token_hex(6).upper()}"
 
 
 def write_token(trial: Trial, token_type: str, valid: bool = True) -> Document:
-    """Have the eMSP's operator create or replace the token, until the scenario ends. Returns it complete."""
+    """Create or replace the token at the eMSP, until the scenario ends. Returns the complete token."""
     path = path_of("tokens", UID)
     query = {"type": token_type}
     undo = partial(trial.emsp.ask, "PATCH", with_query(path, query), {"valid": False})
@@ -38,16 +38,16 @@ def write_token(trial: Trial, token_type: str, valid: bool = True) -> Document:
         and trial.emsp.party.is_same(stored.get("country_code"), stored.get("party_id"))
         and (stored.get("uid"), stored.get("type"), stored.get("valid")) == (UID, token_type, valid)
         and stored.get("last_updated"),
-        f"the eMSP's door shows the {token_type} token with what it fills in, not {stored}",
+        f"the eMSP's operator API shows the {token_type} token with what it fills in, not {stored}",
     )
     assert stored is not None
     return stored
 
 
 def take_token(trial: Trial, token_type: str, valid: bool = True) -> Document:
-    """Write the token, and wait until the hub and the CPO hold it as it is."""
+    """Write the token, and wait until the hub and the CPO have it."""
     stored = write_token(trial, token_type, valid)
-    doors = {"at the hub's door": trial.hub, "at the CPO's door": trial.cpo}
+    doors = {"at the hub's operator API": trial.hub, "at the CPO's operator API": trial.cpo}
     trial.all_eventually(
         f"the {token_type} token {UID} of {trial.emsp.party}, valid: {str(valid).lower()}",
         {place: partial(_shows, door, stored) for place, door in doors.items()},
@@ -56,18 +56,18 @@ def take_token(trial: Trial, token_type: str, valid: bool = True) -> Document:
 
 
 def hold_up(trial: Trial, uid: str, token_type: str, asked: Document | None = None) -> Answer:
-    """Have the CPO's CSMS ask whether a token may be used; `asked`: LocationReferences."""
+    """Ask the CPO, as its CSMS does, whether a token may be used; `asked`: LocationReferences."""
     return trial.cpo.call(
         "POST", with_query(path_of("tokens", uid, "authorize"), {"type": token_type}), asked
     )
 
 
-def told(trial: Trial, answer: Answer) -> Any:
-    """Read what the CPO's CSMS was told. Raises: Refuted when it is no AuthorizationInfo."""
+def authorization_info(trial: Trial, answer: Answer) -> Any:
+    """Read the AuthorizationInfo that the CPO's CSMS received. Raises: Refuted when it is none."""
     document = answer.json() if answer.http_status == 200 else None
     trial.expect(
         isinstance(document, dict) and isinstance(document.get("allowed"), str),
-        f"{answer}: the CPO's door answers 200 with allowed, not {answer.body[:200]!r}",
+        f"{answer}: the CPO's operator API answers 200 with allowed, not {answer.body[:200]!r}",
     )
     return document
 

@@ -1,6 +1,6 @@
-"""Bringing parties together, and apart again: the probe with a node, and the CPO with the hub.
+"""Registers parties with each other and separates them: the probe and a node, the CPO and the hub.
 
-Whatever a scenario connects is disconnected when it ends, and what it disconnects is connected again with the
+What a scenario connects is disconnected when it ends. What it disconnects is connected again, with the
 settings that both operators had given the other (name, token encoding, profiles).
 Source: OCPI 2.2.1 credentials_registration
 """
@@ -26,9 +26,9 @@ KEPT_SETTINGS = ("name", "token_encoding", "profiles")
 def new_party(
     trial: Trial, role: str, modules: Iterable[tuple[str, str]], party: Party | None = None
 ) -> ProbePartner:
-    """Make up a probe party that none of the three nodes knows. Raises: Refuted when there is no probe.
+    """Make up a probe party that none of the three nodes knows. Raises: Refuted without a probe.
 
-    party: one that a probe played before, None for a new one.
+    party: a party that a probe played before; None for a new one.
     """
     if trial.probe is None:
         raise Refuted("the nodes can reach a probe")
@@ -49,10 +49,10 @@ def new_party(
 def invite(
     trial: Trial, door: Door, partner: ProbePartner, settings: Mapping[str, object] | None = None
 ) -> tuple[Document, str]:
-    """Have a node's operator invite a probe party. Returns the invitation and the partner's id at that door.
+    """Invite a probe party at a node. Returns the invitation and the partner's id there.
 
-    The partner leaves when the scenario ends, whatever became of the invitation. The operator says whether
-    it is a hub: a node may not take a partner's word for it.
+    The partner is removed when the scenario ends, registered or not. The operator states whether it is a hub,
+    because a node may not trust a partner's own claim.
     """
     invitation = door.invite(partner.name, {**(settings or {}), "hub": partner.role == "HUB"})
     partner_id = str(invitation["id"])
@@ -68,7 +68,7 @@ def join(
     settings: Mapping[str, object] | None = None,
     party: Party | None = None,
 ) -> tuple[ProbePartner, str]:
-    """Register a probe party at a node until the scenario ends. Returns it and its id at that door.
+    """Register a probe party at a node until the scenario ends. Returns it and its id at that node.
 
     party: as for `new_party`.
     """
@@ -81,20 +81,20 @@ def join(
 
 
 def part(door: Door, partner_id: str) -> None:
-    """Have a node end the relation with a partner, if it still has one, and forget it.
+    """Make a node end the relation with a partner, if there is one, and remove the partner.
 
-    Raises: Refuted when the door lists it as connected even so.
+    Raises: Refuted when the node still lists it as connected.
     """
     if door.partner(partner_id) is None:
         return
     door.forget(partner_id)
     row = door.partner(partner_id)
     if row is not None and row.get("status") in CONNECTED:
-        raise Refuted(f"{door.name}'s door no longer lists {row.get('name')} as {row.get('status')}")
+        raise Refuted(f"{door.name}'s operator API no longer lists {row.get('name')} as {row.get('status')}")
 
 
 def forget_left_over_probes(doors: Iterable[Door]) -> int:
-    """Remove the probe parties that an interrupted run left behind. Returns how many there were."""
+    """Remove the probe parties that an interrupted run left behind. Returns their number."""
     left_over = [
         (door, str(partner["id"]))
         for door in doors
@@ -108,24 +108,24 @@ def forget_left_over_probes(doors: Iterable[Door]) -> int:
 
 @dataclass(frozen=True)
 class Relation:
-    """The CPO and the hub as each other's partner: the hub at the CPO's door, the CPO at the hub's."""
+    """The CPO and the hub as each other's partner: the hub's record at the CPO, and the CPO's at the hub."""
 
     hub_at_cpo: Document
     cpo_at_hub: Document
 
     @property
     def hub_id(self) -> str:
-        """Return the id that the hub has at the CPO's door."""
+        """Id of the hub at the CPO."""
         return str(self.hub_at_cpo["id"])
 
     @property
     def cpo_id(self) -> str:
-        """Return the id that the CPO has at the hub's door."""
+        """Id of the CPO at the hub."""
         return str(self.cpo_at_hub["id"])
 
 
 def relation(trial: Trial) -> Relation | None:
-    """Return the relation of the CPO and the hub, or None when one does not list the other as connected."""
+    """Return the relation of the CPO and the hub; None unless each lists the other as connected."""
     hub_at_cpo = trial.cpo.partner_playing("HUB", trial.hub.party)
     cpo_at_hub = trial.hub.partner_playing("CPO", trial.cpo.party)
     if hub_at_cpo is None or cpo_at_hub is None:
@@ -134,9 +134,9 @@ def relation(trial: Trial) -> Relation | None:
 
 
 def connect(trial: Trial, before: Relation | None = None) -> Relation:
-    """Make sure that the CPO and the hub are registered with each other: the hub registers at the CPO.
+    """Register the hub at the CPO, unless they are registered with each other already.
 
-    before: the relation that they had, whose settings are given again.
+    before: their earlier relation, whose settings are given again.
     """
     found = relation(trial)
     if found is None:
@@ -159,7 +159,7 @@ def connect(trial: Trial, before: Relation | None = None) -> Relation:
 
 
 def reconnect_afterwards(trial: Trial, before: Relation) -> None:
-    """Have the CPO and the hub registered again when the scenario ends, and the hub hold what it held."""
+    """Restore the registration of CPO and hub, and the hub's copies, when the scenario ends."""
     held = {module: owned_by(trial.hub, module, trial.cpo.party) for module in ("locations", "tariffs")}
 
     def again() -> None:
@@ -171,7 +171,7 @@ def reconnect_afterwards(trial: Trial, before: Relation) -> None:
             if new != old:
                 part(door, old)
         for module, ids in held.items():
-            # What the CPO has deleted meanwhile is not missed.
+            # Objects that the CPO has deleted meanwhile stay deleted.
             wanted = ids & owned_by(trial.cpo, module, trial.cpo.party)
             what = f"registered again, the hub holds {len(wanted)} {module} of the CPO as before"
             trial.eventually(what, partial(holds, module, wanted), deadline_s=6 * trial.deadline_s)
@@ -183,7 +183,7 @@ def reconnect_afterwards(trial: Trial, before: Relation) -> None:
 
 
 def owned_by(door: Door, module: str, owner: Party) -> set[str]:
-    """Return the ids of what a node holds of one owner."""
+    """Return the ids of the objects of one owner that a node has."""
     return {
         str(item["id"])
         for item in door.list_all(f"/{module}")

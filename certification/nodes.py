@@ -1,4 +1,4 @@
-"""The three nodes under test, as anyone could describe them: URLs, an operator's key, party ids.
+"""The three nodes under test: URLs, operator keys, party ids.
 
 The shape is that of `.local/sandbox.json`, so that a file with the same shape describes deployed nodes too.
 """
@@ -16,12 +16,12 @@ from certification.web import Unreachable, Web
 
 
 class NoNodes(Exception):
-    """There are no nodes to test: their description is missing or incomplete, or they cannot be started."""
+    """Raised when the nodes' description is missing or incomplete, or the nodes cannot be started."""
 
 
 @dataclass(frozen=True)
 class Node:
-    """One node: where partners find it, where its operator does, and whose data it holds."""
+    """One node: its URLs for partners and for its operator, and its party."""
 
     role: str
     versions_url: str
@@ -30,7 +30,7 @@ class Node:
     country_code: str
     party_id: str
 
-    def __repr__(self) -> str:  # never the key: reprs end up in reports
+    def __repr__(self) -> str:  # without the key: reprs end up in reports
         return f"Node({self.role} {self.country_code}*{self.party_id} at {self.versions_url})"
 
     @property
@@ -47,7 +47,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Nodes:
-    """The platform of the plan: a CPO, the hub that plays MOBI.E, and an eMSP that hears of it all."""
+    """The platforms of the plan: a CPO, the hub that plays MOBI.E, and an eMSP behind the hub."""
 
     cpo: Node
     hub: Node
@@ -79,7 +79,7 @@ def read_nodes(document: Mapping[str, object]) -> Nodes:
 
 
 def read_nodes_file(path: Path) -> Nodes:
-    """Read a description from a file. Raises: NoNodes when it is not there, or not one."""
+    """Read a description from a file. Raises: NoNodes when it is missing or not one."""
     try:
         document = json.loads(path.read_text())
     except (OSError, ValueError) as error:
@@ -90,7 +90,7 @@ def read_nodes_file(path: Path) -> Nodes:
 
 
 def all_answer(nodes: Nodes, web: Web) -> bool:
-    """Tell whether each node answers at its versions URL; without a token a 401 is an answer too."""
+    """Tell whether each node answers at its versions URL; HTTP 401 without a token counts as an answer."""
     for node in nodes:
         try:
             web.send("GET", node.versions_url)

@@ -1,8 +1,8 @@
 """OCPI 2.2.1 as a calling partner: headers, envelope, version discovery, and the crawl of a list by `Link`.
 
-Written from the specification alone and not from the node's code, so that a mistake there is not
-repeated here. Every answer is held to the transport rules, whatever the scenario is about: it must be an
-envelope, and it must give back both message ids.
+This is written from the specification alone, not from the node's code, so that a mistake there is not
+repeated here. In every scenario, every answer must follow the transport rules: it is an envelope and returns
+both message ids.
 Source: OCPI 2.2.1 transport_and_format, version_information_endpoint; TRN-02, TRN-03, TRN-13, TRN-16 to
 TRN-19, PAG
 """
@@ -42,7 +42,7 @@ class Party(NamedTuple):
 
 @dataclass(frozen=True)
 class Caller:
-    """How one of the runner's parties calls a node: with which token, from whom to whom.
+    """A party of the runner that calls a node: its token, the sender and the receiver.
 
     sender, receiver: None for the configuration modules, which carry no routing headers (RTE-03).
     """
@@ -71,7 +71,7 @@ class Caller:
         return reply
 
     def crawl(self, url: str, query: Mapping[str, object]) -> list[ListPage]:
-        """Read a whole list, each next page by the Link of the one before (PAG-06, PAG-12).
+        """Read a whole list; each page's Link gives the next page (PAG-06, PAG-12).
 
         Raises: Refuted when a page is refused, lacks its headers, or the links lead in a circle.
         """
@@ -90,7 +90,7 @@ class Caller:
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer in OCPI's envelope; `data` is None when it was left out."""
+    """An answer in OCPI's envelope; `data` is None when it is absent."""
 
     answer: Answer
     status_code: int
@@ -103,11 +103,11 @@ class Reply:
 
     @property
     def is_success(self) -> bool:
-        """Judge by the status code, and by HTTP only when HTTP itself says no (STA-15)."""
+        """Judge by the status code; HTTP 3xx and above is never a success (STA-15)."""
         return 1000 <= self.status_code < 2000 and self.http_status < 300
 
     def object(self) -> dict[str, object]:
-        """Return `data` as an object. Raises: Refuted when it is none (TRN-14)."""
+        """Return `data` as an object. Raises: Refuted when it is not an object (TRN-14)."""
         if not isinstance(self.data, dict):
             raise Refuted(f"{self}: data is an object")
         return self.data
@@ -119,7 +119,7 @@ class Reply:
 
 @dataclass(frozen=True)
 class ListPage:
-    """One page of a list, with what its headers say."""
+    """One page of a list, with the values of its headers."""
 
     reply: Reply
     items: Sequence[dict[str, object]]
@@ -142,7 +142,7 @@ class Endpoint(NamedTuple):
 
 @dataclass(frozen=True)
 class Details:
-    """What a node offers in version 2.2.1."""
+    """The interfaces that a node offers in version 2.2.1."""
 
     versions_url: str
     endpoints: tuple[Endpoint, ...]
@@ -177,7 +177,7 @@ def routing_headers(sender: Party | None, receiver: Party | None) -> dict[str, s
 
 
 def read_reply(answer: Answer) -> Reply:
-    """Open an envelope. Raises: Refuted when the body is none (TRN-13, TRN-16)."""
+    """Open an envelope. Raises: Refuted when the body is not an envelope (TRN-13, TRN-16)."""
     try:
         document = answer.json()
     except ValueError:
@@ -191,7 +191,7 @@ def read_reply(answer: Answer) -> Reply:
 
 
 def read_page(reply: Reply) -> ListPage:
-    """Read a page's list and headers. Raises: Refuted when something is missing (PAG-10, TRN-14)."""
+    """Read a page's list and headers. Raises: Refuted when a header is missing (PAG-10, TRN-14)."""
     if not reply.is_success:
         raise Refuted(f"{reply}: a list is answered with 1000")
     if not isinstance(reply.data, list) or not all(isinstance(item, dict) for item in reply.data):
@@ -246,7 +246,7 @@ def discover(web: Web, versions_url: str, token: str) -> Details:
 
 
 def _check_swapped(answer: Answer, sender: Party) -> None:
-    """Hold an answer to RTE-02: it is addressed to the party that asked."""
+    """Check RTE-02: the answer is addressed to the party that sent the request."""
     headers = answer.headers
     if not sender.is_same(headers.get("ocpi-to-country-code"), headers.get("ocpi-to-party-id")):
         raise Refuted(f"{answer}: the answer is addressed (OCPI-to) to {sender}, who asked")

@@ -1,9 +1,9 @@
-"""The CPO's tariffs and locations that the scenarios work on, written and read at its operator's door.
+"""The CPO's tariffs and locations that the scenarios use, written and read with its operator API.
 
-A tariff is deleted when its scenario ends. A location is never deleted in OCPI (LOC-09, LOC-10), so the
-sites that a run creates stay. They carry a name that is known again: the next run uses them once more
-instead of adding its own, and when a scenario ends, their EVSEs are INOPERATIVE, so nobody takes one for
-a place to charge at. Only 3.2, which is about creating one, adds a site.
+A tariff is deleted when its scenario ends. A location is never deleted in OCPI (LOC-09, LOC-10), so the sites
+of a run stay. Their name marks them: the next run uses them again instead of adding its own. When a scenario
+ends, their EVSEs are INOPERATIVE, so that drivers do not take them for places to charge. Only scenario 3.2,
+which creates a location, adds a site.
 """
 
 from __future__ import annotations
@@ -27,25 +27,25 @@ def create_tariff(trial: Trial, price: str = "0.25", last_updated: str | None = 
 
 
 def own(trial: Trial, module: str, object_id: str) -> Document:
-    """Read a tariff or location with what the node filled in."""
+    """Read a tariff or location, with the fields that the node filled in."""
     stored = trial.cpo.own(module, object_id)
-    trial.expect(stored is not None, f"the CPO's door has {object_id} among its {module}")
+    trial.expect(stored is not None, f"the CPO's operator API has {object_id} among its {module}")
     assert stored is not None
     trial.expect(
         trial.cpo.party.is_same(stored.get("country_code"), stored.get("party_id"))
         and stored.get("id") == object_id
         and stored.get("last_updated"),
-        "the CPO's door fills in country_code, party_id, id and last_updated",
+        "the CPO's operator API fills in country_code, party_id, id and last_updated",
     )
     return stored
 
 
 def reserve_id(trial: Trial) -> str:
-    """Reserve a location id at the hub, by way of the CPO's door."""
+    """Reserve a location id at the hub, with the CPO's operator API."""
     answer = trial.cpo.ask("POST", "/location-ids", place_to_reserve(), (201,))
     reserved = answer.get("id") if isinstance(answer, dict) else None
     trial.expect(
-        isinstance(reserved, str) and reserved, f"the CPO's door gives the reserved id, not {answer}"
+        isinstance(reserved, str) and reserved, f"the CPO's operator API gives the reserved id, not {answer}"
     )
     return str(reserved)
 
@@ -59,7 +59,7 @@ def create_site(trial: Trial) -> str:
 
 
 def take_sites(trial: Trial, count: int) -> list[str]:
-    """Return the ids of `count` sites of ours, created as far as they are missing."""
+    """Return the ids of `count` sites of earlier runs; missing ones are created."""
     found = [each for each in trial.cpo.list_all("/locations") if str(each.get("name")).startswith(SITE_NAME)]
     kept = sorted(found, key=lambda site: str(site["id"]))[:count]
     for site in kept:

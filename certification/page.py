@@ -1,4 +1,4 @@
-"""The report as a page for people: self-contained HTML, every row with its evidence to unfold."""
+"""The report for people: one self-contained HTML page, with the evidence of every row."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ details li { margin: .15rem 0; overflow-wrap: anywhere } li.why { color: #8c1414
 
 
 def write_page(report: Report, finished_at: str, nodes: Sequence[str]) -> str:
-    """Write the page. `nodes`: a line for each node that was tested, as it may be shown to anyone."""
+    """Write the page. `nodes`: one line per node under test, free of secrets."""
     counts = ", ".join(f"{report.count(status)} {status.value}" for status in Status)
     verdict = "Every mandatory scenario passed" if report.is_certified else "Not certified"
     rows = "\n".join(_row(finding) for finding in report.findings)

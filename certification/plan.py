@@ -1,10 +1,11 @@
-"""The MOBI.E acceptance plan in its order, with the function that shows each row.
+"""The MOBI.E acceptance plan in its order, with the function that runs each row.
 
-The plan counts 33 scenarios in 31 numbered rows: 4.2 and 4.4 stand for two each, an invalid token (4.2,
-4.4) and one that does not exist (4.2b, 4.4b here). Everything else stands under the plan's own number.
+The plan counts 33 scenarios in 31 numbered rows: 4.2 and 4.4 stand for two each, an invalid token (4.2, 4.4)
+and one that does not exist (4.2b, 4.4b here). All others have the plan's own number.
 
-Every row has its function. One that had none would be listed, and reported as not implemented: what is not
-there can be neither passed nor failed.
+A row without a function is reported as not implemented, neither passed nor failed.
+
+Source: docs/mobie.md, The 33 scenarios
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from certification.trial import Trial
 
 @dataclass(frozen=True)
 class Row:
-    """One scenario of the plan. `show`: None while it is not implemented; raises Refuted when it fails."""
+    """One scenario of the plan. `show`: runs it and raises Refuted when it fails; None: not implemented."""
 
     id: str
     name: str
@@ -95,7 +96,7 @@ PLAN: tuple[Row, ...] = (
 
 
 def select(ids: Sequence[str]) -> tuple[Row, ...]:
-    """Return the rows of these ids, a chapter ("2") standing for all of its rows; all when none is given.
+    """Return the rows with these ids; a chapter ("2") selects all its rows, no id selects the whole plan.
 
     Raises: ValueError naming an id that is not in the plan.
     """

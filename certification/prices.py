@@ -1,7 +1,7 @@
-"""What a session must cost by a tariff, worked out here and not read from a CDR.
+"""Computes the price of a session from its tariff, independently of any CDR.
 
-As much of OCPI's pricing as the scenarios' own tariff needs: one element that is always active, of a flat
-fee, energy and time, each billed in whole steps.
+It covers the part of OCPI's pricing that the scenarios' own tariff needs: one element that is always active,
+with a flat fee, energy and time, each billed in whole steps.
 Source: OCPI 2.2.1 mod_tariffs_pricecomponent_class, mod_cdrs_step_size
 """
 
@@ -17,7 +17,7 @@ KWH_WH = 1000
 
 
 def price_of(tariff: Mapping[str, Any], kwh: Decimal, charged: timedelta) -> dict[str, Decimal]:
-    """Price a session that was charging from its start to its end. Returns a Price.
+    """Price a session that charged from its start to its end. Returns a Price.
 
     >>> energy = {"type": "ENERGY", "price": Decimal("0.25"), "vat": 20, "step_size": 500}
     >>> price_of({"elements": [{"price_components": [energy]}]}, Decimal("1.2"), timedelta(hours=1))

@@ -1,9 +1,9 @@
-"""The probe: a small OCPI server of the runner's own, on which it plays partners of the nodes under test.
+"""The probe: a small OCPI server of the runner, on which it plays partners of the nodes under test.
 
-Some rows of the plan can only be seen from a partner's place: that an old token answers 401, who a broadcast
-says it is from, what a node fetches during a handshake. So the runner plays those partners: they register
-at a node like anyone else and write down every request that reaches them. One server carries them all, each
-party below a path of its own.
+Some rows of the plan are visible to a partner only: that an old token is answered with 401, the sender of a
+broadcast, what a node fetches during a handshake. So the runner plays those partners. They register at a node
+like any other partner and record every request that reaches them. One server serves them all, each party
+below a path of its own.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from certification.ocpi import Party
-from certification.probe_partner import Heard, ProbePartner, ProbeReply
+from certification.probe_partner import ProbePartner, ProbeReply, Received
 from certification.web import Web
 
 NAME = "certification probe"
@@ -29,8 +29,8 @@ IN_PARTY_ID = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 class Probe:
     """Serves the runner's partners.
 
-    listen: address and port to bind, port 0 for any free one.
-    public_url: where the nodes reach the server, when that is not the address that it binds.
+    listen: address and port to bind; port 0 is any free one. public_url: URL at which the nodes reach the
+    server, when it differs from the bound address.
     """
 
     def __init__(
@@ -59,8 +59,8 @@ class Probe:
     ) -> ProbePartner:
         """Make up a party that plays `role` and offers `modules`, pairs of identifier and interface role.
 
-        party: None for a party id drawn by lot, so that one left behind by an interrupted run is not in the
-        way.
+        party: None for a random party id, so that a party left behind by an interrupted run does not collide
+        with it.
         """
         key = secrets.token_hex(8)
         party = party or Party(COUNTRY_CODE, "Z" + "".join(secrets.choice(IN_PARTY_ID) for _ in range(2)))
@@ -81,7 +81,7 @@ def _handler(partners: dict[str, ProbePartner]) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
-        wbufsize = -1  # one write per answer: half answers meet delayed acknowledgements
+        wbufsize = -1  # one write per answer: two small writes would wait for a delayed TCP acknowledgement
 
         def answer(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
@@ -92,22 +92,22 @@ def _handler(partners: dict[str, ProbePartner]) -> type[BaseHTTPRequestHandler]:
             if partner is None:
                 self.send_error(404)
                 return
-            heard = Heard(
+            received = Received(
                 method=self.command,
                 segments=tuple(segments),
                 query=dict(parse_qsl(parts.query)),
                 headers={name.lower(): value for name, value in self.headers.items()},
                 body=_read(content),
             )
-            self.write(heard, partner.answer(heard))
+            self.write(received, partner.answer(received))
 
-        def write(self, heard: Heard, reply: ProbeReply) -> None:
+        def write(self, received: Received, reply: ProbeReply) -> None:
             body = json.dumps(reply.envelope(), default=_number).encode()
             self.send_response(reply.http_status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
             for name in ("X-Request-ID", "X-Correlation-ID"):
-                self.send_header(name, heard.headers.get(name.lower(), ""))
+                self.send_header(name, received.headers.get(name.lower(), ""))
             for name, value in reply.headers.items():
                 self.send_header(name, value)
             self.end_headers()
@@ -116,7 +116,7 @@ def _handler(partners: dict[str, ProbePartner]) -> type[BaseHTTPRequestHandler]:
         do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer
 
         def log_message(self, format: str, *args: object) -> None:
-            """Keep quiet: what was heard is in the partner's record."""
+            """Log nothing: the partner's record has every request."""
 
     return Handler
 

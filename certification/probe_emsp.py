@@ -1,6 +1,6 @@
-"""A probe eMSP at the hub: it owns tokens, is asked about them, sends commands, hears of what they led to.
+"""A probe eMSP at the hub: owns tokens, answers authorizations, sends commands, receives the results.
 
-It sees what no operator's door shows: that a question or a result reached the eMSP, how often, from whom,
+It sees what no operator API shows: that a question or a result reached the eMSP, how often, from which party,
 and under which ids.
 Source: OCPI 2.2.1 mod_tokens, mod_commands sender interface, mod_sessions, mod_cdrs receiver interface;
 RTE-07 to RTE-10, CMD-05, CMD-06, CMD-18, CDR-02
@@ -15,7 +15,7 @@ from certification.doors import Document
 from certification.drivers import new_uid
 from certification.handshake import join
 from certification.ocpi import Caller, Party, Reply
-from certification.probe_partner import Heard, ProbeReply
+from certification.probe_partner import ProbeReply, Received
 from certification.samples import now, token
 from certification.trial import Trial
 from certification.web import below, with_query
@@ -26,7 +26,7 @@ MODULES = (("tokens", "SENDER"), ("commands", "SENDER"), ("sessions", "RECEIVER"
 class ProbeEmsp:
     """One probe eMSP, registered at the hub until the scenario ends.
 
-    party: one that a probe eMSP played before, None for a new one.
+    party: a party that a probe eMSP played before; None for a new one.
     """
 
     def __init__(self, trial: Trial, party: Party | None = None) -> None:
@@ -39,12 +39,12 @@ class ProbeEmsp:
     # Tokens
 
     def new_token(self, token_type: str) -> Document:
-        """Make up a token that nobody has been told of."""
+        """Make up a token that no node knows."""
         names = {"country_code": self.party.country_code, "party_id": self.party.party_id}
         return {**names, "uid": new_uid(), "type": token_type, **token(), "last_updated": now()}
 
     def push_token(self, token_type: str) -> Document:
-        """Push a new token to the hub. It is invalidated when the scenario ends."""
+        """Push a new token to the hub. It is made invalid when the scenario ends."""
         pushed = self.new_token(token_type)
         receiver = self.details.url("tokens", "RECEIVER")
         url = with_query(below(receiver, *self.party, pushed["uid"]), {"type": token_type})
@@ -62,16 +62,16 @@ class ProbeEmsp:
     def decide(
         self, known: Document, allowed: str, reference: str | None = None, asked: Document | None = None
     ) -> Document:
-        """Lay down what is answered about a token. Returns the AuthorizationInfo."""
+        """Set the answer to authorizations of a token. Returns the AuthorizationInfo."""
         info: Document = {"allowed": allowed, "token": known}
         info |= {"authorization_reference": reference} if reference else {}
         info |= {"location": asked} if asked else {}
         self.partner.decisions[known["uid"], known["type"]] = ProbeReply(200, 1000, info)
         return info
 
-    def asked_about(self, known: Document) -> list[Heard]:
-        """Return every question about a token that came, oldest first."""
-        return self.partner.heard_since(0, "sender", "tokens", known["uid"], "authorize")
+    def asked_about(self, known: Document) -> list[Received]:
+        """Return every authorization request for a token, oldest first."""
+        return self.partner.received_since(0, "sender", "tokens", known["uid"], "authorize")
 
     # Commands
 
@@ -82,31 +82,31 @@ class ProbeEmsp:
     def command(
         self, name: str, body: Document, to: Party | None = None, request_id: str | None = None
     ) -> Reply:
-        """Send a command to the hub, which finds the CPO by what it names unless `to` says it (RTE-22)."""
+        """Send a command to the hub; without `to` the hub finds the CPO from the command (RTE-22)."""
         caller = replace(self.caller, receiver=to)
         return caller.call("POST", below(self.details.url("commands", "RECEIVER"), name), body, request_id)
 
-    def results(self, response_url: str) -> list[Heard]:
-        """Return what came to a response_url, oldest first."""
+    def results(self, response_url: str) -> list[Received]:
+        """Return the requests to a response_url, oldest first."""
         path = response_url.removeprefix(self.partner.url).strip("/").split("/")
-        return self.partner.heard_since(0, *path)
+        return self.partner.received_since(0, *path)
 
     # Sessions
 
     def session(self, owner: Party, session_id: str) -> Document | None:
-        """Return the session as it was pushed here."""
+        """Return the session as the hub pushed it."""
         return self.partner.copies.get("sessions", owner, session_id)
 
-    def pushes(self, session_id: str) -> list[Heard]:
-        """Return every push of a session that came."""
+    def pushes(self, session_id: str) -> list[Received]:
+        """Return every push of a session."""
         return [
             each
-            for each in self.partner.heard_since(0, "receiver", "sessions")
+            for each in self.partner.received_since(0, "receiver", "sessions")
             if each.method != "GET" and session_id.upper() in [part.upper() for part in each.segments]
         ]
 
     def crawl_sessions(self, date_from: str) -> list[Document]:
-        """Read the hub's list of sessions, as far as it is shown to this eMSP."""
+        """Read the hub's list of the sessions that this eMSP may see."""
         url = self.details.url("sessions", "SENDER")
         pages = self.caller.crawl(url, {"date_from": date_from, "limit": 2})
         for page in pages:
@@ -118,10 +118,10 @@ class ProbeEmsp:
 
     # CDRs
 
-    def posts(self) -> list[Heard]:
-        """Return every CDR that came, oldest first."""
-        return [each for each in self.partner.heard_since(0, "receiver", "cdrs") if each.method == "POST"]
+    def posts(self) -> list[Received]:
+        """Return every posted CDR, oldest first."""
+        return [each for each in self.partner.received_since(0, "receiver", "cdrs") if each.method == "POST"]
 
     def is_charged(self, cdr: Document) -> bool:
-        """Tell whether a CDR is of a token of this eMSP's."""
+        """Tell whether a CDR is of one of this eMSP's tokens."""
         return self.party.is_same(cdr["cdr_token"]["country_code"], cdr["cdr_token"]["party_id"])

@@ -1,11 +1,10 @@
-"""One party that the runner plays: what it offers, how it answers nodes, and how it registers at them.
+"""One party that the runner plays: the modules it offers, its answers to nodes, and its registration at them.
 
-It is both sides of the credentials module. As the calling side it sends POST, PUT and DELETE; as the
-called side it answers them, fetches the node's version details first, and hands out new tokens. Its
-token for the node is accepted before it is sent, as the node calls back with it while the request is
-still open.
+It is both sides of the credentials module. As the calling side it sends POST, PUT and DELETE. As the called
+side it answers them, fetches the node's version details first, and gives out new tokens. Its token for the
+node is valid before it is sent, because the node calls back with it while the request is still open.
 
-As an eMSP it decides about its tokens what the scenario has laid down, and takes results of commands.
+As an eMSP it answers authorizations as the scenario has set, and takes results of commands.
 Source: OCPI 2.2.1 credentials, version_information_endpoint; CRD-02 to CRD-05, CRD-11 to CRD-14, VER-07,
 TOK-11 to TOK-14, CMD-06
 """
@@ -29,7 +28,7 @@ from certification.web import Unreachable, Web, below
 
 
 @dataclass
-class Heard:
+class Received:
     """One request that reached a probe; `segments` is its path below the party's own URL, decoded."""
 
     method: str
@@ -43,7 +42,7 @@ class Heard:
 
     @property
     def token(self) -> str:
-        """Return the token as it was before Base64, or "" when the header carries none (TRN-03)."""
+        """Token of the Authorization header before Base64; "" when there is none (TRN-03)."""
         scheme, _, encoded = self.headers.get("authorization", "").partition(" ")
         try:
             return base64.b64decode(encoded, validate=True).decode() if scheme == "Token" else ""
@@ -51,14 +50,14 @@ class Heard:
             return ""
 
     def party(self, which: str) -> Party:
-        """Return the party that the routing headers name; `which` is "from" or "to"."""
+        """Party in the routing headers; `which` is "from" or "to"."""
         headers = self.headers
         return Party(headers.get(f"ocpi-{which}-country-code", ""), headers.get(f"ocpi-{which}-party-id", ""))
 
 
 @dataclass(frozen=True)
 class ProbeReply:
-    """What a probe answers."""
+    """A probe's answer."""
 
     http_status: int
     status_code: int
@@ -72,10 +71,10 @@ class ProbeReply:
 
 
 class ProbePartner:
-    """A party of the runner's.
+    """A party of the runner.
 
-    failing: what shall break: "versions", "details". decisions: what to answer when a token's
-    authorization is asked for, by uid and type.
+    failing: the requests that shall fail: "versions", "details". decisions: answers to authorizations, by uid
+    and type of the token.
     """
 
     def __init__(
@@ -97,8 +96,8 @@ class ProbePartner:
         self.failing: set[str] = set()
         self.copies = Copies()
         self.decisions: dict[tuple[str, str], ProbeReply] = {}
-        self.heard: list[Heard] = []
-        self.accepted: list[str] = []  # tokens with which nodes may call us
+        self.received: list[Received] = []
+        self.accepted: list[str] = []  # tokens that nodes may call us with
         self.token: str | None = None  # our token at the node, None when not registered
         self.details: Details | None = None
         self._web = web
@@ -115,11 +114,11 @@ class ProbePartner:
         return self._send_credentials("POST", details, token_a)
 
     def put_credentials(self) -> Reply:
-        """Send a new token for the node, with what we offer and who we are now."""
+        """Send a new token for the node, with our present endpoints and business details."""
         return self._send_credentials("PUT", self.registered_details(), self.registered_token())
 
     def delete_credentials(self) -> Reply:
-        """Leave the node. Its token for us is forgotten only when it agreed."""
+        """Leave the node. Its token for us is removed only when it agreed."""
         url = self.registered_details().url("credentials", "SENDER")
         reply = Caller(self._web, self.registered_token()).call("DELETE", url)
         if reply.is_success:
@@ -127,7 +126,7 @@ class ProbePartner:
         return reply
 
     def caller(self, receiver: Party | None = None) -> Caller:
-        """Return how this party calls functional modules; without `receiver`, configuration modules."""
+        """Return this party's client for functional modules; without `receiver`, for configuration ones."""
         sender = None if receiver is None else self.party
         return Caller(self._web, self.registered_token(), sender, receiver)
 
@@ -161,66 +160,72 @@ class ProbePartner:
         self.accepted.append(token)
         return token
 
-    def answer(self, heard: Heard) -> ProbeReply:
-        """Answer a node's request and write both down."""
-        reply = self._answer(heard)
-        heard.http_status, heard.status_code = reply.http_status, reply.status_code
+    def answer(self, received: Received) -> ProbeReply:
+        """Answer a node's request and record both."""
+        reply = self._answer(received)
+        received.http_status, received.status_code = reply.http_status, reply.status_code
         with self._lock:
-            self.heard.append(heard)
+            self.received.append(received)
         return reply
 
-    def heard_since(self, moment: float, *start: str) -> list[Heard]:
-        """Return what was heard after `moment` (monotonic) on paths that begin with `start`, oldest first."""
+    def received_since(self, moment: float, *start: str) -> list[Received]:
+        """Return the requests after `moment` (monotonic) whose path begins with `start`, oldest first."""
         with self._lock:
-            return [each for each in self.heard if each.at >= moment and each.segments[: len(start)] == start]
+            return [
+                each for each in self.received if each.at >= moment and each.segments[: len(start)] == start
+            ]
 
-    def _answer(self, heard: Heard) -> ProbeReply:
-        if heard.token not in self.accepted:
+    def _answer(self, received: Received) -> ProbeReply:
+        if received.token not in self.accepted:
             return ProbeReply(401, 2001)
-        match heard.segments:
-            case ("versions" | "details" as path,) if heard.method == "GET":
+        match received.segments:
+            case ("versions" | "details" as path,) if received.method == "GET":
                 if path in self.failing:
                     return ProbeReply(500, 3000)
                 return ProbeReply(200, 1000, self._versions() if path == "versions" else self._details())
             case ("credentials",):
-                return self._answer_credentials(heard)
-            case ("sender", module) if heard.method == "GET" and (module, "SENDER") in self.modules:
-                return ProbeReply(200, 1000, [], {"X-Total-Count": "0", "X-Limit": "100", **_swapped(heard)})
-            case ("sender", "tokens", uid, "authorize") if heard.method == "POST":
-                return self._decide(uid, heard)
-            case ("sender", "commands", *_) if heard.method == "POST":
-                return ProbeReply(200, 1000, headers=_swapped(heard))
+                return self._answer_credentials(received)
+            case ("sender", module) if received.method == "GET" and (module, "SENDER") in self.modules:
+                return ProbeReply(
+                    200, 1000, [], {"X-Total-Count": "0", "X-Limit": "100", **_swapped(received)}
+                )
+            case ("sender", "tokens", uid, "authorize") if received.method == "POST":
+                return self._decide(uid, received)
+            case ("sender", "commands", *_) if received.method == "POST":
+                return ProbeReply(200, 1000, headers=_swapped(received))
             case ("receiver", module, *ids) if (module, "RECEIVER") in self.modules:
-                outcome = self.copies.answer(heard.method, module, ids, heard.body, heard.query.get("type"))
-                headers = _swapped(heard) | self._location(heard, outcome)
+                outcome = self.copies.answer(
+                    received.method, module, ids, received.body, received.query.get("type")
+                )
+                headers = _swapped(received) | self._location(received, outcome)
                 return ProbeReply(outcome.http_status, outcome.status_code, outcome.data, headers)
-        return ProbeReply(404, 2001, headers=_swapped(heard))
+        return ProbeReply(404, 2001, headers=_swapped(received))
 
-    def _location(self, heard: Heard, outcome: Outcome) -> dict[str, str]:
-        """Tell the URL of a CDR that was posted (CDR-03)."""
-        if heard.method != "POST" or outcome.http_status != 201:
+    def _location(self, received: Received, outcome: Outcome) -> dict[str, str]:
+        """Header with the URL of a posted CDR (CDR-03)."""
+        if received.method != "POST" or outcome.http_status != 201:
             return {}
-        ids = (str(heard.body[name]) for name in ("country_code", "party_id", "id"))
+        ids = (str(received.body[name]) for name in ("country_code", "party_id", "id"))
         return {"Location": below(f"{self.url}/receiver/cdrs", *ids)}
 
-    def _decide(self, uid: str, heard: Heard) -> ProbeReply:
-        """Answer whether a token may be used; one that nothing was laid down for is unknown (TOK-14)."""
-        decision = self.decisions.get((uid, heard.query.get("type", "RFID")), ProbeReply(404, 2004))
-        return replace(decision, headers=_swapped(heard))
+    def _decide(self, uid: str, received: Received) -> ProbeReply:
+        """Answer whether a token may be used; a token without a set answer is unknown (TOK-14)."""
+        decision = self.decisions.get((uid, received.query.get("type", "RFID")), ProbeReply(404, 2004))
+        return replace(decision, headers=_swapped(received))
 
-    def _answer_credentials(self, heard: Heard) -> ProbeReply:
-        if heard.method == "GET":
-            return ProbeReply(200, 1000, self._credentials(heard.token))
-        if (self.token is None) != (heard.method == "POST"):
+    def _answer_credentials(self, received: Received) -> ProbeReply:
+        if received.method == "GET":
+            return ProbeReply(200, 1000, self._credentials(received.token))
+        if (self.token is None) != (received.method == "POST"):
             return ProbeReply(405, 2001)
-        if heard.method == "DELETE":
+        if received.method == "DELETE":
             self.token, self.accepted = None, []
             return ProbeReply(200, 1000)
-        if heard.method not in ("POST", "PUT") or not isinstance(heard.body, dict):
+        if received.method not in ("POST", "PUT") or not isinstance(received.body, dict):
             return ProbeReply(405, 2001)
-        token = str(heard.body.get("token"))
+        token = str(received.body.get("token"))
         try:
-            self.details = discover(self._web, str(heard.body.get("url")), token)
+            self.details = discover(self._web, str(received.body.get("url")), token)
         except (Refuted, Unreachable):
             return ProbeReply(200, 3001)
         ours = secrets.token_urlsafe(24)
@@ -248,8 +253,8 @@ class ProbePartner:
         return {"version": VERSION, "endpoints": endpoints}
 
 
-def _swapped(heard: Heard) -> dict[str, str]:
+def _swapped(received: Received) -> dict[str, str]:
     """Write the routing headers of the answer to a request that had some (RTE-02, RTE-16)."""
-    if "ocpi-from-party-id" not in heard.headers:
+    if "ocpi-from-party-id" not in received.headers:
         return {}
-    return routing_headers(heard.party("to"), heard.party("from"))
+    return routing_headers(received.party("to"), received.party("from"))

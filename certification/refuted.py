@@ -1,7 +1,7 @@
-"""The one way in which a scenario fails."""
+"""The exception that fails a scenario."""
 
 from __future__ import annotations
 
 
 class Refuted(Exception):
-    """What the plan expects did not happen; the text says what should have been."""
+    """An expectation of the plan did not hold; the text says what was expected."""

@@ -1,6 +1,6 @@
-"""What a run found, and the three forms for machines and terminals: report.json, JUnit XML, a table.
+"""Findings of a run, and the forms for machines and terminals: report.json, JUnit XML, a table.
 
-The page for people is in page.py.
+`page.py` writes the page for people.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from certification.plan import Row
 
 
 class Status(StrEnum):
-    """How a row of the plan stands."""
+    """Result of a row of the plan."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -24,7 +24,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One row after it was run. `evidence`: what was seen, in order; the last of a failed row says why."""
+    """Result of one row. `evidence`: what was seen, in order; of a failed row the last is the reason."""
 
     row: Row
     status: Status
@@ -76,7 +76,7 @@ def write_json(report: Report) -> str:
 
 
 def write_junit(report: Report) -> str:
-    """Write JUnit XML: a test case a row; what is not implemented is skipped."""
+    """Write JUnit XML: one test case per row; rows that are not implemented are skipped."""
     suite = ElementTree.Element(
         "testsuite",
         name="MOBI.E acceptance plan",
@@ -106,7 +106,7 @@ def write_junit(report: Report) -> str:
 
 
 def table_line(finding: Finding) -> str:
-    """Write a row of the terminal's table, and below it why it failed."""
+    """Write a row of the terminal's table, and the reason of a failure below it."""
     mark = {Status.PASSED: "passed", Status.FAILED: "FAILED", Status.NOT_IMPLEMENTED: "not implemented"}
     need = "mandatory" if finding.row.is_mandatory else "optional"
     time = "" if finding.status == Status.NOT_IMPLEMENTED else f"{finding.seconds:6.2f} s"
@@ -119,7 +119,7 @@ def table_line(finding: Finding) -> str:
 
 
 def summary(report: Report) -> str:
-    """Say how the run ended, and what stands between it and a certificate."""
+    """Write how the run ended, and which mandatory rows did not pass."""
     lines = [", ".join(f"{report.count(status)} {status.value}" for status in Status)]
     for status, text in ((Status.FAILED, "failed"), (Status.NOT_IMPLEMENTED, "not implemented yet")):
         rows = [finding.row.id for finding in report.with_status(status, mandatory_only=True)]
@@ -132,5 +132,5 @@ def summary(report: Report) -> str:
 
 
 def _printable(text: str) -> str:
-    """Leave out what XML 1.0 cannot hold."""
+    """Remove the characters that XML 1.0 cannot hold."""
     return "".join(char for char in text if char in "\n\t" or char >= " ")

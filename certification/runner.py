@@ -1,14 +1,14 @@
-"""Runs the plan against three nodes: the sandbox, deployed ones, or ones that it starts for itself.
+"""Runs the plan against three nodes: the sandbox, deployed nodes, or nodes that it starts itself.
 
     python -m certification                          the sandbox of `make run`, or own nodes when none runs
     python -m certification --only 2.1 --only 3      one row, one chapter
     python -m certification --sandbox nodes.json     nodes described by a file in the sandbox's shape
     python -m certification --cpo-versions-url …     nodes described one option at a time
 
-Where the nodes run on this machine, a probe on loopback plays partners of theirs. Deployed nodes need a
-public address for it (`--probe-url`, forwarded to `--probe-listen`); without one, the evidence comes
-from the operators' doors alone and says so. `--patience 4` stretches every limit of time fourfold, for
-nodes on a slow machine. The exit code is 0 only when every mandatory row of those selected has passed.
+When the nodes run on this machine, a probe on loopback plays partners of theirs. Deployed nodes need a public
+address for it (`--probe-url`, forwarded to `--probe-listen`); without one, the evidence comes from the
+operator APIs alone and states that. `--patience 4` stretches every limit of time fourfold, for nodes on a
+slow machine. The exit code is 0 only when every mandatory row of those selected has passed.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ OWN_SETTINGS = {"cpo": {"OCPI_COMMAND_SECONDS": "10"}}  # 5.3 waits for a CSMS t
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the certification as the command line asks. Returns the exit code: 2 when it could not be run."""
+    """Run the certification as the command line asks. Returns the exit code: 2 when it could not run."""
     options = _parser().parse_args(arguments)
     web = Web()
     with ExitStack() as stack:
@@ -98,7 +98,7 @@ def run(
 
 
 def run_row(row: Row, trial: Trial) -> Finding:
-    """Run one row and undo what it did; what cannot be undone fails it, as later rows would suffer."""
+    """Run one row and undo its changes; a change that cannot be undone fails the row."""
     if row.show is None:
         return Finding(row, Status.NOT_IMPLEMENTED, 0.0, ())
     started = time.monotonic()
@@ -114,13 +114,13 @@ def run_row(row: Row, trial: Trial) -> Finding:
         raise
     seconds = time.monotonic() - started
     failures += [f"cleaning up: {trouble}" for trouble in trial.clean_up()]
-    # The reason that counts is the first; it stands last in the evidence, where a reader looks.
+    # The first reason counts; it is last in the evidence, where readers look for it.
     evidence = (*trial.evidence, *reversed(failures))
     return Finding(row, Status.FAILED if failures else Status.PASSED, seconds, evidence)
 
 
 def save(report: Report, nodes: Nodes, folder: Path) -> str:
-    """Write report.json, junit.xml and index.html. Returns a line that says where."""
+    """Write report.json, junit.xml and index.html. Returns a line with their folder."""
     folder.mkdir(parents=True, exist_ok=True)
     finished_at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     (folder / "report.json").write_text(write_json(report))
@@ -130,7 +130,7 @@ def save(report: Report, nodes: Nodes, folder: Path) -> str:
 
 
 def _sweep(nodes: Nodes, web: Web, out: TextIO) -> None:
-    """Remove what an interrupted run left behind; a door that does not answer is for the rows to report."""
+    """Remove what an interrupted run left behind; the rows report nodes that do not answer."""
     trial = Trial(nodes, None, web, DEADLINE_S)
     try:
         count = forget_left_over_probes((trial.cpo, trial.hub, trial.emsp))
@@ -143,7 +143,7 @@ def _sweep(nodes: Nodes, web: Web, out: TextIO) -> None:
 
 @contextmanager
 def _nodes(options: argparse.Namespace, web: Web) -> Iterator[Nodes]:
-    """Give the nodes to test: those described, those of the sandbox that runs, or own ones for the time."""
+    """Yield the nodes to test: the described ones, those of the running sandbox, or temporary ones."""
     described = {
         role: {
             name: value for name in NODE_FIELDS if (value := getattr(options, f"{role}_{name}")) is not None
@@ -164,8 +164,8 @@ def _nodes(options: argparse.Namespace, web: Web) -> Iterator[Nodes]:
 
 @contextmanager
 def own_sandbox() -> Iterator[Nodes]:
-    """Start a sandbox on free ports, with nothing kept, and stop it in the end."""
-    # Only here: against deployed nodes nothing local is needed.
+    """Start a sandbox on free ports without stored data, and stop it at the end."""
+    # Imported here, because runs against deployed nodes need nothing local.
     from infra.local.sandbox import ChildFailed, Sandbox, SandboxError
 
     sandbox = Sandbox(seed_sites=OWN_SITES, environment=OWN_SETTINGS)

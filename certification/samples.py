@@ -1,7 +1,7 @@
-"""What the scenarios create, in the shape that MOBI.E's network has.
+"""Sample objects that the scenarios create, in the shape of MOBI.E's network.
 
-As an operator writes them: without country_code, party_id, id and last_updated, which the operator's
-door fills in. `as_pushed` adds those for a probe that pushes by OCPI.
+They are as an operator writes them: without country_code, party_id, id and last_updated, which the operator
+API fills in. `as_pushed` adds those for a probe that pushes by OCPI.
 Source: OCPI 2.2.1 mod_tariffs_tariff_object, mod_locations_location_object, mod_tokens_token_object,
 mod_sessions_session_object, mod_cdrs_cdr_object
 """
@@ -48,7 +48,7 @@ def read_datetime(text: str) -> datetime:
 
 
 def tariff(price: str = "0.25") -> Document:
-    """A tariff with a flat fee, energy and time; `price` is that of a kWh."""
+    """A tariff with a flat fee, energy and time; `price` is the price of a kWh."""
     components = [
         {"type": "FLAT", "price": Decimal("0.35"), "vat": Decimal("23.0"), "step_size": 1},
         {"type": "ENERGY", "price": Decimal(price), "vat": Decimal("23.0"), "step_size": 1},
@@ -71,13 +71,13 @@ def connector(connector_id: str, last_updated: str, tariff_ids: list[str] | None
 
 
 def evse(uid: str, last_updated: str, status: str = "AVAILABLE") -> Document:
-    """An EVSE with two connectors, so that what changes one can be seen to leave the other alone."""
+    """An EVSE with two connectors, so that a test sees that a change of one leaves the other alone."""
     connectors = [connector(f"{uid}-{number:02d}", last_updated) for number in (1, 2)]
     return {"uid": uid, "status": status, "connectors": connectors, "last_updated": last_updated}
 
 
 def location(location_id: str, publish: bool = True, status: str = "AVAILABLE") -> Document:
-    """A site of two EVSEs; their uids come from the location's id, as they do in MOBI.E's network."""
+    """A site with two EVSEs; their uids are made from the location's id, as in MOBI.E's network."""
     stamp = now()
     return {
         "publish": publish,
@@ -93,13 +93,13 @@ def location(location_id: str, publish: bool = True, status: str = "AVAILABLE") 
 
 
 def place_to_reserve() -> Document:
-    """What is known of a site before it has an id: what the reservation of one is asked with."""
+    """The part of a site that is known before it has an id: the body of a reservation."""
     site = location("")
     return {name: site[name] for name in ("address", "city", "postal_code", "country", "coordinates")}
 
 
 def token(valid: bool = True) -> Document:
-    """A token that a CPO must ask about, each time (whitelist NEVER)."""
+    """A token that a CPO must authorize each time (whitelist NEVER)."""
     return {
         "contract_id": "PT-CERT-C00000001",
         "issuer": "Certification",
@@ -109,7 +109,7 @@ def token(valid: bool = True) -> Document:
 
 
 def cdr_token(token: Document) -> Document:
-    """What a session tells of its token."""
+    """The fields of a token that a session carries."""
     return {name: token[name] for name in ("country_code", "party_id", "uid", "type", "contract_id")}
 
 
@@ -128,7 +128,7 @@ def session(token: Document, place: Document, **fields: object) -> Document:
 
 
 def cdr(token: Document, place: Document, tariff: Document, kwh: Decimal) -> Document:
-    """A CDR of an hour that has just ended, as a CPO makes it; what it costs is made up."""
+    """A CDR of an hour that has just ended, as a CPO makes it; its costs are made up."""
     begun = now(timedelta(hours=-1))
     return {
         "start_date_time": begun,
@@ -156,7 +156,7 @@ def cdr(token: Document, place: Document, tariff: Document, kwh: Decimal) -> Doc
 
 
 def charging_period(start_date_time: str, kwh: str) -> Document:
-    """A stretch of a session, with its energy in kWh."""
+    """A charging period of a session, with its energy in kWh."""
     return {
         "start_date_time": start_date_time,
         "dimensions": [

@@ -1,9 +1,8 @@
-"""What a scenario works with: the nodes' doors, the probe, a clock to wait by, and a record of what was seen.
+"""The tools of a scenario: clients of the operator APIs, the probe, waiting with deadlines, and the evidence.
 
-A scenario states its expectations with `expect` and `eventually`. The first that does not hold ends it,
-and its text is what the report shows: so each text says what should have been, not what the code did.
-Waiting is polling against a deadline; how long it took goes into the evidence, because the plan's
-broadcasts are about time.
+A scenario states its expectations with `expect` and `eventually`. The first that does not hold ends it, and
+the report shows its text. So each text says what was expected, not what the code did. Waiting polls until a
+deadline; the time that it took goes into the evidence, because the plan's broadcasts have a time limit.
 """
 
 from __future__ import annotations
@@ -19,15 +18,15 @@ from certification.web import Web
 
 POLL_S = 0.05
 SLOWEST_POLL_S = 0.5
-TIMER_S = 90.0  # a node's timers are due once a minute
+TIMER_S = 90.0  # a node's timers run once a minute
 
 
 class Trial:
     """One run of one scenario.
 
-    probe: None when the nodes cannot reach this machine; scenarios then lean on the operators' doors and
-    say so. deadline_s: how long to wait for a broadcast; timer_s: for what a node does by a timer.
-    patience: how many times every limit of time is stretched, for nodes that have a slow machine.
+    probe: None when the nodes cannot reach this machine; scenarios then use the operator APIs only and note
+    that. deadline_s: how long to wait for a broadcast; timer_s: for the work of a node's timer. patience:
+    factor for every time limit, for nodes on a slow machine.
     """
 
     def __init__(
@@ -52,16 +51,16 @@ class Trial:
         self._afterwards: list[tuple[str, Callable[[], object]]] = []
 
     def note(self, text: str) -> None:
-        """Put a sentence into the evidence."""
+        """Add a sentence to the evidence."""
         self.evidence.append(text)
 
     def expect(self, holds: object, text: str) -> None:
-        """Go on only if `holds`. Raises: Refuted with `text`."""
+        """Continue only if `holds`. Raises: Refuted with `text`."""
         if not holds:
             raise Refuted(text)
 
     def eventually(self, text: str, look: Callable[[], object], deadline_s: float | None = None) -> None:
-        """Poll `look` until it finds something, and note how long that took.
+        """Poll `look` until it returns something true, and note how long that took.
 
         Raises: Refuted when the deadline passes first.
         """
@@ -70,10 +69,10 @@ class Trial:
     def all_eventually(
         self, text: str, looks: Mapping[str, Callable[[], object]], deadline_s: float | None = None
     ) -> None:
-        """Poll in several places until each has found something, and note how long each took.
+        """Poll several places until each has returned something true, and note how long each took.
 
-        looks: by the words that name the place. Raises: Refuted when the deadline passes first, naming
-        the places that are missing, and what a look itself was refused.
+        looks: by the name of the place.
+        Raises: Refuted when the deadline passes first, naming the missing places and the error of each.
         """
         limit_s = self.deadline_s if deadline_s is None else deadline_s
         missing = dict(looks)
@@ -100,13 +99,13 @@ class Trial:
             pause_s = min(pause_s * 1.5, SLOWEST_POLL_S)
 
     def has_probe(self, what: str) -> bool:
-        """Tell whether a probe can take part; when not, the evidence says what it therefore does not show."""
+        """Tell whether there is a probe; without one, note in the evidence what is not checked."""
         if self.probe is None:
             self.note(f"not shown on the wire, as the nodes cannot reach a probe (--probe-url): {what}")
         return self.probe is not None
 
     def afterwards(self, text: str, undo: Callable[[], object]) -> None:
-        """Have `undo` called when the scenario has ended, however it did; last registered, first run."""
+        """Register `undo` to run when the scenario ends, failed or not; the last one runs first."""
         self._afterwards.append((text, undo))
 
     def clean_up(self) -> list[str]:

@@ -1,8 +1,8 @@
-"""The runner's HTTP client: one request, one answer, as it was on the wire.
+"""The runner's HTTP client: one request, one answer, as sent over the wire.
 
-The certification talks to nodes over HTTP only, so this is its single way out. It follows no redirect and
-repeats nothing: a scenario must see what the node answered, once. JSON numbers are read as Decimal, because
-a price that passed through a float would compare equal to a price that a node has rounded.
+The certification talks to nodes over HTTP only, and this is its only way out. It follows no redirect and
+retries nothing, because a scenario must see each answer of the node exactly once. JSON numbers are read as
+Decimal: through floats, a rounded price would compare equal to the exact one.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from urllib.parse import quote, urlencode
 
 import urllib3
 
-TIMEOUT_S = 35.0  # API Gateway ends an integration after 29 s: a node's own answer always comes first
+TIMEOUT_S = 35.0  # API Gateway ends an integration after 29 s, so a node's own answer always comes first
 
 
 class Unreachable(Exception):
-    """No HTTP answer came: connection refused, timed out, or broken."""
+    """No HTTP answer: connection refused, timed out, or broken."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back for one request; header names in lower case, both moments on the monotonic clock."""
+    """Answer to one request; header names in lower case, both times on the monotonic clock."""
 
     method: str
     url: str
@@ -102,7 +102,7 @@ def with_query(url: str, query: Mapping[str, object]) -> str:
 
 
 def below(url: str, *ids: str) -> str:
-    """Write the URL of something below another, each id encoded whole.
+    """Append ids to a URL, each fully percent-encoded.
 
     >>> below("http://x/locations/", "PT", "ABC", "LSB 1/2")
     'http://x/locations/PT/ABC/LSB%201%2F2'
@@ -111,7 +111,7 @@ def below(url: str, *ids: str) -> str:
 
 
 def _as_number(value: object) -> object:
-    # json cannot write a Decimal; the numbers that the samples use survive as floats.
+    # json cannot write a Decimal; floats are exact enough for the samples' numbers.
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
     raise TypeError(f"cannot write {type(value).__name__} as JSON")

@@ -84,8 +84,8 @@ def stage_config(stage: str, config: Mapping[str, Any], environment: Mapping[str
 def functions(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """What the configuration says of each function, the same in each stage."""
     stage = next(iter(config["stages"].values()))
-    said: dict[str, dict[str, Any]] = stage["lambda_functions"]
-    return said
+    described: dict[str, dict[str, Any]] = stage["lambda_functions"]
+    return described
 
 
 def read_policy(policy: Path, stage: str) -> str:

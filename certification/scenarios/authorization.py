@@ -1,11 +1,11 @@
-"""Scenarios 4.1 to 4.4: a driver holds up a token at the CPO, and the eMSP that it belongs to decides.
+"""Scenarios 4.1 to 4.4: a driver presents a token at the CPO, and the eMSP that issued it decides.
 
-The token is written at the eMSP's door, reaches the CPO through the hub, and is authorized at the CPO's door,
-as its CSMS does it. Its whitelist is NEVER, so the CPO has to ask each time. That it does, and that what
-the eMSP answers is what the CPO is told, is seen by two probes: an eMSP that is asked by the hub, and a CPO
-that asks the hub.
-Source: OCPI 2.2.1 mod_tokens_post_method, transport_and_format_message_routing_open_routing_request;
-TOK-09 to TOK-14, RTE-07 to RTE-10, RTE-22, RTE-23
+The token is written with the eMSP's operator API, reaches the CPO through the hub, and is authorized with the
+CPO's operator API, as its CSMS does it. Its whitelist is NEVER, so the CPO has to ask each time. Two probes
+check that it asks and that it receives the eMSP's answer unchanged: an eMSP that the hub asks, and a CPO that
+asks the hub.
+Source: OCPI 2.2.1 mod_tokens_post_method, transport_and_format_message_routing_open_routing_request; TOK-09
+to TOK-14, RTE-07 to RTE-10, RTE-22, RTE-23
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import secrets
 from dataclasses import replace
 
 from certification.doors import Document
-from certification.drivers import UID, hold_up, new_uid, take_token, told
+from certification.drivers import UID, authorization_info, hold_up, new_uid, take_token
 from certification.handshake import join
 from certification.ocpi import Caller, Party, Reply
 from certification.own_objects import own, take_sites
 from certification.probe_emsp import ProbeEmsp
-from certification.probe_partner import Heard
+from certification.probe_partner import Received
 from certification.trial import Trial
 from certification.web import below, with_query
 
@@ -27,12 +27,12 @@ REFUSALS = ("BLOCKED", "EXPIRED", "NOT_ALLOWED")
 
 
 def scenario_4_1_authorize_valid_rfid_token(trial: Trial) -> None:
-    """A valid card: the eMSP is asked in real time and allows it; its reference comes back as it is."""
+    """A valid card: the eMSP allows it in real time, and its authorization_reference comes back unchanged."""
     _authorize_valid(trial, "RFID")
 
 
 def scenario_4_2_authorize_invalid_rfid_token(trial: Trial) -> None:
-    """A card that is not valid: HTTP 200 and 1000, but BLOCKED, EXPIRED or NOT_ALLOWED."""
+    """An invalid card: HTTP 200 and 1000, with BLOCKED, EXPIRED or NOT_ALLOWED."""
     _authorize_invalid(trial, "RFID")
 
 
@@ -42,10 +42,10 @@ def scenario_4_2b_authorize_non_existent_rfid_token(trial: Trial) -> None:
 
 
 def scenario_4_3_authorize_app_user_token(trial: Trial) -> None:
-    """The user of an app, by `?type=APP_USER`; a card of the same uid is another token."""
+    """A user of an app, with `?type=APP_USER`; an RFID card with the same uid is a different token."""
     card = take_token(trial, "RFID", valid=False)
     _authorize_valid(trial, "APP_USER")
-    allowed = told(trial, hold_up(trial, card["uid"], "RFID"))["allowed"]
+    allowed = authorization_info(trial, hold_up(trial, card["uid"], "RFID"))["allowed"]
     trial.expect(
         allowed in REFUSALS, f"the card of the same uid is another token and stays refused, not {allowed}"
     )
@@ -53,19 +53,19 @@ def scenario_4_3_authorize_app_user_token(trial: Trial) -> None:
 
 
 def scenario_4_4_authorize_invalid_app_user_token(trial: Trial) -> None:
-    """An app user that is not valid: as a card."""
+    """An invalid app user: the same as an invalid card."""
     _authorize_invalid(trial, "APP_USER")
 
 
 def scenario_4_4b_authorize_non_existent_app_user_token(trial: Trial) -> None:
-    """An app user that no eMSP knows: as a card."""
+    """An app user that no eMSP knows: the same as such a card."""
     _authorize_non_existent(trial, "APP_USER", "RFID")
 
 
 def _authorize_valid(trial: Trial, token_type: str) -> None:
     token, asked = take_token(trial, token_type), _place(trial)
     answer = hold_up(trial, UID, token_type, asked)
-    info = told(trial, answer)
+    info = authorization_info(trial, answer)
     trial.expect(info["allowed"] == "ALLOWED", f"{answer}: the token is ALLOWED, not {info['allowed']}")
     trial.expect(
         info.get("token") == token, f"{answer}: the answer has the token as the eMSP holds it (TOK-12)"
@@ -88,7 +88,7 @@ def _authorize_valid(trial: Trial, token_type: str) -> None:
 
 
 def _check_emsp_is_asked(trial: Trial, token_type: str, asked: Document) -> None:
-    """Have the CPO authorize a token of a probe eMSP twice, and expect each answer to be what that says."""
+    """Authorize a token of a probe eMSP twice at the CPO, and expect the eMSP's answer each time."""
     emsp = ProbeEmsp(trial)
     token = emsp.push_token(token_type)
     query = {"type": token_type}
@@ -106,21 +106,21 @@ def _check_emsp_is_asked(trial: Trial, token_type: str, asked: Document) -> None
             f"the eMSP of the token is asked in real time, once for each authorization, not {len(questions)}",
         )
         _check_question(trial, questions[0], token_type, asked, trial.cpo.party, emsp.party)
-        document = told(trial, answer)
+        document = authorization_info(trial, answer)
         trial.expect(
             document.get("authorization_reference") == info["authorization_reference"],
-            f"the CPO is told the authorization_reference {info['authorization_reference']} that the eMSP "
+            f"the CPO receives the authorization_reference {info['authorization_reference']} that the eMSP "
             f"gave, not {document.get('authorization_reference')}",
         )
-        trial.expect(document == info, f"the CPO is told what the eMSP answered, {info}, not {document}")
+        trial.expect(document == info, f"the CPO receives what the eMSP answered, {info}, not {document}")
         trial.note(
             f"authorization {number}: the probe eMSP was asked FROM {questions[0].party('from')} "
-            f"and the CPO's door told its reference {info['authorization_reference']}"
+            f"and the CPO's operator API gave its reference {info['authorization_reference']}"
         )
 
 
 def _check_hub_relays(trial: Trial, token_type: str, asked: Document) -> None:
-    """Ask the hub as a CPO, open and addressed: about a probe eMSP's token, and about the eMSP's own."""
+    """Ask the hub as a CPO, with and without OCPI-to: about a probe eMSP's token and about the eMSP's own."""
     emsp, cpo = ProbeEmsp(trial), _ProbeCpo(trial)
     token = emsp.push_token(token_type)
     for to in (None, trial.hub.party, emsp.party):
@@ -162,46 +162,48 @@ def _check_hub_relays(trial: Trial, token_type: str, asked: Document) -> None:
 def _authorize_invalid(trial: Trial, token_type: str) -> None:
     token = take_token(trial, token_type, valid=False)
     answer = hold_up(trial, token["uid"], token_type, _place(trial))
-    allowed = told(trial, answer)["allowed"]
+    allowed = authorization_info(trial, answer)["allowed"]
     trial.expect(
         allowed in REFUSALS, f"{answer}: a token that is not valid is {' or '.join(REFUSALS)}, not {allowed}"
     )
-    trial.note(f"{UID}, which is not valid, is {allowed} at the CPO's door")
+    trial.note(f"{UID}, which is not valid, is {allowed} at the CPO's operator API")
     if trial.has_probe("the hub's HTTP 200 and 1000"):
         reply = _ProbeCpo(trial).authorize(UID, token_type, None, None)
-        told_by_hub = reply.object().get("allowed")
+        allowed_by_hub = reply.object().get("allowed")
         trial.expect(
-            reply.is_success and reply.http_status == 200 and told_by_hub in REFUSALS,
+            reply.is_success and reply.http_status == 200 and allowed_by_hub in REFUSALS,
             f"{reply}: a token that is not valid is HTTP 200 and 1000 with {' or '.join(REFUSALS)}, "
-            f"not {told_by_hub} (TOK-13)",
+            f"not {allowed_by_hub} (TOK-13)",
         )
-        trial.note(f"by the hub: HTTP {reply.http_status}, {reply.status_code}, {told_by_hub}")
+        trial.note(f"by the hub: HTTP {reply.http_status}, {reply.status_code}, {allowed_by_hub}")
         emsp = ProbeEmsp(trial)
         known = emsp.push_token(token_type)
         for decision in REFUSALS:
             emsp.decide(known, decision)
-            allowed = told(trial, hold_up(trial, known["uid"], token_type))["allowed"]
+            allowed = authorization_info(trial, hold_up(trial, known["uid"], token_type))["allowed"]
             trial.expect(
-                allowed == decision, f"the CPO is told the eMSP's {decision} of a valid token, not {allowed}"
+                allowed == decision, f"the CPO receives the eMSP's {decision} of a valid token, not {allowed}"
             )
-        trial.note(f"what an eMSP decides is told as it is: {', '.join(REFUSALS)}")
+        trial.note(f"the eMSP's decision is passed on unchanged: {', '.join(REFUSALS)}")
 
 
 def _authorize_non_existent(trial: Trial, token_type: str, other_type: str) -> None:
     uid = new_uid()
     answer = hold_up(trial, uid, token_type, _place(trial))
-    trial.expect(answer.http_status == 404, f"{answer}: a token that does not exist is 404 at the CPO's door")
-    trial.note(f"{uid} is HTTP 404 at the CPO's door")
+    trial.expect(
+        answer.http_status == 404, f"{answer}: a token that does not exist is 404 at the CPO's operator API"
+    )
+    trial.note(f"{uid} is HTTP 404 at the CPO's operator API")
     if trial.has_probe("the hub's HTTP 404 and 2004"):
         cpo, emsp = _ProbeCpo(trial), ProbeEmsp(trial)
         pushed = emsp.push_token(other_type)
         emsp.decide(pushed, "ALLOWED")
-        unheard_of = (
-            (uid, "what no eMSP has"),
+        unknown = (
+            (uid, "a uid that no eMSP has"),
             (pushed["uid"], f"a uid that is known as {other_type} only"),
-            (emsp.push_token(token_type)["uid"], "what its own eMSP does not know any more"),
+            (emsp.push_token(token_type)["uid"], "a uid that its eMSP no longer knows"),
         )
-        for each, what in unheard_of:
+        for each, what in unknown:
             reply = cpo.authorize(each, token_type, None, None)
             trial.expect(
                 (reply.http_status, reply.status_code) == (404, 2004) and reply.data is None,
@@ -211,9 +213,9 @@ def _authorize_non_existent(trial: Trial, token_type: str, other_type: str) -> N
 
 
 def _check_question(
-    trial: Trial, question: Heard, token_type: str, asked: Document, cpo: Party, emsp: Party
+    trial: Trial, question: Received, token_type: str, asked: Document, cpo: Party, emsp: Party
 ) -> None:
-    """Hold what reached an eMSP to what the hub was asked."""
+    """Compare the request that reached an eMSP with the request to the hub."""
     trial.expect(
         question.query.get("type", "RFID") == token_type,
         f"the eMSP is asked about type {token_type}, not {question.query.get('type')} (TOK-02)",
@@ -229,14 +231,14 @@ def _check_question(
 
 
 def _place(trial: Trial) -> Document:
-    """Name a place to charge at, as LocationReferences."""
+    """Return a place to charge at, as LocationReferences."""
     (site_id,) = take_sites(trial, 1)
     evses = own(trial, "locations", site_id)["evses"]
     return {"location_id": site_id, "evse_uids": [str(evses[0]["uid"])]}
 
 
 class _ProbeCpo:
-    """A probe CPO at the hub, which asks it about tokens."""
+    """A probe CPO at the hub that asks it about tokens."""
 
     def __init__(self, trial: Trial) -> None:
         partner, _ = join(trial, trial.hub, "CPO", (("tokens", "RECEIVER"),))
@@ -245,6 +247,6 @@ class _ProbeCpo:
         self._sender = partner.registered_details().url("tokens", "SENDER")
 
     def authorize(self, uid: str, token_type: str, asked: Document | None, to: Party | None) -> Reply:
-        """Ask; without `to` nobody is addressed, and the hub has to find out whose the token is."""
+        """Ask; without `to` there is no receiver, and the hub has to find the token's eMSP."""
         url = with_query(below(self._sender, uid, "authorize"), {"type": token_type})
         return replace(self._caller, receiver=to).call("POST", url, asked)

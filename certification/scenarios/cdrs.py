@@ -1,8 +1,9 @@
-"""Scenarios 7.1 to 7.3: the hub makes one CDR of each session that has ended; an eMSP reads its own.
+"""Scenarios 7.1 to 7.3: the hub makes one CDR of each finished session; an eMSP reads its own CDRs.
 
-Sessions end at the CPO's door, as its CSMS ends them; what their CDRs must say is worked out here from the
-tariff. A probe eMSP at the hub sees how its CDRs come and reads its list. A probe CPO sends CDRs that must
-change nothing. Reading takes CDRs that are there already: the party of a probe eMSP of 7.1 plays once more.
+Sessions end with the CPO's operator API, as its CSMS ends them. The expected content of their CDRs is
+computed here from the tariff. A probe eMSP at the hub receives its CDRs and reads its list. A probe CPO sends
+CDRs that must change nothing. 7.2 and 7.3 use CDRs that exist already: they play the party of 7.1's probe
+eMSP again.
 Source: OCPI 2.2.1 mod_cdrs; CDR-01, CDR-02, CDR-10, CDR-13, CDR-16, CDR-22
 """
 
@@ -27,13 +28,13 @@ from certification.samples import as_pushed, cdr, now, read_datetime
 from certification.trial import Trial
 from certification.web import below
 
-ENOUGH = 5  # CDRs of one eMSP, to have pages and windows of them
-DIFFERENT = 3  # moments at which they were made
+ENOUGH = 5  # CDRs of one eMSP: enough for several pages and windows
+DIFFERENT = 3  # different times at which they were made
 WINDOW = timedelta(hours=24)  # older CDRs are not read again
 
 
 def scenario_7_1_create_cdr(trial: Trial) -> None:
-    """A session ends: the hub makes one CDR, which the eMSP and the CPO get; one of a CPO changes nothing."""
+    """A session ends: the hub makes one CDR for eMSP and CPO; a CPO's own CDR changes nothing."""
     charging, driver = Charging(trial), take_token(trial, "RFID")
     if not trial.has_probe("the CDR's POST, that another eMSP gets its own only, a CDR that a CPO sends"):
         (made,) = charging.cdrs_of([session := charging.charge(driver)])
@@ -52,7 +53,7 @@ def scenario_7_1_create_cdr(trial: Trial) -> None:
 
 
 def scenario_7_2_get_all_cdrs(trial: Trial) -> None:
-    """An eMSP reads its CDRs at the hub, page by page: each once, every total right, and no other eMSP's."""
+    """An eMSP reads its CDRs at the hub by pages: each once, every total correct, none of other eMSPs."""
     if not trial.has_probe("the pages of the hub's CDRs and whose they are"):
         _check_emsp_holds(trial)
         return
@@ -68,7 +69,7 @@ def scenario_7_2_get_all_cdrs(trial: Trial) -> None:
 
 
 def scenario_7_3_get_filtered_cdrs(trial: Trial) -> None:
-    """An eMSP reads its CDRs between two dates: the first inclusive, the second exclusive, kept by Link."""
+    """An eMSP reads its CDRs between two dates: first inclusive, second exclusive, kept by Link."""
     if not trial.has_probe("the filters of the hub's CDRs and whose they are"):
         _check_emsp_holds(trial)
         return
@@ -88,16 +89,17 @@ def scenario_7_3_get_filtered_cdrs(trial: Trial) -> None:
 
 
 def _charge_as(emsp: ProbeEmsp, charging: Charging, count: int) -> list[Document]:
-    """Have as many drivers of an eMSP charge. Returns the sessions."""
+    """Let `count` drivers of an eMSP charge. Returns the sessions."""
     return [charging.charge(emsp.new_token("RFID")) for _ in range(count)]
 
 
 def _check_bill(trial: Trial, charging: Charging, made: Document, session: Document) -> None:
-    """Hold a CDR to the session and the tariff that it is of."""
+    """Compare a CDR with its session and tariff."""
     expected = price_of(charging.tariff, KWH, CHARGED)
     trial.expect(
         made["total_cost"] == expected,
-        f"session {session['id']} costs {_told(expected)} by its tariff, not {_told(made['total_cost'])}",
+        f"session {session['id']} costs {_as_text(expected)} by its tariff, "
+        f"not {_as_text(made['total_cost'])}",
     )
     hours = Decimal(int(CHARGED.total_seconds())) / 3600
     for name, value in (("total_energy", KWH), ("total_time", hours), ("currency", "EUR")):
@@ -115,26 +117,28 @@ def _check_bill(trial: Trial, charging: Charging, made: Document, session: Docum
     )
     trial.expect(made.get("tariffs") == [charging.tariff], "the CDR has the tariff, and no other")
     trial.expect(not made.get("credit"), "the CDR is no credit CDR")
-    trial.note(f"CDR {made['id']} of {KWH} kWh in {CHARGED} costs {_told(expected)}, as the tariff has it")
+    trial.note(f"CDR {made['id']} of {KWH} kWh in {CHARGED} costs {_as_text(expected)}, as the tariff has it")
 
 
 def _check_arrives(trial: Trial, charging: Charging, made: Document, session: Document) -> None:
-    """Wait until the eMSP and the CPO hold the hub's CDR just as it is; hub and eMSP have no second one.
+    """Wait until the eMSP and the CPO have the hub's CDR unchanged; the hub and the eMSP have no second one.
 
-    A CPO may have one of its own besides, to compare.
+    A CPO may have a CDR of its own as well, to compare.
     """
     trial.all_eventually(
         f"CDR {made['id']} as the hub has it",
         {
-            "at the eMSP's door": lambda: trial.emsp.held("cdrs", trial.cpo.party, made["id"]) == made,
-            "at the CPO's door": lambda: trial.cpo.held("cdrs", trial.cpo.party, made["id"]) == made,
+            "at the eMSP's operator API": lambda: (
+                trial.emsp.held("cdrs", trial.cpo.party, made["id"]) == made
+            ),
+            "at the CPO's operator API": lambda: trial.cpo.held("cdrs", trial.cpo.party, made["id"]) == made,
         },
     )
-    # A list may come after what is asked by its id: an index of DynamoDB follows its table.
+    # A list may lag behind a GET by id: a DynamoDB index follows its table.
     trial.all_eventually(
         f"CDR {made['id']} is listed",
         {
-            f"at {door.name}'s door": partial(_lists, door, charging, session, str(made["id"]))
+            f"at {door.name}'s operator API": partial(_lists, door, charging, session, str(made["id"]))
             for door in (trial.hub, trial.emsp)
         },
     )
@@ -150,12 +154,12 @@ def _lists(door: Door, charging: Charging, session: Document, cdr_id: str) -> bo
 
 
 def _ids(door: Door, charging: Charging, session: Document) -> list[str]:
-    """List the CDRs of a session that a node has."""
+    """List the CDRs of a session at a node."""
     return [str(each["id"]) for each in list_cdrs(door, charging.since) if is_of(each, session)]
 
 
 def _check_posts(trial: Trial, charging: Charging, emsp: ProbeEmsp, cdrs: Sequence[Document]) -> None:
-    """Hold what is sent to the probe eMSP to the rules: POST of its own CDRs, whole, FROM the hub."""
+    """Check the pushes to the probe eMSP: POST of its own CDRs only, complete, FROM the hub."""
     by_id = {str(each["id"]): each for each in cdrs}
     trial.eventually(
         f"the {len(cdrs)} CDRs of {emsp.party}'s tokens are posted to the probe eMSP",
@@ -180,18 +184,18 @@ def _check_posts(trial: Trial, charging: Charging, emsp: ProbeEmsp, cdrs: Sequen
 
 
 def _check_emsp_holds(trial: Trial) -> None:
-    """Without a probe: expect the eMSP to hold what the hub's door lists of its driver, and no other's."""
+    """Without a probe: expect the eMSP to have the hub's CDRs of its driver, and no others."""
     cdrs = [each for each in _recent(trial) if each["cdr_token"]["uid"] == UID]
     if not cdrs:
         charging = Charging(trial)
         cdrs = charging.cdrs_of([charging.charge(take_token(trial, "RFID"))])
     trial.eventually(
-        f"the eMSP's door has the {len(cdrs)} CDRs of {UID} that the hub's door lists",
+        f"the eMSP's operator API has the {len(cdrs)} CDRs of {UID} that the hub's operator API lists",
         lambda: all(trial.emsp.held("cdrs", _owner(each), each["id"]) == each for each in cdrs),
     )
     held = list_cdrs(trial.emsp, now(-WINDOW))
     others = [each for each in held if not trial.emsp.party.is_same(*_token(each))]
-    trial.expect(not others, f"the eMSP's door has no CDRs of others' tokens, not {len(others)}")
+    trial.expect(not others, f"the eMSP's operator API has no CDRs of others' tokens, not {len(others)}")
 
 
 def _recent(trial: Trial) -> list[Document]:
@@ -203,11 +207,11 @@ def _owner(each: Document) -> Party:
 
 
 def _token(each: Document) -> Party:
-    """Return the party whose token a CDR is of."""
+    """Return the party that issued a CDR's token."""
     return Party(each["cdr_token"]["country_code"], each["cdr_token"]["party_id"])
 
 
-def _told(price: Document) -> str:
+def _as_text(price: Document) -> str:
     return f"{price['excl_vat']} excl. and {price['incl_vat']} incl. VAT"
 
 
@@ -224,7 +228,7 @@ class _ProbeCpo:
         self._send(cdr(token, charging.place, charging.tariff, KWH))
 
     def check_gets_own(self, other: Document) -> None:
-        """Send a copy of a CDR and expect it by GET, so that who gets none there has been refused."""
+        """Send a copy of a CDR and expect GET to return it: GET works for a sender's own CDRs."""
         own = {"country_code", "party_id", "id", "last_updated"}
         sent = self._send({name: value for name, value in other.items() if name not in own})
         url = below(self._url(), *_owner(sent), sent["id"])
@@ -245,9 +249,9 @@ class _ProbeCpo:
         return self._partner.registered_details().url("cdrs", "RECEIVER")
 
     def check_ignored(self, charging: Charging, emsp: ProbeEmsp) -> None:
-        """Expect the CDRs that were sent at nobody's but the hub's operator, who sees that they do not count.
+        """Expect the sent CDRs at the hub's operator only, marked as ignored.
 
-        It is asked when CDRs of sessions that ended later have reached everybody.
+        This is checked when CDRs of sessions that ended later have reached all receivers.
         """
         trial, party = self._trial, self._partner.party
         sent = {str(each["id"]) for each in self._sent}
@@ -273,7 +277,7 @@ class _ProbeCpo:
 
 
 class _Reader:
-    """A probe eMSP that reads its CDRs at the hub: those of a probe's party of before, or new ones."""
+    """A probe eMSP that reads its CDRs at the hub: those of an earlier probe's party, or new ones."""
 
     def __init__(self, trial: Trial) -> None:
         self._trial = trial
@@ -284,13 +288,13 @@ class _Reader:
             self._make()
 
     def moments(self) -> list[str]:
-        """Return when its CDRs were made, each moment once, in order."""
+        """Return the times at which its CDRs were made, each once, in order."""
         return _moments(self.own)
 
     def check_cannot_get(self, other: Document) -> None:
-        """Expect that a CDR of another eMSP's token cannot be had by GET either.
+        """Expect that GET does not return a CDR of another eMSP's token either.
 
-        The path is one that answers: who has sent a CDR gets it there.
+        The path itself works: the partner that has sent a CDR gets it there.
         """
         _ProbeCpo(self._trial).check_gets_own(other)
         url = below(self.emsp.details.url("cdrs", "RECEIVER"), *_owner(other), other["id"])
@@ -309,7 +313,7 @@ class _Reader:
     def _make(self) -> None:
         charging = Charging(self._trial)
         another = charging.charge(take_token(self._trial, "RFID"))
-        for count in (ENOUGH, 1, 1):  # a hub may tell the time in seconds, so that all are of one moment
+        for count in (ENOUGH, 1, 1):  # a hub's times may have whole seconds only, so that all are equal
             charging.cdrs_of([another, *_charge_as(self.emsp, charging, count)])
             self._look()
             if len(self.moments()) >= DIFFERENT:
@@ -318,7 +322,7 @@ class _Reader:
 
 
 def _party_of_before(trial: Trial) -> Party | None:
-    """Return a party that a probe eMSP played, all whose CDRs are recent, and enough of them."""
+    """Return a party of an earlier probe eMSP with enough CDRs, all of them recent."""
     by_party: dict[Party, list[Document]] = {}
     for each in _recent(trial):
         by_party.setdefault(_token(each), []).append(each)

@@ -1,8 +1,8 @@
 """Scenarios 5.1 to 5.3: an eMSP starts, stops and unlocks at a site of the CPO, through the hub.
 
-The command is sent at the eMSP's door; the scenario is the CPO's CSMS, which fetches it and gives its
-result; and the result has to come back to the eMSP. A probe eMSP at the hub sees what lies between: the
-answer at once, one bare CommandResult at its own response_url, and no second one.
+The command is sent with the eMSP's operator API. The scenario plays the CPO's CSMS, which fetches the command
+and reports its result. The result has to come back to the eMSP. A probe eMSP at the hub checks the messages
+in between: the immediate answer, and one bare CommandResult at its own response_url, sent once.
 Source: OCPI 2.2.1 mod_commands; CMD-03 to CMD-10, CMD-16 to CMD-18, CMD-20, TRN-20
 """
 
@@ -20,11 +20,11 @@ from certification.samples import cdr_token
 from certification.trial import Trial
 
 END_TO_END_S = 3.0
-"""Within this a remote start has come back to the eMSP with its result, the CSMS's answer included."""
+"""Time limit for the result of a remote start to reach the eMSP, the CSMS's answer included."""
 
 
 def scenario_5_1_remote_start_transaction(trial: Trial) -> None:
-    """The eMSP starts at the CPO's site: accepted, tried, the result back, and a session at all three."""
+    """The eMSP starts a session at the CPO: the result comes back, and all three nodes have the session."""
     csms, token = Csms(trial), take_token(trial, "APP_USER")
     csms.wait_until_known()
     refused = _Sent(trial, "START_SESSION", {**csms.place(1), "token": _name(token)})
@@ -70,7 +70,7 @@ def scenario_5_2_remote_stop_transaction(trial: Trial) -> None:
 
 
 def scenario_5_3_unlock_connector(trial: Trial) -> None:
-    """A help desk unlocks a connector; and where the CSMS stays silent, the result is TIMEOUT, once."""
+    """A help desk unlocks a connector. If the CSMS does not answer, the result is TIMEOUT, sent once."""
     csms = Csms(trial)
     csms.wait_until_known()
     silent = _Sent(trial, "UNLOCK_CONNECTOR", csms.place(1, 1))
@@ -82,8 +82,8 @@ def scenario_5_3_unlock_connector(trial: Trial) -> None:
     sent.expect_result("ACCEPTED")
 
     trial.note(
-        f"a command stays unanswered by the CSMS: the CPO was to wait until {ignored['deadline']}, and told "
-        f"the eMSP a timeout of {silent.timeout_s} s. No request can shorten that; a CPO's configuration may"
+        f"a command stays unanswered by the CSMS: the CPO waits until {ignored['deadline']} and gave "
+        f"the eMSP a timeout of {silent.timeout_s} s. Only the CPO's configuration can shorten that"
     )
     silent.expect_result("TIMEOUT", silent.timeout_s + trial.deadline_s)
     if probe is not None:
@@ -96,23 +96,23 @@ def scenario_5_3_unlock_connector(trial: Trial) -> None:
         f"the CPO's operator sees a result that comes too late beside the TIMEOUT, not {late}",
     )
     trial.expect(
-        silent.result() == "TIMEOUT", f"a late result is not told to the eMSP, which has {silent.result()}"
+        silent.result() == "TIMEOUT", f"a late result is not sent to the eMSP, which has {silent.result()}"
     )
-    trial.note("a result that came later is kept at the CPO's door and not told")
+    trial.note("a result that came later is kept at the CPO's operator API and not sent")
     if probe is not None:
         probe.expect_no_more()
 
 
 def _start(trial: Trial, csms: Csms, token: Document) -> tuple[_Sent, str]:
-    """Have the eMSP start a session and the CSMS obey. Returns the command and the session's id."""
+    """Start a session from the eMSP and execute it as the CSMS. Returns the command and the session's id."""
     sent = _Sent(trial, "START_SESSION", {**csms.place(), "token": _name(token)})
     command = csms.fetch("START_SESSION", authorization_reference=sent.reference)
     trial.expect(
         command["request"].get("token") == token,
-        f"the CSMS is told the whole token, not {command['request'].get('token')}",
+        f"the CSMS receives the whole token, not {command['request'].get('token')}",
     )
     trial.expect(
-        csms.place().items() <= command["request"].items(), "the CSMS is told location, EVSE and connector"
+        csms.place().items() <= command["request"].items(), "the CSMS receives location, EVSE and connector"
     )
     csms.report(command, "ACCEPTED")
     sent.expect_result("ACCEPTED")
@@ -121,7 +121,7 @@ def _start(trial: Trial, csms: Csms, token: Document) -> tuple[_Sent, str]:
 
 
 def _check_wire_of_start(trial: Trial, csms: Csms) -> None:
-    """Start as a probe eMSP, by open routing and twice under one X-Request-ID, with a token nobody knows."""
+    """Start as a probe eMSP: open routing, sent twice under one X-Request-ID, with an unknown token."""
     emsp = ProbeEmsp(trial)
     token, reference = emsp.new_token("APP_USER"), f"CERT-{uuid.uuid4().hex[:20]}"
     url, request_id = emsp.response_url("START_SESSION"), str(uuid.uuid4())
@@ -132,7 +132,7 @@ def _check_wire_of_start(trial: Trial, csms: Csms) -> None:
     command = csms.fetch("START_SESSION", authorization_reference=reference)
     trial.expect(
         command["request"].get("token") == token,
-        "START_SESSION reaches the CSMS with a token that nobody was told of (CMD-10)",
+        "START_SESSION reaches the CSMS with a token that no node knows (CMD-10)",
     )
     csms.report(command, "ACCEPTED")
     trial.eventually("its CommandResult is at the response_url", lambda: emsp.results(url))
@@ -158,7 +158,7 @@ def _check_wire_of_start(trial: Trial, csms: Csms) -> None:
 
 
 def _check_stop_is_private(trial: Trial, csms: Csms, session_id: str) -> None:
-    """Expect a probe eMSP to be refused when it stops the eMSP's session, or one that does not exist."""
+    """Expect a refusal when a probe eMSP stops the eMSP's session, or one that does not exist."""
     emsp = ProbeEmsp(trial)
     for wanted, answers in ((session_id, ("REJECTED", "UNKNOWN_SESSION")), ("NOPE", ("UNKNOWN_SESSION",))):
         for to in (None, trial.cpo.party):
@@ -177,7 +177,7 @@ def _check_stop_is_private(trial: Trial, csms: Csms, session_id: str) -> None:
 
 
 class _SilentUnlock:
-    """UNLOCK_CONNECTOR by a probe eMSP, which the CSMS does not answer."""
+    """UNLOCK_CONNECTOR by a probe eMSP that the CSMS does not answer."""
 
     def __init__(self, trial: Trial, csms: Csms) -> None:
         self._trial = trial
@@ -201,7 +201,7 @@ class _SilentUnlock:
 
 
 class _Sent:
-    """A command that the eMSP's operator has sent; the CPO has answered ACCEPTED."""
+    """A command that the eMSP's operator has sent and the CPO has ACCEPTED."""
 
     def __init__(self, trial: Trial, name: str, body: Document) -> None:
         self._trial = trial
@@ -210,7 +210,7 @@ class _Sent:
         self._started = answer.started
         trial.expect(
             answer.http_status == 202,
-            f"{answer}: the eMSP's door takes the command with 202, not {answer.body[:200]!r}",
+            f"{answer}: the eMSP's operator API takes the command with 202, not {answer.body[:200]!r}",
         )
         command = answer.json()
         assert isinstance(command, dict)
@@ -226,24 +226,24 @@ class _Sent:
         self.seconds = 0.0
 
     def result(self) -> str | None:
-        """Return the result as the eMSP's door shows it now."""
+        """Return the result as the eMSP's operator API shows it now."""
         found = self._trial.emsp.ask("GET", path_of("commands", self.id))
-        told = (found or {}).get("result") or {}
-        return str(told["result"]) if "result" in told else None
+        given = (found or {}).get("result") or {}
+        return str(given["result"]) if "result" in given else None
 
     def expect_result(self, wanted: str, deadline_s: float | None = None) -> None:
-        """Wait for the result at the eMSP's door, and note how long all of it took."""
+        """Wait for the result at the eMSP's operator API, and note how long the command took."""
         self._trial.eventually(f"the eMSP has a result of {self._name}", self.result, deadline_s)
         self.seconds = time.monotonic() - self._started
         found = self.result()
         self._trial.expect(
-            found == wanted, f"the eMSP is told the result {wanted} of {self._name}, not {found}"
+            found == wanted, f"the eMSP receives the result {wanted} of {self._name}, not {found}"
         )
         self._trial.note(f"{self._name}: ACCEPTED with a timeout of {self.timeout_s} s, result {found}")
 
 
 def _check_accepted(trial: Trial, reply: Reply) -> int:
-    """Expect a CommandResponse that accepts. Returns its timeout in seconds (CMD-03, CMD-04)."""
+    """Expect an ACCEPTED CommandResponse. Returns its timeout in seconds (CMD-03, CMD-04)."""
     trial.expect(
         reply.is_success and reply.http_status == 200,
         f"{reply}: a command is answered with HTTP 200 and 1000",
@@ -265,9 +265,9 @@ def _check_result(trial: Trial, emsp: ProbeEmsp, url: str, wanted: str, reply: R
         len(results) == 1, f"a command's result is posted to its response_url once, not {len(results)} times"
     )
     (result,) = results
-    told = result.body if isinstance(result.body, dict) else {}
+    body = result.body if isinstance(result.body, dict) else {}
     trial.expect(
-        result.method == "POST" and told.get("result") == wanted and "data" not in told,
+        result.method == "POST" and body.get("result") == wanted and "data" not in body,
         f"the response_url gets the bare CommandResult {wanted}, not {result.method} {result.body}",
     )
     _check_parties(trial, result.party("from"), result.party("to"), trial.cpo.party, emsp.party)
@@ -276,7 +276,7 @@ def _check_result(trial: Trial, emsp: ProbeEmsp, url: str, wanted: str, reply: R
         "the result has the command's X-Correlation-ID",
     )
     trial.note(
-        f"the response_url got {result.method} {told} once, FROM {result.party('from')} "
+        f"the response_url got {result.method} {body} once, FROM {result.party('from')} "
         f"TO {result.party('to')}"
     )
 

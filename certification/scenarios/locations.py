@@ -1,9 +1,9 @@
-"""Scenarios 3.1 to 3.6: a CPO reserves an id for a location, creates and changes it; MOBI.E reads them.
+"""Scenarios 3.1 to 3.6: a CPO reserves an id, creates and changes the location; MOBI.E reads locations.
 
-The reservation is MOBI.E's own and not in OCPI: POST on the hub's receiver of locations, below the CPO's
-country code and party id, offered to partners that have the profile.
-Source: OCPI 2.2.1 mod_locations, transport_and_format_message_routing_broadcast_push; LOC-01 to LOC-07,
-LOC-12, RTE-11
+The reservation is MOBI.E's own and not part of OCPI: POST to the hub's locations receiver, below the CPO's
+country code and party id, offered to partners with the profile `ptmob`.
+Source: OCPI 2.2.1 mod_locations, transport_and_format_message_routing_broadcast_push; docs/mobie.md, Location
+ids; LOC-01 to LOC-07, LOC-12, RTE-11
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ PROFILE = {"profiles": ["ptmob"]}
 
 
 def scenario_3_1_reserve_location_id(trial: Trial) -> None:
-    """CPOs reserve ids at MOBI.E, also at once: each id is given once, and only its holder may use it."""
+    """CPOs reserve ids at MOBI.E, also at the same time: no id is given twice, only its holder may use it."""
     asking: list[Callable[[], str]] = [lambda: reserve_id(trial)] * AT_ONCE
     probes: list[_ProbeCpo] = []
     if trial.has_probe("reservations by two CPOs at once, and the refusal of another's id"):
@@ -50,7 +50,7 @@ def scenario_3_1_reserve_location_id(trial: Trial) -> None:
 
 
 def scenario_3_2_create_location(trial: Trial) -> None:
-    """The CPO's operator creates a location with a reserved id: the hub and the eMSPs hold it."""
+    """The CPO's operator creates a location with a reserved id: the hub and the eMSPs have it."""
     witnesses = Witnesses(trial, "locations")
     site_id = create_site(trial)
     stored = own(trial, "locations", site_id)
@@ -65,7 +65,7 @@ def scenario_3_2_create_location(trial: Trial) -> None:
 
 
 def scenario_3_3_update_location(trial: Trial) -> None:
-    """The CPO's operator changes a location, an EVSE, a connector: parents are lifted, all hear of it."""
+    """The CPO's operator changes a location, an EVSE and a connector; parents are lifted, all receive it."""
     witnesses = Witnesses(trial, "locations")
     (site_id,) = take_sites(trial, 1)
     uid = str(own(trial, "locations", site_id)["evses"][0]["uid"])
@@ -88,7 +88,7 @@ def scenario_3_3_update_location(trial: Trial) -> None:
         }
         trial.cpo.ask(method, path_of("locations", site_id, *ids), _without_stamp(body), (200, 204))
         after = own(trial, "locations", site_id)
-        trial.expect(_holds(after, ids, fields), f"after {what}, the CPO's door shows it")
+        trial.expect(_holds(after, ids, fields), f"after {what}, the CPO's operator API shows it")
         _check_lifted(trial, what, before, after, ids)
         trial.expect(
             _level(after, (uid, other_plug)) == _level(before, (uid, other_plug)) or len(ids) < 2,
@@ -101,14 +101,14 @@ def scenario_3_3_update_location(trial: Trial) -> None:
 
 
 def scenario_3_4_get_specific_location(trial: Trial) -> None:
-    """MOBI.E reads one location, one EVSE, one connector at the CPO; what is unknown is 404."""
+    """MOBI.E reads one location, one EVSE and one connector at the CPO; an unknown one is 404."""
     (site_id,) = take_sites(trial, 1)
     site = own(trial, "locations", site_id)
     uid, other_uid = (str(each["uid"]) for each in site["evses"][:2])
     plug, other_plug = (str(site["evses"][number]["connectors"][0]["id"]) for number in (0, 1))
     if not trial.has_probe("GET of one location, EVSE and connector by OCPI"):
         trial.eventually(
-            f"the hub's door shows {site_id} as the CPO's door does",
+            f"the hub's operator API shows {site_id} as the CPO's operator API does",
             lambda: trial.hub.find("locations", trial.cpo.party, site_id) == site,
         )
         return
@@ -118,9 +118,9 @@ def scenario_3_4_get_specific_location(trial: Trial) -> None:
         reply = caller.call("GET", below(url, site_id, *ids))
         trial.expect(reply.is_success, f"{reply}: GET is answered with 1000")
         trial.expect(
-            reply.data == _level(site, ids), f"{reply}: data is the object that the CPO's door shows"
+            reply.data == _level(site, ids), f"{reply}: data is the object that the CPO's operator API shows"
         )
-        trial.note(f"GET …/{'/'.join((site_id, *ids))} is the object that the CPO's door shows")
+        trial.note(f"GET …/{'/'.join((site_id, *ids))} is the object that the CPO's operator API shows")
     unknown: Sequence[tuple[str, ...]] = (
         ("NOPE",),
         (site_id, "NOPE"),
@@ -137,13 +137,13 @@ def scenario_3_4_get_specific_location(trial: Trial) -> None:
 
 
 def scenario_3_5_get_all_locations(trial: Trial) -> None:
-    """MOBI.E reads all locations of the CPO, page by page: each once, every X-Total-Count right."""
+    """MOBI.E reads all locations of the CPO by pages: each once, every X-Total-Count correct."""
     take_sites(trial, 3)
     check_crawls(trial, "locations", limit=max(1, len(trial.cpo.list_all("/locations")) // 8))
 
 
 def scenario_3_6_get_filtered_locations(trial: Trial) -> None:
-    """MOBI.E reads the locations between two dates; a status change moves one into the window."""
+    """MOBI.E reads the locations between two dates; a status change moves a location into the window."""
     sites = take_sites(trial, 4)
     moments = []
     for site_id in sites:
@@ -173,7 +173,7 @@ def scenario_3_6_get_filtered_locations(trial: Trial) -> None:
 class _ProbeCpo:
     """A probe CPO at the hub, with the profile, that reserves ids and pushes locations of its own.
 
-    Its locations are not published, so that what stays at the hub is not shown to drivers.
+    Its locations have `publish` = false, so that those that stay at the hub are not shown to drivers.
     """
 
     def __init__(self, trial: Trial, switched_on: bool = True) -> None:
@@ -209,7 +209,7 @@ class _ProbeCpo:
         )
 
     def stored(self, site_id: str) -> Document:
-        """Read the location as the hub holds it (LOC-12)."""
+        """Read the location as the hub has it (LOC-12)."""
         reply = self._caller.call("GET", below(self.receiver, site_id))
         self._trial.expect(
             reply.is_success, f"{reply}: GET of the own location at the hub is answered with 1000"
@@ -235,7 +235,7 @@ class _ProbeCpo:
 
 
 def _check_switching_on(trial: Trial, probe: _ProbeCpo) -> None:
-    """Expect the reservation to be offered from the moment the hub's operator has switched the profile on."""
+    """Expect that the hub offers the reservation as soon as its operator has added the profile."""
     reply = probe.try_to_reserve()
     trial.expect(not reply.is_success, f"{reply}: without the profile nothing is reserved")
     trial.hub.ask("PATCH", path_of("partners", probe.id_at_hub), PROFILE)
@@ -245,7 +245,7 @@ def _check_switching_on(trial: Trial, probe: _ProbeCpo) -> None:
 
 
 def _check_repeated(trial: Trial, probe: _ProbeCpo) -> None:
-    """Expect a repeated request to be told from a new one by its X-Request-ID."""
+    """Expect that a repeated request is recognised by its X-Request-ID."""
     request_id = str(uuid.uuid4())
     first, again, new = probe.reserve(request_id), probe.reserve(request_id), probe.reserve()
     trial.expect(first == again, f"the same X-Request-ID gets the same id, not {first} and {again}")
@@ -254,7 +254,7 @@ def _check_repeated(trial: Trial, probe: _ProbeCpo) -> None:
 
 
 def _check_holder(trial: Trial, one: _ProbeCpo, other: _ProbeCpo) -> None:
-    """Expect an id to be of use to the CPO that reserved it, and to no other."""
+    """Expect that only the CPO that reserved an id can use it."""
     site_id = one.reserve()
     other.expect_refused(site_id)
     own = one.site(site_id)

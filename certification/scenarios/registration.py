@@ -1,12 +1,11 @@
-"""Scenarios 1.1 to 1.5: a CPO and MOBI.E register with each other, change what they told, and part.
+"""Scenarios 1.1 to 1.5: a CPO and MOBI.E register with each other, update their credentials, and separate.
 
-Each row is shown twice. Once with a probe as the other side, because only a partner knows the tokens,
-sees who called back during a handshake, and can try an old token. And once between the CPO and the hub
-themselves, as their operators see it; where that ends the relation, it is restored before the scenario
-is over.
+Each row runs twice. First with a probe as the other side, because only a partner knows the tokens, sees the
+callbacks of a handshake, and can try an old token. Then between the CPO and the hub themselves, as their
+operators see it. If that ends their relation, it is restored before the scenario ends.
 
-A new token is always used before the old one is tried: a node may keep the old pair until the new one is
-proved.
+A new token is always used before the old one is tried, because a node may keep the old pair until the new one
+was used.
 Source: OCPI 2.2.1 credentials; CRD-03 to CRD-14, CRD-19, CRD-22
 """
 
@@ -43,14 +42,14 @@ def scenario_1_1_register_cpo(trial: Trial) -> None:
     trial.note(
         "the hub and the CPO were registered with each other already"
         if was_registered
-        else "the hub registered at the CPO by the CPO's invitation; both doors say REGISTERED"
+        else "the hub registered at the CPO by the CPO's invitation; both operator APIs show REGISTERED"
     )
     trial.hub.renew(before.cpo_id)
     _check_renewed(trial, before, "after the hub's PUT credentials")
 
 
 def scenario_1_2_update_endpoint(trial: Trial) -> None:
-    """The CPO offers an interface more, then one less, and PUTs: the hub gains and loses just that one."""
+    """The CPO adds an interface, then removes it, with a PUT each: the hub knows each change."""
     if trial.has_probe("an endpoint gained and lost"):
         _change_endpoints_of_probe_cpo(trial)
 
@@ -72,7 +71,7 @@ def scenario_1_2_update_endpoint(trial: Trial) -> None:
 
 
 def scenario_1_3_update_credentials(trial: Trial) -> None:
-    """The CPO PUTs a new token and new business details: the old token is dead, the new name known."""
+    """The CPO PUTs a new token and name: the old token stops working, the name arrives."""
     if trial.has_probe("the old token's 401"):
         _rename_probe_cpo(trial)
         _renew_at_probe_hub(trial)
@@ -82,13 +81,13 @@ def scenario_1_3_update_credentials(trial: Trial) -> None:
     _check_renewed(trial, before, "after the CPO's PUT credentials")
     tariff_id = create_tariff(trial)
     trial.eventually(
-        "with the new tokens, a tariff of the CPO's is seen at the hub's door",
+        "with the new tokens, a tariff of the CPO's is seen at the hub's operator API",
         lambda: trial.hub.find("tariffs", trial.cpo.party, tariff_id),
     )
 
 
 def scenario_1_4_delete_credentials(trial: Trial) -> None:
-    """The CPO DELETEs its credentials: both sides' tokens are dead, and a second DELETE is refused."""
+    """The CPO DELETEs its credentials: both tokens stop working, and a second DELETE is refused."""
     if trial.has_probe("the dead tokens"):
         cpo, cpo_id = join(trial, trial.hub, "CPO", SENDS)
         _leave(trial, trial.hub, cpo, cpo_id)
@@ -98,7 +97,7 @@ def scenario_1_4_delete_credentials(trial: Trial) -> None:
 
 
 def scenario_1_5_delete_credentials(trial: Trial) -> None:
-    """MOBI.E DELETEs its credentials; and a handshake that broke half-way has registered nothing."""
+    """MOBI.E DELETEs its credentials; and a handshake that fails half-way registers nothing."""
     if trial.has_probe("the handshake that breaks half-way"):
         hub, hub_id = _break_handshake(trial)
         _leave(trial, trial.cpo, hub, hub_id)
@@ -107,7 +106,7 @@ def scenario_1_5_delete_credentials(trial: Trial) -> None:
 
 
 def _register_probe_hub_twice(trial: Trial) -> None:
-    """Row 1.1 on the wire."""
+    """Row 1.1 with a probe hub."""
     hub = new_party(trial, "HUB", (*SENDS, *RECEIVES))
     invitation, hub_id = invite(trial, trial.cpo, hub)
     token_a = invitation["token"]
@@ -134,10 +133,10 @@ def _register_probe_hub_twice(trial: Trial) -> None:
 
 
 def _change_endpoints_of_probe_cpo(trial: Trial) -> None:
-    """Row 1.2 on the wire."""
+    """Row 1.2 with a probe CPO."""
     cpo, cpo_id = join(trial, trial.hub, "CPO", SENDS)
     known = _endpoints(trial.hub, cpo_id)
-    trial.expect(known >= {*SENDS}, f"the hub's door shows the CPO's endpoints, not {sorted(known)}")
+    trial.expect(known >= {*SENDS}, f"the hub's operator API shows the CPO's endpoints, not {sorted(known)}")
     one_more = ("sessions", "SENDER")
     for change, modules in (("added", (*SENDS, one_more)), ("removed", SENDS)):
         cpo.modules = set(modules)
@@ -151,7 +150,7 @@ def _change_endpoints_of_probe_cpo(trial: Trial) -> None:
 
 
 def _rename_probe_cpo(trial: Trial) -> None:
-    """Row 1.3 as the hub meets it."""
+    """Row 1.3 as the hub receives it."""
     cpo, cpo_id = join(trial, trial.hub, "CPO", SENDS)
     old_b, old_c = cpo.accepted[0], cpo.registered_token()
     cpo.business_details = {"name": f"{cpo.name} renamed", "website": "https://example.com/renamed"}
@@ -163,9 +162,9 @@ def _rename_probe_cpo(trial: Trial) -> None:
     names = _business_names(trial.hub, cpo_id)
     trial.expect(
         names == [cpo.business_details["name"]],
-        f"the hub's door shows the CPO's new business details, not {names}",
+        f"the hub's operator API shows the CPO's new business details, not {names}",
     )
-    trial.note("the hub's door shows the new business details")
+    trial.note("the hub's operator API shows the new business details")
 
 
 def _renew_at_probe_hub(trial: Trial) -> None:
@@ -174,7 +173,8 @@ def _renew_at_probe_hub(trial: Trial) -> None:
     old_b, old_c = hub.accepted[0], hub.registered_token()
     trial.cpo.renew(hub_id)
     trial.expect(
-        _credentials_heard(hub) == ["PUT"], "the CPO's operator has it PUT its credentials at the probe hub"
+        _credentials_received(hub) == ["PUT"],
+        "the CPO's operator has it PUT its credentials at the probe hub",
     )
     details, new_c = hub.registered_details(), hub.registered_token()
     trial.expect(hub.accepted[0] != old_b and new_c != old_c, "the CPO's PUT renews both tokens")
@@ -183,12 +183,12 @@ def _renew_at_probe_hub(trial: Trial) -> None:
 
 
 def _leave_probe_hub(trial: Trial) -> None:
-    """Row 1.4 as the CPO does it: the hub's token is dead, and the CPO uses its own no more."""
+    """Row 1.4 as the CPO does it: the hub's token stops working, and the CPO no longer uses its own."""
     hub, hub_id = join(trial, trial.cpo, "HUB", (*SENDS, *RECEIVES))
     details, token_c = hub.registered_details(), hub.registered_token()
     trial.cpo.forget(hub_id)
     trial.expect(
-        _credentials_heard(hub) == ["DELETE"],
+        _credentials_received(hub) == ["DELETE"],
         "the CPO's operator has it DELETE its credentials at the probe hub",
     )
     _check_dead(trial, details, token_c, "the hub's token at the CPO, after the CPO's DELETE,")
@@ -198,15 +198,15 @@ def _leave_probe_hub(trial: Trial) -> None:
     connect(trial)
     tariff_id = create_tariff(trial)
     trial.eventually(
-        "a tariff that the CPO creates afterwards is seen at the hub's door",
+        "a tariff that the CPO creates afterwards is seen at the hub's operator API",
         lambda: trial.hub.find("tariffs", trial.cpo.party, tariff_id),
     )
-    trial.expect(not hub.heard_since(left), "the CPO sends nothing more to a hub that it left")
-    trial.note("the probe hub heard nothing of it")
+    trial.expect(not hub.received_since(left), "the CPO sends nothing more to a hub that it left")
+    trial.note("the probe hub received nothing more")
 
 
 def _break_handshake(trial: Trial) -> tuple[ProbePartner, str]:
-    """Row 1.5's handshake that breaks half-way. Returns the hub, registered in the end, and its id."""
+    """A handshake that fails half-way, for row 1.5. Returns the hub, registered in the end, and its id."""
     hub = new_party(trial, "HUB", (*SENDS, *RECEIVES))
     invitation, hub_id = invite(trial, trial.cpo, hub)
     token_a = invitation["token"]
@@ -223,17 +223,18 @@ def _break_handshake(trial: Trial) -> tuple[ProbePartner, str]:
         row = trial.cpo.partner(hub_id) or {}
         trial.expect(
             row.get("status") == "INVITED" and not row.get("roles") and not row.get("endpoints"),
-            f"the CPO's door shows nothing registered, but {row.get('status')} with {row.get('roles')}",
+            "the CPO's operator API shows nothing registered, "
+            f"but {row.get('status')} with {row.get('roles')}",
         )
-    trial.note("the CPO's door shows the invitation as before, no role and no endpoint")
+    trial.note("the CPO's operator API shows the invitation as before, no role and no endpoint")
     hub.failing = set()
     reply = hub.post_credentials(details, token_a)
-    trial.expect(reply.is_success, f"{reply}: with token A the handshake can be done again, and succeeds")
+    trial.expect(reply.is_success, f"{reply}: a repeated handshake with token A succeeds")
     return hub, hub_id
 
 
 def _check_exchange(trial: Trial, door: Door, partner: ProbePartner, method: str, reply: Reply) -> None:
-    """Hold an answer to POST or PUT credentials to the specification (CRD-04, CRD-05, CRD-11, CRD-12)."""
+    """Check an answer to POST or PUT credentials (CRD-04, CRD-05, CRD-11, CRD-12)."""
     trial.expect(reply.is_success, f"{reply}: {method} credentials is answered with 1000")
     credentials = reply.object()
     roles = credentials.get("roles")
@@ -252,7 +253,7 @@ def _check_exchange(trial: Trial, door: Door, partner: ProbePartner, method: str
     for path in ("versions", "details"):
         fetched = [
             each
-            for each in partner.heard_since(reply.answer.started, path)
+            for each in partner.received_since(reply.answer.started, path)
             if each.at <= reply.answer.ended and each.token == partner.accepted[0]
         ]
         trial.expect(
@@ -281,17 +282,20 @@ def _check_dead(trial: Trial, details: Details, token: str, what: str) -> None:
 def _check_registered(trial: Trial, door: Door, partner: ProbePartner, partner_id: str) -> None:
     row = door.partner(partner_id) or {}
     trial.expect(
-        row.get("status") == "REGISTERED", f"{door.name}'s door says REGISTERED, not {row.get('status')}"
+        row.get("status") == "REGISTERED",
+        f"{door.name}'s operator API shows REGISTERED, not {row.get('status')}",
     )
     trial.expect(
         row.get("versions_url") == partner.versions_url and _endpoints(door, partner_id) >= partner.modules,
-        f"{door.name}'s door shows the partner's versions URL and endpoints",
+        f"{door.name}'s operator API shows the partner's versions URL and endpoints",
     )
-    trial.note(f"{door.name}'s door shows the partner REGISTERED with its {len(partner.modules)} interfaces")
+    trial.note(
+        f"{door.name}'s operator API shows the partner REGISTERED with its {len(partner.modules)} interfaces"
+    )
 
 
 def _check_renewed(trial: Trial, before: Relation, when: str) -> Relation:
-    """Expect the CPO and the hub registered as before, each with the other's record written anew."""
+    """Expect the CPO and the hub to be registered as before, each with a renewed record of the other."""
     after = relation(trial)
     trial.expect(after is not None, f"{when}, each lists the other as connected")
     assert after is not None
@@ -301,18 +305,20 @@ def _check_renewed(trial: Trial, before: Relation, when: str) -> Relation:
     ):
         trial.expect(
             new.get("status") == "REGISTERED",
-            f"{when}, {door.name}'s door says REGISTERED, not {new.get('status')}",
+            f"{when}, {door.name}'s operator API shows REGISTERED, not {new.get('status')}",
         )
         trial.expect(
             new.get("last_updated") != old.get("last_updated"),
             f"{when}, {door.name}'s record of its partner is new",
         )
-    trial.note(f"{when}, both doors say REGISTERED, last changed {after.cpo_at_hub.get('last_updated')}")
+    trial.note(
+        f"{when}, both operator APIs show REGISTERED, last changed {after.cpo_at_hub.get('last_updated')}"
+    )
     return after
 
 
 def _leave(trial: Trial, door: Door, partner: ProbePartner, partner_id: str) -> None:
-    """Have a probe DELETE its credentials at a node, and look at what is left."""
+    """DELETE a probe's credentials at a node, and check the state afterwards."""
     details, token = partner.registered_details(), partner.registered_token()
     reply = partner.delete_credentials()
     trial.expect(reply.is_success, f"{reply}: DELETE credentials is answered with 1000")
@@ -327,34 +333,34 @@ def _check_not_connected(trial: Trial, door: Door, partner_id: str) -> None:
     status = (door.partner(partner_id) or {}).get("status", "nothing")
     trial.expect(
         status in ("UNREGISTERED", "nothing"),
-        f"{door.name}'s door no longer lists the partner as connected: {status}",
+        f"{door.name}'s operator API no longer lists the partner as connected: {status}",
     )
-    trial.note(f"{door.name}'s door shows the partner as {status}")
+    trial.note(f"{door.name}'s operator API shows the partner as {status}")
 
 
 def _disconnect(trial: Trial, leaving: Door) -> None:
-    """End the relation of the CPO and the hub from one side, and have it restored when the scenario ends."""
+    """End the relation of the CPO and the hub from one side, and restore it when the scenario ends."""
     before = connect(trial)
     reconnect_afterwards(trial, before)
     leaving.forget(before.hub_id if leaving is trial.cpo else before.cpo_id)
     trial.all_eventually(
         f"after {leaving.name}'s DELETE, the other is not listed as connected",
         {
-            "at the CPO's door": lambda: trial.cpo.partner_playing("HUB", trial.hub.party) is None,
-            "at the hub's door": lambda: trial.hub.partner_playing("CPO", trial.cpo.party) is None,
+            "at the CPO's operator API": lambda: trial.cpo.partner_playing("HUB", trial.hub.party) is None,
+            "at the hub's operator API": lambda: trial.hub.partner_playing("CPO", trial.cpo.party) is None,
         },
     )
 
 
 def _details_of_cpo(trial: Trial) -> Details:
-    """Read the CPO's version details, with the token of an invitation that is withdrawn afterwards."""
+    """Read the CPO's version details with the token of an invitation, which is withdrawn afterwards."""
     invitation = trial.cpo.invite(f"{NAME} reader")
     trial.afterwards("the invitation is withdrawn", lambda: trial.cpo.forget(str(invitation["id"])))
     return discover(trial.web, invitation["versions_url"], invitation["token"])
 
 
 def _endpoints(door: Door, partner_id: str) -> set[tuple[str, str]]:
-    """Return what a node knows of a partner's interfaces; credentials has no role that means anything."""
+    """Return a partner's interfaces as a node knows them; the role of credentials means nothing."""
     row = door.partner(partner_id) or {}
     return {
         (str(each.get("identifier")), str(each.get("role")))
@@ -368,6 +374,6 @@ def _business_names(door: Door, partner_id: str) -> list[object]:
     return [(each.get("business_details") or {}).get("name") for each in row.get("roles") or []]
 
 
-def _credentials_heard(partner: ProbePartner) -> list[str]:
-    """Return the methods by which a node called a probe's credentials."""
-    return [each.method for each in partner.heard if each.segments == ("credentials",)]
+def _credentials_received(partner: ProbePartner) -> list[str]:
+    """Return the methods of a node's calls to a probe's credentials endpoint."""
+    return [each.method for each in partner.received if each.segments == ("credentials",)]

@@ -1,8 +1,8 @@
-"""Scenarios 6.1 to 6.5: the CPO's sessions reach the eMSP whose token they are of, and nobody else.
+"""Scenarios 6.1 to 6.5: the CPO's sessions reach the eMSP that issued the token, and no other eMSP.
 
-Sessions are written at the CPO's door, as its CSMS does it, and looked for at the hub's and the eMSP's. A
-probe eMSP at the hub sees how a push comes, and that what is another's does not; a probe hub at the CPO reads
-the CPO's list, which has to show it the sessions of the tokens that came from it and no others.
+Sessions are written with the CPO's operator API, as its CSMS does it, and read with those of the hub and the
+eMSP. A probe eMSP at the hub checks the pushes, and that it gets no session of another eMSP. A probe hub at
+the CPO reads the CPO's list, which has to show exactly the sessions of the tokens that came from that hub.
 Source: OCPI 2.2.1 mod_sessions; SES-01 to SES-08, SES-11, SES-15, RTE-20
 """
 
@@ -28,7 +28,7 @@ FAR_FUTURE = "2099-01-01T00:00:00Z"
 
 
 def scenario_6_1_start_session(trial: Trial) -> None:
-    """The CPO's CSMS writes an ACTIVE session: the hub and the token's eMSP hold it, no other eMSP does."""
+    """The CPO's CSMS writes an ACTIVE session: the hub and the token's eMSP have it, no other eMSP does."""
     csms, own_token = Csms(trial), take_token(trial, "RFID")
     session_id = csms.start(own_token, csms.place())
     started = csms.change(session_id, "PATCH", {"kwh": 1})
@@ -36,11 +36,11 @@ def scenario_6_1_start_session(trial: Trial) -> None:
     trial.expect(started["status"] == "ACTIVE", f"the session is ACTIVE, not {started['status']}")
 
     if trial.has_probe("the push's URL and routing headers, and that another eMSP hears nothing"):
-        _check_only_the_emsp_hears(trial, csms, session_id, own_token)
+        _check_only_the_emsp_receives(trial, csms, session_id, own_token)
 
 
 def scenario_6_2_update_session(trial: Trial) -> None:
-    """kwh, periods and cost rise: PATCH adds periods, each once; PUT replaces them."""
+    """Energy, periods and cost grow: PATCH adds periods, each once; PUT replaces them."""
     csms, own_token = Csms(trial), take_token(trial, "RFID")
     first, second = (charging_period(now(timedelta(minutes=late)), "2.5") for late in (-30, -15))
     cost = price("1.00", "1.23")
@@ -82,7 +82,7 @@ def scenario_6_2_update_session(trial: Trial) -> None:
 
 
 def scenario_6_3_stop_session(trial: Trial) -> None:
-    """The session ends: COMPLETED with end_date_time at the eMSP, and nothing changes it any more."""
+    """The session ends: COMPLETED with end_date_time at the eMSP, and later changes are refused."""
     csms, own_token = Csms(trial), take_token(trial, "RFID")
     session_id = csms.start(own_token, csms.place())
     started = csms.change(session_id, "PATCH", {"kwh": 1})
@@ -90,7 +90,7 @@ def scenario_6_3_stop_session(trial: Trial) -> None:
     ended = csms.change(session_id, "PATCH", {"kwh": 4, "status": "COMPLETED"})
     trial.expect(
         ended["status"] == "COMPLETED" and ended.get("end_date_time"),
-        f"the CPO's door shows it COMPLETED with end_date_time, not {ended['status']}",
+        f"the CPO's operator API shows it COMPLETED with end_date_time, not {ended['status']}",
     )
     csms.see(ended, f"session {session_id}, COMPLETED at {ended['end_date_time']}")
     again = trial.cpo.call("PATCH", path_of("sessions", session_id), {"kwh": 9})
@@ -111,7 +111,7 @@ def scenario_6_3_stop_session(trial: Trial) -> None:
 
 
 def scenario_6_4_get_all_sessions(trial: Trial) -> None:
-    """MOBI.E reads the CPO's sessions, page by page: those of its own tokens, each once, and no others."""
+    """MOBI.E reads the CPO's sessions by pages: those of its own tokens, each once, and no others."""
     if not trial.has_probe("the pages of the CPO's sessions and whose they are"):
         _check_hub_holds(trial)
         return
@@ -122,7 +122,7 @@ def scenario_6_4_get_all_sessions(trial: Trial) -> None:
     expected = reader.visible()
     trial.expect(
         {str(each["id"]) for each in expected} >= set(own_ids),
-        "the CPO's door lists the sessions that it took",
+        "the CPO's operator API lists the sessions that it took",
     )
     query = {"date_from": start, "limit": 2}
     pages = reader.caller.crawl(reader.url, query)
@@ -139,7 +139,7 @@ def scenario_6_4_get_all_sessions(trial: Trial) -> None:
         not reply.is_success, f"{reply}: a list of sessions needs a date_from, without it is refused (SES-03)"
     )
     trial.note(f"without date_from: HTTP {reply.http_status}, {reply.status_code}")
-    pushed = {each.segments[-1] for each in reader.partner.heard_since(0, "receiver", "sessions")}
+    pushed = {each.segments[-1] for each in reader.partner.received_since(0, "receiver", "sessions")}
     trial.expect(
         pushed <= set(own_ids), f"a hub is pushed the sessions of its own tokens, not {pushed - set(own_ids)}"
     )
@@ -173,8 +173,8 @@ def scenario_6_5_get_filtered_sessions(trial: Trial) -> None:
     )
 
 
-def _check_only_the_emsp_hears(trial: Trial, csms: Csms, session_id: str, own_token: Document) -> None:
-    """Have another eMSP charge beside the eMSP's driver, and expect each to be shown its own only."""
+def _check_only_the_emsp_receives(trial: Trial, csms: Csms, session_id: str, own_token: Document) -> None:
+    """Let a driver of another eMSP charge as well, and expect each eMSP to receive only its own session."""
     emsp = ProbeEmsp(trial)
     began = now(timedelta(minutes=-1))
     its_id = csms.start(emsp.new_token("RFID"), csms.place(1))
@@ -182,12 +182,14 @@ def _check_only_the_emsp_hears(trial: Trial, csms: Csms, session_id: str, own_to
     trial.all_eventually(
         f"session {its_id} of {emsp.party}'s token",
         {
-            "at the hub's door": lambda: trial.hub.held("sessions", trial.cpo.party, its_id) == its_session,
+            "at the hub's operator API": lambda: (
+                trial.hub.held("sessions", trial.cpo.party, its_id) == its_session
+            ),
             "at the probe eMSP": lambda: emsp.session(trial.cpo.party, its_id) == its_session,
         },
     )
     _check_pushes(trial, emsp, its_id)
-    # What the eMSP's session changes now is on its way at the same time as what the probe may hear.
+    # A change of the eMSP's session is pushed now, while a wrong push to the probe could still arrive.
     csms.see(csms.change(session_id, "PATCH", {"kwh": 2}), f"session {session_id} again")
     trial.expect(
         not emsp.pushes(session_id), f"session {session_id} is pushed to its token's eMSP only (RTE-20)"
@@ -206,27 +208,27 @@ def _check_only_the_emsp_hears(trial: Trial, csms: Csms, session_id: str, own_to
 
 
 def _check_pushes(trial: Trial, emsp: ProbeEmsp, session_id: str) -> None:
-    """Hold every push of a session to the rules: the owner in the URL, FROM the CPO TO the eMSP."""
+    """Check every push of a session: the owner in the URL, FROM the CPO TO the eMSP."""
     pushes = emsp.pushes(session_id)
     for push in pushes:
-        said = f"{push.method} …/{'/'.join(push.segments[1:])}"
-        trial.expect(push.method in ("PUT", "PATCH"), f"{said}: is PUT or PATCH")
+        label = f"{push.method} …/{'/'.join(push.segments[1:])}"
+        trial.expect(push.method in ("PUT", "PATCH"), f"{label}: is PUT or PATCH")
         trial.expect(
             push.status_code < 2000 or push.http_status == 404,
-            f"{said}: a receiver can accept it, not HTTP {push.http_status}, {push.status_code}",
+            f"{label}: a receiver can accept it, not HTTP {push.http_status}, {push.status_code}",
         )
         trial.expect(
             trial.cpo.party.is_same(*push.party("from")) and emsp.party.is_same(*push.party("to")),
-            f"{said}: is FROM the CPO TO the eMSP, not FROM {push.party('from')} TO {push.party('to')}",
+            f"{label}: is FROM the CPO TO the eMSP, not FROM {push.party('from')} TO {push.party('to')}",
         )
     trial.note(
-        f"the probe eMSP heard {pushes[-1].method} …/{'/'.join(pushes[-1].segments[1:])}, "
+        f"the probe eMSP received {pushes[-1].method} …/{'/'.join(pushes[-1].segments[1:])}, "
         f"FROM {pushes[-1].party('from')} TO {pushes[-1].party('to')}"
     )
 
 
 def _check_hub_adds_periods_once(trial: Trial, own_token: Document) -> None:
-    """Push as a CPO: PATCH adds a period at the hub, the same message again does not (SES-05, SES-08)."""
+    """Push as a CPO: a PATCH adds a period at the hub, the same PATCH again does not (SES-05, SES-08)."""
     partner, _ = join(trial, trial.hub, "CPO", (("sessions", "SENDER"),))
     caller = partner.caller(trial.hub.party)
     session_id = f"CERT-{secrets.token_hex(8).upper()}"
@@ -261,23 +263,23 @@ def _check_hub_adds_periods_once(trial: Trial, own_token: Document) -> None:
 
 
 def _check_hub_holds(trial: Trial) -> None:
-    """Without a probe: expect the hub to hold what is written at the CPO's door."""
+    """Without a probe: expect the hub to have the sessions that are written at the CPO."""
     csms, own_token = Csms(trial), take_token(trial, "RFID")
     ids = {_record(trial, csms, own_token) for _ in range(3)}
     trial.eventually(
-        f"the hub's door has the CPO's sessions {', '.join(sorted(ids))}",
+        f"the hub's operator API has the CPO's sessions {', '.join(sorted(ids))}",
         lambda: all(trial.hub.held("sessions", trial.cpo.party, each) for each in ids),
     )
 
 
 def _record(trial: Trial, csms: Csms, driver: Document, last_updated: str | None = None) -> str:
-    """Write a session that has ended already, so that nothing is left running. Returns its id."""
+    """Write a session that has ended already, so that none stays open. Returns its id."""
     stamp = {"last_updated": last_updated} if last_updated else {}
     return csms.start(driver, csms.place(), status="COMPLETED", end_date_time=now(), **stamp)
 
 
 class _Reader:
-    """A probe hub at the CPO, with an eMSP behind it whose token it pushes, that reads the CPO's sessions."""
+    """A probe hub at the CPO that pushes a token of an eMSP behind it and reads the CPO's sessions."""
 
     def __init__(self, trial: Trial) -> None:
         self._trial = trial
@@ -295,11 +297,11 @@ class _Reader:
         trial.afterwards("the probe hub's token is not valid", lambda: self.caller.call("PATCH", url, undo))
 
     def record(self, csms: Csms, last_updated: str | None = None) -> str:
-        """Have the CPO write a session of the hub's token."""
+        """Write a session of the hub's token at the CPO."""
         return _record(self._trial, csms, self._token, last_updated)
 
     def visible(self) -> Sequence[Document]:
-        """Return the sessions of the hub's token as the CPO's door shows them."""
+        """Return the sessions of the hub's token as the CPO's operator API shows them."""
         return [
             each
             for each in self._trial.cpo.list_all("/sessions")

@@ -1,9 +1,9 @@
-"""Scenarios 2.1 to 2.5: the CPO's tariffs reach MOBI.E and, by its broadcast, the eMSPs; it reads them all.
+"""Scenarios 2.1 to 2.5: the CPO's tariffs reach MOBI.E and, by broadcast, the eMSPs; MOBI.E reads them.
 
-The pushes are triggered at the CPO's door and watched by three witnesses. What only the pusher sees, the
-hub's HTTP 201 and 200, is read by a probe CPO that pushes a tariff of its own.
-Source: OCPI 2.2.1 mod_tariffs, transport_and_format_message_routing_broadcast_push; TAR-01 to TAR-06,
-RTE-12 to RTE-15
+The changes are made with the CPO's operator API and checked at three receivers. Only the sender sees the
+hub's HTTP 201 and 200, so a probe CPO pushes a tariff of its own.
+Source: OCPI 2.2.1 mod_tariffs, transport_and_format_message_routing_broadcast_push; TAR-01 to TAR-06, RTE-12
+to RTE-15
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from certification.witnesses import Witnesses
 
 
 def scenario_2_1_create_tariff(trial: Trial) -> None:
-    """The CPO's operator creates a tariff: the hub and the eMSPs hold it, under the CPO's ids."""
+    """The CPO's operator creates a tariff: the hub and the eMSPs have it, under the CPO's ids."""
     witnesses = Witnesses(trial, "tariffs")
     tariff_id = create_tariff(trial, "0.25")
     stored = own(trial, "tariffs", tariff_id)
@@ -36,7 +36,7 @@ def scenario_2_1_create_tariff(trial: Trial) -> None:
 
 
 def scenario_2_2_update_tariff(trial: Trial) -> None:
-    """The CPO's operator changes a tariff: the hub and the eMSPs hold the new one."""
+    """The CPO's operator changes a tariff: the hub and the eMSPs have the new one."""
     witnesses = Witnesses(trial, "tariffs")
     tariff_id = create_tariff(trial, "0.25")
     first = own(trial, "tariffs", tariff_id)
@@ -45,7 +45,7 @@ def scenario_2_2_update_tariff(trial: Trial) -> None:
     second = own(trial, "tariffs", tariff_id)
     trial.expect(
         second["elements"] != first["elements"] and second["last_updated"] != first["last_updated"],
-        "the CPO's door shows the new price and a new last_updated",
+        "the CPO's operator API shows the new price and a new last_updated",
     )
     witnesses.see(second, "the new state")
 
@@ -64,7 +64,8 @@ def scenario_2_3_delete_tariff(trial: Trial) -> None:
     witnesses.see(stored, "the tariff")
     trial.cpo.ask("DELETE", path_of("tariffs", tariff_id))
     trial.expect(
-        trial.cpo.own("tariffs", tariff_id) is None, "the CPO's door answers 404 for the deleted tariff"
+        trial.cpo.own("tariffs", tariff_id) is None,
+        "the CPO's operator API answers 404 for the deleted tariff",
     )
     witnesses.see_gone(stored, "the tariff is gone")
 
@@ -81,15 +82,15 @@ def scenario_2_3_delete_tariff(trial: Trial) -> None:
 
 
 def scenario_2_4_get_all_tariffs(trial: Trial) -> None:
-    """MOBI.E reads all tariffs of the CPO, page by page: each once, every X-Total-Count right."""
+    """MOBI.E reads all tariffs of the CPO by pages: each once, every X-Total-Count correct."""
     for price in ("0.21", "0.22", "0.23", "0.24", "0.25"):
         create_tariff(trial, price)
     check_crawls(trial, "tariffs", limit=2)
 
 
 def scenario_2_5_get_filtered_tariffs(trial: Trial) -> None:
-    """MOBI.E reads the tariffs between two dates: the first inclusive, the second exclusive, kept by Link."""
-    # Five instants in the past, drawn by lot, so that the CPO's other tariffs are hardly between them.
+    """MOBI.E reads the tariffs between two dates: first inclusive, second exclusive, kept by Link."""
+    # Five random instants in the past, so that hardly any other tariff of the CPO is between them.
     start = datetime(2001, 1, 1, tzinfo=UTC) + timedelta(seconds=secrets.randbelow(20 * 365 * 86400))
     moments = [start + timedelta(milliseconds=later) for later in (0, 1000, 1200, 2000, 3000)]
     ids = [create_tariff(trial, "0.25", write_datetime(moment)) for moment in moments]

@@ -34,11 +34,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(number, _stop)
     state_dir = options.folder / "sandbox"
     shutil.rmtree(state_dir, ignore_errors=True)
-    run = ChaosRun(_plan(options), state_dir, _say)
+    run = ChaosRun(_plan(options), state_dir, _print)
     try:
         return _run(run, options.folder)
     except _Stop:
-        _say("\nStopping ...")
+        _print("\nStopping ...")
         return 130
     finally:
         # Once is enough: a second Ctrl-C must not cut short what the first one began.
@@ -54,14 +54,14 @@ def _run(run: ChaosRun, folder: Path) -> int:
     rows, counts = run.rows(), run.counts()
     is_held = report.holds(rows, run.errors, counts)
     file = report.save(folder, report.as_document(run, rows, counts, is_held))
-    _say(report.write_injected(counts))
-    _say(report.write_table(rows))
+    _print(report.write_injected(counts))
+    _print(report.write_table(rows))
     for error in run.errors:
-        _say(f"  {type(error).__name__}: {error}")
+        _print(f"  {type(error).__name__}: {error}")
     if findings := report.write_findings(rows):
-        _say(findings)
+        _print(findings)
     outcome = f"right after {run.settled_s:.0f} s" if run.settled_s is not None else "never right"
-    _say(f"\n{'HOLDS' if is_held else 'BROKEN'}: {report.write_verdict(rows)}; {outcome}; see {file}")
+    _print(f"\n{'HOLDS' if is_held else 'BROKEN'}: {report.write_verdict(rows)}; {outcome}; see {file}")
     return 0 if is_held else 1
 
 
@@ -92,7 +92,7 @@ def _stop(*_: object) -> None:
     raise _Stop
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     print(text, flush=True)
 
 

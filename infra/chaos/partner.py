@@ -11,7 +11,7 @@ from enum import Enum, auto
 from typing import Any
 
 from certification.ocpi import Party, discover
-from certification.probe_partner import Heard, ProbePartner, ProbeReply
+from certification.probe_partner import ProbePartner, ProbeReply, Received
 from certification.refuted import Refuted
 from certification.web import Unreachable, Web, below
 from infra.chaos.arrivals import Arrivals
@@ -101,19 +101,19 @@ class ChaosPartner:
         """End for good."""
         self.die()
 
-    def answer(self, heard: Heard) -> Raw | ProbeReply:
+    def answer(self, received: Received) -> Raw | ProbeReply:
         """Answer a node's request."""
-        raw = self.fault(heard) if self.fault else None
+        raw = self.fault(received) if self.fault else None
         if raw is None:
-            return self._take(heard)
+            return self._take(received)
         if raw.takes:
-            self._take(heard)
+            self._take(received)
         return raw
 
-    def _take(self, heard: Heard) -> ProbeReply:
-        reply = self.ocpi.answer(heard)
-        if heard.segments[:1] == ("receiver",) and heard.method != "GET" and reply.status_code == 1000:
-            self.arrivals.take(heard.method, heard.segments[1], heard.segments[2:], heard.body)
+    def _take(self, received: Received) -> ProbeReply:
+        reply = self.ocpi.answer(received)
+        if received.segments[:1] == ("receiver",) and received.method != "GET" and reply.status_code == 1000:
+            self.arrivals.take(received.method, received.segments[1], received.segments[2:], received.body)
         return reply
 
     def _start_listening(self) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from random import Random
 
-from certification.probe_partner import Heard
+from certification.probe_partner import Received
 
 CONFIGURATION = ("versions", "details", "credentials")
 HANGS_S = 12.0
@@ -29,7 +29,7 @@ class Raw:
     hangs_s: float = 0.0
 
 
-PartnerFault = Callable[[Heard], Raw | None]
+PartnerFault = Callable[[Received], Raw | None]
 
 
 def refuse() -> PartnerFault:
@@ -107,11 +107,11 @@ def _http(status: int, body: bytes, *headers: str, takes: bool = False) -> Raw:
 
 
 def _all(answers: Iterator[Raw | None]) -> PartnerFault:
-    return lambda heard: next(answers)
+    return lambda received: next(answers)
 
 
 def _pushes_only(answers: Iterator[Raw | None]) -> PartnerFault:
-    def decide(heard: Heard) -> Raw | None:
-        return None if heard.segments[:1] in [(name,) for name in CONFIGURATION] else next(answers)
+    def decide(received: Received) -> Raw | None:
+        return None if received.segments[:1] in [(name,) for name in CONFIGURATION] else next(answers)
 
     return decide

@@ -10,11 +10,11 @@ from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from certification.probe_partner import Heard, ProbeReply
+from certification.probe_partner import ProbeReply, Received
 from infra.chaos.partner_faults import Raw
 from infra.local import children
 
-Answer = Callable[[Heard], Raw | ProbeReply]
+Answer = Callable[[Received], Raw | ProbeReply]
 
 
 class PartnerServer:
@@ -47,22 +47,22 @@ def _handler(answer: Answer, ended: threading.Event) -> type[BaseHTTPRequestHand
         timeout = 60
 
         def serve(self) -> None:
-            heard = self._read()
+            received = self._read()
             if ended.is_set():
                 self.close_connection = True
                 return
-            reply = answer(heard)
+            reply = answer(received)
             if isinstance(reply, ProbeReply):
-                self._write(heard, reply)
+                self._write(received, reply)
                 return
             self.close_connection = True
             ended.wait(reply.hangs_s)
             self.wfile.write(reply.content)
 
-        def _read(self) -> Heard:
+        def _read(self) -> Received:
             content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             parts = urlsplit(self.path)
-            return Heard(
+            return Received(
                 method=self.command,
                 segments=tuple(unquote(part) for part in parts.path.split("/") if part),
                 query=dict(parse_qsl(parts.query)),
@@ -70,11 +70,13 @@ def _handler(answer: Answer, ended: threading.Event) -> type[BaseHTTPRequestHand
                 body=json.loads(content, parse_float=Decimal) if content else None,
             )
 
-        def _write(self, heard: Heard, reply: ProbeReply) -> None:
+        def _write(self, received: Received, reply: ProbeReply) -> None:
             body = json.dumps(reply.envelope(), default=float).encode()
             self.send_response(reply.http_status)
             own = {"Content-Type": "application/json", "Content-Length": str(len(body))}
-            ids = {name: heard.headers.get(name.lower(), "") for name in ("X-Request-ID", "X-Correlation-ID")}
+            ids = {
+                name: received.headers.get(name.lower(), "") for name in ("X-Request-ID", "X-Correlation-ID")
+            }
             for name, value in (own | ids | reply.headers).items():
                 self.send_header(name, value)
             self.end_headers()

@@ -52,9 +52,9 @@ class Plan:
 class ChaosRun:
     """One run. folder: of the nodes' data and logs."""
 
-    def __init__(self, plan: Plan, folder: Path, say: Callable[[str], None]) -> None:
+    def __init__(self, plan: Plan, folder: Path, show: Callable[[str], None]) -> None:
         self.plan = plan
-        self._say = say
+        self._show = show
         environment = {player.name: {"OCPI_FRESHNESS_SECONDS": str(FRESHNESS_S)} for player in PLAYERS}
         self._aws = FaultyAws(folder)
         self._sandbox = Sandbox(
@@ -83,9 +83,9 @@ class ChaosRun:
 
     def set_up(self) -> None:
         """Start the nodes, register the partners, create every object and wait until it is known."""
-        self._say("Starting three nodes and the fault layer ...")
+        self._show("Starting three nodes and the fault layer ...")
         self._sandbox.start()
-        self._say(f"Registering {len(MEMBERS)} partners ...")
+        self._show(f"Registering {len(MEMBERS)} partners ...")
         for member in MEMBERS:
             self._register(member)
         self._traffics = self._make_traffics()
@@ -98,7 +98,7 @@ class ChaosRun:
     def make_chaos(self) -> None:
         """Let everything go wrong while changes go on."""
         plan = self.plan
-        self._say(f"Chaos for {plan.traffic_s:.0f} s, seed {plan.seed} ...")
+        self._show(f"Chaos for {plan.traffic_s:.0f} s, seed {plan.seed} ...")
         self._give_up_at = time.monotonic() + plan.traffic_s + plan.settle_s / 2
         self._crashes = Crashes(self._sandbox, plan.seed, plan.traffic_s)
         troubles = Troubles(self._partners, plan.seed, plan.traffic_s)
@@ -118,7 +118,7 @@ class ChaosRun:
 
     def settle(self) -> None:
         """Wait until everybody is right, after the operators have had sent again what was refused."""
-        self._say("Everybody is well again; comparing ...")
+        self._show("Everybody is well again; comparing ...")
         started = time.monotonic()
         for member in MEMBERS:
             if member.trouble and member.trouble.refuses:

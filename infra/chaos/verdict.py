@@ -1,7 +1,7 @@
 """What a chaos run counted: what the oracle finds at every receiver, and how late changes were.
 
 Receivers are the partners, which are asked for what they hold and when it arrived, and the nodes themselves,
-whose operators' doors show what they hold in the end.
+whose operator APIs show what they hold in the end.
 """
 
 from __future__ import annotations

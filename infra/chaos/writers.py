@@ -1,4 +1,4 @@
-"""How an owner's changes reach its node: through the operator's door, or by OCPI.
+"""How an owner's changes reach its node: through the operator API, or by OCPI.
 
 A change that is not answered, or answered with a fault, is sent again until it is taken, as every owner does
 that wants its change known. Only then it counts.

@@ -32,50 +32,50 @@ ACCOUNT_TEMPLATE = Path(__file__).parents[1] / "account.yaml"
 
 Client = Callable[[str], Any]
 """Gives the client of a service by its name."""
-Say = Callable[[str], None]
+Report = Callable[[str], None]
 
 
-def deploy(stage: str, client: Client, say: Say, run: functions.Runner | None = None) -> str:
+def deploy(stage: str, client: Client, report: Report, run: functions.Runner | None = None) -> str:
     """Deploy a stage and tell what was done. Returns its versions URL.
 
     Raises: UnknownStage, StackFailed, NotOurs.
     """
     parameters = stages.parameters(stage, stages.read_config())
-    say(_step("account", _set_account(client)))
+    report(_step("account", _set_account(client)))
     taken = _take_firewall_away(client, stage, parameters)
-    say(_step("resources", _make_resources(client("cloudformation"), stage, parameters, client)))
-    told = stack.outputs(client("cloudformation"), stack_name(stage))
-    environment = {environment_name(key): value for key, value in told.items() if key.startswith("Ocpi")}
-    dead = told["ChangesDeadArn"]
+    report(_step("resources", _make_resources(client("cloudformation"), stage, parameters, client)))
+    outputs = stack.outputs(client("cloudformation"), stack_name(stage))
+    environment = {environment_name(key): value for key, value in outputs.items() if key.startswith("Ocpi")}
+    dead = outputs["ChangesDeadArn"]
     is_new = functions.deploy(client("lambda"), stage, environment, dead, run)
-    say(_step("functions and API", ["deployed"] if is_new else []))
+    report(_step("functions and API", ["deployed"] if is_new else []))
     region = client("lambda").meta.region_name
     api = functions.api_id(stage)
     assert api is not None, "Chalice has made one"
-    say(
+    report(
         _step(
             "settings",
             [
                 *taken,
                 *settings.set_event_sources(client("lambda"), stage, dead),
                 *settings.set_loops(client("lambda"), stage),
-                *settings.set_stage(client("apigateway"), api, told["AccessLogsArn"]),
-                *settings.set_firewall(client("wafv2"), _stage_arn(client, api), told.get("WebAclArn")),
+                *settings.set_stage(client("apigateway"), api, outputs["AccessLogsArn"]),
+                *settings.set_firewall(client("wafv2"), _stage_arn(client, api), outputs.get("WebAclArn")),
             ],
         )
     )
     return f"https://{api}.execute-api.{region}.{_domain(client)}/{API_STAGE}/{VERSIONS_PATH}"
 
 
-def undeploy(stage: str, client: Client, say: Say, run: functions.Runner | None = None) -> None:
+def undeploy(stage: str, client: Client, report: Report, run: functions.Runner | None = None) -> None:
     """Take a stage away, but its table and its key.
 
     Raises: UnknownStage, StackFailed, NotOurs.
     """
     stages.parameters(stage, stages.read_config())
-    say(_step("functions and API", ["deleted"] if functions.delete(client("lambda"), stage, run) else []))
+    report(_step("functions and API", ["deleted"] if functions.delete(client("lambda"), stage, run) else []))
     was_there = stack.delete(client("cloudformation"), stack_name(stage))
-    say(_step("resources", ["deleted, but the table and the key"] if was_there else []))
+    report(_step("resources", ["deleted, but the table and the key"] if was_there else []))
 
 
 def stack_name(stage: str) -> str:
@@ -136,7 +136,7 @@ def _step(name: str, changed: list[str]) -> str:
     return f"{name + ':':20}{'; '.join(changed) or 'nothing to change'}"
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     print(text, flush=True)
 
 
@@ -149,14 +149,14 @@ def main() -> int:
     session = botocore.session.get_session()
     try:
         if arguments.action == "undeploy":
-            undeploy(arguments.stage, session.create_client, _say)
+            undeploy(arguments.stage, session.create_client, _print)
             print(
                 f"\nThe table ocpi-node-{arguments.stage} and the key alias/ocpi-node-{arguments.stage} are"
                 "\nstill there, and `make deploy` brings them back. Without the key the table's tokens cannot"
                 "\nbe read."
             )
             return 0
-        url = deploy(arguments.stage, session.create_client, _say)
+        url = deploy(arguments.stage, session.create_client, _print)
     except (stages.UnknownStage, stack.StackFailed, functions.NotOurs, BotoCoreError, ClientError) as error:
         print(error, file=sys.stderr)
         return 1

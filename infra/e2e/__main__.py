@@ -76,13 +76,13 @@ def _take(name: str, step: Step, run: Run) -> tuple[str, bool]:
     print(f"-- {(step.__doc__ or '').partition('.')[0]}", flush=True)
     started = time.monotonic()
     try:
-        told, is_fine = step(run), True
+        outcome, is_fine = step(run), True
     except subprocess.CalledProcessError as error:
-        told, is_fine = f"{error} {error.stderr or ''}", False
+        outcome, is_fine = f"{error} {error.stderr or ''}", False
     except Exception as error:  # a step that breaks is one that failed
-        told, is_fine = f"{type(error).__name__}: {error}", False
+        outcome, is_fine = f"{type(error).__name__}: {error}", False
     mark = "passed" if is_fine else "FAILED"
-    line = f"{name:<14} {mark} {time.monotonic() - started:6.0f} s  {told}"
+    line = f"{name:<14} {mark} {time.monotonic() - started:6.0f} s  {outcome}"
     print(line, flush=True)
     return line, is_fine
 

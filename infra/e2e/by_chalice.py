@@ -43,7 +43,7 @@ class ByChalice:
 
         release: code that is added to the copy of app.py that is packaged.
         """
-        said: list[str] = []
+        steps: list[str] = []
         build = package.build
 
         def build_for_this_machine(stage: str, folder: Path, environment: Mapping[str, str]) -> None:
@@ -56,8 +56,8 @@ class ByChalice:
             patch.object(package, "build", build_for_this_machine),
             patch.object(functions, "DEPLOYED", self._record),
         ):
-            command.deploy(self._stage, self._account.client, said.append, self._run)
-        return said
+            command.deploy(self._stage, self._account.client, steps.append, self._run)
+        return steps
 
     def api_id(self) -> str:
         """The id of the API that Chalice made."""

@@ -245,8 +245,8 @@ def retry_failed_items_of_streams() -> None:
         result: dict[str, Any] = execute(func, event)
         failed = failed_items_of_stream(event, result.get("body"))
         if failed:
-            told = {"errorType": "ReportBatchItemFailures", "errorMessage": str(failed)}
-            return {"error": True, "body": told}
+            error = {"errorType": "ReportBatchItemFailures", "errorMessage": str(failed)}
+            return {"error": True, "body": error}
         return result
 
     lambda_svc._execute_function = execute_function

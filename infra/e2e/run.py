@@ -111,11 +111,11 @@ class Run:
         command += ["--sandbox", str(self._nodes_file), "--out", str(out)]
         code = subprocess.run(command, cwd=PROJECT, check=False).returncode
         report = json.loads((out / "report.json").read_text(encoding="utf-8"))
-        told = f"{report['passed']} of {len(report['scenarios'])} rows"
+        outcome = f"{report['passed']} of {len(report['scenarios'])} rows"
         short = [each["id"] for each in report["scenarios"] if each["status"] != "passed"]
         if code != 0 or short:
-            raise NotSo(f"{told}; not passed: {', '.join(short)}")
-        return told
+            raise NotSo(f"{outcome}; not passed: {', '.join(short)}")
+        return outcome
 
     def see_schedules(self) -> str:
         """Wait until each schedule has fired on each stage."""
@@ -137,10 +137,10 @@ class Run:
         finally:
             traffic.stop()
         lacking = missing(traffic, {name: self._doors[name] for name in ("hub", "emsp")}, since)
-        told = f"{len(traffic.tariffs)} tariffs arrived, {traffic.not_accepted} requests were not accepted"
+        outcome = f"{len(traffic.tariffs)} tariffs arrived, {traffic.not_accepted} requests were not accepted"
         if lacking or not traffic.tariffs:
-            raise NotSo(f"{told}; did not arrive: {lacking}")
-        return told
+            raise NotSo(f"{outcome}; did not arrive: {lacking}")
+        return outcome
 
     def be_away(self) -> str:
         """Let the eMSP be away for a while."""
@@ -276,9 +276,9 @@ def _has_token(cpo: OperatorClient, uid: str) -> bool:
     return any(token["uid"] == uid for token in cpo.all("tokens"))
 
 
-def _changes(told: list[str]) -> list[str]:
+def _changes(steps: list[str]) -> list[str]:
     """The lines of a deployment that tell of a change."""
-    return [line for line in told if not line.endswith("nothing to change")]
+    return [line for line in steps if not line.endswith("nothing to change")]
 
 
 def _expect(url: str, http_status: int, part: bytes) -> None:

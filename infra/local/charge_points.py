@@ -1,4 +1,4 @@
-"""The charge points of the seeded sites, and the CSMS that runs them through the CPO's operator door.
+"""The charge points of the seeded sites, and the CSMS that runs them through the CPO's operator API.
 
 It obeys commands, has cards authorized, and tells how the charging goes. Whatever is not at its own sites it
 leaves alone: other locations, sessions that it did not start, reservations that it did not make. So a
@@ -41,7 +41,7 @@ _GONE = (404, 409, 422)
 
 
 class Door(Protocol):
-    """What is used of the CPO's operator door."""
+    """What is used of the CPO's operator API."""
 
     def get(self, *path: str) -> Any: ...
     def put(self, *path: str, body: object) -> Any: ...
@@ -64,7 +64,7 @@ class _Charging:
     """A session that runs.
 
     stays_s: after so many simulated seconds the car leaves. plugged_in, begun: when it began, by our
-    clock and by its own. told_s: up to which simulated second the node knows of it.
+    clock and by its own. reported_s: up to which simulated second the node knows of it.
     """
 
     session_id: str
@@ -76,12 +76,12 @@ class _Charging:
     stays_s: float
     plugged_in: datetime
     begun: datetime
-    told_s: int = 0
+    reported_s: int = 0
     kwh: Decimal = Decimal(0)
 
     def moment(self) -> datetime:
         """The instant, by its own clock, up to which the node knows of it."""
-        return self.begun + timedelta(seconds=self.told_s)
+        return self.begun + timedelta(seconds=self.reported_s)
 
 
 @dataclass
@@ -233,9 +233,9 @@ class ChargePoints:
                 self._release(held)
         interval = max(UPDATE_S, UPDATE_AT_MOST_EVERY_S * self._speed)
         for charging in list(self._charging.values()):
-            if self._elapsed_s(charging) - charging.told_s >= interval:
-                self._tell(charging)
-                if charging.told_s >= charging.stays_s:
+            if self._elapsed_s(charging) - charging.reported_s >= interval:
+                self._report(charging)
+                if charging.reported_s >= charging.stays_s:
                     self._finish(charging)
 
     def _elapsed_s(self, charging: _Charging) -> int:
@@ -243,9 +243,9 @@ class ChargePoints:
         elapsed = (now - charging.plugged_in) * self._speed
         return int(min(elapsed, now - charging.begun).total_seconds())
 
-    def _tell(self, charging: _Charging) -> None:
+    def _report(self, charging: _Charging) -> None:
         """Tell of one more charging period: what has happened since the last."""
-        seconds = self._elapsed_s(charging) - charging.told_s
+        seconds = self._elapsed_s(charging) - charging.reported_s
         if seconds <= 0:
             return
         hours = _rounded(seconds / 3600, "0.0001")
@@ -263,7 +263,7 @@ class ChargePoints:
         if self._patch_session(charging.session_id, news):
             charging.car = car
             charging.kwh += kwh
-            charging.told_s += seconds
+            charging.reported_s += seconds
         else:
             self._forget(charging)
 
@@ -300,7 +300,7 @@ class ChargePoints:
 
     def _finish(self, charging: _Charging) -> None:
         """End a session, with what has not been told of it yet."""
-        self._tell(charging)
+        self._report(charging)
         if charging.session_id in self._charging:
             self._end(charging.session_id, charging.location_id, charging.evse_uid, _text(charging.moment()))
             self._forget(charging)

@@ -1,4 +1,4 @@
-"""The sandbox's simulated CSMS: one process beside the three nodes, which uses the operators' doors alone.
+"""The sandbox's simulated CSMS: one process beside the three nodes, which uses the operator APIs alone.
 
 `python -m infra.local.csms --state-dir DIR --sites N --speed S`. It reads where the doors are from
 `sandbox.json`, registers a webhook for commands at the CPO, and verifies the signature of every call, as a
@@ -104,13 +104,13 @@ def take_call(secret: str, body: bytes, headers: Mapping[str, str], inbox: Inbox
 def register(door: OperatorClient, url: str, memory: Memory) -> None:
     """Have the CPO's node call us. Raises: OperatorApiError."""
     wanted = {"url": url, "events": ["command"]}
-    told = door.put("webhooks", WEBHOOK, body=wanted)
-    if "secret" not in told and not memory.secret:
+    webhook = door.put("webhooks", WEBHOOK, body=wanted)
+    if "secret" not in webhook and not memory.secret:
         # It is told once, and whoever was told it has lost it.
         door.delete("webhooks", WEBHOOK)
-        told = door.put("webhooks", WEBHOOK, body=wanted)
-    if "secret" in told:
-        memory.keep_secret(told["secret"])
+        webhook = door.put("webhooks", WEBHOOK, body=wanted)
+    if "secret" in webhook:
+        memory.keep_secret(webhook["secret"])
 
 
 def work(points: ChargePoints, inbox: Inbox, stopping: threading.Event) -> None:

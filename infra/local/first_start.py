@@ -1,6 +1,6 @@
 """What a fresh sandbox needs to be a network: partners that know each other, and data at the CPO.
 
-Everything goes through the operators' doors, as a person would do it, and is done once: what a
+Everything goes through the operator APIs, as a person would do it, and is done once: what a
 former start did is found there and left alone.
 """
 

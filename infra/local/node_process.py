@@ -66,7 +66,7 @@ def local_aws(state_dir: Path) -> LocalAws:
 
 
 def admit_operator(key: str) -> None:
-    """Let the sandbox's operator key open this node's door."""
+    """Let the sandbox's operator key open this node's operator API."""
     from chalicelib.node import current_node
     from chalicelib.operator_api.keys import add_operator_key
 

@@ -36,18 +36,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         seed_sites=options.sites,
         persist=True,
         csms_speed=options.csms_speed,
-        report=_say,
+        report=_print,
     )
     try:
         sandbox.start()
-        _say(_picture(sandbox, options.csms_speed))
-        _say("READY")
+        _print(_picture(sandbox, options.csms_speed))
+        _print("READY")
         _watch(sandbox)
     except _Stop:
-        _say("\nStopping ...")
+        _print("\nStopping ...")
         return 0
     except (SandboxError, ChildFailed, OperatorApiError) as error:
-        _say(f"\nThe sandbox cannot run: {error}")
+        _print(f"\nThe sandbox cannot run: {error}")
         return 1
     finally:
         # Once is enough: a second Ctrl-C must not cut short what the first one began.
@@ -123,7 +123,7 @@ def _raise_stop(*_: object) -> None:
     raise _Stop
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     print(text, flush=True)
 
 

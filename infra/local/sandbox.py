@@ -173,7 +173,7 @@ class Sandbox:
         return f"http://{LOOPBACK}:{self._ports[player.name]}"
 
     def door(self, player: Player) -> OperatorClient:
-        """Open a node's operator door."""
+        """Open a node's operator API."""
         return OperatorClient(f"{self.public_url(player)}/operator", self._keys[player.name])
 
     def node(self, player: Player) -> Child:
@@ -281,7 +281,7 @@ class Sandbox:
                 self._report(f"Registered {player.title} at {HUB.title}.")
 
     def _start_csms(self) -> None:
-        """Start the simulated CSMS, which finds the operators' doors in the description."""
+        """Start the simulated CSMS, which finds the operator APIs in the description."""
         self._csms = Child(
             "csms",
             [

@@ -1,4 +1,4 @@
-"""The broken behaviours of the negative controls of chapter 7: CDRs."""
+"""CDR faults for the negative controls of chapter 7."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ CDRS = r"/sender/cdrs/?$"
 
 
 def change_listed(change: Callable[[Any], list[Any]], ignored: bool = False) -> Fault:
-    """At an operator's door: each CDR of the list as what `change` makes of it.
+    """Replace each CDR of an operator API's list by the result of `change`.
 
-    ignored: in the list of those that do not count, instead.
+    ignored: change the list of ignored CDRs instead.
     """
 
     def changed(request: Request, rows: Any) -> Any:
@@ -32,17 +32,17 @@ def change_listed(change: Callable[[Any], list[Any]], ignored: bool = False) -> 
 
 
 def forget_vat(cdr: Any) -> list[Any]:
-    """Take the amount without VAT for that with it."""
+    """Give the amount without VAT as the amount with VAT."""
     return [{**cdr, "total_cost": {**cdr["total_cost"], "incl_vat": cdr["total_cost"]["excl_vat"]}}]
 
 
 def make_another(cdr: Any) -> list[Any]:
-    """Have two CDRs of each session."""
+    """List two CDRs of each session."""
     return [cdr, {**cdr, "id": f"{cdr['id'][:-2]}-2"}]
 
 
 def show_what_a_cpo_sends(path: str) -> Fault:
-    """At the hub: CDRs that are posted stand in a list, the operator's or a partner's."""
+    """At the hub: put posted CDRs into a list, the operator's or a partner's."""
     sent: list[Any] = []
 
     def before(request: Request) -> Request:

@@ -1,4 +1,4 @@
-"""The broken behaviours of the negative controls of chapters 4 to 6: tokens, commands and sessions."""
+"""Faults for the negative controls of chapters 4 to 6: tokens, commands and sessions."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SESSIONS = r"/sender/sessions/?$"
 
 
 def door_answers(method: str, path: str, when: int, status: int, document: object = None) -> Fault:
-    """At an operator's door: where the node answers HTTP `when`, answer something else."""
+    """In an operator API: replace answers with HTTP status `when`."""
     body = json.dumps({} if document is None else document).encode()
 
     def after(request: Request, response: Response) -> Response:
@@ -37,7 +37,7 @@ def door_answers(method: str, path: str, when: int, status: int, document: objec
 
 
 def answer_from_cache(method: str, path: str) -> Fault:
-    """Ask the node once for each path, and give its answer ever after."""
+    """Ask the node once for each path, and repeat that answer from then on."""
     known: dict[str, Response] = {}
 
     def before(request: Request) -> Request | Response:
@@ -52,7 +52,7 @@ def answer_from_cache(method: str, path: str) -> Fault:
 
 
 def forget_type(method: str, path: str) -> Fault:
-    """Ignore the type of a token, so that RFID is meant."""
+    """Ignore the type of a token, so that it counts as RFID."""
 
     def before(request: Request) -> Request:
         if is_at(request, method, path):
@@ -62,8 +62,8 @@ def forget_type(method: str, path: str) -> Fault:
     return Fault(before=before)
 
 
-def say_type(method: str, path: str, token_type: str) -> Fault:
-    """Take every token for one of this type."""
+def force_type(method: str, path: str, token_type: str) -> Fault:
+    """Treat every token as one of this type."""
 
     def before(request: Request) -> Request:
         if is_at(request, method, path):
@@ -74,7 +74,7 @@ def say_type(method: str, path: str, token_type: str) -> Fault:
 
 
 def set_field(method: str, path: str, name: str, value: object, when: object = ...) -> Fault:
-    """In a node's answer: give a field another value, or only where it has the value `when`; None removes it.
+    """In a node's answer: set a field, or only where it has the value `when`; None removes it.
 
     name: a dotted path, such as `data.allowed`.
     """
@@ -95,7 +95,7 @@ def set_field(method: str, path: str, name: str, value: object, when: object = .
 
 
 def change_request_header(method: str, path: str, **values: str) -> Fault:
-    """In front of the probe: requests with other headers; `_` stands for `-`."""
+    """In front of the probe: change request headers; `_` stands for `-`."""
     changed = {name.replace("_", "-"): value for name, value in values.items()}
 
     def before(request: Request) -> Request:
@@ -107,12 +107,12 @@ def change_request_header(method: str, path: str, **values: str) -> Fault:
 
 
 def put_into_envelope(path: str) -> Fault:
-    """In front of the probe: a result in an envelope."""
+    """In front of the probe: wrap a result in an envelope."""
     return change_body("POST", path, lambda result: {"data": result, "status_code": 1000})
 
 
 def deliver_twice(proxy: FaultyProxy, path: str) -> Fault:
-    """In front of the probe: everything comes twice."""
+    """In front of the probe: deliver every request twice."""
 
     def before(request: Request) -> Request:
         if is_at(request, "POST", path):
@@ -123,7 +123,7 @@ def deliver_twice(proxy: FaultyProxy, path: str) -> Fault:
 
 
 def take_repeated_for_new() -> Fault:
-    """At the hub: a command that comes again is another one."""
+    """At the hub: treat a repeated command as a new one."""
 
     def before(request: Request) -> Request:
         if not is_at(request, "POST", COMMAND):
@@ -141,14 +141,14 @@ def take_repeated_for_new() -> Fault:
 
 
 def hide_commands(name: str) -> Fault:
-    """At the CPO's door: do not list the commands of this name."""
+    """At the CPO's operator API: hide the commands of this name."""
     return change_json(
         "GET", COMMANDS_AT_DOOR, lambda _, rows: [row for row in rows if row["command"] != name]
     )
 
 
-def tell_late_result() -> Fault:
-    """At an operator's door: a late result takes the place of the TIMEOUT."""
+def report_late_result() -> Fault:
+    """In an operator API: replace the TIMEOUT by a late result."""
 
     def change(_: Request, command: Any) -> Any:
         late = command.pop("late_result", None)
@@ -158,13 +158,13 @@ def tell_late_result() -> Fault:
 
 
 def freeze_objects(path: str) -> Fault:
-    """At an operator's door: show each object for ever as it was first."""
+    """In an operator API: show each object in its first state for ever."""
     first: dict[str, Any] = {}
     return change_json("GET", path, lambda request, found: first.setdefault(request.path, found))
 
 
 def change_periods(path: str, change: Callable[[list[Any]], list[Any]], from_patch: int = 0) -> Fault:
-    """Show a session with other periods; from_patch: only after so many PATCHes that had some."""
+    """Show a session with other periods; from_patch: only after that many PATCHes with periods."""
     count = 0
 
     def before(request: Request) -> Request:
@@ -183,7 +183,7 @@ def change_periods(path: str, change: Callable[[list[Any]], list[Any]], from_pat
 
 
 def show_others_as_well(path: str) -> Fault:
-    """Add another's session to the first page of a list, and count it."""
+    """Add a session of another eMSP to the first page of a list, and count it."""
 
     def is_first(request: Request) -> bool:
         return re.search(r"[?&]offset=[1-9]", request.path) is None

@@ -1,4 +1,4 @@
-"""Nodes for the certification's tests: a description without nodes, and a sandbox that runs."""
+"""Nodes for the certification's tests: a description without nodes, and a running sandbox."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from certification.nodes import ROLES, Nodes, read_nodes
 
 @pytest.fixture
 def some_nodes() -> Nodes:
-    """A description of nodes where nobody listens."""
+    """A description of nodes that do not run."""
     return read_nodes(
         {
             role: {
@@ -28,10 +28,10 @@ def some_nodes() -> Nodes:
 
 @pytest.fixture(scope="package")
 def sandbox_nodes() -> Iterator[Nodes]:
-    """Three nodes that run, connected, with a small CPO; one sandbox for all tests that need it."""
+    """Three running, connected nodes with a small CPO; one sandbox for all tests that need it."""
     from infra.local.sandbox import Sandbox
 
-    # 5.3 waits for a CSMS that stays silent, chapter 7 for the timer that makes CDRs.
+    # 5.3 waits for the timeout of the CSMS, chapter 7 for the timer that makes CDRs.
     environment = {"cpo": {"OCPI_COMMAND_SECONDS": "3"}}
     with Sandbox(seed_sites=12, environment=environment, app="tests.flows.quick_timers:app") as sandbox:
         yield read_nodes(sandbox.describe())

@@ -1,8 +1,8 @@
-"""What a negative control is: a scenario, and a fault between the nodes and the runner that makes it fail.
+"""Negative controls: a scenario, and a fault between the nodes and the runner that must make it fail.
 
-Every control runs one scenario against live nodes with one fault in between (faulty_proxy.py). With the
-same proxies and no fault the scenario passes, so what makes it fail is the fault. That it fails for the right
-reason is seen from what it says it expected.
+Every control runs one scenario against live nodes with one fault in between (faulty_proxy.py). With the same
+proxies and no fault the scenario passes, so the fault causes the failure. The text of the failed expectation
+shows whether it failed for the right reason.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from certification.web import Web
 from tests.certification.faulty_proxy import Fault, FaultyProxy
 
 IMPATIENT_S = (1.5, 4.0)
-"""How long a control waits for what is broken; longer when it met something else that was late."""
+"""Seconds that a control waits for the broken behaviour; the second value if another step was late."""
 
 
 @dataclass(frozen=True)
 class Control:
-    """A fault in front of `where`, which makes scenario `row` fail with words that match `why`.
+    """A fault in front of `where` that makes scenario `row` fail with a text that matches `why`.
 
-    hastened: makes a fault that breaks nothing, at the hub, so that the scenario waits less.
+    hastened: makes a harmless fault at the hub that shortens the scenario's waiting.
     """
 
     row: str
@@ -53,7 +53,7 @@ def broken(row: str, where: str, what: str, fault: Fault | Callable[[], Fault], 
 def trial_through_proxies(
     nodes: Nodes, make: dict[str, Callable[[FaultyProxy], Fault]], deadline_s: float
 ) -> Iterator[Trial]:
-    """Give a trial that sees the nodes, and is seen by them, through proxies; some of which have a fault."""
+    """Yield a trial that reaches the nodes, and is reached by them, through proxies with these faults."""
     with ExitStack() as stack:
         behind: dict[str, str] = {}
         seen: dict[str, Node] = {}
@@ -83,17 +83,17 @@ def _faults(proxy: FaultyProxy, make: Callable[[FaultyProxy], Fault] | None) -> 
 
 
 def expect_failure(nodes: Nodes, control: Control) -> None:
-    """Run a control's scenario with its fault, and see that it fails for the right reason."""
+    """Run a control's scenario with its fault, and check that it fails for the right reason."""
     row = next(row for row in PLAN if row.id == control.row)
 
     for patience_s in IMPATIENT_S:
         finding = _run_with_fault(row, nodes, control, patience_s)
-        told = "\n".join(finding.evidence)
-        assert finding.status == Status.FAILED, told
+        evidence = "\n".join(finding.evidence)
+        assert finding.status == Status.FAILED, evidence
         if re.search(control.why, finding.evidence[-1]):
             break
     else:
-        pytest.fail(f"not for the reason {control.why!r}:\n{told}")
+        pytest.fail(f"not for the reason {control.why!r}:\n{evidence}")
 
 
 def _run_with_fault(row: Row, nodes: Nodes, control: Control, patience_s: float) -> Finding:

@@ -1,7 +1,7 @@
-"""The broken behaviours of the negative controls, as faults for the proxy.
+"""Faults for the proxy, for the negative controls.
 
-Each is what a real implementation might get wrong. A fault says at which requests it sets in by a method
-and a pattern of the path; what it remembers, it remembers for one test.
+Each is a mistake that a real implementation might make. A fault applies to the requests that match its method
+and its pattern of the path. Its state lasts for one test.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ PUSHED = r"/receiver/"
 
 
 def is_at(request: Request, method: str, path: str) -> bool:
-    """Tell whether a request is one of those that a fault is about; `path` is searched, without the query."""
+    """Tell whether a fault applies to a request; `path` is searched for, without the query."""
     return re.fullmatch(method, request.method) is not None and bool(
         re.search(path, urlsplit(request.path).path)
     )
 
 
 def envelope(request: Request, status: int = 200, status_code: int = 1000, data: Any = None) -> Response:
-    """Answer in a node's place as OCPI wants it."""
+    """Make an OCPI answer in a node's place."""
     document: dict[str, Any] = {"status_code": status_code, "timestamp": "2026-01-01T00:00:00Z"}
     if data is not None:
         document["data"] = data
@@ -49,14 +49,14 @@ def envelope(request: Request, status: int = 200, status_code: int = 1000, data:
 
 
 def swallow(method: str, path: str, status: int = 200) -> Fault:
-    """Say yes, and do nothing."""
+    """Answer with success, and do nothing."""
     return Fault(
         before=lambda request: envelope(request, status) if is_at(request, method, path) else request
     )
 
 
 def swallow_from_second(method: str, path: str) -> Fault:
-    """Do it once for each path, and say yes ever after."""
+    """Forward the first request of each path; answer later ones with success and do nothing."""
     seen: set[str] = set()
 
     def before(request: Request) -> Request | Response:
@@ -71,7 +71,7 @@ def swallow_from_second(method: str, path: str) -> Fault:
 
 
 def swallow_at_door(method: str, path: str, status: int) -> Fault:
-    """At an operator's door: say yes with an empty body, and do nothing."""
+    """In an operator API: answer with success and an empty body, and do nothing."""
     done = Response(status, {}, b"")
     return Fault(before=lambda request: done if is_at(request, method, path) else request)
 
@@ -79,7 +79,7 @@ def swallow_at_door(method: str, path: str, status: int) -> Fault:
 def answer(
     method: str, path: str, when: int, status: int, status_code: int = 1000, data: Any = None
 ) -> Fault:
-    """Where the node answers HTTP `when`, answer something else."""
+    """Replace answers with HTTP status `when`."""
 
     def after(request: Request, response: Response) -> Response:
         if is_at(request, method, path) and response.status == when:
@@ -90,7 +90,7 @@ def answer(
 
 
 def accept_refused(method: str, path: str, status: int, data: Any = None) -> Fault:
-    """Where the node refuses by status code or HTTP, say that all is well."""
+    """Replace refusals (by status code or HTTP) by success."""
 
     def after(request: Request, response: Response) -> Response:
         if is_at(request, method, path) and json.loads(response.body)["status_code"] >= 2000:
@@ -140,7 +140,7 @@ def change_headers(
 
 
 def tokens_never_die() -> Fault:
-    """Accept a token that is no longer good, as seen at GET versions."""
+    """Accept a token that is no longer valid, as seen at GET versions."""
     last_good: list[bytes] = []
 
     def after(request: Request, response: Response) -> Response:
@@ -154,7 +154,7 @@ def tokens_never_die() -> Fault:
 
 
 def keep_the_token() -> Fault:
-    """Answer PUT credentials with the token that the caller has already."""
+    """Answer PUT credentials with the caller's present token."""
 
     def change(request: Request, document: Any) -> Any:
         old = base64.b64decode(request.headers["authorization"].split()[1]).decode()
@@ -165,7 +165,7 @@ def keep_the_token() -> Fault:
 
 
 def fetch_no_versions(proxy_url: Callable[[], str]) -> Fault:
-    """In front of the probe: have a node that never asks the probe for its versions."""
+    """In front of the probe: hide the node's requests for the probe's versions."""
 
     def before(request: Request) -> Request | Response:
         if not is_at(request, "GET", VERSIONS):
@@ -177,7 +177,7 @@ def fetch_no_versions(proxy_url: Callable[[], str]) -> Fault:
 
 
 def remember(method: str, path: str, with_query: bool = True) -> Fault:
-    """Answer with the first good answer ever after, as a cache would that nobody clears."""
+    """Repeat the first good answer for ever, like a cache that is never cleared."""
     first: dict[str, Response] = {}
 
     def after(request: Request, response: Response) -> Response:
@@ -191,7 +191,7 @@ def remember(method: str, path: str, with_query: bool = True) -> Fault:
 
 
 def freeze_endpoints() -> Fault:
-    """At an operator's door: show for ever the endpoints with which a partner came."""
+    """In an operator API: always show the endpoints with which a partner registered."""
     first: dict[str, Any] = {}
 
     def change(_: Request, rows: Any) -> Any:
@@ -204,7 +204,7 @@ def freeze_endpoints() -> Fault:
 
 
 def list_the_departed() -> Fault:
-    """At an operator's door: go on showing partners that are gone."""
+    """In an operator API: keep listing partners that have left."""
     seen: dict[str, Any] = {}
 
     def change(_: Request, rows: Any) -> Any:
@@ -215,7 +215,7 @@ def list_the_departed() -> Fault:
 
 
 def kill_token_a_when_broken() -> Fault:
-    """Forget the invitation when the handshake breaks."""
+    """Invalidate the invitation when the handshake fails."""
     dead: set[str] = set()
 
     def after(request: Request, response: Response) -> Response:
@@ -232,8 +232,8 @@ def kill_token_a_when_broken() -> Fault:
 # Broadcasts
 
 
-def say_from(country_code: str, party_id: str) -> Fault:
-    """In front of the probe: pushes that say they are from somebody else."""
+def forge_from(country_code: str, party_id: str) -> Fault:
+    """In front of the probe: pushes with another party in OCPI-from."""
     headers = {"ocpi-from-country-code": country_code, "ocpi-from-party-id": party_id}
 
     def before(request: Request) -> Request:
@@ -254,12 +254,12 @@ def put_hub_into_url() -> Fault:
 
 
 def hide_list(path: str) -> Fault:
-    """At an operator's door: have nothing."""
+    """In an operator API: list nothing."""
     return change_json("GET", path, lambda _, rows: [])
 
 
 def freeze_list(path: str) -> Fault:
-    """At an operator's door: show each object for ever as it was first."""
+    """In an operator API: show each object in its first state for ever."""
     first: dict[str, Any] = {}
 
     def change(_: Request, rows: Any) -> Any:
@@ -272,7 +272,7 @@ def freeze_list(path: str) -> Fault:
 
 
 def miscount(path: str) -> Fault:
-    """Count what is left from this page on instead of all."""
+    """Count the objects from this page on instead of all."""
 
     def change(request: Request, headers: dict[str, str]) -> dict[str, str]:
         offset = int(dict(parse_qsl(urlsplit(request.path).query)).get("offset", 0))
@@ -282,7 +282,7 @@ def miscount(path: str) -> Fault:
 
 
 def repeat_an_object(path: str) -> Fault:
-    """Begin each page with the last object of the one before."""
+    """Begin each page with the last object of the page before."""
     last: list[Any] = []
 
     def change(_: Request, document: Any) -> Any:
@@ -297,7 +297,7 @@ def repeat_an_object(path: str) -> Fault:
 
 
 def stop_early(path: str) -> Fault:
-    """Give no Link to the last page."""
+    """Leave out the Link to the last page."""
 
     def change(request: Request, headers: dict[str, str]) -> dict[str, str]:
         offset = int(dict(parse_qsl(urlsplit(request.path).query)).get("offset", 0))
@@ -307,7 +307,7 @@ def stop_early(path: str) -> Fault:
 
 
 def drop_filters(path: str) -> Fault:
-    """Forget the dates in the Link."""
+    """Leave the dates out of the Link."""
 
     def change(_: Request, headers: dict[str, str]) -> dict[str, str]:
         return _with_link(
@@ -318,7 +318,7 @@ def drop_filters(path: str) -> Fault:
 
 
 def shift(name: str, path: str) -> Fault:
-    """Make a date a millisecond later than asked: date_to is then inclusive, date_from exclusive."""
+    """Move a date by a millisecond: date_to becomes inclusive, date_from exclusive."""
     asked: dict[str, str] = {}
 
     def before(request: Request) -> Request:
@@ -366,7 +366,7 @@ def repeat_reserved_id() -> Fault:
 
 
 def forget_request_ids() -> Fault:
-    """Take every reservation for a new one, whatever its X-Request-ID."""
+    """Treat every reservation as new, whatever its X-Request-ID."""
 
     def before(request: Request) -> Request:
         if is_at(request, "POST", r"/receiver/locations/\w+/\w+$"):
@@ -382,7 +382,7 @@ def forget_request_ids() -> Fault:
 
 
 def lift_no_parents(path: str, at_door: bool) -> Fault:
-    """Leave last_updated of a location as it was first, whatever changes in it."""
+    """Keep the first last_updated of a location when its parts change."""
     first: dict[str, str] = {}
 
     def change(request: Request, document: Any) -> Any:

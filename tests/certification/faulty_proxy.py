@@ -1,10 +1,9 @@
-"""An HTTP proxy in front of a node or the probe that breaks what it is told to break.
+"""An HTTP proxy in front of a node or the probe that injects faults.
 
-The certification is only worth something if it fails when a behaviour is broken. Nodes that misbehave on
-demand do not exist, so this stands between the runner and a good one, and changes what passes: a request
-on its way in, an answer on its way out, or it answers in the node's place. Everything else passes as it
-is, except that URLs of proxied nodes lead through their proxies, so that the runner does not walk past
-them.
+The certification is useful only if it fails when a behaviour is broken. Nodes that fail on demand do not
+exist, so this proxy stands between the runner and a good node. It changes requests on the way in and answers
+on the way out, or answers in the node's place. The rest passes unchanged, except that URLs of proxied nodes
+lead to their proxies, so that the runner does not bypass them.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ HOP_BY_HOP = {"connection", "content-length", "transfer-encoding", "host", "keep
 
 @dataclass(frozen=True)
 class Request:
-    """A request on its way in; `path` has the query, header names are in lower case."""
+    """A request on its way in; `path` includes the query, header names are in lower case."""
 
     method: str
     path: str
@@ -40,7 +39,7 @@ class Response:
 
 @dataclass(frozen=True)
 class Fault:
-    """One broken behaviour. `before` returns the request to forward, or an answer in the node's place."""
+    """One fault. `before` returns the request to forward, or an answer in the node's place."""
 
     before: Callable[[Request], Request | Response] = lambda request: request
     after: Callable[[Request, Response], Response] = lambda _, response: response
@@ -50,7 +49,7 @@ class Fault:
 class FaultyProxy:
     """Forwards to `target`, such as http://127.0.0.1:8000, and applies `faults` in order.
 
-    behind: every proxied URL and the proxy that stands for it, shared by all proxies of a test.
+    behind: each proxied URL and the URL of its proxy, shared by all proxies of a test.
     """
 
     target: str = ""
@@ -132,6 +131,6 @@ def _handler(proxy: FaultyProxy) -> type[BaseHTTPRequestHandler]:
         do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = pass_on
 
         def log_message(self, format: str, *args: object) -> None:
-            """Keep quiet: tests say what went wrong."""
+            """Log nothing: a failed test shows the reason."""
 
     return Handler

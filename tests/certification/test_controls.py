@@ -1,4 +1,4 @@
-"""Each scenario passes; those of chapters 1 to 3 fail when the behaviour that they are about is broken."""
+"""Each scenario passes; those of chapters 1 to 3 fail when the behaviour they check is broken."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.certification.control import (
     trial_through_proxies,
 )
 
-PATIENT_S = 15.0  # where nothing is broken: only a failure waits that long
+PATIENT_S = 15.0  # where nothing is broken; only a failure waits that long
 TARIFFS = r"/sender/tariffs/?$"
 LOCATIONS = r"/sender/locations/?$"
 RESERVATION = r"/receiver/locations/\w+/\w+$"
@@ -102,7 +102,7 @@ CONTROLS = [
         "hub",
         "the departed still listed",
         faults.list_the_departed,
-        "is not listed as connected, at the hub's door",
+        "is not listed as connected, at the hub's operator API",
     ),
     broken(
         "1.4",
@@ -144,9 +144,9 @@ CONTROLS = [
         "emsp",
         "nothing arrives",
         lambda: faults.hide_list(r"/operator/tariffs$"),
-        "tariff .*at the eMSP's door",
+        "tariff .*at the eMSP's operator API",
     ),
-    broken("2.1", "probe", "FROM is the CPO", lambda: faults.say_from("PT", "ABC"), "is FROM the hub"),
+    broken("2.1", "probe", "FROM is the CPO", lambda: faults.forge_from("PT", "ABC"), "is FROM the hub"),
     broken("2.1", "probe", "the hub in the URL", faults.put_hub_into_url, "tariff .*at the probe eMSP"),
     broken(
         "2.1",
@@ -167,7 +167,7 @@ CONTROLS = [
         "emsp",
         "tariffs as they were first",
         lambda: faults.freeze_list(r"/operator/tariffs$"),
-        "the new state, at the eMSP's door",
+        "the new state, at the eMSP's operator API",
     ),
     broken(
         "2.3",
@@ -242,7 +242,7 @@ CONTROLS = [
         "emsp",
         "nothing arrives",
         lambda: faults.hide_list(r"/operator/locations$"),
-        "location .*at the eMSP's door",
+        "location .*at the eMSP's operator API",
     ),
     broken(
         "3.2",
@@ -284,7 +284,7 @@ CONTROLS = [
         "cpo",
         "the EVSE for a connector",
         lambda: faults.swap("GET", r"/sender/locations/[^/]+/[^/]+/[^/]+$", lambda data: {"uid": data["id"]}),
-        "data is the object that the CPO's door shows",
+        "data is the object that the CPO's operator API shows",
     ),
     broken("3.5", "cpo", "wrong total", lambda: faults.miscount(LOCATIONS), "X-Total-Count is"),
     broken(
@@ -339,11 +339,11 @@ def test_the_command_runs_rows_against_described_nodes(
 
     code = main(["--sandbox", str(description), "--out", str(tmp_path), *rows])
 
-    told = capsys.readouterr().out
-    assert code == 0 and "3 passed, 0 failed, 0 not implemented" in told, told
+    printed = capsys.readouterr().out
+    assert code == 0 and "3 passed, 0 failed, 0 not implemented" in printed, printed
     report = json.loads((tmp_path / "report.json").read_text())
     assert [each["status"] for each in report["scenarios"]] == ["passed"] * 3
-    assert all(node.operator_key not in told for node in sandbox_nodes)
+    assert all(node.operator_key not in printed for node in sandbox_nodes)
 
 
 def test_every_scenario_has_a_control() -> None:
@@ -353,7 +353,9 @@ def test_every_scenario_has_a_control() -> None:
 
 
 @pytest.mark.parametrize("row", PLAN, ids=lambda row: row.id)
-def test_without_a_probe_a_scenario_passes_on_what_the_doors_show(sandbox_nodes: Nodes, row: Row) -> None:
+def test_without_a_probe_a_scenario_passes_with_the_operator_apis_alone(
+    sandbox_nodes: Nodes, row: Row
+) -> None:
     web = Web()
 
     finding = run_row(row, Trial(sandbox_nodes, None, web, PATIENT_S))

@@ -1,4 +1,4 @@
-"""The scenarios of chapters 4 to 6 fail when the behaviour that they are about is broken, and say so."""
+"""Scenarios of chapters 4 to 6 fail, with the right reason, when the behaviour they check is broken."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ AUTHORIZATION = [
         "cpo",
         "a reference of its own",
         set_field("POST", ASKED_AT_DOOR, "authorization_reference", "MINE"),
-        "is told the authorization_reference CERT-.* that the eMSP gave, not MINE",
+        "receives the authorization_reference CERT-.* that the eMSP gave, not MINE",
     ),
     broken(
         "4.1",
@@ -73,7 +73,7 @@ AUTHORIZATION = [
         "cpo",
         "no token arrives",
         door_answers("GET", r"/operator/tokens/", 200, 404),
-        "valid: true, at the CPO's door: within",
+        "valid: true, at the CPO's operator API: within",
     ),
     broken(
         "4.2", "cpo", "all are allowed", ALL_ALLOWED, "a token that is not valid is BLOCKED .* not ALLOWED"
@@ -88,16 +88,16 @@ AUTHORIZATION = [
     broken(
         "4.2",
         "cpo",
-        "EXPIRED told as BLOCKED",
+        "EXPIRED passed on as BLOCKED",
         set_field("POST", ASKED_AT_DOOR, "allowed", "BLOCKED", when="EXPIRED"),
-        "is told the eMSP's EXPIRED of a valid token, not BLOCKED",
+        "receives the eMSP's EXPIRED of a valid token, not BLOCKED",
     ),
     broken(
         "4.2b",
         "cpo",
         "unknown is not allowed",
         door_answers("POST", ASKED_AT_DOOR, 404, 200, {"allowed": "NOT_ALLOWED"}),
-        "is 404 at the CPO's door",
+        "is 404 at the CPO's operator API",
     ),
     broken(
         "4.2b",
@@ -124,7 +124,7 @@ AUTHORIZATION = [
         "4.3",
         "cpo",
         "a card is its user",
-        charging_faults.say_type("POST", ASKED_AT_DOOR, "APP_USER"),
+        charging_faults.force_type("POST", ASKED_AT_DOOR, "APP_USER"),
         "the card of the same uid is another token",
     ),
     broken(
@@ -159,12 +159,12 @@ COMMANDS = [
         "emsp",
         "always ACCEPTED",
         set_field("GET", COMMAND_AT_DOOR, "result.result", "ACCEPTED"),
-        "is told the result EVSE_OCCUPIED of START_SESSION, not ACCEPTED",
+        "receives the result EVSE_OCCUPIED of START_SESSION, not ACCEPTED",
     ),
     broken(
         "5.1",
         "cpo",
-        "the CSMS is not told",
+        "the CSMS does not receive the command",
         charging_faults.hide_commands("START_SESSION"),
         "the CPO's CSMS finds START_SESSION",
     ),
@@ -180,7 +180,7 @@ COMMANDS = [
         "emsp",
         "no session",
         door_answers("GET", SESSION_AT_DOOR, 200, 404),
-        "authorization_reference .*, at the eMSP's door: within",
+        "authorization_reference .*, at the eMSP's operator API: within",
     ),
     broken(
         "5.1",
@@ -229,7 +229,7 @@ COMMANDS = [
     broken(
         "5.2",
         "cpo",
-        "the CSMS is not told",
+        "the CSMS does not receive the command",
         charging_faults.hide_commands("STOP_SESSION"),
         "the CPO's CSMS finds STOP_SESSION",
     ),
@@ -238,14 +238,14 @@ COMMANDS = [
         "emsp",
         "the session never ends",
         NEVER_COMPLETED,
-        "COMPLETED at .*, at the eMSP's door: within",
+        "COMPLETED at .*, at the eMSP's operator API: within",
     ),
     broken(
         "5.3",
         "emsp",
         "a silent CSMS is taken for a yes",
         set_field("GET", COMMAND_AT_DOOR, "result.result", "ACCEPTED", when="TIMEOUT"),
-        "is told the result TIMEOUT of UNLOCK_CONNECTOR, not ACCEPTED",
+        "receives the result TIMEOUT of UNLOCK_CONNECTOR, not ACCEPTED",
     ),
     Control(
         "5.3",
@@ -266,7 +266,7 @@ COMMANDS = [
         "5.3",
         "cpo",
         "a late result replaces TIMEOUT",
-        charging_faults.tell_late_result,
+        charging_faults.report_late_result,
         "sees a result that comes too late beside the TIMEOUT",
     ),
 ]
@@ -277,7 +277,7 @@ SESSION_CONTROLS = [
         "emsp",
         "nothing arrives",
         door_answers("GET", SESSION_AT_DOOR, 200, 404),
-        "ACTIVE, at the eMSP's door: within",
+        "ACTIVE, at the eMSP's operator API: within",
     ),
     broken(
         "6.1",
@@ -289,7 +289,11 @@ SESSION_CONTROLS = [
     broken("6.1", "probe", "no push", faults.swallow("PUT|PATCH", SESSION), "at the probe eMSP: within"),
     broken("6.1", "probe", "the hub in the URL", faults.put_hub_into_url, "at the probe eMSP: within"),
     broken(
-        "6.1", "probe", "FROM is the hub", lambda: faults.say_from("PT", "MOB"), "is FROM the CPO TO the eMSP"
+        "6.1",
+        "probe",
+        "FROM is the hub",
+        lambda: faults.forge_from("PT", "MOB"),
+        "is FROM the CPO TO the eMSP",
     ),
     broken(
         "6.1",
@@ -326,7 +330,7 @@ SESSION_CONTROLS = [
         "emsp",
         "sessions as they were first",
         lambda: charging_faults.freeze_objects(SESSION_AT_DOOR),
-        "two periods after a PATCH.*, at the eMSP's door: within",
+        "two periods after a PATCH.*, at the eMSP's operator API: within",
     ),
     broken(
         "6.2",
@@ -342,7 +346,7 @@ SESSION_CONTROLS = [
         "emsp",
         "the session never ends",
         NEVER_COMPLETED,
-        "COMPLETED at .*, at the eMSP's door: within",
+        "COMPLETED at .*, at the eMSP's operator API: within",
     ),
     broken(
         "6.3",

@@ -1,4 +1,4 @@
-"""The scenarios of chapter 7 fail when the behaviour that they are about is broken, and say so."""
+"""Scenarios of chapter 7 fail, with the right reason, when the behaviour they check is broken."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ from tests.certification.control import Control, broken, expect_failure
 
 CONTROLS = [
     broken(
-        "7.1", "hub", "no CDR is made", faults.hide_list(CDRS_AT_DOOR), "the hub's door has a CDR of CERT-"
+        "7.1",
+        "hub",
+        "no CDR is made",
+        faults.hide_list(CDRS_AT_DOOR),
+        "the hub's operator API has a CDR of CERT-",
     ),
     broken(
         "7.1",
@@ -40,14 +44,14 @@ CONTROLS = [
         "cpo",
         "nothing arrives",
         door_answers("GET", CDR_AT_DOOR, 200, 404),
-        "as the hub has it, at the CPO's door: within",
+        "as the hub has it, at the CPO's operator API: within",
     ),
     broken(
         "7.1",
         "emsp",
         "other contents arrive",
         set_field("GET", CDR_AT_DOOR, "total_energy", 1),
-        "as the hub has it, at the eMSP's door: within",
+        "as the hub has it, at the eMSP's operator API: within",
     ),
     broken("7.1", "probe", "no push", faults.swallow("POST", POSTED), "are posted to the probe eMSP: within"),
     broken(

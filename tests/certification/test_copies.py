@@ -1,4 +1,4 @@
-"""The probe keeps copies as the specification tells a receiver to."""
+"""The probe keeps copies by the rules of an OCPI receiver."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_put_of_an_evse_leaves_its_sibling_and_lifts_the_location() -> None:
     assert [each["status"] for each in site["evses"]] == ["CHARGING", "AVAILABLE"]
 
 
-def test_patch_of_a_connector_changes_what_it_says_and_lifts_both_parents() -> None:
+def test_patch_of_a_connector_changes_its_fields_and_lifts_both_parents() -> None:
     """Source: OCPI 2.2.1 mod_locations_patch_method; LOC-06"""
     copies = copies_with_a_site()
     change = {"tariff_ids": ["T1"], "last_updated": LATER}

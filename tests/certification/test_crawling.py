@@ -1,4 +1,4 @@
-"""A crawl is held to what it had to bring: each fault of a list is found."""
+"""A crawl is compared with the expected objects: each fault of a list is found."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def page(items: list[dict[str, Any]], total: int = 3, next_url: str | None = Non
     return ListPage(reply, items, total, 100, next_url)
 
 
-def test_a_right_crawl_is_accepted(trial: Trial) -> None:
+def test_a_correct_crawl_is_accepted(trial: Trial) -> None:
     check_pages(trial, [page(ITEMS[:2], next_url=LINK), page(ITEMS[2:])], ITEMS, WINDOW)
 
 
@@ -42,7 +42,7 @@ def test_a_right_crawl_is_accepted(trial: Trial) -> None:
         ([page(ITEMS[:2], next_url=LINK), page([{**ITEMS[2], "id": "T9"}])], "too many T9"),
         (
             [page(ITEMS[:2], next_url=LINK), page([{**ITEMS[2], "price": 1}])],
-            "as the operator's door shows it",
+            "as the operator API shows it",
         ),
         ([page(ITEMS)], "no more objects than the limit"),
         ([page(ITEMS[:2], next_url="http://x?limit=2&offset=2"), page(ITEMS[2:])], "Link keeps date_from"),

@@ -1,4 +1,4 @@
-"""The fault-injecting proxy passes everything as it is, but for its faults."""
+"""The fault-injecting proxy passes everything unchanged, except for its faults."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_a_swallowed_push_is_answered_and_does_not_arrive(
     assert hub.copies.get("tariffs", cpo.party, "T1") is None
 
 
-def test_a_dead_token_is_kept_alive(
+def test_an_invalid_token_can_be_made_to_work(
     web: Web, proxy: FaultyProxy, cpo: ProbePartner, hub: ProbePartner
 ) -> None:
     proxy.faults = [faults.tokens_never_die()]
@@ -84,7 +84,7 @@ def test_a_dead_token_is_kept_alive(
 
 
 def pages_of(items: list[dict[str, object]], link_after_last: str | None = None) -> Fault:
-    """Answer a list in the target's place, one object a page."""
+    """Answer a list in the target's place, one object per page."""
 
     def before(request: Request) -> Response:
         offset = int((request.path.split("offset=") + ["0"])[1])
@@ -123,7 +123,7 @@ def test_a_crawl_that_leads_in_a_circle_is_refused(web: Web, proxy: FaultyProxy)
         crawl(web, proxy)
 
 
-def test_faults_of_lists_break_what_they_say(web: Web, proxy: FaultyProxy) -> None:
+def test_faults_of_lists_break_the_crawl(web: Web, proxy: FaultyProxy) -> None:
     good = pages_of(ITEMS)
 
     def broken(fault: Fault) -> Fault:

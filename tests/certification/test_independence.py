@@ -1,4 +1,4 @@
-"""The certification judges nodes from outside: it knows HTTP and the specification, not their code."""
+"""The certification judges nodes from outside: it uses HTTP and the specification, not their code."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def imports(file: Path) -> set[str]:
     return names
 
 
-def test_nothing_of_the_nodes_is_imported() -> None:
+def test_the_certification_imports_no_code_of_the_nodes() -> None:
     found = {
         (file.name, name)
         for file in FOLDER.rglob("*.py")

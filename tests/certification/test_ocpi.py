@@ -1,4 +1,4 @@
-"""The runner's OCPI client reads what the specification says, and refuses what it does not."""
+"""The runner's OCPI client accepts answers that follow the specification, and refuses others."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_success_is_judged_by_the_status_code() -> None:
 @pytest.mark.parametrize(
     "document", ["text", {"status_code": "1000", "timestamp": "x"}, {"status_code": 1000}]
 )
-def test_what_is_no_envelope_is_refuted(document: object) -> None:
+def test_an_answer_without_an_envelope_is_refuted(document: object) -> None:
     """Source: OCPI 2.2.1 transport_and_format_response_format; TRN-13"""
     with pytest.raises(Refuted, match="envelope"):
         read_reply(answer(document))
@@ -40,7 +40,7 @@ def test_a_page_needs_its_headers() -> None:
         read_page(read_reply(answer(envelope([]), headers={"x-limit": "100"})))
 
 
-def test_a_page_tells_where_the_next_one_is() -> None:
+def test_the_link_of_a_page_gives_the_next_page() -> None:
     headers = {"x-total-count": "3", "x-limit": "100", "link": '<http://x?offset=2>; rel="next"'}
 
     page = read_page(read_reply(answer(envelope([{"id": "1"}]), headers=headers)))
@@ -53,7 +53,7 @@ def test_only_a_link_named_next_is_followed() -> None:
     assert next_link('<http://x/first>; rel="first"') is None
 
 
-def test_the_role_of_the_credentials_endpoint_means_nothing() -> None:
+def test_the_role_of_the_credentials_endpoint_is_ignored() -> None:
     """Source: OCPI 2.2.1 version_information_endpoint_endpoint_class; VER-05"""
     details = Details("http://x/versions", (Endpoint("credentials", "RECEIVER", "http://x/c/"),))
 

@@ -1,4 +1,4 @@
-"""What a session must cost is worked out from its tariff."""
+"""The price of a session is computed from its tariff."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_time_is_billed_in_whole_steps(seconds: int, minutes: int) -> None:
     assert price["excl_vat"] == minutes * Decimal("0.02")
 
 
-def test_what_the_sample_does_not_have_is_not_priced() -> None:
+def test_an_unknown_price_component_is_an_error() -> None:
     parking = {"type": "PARKING_TIME", "price": 1, "vat": 0, "step_size": 60}
 
     with pytest.raises(ValueError, match="PARKING_TIME"):

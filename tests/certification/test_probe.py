@@ -55,7 +55,7 @@ def test_a_handshake_gives_both_sides_new_tokens_and_ends_token_a(
     token_a = register(web, cpo, hub)
 
     assert cpo.token == hub.accepted[0] and hub.token == cpo.accepted[0]
-    assert [each.segments[0] for each in cpo.heard] == ["versions", "details"]
+    assert [each.segments[0] for each in cpo.received] == ["versions", "details"]
     assert versions(web, hub, token_a).http_status == 401
     assert versions(web, hub, str(cpo.token)).http_status == 200
 
@@ -71,7 +71,7 @@ def test_an_update_changes_both_tokens(web: Web, cpo: ProbePartner, hub: ProbePa
     assert cpo.token == hub.accepted[0] and hub.token == cpo.accepted[0]
 
 
-def test_a_party_that_left_is_known_no_more(web: Web, cpo: ProbePartner, hub: ProbePartner) -> None:
+def test_a_party_that_left_is_unknown(web: Web, cpo: ProbePartner, hub: ProbePartner) -> None:
     register(web, cpo, hub)
     token = str(cpo.token)
 
@@ -81,7 +81,7 @@ def test_a_party_that_left_is_known_no_more(web: Web, cpo: ProbePartner, hub: Pr
 
 
 @pytest.mark.parametrize("broken", ["versions", "details"])
-def test_a_handshake_that_breaks_leaves_the_caller_unregistered(
+def test_a_handshake_that_fails_leaves_the_caller_unregistered(
     web: Web, cpo: ProbePartner, hub: ProbePartner, broken: str
 ) -> None:
     """Source: OCPI 2.2.1 credentials_errors_during_registration; CRD-19"""
@@ -94,7 +94,7 @@ def test_a_handshake_that_breaks_leaves_the_caller_unregistered(
     assert versions(web, hub, token_a).http_status == 200
 
 
-def test_a_push_is_written_down_and_answered_to_who_sent_it(
+def test_a_push_is_recorded_and_answered_to_its_sender(
     web: Web, cpo: ProbePartner, hub: ProbePartner
 ) -> None:
     register(web, cpo, hub)
@@ -104,13 +104,13 @@ def test_a_push_is_written_down_and_answered_to_who_sent_it(
     reply = cpo.caller(hub.party).call("PUT", below(receiver, *cpo.party, "T 1"), body)
 
     assert (reply.http_status, reply.status_code) == (201, 1000)
-    (heard,) = hub.heard_since(0, "receiver", "tariffs")
-    assert heard.segments[2:] == (*cpo.party, "T 1")
-    assert (heard.party("from"), heard.party("to"), heard.token) == (cpo.party, hub.party, cpo.token)
+    (received,) = hub.received_since(0, "receiver", "tariffs")
+    assert received.segments[2:] == (*cpo.party, "T 1")
+    assert (received.party("from"), received.party("to"), received.token) == (cpo.party, hub.party, cpo.token)
     assert hub.copies.get("tariffs", cpo.party, "T 1") == body
 
 
-def test_a_cdr_that_is_posted_can_be_had_at_its_location(web: Web, cpo: ProbePartner, probe: Probe) -> None:
+def test_a_posted_cdr_is_returned_at_its_location(web: Web, cpo: ProbePartner, probe: Probe) -> None:
     """Source: OCPI 2.2.1 mod_cdrs, response headers; CDR-02 to CDR-04"""
     emsp = probe.new_partner("EMSP", (("cdrs", "RECEIVER"),), Party("PT", "EVI"))
     register(web, cpo, emsp)

@@ -1,4 +1,4 @@
-"""A run is reported for machines, terminals and people alike."""
+"""A run is reported for machines, terminals and people."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ def test_report_json_has_the_agreed_shape() -> None:
     }
 
 
-def test_certified_is_who_passed_every_mandatory_row() -> None:
+def test_a_run_is_certified_when_every_mandatory_row_passed() -> None:
     assert Report([PASSED, OPTIONAL_FAILED]).is_certified
     assert not Report([PASSED, FAILED]).is_certified
     assert not Report([PASSED, MISSING]).is_certified
 
 
-def test_junit_counts_failures_and_skips_what_is_not_implemented() -> None:
+def test_junit_counts_failures_and_skips_rows_that_are_not_implemented() -> None:
     suite = ElementTree.fromstring(write_junit(Report([PASSED, FAILED, MISSING])))
 
     assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("3", "1", "1")
@@ -59,7 +59,7 @@ def test_junit_counts_failures_and_skips_what_is_not_implemented() -> None:
     assert suite.find("testcase[@name='4.1 Authorize valid RFID token']/skipped") is not None
 
 
-def test_the_table_says_what_a_failed_row_expected() -> None:
+def test_the_table_shows_the_expectation_of_a_failed_row() -> None:
     assert "FAILED" in table_line(FAILED) and "expected: a <b>" in table_line(FAILED)
     assert "not implemented" in table_line(MISSING) and " s" not in table_line(MISSING)
 
@@ -72,7 +72,7 @@ def test_the_summary_counts_the_mandatory_rows_that_are_not_implemented() -> Non
     assert text.endswith("NOT CERTIFIED")
 
 
-def test_the_page_is_self_contained_and_escapes_what_it_shows() -> None:
+def test_the_page_is_self_contained_and_escapes_its_texts() -> None:
     page = write_page(Report([PASSED, FAILED, MISSING]), "2026-01-01", ["Node(CPO <PT>)"])
 
     assert "seen &lt;here&gt;" in page and "a &lt;b&gt;" in page and "CPO &lt;PT&gt;" in page

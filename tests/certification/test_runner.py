@@ -1,4 +1,4 @@
-"""The runner runs rows, reports them, and cleans up, whatever a row does."""
+"""The runner runs rows, reports them, and cleans up, whether a row passes or fails."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def trial(some_nodes: Nodes) -> Trial:
 
 @pytest.fixture
 def unfinished_plan(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A plan with two rows that nobody has written yet."""
+    """A plan with two rows that are not implemented."""
     rows = (Row("8.1", "Pay", "CPO", True), Row("8.2", "Pay later", "CPO", False))
     monkeypatch.setattr("certification.plan.PLAN", rows)
 
@@ -41,13 +41,13 @@ def description(some_nodes: Nodes, tmp_path: Path) -> Path:
     return file
 
 
-def test_a_row_that_ends_has_passed(trial: Trial) -> None:
+def test_a_row_that_ends_without_an_error_has_passed(trial: Trial) -> None:
     finding = run_row(row(lambda trial: trial.note("seen")), trial)
 
     assert (finding.status, list(finding.evidence)) == (Status.PASSED, ["seen"])
 
 
-def test_a_refuted_row_has_failed_and_says_last_why(trial: Trial) -> None:
+def test_a_refuted_row_has_failed_and_its_last_evidence_is_the_reason(trial: Trial) -> None:
     def show(trial: Trial) -> None:
         trial.note("seen")
         trial.expect(False, "a new token")
@@ -57,7 +57,7 @@ def test_a_refuted_row_has_failed_and_says_last_why(trial: Trial) -> None:
     assert (finding.status, list(finding.evidence)) == (Status.FAILED, ["seen", "a new token"])
 
 
-def test_a_surprise_fails_the_row_and_not_the_run(trial: Trial) -> None:
+def test_an_unexpected_error_fails_the_row_and_not_the_run(trial: Trial) -> None:
     def show(trial: Trial) -> None:
         raise KeyError("elements")
 
@@ -131,9 +131,9 @@ def test_nodes_may_be_described_by_options(tmp_path: Path, capsys: pytest.Captur
 
     code = main(options)
 
-    assert code == 0  # an optional row that is not implemented is in nobody's way
-    told = capsys.readouterr().out
-    assert "PT*ABC" in told and "secret-key" not in told
+    assert code == 0  # an optional row that is not implemented is no failure
+    printed = capsys.readouterr().out
+    assert "PT*ABC" in printed and "secret-key" not in printed
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_nodes_may_be_described_by_options(tmp_path: Path, capsys: pytest.Captur
         (["--cpo-versions-url", "http://127.0.0.1:9"], "cpo: operator_url"),
     ],
 )
-def test_what_cannot_be_run_ends_in_exit_code_2(
+def test_options_that_cannot_be_run_end_in_exit_code_2(
     options: list[str], why: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(options) == 2

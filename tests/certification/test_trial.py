@@ -1,4 +1,4 @@
-"""A trial states what it expects, waits for it, and undoes what it did."""
+"""A trial states expectations, waits for them, and undoes its changes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def trial(some_nodes: Nodes) -> Trial:
     return Trial(some_nodes, None, Web(), deadline_s=0.05)
 
 
-def test_an_expectation_that_does_not_hold_is_told(trial: Trial) -> None:
+def test_an_expectation_that_does_not_hold_is_raised_with_its_text(trial: Trial) -> None:
     trial.expect(True, "this holds")
     with pytest.raises(Refuted, match="the sky is green"):
         trial.expect(False, "the sky is green")
@@ -33,7 +33,7 @@ def test_a_timer_may_take_longer_than_a_broadcast(trial: Trial) -> None:
     assert trial.timer_s > 60 > trial.deadline_s
 
 
-def test_patience_stretches_every_limit_of_time(some_nodes: Nodes) -> None:
+def test_patience_multiplies_every_time_limit(some_nodes: Nodes) -> None:
     plain, patient = (Trial(some_nodes, None, Web(), 2.0, patience=times) for times in (1.0, 3.0))
 
     assert patient.deadline_s == 3 * plain.deadline_s
@@ -46,15 +46,15 @@ def test_waiting_names_the_places_that_are_missing(trial: Trial) -> None:
         trial.all_eventually("the tariff", {"at the hub": lambda: True, "at the eMSP": lambda: False})
 
 
-def test_a_refusal_while_waiting_is_told_with_the_deadline(trial: Trial) -> None:
+def test_an_error_while_waiting_is_named_with_the_deadline(trial: Trial) -> None:
     def look() -> bool:
-        raise Refuted("the door answers 200, not 503")
+        raise Refuted("the operator API answers 200, not 503")
 
-    with pytest.raises(Refuted, match=r"it arrives.*\(the door answers 200, not 503\)"):
+    with pytest.raises(Refuted, match=r"it arrives.*\(the operator API answers 200, not 503\)"):
         trial.eventually("it arrives", look)
 
 
-def test_what_was_done_last_is_undone_first(trial: Trial) -> None:
+def test_the_last_change_is_undone_first(trial: Trial) -> None:
     undone: list[str] = []
     trial.afterwards("one", lambda: undone.append("one"))
     trial.afterwards("two", lambda: undone.append("two"))
@@ -63,7 +63,7 @@ def test_what_was_done_last_is_undone_first(trial: Trial) -> None:
     assert undone == ["two", "one"]
 
 
-def test_what_cannot_be_undone_does_not_keep_the_rest_from_being_undone(trial: Trial) -> None:
+def test_a_failed_undo_does_not_stop_the_others(trial: Trial) -> None:
     undone: list[str] = []
 
     def fail() -> None:
@@ -76,6 +76,6 @@ def test_what_cannot_be_undone_does_not_keep_the_rest_from_being_undone(trial: T
     assert undone == ["one"]
 
 
-def test_without_a_probe_the_evidence_says_what_is_not_shown(trial: Trial) -> None:
+def test_without_a_probe_the_evidence_names_what_is_not_checked(trial: Trial) -> None:
     assert not trial.has_probe("the old token's 401")
     assert "the old token's 401" in trial.evidence[0]

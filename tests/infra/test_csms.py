@@ -37,7 +37,7 @@ TOKEN = {
 
 
 class FakeDoor:
-    """The CPO's operator door in memory. `refusals`: HTTP status to refuse with, by where a path begins."""
+    """The CPO's operator API in memory. `refusals`: HTTP status to refuse with, by where a path begins."""
 
     def __init__(self) -> None:
         self.evses = {f"{SITE}-{number}": _evse(f"{SITE}-{number}") for number in (1, 2)}

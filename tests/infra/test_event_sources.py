@@ -32,8 +32,8 @@ KEYS = [(pk, sk) for pk in PKS for sk in SKS] + [("locations#PT*ABC#1", "E#1#0")
 
 def record(pk: str, sk: str) -> dict[str, Any]:
     keys = {"pk": {"S": pk}, "sk": {"S": sk}}
-    told = {"Keys": keys, "SequenceNumber": "1", "StreamViewType": "NEW_AND_OLD_IMAGES"}
-    return {"eventID": "1", "eventName": "INSERT", "dynamodb": told}
+    image = {"Keys": keys, "SequenceNumber": "1", "StreamViewType": "NEW_AND_OLD_IMAGES"}
+    return {"eventID": "1", "eventName": "INSERT", "dynamodb": image}
 
 
 def passes(each: dict[str, Any]) -> bool:
@@ -46,8 +46,8 @@ def is_looked_at(each: dict[str, Any]) -> bool:
     """As the code decides, by the record's keys."""
     pk, sk = each["dynamodb"]["Keys"]["pk"]["S"], each["dynamodb"]["Keys"]["sk"]["S"]
     change = Change("1", "1", pk, sk, None, None)
-    is_told = changes._is_wanted(each) and (change.is_partner or change.is_object or change.is_evse)
-    return is_told or (pk.startswith(ends._SESSIONS) and sk == "#")
+    is_pushed = changes._is_wanted(each) and (change.is_partner or change.is_object or change.is_evse)
+    return is_pushed or (pk.startswith(ends._SESSIONS) and sk == "#")
 
 
 @pytest.mark.parametrize(("pk", "sk"), KEYS)

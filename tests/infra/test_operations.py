@@ -24,7 +24,7 @@ RUNBOOK = PROJECT / "docs" / "runbook"
 PAGES = sorted(page for page in RUNBOOK.glob("*.md") if page.name != "README.md")
 CHALICE = json.loads((PROJECT / ".chalice" / "config.json").read_text())
 
-TOLD = [
+METRIC_LINES = [
     metrics.request_answered("node", 3000),
     metrics.push_delivered("node", "partner", 0.1, 0.2),
     metrics.push_refused("node", alarms=True),
@@ -40,7 +40,7 @@ TOLD = [
 """Every line that is a metric."""
 
 MEASURED = {
-    (name, frozenset(dimensions)) for line in TOLD for name in names_in(line)
+    (name, frozenset(dimensions)) for line in METRIC_LINES for name in names_in(line)
     for dimensions in dimensions_of(line, name)
 }  # fmt: skip
 """Every metric of the node's own, with the names of its dimensions."""

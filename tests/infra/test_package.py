@@ -132,11 +132,11 @@ def test_everything_that_is_described_is_in_the_template(packages: dict[str, Pat
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_function_is_told_where_the_resources_are(packages: dict[str, Path], function: str) -> None:
     properties = template(packages, "cpo")["Resources"][logical_id(function)]["Properties"]
-    told = properties["Environment"]["Variables"]
+    variables = properties["Environment"]["Variables"]
 
     assert properties["FunctionName"] == stages.function_name("cpo", function)
-    assert resources.node_variables(resources.read_template()).items() <= told.items()
-    assert json.loads(told["OCPI_PARTIES"])[0]["role"] == "CPO"
+    assert resources.node_variables(resources.read_template()).items() <= variables.items()
+    assert json.loads(variables["OCPI_PARTIES"])[0]["role"] == "CPO"
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

@@ -43,13 +43,13 @@ def test_the_stages_say_the_same_of_their_functions() -> None:
 @pytest.mark.parametrize("stage", STAGES)
 def test_what_chalice_reads_without_us_names_the_stage_s_resources(stage: str) -> None:
     """`chalice package --stage cpo` subscribes the workers to the queues that the stage has."""
-    told = CONFIG["stages"][stage]["environment_variables"]
+    variables = CONFIG["stages"][stage]["environment_variables"]
 
-    assert stages.names(stage).items() <= told.items()
+    assert stages.names(stage).items() <= variables.items()
     assert {
         "OCPI_TABLE": f"ocpi-node-{stage}",
         "OCPI_KMS_KEY_ID": f"alias/ocpi-node-{stage}",
-    }.items() <= told.items()
+    }.items() <= variables.items()
 
 
 def test_the_stages_play_the_three_roles() -> None:
@@ -87,9 +87,9 @@ def test_a_stage_sets_parameters_of_the_resources() -> None:
 
 
 def test_a_node_can_be_made_from_what_a_deployed_function_is_told() -> None:
-    told = dict.fromkeys(resources.node_variables(resources.read_template()), "x")
+    variables = dict.fromkeys(resources.node_variables(resources.read_template()), "x")
 
-    settings = read_settings({**CONFIG["stages"]["hub"]["environment_variables"], **told})
+    settings = read_settings({**CONFIG["stages"]["hub"]["environment_variables"], **variables})
 
     assert settings.plays("HUB")
     assert settings.table == "x"

@@ -54,21 +54,21 @@ def runs(emulator: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
 def test_a_stage_is_deployed_and_again_without_a_change_and_undone(
     emulator: Emulator, runs: list[str], tmp_path: Path
 ) -> None:
-    said: list[str] = []
+    steps: list[str] = []
 
-    url = command.deploy("cpo", emulator.client, said.append)
+    url = command.deploy("cpo", emulator.client, steps.append)
     first = _state(emulator)
-    assert command.deploy("cpo", emulator.client, said.append) == url
+    assert command.deploy("cpo", emulator.client, steps.append) == url
     second = _state(emulator)
 
     assert url.startswith("https://")
     assert url.endswith("/api/ocpi/versions")
     assert runs == ["deploy"]
     assert second == first
-    assert all("nothing to change" in line for line in said[-4:])
+    assert all("nothing to change" in line for line in steps[-4:])
     _is_as_described(emulator)
 
-    command.undeploy("cpo", emulator.client, said.append)
+    command.undeploy("cpo", emulator.client, steps.append)
 
     assert emulator.client("lambda").list_functions()["Functions"] == []
     assert "ocpi-node-cpo" in emulator.client("dynamodb").list_tables()["TableNames"]
@@ -155,8 +155,8 @@ def _is_as_described(emulator: Emulator) -> None:
         assert found["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     deployed = {each["FunctionName"]: each for each in client.list_functions()["Functions"]}
     assert len(deployed) == 7
-    told = deployed["ocpi-node-cpo"]["Environment"]["Variables"]
-    assert told["OCPI_TABLE"] == "ocpi-node-cpo"
-    assert told["OCPI_BROADCASTS_QUEUE_URL"].endswith("/ocpi-node-cpo-broadcasts.fifo")
+    variables = deployed["ocpi-node-cpo"]["Environment"]["Variables"]
+    assert variables["OCPI_TABLE"] == "ocpi-node-cpo"
+    assert variables["OCPI_BROADCASTS_QUEUE_URL"].endswith("/ocpi-node-cpo-broadcasts.fifo")
     roles = {each["Role"] for each in deployed.values()}
     assert len(roles) == 7

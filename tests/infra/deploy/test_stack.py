@@ -42,8 +42,8 @@ def test_a_stack_follows_its_template(emulator: Emulator, stage: str) -> None:
     assert stack.apply(cloudformation, stage, changed, {"Stage": stage})
 
     url = stack.outputs(cloudformation, stage)["OcpiCommandsQueueUrl"]
-    told = emulator.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["VisibilityTimeout"])
-    assert told["Attributes"]["VisibilityTimeout"] == "90"
+    queue = emulator.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["VisibilityTimeout"])
+    assert queue["Attributes"]["VisibilityTimeout"] == "90"
 
 
 def test_what_an_attempt_that_failed_has_made_does_not_stand_in_the_way_of_the_next(

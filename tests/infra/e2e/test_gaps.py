@@ -92,5 +92,5 @@ def _ask(
     content = b"" if body is None else json.dumps(body).encode()
     answer = asyncio.run(apigateway_v1.handle_request(method, path, {}, content, query or {}))
     assert answer[0] == status or (not status and answer[0] < 300), answer
-    told: dict[str, Any] = json.loads(answer[2])
-    return told
+    body: dict[str, Any] = json.loads(answer[2])
+    return body

@@ -47,13 +47,13 @@ def test_what_the_cpo_has_arrives_everywhere(sandbox: Sandbox, player: object) -
 
 
 def test_doing_it_again_changes_nothing(sandbox: Sandbox) -> None:
-    said: list[str] = []
+    reports: list[str] = []
 
     again = first_start.connect(sandbox.door(CPO), CPO.title, sandbox.door(HUB), HUB.title, ["ptmob"])
-    first_start.seed(sandbox.door(CPO), CPO.party_id, SITES, said.append)
+    first_start.seed(sandbox.door(CPO), CPO.party_id, SITES, reports.append)
 
     assert again is False
-    assert said == []
+    assert reports == []
     assert len(list(sandbox.door(HUB).all("partners"))) == 2
 
 
