@@ -109,7 +109,7 @@ def run_row(row: Row, trial: Trial) -> Finding:
         failures.append(str(error))
     except Exception as error:
         failures.append(f"no surprise, but there was {type(error).__name__}: {error}")
-    except BaseException:  # somebody stops the run
+    except BaseException:  # the run is stopped
         trial.clean_up()
         raise
     seconds = time.monotonic() - started

@@ -88,7 +88,7 @@ class Witnesses:
         for push in pushes:
             label = f"{push.method} …/{'/'.join(push.segments[1:])}"
             self._trial.expect(push.method in methods, f"{label}: is one of {', '.join(methods)}")
-            # A child may arrive before its parent: the answer is 404, and the owner sends the parent (LOC-13).
+            # LOC-13: a child may arrive before its parent; after the 404 the owner sends the parent.
             self._trial.expect(
                 push.status_code < 2000 or push.http_status == 404,
                 f"{label}: a receiver can accept it, not HTTP {push.http_status}, {push.status_code}",

@@ -1,12 +1,13 @@
-"""How the API's stage is set up: what it logs of a request, and how much it takes.
+"""Settings of the API's stage: its access log and its throttling.
 
-*Access log.* One JSON line per request with the route, never the path or the query: they carry ids of
-drivers' tokens. No header, so no partner's token either. Writing it needs a role in the account, which
-is made once for all stages (`account.yaml`).
+*Access log.* One JSON line per request with the route, without the path and the query, because they carry ids
+of drivers' tokens, and without headers, because they carry partners' tokens. Writing the log needs a role in
+the account, which is made once for all stages (`account.yaml`).
 
-*Throttling.* Of the whole API, so that a partner that loops, or an attacker, does not use up what the
-account may run. Twenty thousand charge points with a status a minute are 330 requests in a second; OCPI
-partners take a 429, which is an envelope here (`gateway_responses.py`), as a fault, and try again.
+*Throttling.* It limits the whole API, so that a partner in a loop, or an attacker, does not use up the
+account's concurrency. Twenty thousand charge points with one status a minute make 330 requests a second. A
+throttled request is answered with 429 in an envelope (`gateway_responses.py`); OCPI partners treat that as a
+fault and retry.
 """
 
 from __future__ import annotations
@@ -33,4 +34,4 @@ LOG_FORMAT = json.dumps(
         "address": "$context.identity.sourceIp",
     }
 )
-"""`answered_by` is "-" unless the gateway answered by itself."""
+"""`answered_by` is "-" unless the gateway itself answered."""

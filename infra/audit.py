@@ -1,9 +1,9 @@
-"""`make audit`: the templates as CloudFormation gets them, linted and checked for what is insecure.
+"""`make audit`: lints the templates as CloudFormation gets them, and checks them for insecure settings.
 
-Runs in an environment of its own: checkov is heavy, and SAM's translator wants other versions than the
-node. cfn-lint sees only the outside of SAM's resources, so here each package is first translated as
-CloudFormation would; checkov reads the packages themselves. Its findings are answered in
-`infra/checkov.yaml`.
+It runs in an environment of its own: checkov is heavy, and SAM's translator needs other versions than the
+node. cfn-lint sees only the outside of SAM's resources, so each package is first translated as CloudFormation
+would do it. checkov reads the packages themselves; `infra/checkov.yaml` has its accepted findings with
+reasons.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ OWN = [INFRA / "resources.yaml", INFRA / "account.yaml"]
 
 
 def translate(package: Path) -> Path:
-    """Write what SAM makes of a package's template, beside it."""
-    # They are in the audit's own environment only, and other tools read this file as well.
+    """Write SAM's translation of a package's template beside it."""
+    # Imported here: they exist in the audit's own environment only, and other tools read this file too.
     import boto3
     from samtranslator.parser.parser import Parser
     from samtranslator.translator.translator import Translator
@@ -38,7 +38,7 @@ def translate(package: Path) -> Path:
 
 
 def main(packages: list[Path]) -> int:
-    """Audit packages; 0 when nothing was found."""
+    """Audit packages. Returns 0 when there is no finding."""
     tools = Path(sys.executable).parent
     translated = [translate(package) for package in packages]
     lint = subprocess.run([tools / "cfn-lint", *OWN, *translated], check=False)

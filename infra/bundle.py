@@ -1,13 +1,13 @@
-"""Finishes the zips that Chalice made: compiled ahead, and the same for the same input.
+"""Finishes the zips that Chalice made: adds compiled files and makes them reproducible.
 
-*Compiled.* Chalice ships no `.pyc`, and where Lambda unpacks is read-only, so each cold start would compile
-everything it imports: 261 ms instead of 123 ms for what stands in the layer. They are unchecked: a zip
-keeps no times that Python could compare, and nobody edits a source there.
+*Compiled.* Chalice ships no `.pyc`, and Lambda unpacks into a read-only folder, so each cold start would
+compile every import: 261 ms instead of 123 ms for the layer. The `.pyc` files are unchecked, because a zip
+keeps no times that Python could compare, and the source there never changes.
 
-*Reproducible.* Names in order, one fixed time, one fixed mode; and code compiled as if it stood where it
-will run. So a deployment of what is deployed already changes nothing.
+*Reproducible.* Names in order, one fixed time, one fixed mode; and code compiled for the path at which it
+will run. So a deployment of the same code changes nothing.
 
-Left out is what no function reads: types for checkers, lists of what a package installed.
+Files that no function reads are left out: types for checkers, lists of installed files.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ import zipfile
 from pathlib import Path, PurePosixPath
 
 LARGEST_BYTES = 10_000_000
-"""What code and layer together may have, zipped: a cold start loads them."""
+"""Limit for code and layer together, zipped, because a cold start loads them."""
 
 CODE_ROOT, LAYER_ROOT = "/var/task", "/opt"
-"""Where Lambda unpacks."""
+"""Folder into which Lambda unpacks."""
 
 _TIME = (1980, 1, 1, 0, 0, 0)
 _MODE = 0o100644
@@ -32,13 +32,13 @@ _UNREAD_SUFFIXES = frozenset({".pyi", ".pyc", ".pyx", ".pxd"})
 
 
 class TooLarge(RuntimeError):
-    """The bundle is larger than we want it to be."""
+    """The bundle is larger than the limit."""
 
 
 def finish(source: Path, target: Path, root: str) -> None:
-    """Compile what a zip holds and write it anew.
+    """Compile the files of a zip and write it again.
 
-    root: where Lambda unpacks it.
+    root: folder into which Lambda unpacks it.
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -71,7 +71,7 @@ def _is_read(name: str) -> bool:
 def _compile(folder: Path, root: str) -> None:
     command = [sys.executable, "-m", "compileall", "-q", "-f", "--invalidation-mode", "unchecked-hash"]
     command += ["-s", str(folder), "-p", root, str(folder)]
-    # Sets are written in the order of their hashes. And what a person's shell says of .pyc does not count.
+    # Sets are written in the order of their hashes: fix the seed. Ignore the shell's settings for .pyc.
     environment = {**os.environ, "PYTHONHASHSEED": "0"}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     environment.pop("PYTHONPYCACHEPREFIX", None)

@@ -1,14 +1,12 @@
-"""What API Gateway answers by itself, as OCPI envelopes.
+"""API Gateway's own answers, as OCPI envelopes.
 
-A request that reaches no function of ours (unknown path, undeclared method, body too large, a
-function that crashed) is answered by the gateway, by default with `{"message": ...}` and, for a
-path that it does not know, with 403. A partner's parser expects an envelope on every answer and
-404 for what is not there. The deployed gateway is set to these answers, and the local one
-(`infra/local/gateway.py`) gives the same.
+The gateway itself answers a request that reaches no function (unknown path, undeclared method, body too
+large, a crashed function), by default with `{"message": ...}`, and with 403 for an unknown path. A partner's
+parser expects an envelope on every answer, and 404 for an unknown path. The deployed gateway is set to these
+answers, and the local one (`infra/local/gateway.py`) gives the same.
 
-A path that is not ours comes out of API Gateway in two ways: as MISSING_AUTHENTICATION_TOKEN, or,
-when the request has an Authorization header that is not an AWS signature (an OCPI one never is),
-as INVALID_SIGNATURE.
+API Gateway reports an unknown path in two ways: as MISSING_AUTHENTICATION_TOKEN, or, when the request has an
+Authorization header that is not an AWS signature (an OCPI one never is), as INVALID_SIGNATURE.
 
 Source: OCPI 2.2.1 transport_and_format_response_format, status_codes; TRN-16, TRN-18, STA-03
 """
@@ -22,11 +20,11 @@ from typing import Any
 
 @dataclass(frozen=True)
 class GatewayResponse:
-    """One answer of the gateway's own. `type` is API Gateway's name for the occasion."""
+    """One of the gateway's own answers. `type` is API Gateway's name for the case."""
 
     type: str
     http_status: int | None
-    """None keeps what API Gateway chose."""
+    """None keeps API Gateway's own status."""
     status_code: int
     status_message: str
 
@@ -53,17 +51,16 @@ ALL = (UNKNOWN_PATH, BAD_SIGNATURE, TOO_LARGE, THROTTLED, TIMED_OUT, CLIENT_FAUL
 
 ECHOED_HEADERS = ("X-Request-ID", "X-Correlation-ID")
 
-# Spec: an envelope needs a timestamp in RFC 3339, and a gateway response can insert only
-# variables, none of which is one ($context.requestTime is in the Common Log Format). So the
-# deployed answers carry a fixed, valid, obviously unreal one; HTTP's own Date header is right.
+# Spec: an envelope needs a timestamp in RFC 3339. A gateway response can insert variables only, and
+# none of them has that form ($context.requestTime is in the Common Log Format). So the deployed
+# answers carry a fixed, valid, obviously unreal time; HTTP's own Date header is correct.
 FIXED_TIMESTAMP = "1970-01-01T00:00:00Z"
 
 
 def openapi_extension() -> dict[str, dict[str, Any]]:
     """Describe the answers as `x-amazon-apigateway-gateway-responses`, by type.
 
-    In the API's own description, and not as resources beside it: so no deployment of the API is ever
-    without them.
+    They are part of the API's own description, so every deployment of the API has them.
     """
     return {response.type: _described(response) for response in ALL}
 

@@ -1,14 +1,15 @@
-"""What is merged into the template that `chalice package` makes, so that it is everything a node needs.
+"""Makes the template that is merged into the one of `chalice package`, so that it is a complete node.
 
-The resources of `resources.yaml` come in as they are, and what Chalice made is pointed at them: the
-environment of each function, and the event sources. Then what Chalice cannot say: batch answers, filter
-and loops (`event_sources.py`), the gateway's own answers (`gateway_responses.py`), access log and throttling
-(`api_stage.py`), the firewall.
+The resources of `resources.yaml` are added unchanged. Chalice's resources are connected to them: the
+environment of each function, and the event sources. Then come the settings that Chalice does not support:
+batch answers, filter and loops (`event_sources.py`), the gateway's own answers (`gateway_responses.py`),
+access log and throttling (`api_stage.py`), the firewall.
 
 Chalice merges dicts member by member, so `{"Fn::Sub": ...}` of an event source can only be replaced by
-another `Fn::Sub`: with `Fn::GetAtt` the outcome would hold both.
+another `Fn::Sub`: with `Fn::GetAtt` the result would hold both.
 
-Functions get the names that `chalice deploy` gives them: policies and log groups are by name.
+Functions get the names that `chalice deploy` gives them, because policies and log groups refer to them by
+name.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def merge_template(
 ) -> Template:
     """Make the template to be merged.
 
-    resources: `resources.yaml`. parameters: what the stage sets of its parameters, `Stage` among them.
+    resources: `resources.yaml`. parameters: the stage's values of its parameters, `Stage` among them.
     functions: names of all functions, as in Chalice's configuration.
     """
     stage = parameters["Stage"]
@@ -55,7 +56,7 @@ def merge_template(
 
 
 def logical_id(function: str) -> str:
-    """Name a function's resource as Chalice does.
+    """Name of a function's resource, as Chalice makes it.
 
     >>> logical_id("stream_changes"), logical_id("api_handler")
     ('TellChanges', 'APIHandler')
@@ -67,7 +68,7 @@ def logical_id(function: str) -> str:
 
 def _with_defaults(described: Mapping[str, Any], values: Mapping[str, str]) -> Template:
     own = {name: {**described[name], "Default": value} for name, value in values.items()}
-    # The stage's name stands in policies and names as well: it cannot be changed here alone.
+    # The stage's name is part of policies and names as well, so this parameter alone must not change it.
     own["Stage"] = {**own["Stage"], "AllowedValues": [values["Stage"]]}
     return {**described, **own}
 
@@ -91,7 +92,7 @@ def _function(stage: str, name: str, variables: Mapping[str, Any], resources: Ma
 
 
 def _event_sources() -> dict[str, Template]:
-    """The event sources by function, each under the name that Chalice gave it."""
+    """The event sources by function, each under Chalice's name for it."""
     added = event_sources.settings({"Fn::GetAtt": ["ChangesDead", "Arn"]})
     stream = {"Stream": {"Fn::GetAtt": ["Table", "StreamArn"]}}
     broadcasts, catch_ups, commands = (
@@ -133,7 +134,7 @@ def _api() -> Template:
         "WebAclAssociation": {
             "Type": "AWS::WAFv2::WebACLAssociation",
             "Condition": "HasFirewall",
-            # The stage is there when SAM's own resource for it is.
+            # SAM makes the stage together with this resource.
             "DependsOn": f"RestAPI{API_STAGE}Stage",
             "Properties": {
                 "ResourceArn": {"Fn::Sub": stage_arn},

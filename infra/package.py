@@ -1,10 +1,10 @@
 """`make package`: a stage as one CloudFormation template and two zips, for people who deploy by pipeline.
 
-Chalice builds in a folder of its own, made anew each time: a copy of what it packages, without what
-running and testing leaves behind, and the stage's configuration (`stages.py`). It merges what it cannot
-say (`merge_template.py`), and its zips are finished here (`bundle.py`).
+Chalice builds in a folder that is made new each time: a copy of the code, without files of tests and local
+runs, and the stage's configuration (`stages.py`). The settings that Chalice does not support are merged in
+(`merge_template.py`), and the zips are finished here (`bundle.py`).
 
-Nothing is asked of AWS.
+No call goes to AWS.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from infra.resources import read_template
 from infra.stages import PROJECT, UnknownStage
 
 CACHE = PROJECT / ".chalice" / "deployments"
-"""Where Chalice keeps what it has downloaded: the layer, by the hash of requirements.txt."""
+"""Folder of Chalice's downloads: the layer, by the hash of requirements.txt."""
 
 CHALICE = (sys.executable, "-c", "from chalice.cli import main; main()")
 
@@ -33,7 +33,7 @@ CHALICE = (sys.executable, "-c", "from chalice.cli import main; main()")
 def package(stage: str, out: Path) -> int:
     """Write a stage's `sam.json`, `deployment.zip` and `layer-deployment.zip`. Returns the zips' bytes.
 
-    Raises: UnknownStage; TooLarge; CalledProcessError when Chalice failed, which it has printed.
+    Raises: UnknownStage; TooLarge; CalledProcessError when Chalice failed, after it printed why.
     """
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
@@ -46,9 +46,9 @@ def package(stage: str, out: Path) -> int:
 
 
 def build(stage: str, folder: Path, environment: Mapping[str, str]) -> None:
-    """Lay out the folder that Chalice packages.
+    """Write the folder that Chalice packages.
 
-    environment: the variables that tell a node where its resources are, as far as they are known.
+    environment: the known variables with the names and URLs of the node's resources.
     """
     stages.write_stage(stage, folder, environment)
     shutil.copyfile(PROJECT / "app.py", folder / "app.py")
@@ -61,7 +61,7 @@ def build(stage: str, folder: Path, environment: Mapping[str, str]) -> None:
 
 
 def run_chalice_package(stage: str, folder: Path) -> int:
-    """Package what `build` laid out into `out` there, with zips finished. Returns their bytes."""
+    """Package the folder that `build` wrote into its `out`, with finished zips. Returns their bytes."""
     config = stages.read_config()
     merged = merge_template(read_template(), stages.parameters(stage, config), stages.functions(config))
     (folder / "merge.json").write_text(json.dumps(merged), encoding="utf-8")
@@ -76,7 +76,7 @@ def run_chalice_package(stage: str, folder: Path) -> int:
 
 
 def _environment() -> dict[str, str]:
-    # Chalice packages any .pyc that it leaves behind; and wants a region, though it asks nothing of it.
+    # Chalice would package the .pyc files that it writes; and it needs a region, although it calls no AWS.
     return {"AWS_DEFAULT_REGION": "eu-west-1", **os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
 
 

@@ -1,12 +1,12 @@
-"""Makes a node's resources from `resources.yaml` through the plain AWS APIs, for the local stack.
+"""Makes a node's resources from `resources.yaml` with the plain AWS APIs, for the local stack.
 
-A deployed node gets them from CloudFormation, which reads the same file. Here a small interpreter
-does, for exactly the resource types in it, because an emulator's CloudFormation leaves out what a
-test would then miss (time to live), because tests want one table quickly, and because a restart of
-the sandbox has to find what it made before rather than make it again.
+A deployed node gets them from CloudFormation, which reads the same file. Here a small interpreter makes them,
+for exactly the resource types in it. An emulator's CloudFormation leaves out settings that a test would then
+miss (time to live), tests want one table quickly, and a restart of the sandbox has to find its earlier
+resources instead of making them again.
 
-Only what the node's outputs lead to is made; a test proves that this is every resource of a type
-that a node needs to run.
+Only the resources that the node's outputs refer to are made; a test proves that these are all that a node
+needs to run.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ClientFactory = Callable[[str], Any]
 
 
 def make_node_resources(stage: str, client: ClientFactory) -> dict[str, str]:
-    """Make what is missing of a node's resources and tell where everything is.
+    """Make the missing resources of a node.
 
     Returns the node's environment variables: OCPI_TABLE and so on, one per output that is the node's.
     """
@@ -36,7 +36,7 @@ def make_node_resources(stage: str, client: ClientFactory) -> dict[str, str]:
 
 
 def create_table(dynamodb: Any, name: str) -> str:
-    """Create a table as every node has it, under a name of one's own. Returns the name."""
+    """Create a table like every node's, under the given name. Returns the name."""
     stack = _Stack(lambda service: dynamodb, {})
     properties = stack.template["Resources"]["Table"]["Properties"]
     return _make_table(properties | {"TableName": name}, stack).ref
@@ -49,7 +49,7 @@ def read_template() -> dict[str, Any]:
 
 
 def node_variables(template: Mapping[str, Any]) -> dict[str, Any]:
-    """The environment variables of a node, each with how the template says its value."""
+    """The environment variables of a node, each with its value as the template writes it."""
     return {
         environment_name(output): spec["Value"]
         for output, spec in template["Outputs"].items()
@@ -68,14 +68,14 @@ def environment_name(output: str) -> str:
 
 @dataclass(frozen=True)
 class _Made:
-    """A resource that exists: what Ref and what Fn::GetAtt give for it."""
+    """An existing resource: its values of Ref and Fn::GetAtt."""
 
     ref: str
     attributes: Mapping[str, str] = field(default_factory=dict)
 
 
 class _Stack:
-    """Resolves the template's values, making each resource when it is first referred to."""
+    """Resolves the template's values, and makes each resource at the first reference to it."""
 
     def __init__(self, client: ClientFactory, parameters: Mapping[str, str]) -> None:
         self.template = read_template()
@@ -142,7 +142,7 @@ def _make_queue(properties: Mapping[str, Any], stack: _Stack) -> _Made:
 
 
 def _queue_attribute(value: Any) -> str:
-    """Write a property as SQS takes it: text, JSON for what is nested."""
+    """Write a property as SQS takes it: text, or JSON for nested values."""
     return value if isinstance(value, str) else json.dumps(value)
 
 
@@ -156,7 +156,7 @@ def _make_key(properties: Mapping[str, Any], stack: _Stack) -> _Made:
 
 
 def _make_alias(properties: Mapping[str, Any], stack: _Stack) -> _Made:
-    """Find the alias, or make it and with it the key: a key has no name to find it by."""
+    """Find the alias, or make it together with its key, because a key has no name to find it by."""
     kms = stack.client("kms")
     alias = stack.resolve(properties["AliasName"])
     try:

@@ -1,13 +1,13 @@
-"""What Chalice is told about one stage, from `.chalice/config.json` and the policies beside it.
+"""Chalice's configuration of one stage, made from `.chalice/config.json` and the policies beside it.
 
-The committed files are what `chalice package --stage cpo` reads, too; but which queues and which stream
-there are is known only when the resources are. So this writes the configuration of one stage for the folder
-in which the stage is built (`infra/package.py`), with
+`chalice package --stage cpo` reads the committed files, too. But the queues and the stream are known only
+when the resources exist. So this writes the configuration of one stage for the folder in which the stage is
+built (`infra/package.py`), with
 
-- the environment variables that tell a node where its resources are;
+- the environment variables with the names and URLs of the node's resources;
 - policies for that stage alone. Those in `.chalice/` are written by hand, one for each function, for nodes
-  of any stage (`ocpi-node-*`): seven files that can be compared with the code, where one for each stage and
-  function would be twenty-one that nobody compares. Here the stage's name takes the place of the asterisk.
+  of any stage (`ocpi-node-*`): seven files that a person can compare with the code, instead of twenty-one.
+  Here the stage's name replaces the asterisk.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ VERSIONS_PATH = "ocpi/versions"
 
 
 class UnknownStage(ValueError):
-    """There is no such stage in the configuration, or it lacks a function of this release."""
+    """The configuration lacks this stage, or a function of this release."""
 
 
 def read_config() -> dict[str, Any]:
@@ -38,7 +38,7 @@ def read_config() -> dict[str, Any]:
 
 
 def function_name(stage: str, function: str) -> str:
-    """Name a function as `chalice deploy` names it.
+    """Name of a function, as `chalice deploy` makes it.
 
     >>> function_name("cpo", "stream_changes"), function_name("cpo", "api_handler")
     ('ocpi-node-cpo-stream_changes', 'ocpi-node-cpo')
@@ -47,7 +47,7 @@ def function_name(stage: str, function: str) -> str:
 
 
 def parameters(stage: str, config: Mapping[str, Any]) -> dict[str, str]:
-    """What a stage sets of the parameters of `resources.yaml`.
+    """A stage's values of the parameters of `resources.yaml`.
 
     Raises: UnknownStage.
     """
@@ -57,7 +57,7 @@ def parameters(stage: str, config: Mapping[str, Any]) -> dict[str, str]:
 def write_stage(stage: str, folder: Path, environment: Mapping[str, str]) -> None:
     """Write a stage's `.chalice` folder.
 
-    folder: where the stage is built. environment: where its resources are, by variable.
+    folder: in which the stage is built. environment: names and URLs of its resources, by variable.
     Raises: UnknownStage.
     """
     target = folder / ".chalice"
@@ -70,7 +70,7 @@ def write_stage(stage: str, folder: Path, environment: Mapping[str, str]) -> Non
 
 
 def stage_config(stage: str, config: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
-    """Make the configuration of one stage out of that of all.
+    """Make the configuration of one stage from that of all.
 
     Raises: UnknownStage.
     """
@@ -82,19 +82,19 @@ def stage_config(stage: str, config: Mapping[str, Any], environment: Mapping[str
 
 
 def functions(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """What the configuration says of each function, the same in each stage."""
+    """Configuration of each function, the same in each stage."""
     stage = next(iter(config["stages"].values()))
     described: dict[str, dict[str, Any]] = stage["lambda_functions"]
     return described
 
 
 def read_policy(policy: Path, stage: str) -> str:
-    """Read a policy, and allow what it allows for one stage only."""
+    """Read a policy and limit it to one stage."""
     return policy.read_text(encoding="utf-8").replace("ocpi-node-*", f"ocpi-node-{stage}")
 
 
 def names(stage: str) -> dict[str, str]:
-    """The names that Chalice needs while the application is declared, before anything exists."""
+    """The names that Chalice needs while the application is declared, before any resource exists."""
     resources = read_template()["Resources"]
     return {
         variable: str(resources[resource]["Properties"]["QueueName"]["Fn::Sub"]).replace("${Stage}", stage)
@@ -107,7 +107,7 @@ def names(stage: str) -> dict[str, str]:
 
 
 def _check_functions(stage: str, entry: Mapping[str, Any]) -> None:
-    """See that a stage names every function that has a policy; Chalice says of a missing one something else.
+    """Check that a stage names every function that has a policy, because Chalice's own error would mislead.
 
     Raises: UnknownStage naming the first one that is missing.
     """

@@ -147,9 +147,7 @@ def _check_hub_relays(trial: Trial, token_type: str, asked: Document) -> None:
             question.headers.get("x-request-id") != headers["x-request-id"],
             "the hub asks the eMSP under an X-Request-ID of its own (RTE-09)",
         )
-    trial.note(
-        "the hub finds the eMSP when nobody, the hub or the eMSP is addressed; X-Correlation-ID is kept"
-    )
+    trial.note("the hub finds the eMSP when OCPI-to is absent, the hub or the eMSP; X-Correlation-ID is kept")
     reply = cpo.authorize(UID, token_type, asked, None)
     info = reply.object()
     trial.expect(

@@ -269,11 +269,11 @@ class _ProbeCpo:
         ):
             pages = caller.crawl(details.url("cdrs", "SENDER"), {"limit": 100})
             shown = {str(item["id"]) for page in pages for item in page.items}
-            trial.expect(not sent & shown, "the hub's list shows nobody a CDR that a CPO sent")
+            trial.expect(not sent & shown, "the hub's list shows no partner a CDR that a CPO sent")
         ignored = list_cdrs(trial.hub, charging.since, ignored="true")
         aside = {str(each["id"]) for each in ignored}
         trial.expect(sent <= aside, "the hub's operator sees a CDR that a CPO sent among the ignored ones")
-        trial.note(f"{len(sent)} CDRs that {party} sent are answered with 1000, ignored, and at nobody's")
+        trial.note(f"{len(sent)} CDRs that {party} sent are answered with 1000, ignored, and at no partner")
 
 
 class _Reader:

@@ -35,7 +35,7 @@ def scenario_6_1_start_session(trial: Trial) -> None:
     csms.see(started, f"session {session_id}, {started['status']}")
     trial.expect(started["status"] == "ACTIVE", f"the session is ACTIVE, not {started['status']}")
 
-    if trial.has_probe("the push's URL and routing headers, and that another eMSP hears nothing"):
+    if trial.has_probe("the push's URL and routing headers, and that another eMSP receives nothing"):
         _check_only_the_emsp_receives(trial, csms, session_id, own_token)
 
 

@@ -1,8 +1,8 @@
-"""`make chaos`: everything that can go wrong at once, and a count of what was promised and what was kept.
+"""`make chaos`: injects many faults at once, and counts the broken promises.
 
-The exit code is 0 only when nothing was lost, stale or doubled, nobody healthy was late, and every change was
-taken in the end. Nothing is left running. `--sabotage` is the proof that the run can fail: the fault layer
-takes queue messages and throws them away, and the exit code must be 1.
+The exit code is 0 only when nothing was lost, stale or doubled, no healthy partner was late, and every change
+was taken in the end. All processes end with the run. `--sabotage` proves that the run can fail: the fault
+layer throws queue messages away, and the exit code must be 1.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class _Stop(BaseException):
-    """Somebody wants us to end."""
+    """Raised by a signal that ends the run."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _print("\nStopping ...")
         return 130
     finally:
-        # Once is enough: a second Ctrl-C must not cut short what the first one began.
+        # Ignore a second Ctrl-C, so that the cleaning up is complete.
         for number in ENDING:
             signal.signal(number, signal.SIG_IGN)
         run.stop()
@@ -79,9 +79,11 @@ def _plan(options: argparse.Namespace) -> Plan:
 
 def _read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make chaos", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--seed", type=int, default=1, help="of everything that is drawn by lot")
-    parser.add_argument("--seconds", type=float, default=120, help="how long changes go on")
-    parser.add_argument("--settle", type=float, default=240, help="how long everybody may take to be right")
+    parser.add_argument("--seed", type=int, default=1, help="of all random numbers")
+    parser.add_argument("--seconds", type=float, default=120, help="how long changes are made")
+    parser.add_argument(
+        "--settle", type=float, default=240, help="time limit until all receivers are correct"
+    )
     parser.add_argument("--pause", type=float, default=0.5, help="between two changes of one owner")
     parser.add_argument("--folder", type=Path, default=PROJECT / ".local" / "chaos")
     parser.add_argument("--sabotage", action="store_true", help="lose queue messages: the run must fail")

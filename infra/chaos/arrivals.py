@@ -1,4 +1,4 @@
-"""What arrived at one partner: which revision of which item when, and every CDR."""
+"""Arrivals at one partner: which revision of which item arrived when, and every CDR."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from infra.chaos.ledger import Item
 
 Document = dict[str, Any]
 GONE = 10**9
-"""The revision of what was deleted: nothing comes after it."""
+"""The revision of a deletion; it is always the last."""
 
 
 class Arrival(NamedTuple):
-    """A revision came. at: on the monotonic clock."""
+    """Arrival of a revision. at: on the monotonic clock."""
 
     at: float
     revision: int
 
 
 class CdrArrival(NamedTuple):
-    """A CDR came for the first time. session: its owner and id."""
+    """First arrival of a CDR. session: its owner and id."""
 
     at: float
     session: tuple[str, str, str]
@@ -33,7 +33,7 @@ class CdrArrival(NamedTuple):
 
 
 class Arrivals:
-    """The record of one partner; safe for threads."""
+    """Record of one partner; safe for threads."""
 
     def __init__(self) -> None:
         self._revisions: dict[Item, list[Arrival]] = defaultdict(list)
@@ -42,7 +42,7 @@ class Arrivals:
         self.pushes = 0
 
     def take(self, method: str, module: str, ids: Sequence[str], body: Document | None) -> None:
-        """Note what a push tells that the partner took."""
+        """Record a push that the partner took."""
         now = time.monotonic()
         with self._lock:
             self.pushes += 1
@@ -55,13 +55,13 @@ class Arrivals:
                 self._revisions[item].append(Arrival(now, revision))
 
     def of(self, item: Item) -> list[Arrival]:
-        """Give the revisions of an item in the order in which they came."""
+        """Return the revisions of an item in the order of their arrival."""
         with self._lock:
             return list(self._revisions.get(item, ()))
 
     @property
     def cdrs(self) -> list[CdrArrival]:
-        """Every CDR, once."""
+        """Return every CDR, each once."""
         with self._lock:
             return list(self._cdrs.values())
 

@@ -1,4 +1,4 @@
-"""HTTP messages of the AWS APIs, as far as the fault layer reads and writes them. Pure.
+"""HTTP messages of the AWS APIs, as the fault layer reads and writes them. Pure.
 
 DynamoDB, its streams and SQS speak JSON over HTTP; the header `X-Amz-Target` names the operation.
 """
@@ -20,7 +20,7 @@ _ERRORS = {
     Fault.INTERNAL_ERROR: (500, "InternalServerError"),
     Fault.UNAVAILABLE: (503, "ServiceUnavailable"),
 }
-# The status decides whether botocore repeats the call.
+# The status decides whether botocore retries the call.
 _THROTTLED_BY_SQS = (403, "RequestThrottled")
 
 
@@ -37,7 +37,7 @@ class Message:
         return self.head.partition(b"\r\n")[0].decode("latin-1")
 
     def header(self, name: str) -> str:
-        """Give a header's value, "" when it is missing."""
+        """Return a header's value; "" when it is missing."""
         for line in self.head.split(b"\r\n")[1:]:
             key, _, value = line.partition(b":")
             if key.strip().lower() == name.lower().encode():
@@ -46,13 +46,13 @@ class Message:
 
     @property
     def service(self) -> str:
-        """The service that a request is for: `DynamoDB`, `DynamoDBStreams`, `SQS`, or another."""
+        """Service of a request: `DynamoDB`, `DynamoDBStreams`, `SQS`, or another."""
         prefix = self.header("X-Amz-Target").partition(".")[0]
         return prefix.removeprefix("Amazon").partition("_")[0]
 
     @property
     def operation(self) -> str:
-        """The operation that a request asks for, such as `PutItem`."""
+        """Operation of a request, such as `PutItem`."""
         return self.header("X-Amz-Target").rpartition(".")[2]
 
     def document(self) -> Document:
@@ -61,7 +61,7 @@ class Message:
         return document
 
     def with_document(self, document: Document) -> Message:
-        """Give the same message with another body."""
+        """Return the same message with another body."""
         body = json.dumps(document).encode()
         lines = self.head.removesuffix(b"\r\n\r\n").split(b"\r\n")
         kept = [line for line in lines if not line.lower().startswith((b"content-length:", b"transfer-"))]
@@ -80,7 +80,7 @@ def answer(status: int, document: Document) -> Message:
 
 
 def error_answer(fault: Fault, service: str) -> Message:
-    """Write the answer of an AWS that refuses a call."""
+    """Write an error answer of AWS."""
     status, code = _ERRORS[fault]
     if fault is Fault.THROTTLED and service == "SQS":
         status, code = _THROTTLED_BY_SQS
@@ -89,14 +89,14 @@ def error_answer(fault: Fault, service: str) -> Message:
 
 @dataclass(frozen=True)
 class Split:
-    """A batch of which only a part goes to AWS. finish: adds the other part to the answer of AWS."""
+    """A batch that goes to AWS only in part. finish: adds the other part to the answer of AWS."""
 
     request: Document | None
     finish: Callable[[Document], Document]
 
 
 def leave_half(operation: str, request: Document) -> Split:
-    """Take the second half of a batch out, as an AWS does that is short of capacity."""
+    """Take the second half out of a batch, like an AWS short of capacity."""
     match operation:
         case "BatchGetItem":
             return _leave_keys(request)
@@ -113,7 +113,7 @@ def leave_half(operation: str, request: Document) -> Split:
 def leave_messages(request: Document, ids: list[str], are_reported: bool) -> Split:
     """Take entries out of a SendMessageBatch.
 
-    are_reported: whether the answer says that they failed; otherwise it says that they were sent.
+    are_reported: whether the answer reports them as failed; otherwise it reports them as sent.
     """
     left = [entry for entry in request["Entries"] if entry["Id"] in ids]
     kept = [entry for entry in request["Entries"] if entry["Id"] not in ids]
@@ -129,7 +129,7 @@ def leave_messages(request: Document, ids: list[str], are_reported: bool) -> Spl
 
 
 def again(request: Document, number: int) -> Document:
-    """Write a SendMessageBatch that sends the same messages as other ones. number: makes them so."""
+    """Write a SendMessageBatch that sends the same messages again. number: makes them new to the queue."""
     entries = []
     for entry in request["Entries"]:
         mark = entry.get("MessageDeduplicationId")

@@ -1,4 +1,4 @@
-"""A second process that makes a node's CDRs, beside the node's own timer. It works until it is killed.
+"""A second process that makes a node's CDRs, beside the node's own timer, until it is killed.
 
 Run as `python -m infra.chaos.compiler_process`, with the environment of the node.
 """
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 def main() -> None:
-    """Be the process."""
+    """Run the process."""
     from chalicelib.modules.cdrs import compiler
     from chalicelib.node import current_node
 

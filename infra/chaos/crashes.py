@@ -1,4 +1,4 @@
-"""Processes that are killed and started again: nodes now and then, second compilers all the time."""
+"""Kills and restarts processes: nodes now and then, second compilers all the time."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ from infra.local.children import Child, ChildFailed
 from infra.local.sandbox import CPO, EMSP, HUB, Player, Sandbox
 
 KILLS = ((10.0, HUB), (15.0, EMSP), (20.0, CPO), (75.0, EMSP), (85.0, HUB), (95.0, CPO))
-"""After how many seconds which node is killed, as far as changes go on for so long.
+"""Seconds after which a node is killed, if changes go on for that long.
 
-What a node had in hand is out of sight for 45 s, the queue's visibility timeout. A second kill, of this node
-or of the next one on the way, must not meet the same change again: two in a row take longer than a minute.
+The messages of a killed node are invisible for 45 s, the queue's visibility timeout. A second kill, of this
+node or of the next one on the way, must not hit the same change again: two in a row take longer than a
+minute.
 """
 COMPILER_LIVES_S = (2.0, 12.0)
 STARTS = 5
-"""How often a node is started: the calls of its start may fail as well."""
+"""Tries to start a node, because the calls of its start may fail as well."""
 AGAIN_S = 0.5
 
 
 class Crashes:
-    """Kills until it is stopped. traffic_s: for how long changes go on."""
+    """Kills processes until it is stopped. traffic_s: for how long changes go on."""
 
     def __init__(self, sandbox: Sandbox, seed: int, traffic_s: float) -> None:
         self._sandbox = sandbox
@@ -42,14 +43,14 @@ class Crashes:
         self.errors: list[Exception] = []
 
     def start(self) -> None:
-        """Start the second compilers, and to kill."""
+        """Start the second compilers, and the killing."""
         for compiler in self._compilers.values():
             compiler.start()
         for thread in self._threads:
             thread.start()
 
     def stop(self) -> None:
-        """Stop to kill. The second compilers go on until `end`."""
+        """Stop the killing. The second compilers run until `end`."""
         self._stopping.set()
         for thread in self._threads:
             if thread.ident is not None:

@@ -28,7 +28,7 @@ _MARKED_BY = {
 
 
 def read_revision(module: str, document: Mapping[str, Any]) -> int:
-    """Read the revision that a document carries; 0 for one that is none of ours."""
+    """Read the revision in a document; 0 for a document that is not of the run."""
     found = re.search(r"rev-(\d+)$", str(document.get(_MARKED_BY[module]) or ""))
     return int(found[1]) if found else 0
 
@@ -45,7 +45,7 @@ def tariff(tariff_id: str, revision: int) -> Document:
 
 
 def location(location_id: str, revision: int, evses: list[Document]) -> Document:
-    """A site with the EVSEs given."""
+    """A site with the given EVSEs."""
     return {
         "id": location_id,
         "publish": True,
@@ -120,7 +120,7 @@ def session(
 
 
 def without_stamps(value: Any) -> Any:
-    """Leave every `last_updated` out, as an operator does who has the node fill it in."""
+    """Leave every `last_updated` out, like an operator whose node fills it in."""
     if isinstance(value, dict):
         return {name: without_stamps(part) for name, part in value.items() if name != "last_updated"}
     return [without_stamps(part) for part in value] if isinstance(value, list) else value
@@ -133,5 +133,5 @@ def owned(document: Document, owner: Party, stamp: str) -> Document:
 
 
 def stamp() -> str:
-    """Write the present instant."""
+    """Write the present time."""
     return write_datetime(datetime.now(UTC))

@@ -1,10 +1,11 @@
 """The fault layer: a proxy on loopback between the nodes and the embedded AWS, a process of its own.
 
 Run as `python -m infra.chaos.fault_layer FD TARGET`: FD is the listening socket, TARGET the URL of the
-embedded AWS. Each connection of a node has one to AWS behind it. A call may be refused, cut off before or
-after it took effect, answered late, or done in part, as `weather.py` says; a queue message may be sent twice.
+embedded AWS. Each connection of a node has one to AWS behind it. `weather.py` decides whether a call is
+refused, cut off before or after it took effect, answered late, or done in part, and whether a queue message
+is sent twice.
 
-`PUT /_faults` sets the weather, `GET /_faults` answers how many calls there were and what was injected.
+`PUT /_faults` sets the weather, `GET /_faults` answers the number of calls and of injected faults.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from infra.local import children
 
 CONTROL = "/_faults"
 LATE_S = (0.3, 3.0)
-"""How late an answer is. The node gives DynamoDB ten seconds."""
+"""Delay of a late answer. The node waits ten seconds for DynamoDB."""
 DUPLICATE_AFTER_S = (0.0, 20.0)
 LONGEST_HEAD = 256 * 1024
 
@@ -62,7 +63,7 @@ class FaultLayer:
                 if not await self._pass_on(request, writer, upstream):
                     return
         except (OSError, asyncio.IncompleteReadError):
-            pass  # one side is gone, as when a node is killed: the other is let go as well
+            pass  # one side is gone, for example a killed node: close the other as well
         finally:
             for each in (writer, *(upstream or ())[1:]):
                 each.close()
@@ -189,7 +190,7 @@ async def run(listener: socket.socket, target: str) -> None:
 
 
 def main(descriptor: str, target: str) -> None:
-    """Be the process."""
+    """Run the process."""
     children.stop_with_parent()
     asyncio.run(run(socket.socket(fileno=int(descriptor)), target))
 

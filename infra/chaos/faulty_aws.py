@@ -1,6 +1,6 @@
-"""The embedded AWS of a chaos run: the emulator, and the fault layer that stands before it for the nodes.
+"""The embedded AWS of a chaos run: the emulator, and the fault layer between it and the nodes.
 
-The harness itself looks at the emulator directly, so what it counts is not falsified by its own faults.
+The harness itself calls the emulator directly, so its own faults do not change what it counts.
 """
 
 from __future__ import annotations
@@ -50,15 +50,15 @@ class FaultyAws(Emulator):
         self._layer.wait_until_answering(f"{self._layer_url}{CONTROL}")
 
     def environment(self) -> dict[str, str]:
-        """Tell botocore, in a node, to talk to the fault layer."""
+        """Environment of a node, so that botocore calls the fault layer."""
         return {**super().environment(), "AWS_ENDPOINT_URL": self._layer_url}
 
     def set_weather(self, weather: Weather) -> None:
-        """Have calls fail from now on as the weather says."""
+        """Set the weather by which calls fail from now on."""
         self._control("PUT", asdict(weather))
 
     def counts(self) -> dict[str, Any]:
-        """Give the number of `calls`, and what was `injected`, by service and fault."""
+        """Return the number of `calls`, and of `injected` faults by service and fault."""
         return self._control("GET")
 
     def stop(self) -> None:

@@ -1,7 +1,7 @@
-"""What was answered with 1000: every change that a node took, and when.
+"""Every change that a node answered with 1000, and when.
 
-A change carries a revision, a number that grows with each change of the same item and stands in one of the
-item's own fields (`documents.py`). So whoever holds an item tells by itself which change it knows.
+A change carries a revision, a number that grows with each change of the same item and is in one of the item's
+own fields (`documents.py`). So a copy of an item shows by itself which change it has.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 
 class Item(NamedTuple):
-    """Something with a state of its own: an object of an owner, or an EVSE (`child`) of a location."""
+    """An item with a state of its own: an object of an owner, or an EVSE (`child`) of a location."""
 
     module: str
     country_code: str
@@ -28,7 +28,7 @@ class Item(NamedTuple):
 
 @dataclass(frozen=True)
 class Change:
-    """A change that was answered with 1000. at: when, on the monotonic clock; state: None when it went."""
+    """A change that was answered with 1000. at: on the monotonic clock; state: None for a deletion."""
 
     item: Item
     revision: int
@@ -57,5 +57,5 @@ class Ledger:
             return list(self._changes)
 
     def last(self) -> dict[Item, Change]:
-        """Give the last change of each item."""
+        """Return the last change of each item."""
         return {change.item: change for change in self.changes}

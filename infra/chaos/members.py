@@ -1,4 +1,4 @@
-"""Who takes part in a chaos run: the partners, where each is registered, and what is wrong with it."""
+"""Partners of a chaos run: where each is registered, and what fails there."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ COUNTRY_CODE = "PT"
 
 @dataclass(frozen=True)
 class Trouble:
-    """What is wrong with a partner for a while.
+    """Temporary failure of a partner.
 
-    fault: makes what it answers, from the run's seed; None is a partner that is gone. refuses: whether it is
-    sent what it refused only when its operator asks for it. takes_all: whether it takes whatever comes, and
-    is healthy but for its words.
+    fault: makes its answers, from the run's seed; None: the partner is gone. refuses: whether the operator
+    has to send again what it refused. takes_all: whether it takes every push and is healthy, except for the
+    form of its answers.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Member:
 
     @property
     def party(self) -> Party:
-        """Its party."""
+        """Party of the partner."""
         return Party(COUNTRY_CODE, self.party_id)
 
 

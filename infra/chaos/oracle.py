@@ -1,10 +1,10 @@
-"""Who should have what, and what is wrong: from the rules of OCPI alone, no node is asked. Pure.
+"""Computes what each receiver should have, and finds the differences, from the rules of OCPI alone. Pure.
 
-- What a CPO owns (tariffs, locations) is for every eMSP that is registered where the CPO writes it: at the
-  CPO's own node, and at the hub, to which that node passes it on. What an eMSP owns (tokens) is for the CPOs
-  at its node; a CPO's node passes nothing on.
-- A session is for the eMSP that its token names, and nobody else.
-- Its CDR is for that eMSP. The hub makes it where the eMSP is the hub's, and then it is for the CPO as well.
+- A CPO's objects (tariffs, locations) are for every eMSP that is registered where the CPO writes them: at the
+  CPO's own node, and at the hub, to which that node passes them on. Objects of an eMSP (tokens) are for the
+  CPOs at its node; a CPO's node passes nothing on.
+- A session is for the eMSP that issued its token, and for no other.
+- Its CDR is for that eMSP. If the eMSP is the hub's, the hub makes it, and it is for the CPO as well.
 
 Source: OCPI 2.2.1 transport_and_format_message_routing_broadcast_push, mod_sessions, mod_cdrs; RTE-17,
 RTE-20, SES-11, CDR-13
@@ -29,7 +29,7 @@ Session = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is not as it must be. kind: `lost`, `stale`, `different`, `late`, `double CDR`, ..."""
+    """A difference. kind: `lost`, `stale`, `different`, `late`, `double CDR`, ..."""
 
     kind: str
     receiver: str
@@ -39,13 +39,13 @@ class Finding:
 
 @dataclass(frozen=True)
 class Network:
-    """Who is where. cpo: the party id of the CPO's node, which is registered at the hub as well."""
+    """The nodes and their partners. cpo: party id of the CPO's node, which is registered at the hub too."""
 
     members: Sequence[Member]
     cpo: str
 
     def receivers(self, change: Change) -> list[Member]:
-        """Give the partners that are to have what a change is about, in its last state."""
+        """Return the partners that must have the last state of a changed item."""
         owner, module = change.item.party_id, change.item.module
         if module == "sessions":
             return [member for member in self.members if member.party_id == driver_of(change)]
@@ -54,22 +54,22 @@ class Network:
         return [each for each in self.members if each.role == wanted and each.at in places]
 
     def home(self, owner: str) -> str:
-        """Give the node where an owner writes its objects."""
+        """Return the node where an owner writes its objects."""
         if owner == self.cpo:
             return "cpo"
         return next(member.at for member in self.members if member.party_id == owner)
 
     def places(self, owner: str) -> list[str]:
-        """Give the nodes that broadcast what a CPO owns."""
+        """Return the nodes that broadcast the objects of a CPO."""
         home = self.home(owner)
         return [home] if home == "hub" else [home, "hub"]
 
     def maker(self, session: Change) -> str:
-        """Give the node that makes a session's CDR."""
+        """Return the node that makes a session's CDR."""
         return self.home(driver_of(session))
 
     def cdr_receivers(self, session: Change) -> list[Member]:
-        """Give the partners that are to have a session's CDR."""
+        """Return the partners that must have a session's CDR."""
         wanted = {driver_of(session)}
         if self.maker(session) == "hub":
             wanted.add(session.item.party_id)
@@ -77,14 +77,14 @@ class Network:
 
 
 def driver_of(session: Change) -> str:
-    """Give the party id of the eMSP whose token a session is charged with."""
+    """Return the party id of the eMSP that issued a session's token."""
     assert session.state is not None
     driver: str = session.state["cdr_token"]["party_id"]
     return driver
 
 
 def sessions_of(last: Mapping[Item, Change]) -> list[Change]:
-    """Give the sessions that have ended."""
+    """Return the sessions that have ended."""
     return [
         change
         for change in last.values()
@@ -93,7 +93,7 @@ def sessions_of(last: Mapping[Item, Change]) -> list[Change]:
 
 
 def judge_state(receiver: str, change: Change, held: Mapping[str, Any] | None) -> Iterator[Finding]:
-    """Compare what a receiver holds with the last change that was answered with 1000."""
+    """Compare a receiver's copies with the last changes that were answered with 1000."""
     what = str(change.item)
     if change.state is None:
         if held is not None:
@@ -110,7 +110,7 @@ def judge_state(receiver: str, change: Change, held: Mapping[str, Any] | None) -
 
 
 def judge_cdrs(receiver: str, sessions: Iterable[Change], cdrs: Iterable[CdrArrival]) -> Iterator[Finding]:
-    """Find sessions of which a receiver has no CDR, or more than one, and CDRs of other sessions."""
+    """Find sessions with no CDR or more than one at a receiver, and CDRs of other sessions."""
     wanted: set[Session] = {session_key(session.item) for session in sessions}
     found: Counter[Session] = Counter(cdr.session for cdr in cdrs)
     for session in sorted(wanted | found.keys()):
@@ -124,16 +124,16 @@ def judge_cdrs(receiver: str, sessions: Iterable[Change], cdrs: Iterable[CdrArri
 
 
 def session_key(item: Item) -> Session:
-    """Name a session as a CDR does."""
+    """Key of a session, as a CDR names it."""
     return (item.country_code, item.party_id, item.id)
 
 
 def delays(
     changes: Iterable[Change], arrivals: Callable[[Item], Sequence[Arrival]]
 ) -> Iterator[tuple[Change, float]]:
-    """Give how long each change took to a receiver, in seconds; a later change of the item counts as well.
+    """Return the seconds that each change took to a receiver; a later change of the item counts as well.
 
-    What never came is not among them: `judge_state` finds it.
+    Changes that never arrived are left out: `judge_state` finds them.
     """
     for change in changes:
         for arrival in arrivals(change.item):
@@ -143,7 +143,7 @@ def delays(
 
 
 def _comparable(value: Any) -> Any:
-    """Leave stamps out, and read every number alike: a door's client reads floats, a partner Decimals."""
+    """Remove stamps and read all numbers alike: some copies have floats, others Decimals."""
     if isinstance(value, dict):
         return {name: _comparable(part) for name, part in value.items() if name != "last_updated"}
     if isinstance(value, list):
@@ -153,6 +153,6 @@ def _comparable(value: Any) -> Any:
 
 
 def _differing(wanted: Mapping[str, Any], held: Mapping[str, Any]) -> list[str]:
-    """Name the fields that are not as they were sent. EVSEs are items of their own; times are the node's."""
+    """Names of the fields that differ. EVSEs are items of their own; times are the node's."""
     expected, actual = _comparable(dict(wanted)), _comparable(dict(held))
     return [name for name in expected if name != "evses" and actual.get(name) != expected[name]]

@@ -1,7 +1,7 @@
-"""A partner of the nodes: an OCPI server and client by the specification, which can be made bad.
+"""A partner of the nodes that can be made to fail: an OCPI server and client written from the specification.
 
-It keeps what it is pushed as the specification tells a receiver to (`certification/copies.py`) and writes
-down when what arrived. Its port stays its own: a partner that dies comes back at the same URL.
+It keeps pushes by the rules of an OCPI receiver (`certification/copies.py`) and records the time of each
+arrival. Its port stays its own: a partner that was stopped comes back at the same URL.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ MODULES = {
 
 
 class Sent(Enum):
-    """What became of a change that was sent to a node."""
+    """Result of a change that was sent to a node."""
 
     ACCEPTED = auto()
     REFUSED = auto()
     UNKNOWN = auto()
-    """Not answered, or with a fault: it is to be sent again."""
+    """Not answered, or with a fault: send it again."""
 
 
 class ChaosPartner:
@@ -80,7 +80,7 @@ class ChaosPartner:
         return self._server is not None
 
     def held(self, item: Item) -> Mapping[str, Any] | None:
-        """Give an item as this partner has it now."""
+        """Return the partner's present copy of an item."""
         found = self.ocpi.copies.get(item.module, Party(*item[1:3]), item.id)
         if found is None or not item.child:
             return found
@@ -93,7 +93,7 @@ class ChaosPartner:
             self._server = None
 
     def come_back(self) -> None:
-        """Listen again. Raises: OSError when somebody took the port meanwhile."""
+        """Listen again. Raises: OSError when another process took the port meanwhile."""
         if self._server is None:
             self._start_listening()
 

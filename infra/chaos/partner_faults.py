@@ -1,6 +1,6 @@
-"""What a bad partner answers: bytes as they go over the wire, so that nothing is too wrong to be said.
+"""Answers of a bad partner, as bytes on the wire, so that they may break HTTP itself.
 
-A fault decides for each request; None lets the partner answer by the book.
+A fault decides for each request; None lets the partner answer correctly.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from certification.probe_partner import Received
 
 CONFIGURATION = ("versions", "details", "credentials")
 HANGS_S = 12.0
-"""Longer than a node waits for a push."""
+"""Longer than a node waits for the answer to a push."""
 
 
 @dataclass(frozen=True)
 class Raw:
-    """An answer as it goes over the wire; the connection ends after it.
+    """An answer as bytes on the wire; the connection ends after it.
 
-    takes: whether the partner kept what was pushed. hangs_s: how long it waits before it answers.
+    takes: whether the partner kept the pushed object. hangs_s: how long it waits before it answers.
     """
 
     content: bytes
@@ -39,22 +39,22 @@ def refuse() -> PartnerFault:
 
 
 def hang() -> PartnerFault:
-    """Take every request and stay silent until the caller has given up."""
+    """Take every request and send no answer until the caller has given up."""
     return _all(itertools.repeat(Raw(b"", hangs_s=HANGS_S)))
 
 
 def answer_html_4xx() -> PartnerFault:
-    """Answer as a gateway before the partner does: 4xx, and a web page."""
+    """Answer like a gateway in front of the partner: 4xx and a web page."""
     return _all(itertools.cycle(_page(status) for status in (404, 401, 403, 400, 405, 413)))
 
 
 def answer_html_5xx() -> PartnerFault:
-    """Answer pushes with 5xx and a web page, while the versions go on to answer."""
+    """Answer pushes with 5xx and a web page, while the versions are answered correctly."""
     return _pushes_only(itertools.cycle(_page(status) for status in (500, 502, 503)))
 
 
 def succeed_oddly() -> PartnerFault:
-    """Take every push, and say so in words that are no envelope."""
+    """Take every push, and answer without an OCPI envelope."""
     text = (b"OK", b"{}", b'{"status_code": "1000"}', b"")
     answers = [Raw(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n", takes=True)]
     answers += [_http(200, body, takes=True) for body in text]
@@ -62,11 +62,11 @@ def succeed_oddly() -> PartnerFault:
 
 
 def answer_garbage(seed: int) -> PartnerFault:
-    """Answer every request with what is no HTTP, or no JSON, or ends too early."""
+    """Answer every request with broken HTTP, broken JSON, or an incomplete answer."""
     noise = Random(f"{seed}/garbage").randbytes(200)
     answers = (
         Raw(noise),
-        # With HTTP 2xx and no OCPI error a push counts as taken, whatever the words: so it is.
+        # HTTP 2xx without an OCPI error counts as taken, whatever the body, so the partner takes it.
         _http(200, noise, takes=True),
         Raw(b"HTTP/1.1"),
         Raw(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{"),
@@ -77,7 +77,7 @@ def answer_garbage(seed: int) -> PartnerFault:
 
 
 def lie_about_lengths() -> PartnerFault:
-    """Answer every request with a length, a chunk, a Link or a Location that cannot be."""
+    """Answer every request with an impossible length, chunk, Link or Location."""
     lengths = (f"Content-Length: {2**70}", f"Content-Length: {10**12}", "Content-Length: -1")
     chunks = ("-1", f"{2**70:x}", "zz")
     answers = [Raw(f"HTTP/1.1 200 OK\r\n{line}\r\n\r\n{{}}".encode()) for line in lengths]
@@ -92,7 +92,7 @@ def lie_about_lengths() -> PartnerFault:
 
 
 def lose_answers() -> PartnerFault:
-    """Of three pushes drop one, take one without saying so, and answer one."""
+    """Of three pushes drop one, take one without an answer, and answer one."""
     return _pushes_only(itertools.cycle((Raw(b""), Raw(b"", takes=True), None)))
 
 

@@ -1,4 +1,4 @@
-"""The HTTP server of a partner: it hands requests on, and writes answers by the book or byte by byte."""
+"""The HTTP server of a partner: it passes requests on, and writes OCPI answers or raw bytes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Answer = Callable[[Received], Raw | ProbeReply]
 
 
 class PartnerServer:
-    """One partner's server on a port of loopback; 0 takes a free one."""
+    """Server of one partner on a port of loopback; 0 takes a free port."""
 
     def __init__(self, answer: Answer, port: int) -> None:
         listener = children.listen(port)
@@ -32,7 +32,7 @@ class PartnerServer:
         self._thread.start()
 
     def end(self) -> None:
-        """Close the port; connections that are open end with their next request."""
+        """Close the port; open connections end with their next request."""
         self.ended.set()
         self._http.shutdown()
         self._http.server_close()
@@ -85,10 +85,10 @@ def _handler(answer: Answer, ended: threading.Event) -> type[BaseHTTPRequestHand
         do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = serve
 
         def log_message(self, format: str, *args: object) -> None:
-            """Keep quiet: what arrived is in the partner's record."""
+            """Log nothing: the partner's record has every arrival."""
 
         def handle(self) -> None:
-            # The node hangs up on a partner that does not answer in time.
+            # The node closes the connection when a partner does not answer in time.
             with contextlib.suppress(OSError):
                 super().handle()
 

@@ -1,6 +1,6 @@
-"""The node's own app, whose timers run every second instead of every minute; nothing else is different.
+"""The node's own app with timers that run every second instead of every minute, and no other difference.
 
-A chaos run of some minutes so sees as many runs of the timers as hours do.
+So a chaos run of a few minutes has as many runs of the timers as hours on AWS.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ EVERY = timedelta(seconds=1)
 
 
 def parse_hurried(text: str) -> Schedule:
-    """Read any schedule as one of every second."""
+    """Read any schedule as "every second"."""
     return Rate(EVERY)
 
 

@@ -15,7 +15,7 @@ from infra.chaos.run import ChaosRun
 from infra.chaos.verdict import LATE_S, Row
 
 SHOWN = 10
-"""How many findings are printed; all are in the JSON."""
+"""Most findings that are printed; all are in the JSON."""
 LOST = ("lost", "missing CDR")
 STALE = ("stale", "different")
 DOUBLE = ("double CDR", "foreign CDR")
@@ -25,7 +25,7 @@ Document = dict[str, Any]
 
 
 def holds(rows: Sequence[Row], errors: Sequence[Exception], counts: Mapping[str, Any]) -> bool:
-    """Tell whether everything that is promised was kept, and the run itself did what it should."""
+    """Tell whether every promise was kept, and the run itself worked."""
     return not errors and not counts["not_accepted"] and not any(row.findings for row in rows)
 
 
@@ -46,7 +46,7 @@ def write_table(rows: Sequence[Row]) -> str:
 
 
 def write_injected(counts: Mapping[str, Any]) -> str:
-    """Write what was done to the nodes."""
+    """Write the injected faults."""
     kills = ", ".join(f"{name} {number}" for name, number in sorted(counts["kills"].items()))
     injected = ", ".join(f"{name} {number}" for name, number in sorted(counts["injected"].items()) if number)
     return "\n".join(

@@ -1,10 +1,10 @@
-"""One chaos run: nodes and partners, everything that goes wrong, and what was counted in the end.
+"""One chaos run: nodes and partners, the injected faults, and the comparison at the end.
 
 1. *Set up* in calm weather: a sandbox of three nodes, the partners registered, every object created and known
    everywhere.
 2. *Chaos*: owners make changes, while AWS fails, nodes and compilers are killed, messages come twice, and the
-   bad partners misbehave.
-3. *Settle*: partners are well again, owners are done; everybody is compared until nothing is wrong, or until
+   bad partners fail.
+3. *Settle*: partners work again, owners are done; all receivers are compared until nothing is wrong, or until
    the deadline.
 """
 
@@ -40,7 +40,7 @@ KNOWN_S = 120.0
 
 @dataclass(frozen=True)
 class Plan:
-    """How a run is to be. settle_s: how long everybody may take to be right again."""
+    """Settings of a run. settle_s: time limit until all receivers are correct again."""
 
     seed: int
     traffic_s: float
@@ -96,7 +96,7 @@ class ChaosRun:
             raise RuntimeError(f"before anything went wrong, not everything arrived: {self._wrong()[:5]}")
 
     def make_chaos(self) -> None:
-        """Let everything go wrong while changes go on."""
+        """Inject faults while changes go on."""
         plan = self.plan
         self._show(f"Chaos for {plan.traffic_s:.0f} s, seed {plan.seed} ...")
         self._give_up_at = time.monotonic() + plan.traffic_s + plan.settle_s / 2
@@ -117,7 +117,7 @@ class ChaosRun:
         self._aws.set_weather(CALM)
 
     def settle(self) -> None:
-        """Wait until everybody is right, after the operators have had sent again what was refused."""
+        """Wait until all receivers are correct, after the operators have sent refused objects again."""
         self._show("Everybody is well again; comparing ...")
         started = time.monotonic()
         for member in MEMBERS:
@@ -127,11 +127,11 @@ class ChaosRun:
             self.settled_s = time.monotonic() - started
 
     def rows(self) -> list[Row]:
-        """Judge everybody."""
+        """Judge all receivers."""
         return self._judge.rows()
 
     def counts(self) -> dict[str, Any]:
-        """Count what was done to the nodes."""
+        """Count the injected faults."""
         assert self._crashes is not None
         aws = self._aws.counts()
         return {
@@ -182,7 +182,7 @@ class ChaosRun:
             self.errors.append(error)
 
     def _wait_until_right(self, seconds: float) -> bool:
-        """Look until nothing is lost, stale or doubled. What was late stays so."""
+        """Compare until nothing is lost, stale or doubled. Late changes stay late."""
         deadline = time.monotonic() + seconds
         while self._wrong():
             if time.monotonic() > deadline:
@@ -194,7 +194,7 @@ class ChaosRun:
         judge = self._judge
         try:
             at_partners = [each for row in judge.rows(with_nodes=False) for each in _wrong_in(row)]
-            # The nodes are asked only when their partners have everything.
+            # Compare the nodes only when their partners have everything.
             return at_partners or [each for row in judge.rows() for each in _wrong_in(row)]
         except OperatorApiError as error:
             return [error]

@@ -1,6 +1,6 @@
-"""The changes of a chaos run: each owner changes what it owns at random, one change after the other.
+"""Changes of a chaos run: each owner changes its own objects at random, one change after the other.
 
-A CPO changes the status of its EVSEs, its sites and its tariffs, and has sessions that begin, go on and end,
+A CPO changes the status of its EVSEs, its sites and its tariffs, and has sessions that start, go on and end,
 each with a card of one of the eMSPs. An eMSP changes its cards.
 """
 
@@ -21,14 +21,14 @@ from infra.chaos.writers import Owner
 
 SITES, EVSES, TARIFFS, CARDS = 4, 3, 5, 2
 DISPOSABLE = 4
-"""Tariffs that no connector refers to, and that are deleted."""
+"""Tariffs without a connector, which are deleted during the run."""
 STATUSES = ("AVAILABLE", "CHARGING", "OUTOFORDER", "BLOCKED", "RESERVED")
 TARIFF_OF_SITES = "T-SITES"
 
 
 @dataclass
 class _Session:
-    """A session that goes on. share: how many quarters of it were written."""
+    """An active session. share: how many quarters of it were written."""
 
     item: Item
     driver: Party
@@ -39,12 +39,12 @@ class _Session:
 
 
 def card_id(driver: Party, number: int) -> str:
-    """Name a card of an eMSP."""
+    """Id of an eMSP's card."""
     return f"CARD{driver.party_id}{number}"
 
 
 class CpoTraffic:
-    """What one CPO does. drivers: the eMSPs whose cards charge at its EVSEs, in turn."""
+    """Changes of one CPO. drivers: the eMSPs whose cards charge at its EVSEs, in turn."""
 
     def __init__(self, owner: Owner, drivers: Sequence[Party], seed: int) -> None:
         self.owner = owner
@@ -55,7 +55,7 @@ class CpoTraffic:
         self._disposable = [f"T-OLD-{number}" for number in range(DISPOSABLE)]
 
     def prepare(self) -> None:
-        """Create what is changed later."""
+        """Create the objects that change later."""
         tariffs = [TARIFF_OF_SITES, *(f"T-{number}" for number in range(TARIFFS)), *self._disposable]
         for tariff_id in tariffs:
             self._put_tariff(tariff_id)
@@ -77,7 +77,7 @@ class CpoTraffic:
             self._go_on_with_a_session()
 
     def finish(self) -> None:
-        """End the sessions that go on."""
+        """End the active sessions."""
         while self._open:
             self._advance(self._open[0])
 
@@ -143,7 +143,7 @@ class CpoTraffic:
 
 
 class EmspTraffic:
-    """What the eMSPs do: their cards are changed, one after the other."""
+    """Changes of the eMSPs: their cards, one after the other."""
 
     def __init__(self, owners: Sequence[Owner], seed: int) -> None:
         self._owners = owners
@@ -161,7 +161,7 @@ class EmspTraffic:
         self._put(owner, self._chance.randrange(CARDS), self._chance.random() < 0.5)
 
     def finish(self) -> None:
-        """Nothing goes on."""
+        """Do nothing: cards need no end."""
 
     def _put(self, owner: Owner, number: int, is_valid: bool) -> None:
         uid = card_id(owner.party, number)
@@ -173,7 +173,7 @@ Traffic = CpoTraffic | EmspTraffic
 
 
 class TrafficThread:
-    """Makes changes from `start` to `stop`. pause_s: between two of them; note: is given what broke it."""
+    """Makes changes from `start` to `stop`. pause_s: between two; note: gets the error that ended it."""
 
     def __init__(self, traffic: Traffic, pause_s: float, note: Callable[[Exception], Any]) -> None:
         self._traffic = traffic
@@ -187,7 +187,7 @@ class TrafficThread:
         self._thread.start()
 
     def stop(self) -> None:
-        """End after the change in hand, and after the sessions that go on were ended."""
+        """End after the present change, and after the active sessions were ended."""
         self._stopping.set()
         self._thread.join()
 

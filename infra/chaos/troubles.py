@@ -1,4 +1,4 @@
-"""When the bad partners are bad: from soon after the beginning until somewhat after the middle."""
+"""Makes the bad partners fail, from soon after the beginning until somewhat after the middle of a run."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from infra.chaos.members import MEMBERS, Member
 from infra.chaos.partner import ChaosPartner
 
 BEGIN, END = 0.05, 0.65
-"""From when to when partners are bad, as shares of the traffic's time."""
+"""Start and end of the failures, as shares of the traffic's time."""
 AGAIN_S = 0.5
 
 
 class Troubles:
-    """Makes partners bad, and well again. `wait` ends when the traffic's time is over."""
+    """Makes partners fail, and work again. `wait` ends when the traffic's time is over."""
 
     def __init__(self, partners: Mapping[str, ChaosPartner], seed: int, traffic_s: float) -> None:
         self._partners = partners
@@ -61,5 +61,5 @@ class Troubles:
             try:
                 partner.come_back()
             except OSError:
-                # Another process has the port for a moment, as the near end of a connection.
+                # Another process may hold the port for a moment, as the local end of a connection.
                 self._stopping.wait(AGAIN_S)

@@ -1,7 +1,7 @@
-"""What a chaos run counted: what the oracle finds at every receiver, and how late changes were.
+"""Verdict of a chaos run: the oracle's findings at every receiver, and the delays of changes.
 
-Receivers are the partners, which are asked for what they hold and when it arrived, and the nodes themselves,
-whose operator APIs show what they hold in the end.
+Receivers are the partners, which are asked for their copies and arrival times, and the nodes themselves,
+whose operator APIs show their copies at the end.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from infra.chaos.oracle import Finding, Network
 from infra.chaos.partner import ChaosPartner
 
 LATE_S = 60.0
-"""Nobody healthy knows of a change later."""
+"""A healthy partner must have a change within this time."""
 
 Document = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Row:
-    """One receiver: how much it should have, and what is wrong there.
+    """One receiver: how many objects it should have, and what is wrong there.
 
-    is_healthy: whether it has to know of changes in time. delays_s: of what came, in order.
+    is_healthy: whether changes must arrive in time. delays_s: of the changes that arrived, in order.
     """
 
     receiver: str
@@ -47,18 +47,18 @@ class Row:
 
     @property
     def is_timed(self) -> bool:
-        """Tell whether it has to know of changes in time."""
+        """Tell whether changes must arrive there in time."""
         return self.is_healthy and bool(self.delays_s)
 
     def delay_s(self, share: float) -> float | None:
-        """Give the delay that a share of the changes did not exceed."""
+        """Return the delay that a share of the changes did not exceed."""
         if not self.delays_s:
             return None
         return self.delays_s[min(len(self.delays_s) - 1, int(share * len(self.delays_s)))]
 
 
 class Judge:
-    """Compares what was answered with 1000 with what every receiver has."""
+    """Compares the changes that were answered with 1000 with every receiver's copies."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class Judge:
         self._ledger = ledger
 
     def rows(self, with_nodes: bool = True) -> list[Row]:
-        """Judge everybody. with_nodes: the nodes too, which takes requests. Raises: OperatorApiError."""
+        """Judge all receivers. with_nodes: the nodes as well, which takes requests. Raises: OperatorApiError."""
         changes = self._ledger.changes
         last = {change.item: change for change in changes}
         rows = [self._row(member, changes, last) for member in self._network.members]
@@ -109,7 +109,7 @@ class Judge:
         )
 
     def _node_rows(self, last: Mapping[Item, Change]) -> Iterator[Row]:
-        """Judge what the nodes hold: the hub and the eMSP's node what CPOs own, the CPO's node cards."""
+        """Judge the nodes: the CPOs' objects at the hub and the eMSP's node, the cards at the CPO's node."""
         sessions = oracle.sessions_of(last)
         at_hub = [each for each in sessions if self._network.maker(each) == "hub"]
         own = [each for each in sessions if each.item.party_id == self._network.cpo]
@@ -135,7 +135,7 @@ class Judge:
         return Row(f"node {name}", name, "", len(wanted), len(sessions), findings)
 
     def _cdrs_of_record(self, name: str, sessions: Sequence[Change]) -> list[CdrArrival]:
-        """Read the CDRs that count at a node: a CPO's own beside its hub's is for comparison only."""
+        """Read the CDRs of record at a node; a CPO's own CDR beside its hub's is for comparison only."""
         cdrs = [_read_cdr(document) for document in self._doors[name].all("cdrs", limit="100")]
         if name == "hub":
             return cdrs

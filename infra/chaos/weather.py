@@ -1,7 +1,7 @@
-"""Which call to the embedded AWS fails, and how: drawn from a seed and the call's number.
+"""Decides which call to the embedded AWS fails, and how: drawn from a seed and the call's number.
 
-Calls fail one by one at a low rate, and often during a storm: a block of calls in a row. A storm is what
-outlasts the repetitions of botocore, so that an error reaches the node's own code.
+Single calls fail at a low rate, and often during a storm: a block of calls in a row. A storm lasts longer
+than botocore's retries, so an error reaches the node's own code.
 """
 
 from __future__ import annotations
@@ -11,23 +11,23 @@ from enum import StrEnum
 from random import Random
 
 STORM_CALLS = 250
-"""How many calls in a row have the same weather: a second or two."""
+"""Number of calls in a row with the same weather: a second or two."""
 
 
 class Fault(StrEnum):
-    """How a call fails."""
+    """Kind of failure of a call."""
 
     THROTTLED = "throttled"
     INTERNAL_ERROR = "internal error"
     UNAVAILABLE = "unavailable"
     DROPPED = "dropped"
-    """The connection ends before AWS gets the call."""
+    """The connection closes before AWS gets the call."""
     ANSWER_LOST = "answer lost"
-    """AWS does what is asked, and the connection ends before the answer."""
+    """AWS executes the call, and the connection closes before the answer."""
     LATE = "late"
-    """AWS does what is asked, and the answer comes late."""
+    """AWS executes the call, and the answer comes late."""
     PARTIAL = "partial"
-    """A batch is done for some of its entries."""
+    """A batch is executed for some of its entries."""
 
 
 _BEFORE = (Fault.THROTTLED, Fault.INTERNAL_ERROR, Fault.UNAVAILABLE, Fault.DROPPED)
@@ -36,20 +36,20 @@ _FAULTS: dict[str, tuple[Fault, ...]] = {
     **dict.fromkeys(("GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems"), _ANY),
     **dict.fromkeys(("BatchGetItem", "BatchWriteItem", "SendMessageBatch"), (*_ANY, Fault.PARTIAL)),
     **dict.fromkeys(("SendMessage", "DeleteMessage", "ChangeMessageVisibilityBatch", "GetRecords"), _ANY),
-    # Lambda's own poller repeats a receive with its attempt id and gets the same messages, which the local
-    # one does not: a lost answer would only measure the visibility timeout.
+    # Lambda's own poller repeats a receive with its attempt id and gets the same messages. The local one does
+    # not, so a lost answer would only measure the visibility timeout.
     "ReceiveMessage": _BEFORE,
 }
 
 
 @dataclass(frozen=True)
 class Weather:
-    """How often calls fail.
+    """Rates at which calls fail.
 
-    rate: share of the calls that fail outside storms. storms: share of the blocks of calls that are one.
+    rate: share of the calls that fail outside storms. storms: share of the blocks of calls that are storms.
     storm_rate: share of the calls that fail in a storm. duplicates: share of the queue messages that are sent
-    once more some seconds later, behind newer ones. swallowed: share of the queue messages that are accepted
-    and thrown away; no AWS does that, it shows that the harness finds what is lost.
+    again some seconds later, behind newer ones. swallowed: share of the queue messages that are accepted and
+    thrown away; AWS never does that, it shows that the harness finds lost changes.
     """
 
     seed: int = 0
@@ -64,7 +64,7 @@ CALM = Weather()
 
 
 def fault_for(weather: Weather, number: int, operation: str) -> Fault | None:
-    """Draw the fault of the call with this number; None when it is to succeed.
+    """Draw the fault of the call with this number; None when it succeeds.
 
     operation: its name in the AWS API, such as `PutItem`.
     """

@@ -1,7 +1,7 @@
-"""How an owner's changes reach its node: through the operator API, or by OCPI.
+"""Writers of an owner's changes to its node, through the operator API or by OCPI.
 
-A change that is not answered, or answered with a fault, is sent again until it is taken, as every owner does
-that wants its change known. Only then it counts.
+A change without an answer, or answered with a fault, is sent again until it is taken, as a real owner would
+do. Only then it counts.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _MAY_PASS = (409, 429)
 
 
 class Refused(RuntimeError):
-    """A node refused a change of the harness: one of the two is wrong, and the run says nothing."""
+    """A node refused a change of the harness: one of the two is wrong, so the run has no result."""
 
 
 class Writer(Protocol):
-    """Writes what one party owns."""
+    """Writes the objects of one party."""
 
     owner: Party
 
@@ -37,7 +37,7 @@ class Writer(Protocol):
 
 
 class DoorWriter:
-    """A CPO that uses its own node."""
+    """A CPO that writes to its own node."""
 
     def __init__(self, owner: Party, door: OperatorClient) -> None:
         self.owner = owner
@@ -45,7 +45,7 @@ class DoorWriter:
 
     def write(self, method: str, module: str, ids: tuple[str, ...], document: Document | None) -> Sent:
         """Send a change once."""
-        # A session's stamp is sent, so that its end, sent twice, is one end and not a correction.
+        # A session's last_updated is sent, so that a repeated end is not taken for a correction.
         body = document if module == "sessions" else without_stamps(document)
         try:
             if method == "DELETE":
@@ -81,7 +81,7 @@ class OcpiWriter:
 
 
 class Owner:
-    """One party and the state of what it owns. Every method is used by one thread."""
+    """One party and the state of its objects. Every method is used by one thread."""
 
     def __init__(self, writer: Writer, ledger: Ledger, may_go_on: Callable[[], bool]) -> None:
         self._writer = writer
@@ -95,15 +95,15 @@ class Owner:
 
     @property
     def party(self) -> Party:
-        """Its party."""
+        """Party of the owner."""
         return self._writer.owner
 
     def item(self, module: str, object_id: str, child: str = "") -> Item:
-        """Name an item of this owner."""
+        """Item of this owner."""
         return Item(module, *self.party, object_id, child)
 
     def next_revision(self, item: Item) -> int:
-        """Give the number of the next change of an item."""
+        """Return the number of the next change of an item."""
         return self._revisions.get(item, 0) + 1
 
     def put(self, item: Item, document: Document) -> bool:

@@ -1,12 +1,12 @@
 """`make deploy` and `make undeploy`: one stage, from an empty account to a URL that partners can call.
 
-1. what the account has once: API Gateway's right to write access logs (`account.yaml`);
+1. settings that the account has once: API Gateway's right to write access logs (`account.yaml`);
 2. the stage's resources, by CloudFormation (`resources.yaml`);
 3. the functions and the API, by Chalice (`functions.py`);
-4. what Chalice cannot say (`settings.py`).
+4. settings that Chalice does not support (`settings.py`).
 
-Each step sees first what there is, so a second run changes nothing. To undo it takes 3 and 2 away again, but
-the table and the key stay, and the next deployment of the stage brings them back.
+Each step first compares with the present state, so a second run changes nothing. Undeploying removes 3 and 2.
+The table and the key stay, and the next deployment of the stage uses them again.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ ACCOUNT_STACK = "ocpi-node-account"
 ACCOUNT_TEMPLATE = Path(__file__).parents[1] / "account.yaml"
 
 Client = Callable[[str], Any]
-"""Gives the client of a service by its name."""
+"""Returns the client of a service by its name."""
 Report = Callable[[str], None]
 
 
 def deploy(stage: str, client: Client, report: Report, run: functions.Runner | None = None) -> str:
-    """Deploy a stage and tell what was done. Returns its versions URL.
+    """Deploy a stage and report each step. Returns its versions URL.
 
     Raises: UnknownStage, StackFailed, NotOurs.
     """
@@ -68,7 +68,7 @@ def deploy(stage: str, client: Client, report: Report, run: functions.Runner | N
 
 
 def undeploy(stage: str, client: Client, report: Report, run: functions.Runner | None = None) -> None:
-    """Take a stage away, but its table and its key.
+    """Remove a stage, except its table and its key.
 
     Raises: UnknownStage, StackFailed, NotOurs.
     """
@@ -79,7 +79,7 @@ def undeploy(stage: str, client: Client, report: Report, run: functions.Runner |
 
 
 def stack_name(stage: str) -> str:
-    """The name of the stack of a stage's resources."""
+    """Name of the stack of a stage's resources."""
     return f"ocpi-node-{stage}"
 
 
@@ -92,7 +92,7 @@ def _set_account(client: Client) -> list[str]:
 
 
 def _take_firewall_away(client: Client, stage: str, parameters: dict[str, str]) -> list[str]:
-    """Take one that is no longer wanted from before the API, as CloudFormation cannot delete it there."""
+    """Detach an unwanted firewall from the API: CloudFormation cannot delete an attached one."""
     api = functions.api_id(stage)
     if api is None or parameters.get("Firewall") == "yes":
         return []
@@ -111,7 +111,7 @@ def _make_resources(cloudformation: Any, stage: str, parameters: dict[str, str],
 
 
 def _left_behind(client: Client, stage: str) -> dict[str, dict[str, str]]:
-    """The identifiers of the table, the key and its alias, if an earlier deployment left them."""
+    """Identifiers of the table, the key and its alias that an earlier deployment left."""
     table, alias = f"ocpi-node-{stage}", f"alias/ocpi-node-{stage}"
     try:
         client("dynamodb").describe_table(TableName=table)
@@ -141,7 +141,7 @@ def _print(text: str) -> None:
 
 
 def main() -> int:
-    """Do what the command line says."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("action", choices=["deploy", "undeploy"])
     parser.add_argument("stage")
@@ -161,7 +161,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     except CalledProcessError:
-        return 1  # Chalice has told why.
+        return 1  # Chalice has printed the reason.
     print(f"\nVersions URL: {url}\nNext: an operator's key, then a partner (docs/deploy.md, Register).")
     return 0
 

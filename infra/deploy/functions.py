@@ -1,13 +1,13 @@
-"""The functions and the API of a stage, by Chalice, and only when something has changed.
+"""Deploys the functions and the API of a stage with Chalice, and only when something has changed.
 
-What Chalice made it remembers in `.chalice/deployed/<stage>.json`: keep that file with the project (in
-version control, or where the deployment runs), for without it Chalice would make a second API. So a
-stage that was deployed, and of which there is no such file, is not deployed again.
+Chalice records its resources in `.chalice/deployed/<stage>.json`. Keep that file with the project (in version
+control, or where the deployment runs): without it Chalice would make a second API. So a deployed stage
+without that file is not deployed again.
 
-`chalice deploy` replaces the code, the layer and the API's description each time, also with the same. So
-that a second deployment changes nothing, a hash of everything that goes in stands as a tag on the API's
-handler, set when all else is done, and is compared first. (Chalice takes the tag away when it
-deploys, so that a deployment that broke off is not taken for a whole one.)
+`chalice deploy` replaces the code, the layer and the API's description each time, even when they are the
+same. So that a second deployment changes nothing, a tag on the API's handler holds a hash of all inputs. It
+is set after everything else, and compared first. (Chalice removes the tag when it deploys, so an interrupted
+deployment does not count as a complete one.)
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ DEPLOYED = PROJECT / ".chalice" / "deployed"
 BUILD_TAG = "ocpi-node-build"
 
 Runner = Callable[[str, str, Path, Mapping[str, str]], None]
-"""Runs Chalice: action, stage, folder, what is added to the environment."""
+"""Runs Chalice: action, stage, folder, additions to the environment."""
 
 
 class NotOurs(RuntimeError):
-    """The stage was deployed by somebody whose record of it is not here."""
+    """The stage was deployed from another place, which has Chalice's record of it."""
 
 
 def deploy(
@@ -48,11 +48,11 @@ def deploy(
     changes_dead: str,
     run: Runner | None = None,
 ) -> bool:
-    """Deploy a stage's functions and API, if they are not what they should be. Returns whether they were not.
+    """Deploy a stage's functions and API, if they differ from the present ones. Returns whether they did.
 
-    environment: the variables that tell a node where its resources are. changes_dead: ARN of the queue for
-    given up batches of the stream.
-    Raises: NotOurs; CalledProcessError when Chalice failed, which has told why.
+    environment: variables with the names and URLs of the node's resources. changes_dead: ARN of the
+    dead-letter queue for batches of the stream.
+    Raises: NotOurs; CalledProcessError when Chalice failed, after it printed why.
     """
     found = _tag(lambda_client, stage)
     if found and not is_recorded(stage):
@@ -73,7 +73,7 @@ def deploy(
 def delete(lambda_client: Any, stage: str, run: Runner | None = None) -> bool:
     """Delete a stage's functions and API. Returns whether there is a record of any.
 
-    Raises: NotOurs, as without functions the resources must not go either; CalledProcessError.
+    Raises: NotOurs, because then the resources must stay as well; CalledProcessError.
     """
     if not is_recorded(stage):
         if _tag(lambda_client, stage):
@@ -86,19 +86,19 @@ def delete(lambda_client: Any, stage: str, run: Runner | None = None) -> bool:
 
 
 def is_recorded(stage: str) -> bool:
-    """Whether Chalice's record of the stage is here."""
+    """Tell whether Chalice's record of the stage exists here."""
     return (DEPLOYED / f"{stage}.json").exists()
 
 
 def api_handler_arn(lambda_client: Any, stage: str) -> str:
-    """The ARN of the API's handler."""
+    """ARN of the API's handler."""
     name = function_name(stage, API_HANDLER)
     arn: str = lambda_client.get_function_configuration(FunctionName=name)["FunctionArn"]
     return arn
 
 
 def api_id(stage: str) -> str | None:
-    """The id of the API, as Chalice remembers it; None when there is none."""
+    """Id of the API in Chalice's record; None when there is none."""
     if not is_recorded(stage):
         return None
     resources = json.loads((DEPLOYED / f"{stage}.json").read_text(encoding="utf-8"))["resources"]
@@ -114,7 +114,7 @@ def run_chalice(action: str, stage: str, folder: Path, environment: Mapping[str,
 
 @contextmanager
 def _folder(stage: str) -> Iterator[Path]:
-    """A folder for Chalice to work in, with its record of the stage, which is kept however it ends."""
+    """Yield a folder for Chalice to work in, with its record of the stage, which is always saved."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         kept, used = DEPLOYED / f"{stage}.json", folder / ".chalice" / "deployed" / f"{stage}.json"
@@ -130,7 +130,7 @@ def _folder(stage: str) -> Iterator[Path]:
 
 
 def _use_finished(folder: Path) -> None:
-    """Have Chalice find the finished zips where it keeps what it has packaged."""
+    """Put the finished zips where Chalice keeps its packages."""
     kept = folder / ".chalice" / "deployments"
     for pattern, finished in (("appcode-*", "deployment.zip"), ("managed-layer-*", "layer-deployment.zip")):
         for each in kept.glob(pattern):
@@ -138,7 +138,7 @@ def _use_finished(folder: Path) -> None:
 
 
 def _hash(folder: Path, changes_dead: str) -> str:
-    """A hash of everything that Chalice is given, and of what is added to it."""
+    """Hash of all inputs of Chalice, and of the additions to them."""
     digest = hashlib.sha256()
     for path in (
         *sorted((folder / ".chalice").glob("*.json")),
@@ -160,7 +160,7 @@ def _not_ours(stage: str) -> NotOurs:
 
 
 def _tag(lambda_client: Any, stage: str) -> str | None:
-    """The hash on the deployed handler, None when it has none or there is no such function."""
+    """Hash on the deployed handler; None when it has none or there is no such function."""
     try:
         arn = api_handler_arn(lambda_client, stage)
     except ClientError as error:

@@ -1,14 +1,13 @@
-"""`chalice deploy` and `chalice delete`, in a process of their own, with what Chalice cannot say added.
+"""Runs `chalice deploy` and `chalice delete` in a process of their own, with settings that Chalice lacks.
 
-It is Chalice's own deployer. Its session with AWS adds, to the very calls that Chalice makes,
-- to a new event source its settings (`event_sources.py`): set afterwards, a batch that failed in between
+It is Chalice's own deployer. Its AWS session adds to Chalice's own calls
+
+- the settings of a new event source (`event_sources.py`): set afterwards, a batch that failed in between
   would be lost;
-- to the API's description the gateway's own answers (`gateway_responses.py`): Chalice overwrites the
-  whole description each time, so set afterwards they would be missing for a while after every
-  deployment.
+- the gateway's own answers in the API's description (`gateway_responses.py`): Chalice overwrites the whole
+  description each time, so set afterwards they would be missing for a while after every deployment.
 
-In a process of its own, because Chalice imports the application and sets its variables in the
-environment.
+It is a separate process because Chalice imports the application and sets its variables in the environment.
 """
 
 from __future__ import annotations
@@ -27,15 +26,15 @@ from infra import event_sources, gateway_responses
 from infra.stages import function_name
 
 CHANGES_DEAD = "OCPI_DEPLOY_CHANGES_DEAD"
-"""The variable with the ARN of the queue for given up batches of the stream."""
+"""The variable with the ARN of the dead-letter queue for batches of the stream."""
 
 Prepare = Callable[[Any], None]
 
 
 def main(action: str, stage: str, folder: str, prepare: Prepare | None = None) -> None:
-    """Deploy or delete what stands in the folder that `infra/package.py` laid out.
+    """Deploy or delete the folder that `infra/package.py` wrote.
 
-    prepare: is given the session before it is used, such as by a test whose emulator lacks a call.
+    prepare: is called with the session before its use, for example by a test whose emulator lacks a call.
     """
     factory = CLIFactory(folder, environ=os.environ)
     config = factory.create_config_obj(chalice_stage_name=stage)
@@ -52,7 +51,7 @@ def main(action: str, stage: str, folder: str, prepare: Prepare | None = None) -
 
 
 def add_to_calls(session: Any, stage: str, changes_dead: str) -> None:
-    """Have a session add to Chalice's calls what Chalice cannot say."""
+    """Make a session add the settings that Chalice lacks to Chalice's calls."""
     settings = {function_name(stage, name): own for name, own in event_sources.settings(changes_dead).items()}
     session.register("before-parameter-build.lambda.CreateEventSourceMapping", _adder(settings))
     for operation in ("ImportRestApi", "PutRestApi"):

@@ -1,9 +1,9 @@
-"""What Chalice cannot say, compared with what there is, and set where it differs.
+"""Settings that Chalice does not support: compared with the present ones, and set where they differ.
 
-The event sources have it from their first moment (`run_chalice.py`); here it is set for those that were
-made otherwise, or changed by hand. The API's stage exists only when Chalice has deployed it.
+New event sources have them from the start (`run_chalice.py`). Here they are set for event sources that were
+made otherwise, or changed by hand. The API's stage exists only after Chalice has deployed it.
 
-Each function returns what it changed, in words; nothing where all is as it should be.
+Each function returns its changes as text lines; none when everything is as it should be.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ _SETTLES_WITHIN_S = 300.0
 
 
 def set_event_sources(lambda_client: Any, stage: str, changes_dead: str) -> list[str]:
-    """Set batch answers, filter and the like on each event source.
+    """Set batch answers, filter and the other settings on each event source.
 
-    changes_dead: ARN of the queue for given up batches of the stream.
+    changes_dead: ARN of the dead-letter queue for batches of the stream.
     """
     changed = []
     for function, wanted in event_sources.settings(changes_dead).items():
@@ -38,7 +38,7 @@ def set_event_sources(lambda_client: Any, stage: str, changes_dead: str) -> list
 
 
 def set_loops(lambda_client: Any, stage: str) -> list[str]:
-    """Let the functions that feed themselves do so; Lambda takes that for a mistake otherwise."""
+    """Allow the functions that send messages to their own queue to do so; Lambda's default stops them."""
     changed = []
     for name in (function_name(stage, function) for function in event_sources.LOOPING):
         if lambda_client.get_function_recursion_config(FunctionName=name)["RecursiveLoop"] != "Allow":
@@ -57,7 +57,7 @@ def set_stage(apigateway: Any, api_id: str, access_logs: str) -> list[str]:
 
 
 def set_firewall(waf: Any, stage_arn: str, web_acl: str | None) -> list[str]:
-    """Put the firewall before the API's stage, or take it away. web_acl: its ARN, None for none."""
+    """Attach the firewall to the API's stage, or detach it. web_acl: its ARN; None for no firewall."""
     found = _firewall(waf, stage_arn)
     if found == web_acl:
         return []
@@ -69,11 +69,11 @@ def set_firewall(waf: Any, stage_arn: str, web_acl: str | None) -> list[str]:
 
 
 def _wait_until_settled(lambda_client: Any, uuid: str) -> None:
-    """Chalice has just updated it, too, and until that is done Lambda refuses to change anything."""
+    """Wait until Chalice's update of the event source is finished; until then Lambda refuses changes."""
     deadline = time.monotonic() + _SETTLES_WITHIN_S
     while lambda_client.get_event_source_mapping(UUID=uuid)["State"] not in _SETTLED:
         if time.monotonic() > deadline:
-            return  # Lambda will say what is the matter.
+            return  # The call that follows gets Lambda's error.
         time.sleep(1)
 
 

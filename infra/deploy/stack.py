@@ -1,4 +1,4 @@
-"""CloudFormation stacks: made or updated through change sets, so that no change is a success.
+"""CloudFormation stacks, made or updated through change sets, so that "no change" is a success.
 
 Source: CloudFormation API reference, CreateChangeSet
 """
@@ -13,23 +13,23 @@ from typing import Any
 from botocore.exceptions import ClientError, WaiterError
 
 _CAPABILITIES = ["CAPABILITY_IAM"]
-# What CloudFormation says of a change set without changes; it has no code for it.
+# CloudFormation's text for a change set without changes; it has no code for it.
 _NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
 _WAIT = {"Delay": 3, "MaxAttempts": 600}
 
 
 class StackFailed(RuntimeError):
-    """A stack could not be brought to what was asked. The text says what stands in the way."""
+    """A stack could not be made or changed; the text has the reason."""
 
 
 def apply(cloudformation: Any, name: str, template: Mapping[str, Any], parameters: Mapping[str, str]) -> bool:
-    """Make a stack, or bring it to this template. Returns whether anything was changed.
+    """Make or update a stack from this template. Returns whether anything was changed.
 
     Raises: StackFailed.
     """
     status = status_of(cloudformation, name)
     if status == "ROLLBACK_COMPLETE":
-        # The first attempt failed, and nothing is in it. It can only be deleted.
+        # The first attempt failed and the stack is empty. It can only be deleted.
         delete(cloudformation, name)
         status = None
     kind = "CREATE" if status in (None, "REVIEW_IN_PROGRESS") else "UPDATE"
@@ -43,9 +43,9 @@ def bring_back(
     parameters: Mapping[str, str],
     identifiers: Mapping[str, Mapping[str, str]],
 ) -> None:
-    """Make a stack of resources that are there already, such as an earlier stack's that were retained.
+    """Make a stack that takes over existing resources, such as those that an earlier stack retained.
 
-    identifiers: of each resource to bring back, by logical id, such as {"Table": {"TableName": "t"}}.
+    identifiers: of each such resource, by logical id, such as {"Table": {"TableName": "t"}}.
     Raises: StackFailed.
     """
     kept = {logical_id: template["Resources"][logical_id] for logical_id in identifiers}
@@ -66,13 +66,13 @@ def bring_back(
 
 
 def outputs(cloudformation: Any, name: str) -> dict[str, str]:
-    """What a stack tells, by name."""
+    """Outputs of a stack, by name."""
     described = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
     return {each["OutputKey"]: each["OutputValue"] for each in described.get("Outputs", ())}
 
 
 def status_of(cloudformation: Any, name: str) -> str | None:
-    """The status of a stack, None when there is none."""
+    """Status of a stack; None when there is none."""
     try:
         found = cloudformation.describe_stacks(StackName=name)["Stacks"]
     except ClientError as error:
@@ -83,7 +83,7 @@ def status_of(cloudformation: Any, name: str) -> str | None:
 
 
 def delete(cloudformation: Any, name: str) -> bool:
-    """Delete a stack, but what it is to retain. Returns whether there was one.
+    """Delete a stack, except the resources that it retains. Returns whether there was one.
 
     Raises: StackFailed.
     """
@@ -121,7 +121,7 @@ def _execute(
 
 
 def _is_ready(cloudformation: Any, change_set: Mapping[str, str]) -> bool:
-    """Wait until a change set is made; False when there is nothing to change."""
+    """Wait until a change set is made. Returns False when there is nothing to change."""
     try:
         cloudformation.get_waiter("change_set_create_complete").wait(**change_set, WaiterConfig=_WAIT)
     except WaiterError as error:
@@ -140,7 +140,7 @@ def _wait(cloudformation: Any, waiter: str, name: str) -> None:
 
 
 def _first_failure(cloudformation: Any, name: str) -> str:
-    """The first thing that went wrong of late; what follows it is only cancelled."""
+    """Reason of the first failure; the later ones are only cancellations."""
     events = cloudformation.describe_stack_events(StackName=name)["StackEvents"]
     failed = [event for event in events if event["ResourceStatus"].endswith("_FAILED")]
     return f"{failed[-1]['LogicalResourceId']}: {failed[-1].get('ResourceStatusReason')}" if failed else ""

@@ -1,12 +1,12 @@
-"""`make e2e`: the packaged app as CloudFormation deploys it, its handlers run as Lambdas, and the whole plan.
+"""`make e2e`: deploys the packaged app with CloudFormation, runs its handlers as Lambdas, and runs the plan.
 
-Three stages stand side by side in one account of ministack: hub, CPO and eMSP. What is done after deploying
-is what is done on AWS: operators' keys with `./ocpi operator-key`, an invitation, a registration. Then the
-certification runs against the nodes' URLs, new code is deployed while changes go on, a partner is away for a
-while, a stage is deployed by Chalice itself, and what each function called is held against its role.
+Three stages run in one account of ministack: hub, CPO and eMSP. The steps after deploying are those on AWS:
+operator keys with `./ocpi operator-key`, an invitation, a registration. Then the certification runs against
+the nodes' URLs, new code is deployed while changes go on, a partner is unreachable for a while, a stage is
+deployed by Chalice itself, and the calls of each function are compared with its role.
 
-The exit code is 0 only when everything passed. Nothing is left running. `--only` runs single steps, and those
-without which there is nothing.
+The exit code is 0 only when every step passed. All processes end with the run. `--only` runs single steps,
+and the steps that they need.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ NEEDED: tuple[tuple[str, Step], ...] = (
     ("deploy", Run.deploy),
     ("connect", Run.connect),
 )
-"""Without these there is nothing to go on with."""
+"""If one of these fails, the rest cannot run."""
 STEPS: tuple[tuple[str, Step], ...] = (
     ("again", Run.deploy_again),
     ("certification", Run.certify),
@@ -72,14 +72,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _take(name: str, step: Step, run: Run) -> tuple[str, bool]:
-    """Take a step. Returns a line that tells of it, and whether it passed."""
+    """Run a step. Returns its result as a line, and whether it passed."""
     print(f"-- {(step.__doc__ or '').partition('.')[0]}", flush=True)
     started = time.monotonic()
     try:
         outcome, is_fine = step(run), True
     except subprocess.CalledProcessError as error:
         outcome, is_fine = f"{error} {error.stderr or ''}", False
-    except Exception as error:  # a step that breaks is one that failed
+    except Exception as error:  # an unexpected error counts as a failed step
         outcome, is_fine = f"{type(error).__name__}: {error}", False
     mark = "passed" if is_fine else "FAILED"
     line = f"{name:<14} {mark} {time.monotonic() - started:6.0f} s  {outcome}"

@@ -1,9 +1,9 @@
-"""A partner that is away for a while: nothing that it was to be told is lost, and it is told when it is back.
+"""A partner is unreachable for a while: no change for it is lost, and it receives them when it is back.
 
-The eMSP's API is given no concurrency, so that it answers nobody, as when somebody pulled that lever in an
-emergency. Meanwhile a tariff and a site of many EVSEs are created, and a command that the eMSP had sent
-before comes to nothing. The hub tries, finds the eMSP OFFLINE when a push is no longer fresh, looks for it
-once a minute, and tells it all.
+The eMSP's API gets a concurrency of zero, so that it answers no request, like after an emergency stop.
+Meanwhile a tariff and a site of many EVSEs are created, and a command that the eMSP had sent before times
+out. The hub retries, finds the eMSP OFFLINE after the freshness window, probes it once a minute, and then
+pushes everything it missed.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from infra.e2e.traffic import tariff
 
 TARIFF_ID = SITE_ID = "E2E-WHILE-AWAY"
 EVSES = 120
-"""More than are written in one transaction."""
+"""More EVSEs than one transaction writes."""
 TOKEN = {"uid": "e2e-away", "type": "APP_USER"}
 WAIT_S = 300.0
-"""A push is fresh for a minute, and the timer that looks for partners fires once in one."""
+"""The freshness window is a minute, and the timer that probes partners runs once a minute."""
 
 
 class NotSo(Exception):
-    """Something that was to hold does not; the text says what."""
+    """A check of the run failed; the text has the reason."""
 
 
 def be_away(lambda_client: Any, function: str, doors: dict[str, OperatorClient]) -> str:
-    """Take the eMSP away and bring it back. function: of its API. Raises: NotSo."""
+    """Make the eMSP unreachable and reachable again. function: of its API. Raises: NotSo."""
     command_id = _send_command(doors["emsp"], doors["cpo"])
     lambda_client.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=0)
     try:
@@ -44,7 +44,7 @@ def be_away(lambda_client: Any, function: str, doors: dict[str, OperatorClient])
 
 
 def until(what: str, look: Callable[[], object], wait_s: float = WAIT_S) -> float:
-    """Wait until `look` finds something. Returns the seconds that took. Raises: NotSo."""
+    """Wait until `look` returns something true. Returns the seconds that took. Raises: NotSo."""
     started = time.monotonic()
     while not look():
         if time.monotonic() > started + wait_s:
@@ -54,7 +54,7 @@ def until(what: str, look: Callable[[], object], wait_s: float = WAIT_S) -> floa
 
 
 def _send_command(emsp: OperatorClient, cpo: OperatorClient) -> str:
-    """Start a session that no CSMS will answer for: after the time for it the result is TIMEOUT."""
+    """Start a session that no CSMS answers: after its deadline the result is TIMEOUT."""
     emsp.put(
         "tokens",
         TOKEN["uid"],
@@ -90,7 +90,7 @@ def _status(hub: OperatorClient) -> str:
 
 
 def _large_site(cpo: OperatorClient) -> dict[str, Any]:
-    """Make a site of many EVSEs out of one that is there."""
+    """Make a site of many EVSEs from an existing one."""
     site: dict[str, Any] = next(each for each in cpo.all("locations") if each.get("evses"))
     evse = site["evses"][0]
     evses = [{**evse, "uid": f"E2E-{number}", "evse_id": f"PT*ABC*E2E*{number}"} for number in range(EVSES)]

@@ -1,11 +1,12 @@
 """The AWS of the end-to-end run: ministack with Lambda, as a child process.
 
 Run as `python -m infra.e2e.aws_process FD [NAME=PORT=FD ...]`: FD is the listening socket of the endpoint,
-the others are those of the public addresses of nodes. Roles are enforced (`AUTH=true`): a function can do
-what its own policy allows and nothing else, as on AWS. What else has to be as on AWS is in `gaps.py`.
+the others are those of the public addresses of nodes. Roles are enforced (`AUTH=true`): as on AWS, a function
+can do only what its own policy allows. `gaps.py` adds the other behaviour of AWS that the run needs.
 
 A node's public address is a port of its own, which API Gateway knows as the custom domain `NAME.ocpi.test`.
-Paths go on as they came: a REST API hands `A%2FB` on as one segment, and ministack would decode it first.
+Paths are passed on unchanged: a REST API passes `A%2FB` on as one segment, and ministack would decode it
+first.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from infra.local.emulator import KEEP_ALIVE_SECONDS
 
 DOMAIN = "ocpi.test"
 CALLS = "OCPI_E2E_CALLS"
-"""The variable with the file of what the functions called (`gaps.watch_calls`)."""
+"""The variable with the file of the functions' calls (`gaps.watch_calls`)."""
 RUNTIME = "OCPI_E2E_RUNTIME"
 """The variable with the folder of the functions' interpreter."""
 
@@ -31,12 +32,12 @@ Scope = dict[str, Any]
 
 
 def custom_domain(name: str) -> str:
-    """Name the custom domain of a node."""
+    """Name of a node's custom domain."""
     return f"{name}.{DOMAIN}"
 
 
 def as_custom_domain(scope: Scope, domain: str) -> Scope:
-    """Turn a request to a node's port into one to its custom domain, its path as it came."""
+    """Turn a request to a node's port into one to its custom domain, with its path unchanged."""
     headers = [(name, value) for name, value in scope["headers"] if name != b"host"]
     return scope | {
         "headers": [(b"host", domain.encode()), *headers],
@@ -45,7 +46,7 @@ def as_custom_domain(scope: Scope, domain: str) -> Scope:
 
 
 def front_door(app: Callable[..., Awaitable[None]], domains: Mapping[int, str]) -> Callable[..., Any]:
-    """Put the nodes' ports before ministack. domains: by port."""
+    """Put the nodes' ports in front of ministack. domains: by port."""
 
     async def serve(scope: Scope, receive: Any, send: Any) -> None:
         if scope["type"] == "http" and (domain := domains.get(scope["server"][1])):
@@ -56,7 +57,7 @@ def front_door(app: Callable[..., Awaitable[None]], domains: Mapping[int, str]) 
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Be the child process."""
+    """Run the child process."""
     import ministack.app
     from hypercorn.asyncio import serve
     from hypercorn.config import Config

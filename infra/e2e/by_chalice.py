@@ -1,8 +1,8 @@
-"""A stage deployed as a person deploys it, by `make deploy`, beside the stacks and in an account of its own.
+"""A stage that `make deploy` deploys, as a person would, into an account of its own beside the stacks.
 
-Chalice's own deployer makes the functions, the API, the event sources and the schedules. What differs from
-AWS is what differs for the packages (`packages.py`), where Chalice keeps its record, and that it need not
-wait for new roles to be known everywhere.
+Chalice's own deployer makes the functions, the API, the event sources and the schedules. The differences to
+AWS are those of the packages (`packages.py`), the folder of Chalice's record, and no wait for new roles to
+become known.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ run_chalice.main(*sys.argv[1:])
 
 
 class ByChalice:
-    """`make deploy` of one stage. record: the folder in which Chalice remembers what it made."""
+    """`make deploy` of one stage. record: the folder of Chalice's record of its resources."""
 
     def __init__(self, account: Account, stage: str, public_url: str, record: Path) -> None:
         self._account = account
@@ -39,7 +39,7 @@ class ByChalice:
         self._record = record
 
     def deploy(self, release: str = "") -> list[str]:
-        """Deploy the stage. Returns what the deployment said, a line for each of its steps.
+        """Deploy the stage. Returns a line for each step of the deployment.
 
         release: code that is added to the copy of app.py that is packaged.
         """
@@ -60,14 +60,14 @@ class ByChalice:
         return steps
 
     def api_id(self) -> str:
-        """The id of the API that Chalice made."""
+        """Id of the API that Chalice made."""
         with patch.object(functions, "DEPLOYED", self._record):
             found = functions.api_id(self._stage)
         assert found is not None, "Chalice has made one"
         return found
 
     def event_sources(self) -> list[tuple[str, ...]]:
-        """The event sources of all functions: their ids, and what Chalice cannot say of them."""
+        """Event sources of all functions: their ids, and the settings that Chalice does not support."""
         found = self._account.client("lambda").list_event_source_mappings()["EventSourceMappings"]
         names = ("UUID", "FunctionArn", "EventSourceArn", "FunctionResponseTypes", "FilterCriteria")
         return sorted(tuple(str(each.get(name)) for name in names) for each in found)

@@ -1,4 +1,4 @@
-"""An AWS on this machine for the time of the end-to-end run: accounts, and public addresses of nodes."""
+"""The AWS on this machine for the end-to-end run: accounts, and public addresses of nodes."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from infra.local.children import Child
 from infra.local.emulator import REGION
 
 SAM = Path(sys.prefix) / "sam"
-"""What turns SAM templates into CloudFormation's, for ministack alone (`requirements.txt` here)."""
+"""Folder of the library that translates SAM templates, for ministack alone (`requirements.txt` here)."""
 
 
 @dataclass(frozen=True)
 class Account:
-    """One account in it, as whoever deploys sees it: with every right. The functions have roles.
+    """One account, as a deployer with every right sees it. The functions have roles.
 
-    id: twelve digits, which ministack takes for the name of the account's root.
+    id: twelve digits, which ministack takes as the access key of the account's root.
     """
 
     id: str
     endpoint_url: str
 
     def environment(self) -> dict[str, str]:
-        """Tell AWS's tools to talk to this account and to no other."""
+        """Environment for AWS's tools, so that they call this account and no other."""
         return {
             "AWS_ACCESS_KEY_ID": self.id,
             "AWS_SECRET_ACCESS_KEY": "test",
@@ -71,7 +71,7 @@ class Cloud:
         self._child: Child | None = None
 
     def account(self, id: str) -> Account:
-        """Give one of its accounts; all are there from the beginning, and empty."""
+        """Return one of its accounts; all exist from the beginning, and are empty."""
         return Account(id, self.endpoint_url)
 
     def start(self) -> None:
@@ -102,7 +102,7 @@ class Cloud:
             self._child.stop()
 
     def public_url(self, name: str) -> str:
-        """Where partners find a node."""
+        """URL at which partners reach a node."""
         return f"http://127.0.0.1:{self._ports[name]}"
 
     def _environment(self) -> dict[str, str]:
@@ -113,7 +113,7 @@ class Cloud:
             "PERSIST_STATE": "0",
             "STATE_DIR": str(self._folder / "state"),
             "TMPDIR": str(self._folder / "tmp"),
-            # A worker is kept for the whole run: this machine has two cores to start new ones with.
+            # Workers are kept for the whole run, because two cores start new ones slowly.
             "LAMBDA_WARM_TTL_SECONDS": "3600",
             "PYTHONPATH": str(SAM),
             CALLS: str(self.calls),

@@ -1,11 +1,11 @@
-"""What ministack lacks, or does otherwise than AWS, made up for in its own process; never in the product.
+"""Corrections of ministack, in its own process, where it differs from AWS; the product has none of them.
 
 * **The interpreter.** Lambda's Python has boto3 and nothing else of ours; ministack's workers run on
-  ministack's own interpreter with all that is installed beside it. Here they get the standard library
-  and boto3, so what is missing in a package is missing here as well.
+  ministack's own interpreter with everything installed beside it. Here they get the standard library and
+  boto3, so an import that a package lacks fails here as well.
 * **Names of actions.** AWS authorizes a batch of SQS as the action of its entries.
-* **Aliases of keys.** AWS authorizes the use of an alias as that of its key, and tells the condition
-  `kms:ResourceAliases` what the key is called.
+* **Aliases of keys.** AWS authorizes the use of an alias as that of its key, and gives the condition
+  `kms:ResourceAliases` the names of the key.
 * **The description of an API.** ministack imports one that stands in a template, without the gateway's own
   answers, and none that comes by ImportRestApi or PutRestApi, as Chalice sends it; and it keeps an empty
   `minimumCompressionSize`, and a type of endpoint that is replaced by itself, so that no client can read
@@ -36,7 +36,7 @@ TYPES = "/endpointConfiguration/types"
 
 
 def watch_calls(file: Path) -> None:
-    """Have every kind of call of a function written down, and judged as AWS would.
+    """Record every kind of call of a function, and authorize it as AWS would.
 
     One line of JSON each: `{"account", "function", "action", "resource", "allowed"}`.
     """
@@ -83,7 +83,7 @@ def authorized_action(action: str) -> str:
 
 
 def _key_and_aliases(arn: str) -> tuple[str, list[str]]:
-    """Find the key that an ARN of a key or an alias means, and what it is called."""
+    """Find the key that an ARN of a key or an alias refers to, and its aliases."""
     from ministack.services import kms
 
     key_id = kms._aliases.get(arn) or arn.rpartition("/")[2]
@@ -92,9 +92,9 @@ def _key_and_aliases(arn: str) -> tuple[str, list[str]]:
 
 
 def run_functions_as_lambda_does(runtime: Path) -> None:
-    """Give the functions an interpreter with the standard library and what Lambda brings.
+    """Give the functions an interpreter with only the standard library and the packages of Lambda's runtime.
 
-    runtime: the folder that it is made in.
+    runtime: folder for the interpreter.
     """
     from ministack.core import lambda_runtime
 
@@ -126,10 +126,10 @@ def _make_interpreter(runtime: Path) -> Path:
 
 
 def import_descriptions() -> None:
-    """Have APIs made from their descriptions, and made anew from others, the gateway's own answers with them.
+    """Make and update APIs from their descriptions, with the gateway's own answers.
 
-    A description that replaces another takes its place at once and whole: ministack answers from what is
-    described, AWS from what was deployed last.
+    A new description replaces the old one at once and completely: ministack answers from the description, AWS
+    from the last deployment.
     """
     from ministack.services import apigateway_v1
 
@@ -155,7 +155,7 @@ def import_descriptions() -> None:
 
     def overwrite(api_id: str, spec: dict[str, Any]) -> Any:
         if api_id not in apigateway_v1._rest_apis:
-            return apigateway_v1._get_rest_api(api_id)  # which says so
+            return apigateway_v1._get_rest_api(api_id)  # which answers that it does not exist
         made = import_with_answers(spec)
         apigateway_v1._rest_apis[api_id]["name"] = apigateway_v1._rest_apis[made]["name"]
         for described in (
@@ -181,7 +181,7 @@ def import_descriptions() -> None:
 
 
 def serve_every_account() -> None:
-    """Have the APIs of all accounts answer."""
+    """Make the APIs of all accounts answer."""
     from ministack.services import apigateway_v1
 
     def find_api_scope(api_id: str) -> tuple[str, str] | None:
@@ -209,7 +209,7 @@ def serve_every_account() -> None:
 
 
 def let_invocations_end() -> None:
-    """Have an update of a function kill those of its workers that are idle, and the others when they are."""
+    """Make an update of a function kill its idle workers at once, and the busy ones when they are done."""
     from ministack.core import lambda_runtime
 
     kill_workers = lambda_runtime.kill_workers
@@ -229,14 +229,14 @@ def let_invocations_end() -> None:
 
 
 def stop_functions() -> None:
-    """End the workers of all functions, which ministack leaves to notice that it is gone."""
+    """End the workers of all functions; ministack would leave them to notice that it is gone."""
     from ministack.core import lambda_runtime
 
     lambda_runtime.reset()
 
 
 def retry_failed_items_of_streams() -> None:
-    """Let a batch of a stream come again when its handler reports a failed item."""
+    """Deliver a batch of a stream again when its handler reports a failed item."""
     from ministack.services import lambda_svc
 
     execute = lambda_svc._execute_function
@@ -253,7 +253,7 @@ def retry_failed_items_of_streams() -> None:
 
 
 def failed_items_of_stream(event: Any, answer: Any) -> list[Any]:
-    """What a stream's handler reports as failed; nothing for other events and answers."""
+    """Items that a stream's handler reports as failed; none for other events and answers."""
     records = event.get("Records") or [{}] if isinstance(event, dict) else [{}]
     is_stream = records[0].get("eventSource") == "aws:dynamodb"
     failed = answer.get("batchItemFailures") if isinstance(answer, dict) else None

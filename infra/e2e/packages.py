@@ -1,11 +1,11 @@
-"""A stage, packaged as `make package` does, with what differs on this machine.
+"""Packages a stage as `make package` does, with the differences that this machine needs.
 
 *Wheels.* The stages are for arm64; ministack runs the functions on this machine's processor, so the layer
 holds this machine's wheels.
 
-*Environment.* API Gateway's own host names exist in no resolver here, so each node has a domain of its own,
-as `OCPI_PUBLIC_URL` says, on loopback, which `OCPI_ALLOW_LOOPBACK` allows. And the CPO gives its CSMS ten
-seconds: one scenario waits for a CSMS that stays silent.
+*Environment.* No resolver here knows API Gateway's own host names, so each node has a domain of its own
+(`OCPI_PUBLIC_URL`), on loopback, which `OCPI_ALLOW_LOOPBACK` allows. The CPO gives its CSMS ten seconds,
+because one scenario waits for a CSMS that does not answer.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ COMMAND_SECONDS = "10"
 
 @dataclass(frozen=True)
 class Package:
-    """What CloudFormation is given: a template, and zips by the names that it knows them by."""
+    """A package for CloudFormation: a template, and zips by the names that it uses for them."""
 
     template: dict[str, Any]
     zips: dict[str, bytes]
 
     def with_marker(self, marker: str) -> Package:
-        """The same with another code zip: what a new release is to CloudFormation."""
+        """Return the same package with another code zip, which CloudFormation takes for a new release."""
         return Package(
             self.template, {**self.zips, "./deployment.zip": _add_file(self.zips["./deployment.zip"], marker)}
         )
@@ -53,7 +53,7 @@ def make_package(stage: str, public_url: str) -> Package:
 
 
 def adapt(config: Path, stage: str, public_url: str) -> None:
-    """Write into a stage's configuration what differs on this machine."""
+    """Write the differences of this machine into a stage's configuration."""
     document = json.loads(config.read_text(encoding="utf-8"))
     document["lambda_architecture"] = machine_architecture()
     document["stages"][stage]["environment_variables"] |= differences(public_url)
@@ -61,7 +61,7 @@ def adapt(config: Path, stage: str, public_url: str) -> None:
 
 
 def differences(public_url: str) -> dict[str, str]:
-    """The variables of a node that are other than on AWS."""
+    """Variables of a node that differ from those on AWS."""
     return {
         "OCPI_PUBLIC_URL": public_url,
         "OCPI_ALLOW_LOOPBACK": "1",
@@ -75,7 +75,7 @@ def machine_architecture() -> str:
 
 
 def upload(package: Package, s3: Any, bucket: str, stage: str) -> str:
-    """Put a package's parts where CloudFormation finds them. Returns the URL of the template."""
+    """Upload a package's files for CloudFormation. Returns the URL of the template."""
     text = json.dumps(package.template)
     for name, content in package.zips.items():
         key = f"{stage}/{hashlib.sha256(content).hexdigest()}.zip"

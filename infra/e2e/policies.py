@@ -1,8 +1,7 @@
-"""What each function called, beside what its role allows.
+"""Compares the calls of each function with its role.
 
-The calls are those that the run wrote down (`aws_process.py`), with the role enforced: so nothing that was
-refused worked, and what was refused is a finding. The other way round, a role must not allow what nobody
-called, but for the short list below.
+The run has recorded the calls (`aws_process.py`), with the roles enforced. So a refused call did not work and
+is a finding. A right that no function used is a finding as well, except for the short list below.
 """
 
 from __future__ import annotations
@@ -25,10 +24,10 @@ UNCALLED: dict[str, str] = {
     "push_catch_up TakeCatchUps sqs:DeleteMessage": "Lambda polls the queue with the function's role",
     "push_catch_up TakeCatchUps sqs:GetQueueAttributes": "Lambda polls the queue with the function's role",
     "push_catch_up TakeCatchUps sqs:SendMessage": "steps of a partner that is shown hundreds of objects",
-    "push_catch_up FindDeadLetters *": "what could not be told twelve times, which takes hours",
-    "push_catch_up GiveUpBroadcasts *": "what could not be told twelve times, which takes hours",
-    "push_catch_up UseTheTable dynamodb:BatchWriteItem": "what a partner was told that has left",
-    "push_catch_up UseTheTable dynamodb:UpdateItem": "two workers told one partner of one object at once",
+    "push_catch_up FindDeadLetters *": "pushes that failed twelve times, which takes hours",
+    "push_catch_up GiveUpBroadcasts *": "pushes that failed twelve times, which takes hours",
+    "push_catch_up UseTheTable dynamodb:BatchWriteItem": "delivery rows of a partner that has left",
+    "push_catch_up UseTheTable dynamodb:UpdateItem": "two workers pushed one object to one partner at once",
     "look_after_partners UseTheTable dynamodb:BatchWriteItem": "a refused push is due an hour later",
     "look_after_partners ReadTheLists *": "a partner missed only what changed while it was away",
     "look_after_partners FindDeadLetters *": "a partner that is back refuses a CDR",
@@ -42,16 +41,16 @@ UNCALLED: dict[str, str] = {
     "compile_cdrs OpenSecretsOfWebhooks *": "the operator has a webhook for differences to the hub's CDRs",
     "api_handler SendBroadcastsAgain *": "the operator sends a CDR again that a partner had refused",
     "push_broadcasts MoveSlowBroadcasts *": "a partner that hangs, or at which three objects in a row fail",
-    "push_broadcasts GiveUpBroadcasts *": "what could not be told twelve times, which takes hours",
+    "push_broadcasts GiveUpBroadcasts *": "pushes that failed twelve times, which takes hours",
     "push_broadcasts TakeBroadcasts sqs:GetQueueAttributes": "Lambda polls; and where its dead letters are",
-    "push_broadcasts UseTheTable dynamodb:UpdateItem": "two workers told one partner of one object at once",
+    "push_broadcasts UseTheTable dynamodb:UpdateItem": "two workers pushed one object to one partner at once",
 }
-"""What roles allow and the run does not call, as `function Sid action` with * for any, and the reason."""
+"""Rights that the run does not use, as `function Sid action` with * for any, and the reason."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """One kind of call that was seen. function: by its name in `app.py`, without the stage."""
+    """One kind of recorded call. function: by its name in `app.py`, without the stage."""
 
     account: str
     stage: str
@@ -63,7 +62,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Grant:
-    """One action of one statement of a function's policy. resources: patterns as the policy has them."""
+    """One action of one statement of a function's policy. resources: patterns as in the policy."""
 
     function: str
     sid: str
@@ -71,7 +70,7 @@ class Grant:
     resources: tuple[str, ...]
 
     def covers(self, call: Call) -> bool:
-        """Tell whether a call is one that this grants."""
+        """Tell whether this grant allows a call."""
         return (
             call.function == self.function
             and fnmatchcase(call.action, self.action)
@@ -83,7 +82,7 @@ class Grant:
 
 
 def read_calls(file: Path) -> list[Call]:
-    """Read what the run wrote down."""
+    """Read the recorded calls."""
     if not file.exists():
         return []
     return [_call(json.loads(line)) for line in file.read_text(encoding="utf-8").splitlines()]
@@ -99,7 +98,7 @@ def read_grants(folder: Path, stage: str) -> list[Grant]:
 
 
 def grants_of(function: str, policy: Mapping[str, Any]) -> list[Grant]:
-    """Take a policy apart."""
+    """Split a policy into grants."""
     return [
         Grant(function, statement.get("Sid", ""), action, tuple(_list(statement["Resource"])))
         for statement in policy["Statement"]
@@ -108,19 +107,19 @@ def grants_of(function: str, policy: Mapping[str, Any]) -> list[Grant]:
 
 
 def refused(calls: Iterable[Call]) -> list[str]:
-    """Name the calls that a role did not allow."""
+    """List the calls that a role did not allow."""
     return sorted(
         {f"{call.function} {call.action} on {call.resource}" for call in calls if not call.is_allowed}
     )
 
 
 def called(grants: Iterable[Grant], calls: Sequence[Call]) -> set[str]:
-    """Name what roles allow and somebody called, on whichever stage."""
+    """List the rights that were used, on any stage."""
     return {str(grant) for grant in grants if any(grant.covers(call) for call in calls)}
 
 
 def uncalled(grants: Sequence[Grant], calls: Sequence[Call]) -> list[str]:
-    """Name what roles allow, nobody called, and no reason is given for."""
+    """List the rights that were not used and have no reason in the list."""
     idle = {str(grant) for grant in grants} - called(grants, calls)
     return sorted(name for name in idle if not any(fnmatchcase(name, pattern) for pattern in UNCALLED))
 

@@ -1,4 +1,4 @@
-"""The steps of the end-to-end run. Each returns what there is to say of it, or raises."""
+"""Steps of the end-to-end run. Each returns its result as text, or raises."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ BESIDE = "beside"
 """The public address of the stage that Chalice deploys, in another account."""
 SITES = 20
 PATIENCE = 6
-"""Two cores do what on AWS each function has for itself: limits of time hold so many times later."""
+"""Factor for time limits: two cores do the work that on AWS each function has its own processor for."""
 WORKERS = {"hub": 18, "cpo": 8, "emsp": 4}
-"""How many requests the certification has at once at each API, at most."""
+"""Most requests of the certification at one time, at each API."""
 COLD_S = 180.0
 TRAFFIC_S = 8.0
 SCHEDULED = ("look_after_partners", "compile_cdrs")
@@ -48,11 +48,11 @@ RELEASE = f"""
 def release() -> str:
     return "released"
 """
-"""A release that is other code, and another description of the API."""
+"""A release with other code and another description of the API."""
 
 
 class Run:
-    """One run. folder: for what it keeps; port: of AWS, the next ones are the nodes'."""
+    """One run. folder: for its files; port: of AWS, the next ones are those of the nodes."""
 
     def __init__(self, folder: Path, port: int) -> None:
         self._folder = folder
@@ -97,7 +97,7 @@ class Run:
         return f"{SITES} sites went from the CPO to the eMSP"
 
     def deploy_again(self) -> str:
-        """Package everything anew: a second deployment changes nothing."""
+        """Package everything again: a second deployment changes nothing."""
         for stage in STAGES:
             again = make_package(stage, self._cloud.public_url(stage))
             if changes := self._stacks.changes(stage, again):
@@ -124,7 +124,7 @@ class Run:
         return "both schedules on each stage"
 
     def deploy_under_traffic(self) -> str:
-        """Deploy new code on each stage while changes go on, and look for every change."""
+        """Deploy new code on each stage while changes go on, and check that every change arrives."""
         since = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         location = next(each for each in self._doors["cpo"].all("locations") if each.get("evses"))
         traffic = Traffic(self._doors["cpo"], location["id"], location["evses"][0]["uid"])
@@ -143,12 +143,12 @@ class Run:
         return outcome
 
     def be_away(self) -> str:
-        """Let the eMSP be away for a while."""
+        """Make the eMSP unreachable for a while."""
         name = function_name("emsp", API_HANDLER)
         return be_away(self._account.client("lambda"), name, self._doors)
 
     def deploy_by_chalice(self) -> str:
-        """Deploy an eMSP with `make deploy` into another account, and have it serve the CPO."""
+        """Deploy an eMSP with `make deploy` into another account, and connect it to the CPO."""
         account = self._cloud.account(ANOTHER_ACCOUNT)
         own_url = self._cloud.public_url(BESIDE)
         deployment = ByChalice(account, "emsp", own_url, self._folder / "deployed")
@@ -170,7 +170,7 @@ class Run:
         return f"{len(first)} steps; API, stream, queue and schedules ran; again, nothing to change; released"
 
     def compare_roles(self) -> str:
-        """Hold what each function called against what its role allows."""
+        """Compare the calls of each function with its role."""
         calls = read_calls(self._cloud.calls)
         grants = [grant for stage in STAGES for grant in read_grants(CONFIG.parent, stage)]
         if denied := refused(calls):
@@ -181,7 +181,7 @@ class Run:
         return f"{len(allowed)} actions are allowed, {len(used)} were called, the others have a reason"
 
     def _release_by_chalice(self, deployment: ByChalice, door: OperatorClient, own_url: str) -> None:
-        """Deploy other code and another description of the API: the rest stays, and nothing is lost."""
+        """Deploy other code and another description of the API: the rest stays, and no change is lost."""
         before = (deployment.api_id(), deployment.event_sources())
         door.put("tokens", BEFORE, body=_token())
         changed = _changes(deployment.deploy(RELEASE))
@@ -217,7 +217,7 @@ class Run:
         return {(call.account, call.stage, call.function) for call in calls}
 
     def _make_operator_key(self, environment: dict[str, str], stage: str) -> str:
-        """Make a key as its operator does, with `./ocpi operator-key`."""
+        """Make an operator key as an operator does, with `./ocpi operator-key`."""
         command = [sys.executable, "-m", "cli.main", "operator-key", "--stage", stage]
         own = {**clean_environment(), **environment}
         done = subprocess.run(command, cwd=PROJECT, env=own, check=True, capture_output=True, text=True)
@@ -238,9 +238,9 @@ class Run:
         self._nodes_file.write_text(json.dumps(described, indent=2), encoding="utf-8")
 
     def _warm_up(self) -> None:
-        """Start the workers that the certification will want at once.
+        """Start the workers that the certification needs at once.
 
-        A cold start is a second on AWS, and those of several workers go on side by side. Here they share two
+        A cold start takes a second on AWS, and those of several workers run side by side. Here they share two
         cores, and a dozen of them takes longer than partners wait for each other.
         """
         for stage, count in WORKERS.items():
@@ -277,7 +277,7 @@ def _has_token(cpo: OperatorClient, uid: str) -> bool:
 
 
 def _changes(steps: list[str]) -> list[str]:
-    """The lines of a deployment that tell of a change."""
+    """Lines of a deployment that report a change."""
     return [line for line in steps if not line.endswith("nothing to change")]
 
 

@@ -16,7 +16,7 @@ WAIT_S = 120.0
 
 
 class StackFailed(RuntimeError):
-    """A stack did not become what it was to become."""
+    """A stack could not be made or changed."""
 
 
 class Stacks:
@@ -28,7 +28,7 @@ class Stacks:
         self._cloudformation = account.client("cloudformation")
 
     def make_bucket(self) -> None:
-        """Make the place for packages."""
+        """Make the bucket for packages."""
         self._s3.create_bucket(
             Bucket=BUCKET,
             CreateBucketConfiguration={"LocationConstraint": self._s3.meta.region_name},
@@ -42,7 +42,7 @@ class Stacks:
             Capabilities=CAPABILITIES,
         )
         outputs = self._wait(stage, "CREATE_COMPLETE")
-        # CloudFormation does that; ministack's does not.
+        # CloudFormation does this; ministack's does not.
         self._account.client("dynamodb").update_time_to_live(
             TableName=outputs["OcpiTable"], TimeToLiveSpecification=_time_to_live(package.template)
         )
@@ -58,7 +58,7 @@ class Stacks:
         self._wait(stage, "UPDATE_COMPLETE")
 
     def changes(self, stage: str, package: Package) -> list[str]:
-        """Name what a package would change of the stack that stands, by a change set that is not executed."""
+        """List the changes that a package would make to the stack, by a change set that is not executed."""
         self._cloudformation.create_change_set(
             StackName=_name(stage),
             ChangeSetName="probe",
@@ -90,7 +90,7 @@ class Stacks:
 
 
 def give_domain(apigateway: Any, domain: str, api_id: str) -> None:
-    """Let an API answer at a custom domain; on AWS that stands outside of a stack as well."""
+    """Make an API answer at a custom domain; on AWS that is not part of the stack either."""
     apigateway.create_domain_name(domainName=domain, endpointConfiguration={"types": ["REGIONAL"]})
     apigateway.create_base_path_mapping(domainName=domain, restApiId=api_id, stage=API_STAGE)
 

@@ -1,8 +1,8 @@
-"""Steady changes at the CPO, and the question whether each of them arrived at the hub and at the eMSP.
+"""Steady changes at the CPO, and the check that each of them arrived at the hub and at the eMSP.
 
-Each change is an object of its own, a tariff that is created, so each can be looked for; a status of an EVSE
-changes with it, of which the last one must have arrived. What the CPO did not accept (a worker that an update
-ended in the middle of a request) is no change, and the traffic says how often that was.
+Each change creates a tariff, so each can be looked for. A status of an EVSE changes with it, of which the
+last one must have arrived. A request that the CPO did not accept (its worker was ended by an update) is no
+change, and the traffic counts it.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from cli.operator_door import OperatorApiError, OperatorClient
 
 PAUSE_S = 0.4
 ARRIVES_WITHIN_S = 120.0
-"""Longer than a message is out of sight when its worker dies (45 s), and tried once more."""
+"""Longer than the visibility timeout of a message whose worker died (45 s), plus one retry."""
 STATUSES = ("CHARGING", "AVAILABLE")
 
 
 @dataclass
 class Traffic:
-    """Changes that go on from `start` to `stop`."""
+    """Changes from `start` to `stop`."""
 
     cpo: OperatorClient
     location_id: str
@@ -41,7 +41,7 @@ class Traffic:
         self._thread.start()
 
     def stop(self) -> None:
-        """Finish the change in hand and end."""
+        """Finish the present change and end."""
         self._stopping.set()
         self._thread.join()
 
@@ -56,7 +56,7 @@ class Traffic:
                 self.status = status
 
     def _accepts(self, body: dict[str, Any], *path: str) -> bool:
-        """Make a change, and tell whether the CPO took it."""
+        """Make a change. Returns whether the CPO took it."""
         change = self.cpo.put if path[0] == "tariffs" else self.cpo.patch
         try:
             change(*path, body=body)
@@ -67,7 +67,7 @@ class Traffic:
 
 
 def missing(traffic: Traffic, receivers: dict[str, OperatorClient], since: str) -> dict[str, list[str]]:
-    """Wait for all changes to arrive. Returns what did not, by receiver: nothing, if all is well."""
+    """Wait for all changes to arrive. Returns the missing ones by receiver."""
     deadline = time.monotonic() + ARRIVES_WITHIN_S
     lacking = dict.fromkeys(receivers, ["not looked yet"])
     while any(lacking.values()) and time.monotonic() < deadline:

@@ -1,13 +1,13 @@
-"""The charge points of the seeded sites, and the CSMS that runs them through the CPO's operator API.
+"""The charge points of the seeded sites, and the CSMS that runs them with the CPO's operator API.
 
-It obeys commands, has cards authorized, and tells how the charging goes. Whatever is not at its own sites it
-leaves alone: other locations, sessions that it did not start, reservations that it did not make. So a
-person, or the certification, may play the CSMS at a site of their own beside it.
+It executes commands, authorizes cards, and reports the charging. It ignores everything outside its own sites:
+other locations, sessions that it did not start, reservations that it did not make. So a person, or the
+certification, can play the CSMS at another site.
 
-*Time.* Each session has a clock of its own that runs `speed` times as fast as ours. Start, periods and end of
-a session fit each other and its energy. The node bills no session that ends in the future, so at a speed
-above 1 a session starts in the past, and its clock meets ours when the car leaves. A session that was
-reserved starts at the present and runs as fast as ours, since it cannot start before its reservation.
+*Time.* Each session has a clock of its own that runs `speed` times as fast as real time, so that its start,
+periods, end and energy are consistent. The node bills no session that ends in the future. So at a speed above
+1 a session starts in the past, and its clock reaches the present when the car leaves. A session with a
+reservation starts at the present and runs in real time, since it cannot start before its reservation.
 
 Source: OCPI 2.2.1 mod_commands, mod_sessions; CMD-13, CMD-15, CMD-16, SES-05, SES-10 to SES-16
 """
@@ -29,10 +29,10 @@ from infra.local.csms_memory import Memory
 UPDATE_S = 15
 """Simulated seconds between two updates of a session ..."""
 UPDATE_AT_MOST_EVERY_S = 2.0
-"""... and real ones at least, however fast the time runs."""
+"""... and at least so many real ones, at any speed."""
 
 STAYS_S = (900.0, 3000.0)
-"""Simulated seconds that a car stays, whether it is full by then or long before."""
+"""Simulated seconds that a car stays, full or not."""
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ _GONE = (404, 409, 422)
 
 
 class Door(Protocol):
-    """What is used of the CPO's operator API."""
+    """The calls of the CPO's operator API that are used here."""
 
     def get(self, *path: str) -> Any: ...
     def put(self, *path: str, body: object) -> Any: ...
@@ -51,7 +51,7 @@ class Door(Protocol):
 
 @dataclass(frozen=True)
 class Card:
-    """A token that somebody holds to a charge point."""
+    """A token that a driver presents at a charge point."""
 
     uid: str
     type: str
@@ -61,10 +61,10 @@ class Card:
 
 @dataclass
 class _Charging:
-    """A session that runs.
+    """An active session.
 
-    stays_s: after so many simulated seconds the car leaves. plugged_in, begun: when it began, by our
-    clock and by its own. reported_s: up to which simulated second the node knows of it.
+    stays_s: simulated seconds until the car leaves. plugged_in, begun: its start, in real time and by its own
+    clock. reported_s: simulated seconds that the node knows of.
     """
 
     session_id: str
@@ -80,13 +80,13 @@ class _Charging:
     kwh: Decimal = Decimal(0)
 
     def moment(self) -> datetime:
-        """The instant, by its own clock, up to which the node knows of it."""
+        """Time, by its own clock, up to which the node knows the session."""
         return self.begun + timedelta(seconds=self.reported_s)
 
 
 @dataclass
 class _Reservation:
-    """An EVSE that is kept free for a token; the session is there from the beginning (SES-16)."""
+    """An EVSE reserved for a token; its session exists from the beginning (SES-16)."""
 
     id: str
     session_id: str
@@ -97,7 +97,7 @@ class _Reservation:
 
 
 class ChargePoints:
-    """Everything at the CSMS's own sites. Not safe for threads."""
+    """All charge points of the CSMS's own sites. Not safe for threads."""
 
     def __init__(
         self,
@@ -119,11 +119,11 @@ class ChargePoints:
 
     @property
     def busy(self) -> int:
-        """How many sessions run."""
+        """Number of active sessions."""
         return len(self._charging)
 
     def end_left_over(self) -> None:
-        """End what a former run left charging: its cars are gone."""
+        """End the sessions that an earlier run left active."""
         for session_id, (location_id, evse_uid) in list(self._memory.running.items()):
             try:
                 self._end(session_id, location_id, evse_uid)
@@ -134,7 +134,7 @@ class ChargePoints:
     # Commands
 
     def obey(self, command: Document) -> None:
-        """Try a command, and give its result. Raises: OperatorApiError."""
+        """Execute a command and report its result. Raises: OperatorApiError."""
         name, request = command["command"], command["request"]
         tries = {
             "START_SESSION": self._start_remotely,
@@ -151,7 +151,7 @@ class ChargePoints:
         try:
             self._door.post("commands", command["id"], "result", body={"result": result})
         except OperatorApiError as error:
-            # The partner was told something else already, TIMEOUT most likely: then nothing is done.
+            # The partner has another result already, TIMEOUT most likely: then do nothing.
             if error.http_status in _GONE:
                 log.info("the result of %s came to nothing: %s", command["id"], error)
                 return
@@ -208,7 +208,7 @@ class ChargePoints:
     # Cards
 
     def hold_up(self, card: Card) -> None:
-        """Have a card authorized, and charge if it may. Raises: OperatorApiError."""
+        """Authorize a card, and start charging if it is allowed. Raises: OperatorApiError."""
         evse = self._find_evse({"location_id": card.location_id, "evse_uid": card.evse_uid})
         if evse is None or evse["status"] != "AVAILABLE":
             return
@@ -225,7 +225,7 @@ class ChargePoints:
     # Time
 
     def tick(self) -> None:
-        """Push all reports that are due; the next tick retries failed ones. Raises: OperatorApiError."""
+        """Report everything that is due. Raises: OperatorApiError; the rest is reported at the next tick."""
         now = self._clock()
         for held in list(self._reservations.values()):
             if held.expires <= now:
@@ -244,7 +244,7 @@ class ChargePoints:
         return int(min(elapsed, now - charging.begun).total_seconds())
 
     def _report(self, charging: _Charging) -> None:
-        """Tell of one more charging period: what has happened since the last."""
+        """Report one more charging period: the charging since the last one."""
         seconds = self._elapsed_s(charging) - charging.reported_s
         if seconds <= 0:
             return
@@ -299,7 +299,7 @@ class ChargePoints:
         self._set_status(location_id, evse["uid"], "CHARGING")
 
     def _finish(self, charging: _Charging) -> None:
-        """End a session, with what has not been told of it yet."""
+        """End a session, with the charging that was not reported yet."""
         self._report(charging)
         if charging.session_id in self._charging:
             self._end(charging.session_id, charging.location_id, charging.evse_uid, _text(charging.moment()))
@@ -352,7 +352,7 @@ class ChargePoints:
         self._end(held.session_id, held.location_id, held.evse_uid)
 
     def _reservation_at(self, evse: Document | None, token: Document) -> _Reservation | None:
-        """The reservation by which a token may use an EVSE."""
+        """Reservation by which a token may use an EVSE."""
         wanted = (token["party_id"], token["uid"], token["type"])
         for held in self._reservations.values():
             owner = (held.token["party_id"], held.token["uid"], held.token["type"])
@@ -360,10 +360,10 @@ class ChargePoints:
                 return held
         return None
 
-    # The door
+    # The operator API
 
     def _find_evse(self, request: Document) -> Document | None:
-        """The EVSE that is named, or one that is free; None when there is none."""
+        """The named EVSE, or a free one; None when there is none."""
         if request.get("evse_uid"):
             evse: Document = self._door.get("locations", request["location_id"], request["evse_uid"])
             return evse
@@ -371,7 +371,7 @@ class ChargePoints:
         return next((each for each in evses if each["status"] == "AVAILABLE"), None)
 
     def _patch_session(self, session_id: str, news: Document) -> bool:
-        """Change a session; False when somebody else has ended it, or it is not there."""
+        """Change a session. Returns False when it has ended already, or does not exist."""
         try:
             self._door.patch("sessions", session_id, body=news)
         except OperatorApiError as error:
@@ -412,7 +412,7 @@ class ChargePoints:
 
 
 def _unavailable(evse: Document | None) -> str:
-    """The CommandResultType for an EVSE that cannot be used (CMD-16)."""
+    """CommandResultType for an EVSE that cannot be used (CMD-16)."""
     is_broken = evse is not None and evse["status"] in ("INOPERATIVE", "OUTOFORDER", "UNKNOWN", "PLANNED")
     return "EVSE_INOPERATIVE" if is_broken else "EVSE_OCCUPIED"
 
@@ -431,7 +431,7 @@ def _power_kw(connector: Document) -> float:
 
 
 def _head_start(stays_s: float, speed: float) -> timedelta:
-    """How far in the past a session starts, so that its clock meets ours when the car leaves.
+    """Time between a session's start and now, so that its clock reaches the present when the car leaves.
 
     >>> _head_start(1000.0, speed=10.0), _head_start(1000.0, speed=1.0)
     (datetime.timedelta(seconds=900), datetime.timedelta(0))
@@ -454,4 +454,4 @@ def _moment(text: str) -> datetime:
 
 
 def _nothing() -> None:
-    """Leave everything as it is."""
+    """Do nothing."""

@@ -1,8 +1,8 @@
-"""How a car charges: how much power it takes, and what has gone into it after a while.
+"""Model of a charging car: its power, and its energy after a time.
 
-Power is what the connector gives or the car takes, whichever is less, until the battery is nearly full
-(alternating current) or little more than half full (direct current); from there it falls in a straight line.
-Not physics, but what a curve looks like on an operator's screen.
+The power is the smaller of the connector's and the car's, until the battery is nearly full (alternating
+current) or little more than half full (direct current); from there it falls in a straight line. This is not
+physics, but it looks like a curve on an operator's screen.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ STEP_S = 10.0
 
 @dataclass(frozen=True)
 class Plug:
-    """A connector: what it can give."""
+    """A connector and its power."""
 
     power_kw: float
     is_dc: bool
@@ -33,12 +33,12 @@ class Car:
 
     @property
     def is_satisfied(self) -> bool:
-        """Tell whether it takes no more."""
+        """Tell whether it takes no more energy."""
         return self.charge >= self.wanted
 
 
 def some_car(chance: random.Random, plug: Plug) -> Car:
-    """Make up a car as one meets them in Portugal: the slower the plug, the less it is in a hurry."""
+    """Make a typical car of Portugal; at slow plugs it stays longer."""
     return Car(
         capacity_kwh=chance.choice((22.0, 40.0, 52.0, 58.0, 77.0)),
         charge=chance.uniform(0.1, 0.6),
@@ -49,7 +49,7 @@ def some_car(chance: random.Random, plug: Plug) -> Car:
 
 
 def power_kw(car: Car, plug: Plug) -> float:
-    """The power that a car takes now.
+    """Present power of a car.
 
     >>> zoe = Car(52.0, 0.5, 0.9, ac_kw=22.0, dc_kw=46.0)
     >>> power_kw(zoe, Plug(11.0, is_dc=False)), power_kw(zoe, Plug(150.0, is_dc=True))
@@ -67,7 +67,7 @@ def power_kw(car: Car, plug: Plug) -> float:
 
 
 def charge(car: Car, plug: Plug, seconds: float) -> tuple[Car, float]:
-    """The car after some seconds, and the energy in kWh that has gone into it.
+    """Charge a car for some seconds. Returns the car, and the energy in kWh.
 
     >>> zoe, kwh = charge(Car(52.0, 0.5, 0.9, 22.0, 46.0), Plug(11.0, is_dc=False), 3600)
     >>> round(kwh, 3), round(zoe.charge, 3)

@@ -1,7 +1,7 @@
-"""How far a table's stream has been read, kept in a file so that a restart goes on from there.
+"""Positions in a table's stream, kept in a file so that a restart continues from there.
 
-One JSON file per table: the sequence number of the last record of each shard that was handled.
-Sequence numbers of the emulator have a fixed width, so text order is their order.
+One JSON file per table: the sequence number of the last handled record of each shard. Sequence numbers of the
+emulator have a fixed width, so text order is their order.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def read(directory: Path, table: str) -> dict[str, str]:
-    """Give the last handled sequence number by shard; empty for a stream never read."""
+    """Return the last handled sequence number by shard; empty for a stream that was never read."""
     try:
         positions: dict[str, str] = json.loads(_file(directory, table).read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -29,7 +29,7 @@ def write(directory: Path, table: str, positions: dict[str, str]) -> None:
 
 
 def oldest(directory: Path, table: str) -> str:
-    """Give the sequence number up to which every shard was handled; "" when none was."""
+    """Return the sequence number up to which every shard was handled; "" when there is none."""
     return min(read(directory, table).values(), default="")
 
 

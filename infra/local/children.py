@@ -1,9 +1,8 @@
-"""Child processes that never outlive what they serve.
+"""Child processes that end together with their parent.
 
-A child leads its own session, so that Ctrl-C in a terminal reaches only the supervisor, which then
-stops the children in the right order. It also watches a *lifeline*: its standard input, a pipe
-whose other end the supervisor holds. When the supervisor is gone, however it went, the pipe closes
-and the child stops as if it had been told to.
+A child leads its own session, so that Ctrl-C in a terminal reaches only the supervisor, which then stops the
+children in the right order. It also watches a *lifeline*: its standard input, a pipe whose other end the
+supervisor holds. When the supervisor ends, for any reason, the pipe closes and the child stops as on SIGTERM.
 """
 
 from __future__ import annotations
@@ -70,16 +69,16 @@ class Child:
 
     @property
     def lifeline(self) -> IO[bytes]:
-        """Our end of the child's lifeline. Whoever else holds it keeps the child alive."""
+        """Our end of the child's lifeline. Every process that holds it keeps the child alive."""
         assert self._process is not None and self._process.stdin is not None, "not started"
         return self._process.stdin
 
     def is_running(self) -> bool:
-        """Tell whether the process is there."""
+        """Tell whether the process runs."""
         return self._process is not None and self._process.poll() is None
 
     def wait_until_answering(self, url: str) -> None:
-        """Wait until the URL answers, with whatever HTTP status.
+        """Wait until the URL answers, with any HTTP status.
 
         Raises: ChildFailed when the process ends first, or does not answer in time.
         """
@@ -112,7 +111,7 @@ class Child:
         self.lifeline.close()
 
     def end_of_log(self, lines: int = 20) -> str:
-        """Give the last lines of the process's log."""
+        """Return the last lines of the process's log."""
         text = self._log.read_text(encoding="utf-8", errors="replace")
         return "\n".join(text.splitlines()[-lines:])
 
@@ -129,10 +128,10 @@ def stop_with_parent() -> None:
 
 
 def clean_environment() -> dict[str, str]:
-    """Give this process's environment without anything of AWS's or of a node's.
+    """Return this process's environment without variables of AWS or of a node.
 
-    A person's profile, keys and endpoints must not leak into a stack that plays with data, and
-    a proxy has no business between processes of one machine.
+    A person's profile, keys and endpoints must not reach the local stack, and processes on one machine need
+    no proxy.
     """
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "OCPI_"))}
     return kept | {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
@@ -142,7 +141,7 @@ def listen(port: int) -> socket.socket:
     """Take a port (0: any free one) on loopback. Raises: OSError when it is taken."""
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    # Connections inherit it: without, an answer in two writes waits 40 ms for its second half.
+    # Connections inherit it; without it an answer in two writes waits 40 ms for its second half.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     try:
         listener.bind(("127.0.0.1", port))

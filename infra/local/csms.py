@@ -1,9 +1,9 @@
 """The sandbox's simulated CSMS: one process beside the three nodes, which uses the operator APIs alone.
 
-`python -m infra.local.csms --state-dir DIR --sites N --speed S`. It reads where the doors are from
+`python -m infra.local.csms --state-dir DIR --sites N --speed S`. It reads the URLs of the operator APIs from
 `sandbox.json`, registers a webhook for commands at the CPO, and verifies the signature of every call, as a
-real CSMS has to. One loop does the work (`charge_points.py`), so that nothing needs a lock; drivers
-(`drivers.py`) come from a thread of their own.
+real CSMS has to. One loop does the work (`charge_points.py`), so it needs no lock; drivers (`drivers.py`) run
+in a thread of their own.
 
 The webhook's secret is shown once, so it is kept, readable for this user only, beside the sandbox's data.
 """
@@ -41,14 +41,14 @@ log = logging.getLogger(__name__)
 
 
 class Inbox:
-    """What is to be done next; takes each call of the webhook once, though it may come again."""
+    """Queue of work; a repeated call of the webhook is taken once."""
 
     def __init__(self) -> None:
         self._queue: queue.SimpleQueue[dict[str, Any] | Card] = queue.SimpleQueue()
         self._seen: dict[str, None] = {}
 
     def take_command(self, message_id: str, command: dict[str, Any]) -> None:
-        """Put a command in, unless its message is known."""
+        """Queue a command, unless its message is known."""
         if message_id in self._seen:
             return
         self._seen[message_id] = None
@@ -57,11 +57,11 @@ class Inbox:
         self._queue.put(command)
 
     def take_card(self, card: Card) -> None:
-        """Put a card in that somebody holds to a charge point."""
+        """Queue a card that a driver presents at a charge point."""
         self._queue.put(card)
 
     def next(self, timeout_s: float) -> dict[str, Any] | Card | None:
-        """What came first, None when nothing comes in time."""
+        """Return the oldest entry; None when there is none in time."""
         try:
             return self._queue.get(timeout=timeout_s)
         except queue.Empty:
@@ -69,7 +69,7 @@ class Inbox:
 
 
 def webhook_server(read_secret: Callable[[], str], inbox: Inbox) -> ThreadingHTTPServer:
-    """Make the server that the CPO's node calls, on a free port of loopback; not started yet."""
+    """Make the server that the CPO's node calls, on a free port of loopback, not yet started."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -82,7 +82,7 @@ def webhook_server(read_secret: Callable[[], str], inbox: Inbox) -> ThreadingHTT
             self.end_headers()
 
         def log_message(self, format: str, *args: object) -> None:
-            """Leave the log to what the calls are about."""
+            """Log nothing: the work that follows from a call is logged."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
@@ -102,11 +102,11 @@ def take_call(secret: str, body: bytes, headers: Mapping[str, str], inbox: Inbox
 
 
 def register(door: OperatorClient, url: str, memory: Memory) -> None:
-    """Have the CPO's node call us. Raises: OperatorApiError."""
+    """Register the webhook at the CPO's node. Raises: OperatorApiError."""
     wanted = {"url": url, "events": ["command"]}
     webhook = door.put("webhooks", WEBHOOK, body=wanted)
     if "secret" not in webhook and not memory.secret:
-        # It is told once, and whoever was told it has lost it.
+        # The secret is shown once, and the process that got it has lost it.
         door.delete("webhooks", WEBHOOK)
         webhook = door.put("webhooks", WEBHOOK, body=wanted)
     if "secret" in webhook:
@@ -114,7 +114,7 @@ def register(door: OperatorClient, url: str, memory: Memory) -> None:
 
 
 def work(points: ChargePoints, inbox: Inbox, stopping: threading.Event) -> None:
-    """Run the charge points until told to stop, whatever the node answers meanwhile."""
+    """Run the charge points until it is stopped, whatever the node answers."""
     while not stopping.is_set():
         given = inbox.next(PULSE_S)
         try:
@@ -129,7 +129,7 @@ def work(points: ChargePoints, inbox: Inbox, stopping: threading.Event) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Be the process."""
+    """Run the process."""
     options = _read_arguments(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     stopping = threading.Event()

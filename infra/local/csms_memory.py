@@ -1,4 +1,4 @@
-"""What the simulated CSMS must know after a restart: its webhook's secret, and which sessions it left."""
+"""State of the simulated CSMS that survives a restart: its webhook's secret, and its active sessions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 class Memory:
-    """One small file, written anew at each change."""
+    """One small file, written again at each change."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -20,17 +20,17 @@ class Memory:
         self.running: dict[str, list[str]] = found.get("running", {})
 
     def keep_secret(self, secret: str) -> None:
-        """Keep the secret that the webhook's calls are signed with."""
+        """Store the secret of the webhook's signatures."""
         self.secret = secret
         self._write()
 
     def add(self, session_id: str, location_id: str, evse_uid: str) -> None:
-        """Keep in mind that a session runs at an EVSE."""
+        """Store that a session is active at an EVSE."""
         self.running[session_id] = [location_id, evse_uid]
         self._write()
 
     def remove(self, session_id: str) -> None:
-        """Forget a session that has ended."""
+        """Remove a session that has ended."""
         self.running.pop(session_id, None)
         self._write()
 

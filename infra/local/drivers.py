@@ -1,7 +1,7 @@
-"""Drivers, so that something happens in the sandbox: tokens at the eMSP, and people who charge now and then.
+"""Simulated drivers of the sandbox: tokens at the eMSP, and people who charge now and then.
 
-Half of them use an app: the eMSP sends START_SESSION, and some stop before their car is full. The others hold
-a card to a charge point, and the CPO has it authorized.
+Half of them use an app: the eMSP sends START_SESSION, and some stop before their car is full. The others
+present a card at a charge point, and the CPO authorizes it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from cli.operator_door import OperatorApiError, OperatorClient
 from infra.local.charge_points import Card
 
 COMES_EVERY_S = 600.0
-"""Simulated seconds from one driver to the next, on average."""
+"""Average simulated seconds between two drivers."""
 FIRST_COMES_AFTER_S = 3.0
 SHARE_THAT_LEAVES = 0.5
 STAYS_S = (300.0, 1500.0)
@@ -57,7 +57,7 @@ DRIVERS = (
 
 
 def seed_tokens(emsp: OperatorClient) -> None:
-    """Give the eMSP the drivers' tokens, except those that it has already. Raises: OperatorApiError."""
+    """Create the drivers' tokens at the eMSP; existing ones stay as they are. Raises: OperatorApiError."""
     known = {(token["uid"], token["type"]) for token in emsp.all("tokens")}
     for driver in DRIVERS:
         if (driver.uid, driver.type) not in known:
@@ -66,7 +66,7 @@ def seed_tokens(emsp: OperatorClient) -> None:
 
 @dataclass(frozen=True)
 class _Stop:
-    """When, by our own clock, a session is to be stopped, and how it is found at the eMSP."""
+    """A planned stop of a session: its real time, and the session's key at the eMSP."""
 
     at: float
     reference: str
@@ -74,9 +74,9 @@ class _Stop:
 
 
 class Drivers:
-    """Lets drivers come until it is told to stop.
+    """Makes drivers come until it is stopped.
 
-    hold_up: takes a card that somebody holds to a charge point. is_room: whether one more may come.
+    hold_up: takes a card that a driver presents at a charge point. is_room: whether one more may come.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class Drivers:
         self._stops: list[_Stop] = []
 
     def run(self, stopping: threading.Event) -> None:
-        """Let one driver after the other come, and stop those that do not stay."""
+        """Make one driver after the other come, and stop those that leave early."""
         comes_at = time.monotonic() + FIRST_COMES_AFTER_S
         while not stopping.wait(PULSE_S):
             try:
@@ -110,7 +110,7 @@ class Drivers:
                 log.info("a driver went away again: %s", error)
 
     def come(self, driver: _Driver) -> None:
-        """Let a driver look for a free charge point and charge. Raises: OperatorApiError."""
+        """Make a driver look for a free charge point and charge. Raises: OperatorApiError."""
         place = self._find_place()
         if place is None:
             return
@@ -142,7 +142,7 @@ class Drivers:
                     self._emsp.post("commands", "STOP_SESSION", body={"session_id": session["id"]})
 
     def _find_place(self) -> tuple[str, dict[str, Any]] | None:
-        """A free EVSE, as far as the eMSP knows."""
+        """Return an EVSE that is free, as far as the eMSP knows."""
         for _ in range(TRIES):
             location_id = self._chance.choice(self._sites)
             location = self._emsp.get("locations", location_id)

@@ -1,7 +1,7 @@
-"""The embedded AWS: ministack as a child process, on loopback, its state kept in a folder.
+"""The embedded AWS: ministack as a child process, on loopback, with its state in a folder.
 
-Run as a module (`python -m infra.local.emulator`) this is that child. It adds to ministack what
-the sandbox needs and ministack lacks:
+Run as a module (`python -m infra.local.emulator`) this is that child. It adds to ministack what the sandbox
+needs and ministack lacks:
 
 * **Streams survive a restart.** ministack saves tables, queues and keys when it stops, but not the
   records of a table's stream; a change that had not been broadcast yet would never be. We save
@@ -9,8 +9,8 @@ the sandbox needs and ministack lacks:
 * **No orphan.** It stops, and saves, when everything that uses it is gone (`children.py`).
 * **No stolen port.** It gets its listening socket, already bound to loopback, from its parent.
 
-ministack writes its state when it stops in an orderly way: what a `kill -9` of the emulator itself
-cuts off is lost since the last start.
+ministack writes its state when it stops in an orderly way: what a `kill -9` of the emulator itself cuts off
+is lost since the last start.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from infra.local import checkpoints, children
 from infra.local.children import Child
 
 REGION = "eu-west-1"
-# As ministack's own start command has it: clients keep their connections between calls.
+# The value of ministack's own start command: clients keep their connections between calls.
 KEEP_ALIVE_SECONDS = 75
-# Any key will do for an emulator. A person's real ones must not even be tried.
+# An emulator accepts any key. A person's real keys must never be sent.
 _NO_PROFILE: dict[str, Any] = {"profile": (None, [], None, None)}
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "sandbox", "AWS_SECRET_ACCESS_KEY": "sandbox"}
 
@@ -67,7 +67,7 @@ class Emulator:
         self._child.wait_until_answering(f"{self.endpoint_url}/_ministack/health")
 
     def environment(self) -> dict[str, str]:
-        """Tell botocore, in a node, to talk to this emulator."""
+        """Environment of a node, so that botocore calls this emulator."""
         return {
             **CREDENTIALS,
             "AWS_ENDPOINT_URL": self.endpoint_url,
@@ -77,7 +77,7 @@ class Emulator:
         }
 
     def client(self, service: str) -> Any:
-        """Give the client of a service, made when it is first asked for: making one takes 100 ms."""
+        """Return the client of a service; it is made at first use, because that takes 100 ms."""
         if service not in self._clients:
             session = botocore.session.Session(session_vars=_NO_PROFILE)
             self._clients[service] = session.create_client(
@@ -96,7 +96,7 @@ class Emulator:
         return self._child
 
     def stop(self) -> None:
-        """Stop it in an orderly way; it saves its state first."""
+        """Stop it in order; it saves its state first."""
         if self._child is not None:
             self._child.stop()
 
@@ -106,7 +106,7 @@ class Emulator:
             "MINISTACK_REGION": REGION,
             "PERSIST_STATE": "1" if self._persist else "0",
             "STATE_DIR": str(self._state_dir / "aws"),
-            # Not ours to use: it would listen on more ports and look after Docker containers.
+            # Unused here: it would listen on more ports and manage Docker containers.
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
             "DOCKER_HOST": "unix:///nonexistent",
@@ -139,8 +139,8 @@ def keep_streams(directory: Path) -> None:
 
 
 def main(listener: str) -> None:
-    """Be the child process. listener: the descriptor of the listening socket."""
-    # They read the environment when they are imported, which only this process should.
+    """Run the child process. listener: the descriptor of the listening socket."""
+    # Imported here, because they read the environment at import, which only this process may do.
     import ministack.app
     from hypercorn.asyncio import serve
     from hypercorn.config import Config as Hypercorn

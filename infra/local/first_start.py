@@ -1,7 +1,7 @@
-"""What a fresh sandbox needs to be a network: partners that know each other, and data at the CPO.
+"""Sets up a fresh sandbox: partners that are registered with each other, and data at the CPO.
 
-Everything goes through the operator APIs, as a person would do it, and is done once: what a
-former start did is found there and left alone.
+It uses the operator APIs, as a person would, and does each step once: objects and registrations of an earlier
+start are left as they are.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def connect(
     *,
     is_hub: bool = True,
 ) -> bool:
-    """Have `client` register at another node, which invites it first.
+    """Register `client` at another node, which invites it first.
 
     profiles: switched on for the other side, at both. is_hub: whether the other node is a hub. Returns False
     when they were connected before.
@@ -49,7 +49,7 @@ def connect(
 
 
 def seed(cpo: OperatorClient, party_id: str, sites: int, report: Callable[[str], None]) -> None:
-    """Give the CPO a network of so many sites; goes on where a former start stopped."""
+    """Give the CPO a network of that many sites; continues where an earlier start stopped."""
     network = network_seed.generate(sites, party_id=party_id)
     missing = network.locations[cpo.count("locations") :]
     if not missing:

@@ -1,8 +1,8 @@
 """API Gateway in front of a Chalice app, as a WSGI application.
 
-It turns each HTTP request into the event that API Gateway's REST API (payload version 1) hands to
-the function, calls the app, and turns the function's answer into HTTP. What it does as the real
-one does, because a partner can tell the difference:
+It turns each HTTP request into the event that API Gateway's REST API (payload version 1) passes to the
+function, calls the app, and turns the function's answer into HTTP. It does these things like the real one,
+because a partner can see the difference:
 
 * **Paths.** A fixed segment goes before a variable one. One trailing slash is ignored. Path
   parameters and `path` keep their percent-encoding, so `A%2FB` is one segment and arrives as
@@ -10,11 +10,11 @@ one does, because a partner can tell the difference:
 * **Its own answers**, for what reaches no function: `infra/gateway_responses.py`.
 * **Limits**: 10 MB for a body; 6 MB for the event and for the answer of a function (Lambda's).
 
-What it does not do: authorizers, CORS, throttling, caching (we use none of them), and the end of a
-request after 29 seconds, because a thread cannot be stopped.
+It has no authorizers, CORS, throttling and caching, and does not end a request after 29 seconds, because a
+thread cannot be stopped.
 
-The headers of the event are in lower case, as a client over HTTP/2 sends them; the function may
-rely on no case at all.
+The headers of the event are in lower case, as a client over HTTP/2 sends them; the function must accept any
+case.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class HttpAnswer:
-    """What goes back to the client."""
+    """Answer to the client."""
 
     status: int
     headers: list[tuple[str, str]]
@@ -166,7 +166,7 @@ def _event_body(body: bytes, is_binary: bool) -> str | None:
 
 
 def _is_utf_8(body: bytes) -> bool:
-    """What is not cannot stand in an event as text."""
+    """Tell whether bytes can be text in an event."""
     try:
         body.decode("utf-8")
     except UnicodeDecodeError:
@@ -175,7 +175,7 @@ def _is_utf_8(body: bytes) -> bool:
 
 
 def _read_answer(result: Mapping[str, Any]) -> HttpAnswer:
-    """Read what a function returned, by the rules of a Lambda proxy integration."""
+    """Read a function's answer by the rules of a Lambda proxy integration."""
     headers = [(name, str(value)) for name, value in (result.get("headers") or {}).items()]
     for name, values in (result.get("multiValueHeaders") or {}).items():
         headers += [(name, str(value)) for value in values]

@@ -1,4 +1,4 @@
-"""Where the generated sites stand: municipalities of Portugal, the islands among them.
+"""Municipalities of Portugal, the islands among them, in which the generated sites lie.
 
 The codes are three letters, as in the real network's location ids; coordinates are of the town.
 """
@@ -13,7 +13,7 @@ AZORES = "Atlantic/Azores"
 
 
 class Municipality(NamedTuple):
-    """A municipality; `weight` says how many sites it has beside the others."""
+    """A municipality; `weight` is its share of sites compared with the others."""
 
     code: str
     name: str

@@ -1,11 +1,11 @@
 """Makes the tariffs and locations of an operator, in the shape of the real network.
 
-The same seed and number give the same network, and a larger number the same sites and more. Ids are
-those one meets at MOBI.E (`LSB-00693`, `PT*MOB*E*LSB*00693*1`), a site has 2.5 points on average,
-some stand in another municipality than their id says, and each carries the hub's own fields
-(`mobie_*`), which partners must keep.
+The same seed and number give the same network, and a larger number the same sites and more. Ids look like
+MOBI.E's (`LSB-00693`, `PT*MOB*E*LSB*00693*1`), a site has 2.5 points on average, some lie in another
+municipality than the code in their id, and each carries the hub's own fields (`mobie_*`), which partners must
+keep.
 
-Objects are complete as OCPI has them. All are published.
+Objects are complete OCPI objects. All are published.
 
 Source: OCPI 2.2.1 mod_locations_location_object, mod_tariffs_tariff_object
 """
@@ -27,7 +27,7 @@ COUNTRY_CODE = "PT"
 FIRST_CHANGE = datetime(2026, 1, 1, tzinfo=UTC)
 CHANGES_OVER = timedelta(days=240)
 
-# Points of a site: how many, and how often in a hundred. 2.5 on average.
+# Points of a site, and their share in percent: 2.5 on average.
 _POINTS = {1: 20, 2: 52, 3: 8, 4: 12, 6: 5, 8: 2, 12: 1}
 _STATUSES = {"AVAILABLE": 72, "CHARGING": 20, "OUTOFORDER": 4, "INOPERATIVE": 2, "UNKNOWN": 2}
 _STREETS = (
@@ -40,7 +40,7 @@ _STREETS = (
 _HOSTS = ("Parque", "Hotel", "Mercado", "Centro Comercial", "Estação", "Supermercado", "Área de Serviço")
 _PARKING = ("ON_STREET", "PARKING_LOT", "PARKING_GARAGE", "UNDERGROUND_GARAGE", "ALONG_MOTORWAY")
 _ELSEWHERE = 0.009
-"""Share of sites that lie in another municipality than their code says."""
+"""Share of sites that lie in another municipality than the one of their code."""
 
 
 @dataclass(frozen=True)
@@ -69,22 +69,22 @@ _KINDS = (
 
 @dataclass(frozen=True)
 class Network:
-    """An operator's tariffs and locations."""
+    """Tariffs and locations of an operator."""
 
     tariffs: list[Document]
     locations: list[Document]
 
 
 def generate(sites: int, *, seed: int = 2026, party_id: str = "ABC") -> Network:
-    """Make a network of so many sites."""
+    """Make a network of that many sites."""
     numbers: Counter[str] = Counter()
     weights = [municipality.weight for municipality in MUNICIPALITIES]
     locations = []
     for index in range(sites):
-        # One source per site: the first sixty are the same whether sixty or six thousand are made.
+        # One random source per site, so the first sixty are the same in a network of six thousand.
         chance = random.Random(f"{seed}/{index}")
         coded = chance.choices(MUNICIPALITIES, weights)[0]
-        # Operators share a municipality's numbers, so one operator's have gaps.
+        # Operators share a municipality's numbers, so the numbers of one operator have gaps.
         numbers[coded.code] += chance.randint(1, 9)
         location_id = f"{coded.code}-{numbers[coded.code]:05d}"
         stands_in = chance.choice(MUNICIPALITIES) if chance.random() < _ELSEWHERE else coded

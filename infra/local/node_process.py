@@ -1,15 +1,15 @@
-"""One node: the app under waitress, and its queues, stream and schedules beside it.
+"""One node as a process: the app under waitress, with its queues, stream and schedules.
 
-`python -m infra.local.node_process --listener FD --state-dir DIR [--app app:app]`; everything else
-the node learns from its environment, as a Lambda function does.
+`python -m infra.local.node_process --listener FD --state-dir DIR [--app app:app]`; everything else comes from
+its environment, as in a Lambda function.
 
-The listening socket comes from the supervisor, already bound: a port that is taken is seen before
-anything is started, and two sandboxes that look for free ports cannot find the same one.
+The supervisor has bound the listening socket already: so a port in use is noticed before the start, and two
+sandboxes that look for free ports cannot find the same one.
 
-The operator's key comes the same way: a deployed node gets one from `./ocpi operator-key`, and here
-nobody has typed that yet.
+The operator's key comes from the supervisor, too: a deployed node gets one from `./ocpi operator-key`, which
+is not run here.
 
-On SIGTERM it stops to accept, finishes the requests and batches in hand, and ends.
+On SIGTERM it stops accepting, finishes the present requests and batches, and ends.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ from infra.local.gateway import Gateway
 from infra.local.threads import make_thread_safe
 from infra.local.triggers import LocalAws, Triggers
 
-# A registration calls back before it is answered, so one exchange may hold several threads.
+# A registration calls back before it is answered, so one exchange can occupy several threads.
 THREADS = 16
-# The gateway refuses larger ones in its own words; this only bounds what waitress would buffer.
+# The gateway refuses larger bodies with its own answer; this only limits waitress's buffer.
 MAX_BUFFERED_BYTES = 64 * 1024 * 1024
 
 OPERATOR_KEY = "SANDBOX_OPERATOR_KEY"
@@ -60,13 +60,13 @@ def serve(app: Chalice, listener: socket.socket, aws: LocalAws) -> None:
 
 
 def local_aws(state_dir: Path) -> LocalAws:
-    """Find the event sources by this process's environment."""
+    """Read the event sources from this process's environment."""
     session: Any = botocore.session.get_session()
     return LocalAws(session.create_client, os.environ["OCPI_TABLE"], state_dir / "checkpoints")
 
 
 def admit_operator(key: str) -> None:
-    """Let the sandbox's operator key open this node's operator API."""
+    """Store the sandbox's operator key in this node's table."""
     from chalicelib.node import current_node
     from chalicelib.operator_api.keys import add_operator_key
 
@@ -81,7 +81,7 @@ def load_app(path: str) -> Chalice:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Be the process."""
+    """Run the process."""
     parser = argparse.ArgumentParser(prog="node_process")
     parser.add_argument("--listener", type=int, required=True, help="descriptor of the listening socket")
     parser.add_argument("--state-dir", type=Path, required=True)

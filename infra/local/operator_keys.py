@@ -1,4 +1,4 @@
-"""The operators' keys of a sandbox: made once, kept in its folder, given to its nodes."""
+"""Operator keys of a sandbox: made once, kept in its folder, given to its nodes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def read_or_make(state_dir: Path, names: Iterable[str]) -> dict[str, str]:
-    """Give the key of each node, the same at every start."""
+    """Return the key of each node, the same at every start."""
     file = state_dir / "operator-keys.json"
     try:
         keys: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))

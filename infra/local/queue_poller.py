@@ -1,12 +1,12 @@
 """Feeds a queue's messages to a handler, by the rules of Lambda's SQS event source.
 
-The handler answers nothing (all messages are done) or `{"batchItemFailures": [{"itemIdentifier":
-messageId}, ...]}`: those stay in the queue until their visibility timeout ends, the others are
-deleted. If it raises, or names something that is not in the batch, all of them stay. What fails
-too often ends in the dead-letter queue: SQS sees to that.
+The handler answers None (all messages are done) or `{"batchItemFailures": [{"itemIdentifier": messageId},
+...]}`: those stay in the queue until their visibility timeout ends, the others are deleted. If it raises, or
+names an item that is not in the batch, all of them stay. SQS moves messages that fail too often to the
+dead-letter queue.
 
-Batches are handled side by side; a FIFO queue gives out no message of a group while another one of
-it is being handled.
+Batches are handled side by side. A FIFO queue gives out no message of a group while another one of it is
+being handled.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class QueuePoller:
         free = threading.Semaphore(self._workers)
         with ThreadPoolExecutor(self._workers, thread_name_prefix="queue-worker") as pool:
             while not stopping.is_set():
-                # A message must not lie in our hands, its time running, before a worker is free.
+                # Receive only when a worker is free, because the visibility timeout runs from the receive.
                 if not free.acquire(timeout=LONG_POLL_SECONDS):
                     continue
                 messages = self._receive(stopping)
@@ -115,10 +115,10 @@ class QueuePoller:
 
 
 def failed_items(answer: Any, known: set[str]) -> set[str]:
-    """Read which items of a batch failed from what its handler returned.
+    """Read the failed items of a batch from its handler's answer.
 
     known: the identifiers of the batch's items.
-    Raises: ValueError when the answer names another one, which to Lambda is a failed batch.
+    Raises: ValueError when the answer names another item; Lambda takes that as a failed batch.
     """
     failures = (answer or {}).get("batchItemFailures") or []
     failed = {failure.get("itemIdentifier") for failure in failures}

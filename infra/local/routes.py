@@ -1,7 +1,7 @@
-"""Finds the resource that a path belongs to, by API Gateway's rules.
+"""Finds the resource of a path, by API Gateway's rules.
 
-A fixed segment goes before a variable one, a variable takes exactly one non-empty segment, and one
-trailing slash does not count. As in API Gateway, each level has at most one variable.
+A fixed segment goes before a variable one, a variable takes exactly one non-empty segment, and one trailing
+slash does not count. As in API Gateway, each level has at most one variable.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Match:
-    """A resource such as /tariffs/{tariff_id}, and what stands for its variables, still encoded."""
+    """A resource such as /tariffs/{tariff_id}, and the values of its variables, still encoded."""
 
     resource: str
     parameters: dict[str, str]

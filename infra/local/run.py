@@ -1,7 +1,7 @@
 """`make run`: a sandbox in the foreground, until Ctrl-C or SIGTERM.
 
-Prints where everything is, and `READY` as the last line once all three nodes answer. If one of its
-processes ends, it says which and why, and stops the others.
+It prints the URLs and keys, and `READY` as the last line once all three nodes answer. If one of its processes
+ends, it prints which and why, and stops the others.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ PRICES = '[{"price_components": [{"type": "ENERGY", "price": 0.25, "step_size": 
 
 
 class _Stop(BaseException):
-    """Somebody wants us to end."""
+    """Raised by a signal that ends the sandbox."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a sandbox until told to stop. Returns the exit code."""
+    """Run a sandbox until it is stopped. Returns the exit code."""
     options = _read_arguments(arguments)
     _on_signal(_raise_stop)
     sandbox = Sandbox(
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _print(f"\nThe sandbox cannot run: {error}")
         return 1
     finally:
-        # Once is enough: a second Ctrl-C must not cut short what the first one began.
+        # Ignore a second Ctrl-C, so that the cleaning up is complete.
         _on_signal(signal.SIG_IGN)
         sandbox.stop()
 

@@ -5,11 +5,11 @@
     with Sandbox(seed_sites=5) as sandbox:
         sandbox.describe()["hub"]["versions_url"]
 
-which takes free ports, keeps nothing and needs no folder. Whatever way it ends, nothing that it
-started is left running (`children.py`).
+which takes free ports, keeps no data and needs no folder. However it ends, all processes that it started end
+as well (`children.py`).
 
-Order matters when it stops: first the simulated CSMS, if there is one, then the nodes, all at once, which
-finish what they have in hand; then the emulator, which saves what they left.
+It stops in this order: the simulated CSMS, if there is one; the nodes, all at once, which finish their
+present work; the emulator, which saves its state.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ LOOPBACK = "127.0.0.1"
 
 @dataclass(frozen=True)
 class Player:
-    """One of the three, and the party it plays."""
+    """One of the three nodes, and the party it plays."""
 
     name: str
     role: str
@@ -67,7 +67,7 @@ PLAYERS = (CPO, HUB, EMSP)
 
 
 class SandboxError(RuntimeError):
-    """The sandbox cannot run here; the text says why, for a person."""
+    """The sandbox cannot run here; the text has the reason."""
 
 
 class Sandbox:
@@ -139,7 +139,7 @@ class Sandbox:
             raise
 
     def stop(self) -> None:
-        """Stop everything that runs. Data stays if it was to persist."""
+        """Stop everything. Data stays if `persist` is set."""
         if self._lock is None:
             return
         (self.state_dir / "sandbox.json").unlink(missing_ok=True)
@@ -156,7 +156,7 @@ class Sandbox:
         self._lock = None
 
     def describe(self) -> dict[str, dict[str, str]]:
-        """Tell where the nodes are and how to open their doors: what sandbox.json holds."""
+        """Return URLs, keys and parties of the nodes: the content of sandbox.json."""
         return {
             player.name: {
                 "versions_url": f"{self.public_url(player)}/ocpi/versions",
@@ -169,24 +169,24 @@ class Sandbox:
         }
 
     def public_url(self, player: Player) -> str:
-        """Give a node's URL."""
+        """Return a node's URL."""
         return f"http://{LOOPBACK}:{self._ports[player.name]}"
 
     def door(self, player: Player) -> OperatorClient:
-        """Open a node's operator API."""
+        """Return a client of a node's operator API."""
         return OperatorClient(f"{self.public_url(player)}/operator", self._keys[player.name])
 
     def node(self, player: Player) -> Child:
-        """Give a node's process."""
+        """Return a node's process."""
         return self._nodes[player.name]
 
     def start_node(self, player: Player) -> None:
-        """Start a node again that was stopped or killed, on the port it had."""
+        """Start a stopped or killed node again, on the same port."""
         self._launch(player, children.listen(self._ports[player.name]))
         self.node(player).wait_until_answering(f"{self.public_url(player)}/ocpi/versions")
 
     def environment_of(self, player: Player) -> dict[str, str]:
-        """Give the environment in which a process is this node."""
+        """Return the environment that makes a process this node."""
         return {
             **children.clean_environment(),
             **self.emulator.environment(),
@@ -199,7 +199,7 @@ class Sandbox:
         }
 
     def dead_children(self) -> list[Child]:
-        """Name the processes that should run and do not."""
+        """Return the names of the processes that have ended unexpectedly."""
         expected = [self.emulator.child, *self._nodes.values(), *([self._csms] if self._csms else [])]
         return [child for child in expected if not child.is_running()]
 
@@ -252,9 +252,9 @@ class Sandbox:
         return listeners
 
     def _launch(self, player: Player, listener: socket.socket) -> None:
-        """Start a node on a listening socket, which becomes its own."""
-        # The node also holds the emulator's lifeline: even if we are killed, it can still store
-        # what it has in hand, and the emulator ends, and saves, only after it.
+        """Start a node on a listening socket, which then belongs to it."""
+        # The node also holds the emulator's lifeline: even if we are killed, it can finish its present work,
+        # and the emulator ends, and saves, only after it.
         lifeline = self.emulator.child.lifeline.fileno()
         child = Child(
             player.name,
@@ -281,7 +281,7 @@ class Sandbox:
                 self._report(f"Registered {player.title} at {HUB.title}.")
 
     def _start_csms(self) -> None:
-        """Start the simulated CSMS, which finds the operator APIs in the description."""
+        """Start the simulated CSMS, which reads the operator APIs' URLs from the description."""
         self._csms = Child(
             "csms",
             [

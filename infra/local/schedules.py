@@ -1,7 +1,7 @@
 """Reads EventBridge schedule expressions: `rate(1 minute)` and `cron(0 4 * * ? *)`.
 
-Of cron's syntax it knows what people write: `*`, `?`, numbers, names, lists, ranges and steps. The
-special letters (L, W, #) are refused rather than misread.
+Of cron's syntax it knows `*`, `?`, numbers, names, lists, ranges and steps. The special letters (L, W, #) are
+refused.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ _HORIZON = timedelta(days=366 * 5)
 
 
 class Schedule(Protocol):
-    """When something is due."""
+    """Due times of a handler."""
 
     def next_after(self, now: datetime) -> datetime:
-        """Give the first due time after `now`, both aware UTC."""
+        """Return the first due time after `now`, both aware UTC."""
         ...
 
 
 def parse_schedule(text: str) -> Schedule:
     """Read a schedule expression.
 
-    Raises: ValueError when it is none, or uses what we do not know.
+    Raises: ValueError when it is not an expression, or uses unknown syntax.
     """
     if found := re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", text):
         return Rate(int(found[1]) * _UNITS[found[2]])
@@ -48,7 +48,7 @@ def parse_schedule(text: str) -> Schedule:
 
 @dataclass(frozen=True)
 class Rate:
-    """Every so often, first after one interval."""
+    """Due at a fixed interval, first after one interval."""
 
     every: timedelta
 
@@ -58,7 +58,7 @@ class Rate:
 
 @dataclass(frozen=True)
 class Cron:
-    """At the minutes whose every field matches. Weekdays count from Sunday, 1."""
+    """Due at the minutes whose every field matches. Weekdays count from Sunday, 1."""
 
     minutes: frozenset[int]
     hours: frozenset[int]

@@ -1,12 +1,12 @@
 """Feeds the records of a table's stream to a handler, by the rules of Lambda's DynamoDB event source.
 
-Records arrive in order, shard by shard, a shard's children after it. A batch whose handler fails is
-given again until it succeeds, and nothing behind it is given before: the stream is the outbox, and
-order within an item is what makes it one. A handler may answer `batchItemFailures` with a sequence
-number, and gets the batch again from there.
+Records arrive in order, shard by shard, a shard's children after it. A batch whose handler fails is delivered
+again until it succeeds, and no later record is delivered before: the stream is the outbox, and needs the
+order of each item's changes. A handler may answer `batchItemFailures` with a sequence number, and then gets
+the batch again from there.
 
-After each batch the position is written to a checkpoint, so that a restart goes on from there; a
-stream never read is read from its beginning, whatever position the app declares for AWS.
+After each batch the position is written to a checkpoint, so that a restart continues from there. A new stream
+is read from its beginning, whatever position the app declares for AWS.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from infra.local.queue_poller import failed_items
 POLL_SECONDS = 0.1
 RETRY_SECONDS = 1.0
 SHARDS_SECONDS = 10.0
-"""How long a list of shards is good for. A shard that ends makes us look again at once."""
+"""Seconds for which a list of shards is valid. When a shard ends, it is read again at once."""
 
-# The record at the checkpoint is no longer there, or the iterator is older than 15 minutes.
+# The record at the checkpoint is gone, or the iterator is older than 15 minutes.
 _LOST_POSITION = {"TrimmedDataAccessException", "ExpiredIteratorException"}
 
 log = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ class StreamReader:
         self._list_again_at = 0.0
 
     def run(self, stopping: threading.Event) -> None:
-        """Deliver until `stopping` is set, then end after the batch in hand."""
+        """Deliver until `stopping` is set, then end after the present batch."""
         while not stopping.is_set():
             try:
                 delivered = [self._read(shard) for shard in self._readable_shards() if not stopping.is_set()]
@@ -79,7 +79,7 @@ class StreamReader:
                 stopping.wait(POLL_SECONDS)
 
     def _readable_shards(self) -> Iterator[str]:
-        """Give the shards that may be read now: not at their end, and their parent is."""
+        """Return the shards to read now: not at their end, while their parent is."""
         if time.monotonic() >= self._list_again_at:
             self._parents = {shard["ShardId"]: shard.get("ParentShardId") for shard in self._list_shards()}
             self._list_again_at = time.monotonic() + SHARDS_SECONDS
@@ -104,7 +104,7 @@ class StreamReader:
             return True
         records = answer["Records"]
         if records:
-            # If this raises, the iterator is not kept: the shard is opened at its checkpoint again.
+            # If this raises, the iterator is dropped, and the shard is opened at its checkpoint again.
             self._deliver(shard, records)
         if answer.get("NextShardIterator"):
             self._iterators[shard] = answer["NextShardIterator"]
@@ -132,7 +132,7 @@ class StreamReader:
         except ClientError as error:
             if error.response["Error"]["Code"] not in _LOST_POSITION:
                 raise
-            # What was handled has left the stream: all that is in it is new.
+            # The handled records have left the stream: all that are in it are new.
             return self._iterator(shard, {"ShardIteratorType": "TRIM_HORIZON"})
 
     def _iterator(self, shard: str, where: dict[str, str]) -> str:

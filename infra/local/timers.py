@@ -1,4 +1,4 @@
-"""Calls a handler when its schedule says so, as an EventBridge rule does."""
+"""Calls a handler at the due times of its schedule, as an EventBridge rule does."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Timer:
         self._handler = handler
 
     def run(self, stopping: threading.Event) -> None:
-        """Call the handler at each due time; a due time that passes while it runs is left out."""
+        """Call the handler at each due time; a due time that passes while it runs is skipped."""
         while True:
             now = datetime.now(UTC)
             due = self._schedule.next_after(now)

@@ -1,11 +1,10 @@
 """Drives an app's queue, stream and schedule handlers, as Lambda's event sources do.
 
-What there is to drive is read from the app's own declarations (`app.event_sources`), and each
-handler is called as Lambda would call it (`app.handler_map`), so nothing runs here that would not
-run when deployed. Delivery is at least once on every path.
+It reads the app's own declarations (`app.event_sources`) and calls each handler as Lambda would
+(`app.handler_map`), so exactly the handlers of a deployment run. Every delivery is at least once.
 
-One thread per queue (with a few workers), per stream and per schedule. `stop` lets the handlers
-that are running finish and starts no new ones.
+One thread per queue (with a few workers), per stream and per schedule. `stop` lets running handlers finish
+and starts no new ones.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ Handler = Callable[[dict[str, Any]], Any]
 
 @dataclass(frozen=True)
 class LocalAws:
-    """Where the event sources are: clients by service, the node's table, a folder for checkpoints."""
+    """Access to the event sources: clients by service, the node's table, a folder for checkpoints."""
 
     client: Callable[[str], Any]
     table: str
@@ -56,12 +55,12 @@ class Triggers:
         ]
 
     def start(self) -> None:
-        """Start to deliver."""
+        """Start delivering."""
         for thread in self._threads:
             thread.start()
 
     def stop(self) -> None:
-        """Stop to deliver; returns when the handlers that run have ended."""
+        """Stop delivering; returns when the running handlers have ended."""
         self._stopping.set()
         for thread in self._threads:
             thread.join(STOP_SECONDS)
@@ -79,7 +78,7 @@ def _sources(app: Chalice, aws: LocalAws) -> list[tuple[str, Callable[[threading
                     (source.name, QueuePoller(aws.client, queue, handler, source.batch_size, workers).run)
                 )
             case DynamoDBEventConfig():
-                # The ARN of a stream changes with each new table: the node's own table knows it.
+                # The ARN of a stream changes with each new table, so the node's own table is asked for it.
                 reader = StreamReader(aws.client, aws.table, handler, source.batch_size, aws.checkpoints)
                 sources.append((source.name, reader.run))
             case ScheduledEventConfig():

@@ -89,7 +89,7 @@ CONTROLS = [
         "hub",
         "a CDR of a CPO shown",
         lambda: cdr_faults.show_what_a_cpo_sends(CDRS),
-        "the hub's list shows nobody a CDR that a CPO sent",
+        "the hub's list shows no partner a CDR that a CPO sent",
     ),
     broken(
         "7.1",

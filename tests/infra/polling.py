@@ -1,4 +1,4 @@
-"""Waiting for something that another process does, with a deadline instead of a guess."""
+"""Waits for the work of another process, with a deadline instead of a guess."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 def eventually(look: Callable[[], T | None], seconds: float = 60.0) -> T:
-    """Look until there is something to see, and give it."""
+    """Poll until `look` returns something true, and return that."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if found := look():

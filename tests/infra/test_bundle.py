@@ -1,4 +1,4 @@
-"""A finished zip is compiled, holds what is needed, and is the same for the same input."""
+"""A finished zip is compiled, complete, and the same for the same input."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_finished_zip_runs_from_its_compiled_files_alone(tmp_path: Path) -> No
         names = finished.namelist()
         finished.extractall(tmp_path / "there")
     [compiled] = (tmp_path / "there").glob("pkg/__pycache__/a.*.pyc")
-    # Were the source looked at, this would be what runs.
+    # If Python read the source, this would run instead.
     (tmp_path / "there/pkg/a.py").write_text("def f(x):\n    return 'read again'\n")
     os.utime(tmp_path / "there/pkg/a.py", (1, 1))
 

@@ -1,4 +1,4 @@
-"""The simulated CSMS obeys at its own sites, leaves others alone, and tells a plausible story."""
+"""The simulated CSMS executes commands at its own sites, ignores others, and reports plausible sessions."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ TOKEN = {
 
 
 class FakeDoor:
-    """The CPO's operator API in memory. `refusals`: HTTP status to refuse with, by where a path begins."""
+    """The CPO's operator API in memory. `refusals`: HTTP status by the beginning of a path."""
 
     def __init__(self) -> None:
         self.evses = {f"{SITE}-{number}": _evse(f"{SITE}-{number}") for number in (1, 2)}
@@ -83,7 +83,7 @@ class FakeDoor:
 
 
 class Stand:
-    """Charge points at two EVSEs, with a clock of the test's."""
+    """Charge points at two EVSEs, with the test's own clock."""
 
     def __init__(self, folder: Path, speed: float = 1.0) -> None:
         self.now = START
@@ -93,7 +93,7 @@ class Stand:
         self._commands = 0
 
     def obey(self, name: str, **request: object) -> str | None:
-        """Send a command; its result, None when it was left alone."""
+        """Send a command. Returns its result, None when it was ignored."""
         self._commands += 1
         command_id = f"c{self._commands}"
         self.points.obey({"id": command_id, "command": name, "request": request})
@@ -169,7 +169,7 @@ def test_without_an_evse_a_free_one_is_taken(stand: Stand) -> None:
     ("status", "result"),
     [("CHARGING", "EVSE_OCCUPIED"), ("RESERVED", "EVSE_OCCUPIED"), ("OUTOFORDER", "EVSE_INOPERATIVE")],
 )
-def test_an_evse_that_cannot_be_used_says_why(stand: Stand, status: str, result: str) -> None:
+def test_an_evse_that_cannot_be_used_gives_the_reason(stand: Stand, status: str, result: str) -> None:
     stand.door.evses[EVSE]["status"] = status
 
     assert stand.start() == result
@@ -181,7 +181,7 @@ def test_two_starts_at_one_evse_start_one_session(stand: Stand) -> None:
     assert len(stand.door.sessions) == 1
 
 
-def test_a_result_that_comes_too_late_starts_nothing(stand: Stand) -> None:
+def test_a_result_that_comes_too_late_starts_no_session(stand: Stand) -> None:
     stand.door.refusals["commands"] = 409
 
     stand.start()
@@ -198,12 +198,12 @@ def test_a_result_that_comes_too_late_starts_nothing(stand: Stand) -> None:
         ("CANCEL_RESERVATION", {"reservation_id": "another's"}),
     ],
 )
-def test_what_is_at_another_site_is_left_alone(stand: Stand, name: str, request_: Document) -> None:
+def test_another_site_is_ignored(stand: Stand, name: str, request_: Document) -> None:
     assert stand.obey(name, **request_) is None
     assert stand.door.results == []
 
 
-def test_a_stop_tells_what_is_left_and_ends_the_session(stand: Stand) -> None:
+def test_a_stop_reports_the_rest_and_ends_the_session(stand: Stand) -> None:
     """Source: SES-15"""
     stand.start()
     stand.pass_time(40)
@@ -214,7 +214,7 @@ def test_a_stop_tells_what_is_left_and_ends_the_session(stand: Stand) -> None:
     assert stand.points.busy == 0
 
 
-def test_unlocking_ends_what_charges_there(stand: Stand) -> None:
+def test_unlocking_ends_the_session_at_that_connector(stand: Stand) -> None:
     stand.start()
 
     result = stand.obey("UNLOCK_CONNECTOR", location_id=SITE, evse_uid=EVSE, connector_id=f"{EVSE}-1")
@@ -254,7 +254,7 @@ def test_a_reservation_ends_when_it_is_cancelled(stand: Stand) -> None:
     assert (stand.session["status"], stand.status()) == ("COMPLETED", "AVAILABLE")
 
 
-def test_a_reservation_that_is_made_again_lasts_longer(stand: Stand) -> None:
+def test_a_repeated_reservation_lasts_longer(stand: Stand) -> None:
     """Source: CMD-13"""
     reserve(stand, minutes=1)
     reserve(stand, minutes=3)
@@ -278,7 +278,7 @@ def test_a_card_is_authorized_before_it_charges(stand: Stand) -> None:
     )
 
 
-def test_a_card_that_is_not_allowed_charges_nothing(stand: Stand) -> None:
+def test_a_card_that_is_not_allowed_starts_no_session(stand: Stand) -> None:
     stand.door.allowed = "BLOCKED"
 
     stand.points.hold_up(Card("04A1", "RFID", SITE, EVSE))
@@ -309,7 +309,7 @@ def test_a_session_grows_period_by_period_until_the_car_leaves(stand: Stand) -> 
     assert {period["tariff_id"] for period in periods} == {"AC-ENERGY"}
 
 
-def test_time_runs_as_fast_as_it_is_told(tmp_path: Path) -> None:
+def test_time_runs_at_the_given_speed(tmp_path: Path) -> None:
     stand = Stand(tmp_path, speed=60)
     stand.start()
 
@@ -323,7 +323,7 @@ def test_time_runs_as_fast_as_it_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("speed", [1, 10, 60])
-def test_a_session_ends_at_the_present_however_fast_the_time_runs(tmp_path: Path, speed: float) -> None:
+def test_a_session_ends_at_the_present_at_any_speed(tmp_path: Path, speed: float) -> None:
     """The node makes no CDR of a session that ends in the future."""
     stand = Stand(tmp_path, speed=speed)
     stand.start()
@@ -349,7 +349,7 @@ def test_a_reserved_session_starts_and_ends_no_later_than_the_present(tmp_path: 
     assert stand.session["end_date_time"] == "2026-03-01T12:00:25Z"
 
 
-def test_what_could_not_be_told_is_told_later(stand: Stand) -> None:
+def test_a_failed_report_is_sent_later(stand: Stand) -> None:
     stand.start()
     stand.door.refusals["sessions"] = 0
     stand.now += timedelta(seconds=20)
@@ -365,7 +365,7 @@ def test_what_could_not_be_told_is_told_later(stand: Stand) -> None:
     assert stand.session["kwh"] > 0
 
 
-def test_a_session_that_somebody_else_has_ended_is_over(stand: Stand) -> None:
+def test_a_session_that_was_ended_elsewhere_is_over(stand: Stand) -> None:
     stand.start()
     stand.door.refusals["sessions"] = 422
 
@@ -374,7 +374,7 @@ def test_a_session_that_somebody_else_has_ended_is_over(stand: Stand) -> None:
     assert stand.points.busy == 0
 
 
-def test_what_a_former_run_left_is_ended(tmp_path: Path) -> None:
+def test_sessions_of_an_earlier_run_are_ended(tmp_path: Path) -> None:
     before = Stand(tmp_path)
     before.start()
     after = Stand(tmp_path)
@@ -387,7 +387,7 @@ def test_what_a_former_run_left_is_ended(tmp_path: Path) -> None:
     assert Memory(tmp_path / "csms.json").running == {}
 
 
-def test_what_cannot_be_ended_does_not_keep_it_from_starting(tmp_path: Path) -> None:
+def test_a_session_that_cannot_be_ended_does_not_stop_the_start(tmp_path: Path) -> None:
     before = Stand(tmp_path)
     before.start()
     after = Stand(tmp_path)
@@ -479,8 +479,8 @@ def test_the_drivers_tokens_reach_the_cpo_once(sandbox: Sandbox) -> None:
     assert list(emsp.all("tokens")) == before
 
 
-def test_a_driver_charges_without_anybody_asking_and_all_three_nodes_see_it(sandbox: Sandbox) -> None:
-    """And what it costs, which the CSMS does not tell. Source: SES-14"""
+def test_a_simulated_driver_charges_and_all_three_nodes_see_it(sandbox: Sandbox) -> None:
+    """The session has a cost, although the CSMS sends none. Source: SES-14"""
     doors = [sandbox.door(player) for player in (CPO, HUB, EMSP)]
 
     def has_ended(session: Document) -> bool:
@@ -493,7 +493,7 @@ def test_a_driver_charges_without_anybody_asking_and_all_three_nodes_see_it(sand
     assert eventually(ended, seconds=120)
 
 
-def test_a_remote_start_and_stop_are_obeyed(sandbox: Sandbox) -> None:
+def test_a_remote_start_and_stop_are_executed(sandbox: Sandbox) -> None:
     emsp = sandbox.door(EMSP)
     location_id, evse = eventually(lambda: _free(emsp))
     token = {"uid": DRIVERS[3].uid, "type": DRIVERS[3].type}

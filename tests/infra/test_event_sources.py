@@ -1,4 +1,4 @@
-"""What the stream's filter leaves out would have been passed over by the code as well."""
+"""The stream's filter rejects only records that the code would skip as well."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def record(pk: str, sk: str) -> dict[str, Any]:
 
 
 def passes(each: dict[str, Any]) -> bool:
-    """As the emulator's Lambda decides."""
+    """Decide as the emulator's Lambda does."""
     source = {"FilterCriteria": event_sources.settings("arn")["stream_changes"]["FilterCriteria"]}
     return bool(lambda_svc._apply_filter_criteria([each], source))
 
 
 def is_looked_at(each: dict[str, Any]) -> bool:
-    """As the code decides, by the record's keys."""
+    """Decide as the code does, by the record's keys."""
     pk, sk = each["dynamodb"]["Keys"]["pk"]["S"], each["dynamodb"]["Keys"]["sk"]["S"]
     change = Change("1", "1", pk, sk, None, None)
     is_pushed = changes._is_wanted(each) and (change.is_partner or change.is_object or change.is_evse)
@@ -51,20 +51,20 @@ def is_looked_at(each: dict[str, Any]) -> bool:
 
 
 @pytest.mark.parametrize(("pk", "sk"), KEYS)
-def test_the_filter_lets_through_what_the_code_looks_at_and_nothing_else(pk: str, sk: str) -> None:
+def test_the_filter_accepts_exactly_the_records_that_the_code_handles(pk: str, sk: str) -> None:
     each = record(pk, sk)
 
     assert passes(each) == is_looked_at(each)
 
 
-def test_the_filter_is_not_empty_and_leaves_something_out() -> None:
+def test_the_filter_accepts_some_records_and_rejects_others() -> None:
     assert passes(record("partners", "p-1"))
     assert passes(record("locations#PT*ABC#1", "E#1#0"))
     assert not passes(record("count#tariffs#PT*ABC", "#"))
     assert not passes(record("sessions#PT*ABC#1", "start"))
 
 
-def test_every_source_of_batches_says_what_failed_of_them() -> None:
+def test_every_source_of_batches_reports_failed_items() -> None:
     for name, settings in event_sources.settings("arn").items():
         assert settings["FunctionResponseTypes"] == ["ReportBatchItemFailures"], name
 
@@ -78,8 +78,8 @@ def test_a_filter_is_short_enough_for_lambda() -> None:
 
 
 @pytest.mark.parametrize("kind", sorted(RETENTION_DAYS))
-def test_what_time_to_live_deletes_is_told_and_what_it_has_deleted_is_forgotten(kind: str) -> None:
-    """Without it nothing would ever be forgotten, and nobody would notice."""
+def test_deletions_by_time_to_live_pass_the_filter(kind: str) -> None:
+    """Without them no object would ever be deleted, and no other test would show it."""
     gone = {**record(f"{kind}#PT*ABC#1", expiry.SHADOW), "eventName": "REMOVE"}
     written = {**gone, "eventName": "INSERT"}
 
@@ -87,7 +87,7 @@ def test_what_time_to_live_deletes_is_told_and_what_it_has_deleted_is_forgotten(
     assert expiry.fallen([gone]) == [f"{kind}#PT*ABC#1"] and expiry.fallen([written]) == []
 
 
-def test_functions_that_may_feed_themselves_are_those_that_send_to_the_queue_they_are_fed_from() -> None:
+def test_functions_that_may_invoke_themselves_are_those_that_send_to_their_own_queue() -> None:
     feeding = set()
     for function in stages.functions(stages.read_config()):
         policy = json.loads((stages.CONFIG.parent / f"policy-{function}.json").read_text())

@@ -1,4 +1,4 @@
-"""What the gateway answers by itself is an envelope, deployed as well as locally."""
+"""The gateway's own answers are envelopes, deployed as well as locally."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Alarms and the dashboard look at what there is, and each alarm has its page."""
+"""Alarms and the dashboard use metrics that exist, and each alarm has its page."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ METRIC_LINES = [
     metrics.session_nearly_full("node"),
     metrics.cdrs_compiled("node", due=3, set_aside=1, failed=1),
 ]
-"""Every line that is a metric."""
+"""Every log line that is a metric."""
 
 MEASURED = {
     (name, frozenset(dimensions)) for line in METRIC_LINES for name in names_in(line)
     for dimensions in dimensions_of(line, name)
 }  # fmt: skip
-"""Every metric of the node's own, with the names of its dimensions."""
+"""Every metric of the node itself, with the names of its dimensions."""
 
 
 def template() -> dict[str, Any]:
-    """The description, with its names as those of a stage."""
+    """The description, with the names of a stage."""
     text = json.dumps(resources.read_template())
     named = re.sub(r'\{"Fn::Sub": "([^"$]*)\$\{Stage\}([^"$]*)"\}', rf'"\g<1>{STAGE}\g<2>"', text)
     described: dict[str, Any] = json.loads(named)["Resources"]
@@ -74,7 +74,7 @@ def test_each_alarm_has_its_page_and_each_page_its_alarm() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(ALARMS))
-def test_an_alarm_names_its_page_tells_the_topic_and_can_be_switched_off(name: str) -> None:
+def test_an_alarm_names_its_page_notifies_the_topic_and_can_be_switched_off(name: str) -> None:
     alarm = ALARMS[name]
     properties = alarm["Properties"]
     page = f"docs/runbook/{name.removeprefix(f'ocpi-node-{STAGE}-')}.md"
@@ -82,12 +82,12 @@ def test_an_alarm_names_its_page_tells_the_topic_and_can_be_switched_off(name: s
     assert properties["AlarmDescription"].endswith(f" See {page}")
     assert properties["AlarmActions"] == properties["OKActions"] == [{"Ref": "AlarmTopic"}]
     assert alarm["Condition"] == "HasAlarms"
-    # Nothing is told when nothing happened.
+    # An idle node reports no metrics.
     assert properties["TreatMissingData"] == "notBreaching"
 
 
 @pytest.mark.parametrize("name", sorted(ALARMS))
-def test_an_alarm_looks_at_something_that_there_is(name: str) -> None:
+def test_an_alarm_uses_an_existing_metric(name: str) -> None:
     alarm = ALARMS[name]
     namespace, metric = alarm["Properties"]["Namespace"], alarm["Properties"]["MetricName"]
     asked = dimensions(alarm)
@@ -98,7 +98,7 @@ def test_an_alarm_looks_at_something_that_there_is(name: str) -> None:
     elif namespace == "AWS/Lambda":
         assert asked.get("FunctionName", f"ocpi-node-{STAGE}") in functions()
     elif namespace == "AWS/ApiGateway":
-        # Chalice names an API after the application, and its stage `api` unless it is told otherwise.
+        # Chalice names an API after the application, and its stage `api` by default.
         assert asked == {"ApiName": CHALICE["app_name"], "Stage": "api"}
         assert {each.get("api_gateway_stage", "api") for each in CHALICE["stages"].values()} == {"api"}
     else:
@@ -111,7 +111,7 @@ def functions() -> set[str]:
     return {api, *(f"{api}-{source.name}" for source in app.event_sources)}
 
 
-def test_each_queue_of_dead_letters_has_an_alarm() -> None:
+def test_each_dead_letter_queue_has_an_alarm() -> None:
     watched = {
         dimensions(alarm)["QueueName"]
         for alarm in ALARMS.values()
@@ -122,7 +122,7 @@ def test_each_queue_of_dead_letters_has_an_alarm() -> None:
     assert {name for name in queues if "-dead" in name} <= watched
 
 
-def test_the_minute_of_afir_is_what_freshness_is_measured_against() -> None:
+def test_the_freshness_alarm_uses_the_minute_of_afir() -> None:
     alarm = ALARMS[f"ocpi-node-{STAGE}-freshness"]["Properties"]
 
     assert (alarm["Statistic"], alarm["Threshold"]) == ("Maximum", 60)
@@ -131,7 +131,7 @@ def test_the_minute_of_afir_is_what_freshness_is_measured_against() -> None:
 # -- the dashboard
 
 
-def test_the_dashboard_shows_metrics_that_there_are() -> None:
+def test_the_dashboard_shows_existing_metrics() -> None:
     widgets = json.loads(DASHBOARD.replace("${Stage}", STAGE))["widgets"]
 
     rows = [row for widget in widgets for row in widget["properties"].get("metrics", ())]
@@ -145,7 +145,7 @@ def test_the_dashboard_shows_metrics_that_there_are() -> None:
     sought = {(each[2], frozenset(each[1].split(","))) for each in found if each}
     assert own and len(sought) == len(searches)
     assert own | sought <= MEASURED
-    # The alarm looks at that one; the dashboard shows each partner.
+    # The alarm uses the metric of the node; the dashboard shows each partner.
     assert MEASURED - own - sought == {("Freshness", frozenset({"Node"}))}
 
 
@@ -191,7 +191,7 @@ def test_a_stack_has_its_alarms_its_topic_and_its_dashboard(emulator: Emulator, 
     assert f"ocpi-node-{stage}-broadcasts.fifo" in body
 
 
-def test_what_costs_can_be_switched_off(emulator: Emulator, cloudformation: Any) -> None:
+def test_resources_with_a_fixed_price_can_be_switched_off(emulator: Emulator, cloudformation: Any) -> None:
     stage = deploy(cloudformation, Alarms="no", Dashboard="no", AlarmEmail="ops@example.com")
 
     made = {
@@ -215,7 +215,7 @@ def test_the_index_lists_every_page() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_a_page_says_what_it_means_what_to_look_at_and_what_to_do(page: Any) -> None:
+def test_a_page_has_the_meaning_the_checks_and_the_actions(page: Any) -> None:
     text = page.read_text()
 
     headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
@@ -226,7 +226,7 @@ def test_a_page_says_what_it_means_what_to_look_at_and_what_to_do(page: Any) -> 
 
 
 def commands_in(text: str) -> Iterator[list[str]]:
-    """The calls of `./ocpi` in a page, as words."""
+    """Return the calls of `./ocpi` in a page, as words."""
     for call in re.findall(r"\./ocpi ([^`\n]+)", text):
         words = call.split()
         while words and words[0] in ("--url", "--key", "--node"):

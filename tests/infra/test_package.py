@@ -1,4 +1,4 @@
-"""A package is everything a node needs: a template without errors, and zips that run on their own."""
+"""A package is a complete node: a template without errors, and zips that run on their own."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from infra.merge_template import logical_id
 STAGES = sorted(stages.read_config()["stages"])
 FUNCTIONS = sorted(stages.functions(stages.read_config()))
 
-# A node's own interpreter needs its runtime (which brings botocore) and what is in the bundle, no more.
+# A node needs only Lambda's runtime (which has botocore) and the bundle.
 _IMPORT = """
 import sys
 runtime, code, layer = sys.argv[1:]
@@ -74,9 +74,7 @@ def test_the_layer_is_made_for_the_architecture_that_the_functions_run_on(packag
     assert all("aarch64" in name for name in compiled)
 
 
-def test_the_code_that_is_packaged_imports_with_what_is_packaged(
-    packages: dict[str, Path], tmp_path: Path
-) -> None:
+def test_the_packaged_code_imports_with_the_packaged_layer(packages: dict[str, Path], tmp_path: Path) -> None:
     out = packages["cpo"]
     code, site = unpack(tmp_path, out / "deployment.zip", out / "layer-deployment.zip")
 
@@ -94,7 +92,7 @@ def test_the_code_that_is_packaged_imports_with_what_is_packaged(
 
 
 def _runtime(folder: Path) -> Path:
-    """What Lambda's Python brings beside the standard library."""
+    """The packages of Lambda's Python beside the standard library."""
     runtime = folder / "runtime"
     runtime.mkdir()
     for name in ("botocore", "jmespath", "dateutil", "six.py"):
@@ -103,7 +101,7 @@ def _runtime(folder: Path) -> Path:
     return runtime
 
 
-def test_functions_that_feed_themselves_may_do_so(packages: dict[str, Path]) -> None:
+def test_functions_that_invoke_themselves_are_allowed_to(packages: dict[str, Path]) -> None:
     made = template(packages, "cpo")["Resources"]
     looping = [name for name in FUNCTIONS if "RecursiveLoop" in made[logical_id(name)]["Properties"]]
 
@@ -112,14 +110,14 @@ def test_functions_that_feed_themselves_may_do_so(packages: dict[str, Path]) -> 
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_nothing_in_a_template_points_at_another_stage(packages: dict[str, Path], stage: str) -> None:
+def test_a_template_refers_to_no_other_stage(packages: dict[str, Path], stage: str) -> None:
     text = (packages[stage] / "sam.json").read_text()
 
     for other in {*STAGES, "dev"} - {stage}:
         assert f"ocpi-node-{other}" not in text
 
 
-def test_everything_that_is_described_is_in_the_template(packages: dict[str, Path]) -> None:
+def test_the_template_has_every_described_resource(packages: dict[str, Path]) -> None:
     described, made = resources.read_template(), template(packages, "cpo")
 
     for name, resource in described["Resources"].items():
@@ -130,7 +128,9 @@ def test_everything_that_is_described_is_in_the_template(packages: dict[str, Pat
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_a_function_is_told_where_the_resources_are(packages: dict[str, Path], function: str) -> None:
+def test_a_function_gets_the_names_and_urls_of_the_resources(
+    packages: dict[str, Path], function: str
+) -> None:
     properties = template(packages, "cpo")["Resources"][logical_id(function)]["Properties"]
     variables = properties["Environment"]["Variables"]
 
@@ -163,7 +163,7 @@ def test_each_event_source_reads_the_real_resource_and_reports_what_failed(
     }
 
     assert sources["TellChanges"]["Stream"] == {"Fn::GetAtt": ["Table", "StreamArn"]}
-    # What was stored before the function was there is told as well.
+    # Changes from before the function existed are handled as well.
     assert sources["TellChanges"]["StartingPosition"] == "TRIM_HORIZON"
     assert sources["PushBroadcasts"]["Queue"] == {"Fn::Sub": "${Broadcasts.Arn}"}
     assert sources["RunCommands"]["Queue"] == {"Fn::Sub": "${Commands.Arn}"}
@@ -171,7 +171,7 @@ def test_each_event_source_reads_the_real_resource_and_reports_what_failed(
         assert properties["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
 
 
-def test_the_api_has_its_own_answers_a_log_and_a_limit(packages: dict[str, Path]) -> None:
+def test_the_api_has_its_own_answers_an_access_log_and_throttling(packages: dict[str, Path]) -> None:
     api = template(packages, "cpo")["Resources"]["RestAPI"]["Properties"]
 
     answers = api["DefinitionBody"]["x-amazon-apigateway-gateway-responses"]
@@ -180,7 +180,7 @@ def test_the_api_has_its_own_answers_a_log_and_a_limit(packages: dict[str, Path]
     assert api["MethodSettings"][0]["ThrottlingRateLimit"] == api_stage.RATE
 
 
-def test_the_access_log_knows_neither_tokens_nor_drivers() -> None:
+def test_the_access_log_has_neither_tokens_nor_drivers() -> None:
     # A path or a query may carry a token's uid, a header a partner's token.
     for secret in ("$context.path", "querystring", "header", "authorizer", "apiKey", "input", "userAgent"):
         assert secret not in api_stage.LOG_FORMAT

@@ -1,6 +1,6 @@
-"""A function may do what its code does: the calls of its main paths, compared with its policy.
+"""Policies allow each function the calls of its main paths.
 
-Locally nobody is refused anything, so a right that is missing would only show on AWS.
+Locally every call is allowed, so a missing right would show on AWS only.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tests.partners.pushing import World, break_down, partner, refuse
 
 
 class Recorder:
-    """A client that remembers which rights its calls need."""
+    """A client that records the rights that its calls need."""
 
     def __init__(self, client: Any, service: str) -> None:
         self._client = client
@@ -47,7 +47,7 @@ class Recorder:
 
 
 def granted(function: str) -> set[str]:
-    """The rights of a policy, with the queue or the index that they are for."""
+    """Rights of a policy, with the queue or the index that they are for."""
     policy = json.loads((stages.CONFIG.parent / f"policy-{function}.json").read_text())
     rights = set()
     for statement in policy["Statement"]:
@@ -61,7 +61,7 @@ def granted(function: str) -> set[str]:
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    """A CPO whose partner is OFFLINE and missed a location, a tariff and its deletion."""
+    """A CPO with an OFFLINE partner that missed a location, a tariff and its deletion."""
     world = World("CPO", two_lanes=True)
     world.join(partner("EMSP", "one"))
     gone = world.put_tariff("T0")

@@ -1,4 +1,4 @@
-"""One description makes the local resources and the deployed ones alike."""
+"""One description makes the local resources and the deployed ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from infra import resources
 from infra.local.emulator import Emulator
 
 
-def test_a_table_is_made_as_the_description_says(emulator: Emulator) -> None:
+def test_a_table_is_made_as_described(emulator: Emulator) -> None:
     dynamodb = emulator.client("dynamodb")
 
     name = resources.create_table(dynamodb, f"table-{uuid.uuid4()}")
@@ -31,7 +31,7 @@ def test_a_table_is_made_as_the_description_says(emulator: Emulator) -> None:
     assert time_to_live == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires_at"}
 
 
-def test_a_second_start_finds_what_the_first_one_made(emulator: Emulator) -> None:
+def test_a_second_start_finds_the_resources_of_the_first(emulator: Emulator) -> None:
     stage = _stage()
 
     first = resources.make_node_resources(stage, emulator.client)
@@ -42,13 +42,13 @@ def test_a_second_start_finds_what_the_first_one_made(emulator: Emulator) -> Non
     assert len(emulator.client("kms").list_keys()["Keys"]) == keys
 
 
-def test_what_a_node_is_told_leads_to_every_resource_that_it_needs(emulator: Emulator) -> None:
+def test_a_node_s_variables_lead_to_every_resource_that_it_needs(emulator: Emulator) -> None:
     stack = resources._Stack(emulator.client, {"Stage": _stage(), "AWS::Partition": "aws"})
 
     for value in resources.node_variables(stack.template).values():
         stack.resolve(value)
 
-    # The queue for what Lambda gives up of the stream has nothing to give it up here.
+    # The dead-letter queue of the stream is filled by Lambda itself, which is not here.
     assert set(stack.made) == {
         name
         for name, resource in stack.template["Resources"].items()
@@ -56,7 +56,7 @@ def test_what_a_node_is_told_leads_to_every_resource_that_it_needs(emulator: Emu
     }
 
 
-def test_a_message_that_fails_too_often_ends_among_the_dead(emulator: Emulator) -> None:
+def test_a_message_that_fails_too_often_goes_to_the_dead_letter_queue(emulator: Emulator) -> None:
     made = resources.make_node_resources(_stage(), emulator.client)
     sqs = emulator.client("sqs")
     url = made["OCPI_BROADCASTS_QUEUE_URL"]
@@ -72,7 +72,7 @@ def test_a_message_that_fails_too_often_ends_among_the_dead(emulator: Emulator) 
     assert [message["Body"] for message in dead] == ["m"]
 
 
-def test_what_the_worker_gives_up_ends_there_as_well(emulator: Emulator) -> None:
+def test_a_message_that_the_worker_gives_up_goes_there_as_well(emulator: Emulator) -> None:
     made = resources.make_node_resources(_stage(), emulator.client)
     sqs = emulator.client("sqs")
 
@@ -94,13 +94,13 @@ def test_cloudformation_makes_the_same_from_the_same_file(emulator: Emulator) ->
     assert _facts(emulator, outputs) == _facts(emulator, made)
 
 
-def test_the_worker_knows_when_the_queue_gives_a_message_up() -> None:
+def test_worker_and_queue_agree_on_the_last_receive() -> None:
     queue = resources.read_template()["Resources"]["Broadcasts"]["Properties"]
 
     assert queue["RedrivePolicy"]["maxReceiveCount"] == LAST_RECEIVE
 
 
-def test_a_message_is_out_of_sight_longer_than_its_worker_may_run() -> None:
+def test_the_visibility_timeout_is_longer_than_a_worker_may_run() -> None:
     queue = resources.read_template()["Resources"]["Broadcasts"]["Properties"]
 
     assert queue["VisibilityTimeout"] > 30
@@ -123,7 +123,7 @@ def _create_stack(emulator: Emulator, stage: str) -> dict[str, str]:
 
 
 def _facts(emulator: Emulator, made: dict[str, str]) -> list[Any]:
-    """What must be the same of two nodes' resources, however they were made."""
+    """Facts that must be the same for two nodes' resources, however they were made."""
     table = emulator.client("dynamodb").describe_table(TableName=made["OCPI_TABLE"])["Table"]
     indexes = {
         index["IndexName"]: (index["KeySchema"], sorted(index["Projection"]["NonKeyAttributes"]))
@@ -151,7 +151,7 @@ def _facts(emulator: Emulator, made: dict[str, str]) -> list[Any]:
 
 
 def _stable(output: str) -> str:
-    """Leave out when a stream was made, and by which name of this host a queue was asked for."""
+    """Remove the time of a stream, and the host name of a queue's URL."""
     return re.sub(r"^http://[^/]+|(?<=/stream/).*", "", output)
 
 

@@ -1,4 +1,4 @@
-"""What Chalice is told of a stage fits the resources: names, timeouts, and rights for nothing else."""
+"""Chalice's configuration of a stage fits the resources: names, timeouts, and only the needed rights."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_every_function_of_the_application_is_configured() -> None:
     assert set(FUNCTIONS) == {stages.API_HANDLER, *(source.name for source in app.event_sources)}
 
 
-def test_a_stage_that_lacks_a_function_of_this_release_is_refused_by_its_name() -> None:
+def test_a_stage_without_a_function_of_this_release_is_refused() -> None:
     functions = {name: value for name, value in stages.functions(CONFIG).items() if name != "push_catch_up"}
     old = {**CONFIG["stages"]["cpo"], "lambda_functions": functions}
 
@@ -36,12 +36,12 @@ def test_a_stage_that_lacks_a_function_of_this_release_is_refused_by_its_name() 
         stages.stage_config("mine", {**CONFIG, "stages": {"mine": old}}, {})
 
 
-def test_the_stages_say_the_same_of_their_functions() -> None:
+def test_the_stages_configure_their_functions_alike() -> None:
     assert all(CONFIG["stages"][stage]["lambda_functions"] == stages.functions(CONFIG) for stage in STAGES)
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_what_chalice_reads_without_us_names_the_stage_s_resources(stage: str) -> None:
+def test_the_committed_configuration_names_the_stage_s_resources(stage: str) -> None:
     """`chalice package --stage cpo` subscribes the workers to the queues that the stage has."""
     variables = CONFIG["stages"][stage]["environment_variables"]
 
@@ -75,7 +75,7 @@ def test_a_stage_is_written_with_a_policy_for_each_function(stage: str, tmp_path
         assert "ocpi-node-*" not in text
 
 
-def test_an_unknown_stage_is_refused_with_those_that_there_are(tmp_path: Path) -> None:
+def test_an_unknown_stage_is_refused_with_a_list_of_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(stages.UnknownStage, match="cpo, emsp, hub"):
         stages.write_stage("prod", tmp_path, {})
 
@@ -86,7 +86,7 @@ def test_a_stage_sets_parameters_of_the_resources() -> None:
     assert stages.parameters("cpo", config) == {"Stage": "cpo", "Firewall": "yes"}
 
 
-def test_a_node_can_be_made_from_what_a_deployed_function_is_told() -> None:
+def test_a_node_can_be_made_from_the_variables_of_a_deployed_function() -> None:
     variables = dict.fromkeys(resources.node_variables(resources.read_template()), "x")
 
     settings = read_settings({**CONFIG["stages"]["hub"]["environment_variables"], **variables})
@@ -130,7 +130,7 @@ def test_a_function_writes_the_log_group_that_is_made_for_it(function: str) -> N
     assert log["Resource"] == f"arn:*:logs:*:*:log-group:{name}:*"
 
 
-def test_the_longest_name_of_a_stage_leaves_room_for_the_names_of_its_functions() -> None:
+def test_the_longest_stage_name_leaves_room_for_the_function_names() -> None:
     pattern = resources.read_template()["Parameters"]["Stage"]["AllowedPattern"]
     stage = "s" * 64
     while not re.fullmatch(pattern, stage):
@@ -140,13 +140,13 @@ def test_the_longest_name_of_a_stage_leaves_room_for_the_names_of_its_functions(
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_conditions_with_an_asterisk_compare_with_it(function: str) -> None:
+def test_conditions_with_an_asterisk_use_a_pattern_operator(function: str) -> None:
     """`chalice package` reads the policies as they are."""
     for statement in json.loads((stages.CONFIG.parent / f"policy-{function}.json").read_text())["Statement"]:
         assert set(statement.get("Condition", {})) <= {"ForAnyValue:StringLike"}
 
 
-def test_only_the_api_may_seal_secrets_and_only_those_who_call_others_may_open_them() -> None:
+def test_only_the_api_may_encrypt_secrets_and_only_functions_with_outbound_calls_may_decrypt_them() -> None:
     may = {
         function: {a for s in policy(function) for a in s["Action"] if a.startswith("kms:")}
         for function in FUNCTIONS
@@ -161,7 +161,7 @@ def test_only_the_api_may_seal_secrets_and_only_those_who_call_others_may_open_t
     ("queue_name", "function"),
     [("Broadcasts", "push_broadcasts"), ("CatchUps", "push_catch_up"), ("Commands", "run_commands")],
 )
-def test_a_worker_ends_before_its_messages_are_seen_again(queue_name: str, function: str) -> None:
+def test_a_worker_ends_before_its_messages_become_visible_again(queue_name: str, function: str) -> None:
     # Lambda refuses an event source whose queue shows its messages again while the function may run.
     queue = resources.read_template()["Resources"][queue_name]["Properties"]
     worker = {**CONFIG, **stages.functions(CONFIG)[function]}
@@ -169,5 +169,5 @@ def test_a_worker_ends_before_its_messages_are_seen_again(queue_name: str, funct
     assert worker["lambda_timeout"] < queue["VisibilityTimeout"]
 
 
-def test_the_api_answers_before_the_gateway_gives_up() -> None:
+def test_the_api_answers_before_the_gateway_times_out() -> None:
     assert stages.functions(CONFIG)["api_handler"]["lambda_timeout"] <= 29

@@ -1,4 +1,4 @@
-"""The fault layer between a client and an AWS that writes down what reaches it."""
+"""The fault layer between a client and an AWS that records the calls that reach it."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def with_layer(aws: Aws, use: Callable[[Client], Awaitable[None]]) -> None:
 
 @pytest.fixture
 def always(monkeypatch: pytest.MonkeyPatch) -> Callable[[Fault], None]:
-    """Have every call fail in one way."""
+    """Make every call fail in one way."""
     return lambda fault: monkeypatch.setattr(fault_layer, "fault_for", lambda *_: fault)
 
 
@@ -161,7 +161,7 @@ def test_a_late_answer_comes(always: Callable[[Fault], None], monkeypatch: pytes
     assert len(aws.calls) == 1
 
 
-def test_a_partial_batch_names_what_was_left_out(always: Callable[[Fault], None]) -> None:
+def test_a_partial_batch_names_the_entries_that_were_left_out(always: Callable[[Fault], None]) -> None:
     aws = Aws(reply={"Responses": {"t": []}, "UnprocessedKeys": {}})
     always(Fault.PARTIAL)
 
@@ -175,7 +175,7 @@ def test_a_partial_batch_names_what_was_left_out(always: Callable[[Fault], None]
     assert aws.calls == [{"RequestItems": {"t": {"Keys": KEYS[:2], "ConsistentRead": True}}}]
 
 
-def test_a_partial_batch_of_messages_says_which_failed(always: Callable[[Fault], None]) -> None:
+def test_a_partial_batch_of_messages_reports_the_failed_ones(always: Callable[[Fault], None]) -> None:
     aws = Aws(reply={"Successful": [{"Id": "0"}]})
     always(Fault.PARTIAL)
 
@@ -188,7 +188,7 @@ def test_a_partial_batch_of_messages_says_which_failed(always: Callable[[Fault],
     assert aws.calls == [{"QueueUrl": "q", "Entries": MESSAGES[:1]}]
 
 
-def test_sabotage_says_that_a_message_was_sent_and_sends_none() -> None:
+def test_sabotage_reports_a_message_as_sent_and_sends_none() -> None:
     aws = Aws()
 
     async def use(client: Client) -> None:

@@ -1,4 +1,4 @@
-"""The oracle finds what is lost, stale, late and doubled: the proof that a run can fail."""
+"""The oracle finds lost, stale, late and doubled changes, which proves that a run can fail."""
 
 from __future__ import annotations
 
@@ -48,24 +48,24 @@ def names(members: list[Member]) -> list[str]:
     return [member.name for member in members]
 
 
-def test_what_is_held_in_its_last_state_is_right() -> None:
+def test_a_copy_in_its_last_state_is_correct() -> None:
     assert kinds(changed(), tariff(2, last_updated="later", more="unknown to us")) == []
 
 
-def test_what_never_came_is_lost() -> None:
+def test_a_missing_copy_is_lost() -> None:
     assert kinds(changed(), None) == ["lost"]
 
 
-def test_what_is_held_in_an_earlier_state_is_stale() -> None:
+def test_a_copy_in_an_earlier_state_is_stale() -> None:
     assert kinds(changed(), tariff(1)) == ["stale"]
 
 
-def test_what_was_deleted_and_is_held_is_stale() -> None:
+def test_a_copy_of_a_deleted_object_is_stale() -> None:
     assert kinds(Change(TARIFF, 3, 10.0, None), tariff(2)) == ["stale"]
     assert kinds(Change(TARIFF, 3, 10.0, None), None) == []
 
 
-def test_what_is_held_with_another_content_is_different() -> None:
+def test_a_copy_with_another_content_is_different() -> None:
     assert kinds(changed(), tariff(2, price=Decimal("0.26"))) == ["different"]
     assert kinds(changed(), tariff(2, price=0.25)) == []
 

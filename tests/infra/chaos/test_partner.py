@@ -1,4 +1,4 @@
-"""Partners that can be bad, over a wire of their own."""
+"""Partners that can be made to fail, each with a server of its own."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def push_tariff(web: Web, partner: ChaosPartner, revision: int) -> Reply:
     return push(web, partner, "PUT", "tariffs", TARIFF[1:4], owned(tariff("T1", revision), OWNER, STAMP))
 
 
-def test_a_partner_keeps_what_it_is_pushed_and_when(web: Web, partner: ChaosPartner) -> None:
+def test_a_partner_records_pushes_and_their_times(web: Web, partner: ChaosPartner) -> None:
     assert push_tariff(web, partner, 1).is_success
     assert push_tariff(web, partner, 2).is_success
 
@@ -86,12 +86,12 @@ def test_an_evse_is_an_item_of_its_own(web: Web, partner: ChaosPartner) -> None:
     ],
     ids=["html", "garbage", "lengths"],
 )
-def test_a_bad_answer_takes_a_push_only_with_http_200_in_its_words(
+def test_a_bad_answer_takes_a_push_only_with_http_200(
     web: Web, partner: ChaosPartner, fault: PartnerFault, taken: list[int]
 ) -> None:
     partner.fault = fault
     for revision in range(1, 15):
-        with pytest.raises(Exception):  # noqa: B017 - what a client makes of it is not our subject
+        with pytest.raises(Exception):  # noqa: B017 - the client's kind of error does not matter here
             push_tariff(web, partner, revision)
     assert [arrival.revision for arrival in partner.arrivals.of(TARIFF)] == taken
 
@@ -99,15 +99,15 @@ def test_a_bad_answer_takes_a_push_only_with_http_200_in_its_words(
     assert push_tariff(web, partner, 1).is_success
 
 
-def test_a_refusal_takes_nothing(web: Web, partner: ChaosPartner) -> None:
+def test_a_refused_push_is_not_kept(web: Web, partner: ChaosPartner) -> None:
     partner.fault = partner_faults.refuse()
 
-    with pytest.raises(Refuted):  # a refusal comes without the message ids
+    with pytest.raises(Refuted):  # a refusal has no message ids
         push_tariff(web, partner, 1)
     assert partner.held(TARIFF) is None
 
 
-def test_an_odd_success_takes_what_was_pushed(web: Web, partner: ChaosPartner) -> None:
+def test_a_success_without_an_envelope_keeps_the_push(web: Web, partner: ChaosPartner) -> None:
     partner.fault = partner_faults.succeed_oddly()
 
     for revision in range(1, 6):
@@ -116,7 +116,7 @@ def test_an_odd_success_takes_what_was_pushed(web: Web, partner: ChaosPartner) -
         assert [arrival.revision for arrival in partner.arrivals.of(TARIFF)][-1] == revision
 
 
-def test_of_three_pushes_one_is_dropped_one_taken_in_silence_and_one_answered(
+def test_of_three_pushes_one_is_dropped_one_taken_without_an_answer_and_one_answered(
     web: Web, partner: ChaosPartner
 ) -> None:
     partner.fault = partner_faults.lose_answers()
@@ -128,7 +128,7 @@ def test_of_three_pushes_one_is_dropped_one_taken_in_silence_and_one_answered(
     assert [arrival.revision for arrival in partner.arrivals.of(TARIFF)] == [2, 3]
 
 
-def test_a_partner_that_died_comes_back_at_its_port(web: Web, partner: ChaosPartner) -> None:
+def test_a_stopped_partner_comes_back_at_its_port(web: Web, partner: ChaosPartner) -> None:
     assert push_tariff(web, partner, 1).is_success
     partner.die()
     with pytest.raises(Unreachable):

@@ -14,7 +14,7 @@ def row(*kinds: str, trouble: str = "", delays: tuple[float, ...] = (0.5, 70.0))
     return Row("emsp-1", "hub", trouble, 3, 1, findings, not trouble, delays)
 
 
-def test_a_run_holds_only_when_nothing_was_found_and_nothing_broke() -> None:
+def test_a_run_holds_only_without_findings_and_errors() -> None:
     assert holds([row()], [], COUNTS)
     assert not holds([row()], [RuntimeError("traffic")], COUNTS)
     assert not holds([row()], [], {"not_accepted": 1})

@@ -1,4 +1,4 @@
-"""The judge puts together what partners hold, when it came, and what nodes show their operators."""
+"""The judge combines partners' copies, their arrival times, and the nodes' operator APIs."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def taken(revision: int) -> CannedPartner:
 
 
 def long_ago(partner: CannedPartner) -> float:
-    """A moment so long before what arrived that it was late."""
+    """A time so long before the arrivals that they were late."""
     return partner.arrivals.of(TARIFF)[0].at - LATE_S - 1
 
 
@@ -82,7 +82,7 @@ def test_a_lost_change_counts_at_a_bad_partner_as_well() -> None:
     assert "stale" in kinds(judged(change, partner=taken(1), trouble=HANGS)["emsp-1"])
 
 
-def test_what_a_node_does_not_show_its_operator_is_lost_there() -> None:
+def test_an_object_that_the_operator_api_does_not_show_is_lost_at_that_node() -> None:
     change = Change(TARIFF, 1, 0.0, tariff("T1", 1))
     hub = CannedDoor({"tariffs": [{**OWNER, **tariff("T1", 1)}]})
 
@@ -109,7 +109,7 @@ def test_a_second_cdr_of_record_is_found_at_the_node_that_makes_it() -> None:
     assert kinds(rows["node cpo"]) == ["double CDR"]
 
 
-def test_the_own_cdr_that_a_cpo_keeps_beside_its_hubs_is_not_of_record() -> None:
+def test_a_cpo_s_own_cdr_beside_its_hub_s_is_not_of_record() -> None:
     hub, cpo = CannedDoor({"cdrs": [cdr("HUB-1")]}), CannedDoor({"cdrs": [cdr("HUB-1"), cdr("OWN-1")]})
 
     rows = judged(ended(), partner=CannedPartner(), at="hub", hub=hub, cpo=cpo)

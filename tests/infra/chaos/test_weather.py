@@ -19,26 +19,26 @@ def test_the_same_seed_draws_the_same_faults_and_another_seed_others() -> None:
     assert drawn(RAIN) != drawn(Weather(seed=8, rate=0.1))
 
 
-def test_nothing_fails_in_calm_weather() -> None:
+def test_no_call_fails_in_calm_weather() -> None:
     assert set(drawn(CALM)) == {None}
 
 
-def test_as_many_calls_fail_as_the_rate_says() -> None:
+def test_the_share_of_failed_calls_is_the_rate() -> None:
     share = sum(fault is not None for fault in drawn(RAIN)) / len(CALLS)
 
     assert share == pytest.approx(0.1, abs=0.02)
 
 
-def test_every_fault_befalls_a_batch() -> None:
+def test_every_kind_of_fault_happens_to_a_batch() -> None:
     assert set(drawn(RAIN, "SendMessageBatch")) == {None, *Fault}
 
 
 @pytest.mark.parametrize("operation", ["DescribeTable", "GetQueueUrl", "Decrypt", "GetShardIterator"])
-def test_what_only_the_start_of_a_node_calls_does_not_fail(operation: str) -> None:
+def test_calls_of_a_node_s_start_do_not_fail(operation: str) -> None:
     assert set(drawn(RAIN, operation)) == {None}
 
 
-def test_the_answer_of_a_receive_is_never_lost_nor_late() -> None:
+def test_the_answer_of_a_receive_always_arrives_in_time() -> None:
     assert not {Fault.ANSWER_LOST, Fault.LATE} & set(drawn(RAIN, "ReceiveMessage"))
 
 

@@ -17,7 +17,7 @@ ABC, EVI = Party("PT", "ABC"), Party("PT", "EVI")
 
 
 class CannedWriter:
-    """Answers as it is told, then accepts all."""
+    """Answers as set, then accepts everything."""
 
     def __init__(self, answers: Sequence[Sent] = ()) -> None:
         self.owner = ABC
@@ -36,7 +36,7 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writers, "AGAIN_S", 0.0)
 
 
-def test_a_change_counts_when_it_was_accepted_and_is_sent_until_then() -> None:
+def test_a_change_is_sent_until_it_is_accepted_and_counts_then() -> None:
     ledger, writer = Ledger(), CannedWriter([Sent.UNKNOWN, Sent.UNKNOWN])
     owner = Owner(writer, ledger, lambda: True)
     item = owner.item("tariffs", "T1")
@@ -73,7 +73,7 @@ def test_a_site_counts_with_its_evses_and_a_status_alone() -> None:
     assert (last[socket].state["uid"], last[socket].state["status"]) == ("E1", "CHARGING")
 
 
-def test_what_is_deleted_has_no_state() -> None:
+def test_a_deleted_object_has_no_state() -> None:
     ledger = Ledger()
     owner = Owner(CannedWriter(), ledger, lambda: True)
     item = owner.item("tariffs", "T1")

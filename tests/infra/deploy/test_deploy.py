@@ -1,8 +1,8 @@
-"""A stage is deployed by Chalice itself onto the emulator; a second time nothing changes; and it is undone.
+"""Chalice deploys a stage onto the emulator, a second deployment changes nothing, and it is removed again.
 
-The emulator cannot do one of the calls (UpdateRestApi without a minimum size for compression), and of
-ImportRestApi it ignores the description. The first is left out, and neither matters here: what the API
-answers is proven where the template is deployed. And Chalice sleeps five seconds for each new role.
+The emulator lacks one call (UpdateRestApi without a minimum size for compression), and ignores the
+description of ImportRestApi. The first call is left out. Neither matters here, because the API's answers are
+tested where the template is deployed. Chalice's sleep of five seconds for each new role is left out as well.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ run_chalice.main(*sys.argv[1:], lambda s: s.register("before-call.api-gateway.Up
 
 @pytest.fixture
 def runs(emulator: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
-    """What Chalice was run for; its record of the stage is kept elsewhere."""
+    """The runs of Chalice; its record of the stage is kept in a temporary folder."""
     done: list[str] = []
 
     def run(action: str, stage: str, folder: Path, added: Mapping[str, str]) -> None:
@@ -51,7 +51,7 @@ def runs(emulator: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     return done
 
 
-def test_a_stage_is_deployed_and_again_without_a_change_and_undone(
+def test_a_stage_is_deployed_then_deployed_without_a_change_then_removed(
     emulator: Emulator, runs: list[str], tmp_path: Path
 ) -> None:
     steps: list[str] = []
@@ -78,7 +78,7 @@ def test_a_stage_is_deployed_and_again_without_a_change_and_undone(
     )
 
 
-def test_a_stage_of_which_another_has_the_record_is_not_deployed(
+def test_a_stage_with_its_record_elsewhere_is_not_deployed(
     emulator: Emulator, runs: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(functions, "_tag", lambda *_: "deployed from elsewhere")
@@ -88,7 +88,7 @@ def test_a_stage_of_which_another_has_the_record_is_not_deployed(
     assert runs == []
 
 
-def test_a_stage_of_which_another_has_the_record_is_not_taken_away(
+def test_a_stage_with_its_record_elsewhere_is_not_removed(
     emulator: Emulator, runs: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(functions, "_tag", lambda *_: "deployed from elsewhere")
@@ -98,7 +98,7 @@ def test_a_stage_of_which_another_has_the_record_is_not_taken_away(
     assert runs == []
 
 
-def test_a_firewall_that_is_no_longer_wanted_is_taken_away_before_it_is_deleted(
+def test_an_unwanted_firewall_is_detached_before_it_is_deleted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     done: list[str] = []
@@ -123,7 +123,7 @@ def test_a_firewall_that_is_no_longer_wanted_is_taken_away_before_it_is_deleted(
 
 
 def _state(emulator: Emulator) -> list[Any]:
-    """Everything that a deployment could change, with when it was changed last."""
+    """All that a deployment can change, with the time of its last change."""
     client = emulator.client
     api = client("apigateway")
     deployed = client("lambda").list_functions()["Functions"]

@@ -1,4 +1,4 @@
-"""Chalice's calls carry what Chalice cannot say."""
+"""Chalice's calls carry the settings that Chalice does not support."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DEAD = "arn:aws:sqs:eu-west-1:1:ocpi-node-cpo-changes-dead"
 
 
 class Aws:
-    """An AWS that keeps what it is sent."""
+    """An AWS that records the calls."""
 
     def __init__(self) -> None:
         self.sent: list[dict[str, Any]] = []
@@ -35,7 +35,7 @@ class Aws:
 
 
 @pytest.mark.parametrize("name", ["stream_changes", "push_broadcasts", "push_catch_up", "run_commands"])
-def test_an_event_source_has_its_settings_from_its_first_moment(name: str) -> None:
+def test_a_new_event_source_has_its_settings_from_the_start(name: str) -> None:
     aws = Aws()
     asked = {
         "EventSourceArn": "arn:aws:sqs:eu-west-1:000000000000:q",
@@ -48,7 +48,7 @@ def test_an_event_source_has_its_settings_from_its_first_moment(name: str) -> No
     assert aws.sent == [{**asked, **event_sources.settings(DEAD)[name]}]
 
 
-def test_the_api_is_never_without_its_own_answers() -> None:
+def test_a_deployed_api_always_has_the_gateway_s_own_answers() -> None:
     aws = Aws()
     gateway = aws.client("apigateway")
 

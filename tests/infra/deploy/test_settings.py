@@ -1,4 +1,4 @@
-"""What Chalice cannot say is set where it differs, and only there."""
+"""Settings that Chalice does not support are set where they differ, and only there."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ACL = "arn:aws:wafv2:eu-west-1:1:regional/webacl/ocpi-node-cpo/1"
 
 
 class Lambda:
-    """Event sources by function, as Lambda tells of them."""
+    """Event sources by function, as Lambda returns them."""
 
     def __init__(self, found: dict[str, dict[str, Any]]) -> None:
         self.found = found
@@ -51,7 +51,7 @@ def test_event_sources_get_their_settings_once() -> None:
         assert there.found[f"ocpi-node-cpo-{name}"] == wanted
 
 
-def test_an_event_source_that_was_changed_by_hand_is_set_right() -> None:
+def test_an_event_source_that_was_changed_by_hand_is_corrected() -> None:
     there = Lambda({})
     settings.set_event_sources(there, "cpo", DEAD)
     there.found["ocpi-node-cpo-run_commands"]["FunctionResponseTypes"] = []
@@ -70,7 +70,7 @@ def test_an_event_source_that_is_being_updated_is_waited_for(monkeypatch: pytest
     assert len(settings.set_event_sources(there, "cpo", DEAD)) == 4
 
 
-def test_functions_that_feed_themselves_may_do_so() -> None:
+def test_functions_that_invoke_themselves_are_allowed_to() -> None:
     there = Lambda({})
 
     first = settings.set_loops(there, "cpo")
@@ -81,7 +81,7 @@ def test_functions_that_feed_themselves_may_do_so() -> None:
 
 
 class Gateway:
-    """A stage as API Gateway tells of it."""
+    """A stage, as API Gateway returns it."""
 
     def __init__(self) -> None:
         self.stage: dict[str, Any] = {"accessLogSettings": {}, "methodSettings": {}}
@@ -101,7 +101,7 @@ class Gateway:
                 self.stage["methodSettings"].setdefault("*/*", {})[name] = float(operation["value"])
 
 
-def test_the_stage_gets_its_log_and_its_limit_once() -> None:
+def test_the_stage_gets_its_access_log_and_its_throttling_once() -> None:
     gateway = Gateway()
 
     first = settings.set_stage(gateway, "api-1", LOGS)
@@ -117,13 +117,13 @@ def test_the_stage_gets_its_log_and_its_limit_once() -> None:
 
 
 class Waf:
-    """A firewall that stands before something, or not."""
+    """A firewall that is attached to something, or not."""
 
     class exceptions:
-        """As a client has them."""
+        """Exceptions of a boto3 client."""
 
         class WAFNonexistentItemException(Exception):
-            """There is none."""
+            """Raised when there is no firewall."""
 
     def __init__(self, acl: str | None) -> None:
         self.acl = acl
@@ -147,7 +147,9 @@ class Waf:
     ("found", "wanted", "calls"),
     [(None, None, []), (None, ACL, ["put"]), (ACL, ACL, []), (ACL, None, ["taken"]), ("other", ACL, ["put"])],
 )
-def test_the_firewall_is_what_it_should_be(found: str | None, wanted: str | None, calls: list[str]) -> None:
+def test_the_firewall_is_attached_or_detached_as_wanted(
+    found: str | None, wanted: str | None, calls: list[str]
+) -> None:
     waf = Waf(found)
 
     settings.set_firewall(waf, "arn:stage", wanted)

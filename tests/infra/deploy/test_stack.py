@@ -1,4 +1,4 @@
-"""Stacks are made, changed and brought back; and where nothing changes, nothing is done."""
+"""Stacks are made, changed and taken over; without a difference, no change is made."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def stage() -> str:
     return f"stack-{uuid.uuid4().hex[:8]}"
 
 
-def test_a_stack_is_made_once_and_then_left_alone(emulator: Emulator, stage: str) -> None:
+def test_a_stack_is_made_once_and_then_not_changed(emulator: Emulator, stage: str) -> None:
     cloudformation = emulator.client("cloudformation")
 
     made = stack.apply(cloudformation, stage, TEMPLATE, {"Stage": stage})
@@ -46,9 +46,7 @@ def test_a_stack_follows_its_template(emulator: Emulator, stage: str) -> None:
     assert queue["Attributes"]["VisibilityTimeout"] == "90"
 
 
-def test_what_an_attempt_that_failed_has_made_does_not_stand_in_the_way_of_the_next(
-    emulator: Emulator, stage: str
-) -> None:
+def test_a_failed_first_attempt_does_not_block_the_next(emulator: Emulator, stage: str) -> None:
     cloudformation = emulator.client("cloudformation")
     broken = copy.deepcopy(TEMPLATE)
     broken["Resources"]["Broken"] = {
@@ -64,7 +62,7 @@ def test_what_an_attempt_that_failed_has_made_does_not_stand_in_the_way_of_the_n
     assert stack.apply(cloudformation, stage, TEMPLATE, {"Stage": stage})
 
 
-def test_a_deleted_stack_leaves_table_and_key_and_is_brought_back_with_them(
+def test_a_deleted_stack_leaves_table_and_key_and_a_new_one_takes_them_over(
     emulator: Emulator, stage: str
 ) -> None:
     cloudformation, kms = emulator.client("cloudformation"), emulator.client("kms")
@@ -95,7 +93,7 @@ def test_a_deleted_stack_leaves_table_and_key_and_is_brought_back_with_them(
 
 
 class Refusing:
-    """A CloudFormation whose change sets come to nothing, for this reason."""
+    """A CloudFormation whose change sets fail for this reason."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
@@ -116,7 +114,7 @@ class Refusing:
         self.deleted.append(named)
 
 
-def test_no_changes_is_a_success_in_the_words_of_aws() -> None:
+def test_aws_s_text_for_no_changes_is_a_success() -> None:
     refusing = Refusing(
         "The submitted information didn't contain changes. Submit different information "
         "to create a change set."
@@ -126,7 +124,7 @@ def test_no_changes_is_a_success_in_the_words_of_aws() -> None:
     assert refusing.deleted
 
 
-def test_another_reason_is_a_failure_and_is_told() -> None:
+def test_another_reason_is_a_failure_with_that_reason() -> None:
     refusing = Refusing("Template error: resource Nope does not exist")
 
     with pytest.raises(stack.StackFailed, match="Nope"):

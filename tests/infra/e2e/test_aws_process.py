@@ -1,9 +1,9 @@
-"""What is put before ministack for the end-to-end run."""
+"""The ports in front of ministack for the end-to-end run."""
 
 from infra.e2e.aws_process import as_custom_domain, custom_domain
 
 
-def test_a_request_to_a_nodes_port_is_one_to_its_domain_with_its_path_as_it_came() -> None:
+def test_a_request_to_a_nodes_port_goes_to_its_domain_with_its_path_unchanged() -> None:
     scope = {
         "type": "http",
         "path": "/operator/locations/A/B",

@@ -1,4 +1,4 @@
-"""What is made up for in ministack, as far as it can be asked without running it."""
+"""Corrections of ministack, as far as they can be tested without running it."""
 
 import asyncio
 import json
@@ -20,11 +20,11 @@ def test_failed_items_of_a_stream_are_found() -> None:
     assert failed_items_of_stream(STREAM, FAILED) == [{"itemIdentifier": "1"}]
 
 
-def test_a_queue_deals_with_its_failed_items_itself() -> None:
+def test_failed_items_of_a_queue_are_left_to_the_queue() -> None:
     assert failed_items_of_stream(QUEUE, FAILED) == []
 
 
-def test_what_is_no_event_of_a_stream_and_no_such_answer_has_none() -> None:
+def test_other_events_and_answers_have_no_failed_items() -> None:
     assert failed_items_of_stream({"Records": []}, FAILED) == []
     assert failed_items_of_stream([], None) == []
     assert failed_items_of_stream(STREAM, {"batchItemFailures": []}) == []
@@ -32,7 +32,7 @@ def test_what_is_no_event_of_a_stream_and_no_such_answer_has_none() -> None:
 
 @pytest.fixture
 def repaired(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """API Gateway with its gaps made up for, and as it was afterwards."""
+    """API Gateway with its corrections; afterwards as it was."""
     for name in ("_import_rest_api", "_create_rest_api", "_update_rest_api", "handle_request"):
         monkeypatch.setattr(apigateway_v1, name, getattr(apigateway_v1, name))
     gaps.import_descriptions()
@@ -41,7 +41,7 @@ def repaired(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("repaired")
-def test_another_description_takes_the_place_of_the_first_in_the_same_api() -> None:
+def test_a_second_description_replaces_the_first_in_the_same_api() -> None:
     api = _ask("POST", "/restapis", _describe("/old", "400"))["id"]
     _ask("POST", f"/restapis/{api}/deployments", {"stageName": "api"})
 
@@ -61,13 +61,13 @@ def test_another_description_takes_the_place_of_the_first_in_the_same_api() -> N
 
 
 @pytest.mark.usefixtures("repaired")
-def test_an_api_that_is_not_there_is_not_described() -> None:
+def test_an_unknown_api_gets_no_description() -> None:
     assert _ask("PUT", "/restapis/none", _describe("/", "400"), {"mode": ["overwrite"]}, status=404)
     assert _ask("GET", "/restapis")["item"] == []
 
 
 @pytest.mark.usefixtures("repaired")
-def test_a_type_of_endpoint_replaced_by_itself_stays_and_can_be_read() -> None:
+def test_replacing_an_endpoint_type_by_itself_keeps_it_readable() -> None:
     api = _ask("POST", "/restapis", _describe("/", "400"))["id"]
     operation = {"op": "replace", "path": "/endpointConfiguration/types/REGIONAL", "value": "REGIONAL"}
 

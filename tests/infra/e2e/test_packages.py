@@ -1,4 +1,4 @@
-"""What differs between a package for this machine and one for AWS, and nothing else."""
+"""Differences between a package for this machine and one for AWS: the intended ones, and no other."""
 
 import io
 import json
@@ -9,7 +9,7 @@ from infra import stages
 from infra.e2e.packages import Package, adapt, differences, machine_architecture
 
 
-def test_only_the_processor_and_the_public_address_differ_from_what_is_deployed(tmp_path: Path) -> None:
+def test_only_the_processor_and_the_public_address_differ_from_a_deployed_package(tmp_path: Path) -> None:
     stages.write_stage("cpo", tmp_path, stages.names("cpo"))
     config = tmp_path / ".chalice" / "config.json"
     shipped = json.loads(config.read_text(encoding="utf-8"))

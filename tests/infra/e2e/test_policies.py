@@ -1,4 +1,4 @@
-"""The comparison of calls and roles: it finds what is too much and what is missing."""
+"""The comparison of calls and roles finds superfluous and missing rights."""
 
 import fnmatch
 import json
@@ -24,13 +24,13 @@ def call(action: str, resource: str = TABLE, function: str = "compile_cdrs", is_
     return Call("000000000000", "cpo", function, action, resource, is_allowed)
 
 
-def test_what_is_called_by_the_function_on_its_resource_is_no_finding() -> None:
+def test_a_call_of_the_function_on_its_resource_is_no_finding() -> None:
     grants = grants_of("compile_cdrs", POLICY)
 
     assert uncalled(grants, [call("dynamodb:GetItem"), call("dynamodb:PutItem")]) == []
 
 
-def test_what_a_role_allows_and_only_another_function_calls_is_found() -> None:
+def test_a_right_that_only_another_function_uses_is_found() -> None:
     grants = grants_of("compile_cdrs", POLICY)
 
     calls = [call("dynamodb:GetItem"), call("dynamodb:PutItem", function="stream_changes")]
@@ -38,7 +38,7 @@ def test_what_a_role_allows_and_only_another_function_calls_is_found() -> None:
     assert uncalled(grants, calls) == ["compile_cdrs UseTheTable dynamodb:PutItem"]
 
 
-def test_what_is_called_on_another_resource_does_not_count() -> None:
+def test_a_call_on_another_resource_does_not_count() -> None:
     grants = grants_of("compile_cdrs", POLICY)
 
     calls = [call("dynamodb:GetItem"), call("dynamodb:PutItem", f"{TABLE}/index/by_created")]
@@ -46,13 +46,13 @@ def test_what_is_called_on_another_resource_does_not_count() -> None:
     assert uncalled(grants, calls) == ["compile_cdrs UseTheTable dynamodb:PutItem"]
 
 
-def test_what_a_role_refused_is_found() -> None:
+def test_a_refused_call_is_found() -> None:
     calls = [call("dynamodb:GetItem"), call("dynamodb:Scan", is_allowed=False)]
 
     assert refused(calls) == [f"compile_cdrs dynamodb:Scan on {TABLE}"]
 
 
-def test_calls_are_read_with_the_function_that_made_them(tmp_path: Path) -> None:
+def test_calls_are_read_with_their_function(tmp_path: Path) -> None:
     file = tmp_path / "calls.jsonl"
     lines = [
         {"account": "1", "function": name, "action": "sqs:SendMessage", "resource": "*", "allowed": True}
@@ -65,7 +65,7 @@ def test_calls_are_read_with_the_function_that_made_them(tmp_path: Path) -> None
     assert read == [("hub", "api_handler"), ("emsp", "stream_changes")]
 
 
-def test_the_list_of_reasons_names_only_what_roles_allow() -> None:
+def test_the_list_of_reasons_names_only_rights_of_the_roles() -> None:
     granted = [str(grant) for grant in read_grants(CONFIG.parent, "cpo")]
 
     assert [pattern for pattern in UNCALLED if not fnmatch.filter(granted, pattern)] == []

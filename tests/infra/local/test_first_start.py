@@ -1,4 +1,4 @@
-"""A fresh sandbox is a network: registered partners, and the CPO's data with all of them."""
+"""A fresh sandbox is a network: registered partners, and the CPO's data at all of them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_the_profile_of_location_ids_is_on_between_cpo_and_hub_only(sandbox: San
 
 
 @pytest.mark.parametrize("player", [HUB, EMSP])
-def test_what_the_cpo_has_arrives_everywhere(sandbox: Sandbox, player: object) -> None:
+def test_the_cpo_s_objects_arrive_at_all_nodes(sandbox: Sandbox, player: object) -> None:
     door = sandbox.door(player)  # type: ignore[arg-type]
 
     assert eventually(lambda: door.count("locations") == SITES and door.count("tariffs") == 4)
@@ -46,7 +46,7 @@ def test_what_the_cpo_has_arrives_everywhere(sandbox: Sandbox, player: object) -
     assert (location["country_code"], location["party_id"]) == ("PT", "ABC")
 
 
-def test_doing_it_again_changes_nothing(sandbox: Sandbox) -> None:
+def test_a_second_set_up_changes_nothing(sandbox: Sandbox) -> None:
     reports: list[str] = []
 
     again = first_start.connect(sandbox.door(CPO), CPO.title, sandbox.door(HUB), HUB.title, ["ptmob"])

@@ -1,4 +1,4 @@
-"""The local gateway makes the events, and gives the answers, that API Gateway would."""
+"""The local gateway makes the events and gives the answers of API Gateway."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ENVELOPE = {"status_code", "status_message", "timestamp"}
 
 
 class Answer:
-    """What a WSGI application answered."""
+    """Answer of a WSGI application."""
 
     def __init__(self, gateway: Gateway, method: str, uri: str, body: bytes, headers: dict[str, str]) -> None:
         environ: dict[str, Any] = {
@@ -47,7 +47,7 @@ def call(
 
 @pytest.fixture
 def app() -> Chalice:
-    """An app whose view shows the event that it was given."""
+    """An app whose view answers with its event."""
     app = Chalice(app_name="mirror")
 
     @app.route("/mirror/{id}", methods=["GET", "PUT"], content_types=["*/*"])
@@ -115,7 +115,7 @@ def test_a_body_is_text_and_a_binary_one_is_base64(app: Chalice) -> None:
     assert (binary["body"], binary["isBase64Encoded"]) == ("AAE=", True)
 
 
-def test_the_function_decides_about_status_and_headers(app: Chalice) -> None:
+def test_status_and_headers_come_from_the_function(app: Chalice) -> None:
     answer = call(app, "/mirror/x")
 
     assert answer.status == "200 OK"
@@ -124,7 +124,7 @@ def test_the_function_decides_about_status_and_headers(app: Chalice) -> None:
 
 
 @pytest.mark.parametrize(("method", "uri"), [("GET", "/nowhere"), ("DELETE", "/mirror/x"), ("GET", "/")])
-def test_what_is_not_there_is_404_in_an_envelope(app: Chalice, method: str, uri: str) -> None:
+def test_an_unknown_path_is_404_in_an_envelope(app: Chalice, method: str, uri: str) -> None:
     # Source: OCPI 2.2.1 transport_and_format_response_format; TRN-16, TRN-18
     ids = {"X-Request-ID": "r-1", "X-Correlation-ID": "c-1", "Authorization": "Token abc"}
 

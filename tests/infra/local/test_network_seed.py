@@ -60,7 +60,7 @@ def test_coordinates_have_at_least_five_decimals_and_the_islands_their_own_time(
     }
 
 
-def test_some_sites_stand_in_another_municipality_than_their_id_says() -> None:
+def test_some_sites_lie_in_another_municipality_than_the_one_in_their_id() -> None:
     cities_by_code: dict[str, set[str]] = {}
     for location in network_seed.generate(3000).locations:
         cities_by_code.setdefault(location["id"][:3], set()).add(location["city"])

@@ -40,5 +40,5 @@ def test_a_path_finds_its_resource_with_its_parameters_still_encoded(path: str, 
 @pytest.mark.parametrize(
     "path", ["/", "", "/nothing", "/locations/L1/E/1", "/locations//E", "/ocpi", "//locations"]
 )
-def test_a_path_that_is_not_there_finds_nothing(path: str) -> None:
+def test_an_unknown_path_has_no_resource(path: str) -> None:
     assert TREE.find(path) is None

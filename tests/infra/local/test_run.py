@@ -16,7 +16,7 @@ from infra.local.sandbox import HUB, Sandbox
 from tests.infra.polling import eventually
 
 
-def test_it_shows_where_everything_is_says_ready_and_stops_whole(tmp_path: Path) -> None:
+def test_it_prints_the_urls_then_ready_and_stops_all_processes(tmp_path: Path) -> None:
     state, printed = tmp_path / "state", tmp_path / "printed"
     port = _three_free_ports()
     with printed.open("w") as out:
@@ -56,7 +56,7 @@ def test_it_shows_where_everything_is_says_ready_and_stops_whole(tmp_path: Path)
         children.listen(port + offset).close()
 
 
-def test_a_port_that_is_taken_is_told_in_one_line(
+def test_a_port_in_use_is_reported_in_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run, "_on_signal", lambda handler: None)

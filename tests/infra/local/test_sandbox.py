@@ -1,4 +1,4 @@
-"""Three toy nodes run, are driven by their own declarations, stop whole and remember."""
+"""Three toy nodes run, are driven by their own declarations, stop completely and keep their data."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_variables_can_be_set_for_one_node(toys: Sandbox) -> None:
     assert http.request("GET", f"{toys.public_url(CPO)}/environment/OCPI_TOY").json() is None
 
 
-def test_nothing_of_a_persons_own_aws_reaches_a_node(toys: Sandbox) -> None:
+def test_a_person_s_own_aws_settings_do_not_reach_a_node(toys: Sandbox) -> None:
     seen = {
         name: http.request("GET", f"{toys.public_url(CPO)}/environment/{name}").json()
         for name in ("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_ENDPOINT_URL", "SANDBOX_OPERATOR_KEY")
@@ -80,7 +80,7 @@ def test_data_keys_and_undelivered_changes_survive_a_restart(tmp_path: Path) -> 
         keys = [node["operator_key"] for node in first.describe().values()]
         http.request("PUT", f"{first.public_url(CPO)}/items/before")
         eventually(lambda: "before" in _pushed(first))
-        # A change that no handler has seen when everything stops.
+        # A change that no handler has seen when the sandbox stops.
         first.node(CPO).kill()
         first.emulator.client("dynamodb").put_item(
             TableName="ocpi-node-cpo", Item={"pk": {"S": "item"}, "sk": {"S": "unseen"}}
@@ -91,7 +91,7 @@ def test_data_keys_and_undelivered_changes_survive_a_restart(tmp_path: Path) -> 
         assert eventually(lambda: {"before", "unseen"} <= set(_pushed(second)))
 
 
-def test_a_port_that_is_taken_is_named_and_nothing_is_left_running(tmp_path: Path) -> None:
+def test_a_port_in_use_is_named_and_no_process_is_left_running(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

@@ -1,4 +1,4 @@
-"""Schedule expressions mean what EventBridge means by them."""
+"""Schedule expressions mean the same as in EventBridge."""
 
 from __future__ import annotations
 
@@ -35,6 +35,6 @@ def test_the_next_due_time_follows_from_the_expression(expression: str, due: str
     "expression",
     ["", "every minute", "rate(1 week)", "cron(* * * *)", "cron(0 0 L * ? *)", "cron(61 * * * ? *)"],
 )
-def test_an_expression_that_is_not_understood_is_refused(expression: str) -> None:
+def test_an_unknown_expression_is_refused(expression: str) -> None:
     with pytest.raises(ValueError):
         parse_schedule(expression)

@@ -1,4 +1,4 @@
-"""A table's stream is delivered in order, at least once, and from where one left off."""
+"""A table's stream is delivered in order, at least once, and from the last position."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_a_batch_comes_again_from_the_record_that_failed(stream: Stream) -> None
     assert seen == [["1", "2", "3"], ["2", "3"]]
 
 
-def test_a_later_reader_goes_on_where_the_former_stopped(stream: Stream) -> None:
+def test_a_later_reader_continues_where_the_earlier_stopped(stream: Stream) -> None:
     first: list[str] = []
     second: list[str] = []
     stream.put("1", "2")
@@ -127,9 +127,7 @@ def test_a_later_reader_goes_on_where_the_former_stopped(stream: Stream) -> None
     assert (first, second) == (["1", "2"], ["3"])
 
 
-def test_a_checkpoint_that_has_left_the_stream_means_that_all_in_it_is_new(
-    stream: Stream, tmp_path: Path
-) -> None:
+def test_all_records_are_new_when_the_one_at_the_checkpoint_is_gone(stream: Stream, tmp_path: Path) -> None:
     seen: list[str] = []
     shard = "shardId-00000000000000000000-00000000"
     checkpoints.write(tmp_path, stream.table, {shard: "000000000000000000010000000001"})
@@ -142,7 +140,7 @@ def test_a_checkpoint_that_has_left_the_stream_means_that_all_in_it_is_new(
 
 
 class Shards:
-    """A stream of three shards, the way DynamoDB splits one: a parent and its two children."""
+    """A stream of three shards, as DynamoDB splits one: a parent and its two children."""
 
     RECORDS = {"parent": ["p1", "p2"], "left": ["l1"], "right": ["r1"]}
     PARENTS = {"left": "parent", "right": "parent", "parent": "long gone"}

@@ -1,4 +1,4 @@
-"""Requests at the same moment do not see each other."""
+"""Simultaneous requests do not see each other."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from infra.local.threads import make_thread_safe
 from tests.infra.toy_app import app as toy_app
 
 
-def test_every_request_sees_itself_and_its_own_context(toys: Sandbox) -> None:
+def test_every_request_sees_its_own_data_and_context(toys: Sandbox) -> None:
     http = urllib3.PoolManager(maxsize=8)
 
     def call(number: int) -> Any:
@@ -26,7 +26,7 @@ def test_every_request_sees_itself_and_its_own_context(toys: Sandbox) -> None:
     assert answers == [{"name": str(number), "same": True} for number in range(200)]
 
 
-def test_a_thread_that_served_nothing_has_no_request() -> None:
+def test_a_thread_that_has_served_no_request_has_none() -> None:
     app = make_thread_safe(toy_app)
 
     assert app.current_request is None

@@ -10,7 +10,7 @@ from infra.local.timers import Timer
 
 
 class Soon:
-    """A schedule that is always due in a moment."""
+    """A schedule that is always due very soon."""
 
     def next_after(self, now: datetime) -> datetime:
         return now + timedelta(milliseconds=5)
