@@ -73,7 +73,10 @@ class Judge:
         self._ledger = ledger
 
     def rows(self, with_nodes: bool = True) -> list[Row]:
-        """Judge all receivers. with_nodes: the nodes as well, which takes requests. Raises: OperatorApiError."""
+        """Judge all receivers; with_nodes: the nodes as well, which takes requests.
+
+        Raises: OperatorApiError.
+        """
         changes = self._ledger.changes
         last = {change.item: change for change in changes}
         rows = [self._row(member, changes, last) for member in self._network.members]
