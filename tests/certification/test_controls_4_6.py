@@ -104,7 +104,7 @@ AUTHORIZATION = [
         "hub",
         "HTTP 200 for what is unknown",
         faults.answer("POST", ASKED_AT_HUB, 404, 200, 2004),
-        "what no eMSP has is HTTP 404 with 2004",
+        "a uid that no eMSP has is HTTP 404 with 2004",
     ),
     broken(
         "4.3",
@@ -135,7 +135,7 @@ AUTHORIZATION = [
         "hub",
         "2001 for what is unknown",
         faults.answer("POST", ASKED_AT_HUB, 404, 404, 2001),
-        "what no eMSP has is HTTP 404 with 2004",
+        "a uid that no eMSP has is HTTP 404 with 2004",
     ),
     broken(
         "4.4b",
