@@ -94,7 +94,7 @@ BUDGET = timedelta(seconds=45)
 _LARGEST_CDR = LARGEST_ITEM - 8 * 1024
 """Most bytes of a CDR with its price explanation; the other 8 KB are for the item's other attributes."""
 
-_AT_ONCE = 4
+_THREADS = 4
 _PER_PAGE = 1000
 
 Document = dict[str, Any]
@@ -114,12 +114,12 @@ class Lists:
 
 @dataclass(frozen=True)
 class Run:
-    """Data that all sessions of one run share. ends: no session is begun after it."""
+    """Data that all sessions of one run share. deadline: no session is begun after it."""
 
     node: Node
     partners: Sequence[Partner]
     ledger: Ledger
-    ends: datetime
+    deadline: datetime
 
 
 class _Outcome(Enum):
@@ -132,28 +132,28 @@ class _Outcome(Enum):
 
 def run(node: Node) -> None:
     """Make the CDRs of due sessions until the time budget is used up."""
-    ends = node.clock() + BUDGET
+    deadline = node.clock() + BUDGET
     due = due_sessions(node)
     this: Run | None = None
-    ended: Counter[_Outcome | None] = Counter()
-    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="cdr") as pool:
-        while node.clock() < ends and (page := list(islice(due, _PER_PAGE))):
-            this = this or Run(node, node.directory.all(), Ledger(node), ends)
+    outcomes: Counter[_Outcome | None] = Counter()
+    with ThreadPoolExecutor(_THREADS, thread_name_prefix="cdr") as pool:
+        while node.clock() < deadline and (page := list(islice(due, _PER_PAGE))):
+            this = this or Run(node, node.directory.all(), Ledger(node), deadline)
             # Start at a random session: two compilers in the same order would do all work twice.
             start = int(draw_lot(), 16) % len(page)
             page = [*page[start:], *page[:start]]
             compile_one = partial(_compile, this)
-            ended.update(pool.map(compile_one, [due for due in page if not is_suspect(due)]))
+            outcomes.update(pool.map(compile_one, [due for due in page if not is_suspect(due)]))
             # A suspect session may kill this function, so it runs last and alone.
-            ended.update(map(compile_one, filter(is_suspect, page)))
-    if number := ended.total() - ended[None]:
-        numbers = number, ended[_Outcome.SET_ASIDE], ended[_Outcome.FAILED]
+            outcomes.update(map(compile_one, filter(is_suspect, page)))
+    if number := outcomes.total() - outcomes[None]:
+        numbers = number, outcomes[_Outcome.SET_ASIDE], outcomes[_Outcome.FAILED]
         log.info("CDRs were due", extra=metrics.cdrs_compiled(node.settings.table, *numbers))
 
 
 def _compile(this: Run, due: Item) -> _Outcome | None:
     """Attempt one due session. Returns None when the time is up or another compiler was faster."""
-    if this.node.clock() >= this.ends:
+    if this.node.clock() >= this.deadline:
         return None
     with log_fields(ocpi_module=MODULE, ref=due["ref"]):
         try:

@@ -83,7 +83,7 @@ COMPARE_FOR = timedelta(days=1)
 
 _MATCH_DELAY = timedelta(minutes=1)
 _PER_PAGE = 100
-_AT_ONCE = 8
+_THREADS = 8
 _WEBHOOK_S = 5.0
 
 Document = dict[str, Any]
@@ -109,11 +109,11 @@ def show(entry: str, now: datetime) -> Document:
 class _Run:
     """Data that all sessions of one run share.
 
-    ends: no session is begun after it. failing: names of webhooks that are not called again. roots: counters
-    of the partitions, as after our last write. writing: lock of the thread that writes an entry.
+    deadline: no session is begun after it. failing: names of webhooks that are not called again. roots:
+    counters of the partitions, as after our last write. writing: lock of the thread that writes an entry.
     """
 
-    ends: datetime
+    deadline: datetime
     expects_hub: bool
     webhooks: Sequence[Webhook]
     failing: set[str] = field(default_factory=set)
@@ -143,11 +143,11 @@ def run(node: Node) -> None:
     """Compare the CDRs of due entries until the time budget is used up."""
     if not node.settings.plays("CPO"):
         return
-    ends, due = node.clock() + BUDGET, _due(node)
+    deadline, due = node.clock() + BUDGET, _due(node)
     this: _Run | None = None
-    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="reconcile") as pool:
-        while node.clock() < ends and (page := list(islice(due, _PER_PAGE))):
-            this = this or _begin(node, ends)
+    with ThreadPoolExecutor(_THREADS, thread_name_prefix="reconcile") as pool:
+        while node.clock() < deadline and (page := list(islice(due, _PER_PAGE))):
+            this = this or _begin(node, deadline)
             sessions = _group(page)
             list(pool.map(partial(_reconcile, node, this), sessions))
             _write_due(node, sessions)
@@ -158,9 +158,9 @@ def _due(node: Node) -> Iterator[Item]:
     return node.table.query_all("#pk = :pk AND #sk < :end", {"pk": DUE, "end": end})
 
 
-def _begin(node: Node, ends: datetime) -> _Run:
+def _begin(node: Node, deadline: datetime) -> _Run:
     wanted = [known for known in read_webhooks(node.table) if RECONCILIATION in known.events]
-    return _Run(ends, _expects_hub(node.directory.all()), wanted)
+    return _Run(deadline, _expects_hub(node.directory.all()), wanted)
 
 
 def _expects_hub(partners: Sequence[Partner]) -> bool:
@@ -186,7 +186,7 @@ def _write_due(node: Node, sessions: Sequence[_Session]) -> None:
 
 def _reconcile(node: Node, this: _Run, session: _Session) -> None:
     """Judge a session and set in it which due items to write and to delete."""
-    if node.clock() >= this.ends:
+    if node.clock() >= this.deadline:
         return
     try:
         again, obsolete = _judge_session(node, this, Ref.parse(session.entry))
@@ -374,7 +374,7 @@ def _notify_webhooks(node: Node, this: _Run, ref: Ref, entry: Stored, before: It
 
 
 def _notify_one(node: Node, this: _Run, webhook: Webhook, message_id: str, data: Document) -> bool:
-    if webhook.name in this.failing or node.clock() >= this.ends:
+    if webhook.name in this.failing or node.clock() >= this.deadline:
         return False
     try:
         notify(node, webhook, RECONCILIATION, message_id, data, total_s=_WEBHOOK_S)
