@@ -1,7 +1,7 @@
-"""`make bench`: what a call costs in the process, ours beside a peer's, and what pages of a long list cost.
+"""`make bench`: CPU time per call, of this node and of a peer, and the cost of pages of a long list.
 
-Nothing is asserted about times: they are for people to compare. The two sides run one after the other,
-each in a process of its own, on the same requests (`workload.py`).
+The times are for people to compare; no limit is checked. The two sides run one after the other, each in a
+process of its own, on the same requests (`workload.py`).
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-"""Our side: times per call of our endpoint alone, and of the whole application as Lambda calls it.
+"""Our side of the benchmark: times per call of the endpoint alone, and of the whole application.
 
-Two ways in:
+Two entry points:
 
-- *endpoint*: `chalicelib.endpoint.serve` with a request that is made already;
-- *application*: `app.app` with an event of API Gateway (payload version 1), to the dictionary that goes
-  back to it.
+- *endpoint*: `chalicelib.endpoint.serve`, with a request object made before;
+- *application*: `app.app` as Lambda calls it, from an event of API Gateway (payload version 1) to the
+  dictionary that is returned to API Gateway.
 
-`python -m bench.calls REPEATS` prints the times as JSON. A process of its own, because the node reads the
-environment and botocore's connections are replaced.
+`python -m bench.calls REPEATS` prints the times as JSON. It runs in a process of its own, because the node
+reads the environment and botocore's connections are replaced.
 """
 
 from __future__ import annotations
@@ -35,21 +35,21 @@ INCLUDES = (
 
 
 def main() -> None:
-    """Print what was measured."""
+    """Measure and print the times as JSON."""
     print(json.dumps(measure(int(sys.argv[1]))))
 
 
 def measure(repeats: int) -> dict[str, Any]:
-    """Measure every operation through both ways in, and the import."""
+    """Measure every operation at both entry points, and the import."""
     with embedded_aws() as aws, open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
-        # The log takes the standard output that it finds when it is imported.
+        # The log keeps the standard output that is set at its import.
         from bench.our_node import open_node
 
         ways = open_node()
         for call in stored_before():
             _check(call, *ways["application"](call)())
         settle()
-        # A second way in goes on where the first ended: what is older than the stored object is ignored.
+        # The second entry point continues the times of the first: an older object would be ignored.
         calls = {
             way: _measure_operations(make, aws, repeats, first=1 + number * (WARM_UP + repeats))
             for number, (way, make) in enumerate(ways.items())

@@ -1,8 +1,8 @@
-"""What a cold start takes: the package is unpacked as Lambda does, and imported in fresh processes.
+"""Time of a cold start: unpacks the package as Lambda does, and imports it in fresh processes.
 
-`python -m bench.cold_start`. CPU time, of which a function gets its share by its memory: with 1,769 MB it
-has one CPU, with 1,024 MB 58 % of one; while it starts, Lambda gives more. The machine code in the layer is
-for arm64, so this machine's own stands in for it.
+`python -m bench.cold_start`. It measures CPU time. A function's share of a CPU follows from its memory: one
+CPU with 1,769 MB, 58 % of one with 1,024 MB; during the start Lambda gives more. The compiled libraries of
+the layer are for arm64, so those of this machine are used instead.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ print(time.process_time() - cpu, time.perf_counter() - wall,
 
 
 def measure(repeats: int) -> dict[str, Any]:
-    """Package a stage and measure it: bytes, milliseconds with and without compiled files, megabytes."""
+    """Package a stage and measure it: size in bytes, import times with and without compiled files, memory."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         package("cpo", folder)
@@ -54,7 +54,7 @@ def measure(repeats: int) -> dict[str, Any]:
 
 
 def unpack(folder: Path, code: Path, layer: Path) -> tuple[Path, Path]:
-    """Unpack a package. Returns where its code is, and what the layer adds to the path."""
+    """Unpack a package. Returns the folder of its code, and the folder that the layer adds to the path."""
     for path in (code, layer):
         with zipfile.ZipFile(path) as zipped:
             zipped.extractall(folder / path.stem)
@@ -69,11 +69,11 @@ def unpack(folder: Path, code: Path, layer: Path) -> tuple[Path, Path]:
 def _import(code: Path, site: Path, repeats: int) -> dict[str, float]:
     command = [sys.executable, "-c", _IMPORT, str(code), str(site)]
     environment = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
-    told = []
+    measured = []
     for _ in range(repeats + 1):
         ran = subprocess.run(command, cwd=code, env=environment, capture_output=True, text=True, check=True)
-        told.append([float(each) for each in ran.stdout.split()])
-    cpu, wall, memory = zip(*told[1:], strict=True)
+        measured.append([float(each) for each in ran.stdout.split()])
+    cpu, wall, memory = zip(*measured[1:], strict=True)
     return {
         "cpu_min_ms": round(min(cpu) * 1000),
         "cpu_median_ms": round(median(cpu) * 1000),
@@ -83,7 +83,7 @@ def _import(code: Path, site: Path, repeats: int) -> dict[str, float]:
 
 
 def main() -> int:
-    """Measure, print, write the report; 1 when an import takes longer than it may."""
+    """Measure, print and write the report. Returns 1 when an import is slower than its limit."""
     parser = argparse.ArgumentParser(prog="python -m bench.cold_start")
     parser.add_argument("--repeats", type=int, default=15)
     measured = measure(parser.parse_args().repeats)

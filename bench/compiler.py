@@ -1,13 +1,14 @@
-"""Sessions that end within a minute, compilers that are killed at random, two at once: one CDR each.
+"""Stress test of the CDR compiler: many due sessions, two compilers that are killed at random.
 
     python -m bench.compiler 10000
 
-Every session is a hub's, so each CDR stands twice: in the list of its eMSP, of which there are two, and in
-that of its CPO. The compilers are processes as a deployment has them, which end by SIGKILL at any moment, an
-import among them, and are started again until nothing is due. Then it is counted.
+Each session must have exactly one CDR in the end. The node is a hub, so each CDR is stored twice: in the
+partition of its eMSP (there are two eMSPs) and in that of its CPO. The compilers are processes, as in a
+deployment. SIGKILL ends them at random moments, also during an import, and they are started again until no
+session is due. Then the CDRs are counted.
 
-First one compiler works alone, undisturbed, on as many sessions: how many it takes in a second and how many
-calls a CDR costs. The times are those of an emulator in Python on this machine; the calls are DynamoDB's.
+A first run measures one undisturbed compiler on the same number of sessions: sessions per second, and
+DynamoDB calls per CDR. The times are those of an emulator in Python on this machine; the calls are as on AWS.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ while next(ends.due_sessions(node), None):
 
 @dataclass(frozen=True)
 class Alone:
-    """One compiler, undisturbed, in this process."""
+    """Result of one undisturbed compiler in this process."""
 
     sessions: int
     seconds: float
@@ -83,7 +84,7 @@ class Alone:
 
 @dataclass(frozen=True)
 class UnderFire:
-    """Two compilers at once, killed at random. wrong: what is not as it must be."""
+    """Result of two parallel compilers, killed at random. wrong: the mistakes found afterwards."""
 
     sessions: int
     kills: int
@@ -92,7 +93,7 @@ class UnderFire:
 
 
 def main() -> None:
-    """Measure as many sessions as the command line names, print and keep it."""
+    """Measure with the number of sessions of the command line, print and write the results."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
     with tempfile.TemporaryDirectory() as state:
         emulator = Emulator(Path(state), persist=False)
@@ -105,9 +106,9 @@ def main() -> None:
         finally:
             emulator.stop()
     runs = -(-count // max(1, int(alone.a_second * compiler.BUDGET.total_seconds())))
-    told = {"alone": asdict(alone), "runs": runs, "under_fire": asdict(fired), "load": os.getloadavg()[0]}
+    results = {"alone": asdict(alone), "runs": runs, "under_fire": asdict(fired), "load": os.getloadavg()[0]}
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    RESULTS.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+    RESULTS.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     print(f"{count:,} sessions take {runs} runs of {compiler.BUDGET.total_seconds():.0f} s at most")
     sys.exit(bool(fired.wrong))
 
@@ -117,14 +118,14 @@ def main() -> None:
 
 @dataclass(frozen=True)
 class Hub:
-    """A node, and the environment in which a process is the same node."""
+    """A node, and the environment variables that make another process the same node."""
 
     node: Node
     environment: Mapping[str, str]
 
 
 def make_hub(emulator: Emulator, stage: str) -> Hub:
-    """A hub with a CPO and two eMSPs, and the CPO's site with its tariff."""
+    """Make a hub with a CPO and two eMSPs, and the CPO's location with its tariff."""
     resources = make_node_resources(stage, emulator.client)
     parties = json.dumps([{"role": "HUB", "country_code": HUB.country_code, "party_id": HUB.party_id}])
     environment = {**clean_environment(), **emulator.environment(), **resources, "OCPI_PARTIES": parties}
@@ -154,7 +155,7 @@ def make_hub(emulator: Emulator, stage: str) -> Hub:
 
 
 def lay_out(node: Node, count: int) -> list[Ref]:
-    """Sessions that have all ended and are due, as the stream leaves them. Returns their names."""
+    """Write ended sessions that are due, as the stream function leaves them. Returns their references."""
     refs, items = [], []
     numbers = dict.fromkeys(EMSPS, 0)
     start = take_snapshot(node, Ref("sessions", *CPO, "any"), _session("any", EMSPS[0]))
@@ -177,7 +178,7 @@ def lay_out(node: Node, count: int) -> list[Ref]:
 
 
 def run_alone(hub: Hub, count: int) -> Alone:
-    """One compiler until nothing is due."""
+    """Run one compiler until no session is due."""
     lay_out(hub.node, count)
     started = time.monotonic()
     with measured(hub.node.table) as spent:
@@ -196,9 +197,10 @@ def run_alone(hub: Hub, count: int) -> Alone:
 def run_under_fire(
     hub: Hub, count: int, random: Random, moments: tuple[float, float], most_kills: int = 1000
 ) -> UnderFire:
-    """Two compilers, each killed and started again, until nothing is due.
+    """Run two compilers, each killed and started again, until no session is due.
 
-    moments: after how many seconds at the earliest and the latest. most_kills: then they may finish.
+    moments: the shortest and the longest time until a kill, in seconds. most_kills: the number of kills after
+    which the compilers run to their end.
     """
     refs = lay_out(hub.node, count)
     started, kills = time.monotonic(), 0
@@ -220,7 +222,7 @@ def run_under_fire(
 
 
 class _Compiler:
-    """A compiler's process."""
+    """A compiler in a process of its own."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._ready, ready = os.pipe()
@@ -234,7 +236,7 @@ class _Compiler:
         os.close(ready)
 
     def ends_within(self, seconds: float) -> bool:
-        """Whether it ends by itself within so many seconds after it began to work."""
+        """Wait at most so many seconds for its normal end; returns False if it still runs."""
         os.read(self._ready, 1)
         try:
             return self._judge(self._process.wait(seconds))
@@ -242,11 +244,11 @@ class _Compiler:
             return False
 
     def finish(self) -> None:
-        """Let it end by itself."""
+        """Wait for its normal end."""
         self._judge(self._process.wait())
 
     def kill(self) -> None:
-        """SIGKILL, whatever it does."""
+        """Send SIGKILL and wait for the end."""
         self._process.kill()
         self._process.wait()
         if self._ready >= 0:
@@ -260,7 +262,10 @@ class _Compiler:
 
 
 def find_wrong(node: Node, sessions: list[Ref]) -> list[str]:
-    """What is not as it must be: one CDR each, with its eMSP and with the CPO, and nothing else."""
+    """Find mistakes: each session must have one CDR for its eMSP and the CPO, and no other CDR may exist.
+
+    Returns one text per mistake.
+    """
     wrong = []
     if left := len(list(due_sessions(node))):
         wrong.append(f"{left} sessions are still due")
@@ -280,7 +285,7 @@ def find_wrong(node: Node, sessions: list[Ref]) -> list[str]:
         if any(read_json(str(each.body))["cdr_token"]["party_id"] != emsp.party_id for each in stored):
             wrong.append(f"{emsp.key()} has a CDR of another's token")
         if any(expected.get(each.ref.id) != read_json(str(each.body))["session_id"] for each in stored):
-            wrong.append(f"{emsp.key()} has a CDR of another session than its id tells")
+            wrong.append(f"{emsp.key()} has a CDR whose id belongs to another session")
     return wrong
 
 

@@ -1,14 +1,14 @@
-"""What a CPO's node costs a month on AWS, by the number of its charge points: `make costs`.
+"""Monthly AWS cost of a CPO's node, by the number of its charge points: `make costs`.
 
-Three kinds of numbers go in, each in one place here:
+The cost is computed from three kinds of numbers, each in one place here:
 - `COUNTED`: DynamoDB units of each operation, counted by tests/bench/test_costs.py on a real node;
-- `RATES`, `ASSUMED`: how much happens, and how long functions run, which nobody can count in advance;
+- `RATES`, `ASSUMED`: estimates of the number of events and of the run time of functions;
 - `PRICES`: list prices in US dollars, without tax. They were written down from memory of AWS's public
   price pages for Europe (Ireland), and are not read from AWS: check those of your region (Spain differs
   by a few percent) and change them here.
 
-A CPO behind one hub is meant, whose CSMS uses the operator's door. What the hub or an eMSP costs follows
-from the same numbers, with a push for each partner that hears of a change.
+The model is a CPO behind one hub, whose CSMS uses the operator API. The cost of a hub or an eMSP follows from
+the same numbers, with one push for each partner of a change's audience.
 
 Source: docs/design.md, Storage and what it may cost; public figures of Portugal's network in 2025 and 2026
 """
@@ -28,7 +28,7 @@ GB = 1_000_000_000
 
 
 class Units(NamedTuple):
-    """What an operation takes of DynamoDB: request units."""
+    """DynamoDB request units of an operation."""
 
     write: float
     read: float
@@ -45,23 +45,23 @@ COUNTED = {
     "minute": Units(write=0, read=4.5),
     "session forgotten": Units(write=10, read=1),
 }
-"""status: an EVSE's change; stream: a batch of its records; push: one to one partner; session: a change of
-one; cdr: a session that ended, until its CDR is written; minute: the timers, when nothing is to be done."""
+"""status: an EVSE's change; stream: a batch of its records; push: one push to one partner; session: a change
+of a session; cdr: from the end of a session until its CDR is written; minute: the timers without work."""
 
-DOOR = Units(write=0, read=1)
+OPERATOR_KEY = Units(write=0, read=1)
 """The caller's key, read with each request."""
 
 AUTHORIZE = Units(write=0, read=6)
 TOKEN = Units(write=10, read=2)
-"""At most: tests/modules/tokens/test_cpo_authorization.py."""
+"""Upper limits, from tests/modules/tokens/test_cpo_authorization.py."""
 
 RECONCILE = Units(write=20, read=12)
 COMMAND = Units(write=40, read=20)
-"""Estimated from the calls that tests/modules count: comparing a session's CDRs, and all of a command."""
+"""Estimates from the calls counted in tests/modules: a reconciliation of one session, and a whole command."""
 
 
 class Rates(NamedTuple):
-    """What happens in a month at each charge point, but for tokens, which are the whole network's."""
+    """Events per month and charge point; the numbers of tokens are those of the whole network."""
 
     events: float = 22 * MONTH_S / 21_010
     """Changes of EVSEs and sessions: 22 a second at 21,010 charge points."""
@@ -74,7 +74,7 @@ class Rates(NamedTuple):
 
 
 class Assumed(NamedTuple):
-    """What the functions take. ms: of billed time; gb: their memory; bytes: of log for each invocation."""
+    """Resources of the functions. ms: billed time; gb: memory; bytes: log of each invocation."""
 
     request_ms: float = 25
     request_gb: float = 1.0
@@ -90,14 +90,14 @@ class Assumed(NamedTuple):
     session_bytes: float = 2_500
     cdr_bytes: float = 4_000
     stored_months: float = 12
-    """Storage is that at the end of the first year."""
+    """Months of stored objects: the storage is that at the end of the first year."""
     polls: float = 5 * MONTH_S / 20
-    """Lambda's five pollers ask each queue every twenty seconds, also when nothing happens."""
+    """Lambda's five pollers ask each queue every twenty seconds, also when it is empty."""
     kms_requests: float = 10_000
 
 
 class Prices(NamedTuple):
-    """US dollars, list prices as of the date."""
+    """List prices in US dollars at the date."""
 
     date: str = "2026-11"
     region: str = "eu-west-1"
@@ -120,7 +120,7 @@ class Prices(NamedTuple):
 
 
 class Allowances(NamedTuple):
-    """What each account has for nothing, every month, for as long as it exists."""
+    """AWS's permanent free allowances of each account, per month."""
 
     lambda_requests: float = MILLION
     lambda_gb_s: float = 400_000
@@ -136,14 +136,15 @@ class Allowances(NamedTuple):
 
 ALARMS = 17
 METRICS = 6.3
-"""Six that are told in nearly every hour (Requests with two status codes, PushLatency, Freshness for the
-node and for one partner, CdrsDue), and the others in one hour of twenty: a metric is paid by the hour."""
+"""AWS charges a metric for each hour in which it has data. Six have data in nearly every hour (Requests with
+two status codes, PushLatency, Freshness for the node and for one partner, CdrsDue), the others in one hour of
+twenty."""
 
 NOTHING = Allowances(*(0.0 for _ in Allowances._fields))
 
 
 class Used(NamedTuple):
-    """What a month takes."""
+    """Resources used in a month."""
 
     write_units: float
     read_units: float
@@ -158,15 +159,15 @@ class Used(NamedTuple):
 
 
 def use(points: int, rates: Rates = Rates(), assumed: Assumed = Assumed()) -> Used:  # noqa: B008
-    """What so many charge points take in a month."""
+    """Compute the resources of a month. points: the number of charge points."""
     sessions = points * rates.sessions
     statuses = sessions * rates.statuses_per_session
     pushes = points * rates.events
     changes = pushes - statuses - sessions
     commands = sessions * rates.commands_per_session
-    # A charge begins with an authorization and ends with the hub's CDR.
+    # Two more requests per session: its authorization, and the hub's CDR.
     requests = pushes + 2 * sessions + 3 * commands + rates.token_changes
-    # The stream is asked four times a second; its filter leaves out the notes of pushes.
+    # Lambda polls the stream four times a second; its filter leaves out delivery rows.
     batches = min(pushes + rates.token_changes + 3 * sessions, 4 * MONTH_S)
     happened = [
         (statuses, COUNTED["status"]),
@@ -174,11 +175,11 @@ def use(points: int, rates: Rates = Rates(), assumed: Assumed = Assumed()) -> Us
         (sessions, COUNTED["new session"]),
         (sessions, COUNTED["session begins"]),
         (sessions, COUNTED["cdr"]),
-        (sessions, COUNTED["new session"]),  # the hub's CDR that comes: as much as a new session
+        (sessions, COUNTED["new session"]),  # the received CDR of the hub takes as much as a new session
         (sessions, COUNTED["session forgotten"]),
         (pushes, COUNTED["push"]),
         (batches, COUNTED["stream"]),
-        (requests, DOOR),
+        (requests, OPERATOR_KEY),
         (sessions, AUTHORIZE),
         (rates.token_changes, TOKEN),
         (commands, COMMAND),
@@ -214,9 +215,9 @@ def price(
     prices: Prices = Prices(),  # noqa: B008
     assumed: Assumed = Assumed(),  # noqa: B008
 ) -> Mapping[str, float]:
-    """What that costs, by service, in US dollars."""
+    """Compute the cost by service, in US dollars."""
     table_gb = max(0.0, used.table_gb - free.table_gb)
-    # One allowance for both kinds of queues; it is set against the cheaper kind first.
+    # Both kinds of queues share one allowance; it is used for the cheaper kind first.
     standard = max(0.0, used.queue_requests - free.queue_requests)
     fifo = max(0.0, used.fifo_requests - max(0.0, free.queue_requests - used.queue_requests))
     lambda_requests = max(0.0, used.lambda_requests - free.lambda_requests)

@@ -1,9 +1,9 @@
-"""DynamoDB and KMS inside the process, in place of the network: what botocore does stays, the rest goes.
+"""DynamoDB and KMS inside the process, in place of network calls, to measure without the network.
 
-botocore does all of its own work (it checks, serialises, signs, builds a request, parses the answer); the
-one method in which it would open a connection asks ministack's functions instead. Their time is added
-up, so that it can be taken off: it is the server's, not ours. What no measurement here has is urllib3,
-TLS and the way to the server and back.
+botocore does all of its own work (it checks, serialises and signs the call, builds the request, parses the
+answer). Only the method that would open a connection is replaced: it calls ministack's functions. Their time
+is added up, so that it can be subtracted: it is time of the server. The measurements leave out urllib3, TLS
+and the network.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _SERVICES = {"DynamoDB": dynamodb, "TrentService": kms}
 
 
 class EmbeddedAws:
-    """The services, and what they were asked."""
+    """The services, with the number and the time of their calls."""
 
     def __init__(self) -> None:
         self.calls = 0
@@ -48,22 +48,22 @@ class EmbeddedAws:
 
 @contextmanager
 def embedded_aws() -> Iterator[EmbeddedAws]:
-    """Let every client of this process talk to services inside it."""
+    """Let every AWS client of this process call the embedded services."""
     aws = EmbeddedAws()
     with mock.patch.object(URLLib3Session, "send", lambda session, request: aws.send(session, request)):
         yield aws
 
 
 class _Raw(BytesIO):
-    """A body as urllib3 would give it."""
+    """A body with the interface of urllib3."""
 
     def stream(self, *_: Any, **__: Any) -> Iterator[bytes]:
-        """The body in one piece."""
+        """Yield the body in one piece."""
         yield self.read()
 
 
 def _run(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """What a coroutine that never waits returns."""
+    """Run a coroutine that never waits; returns its result."""
     try:
         coroutine.send(None)
     except StopIteration as finished:

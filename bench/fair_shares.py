@@ -1,11 +1,11 @@
-"""How soon a healthy partner gets a change while others are in trouble, in the sandbox with real HTTP.
+"""Push latency of a healthy partner while other partners are slow, in the sandbox over HTTP.
 
     python -m bench.fair_shares alone          no other partner, to compare with
     python -m bench.fair_shares hanging        12 of 13 eMSPs accept connections and never answer
-    python -m bench.fair_shares newcomer 5000  a new eMSP is sent so many objects
+    python -m bench.fair_shares newcomer 5000  a new eMSP receives 5000 objects
 
-Prints percentiles of the time from the answer to the operator's PUT until the healthy partner has it. The
-figures stand in docs/reliability.md. Not part of `make test`: it takes minutes.
+Prints percentiles of the time from the answer to the operator's PUT until the healthy partner has the change.
+docs/reliability.md has the results. It takes minutes, so `make test` leaves it out.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def measure_alone(cpo: Node) -> None:
 
 
 def measure_hanging(cpo: Node) -> None:
-    """Change a tariff every quarter of a second; all partners but one hang from the first change on."""
+    """Change a tariff every quarter of a second; all partners except one hang from the first change on."""
     with joined(cpo, 1 + HANGING) as (healthy, *others):
         for other in others:
             other.faults["*"] = faults.stay_silent
@@ -47,7 +47,7 @@ def measure_hanging(cpo: Node) -> None:
 
 
 def measure_newcomer(cpo: Node, number: int) -> None:
-    """Change a tariff every quarter of a second while a new partner is sent everything."""
+    """Change a tariff every quarter of a second while a new partner receives all objects."""
     with joined(cpo, 1) as (healthy,):
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda each: cpo.offer(f"OLD-{each}"), range(number)))
@@ -60,7 +60,7 @@ def measure_newcomer(cpo: Node, number: int) -> None:
 
 @contextmanager
 def joined(cpo: Node, number: int, first: int = 10) -> Iterator[list[Partner]]:
-    """New eMSPs, registered at the node."""
+    """Register new eMSPs at the node for the time of the `with` block."""
     partners = [Partner("EMSP", Party("PT", f"Z{first + each}")) for each in range(number)]
     try:
         for partner in partners:
@@ -73,7 +73,7 @@ def joined(cpo: Node, number: int, first: int = 10) -> Iterator[list[Partner]]:
 
 
 def changes_until(cpo: Node, healthy: Partner, is_over: Callable[[], bool]) -> list[float]:
-    """Make changes. Returns how many seconds each took to the healthy partner."""
+    """Make changes. Returns the seconds until each reached the healthy partner."""
     made: dict[str, float] = {}
     while not is_over():
         tariff_id = f"NEW-{len(made)}"
@@ -98,8 +98,8 @@ def report(seconds: Sequence[float]) -> None:
     found = {
         name: ordered[min(len(ordered) - 1, int(len(ordered) * share))] for name, share in shares.items()
     }
-    told = "  ".join(f"{name} {value:.2f} s" for name, value in {**found, "max": ordered[-1]}.items())
-    print(f"{len(ordered)} changes: {told}", flush=True)
+    text = "  ".join(f"{name} {value:.2f} s" for name, value in {**found, "max": ordered[-1]}.items())
+    print(f"{len(ordered)} changes: {text}", flush=True)
 
 
 def main(arguments: Sequence[str]) -> None:

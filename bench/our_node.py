@@ -1,7 +1,7 @@
-"""The node that is measured, and the two ways into it.
+"""The measured node, and its two entry points.
 
-It plays the hub, the only role that offers both sides of a module. Its caller is a platform that plays
-a CPO, which pushes, and an eMSP, which reads.
+It is a hub, the only role that offers both interfaces of a module. Its caller is a platform with two roles: a
+CPO, which pushes, and an eMSP, which reads.
 """
 
 from __future__ import annotations
@@ -49,11 +49,11 @@ HEADERS = {
 }
 
 Send = Callable[[], tuple[int, str]]
-"""Sends one request; gives HTTP status and body."""
+"""Sends one request; returns HTTP status and body."""
 
 
 def open_node() -> dict[str, Callable[[Call], Send]]:
-    """Make the node and its caller. Returns the ways in, each of which makes a request ready to be sent."""
+    """Make the node and its caller. Returns the entry points by name; each prepares a request for sending."""
     _set_environment()
     node = current_node()
     fingerprint = node.directory.fingerprint(TOKEN)
@@ -153,5 +153,5 @@ def _through_application(call: Call) -> Send:
 
 
 def path_of(call: Call) -> str:
-    """Where the node has it."""
+    """The path of a call at the node."""
     return f"/ocpi/2.2.1/{call.interface}{call.path}" if call.interface else "/ocpi/versions"

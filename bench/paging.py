@@ -1,10 +1,10 @@
-"""What a page of a long list costs: the first, one in the middle, the last; by Link and by offset.
+"""Cost of a page of a long list: the first page, one in the middle, the last; by Link and by offset.
 
     python -m bench.paging 100000
 
-Calls and read units are what counts: they must be the same on every page. The times are those of an
-emulator in Python, which sorts the whole list for each query; they say nothing about DynamoDB. The
-list is laid out without going through the store's transactions, which would take an hour.
+Calls and read units must be the same on every page. The times are those of an emulator in Python, which sorts
+the whole list for each query: DynamoDB is different. The list is written without the store's transactions,
+which would take an hour.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ DAYS = 300
 
 @dataclass(frozen=True)
 class Row:
-    """One page and what it cost, the read of the counters included."""
+    """One page and its cost, including the read of the counters."""
 
     dates: str
     page: str
@@ -52,7 +52,7 @@ class Row:
 
 
 def main() -> None:
-    """Measure a list of the length that the command line names, print a table and keep it as JSON."""
+    """Measure a list of the length in the command line, print a table and write it as JSON."""
     number = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
     with tempfile.TemporaryDirectory() as state:
         emulator = Emulator(Path(state), persist=False)
@@ -74,7 +74,7 @@ def main() -> None:
 
 
 def measure(table: Table, number: int) -> Iterator[Row]:
-    """Lay out a list of tariffs and measure its pages."""
+    """Write a list of tariffs and measure its pages."""
     lay_out(table, number)
     objects = ObjectStore(table, lambda: START + timedelta(days=DAYS))
     noon = sort_key(format_datetime(START + timedelta(days=DAYS // 10, hours=12)))
@@ -94,7 +94,7 @@ def measure(table: Table, number: int) -> Iterator[Row]:
 
 
 def lay_out(table: Table, number: int) -> None:
-    """Write tariffs, and the counters as they are after so many creations."""
+    """Write tariffs, and the counters that so many creations would leave."""
     counts: dict[Key, Counter[str]] = {}
     places = [Place(PARTITION, each, sort_key(_moment(each, number))) for each in range(number)]
     table.write_many(_tariff(each, place) for each, place in enumerate(places))
@@ -135,7 +135,7 @@ def _tariff(number: int, place: Place) -> Item:
 
 
 def _moment(each: int, number: int) -> str:
-    """Spread over the days, not in the order of creation."""
+    """A time, spread over the days in another order than that of creation."""
     return format_datetime(START + timedelta(days=DAYS) * (each * 7919 % number) / number)
 
 

@@ -1,7 +1,7 @@
-"""The peer: extrawest-ocpi in a virtual environment of its own, made on the first run.
+"""The peer: extrawest-ocpi in a virtual environment of its own, created on the first run.
 
-Its dependencies are years older than ours, so it cannot live beside us. The first run needs PyPI; where
-the peer cannot be installed or does not run, the report says so and our side is measured all the same.
+Its dependencies are years older than ours, so it needs another environment. The first run needs PyPI. When
+the peer cannot be installed or does not run, the report has the error, and our side is measured anyway.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _INSTALL_SECONDS, _RUN_SECONDS = 300, 900
 
 
 def measure(repeats: int) -> dict[str, Any]:
-    """Measure the peer; `{"error"}` when that is not possible."""
+    """Measure the peer; returns `{"error"}` when that is not possible."""
     try:
         if not _is_installed():
             _run([sys.executable, "-m", "venv", "--clear", str(FOLDER)], _INSTALL_SECONDS)
@@ -46,5 +46,5 @@ def _run(command: list[str], seconds: float) -> str:
 
 
 def _explain(error: Exception) -> str:
-    told = (getattr(error, "stderr", None) or "").strip().splitlines()
-    return told[-1] if told else str(error)
+    lines = (getattr(error, "stderr", None) or "").strip().splitlines()
+    return lines[-1] if lines else str(error)

@@ -1,10 +1,9 @@
-"""The peer's side: extrawest-ocpi, called as an ASGI application, over a dictionary.
+"""The peer's side of the benchmark: extrawest-ocpi, called as an ASGI application, over a dictionary.
 
-Runs in the peer's own environment: it imports the peer, the workload, and nothing of ours. The peer's
-application does what it always does (its two middlewares, FastAPI's dependencies, validation, its answer
-of the whole object); its Crud is a dictionary and its Authenticator knows one token, so it has no database
-at all. There is no server and no TestClient between us and it: the ASGI calls are made by hand in one
-event loop, which is the cheapest way in.
+Runs in the peer's own environment: it imports the peer and the workload only. The peer's application does all
+of its usual work (two middlewares, FastAPI's dependencies, validation, an answer with the whole object). Its
+Crud is a dictionary and its Authenticator accepts one token, so it has no database. The calls use ASGI
+directly in one event loop, without a server or a TestClient: the fastest entry point.
 
 `python -m bench.peer_calls REPEATS` prints the times as JSON.
 """
@@ -49,7 +48,7 @@ PREFIXES = {
 
 
 def make_application() -> Any:
-    """The peer's application, with the modules that we have, in both roles."""
+    """Make the peer's application, with the modules that we have, in both roles."""
     from py_ocpi import get_application
     from py_ocpi.core.authentication.authenticator import Authenticator
     from py_ocpi.core.crud import Crud
@@ -106,15 +105,15 @@ def make_application() -> Any:
 
 
 def list_of(stored: dict[Any, Any]) -> list[Any]:
-    """What a dictionary holds, in the order in which it came."""
+    """The values of a dictionary, in the order of their insertion."""
     return list(stored.values())
 
 
 def main() -> None:
-    """Print what was measured."""
+    """Measure and print the times as JSON."""
     repeats = int(sys.argv[1])
     with open(os.devnull, "w") as nowhere:
-        # Its log takes the standard error output that it finds when it is imported.
+        # Its log keeps the standard error output that is set at its import.
         with contextlib.redirect_stderr(nowhere):
             application = make_application()
         calls = asyncio.run(_measure_operations(application, repeats))
@@ -146,7 +145,7 @@ async def _measure(application: Any, calls: Sequence[Call]) -> dict[str, Any]:
         async def receive(coming: list[dict[str, Any]] = coming) -> dict[str, Any]:
             if coming:
                 return coming.pop()
-            await asyncio.sleep(3600)  # nobody hangs up
+            await asyncio.sleep(3600)  # the client stays connected
             return {"type": "http.disconnect"}
 
         async def send(message: Any, sent: list[dict[str, Any]] = sent) -> None:

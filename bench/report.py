@@ -12,7 +12,7 @@ _WIDTH = 100
 
 
 def write_table(measured: Mapping[str, Any]) -> str:
-    """What was measured, for a terminal."""
+    """Write the results as a table for a terminal."""
     ours, peer = measured["ours"], measured.get("peer", {"name": "no peer", "version": ""})
     name = f"{peer['name']} {peer['version']}".strip()
     rows = [["", "endpoint", "application", name, "DynamoDB calls"]]

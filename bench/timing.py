@@ -1,8 +1,8 @@
-"""How a call is timed, the same for both sides; the standard library alone.
+"""Timing of a call, the same for both sides, with the standard library only.
 
-What is counted is CPU time, so that whatever else the machine does does not count. Of the repetitions we
-tell the minimum and the median. The collector runs as always, but what was made before the measurement is put
-out of its reach, so that nobody pays for the size of his surroundings.
+It measures CPU time, so that other work of the machine has no influence. The report has the minimum and the
+median of the repetitions. The garbage collector runs as usual, but objects that exist before the measurement
+are frozen, so that their number has no influence on the time.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ WARM_UP = 10
 
 
 def summarise(seconds: Sequence[float]) -> dict[str, Any]:
-    """Minimum and median in µs, and of how many."""
+    """Minimum and median in µs, and the number of repetitions."""
     return {
         "min_us": round(min(seconds) * 1e6),
         "median_us": round(median(seconds) * 1e6),
@@ -29,18 +29,18 @@ def summarise(seconds: Sequence[float]) -> dict[str, Any]:
 
 
 def repetitions(repeats: int, share: float) -> int:
-    """How often an operation is measured."""
+    """The number of repetitions of an operation. share: of `repeats`; the result is at least 1."""
     return max(1, round(repeats * share))
 
 
 def settle() -> None:
-    """Put everything that is there now out of the collector's reach."""
+    """Collect garbage, and freeze all remaining objects for the collector."""
     gc.collect()
     gc.freeze()
 
 
 def time_in_fresh_processes(python: str, statement: str, repeats: int, folder: Path) -> dict[str, Any]:
-    """Run a statement in processes of their own and time it from within; the first run is not counted."""
+    """Time a statement inside fresh processes; the first run is not counted."""
     program = (
         "import sys, time; started = time.process_time(); "
         f"exec({statement!r}); print(time.process_time() - started, file=sys.__stdout__)"

@@ -1,10 +1,10 @@
-"""What both sides are asked: the same requests with the same bodies, and nothing of either side.
+"""The workload of both sides: the same requests with the same bodies.
 
-Sixty locations of two or three EVSEs, as in the network, two of ten and a tariff are pushed first; then
-each operation is repeated with bodies that differ only in status and `last_updated`, which rises and
-stays on one day. So a write replaces an object that is there and moves no counter.
+First, sixty locations with two or three EVSEs (as in the network), two locations with ten EVSEs and a tariff
+are pushed. Then each operation is repeated with bodies that differ in status and `last_updated` only.
+`last_updated` grows within one day, so each write replaces a stored object and changes no counter of a day.
 
-This file runs in our environment and in the peer's, so it uses the standard library alone.
+This file runs in our environment and in the peer's, so it uses the standard library only.
 
 Source: OCPI 2.2.1 mod_locations_location_object, mod_tariffs_tariff_object
 """
@@ -40,7 +40,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Operation:
-    """What is measured. call: the request of a repetition by its number. share: of the repetitions."""
+    """A measured operation. call: makes the request of a repetition. share: of the usual repetitions."""
 
     name: str
     title: str
@@ -49,7 +49,7 @@ class Operation:
 
 
 def stored_before() -> Iterator[Call]:
-    """What is pushed before anything is measured."""
+    """The pushes before the measurement."""
     for number in range(1, LISTED_LOCATIONS + 1):
         yield _put_location(make_location(f"LSB-{number:05}", 2 + number % 2, 0))
     for location_id in (_REPLACED, _CHANGED):
@@ -58,7 +58,7 @@ def stored_before() -> Iterator[Call]:
 
 
 def put_location(second: int) -> Call:
-    """Push a location of ten EVSEs as it is at a second of the day."""
+    """Push a location with ten EVSEs in its state at a second of the day."""
     return _put_location(make_location(_REPLACED, EVSES, second))
 
 
@@ -74,7 +74,7 @@ def patch_evse(second: int) -> Call:
 
 
 def get_locations(second: int) -> Call:
-    """Ask for the first page."""
+    """Get the first page."""
     return Call("GET", "sender/locations", query=f"offset=0&limit={PAGE}")
 
 
@@ -94,7 +94,7 @@ OPERATIONS = (
 
 
 def make_location(location_id: str, evses: int, second: int) -> dict[str, Any]:
-    """A location as the network has them."""
+    """A location like those of the network."""
     return {
         "country_code": COUNTRY_CODE,
         "party_id": PARTY_ID,

@@ -1,20 +1,18 @@
-"""`make mutants`: small faults put into the code one at a time, and the share of them that the tests find.
+"""`make mutants`: puts small faults into the code, one at a time, and counts those that the tests find.
 
-A test suite that covers every line may still notice nothing. So each guarded module (`modules.py`) is
-changed in many small ways: a comparison flipped, a bound moved by one, half a condition dropped, a write
-left out. The tests of its folder run against each change. A change that no test notices is behaviour that
-can break unseen.
+A test suite that covers every line can still miss faults. So each guarded module (`modules.py`) is changed in
+many small ways: a comparison flipped, a bound moved by one, half a condition dropped, a write left out. The
+tests of its folder run against each change. A change that no test finds is behaviour that can break unseen.
 
-The changes and their execution are cosmic-ray's, used as a library: its sessions know one test command for
-all modules and random ids for their results, so neither a sample nor a result outlives an edit.
-`operators.py` adds what it lacks. mutmut 3 does not fit: it changes every text and every argument of a log
-line, leaves constants of modules and classes alone, and runs all tests that touch a function instead of
-those of its folder.
+cosmic-ray makes the changes. It is used as a library, because its own sessions have one test command for all
+modules, and random ids, so that no sample and no result is valid after an edit. `operators.py` adds more
+changes. mutmut 3 does not fit: it changes every text and every argument of a log line, leaves out constants
+of modules and classes, and runs all tests that touch a function instead of those of its folder.
 
-All happens in a copy of the tree, so the files of the worktree stay as they are and may change meanwhile. A
-result is kept under the hash of the changed file, and an interrupted run goes on where it ended. A change
-that was found stays found until its module changes; one that survived is tried again when a test of its
-folder changed.
+It works on a copy of the tree, so the files of the worktree stay as they are and can be edited meanwhile. A
+result is stored under the hash of the changed file, and an interrupted run continues where it ended. A change
+that was found counts as found until its module changes; a survivor is tried again when a test of its folder
+has changed.
 """
 
 from __future__ import annotations
@@ -76,7 +74,7 @@ def main() -> int:
     arguments = _read_arguments()
     modules = [m for m in guarded_modules(ROOT) if _is_chosen(m, arguments.modules)]
     lock = (HOME / "lock").open("w")
-    fcntl.flock(lock, fcntl.LOCK_EX)  # one run at a time has the tree
+    fcntl.flock(lock, fcntl.LOCK_EX)  # one run at a time uses the copy
     _copy_tree()
     os.chdir(TREE)  # where cosmic-ray starts the tests
     places = {module: places_of(module, TREE) for module in modules}
@@ -116,7 +114,7 @@ def _copy_tree() -> None:
 
 
 def _draw(places: dict[str, list[Place]], sample: int) -> Iterator[Mutant]:
-    """The mutants to try: the same share of each module, and always the same ones."""
+    """The mutants to try: the same share of each module, and the same ones in each run."""
     total = sum(map(len, places.values()))
     for module, of_module in places.items():
         random.Random(f"{SEED} {module}").shuffle(of_module)
@@ -130,7 +128,7 @@ def _draw(places: dict[str, list[Place]], sample: int) -> Iterator[Mutant]:
 
 
 def _is_found(mutant: Mutant, known: dict[str, str]) -> bool:
-    """Tell whether a test notices a mutant; what is known from an earlier run is not tried again."""
+    """Return True when a test finds a mutant; a known result of an earlier run is used again."""
     digest = _digest_of_tests(mutant.module)
     outcome = known.get(mutant.key)
     if outcome not in ("found", digest):
@@ -158,7 +156,7 @@ def _files(path: Path) -> Iterable[Path]:
 
 
 def _try(mutant: Mutant) -> bool:
-    """Put a mutant in place and run the nearest tests, then the wider ones as long as nobody noticed it."""
+    """Put a mutant in place and run the nearest tests, then the other ones until one finds it."""
     runs = judges_of(mutant.module, TREE)
     file = TREE / mutant.module
     source = file.read_text(encoding="utf-8")
@@ -176,7 +174,7 @@ def _try(mutant: Mutant) -> bool:
 
 @functools.cache
 def _limit_of(run: tuple[str, ...]) -> float:
-    """The time limit of some tests with a mutant in place, from a run without one."""
+    """The time limit of a test run with a mutant, derived from a run without one."""
     started = time.monotonic()
     outcome, output = run_tests(shlex.join([*PYTEST, *run]), 600)
     if outcome != TestOutcome.SURVIVED:

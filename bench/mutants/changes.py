@@ -1,7 +1,7 @@
-"""The small faults: every changed version of a module, without those that no test can be asked to notice.
+"""The small faults: every changed version of a module, without those that no test needs to find.
 
-Left out are changes of types and signatures (`int | None` and `*` are no arithmetic there), of whether a
-dataclass is frozen (mypy sees who writes to one), of what only mypy imports, what does not compile, and what
+Left out are changes of types and signatures (`int | None` and `*` are no arithmetic there), of a dataclass's
+`frozen` (mypy finds writes to it), of imports for mypy only, changes that do not compile, and those that
 `equivalent.toml` lists with a reason.
 """
 
@@ -24,8 +24,8 @@ from bench.mutants.operators import OPERATORS
 
 EQUIVALENT = Path(__file__).parent / "equivalent.toml"
 
-# Of cosmic-ray's operators those whose change a test can be asked to notice: one or two other signs for each
-# comparison (more would be the same change again), no decorators (almost always an error at import).
+# The operators of cosmic-ray whose changes a test can find: one or two other signs for each comparison (more
+# would repeat the same change), no decorators (their removal is almost always an error at import).
 _COMPARISONS = (
     "Eq_NotEq",
     "NotEq_Eq",
@@ -77,7 +77,7 @@ class Mutant:
 
     @property
     def key(self) -> str:
-        """The same for the same change of the same file."""
+        """A key that is the same for the same change of the same file."""
         return hashlib.sha256(f"{self.module}\n{self.code}".encode()).hexdigest()[:20]
 
     def __str__(self) -> str:
@@ -93,7 +93,7 @@ class Place(NamedTuple):
 
 
 def places_of(module: str, tree: Path) -> list[Place]:
-    """Every place in a module where something can be changed."""
+    """All places of a module that an operator can change."""
     source = (tree / module).read_text(encoding="utf-8")
     nodes = list(ast_nodes(get_ast(source)))
     left_out = [*_type_lines(source), *_stars(nodes)]
@@ -135,7 +135,7 @@ def _stars(nodes: list[Any]) -> list[Region]:
 
 
 def _type_lines(source: str) -> list[Region]:
-    """Places of types, and the lines that make a class a dataclass."""
+    """Places of types, and of the lines that make a class a dataclass."""
     found: list[ast.expr | None] = []
     for node in ast.walk(ast.parse(source)):
         match node:

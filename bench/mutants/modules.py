@@ -1,8 +1,8 @@
-"""The modules that `make mutants` changes, and the tests that judge each of them.
+"""The modules that `make mutants` changes, and the tests of each.
 
-They are the modules whose faults cost a user most: money, tokens, visibility, delivery and pages. A module is
-judged by the tests of its own folder (`tests/` mirrors `chalicelib/`), its own test file first, because a run
-ends at the first test that fails. `ALSO` names tests that stand elsewhere.
+They are the modules whose faults cost a user most: money, tokens, visibility, delivery and pages. The tests
+of a module are those of its own folder (`tests/` mirrors `chalicelib/`), its own test file first, because a
+run ends at the first test that fails. `ALSO` names tests in other folders.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ ALSO: dict[str, tuple[str, ...]] = {
 
 
 def guarded_modules(root: Path) -> dict[str, str]:
-    """Each module as its path below the root, and the kind of harm it guards against."""
+    """Paths of the guarded modules below the root, each with the kind of harm that a fault would do."""
     source = root / "chalicelib"
     return {
         path.relative_to(root).as_posix(): kind
@@ -59,7 +59,7 @@ def guarded_modules(root: Path) -> dict[str, str]:
 
 
 def judges_of(module: str, root: Path) -> tuple[tuple[str, ...], ...]:
-    """The paths that pytest is given for a module, one run after the other: the nearest tests come first."""
+    """The test paths of a module, one tuple per pytest run; the nearest tests come first."""
     inside = Path(module).relative_to("chalicelib")
     folder = Path("tests") / inside.parent
     examples = (module,) if ">>>" in (root / module).read_text(encoding="utf-8") else ()

@@ -25,7 +25,7 @@ class _OurOperator(Operator):  # type: ignore[misc]
 class DropStatement(_OurOperator):
     """Leave out a call, or an assignment to an attribute or an item: a write that is not made.
 
-    A line of the log may go: who is charged, let in or sent something does not depend on it.
+    Log calls are not dropped: they have no effect on prices, access or pushes.
     """
 
     def mutation_positions(self, node: Any) -> Positions:

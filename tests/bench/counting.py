@@ -1,4 +1,4 @@
-"""Counts what a CPO's operations take of DynamoDB, on a real node over the emulator."""
+"""Counts the DynamoDB request units of a CPO's operations, on a node over the emulator."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from tests.test_settings import NEEDED
 
 
 class Counted(Network):
-    """A CPO with its eMSP, over a table that counts."""
+    """A CPO with its eMSP, over a table that counts request units."""
 
     def __init__(self, dynamodb: Any) -> None:
         super().__init__("CPO")
@@ -54,45 +54,45 @@ class Counted(Network):
         )
 
     def units(self, *operations: Callable[[], object]) -> Units:
-        """What operations take together."""
+        """The request units of some operations together."""
         with measured(self.node.table) as spent:
             for operation in operations:
                 operation()
         return Units(spent.write_units, spent.read_units)
 
     def record(self, key: Key, before: Any = None) -> dict[str, Any]:
-        """The stream's record of an item as it is now."""
+        """The DynamoDB stream record of an item in its current state."""
         item = self.node.table.get(key)
         assert item is not None
-        told = {
+        change = {
             "Keys": {"pk": {"S": key.pk}, "sk": {"S": key.sk}},
             "SequenceNumber": "1",
             "NewImage": encode_item(item),
             **({"OldImage": encode_item(before)} if before else {}),
         }
-        return {"eventID": "e", "eventName": "MODIFY" if before else "INSERT", "dynamodb": told}
+        return {"eventID": "e", "eventName": "MODIFY" if before else "INSERT", "dynamodb": change}
 
     def follow(self, *records: dict[str, Any]) -> None:
-        """What the function of the stream does with a batch."""
+        """Handle a batch of records as the stream function does."""
         ends.note_sessions(self.node, records)
         handle_stream(self.node, records)
 
 
 class _NoQueues:
     def send_broadcasts(self, broadcasts: Iterable[Any]) -> None:
-        """Nothing is pushed but what a test pushes."""
+        """Drop the broadcasts: a test pushes its own."""
 
 
 def count(dynamodb: Any) -> dict[str, Units]:
-    """What each operation takes, by its name in `bench.costs`."""
+    """Request units of each operation, by its name in `bench.costs`."""
     network = Counted(dynamodb)
     world, node = network.world, network.node
     node.directory.save(_partner())
-    node.directory.keyed_digest("")  # The key is read once by a process.
+    node.directory.keyed_digest("")  # A process reads the key once; it is not counted here.
     network.open_site()
     site, session = Ref("locations", *CPO, "L1"), Ref("sessions", *CPO, "S1")
-    told = _message(site)
-    push(node, [told])
+    message = _message(site)
+    push(node, [message])
     evse = next(
         row for row in node.table.query_all("#pk = :pk", {"pk": site.key.pk}) if row["sk"].startswith("E#")
     )
@@ -107,8 +107,8 @@ def count(dynamodb: Any) -> dict[str, Units]:
     after = node.table.get(Key(evse["pk"], evse["sk"]))
     header = node.table.get(site.key)
     assert after and header
-    told = told.model_copy(update={"sk": evse["sk"], "version": after["v"], "after": evse["v"]})
-    counted["push"] = network.units(lambda: push(node, [told]))
+    message = message.model_copy(update={"sk": evse["sk"], "version": after["v"], "after": evse["v"]})
+    counted["push"] = network.units(lambda: push(node, [message]))
 
     world.clock.forward(60)
     counted["new session"] = network.units(lambda: network.put("S1"))
@@ -116,7 +116,7 @@ def count(dynamodb: Any) -> dict[str, Units]:
     counted["session begins"] = network.units(lambda: ends.note_sessions(node, [created]))
     world.clock.forward(60)
     before = node.table.get(session.key)
-    # The world's clock is behind the session: it is priced up to the end of its period.
+    # The test clock is behind the session, so the session is priced up to the end of its period.
     hour = [{"type": "ENERGY", "volume": 12}, {"type": "TIME", "volume": 1}]
     news = {"kwh": 12, "charging_periods": [{"start_date_time": T0, "dimensions": hour}]}
     counted["session"] = network.units(lambda: _patch_session(node, session, news))
@@ -137,7 +137,7 @@ def count(dynamodb: Any) -> dict[str, Units]:
 
 
 def _patch_session(node: Node, session: Ref, patch: dict[str, Any]) -> None:
-    """What the operator's door does."""
+    """Patch a session as the operator API does."""
     read = node.table.get_many([*sessions.keys_to_change(CPO, session.id), *keys_to_price(session)])
     patched = sessions.patch_own_session(
         node, CPO, session.id, patch, read, running_cost_function(session, read)

@@ -1,4 +1,4 @@
-"""The benchmark runs: every operation succeeds on our side and is in the report. Times are not looked at.
+"""The benchmark runs: every operation succeeds on our side and is in the report. Times are not checked.
 
 Source: docs/design.md, Storage and what it may cost
 """
@@ -21,7 +21,7 @@ MOST_CALLS = {"versions": 1, "put_location": 2, "patch_evse": 3, "get_locations"
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any]]:
-    """What one short run printed and reported."""
+    """The output and the report of one short run."""
     report = tmp_path_factory.mktemp("bench") / "report.json"
     options = ["--repeats", "2", "--without-peer", "--tariffs", "0", "--report", str(report)]
     ran = subprocess.run(

@@ -1,4 +1,7 @@
-"""The compiler's bench finds what is wrong; that nothing is, is tested in tests/modules/cdrs."""
+"""The check of the compiler's bench finds missing and surplus CDRs.
+
+tests/modules/cdrs tests the compiler itself.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from infra.local.emulator import Emulator
 from tests.emulator import emulator as emulator
 
 
-def test_what_is_missing_and_what_is_too_much_is_found(emulator: Emulator) -> None:
+def test_missing_and_surplus_cdrs_are_found(emulator: Emulator) -> None:
     hub = make_hub(emulator, "wrong")
     refs = lay_out(hub.node, 4)
     before = find_wrong(hub.node, refs)

@@ -1,4 +1,4 @@
-"""The map of `make mutants`: modules that are there, and tests that judge them. A run takes minutes."""
+"""The map of `make mutants`: its modules and their tests exist. A run itself takes minutes."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ def test_each_guarded_path_names_a_module(pattern: str) -> None:
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_each_guarded_module_is_judged_by_tests_that_exist(module: str) -> None:
+def test_each_guarded_module_has_tests_that_exist(module: str) -> None:
     paths = [ROOT / path for run in judges_of(module, ROOT) for path in run]
 
     assert all(path.exists() for path in paths)
     assert all(any(path.glob("test_*.py")) for path in paths if path.is_dir())
 
 
-def test_the_tests_that_stand_elsewhere_belong_to_guarded_modules() -> None:
+def test_tests_of_other_folders_belong_to_guarded_modules() -> None:
     assert {f"chalicelib/{module}" for module in ALSO} <= set(MODULES)
 
 
-def test_the_nearest_tests_are_the_module_s_own() -> None:
+def test_the_modules_own_tests_run_first() -> None:
     assert judges_of("chalicelib/storage/cursor.py", ROOT) == (
         ("chalicelib/storage/cursor.py", "tests/storage/test_cursor.py"),
         ("tests/storage",),
@@ -38,7 +38,7 @@ def test_the_nearest_tests_are_the_module_s_own() -> None:
     assert judges_of("chalicelib/partners/directory.py", ROOT)[0] == ("tests/partners/test_directory.py",)
 
 
-def test_each_change_that_is_listed_as_harmless_is_of_a_line_that_stands_there_and_has_a_reason() -> None:
+def test_each_equivalent_change_names_an_existing_line_and_a_reason() -> None:
     listed = tomllib.loads((ROOT / "bench/mutants/equivalent.toml").read_text(encoding="utf-8"))
     text = {module: " ".join((ROOT / module).read_text(encoding="utf-8").split()) for module in MODULES}
 

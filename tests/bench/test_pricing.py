@@ -1,4 +1,4 @@
-"""The pricing bench measures what it says, on few sessions."""
+"""The pricing bench runs, on few sessions."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from chalicelib.pricing.lint import lint_tariff
 from chalicelib.pricing.price_request import price_request
 
 
-def test_both_ways_of_pricing_are_timed() -> None:
+def test_both_ways_of_pricing_are_measured() -> None:
     times = pricing.measure(3)["times"]
 
     assert set(times) == {"ready periods, priced", "telemetry, cut and priced"}
     assert all(each["count"] == 3 for each in times.values())
 
 
-def test_the_workload_is_what_the_aims_are_about() -> None:
+def test_the_workload_matches_the_performance_targets() -> None:
     session = pricing.make_session(Random(1))
 
     assert len(pricing.TARIFF["elements"]) == 6

@@ -1,6 +1,6 @@
-"""A third party's side of one OCPI connection: where the peer is, the two tokens, and calling it.
+"""A third party's side of one OCPI connection: the peer's URLs, the two tokens, and calls to the peer.
 
-Everything about the peer comes from its version details; no path is built from a guess.
+All URLs come from the peer's version details.
 Chapters: credentials_registration, version_information_endpoint, transport_and_format.
 """
 
@@ -29,7 +29,7 @@ class Unusable(AssertionError):
 
 
 class Connection:
-    """One peer. `outbound_token` is ours toward it; `inbound_tokens` are those by which it may call us."""
+    """One peer. We call it with `outbound_token`; it can call us with the `inbound_tokens`."""
 
     def __init__(self, partner: Partner, versions_url: str, outbound_token: str) -> None:
         self.partner = partner
@@ -72,11 +72,11 @@ class Connection:
         return self.call(method, self.credentials_url, document, **options)
 
     def register(self, **changes: object) -> Answer:
-        """POST our credentials, token B working before they are sent. Source: CRD-02, CRD-03, CRD-07."""
+        """POST our credentials; token B is valid before they are sent. Source: CRD-02, CRD-03, CRD-07."""
         return self._exchange("POST", changes)
 
     def rotate(self, **changes: object) -> Answer:
-        """PUT new credentials; the old pair stays until the new one is answered. Source: CRD-12, CRD-22."""
+        """PUT new credentials; the old tokens stay valid until the answer comes. Source: CRD-12, CRD-22."""
         return self._exchange("PUT", changes)
 
     def _exchange(self, method: str, changes: Mapping[str, object]) -> Answer:
@@ -102,11 +102,11 @@ class Connection:
     # Functional modules
 
     def owned(self, *ids: str) -> tuple[str, ...]:
-        """The path of an object of ours: country_code, party_id, and its ids."""
+        """The path of an own object: country_code, party_id, and its ids."""
         return (*self.partner.party, *ids)
 
     def url(self, module: str, interface: str, *segments: str) -> str:
-        """One slash between endpoint and segments, every segment encoded. Source: TRP-21."""
+        """The URL of an object: the endpoint, one slash, and the encoded segments. Source: TRP-21."""
         path = "/".join(quote(segment, safe="") for segment in segments)
         return self.endpoints[module, interface].rstrip("/") + (f"/{path}" if path else "")
 
@@ -127,12 +127,12 @@ class Connection:
         )
 
     def put(self, module: str, document: Mapping[str, Any], *children: str, **options: Any) -> Answer:
-        """PUT a whole object of ours where its own fields say it belongs."""
+        """PUT an own object under its owner and id. children: the ids of an EVSE and a connector in it."""
         owner = (document["country_code"], document["party_id"], document["id"])
         return self.push("PUT", module, (*owner, *children), document, **options)
 
     def look(self, module: str, *segments: str, **options: Any) -> Answer:
-        """GET what the peer's RECEIVER stored of ours."""
+        """GET an own object from the peer's RECEIVER interface."""
         return self.call("GET", self.url(module, "RECEIVER", *segments), routed=True, **options)
 
     def fetch(self, module: str, *segments: str, **options: Any) -> Answer:
@@ -144,7 +144,7 @@ class Connection:
         return self.call("GET", url, routed=True, **options)
 
     def pages(self, module: str, query: Mapping[str, object] | None = None) -> Iterator[Answer]:
-        """Crawl: follow the Link as it is until there is none. Source: PAG-12."""
+        """Get all pages of a list: follow the Link, unchanged, until there is none. Source: PAG-12."""
         answer = self.page(module, query)
         while True:
             assert answer.codes == (200, 1000), answer
@@ -169,10 +169,11 @@ class Connection:
         headers: Mapping[str, str | None] | None = None,
         timeout: float = 30,
     ) -> Answer:
-        """Any request, with all that OCPI asks of a client; `headers` overrule (None leaves one out).
+        """Send a request with the headers that OCPI requires of a client.
 
-        routed: a functional module, so the four routing headers go along (RTE-01, RTE-03).
-        Checks that both message ids come back (TRN-18, TRN-19), whatever the answer is.
+        headers: replace the usual ones (None leaves one out).
+        routed: for a functional module, with the four routing headers (RTE-01, RTE-03).
+        Checks that every answer has both message ids (TRN-18, TRN-19).
         """
         content = body if body is not None else (None if document is None else write_json(document))
         sent: dict[str, str | None] = {
@@ -198,7 +199,7 @@ class Connection:
 
 
 def routing(sender: Party | None, receiver: Party | None) -> dict[str, str | None]:
-    """The four routing headers; None leaves a pair out."""
+    """The four routing headers; None leaves out the pair of FROM or TO headers."""
     return {
         "OCPI-from-country-code": sender and sender.country_code,
         "OCPI-from-party-id": sender and sender.party_id,

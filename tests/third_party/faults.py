@@ -1,6 +1,6 @@
-"""What a bad partner does: each fault answers a request in place of the partner that it befalls.
+"""Faults of a partner: each answers a request in place of the partner.
 
-A fault is any function of the partner and the request; None lets the partner answer by itself.
+A fault is a function of the partner and the request; with the result None the partner answers as usual.
 Use: `with partner.misbehaving("tariffs", answer_500): ...`
 """
 
@@ -22,27 +22,27 @@ def answer_500(partner: Partner, received: Received) -> Reply:
 
 
 def refuse_3000(partner: Partner, received: Received) -> Reply:
-    """A server error told in the envelope, under HTTP 200. Source: STA-12."""
+    """Answer a server error in the envelope, with HTTP 200. Source: STA-12."""
     return partner.reply(received, 3000)
 
 
 def refuse_3001(partner: Partner, received: Received) -> Reply:
-    """Source: CRD-19"""
+    """Answer 3001, unable to use the client's API. Source: CRD-19"""
     return partner.reply(received, 3001)
 
 
 def refuse_405(partner: Partner, received: Received) -> Reply:
-    """Source: CRD-08"""
+    """Answer 405. Source: CRD-08"""
     return partner.reply(received, 2001, http_status=405)
 
 
 def answer_nothing(partner: Partner, received: Received) -> Reply:
-    """Success, but the data that it promises is missing."""
+    """Answer success, without the required data."""
     return partner.reply(received)
 
 
 def answer_code(status_code: int, http_status: int = 200) -> Fault:
-    """Any OCPI code, under any HTTP status."""
+    """Make a fault that answers an OCPI status code with an HTTP status."""
 
     def answer(partner: Partner, received: Received) -> Reply:
         return partner.reply(received, status_code, http_status=http_status)
@@ -55,17 +55,17 @@ def refuse_401(partner: Partner, received: Received) -> Reply:
 
 
 def refuse_2001(partner: Partner, received: Received) -> Reply:
-    """A refusal under HTTP 200: success is judged by status_code. Source: STA-15."""
+    """Answer a refusal with HTTP 200: success depends on status_code. Source: STA-15."""
     return partner.reply(received, 2001)
 
 
 def answer_web_page(partner: Partner, received: Received) -> Reply:
-    """200, but not an envelope."""
+    """Answer 200 with an HTML page."""
     return Reply(200, b"<html><body>Welcome!</body></html>", {"Content-Type": "text/html"})
 
 
 def answer_page(http_status: int) -> Fault:
-    """The page of a gateway that stands before the partner."""
+    """Make a fault that answers with the HTML page of a gateway in front of the partner."""
 
     def answer(partner: Partner, received: Received) -> Reply:
         page = f"<html><body>{http_status} nginx</body></html>".encode()
@@ -75,7 +75,7 @@ def answer_page(http_status: int) -> Fault:
 
 
 def take_and_answer(http_status: int, body: bytes) -> Fault:
-    """Do what was asked, and answer in a way of its own, without an envelope that is right."""
+    """Make a fault that executes the request, and answers with this status and body, without an envelope."""
 
     def answer(partner: Partner, received: Received) -> Reply:
         partner.answer(received)
@@ -85,12 +85,12 @@ def take_and_answer(http_status: int, body: bytes) -> Fault:
 
 
 def answer_bare_list(partner: Partner, received: Received) -> Reply:
-    """JSON, but not an envelope."""
+    """Answer a JSON list without an envelope."""
     return Reply(200, b"[]", {"Content-Type": "application/json"})
 
 
 def redirect(partner: Partner, received: Received) -> Reply:
-    """Where it points to, our token must not follow."""
+    """Answer a redirect to another host, which must never receive the caller's token."""
     return Reply(302, b"", {"Location": f"{partner.server.base_url}/elsewhere"})
 
 
@@ -99,7 +99,7 @@ def hang_up(partner: Partner, received: Received) -> Reply:
 
 
 def stay_silent(partner: Partner, received: Received) -> Reply:
-    """Say nothing until the caller must have given up (or the partner is stopped), then hang up."""
+    """Send no answer until the caller has timed out (or the partner is stopped), then hang up."""
     partner.server.stopped.wait(40)
     return Reply(0, b"", hang_up=True)
 
@@ -117,13 +117,13 @@ def list_only_credentials(partner: Partner, received: Received) -> Reply:
 
 
 def lose_answer(partner: Partner, received: Received) -> Reply:
-    """Do what was asked, and hang up before saying so."""
+    """Execute the request, and hang up without an answer."""
     partner.answer(received)
     return Reply(0, b"", hang_up=True)
 
 
 def after(count: int, fault: Fault) -> Fault:
-    """Behave `count` times, then not any more."""
+    """Make a fault that begins after `count` good answers."""
     seen: list[Received] = []
 
     def counted(partner: Partner, received: Received) -> Reply | None:
@@ -134,7 +134,7 @@ def after(count: int, fault: Fault) -> Fault:
 
 
 def times(count: int, fault: Fault) -> Fault:
-    """Misbehave `count` times, then recover."""
+    """Make a fault that ends after `count` bad answers."""
     seen: list[Received] = []
 
     def counted(partner: Partner, received: Received) -> Reply | None:
@@ -145,7 +145,7 @@ def times(count: int, fault: Fault) -> Fault:
 
 
 def only(wanted: Callable[[Received], bool], fault: Fault) -> Fault:
-    """Misbehave for the requests that are wanted."""
+    """Make a fault for the selected requests only."""
 
     def chosen(partner: Partner, received: Received) -> Reply | None:
         return fault(partner, received) if wanted(received) else None

@@ -1,6 +1,6 @@
-"""Tariffs and Locations as a third party would write them: valid, small, and theirs.
+"""Builders of small, valid Tariffs and Locations of a third party.
 
-Every builder makes an object with the required fields only; a test names the fields that it is about.
+Each builder makes an object with the required fields only; a test names the fields that it is about.
 Chapters: mod_tariffs_tariff_object, mod_locations_location_object.
 """
 
@@ -43,7 +43,7 @@ def tariff(owner: Party, tariff_id: str, **fields: object) -> Object:
 
 
 def location(owner: Party, location_id: str, **fields: object) -> Object:
-    """A location with one EVSE `E1` with one connector `1`, unless `evses` says otherwise."""
+    """A location; without `evses` it has one EVSE `E1` with one connector `1`."""
     return {
         "country_code": owner.country_code,
         "party_id": owner.party_id,

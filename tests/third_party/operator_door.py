@@ -1,7 +1,7 @@
-"""The operator's side of a node under test: its plain JSON door, used as a person with curl would.
+"""A client of the operator API of a node under test.
 
-Not OCPI: a Bearer key, bare objects, RFC 9457 problems. It is how a story invites and registers a third
-party, and how the node's own objects come to be.
+The operator API is plain JSON: a Bearer key, objects without an envelope, RFC 9457 problems. Tests use it to
+invite and register a third party, and to write the node's own objects.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tests.third_party.wire import Answer, request, write_json
 
 
 def plain(document: Mapping[str, Any]) -> Object:
-    """As an operator writes it: the node fills in whose it is and when it changed."""
+    """An object as an operator writes it, without owner and last_updated, which the node fills in."""
     return {
         name: value
         for name, value in document.items()
@@ -26,7 +26,7 @@ def plain(document: Mapping[str, Any]) -> Object:
 
 @dataclass(frozen=True)
 class Node:
-    """A running node: where the world calls it, and where its operator does."""
+    """A running node: its OCPI URLs, and its operator API with a key."""
 
     role: str
     versions_url: str
@@ -37,7 +37,7 @@ class Node:
 
     @classmethod
     def read(cls, role: str, description: Mapping[str, Any]) -> Node:
-        """One entry of sandbox.json."""
+        """Read one entry of sandbox.json."""
         urls = (
             description["versions_url"],
             description["operator_url"].rstrip("/"),
@@ -54,7 +54,7 @@ class Node:
         return request(method, f"{self.operator_url}/{path}{query}", headers, body)
 
     def ask(self, method: str, *segments: str, document: object = None, query: str = "") -> Any:
-        """The answer's document. Raises: AssertionError when the door refuses."""
+        """Send a request that must succeed; returns its document. Raises: AssertionError on an error."""
         answer = self.call(method, *segments, document=document, query=query)
         assert answer.http_status < 300, (method, segments, answer)
         return answer.document if answer.body else None
@@ -62,12 +62,12 @@ class Node:
     # Partners
 
     def invite(self, name: str, **options: object) -> Object:
-        """`{"versions_url", "token"}` for somebody who shall register with this node."""
+        """Invite a partner; returns `{"versions_url", "token"}`, with which it registers at this node."""
         invitation: Object = self.ask("POST", "partners", "invitations", document={"name": name, **options})
         return invitation
 
     def register_with(self, name: str, versions_url: str, token: str, **options: object) -> Answer:
-        """Have the node register with somebody."""
+        """Have the node register at a partner."""
         document = {
             "name": name,
             "versions_url": versions_url,
@@ -89,18 +89,18 @@ class Node:
     # Objects
 
     def offer(self, tariff_id: str, **fields: object) -> tuple[str, str, str]:
-        """Create or replace a tariff of the node's; returns its key as a partner sees it."""
+        """Create or replace a tariff of the node; returns its owner and id as a partner sees them."""
         self.ask("PUT", "tariffs", tariff_id, document=plain(tariff(self.party, tariff_id, **fields)))
         self.offered.add(tariff_id)
         return (*self.party, tariff_id)
 
     def withdraw(self) -> None:
-        """Delete every tariff that was offered."""
+        """Delete all tariffs that `offer` created."""
         while self.offered:
             self.call("DELETE", "tariffs", self.offered.pop())
 
     def all(self, *segments: str) -> list[Object]:
-        """Every object of a list, page after page."""
+        """All objects of a list, read page by page."""
         answer = self.call("GET", *segments)
         found: list[Object] = []
         while True:
@@ -115,7 +115,7 @@ class Node:
             )
 
     def broadcasts_to(self, partner_id: str) -> Object:
-        """What is waiting for, delivered to and refused by one partner."""
+        """The pending, delivered and refused objects of one partner."""
         entries = self.ask("GET", "broadcasts")
         return next(
             (entry for entry in entries if partner_id in (entry.get("partner_id"), entry.get("id"))),

@@ -1,8 +1,8 @@
-"""An OCPI 2.2.1 partner written from the specification alone: its own server, its own client.
+"""An OCPI 2.2.1 partner, server and client, written from the specification alone.
 
-It plays any role against the node under test. Its paths are deliberately odd (nothing may be derived from a
-convention, VER-07), it lists versions and modules that nobody knows (VER-10), it wants tokens in Base64, or
-raw when told so (TRN-05), and it can be told to misbehave (`faults.py`). All that comes in is recorded.
+It can have any role. Its paths are unusual on purpose, because a node must not derive them from a convention
+(VER-07). It lists unknown versions and modules (VER-10). It expects tokens in Base64, or raw if configured
+(TRN-05). Tests can make it misbehave (`faults.py`). It records all requests.
 Chapters: credentials, version_information_endpoint, mod_locations, mod_tariffs.
 """
 
@@ -48,7 +48,7 @@ METHODS_OF = {
 
 
 class Partner:
-    """One platform with one party, started at once on a free port. Close it with `stop`."""
+    """One platform with one party; its server starts at once on a free port. Close it with `stop`."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class Partner:
     def stop(self) -> None:
         self.server.stop()
 
-    # What a test asks for
+    # For tests
 
     @property
     def versions_url(self) -> str:
@@ -89,14 +89,14 @@ class Partner:
         return self.server.base_url + self.paths[module, interface]
 
     def held(self, module: str, *key: str) -> Object | None:
-        """The object pushed to us, or None. key: country_code, party_id, id."""
+        """The object that was pushed to us, or None. key: country_code, party_id, id."""
         return self.shelves[module].held.get(tuple(part.upper() for part in key))
 
     def offer(self, module: str, *objects: Object) -> None:
         self.shelves[module].offered.extend(objects)
 
     def pushes(self, module: str) -> list[Received]:
-        """Everything that arrived at our RECEIVER of a module, reads excepted."""
+        """All requests to our RECEIVER interface of a module, except GET."""
         return [got for got in self.received if got.module == module and got.method != "GET"]
 
     def wait_for_push(
@@ -120,7 +120,10 @@ class Partner:
 
     @contextmanager
     def misbehaving(self, module: str, fault: Fault) -> Iterator[None]:
-        """For a while the fault answers a module, or "versions", "details", "credentials", or all: "*"."""
+        """Let a fault answer the requests of a module for the time of the `with` block.
+
+        module: also "versions", "details", "credentials", or "*" for all.
+        """
         self.faults[module] = fault
         try:
             yield
@@ -136,7 +139,7 @@ class Partner:
         return {"token": token, "url": self.versions_url, "roles": self.roles}
 
     def invite(self) -> str:
-        """A token A for a peer that shall register with us. Source: CRD-01."""
+        """Create a token A for a peer that will register with us. Source: CRD-01."""
         token = self.new_token()
         self.invitations.add(token)
         return token
@@ -219,7 +222,7 @@ class Partner:
         return self.answer(received)
 
     def answer(self, received: Received) -> Reply:
-        """Answer by the book."""
+        """Answer a request as the specification requires."""
         token = received.raw_token if self.raw_tokens else received.credentials_token
         connection = next((known for known in self.connections if token in known.inbound_tokens), None)
         invited = token in self.invitations
@@ -252,7 +255,10 @@ class Partner:
         return handler() if handler else self.reply(received, 2001, http_status=405)
 
     def _admit(self, received: Received, token: str, connection: Connection) -> Reply:
-        """Call back with the token that came, then hand out a new one. Source: CRD-04, CRD-05, CRD-11."""
+        """Call the peer back with the received token, then give it a new one.
+
+        Source: CRD-04, CRD-05, CRD-11.
+        """
         document = received.document
         tried = Connection(self, document["url"], document["token"])
         try:

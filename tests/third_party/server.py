@@ -1,7 +1,7 @@
-"""The HTTP server of a third party: it records what comes in and answers what it is told to.
+"""The HTTP server of a third party: records the requests and sends given answers.
 
-Knows HTTP only; what the requests mean is `partner.py`'s affair. Every request is recorded before it is
-answered, so a test can ask for the headers, the raw path and the bytes as they came over the wire.
+It handles HTTP only; `partner.py` interprets the requests. It records every request before the answer, so
+that a test can check the headers, the raw path and the bytes of the body.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 @dataclass(frozen=True)
 class Received:
-    """A request as it came in; `target` is the raw path and query, header names are lower case."""
+    """A received request; `target` is the raw path and query, header names are in lower case."""
 
     method: str
     target: str
@@ -44,7 +44,7 @@ class Received:
 
     @property
     def credentials_token(self) -> str | None:
-        """The token as decoded by the book: `Token`, one space, strict Base64. Source: TRN-03."""
+        """The token, decoded as the specification requires: `Token`, one space, Base64. Source: TRN-03."""
         scheme, _, encoded = self.headers.get("authorization", "").partition(" ")
         if scheme != "Token":
             return None
@@ -68,7 +68,7 @@ class Received:
 
 @dataclass(frozen=True)
 class Reply:
-    """What to answer; `hang_up` closes the connection without a word."""
+    """An answer; `hang_up` closes the connection without one."""
 
     http_status: int
     body: bytes
@@ -77,7 +77,7 @@ class Reply:
 
 
 class Server:
-    """Serves one `answer` function on a free loopback port, and remembers what it was asked."""
+    """Serves one `answer` function on a free loopback port, and records the requests."""
 
     def __init__(
         self,
@@ -104,7 +104,7 @@ class Server:
         self._http.server_close()
 
     def wait_for(self, wanted: Callable[[Received], bool], *, within: float = 45, count: int = 1) -> Received:
-        """The `count`-th request that is wanted, now or soon. Raises: AssertionError at the deadline."""
+        """Wait for the `count`-th wanted request; returns it. Raises: AssertionError at the deadline."""
 
         def found() -> list[Received]:
             return [received for received in self.received if wanted(received)]
@@ -112,8 +112,8 @@ class Server:
         with self._news:
             self._news.wait_for(lambda: len(found()) >= count, timeout=within)
             hits = found()
-            story = [(received.method, received.target) for received in self.received]
-        assert len(hits) >= count, f"not received within {within} s; received: {story}"
+            requests = [(received.method, received.target) for received in self.received]
+        assert len(hits) >= count, f"not received within {within} s; received: {requests}"
         return hits[count - 1]
 
     def _take(self, received: Received) -> Reply:
@@ -129,7 +129,7 @@ class Server:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
             disable_nagle_algorithm = True
-            wbufsize = -1  # one write per answer: half answers meet delayed acknowledgements
+            wbufsize = -1  # one write per answer, because TCP's delayed acknowledgements slow down two writes
             timeout = 60
 
             def serve(self) -> None:
@@ -147,7 +147,7 @@ class Server:
                 self.wfile.write(reply.body)
 
             def log_message(self, *_: object) -> None:
-                """Quiet: the test's own report says what matters."""
+                """Write no log: the test report is enough."""
 
         for method in METHODS:
             setattr(Handler, f"do_{method}", Handler.serve)
@@ -155,7 +155,7 @@ class Server:
 
 
 def split_target(target: str) -> tuple[str, ...]:
-    """The path's segments, each decoded once after splitting, so that `%2F` stays inside its segment.
+    """Split a path into segments, and decode each once, so that `%2F` stays inside its segment.
 
     >>> split_target("/in/prices/PT/ABC/day%2Fnight?x=1")
     ('in', 'prices', 'PT', 'ABC', 'day/night')

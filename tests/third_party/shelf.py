@@ -1,7 +1,7 @@
-"""What a third party holds: the objects pushed to it, and those that it offers for pulling.
+"""Objects of a third party: those pushed to it, and those that it offers for pulling.
 
-The RECEIVER side keeps whatever comes, as it comes (a partner that is too strict would hide what the node
-sends); the SENDER side pages with an opaque cursor in the Link, since nothing obliges a server to count.
+The RECEIVER side stores every object unchanged: a strict partner would hide mistakes of the node. The SENDER
+side uses an opaque cursor in the Link, because the specification does not require offsets there.
 Chapters: mod_tariffs, mod_locations, transport_and_format_pagination.
 """
 
@@ -31,7 +31,7 @@ UNKNOWN = Outcome(404, 2001)
 
 
 class Shelf:
-    """The objects of one module. Keys are folded: ids are CiStrings (TYP-01)."""
+    """The objects of one module. Keys are in one case, because ids are case-insensitive (TYP-01)."""
 
     def __init__(self, module: str) -> None:
         self.unknown = UNKNOWN_LOCATION if module == "locations" else UNKNOWN
@@ -69,7 +69,7 @@ class Shelf:
             target.clear()
         target.update(received.document)
         for lifted in trail:
-            # A parent is lifted, never lowered (LOC-14): pushes of two EVSEs may come in any order.
+            # A parent's last_updated only grows (LOC-14): pushes of two EVSEs may arrive in any order.
             times = (received.document["last_updated"], lifted.get("last_updated", ""))
             lifted["last_updated"] = max(times)
         return Outcome(200, 1000)

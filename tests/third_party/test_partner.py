@@ -1,6 +1,7 @@
-"""The third party tried against itself: two partners of our own talk to each other by the book.
+"""Tests of the third party itself: two of its partners call each other.
 
-What these prove is the measuring instrument, so that a failure in tests/flows/ is the node's.
+They show that the third party follows the specification, so that a failure in tests/flows/ is a fault of the
+node.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def emsp(start: Callable[..., Partner]) -> Partner:
 
 @pytest.fixture
 def line(cpo: Partner, emsp: Partner) -> Connection:
-    """The CPO's connection to the eMSP, registered."""
+    """The CPO's connection to the eMSP, after the registration."""
     return cpo.register(emsp.versions_url, emsp.invite())
 
 
@@ -64,7 +65,7 @@ def test_registration_follows_the_diagram(cpo: Partner, emsp: Partner) -> None:
     assert {got.credentials_token for got in emsp.received} == {token_a}
 
 
-def test_token_a_is_dead_after_registration(cpo: Partner, emsp: Partner) -> None:
+def test_token_a_is_invalid_after_registration(cpo: Partner, emsp: Partner) -> None:
     """Source: CRD-06"""
     token_a = emsp.invite()
     cpo.register(emsp.versions_url, token_a)
@@ -73,7 +74,7 @@ def test_token_a_is_dead_after_registration(cpo: Partner, emsp: Partner) -> None
         cpo.discover(emsp.versions_url, token_a)
 
 
-def test_token_a_opens_no_functional_module(cpo: Partner, emsp: Partner) -> None:
+def test_token_a_is_not_valid_for_functional_modules(cpo: Partner, emsp: Partner) -> None:
     """Source: TRN-08"""
     line = cpo.discover(emsp.versions_url, emsp.invite())
 
@@ -97,7 +98,7 @@ def test_put_changes_both_tokens(line: Connection, emsp: Partner) -> None:
     assert line.credentials("GET").data["token"] == line.outbound_token
 
 
-def test_405_by_state(cpo: Partner, emsp: Partner) -> None:
+def test_credentials_requests_in_the_wrong_state_are_answered_405(cpo: Partner, emsp: Partner) -> None:
     """Source: CRD-08, CRD-09, CRD-10"""
     line = cpo.discover(emsp.versions_url, emsp.invite())
     assert line.credentials("PUT", cpo.credentials("x")).http_status == 405
@@ -125,14 +126,14 @@ def test_a_client_of_another_version_is_answered_3002(cpo: Partner, emsp: Partne
         assert line.register().codes == (200, 3002)
 
 
-def test_unregistering_ends_the_relation(line: Connection) -> None:
+def test_unregistering_ends_the_connection(line: Connection) -> None:
     """Source: CRD-14"""
     assert line.unregister().codes == (200, 1000)
 
     assert line.credentials("GET").http_status == 401
 
 
-def test_tokens_travel_raw_when_both_agree(start: Callable[..., Partner]) -> None:
+def test_tokens_are_sent_raw_when_both_agree(start: Callable[..., Partner]) -> None:
     """Source: TRN-05"""
     cpo, emsp = (
         start("CPO", ALFA, raw_tokens=True),
@@ -150,7 +151,7 @@ def test_the_token_is_encoded_as_in_the_specification() -> None:
     assert authorization("example-token") == "Token ZXhhbXBsZS10b2tlbg=="
 
 
-def test_a_tariff_is_held_replaced_and_deleted(line: Connection, emsp: Partner) -> None:
+def test_a_tariff_is_stored_replaced_and_deleted(line: Connection, emsp: Partner) -> None:
     """Source: TAR-02, TAR-04"""
     assert line.put("tariffs", tariff(ALFA, "T1")).codes == (201, 1000)
     assert line.put("tariffs", tariff(ALFA, "T1", currency="NOK")).codes == (200, 1000)
@@ -211,7 +212,7 @@ def test_replies_swap_the_routing_headers(line: Connection) -> None:
     assert not [name for name in line.credentials("GET").headers if name.startswith("ocpi-")]
 
 
-def test_faults_are_counted(line: Connection, emsp: Partner) -> None:
+def test_a_fault_ends_after_its_count(line: Connection, emsp: Partner) -> None:
     with emsp.misbehaving("tariffs", faults.times(2, faults.answer_500)):
         answers = [line.put("tariffs", tariff(ALFA, "T1")).http_status for _ in range(3)]
 

@@ -1,4 +1,4 @@
-"""Waiting with a deadline: what happens behind queues is awaited, never slept for."""
+"""Waiting with a deadline for the effects of asynchronous work, without fixed sleeps."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ T = TypeVar("T")
 
 
 def eventually(look: Callable[[], T], *, within: float = 45, what: str = "") -> T:
-    """The first truthy thing that `look` sees.
+    """Call `look` until its result is truthy; returns the result.
 
-    A look that fails an assertion is a look that saw nothing yet.
-    Raises: AssertionError at the deadline, telling what was seen last.
+    A failed assertion inside `look` counts as an empty result.
+    Raises: AssertionError at the deadline, with the last result.
     """
     deadline = time.monotonic() + within
     while True:

@@ -1,7 +1,7 @@
-"""One HTTP request of a third party, and the answer it got.
+"""One HTTP request of a third party, and its answer.
 
-Part of a partner written from the OCPI 2.2.1 text alone: it shares no line with the node that it tests, so a
-misreading of the specification cannot hide by being made on both sides. Standard library only.
+Part of a partner written from the OCPI 2.2.1 text alone. It shares no code with the node under test, so a
+misreading of the specification in the node is found here. Standard library only.
 Chapter: transport_and_format (authorization header, unique message ids, response format, pagination).
 """
 
@@ -23,7 +23,7 @@ NEXT_LINK = re.compile(r'<([^>]*)>\s*;\s*rel="?next"?')
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back. Header names are lower case; numbers in the envelope are exact."""
+    """An HTTP answer. Header names are in lower case; numbers in the envelope are exact."""
 
     http_status: int
     headers: Mapping[str, str]
@@ -39,7 +39,7 @@ class Answer:
 
     @property
     def envelope(self) -> dict[str, Any]:
-        """The OCPI envelope. Raises: AssertionError when the body is none. Source: TRN-13, TRN-16."""
+        """The OCPI envelope. Raises: AssertionError when the body is no envelope. Source: TRN-13, TRN-16."""
         assert self.headers.get("content-type", "").startswith("application/json"), self
         try:
             envelope = self.document
@@ -61,7 +61,7 @@ class Answer:
 
     @property
     def codes(self) -> tuple[int, int]:
-        """HTTP status and OCPI status_code, as the checklist writes them: 200/1000."""
+        """HTTP status and OCPI status_code; the checklist writes them as 200/1000."""
         return self.http_status, self.status_code
 
     @property
@@ -79,7 +79,7 @@ def read_json(text: str | bytes) -> Any:
 
 
 def write_json(value: object) -> bytes:
-    """JSON in which a Decimal keeps its digits, which json.dumps alone cannot do.
+    """Write JSON in which a Decimal keeps its digits, unlike with json.dumps.
 
     >>> write_json({"price": Decimal("0.2500")})
     b'{"price": 0.2500}'
@@ -96,7 +96,7 @@ def write_json(value: object) -> bytes:
 
 
 def authorization(token: str, *, raw: bool = False) -> str:
-    """The Authorization header: Base64, or as many 2.2 peers send it: raw. Source: TRN-03, TRN-05."""
+    """The Authorization header, in Base64, or raw as many OCPI 2.2 peers send it. Source: TRN-03, TRN-05."""
     return "Token " + (token if raw else base64.b64encode(token.encode()).decode())
 
 
@@ -108,7 +108,7 @@ def request(
     *,
     timeout: float = 30,
 ) -> Answer:
-    """Send exactly these headers and bytes. Nothing is retried, redirected or corrected on the way."""
+    """Send exactly these headers and bytes, without retries, redirects or corrections."""
     parts = urlsplit(url)
     target = parts.path + (f"?{parts.query}" if parts.query else "")
     connection = HTTPConnection(parts.hostname or "", parts.port or 80, timeout=timeout)
