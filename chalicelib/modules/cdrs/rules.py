@@ -39,7 +39,7 @@ def cdr_id(keyed_digest: Callable[[str], str], maker: str, session_pk: str, numb
 def keyless_cdr_id(maker: str, session_pk: str, number: int) -> str:
     """Id of the same CDR in earlier releases, without the secret key; corrections still have to find it.
 
-    >>> former_cdr_id("PT*ABC", "sessions#PT*ABC#S1", 1)
+    >>> keyless_cdr_id("PT*ABC", "sessions#PT*ABC#S1", 1)
     'CDR-49A1F42ACC601F6E89E71F5D259583E3'
     """
     return _id_of(hashlib.sha256("\x1f".join((maker, session_pk, str(number))).encode()).hexdigest())
