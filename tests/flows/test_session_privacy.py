@@ -19,7 +19,7 @@ from chalicelib.partners.visibility import Viewer, list_partitions, viewers
 from chalicelib.protocol.message import Party, Routing
 from chalicelib.storage.keys import Ref
 from tests.modules.builders import without
-from tests.modules.door import Door
+from tests.modules.door import PartnerApi
 from tests.modules.sessions.builders import cdr_token, session
 from tests.partners.pushing import OWN, World, partner
 
@@ -64,7 +64,7 @@ def at_hub() -> World:
     join(world, "CPO", "xyz")
     for name in (FIRST, SECOND, THIRD):
         join(world, "EMSP", name)
-    cpo = Door(world.node, receiver.INTERFACE, world.partner("xyz"))
+    cpo = PartnerApi(world.node, receiver.INTERFACE, world.partner("xyz"))
     for name in (FIRST, SECOND, THIRD):
         for number in (1, 2):
             session_id = f"{name.upper()}-{number}"
@@ -89,8 +89,8 @@ def stage(request: pytest.FixtureRequest) -> tuple[World, dict[str, set[str]]]:
 Stage = tuple[World, dict[str, set[str]]]
 
 
-def as_(world: World, name: str) -> Door:
-    return Door(world.node, sender.INTERFACE, world.partner(name))
+def as_(world: World, name: str) -> PartnerApi:
+    return PartnerApi(world.node, sender.INTERFACE, world.partner(name))
 
 
 def addressed(world: World) -> Party:
@@ -151,7 +151,7 @@ def test_no_request_for_one_session_reaches_the_session_of_another_partner(stage
                 assert (answer.codes, answer.data, answer.message) == (unknown.codes, None, unknown.message)
                 owner = CPO if world.node.settings.plays("HUB") else OWN["CPO"]
                 if world.node.settings.plays("HUB"):
-                    got = Door(world.node, receiver.INTERFACE, world.partner(name)).call(
+                    got = PartnerApi(world.node, receiver.INTERFACE, world.partner(name)).call(
                         "GET", *owner, session_id
                     )
                     assert (got.codes, got.data) == ((404, 2001), None)
@@ -233,9 +233,9 @@ def test_a_hub_stores_a_session_and_pushes_it_to_the_tokens_emsp_for_any_address
     join(world, "CPO", "xyz")
     for name in (FIRST, SECOND):
         join(world, "EMSP", name)
-    door = Door(world.node, receiver.INTERFACE, world.partner("xyz"))
+    api = PartnerApi(world.node, receiver.INTERFACE, world.partner("xyz"))
 
-    answer = door.call("PUT", *CPO, "S1", document=session(CPO, cdr_token=cdr_token(PARTY[FIRST])), to=to)
+    answer = api.call("PUT", *CPO, "S1", document=session(CPO, cdr_token=cdr_token(PARTY[FIRST])), to=to)
     world.settle()
 
     assert answer.codes == (201, 1000)
@@ -248,9 +248,9 @@ def test_a_session_is_not_pushed_back_to_its_cpo() -> None:
     both = join(world, "CPO", "xyz")
     role = both.roles[0].model_copy(update={"role": "EMSP"})
     world.node.directory.save(replace_fields(both, roles=(*both.roles, role)), both)
-    door = Door(world.node, receiver.INTERFACE, world.partner("xyz"))
+    api = PartnerApi(world.node, receiver.INTERFACE, world.partner("xyz"))
     document = session(CPO, cdr_token=cdr_token(CPO))
-    door.call("PUT", *CPO, "S1", document=document)
+    api.call("PUT", *CPO, "S1", document=document)
     world.settle()
 
     assert world.partners.sent == []
@@ -264,8 +264,8 @@ def test_a_received_session_is_pushed_on_by_a_hub_and_not_by_an_emsp(
     world = World(node_role)
     join(world, "CPO", "xyz")
     join(world, "EMSP", FIRST)
-    door = Door(world.node, receiver.INTERFACE, world.partner("xyz"))
-    answer = door.call("PUT", *CPO, "S1", document=session(CPO, cdr_token=cdr_token(PARTY[FIRST])))
+    api = PartnerApi(world.node, receiver.INTERFACE, world.partner("xyz"))
+    answer = api.call("PUT", *CPO, "S1", document=session(CPO, cdr_token=cdr_token(PARTY[FIRST])))
     world.settle()
 
     assert answer.codes == (201, 1000)
@@ -292,8 +292,8 @@ def test_a_partner_that_registers_again_is_shown_its_earlier_sessions(at_hub: Wo
     again = replace_fields(before, id="again", revision=0)
     at_hub.node.directory.save(again)
 
-    door = Door(at_hub.node, sender.INTERFACE, replace_fields(again, id=FIRST))
-    listed = door.call("GET", query=SINCE, to=OWN["HUB"])
+    api = PartnerApi(at_hub.node, sender.INTERFACE, replace_fields(again, id=FIRST))
+    listed = api.call("GET", query=SINCE, to=OWN["HUB"])
 
     assert {one["id"] for one in listed.data} == SHOWN_AT_HUB[FIRST]
 

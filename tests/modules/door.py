@@ -88,10 +88,6 @@ class PartnerApi:
             query = urlsplit(answer.headers["Link"].split(">")[0].removeprefix("<")).query
 
 
-Door = PartnerApi
-"""The former name, until its last uses are renamed."""
-
-
 def token_of(partner: Partner) -> str:
     """Return the credentials token of a partner in these tests."""
     return f"token-of-{partner.id}"

@@ -27,7 +27,7 @@ from tests.modules import builders
 from tests.modules.builders import connector, evse, token
 from tests.modules.cdrs.test_receiver import cdr
 from tests.modules.conftest import NodeOf, PartnerOf
-from tests.modules.door import CPO, EMSP, Door
+from tests.modules.door import CPO, EMSP, PartnerApi
 from tests.modules.sessions.builders import period, session
 from tests.storage.capacity import measured
 
@@ -57,8 +57,8 @@ def receiver(request: pytest.FixtureRequest, node_of: NodeOf) -> Any:
     return node_of(request.param)
 
 
-def door(node: Any, module: Any, partner_of: PartnerOf, name: str = "cpo") -> Door:
-    return Door(node, module.INTERFACE, partner_of(node, name))
+def api(node: Any, module: Any, partner_of: PartnerOf, name: str = "cpo") -> PartnerApi:
+    return PartnerApi(node, module.INTERFACE, partner_of(node, name))
 
 
 def later(node: Any, **duration: float) -> None:
@@ -72,7 +72,7 @@ def later(node: Any, **duration: float) -> None:
 def test_a_location_is_replaced_after_a_put_stamped_in_the_future(
     receiver: Any, partner_of: PartnerOf, stamp: str
 ) -> None:
-    cpo = door(receiver, locations, partner_of)
+    cpo = api(receiver, locations, partner_of)
     document = location(name="old", last_updated=FUTURE)
     assert cpo.call("PUT", *L1, document=document).codes == (201, 1000)
     assert cpo.call("GET", *L1).data == document
@@ -87,7 +87,7 @@ def test_a_location_is_replaced_after_a_put_stamped_in_the_future(
 def test_a_part_of_a_location_changes_after_a_patch_stamped_in_the_future(
     receiver: Any, partner_of: PartnerOf, ids: tuple[str, ...], method: str
 ) -> None:
-    cpo = door(receiver, locations, partner_of)
+    cpo = api(receiver, locations, partner_of)
     cpo.call("PUT", *L1, document=location())
     whole = {3: location(), 4: evse("E1"), 5: connector("1")}[len(ids)]
     cpo.call("PATCH", *ids, document={"x": "old", "last_updated": FUTURE})
@@ -105,7 +105,7 @@ def test_a_part_of_a_location_changes_after_a_patch_stamped_in_the_future(
 def test_a_child_in_a_patch_changes_after_a_child_stamped_in_the_future(
     receiver: Any, partner_of: PartnerOf
 ) -> None:
-    cpo = door(receiver, locations, partner_of)
+    cpo = api(receiver, locations, partner_of)
     cpo.call("PUT", *L1, document=location(evses=[evse("E1", last_updated=FUTURE)]))
 
     patch = {"evses": [{"uid": "E1", "status": "BLOCKED"}], "last_updated": NOW}
@@ -117,7 +117,7 @@ def test_a_child_in_a_patch_changes_after_a_child_stamped_in_the_future(
 def test_a_connector_stamped_in_the_future_does_not_move_the_stamp_of_its_evse(
     receiver: Any, partner_of: PartnerOf
 ) -> None:
-    cpo = door(receiver, locations, partner_of)
+    cpo = api(receiver, locations, partner_of)
     cpo.call("PUT", *L1, document=location(evses=[evse("E1", connectors=[connector(last_updated=FUTURE)])]))
 
     cpo.call("PATCH", *E1, document={"status": "CHARGING", "last_updated": NOW})
@@ -127,7 +127,7 @@ def test_a_connector_stamped_in_the_future_does_not_move_the_stamp_of_its_evse(
 
 
 def test_a_price_changes_after_a_tariff_stamped_in_the_future(receiver: Any, partner_of: PartnerOf) -> None:
-    cpo = door(receiver, tariffs, partner_of)
+    cpo = api(receiver, tariffs, partner_of)
     cpo.call("PUT", *CPO, "T1", document=tariff(currency="SEK", last_updated=FUTURE))
 
     cpo.call("PUT", *CPO, "T1", document=tariff(currency="EUR", last_updated=NOW))
@@ -139,7 +139,7 @@ def test_a_price_changes_after_a_tariff_stamped_in_the_future(receiver: Any, par
 def test_a_session_ends_after_an_update_stamped_in_the_future(
     receiver: Any, partner_of: PartnerOf, method: str
 ) -> None:
-    cpo = door(receiver, sessions, partner_of)
+    cpo = api(receiver, sessions, partner_of)
     cpo.call("PUT", *CPO, "S1", document=session(last_updated=FUTURE))
 
     end = {"status": "COMPLETED", "kwh": 20, "end_date_time": NOW, "last_updated": NOW}
@@ -151,7 +151,7 @@ def test_a_session_ends_after_an_update_stamped_in_the_future(
 def test_a_final_session_stamped_in_the_future_can_be_repeated_and_stays_final(
     receiver: Any, partner_of: PartnerOf
 ) -> None:
-    cpo = door(receiver, sessions, partner_of)
+    cpo = api(receiver, sessions, partner_of)
     done = session(status="COMPLETED", end_date_time=NOW, last_updated=FUTURE)
 
     assert cpo.call("PUT", *CPO, "S1", document=done).codes == (201, 1000)
@@ -164,7 +164,7 @@ def test_a_final_session_stamped_in_the_future_can_be_repeated_and_stays_final(
 def test_a_token_is_blocked_after_an_update_stamped_in_the_future(
     node_of: NodeOf, partner_of: PartnerOf, method: str
 ) -> None:
-    emsp = door(node_of("CPO"), tokens, partner_of, "emsp")
+    emsp = api(node_of("CPO"), tokens, partner_of, "emsp")
     emsp.call("PUT", *EMSP, "0102A", document=token(last_updated=FUTURE))
 
     stolen = {"valid": False, "last_updated": NOW}
@@ -176,7 +176,7 @@ def test_a_token_is_blocked_after_an_update_stamped_in_the_future(
 def test_updates_of_a_sender_one_hour_ahead_apply_in_order_of_arrival(
     receiver: Any, partner_of: PartnerOf
 ) -> None:
-    cpo = door(receiver, locations, partner_of)
+    cpo = api(receiver, locations, partner_of)
     cpo.call("PUT", *L1, document=location())
 
     # The last two stamps are in the hour that repeats when DST ends.
@@ -189,7 +189,7 @@ def test_updates_of_a_sender_one_hour_ahead_apply_in_order_of_arrival(
 def test_an_update_stamped_in_the_future_replaces_one_stamped_minutes_ahead(
     receiver: Any, partner_of: PartnerOf
 ) -> None:
-    cpo = door(receiver, tariffs, partner_of)
+    cpo = api(receiver, tariffs, partner_of)
     cpo.call("PUT", *CPO, "T1", document=tariff(currency="SEK", last_updated="2026-03-01T12:04:00Z"))
 
     cpo.call("PUT", *CPO, "T1", document=tariff(currency="EUR", last_updated=FUTURE))
@@ -198,9 +198,9 @@ def test_an_update_stamped_in_the_future_replaces_one_stamped_minutes_ahead(
 
 
 def test_an_object_stored_with_a_future_stamp_can_be_updated(receiver: Any, partner_of: PartnerOf) -> None:
-    cpo = door(receiver, tariffs, partner_of)
+    cpo = api(receiver, tariffs, partner_of)
     cpo.call("PUT", *CPO, "T1", document=tariff(currency="SEK", last_updated=FUTURE))
-    place = door(receiver, locations, partner_of)
+    place = api(receiver, locations, partner_of)
     place.call("PUT", *L1, document=location(evses=[evse("E1", last_updated=FUTURE)], last_updated=FUTURE))
     header = Ref("locations", *L1).key
     for key in (Ref("tariffs", *CPO, "T1").key, header, Key(header.pk, f"E#{'0' * 24}#00000")):
@@ -226,11 +226,11 @@ def test_lists_with_dates_use_the_arrival_of_an_update_stamped_in_the_future(
     node_of: NodeOf, partner_of: PartnerOf
 ) -> None:
     hub = node_of("HUB")
-    cpo = door(hub, locations, partner_of)
+    cpo = api(hub, locations, partner_of)
     cpo.call("PUT", *L1, document=location())
     cpo.call("PATCH", *E1, document={"status": "BLOCKED", "last_updated": FUTURE})
 
-    emsp = Door(hub, locations_sender.INTERFACE, partner_of(hub, "emsp"))
+    emsp = PartnerApi(hub, locations_sender.INTERFACE, partner_of(hub, "emsp"))
     asked = "date_from=2026-03-01T11:59:59Z&date_to=2026-03-01T12:00:01Z"
     found = emsp.call("GET", query=asked, to=HUB_OF_NODE)
     assert [each["id"] for each in found.data] == ["L1"]
@@ -244,7 +244,7 @@ def test_lists_with_dates_use_the_arrival_of_an_update_stamped_in_the_future(
 def test_a_stamp_in_the_future_is_reported_logged_counted_and_recorded(
     receiver: Any, partner_of: PartnerOf, logged: Logged
 ) -> None:
-    cpo = door(receiver, tariffs, partner_of)
+    cpo = api(receiver, tariffs, partner_of)
 
     answer = cpo.call("PUT", *CPO, "T1", document=tariff(last_updated=FUTURE))
 
@@ -259,7 +259,7 @@ def test_a_stamp_in_the_future_is_reported_logged_counted_and_recorded(
 
 
 def test_a_stamp_in_the_future_is_recorded_once_a_day(receiver: Any, partner_of: PartnerOf) -> None:
-    cpo = door(receiver, tariffs, partner_of)
+    cpo = api(receiver, tariffs, partner_of)
     cpo.call("PUT", *CPO, "T1", document=tariff(last_updated=FUTURE))
 
     with measured(receiver.table) as spent:
@@ -273,7 +273,7 @@ def test_a_stamp_in_the_future_is_recorded_once_a_day(receiver: Any, partner_of:
 
 
 def test_a_child_stamped_in_the_future_is_reported(receiver: Any, partner_of: PartnerOf) -> None:
-    cpo = door(receiver, locations, partner_of)
+    cpo = api(receiver, locations, partner_of)
 
     answer = cpo.call(
         "PUT", *L1, document=location(evses=[evse(connectors=[connector(last_updated=FUTURE)])])
@@ -286,7 +286,7 @@ def test_a_child_stamped_in_the_future_is_reported(receiver: Any, partner_of: Pa
 def test_a_stamp_within_the_tolerance_has_no_remark(
     receiver: Any, partner_of: PartnerOf, logged: Logged, stamp: str
 ) -> None:
-    answer = door(receiver, tariffs, partner_of).call("PUT", *CPO, "T1", document=tariff(last_updated=stamp))
+    answer = api(receiver, tariffs, partner_of).call("PUT", *CPO, "T1", document=tariff(last_updated=stamp))
 
     assert answer.message == ""
     assert not logged.measured("StampsAhead") and not logged.measured("UpdatesOvertaken")
@@ -317,7 +317,7 @@ def test_an_overtaken_update_is_reported_logged_and_counted(
     ref: str,
 ) -> None:
     """Such a stamp also comes from a sender with local time, in the hour that repeats when DST ends."""
-    cpo = door(node_of("EMSP"), module, partner_of)
+    cpo = api(node_of("EMSP"), module, partner_of)
     evses = [evse("E1", connectors=[connector("1", last_updated=NOW)], last_updated=NOW)]
     stored = {
         tariffs: tariff(last_updated=NOW),
@@ -339,7 +339,7 @@ def test_an_overtaken_update_is_reported_logged_and_counted(
 def test_an_overtaken_update_of_a_token_is_logged_without_its_uid(
     node_of: NodeOf, partner_of: PartnerOf, logged: Logged, method: str
 ) -> None:
-    emsp = door(node_of("CPO"), tokens, partner_of, "emsp")
+    emsp = api(node_of("CPO"), tokens, partner_of, "emsp")
     emsp.call("PUT", *EMSP, "0102A", document=token(last_updated=NOW))
 
     old = {"valid": False, "last_updated": LONG_BEFORE}
@@ -353,7 +353,7 @@ def test_an_overtaken_update_of_a_token_is_logged_without_its_uid(
 def test_an_overtaken_child_of_a_patch_is_reported(
     receiver: Any, partner_of: PartnerOf, logged: Logged
 ) -> None:
-    cpo = door(receiver, locations, partner_of)
+    cpo = api(receiver, locations, partner_of)
     evses = [evse("E1", last_updated=NOW), evse("E2")]
     cpo.call("PUT", *L1, document=location(evses=evses, last_updated=NOW))
 
@@ -369,7 +369,7 @@ def test_an_overtaken_child_of_a_patch_is_reported(
 def test_the_answer_to_an_overtaken_session_patch_reports_that_its_periods_are_kept(
     receiver: Any, partner_of: PartnerOf
 ) -> None:
-    cpo = door(receiver, sessions, partner_of)
+    cpo = api(receiver, sessions, partner_of)
     cpo.call("PUT", *CPO, "S1", document=session(last_updated=NOW))
 
     patch = {"charging_periods": [period()], "last_updated": LONG_BEFORE}
@@ -384,7 +384,7 @@ def test_a_cdr_stamped_in_the_future_is_accepted_and_listed_by_its_arrival(
 ) -> None:
 
     node = node_of("EMSP")
-    cpo = door(node, cdrs, partner_of)
+    cpo = api(node, cdrs, partner_of)
     document = cdr(last_updated=FUTURE)
 
     assert cpo.call("POST", document=document).codes == (201, 1000)

@@ -27,7 +27,7 @@ from chalicelib.partners.relayed_links import LINK
 from chalicelib.partners.urls import UrlPolicy
 from chalicelib.protocol.message import Interface, Party
 from tests.account import Account, aws
-from tests.modules.door import CPO, EMSP, OTHER_CPO, Answer, Door, register
+from tests.modules.door import CPO, EMSP, OTHER_CPO, Answer, PartnerApi, register
 from tests.nodes import make_network
 from tests.partners.answering import AnsweringPartner, Received, answering_partner, envelope, reply
 from tests.storage.capacity import measured
@@ -79,8 +79,10 @@ class Hub:
     def change(self, partner: Partner, **fields: Any) -> Partner:
         return self.node.directory.save(partner.model_copy(update=fields), partner)
 
-    def interface(self, interface: Interface, caller: Partner | None = None) -> Door:
-        return Door(self.node, interface, caller or (self.emsp if interface.role == "SENDER" else self.cpo))
+    def interface(self, interface: Interface, caller: Partner | None = None) -> PartnerApi:
+        return PartnerApi(
+            self.node, interface, caller or (self.emsp if interface.role == "SENDER" else self.cpo)
+        )
 
     def put_tariff(self, owner: Party = CPO, to: Party = EMSP, **options: Any) -> Answer:
         return self.interface(tariffs_receiver.INTERFACE).call(

@@ -20,7 +20,7 @@ from chalicelib.storage.keys import Ref
 from chalicelib.storage.objects import Write
 from tests.modules.builders import T0, T1, T2, tariff, without
 from tests.modules.conftest import NodeOf, PartnerOf
-from tests.modules.door import CPO, EMSP, HUB, Door, register
+from tests.modules.door import CPO, EMSP, HUB, PartnerApi, register
 from tests.modules.sessions.builders import cdr_token, period
 from tests.nodes import PARTIES
 
@@ -64,10 +64,10 @@ def cdr(owner: tuple[str, str] = CPO, **fields: Any) -> Document:
 
 
 @pytest.fixture
-def cpo(node_of: NodeOf, partner_of: PartnerOf) -> Door:
+def cpo(node_of: NodeOf, partner_of: PartnerOf) -> PartnerApi:
     """Receiver interface of an eMSP, called by a CPO."""
     node = node_of("EMSP")
-    return Door(node, INTERFACE, partner_of(node, "cpo"))
+    return PartnerApi(node, INTERFACE, partner_of(node, "cpo"))
 
 
 def with_profile(node: Node, partner: Partner) -> Partner:
@@ -75,7 +75,7 @@ def with_profile(node: Node, partner: Partner) -> Partner:
     return partner
 
 
-def test_post_stores_a_cdr_and_get_of_its_location_returns_it(cpo: Door) -> None:
+def test_post_stores_a_cdr_and_get_of_its_location_returns_it(cpo: PartnerApi) -> None:
     """Source: CDR-02, CDR-03, CDR-04, CDR-12, TYP-14"""
     document = cdr(mobie_cdr_extension={"usage": [None]})
 
@@ -87,7 +87,7 @@ def test_post_stores_a_cdr_and_get_of_its_location_returns_it(cpo: Door) -> None
     assert cpo.call("GET", *CPO, "C2").codes == (404, 2001)
 
 
-def test_the_same_cdr_again_is_answered_like_a_new_one(cpo: Door) -> None:
+def test_the_same_cdr_again_is_answered_like_a_new_one(cpo: PartnerApi) -> None:
     """Source: CDR-06, TRP-30"""
     first = cpo.call("POST", document=cdr())
 
@@ -97,7 +97,7 @@ def test_the_same_cdr_again_is_answered_like_a_new_one(cpo: Door) -> None:
     assert again.headers["Location"] == first.headers["Location"]
 
 
-def test_a_different_cdr_with_a_known_id_is_refused(cpo: Door) -> None:
+def test_a_different_cdr_with_a_known_id_is_refused(cpo: PartnerApi) -> None:
     """Source: CDR-06, TRP-30"""
     cpo.call("POST", document=cdr())
 
@@ -108,7 +108,7 @@ def test_a_different_cdr_with_a_known_id_is_refused(cpo: Door) -> None:
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
-def test_a_cdr_never_changes(cpo: Door, method: str) -> None:
+def test_a_cdr_never_changes(cpo: PartnerApi, method: str) -> None:
     """Source: CDR-05"""
     cpo.call("POST", document=cdr())
 
@@ -117,7 +117,7 @@ def test_a_cdr_never_changes(cpo: Door, method: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(set(cdr()) - {"session_id", "tariffs"}))
-def test_every_required_field_is_required(cpo: Door, name: str) -> None:
+def test_every_required_field_is_required(cpo: PartnerApi, name: str) -> None:
     """Source: CDR-10"""
     answer = cpo.call("POST", document=without(cdr(), name))
 
@@ -142,7 +142,7 @@ def test_every_required_field_is_required(cpo: Door, name: str) -> None:
         ({"signed_data": {"encoding_method": "OCMF", "signed_values": []}}, "signed_values"),
     ],
 )
-def test_an_invalid_cdr_is_refused_with_its_field(cpo: Door, fields: Document, field: str) -> None:
+def test_an_invalid_cdr_is_refused_with_its_field(cpo: PartnerApi, fields: Document, field: str) -> None:
     """Source: CDR-08, CDR-09, CDR-10, CDR-15, CDR-18, CDR-19, CDR-21"""
     answer = cpo.call("POST", document=cdr(**fields))
 
@@ -150,7 +150,7 @@ def test_an_invalid_cdr_is_refused_with_its_field(cpo: Door, fields: Document, f
     assert field in answer.message
 
 
-def test_the_id_of_a_credit_cdr_may_have_39_characters(cpo: Door) -> None:
+def test_the_id_of_a_credit_cdr_may_have_39_characters(cpo: PartnerApi) -> None:
     """Source: CDR-08, CDR-09, CDR-20, CDR-21"""
     signed = {"nature": "End", "plain_data": "p" * 5000, "signed_data": "s" * 5000}
     document = cdr(
@@ -165,7 +165,7 @@ def test_the_id_of_a_credit_cdr_may_have_39_characters(cpo: Door) -> None:
     assert cpo.call("GET", *CPO, "C" * 39).data == document
 
 
-def test_a_cdr_of_a_party_that_is_not_the_caller_s_is_refused(cpo: Door) -> None:
+def test_a_cdr_of_a_party_that_is_not_the_caller_s_is_refused(cpo: PartnerApi) -> None:
     """Source: TRN-28, OWN-01"""
     assert cpo.call("POST", document=cdr(("NL", "TNM"))).codes == (404, 2001)
 
@@ -175,10 +175,10 @@ def test_a_hub_that_makes_the_cdrs_stores_a_cpo_s_cdr_as_ignored(
 ) -> None:
     """Source: CDR-22"""
     hub = node_of("HUB")
-    door = Door(hub, INTERFACE, partner_of(hub, "cpo"))
-    emsp = Door(hub, sender.INTERFACE, partner_of(hub, "emsp"))
+    api = PartnerApi(hub, INTERFACE, partner_of(hub, "cpo"))
+    emsp = PartnerApi(hub, sender.INTERFACE, partner_of(hub, "emsp"))
 
-    assert door.call("POST", document=cdr()).codes == (200, 1000)
+    assert api.call("POST", document=cdr()).codes == (200, 1000)
 
     stored = hub.objects.get(Ref("cdrs", *CPO, "C1"))
     assert stored is not None and stored.partition == IGNORED
@@ -190,15 +190,15 @@ def test_a_cdr_with_the_id_of_a_cdr_of_this_node_or_of_its_credit_cdr_is_refused
 ) -> None:
     """The hub made the CDR. The CPO of its session knows the id, but may not post it, even if equal."""
     hub = node_of("HUB")
-    door = Door(hub, INTERFACE, partner_of(hub, "cpo"))
+    api = PartnerApi(hub, INTERFACE, partner_of(hub, "cpo"))
     ours, ref = cdr(id="CDR-OURS"), Ref("cdrs", *CPO, "CDR-OURS")
     write = Write(JsonText(write_json(ours)), T2)
     hub.objects.change(ref, lambda _: write, partition="cdrs#*#PT*GLP#EMSP", source="")
     credit = cdr(id="cdr-ours-c", credit=True, credit_reference_id="CDR-OURS")
 
-    assert door.call("POST", document=ours).codes == (200, 2001)
-    assert door.call("POST", document=credit).codes == (200, 2001)
-    assert door.call("POST", document={**credit, "id": "CDR-C"}).codes == (200, 1000)
+    assert api.call("POST", document=ours).codes == (200, 2001)
+    assert api.call("POST", document=credit).codes == (200, 2001)
+    assert api.call("POST", document={**credit, "id": "CDR-C"}).codes == (200, 1000)
     assert hub.objects.get(ref._replace(id="CDR-OURS-C")) is None
 
 
@@ -207,8 +207,8 @@ def test_a_cdr_with_the_id_of_another_partner_s_cdr_is_refused(
 ) -> None:
     """Two hubs may both send CDRs of a CPO that is no partner itself; the id belongs to the first sender."""
     node = node_of("EMSP")
-    first = Door(node, INTERFACE, partner_of(node, "hub"))
-    second = Door(node, INTERFACE, register(node, "hub-2", ("HUB", HUB._replace(party_id="TWO"))))
+    first = PartnerApi(node, INTERFACE, partner_of(node, "hub"))
+    second = PartnerApi(node, INTERFACE, register(node, "hub-2", ("HUB", HUB._replace(party_id="TWO"))))
 
     assert first.call("POST", document=cdr()).codes == (201, 1000)
     assert second.call("POST", document=cdr()).codes == (200, 2001)
@@ -219,11 +219,13 @@ def test_a_hub_shows_the_emsp_the_cdrs_of_a_cpo_that_makes_its_own(
     node_of: NodeOf, partner_of: PartnerOf
 ) -> None:
     hub = node_of("HUB")
-    door = Door(hub, INTERFACE, with_profile(hub, partner_of(hub, "cpo")))
-    emsp = Door(hub, sender.INTERFACE, partner_of(hub, "emsp"))
-    stranger = Door(hub, sender.INTERFACE, register(hub, "stranger", ("EMSP", EMSP._replace(party_id="XXX"))))
+    api = PartnerApi(hub, INTERFACE, with_profile(hub, partner_of(hub, "cpo")))
+    emsp = PartnerApi(hub, sender.INTERFACE, partner_of(hub, "emsp"))
+    stranger = PartnerApi(
+        hub, sender.INTERFACE, register(hub, "stranger", ("EMSP", EMSP._replace(party_id="XXX")))
+    )
 
-    assert door.call("POST", document=cdr()).codes == (201, 1000)
+    assert api.call("POST", document=cdr()).codes == (201, 1000)
 
     assert emsp.call("GET", to=PARTY_OF_HUB).data == [cdr()]
     answer = stranger.call("GET", to=PARTY_OF_HUB)
@@ -235,7 +237,7 @@ def test_a_cpo_accepts_cdrs_of_its_own_sessions_from_its_hub_only(
 ) -> None:
     """Source: CDR-22"""
     node = node_of("CPO")
-    hub, emsp = (Door(node, INTERFACE, partner_of(node, name)) for name in ("hub", "emsp"))
+    hub, emsp = (PartnerApi(node, INTERFACE, partner_of(node, name)) for name in ("hub", "emsp"))
 
     assert hub.call("POST", document=cdr(OWN)).codes == (201, 1000)
     assert emsp.call("POST", document=cdr(OWN, id="C2")).codes == (404, 2001)
