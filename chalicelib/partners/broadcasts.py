@@ -278,7 +278,7 @@ def _after_try(node: Node, broadcast: Broadcast, retry: Retry | None, batch: Bat
         return None
     if limit.count_failure(partner_id, group) == SEVERAL:
         _note_failure(node, partner_id)
-    if not retry.away:
+    if not retry.unreachable:
         limit.resume(partner_id)
         return retry.seconds
     limit.pause(partner_id, group, SLOW_S if batch.quick else retry.seconds + 1)

@@ -73,10 +73,10 @@ _TOKEN_REJECTED = frozenset({401, 403})
 
 
 class Retry(NamedTuple):
-    """Retry of the message after some seconds. away: the partner did not answer at all."""
+    """Retry of the message after some seconds. unreachable: the partner gave no answer."""
 
     seconds: int
-    away: bool
+    unreachable: bool
 
 
 OnFault = Callable[["Node", Sequence[Broadcast], Sequence[Broadcast], Seen, Act, PartnerFault], Retry | None]
@@ -232,7 +232,7 @@ def _push_once_more(node: Node, message: Broadcast) -> Retry:
     row = key_of(message.partner_id, message.pk)
     recheck = recheck_put(message.partner_id, node.clock())
     node.table.transact([unknown_delivery(row, message.ref), recheck])
-    return Retry(1, away=False)
+    return Retry(1, unreachable=False)
 
 
 # -- reading and sending -----------------------------------------------------------------------------
@@ -425,12 +425,12 @@ def _failed(
     if left_s > 0:
         if not is_continued or before.reason != after.reason:
             _record(node, message, seen, after)
-        if _is_away(fault) or breaker.is_failing:
+        if _is_unreachable(fault) or breaker.is_failing:
             note_failure(node, message.partner_id, fault.reason, is_trial=breaker.is_failing)
         longest_s = max(_LONGEST_DELAY_S, node.settings.freshness.total_seconds() / 2)
         # Wait as long as the fault has lasted: 1, 2, 4 seconds and so on.
         seconds = min(lasts_s + 1, longest_s, left_s)
-        return Retry(max(1, round(seconds)), _is_away(fault))
+        return Retry(max(1, round(seconds)), _is_unreachable(fault))
     taken = _taken_at(node, message.partner_id)
     takes_others = not breaker.is_failing and taken is not None and taken >= now - window / 2
     if takes_others or (is_last_try and not breaker.is_failing):
@@ -477,7 +477,7 @@ def _give_up_object(node: Node, message: Broadcast, seen: Seen, after: Delivery)
     _record(node, message, seen, row)
 
 
-def _is_away(fault: PartnerFault) -> bool:
+def _is_unreachable(fault: PartnerFault) -> bool:
     """Tell whether the partner did not answer at all, so that other calls would fail as well."""
     return (fault.not_connected or fault.timed_out) and fault.http_status not in _TOKEN_REJECTED
 

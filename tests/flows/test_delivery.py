@@ -99,7 +99,7 @@ def test_a_refusal_is_recorded_and_not_repeated_at_once(cpo: Node, guests: Guest
     with partner.misbehaving("tariffs", fault):
         key = cpo.offer(f"R-{partner.party.party_id}")
         partner.wait_for_push("tariffs", *key)
-        eventually(lambda: broadcasts(cpo, partner)["refused"], what="the refusal on the operator's door")
+        eventually(lambda: broadcasts(cpo, partner)["refused"], what="the refusal on the operator API")
 
     assert partner.held("tariffs", *key) is None
     cpo.offer(key[2], currency="NOK")
@@ -112,7 +112,7 @@ def test_a_refused_object_is_sent_again_when_the_operator_replays_it(cpo: Node, 
     partner = guests.join("EMSP", cpo).partner
     with partner.misbehaving("tariffs", faults.refuse_2001):
         key = cpo.offer(f"A-{partner.party.party_id}")
-        eventually(lambda: broadcasts(cpo, partner)["refused"], what="the refusal on the operator's door")
+        eventually(lambda: broadcasts(cpo, partner)["refused"], what="the refusal on the operator API")
     known = cpo.partner(name_of(partner))
     assert known
 

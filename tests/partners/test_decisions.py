@@ -144,8 +144,8 @@ def test_a_display_is_sent_a_hidden_location_once_and_only_if_it_has_it() -> Non
 @pytest.mark.parametrize(("status", "expected"), [(Status.DELIVERED, Act.MISS), (Status.MISSED, Act.DROP)])
 def test_an_object_that_an_offline_partner_misses_is_recorded_once(status: Status, expected: Act) -> None:
     """Source: HCI-09"""
-    away = partner("EMSP", connection="OFFLINE")
-    seen = Seen(away, item(TARIFF), None, row(status))
+    offline = partner("EMSP", connection="OFFLINE")
+    seen = Seen(offline, item(TARIFF), None, row(status))
 
     assert decide(CPO, broadcast(TARIFF), seen).act is expected
 
@@ -191,8 +191,8 @@ def test_an_offline_partner_misses_only_what_it_would_be_sent(
 
 
 def test_an_evse_sent_before_the_partner_went_offline_is_recorded_as_missed() -> None:
-    away = partner("EMSP", connection="OFFLINE")
-    seen = Seen(away, item(LOCATION), evse(version=5), row(evse=f"{EVSE}@5"))
+    offline = partner("EMSP", connection="OFFLINE")
+    seen = Seen(offline, item(LOCATION), evse(version=5), row(evse=f"{EVSE}@5"))
 
     assert decide(CPO, broadcast(LOCATION, sk=EVSE), seen).act is Act.MISS
 

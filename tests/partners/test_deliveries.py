@@ -46,7 +46,7 @@ def test_a_change_without_the_version_it_followed_advances_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("row", "known", "owed"),
+    ("row", "known", "pending"),
     [
         (Delivery(), SHOWN, True),
         (Delivery(), HIDDEN, False),
@@ -71,9 +71,9 @@ def test_a_change_without_the_version_it_followed_advances_nothing() -> None:
     ],
 )
 def test_an_object_is_pending_by_its_row_and_its_version(
-    row: Delivery, known: Known | None, owed: bool
+    row: Delivery, known: Known | None, pending: bool
 ) -> None:
-    assert is_pending(row, known) is owed
+    assert is_pending(row, known) is pending
 
 
 @pytest.mark.parametrize(("known", "method"), [(SHOWN, "PUT"), (HIDDEN, "PUT"), (None, "DELETE")])

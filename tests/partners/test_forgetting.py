@@ -24,13 +24,13 @@ DAY = 86_400
 
 
 def keep(world: World, **days: float) -> None:
-    """Have a world's node forget."""
+    """Set how long a world's node keeps objects."""
     retention = {kind: timedelta(days=number) for kind, number in days.items()}
     world.node = dataclasses.replace(world.node, objects=ObjectStore(world.table, world.clock, retention))
 
 
 def live(world: World, days: float) -> None:
-    """Let days pass, DynamoDB delete what is over, and the node follow its stream."""
+    """Move the clock by days, delete expired items as DynamoDB does, and handle the stream."""
     world.clock.forward(days * DAY)
     for key, item in list(world.dynamodb.items.items()):
         if "expires_at" in item and int(item["expires_at"]["N"]) <= world.clock().timestamp():
@@ -84,7 +84,7 @@ def test_an_object_that_cannot_be_deleted_blocks_no_other(
 
     def refuse_one(store: ObjectStore, pk: str) -> None:
         if pk == stuck.key.pk:
-            raise Senseless("an item that nobody understands")
+            raise Senseless("the item is invalid")
         expire(store, pk)
 
     monkeypatch.setattr(ObjectStore, "expire", refuse_one)
@@ -98,7 +98,7 @@ def test_a_batch_is_retried_when_aws_fails_to_delete(emsp: World, monkeypatch: p
     put_token(emsp, "A1", valid=False)
 
     def fail(store: ObjectStore, pk: str) -> None:
-        raise ServerError("the table is away")
+        raise ServerError("the table is not reachable")
 
     monkeypatch.setattr(ObjectStore, "expire", fail)
     with pytest.raises(ServerError):

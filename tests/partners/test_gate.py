@@ -46,7 +46,7 @@ def test_no_push_waits_for_a_stuck_push(limit: ConcurrencyLimit, seconds: Second
 
 
 class SeenWaiting(threading.Condition):
-    """A condition that notes who waits for it, and lets nobody wait longer than until it is notified."""
+    """A condition that records its waiters, and ends a wait only by a notification."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -279,7 +279,7 @@ def test_after_a_rejected_token_the_object_is_sent_again(world: World) -> None:
     ref = world.put_tariff()
     world.partners.faults["one"] = reject_token
 
-    assert push(world.node, [broadcast(ref)]) == Retry(1, away=False)
+    assert push(world.node, [broadcast(ref)]) == Retry(1, unreachable=False)
     assert world.delivery("one", ref).status == Status.WAITING
     world.partners.faults.clear()
     world.clock.forward(1)
@@ -295,7 +295,7 @@ def test_a_lasting_4xx_of_a_gateway_makes_the_partner_offline_and_loses_no_objec
     ref = world.put_tariff()
     world.partners.faults["one"] = lambda sent: PartnerFault("answered HTML", http_status=http_status)
 
-    assert push(world.node, [broadcast(ref)]) == Retry(1, away=False)
+    assert push(world.node, [broadcast(ref)]) == Retry(1, unreachable=False)
     world.clock.forward(61)
     assert push(world.node, [broadcast(ref)]) is None
     assert world.delivery("one", ref).status == Status.MISSED
@@ -344,12 +344,12 @@ def test_a_404_without_an_envelope_to_a_deletion_is_a_fault(world: World) -> Non
     assert world.delivery("one", ref).status == Status.DELETED
 
 
-@pytest.mark.parametrize(("fault", "away"), [(break_down, False), (stay_silent, True)])
-def test_a_fault_is_retried(world: World, fault: Any, away: bool) -> None:
+@pytest.mark.parametrize(("fault", "unreachable"), [(break_down, False), (stay_silent, True)])
+def test_a_fault_is_retried(world: World, fault: Any, unreachable: bool) -> None:
     ref = world.put_tariff()
     world.partners.faults["one"] = fault
 
-    assert push(world.node, [broadcast(ref)]) == Retry(1, away)
+    assert push(world.node, [broadcast(ref)]) == Retry(1, unreachable)
 
     row = world.delivery("one", ref)
     assert (row.status, row.since) == (Status.WAITING, row.at)
@@ -387,8 +387,7 @@ def test_a_new_message_starts_a_new_window(world: World) -> None:
 
 def test_an_object_that_an_offline_partner_misses_is_recorded_and_not_sent(world: World) -> None:
     """Source: HCI-09"""
-    away = partner("EMSP", "two", connection="OFFLINE")
-    world.join(away)
+    world.join(partner("EMSP", "two", connection="OFFLINE"))
     ref = world.put_tariff()
 
     assert calls_of(world, ref, partner_id="two") == ["BatchGetItem", "PutItem"]
@@ -459,7 +458,7 @@ def test_after_two_simultaneous_pushes_the_object_is_pushed_once_more(world: Wor
     world.partners.faults["one"] = overtake
     retry = push(world.node, messages)
 
-    assert retry == Retry(1, away=False)
+    assert retry == Retry(1, unreachable=False)
     assert world.held("one", ref) != world.stored(ref)
     push(world.node, messages)
     assert world.held("one", ref) == world.stored(ref)
@@ -661,7 +660,7 @@ def test_a_change_of_a_given_up_object_is_tried_for_a_whole_window(world: World)
 
     changed = world.put_tariff("POISON", currency="NOK")
 
-    assert push(world.node, [broadcast(changed, version=9, cause="change")]) == Retry(1, away=False)
+    assert push(world.node, [broadcast(changed, version=9, cause="change")]) == Retry(1, unreachable=False)
 
 
 def test_a_delivery_resets_how_often_an_object_was_given_up(world: World) -> None:

@@ -85,8 +85,8 @@ def test_very_many_objects_are_queued_step_by_step(world: World, monkeypatch: py
 
 
 def test_an_offline_partner_receives_a_replay_when_it_is_back(world: World) -> None:
-    away = world.partner("one")
-    world.node.directory.save(away.model_copy(update={"connection": "OFFLINE"}), away)
+    offline = world.partner("one")
+    world.node.directory.save(offline.model_copy(update={"connection": "OFFLINE"}), offline)
     replay(world.node, world.partner("one"))
     world.settle()
     assert sent(world) == []
