@@ -11,7 +11,7 @@ The state is part of the partner's record, so every process knows it, and a push
    pause before the next probe doubles: 2, 4, 8 ... windows, up to 60 (a window is a minute by default). The
    count restarts once pushes have succeeded for ten windows after it came back.
 
-A partner that does not answer with its versions either is only away: it is probed every minute.
+A partner that does not even answer with its versions has no growing pause: it is probed every minute.
 
 All methods are pure and return a new breaker.
 

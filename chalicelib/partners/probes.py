@@ -1,6 +1,6 @@
 """Probe: tests whether a partner that is OFFLINE takes pushes again.
 
-1. Request the partner's versions. If that fails, the partner is still away.
+1. Request the partner's versions. If that fails, the partner stays OFFLINE.
 2. Push an object that the partner missed, because many broken systems still answer with their versions. If
    the partner missed no object, the versions are enough.
 
