@@ -324,7 +324,10 @@ class OcpiClient:
         except (Conflict, ServerError):
             return  # The next such answer is recorded instead.
         if is_new:
-            log.warning("a partner answers oddly, and it counts as a success", extra={"reason": oddity})
+            log.warning(
+                "a partner's answer has no proper OCPI envelope: accepted as a success",
+                extra={"reason": oddity},
+            )
 
     def _call(
         self,

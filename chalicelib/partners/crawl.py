@@ -121,13 +121,13 @@ def _good_ones(
 ) -> Iterator[dict[str, Any]]:
     for place, document in enumerate(objects):
         if not isinstance(document, dict):
-            log.warning(f"entry {place} on a page of {what} is no object, left out")
+            log.warning(f"entry {place} on a page of {what} is no JSON object: skipped")
             continue
         try:
             if accept is not None:
                 accept(document)
         except OcpiError as error:
             # Log only the field: the error's text may quote its value, which may be a driver's data.
-            log.warning(f"entry {place} on a page of {what} is wrong in {error.field or 'itself'}, left out")
+            log.warning(f"entry {place} on a page of {what} is wrong in {error.field or 'itself'}: skipped")
             continue
         yield document

@@ -53,7 +53,10 @@ def _remember(table: Table, key: Key, name: str) -> None:
     except Conflict:
         return  # The owner is known already, or the item is full.
     if item[_COUNT] == MOST_OWNERS:
-        log.error("no further owner will be remembered", extra={"pk": key.pk})
+        log.error(
+            "the record of owners is full: objects of further owners are not found by their id alone",
+            extra={"pk": key.pk},
+        )
 
 
 def known_owners(items: Mapping[Key, Item], module: str) -> list[Party]:

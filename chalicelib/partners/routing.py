@@ -105,7 +105,9 @@ def _check_visibility(interface: Interface, request: Request) -> None:
     if interface.module not in MODULES:
         raise HubError(f"{interface.module} are not relayed by this hub")
     if interface.role == "SENDER" and not may_see(request.caller, interface.module, _LEAST_SHOWN):
-        raise NotFound(f"{interface.module} are shown to the caller by this hub alone, and not all of them")
+        raise NotFound(
+            f"the caller may not see all {interface.module}, so this hub does not relay it: ask the hub"
+        )
 
 
 def _find_receiver(node: Node, interface: Interface, request: Request) -> Partner:
@@ -115,7 +117,7 @@ def _find_receiver(node: Node, interface: Interface, request: Request) -> Partne
         raise UnknownReceiver(f"{name} is not connected to this hub")
     if partner.id == request.caller.id and partner.is_hub:
         # Two hubs that each route the party to the other would relay the request for ever.
-        raise UnknownReceiver(f"{name} is reached by the caller itself")
+        raise UnknownReceiver(f"{name} is a party of the caller itself")
     if not partner.is_registered or partner.connection == "OFFLINE":
         raise ConnectionProblem(f"{name} is not connected")
     return partner

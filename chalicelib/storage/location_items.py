@@ -90,7 +90,7 @@ def make_evses(pk: str, generation: str, documents: Iterable[Mapping[str, Any]],
     for slot, document in enumerate(documents):
         uid = fold(document["uid"])
         if uid in seen:
-            raise InvalidParameters(f"{document['uid']!r} is there twice", field=f"evses.{slot}.uid")
+            raise InvalidParameters(f"two EVSEs have the uid {document['uid']!r}", field=f"evses.{slot}.uid")
         seen.add(uid)
         key = evse_key(pk, generation, slot)
         items.append(make_evse(key, document, version, version, f"evses.{slot}"))

@@ -26,7 +26,7 @@ def attempts() -> Iterator[int]:
         if attempt:
             time.sleep(random.uniform(0, min(_LONGEST_S, _FIRST_S * 2**attempt)))
         yield attempt
-    raise ServerError("other changes keep coming between")
+    raise ServerError("too many concurrent changes of one object: try again later")
 
 
 def draw_lot() -> str:
