@@ -325,7 +325,7 @@ class OcpiClient:
             return  # The next such answer is recorded instead.
         if is_new:
             log.warning(
-                "a partner's answer has no proper OCPI envelope: accepted as a success",
+                "an answer without a proper OCPI envelope counts as a success",
                 extra={"reason": oddity},
             )
 

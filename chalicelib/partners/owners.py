@@ -54,7 +54,7 @@ def _remember(table: Table, key: Key, name: str) -> None:
         return  # The owner is known already, or the item is full.
     if item[_COUNT] == MOST_OWNERS:
         log.error(
-            "the record of owners is full: objects of further owners are not found by their id alone",
+            "owners are full: objects of others are not found by id alone",
             extra={"pk": key.pk},
         )
 
