@@ -82,7 +82,7 @@ def post_authorize(node: Node, request: Request) -> Reply:
     the partner.
     """
     if not node.settings.plays("CPO"):
-        raise not_offered("this node is no CPO: nobody charges at it", [])
+        raise not_offered("this node is no CPO: it authorizes no tokens", [])
     asked = read_references(request)
     token = _find_copy(node, request)
     question = Question(

@@ -93,7 +93,7 @@ def test_a_valid_token_is_allowed_and_an_invalid_one_blocked(cpo: Node, emsp: No
     assert blocked["allowed"] == "BLOCKED"
 
 
-def test_a_token_that_nobody_knows_is_not_found(cpo: Node) -> None:
+def test_an_unknown_token_is_not_found(cpo: Node) -> None:
     """Source: TOK-14, RTE-22, RTE-25; docs/mobie.md, scenarios 4.2 and 4.4"""
     for query in ("", "?type=APP_USER"):
         answer = cpo.call("POST", "tokens", "NOBODYS-CARD", "authorize", query=query)
@@ -207,7 +207,7 @@ def test_without_a_valid_answer_of_the_emsp_the_hub_answers_with_its_own_error(
 
 def test_an_unknown_token_is_answered_404_with_2004(question: Question) -> None:
     """Source: TOK-14, RTE-25, TRP-12"""
-    question.uid = "unheard of"
+    question.uid = "unknown"
 
     answer = question.ask()
 

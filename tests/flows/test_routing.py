@@ -18,7 +18,7 @@ from tests.third_party.operator_door import Node
 from tests.third_party.partner import Partner
 from tests.third_party.server import Received, Reply
 
-NOBODY = Party("PT", "QQQ")
+UNKNOWN = Party("PT", "QQQ")
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ def test_unknown_receivers_and_objects_of_other_parties_are_refused(
     other = guests.join("CPO", hub).partner.party
     cpo, emsp = cpo_line.partner.party, emsp_line.partner.party
 
-    unknown = cpo_line.put("tariffs", tariff(cpo, "UNSENT"), headers=routing(cpo, NOBODY))
+    unknown = cpo_line.put("tariffs", tariff(cpo, "UNSENT"), headers=routing(cpo, UNKNOWN))
     foreign = cpo_line.put("tariffs", tariff(other, "UNSENT"), headers=routing(cpo, emsp))
     spoofed = cpo_line.put("tariffs", tariff(other, "UNSENT"), headers=routing(other, emsp))
 

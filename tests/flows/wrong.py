@@ -141,7 +141,7 @@ LOCATION = rows(
         "two EVSEs of one uid": ("evses", [evse("E1"), evse("e1")]),
         "max_voltage a fraction": (f"{CONNECTOR}.max_voltage", 230.5),
         "max_voltage a string": (f"{CONNECTOR}.max_voltage", "230"),
-        "format unheard of in lower case": (f"{CONNECTOR}.format", "socket"),
+        "format in lower case": (f"{CONNECTOR}.format", "socket"),
         "tariff_ids a string": (f"{CONNECTOR}.tariff_ids", "T1"),
         "never open": ("opening_times", {"twentyfourseven": False}),
         "always open, with hours": ("opening_times", {"twentyfourseven": True, "regular_hours": [HOURS]}),
@@ -157,7 +157,7 @@ LOCATION = rows(
         "name with a line break": ("name", "a\nb"),
     },
 ) | {
-    "publish_allowed_to nobody": lambda it: it.update(publish=False, publish_allowed_to=[{}]),
+    "publish_allowed_to with an empty entry": lambda it: it.update(publish=False, publish_allowed_to=[{}]),
     "publish_allowed_to a uid without type": lambda it: it.update(
         publish=False, publish_allowed_to=[{"uid": "A1"}]
     ),

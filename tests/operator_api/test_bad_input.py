@@ -159,7 +159,7 @@ CASES: dict[str, Case] = {
     # location ids
     "an id for another party": (RESERVE, {"party_id": "NOT"}, 422, "party_id"),
     "an id for a list": (RESERVE, [], 422, "body"),
-    "an id when nobody hands them out": (RESERVE, {}, 409, None),
+    "a location id without a hub that assigns ids": (RESERVE, {}, 409, None),
 }  # fmt: skip
 
 
