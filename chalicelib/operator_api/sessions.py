@@ -91,7 +91,9 @@ def put_charging_preferences(node: Node, request: Request) -> Reply:
     """Send a driver's preferences to the CPO of a received session; `response` has the CPO's answer."""
     session = _find(node, request)
     if not session.source:
-        raise not_offered("this session is this node's own; its drivers are others'", ["GET"])
+        raise not_offered(
+            "this session is this node's own: only the eMSP of its driver sends charging preferences", ["GET"]
+        )
     document = request.json_object()
     validate(ChargingPreferences, document)
     sender = node.settings.party_of("EMSP", "HUB")
