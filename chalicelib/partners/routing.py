@@ -105,7 +105,7 @@ def _check_visibility(interface: Interface, request: Request) -> None:
     if interface.module not in MODULES:
         raise HubError(f"{interface.module} are not relayed by this hub")
     if interface.role == "SENDER" and not may_see(request.caller, interface.module, _LEAST_SHOWN):
-        raise NotFound(f"the caller may not see all {interface.module}: ask this hub without OCPI-to")
+        raise NotFound(f"the caller may not see all {interface.module}: address this hub's own party")
 
 
 def _find_receiver(node: Node, interface: Interface, request: Request) -> Partner:
