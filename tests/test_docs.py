@@ -129,7 +129,10 @@ def _texts() -> list[Path]:
     folders = ("chalicelib", "certification", "infra", "cli", "bench", "tests", "docs")
     kinds = (".py", ".md", ".yaml")
     found = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.suffix in kinds]
-    return [*(ROOT / name for name in ("app.py", "Makefile", "README.md", "CHANGELOG.md")), *found]
+    return [
+        *(ROOT / name for name in ("app.py", "Makefile", "README.md", "CHANGELOG.md", "CONTRIBUTING.md")),
+        *found,
+    ]
 
 
 def test_the_changelog_has_an_entry_for_the_release() -> None:
