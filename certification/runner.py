@@ -108,7 +108,7 @@ def run_row(row: Row, trial: Trial) -> Finding:
     except (Refuted, Unreachable) as error:
         failures.append(str(error))
     except Exception as error:
-        failures.append(f"no surprise, but there was {type(error).__name__}: {error}")
+        failures.append(f"no unexpected error, but {type(error).__name__}: {error}")
     except BaseException:  # the run is stopped
         trial.clean_up()
         raise
@@ -197,7 +197,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--sandbox", type=Path, metavar="FILE", help=f"the nodes, in the shape of {SANDBOX_FILE}"
     )
-    parser.add_argument("--out", type=Path, default=OUT, metavar="DIR", help=f"where the reports go ({OUT})")
+    parser.add_argument("--out", type=Path, default=OUT, metavar="DIR", help=f"folder of the reports ({OUT})")
     parser.add_argument(
         "--deadline",
         type=float,
@@ -210,14 +210,14 @@ def _parser() -> argparse.ArgumentParser:
         type=float,
         default=1.0,
         metavar="F",
-        help="stretch every limit of time so many times, for nodes on a slow machine (1)",
+        help="factor for every time limit, for nodes on a slow machine (1)",
     )
     parser.add_argument("--probe-url", metavar="URL", help="the public address that leads to the probe")
     parser.add_argument(
         "--probe-listen",
         default="127.0.0.1:0",
         metavar="HOST:PORT",
-        help="where the probe listens (127.0.0.1:0)",
+        help="address and port of the probe (127.0.0.1:0)",
     )
     for role in ROLES:
         group = parser.add_argument_group(f"the {role}")

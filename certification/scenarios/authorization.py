@@ -132,20 +132,20 @@ def _check_hub_relays(trial: Trial, token_type: str, asked: Document) -> None:
         )
         trial.expect(
             reply.object().get("authorization_reference") == info["authorization_reference"],
-            f"{reply}: the hub hands the eMSP's authorization_reference on, "
+            f"{reply}: the hub passes the eMSP's authorization_reference on, "
             f"not {reply.object().get('authorization_reference')}",
         )
-        trial.expect(reply.data == info, f"{reply}: the hub hands on what the eMSP answered")
+        trial.expect(reply.data == info, f"{reply}: the hub passes the eMSP's answer on")
         question = emsp.asked_about(token)[-1]
         _check_question(trial, question, token_type, asked, cpo.party, emsp.party)
         headers = reply.answer.headers
         trial.expect(
             question.headers.get("x-correlation-id") == headers["x-correlation-id"],
-            "the hub asks the eMSP under the same X-Correlation-ID (RTE-10)",
+            "the hub asks the eMSP under the same X-Correlation-ID (RTE-09)",
         )
         trial.expect(
             question.headers.get("x-request-id") != headers["x-request-id"],
-            "the hub asks the eMSP under an X-Request-ID of its own (RTE-09)",
+            "the hub asks the eMSP under an X-Request-ID of its own (RTE-08)",
         )
     trial.note("the hub finds the eMSP when OCPI-to is absent, the hub or the eMSP; X-Correlation-ID is kept")
     reply = cpo.authorize(UID, token_type, asked, None)

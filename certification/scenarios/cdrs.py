@@ -54,7 +54,7 @@ def scenario_7_1_create_cdr(trial: Trial) -> None:
 
 def scenario_7_2_get_all_cdrs(trial: Trial) -> None:
     """An eMSP reads its CDRs at the hub by pages: each once, every total correct, none of other eMSPs."""
-    if not trial.has_probe("the pages of the hub's CDRs and whose they are"):
+    if not trial.has_probe("the pages of the hub's CDRs and their owners"):
         _check_emsp_holds(trial)
         return
     reader = _Reader(trial)
@@ -70,7 +70,7 @@ def scenario_7_2_get_all_cdrs(trial: Trial) -> None:
 
 def scenario_7_3_get_filtered_cdrs(trial: Trial) -> None:
     """An eMSP reads its CDRs between two dates: first inclusive, second exclusive, kept by Link."""
-    if not trial.has_probe("the filters of the hub's CDRs and whose they are"):
+    if not trial.has_probe("the filters of the hub's CDRs and their owners"):
         _check_emsp_holds(trial)
         return
     reader = _Reader(trial)
@@ -117,7 +117,9 @@ def _check_bill(trial: Trial, charging: Charging, made: Document, session: Docum
     )
     trial.expect(made.get("tariffs") == [charging.tariff], "the CDR has the tariff, and no other")
     trial.expect(not made.get("credit"), "the CDR is no credit CDR")
-    trial.note(f"CDR {made['id']} of {KWH} kWh in {CHARGED} costs {_as_text(expected)}, as the tariff has it")
+    trial.note(
+        f"CDR {made['id']} of {KWH} kWh in {CHARGED} costs {_as_text(expected)}, as computed from the tariff"
+    )
 
 
 def _check_arrives(trial: Trial, charging: Charging, made: Document, session: Document) -> None:

@@ -112,7 +112,7 @@ def _register_probe_hub_twice(trial: Trial) -> None:
     token_a = invitation["token"]
     details = discover(trial.web, invitation["versions_url"], token_a)
     refused = Caller(trial.web, token_a).call("GET", details.url("tariffs", "SENDER"))
-    trial.expect(refused.http_status == 401, f"{refused}: token A opens versions and credentials only")
+    trial.expect(refused.http_status == 401, f"{refused}: token A is valid for versions and credentials only")
 
     first = hub.post_credentials(details, token_a)
     _check_exchange(trial, trial.cpo, hub, "POST", first)
@@ -146,7 +146,9 @@ def _change_endpoints_of_probe_cpo(trial: Trial) -> None:
             changed == {one_more} and (one_more in known) == (change == "added"),
             f"the hub's endpoints of the CPO have sessions SENDER {change}, not {sorted(changed)}",
         )
-        trial.note(f"sessions SENDER {change} by the probe CPO: the hub's endpoints differ by just that one")
+        trial.note(
+            f"sessions SENDER {change} by the probe CPO: the hub's endpoints differ by exactly that one"
+        )
 
 
 def _rename_probe_cpo(trial: Trial) -> None:
@@ -218,7 +220,7 @@ def _break_handshake(trial: Trial) -> tuple[ProbePartner, str]:
             not reply.is_success and reply.status_code == 3001,
             f"{reply}: POST is answered with 3001 when the hub's {broken} cannot be read",
         )
-        trial.expect(reply.data is None, f"{reply}: a broken handshake hands out no token")
+        trial.expect(reply.data is None, f"{reply}: a broken handshake gives out no token")
         _check_alive(trial, details, token_a, f"token A, after the hub's {broken} failed,")
         row = trial.cpo.partner(hub_id) or {}
         trial.expect(
@@ -275,8 +277,8 @@ def _check_alive(trial: Trial, details: Details, token: str, what: str) -> None:
 
 def _check_dead(trial: Trial, details: Details, token: str, what: str) -> None:
     reply = Caller(trial.web, token).call("GET", details.versions_url)
-    trial.expect(reply.http_status == 401, f"{reply}: {what} is dead, which is 401")
-    trial.note(f"{what} is dead: GET versions answers HTTP 401")
+    trial.expect(reply.http_status == 401, f"{reply}: {what} is refused with 401")
+    trial.note(f"{what} is refused: GET versions answers HTTP 401")
 
 
 def _check_registered(trial: Trial, door: Door, partner: ProbePartner, partner_id: str) -> None:

@@ -112,7 +112,7 @@ def scenario_6_3_stop_session(trial: Trial) -> None:
 
 def scenario_6_4_get_all_sessions(trial: Trial) -> None:
     """MOBI.E reads the CPO's sessions by pages: those of its own tokens, each once, and no others."""
-    if not trial.has_probe("the pages of the CPO's sessions and whose they are"):
+    if not trial.has_probe("the pages of the CPO's sessions and their owners"):
         _check_hub_holds(trial)
         return
     csms, reader = Csms(trial), _Reader(trial)

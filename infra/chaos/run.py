@@ -118,7 +118,7 @@ class ChaosRun:
 
     def settle(self) -> None:
         """Wait until all receivers are correct, after the operators have sent refused objects again."""
-        self._show("Everybody is well again; comparing ...")
+        self._show("All partners work again; comparing ...")
         started = time.monotonic()
         for member in MEMBERS:
             if member.trouble and member.trouble.refuses:

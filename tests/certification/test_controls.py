@@ -30,7 +30,11 @@ RESERVATION = r"/receiver/locations/\w+/\w+$"
 
 CONTROLS = [
     broken(
-        "1.1", "cpo", "tokens never die", faults.tokens_never_die, "token A, after the registration, is dead"
+        "1.1",
+        "cpo",
+        "tokens never die",
+        faults.tokens_never_die,
+        "token A, after the registration, is refused",
     ),
     broken("1.1", "cpo", "PUT keeps the token", faults.keep_the_token, "PUT gives the hub a new token"),
     Control(
@@ -45,7 +49,7 @@ CONTROLS = [
         "cpo",
         "token A opens modules",
         lambda: faults.answer("GET", TARIFFS, 401, 200, data=[]),
-        "token A opens versions and credentials only",
+        "token A is valid for versions and credentials only",
     ),
     broken(
         "1.1",
@@ -68,7 +72,7 @@ CONTROLS = [
         lambda: faults.remember("GET", r"/details$"),
         "endpoints of the CPO have sessions SENDER added",
     ),
-    broken("1.3", "hub", "tokens never die", faults.tokens_never_die, "old token at the hub is dead"),
+    broken("1.3", "hub", "tokens never die", faults.tokens_never_die, "old token at the hub is refused"),
     broken(
         "1.3",
         "hub",
@@ -88,7 +92,7 @@ CONTROLS = [
         "hub",
         "DELETE does nothing",
         lambda: faults.swallow("DELETE", faults.CREDENTIALS),
-        "after its DELETE, is dead",
+        "after its DELETE, is refused",
     ),
     broken(
         "1.4",
@@ -130,7 +134,7 @@ CONTROLS = [
         "cpo",
         "DELETE does nothing",
         lambda: faults.swallow("DELETE", faults.CREDENTIALS),
-        "after its DELETE, is dead",
+        "after its DELETE, is refused",
     ),
     broken(
         "2.1",

@@ -50,7 +50,7 @@ AUTHORIZATION = [
         "hub",
         "a reference of its own",
         set_field("POST", ASKED_AT_HUB, "data.authorization_reference", "MINE"),
-        "the hub hands the eMSP's authorization_reference on, not MINE",
+        "the hub passes the eMSP's authorization_reference on, not MINE",
     ),
     broken(
         "4.1",
