@@ -16,7 +16,7 @@ from typing import Any
 from chalice.app import Chalice, CloudWatchEvent, DynamoDBEvent, Rate, SQSEvent
 
 from chalicelib.endpoint import mount, mount_operator
-from chalicelib.modules.cdrs import compiler, ends, marks, reconciliation
+from chalicelib.modules.cdrs import compiler, due_sessions
 from chalicelib.modules.cdrs import receiver as cdrs_receiver
 from chalicelib.modules.cdrs import sender as cdrs_sender
 from chalicelib.modules.commands import receiver as commands_receiver
@@ -26,6 +26,7 @@ from chalicelib.modules.credentials import routes as credentials
 from chalicelib.modules.locations import receiver as locations_receiver
 from chalicelib.modules.locations import reservation
 from chalicelib.modules.locations import sender as locations_sender
+from chalicelib.modules.reconciliation import noted_cdrs, reconciler
 from chalicelib.modules.sessions import receiver as sessions_receiver
 from chalicelib.modules.sessions import sender as sessions_sender
 from chalicelib.modules.tariffs import receiver as tariffs_receiver
@@ -35,7 +36,7 @@ from chalicelib.modules.tokens import sender as tokens_sender
 from chalicelib.modules.versions import routes as versions
 from chalicelib.node import current_node
 from chalicelib.operator_api.routes import ROUTES
-from chalicelib.partners import broadcasts, changes, liveness
+from chalicelib.pushing import broadcasts, liveness, outbox
 from chalicelib.queues import CATCH_UP_WORKERS, Lane
 from chalicelib.settings import read_event_sources
 
@@ -73,10 +74,10 @@ sources = read_event_sources()
 def stream_changes(event: DynamoDBEvent) -> Any:
     """Queue messages about stored changes, delete expired objects, and note ended sessions and new CDRs."""
     node, records = current_node(), event.to_dict()["Records"]
-    changes.delete_expired(node, records)
-    ends.note_sessions(node, records)
-    marks.note_cdrs(node, records)
-    return changes.handle_stream(node, records)
+    outbox.delete_expired(node, records)
+    due_sessions.note_sessions(node, records)
+    noted_cdrs.note_cdrs(node, records)
+    return outbox.handle_stream(node, records)
 
 
 @app.on_sqs_message(queue=sources.broadcasts_queue, batch_size=10)
@@ -109,4 +110,4 @@ def compile_cdrs(event: CloudWatchEvent) -> None:
     try:
         compiler.run(current_node())
     finally:
-        reconciliation.run(current_node())
+        reconciler.run(current_node())

@@ -26,16 +26,16 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from chalicelib.calls.client import OcpiClient
+from chalicelib.calls.urls import UrlPolicy
 from chalicelib.modules.cdrs import compiler
-from chalicelib.modules.cdrs.ends import due_item, due_sessions, sessions_set_aside
+from chalicelib.modules.cdrs.due_sessions import due_item, read_due_sessions, sessions_set_aside
 from chalicelib.modules.cdrs.rules import cdr_id
-from chalicelib.modules.cdrs.starts import start_snapshot_item, take_snapshot
+from chalicelib.modules.cdrs.start_snapshots import start_snapshot_item, take_snapshot
 from chalicelib.node import Node, new_secret, now
-from chalicelib.partners.client import OcpiClient
 from chalicelib.partners.directory import Directory, Endpoint, Partner, PartnerRole
-from chalicelib.partners.token_owners import emsp_of
-from chalicelib.partners.urls import UrlPolicy
-from chalicelib.partners.visibility import Viewer, partition_for_received, partition_for_viewer
+from chalicelib.policy.session_viewers import emsp_of
+from chalicelib.policy.visibility import Viewer, partition_for_received, partition_for_viewer
 from chalicelib.protocol.json_text import JsonText, read_json, write_json
 from chalicelib.protocol.message import Party
 from chalicelib.protocol.pagination import PageQuery
@@ -61,12 +61,13 @@ SOURCE = "cpo-1"
 
 _COMPILER = """
 import os, sys
-from chalicelib.modules.cdrs import compiler, ends
+from chalicelib.modules.cdrs import compiler
+from chalicelib.modules.cdrs import due_sessions
 from chalicelib.node import current_node
 
 node = current_node()
 os.write(int(sys.argv[1]), b".")
-while next(ends.due_sessions(node), None):
+while next(due_sessions.read_due_sessions(node), None):
     compiler.run(node)
 """
 
@@ -182,7 +183,7 @@ def run_alone(hub: Hub, count: int) -> Alone:
     lay_out(hub.node, count)
     started = time.monotonic()
     with measured(hub.node.table) as spent:
-        while next(due_sessions(hub.node), None):
+        while next(read_due_sessions(hub.node), None):
             compiler.run(hub.node)
     seconds = time.monotonic() - started
     return Alone(
@@ -267,7 +268,7 @@ def find_wrong(node: Node, sessions: list[Ref]) -> list[str]:
     Returns one text per mistake.
     """
     wrong = []
-    if left := len(list(due_sessions(node))):
+    if left := len(list(read_due_sessions(node))):
         wrong.append(f"{left} sessions are still due")
     if aside := sessions_set_aside(node):
         wrong.append(f"{len(aside)} sessions were set aside: {aside[0]}")

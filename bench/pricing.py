@@ -23,8 +23,8 @@ from random import Random
 from typing import Any
 
 from bench.timing import settle
+from chalicelib.pricing.json_fields import write_moment
 from chalicelib.pricing.price_request import price_request
-from chalicelib.pricing.reading import write_moment
 from chalicelib.pricing.statement import cdr_fields
 from chalicelib.pricing.verification import verify_cdr
 from chalicelib.protocol.json_text import read_json, write_json

@@ -31,15 +31,15 @@ from chalicelib.errors import (
     ServerError,
     Unauthorized,
 )
+from chalicelib.hub import relay
 from chalicelib.log import add_fields, log, log_fields
-from chalicelib.modules.client_owned_objects import check_owner, may_act_for, owner_in_url
 from chalicelib.modules.oversize import log_left_out, log_not_sent
 from chalicelib.modules.registry import VERSION, interface_path, is_mounted
 from chalicelib.node import Node
-from chalicelib.operator_api import door
-from chalicelib.partners import routing
+from chalicelib.operator_api import endpoint
 from chalicelib.partners.directory import Caller, Partner, claim_key
-from chalicelib.partners.visibility import owner_role, sender_role
+from chalicelib.policy.ownership import check_owner, may_act_for, owner_in_url
+from chalicelib.policy.visibility import owner_role, sender_role
 from chalicelib.protocol.auth import read_authorization
 from chalicelib.protocol.envelope import error_reply, write_envelope
 from chalicelib.protocol.headers import (
@@ -83,7 +83,7 @@ def mount_operator(app: Chalice, current_node: Callable[[], Node], routes: Itera
 
         def view(_routes: Routes = by_method, **path: str) -> Response:
             node = current_node()
-            http_status, headers, body = door.serve(
+            http_status, headers, body = endpoint.serve(
                 node, _routes, read_chalice_request(node, app.current_request, path)
             )
             return Response(body=body, status_code=http_status, headers=dict(headers))
@@ -240,7 +240,7 @@ def _keys(
     """Return the keys that the route needs; its error is raised later, when the caller is known."""
     if route is None:
         return [], None
-    claims = _owner_claim(interface, request) + routing.keys_to_find(node, interface, request)
+    claims = _owner_claim(interface, request) + relay.keys_to_find(node, interface, request)
     if route.keys is None or _is_relayed(node, interface, request):
         return claims, None
     try:
@@ -287,12 +287,12 @@ def _check_routing(node: Node, interface: Interface, request: Request, claimed: 
         raise InvalidParameters(f"{name} is not a party of this node", field="OCPI-to-party-id")
     # A SENDER that passes requests on, such as a command's result, finds the receiver by itself.
     if not (interface.hands_on and interface.role == "SENDER"):
-        routing.check_receiver(node, interface, request)
+        relay.check_receiver(node, interface, request)
 
 
 def _is_relayed(node: Node, interface: Interface, request: Request) -> bool:
     """Return whether a request is for another party and its module does not pass it on itself."""
-    return not interface.hands_on and routing.names_another(node.settings, request.routing)
+    return not interface.hands_on and relay.names_another(node.settings, request.routing)
 
 
 def _answer(node: Node, interface: Interface, route: Route, request: Request) -> Reply:
@@ -301,7 +301,7 @@ def _answer(node: Node, interface: Interface, route: Route, request: Request) ->
     if interface.role == "RECEIVER":
         # The receiver cannot check this: it has to accept every owner from a hub (RTE-15).
         check_owner(node, request, owner_in_url(request), owner_role(interface.module))
-    return routing.relay(node, interface, route.path, request)
+    return relay.relay(node, interface, route.path, request)
 
 
 def _claimed_routing(interface: Interface, request: Request) -> Routing:

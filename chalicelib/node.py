@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 
-from chalicelib.partners.client import OcpiClient
+from chalicelib.calls.client import OcpiClient
+from chalicelib.calls.urls import UrlPolicy
+from chalicelib.calls.webhooks import WebhookSender
 from chalicelib.partners.directory import Directory
-from chalicelib.partners.urls import UrlPolicy
-from chalicelib.partners.webhooks import WebhookSender
 from chalicelib.queues import Queues, sqs_client
 from chalicelib.settings import Settings, read_settings
 from chalicelib.storage.locations import LocationStore

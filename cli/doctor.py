@@ -13,7 +13,7 @@ from pathlib import Path
 import urllib3
 
 from cli.nodes import NodeChoice, choose_node
-from cli.operator_door import OperatorApiError, OperatorClient
+from cli.operator_client import OperatorApiError, OperatorClient
 
 REQUIREMENTS = Path(__file__).parents[1] / "requirements-dev.txt"
 CLOCK_SECONDS = 30.0

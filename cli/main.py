@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from cli.operator_door import OperatorClient
+    from cli.operator_client import OperatorClient
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -345,7 +345,7 @@ def main() -> None:
         from botocore.exceptions import BotoCoreError
 
         from chalicelib.errors import OcpiError
-        from cli.operator_door import OperatorApiError
+        from cli.operator_client import OperatorApiError
 
         if not isinstance(error, (OperatorApiError, BotoCoreError, OcpiError)):
             raise
@@ -355,7 +355,7 @@ def main() -> None:
 
 def _operator_api(context: typer.Context) -> OperatorClient:
     from cli.nodes import NodeChoice, choose_node
-    from cli.operator_door import OperatorClient
+    from cli.operator_client import OperatorClient
 
     node = choose_node(NodeChoice(*context.obj))
     return OperatorClient(node.operator_url, node.operator_key)

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from cli.operator_door import OperatorApiError
+from cli.operator_client import OperatorApiError
 
 SANDBOX_FILE = Path(".local/sandbox.json")
 

@@ -30,7 +30,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from chalicelib.partners.visibility import PUSHED
+from chalicelib.policy.visibility import PUSHED
 from chalicelib.queues import CATCH_UP_WORKERS
 from chalicelib.storage.expiry import SHADOW
 

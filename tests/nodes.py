@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from chalicelib.calls.answers import PartnerFault, RawAnswer, judge
+from chalicelib.calls.client import OcpiClient
+from chalicelib.calls.urls import UrlPolicy
 from chalicelib.endpoint import METHODS, absolute_path, gather_by_path, serve
 from chalicelib.modules.credentials import routes as credentials
 from chalicelib.modules.versions import routes as versions
 from chalicelib.node import Node, new_secret
-from chalicelib.partners.answers import PartnerFault, RawAnswer, judge
-from chalicelib.partners.client import OcpiClient
 from chalicelib.partners.directory import Directory
-from chalicelib.partners.urls import UrlPolicy
 from chalicelib.protocol.auth import write_authorization
 from chalicelib.protocol.json_text import read_json, write_json
 from chalicelib.protocol.message import Interface, Party, Request

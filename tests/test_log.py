@@ -23,7 +23,7 @@ from tests.logged import logged as logged
 from tests.modules.cdrs.test_compiler import CPO, EVI, Network
 from tests.modules.sessions.builders import cdr_token, session
 from tests.nodes import CONFIGURATION, Host, make_network
-from tests.partners.pushing import World, break_down, partner, refuse
+from tests.pushing.pushing import World, break_down, partner, refuse
 
 UID = "04A1B2C3D4E5F6"
 VISUAL = "DF000-2001-8999-1"

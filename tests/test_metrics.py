@@ -12,13 +12,13 @@ import pytest
 from chalicelib import metrics
 from chalicelib.errors import ServerError
 from chalicelib.modules.cdrs import compiler
-from chalicelib.partners import liveness
-from chalicelib.partners.retries import queue_due_retries
+from chalicelib.pushing import liveness
+from chalicelib.pushing.retries import queue_due_retries
 from tests.logged import Logged, dimensions_of, names_in
 from tests.logged import logged as logged
 from tests.modules.builders import T2
 from tests.modules.cdrs.test_compiler import Network
-from tests.partners.pushing import World, break_down, partner, refuse
+from tests.pushing.pushing import World, break_down, partner, refuse
 
 NODE = {"Node": "memory"}
 

@@ -23,7 +23,7 @@ GUARDED: dict[str, tuple[str, ...]] = {
         "modules/credentials/handshake.py",
         "modules/tokens/rules.py",
     ),
-    "visibility": ("partners/visibility.py", "partners/routing.py", "partners/token_owners.py"),
+    "visibility": ("policy/visibility.py", "hub/relay.py", "policy/session_viewers.py"),
     "delivery": tuple(
         f"partners/{name}.py"
         for name in (
@@ -31,18 +31,21 @@ GUARDED: dict[str, tuple[str, ...]] = {
             *("retries", "replays", "breaker", "failing"),
         )
     ),
-    "pages": ("storage/orders.py", "storage/cursor.py", "storage/lists.py", "protocol/pagination.py"),
+    "pages": ("storage/list_orders.py", "storage/cursor.py", "storage/lists.py", "protocol/pagination.py"),
 }
 ALSO: dict[str, tuple[str, ...]] = {
-    "partners/answers.py": ("tests/partners/test_client.py",),
+    "calls/answers.py": ("tests/calls/test_client.py",),
     "partners/directory.py": (
         "tests/modules/credentials",
         "tests/operator_api/test_partners.py",
     ),
     "protocol/auth.py": ("tests/modules/credentials", "tests/test_endpoint.py"),
-    "protocol/pagination.py": ("tests/modules/tariffs/test_sender.py", "tests/partners/test_client.py"),
-    "modules/cdrs/billing.py": ("tests/modules/cdrs/test_compiler.py", "tests/modules/cdrs/test_running.py"),
-    "modules/cdrs/metering.py": ("tests/modules/cdrs/test_compiler.py",),
+    "protocol/pagination.py": ("tests/modules/tariffs/test_sender.py", "tests/calls/test_client.py"),
+    "modules/cdrs/assembly.py": (
+        "tests/modules/cdrs/test_compiler.py",
+        "tests/modules/cdrs/test_running_cost.py",
+    ),
+    "modules/cdrs/meter_readings.py": ("tests/modules/cdrs/test_compiler.py",),
 }
 
 

@@ -4,7 +4,7 @@ An operator reads an object, changes a field and puts it back. The ids and times
 old ones. So the id comes from the URL; a body may only repeat it. A `last_updated` counts only when it is
 newer than the stored one. Otherwise a change would carry an old time, and partners that pull by date would
 miss it. A `last_updated` ahead of our clock is kept, because a lower one would make the change look old to
-partners; it is logged as a warning (`partners/stamps.py`).
+partners; it is logged as a warning (`policy/time_remarks.py`).
 
 Source: OCPI 2.2.1 transport_and_format, Pull and Push; OWN-04, LOC-03, TRP-08
 """
@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from chalicelib.modules.client_owned_objects import check_identity
+from chalicelib.policy.ownership import check_identity
 from chalicelib.protocol.types import format_datetime, is_datetime, parse_datetime, sort_key
 
 Document = dict[str, Any]

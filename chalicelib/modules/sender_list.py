@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chalicelib.modules.client_owned_objects import check_list_is_addressed
-from chalicelib.partners.visibility import list_partitions
+from chalicelib.policy.ownership import check_list_is_addressed
+from chalicelib.policy.visibility import list_partitions
 from chalicelib.protocol.message import Reply, Request
 from chalicelib.protocol.pagination import PageQuery, page_reply
 

@@ -16,13 +16,13 @@ from chalicelib.operator_api.lists import short_page
 from chalicelib.operator_api.partners import find_partner
 from chalicelib.operator_api.problems import Problem
 from chalicelib.partners.directory import Partner
-from chalicelib.partners.overview import delivery_report
-from chalicelib.partners.replays import replay, replay_object
-from chalicelib.partners.visibility import PUSHED
+from chalicelib.policy.visibility import PUSHED
 from chalicelib.protocol.json_text import JsonText, write_json
 from chalicelib.protocol.message import Reply, Request, Route
 from chalicelib.protocol.pagination import PageQuery, page_reply
 from chalicelib.protocol.types import CountryCode2, OcpiObject, PartyId, ci_string, closed_enum, validate
+from chalicelib.pushing.delivery_report import delivery_report
+from chalicelib.pushing.replays import replay, replay_object
 from chalicelib.storage.keys import Ref
 
 Module: Any = closed_enum(f"the list {', '.join(PUSHED)}", " ".join(PUSHED))

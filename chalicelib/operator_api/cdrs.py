@@ -12,28 +12,28 @@ from typing import Any
 
 from chalicelib.errors import ClientError, NotFound
 from chalicelib.log import log
+from chalicelib.modules.cdrs.breakdowns import read_reasons
 from chalicelib.modules.cdrs.compiler import OF_CPO
-from chalicelib.modules.cdrs.ends import (
+from chalicelib.modules.cdrs.due_sessions import (
     can_release,
     is_set_aside,
     make_due,
     sessions_set_aside,
     set_aside_key,
 )
-from chalicelib.modules.cdrs.reasons import read_reasons
 from chalicelib.modules.cdrs.receiver import IGNORED
 from chalicelib.node import Node
 from chalicelib.operator_api.lists import whole_list_reply
-from chalicelib.operator_api.ownership import find_ref, keys_to_find, narrow_to_party
+from chalicelib.operator_api.object_lookup import find_ref, keys_to_find, narrow_to_party
 from chalicelib.operator_api.problems import bad_query
-from chalicelib.partners.private_lists import remembered_lists
-from chalicelib.partners.replays import push_again
-from chalicelib.partners.time_prices import means_minutes
+from chalicelib.policy.private_partitions import remembered_lists
+from chalicelib.policy.time_prices import means_minutes
 from chalicelib.pricing.statement import write_breakdown
 from chalicelib.pricing.verification import verify_cdr, write_verification
 from chalicelib.protocol.json_text import read_json
 from chalicelib.protocol.message import Reply, Request, Route
 from chalicelib.protocol.pagination import PageQuery, page_reply
+from chalicelib.pushing.replays import push_again
 from chalicelib.storage.objects import Stored
 from chalicelib.storage.table import Key
 

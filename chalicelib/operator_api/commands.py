@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from chalicelib.errors import NotFound
-from chalicelib.modules.commands import owner
+from chalicelib.modules.commands import operator_commands
 from chalicelib.modules.commands.objects import COMMANDS
-from chalicelib.modules.commands.rules import State
+from chalicelib.modules.commands.rules import CommandState
 from chalicelib.modules.commands.store import find, key_of, partition_of, read_command
 from chalicelib.modules.commands.view import show
 from chalicelib.node import Node
-from chalicelib.operator_api.ownership import party_in_query
+from chalicelib.operator_api.object_lookup import party_in_query
 from chalicelib.operator_api.problems import Problem, not_offered
 from chalicelib.protocol.json_text import JsonText, write_json
 from chalicelib.protocol.message import Reply, Request, Route
@@ -55,14 +55,14 @@ def post_command(node: Node, request: Request) -> Reply:
     if not node.settings.plays("EMSP"):
         raise not_offered("this node is no eMSP: it sends no commands, it only takes them", ["GET"])
     document = request.json_object()
-    command = owner.send_command(node, request, name, document, party_in_query(request))
+    command = operator_commands.send_command(node, request, name, document, party_in_query(request))
     place = f"{request.base_url.removesuffix('/ocpi')}/operator{_LIST}/{command.id}"
     return Reply(data=show(command), http_status=202, headers={"Location": place})
 
 
 def post_result(node: Node, request: Request) -> Reply:
     """Store the result of a command that the CSMS posts, and pass it to the sender."""
-    command = owner.take_result(node, request.path["command"], request.json_object())
+    command = operator_commands.take_result(node, request.path["command"], request.json_object())
     return Reply(data=show(command))
 
 
@@ -73,10 +73,10 @@ def _partitions(request: Request) -> list[str]:
     """
     wanted = request.query.get("state")
     if not wanted:
-        return [partition_of(state) for state in State]
-    if wanted not in list(State):
-        raise Problem(400, f"state: expected one of {', '.join(State)}")
-    return [partition_of(State(wanted))]
+        return [partition_of(state) for state in CommandState]
+    if wanted not in list(CommandState):
+        raise Problem(400, f"state: expected one of {', '.join(CommandState)}")
+    return [partition_of(CommandState(wanted))]
 
 
 def _keys_of_list(node: Node, request: Request) -> Sequence[Key]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from chalicelib.errors import InvalidParameters
 from chalicelib.modules.locations.reservation import PROFILE, reserve
 from chalicelib.node import Node
-from chalicelib.operator_api.ownership import owner_to_write
+from chalicelib.operator_api.object_lookup import owner_to_write
 from chalicelib.operator_api.problems import Problem, bad_query
 from chalicelib.partners.directory import Partner
 from chalicelib.protocol.message import Reply, Request, Route

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from chalicelib.modules.client_owned_objects import id_in_url
-from chalicelib.modules.locations import owner
+from chalicelib.modules.locations import own_locations
 from chalicelib.modules.locations.retrieval import find
 from chalicelib.node import Node
-from chalicelib.operator_api.ownership import (
+from chalicelib.operator_api.object_lookup import (
     find_ref,
     keys_to_find,
     listed_partitions,
     own_parties,
     owner_to_write,
 )
+from chalicelib.policy.ownership import id_in_url
 from chalicelib.protocol.message import Reply, Request, Route
 from chalicelib.protocol.pagination import PageQuery, page_reply
 from chalicelib.storage.table import Key
@@ -31,13 +31,17 @@ _CONNECTOR = f"{_EVSE}/{{connector_id}}"
 _MODULE = "locations"
 _ID_NAMES = ("location_id", "evse_uid", "connector_id")
 
-_Write = Callable[..., owner.OwnObject]
+_Write = Callable[..., own_locations.OwnObject]
 # By the number of ids in the URL.
-_PUT: dict[int, _Write] = {1: owner.put_own_location, 2: owner.put_own_evse, 3: owner.put_own_connector}
+_PUT: dict[int, _Write] = {
+    1: own_locations.put_own_location,
+    2: own_locations.put_own_evse,
+    3: own_locations.put_own_connector,
+}
 _PATCH: dict[int, _Write] = {
-    1: owner.patch_own_location,
-    2: owner.patch_own_evse,
-    3: owner.patch_own_connector,
+    1: own_locations.patch_own_location,
+    2: own_locations.patch_own_evse,
+    3: own_locations.patch_own_connector,
 }
 
 
@@ -91,7 +95,7 @@ def _keys_of_change(node: Node, request: Request) -> Sequence[Key]:
     return [
         key
         for party in own_parties(node, _MODULE)
-        for key in owner.keys_to_change(node, party, location_id, bool(children))
+        for key in own_locations.keys_to_change(node, party, location_id, bool(children))
     ]
 
 

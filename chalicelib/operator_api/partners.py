@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 
+from chalicelib.calls.urls import Unresolvable, UrlPolicy
 from chalicelib.errors import NotFound
 from chalicelib.modules.credentials import handshake
 from chalicelib.modules.credentials.objects import MAX_ROLES
@@ -28,10 +29,9 @@ from chalicelib.operator_api.partner_roles import (
     show_roles,
 )
 from chalicelib.operator_api.problems import Problem
-from chalicelib.partners.cdr_makers import CPO_MAKES_CDR
 from chalicelib.partners.directory import Partner
-from chalicelib.partners.time_prices import TIME_PRICES_PER_MINUTE
-from chalicelib.partners.urls import Unresolvable, UrlPolicy
+from chalicelib.policy.cdr_makers import CPO_MAKES_CDR
+from chalicelib.policy.time_prices import TIME_PRICES_PER_MINUTE
 from chalicelib.protocol.auth import TokenEncoding, is_credentials_token
 from chalicelib.protocol.message import Reply, Request, Route
 from chalicelib.protocol.types import OcpiObject, closed_enum, format_datetime, ocpi_string, validate

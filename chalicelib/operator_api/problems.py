@@ -23,6 +23,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from chalicelib.calls.answers import PartnerError
 from chalicelib.errors import (
     BadJson,
     ClientError,
@@ -39,7 +40,6 @@ from chalicelib.errors import (
     WrongContentType,
 )
 from chalicelib.modules.credentials.handshake import HandshakeFailed
-from chalicelib.partners.answers import PartnerError
 from chalicelib.storage.table import Conflict
 
 QUERY_FIELDS = frozenset({"party", "partner", "emsp", "date_from", "date_to", "offset", "limit", "cursor"})

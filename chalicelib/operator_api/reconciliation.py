@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from chalicelib.errors import NotFound
-from chalicelib.modules.cdrs.marks import MODULE, WITHOUT_SESSION
-from chalicelib.modules.cdrs.reconciliation import partition_of, show
-from chalicelib.modules.cdrs.verdicts import NEEDS_ATTENTION, State
+from chalicelib.modules.reconciliation.noted_cdrs import MODULE, WITHOUT_SESSION
+from chalicelib.modules.reconciliation.reconciler import partition_of, show
+from chalicelib.modules.reconciliation.verdicts import NEEDS_ATTENTION, ReconciliationState
 from chalicelib.node import Node
-from chalicelib.operator_api.ownership import find_ref, keys_to_find, own_parties, party_in_query
+from chalicelib.operator_api.object_lookup import find_ref, keys_to_find, own_parties, party_in_query
 from chalicelib.operator_api.problems import bad_query
 from chalicelib.protocol.json_text import JsonText, write_json
 from chalicelib.protocol.message import Reply, Request, Route
@@ -51,9 +51,9 @@ def _partitions(node: Node, request: Request) -> list[str]:
     Raises: Problem when the state is unknown, or the party is no CPO of this node.
     """
     wanted = request.query.get("state")
-    if wanted and wanted not in list(State):
-        raise bad_query("state", f"expected one of {', '.join(State)}")
-    states = [State(wanted)] if wanted else NEEDS_ATTENTION
+    if wanted and wanted not in list(ReconciliationState):
+        raise bad_query("state", f"expected one of {', '.join(ReconciliationState)}")
+    states = [ReconciliationState(wanted)] if wanted else NEEDS_ATTENTION
     named = party_in_query(request)
     owners = [own for own in own_parties(node, MODULE) if named is None or own.same_as(named)]
     if named is not None and not owners:

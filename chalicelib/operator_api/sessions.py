@@ -3,7 +3,7 @@
 A PATCH adds charging periods, as it does between partners; a PUT replaces them. There is no DELETE.
 
 When the CSMS writes a session without a `total_cost`, the node adds its cost so far
-(`modules/cdrs/running.py`).
+(`modules/cdrs/running_cost.py`).
 
 Charging preferences go the other way: an eMSP's operator puts a driver's preferences, and the CPO's CSMS
 reads the accepted ones.
@@ -16,13 +16,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chalicelib.errors import NotFound
-from chalicelib.modules.cdrs.running import keys_to_price, running_cost_function
-from chalicelib.modules.client_owned_objects import id_in_url
-from chalicelib.modules.sessions import owner
+from chalicelib.modules.cdrs.running_cost import keys_to_price, running_cost_function
+from chalicelib.modules.sessions import own_sessions
 from chalicelib.modules.sessions.objects import ChargingPreferences
 from chalicelib.modules.sessions.preferences import read_preferences, send_preferences
 from chalicelib.node import Node
-from chalicelib.operator_api.ownership import (
+from chalicelib.operator_api.object_lookup import (
     find_ref,
     keys_to_find,
     narrow_to_party,
@@ -30,7 +29,8 @@ from chalicelib.operator_api.ownership import (
     owner_to_write,
 )
 from chalicelib.operator_api.problems import not_offered
-from chalicelib.partners.private_lists import remembered_lists
+from chalicelib.policy.ownership import id_in_url
+from chalicelib.policy.private_partitions import remembered_lists
 from chalicelib.protocol.json_text import read_json
 from chalicelib.protocol.message import Party, Reply, Request, Route, Routing
 from chalicelib.protocol.pagination import PageQuery, page_reply
@@ -65,7 +65,7 @@ def put_session(node: Node, request: Request) -> Reply:
     party = owner_to_write(node, request, document, _MODULE)
     session_id = id_in_url(request, "session_id")
     cost = running_cost_function(Ref(_MODULE, *party, session_id), request.snapshot)
-    put = owner.put_own_session(node, party, session_id, document, request.snapshot, cost)
+    put = own_sessions.put_own_session(node, party, session_id, document, request.snapshot, cost)
     return Reply(data=put.document, http_status=201 if put.created else 200)
 
 
@@ -75,7 +75,7 @@ def patch_session(node: Node, request: Request) -> Reply:
     party = owner_to_write(node, request, document, _MODULE)
     session_id = id_in_url(request, "session_id")
     cost = running_cost_function(Ref(_MODULE, *party, session_id), request.snapshot)
-    patched = owner.patch_own_session(node, party, session_id, document, request.snapshot, cost)
+    patched = own_sessions.patch_own_session(node, party, session_id, document, request.snapshot, cost)
     return Reply(data=patched.document)
 
 
@@ -134,7 +134,7 @@ def _keys_of_change(node: Node, request: Request, document: object) -> Sequence[
         key
         for party in own_parties(node, _MODULE)
         for key in [
-            *owner.keys_to_change(party, session_id, document),
+            *own_sessions.keys_to_change(party, session_id, document),
             *keys_to_price(Ref(_MODULE, *party, session_id)),
         ]
     ]

@@ -13,10 +13,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from chalicelib.errors import InvalidParameters
-from chalicelib.modules.client_owned_objects import id_in_url
-from chalicelib.modules.tariffs import owner
+from chalicelib.modules.tariffs import own_tariffs
 from chalicelib.node import Node
-from chalicelib.operator_api.ownership import (
+from chalicelib.operator_api.object_lookup import (
     find_ref,
     keys_to_find,
     listed_partitions,
@@ -24,6 +23,7 @@ from chalicelib.operator_api.ownership import (
     owner_to_write,
 )
 from chalicelib.operator_api.problems import Problem
+from chalicelib.policy.ownership import id_in_url
 from chalicelib.pricing.lint import warn_of_tariff
 from chalicelib.protocol.message import Reply, Request, Route
 from chalicelib.protocol.pagination import PageQuery, page_reply
@@ -56,7 +56,7 @@ def put_tariff(node: Node, request: Request) -> Reply:
     """Create or replace an own tariff."""
     document = _without_warnings(request.json_object())
     party = owner_to_write(node, request, document)
-    written = owner.put_own_tariff(
+    written = own_tariffs.put_own_tariff(
         node, party, id_in_url(request, "tariff_id"), document, known=request.snapshot
     )
     return Reply(data=_with_warnings(written.document), http_status=201 if written.created else 200)
@@ -67,7 +67,7 @@ def patch_tariff(node: Node, request: Request) -> Reply:
     document = _without_warnings(request.json_object())
     party = owner_to_write(node, request, document)
     tariff_id = id_in_url(request, "tariff_id")
-    written = owner.patch_own_tariff(node, party, tariff_id, document, known=request.snapshot)
+    written = own_tariffs.patch_own_tariff(node, party, tariff_id, document, known=request.snapshot)
     return Reply(data=_with_warnings(written.document))
 
 
@@ -78,7 +78,7 @@ def delete_tariff(node: Node, request: Request) -> Reply:
     """
     party = owner_to_write(node, request)
     try:
-        owner.delete_own_tariff(node, party, id_in_url(request, "tariff_id"))
+        own_tariffs.delete_own_tariff(node, party, id_in_url(request, "tariff_id"))
     except InvalidParameters as error:
         if error.field == "tariff_ids":
             raise Problem(409, error.detail) from error
@@ -109,7 +109,9 @@ def _keys_of_get(node: Node, request: Request) -> Sequence[Key]:
 
 def _keys_of_change(node: Node, request: Request) -> Sequence[Key]:
     tariff_id = id_in_url(request, "tariff_id")
-    return [k for party in own_parties(node, _MODULE) for k in owner.keys_to_change(node, party, tariff_id)]
+    return [
+        k for party in own_parties(node, _MODULE) for k in own_tariffs.keys_to_change(node, party, tariff_id)
+    ]
 
 
 ROUTES = (

@@ -15,15 +15,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from chalicelib.calls.answers import PartnerRefusal
 from chalicelib.errors import InvalidParameters, NotEnoughInformation
-from chalicelib.modules.client_owned_objects import id_in_url
-from chalicelib.modules.tokens import owner, rules
+from chalicelib.modules.tokens import own_tokens, rules
 from chalicelib.modules.tokens.cpo_authorization import Question, authorize
 from chalicelib.modules.tokens.objects import RFID
 from chalicelib.modules.tokens.retrieval import MODULE, find_token, refs_of
 from chalicelib.modules.tokens.sender import read_references
 from chalicelib.node import Node
-from chalicelib.operator_api.ownership import (
+from chalicelib.operator_api.object_lookup import (
     find_ref,
     keys_to_find,
     listed_partitions,
@@ -32,9 +32,9 @@ from chalicelib.operator_api.ownership import (
     party_in_query,
 )
 from chalicelib.operator_api.problems import Problem, bad_query, not_offered
-from chalicelib.partners.answers import PartnerRefusal
-from chalicelib.partners.owners import known_owners, owners_key
-from chalicelib.partners.starts import Authorized, authorized_key, find_authorized
+from chalicelib.policy.ownership import id_in_url
+from chalicelib.policy.received_parties import known_owners, owners_key
+from chalicelib.policy.remote_starts import Authorized, authorized_key, find_authorized
 from chalicelib.protocol.message import Party, Reply, Request, Route
 from chalicelib.protocol.pagination import PageQuery, page_reply
 from chalicelib.storage.keys import Ref
@@ -64,7 +64,7 @@ def put_token(node: Node, request: Request) -> Reply:
     """Create or replace an own token."""
     document = request.json_object()
     own = _own(node, request, document)
-    written = owner.put_own_token(node, own, document, known=request.snapshot)
+    written = own_tokens.put_own_token(node, own, document, known=request.snapshot)
     return Reply(data=written.document, http_status=201 if written.created else 200)
 
 
@@ -72,7 +72,7 @@ def patch_token(node: Node, request: Request) -> Reply:
     """Change the sent fields of an own token; `null` removes a field."""
     document = request.json_object()
     own = _own(node, request, document)
-    return Reply(data=owner.patch_own_token(node, own, document, known=request.snapshot).document)
+    return Reply(data=own_tokens.patch_own_token(node, own, document, known=request.snapshot).document)
 
 
 def post_authorize(node: Node, request: Request) -> Reply:
@@ -103,11 +103,11 @@ def post_authorize(node: Node, request: Request) -> Reply:
         raise
 
 
-def _own(node: Node, request: Request, document: dict[str, Any]) -> owner.OwnKey:
+def _own(node: Node, request: Request, document: dict[str, Any]) -> own_tokens.OwnKey:
     """The own token that a request means."""
     _type(request)
     party = owner_to_write(node, request, document, MODULE)
-    return owner.OwnKey(party, id_in_url(request, "token_uid"), rules.type_of(request.query, document))
+    return own_tokens.OwnKey(party, id_in_url(request, "token_uid"), rules.type_of(request.query, document))
 
 
 def _type(request: Request) -> str:
@@ -160,8 +160,8 @@ def _keys_of_get(node: Node, request: Request) -> Sequence[Key]:
 
 def _keys_of_change(node: Node, request: Request) -> Sequence[Key]:
     named = id_in_url(request, "token_uid"), _type(request)
-    own = [owner.OwnKey(party, *named) for party in own_parties(node, MODULE)]
-    return [key for each in own for key in owner.keys_to_change(node, each)]
+    own = [own_tokens.OwnKey(party, *named) for party in own_parties(node, MODULE)]
+    return [key for each in own for key in own_tokens.keys_to_change(node, each)]
 
 
 def _keys_of_authorize(node: Node, request: Request) -> Sequence[Key]:

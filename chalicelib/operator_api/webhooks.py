@@ -14,10 +14,7 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, StringConstraints
 
-from chalicelib.errors import InvalidParameters, NotFound
-from chalicelib.node import Node
-from chalicelib.operator_api.lists import whole_list_reply
-from chalicelib.partners.webhooks import (
+from chalicelib.calls.webhooks import (
     EVENTS,
     Webhook,
     make_secret,
@@ -25,6 +22,9 @@ from chalicelib.partners.webhooks import (
     read_webhooks,
     webhook_key,
 )
+from chalicelib.errors import InvalidParameters, NotFound
+from chalicelib.node import Node
+from chalicelib.operator_api.lists import whole_list_reply
 from chalicelib.protocol.message import Reply, Request, Route
 from chalicelib.protocol.types import OcpiObject, closed_enum, format_datetime, validate
 from chalicelib.storage.table import Conflict

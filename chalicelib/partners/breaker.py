@@ -6,7 +6,7 @@ The state is part of the partner's record, so every process knows it, and a push
    tried (a trial), with growing pauses. The other messages wait, at no cost. A push that gets an answer,
    even a refusal, ends this state.
 2. *Open*: the partner was failing for the whole freshness window and is now OFFLINE. No push is sent until
-   a probe succeeds (`liveness.py`).
+   a probe succeeds (`pushing/liveness.py`).
 3. *Reopened*: a partner that came back is OFFLINE again soon, or the push of its probe fails. Each time the
    pause before the next probe doubles: 2, 4, 8 ... windows, up to 60 (a window is a minute by default). The
    count restarts once pushes have succeeded for ten windows after it came back.

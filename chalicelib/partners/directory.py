@@ -29,7 +29,7 @@ from chalicelib.storage.table import Conflict, Delete, Item, Key, Operation, Put
 from chalicelib.storage.values import Value
 from chalicelib.storage.vault import Vault
 
-Status = Literal["INVITED", "REGISTERING", "REGISTERED", "UNREGISTERED"]
+PartnerStatus = Literal["INVITED", "REGISTERING", "REGISTERED", "UNREGISTERED"]
 Connection = Literal["CONNECTED", "OFFLINE"]
 TokenKind = Literal["A", "C", "RETRY"]
 """A: before registration. C: of a registered partner. RETRY: replaced by one that is not used yet."""
@@ -94,7 +94,7 @@ class Partner(BaseModel):
     """A platform that we exchange data with.
 
     outbound_token: the token that we use toward it, KMS ciphertext in Base64. breaker: its recent failures,
-    None without any. odd_answers: kinds of its odd successful answers, each logged once (`answers.py`).
+    None without any. odd_answers: kinds of its odd successful answers, each logged once (`calls/answers.py`).
     revision: number of changes; a write must know the latest one, so parallel changes cannot undo each other.
 
     roles: roles in effect. pending_roles, refused_roles: roles that it claims without effect, because the
@@ -108,7 +108,7 @@ class Partner(BaseModel):
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
     id: str
     name: str
-    status: Status
+    status: PartnerStatus
     last_updated: str
     versions_url: str | None = None
     version: str | None = None

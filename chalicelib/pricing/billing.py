@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from chalicelib.pricing.reading import HOUR_US, MINUTE_US, SECOND_US
+from chalicelib.pricing.json_fields import HOUR_US, MINUTE_US, SECOND_US
 from chalicelib.pricing.restrictions import Moment
 from chalicelib.pricing.steps import surplus_of
 from chalicelib.pricing.tariffs import ENERGY, FLAT, PARKING_TIME, TIME, Price, PriceComponent

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from chalicelib.errors import InvalidParameters
-from chalicelib.pricing.reading import Remark
+from chalicelib.pricing.json_fields import Remark
 from chalicelib.pricing.tariffs import Tariff
 from chalicelib.pricing.unknown_fields import unknown_value
 

@@ -16,10 +16,10 @@ from functools import cached_property
 
 from chalicelib.errors import InvalidParameters
 from chalicelib.pricing.billing import FIXED, RESERVED, Charge, Match, bill, sum_prices
-from chalicelib.pricing.doubts import changes_within, may_change_within, undecided, unknown_power
-from chalicelib.pricing.limits import AppliedLimit, apply_limits
-from chalicelib.pricing.matching import Matcher
-from chalicelib.pricing.reading import MICROSECOND, Remark
+from chalicelib.pricing.component_search import Matcher
+from chalicelib.pricing.json_fields import MICROSECOND, Remark
+from chalicelib.pricing.price_limits import AppliedLimit, apply_limits
+from chalicelib.pricing.price_warnings import changes_within, may_change_within, undecided, unknown_power
 from chalicelib.pricing.restrictions import Moment
 from chalicelib.pricing.tariffs import (
     ENERGY,
@@ -33,7 +33,7 @@ from chalicelib.pricing.tariffs import (
 )
 from chalicelib.pricing.unknown_fields import pointer_of
 from chalicelib.pricing.usage import Period, Usage
-from chalicelib.pricing.work import refuse_pieces
+from chalicelib.pricing.work_limits import refuse_pieces
 
 _NONE = Decimal(0)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from chalicelib.errors import InvalidParameters
-from chalicelib.pricing.reading import read_decimal, read_flag, read_object, read_text
+from chalicelib.pricing.json_fields import read_decimal, read_flag, read_object, read_text
 
 LONGEST_CREDIT_ID = 39
 

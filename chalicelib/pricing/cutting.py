@@ -20,10 +20,10 @@ from decimal import Decimal
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
+from chalicelib.pricing.component_search import Matcher
+from chalicelib.pricing.json_fields import MICROSECOND, SECOND_US
 from chalicelib.pricing.local_time import local_instants
-from chalicelib.pricing.matching import Matcher
 from chalicelib.pricing.meter import Meter
-from chalicelib.pricing.reading import MICROSECOND, SECOND_US
 from chalicelib.pricing.restrictions import Moment
 from chalicelib.pricing.tariffs import (
     ENERGY,
@@ -34,7 +34,7 @@ from chalicelib.pricing.tariffs import (
     Tariff,
 )
 from chalicelib.pricing.usage import SUSPENDED_EV, Period, Reservation, Telemetry, Usage
-from chalicelib.pricing.work import refuse_pieces
+from chalicelib.pricing.work_limits import refuse_pieces
 
 
 def cut_periods(telemetry: Telemetry, tariff: Tariff, matcher: Matcher | None = None) -> Usage:

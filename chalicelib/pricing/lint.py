@@ -18,7 +18,7 @@ from chalicelib.pricing.choice import TARIFF_TYPES
 from chalicelib.pricing.coverage import covers, is_impossible
 from chalicelib.pricing.currencies import CURRENCIES
 from chalicelib.pricing.findings import ERROR, INFO, WARNING, Finding, in_order
-from chalicelib.pricing.reading import Document, Remark, read_object
+from chalicelib.pricing.json_fields import Document, Remark, read_object
 from chalicelib.pricing.restrictions import WEEKDAYS, Restrictions
 from chalicelib.pricing.tariffs import (
     DIMENSIONS,

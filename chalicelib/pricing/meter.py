@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 
-from chalicelib.pricing.reading import MICROSECOND
+from chalicelib.pricing.json_fields import MICROSECOND
 
 
 @dataclass(frozen=True)

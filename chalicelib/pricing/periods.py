@@ -16,7 +16,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from chalicelib.errors import InvalidParameters
-from chalicelib.pricing.reading import (
+from chalicelib.pricing.json_fields import (
     HOUR_US,
     LONGEST,
     MICROSECOND,

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from chalicelib.errors import InvalidParameters
-from chalicelib.pricing.reading import (
+from chalicelib.pricing.json_fields import (
     HOUR_US,
     MICROSECOND,
     Document,

@@ -23,12 +23,10 @@ from typing import TypeVar
 
 from chalicelib.errors import InvalidParameters
 from chalicelib.pricing.choice import Wish, choose_tariff
+from chalicelib.pricing.component_search import Matcher
 from chalicelib.pricing.costs import Priced, price_usage
 from chalicelib.pricing.cutting import cut_periods, cut_reservation
-from chalicelib.pricing.matching import Matcher
-from chalicelib.pricing.periods import read_periods, remark_missing
-from chalicelib.pricing.plausibility import find_impossible
-from chalicelib.pricing.reading import (
+from chalicelib.pricing.json_fields import (
     Document,
     Remark,
     read_decimal,
@@ -41,6 +39,8 @@ from chalicelib.pricing.reading import (
     read_zone,
     write_moment,
 )
+from chalicelib.pricing.periods import read_periods, remark_missing
+from chalicelib.pricing.plausibility import find_impossible
 from chalicelib.pricing.rounding import round_energy
 from chalicelib.pricing.tariffs import ENERGY, Tariff, read_tariff, with_time_prices_per_minute
 from chalicelib.pricing.usage import (
@@ -52,7 +52,7 @@ from chalicelib.pricing.usage import (
     Telemetry,
     Usage,
 )
-from chalicelib.pricing.work import Work
+from chalicelib.pricing.work_limits import Work
 
 TIME_PRICES_PER_MINUTE = "time_prices_per_minute"
 STATES = (CHARGING, SUSPENDED_EV, SUSPENDED_EVSE)

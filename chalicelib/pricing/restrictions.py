@@ -16,7 +16,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from chalicelib.errors import NotEnoughInformation
-from chalicelib.pricing.reading import SECOND_US, Remark
+from chalicelib.pricing.json_fields import SECOND_US, Remark
 
 WEEKDAYS = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
 

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from decimal import ROUND_FLOOR, Decimal
 
-from chalicelib.pricing.reading import round_number
+from chalicelib.pricing.json_fields import round_number
 from chalicelib.pricing.tariffs import Price
 from chalicelib.pricing.usage import Period
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from chalicelib.pricing.billing import FIXED, RESERVED, Charge, Match, sum_prices
 from chalicelib.pricing.costs import Priced
-from chalicelib.pricing.reading import HOUR_US, round_number, write_moment
+from chalicelib.pricing.json_fields import HOUR_US, round_number, write_moment
 from chalicelib.pricing.rounding import round_energy, round_prices
 from chalicelib.pricing.tariffs import ENERGY, FLAT, PARKING_TIME, TIME, Price, PriceComponent
 from chalicelib.pricing.usage import Period

@@ -17,7 +17,7 @@ from functools import cached_property
 from typing import Any
 
 from chalicelib.errors import InvalidParameters
-from chalicelib.pricing.reading import (
+from chalicelib.pricing.json_fields import (
     Document,
     Remark,
     read_decimal,

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from chalicelib.pricing.findings import WARNING, Finding
-from chalicelib.pricing.reading import round_number
+from chalicelib.pricing.json_fields import round_number
 from chalicelib.pricing.restrictions import Restrictions
 from chalicelib.pricing.tariffs import ENERGY, FLAT, PARKING_TIME, TIME, PriceComponent, Tariff
 

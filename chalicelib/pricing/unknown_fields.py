@@ -21,7 +21,7 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
-from chalicelib.pricing.reading import Document, Remark
+from chalicelib.pricing.json_fields import Document, Remark
 
 TARIFF, LIMIT, ELEMENT, COMPONENT, RESTRICTIONS = "", "limit", "element", "component", "restrictions"
 

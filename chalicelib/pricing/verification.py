@@ -30,10 +30,7 @@ from chalicelib.pricing.choice import Wish
 from chalicelib.pricing.costs import Priced, price_usage
 from chalicelib.pricing.countries import zone_of
 from chalicelib.pricing.currencies import decimals_of
-from chalicelib.pricing.periods import SESSION_ONLY, read_periods, remark_missing
-from chalicelib.pricing.plausibility import find_impossible, usual_power_kw
-from chalicelib.pricing.price_request import read_tariffs, tariffs_by_id, usage_of, with_tariff
-from chalicelib.pricing.reading import (
+from chalicelib.pricing.json_fields import (
     HOUR_US,
     MICROSECOND,
     Document,
@@ -47,6 +44,9 @@ from chalicelib.pricing.reading import (
     read_zone,
     round_number,
 )
+from chalicelib.pricing.periods import SESSION_ONLY, read_periods, remark_missing
+from chalicelib.pricing.plausibility import find_impossible, usual_power_kw
+from chalicelib.pricing.price_request import read_tariffs, tariffs_by_id, usage_of, with_tariff
 from chalicelib.pricing.tariffs import ENERGY, PARKING_TIME, TIME, Price, Tariff
 from chalicelib.pricing.usage import Telemetry, Usage
 

@@ -154,7 +154,7 @@ class Interface:
 
     functional: False for configuration modules, which have no routing headers (RTE-03). hands_on: at a hub,
     the handlers themselves pass on a request for another party, because they have to store data of it;
-    otherwise such a request is relayed unchanged (`partners/routing.py`).
+    otherwise such a request is relayed unchanged (`hub/relay.py`).
     """
 
     module: str

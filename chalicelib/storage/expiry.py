@@ -12,7 +12,7 @@ shadow is written once, and again only if it was deleted and the object was writ
 one small write for each new object, and none for a change.
 
 Other items under the object's pk are deleted with it. Its deliveries are deleted when the stream reports the
-deleted object (`partners/changes.py`); no deletion is pushed to partners.
+deleted object (`pushing/outbox.py`); no deletion is pushed to partners.
 
 Source: docs/retention.md; docs/design.md, Storage and what it may cost
 """

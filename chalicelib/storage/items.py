@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from chalicelib.errors import InvalidParameters
-from chalicelib.protocol.order import order_key
+from chalicelib.protocol.overtaking import order_key
 from chalicelib.protocol.types import sort_key
 from chalicelib.storage import counters
 from chalicelib.storage.counters import Place

@@ -5,12 +5,12 @@ requests without dates (oldest created first, PAG-11); and `by_updated`, sorted 
 requests with dates. A page starts after the last object of the previous page, so it reads no entries only to
 skip them, and an object that does not change is neither missed nor repeated while others do.
 
-`orders.py` finds offsets and counts in both indexes. A page costs one read of the counters (together with
-the caller's token), one query, at most one COUNT, and the read of the objects. If a page would cost more,
-because the total takes more COUNTs or the objects take two reads (locations), the first page passes the total
-to the next pages in the cursor. Only two cases then cost more than four calls: an offset without cursor,
-with dates, into a span of more than 7,000 objects that starts or ends within a day; and a partial day of
-more than 7,000 objects (one more call for each 1 MB of index).
+`list_orders.py` finds offsets and counts in both indexes. A page costs one read of the counters (together
+with the caller's token), one query, at most one COUNT, and the read of the objects. If a page would cost
+more, because the total takes more COUNTs or the objects take two reads (locations), the first page passes the
+total to the next pages in the cursor. Only two cases then cost more than four calls: an offset without
+cursor, with dates, into a span of more than 7,000 objects that starts or ends within a day; and a partial day
+of more than 7,000 objects (one more call for each 1 MB of index).
 
 Source: OCPI 2.2.1 transport_and_format, Pagination; PAG-01 … PAG-11, PAG-13
 """
@@ -26,7 +26,7 @@ from chalicelib.protocol.pagination import Page, PageQuery
 from chalicelib.protocol.sizes import LARGEST_OBJECT, PAGE_BYTES, answer_size, surely_fits
 from chalicelib.storage import counters
 from chalicelib.storage.cursor import Cursor, Position
-from chalicelib.storage.orders import ByCreated, ByUpdated, Order
+from chalicelib.storage.list_orders import ByCreated, ByUpdated, Order
 from chalicelib.storage.spans import Span
 from chalicelib.storage.table import Item, Key, Rows, Table
 

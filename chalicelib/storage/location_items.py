@@ -19,7 +19,7 @@ from typing import Any
 
 from chalicelib.errors import InvalidParameters
 from chalicelib.protocol.json_text import JsonText, write_json
-from chalicelib.protocol.order import instant_of
+from chalicelib.protocol.overtaking import instant_of
 from chalicelib.protocol.sizes import Size
 from chalicelib.protocol.types import fold
 from chalicelib.storage.items import check_size, sortable

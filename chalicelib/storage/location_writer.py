@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from chalicelib.protocol.json_text import write_json
-from chalicelib.protocol.order import instant_of, is_overtaken
+from chalicelib.protocol.overtaking import instant_of, is_overtaken
 from chalicelib.protocol.sizes import Size, check_location_size
 from chalicelib.storage import counters
 from chalicelib.storage.counters import Place

@@ -23,7 +23,7 @@ from typing import Any, Literal
 
 from chalicelib.errors import LocationNotFound
 from chalicelib.protocol.json_text import JsonText, read_json
-from chalicelib.protocol.order import instant_of
+from chalicelib.protocol.overtaking import instant_of
 from chalicelib.protocol.pagination import Page, PageQuery
 from chalicelib.storage import counters
 from chalicelib.storage.items import next_place, sortable
@@ -32,7 +32,7 @@ from chalicelib.storage.lists import Lists
 from chalicelib.storage.location_items import evse_key, roster_agrees, roster_key, slot_of, whole_text
 from chalicelib.storage.location_reader import LocationReader
 from chalicelib.storage.location_writer import LocationWriter
-from chalicelib.storage.objects import Known, Stored
+from chalicelib.storage.objects import KnownItems, Stored
 from chalicelib.storage.retry import attempts
 from chalicelib.storage.table import Conflict, Item, Key, Table
 
@@ -194,12 +194,12 @@ class LocationStore:
             partition=header["lp"],
         )
 
-    def get_header(self, ref: Ref, known: Known = None) -> StoredLocation | None:
+    def get_header(self, ref: Ref, known: KnownItems = None) -> StoredLocation | None:
         """Read a location without its EVSEs; None if there is none."""
         header = self._table.read([ref.key], known).get(ref.key)
         return stored_location(header, self._evses_now) if header else None
 
-    def get_evse(self, ref: Ref, uid: str, known: Known = None) -> StoredEvse | None:
+    def get_evse(self, ref: Ref, uid: str, known: KnownItems = None) -> StoredEvse | None:
         """Read one EVSE; None if there is no such location or EVSE. One call if `known` has the keys."""
         for attempt in attempts():
             found = self._find_evse(ref, uid, None if attempt else known)
@@ -211,7 +211,7 @@ class LocationStore:
         raise AssertionError("attempts() raises")
 
     def change(
-        self, ref: Ref, decide: DecideLocation, known: Known = None, *, partition: str, source: str
+        self, ref: Ref, decide: DecideLocation, known: KnownItems = None, *, partition: str, source: str
     ) -> LocationChange:
         """Change a location, with all its EVSEs or without; a reader sees the whole change or nothing.
 
@@ -235,7 +235,7 @@ class LocationStore:
         raise AssertionError("attempts() raises")
 
     def change_evse(
-        self, ref: Ref, uid: str, decide: DecideEvse, known: Known = None, *, source: str
+        self, ref: Ref, uid: str, decide: DecideEvse, known: KnownItems = None, *, source: str
     ) -> EvseChange:
         """Change or add one EVSE and update its location's header: one read and one transaction.
 
@@ -261,7 +261,7 @@ class LocationStore:
             return EvseChange(before, stored_evse(written))
         raise AssertionError("attempts() raises")
 
-    def page(self, partitions: Sequence[str], query: PageQuery, known: Known = None) -> Page:
+    def page(self, partitions: Sequence[str], query: PageQuery, known: KnownItems = None) -> Page:
         """Read one page of whole locations, as `ObjectStore.page`.
 
         It ends early if its locations have more EVSEs than an answer or a few calls can hold.
@@ -292,7 +292,7 @@ class LocationStore:
         return [stored_evse(item) for item in self._reader.read_evses_of(header)]
 
     def _find_evse(
-        self, ref: Ref, uid: str, known: Known
+        self, ref: Ref, uid: str, known: KnownItems
     ) -> tuple[Item, Item | None, int | None, Item | None] | None:
         """Read header, roster, the EVSE's slot and its item; None if there is no such location."""
         items = self._table.read(self.keys_for_evse_change(ref), known)

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from chalicelib.protocol.json_text import JsonText, read_json
-from chalicelib.protocol.order import Overtaken, instant_of, is_overtaken
+from chalicelib.protocol.overtaking import Overtaken, instant_of, is_overtaken
 from chalicelib.protocol.pagination import Page, PageQuery
 from chalicelib.protocol.types import sort_key
 from chalicelib.storage import counters
@@ -34,7 +34,7 @@ from chalicelib.storage.lists import Lists
 from chalicelib.storage.retry import attempts
 from chalicelib.storage.table import Conflict, Item, Key, Operation, Snapshot, Table, Value
 
-Known = Mapping[Key, Item] | None
+KnownItems = Mapping[Key, Item] | None
 """Items that were read before, such as `request.snapshot`; missing ones are read."""
 
 
@@ -97,7 +97,7 @@ class Remove:
 
 
 @dataclass(frozen=True)
-class Change:
+class Changed:
     """Result of a change; `before is after` if nothing was written."""
 
     before: Stored | None
@@ -121,7 +121,7 @@ def is_stale(current: Stored | None, last_updated: str) -> bool:
     """Return whether a change with this `last_updated` is older than the stored object.
 
     last_updated: RFC 3339 text. Equal is not stale, so that a repeated push has its effect.
-    Source: LOC-14; protocol/order.py
+    Source: LOC-14; protocol/overtaking.py
     """
     if current is None or sort_key(last_updated) >= current.last_updated:
         return False
@@ -194,7 +194,7 @@ class ObjectStore:
         """The keys of the counters that `page` reads, to read together with the caller's token."""
         return self._lists.keys(partitions, query)
 
-    def get(self, ref: Ref, known: Known = None) -> Stored | None:
+    def get(self, ref: Ref, known: KnownItems = None) -> Stored | None:
         """Read one object; None if there is none. No call if `known` has it."""
         item = self._table.read([ref.key], known).get(ref.key)
         return stored_object(item) if item else None
@@ -205,7 +205,9 @@ class ObjectStore:
         items = self._table.get_many(key_by_ref.values())
         return {ref: stored_object(items[key]) for ref, key in key_by_ref.items() if key in items}
 
-    def change(self, ref: Ref, decide: Decide, known: Known = None, *, partition: str, source: str) -> Change:
+    def change(
+        self, ref: Ref, decide: Decide, known: KnownItems = None, *, partition: str, source: str
+    ) -> Changed:
         """Change one object by a pure decision on the stored one: one write, or one transaction.
 
         decide: takes the stored object and returns the decision; it is called again when another
@@ -225,13 +227,13 @@ class ObjectStore:
             decision = decide(before)
             try:
                 if isinstance(decision, Write):
-                    return Change(before, self._write(ref, decision, item, items, partition, source))
+                    return Changed(before, self._write(ref, decision, item, items, partition, source))
                 if isinstance(decision, Remove) and item:
                     self._remove(item)
-                    return Change(before, None)
+                    return Changed(before, None)
             except Conflict:
                 continue
-            return Change(before, before)
+            return Changed(before, before)
         raise AssertionError("attempts() raises")
 
     def operations_of(
@@ -270,7 +272,7 @@ class ObjectStore:
             return
 
     def create(
-        self, new: Sequence[New], also: Sequence[Operation] = (), known: Known = None
+        self, new: Sequence[New], also: Sequence[Operation] = (), known: KnownItems = None
     ) -> dict[Key, Item]:
         """Create objects and do other writes in one transaction: all or nothing.
 
@@ -296,7 +298,7 @@ class ObjectStore:
         self._table.transact([*operations, *counters.additions(places), *also])
         return {counters.root_key(name): {"next": number} for name, number in following.items()}
 
-    def page(self, partitions: Sequence[str], query: PageQuery, known: Known = None) -> Page:
+    def page(self, partitions: Sequence[str], query: PageQuery, known: KnownItems = None) -> Page:
         """Read one page of the lists, one list after the other, with the exact total.
 
         Source: OCPI 2.2.1 transport_and_format, Pagination; PAG-02 … PAG-11

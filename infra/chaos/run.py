@@ -18,7 +18,7 @@ from typing import Any
 
 from certification.ocpi import Party
 from certification.web import Web
-from cli.operator_door import OperatorApiError, OperatorClient
+from cli.operator_client import OperatorApiError, OperatorClient
 from infra.chaos.crashes import Crashes
 from infra.chaos.faulty_aws import FaultyAws
 from infra.chaos.ledger import Ledger

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from cli.operator_door import OperatorClient
+from cli.operator_client import OperatorClient
 from infra.chaos import oracle
 from infra.chaos.arrivals import CdrArrival
 from infra.chaos.ledger import Change, Item, Ledger

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from certification.ocpi import Party
-from cli.operator_door import OperatorApiError, OperatorClient
+from cli.operator_client import OperatorApiError, OperatorClient
 from infra.chaos.documents import owned, stamp, without_stamps
 from infra.chaos.ledger import Change, Item, Ledger
 from infra.chaos.partner import ChaosPartner, Sent

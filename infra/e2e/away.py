@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from cli.operator_door import OperatorClient
+from cli.operator_client import OperatorClient
 from infra.e2e.traffic import tariff
 
 TARIFF_ID = SITE_ID = "E2E-WHILE-AWAY"

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from certification.web import Web
-from cli.operator_door import OperatorClient
+from cli.operator_client import OperatorClient
 from infra.e2e.away import NotSo, be_away, until
 from infra.e2e.aws_process import custom_domain
 from infra.e2e.by_chalice import ByChalice

@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from cli.operator_door import OperatorApiError, OperatorClient
+from cli.operator_client import OperatorApiError, OperatorClient
 
 PAUSE_S = 0.4
 ARRIVES_WITHIN_S = 120.0

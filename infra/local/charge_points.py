@@ -22,7 +22,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Protocol
 
-from cli.operator_door import OperatorApiError
+from cli.operator_client import OperatorApiError
 from infra.local.charging_curve import Car, Plug, charge, some_car
 from infra.local.csms_memory import Memory
 

@@ -25,7 +25,7 @@ from typing import Any
 
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from cli.operator_door import OperatorApiError, OperatorClient
+from cli.operator_client import OperatorApiError, OperatorClient
 from infra.local import children, network_seed
 from infra.local.charge_points import Card, ChargePoints
 from infra.local.csms_memory import Memory

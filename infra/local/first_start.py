@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from cli.operator_door import OperatorClient
+from cli.operator_client import OperatorClient
 from infra.local import network_seed
 
 SEED_THREADS = 4

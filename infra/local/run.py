@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from cli.operator_door import OperatorApiError
+from cli.operator_client import OperatorApiError
 from infra.local.children import PROJECT, ChildFailed
 from infra.local.sandbox import CPO, EMSP, PLAYERS, Player, Sandbox, SandboxError
 

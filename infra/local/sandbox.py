@@ -29,7 +29,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
-from cli.operator_door import OperatorClient
+from cli.operator_client import OperatorClient
 from infra import resources
 from infra.local import children, first_start, operator_keys
 from infra.local.children import Child, ChildFailed

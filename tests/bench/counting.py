@@ -7,16 +7,17 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from bench.costs import Units
-from chalicelib.modules.cdrs import compiler, ends, reconciliation
-from chalicelib.modules.cdrs.running import keys_to_price, running_cost_function
-from chalicelib.modules.locations import owner as locations
-from chalicelib.modules.sessions import owner as sessions
+from chalicelib.modules.cdrs import compiler, due_sessions
+from chalicelib.modules.cdrs.running_cost import keys_to_price, running_cost_function
+from chalicelib.modules.locations import own_locations as locations
+from chalicelib.modules.reconciliation import reconciler
+from chalicelib.modules.sessions import own_sessions as sessions
 from chalicelib.node import Node
-from chalicelib.partners import liveness
-from chalicelib.partners.changes import handle_stream
 from chalicelib.partners.directory import Endpoint, Partner
-from chalicelib.partners.pushes import push
 from chalicelib.protocol.types import parse_datetime
+from chalicelib.pushing import liveness
+from chalicelib.pushing.outbox import handle_stream
+from chalicelib.pushing.pushes import push
 from chalicelib.queues import Broadcast
 from chalicelib.settings import read_settings
 from chalicelib.storage.keys import Ref
@@ -28,7 +29,7 @@ from tests.emulator import make_table
 from tests.modules.builders import T0, T2, T3
 from tests.modules.cdrs.test_compiler import CPO, EVI, Network
 from tests.modules.sessions.builders import cdr_token
-from tests.partners.pushing import START, partner
+from tests.pushing.pushing import START, partner
 from tests.storage.capacity import measured
 from tests.test_settings import NEEDED
 
@@ -74,7 +75,7 @@ class Counted(Network):
 
     def follow(self, *records: dict[str, Any]) -> None:
         """Handle a batch of records as the stream function does."""
-        ends.note_sessions(self.node, records)
+        due_sessions.note_sessions(self.node, records)
         handle_stream(self.node, records)
 
 
@@ -113,7 +114,7 @@ def count(dynamodb: Any) -> dict[str, Units]:
     world.clock.forward(60)
     counted["new session"] = network.units(lambda: network.put("S1"))
     created = network.record(session.key)
-    counted["session begins"] = network.units(lambda: ends.note_sessions(node, [created]))
+    counted["session begins"] = network.units(lambda: due_sessions.note_sessions(node, [created]))
     world.clock.forward(60)
     before = node.table.get(session.key)
     # The test clock is behind the session, so the session is priced up to the end of its period.
@@ -125,10 +126,12 @@ def count(dynamodb: Any) -> dict[str, Units]:
     world.clock.moment = parse_datetime(T3)
     network.put("S1", status="COMPLETED", end_date_time=T2, cdr_token=cdr_token(EVI))
     ended = network.record(session.key, before)
-    counted["cdr"] = network.units(lambda: ends.note_sessions(node, [ended]), lambda: compiler.run(node))
-    assert not list(ends.due_sessions(node)) and not ends.sessions_set_aside(node)
+    counted["cdr"] = network.units(
+        lambda: due_sessions.note_sessions(node, [ended]), lambda: compiler.run(node)
+    )
+    assert not list(due_sessions.read_due_sessions(node)) and not due_sessions.sessions_set_aside(node)
     counted["minute"] = network.units(
-        lambda: liveness.run(node), lambda: compiler.run(node), lambda: reconciliation.run(node)
+        lambda: liveness.run(node), lambda: compiler.run(node), lambda: reconciler.run(node)
     )
     world.clock.forward(401 * 86_400)
     counted["session forgotten"] = network.units(lambda: node.objects.expire(session.key.pk))

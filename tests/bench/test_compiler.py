@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bench.compiler import find_wrong, lay_out, make_hub
 from chalicelib.modules.cdrs import compiler
-from chalicelib.modules.cdrs.ends import make_due
+from chalicelib.modules.cdrs.due_sessions import make_due
 from infra.local.emulator import Emulator
 from tests.emulator import emulator as emulator
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from chalicelib.release import RELEASE
 from cli import main
-from cli.operator_door import OperatorApiError
+from cli.operator_client import OperatorApiError
 
 PARTNER = {
     "id": "p-1",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cli.nodes import ChosenNode, NodeChoice, choose_node
-from cli.operator_door import OperatorApiError
+from cli.operator_client import OperatorApiError
 
 
 def test_a_url_with_its_key_overrides_the_sandbox(tmp_path: Path) -> None:

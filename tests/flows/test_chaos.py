@@ -18,13 +18,13 @@ from typing import Any
 
 import pytest
 
+from chalicelib.calls.answers import PartnerFault
 from chalicelib.log import log
-from chalicelib.partners import broadcasts, changes, liveness
-from chalicelib.partners.answers import PartnerFault
 from chalicelib.protocol.message import Party
+from chalicelib.pushing import broadcasts, liveness, outbox
 from chalicelib.storage.keys import Ref
-from tests.partners.memory_aws import Record
-from tests.partners.pushing import Sent, World, partner
+from tests.pushing.memory_aws import Record
+from tests.pushing.pushing import Sent, World, partner
 
 CHANGES = int(os.environ.get("OCPI_CHAOS_CHANGES", "10000"))
 ROUNDS = 25
@@ -156,10 +156,10 @@ class Chaos:
         if self.deadly and self.dice.random() < 0.02:
             self.world.queue.broken = 1
         if self.deadly and self.dice.random() < 0.05:
-            changes.handle_stream(self.world.node, records)
+            outbox.handle_stream(self.world.node, records)
             stream.extendleft(reversed(records))
             return
-        answer = changes.handle_stream(self.world.node, records)
+        answer = outbox.handle_stream(self.world.node, records)
         failed = [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
         if failed:
             again = [record for record in records if record["dynamodb"]["SequenceNumber"] >= failed[0]]

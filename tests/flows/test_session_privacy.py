@@ -12,16 +12,16 @@ from typing import Any
 import pytest
 
 from chalicelib.modules.sessions import receiver, sender
-from chalicelib.modules.sessions.owner import patch_own_session, put_own_session
-from chalicelib.partners.catch_up import count_pending
+from chalicelib.modules.sessions.own_sessions import patch_own_session, put_own_session
 from chalicelib.partners.directory import Endpoint, HeldToken, Partner
-from chalicelib.partners.visibility import Viewer, list_partitions, viewers
+from chalicelib.policy.visibility import Viewer, list_partitions, viewers
 from chalicelib.protocol.message import Party, Routing
+from chalicelib.pushing.catch_up import count_pending
 from chalicelib.storage.keys import Ref
 from tests.modules.builders import without
-from tests.modules.door import PartnerApi
+from tests.modules.partner_api import PartnerApi
 from tests.modules.sessions.builders import cdr_token, session
-from tests.partners.pushing import OWN, World, partner
+from tests.pushing.pushing import OWN, World, partner
 
 FIRST, SECOND, THIRD = "one", "two", "thr"
 PARTY = {name: Party("PT", name.upper()) for name in (FIRST, SECOND, THIRD)}

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook
 
-from cli.operator_door import OperatorApiError, OperatorClient
+from cli.operator_client import OperatorApiError, OperatorClient
 from infra.local import csms
 from infra.local.charge_points import Card, ChargePoints
 from infra.local.charging_curve import Car, Plug, charge, power_kw, some_car

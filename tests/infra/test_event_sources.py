@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from ministack.services import lambda_svc
 
-from chalicelib.modules.cdrs import ends
-from chalicelib.partners import changes
-from chalicelib.partners.changes import Change
-from chalicelib.partners.visibility import PUSHED
+from chalicelib.modules.cdrs import due_sessions
+from chalicelib.policy.visibility import PUSHED
+from chalicelib.pushing import outbox
+from chalicelib.pushing.outbox import StreamChange
 from chalicelib.settings import RETENTION_DAYS
 from chalicelib.storage import expiry
 from infra import event_sources, stages
@@ -45,9 +45,9 @@ def passes(each: dict[str, Any]) -> bool:
 def is_looked_at(each: dict[str, Any]) -> bool:
     """Decide as the code does, by the record's keys."""
     pk, sk = each["dynamodb"]["Keys"]["pk"]["S"], each["dynamodb"]["Keys"]["sk"]["S"]
-    change = Change("1", "1", pk, sk, None, None)
-    is_pushed = changes._is_wanted(each) and (change.is_partner or change.is_object or change.is_evse)
-    return is_pushed or (pk.startswith(ends._SESSIONS) and sk == "#")
+    change = StreamChange("1", "1", pk, sk, None, None)
+    is_pushed = outbox._is_wanted(each) and (change.is_partner or change.is_object or change.is_evse)
+    return is_pushed or (pk.startswith(due_sessions._SESSIONS) and sk == "#")
 
 
 @pytest.mark.parametrize(("pk", "sk"), KEYS)

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from chalicelib.partners import liveness
-from chalicelib.partners.deliveries import Status
+from chalicelib.pushing import liveness
+from chalicelib.pushing.deliveries import DeliveryStatus
 from chalicelib.queues import Lane
 from infra import stages
-from tests.partners.pushing import World, break_down, partner, refuse
+from tests.pushing.pushing import World, break_down, partner, refuse
 
 
 class Recorder:
@@ -117,4 +117,4 @@ def test_both_workers_may_record_a_refusal() -> None:
         assert {"dynamodb:PutItem", "dynamodb:BatchGetItem"} <= table.needed
         assert table.needed | queue.needed <= granted(function)
     assert "dynamodb:Query index" in table.needed
-    assert [world.delivery("one", ref).status for ref in (*before, after)] == [Status.REFUSED] * 3
+    assert [world.delivery("one", ref).status for ref in (*before, after)] == [DeliveryStatus.REFUSED] * 3

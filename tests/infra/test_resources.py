@@ -7,7 +7,7 @@ import re
 import uuid
 from typing import Any
 
-from chalicelib.partners.broadcasts import LAST_RECEIVE
+from chalicelib.pushing.broadcasts import LAST_RECEIVE
 from chalicelib.queues import Queues
 from infra import resources
 from infra.local.emulator import Emulator

@@ -10,7 +10,7 @@ import pytest
 from chalicelib.node import Node
 from chalicelib.partners.directory import Partner
 from tests.account import Account, aws
-from tests.modules.door import CPO, EMSP, HUB, OTHER_CPO, register
+from tests.modules.partner_api import CPO, EMSP, HUB, OTHER_CPO, register
 from tests.nodes import make_network
 
 _ROLES = {"cpo": ("CPO", CPO), "other": ("CPO", OTHER_CPO), "hub": ("HUB", HUB), "emsp": ("EMSP", EMSP)}

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, quote, unquote
 
 from chalicelib.endpoint import gather_by_path
 from chalicelib.node import Node
-from chalicelib.operator_api.door import serve
+from chalicelib.operator_api.endpoint import serve
 from chalicelib.operator_api.keys import add_operator_key
 from chalicelib.operator_api.routes import ROUTES
 from chalicelib.protocol.json_text import read_json, write_json

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from chalicelib.partners.owners import remember_owners
-from chalicelib.partners.visibility import partition_for_received
+from chalicelib.policy.received_parties import remember_owners
+from chalicelib.policy.visibility import partition_for_received
 from chalicelib.protocol.json_text import JsonText, write_json
 from chalicelib.protocol.message import Party
 from chalicelib.storage.keys import Ref

@@ -9,11 +9,11 @@ from decimal import Decimal
 
 import pytest
 
-from chalicelib.partners.owners import remember_owners
+from chalicelib.policy.received_parties import remember_owners
 from chalicelib.protocol.message import Party
 from chalicelib.storage.keys import Ref
 from tests.modules.builders import T2
-from tests.modules.door import EMSP, register
+from tests.modules.partner_api import EMSP, register
 from tests.operator_api.caller import OperatorApi
 from tests.operator_api.objects import evse, location, tariff
 from tests.operator_api.received import receive_location, receive_tariff

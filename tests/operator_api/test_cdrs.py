@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 
 from chalicelib.modules.cdrs import compiler
-from chalicelib.modules.cdrs.ends import make_due
-from chalicelib.partners.private_lists import remember_list
-from chalicelib.partners.visibility import partition_for_own
+from chalicelib.modules.cdrs.due_sessions import make_due
+from chalicelib.policy.private_partitions import remember_list
+from chalicelib.policy.visibility import partition_for_own
 from chalicelib.protocol.json_text import JsonText, write_json
 from chalicelib.protocol.message import Party
 from chalicelib.protocol.types import parse_datetime
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.objects import Write
 from tests.modules.builders import T0, T2, component, connector, element, evse, location, tariff, without
-from tests.modules.door import register
+from tests.modules.partner_api import register
 from tests.modules.sessions.builders import session
 from tests.operator_api.caller import OperatorApi
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.partners.answers import Answer, PartnerFault, PartnerRefusal
+from chalicelib.calls.answers import Answer, PartnerFault, PartnerRefusal
 from tests.operator_api.caller import OperatorApi
 from tests.operator_api.test_partners import connect
 

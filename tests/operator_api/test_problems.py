@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from chalicelib.calls.answers import PartnerFault, PartnerRefusal
 from chalicelib.errors import (
     BadJson,
     ClientError,
@@ -16,7 +17,6 @@ from chalicelib.errors import (
 )
 from chalicelib.modules.credentials.handshake import HandshakeFailed
 from chalicelib.operator_api.problems import Problem, problem_of
-from chalicelib.partners.answers import PartnerFault, PartnerRefusal
 from chalicelib.storage.table import Conflict
 
 

@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from chalicelib.modules.cdrs.marks import MODULE, WITHOUT_SESSION
-from chalicelib.modules.cdrs.reconciliation import partition_of
-from chalicelib.modules.cdrs.verdicts import NEEDS_ATTENTION, State
+from chalicelib.modules.reconciliation.noted_cdrs import MODULE, WITHOUT_SESSION
+from chalicelib.modules.reconciliation.reconciler import partition_of
+from chalicelib.modules.reconciliation.verdicts import NEEDS_ATTENTION, ReconciliationState
 from chalicelib.protocol.json_text import JsonText, write_json
 from chalicelib.protocol.message import Party
 from chalicelib.protocol.types import format_datetime
@@ -21,7 +21,12 @@ ABC, XYZ = Party("PT", "ABC"), Party("PT", "XYZ")
 
 
 def note(
-    cpo: OperatorApi, session_id: str, state: State, owner: Party = ABC, age_s: int = 0, variant: str = ""
+    cpo: OperatorApi,
+    session_id: str,
+    state: ReconciliationState,
+    owner: Party = ABC,
+    age_s: int = 0,
+    variant: str = "",
 ) -> None:
     """Write an entry as the timer does."""
     now = cpo.node.clock()
@@ -34,7 +39,7 @@ def note(
 
 @pytest.fixture
 def noted(cpo: OperatorApi) -> OperatorApi:
-    for number, state in enumerate(State):
+    for number, state in enumerate(ReconciliationState):
         note(cpo, f"S-{state}", state, age_s=10 * number)
     return cpo
 
@@ -45,22 +50,26 @@ def test_the_list_holds_the_entries_that_need_attention(noted: OperatorApi) -> N
     assert {entry["session_id"] for entry in listed} == {f"S-{state}" for state in NEEDS_ATTENTION}
 
 
-@pytest.mark.parametrize("state", State)
-def test_entries_can_be_listed_by_state(noted: OperatorApi, state: State) -> None:
+@pytest.mark.parametrize("state", ReconciliationState)
+def test_entries_can_be_listed_by_state(noted: OperatorApi, state: ReconciliationState) -> None:
     assert [entry["session_id"] for entry in noted.all(f"/reconciliation?state={state}")] == [f"S-{state}"]
 
 
 def test_all_entries_but_agreed_ones_have_an_age(noted: OperatorApi) -> None:
     (pending,) = noted.all("/reconciliation?state=PENDING")
 
-    assert pending["age_s"] == 10 * list(State).index(State.PENDING)
+    assert pending["age_s"] == 10 * list(ReconciliationState).index(ReconciliationState.PENDING)
     assert "age_s" not in noted.ask("GET", "/reconciliation/S-AGREED")
 
 
 def test_the_list_is_paged_and_filtered_by_date(noted: OperatorApi) -> None:
     pages = noted.call("GET", "/reconciliation?limit=2")
     since = format_datetime(noted.node.clock() - timedelta(seconds=15))
-    young = [f"S-{state}" for number, state in enumerate(State) if state in NEEDS_ATTENTION and number <= 1]
+    young = [
+        f"S-{state}"
+        for number, state in enumerate(ReconciliationState)
+        if state in NEEDS_ATTENTION and number <= 1
+    ]
 
     assert (len(pages.json), pages.headers["X-Total-Count"]) == (2, "4")
     assert [entry["session_id"] for entry in noted.all(f"/reconciliation?date_from={since}")] == young
@@ -82,15 +91,15 @@ def test_the_entry_of_a_session_is_read_in_any_state(noted: OperatorApi) -> None
 
 
 def test_the_entry_of_a_hub_cdr_without_session_id_is_read_by_the_id_of_the_cdr(cpo: OperatorApi) -> None:
-    note(cpo, "MOB-1", State.MISSING_HERE, variant=WITHOUT_SESSION)
+    note(cpo, "MOB-1", ReconciliationState.MISSING_HERE, variant=WITHOUT_SESSION)
 
     assert cpo.ask("GET", "/reconciliation/MOB-1")["state"] == "MISSING_HERE"
     assert cpo.call("GET", "/reconciliation/MOB-2").status == 404
 
 
 def test_each_party_of_a_node_has_its_own_entries(two_parties: OperatorApi) -> None:
-    note(two_parties, "S1", State.DIFFERENT)
-    note(two_parties, "S1", State.MISSING_AT_HUB, XYZ)
+    note(two_parties, "S1", ReconciliationState.DIFFERENT)
+    note(two_parties, "S1", ReconciliationState.MISSING_AT_HUB, XYZ)
 
     assert len(two_parties.all("/reconciliation")) == 2
     assert [each["state"] for each in two_parties.all("/reconciliation?party=PT*XYZ")] == ["MISSING_AT_HUB"]

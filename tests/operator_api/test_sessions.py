@@ -10,19 +10,19 @@ from typing import Any
 
 import pytest
 
-from chalicelib.modules.cdrs.starts import store_start_snapshot
+from chalicelib.calls.answers import Answer, PartnerRefusal
+from chalicelib.modules.cdrs.start_snapshots import store_start_snapshot
 from chalicelib.modules.sessions.decisions import written
 from chalicelib.modules.sessions.objects import ChargingPreferences
 from chalicelib.modules.sessions.preferences import take_preferences
-from chalicelib.partners.answers import Answer, PartnerRefusal
-from chalicelib.partners.owners import remember_owners
-from chalicelib.partners.private_lists import remember_list
-from chalicelib.partners.token_owners import emsp_of
-from chalicelib.partners.visibility import partition_for_viewer
+from chalicelib.policy.private_partitions import remember_list
+from chalicelib.policy.received_parties import remember_owners
+from chalicelib.policy.session_viewers import emsp_of
+from chalicelib.policy.visibility import partition_for_viewer
 from chalicelib.protocol.message import Party
 from chalicelib.storage.keys import Ref
 from tests.modules.builders import T0, T1, without
-from tests.modules.door import register
+from tests.modules.partner_api import register
 from tests.modules.sessions.builders import cdr_token, period, session
 from tests.operator_api.caller import OperatorApi, path_of
 from tests.operator_api.objects import connector, evse, location, tariff

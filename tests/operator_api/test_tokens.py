@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from chalicelib.partners.starts import start_items, started
+from chalicelib.policy.remote_starts import start_items, started
 from chalicelib.protocol.message import Party, Routing
 from chalicelib.settings import OwnRole
 from tests.logged import Logged
 from tests.logged import logged as logged
-from tests.modules.door import register
+from tests.modules.partner_api import register
 from tests.modules.tokens.asking import (
     SILENT,
     TOO_LITTLE,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.partners.webhooks import read_webhooks
+from chalicelib.calls.webhooks import read_webhooks
 from tests.operator_api.caller import OperatorApi
 
 WANTED = {"url": "https://csms.example/hook", "events": ["command"]}

@@ -7,8 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 from chalicelib.pricing.costs import Priced
+from chalicelib.pricing.json_fields import write_moment
 from chalicelib.pricing.price_request import price_request
-from chalicelib.pricing.reading import write_moment
 from chalicelib.pricing.tariffs import Price
 
 # A Wednesday in winter, when Lisbon has UTC.

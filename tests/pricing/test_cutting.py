@@ -12,11 +12,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from chalicelib.pricing.component_search import Matcher
 from chalicelib.pricing.costs import Priced, price_usage
 from chalicelib.pricing.cutting import cut_periods
-from chalicelib.pricing.matching import Matcher
+from chalicelib.pricing.json_fields import write_moment
 from chalicelib.pricing.price_request import price_telemetry
-from chalicelib.pricing.reading import write_moment
 from chalicelib.pricing.tariffs import read_tariff
 from chalicelib.pricing.usage import Telemetry
 from tests.pricing.build import (

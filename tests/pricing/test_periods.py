@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from chalicelib.errors import InvalidParameters
+from chalicelib.pricing.json_fields import Remark
 from chalicelib.pricing.periods import remark_missing
-from chalicelib.pricing.reading import Remark
 from chalicelib.pricing.tariffs import read_tariff
 from chalicelib.pricing.usage import Period
 from chalicelib.pricing.verification import verify_cdr

@@ -10,7 +10,7 @@ from chalicelib.protocol.json_text import JsonText, write_json
 from chalicelib.protocol.pagination import Page, PageQuery
 from chalicelib.protocol.types import sort_key
 from chalicelib.storage.locations import LocationStore, WriteEvse, WriteLocation
-from chalicelib.storage.objects import Change, ObjectStore, Ref, Remove, Write
+from chalicelib.storage.objects import Changed, ObjectStore, Ref, Remove, Write
 
 OWN = "tariffs#PT*ABC"
 SITES = "locations#PT*ABC"
@@ -36,13 +36,13 @@ def tariff(tariff_id: str, last_updated: str = NOON, **more: Any) -> JsonText:
 
 def put(
     objects: ObjectStore, tariff_id: str, last_updated: str = NOON, partition: str = OWN, **more: Any
-) -> Change:
+) -> Changed:
     """Write a tariff over any stored one."""
     write = Write(tariff(tariff_id, last_updated, **more), last_updated)
     return objects.change(tariff_ref(tariff_id), lambda _: write, partition=partition, source="")
 
 
-def remove(objects: ObjectStore, tariff_id: str, partition: str = OWN) -> Change:
+def remove(objects: ObjectStore, tariff_id: str, partition: str = OWN) -> Changed:
     return objects.change(tariff_ref(tariff_id), lambda _: Remove(), partition=partition, source="")
 
 

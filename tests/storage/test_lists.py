@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from chalicelib.protocol.json_text import JsonText, read_json
 from chalicelib.protocol.pagination import PageQuery
 from chalicelib.protocol.types import sort_key
-from chalicelib.storage import lists, orders
+from chalicelib.storage import list_orders, lists
 from chalicelib.storage.cursor import Cursor, Position
 from chalicelib.storage.objects import ObjectStore, Ref, Write
 from chalicelib.storage.table import Table
@@ -102,7 +102,7 @@ def test_pages_and_totals_are_those_of_a_naive_model(
     shared: ObjectStore, monkeypatch: pytest.MonkeyPatch, one_call: int
 ) -> None:
     """Source: OCPI 2.2.1 transport_and_format, Pagination; PAG-02, PAG-03, PAG-04, PAG-06, PAG-08."""
-    monkeypatch.setattr(orders, "ONE_CALL", one_call)
+    monkeypatch.setattr(list_orders, "ONE_CALL", one_call)
     monkeypatch.setattr("chalicelib.storage.counters.BLOCK", 4)
 
     @settings(max_examples=60, deadline=None)
@@ -259,7 +259,7 @@ def test_a_page_with_a_cursor_counts_again_and_costs_four_calls(objects: ObjectS
 def test_two_partial_days_too_large_for_one_count_cost_four_calls(
     objects: ObjectStore, table: Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(orders, "ONE_CALL", 10)
+    monkeypatch.setattr(list_orders, "ONE_CALL", 10)
     for day in range(19, 25):
         for number in range(4):
             put(objects, f"T{day}-{number}", f"2026-11-{day}T{8 + number:02}:00:00Z")
@@ -375,7 +375,7 @@ def test_versions_yield_every_object_of_a_list(objects: ObjectStore) -> None:
 def test_a_day_with_too_many_objects_to_read_is_skipped_by_a_count(
     objects: ObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(orders, "ONE_CALL", 5)
+    monkeypatch.setattr(list_orders, "ONE_CALL", 5)
     for number in range(20):
         write = Write(JsonText(f'{{"id":"T{number:02}"}}'), f"2026-11-24T10:00:{number:02}Z")
         objects.change(tariff_ref(f"T{number:02}"), lambda _, write=write: write, partition=OWN, source="")
@@ -401,7 +401,7 @@ def test_an_offset_without_cursor_is_exact_everywhere_in_a_span_of_many_quarters
     objects: ObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Source: PAG-02, PAG-06, PAG-13."""
-    monkeypatch.setattr(orders, "ONE_CALL", 3)
+    monkeypatch.setattr(list_orders, "ONE_CALL", 3)
     kept = []
     for month, day, hour in itertools.product((1, 4, 5, 7, 8, 11), (3, 20), (5, 15, 20)):
         stamp = f"2026-{month:02}-{day:02}T{hour:02}:00:00Z"

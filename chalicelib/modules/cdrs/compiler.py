@@ -18,9 +18,9 @@ hub that makes the CDRs itself, only the operator sees it.
 
 *Time budget.* A run begins no session after its budget, so that the function ends before its timeout; the
 remaining sessions are due in the next minute. Sessions are read and priced in parallel and written one after
-the other (`ledger.py`), in two calls each. A session that fails because of AWS stays due. A session that
+the other (`cdr_writer.py`), in two calls each. A session that fails because of AWS stays due. A session that
 has no price, or fails because of a bug, is set aside. So is one that takes too much work to price
-(`pricing/work.py`), or whose attempts never finish (`tries.py`).
+(`pricing/work_limits.py`), or whose attempts never finish (`attempts.py`).
 
 Source: docs/design.md, A CDR; OCPI 2.2.1 mod_cdrs_credit_cdrs; CDR-07, CDR-11, CDR-13, CDR-22, TRP-30
 """
@@ -40,35 +40,35 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from chalicelib import metrics
 from chalicelib.errors import InvalidParameters, NotEnoughInformation, ServerError
 from chalicelib.log import log, log_fields
-from chalicelib.modules.cdrs.billing import CdrDraft, draft_cdr, remark_on_session_cost, with_fewer_periods
-from chalicelib.modules.cdrs.ends import (
+from chalicelib.modules.cdrs.assembly import CdrDraft, draft_cdr, remark_on_session_cost, with_fewer_periods
+from chalicelib.modules.cdrs.attempts import ATTEMPT_TIME_LIMIT, begin_attempt, count_attempt, is_suspect
+from chalicelib.modules.cdrs.breakdowns import pack_reasons
+from chalicelib.modules.cdrs.cdr_writer import Ledger
+from chalicelib.modules.cdrs.due_sessions import (
     clear_due,
     due_key,
-    due_sessions,
     makes_cdrs_of,
+    read_due_sessions,
     set_aside,
     set_aside_key,
 )
-from chalicelib.modules.cdrs.ledger import Ledger
 from chalicelib.modules.cdrs.objects import Cdr
-from chalicelib.modules.cdrs.reasons import pack_reasons
 from chalicelib.modules.cdrs.rules import cdr_id, has_same_content, keyless_cdr_id
-from chalicelib.modules.cdrs.starts import (
+from chalicelib.modules.cdrs.start_snapshots import (
     complete_snapshot,
     preferences_key,
     read_profile,
     read_start_snapshot,
     start_snapshot_key,
 )
-from chalicelib.modules.cdrs.tries import ATTEMPT_TIME_LIMIT, begin_attempt, count_attempt, is_suspect
 from chalicelib.modules.sessions.objects import COMPLETED
-from chalicelib.partners.cdr_makers import hub_makes_cdr
-from chalicelib.partners.time_prices import prices_by_the_minute
-from chalicelib.partners.token_owners import emsp_of
-from chalicelib.partners.visibility import Viewer, partition_for_viewer, viewer_of
+from chalicelib.policy.cdr_makers import hub_makes_cdr
+from chalicelib.policy.session_viewers import emsp_of
+from chalicelib.policy.time_prices import prices_by_the_minute
+from chalicelib.policy.visibility import Viewer, partition_for_viewer, viewer_of
 from chalicelib.pricing.credit import credit_cdr
 from chalicelib.pricing.plausibility import Implausible
-from chalicelib.pricing.work import OutOfTime, Work
+from chalicelib.pricing.work_limits import OutOfTime, Work
 from chalicelib.protocol.json_text import JsonText, read_json, write_json
 from chalicelib.protocol.message import Party
 from chalicelib.protocol.types import format_datetime, validate
@@ -133,7 +133,7 @@ class _Outcome(Enum):
 def run(node: Node) -> None:
     """Make the CDRs of due sessions until the time budget is used up."""
     deadline = node.clock() + BUDGET
-    due = due_sessions(node)
+    due = read_due_sessions(node)
     this: Run | None = None
     outcomes: Counter[_Outcome | None] = Counter()
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="cdr") as pool:

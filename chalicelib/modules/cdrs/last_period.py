@@ -20,8 +20,8 @@ from decimal import Decimal
 from typing import Any
 
 from chalicelib.errors import InvalidParameters
+from chalicelib.pricing.json_fields import LONGEST, MICROSECOND
 from chalicelib.pricing.periods import HOURS, agree_with
-from chalicelib.pricing.reading import LONGEST, MICROSECOND
 from chalicelib.protocol.types import format_datetime, parse_datetime, sort_key
 
 Document = dict[str, Any]

@@ -19,13 +19,13 @@ from urllib.parse import quote
 
 from chalicelib.errors import InvalidParameters, NotFound
 from chalicelib.modules.cdrs.objects import Cdr
-from chalicelib.modules.client_owned_objects import check_owner, id_in_url, owner_in_url
 from chalicelib.modules.registry import VERSION, interface_path
-from chalicelib.partners.cdr_makers import hub_makes_cdr
 from chalicelib.partners.directory import claim_key
-from chalicelib.partners.stamps import remark_on
-from chalicelib.partners.token_owners import emsp_of
-from chalicelib.partners.visibility import partition_for_received, partition_for_viewer
+from chalicelib.policy.cdr_makers import hub_makes_cdr
+from chalicelib.policy.ownership import check_owner, id_in_url, owner_in_url
+from chalicelib.policy.session_viewers import emsp_of
+from chalicelib.policy.time_remarks import remark_on
+from chalicelib.policy.visibility import partition_for_received, partition_for_viewer
 from chalicelib.protocol.json_text import JsonText, read_json, write_json
 from chalicelib.protocol.message import Interface, Party, Reply, Request, Route
 from chalicelib.protocol.types import fold, validate

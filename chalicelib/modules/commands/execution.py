@@ -26,12 +26,12 @@ from chalicelib.modules.commands.objects import (
 )
 from chalicelib.modules.commands.replies import accepted, refused, reply_of
 from chalicelib.modules.commands.reservations import find_reservation, own_id_for, reservation_item
-from chalicelib.modules.commands.rules import Direction, Outcome, Post, State
+from chalicelib.modules.commands.rules import CommandState, Direction, Outcome, Post
 from chalicelib.modules.commands.store import create, find_repeated, keys_to_create
 from chalicelib.modules.commands.tasks import queue_results, send_to_csms, watch_deadline
 from chalicelib.modules.locations.objects import REMOVED
-from chalicelib.partners.starts import start_items, started
-from chalicelib.partners.visibility import viewer_of
+from chalicelib.policy.remote_starts import start_items, started
+from chalicelib.policy.visibility import viewer_of
 from chalicelib.protocol.json_text import read_json, write_json
 from chalicelib.protocol.types import fold, format_datetime
 from chalicelib.storage.keys import Ref
@@ -66,7 +66,7 @@ def execute(node: Node, incoming: Incoming) -> Reply:
         if refusal is not None:
             return refusal
         command, extra_items = _new_command(node, incoming, owner)
-        if command.state == State.PENDING:
+        if command.state == CommandState.PENDING:
             # Queued before the command is stored, so that every stored command ends, even after a crash here.
             watch_deadline(node, command)
         command, is_new = create(node, command, incoming.claims, extra_items, known)
@@ -93,7 +93,7 @@ def _queue(node: Node, command: Command, is_new: bool) -> None:
     A repeated command is queued again, because its first request may have died between storing and queueing.
     Its delivery is delayed: by then `delivered_to` is set if the first delivery was queued.
     """
-    if command.state != State.PENDING:
+    if command.state != CommandState.PENDING:
         queue_results(node, command, delay_s=1)
     elif not command.delivered_to:
         send_to_csms(node, command, delay_s=0 if is_new else REPEATED_S)
@@ -230,4 +230,4 @@ def _unknown_reservation(command: Command, node: Node) -> Command:
         at=format_datetime(node.clock()),
         post=Post(),
     )
-    return command.changed(node.clock(), state=State.COMPLETED, result=outcome)
+    return command.changed(node.clock(), state=CommandState.COMPLETED, result=outcome)

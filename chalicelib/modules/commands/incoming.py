@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.modules.commands.rules import Command, Direction
-from chalicelib.modules.commands.store import Claim, claim_by_request, claim_by_url, digest_of
+from chalicelib.modules.commands.store import CommandClaim, claim_by_request, claim_by_url, digest_of
 from chalicelib.protocol.json_text import write_json
 from chalicelib.protocol.message import Party
 from chalicelib.protocol.types import format_datetime
@@ -32,7 +32,7 @@ class Incoming:
     document: Mapping[str, Any]
     request: Request
     digest: str
-    claims: tuple[Claim, ...]
+    claims: tuple[CommandClaim, ...]
 
     @classmethod
     def of(cls, node: Node, request: Request, name: str, document: Mapping[str, Any]) -> Incoming:
@@ -76,7 +76,7 @@ class Incoming:
         return Command(**made)
 
 
-def claims_of(request: Request, response_url: str) -> tuple[Claim, ...]:
+def claims_of(request: Request, response_url: str) -> tuple[CommandClaim, ...]:
     """The claims of a command: by X-Request-ID and by response_url."""
     return claim_by_request(request.routing.sender, request.request_id), claim_by_url(response_url)
 

@@ -2,7 +2,7 @@
 
 This file has the checks that both make first: the caller is an eMSP or a hub, the body is valid, the
 response_url is on a host of the caller, and the token belongs to the sender. `execution.py` (CPO) and
-`relay.py` (hub) do the rest.
+`relayed_commands.py` (hub) do the rest.
 
 Source: OCPI 2.2.1 mod_commands, Receiver Interface; CMD-01, CMD-02, CMD-12, TRP-23
 """
@@ -12,14 +12,14 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from chalicelib.calls.client import belongs_to
+from chalicelib.calls.urls import Unresolvable, UrlPolicy
 from chalicelib.errors import ClientError, InvalidParameters, NotFound, OcpiError
 from chalicelib.modules.commands.execution import execute, keys_of_execution
 from chalicelib.modules.commands.incoming import Incoming
 from chalicelib.modules.commands.objects import COMMANDS, REJECTED
-from chalicelib.modules.commands.relay import keys_of_relay, relay
+from chalicelib.modules.commands.relayed_commands import keys_of_relay, relay
 from chalicelib.modules.commands.replies import keys_of_sender, may_use, refused
-from chalicelib.partners.client import belongs_to
-from chalicelib.partners.urls import Unresolvable, UrlPolicy
 from chalicelib.protocol.message import Interface, Reply, Request, Route
 from chalicelib.protocol.types import validate
 

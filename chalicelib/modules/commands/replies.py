@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.modules.client_owned_objects import may_act_for
 from chalicelib.modules.commands.objects import ACCEPTED, REJECTED
 from chalicelib.modules.commands.rules import Response
 from chalicelib.partners.directory import claim_key
+from chalicelib.policy.ownership import may_act_for
 from chalicelib.protocol.json_text import JsonText, write_json
 from chalicelib.protocol.message import ABSENT, Party, Reply
 

@@ -29,7 +29,7 @@ _LONGEST = timedelta(days=365)
 """Limit of the stored end of a reservation, after its arrival."""
 
 
-class Reservation(NamedTuple):
+class StoredReservation(NamedTuple):
     """A stored reservation.
 
     own_id: the id that the CSMS gets. receiver_id, addressee: partner and party that the RESERVE_NOW was
@@ -44,7 +44,7 @@ class Reservation(NamedTuple):
 
 def find_reservation(
     node: Node, partner_id: str, chooser: Party | None, reservation_id: str
-) -> Reservation | None:
+) -> StoredReservation | None:
     """Find a sender's reservation by its id: one call. Returns None when the sender made none of this id.
 
     partner_id: the sending partner. chooser: the sending party, where the partner sends for several parties.
@@ -54,10 +54,10 @@ def find_reservation(
         return None
     country_code, _, party_id = item["addressee"].partition("*")
     addressee = Party(country_code, party_id) if party_id else None
-    return Reservation(item["own_id"], item["location_id"], item["receiver_id"], addressee)
+    return StoredReservation(item["own_id"], item["location_id"], item["receiver_id"], addressee)
 
 
-def own_id_for(node: Node, known: Reservation | None, location_id: str) -> str:
+def own_id_for(node: Node, known: StoredReservation | None, location_id: str) -> str:
     """The id of a reservation for the CSMS: the known one for the same location, otherwise a new one."""
     is_same = known is not None and fold(known.location_id) == fold(location_id)
     return known.own_id if known is not None and is_same else node.new_id()

@@ -59,7 +59,7 @@ class Direction(StrEnum):
     SENT = "SENT"
 
 
-class State(StrEnum):
+class CommandState(StrEnum):
     """State of a command; the module docstring explains each."""
 
     PENDING = "PENDING"
@@ -122,7 +122,7 @@ class Command(_Frozen):
     id: str
     command: str
     direction: Direction
-    state: State = State.PENDING
+    state: CommandState = CommandState.PENDING
     body: str
     digest: str
     response_url: str = ""
@@ -169,17 +169,17 @@ def answered(command: Command, response: Response, now: datetime, grace: timedel
 
     A result may have arrived before this answer, also after the command timed out without an answer.
     """
-    is_unreported = command.response is None and command.state == State.TIMED_OUT
+    is_unreported = command.response is None and command.state == CommandState.TIMED_OUT
     if command.result is not None and not is_unreported:
         return command.changed(now, response=response)
     if response.result != ACCEPTED:
-        return command.changed(now, response=response, state=State.REFUSED, result=None)
+        return command.changed(now, response=response, state=CommandState.REFUSED, result=None)
     accepted = command.changed(now, response=response, problem="", result=None, late_result=None)
     if command.late_result is not None:
         result = command.late_result.model_copy(update={"post": _first_post(command)})
-        return accepted.changed(now, state=State.COMPLETED, result=result)
+        return accepted.changed(now, state=CommandState.COMPLETED, result=result)
     waits = timedelta(seconds=min(response.timeout, _DAY_S)) + grace
-    return accepted.changed(now, state=State.PENDING, deadline=format_datetime(now + waits))
+    return accepted.changed(now, state=CommandState.PENDING, deadline=format_datetime(now + waits))
 
 
 def unanswered(command: Command, problem: str, now: datetime, is_over: bool) -> Command:
@@ -189,7 +189,7 @@ def unanswered(command: Command, problem: str, now: datetime, is_over: bool) -> 
     """
     if command.result is not None:
         return command
-    state = State.REFUSED if is_over else command.state
+    state = CommandState.REFUSED if is_over else command.state
     return command.changed(now, problem=problem, state=state)
 
 
@@ -203,11 +203,11 @@ def with_result(command: Command, result: str, body: str, now: datetime) -> Comm
     """
     outcome = Outcome(result=result, body=body, at=format_datetime(now), post=_first_post(command))
     unposted = outcome.model_copy(update={"post": None})
-    if command.state == State.PENDING:
-        return command.changed(now, state=State.COMPLETED, result=outcome)
+    if command.state == CommandState.PENDING:
+        return command.changed(now, state=CommandState.COMPLETED, result=outcome)
     if _is_cancellation(command, result):
         return None if command.cancellation else command.changed(now, cancellation=outcome)
-    earlier = command.result if command.state == State.COMPLETED else command.late_result
+    earlier = command.result if command.state == CommandState.COMPLETED else command.late_result
     if earlier is None:
         return command.changed(now, late_result=unposted)
     if earlier.result == result:
@@ -225,7 +225,7 @@ def expired(command: Command, now: datetime) -> Command | None:
 
     TIMEOUT is posted only when the sender was answered ACCEPTED (CMD-05).
     """
-    if command.state != State.PENDING or now < command.is_overdue_at:
+    if command.state != CommandState.PENDING or now < command.is_overdue_at:
         return None
     was_accepted = command.response is not None and command.response.result == ACCEPTED
     outcome = Outcome(
@@ -234,12 +234,12 @@ def expired(command: Command, now: datetime) -> Command | None:
         at=format_datetime(now),
         post=_first_post(command) if was_accepted else None,
     )
-    return command.changed(now, state=State.TIMED_OUT, result=outcome)
+    return command.changed(now, state=CommandState.TIMED_OUT, result=outcome)
 
 
 def is_open(command: Command) -> bool:
     """Check whether the sender of a command still waits for its answer or its result."""
-    return command.response is None or command.state == State.PENDING or is_waiting(command.result)
+    return command.response is None or command.state == CommandState.PENDING or is_waiting(command.result)
 
 
 def delivered(command: Command, webhook: str, now: datetime) -> Command | None:

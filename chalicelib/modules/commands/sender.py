@@ -1,6 +1,6 @@
 """Sender interface of commands: receives the result of a command that this node sent or relayed.
 
-This node made the URL for the command (`handing_on.py`). Only the partner that got the command may use it.
+This node made the URL for the command (`forwarding.py`). Only the partner that got the command may use it.
 The result is a bare CommandResult; a CommandResult in an OCPI envelope is accepted as well (TRP-22).
 
 Source: OCPI 2.2.1 mod_commands, Sender Interface; CMD-06, CMD-15 … CMD-18, RTE-33
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.errors import NotFound
 from chalicelib.modules.commands.objects import CommandResult
-from chalicelib.modules.commands.rules import State, with_result
+from chalicelib.modules.commands.rules import CommandState, with_result
 from chalicelib.modules.commands.store import MODULE, change, find, key_of, partition_of
 from chalicelib.modules.commands.tasks import queue_results
 from chalicelib.protocol.json_text import write_json
@@ -55,7 +55,7 @@ def _without_envelope(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _keys(node: Node, request: Request) -> Sequence[Key]:
-    lists = [partition_of(state) for state in (State.PENDING, State.COMPLETED)]
+    lists = [partition_of(state) for state in (CommandState.PENDING, CommandState.COMPLETED)]
     command_id = request.path["command_id"]
     command = [key_of(command_id)] if len(command_id) <= 100 else []
     return [*command, *(counters.root_key(name) for name in lists)]

@@ -24,7 +24,7 @@ from chalicelib.modules.commands.rules import (
     REPEATED_REQUEST,
     REPEATED_URL,
     Command,
-    State,
+    CommandState,
     is_open,
 )
 from chalicelib.protocol.json_text import JsonText, write_json
@@ -33,7 +33,7 @@ from chalicelib.protocol.types import format_datetime, parse_datetime
 from chalicelib.storage import counters
 from chalicelib.storage.items import next_place, sortable
 from chalicelib.storage.keys import Ref
-from chalicelib.storage.objects import Known, Stored, Write
+from chalicelib.storage.objects import KnownItems, Stored, Write
 from chalicelib.storage.retry import attempts
 from chalicelib.storage.table import Conflict, Item, Key, Put
 
@@ -42,11 +42,11 @@ if TYPE_CHECKING:
 
 MODULE = "commands"
 
-Rule = Callable[[Command], Command | None]
+CommandRule = Callable[[Command], Command | None]
 """Function that takes a command and returns the changed one, or None when nothing changes."""
 
 
-class Claim(NamedTuple):
+class CommandClaim(NamedTuple):
     """A key by which a repeated command is recognised. lasts: for how long.
 
     while_open: only as long as the sender waits for an answer or a result. After that the same key and
@@ -58,33 +58,33 @@ class Claim(NamedTuple):
     while_open: bool = False
 
 
-def claim_by_request(sender: Party | None, request_id: str) -> Claim:
+def claim_by_request(sender: Party | None, request_id: str) -> CommandClaim:
     """Claim of an X-Request-ID. sender: the party in the OCPI-from headers."""
     name = _digest(sender.key() if sender else "", request_id)
-    return Claim(Key(f"command-request#{name}"), REPEATED_REQUEST)
+    return CommandClaim(Key(f"command-request#{name}"), REPEATED_REQUEST)
 
 
-def claim_by_url(response_url: str) -> Claim:
+def claim_by_url(response_url: str) -> CommandClaim:
     """Claim of a response_url.
 
     Spec: a unique URL is only recommended (mod_commands_msp_post_method). So the claim is short, and under
     the same URL a command with other content, or one after the end of the first, is a new command.
     """
-    return Claim(Key(f"command-url#{_digest(response_url)}"), REPEATED_URL, while_open=True)
+    return CommandClaim(Key(f"command-url#{_digest(response_url)}"), REPEATED_URL, while_open=True)
 
 
-def partition_of(state: State) -> str:
+def partition_of(state: CommandState) -> str:
     """The partition of the commands in a state."""
     return f"{MODULE}#{state.value}"
 
 
-def keys_to_create(claims: Iterable[Claim]) -> list[Key]:
+def keys_to_create(claims: Iterable[CommandClaim]) -> list[Key]:
     """Keys of the items that `create` needs. They are read together with the caller's token."""
-    return [*(claim.key for claim in claims), counters.root_key(partition_of(State.PENDING))]
+    return [*(claim.key for claim in claims), counters.root_key(partition_of(CommandState.PENDING))]
 
 
 def find_repeated(
-    node: Node, claims: Iterable[Claim], partner_id: str, digest: str, known: Known = None
+    node: Node, claims: Iterable[CommandClaim], partner_id: str, digest: str, known: KnownItems = None
 ) -> Command | None:
     """Find the command that this one repeats: same claim, partner and content. Returns None if it is new.
 
@@ -105,9 +105,9 @@ def find_repeated(
 def create(
     node: Node,
     command: Command,
-    claims: Sequence[Claim],
+    claims: Sequence[CommandClaim],
     extra_items: Iterable[Item] = (),
-    known: Known = None,
+    known: KnownItems = None,
 ) -> tuple[Command, bool]:
     """Store a new command with its claims, or find the one that it repeats.
 
@@ -134,13 +134,13 @@ def create(
     raise AssertionError("attempts() raises")
 
 
-def find(node: Node, command_id: str, known: Known = None) -> Command | None:
+def find(node: Node, command_id: str, known: KnownItems = None) -> Command | None:
     """Find a command by its id. Returns None when there is none."""
     stored = node.objects.get(_ref(command_id), known) if _is_id(command_id) else None
     return read_command(stored.body) if stored else None
 
 
-def change(node: Node, command_id: str, rule: Rule, known: Known = None) -> Command:
+def change(node: Node, command_id: str, rule: CommandRule, known: KnownItems = None) -> Command:
     """Apply a rule to a command, again if another write was faster. Returns the command.
 
     known: an earlier read that may have the command. Raises: NotFound, and each error of the rule.
@@ -158,7 +158,9 @@ def change(node: Node, command_id: str, rule: Rule, known: Known = None) -> Comm
 
     if not _is_id(command_id):
         raise NotFound("unknown command")
-    node.objects.change(_ref(command_id), decide, known, partition=partition_of(State.PENDING), source="")
+    node.objects.change(
+        _ref(command_id), decide, known, partition=partition_of(CommandState.PENDING), source=""
+    )
     assert result is not None
     return result
 
@@ -183,7 +185,7 @@ def _written(command: Command) -> Write:
     return Write(body, command.last_updated, partition_of(command.state))
 
 
-def _claim(claim: Claim, command: Command, before: Item | None, now: datetime) -> Put:
+def _claim(claim: CommandClaim, command: Command, before: Item | None, now: datetime) -> Put:
     item = {
         "pk": claim.key.pk,
         "sk": claim.key.sk,
@@ -198,7 +200,7 @@ def _claim(claim: Claim, command: Command, before: Item | None, now: datetime) -
     return Put(item, "#command_id = :before", {"before": before["command_id"]})
 
 
-def _repeats(item: Item, claim: Claim, partner_id: str, digest: str, now: datetime) -> bool:
+def _repeats(item: Item, claim: CommandClaim, partner_id: str, digest: str, now: datetime) -> bool:
     is_same = item["partner_id"] == partner_id and item["digest"] == digest
     return is_same and now - parse_datetime(item["at"]) < claim.lasts
 

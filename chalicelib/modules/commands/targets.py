@@ -3,7 +3,7 @@
 A command has the id of a location or a session, which is unique only together with its CPO. Without the
 CPO, this node tries the id with each owner that it knows, in one read. If nothing is found, it tries the
 CPO parties of all partners, because an owner whose first object arrived just now may not be in the list of
-known owners yet (`partners/owners.py`).
+known owners yet (`policy/received_parties.py`).
 
 Source: OCPI 2.2.1 transport_and_format_message_routing, open routing; RTE-23, RTE-27, OWN-02
 """
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chalicelib.errors import InvalidParameters, UnknownReceiver
 from chalicelib.partners.directory import claim_key
-from chalicelib.partners.owners import known_owners, owners_key
+from chalicelib.policy.received_parties import known_owners, owners_key
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.table import Item, Key
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _MODULES = {"location_id": "locations", "session_id": "sessions"}
 
 
-class Target(NamedTuple):
+class CommandTarget(NamedTuple):
     """The CPO that a command is for: its party, and the partner to send the command to.
 
     item: the stored location or session that was found, None when the party was given.
@@ -51,7 +51,7 @@ def find_target(
     known: Mapping[Key, Item],
     party: Party | None = None,
     named_by: str = "OCPI-to-party-id",
-) -> Target | None:
+) -> CommandTarget | None:
     """Find the CPO that has the location or session of a command. Returns None when no partner has it.
 
     known: a read of `keys_to_find`. party: the CPO, where it is given. named_by: the field that the error
@@ -71,7 +71,7 @@ def find_target(
     return found[0] if found else None
 
 
-def addressed_target(party: Party, known: Mapping[Key, Item]) -> Target:
+def addressed_target(party: Party, known: Mapping[Key, Item]) -> CommandTarget:
     """The partner that plays a CPO party. known: a read that has the party's claim.
 
     Raises: UnknownReceiver when no partner plays it (RTE-27).
@@ -79,14 +79,14 @@ def addressed_target(party: Party, known: Mapping[Key, Item]) -> Target:
     claim = known.get(claim_key(party, "CPO"))
     if claim is None:
         raise UnknownReceiver(f"no CPO {party.country_code}/{party.party_id} is connected to this hub")
-    return Target(claim["partner_id"], party)
+    return CommandTarget(claim["partner_id"], party)
 
 
-def _existing(node: Node, module: str, object_id: str, owners: Iterable[Party]) -> list[Target]:
+def _existing(node: Node, module: str, object_id: str, owners: Iterable[Party]) -> list[CommandTarget]:
     party_by_key = {Ref(module, *party, object_id).key: party for party in owners}
     items = node.table.get_many(party_by_key) if party_by_key else {}
     return [
-        Target(items[key]["src"], party, items[key])
+        CommandTarget(items[key]["src"], party, items[key])
         for key, party in party_by_key.items()
         if key in items and items[key]["src"]
     ]

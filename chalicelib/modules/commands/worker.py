@@ -23,12 +23,14 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Literal
 
+from chalicelib.calls.answers import PartnerError, PartnerFault, PartnerRefusal
+from chalicelib.calls.webhooks import COMMAND, Webhook, WebhookFailed, notify, read_webhooks
 from chalicelib.errors import InvalidParameters
 from chalicelib.log import add_fields, log, log_fields
 from chalicelib.modules.commands.rules import (
     Command,
+    CommandState,
     Outcome,
-    State,
     delay_s,
     delivered,
     expired,
@@ -42,8 +44,6 @@ from chalicelib.modules.commands.rules import (
 from chalicelib.modules.commands.store import change, find
 from chalicelib.modules.commands.tasks import queue_results, send_to_csms, watch_deadline
 from chalicelib.modules.commands.view import show
-from chalicelib.partners.answers import PartnerError, PartnerFault, PartnerRefusal
-from chalicelib.partners.webhooks import COMMAND, Webhook, WebhookFailed, notify, read_webhooks
 from chalicelib.protocol.json_text import JsonText
 from chalicelib.protocol.message import Routing
 from chalicelib.protocol.types import parse_datetime
@@ -106,7 +106,7 @@ def run(node: Node, task: CommandTask, receive_count: int) -> int | None:
 
 def _deliver(node: Node, command_id: str) -> None:
     command = find(node, command_id)
-    if command is None or command.state != State.PENDING or node.clock() >= command.is_overdue_at:
+    if command is None or command.state != CommandState.PENDING or node.clock() >= command.is_overdue_at:
         return
     _add_log_fields(command)
     failures = _notify_webhooks(node, command)
@@ -239,7 +239,7 @@ def _watch(node: Node, command_id: str) -> None:
     command = find(node, command_id)
     if command is None:
         return
-    if command.state == State.PENDING and node.clock() < command.is_overdue_at:
+    if command.state == CommandState.PENDING and node.clock() < command.is_overdue_at:
         # SQS delays a message by at most 15 minutes, and the deadline may have moved: queue it again.
         watch_deadline(node, command)
         return

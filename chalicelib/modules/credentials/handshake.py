@@ -26,6 +26,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from chalicelib.calls.client import PartnerFault, PartnerRefusal
+from chalicelib.calls.urls import is_below
 from chalicelib.errors import (
     ClientError,
     InvalidParameters,
@@ -39,7 +41,6 @@ from chalicelib.log import log
 from chalicelib.modules.credentials.objects import Credentials
 from chalicelib.modules.registry import VERSION, needed_of
 from chalicelib.node import Node
-from chalicelib.partners.client import PartnerFault, PartnerRefusal
 from chalicelib.partners.directory import (
     Endpoint,
     HeldToken,
@@ -49,7 +50,6 @@ from chalicelib.partners.directory import (
     rebase_on_pushes,
 )
 from chalicelib.partners.roles import claimed_roles, with_claimed, without_claimed
-from chalicelib.partners.urls import is_below
 from chalicelib.protocol.auth import TokenEncoding, is_credentials_token
 from chalicelib.protocol.types import format_datetime, validate
 from chalicelib.storage.table import Conflict

@@ -15,9 +15,9 @@ from typing import Any
 
 from chalicelib.errors import LocationNotFound
 from chalicelib.modules.locations.rules import overtaken_children, patch_location
-from chalicelib.partners.visibility import is_hidden
+from chalicelib.policy.visibility import is_hidden
 from chalicelib.protocol.json_text import read_json
-from chalicelib.protocol.order import Overtaken, Times, is_overtaken
+from chalicelib.protocol.overtaking import Overtaken, Times, is_overtaken
 from chalicelib.storage.locations import (
     DecideEvse,
     DecideLocation,

@@ -11,13 +11,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chalicelib.modules.client_owned_objects import (
-    check_identity,
-    check_owner,
-    check_source,
-    id_in_url,
-    owner_in_url,
-)
 from chalicelib.modules.locations import rules
 from chalicelib.modules.locations.decisions import (
     Rule,
@@ -29,11 +22,18 @@ from chalicelib.modules.locations.decisions import (
 from chalicelib.modules.locations.objects import Connector, Evse, Location
 from chalicelib.modules.locations.reservation import refuse_reserved_by_another, reservation_key
 from chalicelib.modules.locations.retrieval import find
-from chalicelib.partners.stamps import remark_on
-from chalicelib.partners.visibility import partition_for_received
+from chalicelib.policy.ownership import (
+    check_identity,
+    check_owner,
+    check_source,
+    id_in_url,
+    owner_in_url,
+)
+from chalicelib.policy.time_remarks import remark_on
+from chalicelib.policy.visibility import partition_for_received
 from chalicelib.protocol.json_text import read_json
 from chalicelib.protocol.message import Interface, Reply, Request, Route
-from chalicelib.protocol.order import Overtaken, Times
+from chalicelib.protocol.overtaking import Overtaken, Times
 from chalicelib.protocol.patch import check_time
 from chalicelib.protocol.types import validate
 from chalicelib.storage.keys import Ref

@@ -13,11 +13,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from chalicelib.calls.answers import PartnerFault
 from chalicelib.errors import InvalidParameters, NotFound, ServerError
 from chalicelib.node import Node
-from chalicelib.partners.answers import PartnerFault
 from chalicelib.partners.directory import Partner
-from chalicelib.partners.owners import known_owners, owners_key
+from chalicelib.policy.received_parties import known_owners, owners_key
 from chalicelib.protocol.message import Interface, Party, Reply, Request, Route, Routing
 from chalicelib.protocol.types import fold
 from chalicelib.storage.keys import Ref

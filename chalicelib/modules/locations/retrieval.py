@@ -14,10 +14,10 @@ from chalicelib.protocol.json_text import JsonText, read_json, write_json
 if TYPE_CHECKING:
     from chalicelib.node import Node
     from chalicelib.storage.keys import Ref
-    from chalicelib.storage.objects import Known
+    from chalicelib.storage.objects import KnownItems
 
 
-def find(node: Node, ref: Ref, *children: str, known: Known = None) -> JsonText:
+def find(node: Node, ref: Ref, *children: str, known: KnownItems = None) -> JsonText:
     """Return the object that one to three ids name, as JSON.
 
     children: the EVSE's uid and the connector's id, as far as the URL has them.

@@ -20,7 +20,7 @@ from typing import Any
 
 from chalicelib.errors import InvalidParameters, LocationNotFound
 from chalicelib.modules.locations.objects import Connector, Evse, Location
-from chalicelib.protocol.order import Overtaken, Times, is_ahead, is_overtaken
+from chalicelib.protocol.overtaking import Overtaken, Times, is_ahead, is_overtaken
 from chalicelib.protocol.patch import check_time, merge_patch
 from chalicelib.protocol.types import fold, sort_key, validate
 
@@ -30,7 +30,7 @@ _IDS = ("country_code", "party_id", "id", "uid")
 
 
 def is_older(document: Mapping[str, Any], stored: Mapping[str, Any], times: Times | None = None) -> bool:
-    """Return True when a received document is older than the stored one (LOC-14; protocol/order.py)."""
+    """Return True when a received document is older than the stored one (LOC-14; protocol/overtaking.py)."""
     arrived = times.arrived if times else None
     return is_overtaken(document["last_updated"], stored["last_updated"], arrived)
 

@@ -13,11 +13,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chalicelib.errors import InvalidParameters, LocationNotFound
-from chalicelib.modules.client_owned_objects import id_in_url
 from chalicelib.modules.locations.retrieval import find
 from chalicelib.modules.sender_list import answer_list, keys_of_list
-from chalicelib.partners.owners import known_owners, owners_key
-from chalicelib.partners.visibility import may_see
+from chalicelib.policy.ownership import id_in_url
+from chalicelib.policy.received_parties import known_owners, owners_key
+from chalicelib.policy.visibility import may_see
 from chalicelib.protocol.headers import read_routing
 from chalicelib.protocol.message import Interface, Party, Reply, Request, Route
 from chalicelib.storage.keys import Ref

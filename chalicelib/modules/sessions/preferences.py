@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from chalicelib.calls.answers import PartnerError
 from chalicelib.errors import ConnectionProblem
+from chalicelib.hub.relayed_answers import relayed_answer, relayed_error
 from chalicelib.modules.sessions.rules import answer_preferences
-from chalicelib.partners.answers import PartnerError
-from chalicelib.partners.relaying import relayed_answer, relayed_error
 from chalicelib.protocol.json_text import JsonText, read_json, write_json
 from chalicelib.protocol.message import Party, Routing
 from chalicelib.protocol.types import fold, format_datetime
@@ -23,9 +23,9 @@ from chalicelib.storage.keys import Ref
 from chalicelib.storage.table import Key
 
 if TYPE_CHECKING:
+    from chalicelib.calls.answers import Answer
     from chalicelib.modules.sessions.objects import ChargingPreferences
     from chalicelib.node import Node
-    from chalicelib.partners.answers import Answer
     from chalicelib.protocol.message import Reply, Request
     from chalicelib.storage.objects import Stored
 

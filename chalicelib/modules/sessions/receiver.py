@@ -12,7 +12,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.errors import NotFound, OcpiError
-from chalicelib.modules.client_owned_objects import (
+from chalicelib.modules.sessions.decisions import patched_by, replace_by
+from chalicelib.modules.sessions.objects import Session
+from chalicelib.modules.sessions.rules import tolerated
+from chalicelib.modules.sessions.sizes import note_size, refuse_periods
+from chalicelib.policy.ownership import (
     check_identity,
     check_owner,
     check_source,
@@ -20,13 +24,9 @@ from chalicelib.modules.client_owned_objects import (
     is_callers,
     owner_in_url,
 )
-from chalicelib.modules.sessions.decisions import patched_by, replace_by
-from chalicelib.modules.sessions.objects import Session
-from chalicelib.modules.sessions.rules import tolerated
-from chalicelib.modules.sessions.sizes import note_size, refuse_periods
-from chalicelib.partners.stamps import remark_on
-from chalicelib.partners.token_owners import emsp_of
-from chalicelib.partners.visibility import partition_for_viewer
+from chalicelib.policy.session_viewers import emsp_of
+from chalicelib.policy.time_remarks import remark_on
+from chalicelib.policy.visibility import partition_for_viewer
 from chalicelib.protocol.json_text import read_json
 from chalicelib.protocol.message import Interface, Reply, Request, Route
 from chalicelib.protocol.patch import check_time
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from chalicelib.node import Node
     from chalicelib.protocol.message import Party
-    from chalicelib.storage.objects import Change, Decide, Remove, Stored, Write
+    from chalicelib.storage.objects import Changed, Decide, Remove, Stored, Write
     from chalicelib.storage.table import Key
 
 MODULE = "sessions"
@@ -94,7 +94,7 @@ def patch_session(node: Node, request: Request) -> Reply:
     return Reply(status_message=remark)
 
 
-def _change(node: Node, request: Request, decide: Decide, partition: str) -> Change:
+def _change(node: Node, request: Request, decide: Decide, partition: str) -> Changed:
     owner = owner_in_url(request)
 
     def decide_for_caller(stored: Stored | None) -> Write | Remove | None:

@@ -11,12 +11,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chalicelib.errors import InvalidParameters, NotFound
-from chalicelib.modules.client_owned_objects import id_in_url
 from chalicelib.modules.sender_list import answer_list, keys_of_list
 from chalicelib.modules.sessions.objects import ChargingPreferences
 from chalicelib.modules.sessions.preferences import ask_owner, take_preferences
-from chalicelib.partners.owners import known_owners, owners_key
-from chalicelib.partners.visibility import list_partitions
+from chalicelib.policy.ownership import id_in_url
+from chalicelib.policy.received_parties import known_owners, owners_key
+from chalicelib.policy.visibility import list_partitions
 from chalicelib.protocol.message import Interface, Reply, Request, Route
 from chalicelib.protocol.types import validate
 from chalicelib.storage.keys import Ref

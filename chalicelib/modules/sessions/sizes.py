@@ -20,7 +20,7 @@ from chalicelib.protocol.json_text import write_json
 
 if TYPE_CHECKING:
     from chalicelib.node import Node
-    from chalicelib.storage.objects import Change
+    from chalicelib.storage.objects import Changed
 
 Document = dict[str, Any]
 
@@ -49,7 +49,7 @@ def refuse_periods() -> InvalidParameters:
     return InvalidParameters(text, field="charging_periods")
 
 
-def note_size(node: Node, change: Change, were_refused: bool = False) -> None:
+def note_size(node: Node, change: Changed, were_refused: bool = False) -> None:
     """Log and count a session that reaches 80 % of the size limit, or whose periods were refused."""
     after = change.after
     if after is None:

@@ -8,7 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chalicelib.errors import NotFound
-from chalicelib.modules.client_owned_objects import (
+from chalicelib.modules.tariffs.decisions import remove, replace_by
+from chalicelib.modules.tariffs.objects import Tariff
+from chalicelib.policy.ownership import (
     check_identity,
     check_owner,
     check_source,
@@ -16,10 +18,8 @@ from chalicelib.modules.client_owned_objects import (
     is_callers,
     owner_in_url,
 )
-from chalicelib.modules.tariffs.decisions import remove, replace_by
-from chalicelib.modules.tariffs.objects import Tariff
-from chalicelib.partners.stamps import remark_on
-from chalicelib.partners.visibility import partition_for_received
+from chalicelib.policy.time_remarks import remark_on
+from chalicelib.policy.visibility import partition_for_received
 from chalicelib.protocol.message import Interface, Reply, Request, Route
 from chalicelib.protocol.types import validate
 from chalicelib.storage.keys import Ref
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from chalicelib.node import Node
-    from chalicelib.storage.objects import Change, Decide, Remove, Stored, Write
+    from chalicelib.storage.objects import Changed, Decide, Remove, Stored, Write
     from chalicelib.storage.table import Key
 
 MODULE = "tariffs"
@@ -64,7 +64,7 @@ def delete_tariff(node: Node, request: Request) -> Reply:
     return Reply()
 
 
-def _change(node: Node, request: Request, ref: Ref, decide: Decide) -> Change:
+def _change(node: Node, request: Request, ref: Ref, decide: Decide) -> Changed:
     owner = owner_in_url(request)
 
     def decide_for_caller(stored: Stored | None) -> Write | Remove | None:

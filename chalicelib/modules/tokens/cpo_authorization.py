@@ -23,14 +23,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from chalicelib.calls.answers import PartnerFault, PartnerRefusal
 from chalicelib.errors import InvalidParameters, UnknownToken
 from chalicelib.modules.tokens.emsp_authorization import decide
 from chalicelib.modules.tokens.objects import AuthorizationInfo
 from chalicelib.modules.tokens.retrieval import MODULE
 from chalicelib.modules.tokens.rules import Ask, allowed_by, emsp_named_by, whether_to_ask
-from chalicelib.partners.answers import PartnerFault, PartnerRefusal
 from chalicelib.partners.directory import claim_key
-from chalicelib.partners.starts import Authorized, is_authorized
+from chalicelib.policy.remote_starts import Authorized, is_authorized
 from chalicelib.protocol.json_text import read_json
 from chalicelib.protocol.message import Party, Routing
 from chalicelib.protocol.types import sort_key, validate

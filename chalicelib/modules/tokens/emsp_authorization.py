@@ -17,11 +17,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from chalicelib.calls.webhooks import AUTHORIZE, ask
 from chalicelib.errors import InvalidParameters
 from chalicelib.log import log
-from chalicelib.modules.tokens.objects import Decision
+from chalicelib.modules.tokens.objects import AuthorizationDecision
 from chalicelib.modules.tokens.rules import allowed_by, depends_on_where, permitted, refusal_in
-from chalicelib.partners.webhooks import AUTHORIZE, ask
 from chalicelib.protocol.json_text import read_json
 from chalicelib.protocol.message import ABSENT
 from chalicelib.protocol.types import validate
@@ -45,7 +45,9 @@ def decide(node: Node, token: Stored, asked: Document | None, cpo: Party) -> Doc
     Raises: NotEnoughInformation when the operator's decision needs a location (TOK-15).
     """
     document: Document = read_json(str(token.body))
-    decision = _ask_operator(node, document, asked, cpo) or Decision(allowed=allowed_by(document))
+    decision = _ask_operator(node, document, asked, cpo) or AuthorizationDecision(
+        allowed=allowed_by(document)
+    )
     if decision.error == _TOO_LITTLE:
         raise depends_on_where()
     allowed, location = permitted(asked, decision)
@@ -59,7 +61,9 @@ def decide(node: Node, token: Stored, asked: Document | None, cpo: Party) -> Doc
     return info
 
 
-def _ask_operator(node: Node, token: Document, asked: Document | None, cpo: Party) -> Decision | None:
+def _ask_operator(
+    node: Node, token: Document, asked: Document | None, cpo: Party
+) -> AuthorizationDecision | None:
     """Return the decision of the operator's webhook; None when it gives no answer."""
     question: Document = {"token": token, "country_code": cpo.country_code, "party_id": cpo.party_id}
     if asked is not None:
@@ -68,7 +72,7 @@ def _ask_operator(node: Node, token: Document, asked: Document | None, cpo: Part
     if answer is ABSENT:
         return None
     try:
-        decision = validate(Decision, answer)
+        decision = validate(AuthorizationDecision, answer)
     except InvalidParameters as error:
         log.warning(
             "the authorize webhook gave an invalid answer, so charging is not allowed", field=error.field

@@ -15,11 +15,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from chalicelib.calls.answers import PartnerError
 from chalicelib.errors import ConnectionProblem, HubError
+from chalicelib.hub.relayed_answers import relayed_answer, relayed_error
 from chalicelib.modules.tokens.retrieval import MODULE
 from chalicelib.modules.tokens.rules import emsp_named_by
-from chalicelib.partners.answers import PartnerError
-from chalicelib.partners.relaying import relayed_answer, relayed_error
 from chalicelib.protocol.headers import write_routing
 from chalicelib.protocol.message import Party, Reply, Request, Routing
 

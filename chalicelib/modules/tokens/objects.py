@@ -79,7 +79,7 @@ class AuthorizationInfo(OcpiObject):
     authorization_reference: Id | None = None
 
 
-class Decision(OcpiObject):
+class AuthorizationDecision(OcpiObject):
     """The decision of an eMSP's operator about one authorization request.
 
     location: the place where the driver may charge; None means the place in the request. error:

@@ -2,8 +2,8 @@
 
 The key of a token is its owner, its uid and its type; the type is in the query string (OWN-05). An
 authorization request has only uid and type, so it needs the list of all owners. The first token of an owner
-adds the owner to that list before the token is stored (`partners/owners.py`; for other modules the table's
-stream does so). All reads are by key, so a request costs the same with ten tokens or a million.
+adds the owner to that list before the token is stored (`policy/received_parties.py`; for other modules the
+table's stream does so). All reads are by key, so a request costs the same with ten tokens or a million.
 
 Source: OCPI 2.2.1 mod_tokens, Receiver Interface; TOK-01 … TOK-06
 """
@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.errors import NotFound
 from chalicelib.log import log
-from chalicelib.modules.client_owned_objects import (
+from chalicelib.modules.tokens.decisions import patched_by, replace_by
+from chalicelib.modules.tokens.objects import RFID, Token
+from chalicelib.modules.tokens.rules import type_in_query, type_of
+from chalicelib.policy.ownership import (
     check_identity,
     check_owner,
     check_source,
@@ -22,12 +25,9 @@ from chalicelib.modules.client_owned_objects import (
     is_callers,
     owner_in_url,
 )
-from chalicelib.modules.tokens.decisions import patched_by, replace_by
-from chalicelib.modules.tokens.objects import RFID, Token
-from chalicelib.modules.tokens.rules import type_in_query, type_of
-from chalicelib.partners.owners import known_owners, owners_key, remember_owners
-from chalicelib.partners.stamps import remark_on
-from chalicelib.partners.visibility import partition_for_received
+from chalicelib.policy.received_parties import known_owners, owners_key, remember_owners
+from chalicelib.policy.time_remarks import remark_on
+from chalicelib.policy.visibility import partition_for_received
 from chalicelib.protocol.message import Interface, Party, Reply, Request, Route
 from chalicelib.protocol.patch import check_time
 from chalicelib.protocol.types import validate
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from chalicelib.node import Node
-    from chalicelib.storage.objects import Change, Decide, Remove, Stored, Write
+    from chalicelib.storage.objects import Changed, Decide, Remove, Stored, Write
     from chalicelib.storage.table import Key
 
 MODULE = "tokens"
@@ -92,7 +92,7 @@ def _remember_owner(node: Node, request: Request) -> None:
 
 def _change(
     node: Node, request: Request, document: dict[str, Any], decide: Decide
-) -> tuple[Change, str | None]:
+) -> tuple[Changed, str | None]:
     """Return the change, and the warning about timestamps for the answer."""
     ref = _ref(request, type_of(request.query, document))
     if ref.variant != (type_in_query(request.query) or RFID):

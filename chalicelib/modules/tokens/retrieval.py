@@ -21,7 +21,7 @@ from chalicelib.storage.objects import Stored, stored_object
 
 if TYPE_CHECKING:
     from chalicelib.node import Node
-    from chalicelib.storage.objects import Known
+    from chalicelib.storage.objects import KnownItems
 
 MODULE = "tokens"
 
@@ -31,7 +31,7 @@ def refs_of(owners: Iterable[Party], uid: str, token_type: str) -> list[Ref]:
     return [Ref(MODULE, *owner, uid, token_type) for owner in owners]
 
 
-def find_token(node: Node, refs: Sequence[Ref], known: Known = None) -> Stored | None:
+def find_token(node: Node, refs: Sequence[Ref], known: KnownItems = None) -> Stored | None:
     """Return the token, None when no owner has one; at most one read.
 
     Raises: InvalidParameters when several eMSPs have a valid one, with field `OCPI-to-party-id`.

@@ -28,9 +28,9 @@ from enum import Enum, auto
 from typing import Any
 
 from chalicelib.errors import InvalidParameters, NotEnoughInformation
-from chalicelib.modules.tokens.objects import RFID, Decision, LocationReferences, Token, TokenKey
+from chalicelib.modules.tokens.objects import RFID, AuthorizationDecision, LocationReferences, Token, TokenKey
 from chalicelib.protocol.message import Party
-from chalicelib.protocol.order import is_overtaken
+from chalicelib.protocol.overtaking import is_overtaken
 from chalicelib.protocol.patch import merge_patch
 from chalicelib.protocol.types import fold, validate
 
@@ -70,7 +70,7 @@ def type_of(query: Mapping[str, str], document: Mapping[str, Any]) -> str:
 def patch_token(stored: Document, patch: Document, arrived: datetime | None = None) -> Document | None:
     """Return the token after a PATCH; None when the PATCH is older than the token.
 
-    arrived: the time at which the stored token was written (protocol/order.py).
+    arrived: the time at which the stored token was written (protocol/overtaking.py).
     Raises: InvalidParameters when the result is not a valid token.
     """
     merged = merge_patch(stored, patch)
@@ -105,7 +105,7 @@ def allowed_by(token: Mapping[str, Any]) -> str:
 # -- an eMSP's answer --------------------------------------------------------------------------------
 
 
-def permitted(asked: Document | None, decision: Decision) -> tuple[str, Document | None]:
+def permitted(asked: Document | None, decision: AuthorizationDecision) -> tuple[str, Document | None]:
     """Return the AllowedType and the location of the answer, by the decision and the requested location.
 
     asked: the LocationReferences of the request. decision: has `allowed`.
@@ -134,14 +134,14 @@ def depends_on_where() -> NotEnoughInformation:
     return NotEnoughInformation("whether this token may be used depends on where: send LocationReferences")
 
 
-def refusal_in(answer: object) -> Decision:
+def refusal_in(answer: object) -> AuthorizationDecision:
     """Return the refusal in an operator's invalid answer, or NOT_ALLOWED when it has no valid one."""
     allowed = answer.get("allowed") if isinstance(answer, dict) else None
     try:
-        decision = validate(Decision, {"allowed": allowed})
+        decision = validate(AuthorizationDecision, {"allowed": allowed})
     except InvalidParameters:
-        decision = Decision()
-    return Decision(allowed="NOT_ALLOWED") if decision.allowed in (None, "ALLOWED") else decision
+        decision = AuthorizationDecision()
+    return AuthorizationDecision(allowed="NOT_ALLOWED") if decision.allowed in (None, "ALLOWED") else decision
 
 
 def emsp_named_by(token: object) -> Party | None:

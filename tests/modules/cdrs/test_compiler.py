@@ -14,33 +14,33 @@ from typing import Any
 
 import pytest
 
+from chalicelib.calls.answers import PartnerFault, PartnerRefusal
 from chalicelib.errors import InvalidParameters, ServerError
-from chalicelib.modules.cdrs import compiler, ends
-from chalicelib.modules.cdrs.ends import due_sessions, sessions_set_aside
+from chalicelib.modules.cdrs import compiler, due_sessions
+from chalicelib.modules.cdrs.breakdowns import read_reasons
+from chalicelib.modules.cdrs.due_sessions import read_due_sessions, sessions_set_aside
 from chalicelib.modules.cdrs.objects import Cdr
-from chalicelib.modules.cdrs.reasons import read_reasons
-from chalicelib.modules.sessions.owner import put_own_session
-from chalicelib.partners import liveness
-from chalicelib.partners.answers import PartnerFault, PartnerRefusal
-from chalicelib.partners.catch_up import count_pending
-from chalicelib.partners.cdr_makers import CPO_MAKES_CDR
+from chalicelib.modules.sessions.own_sessions import put_own_session
 from chalicelib.partners.directory import Endpoint, Partner
-from chalicelib.partners.private_lists import remembered_lists
-from chalicelib.partners.replays import push_again, replay, replay_object
-from chalicelib.partners.retries import queue_due_retries
-from chalicelib.partners.time_prices import TIME_PRICES_PER_MINUTE
-from chalicelib.partners.visibility import list_partitions, partition_for_viewer
+from chalicelib.policy.cdr_makers import CPO_MAKES_CDR
+from chalicelib.policy.private_partitions import remembered_lists
+from chalicelib.policy.time_prices import TIME_PRICES_PER_MINUTE
+from chalicelib.policy.visibility import list_partitions, partition_for_viewer
 from chalicelib.protocol.json_text import JsonText, read_json, write_json
 from chalicelib.protocol.message import Party, Routing
 from chalicelib.protocol.pagination import PageQuery
 from chalicelib.protocol.types import format_datetime, parse_datetime, validate
+from chalicelib.pushing import liveness
+from chalicelib.pushing.catch_up import count_pending
+from chalicelib.pushing.replays import push_again, replay, replay_object
+from chalicelib.pushing.retries import queue_due_retries
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.objects import Write
 from chalicelib.storage.operations import Key, Operation
 from tests.modules import builders
 from tests.modules.builders import T0, T1, T2, T3, component, connector, element, evse
 from tests.modules.sessions.builders import cdr_token, period, session
-from tests.partners.pushing import OWN, Sent, World, break_down, partner, refuse
+from tests.pushing.pushing import OWN, Sent, World, break_down, partner, refuse
 
 Document = dict[str, Any]
 CPO = OWN["CPO"]
@@ -100,7 +100,7 @@ class Network:
         self.put(session_id, status="COMPLETED", end_date_time=T2, **fields)
 
     def stream(self) -> None:
-        ends.note_sessions(self.node, list(self.world.dynamodb.stream))
+        due_sessions.note_sessions(self.node, list(self.world.dynamodb.stream))
         self.world.stream()
 
     def compile(self) -> None:
@@ -157,7 +157,7 @@ def test_a_session_that_ends_gets_one_cdr(cpo: Network) -> None:
     assert [tariff["id"] for tariff in cdr["tariffs"]] == ["T1"]
     assert len(cdr["id"]) == 36
     assert cpo.sent("evi") == [cdr]
-    assert list(due_sessions(cpo.node)) == []
+    assert list(read_due_sessions(cpo.node)) == []
 
 
 def test_a_cdr_has_location_and_tariffs_as_recorded_at_the_start(cpo: Network) -> None:
@@ -268,7 +268,7 @@ def test_a_session_that_is_not_completed_has_no_cdr(cpo: Network, status: str) -
 
     cpo.compile()
 
-    assert (cpo.cdrs(), sessions_set_aside(cpo.node), list(due_sessions(cpo.node))) == ([], [], [])
+    assert (cpo.cdrs(), sessions_set_aside(cpo.node), list(read_due_sessions(cpo.node))) == ([], [], [])
 
 
 def test_a_refused_cdr_is_a_dead_letter_and_can_be_pushed_again(hub: Network) -> None:
@@ -466,7 +466,7 @@ def test_a_session_without_a_price_is_set_aside_with_the_reason(
     (aside,) = sessions_set_aside(cpo.node)
     assert (aside["session_id"], aside["field"]) == ("S1", field)
     assert cpo.cdrs() == []
-    assert list(due_sessions(cpo.node)) == []
+    assert list(read_due_sessions(cpo.node)) == []
 
 
 IMPOSSIBLE: list[tuple[Document, str]] = [
@@ -507,7 +507,7 @@ def test_a_session_with_impossible_quantities_gets_no_cdr_until_the_operator_rel
 
     stored = network.node.objects.get(Ref("sessions", *CPO, "S1"))
     assert stored is not None
-    ends.make_due(network.node, stored, is_released=True)
+    due_sessions.make_due(network.node, stored, is_released=True)
     network.compile()
 
     assert (aside["field"], aside["can_release"], unbilled, unsent) == (field, True, [], [])
@@ -539,7 +539,7 @@ def test_a_release_is_valid_for_one_version_of_a_session(cpo: Network) -> None:
     cpo.compile()
     stored = cpo.node.objects.get(Ref("sessions", *CPO, "S1"))
     assert stored is not None
-    ends.make_due(cpo.node, stored, is_released=True)
+    due_sessions.make_due(cpo.node, stored, is_released=True)
 
     cpo.end(kwh=99_999)
     cpo.compile()
@@ -834,7 +834,7 @@ def test_a_compiler_that_is_killed_anywhere_leaves_one_cdr(hub: Network, survive
 
     assert len(hub.cdrs()) == 1
     assert len(hub.shown(hub.world.partner("abc"))) == 1
-    assert list(due_sessions(hub.node)) == []
+    assert list(read_due_sessions(hub.node)) == []
 
 
 @pytest.mark.parametrize("before", [False, True])
@@ -861,7 +861,7 @@ def test_a_session_that_changes_while_it_is_compiled_is_compiled_in_its_new_vers
     cpo.compile()
 
     assert sum(cdr["total_cost"]["excl_vat"] for cdr in cpo.cdrs()) == 0
-    assert list(due_sessions(cpo.node)) == []
+    assert list(read_due_sessions(cpo.node)) == []
 
 
 def test_a_session_whose_start_snapshot_cannot_be_stored_still_gets_a_cdr(
@@ -870,7 +870,7 @@ def test_a_session_whose_start_snapshot_cannot_be_stored_still_gets_a_cdr(
     def fail(*_: Any) -> None:
         raise InvalidParameters("takes 500000 bytes")
 
-    monkeypatch.setattr(ends, "store_start_snapshot", fail)
+    monkeypatch.setattr(due_sessions, "store_start_snapshot", fail)
     cpo.end()
 
     cpo.compile()

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chalicelib.errors import InvalidParameters
-from chalicelib.modules.cdrs.billing import CdrDraft, draft_cdr
-from chalicelib.modules.cdrs.running import running_cost
-from chalicelib.modules.cdrs.starts import StartSnapshot
+from chalicelib.modules.cdrs.assembly import CdrDraft, draft_cdr
+from chalicelib.modules.cdrs.running_cost import running_cost
+from chalicelib.modules.cdrs.start_snapshots import StartSnapshot
 from chalicelib.protocol.types import format_datetime, parse_datetime
 from tests.modules.builders import T0, T1, component, element, tariff
-from tests.modules.cdrs.test_running import part, start
+from tests.modules.cdrs.test_running_cost import part, start
 from tests.modules.sessions.builders import session
 
 Document = dict[str, Any]

@@ -13,14 +13,14 @@ import pytest
 from chalicelib.modules.cdrs import sender
 from chalicelib.modules.cdrs.receiver import IGNORED, INTERFACE
 from chalicelib.node import Node
-from chalicelib.partners.cdr_makers import CPO_MAKES_CDR
 from chalicelib.partners.directory import Partner
+from chalicelib.policy.cdr_makers import CPO_MAKES_CDR
 from chalicelib.protocol.json_text import JsonText, write_json
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.objects import Write
 from tests.modules.builders import T0, T1, T2, tariff, without
 from tests.modules.conftest import NodeOf, PartnerOf
-from tests.modules.door import CPO, EMSP, HUB, PartnerApi, register
+from tests.modules.partner_api import CPO, EMSP, HUB, PartnerApi, register
 from tests.modules.sessions.builders import cdr_token, period
 from tests.nodes import PARTIES
 

@@ -14,6 +14,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from chalicelib.calls.answers import RawAnswer, judge
+from chalicelib.calls.urls import Target, split_url
+from chalicelib.calls.webhooks import COMMAND, Webhook, WebhookFailed
 from chalicelib.modules.commands import receiver, sender
 from chalicelib.modules.commands.rules import Command
 from chalicelib.modules.commands.store import find
@@ -21,12 +24,9 @@ from chalicelib.modules.commands.worker import handle_messages
 from chalicelib.modules.registry import VERSION, offers
 from chalicelib.modules.versions import routes as versions
 from chalicelib.node import Node
-from chalicelib.partners.answers import RawAnswer, judge
 from chalicelib.partners.directory import Endpoint, HeldToken, Partner, PartnerRole
-from chalicelib.partners.owners import remember_owners
-from chalicelib.partners.urls import Target, split_url
-from chalicelib.partners.visibility import partition_for_own, partition_for_received
-from chalicelib.partners.webhooks import COMMAND, Webhook, WebhookFailed
+from chalicelib.policy.received_parties import remember_owners
+from chalicelib.policy.visibility import partition_for_own, partition_for_received
 from chalicelib.protocol.json_text import JsonText, read_json, write_json
 from chalicelib.protocol.message import Party
 from chalicelib.queues import Queues

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.modules.commands.owner import take_result
+from chalicelib.calls.answers import RawAnswer
+from chalicelib.modules.commands.operator_commands import take_result
 from chalicelib.modules.commands.worker import run
-from chalicelib.partners.answers import RawAnswer
 from chalicelib.queues import CommandTask
 from tests.modules.commands.conftest import Networks
 from tests.modules.commands.network import Member, Network, add_webhook, keep_location, start

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
+from chalicelib.calls.answers import RawAnswer
 from chalicelib.modules.commands import receiver
 from chalicelib.modules.commands.objects import COMMANDS
-from chalicelib.modules.commands.owner import take_result
+from chalicelib.modules.commands.operator_commands import take_result
 from chalicelib.modules.commands.view import show
-from chalicelib.partners.answers import RawAnswer
-from chalicelib.partners.starts import find_authorized, find_start
+from chalicelib.policy.remote_starts import find_authorized, find_start
 from chalicelib.protocol.json_text import read_json, write_json
 from chalicelib.protocol.message import Request
 from tests.flows import wrong

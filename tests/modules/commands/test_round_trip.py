@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from chalicelib.calls.answers import PartnerFault, RawAnswer
 from chalicelib.errors import ClientError
-from chalicelib.modules.commands.owner import send_command, take_result
+from chalicelib.modules.commands.operator_commands import send_command, take_result
 from chalicelib.modules.commands.view import show
-from chalicelib.partners.answers import PartnerFault, RawAnswer
 from chalicelib.protocol.json_text import write_json
 from chalicelib.protocol.message import Request
 from tests.modules.commands.conftest import Networks

@@ -14,10 +14,10 @@ from chalicelib.modules.commands.rules import (
     TRIES,
     AlreadyEnded,
     Command,
+    CommandState,
     Direction,
     PostStatus,
     Response,
-    State,
     answered,
     expired,
     held_for_s,
@@ -62,13 +62,13 @@ def with_(one: Command, result: str, now: datetime = NOW) -> Command:
 def test_a_result_completes_a_command_and_is_posted(direction: Direction) -> None:
     ended = with_(command(direction), "ACCEPTED")
 
-    assert (ended.state, is_waiting(ended.result)) == (State.COMPLETED, True)
+    assert (ended.state, is_waiting(ended.result)) == (CommandState.COMPLETED, True)
 
 
 def test_an_emsp_does_not_post_a_result() -> None:
     ended = with_(command(Direction.SENT), "ACCEPTED")
 
-    assert (ended.state, is_waiting(ended.result)) == (State.COMPLETED, False)
+    assert (ended.state, is_waiting(ended.result)) == (CommandState.COMPLETED, False)
 
 
 @pytest.mark.parametrize("timeout", [86_401, 10**12, 10**30])
@@ -81,7 +81,7 @@ def test_a_timeout_above_one_day_is_cut_to_one_day(timeout: int) -> None:
         timedelta(0),
     )
 
-    assert (waiting.state, waiting.deadline) == (State.PENDING, "2026-03-02T12:00:00Z")
+    assert (waiting.state, waiting.deadline) == (CommandState.PENDING, "2026-03-02T12:00:00Z")
 
 
 def test_the_grace_is_added_to_the_timeout() -> None:
@@ -102,7 +102,11 @@ def test_a_command_ends_at_its_deadline_and_not_before() -> None:
     assert expired(command(), NOW) is None
     ended = expired(command(), LATER)
     assert ended is not None and ended.result is not None
-    assert (ended.state, ended.result.result, is_waiting(ended.result)) == (State.TIMED_OUT, "TIMEOUT", True)
+    assert (ended.state, ended.result.result, is_waiting(ended.result)) == (
+        CommandState.TIMED_OUT,
+        "TIMEOUT",
+        True,
+    )
     assert expired(ended, LATER) is None
     assert expired(with_(command(), "ACCEPTED"), LATER) is None
 
@@ -121,7 +125,11 @@ def test_a_late_result_is_stored_and_not_posted() -> None:
     late = with_(ended, "ACCEPTED", LATER)
 
     assert late.late_result is not None and late.result is not None
-    assert (late.state, late.late_result.result, late.late_result.post) == (State.TIMED_OUT, "ACCEPTED", None)
+    assert (late.state, late.late_result.result, late.late_result.post) == (
+        CommandState.TIMED_OUT,
+        "ACCEPTED",
+        None,
+    )
     assert late.result.result == "TIMEOUT"
     assert with_result(late, "ACCEPTED", "{}", LATER) is None
 
@@ -148,15 +156,15 @@ def test_an_answer_moves_the_deadline_and_a_refusal_ends_the_command() -> None:
     accepted = answered(sent, ACCEPTED, NOW, timedelta(seconds=5))
     refused = answered(sent, Response(result="REJECTED"), NOW, timedelta(0))
 
-    assert (accepted.state, accepted.deadline) == (State.PENDING, "2026-03-01T12:00:40Z")
-    assert refused.state == State.REFUSED
+    assert (accepted.state, accepted.deadline) == (CommandState.PENDING, "2026-03-01T12:00:40Z")
+    assert refused.state == CommandState.REFUSED
 
 
 def test_a_result_may_arrive_before_the_answer() -> None:
     ended = with_(command(Direction.SENT, response=None), "ACCEPTED")
 
-    assert answered(ended, ACCEPTED, NOW, timedelta(0)).state == State.COMPLETED
-    assert unanswered(ended, "did not answer in time", NOW, is_over=True).state == State.COMPLETED
+    assert answered(ended, ACCEPTED, NOW, timedelta(0)).state == CommandState.COMPLETED
+    assert unanswered(ended, "did not answer in time", NOW, is_over=True).state == CommandState.COMPLETED
 
 
 def test_a_result_from_before_the_acceptance_is_posted_after_it() -> None:
@@ -169,7 +177,7 @@ def test_a_result_from_before_the_acceptance_is_posted_after_it() -> None:
     accepted = answered(known, ACCEPTED, NOW, timedelta(0))
 
     assert accepted.result is not None
-    assert (accepted.state, accepted.result.result) == (State.COMPLETED, "ACCEPTED")
+    assert (accepted.state, accepted.result.result) == (CommandState.COMPLETED, "ACCEPTED")
     assert is_waiting(accepted.result) and accepted.late_result is None
 
 
@@ -182,10 +190,10 @@ def test_a_timeout_without_an_answer_is_undone_when_the_repeated_command_is_acce
     with_late = answered(with_(ended, "FAILED", LATER), ACCEPTED, LATER, timedelta(0))
     refused = answered(ended, Response(result="REJECTED"), LATER, timedelta(0))
 
-    assert (again.state, again.result, again.deadline) == (State.PENDING, None, "2026-03-01T12:01:06Z")
+    assert (again.state, again.result, again.deadline) == (CommandState.PENDING, None, "2026-03-01T12:01:06Z")
     assert with_late.result is not None and with_late.result.result == "FAILED"
     assert is_waiting(with_late.result)
-    assert (refused.state, refused.result) == (State.REFUSED, None)
+    assert (refused.state, refused.result) == (CommandState.REFUSED, None)
 
 
 def test_a_timeout_after_the_answer_is_final() -> None:
@@ -200,7 +208,7 @@ def test_a_result_of_a_refused_command_is_stored_and_not_posted() -> None:
 
     late = with_(refused, "ACCEPTED")
 
-    assert (late.state, late.result) == (State.REFUSED, None)
+    assert (late.state, late.result) == (CommandState.REFUSED, None)
     assert late.late_result is not None and late.late_result.post is None
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.modules.commands.rules import Command, Direction, Response, State
+from chalicelib.modules.commands.rules import Command, CommandState, Direction, Response
 from chalicelib.modules.commands.store import (
     claim_by_request,
     claim_by_url,
@@ -86,7 +86,7 @@ def test_a_response_url_is_recognised_until_its_command_has_ended(node: Node) ->
     create(node, command(node, "open"), [URL])
     assert find_repeated(node, [URL], "evi", "same") is not None
 
-    answered = {"state": State.REFUSED, "response": Response(result="REJECTED")}
+    answered = {"state": CommandState.REFUSED, "response": Response(result="REJECTED")}
     create(node, command(node, "over", digest="later", **answered), [URL])
 
     assert find_repeated(node, [URL], "evi", "later") is None

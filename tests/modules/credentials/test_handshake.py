@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
+from chalicelib.calls.answers import PartnerFault, PartnerRefusal
 from chalicelib.modules.credentials import handshake
 from chalicelib.modules.credentials import routes as credentials_routes
 from chalicelib.modules.credentials.handshake import HandshakeFailed
-from chalicelib.partners.answers import PartnerFault, PartnerRefusal
 from chalicelib.partners.breaker import Breaker
 from chalicelib.partners.directory import PartnerRole
 from tests.account import aws

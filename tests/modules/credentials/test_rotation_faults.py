@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from chalicelib.calls.answers import PartnerFault, PartnerRefusal
 from chalicelib.modules.credentials import handshake
 from chalicelib.modules.credentials.handshake import HandshakeFailed
-from chalicelib.partners.answers import PartnerFault, PartnerRefusal
 from chalicelib.partners.directory import Partner
 from tests.account import aws
 from tests.nodes import Host, make_network

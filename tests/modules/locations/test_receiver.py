@@ -13,7 +13,7 @@ from chalicelib.storage.keys import Ref
 from tests.modules import builders
 from tests.modules.builders import T0, T1, T2, T3, connector, evse, without
 from tests.modules.conftest import NodeOf, PartnerOf
-from tests.modules.door import CPO, EMSP, OTHER_CPO, PartnerApi
+from tests.modules.partner_api import CPO, EMSP, OTHER_CPO, PartnerApi
 from tests.storage.capacity import measured
 
 L1 = (*CPO, "L1")

@@ -11,13 +11,12 @@ import pytest
 from chalicelib.modules.locations import receiver, reservation
 from chalicelib.node import Node
 from chalicelib.partners.directory import Partner
-from chalicelib.partners.owners import remember_owners
+from chalicelib.policy.received_parties import remember_owners
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.table import Key, Table
-from tests.emulator import dynamodb, emulator, table  # noqa: F401 (fixtures)
 from tests.modules.builders import location
 from tests.modules.conftest import NodeOf, PartnerOf
-from tests.modules.door import CPO, OTHER_CPO, token_of
+from tests.modules.partner_api import CPO, OTHER_CPO, token_of
 from tests.nodes import Answer, Host
 
 PARTIAL = {"address": "Rua A", "city": "Lisboa", "country": "PRT"}
@@ -122,7 +121,7 @@ def test_a_partner_without_the_profile_cannot_reserve_ids(hub: Node, partner_of:
     assert (answer.status, answer.json["status_code"]) == (404, 2001)
 
 
-def test_requests_at_the_same_time_get_different_ids(hub: Node, table: Table) -> None:  # noqa: F811
+def test_requests_at_the_same_time_get_different_ids(hub: Node, table: Table) -> None:
     """Uses an emulator, because moto loses updates with threads."""
     node = replace(hub, table=table)
 

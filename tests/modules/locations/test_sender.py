@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 
 from chalicelib.modules.locations import receiver
-from chalicelib.modules.locations.owner import patch_own_evse, put_own_location
+from chalicelib.modules.locations.own_locations import patch_own_evse, put_own_location
 from chalicelib.modules.locations.sender import INTERFACE
 from chalicelib.node import Node
-from chalicelib.partners.owners import remember_owners
+from chalicelib.policy.received_parties import remember_owners
 from chalicelib.protocol.message import Party
 from chalicelib.settings import OwnRole
 from chalicelib.storage.keys import Ref
 from tests.modules.builders import T0, T1, T2, connector, evse, location
 from tests.modules.conftest import NodeOf, PartnerOf
-from tests.modules.door import CPO, OTHER_CPO, PartnerApi
+from tests.modules.partner_api import CPO, OTHER_CPO, PartnerApi
 from tests.storage.capacity import measured
 
 ABC, XYZ = Party("PT", "ABC"), Party("PT", "XYZ")

@@ -7,7 +7,7 @@ from typing import Any
 
 from chalicelib.protocol.message import Party
 from tests.modules.builders import T0
-from tests.modules.door import CPO, EMSP
+from tests.modules.partner_api import CPO, EMSP
 
 Document = dict[str, Any]
 

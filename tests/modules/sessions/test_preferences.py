@@ -6,20 +6,20 @@ from typing import Any
 
 import pytest
 
-from chalicelib.modules.locations.owner import put_own_location
+from chalicelib.calls.answers import Answer, PartnerError, PartnerFault, PartnerRefusal
+from chalicelib.modules.locations.own_locations import put_own_location
 from chalicelib.modules.sessions import receiver
-from chalicelib.modules.sessions.owner import patch_own_session, put_own_session
+from chalicelib.modules.sessions.own_sessions import patch_own_session, put_own_session
 from chalicelib.modules.sessions.preferences import read_preferences
 from chalicelib.modules.sessions.sender import INTERFACE
-from chalicelib.modules.tariffs.owner import put_own_tariff
+from chalicelib.modules.tariffs.own_tariffs import put_own_tariff
 from chalicelib.node import Node
-from chalicelib.partners.answers import Answer, PartnerError, PartnerFault, PartnerRefusal
-from chalicelib.partners.owners import remember_owners
+from chalicelib.policy.received_parties import remember_owners
 from chalicelib.protocol.message import Party
 from chalicelib.storage.keys import Ref
 from tests.modules.builders import connector, evse, location, tariff, without
 from tests.modules.conftest import NodeOf, PartnerOf
-from tests.modules.door import CPO, EMSP, OTHER_CPO, PartnerApi, register
+from tests.modules.partner_api import CPO, EMSP, OTHER_CPO, PartnerApi, register
 from tests.modules.sessions.builders import cdr_token, session
 
 FAST = {"profile_type": "FAST", "departure_time": "2026-03-01T18:00:00Z", "energy_need": 40}

@@ -15,7 +15,7 @@ from chalicelib.storage.keys import Ref
 from tests.account import aws
 from tests.modules.builders import T0, T1, T2, T3, without
 from tests.modules.conftest import NodeOf, PartnerOf
-from tests.modules.door import CPO, EMSP, HUB, OTHER_CPO, PartnerApi, register
+from tests.modules.partner_api import CPO, EMSP, HUB, OTHER_CPO, PartnerApi, register
 from tests.modules.sessions.builders import cdr_token, period, session
 from tests.nodes import make_network
 from tests.storage.capacity import measured

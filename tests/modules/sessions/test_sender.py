@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from chalicelib.modules.sessions import receiver
-from chalicelib.modules.sessions.owner import put_own_session
+from chalicelib.modules.sessions.own_sessions import put_own_session
 from chalicelib.modules.sessions.sender import INTERFACE
 from chalicelib.node import Node
 from chalicelib.protocol.message import Party
 from chalicelib.settings import OwnRole
 from tests.modules.builders import T0, T1, T2, T3, without
 from tests.modules.conftest import NodeOf, PartnerOf
-from tests.modules.door import CPO, EMSP, OTHER_CPO, PartnerApi, register
+from tests.modules.partner_api import CPO, EMSP, OTHER_CPO, PartnerApi, register
 from tests.modules.sessions.builders import cdr_token, session
 from tests.storage.capacity import measured
 

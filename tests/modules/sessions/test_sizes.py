@@ -10,7 +10,7 @@ import pytest
 
 from chalicelib.errors import InvalidParameters
 from chalicelib.modules.sessions import sizes
-from chalicelib.modules.sessions.owner import patch_own_session
+from chalicelib.modules.sessions.own_sessions import patch_own_session
 from chalicelib.modules.sessions.receiver import INTERFACE
 from chalicelib.protocol.json_text import read_json
 from chalicelib.protocol.types import format_datetime, parse_datetime
@@ -22,7 +22,7 @@ from tests.modules.builders import T0, T1, T2
 from tests.modules.cdrs.test_compiler import CPO as OWN_CPO
 from tests.modules.cdrs.test_compiler import Network
 from tests.modules.conftest import NodeOf, PartnerOf
-from tests.modules.door import CPO, PartnerApi
+from tests.modules.partner_api import CPO, PartnerApi
 from tests.modules.sessions.builders import period, session
 
 ID = (*CPO, "S1")

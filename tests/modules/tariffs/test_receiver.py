@@ -12,7 +12,7 @@ from chalicelib.protocol.message import Party
 from tests.modules import builders
 from tests.modules.builders import T0, T1, T2, element, without
 from tests.modules.conftest import NodeOf, PartnerOf
-from tests.modules.door import CPO, EMSP, OTHER_CPO, PartnerApi
+from tests.modules.partner_api import CPO, EMSP, OTHER_CPO, PartnerApi
 from tests.storage.capacity import measured
 
 ID = (*CPO, "T1")

@@ -7,8 +7,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, NamedTuple
 
+from chalicelib.calls.answers import Answer, PartnerFault, PartnerRefusal
 from chalicelib.node import Node
-from chalicelib.partners.answers import Answer, PartnerFault, PartnerRefusal
 from chalicelib.partners.directory import Endpoint, Partner
 from chalicelib.protocol.json_text import read_json, write_json
 from chalicelib.protocol.message import Routing

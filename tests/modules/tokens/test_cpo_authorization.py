@@ -6,18 +6,18 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from chalicelib.calls.answers import PartnerFault, PartnerRefusal
 from chalicelib.errors import UnknownToken
 from chalicelib.modules.tokens import receiver
 from chalicelib.modules.tokens.cpo_authorization import Question, authorize
 from chalicelib.modules.tokens.retrieval import find_token, refs_of
 from chalicelib.node import Node
-from chalicelib.partners.answers import PartnerFault, PartnerRefusal
 from chalicelib.partners.directory import Partner
 from chalicelib.protocol.json_text import read_json, write_json
 from chalicelib.protocol.message import Party, Routing
 from tests.modules.builders import Document, token
 from tests.modules.conftest import NodeOf, PartnerOf
-from tests.modules.door import EMSP, PartnerApi, register
+from tests.modules.partner_api import EMSP, PartnerApi, register
 from tests.modules.tokens.asking import (
     BROKEN,
     SILENT,

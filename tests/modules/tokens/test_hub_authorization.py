@@ -7,15 +7,15 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from chalicelib.calls.answers import Oddity, PartnerFault, PartnerRefusal
 from chalicelib.modules.tokens import receiver
 from chalicelib.modules.tokens.sender import INTERFACE
 from chalicelib.node import Node
-from chalicelib.partners.answers import Oddity, PartnerFault, PartnerRefusal
 from chalicelib.partners.directory import Partner
 from chalicelib.protocol.message import Party, Routing
 from tests.modules.builders import T1, token
 from tests.modules.conftest import NodeOf, PartnerOf
-from tests.modules.door import CPO, EMSP, Answer, PartnerApi, register
+from tests.modules.partner_api import CPO, EMSP, Answer, PartnerApi, register
 from tests.modules.tokens.asking import (
     BROKEN,
     SILENT,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chalicelib.errors import InvalidParameters, NotEnoughInformation
-from chalicelib.modules.tokens.objects import Decision
+from chalicelib.modules.tokens.objects import AuthorizationDecision
 from chalicelib.modules.tokens.rules import (
     Ask,
     allowed_by,
@@ -25,8 +25,8 @@ ASKED = {"location_id": "L1", "evse_uids": ["E1", "E2", "E3"]}
 WHOLE = {"location_id": "L1"}
 
 
-def decision(**fields: Any) -> Decision:
-    return validate(Decision, {"allowed": "ALLOWED", **fields})
+def decision(**fields: Any) -> AuthorizationDecision:
+    return validate(AuthorizationDecision, {"allowed": "ALLOWED", **fields})
 
 
 @pytest.mark.parametrize(

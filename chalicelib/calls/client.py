@@ -1,0 +1,459 @@
+"""Client for all OCPI calls to partners.
+
+Callers name a registered partner, a module, a role and ids, never a URL. The base URL comes from the
+version details that the partner itself gave (VER-07), so the token of a partner can only reach that
+partner's own endpoints. `urls.py` checks every URL at the moment of the call, and the connection goes to one
+of the checked addresses. Redirects are not followed.
+
+One deadline covers the whole call, from name resolution to the last byte of the answer: 10 s by default,
+because a registration makes three calls inside one request and API Gateway waits 29 s for it.
+
+This module retries nothing. The caller decides about retries; the type of the error shows whether a retry
+can help. The log records the partner, the call and the elapsed time; never a token, a body, or a path (a
+token's uid is a driver's data).
+
+Source: OCPI 2.2.1 transport_and_format; TRN-02, TRN-03, TRN-05, TRN-10, TRN-17, TRN-19, PAG-12, RTE-08,
+RTE-09, VER-07, TRP-21, TRP-23
+"""
+
+from __future__ import annotations
+
+import re
+import ssl
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote, urlencode
+
+from chalicelib.calls.answers import Answer, Oddity, PartnerError, PartnerFault, PartnerRefusal, judge
+from chalicelib.calls.connections import Connections
+from chalicelib.calls.pages import crawl_pages
+from chalicelib.calls.urls import Target, Unresolvable, UrlPolicy, split_url
+from chalicelib.errors import InvalidParameters, ServerError
+from chalicelib.log import log, log_fields
+from chalicelib.partners.directory import Endpoint
+from chalicelib.protocol.auth import TokenEncoding, is_credentials_token, write_authorization
+from chalicelib.protocol.headers import CORRELATION_ID, REQUEST_ID, write_routing
+from chalicelib.protocol.json_text import write_json
+from chalicelib.protocol.message import InterfaceRole, Routing
+from chalicelib.storage.table import Conflict
+
+if TYPE_CHECKING:
+    from chalicelib.partners.directory import Directory, Partner
+
+__all__ = [
+    "Answer",
+    "OcpiClient",
+    "PartnerError",
+    "PartnerFault",
+    "PartnerRefusal",
+    "VersionDetails",
+    "VersionEntry",
+]
+
+CONNECT_S = 3.0
+TOTAL_S = 10.0
+
+_CONFIGURATION_MODULES = frozenset({"versions", "credentials", "hubclientinfo"})
+_HEADER_SAFE = re.compile(r"[\x20-\x7e]*")
+
+
+class VersionEntry(NamedTuple):
+    """One version that a partner offers, and the URL of its details."""
+
+    version: str
+    url: str
+
+
+class VersionDetails(NamedTuple):
+    """The endpoints that a partner offers in one version, unknown modules included (VER-10)."""
+
+    version: str
+    endpoints: tuple[Endpoint, ...]
+
+
+class OcpiClient:
+    """Calls partners and judges their answers; thread-safe.
+
+    total_s, connect_s: limits of a call in seconds; each call can set its own `total_s`. tls: trusted roots
+    other than the system's.
+    """
+
+    def __init__(
+        self,
+        policy: UrlPolicy,
+        directory: Directory,
+        new_id: Callable[[], str],
+        *,
+        connect_s: float = CONNECT_S,
+        total_s: float = TOTAL_S,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._policy = policy
+        self._directory = directory
+        self._new_id = new_id
+        self._connect_s = connect_s
+        self._total_s = total_s
+        self._connections = Connections(tls)
+
+    def send(
+        self,
+        partner: Partner,
+        method: str,
+        module: str,
+        role: InterfaceRole,
+        path_segments: Sequence[str] = (),
+        *,
+        query: Mapping[str, str | int | None] | None = None,
+        document: object = None,
+        correlation_id: str | None = None,
+        routing: Routing | None = None,
+        request_id: str | None = None,
+        total_s: float | None = None,
+    ) -> Answer:
+        """Call one of a registered partner's endpoints.
+
+        role: the side that the partner plays, SENDER or RECEIVER. path_segments: decoded ids.
+        document: JSON text or a value to be written as JSON. request_id: only to repeat a request
+        under its own id; a new one by default. total_s: limit until the whole answer has arrived.
+        Raises: PartnerRefusal (also when the partner has no such endpoint), PartnerFault,
+        InvalidParameters for an id or a party that cannot be a header's value.
+        """
+        base = _endpoint(partner, module, role)
+        url = join_url(base, path_segments, query)
+        return self._call_partner(
+            partner, method, base, url, document, correlation_id=correlation_id,
+            routing=None if module in _CONFIGURATION_MODULES else routing,
+            request_id=request_id, total_s=total_s, what=f"{module} {role}", module=module,
+        )  # fmt: skip
+
+    def crawl(
+        self,
+        partner: Partner,
+        module: str,
+        *,
+        role: InterfaceRole = "SENDER",
+        date_from: str | None = None,
+        date_to: str | None = None,
+        limit: int | None = None,
+        accept: Callable[[dict[str, Any]], object] | None = None,
+        correlation_id: str | None = None,
+        routing: Routing | None = None,
+        total_s: float | None = None,
+    ) -> Iterator[dict[str, Any]]:
+        """Read every object of a partner's list, page after page.
+
+        accept: checks an object and raises OcpiError for a bad one, which is logged and skipped
+        (TRN-30). total_s: for each page.
+        Raises: PartnerRefusal, PartnerFault, also after some objects; those remain valid.
+        """
+        base = _endpoint(partner, module, role)
+        correlation_id = correlation_id or self._new_id()
+
+        def get(url: str) -> Answer:
+            return self._call_partner(
+                partner, "GET", base, url, None, correlation_id=correlation_id,
+                routing=None if module in _CONFIGURATION_MODULES else routing,
+                total_s=total_s, what=f"{module} {role}", module=module,
+            )  # fmt: skip
+
+        first = join_url(base, (), {"date_from": date_from, "date_to": date_to, "limit": limit})
+        return crawl_pages(get, first, f"{module} of partner {partner.id}", accept)
+
+    def follow(
+        self,
+        partner: Partner,
+        module: str,
+        role: InterfaceRole,
+        url: str,
+        *,
+        correlation_id: str | None = None,
+        routing: Routing | None = None,
+        total_s: float | None = None,
+    ) -> Answer:
+        """GET a URL that a partner's endpoint returned, such as a Link, on that endpoint's host only.
+
+        Raises: as `send`.
+        """
+        base = _endpoint(partner, module, role)
+        return self._call_partner(
+            partner, "GET", base, url, None,
+            correlation_id=correlation_id, routing=routing, total_s=total_s, what=f"{module} {role}",
+            module=module,
+        )  # fmt: skip
+
+    def post_to(
+        self,
+        partner: Partner,
+        url: str,
+        document: object,
+        *,
+        correlation_id: str | None = None,
+        routing: Routing | None = None,
+        total_s: float | None = None,
+    ) -> Answer:
+        """POST to a URL that the partner named in a request, such as a response_url.
+
+        Raises: PartnerRefusal when the URL is not one of the partner's own hosts (TRP-23), or as
+        `send`.
+        """
+        if not belongs_to(partner, url):
+            raise PartnerRefusal(
+                "the URL is on none of the partner's own hosts, so our token is not sent there"
+            )
+        return self._call_partner(
+            partner, "POST", url, url, document,
+            correlation_id=correlation_id, routing=routing, total_s=total_s, what="callback",
+        )  # fmt: skip
+
+    def probe(self, partner: Partner, *, total_s: float | None = None) -> Answer:
+        """Request a registered partner's versions, to check that it answers (HCI-10).
+
+        Raises: PartnerFault, PartnerRefusal.
+        """
+        if partner.versions_url is None:
+            raise PartnerRefusal("has no versions URL")
+        url = partner.versions_url
+        answer = self._call_partner(partner, "GET", url, url, None, total_s=total_s, what="versions")
+        if answer.is_empty:
+            raise PartnerFault("answered no list of versions", http_status=answer.http_status)
+        return answer
+
+    def get_versions(
+        self, url: str, token: str, encoding: TokenEncoding = "base64", *, total_s: float | None = None
+    ) -> tuple[VersionEntry, ...]:
+        """Read a versions endpoint; entries that cannot be read are left out.
+
+        Raises: InvalidParameters when the policy refuses the URL, PartnerFault, PartnerRefusal.
+        Source: OCPI 2.2.1 version_information_endpoint; CRD-02, CRD-04, VER-10
+        """
+        answer = self.call_url(url, "GET", token, encoding, total_s=total_s)
+        data = answer.data
+        if not isinstance(data, list):
+            raise PartnerFault("answered no list of versions", http_status=answer.http_status)
+        return tuple(
+            VersionEntry(entry["version"], entry["url"])
+            for entry in data
+            if _has_texts(entry, "version", "url")
+        )
+
+    def get_version_details(
+        self, url: str, token: str, encoding: TokenEncoding = "base64", *, total_s: float | None = None
+    ) -> VersionDetails:
+        """Read a version details endpoint; endpoints that cannot be read are left out.
+
+        A missing role, as in 2.1.1 and some 2.2 peers' credentials entry, reads as SENDER (VER-05).
+        Raises: InvalidParameters when the policy refuses the URL, PartnerFault, PartnerRefusal.
+        Source: OCPI 2.2.1 version_details_endpoint; CRD-02, CRD-04, VER-10
+        """
+        answer = self.call_url(url, "GET", token, encoding, total_s=total_s)
+        data = answer.data
+        if not _has_texts(data, "version") or not isinstance(data.get("endpoints"), list):
+            raise PartnerFault("answered no version details", http_status=answer.http_status)
+        return VersionDetails(
+            data["version"],
+            tuple(
+                Endpoint(identifier=entry["identifier"], role=_role_of(entry), url=entry["url"])
+                for entry in data["endpoints"]
+                if _has_texts(entry, "identifier", "url")
+            ),
+        )
+
+    def call_url(
+        self,
+        url: str,
+        method: str,
+        token: str,
+        encoding: TokenEncoding = "base64",
+        *,
+        document: object = None,
+        correlation_id: str | None = None,
+        request_id: str | None = None,
+        total_s: float | None = None,
+    ) -> Answer:
+        """Call a URL with a token during the handshake, before the partner is registered.
+
+        Raises: InvalidParameters when the policy refuses the URL or the token is malformed; PartnerFault
+        (also when the host does not resolve), PartnerRefusal.
+        """
+        deadline = self._deadline(total_s)
+        try:
+            target = self._check(url, deadline)
+        except Unresolvable as error:
+            raise PartnerFault(error.detail, never_sent=True) from error
+        headers = self._headers(token, encoding, correlation_id, request_id, None)
+        return self._call(target, method, url, headers, document, deadline, f"handshake with {target.host}")
+
+    def _call_partner(
+        self,
+        partner: Partner,
+        method: str,
+        checked_url: str,
+        url: str,
+        document: object,
+        *,
+        what: str,
+        module: str | None = None,
+        correlation_id: str | None = None,
+        routing: Routing | None = None,
+        request_id: str | None = None,
+        total_s: float | None = None,
+    ) -> Answer:
+        """Call a partner with its token.
+
+        checked_url: the URL that the policy checks; `url` is the same or another one on the same origin.
+        """
+        deadline = self._deadline(total_s)
+        try:
+            target = self._check(checked_url, deadline)
+        except InvalidParameters as error:
+            # The partner may correct its DNS entry, so this is a fault and no refusal.
+            raise PartnerFault(error.detail, never_sent=True) from error
+        token = self._directory.token_for(partner)
+        headers = self._headers(token, partner.token_encoding, correlation_id, request_id, routing)
+        with log_fields(partner=partner.id, **({"ocpi_module": module} if module else {})):
+            answer = self._call(target, method, url, headers, document, deadline, what)
+            if answer.oddity is not None and answer.oddity not in partner.odd_answers:
+                self._note_oddity(partner, answer.oddity)
+            return answer
+
+    def _note_oddity(self, partner: Partner, oddity: Oddity) -> None:
+        """Warn once for each kind of oddity; only a new kind costs a write to the partner's record."""
+        try:
+            is_new = self._directory.note_odd_answer(partner.id, oddity)
+        except (Conflict, ServerError):
+            return  # The next such answer is recorded instead.
+        if is_new:
+            log.warning(
+                "an answer without a proper OCPI envelope counts as a success",
+                extra={"reason": oddity},
+            )
+
+    def _call(
+        self,
+        target: Target,
+        method: str,
+        url: str,
+        headers: dict[str, str],
+        document: object,
+        deadline: float,
+        what: str,
+    ) -> Answer:
+        path = _path_at(url, target)
+        body = _write_body(document)
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        started = time.monotonic()
+        outcome: dict[str, object] = {}
+        try:
+            raw = self._connections.request(
+                target, method, path, headers, body, connect_s=self._connect_s, deadline=deadline
+            )
+            outcome = {"http_status": raw.http_status}
+            answer = judge(raw)
+            outcome["status_code"] = answer.status_code
+            return answer
+        except PartnerError as error:
+            outcome.update(status_code=error.status_code, reason=error.reason)
+            raise
+        finally:
+            outcome["elapsed_ms"] = round((time.monotonic() - started) * 1000)
+            outcome |= {"request_id": headers[REQUEST_ID], "correlation_id": headers[CORRELATION_ID]}
+            log.info(f"call {method} {what}", extra=outcome)
+
+    def _check(self, url: str, deadline: float) -> Target:
+        return self._policy.check(url, timeout_s=min(self._connect_s, deadline - time.monotonic()))
+
+    def _deadline(self, total_s: float | None) -> float:
+        return time.monotonic() + (self._total_s if total_s is None else total_s)
+
+    def _headers(
+        self,
+        token: str,
+        encoding: TokenEncoding,
+        correlation_id: str | None,
+        request_id: str | None,
+        routing: Routing | None,
+    ) -> dict[str, str]:
+        if not is_credentials_token(token):
+            raise InvalidParameters(
+                "must be 1 to 64 printable ASCII characters without spaces", field="token"
+            )
+        headers = {
+            "Authorization": write_authorization(token, encoding),
+            REQUEST_ID: request_id or self._new_id(),
+            CORRELATION_ID: correlation_id or self._new_id(),
+            "Accept": "application/json",
+            "User-Agent": "ocpi-serverless",
+            **write_routing(routing or Routing()),
+        }
+        for name, value in headers.items():
+            if not _HEADER_SAFE.fullmatch(value):
+                raise InvalidParameters("only printable ASCII characters can be sent", field=name)
+        return headers
+
+
+def join_url(
+    base: str, path_segments: Sequence[str] = (), query: Mapping[str, str | int | None] | None = None
+) -> str:
+    """Append ids to a partner's endpoint with exactly one slash between (TRP-21), then a query.
+
+    Without ids the endpoint stays as the partner wrote it. Values that are None are left out.
+    Raises: PartnerRefusal for an id that is empty, `.` or `..`: a server would change the path for it.
+
+    >>> join_url("https://example.com/tokens/", ("DE/1*A B", "authorize"), {"type": "RFID"})
+    'https://example.com/tokens/DE%2F1%2AA%20B/authorize?type=RFID'
+    """
+    path, _, own_query = base.partition("?")
+    if path_segments:
+        if any(segment in ("", ".", "..") for segment in path_segments):
+            raise PartnerRefusal("an id that is empty or only dots cannot stand in a URL")
+        path = "/".join([path.rstrip("/"), *(quote(segment, safe="") for segment in path_segments)])
+    ours = urlencode(
+        {name: value for name, value in (query or {}).items() if value is not None}, quote_via=quote
+    )
+    whole_query = "&".join(part for part in (own_query, ours) if part)
+    return f"{path}?{whole_query}" if whole_query else path
+
+
+def belongs_to(partner: Partner, url: str) -> bool:
+    """Return whether a URL is on one of the hosts (scheme, name and port) that the partner registered."""
+    try:
+        origin, _ = split_url(url)
+        own = [partner.versions_url, *(endpoint.url for endpoint in partner.endpoints)]
+        return any(origin == split_url(known)[0] for known in own if known)
+    except InvalidParameters:
+        return False
+
+
+def _endpoint(partner: Partner, module: str, role: InterfaceRole) -> str:
+    url = partner.endpoint(module, role)
+    if url is None:
+        raise PartnerRefusal(f"offers no {role} interface of {module}")
+    return url
+
+
+def _path_at(url: str, target: Target) -> str:
+    """Return the path and query of a URL that must be on the checked host."""
+    try:
+        origin, path = split_url(url)
+    except InvalidParameters as error:
+        raise PartnerFault(f"gave a URL that cannot be used: {error.detail}") from error
+    if origin != target.origin:
+        raise PartnerFault("gave a URL on another host, where our token is not sent")
+    return path
+
+
+def _write_body(document: object) -> bytes | None:
+    if document is None:
+        return None
+    return (document if isinstance(document, str) else write_json(document)).encode()
+
+
+def _role_of(entry: Mapping[str, Any]) -> str:
+    role = entry.get("role")
+    return role if isinstance(role, str) else "SENDER"
+
+
+def _has_texts(entry: Any, *names: str) -> bool:
+    return isinstance(entry, dict) and all(isinstance(entry.get(name), str) for name in names)

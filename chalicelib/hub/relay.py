@@ -1,0 +1,170 @@
+"""Relays a request at a hub to the party that its OCPI-to headers name.
+
+The request keeps its method, path, query, body, both parties and X-Correlation-ID; it gets a new
+X-Request-ID. The answer's HTTP status, status_code, message and data come back unchanged. Of its headers
+only those of the page are relayed: the counts, and Link and Location as `relayed_links.py` rewrites them.
+`relayed_answers.py` replaces an error that concerns the hub's own call.
+
+The hub relays both interfaces of locations, tariffs and tokens. For sessions, commands and other modules of
+which the hub keeps data, the module itself passes the request on (`Interface.hands_on`). Private objects are
+never relayed: the receiver sees the hub as the caller, so it would show the objects of all the hub's
+clients.
+
+For the same reason the caller of a SENDER interface must be a partner that may see all objects of the
+module. NSP, NAP and OTHER may not see unpublished locations, so they can only read the hub's own copies. On a
+RECEIVER interface the endpoint has checked that the caller may speak for the owner in the URL. The receiver
+cannot check this, because it has to accept every owner's objects from a hub (RTE-15).
+
+The claims name the partner that plays a party. They are read together with the caller's token, so a relay
+costs two reads.
+
+Without OCPI-to (open routing) the hub answers single objects from its copy, which names the owner.
+`modules/commands` and `modules/tokens` find the receiver by the content of the request.
+
+Source: OCPI 2.2.1 transport_and_format_message_routing; RTE-07 … RTE-11, RTE-15, RTE-22 … RTE-31, TRP-18,
+TRP-19
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chalicelib.calls.answers import Answer, PartnerError
+from chalicelib.calls.client import join_url
+from chalicelib.errors import BadJson, ConnectionProblem, HubError, NotFound, UnknownReceiver
+from chalicelib.hub.relayed_answers import relayed_answer, relayed_error
+from chalicelib.hub.relayed_links import LINK, Way, open_link, rewrite_links
+from chalicelib.partners.directory import claim_key
+from chalicelib.policy.visibility import MODULES, may_see, owner_role
+from chalicelib.protocol.message import Party, Reply, Routing
+
+if TYPE_CHECKING:
+    from chalicelib.node import Node
+    from chalicelib.partners.directory import Partner
+    from chalicelib.protocol.message import Interface, Request
+    from chalicelib.settings import Settings
+    from chalicelib.storage.table import Key
+
+RELAY_S = 8.0
+"""Time limit of the receiver in seconds: less than the requester waits for us."""
+
+_ROLES = ("CPO", "EMSP", "HUB", "NSP", "NAP", "SCSP", "OTHER")
+_OPPOSITE = {"CPO": "EMSP", "EMSP": "CPO"}
+_COUNTS = {"x-total-count": "X-Total-Count", "x-limit": "X-Limit"}
+_LEAST_SHOWN = {"publish": False}
+
+
+def names_another(settings: Settings, routing: Routing) -> bool:
+    """Return whether a request at this hub is for a party that is not the hub's own."""
+    return settings.plays("HUB") and routing.receiver is not None and not settings.owns(routing.receiver)
+
+
+def keys_to_find(node: Node, interface: Interface, request: Request) -> list[Key]:
+    """Return the keys that `check_receiver` and `relay` need, to be read together with the caller's token."""
+    receiver = request.routing.receiver
+    if receiver is None or not names_another(node.settings, request.routing):
+        return []
+    return [claim_key(receiver, role) for role in _roles_for(interface)]
+
+
+def check_receiver(node: Node, interface: Interface, request: Request) -> None:
+    """Check that a partner plays the party that OCPI-to names.
+
+    Raises: UnknownReceiver (RTE-27).
+    """
+    if _holder_of(node, interface, request) is None:
+        raise UnknownReceiver(f"{_name(request.routing.receiver)} is not connected to this hub")
+
+
+def relay(node: Node, interface: Interface, path: str, request: Request) -> Reply:
+    """Send a request to the party that OCPI-to names, and return its answer.
+
+    path: of the route, relative to the interface.
+    Raises: NotFound for objects that the caller may not see; UnknownReceiver, ReceiverTimeout,
+    ConnectionProblem, HubError.
+    """
+    _check_visibility(interface, request)
+    receiver = _find_receiver(node, interface, request)
+    endpoint = receiver.endpoint(interface.module, interface.role)
+    if endpoint is None:
+        raise HubError(f"the receiver offers no {interface.role} interface of {interface.module}")
+    segments = [request.path[part[1:-1]] if part.startswith("{") else part for part in path.split("/")[1:]]
+    try:
+        their_url = join_url(endpoint, segments)
+        way = Way(request.caller, receiver, interface.module, interface.role, request.url, their_url)
+        answer, asked_url = _send(node, way, segments, request)
+    except PartnerError as error:
+        return relayed_error(error)
+    headers = {ours: answer.headers[name] for name, ours in _COUNTS.items() if name in answer.headers}
+    headers |= rewrite_links(node.directory, way, asked_url, answer.headers)
+    return relayed_answer(answer, headers, needs_data=request.method in ("GET", "POST"))
+
+
+def _check_visibility(interface: Interface, request: Request) -> None:
+    """Check that the caller may see all objects that the receiver would show to this hub."""
+    if interface.module not in MODULES:
+        raise HubError(f"{interface.module} are not relayed by this hub")
+    if interface.role == "SENDER" and not may_see(request.caller, interface.module, _LEAST_SHOWN):
+        raise NotFound(f"the caller may not see all {interface.module}: address this hub's own party")
+
+
+def _find_receiver(node: Node, interface: Interface, request: Request) -> Partner:
+    holder, name = _holder_of(node, interface, request), _name(request.routing.receiver)
+    partner = node.directory.get(holder) if holder else None
+    if partner is None:
+        raise UnknownReceiver(f"{name} is not connected to this hub")
+    if partner.id == request.caller.id and partner.is_hub:
+        # Two hubs that each route the party to the other would relay the request for ever.
+        raise UnknownReceiver(f"{name} is a party of the caller itself")
+    if not partner.is_registered or partner.connection == "OFFLINE":
+        raise ConnectionProblem(f"{name} is not connected")
+    return partner
+
+
+def _send(node: Node, way: Way, segments: list[str], request: Request) -> tuple[Answer, str]:
+    """Send the request, and return the answer and the URL that gave it."""
+    sender = request.routing.sender or request.caller.roles[0].party
+    routing = Routing(sender, request.routing.receiver, request.routing.relays + 1)
+    if request.method == "GET" and LINK in request.query:
+        url = open_link(node.directory, way, request.query[LINK])
+        answer = node.client.follow(
+            way.receiver, way.module, way.role, url,
+            correlation_id=request.correlation_id, routing=routing, total_s=RELAY_S,
+        )  # fmt: skip
+        return answer, url
+    answer = node.client.send(
+        way.receiver, request.method, way.module, way.role, segments,
+        query=request.query, document=_body(request),
+        correlation_id=request.correlation_id, routing=routing, total_s=RELAY_S,
+    )  # fmt: skip
+    return answer, way.their_url
+
+
+def _body(request: Request) -> str | None:
+    """Return the body's text without parsing it.
+
+    Raises: BadJson for a body that is not UTF-8 text.
+    """
+    try:
+        (request.body or "").encode()
+    except UnicodeError as error:
+        raise BadJson from error
+    return request.body or None
+
+
+def _holder_of(node: Node, interface: Interface, request: Request) -> str | None:
+    """Return the id of the partner that plays the receiver; the interface's role is preferred."""
+    for key in keys_to_find(node, interface, request):
+        if key in request.snapshot:
+            return str(request.snapshot[key]["partner_id"])
+    return None
+
+
+def _roles_for(interface: Interface) -> list[str]:
+    owner = owner_role(interface.module)
+    likely = owner if interface.role == "SENDER" else _OPPOSITE[owner]
+    return sorted(_ROLES, key=lambda role: role != likely)
+
+
+def _name(party: Party | None) -> str:
+    return f"{party.country_code}/{party.party_id}" if party else ""

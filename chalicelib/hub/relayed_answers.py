@@ -1,0 +1,48 @@
+"""Makes a hub's answer from the answer of the receiver that the hub called for a requester.
+
+The receiver's answer about the request goes to the requester unchanged. If the receiver's answer is about
+the hub, or there is no answer, the hub answers with its own 4xxx codes: a relayed 401 would mean that the
+requester's token is bad, but the hub's token is.
+
+Source: OCPI 2.2.1 status_codes, 4xxx; RTE-28 … RTE-31
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from chalicelib.calls.answers import Answer, PartnerError, PartnerFault
+from chalicelib.errors import ConnectionProblem, HubError, ReceiverTimeout
+from chalicelib.protocol.message import ABSENT, Reply
+
+_RELAYED = frozenset({200, 201, 400, 404, 405})
+
+
+def relayed_answer(
+    answer: Answer, headers: Mapping[str, str] | None = None, *, needs_data: bool = True
+) -> Reply:
+    """Return the receiver's success unchanged, with only the given headers (TRP-19).
+
+    needs_data: whether the request needs data in its answer.
+    Raises: HubError when the answer has neither data nor a proper envelope without data.
+    """
+    if needs_data and answer.is_empty:
+        raise HubError("the receiver answered neither data nor an OCPI envelope")
+    data = ABSENT if answer.data is None else answer.data
+    http_status = answer.http_status if answer.http_status in _RELAYED else 200
+    return Reply(data, http_status, answer.status_code, answer.status_message, headers or {})
+
+
+def relayed_error(error: PartnerError) -> Reply:
+    """Return the receiver's own 2xxx, 3xxx or 4xxx unchanged.
+
+    Raises: ReceiverTimeout, ConnectionProblem or HubError for every other failure.
+    """
+    if error.status_code is not None and error.status_code >= 2000 and error.http_status in _RELAYED:
+        data = ABSENT if error.data is None else error.data
+        return Reply(data, error.http_status, error.status_code, error.status_message)
+    if isinstance(error, PartnerFault) and error.timed_out:
+        raise ReceiverTimeout from error
+    if isinstance(error, PartnerFault) and error.not_connected:
+        raise ConnectionProblem from error
+    raise HubError(f"the receiver {error.reason}") from error

@@ -1,0 +1,187 @@
+"""Making of a CDR: drafts it, without id, and explains its price, from a session and its start snapshot.
+
+Pure functions. The pricing engine computes the price, with the time zone of the location and the tariffs that
+were recorded when the session began.
+
+Source: OCPI 2.2.1 mod_cdrs_cdr_object; CDR-10, CDR-13 … CDR-16, TRP-36
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from chalicelib.errors import InvalidParameters, NotEnoughInformation
+from chalicelib.modules.cdr_comparison import compare_total_cost
+from chalicelib.modules.cdrs.last_period import has_all_energy
+from chalicelib.modules.cdrs.meter_readings import ToPrice, to_price
+from chalicelib.modules.cdrs.rules import make_cdr, token_of
+from chalicelib.modules.cdrs.start_snapshots import StartSnapshot
+from chalicelib.pricing.costs import Priced, refuse_undecided
+from chalicelib.pricing.joining import join_same_prices
+from chalicelib.pricing.json_fields import Remark
+from chalicelib.pricing.plausibility import Implausible, find_impossible, usual_power_kw
+from chalicelib.pricing.price_request import TIME_PRICES_PER_MINUTE, price_request
+from chalicelib.pricing.statement import cdr_fields, write_statement
+from chalicelib.pricing.work_limits import Work
+from chalicelib.protocol.types import fold, parse_datetime
+from chalicelib.settings import Tolerance
+
+Document = dict[str, Any]
+
+_KWH_DECIMALS = 4
+_MADE_OF_PERIODS = ("meter_readings", "charging_states")
+
+
+@dataclass(frozen=True)
+class CdrDraft:
+    """A CDR without `id` and `last_updated`.
+
+    why: the price explanation, that is the breakdown and the warnings. priced: the result of the pricing
+    engine.
+    """
+
+    cdr: Document
+    why: Document
+    priced: Priced
+
+
+def draft_cdr(
+    session: Mapping[str, Any],
+    start: StartSnapshot,
+    profile: str | None = None,
+    time_prices_per_minute: bool = False,
+    *,
+    now: datetime | None = None,
+    is_released: bool = False,
+    work: Work | None = None,
+) -> CdrDraft:
+    """Price a session that has ended and draft its CDR.
+
+    profile: `profile_type` of the accepted charging preferences. time_prices_per_minute: see
+    `time_prices.py`. now: needed to recognise an end in the future. is_released: the operator wants a CDR
+    although the quantities are impossible. work: limit on the work of the pricing engine.
+
+    Raises: Implausible when quantities are impossible; InvalidParameters, NotEnoughInformation, with the
+    field, when the session has no price.
+    """
+    if start.location is None:
+        text = f"connector {session['evse_uid']}/{session['connector_id']} of the session is unknown"
+        raise NotEnoughInformation(text, field="location_id")
+    if not start.tariffs:
+        raise NotEnoughInformation("no tariff is known for this session", field="tariffs")
+    impossible = _judge(session, start, now)
+    if impossible and not is_released:
+        raise Implausible(impossible[0].message, field=impossible[0].field)
+    priceable = to_price(session, start.time_zone, start.reserved_from, profile)
+    priced = _extend_to_end(
+        _price(start, priceable.session, time_prices_per_minute, work), priceable, session
+    )
+    refuse_undecided(priced)
+    price = cdr_fields(priced)
+    if price["currency"] is None:
+        raise NotEnoughInformation("no tariff is relevant to any part of this session", field="tariffs")
+    if price["currency"].upper() != session["currency"].upper():
+        text = f"the tariff is in {price['currency']}, the session in {session['currency']}"
+        raise InvalidParameters(text, field="currency")
+    count = len(session.get("charging_periods") or ())
+    if not has_all_energy(session["kwh"], price["total_energy"], count):
+        text = f"of {session['kwh']} kWh only {price['total_energy']} kWh can be priced"
+        raise InvalidParameters(text, field="kwh")
+    relevant = {fold(period.get("tariff_id") or "") for period in price["charging_periods"]}
+    cdr = make_cdr(
+        session,
+        price["charging_periods"][0]["start_date_time"],
+        start.location,
+        token_of(session, start.token),
+        [tariff for tariff in start.tariffs if fold(tariff["id"]) in relevant],
+        price,
+    )
+    statement = write_statement(priced)
+    released = _release_remarks(impossible) if is_released else []
+    warnings = [{**each, "field": _in_session(each["field"])} for each in statement["warnings"]]
+    why = {"breakdown": statement["breakdown"], "warnings": [*released, *priceable.remarks, *warnings]}
+    return CdrDraft(cdr, why, priced)
+
+
+def with_fewer_periods(draft: CdrDraft) -> CdrDraft:
+    """Join neighbouring charging periods of one price, and add a warning about it."""
+    cdr = {**draft.cdr, **cdr_fields(join_same_prices(draft.priced))}
+    before, after = (len(each["charging_periods"]) for each in (draft.cdr, cdr))
+    if before == after:
+        return draft
+    text = (
+        f"the CDR would be too large with {before} charging periods: those of one price are joined to {after}"
+    )
+    remark = Remark("periods_joined", "charging_periods", text).to_document()
+    return replace(draft, cdr=cdr, why={**draft.why, "warnings": [*draft.why["warnings"], remark]})
+
+
+def _judge(session: Mapping[str, Any], start: StartSnapshot, now: datetime | None) -> list[Remark]:
+    """List the impossible quantities of a session.
+
+    Raises: NotEnoughInformation when it has no end.
+    """
+    if session.get("end_date_time") is None:
+        raise NotEnoughInformation("the session has no end", field="end_date_time")
+    assert start.location is not None
+    max_kw = start.max_kw or usual_power_kw(start.location.get("connector_power_type"))
+    begins = parse_datetime(start.reserved_from) if start.reserved_from else None
+    return list(find_impossible(session, session["kwh"], max_kw, begins, now))
+
+
+def _release_remarks(impossible: Sequence[Remark]) -> list[Document]:
+    text = "the operator has this session billed though its quantities looked impossible"
+    release = Remark("released_by_operator", impossible[0].field if impossible else "", text)
+    return [each.to_document() for each in (release, *impossible)]
+
+
+def remark_on_session_cost(draft: CdrDraft, session: Mapping[str, Any], tolerance: Tolerance) -> CdrDraft:
+    """Add a warning for each amount in which the `total_cost` of the session differs from that of the CDR."""
+    if session.get("total_cost") is None:
+        return draft
+    differences = compare_total_cost(draft.cdr, session, tolerance)
+    remarks = [
+        {
+            "code": "total_cost_disagrees",
+            "field": each.field,
+            "message": f"the session has {each.theirs}, its CDR {each.ours}",
+        }
+        for each in differences
+        if each.theirs is not None
+    ]
+    return replace(draft, why={**draft.why, "warnings": [*draft.why["warnings"], *remarks]})
+
+
+def _price(
+    start: StartSnapshot, priceable: Document, time_prices_per_minute: bool, work: Work | None
+) -> Priced:
+    request = {
+        "tariffs": list(start.tariffs),
+        "session": priceable,
+        TIME_PRICES_PER_MINUTE: time_prices_per_minute,
+    }
+    try:
+        return price_request(request, kwh_decimals=_KWH_DECIMALS, work=work)
+    except (InvalidParameters, NotEnoughInformation) as error:
+        raise type(error)(error.detail, field=_in_session(error.field or "session")) from error
+
+
+def _extend_to_end(priced: Priced, priceable: ToPrice, session: Mapping[str, Any]) -> Priced:
+    """Extend a priced session to its end, when it lasted longer than its periods without charging energy."""
+    end = parse_datetime(session["end_date_time"])
+    if priceable.until == end or priced.usage.is_expired:
+        return priced
+    return replace(priced, usage=replace(priced.usage, end=end))
+
+
+def _in_session(field: str) -> str:
+    """Map a field of the price request to the field of the session that it was made from.
+
+    >>> _in_session("session.end_date_time"), _in_session("session.meter_readings.2.kwh")
+    ('end_date_time', 'charging_periods')
+    """
+    name = field.removeprefix("session.")
+    return "charging_periods" if name.partition(".")[0] in _MADE_OF_PERIODS else name

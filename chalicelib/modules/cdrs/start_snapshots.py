@@ -1,0 +1,191 @@
+"""Start snapshot: location, connector, tariffs and token of a session, recorded when it begins (CDR-13).
+
+The table's stream takes the snapshot when it first sees the session, and again when a reservation gets its
+EVSE. It is an item beside the session, so later changes of location or tariffs do not change the CDR. If
+something was unknown at the start (at a hub a session may arrive before its location), it is read when the
+CDR is made.
+
+The snapshot also records whether the partner's prices of time are per minute, so that the running cost needs
+no read of the partners (`running_cost.py`). The CDR uses the partner's setting at the time when it is made.
+
+Source: OCPI 2.2.1 mod_cdrs_cdr_object; CDR-13
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.modules.cdrs.rules import (
+    NOT_AVAILABLE,
+    cdr_location,
+    find_connector,
+    is_reserved,
+    place_of,
+    unused_location,
+)
+from chalicelib.policy.time_prices import prices_by_the_minute
+from chalicelib.pricing.plausibility import power_kw
+from chalicelib.protocol.json_text import read_json, write_json
+from chalicelib.protocol.types import fold
+from chalicelib.storage.keys import Ref
+from chalicelib.storage.table import Conflict, Item, Key
+
+if TYPE_CHECKING:
+    from chalicelib.node import Node
+    from chalicelib.partners.directory import Partner
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class StartSnapshot:
+    """Data recorded at the start of a session; None, or no tariffs, if unknown.
+
+    max_kw: highest power of the connector. reserved_from: start of the reservation. shown_in: partition of an
+    own session, "" for a received one; time_prices_per_minute depends on it (`time_prices.py`).
+    """
+
+    place: str
+    location: Document | None = None
+    time_zone: str | None = None
+    tariffs: tuple[Document, ...] = ()
+    token: Document | None = None
+    reserved_from: str | None = None
+    max_kw: Decimal | None = None
+    shown_in: str = ""
+    time_prices_per_minute: bool = False
+
+
+def start_snapshot_key(session: Key) -> Key:
+    """Key of the start snapshot of a session."""
+    return Key(session.pk, "start")
+
+
+def read_start_snapshot(item: Item | None) -> StartSnapshot | None:
+    """Read a start snapshot from its item."""
+    if item is None:
+        return None
+    stored = read_json(item["body"])
+    if stored.get("max_kw") is not None:
+        stored["max_kw"] = Decimal(stored["max_kw"])
+    beside = {"place": item["place"], "shown_in": item.get("shown_in", "")}
+    return StartSnapshot(**{**stored, **beside, "tariffs": tuple(stored["tariffs"])})
+
+
+def preferences_key(session: Key) -> Key:
+    """Key of the accepted charging preferences of a session."""
+    return Key(session.pk, "preferences")
+
+
+def read_profile(item: Item | None) -> str | None:
+    """Read the preferred `profile_type`; None without preferences."""
+    return read_json(item["body"]).get("profile_type") if item else None
+
+
+def store_start_snapshot(
+    node: Node,
+    ref: Ref,
+    session: Document,
+    is_new: bool,
+    shown_in: str,
+    partners: Callable[[], Iterable[Partner]],
+) -> None:
+    """Take and store the snapshot of a session that is new, or whose place or partition changed.
+
+    A changed partition alone updates only `shown_in` and what depends on it. shown_in: partition of an own
+    session, "" for a received one. partners: called for an own session only.
+    """
+    key, place = start_snapshot_key(ref.key), place_of(session)
+    before = None if is_new else read_start_snapshot(node.table.get(key))
+    if before is not None and (before.place, before.shown_in) == (place, shown_in):
+        return
+    if before is not None and before.place == place:
+        start, condition, values = before, "#shown_in <> :shown_in", {"shown_in": shown_in}
+    else:
+        start = _first_snapshot(node, ref, session, before)
+        condition, values = "attribute_not_exists(#pk) OR #place <> :place", {"place": place}
+    per_minute = bool(shown_in) and prices_by_the_minute(partners(), "", shown_in)
+    start = replace(start, shown_in=shown_in, time_prices_per_minute=per_minute)
+    try:
+        node.table.put(start_snapshot_item(ref, start), condition, values)
+    except Conflict:
+        return  # this stream record was processed before
+
+
+def _first_snapshot(node: Node, ref: Ref, session: Document, before: StartSnapshot | None) -> StartSnapshot:
+    start = take_snapshot(node, ref, session)
+    if before is not None and before.reserved_from is not None:
+        return replace(start, reserved_from=before.reserved_from)
+    return replace(start, reserved_from=session["start_date_time"]) if is_reserved(session) else start
+
+
+def start_snapshot_item(ref: Ref, start: StartSnapshot) -> Item:
+    """Item of a start snapshot."""
+    key, beside = start_snapshot_key(ref.key), ("place", "shown_in")
+    body = {name: value for name, value in vars(start).items() if name not in beside}
+    return {**key._asdict(), **{name: getattr(start, name) for name in beside}, "body": write_json(body)}
+
+
+def take_snapshot(node: Node, ref: Ref, session: Document, named: Iterable[str] = ()) -> StartSnapshot:
+    """Read the current location, connector and tariffs of a session.
+
+    named: ids of tariffs in addition to those of the connector.
+    """
+    location_ref = Ref("locations", ref.country_code, ref.party_id, session["location_id"])
+    header = node.locations.get_header(location_ref)
+    start = StartSnapshot(place_of(session), token=session["cdr_token"])
+    if header is None:
+        return replace(start, tariffs=read_tariffs(node, ref, named))
+    location = header.document()
+    start = replace(start, time_zone=location.get("time_zone"))
+    if session["evse_uid"] == NOT_AVAILABLE or session["connector_id"] == NOT_AVAILABLE:
+        return replace(start, location=unused_location(location, session))
+    found = node.locations.get_evse(location_ref, session["evse_uid"])
+    evse = read_json(str(found.body)) if found else None
+    connector = find_connector(evse, session["connector_id"]) if evse else None
+    if evse is None or connector is None:
+        return replace(start, tariffs=read_tariffs(node, ref, named))
+    ids = [*(connector.get("tariff_ids") or ()), *named]
+    return replace(
+        start,
+        location=cdr_location(location, evse, connector),
+        tariffs=read_tariffs(node, ref, ids),
+        max_kw=power_kw(connector),
+    )
+
+
+def read_tariffs(node: Node, ref: Ref, ids: Iterable[str]) -> tuple[Document, ...]:
+    """Read the current tariffs of the session's owner, in the order of `ids`."""
+    refs = list(dict.fromkeys(Ref("tariffs", ref.country_code, ref.party_id, each) for each in ids))
+    found = node.objects.get_many(refs) if refs else {}
+    return tuple(read_json(str(found[each].body)) for each in refs if each in found)
+
+
+def complete_snapshot(node: Node, ref: Ref, session: Document, start: StartSnapshot | None) -> StartSnapshot:
+    """Add to a snapshot what was unknown at the start, and the tariffs that the session itself names."""
+    named = _named(session)
+    if start is None:
+        return take_snapshot(node, ref, session, named)
+    missing = [each for each in named if fold(each) not in _ids(start.tariffs)]
+    if start.location is not None and start.tariffs:
+        return replace(start, tariffs=(*start.tariffs, *read_tariffs(node, ref, missing)))
+    late = take_snapshot(node, ref, session, named)
+    return replace(
+        start,
+        location=start.location or late.location,
+        time_zone=start.time_zone or late.time_zone,
+        tariffs=start.tariffs or late.tariffs,
+        max_kw=start.max_kw or late.max_kw,
+    )
+
+
+def _named(session: Mapping[str, Any]) -> list[str]:
+    periods: Sequence[Mapping[str, Any]] = session.get("charging_periods") or ()
+    return list(dict.fromkeys(period["tariff_id"] for period in periods if period.get("tariff_id")))
+
+
+def _ids(tariffs: Iterable[Document]) -> set[str]:
+    return {fold(tariff["id"]) for tariff in tariffs}

@@ -1,0 +1,181 @@
+"""Commands of the operator: the operator of an eMSP sends them, the CSMS of a CPO reports their results.
+
+*Sending.* The operator gives the location, session or reservation. This node adds the token's details,
+authorization_reference, reservation_id and response_url where they are missing. The command is stored
+before it is sent, so that even a very fast result finds it. A request with the same X-Request-ID is the
+same command.
+
+*Results* are accepted at any time. A late result is stored and not posted, because TIMEOUT was posted before.
+
+Source: OCPI 2.2.1 mod_commands_flow; CMD-12, CMD-15 … CMD-17, CMD-19
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.calls.answers import PartnerError
+from chalicelib.errors import ClientError, InvalidParameters, NotFound, UnknownLocation
+from chalicelib.modules.commands.forwarding import UNANSWERED, hand_on, own_response_url
+from chalicelib.modules.commands.objects import COMMANDS, OwnCommandResult, TokenName
+from chalicelib.modules.commands.reservations import find_reservation, reservation_item
+from chalicelib.modules.commands.rules import Command, Direction, with_result
+from chalicelib.modules.commands.store import change, claim_by_request, create, digest_of, find_repeated
+from chalicelib.modules.commands.targets import CommandTarget, find_target, keys_to_find
+from chalicelib.modules.commands.tasks import queue_results, watch_deadline
+from chalicelib.protocol.json_text import read_json, write_json
+from chalicelib.protocol.message import Party
+from chalicelib.protocol.types import fold, format_datetime, validate
+from chalicelib.storage.keys import Ref
+
+if TYPE_CHECKING:
+    from chalicelib.node import Node
+    from chalicelib.partners.directory import Partner
+    from chalicelib.protocol.message import Request
+
+Document = dict[str, Any]
+
+_OPERATOR = Party("", "operator")
+
+
+# -- an eMSP sends -----------------------------------------------------------------------------------
+
+
+def send_command(node: Node, request: Request, name: str, document: Document, party: Party | None) -> Command:
+    """Send a command to the CPO that has to try it. Returns the command with the answer, or with its problem.
+
+    document: the command's object, as far as the operator gives it. party: the CPO; needed when several CPOs
+    use the same id.
+    Raises: NotFound for an unknown session or reservation, UnknownLocation, InvalidParameters with the wrong
+    field, ClientError when the partner is not registered.
+    """
+    claims = [claim_by_request(_OPERATOR, request.request_id)]
+    digest = digest_of(name, document)
+    command = find_repeated(node, claims, "", digest)
+    if command is None:
+        completed, sender = _completed(node, name, document)
+        target = _find_target(node, name, completed, sender, party)
+        _registered(node, target.partner_id)
+        now = format_datetime(node.clock())
+        command = Command(
+            id=node.new_id(),
+            command=name,
+            direction=Direction.SENT,
+            body=write_json(completed),
+            digest=digest,
+            receiver_id=target.partner_id,
+            sender=sender,
+            addressee=target.party,
+            correlation_id=request.correlation_id,
+            received=now,
+            deadline=format_datetime(node.clock() + UNANSWERED),
+            last_updated=now,
+        )
+        validate(COMMANDS[name], {**completed, "response_url": own_response_url(request.base_url, command)})
+        extra_items = [reservation_item(command, sender, completed)] if name == "RESERVE_NOW" else []
+        watch_deadline(node, command)
+        command, _ = create(node, command, claims, extra_items)
+    if command.response is None and command.result is None:
+        command = _send(node, command, request.base_url)
+    return command
+
+
+def _send(node: Node, command: Command, base_url: str) -> Command:
+    partner = _registered(node, command.receiver_id)
+    try:
+        return hand_on(node, command, partner, base_url)
+    except (PartnerError, InvalidParameters):
+        # The command has the problem recorded: read it again for the operator.
+        return change(node, command.id, lambda current: None)
+
+
+def _registered(node: Node, partner_id: str) -> Partner:
+    partner = node.directory.get(partner_id)
+    if partner is None or not partner.is_registered:
+        raise ClientError("the partner that has this location or session is no longer registered")
+    return partner
+
+
+def _completed(node: Node, name: str, document: Document) -> tuple[Document, Party]:
+    """Add the fields that the operator may leave out. Returns the object and the own party that sends it."""
+    if "response_url" in document:
+        raise InvalidParameters("is set by this node", field="response_url")
+    own = [role.party for role in node.settings.roles if role.role == "EMSP"]
+    completed, sender = dict(document), own[0]
+    if name in ("START_SESSION", "RESERVE_NOW"):
+        completed["token"], sender = _completed_token(node, document.get("token"), own)
+        if completed.get("authorization_reference") is None:
+            completed["authorization_reference"] = node.new_id()
+    if name == "RESERVE_NOW" and completed.get("reservation_id") is None:
+        completed["reservation_id"] = node.new_id()
+    # Report missing fields before the search for the target.
+    validate(COMMANDS[name], {**completed, "response_url": "https://response.example"})
+    return completed, sender
+
+
+def _completed_token(node: Node, token: object, own: list[Party]) -> tuple[Document, Party]:
+    """Complete a token; uid and type are enough for one of this node's own. Returns it and its owner."""
+    if not isinstance(token, Mapping):
+        raise InvalidParameters("required: a Token, or the uid and type of one of your own", field="token")
+    if "contract_id" not in token:
+        return _own_token(node, token, own)
+    for party in own:
+        completed = {"country_code": party.country_code, "party_id": party.party_id, **token}
+        if all(fold(str(completed[n])) == fold(getattr(party, n)) for n in ("country_code", "party_id")):
+            return completed, party
+    raise InvalidParameters("not a token of this node's eMSP (CMD-12)", field="token.party_id")
+
+
+def _own_token(node: Node, token: object, own: list[Party]) -> tuple[Document, Party]:
+    named = validate(TokenName, token, at="token")
+    for party in own:
+        stored = node.objects.get(Ref("tokens", *party, named.uid, fold(named.type)))
+        if stored is not None:
+            document: Document = read_json(str(stored.body))
+            return document, party
+    raise InvalidParameters("none of this node's own tokens has this uid and type", field="token.uid")
+
+
+def _find_target(
+    node: Node, name: str, document: Document, sender: Party, party: Party | None
+) -> CommandTarget:
+    if name == "CANCEL_RESERVATION":
+        known = find_reservation(node, "", sender, document["reservation_id"])
+        if known is None or known.addressee is None:
+            raise NotFound("this node made no reservation of this id")
+        return CommandTarget(known.receiver_id, known.addressee)
+    owners = node.table.get_many(keys_to_find())
+    target = find_target(node, document, owners, party, named_by="party")
+    if target is None:
+        if "session_id" in document:
+            raise NotFound("unknown session")
+        raise UnknownLocation(field="location_id")
+    return target
+
+
+# -- a CPO's CSMS gives the result -------------------------------------------------------------------
+
+
+def take_result(node: Node, command_id: str, document: Document) -> Command:
+    """Record the result that the CSMS reports, and queue its posting to the sender.
+
+    Raises: NotFound; InvalidParameters with the wrong field; AlreadyEnded when it contradicts an earlier
+    result; ClientError for a command that this node sent or relayed.
+    """
+    reported = validate(OwnCommandResult, document)
+    body: Document = {"result": reported.result}
+    if isinstance(reported.message, str):
+        body["message"] = [{"language": "en", "text": reported.message}]
+    elif reported.message is not None:
+        body["message"] = document["message"]
+    now, text = node.clock(), write_json(body)
+
+    def take(current: Command) -> Command | None:
+        if current.direction != Direction.RECEIVED:
+            raise ClientError("this command is not for this node's own charge points")
+        return with_result(current, reported.result, text, now)
+
+    command = change(node, command_id, take)
+    queue_results(node, command)
+    return command

@@ -1,0 +1,189 @@
+"""The owner of the object that a request means: an id is unique per owner only, and the URL has no owner.
+
+*Writing*: only a node's own objects can be written. A CPO owns tariffs and locations, an eMSP owns tokens.
+The owner is the party that `?party=PT*ABC` or the body names, else the node's first party of that role. A
+node without the role owns no object of the module.
+
+*Reading*: the object is looked up among all objects of this node: those of its own parties and, where it
+stores received objects, those of the owners recorded in `policy/received_parties.py`, all in one read. When
+one object has the id, it is the one; when several owners have the id, the request has to name one with
+`?party=`. When no object is found, the lookup is repeated with the parties of all partners, because an owner
+whose first object was received a second ago may not be recorded yet.
+
+Source: OCPI 2.2.1 transport_and_format, Client Owned Objects; OWN-02, TRP-17
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from chalicelib.errors import InvalidParameters, LocationNotFound, NotFound
+from chalicelib.node import Node
+from chalicelib.operator_api.problems import bad_query, not_offered
+from chalicelib.policy.ownership import id_in_url
+from chalicelib.policy.received_parties import known_owners, owners_key
+from chalicelib.policy.visibility import all_partitions, keeps_received, owner_role, partition_for_own
+from chalicelib.protocol.message import Party, Request
+from chalicelib.protocol.types import fold
+from chalicelib.storage.keys import Ref
+from chalicelib.storage.table import Key, Snapshot
+
+ID_NAMES = {
+    "tariffs": "tariff_id",
+    "locations": "location_id",
+    "tokens": "token_uid",
+    "sessions": "session_id",
+    "cdrs": "cdr_id",
+    "reconciliation": "session_id",
+}
+
+_PARTY = re.compile(r"([A-Za-z]{2})\*([A-Za-z0-9]{3})", re.ASCII)
+
+
+def party_in_query(request: Request, name: str = "party") -> Party | None:
+    """The party in a query parameter such as `?party=PT*ABC`; None when the parameter is missing.
+
+    Raises: Problem (400) when the value is no party.
+    """
+    text = request.query.get(name)
+    if not text:
+        return None
+    match = _PARTY.fullmatch(text)
+    if match is None:
+        raise bad_query(name, "expected a country code and a party id such as PT*ABC")
+    return Party(*match.groups())
+
+
+def own_parties(node: Node, module: str) -> list[Party]:
+    """The parties of this node that own objects of a module."""
+    return [own.party for own in node.settings.roles if own.role == owner_role(module)]
+
+
+# -- lists -------------------------------------------------------------------------------------------
+
+
+def narrow_to_party(node: Node, request: Request, module: str, lists: Sequence[str]) -> list[str]:
+    """Select the partitions of a private module to list: all, or with `?party=` those of one own party.
+
+    Raises: Problem (400) when the party is not one of this node's own.
+    """
+    named = party_in_query(request)
+    if named is None:
+        return list(lists)
+    if not any(own.same_as(named) for own in own_parties(node, module)):
+        text = f"{named.key()} is not a CPO party of this node; what it received is listed as a whole"
+        raise bad_query("party", text)
+    return [name for name in lists if name.startswith(f"{partition_for_own(module, named)}#")]
+
+
+def listed_partitions(node: Node, request: Request, module: str) -> list[str]:
+    """The partitions that hold this node's objects of a module; with `?party=`, those of one own party.
+
+    Raises: Problem (400) when the party is not this node's own: received objects of all owners share one
+    partition.
+    """
+    everything = all_partitions(node.settings, module)
+    named = party_in_query(request)
+    if named is None:
+        return everything
+    wanted = {partition_for_own(module, named), partition_for_own(module, named, hidden=True)}
+    chosen = [partition for partition in everything if partition in wanted]
+    if not chosen:
+        role = owner_role(module)
+        text = f"{named.key()} is not a {role} party of this node; what it received is listed as a whole"
+        raise bad_query("party", text)
+    return chosen
+
+
+# -- writing -----------------------------------------------------------------------------------------
+
+
+def owner_to_write(
+    node: Node, request: Request, document: Mapping[str, Any] | None = None, module: str = "locations"
+) -> Party:
+    """The own party whose object a request changes.
+
+    Raises: Problem when this node owns nothing of the module or the party of the query is not its own,
+    InvalidParameters when the body names another party than the query or than this node's.
+    """
+    own, role = own_parties(node, module), owner_role(module)
+    if not own:
+        text = f"this node is no {role}: it owns no {module}, it only shows what it received"
+        raise not_offered(text, ["GET"])
+    named = party_in_query(request)
+    if named is not None:
+        own = [party for party in own if party.same_as(named)]
+        if not own:
+            raise bad_query("party", f"{named.key()} is not a {role} party of this node")
+    return _owner_in_body(document or {}, own, role)
+
+
+def _owner_in_body(document: Mapping[str, Any], own: Sequence[Party], role: str) -> Party:
+    for name in ("country_code", "party_id"):
+        value = document.get(name)
+        if value is None:
+            continue
+        if not isinstance(value, str):
+            raise InvalidParameters("expected a string", field=name)
+        own = [party for party in own if fold(getattr(party, name)) == fold(value)]
+        if not own:
+            text = f"{value[:40]!r} is of no {role} party that this request may mean"
+            raise InvalidParameters(text, field=name)
+    return own[0]
+
+
+# -- reading -----------------------------------------------------------------------------------------
+
+
+def keys_to_find(node: Node, request: Request, module: str, variant: str = "") -> list[Key]:
+    """The keys that `find_ref` reads first, to be read together with the operator's key.
+
+    variant: a token's type.
+    """
+    named = party_in_query(request)
+    parties = [named] if named is not None else own_parties(node, module)
+    refs = _refs(request, module, parties, variant)
+    if "evse_uid" in request.path:
+        keys = [key for ref in refs for key in node.locations.keys_for_get(ref)]
+    else:
+        keys = [ref.key for ref in refs]
+    is_kept = named is None and keeps_received(node.settings, module)
+    return [*keys, owners_key(module)] if is_kept else keys
+
+
+def find_ref(node: Node, request: Request, module: str, variant: str = "") -> tuple[Ref, Snapshot]:
+    """Find the object that a request's id means; returns it with the items that were read.
+
+    Raises: NotFound when no owner has the id; Problem (400) when several owners have it and the request
+    names none of them.
+    """
+    named = party_in_query(request)
+    known = own_parties(node, module) + known_owners(request.snapshot, module)
+    parties = [named] if named is not None else known
+    found, items = _existing(node, _refs(request, module, parties, variant), request.snapshot)
+    if not found and named is None and keeps_received(node.settings, module):
+        found, items = _existing(node, _refs(request, module, _partners(node, module), variant), items)
+    if len(found) > 1:
+        owners = ", ".join(Party(ref.country_code, ref.party_id).key() for ref in found)
+        raise bad_query("party", f"required here, because several parties have one of this id: {owners}")
+    if not found:
+        unknown = f"unknown {module.removesuffix('s')}"
+        raise LocationNotFound(unknown) if module == "locations" else NotFound(unknown)
+    return found[0], items
+
+
+def _refs(request: Request, module: str, parties: Sequence[Party], variant: str) -> list[Ref]:
+    object_id = id_in_url(request, ID_NAMES[module])
+    return [Ref(module, *party, object_id, variant) for party in parties]
+
+
+def _existing(node: Node, refs: Sequence[Ref], known: Mapping[Key, Any]) -> tuple[list[Ref], Snapshot]:
+    ref_by_key = {ref.key: ref for ref in refs}
+    items = node.table.read(ref_by_key, known)
+    return [ref for key, ref in ref_by_key.items() if key in items], items
+
+
+def _partners(node: Node, module: str) -> list[Party]:
+    return [party for partner in node.directory.all() for party in partner.parties(owner_role(module))]
