@@ -59,7 +59,7 @@ def logical_id(function: str) -> str:
     """Name of a function's resource, as Chalice makes it.
 
     >>> logical_id("stream_changes"), logical_id("api_handler")
-    ('TellChanges', 'APIHandler')
+    ('StreamChanges', 'APIHandler')
     """
     if function == API_HANDLER:
         return "APIHandler"
@@ -99,7 +99,7 @@ def _event_sources() -> dict[str, Template]:
         {"Queue": {"Fn::Sub": f"${{{name}.Arn}}"}} for name in ("Broadcasts", "CatchUps", "Commands")
     )
     return {
-        "stream_changes": _event("TellChangesDynamodbEventSource", stream, added["stream_changes"]),
+        "stream_changes": _event("StreamChangesDynamodbEventSource", stream, added["stream_changes"]),
         "push_broadcasts": _event("PushBroadcastsSqsEventSource", broadcasts, added["push_broadcasts"]),
         "push_catch_up": _event("PushCatchUpSqsEventSource", catch_ups, added["push_catch_up"]),
         "run_commands": _event("RunCommandsSqsEventSource", commands, added["run_commands"]),

@@ -14,8 +14,10 @@ GUARDED: dict[str, tuple[str, ...]] = {
         "pricing/*.py",
         *(
             f"modules/cdrs/{name}.py"
-            for name in ("billing", "metering", "running", "compiler", "rules", "verdicts", "comparison")
+            for name in ("assembly", "meter_readings", "running_cost", "compiler", "rules")
         ),
+        "modules/reconciliation/verdicts.py",
+        "modules/cdr_comparison.py",
     ),
     "tokens": (
         "protocol/auth.py",
@@ -24,12 +26,16 @@ GUARDED: dict[str, tuple[str, ...]] = {
         "modules/tokens/rules.py",
     ),
     "visibility": ("policy/visibility.py", "hub/relay.py", "policy/session_viewers.py"),
-    "delivery": tuple(
-        f"partners/{name}.py"
-        for name in (
-            *("decisions", "deliveries", "pushes", "catch_up", "changes", "answers"),
-            *("retries", "replays", "breaker", "failing"),
-        )
+    "delivery": (
+        *(
+            f"pushing/{name}.py"
+            for name in (
+                *("push_decisions", "deliveries", "pushes", "catch_up", "outbox"),
+                *("retries", "replays", "failure_record"),
+            )
+        ),
+        "calls/answers.py",
+        "partners/breaker.py",
     ),
     "pages": ("storage/list_orders.py", "storage/cursor.py", "storage/lists.py", "protocol/pagination.py"),
 }

@@ -65,7 +65,7 @@ def test_the_same_input_makes_the_same_package(packages: dict[str, Path], tmp_pa
 
 
 def test_the_layer_is_made_for_the_architecture_that_the_functions_run_on(packages: dict[str, Path]) -> None:
-    resource = template(packages, "cpo")["Resources"]["TellChanges"]["Properties"]
+    resource = template(packages, "cpo")["Resources"]["StreamChanges"]["Properties"]
     with zipfile.ZipFile(packages["cpo"] / "layer-deployment.zip") as layer:
         compiled = [name for name in layer.namelist() if name.endswith(".so")]
 
@@ -159,12 +159,12 @@ def test_each_event_source_reads_the_real_resource_and_reports_what_failed(
     made = template(packages, "cpo")["Resources"]
     sources = {
         name: next(iter(made[name]["Properties"]["Events"].values()))["Properties"]
-        for name in ("TellChanges", "PushBroadcasts", "RunCommands")
+        for name in ("StreamChanges", "PushBroadcasts", "RunCommands")
     }
 
-    assert sources["TellChanges"]["Stream"] == {"Fn::GetAtt": ["Table", "StreamArn"]}
+    assert sources["StreamChanges"]["Stream"] == {"Fn::GetAtt": ["Table", "StreamArn"]}
     # Changes from before the function existed are handled as well.
-    assert sources["TellChanges"]["StartingPosition"] == "TRIM_HORIZON"
+    assert sources["StreamChanges"]["StartingPosition"] == "TRIM_HORIZON"
     assert sources["PushBroadcasts"]["Queue"] == {"Fn::Sub": "${Broadcasts.Arn}"}
     assert sources["RunCommands"]["Queue"] == {"Fn::Sub": "${Commands.Arn}"}
     for properties in sources.values():
