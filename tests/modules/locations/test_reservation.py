@@ -14,6 +14,7 @@ from chalicelib.partners.directory import Partner
 from chalicelib.policy.received_parties import remember_owners
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.table import Key, Table
+from tests.emulator import dynamodb, emulator, table  # noqa: F401 (fixtures)
 from tests.modules.builders import location
 from tests.modules.conftest import NodeOf, PartnerOf
 from tests.modules.partner_api import CPO, OTHER_CPO, token_of
