@@ -122,7 +122,7 @@ def test_a_partner_without_the_profile_cannot_reserve_ids(hub: Node, partner_of:
     assert (answer.status, answer.json["status_code"]) == (404, 2001)
 
 
-def test_requests_at_the_same_time_get_different_ids(hub: Node, table: Table) -> None:
+def test_requests_at_the_same_time_get_different_ids(hub: Node, table: Table) -> None:  # noqa: F811
     """Uses an emulator, because moto loses updates with threads."""
     node = replace(hub, table=table)
 
