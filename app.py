@@ -17,53 +17,19 @@ from chalice.app import Chalice, CloudWatchEvent, DynamoDBEvent, Rate, SQSEvent
 
 from chalicelib.endpoint import mount, mount_operator
 from chalicelib.modules.cdrs import compiler, due_sessions
-from chalicelib.modules.cdrs import receiver as cdrs_receiver
-from chalicelib.modules.cdrs import sender as cdrs_sender
-from chalicelib.modules.commands import receiver as commands_receiver
-from chalicelib.modules.commands import sender as commands_sender
 from chalicelib.modules.commands import worker as commands_worker
-from chalicelib.modules.credentials import routes as credentials
-from chalicelib.modules.locations import receiver as locations_receiver
-from chalicelib.modules.locations import reservation
-from chalicelib.modules.locations import sender as locations_sender
 from chalicelib.modules.reconciliation import noted_cdrs, reconciler
-from chalicelib.modules.sessions import receiver as sessions_receiver
-from chalicelib.modules.sessions import sender as sessions_sender
-from chalicelib.modules.tariffs import receiver as tariffs_receiver
-from chalicelib.modules.tariffs import sender as tariffs_sender
-from chalicelib.modules.tokens import receiver as tokens_receiver
-from chalicelib.modules.tokens import sender as tokens_sender
-from chalicelib.modules.versions import routes as versions
+from chalicelib.modules.registry import load_interfaces
 from chalicelib.node import current_node
-from chalicelib.operator_api.routes import ROUTES
+from chalicelib.operator_api.routes import operator_routes
 from chalicelib.pushing import broadcasts, liveness, outbox
 from chalicelib.queues import CATCH_UP_WORKERS, Lane
 from chalicelib.settings import read_event_sources
 
 app = Chalice(app_name="ocpi-node")
 
-mount(
-    app,
-    current_node,
-    [
-        versions.INTERFACE,
-        credentials.INTERFACE,
-        locations_sender.INTERFACE,
-        locations_receiver.INTERFACE,
-        reservation.INTERFACE,
-        tariffs_sender.INTERFACE,
-        tariffs_receiver.INTERFACE,
-        tokens_sender.INTERFACE,
-        tokens_receiver.INTERFACE,
-        sessions_sender.INTERFACE,
-        sessions_receiver.INTERFACE,
-        commands_sender.INTERFACE,
-        commands_receiver.INTERFACE,
-        cdrs_sender.INTERFACE,
-        cdrs_receiver.INTERFACE,
-    ],
-)
-mount_operator(app, current_node, ROUTES)
+mount(app, current_node, load_interfaces())
+mount_operator(app, current_node, operator_routes())
 gc.freeze()
 gc.enable()
 

@@ -17,7 +17,7 @@ from chalice.local import LambdaContext, LambdaEventConverter, RouteMatcher
 
 import app
 from bench.workload import COUNTRY_CODE, PARTY_ID, TOKEN, Call
-from chalicelib.endpoint import absolute_path, gather_by_path, serve
+from chalicelib.endpoint import absolute_path, serve
 from chalicelib.modules.locations import receiver as locations_receiver
 from chalicelib.modules.locations import sender as locations_sender
 from chalicelib.modules.tariffs import receiver as tariffs_receiver
@@ -26,6 +26,7 @@ from chalicelib.node import Node, current_node
 from chalicelib.partners.directory import HeldToken, Partner, PartnerRole
 from chalicelib.protocol.auth import write_authorization
 from chalicelib.protocol.message import Request
+from chalicelib.routes import gather_by_path
 from chalicelib.storage.table import dynamodb_client
 from infra.resources import create_table
 
@@ -115,6 +116,7 @@ def _through_endpoint(node: Node, call: Call) -> Send:
                 method=call.method,
                 url=PUBLIC_URL + path,
                 base_url=f"{PUBLIC_URL}/ocpi",
+                version=parameters.pop("version", ""),
                 path=parameters,
                 query=dict(parse_qsl(call.query)),
                 headers=HEADERS,

@@ -13,7 +13,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from itertools import groupby
+from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote
 
@@ -34,9 +34,9 @@ from chalicelib.errors import (
 from chalicelib.hub import relay
 from chalicelib.log import add_fields, log, log_fields
 from chalicelib.modules.oversize import log_left_out, log_not_sent
-from chalicelib.modules.registry import VERSION, interface_path, is_mounted
+from chalicelib.modules.registry import interface_path, mounted
 from chalicelib.node import Node
-from chalicelib.operator_api import endpoint
+from chalicelib.operator_api import endpoint as operator_endpoint
 from chalicelib.partners.directory import Caller, Partner, claim_key
 from chalicelib.policy.ownership import check_owner, may_act_for, owner_in_url
 from chalicelib.policy.visibility import owner_role, sender_role
@@ -50,12 +50,15 @@ from chalicelib.protocol.headers import (
     read_routing,
     write_routing,
 )
-from chalicelib.protocol.message import Interface, Party, Reply, Request, Route, Routing
+from chalicelib.protocol.message import Party, Reply, Request, Routing
 from chalicelib.protocol.sizes import MAX_BODY_BYTES, fits_answer
+from chalicelib.routes import Call, Interface, OcpiRoute, OperatorRoute, gather_by_path
+from chalicelib.settings import Settings
 from chalicelib.storage.table import Key
+from chalicelib.versions.supported import from_canonical, is_supported
 
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
-Routes = Mapping[str, Route]
+Routes = Mapping[str, OcpiRoute]
 Served = tuple[int, dict[str, str], str]
 """HTTP status, headers, body."""
 
@@ -72,31 +75,23 @@ def mount(app: Chalice, current_node: Callable[[], Node], interfaces: Iterable[I
 
 def absolute_path(interface: Interface, path: str) -> str:
     """The path of a route below the deployment's public URL."""
-    if interface.functional:
-        return f"/ocpi/{VERSION}{interface_path(interface.module, interface.role)}{path}"
+    if interface.role_mounted:
+        return f"/ocpi/{{version}}{interface_path(interface.module, interface.role)}{path}"
     return f"/ocpi{path}"
 
 
-def mount_operator(app: Chalice, current_node: Callable[[], Node], routes: Iterable[Route]) -> None:
+def mount_operator(app: Chalice, current_node: Callable[[], Node], routes: Iterable[OperatorRoute]) -> None:
     """Register a Chalice view for every path of the operator API, with every method."""
     for path, by_method in gather_by_path(routes):
 
-        def view(_routes: Routes = by_method, **path: str) -> Response:
+        def view(_routes: Mapping[str, OperatorRoute] = by_method, **path: str) -> Response:
             node = current_node()
-            http_status, headers, body = endpoint.serve(
+            http_status, headers, body = operator_endpoint.serve(
                 node, _routes, read_chalice_request(node, app.current_request, path)
             )
             return Response(body=body, status_code=http_status, headers=dict(headers))
 
         app.route(f"/operator{path}", methods=METHODS, content_types=["*/*"], name=f"operator {path}")(view)
-
-
-def gather_by_path(routes: Iterable[Route]) -> list[tuple[str, Routes]]:
-    """Group the routes by path."""
-    ordered = sorted(routes, key=lambda route: route.path)
-    return [
-        (path, {route.method: route for route in group}) for path, group in groupby(ordered, lambda r: r.path)
-    ]
 
 
 def _view(app: Chalice, current_node: Callable[[], Node], interface: Interface, routes: Routes) -> Any:
@@ -115,11 +110,13 @@ def read_chalice_request(node: Node, incoming: Any, path: Mapping[str, str]) -> 
     headers = {name.lower(): value for name, value in incoming.headers.items()}
     prefix, own_path = _split_path(incoming.context)
     public_url = node.settings.public_url or f"https://{incoming.context['domainName']}{prefix}"
+    parameters = {name: unquote(value) for name, value in path.items()}
     return Request(
         method=incoming.method,
         url=public_url + own_path,
         base_url=f"{public_url}/ocpi",
-        path={name: unquote(value) for name, value in path.items()},
+        version=parameters.pop("version", ""),
+        path=parameters,
         query=dict((incoming.query_params or {}).items()),
         headers=headers,
         body=_text(incoming.raw_body),
@@ -151,10 +148,11 @@ def serve(node: Node, interface: Interface, routes: Routes, request: Request) ->
 
 def _serve(node: Node, interface: Interface, routes: Routes, request: Request) -> Served:
     started = time.perf_counter()
+    request = request.with_(routing=_claimed_routing(interface, request))
     try:
-        request = _admit(node, interface, routes, request)
-        add_fields(partner=request.caller.id)
-        reply = _answer(node, interface, routes[request.method], request)
+        call, route = _admit(node, interface, routes, request)
+        add_fields(partner=call.caller.id)
+        reply = _answer(interface, route, call)
     except OcpiError as error:
         reply = error_reply(error)
     except Exception:
@@ -166,7 +164,7 @@ def _serve(node: Node, interface: Interface, routes: Routes, request: Request) -
         "Content-Type": "application/json",
         REQUEST_ID: request.request_id,
         CORRELATION_ID: request.correlation_id,
-        **(_answer_routing(node, interface, request) if interface.functional else {}),
+        **(_answer_routing(node.settings, interface, request.routing) if interface.routed else {}),
         **reply.headers,
     }
     log.info(
@@ -186,46 +184,54 @@ def _sendable(node: Node, interface: Interface, request: Request, reply: Reply) 
         return reply, body
     log_not_sent(node, interface.module, len(body))
     error: OcpiError = AnswerTooLarge()
-    if _is_relayed(node, interface, request):
+    if _is_relayed(node.settings, interface, request.routing):
         error = HubError("the receiver's answer is too large to hand on: ask for less, with a smaller limit")
     reply = error_reply(error)
     return reply, write_envelope(reply, node.clock())
 
 
-def _admit(node: Node, interface: Interface, routes: Routes, request: Request) -> Request:
-    """Check the caller, the route and the routing headers, and return the completed request.
+def _admit(node: Node, interface: Interface, routes: Routes, request: Request) -> tuple[Call, OcpiRoute]:
+    """Check the caller, the route and the routing headers, and return the call and its route.
 
     Raises: OcpiError for the first check that fails.
     """
     candidates = read_authorization(request.headers.get("authorization"))
     route = routes.get(request.method)
-    request = request.with_(routing=_claimed_routing(interface, request))
     wanted, problem = _keys(node, interface, route, request)
     caller, snapshot = node.directory.find_caller(candidates, wanted)
     _check_token(interface, request, caller)
     if caller.kind == "C" and caller.partner.awaits_proof(caller.fingerprint):
         caller = caller._replace(partner=node.directory.end_retry(caller))
-    request = request.with_(partner=caller.partner, token=caller.token, snapshot=snapshot)
-    if not is_mounted(interface, (own.role for own in node.settings.roles)):
-        raise NotFound("this node does not offer this interface")
+    _check_offered(node.settings, interface, request)
     if route is None:
         raise MethodNotAllowed(f"{request.method} is not offered here")
-    if interface.functional:
+    call = Call(node, request, caller.partner, caller.token, snapshot, route.takes)
+    if interface.role_mounted:
         _check_plays_a_role(caller.partner)
-        _check_routing(node, interface, request, read_routing(request.headers))
+    if interface.routed:
+        _check_routing(interface, call, read_routing(request.headers))
     if request.body and len(request.body) > MAX_BODY_BYTES:
         raise InvalidParameters(f"the body is longer than {MAX_BODY_BYTES} bytes", field="body")
     if problem is not None:
         raise problem
-    return request
+    return call, route
 
 
 def _check_token(interface: Interface, request: Request, caller: Caller) -> None:
     """Refuse token A outside versions and credentials (TRN-08), and a replaced token except for its PUT."""
-    if caller.kind == "A" and interface.functional:
+    if caller.kind == "A" and not interface.allows_token_a:
         raise Unauthorized("this token is good for versions and credentials only")
     if caller.kind == "RETRY" and not (interface.module == "credentials" and request.method == "PUT"):
         raise Unauthorized
+
+
+def _check_offered(settings: Settings, interface: Interface, request: Request) -> None:
+    """Refuse an interface that the node's roles do not offer, and an OCPI version that it does not speak."""
+    offered = mounted(own.role for own in settings.roles)
+    if interface.role_mounted and (interface.module, interface.role) not in offered:
+        raise NotFound("this node does not offer this interface")
+    if request.version and not is_supported(request.version):
+        raise NotFound(f"this node does not speak OCPI {request.version[:20]}")
 
 
 def _check_plays_a_role(partner: Partner) -> None:
@@ -235,13 +241,13 @@ def _check_plays_a_role(partner: Partner) -> None:
 
 
 def _keys(
-    node: Node, interface: Interface, route: Route | None, request: Request
+    node: Node, interface: Interface, route: OcpiRoute | None, request: Request
 ) -> tuple[list[Key], OcpiError | None]:
     """Return the keys that the route needs; its error is raised later, when the caller is known."""
     if route is None:
         return [], None
-    claims = _owner_claim(interface, request) + relay.keys_to_find(node, interface, request)
-    if route.keys is None or _is_relayed(node, interface, request):
+    claims = _owner_claim(interface, request) + relay.keys_to_find(node.settings, interface, request.routing)
+    if route.keys is None or _is_relayed(node.settings, interface, request.routing):
         return claims, None
     try:
         return [*route.keys(node, request), *claims], None
@@ -258,65 +264,67 @@ def _owner_claim(interface: Interface, request: Request) -> list[Key]:
     return []
 
 
-def _check_sender(node: Node, interface: Interface, request: Request, sender: Party) -> None:
-    """Refuse a sender that the caller may not speak for (RTE-32).
+def _check_sender(interface: Interface, call: Call, sender: Party) -> None:
+    """Refuse a sender that the caller may not act for (RTE-32).
 
-    A partner speaks for its own parties. A hub also speaks for parties that no other partner plays.
+    A partner acts for its own parties. A hub also acts for parties that no other partner plays.
     One more call if the claim was not read together with the caller's token.
     """
-    if request.caller.plays_as(sender) or may_act_for(node, request, sender, sender_role(interface)):
+    if call.caller.plays_as(sender) or may_act_for(call, sender, sender_role(interface)):
         return
     name = f"{sender.country_code}/{sender.party_id}"
     raise InvalidParameters(f"{name} is not a party of this partner", field="OCPI-from-party-id")
 
 
-def _check_routing(node: Node, interface: Interface, request: Request, claimed: Routing) -> None:
+def _check_routing(interface: Interface, call: Call, claimed: Routing) -> None:
     """Refuse a sender that is not the caller's (RTE-32) and a receiver that is unknown here (RTE-27).
 
     A request that hubs relay in a circle is refused as well.
     """
     sender, receiver, relays = claimed
+    settings = call.node.settings
     if relays >= MAX_RELAYS:
         raise HubError(f"relayed {relays} times without reaching the receiver: hubs send it in a circle")
     if sender is not None:
-        _check_sender(node, interface, request, sender)
-    if receiver is None or node.settings.owns(receiver):
+        _check_sender(interface, call, sender)
+    if receiver is None or settings.owns(receiver):
         return
-    if not node.settings.plays("HUB"):
+    if not settings.plays("HUB"):
         name = f"{receiver.country_code}/{receiver.party_id}"
         raise InvalidParameters(f"{name} is not a party of this node", field="OCPI-to-party-id")
     # A SENDER that passes requests on, such as a command's result, finds the receiver by itself.
-    if not (interface.hands_on and interface.role == "SENDER"):
-        relay.check_receiver(node, interface, request)
+    if interface.relay or interface.role != "SENDER":
+        relay.check_receiver(interface, call)
 
 
-def _is_relayed(node: Node, interface: Interface, request: Request) -> bool:
+def _is_relayed(settings: Settings, interface: Interface, routing: Routing) -> bool:
     """Return whether a request is for another party and its module does not pass it on itself."""
-    return not interface.hands_on and relay.names_another(node.settings, request.routing)
+    return interface.relay and relay.names_another(settings, routing)
 
 
-def _answer(node: Node, interface: Interface, route: Route, request: Request) -> Reply:
-    if not _is_relayed(node, interface, request):
-        return route.handler(node, request)
-    if interface.role == "RECEIVER":
-        # The receiver cannot check this: it has to accept every owner from a hub (RTE-15).
-        check_owner(node, request, owner_in_url(request), owner_role(interface.module))
-    return relay.relay(node, interface, route.path, request)
+def _answer(interface: Interface, route: OcpiRoute, call: Call) -> Reply:
+    if not _is_relayed(call.node.settings, interface, call.request.routing):
+        reply = route.handler(call)
+    else:
+        if interface.role == "RECEIVER":
+            # The receiver cannot check this: it has to accept every owner from a hub (RTE-15).
+            check_owner(call, owner_in_url(call.request), owner_role(interface.module))
+        reply = relay.relay(interface, route, call)
+    return replace(reply, data=from_canonical(call.request.version, route.gives, reply.data))
 
 
 def _claimed_routing(interface: Interface, request: Request) -> Routing:
     """Read the routing headers before they are checked; an empty Routing if they are malformed."""
     try:
-        return read_routing(request.headers) if interface.functional else Routing()
+        return read_routing(request.headers) if interface.routed else Routing()
     except InvalidParameters:
         return Routing()
 
 
-def _answer_routing(node: Node, interface: Interface, request: Request) -> dict[str, str]:
+def _answer_routing(settings: Settings, interface: Interface, claimed: Routing) -> dict[str, str]:
     """The swapped headers; without a receiver in the request, from our own party (RTE-02, RTE-23)."""
-    claimed = _claimed_routing(interface, request)
     own_role = {"SENDER": ("CPO", "HUB", "EMSP"), "RECEIVER": ("HUB", "EMSP", "CPO")}[interface.role]
-    addressed = claimed.receiver or node.settings.party_of(*own_role) or node.settings.roles[0].party
+    addressed = claimed.receiver or settings.party_of(*own_role) or settings.roles[0].party
     return write_routing(Routing(sender=addressed, receiver=claimed.sender))
 
 

@@ -15,7 +15,7 @@ from functools import cache
 
 from chalicelib.calls.client import OcpiClient
 from chalicelib.calls.urls import UrlPolicy
-from chalicelib.calls.webhooks import WebhookSender
+from chalicelib.calls.webhook_sender import WebhookSender
 from chalicelib.partners.directory import Directory
 from chalicelib.queues import Queues, sqs_client
 from chalicelib.settings import Settings, read_settings

@@ -11,7 +11,7 @@
 - OCPI_PUBLIC_URL: public URL of a deployment with a domain of its own (default: the URL of API Gateway)
 - OCPI_FRESHNESS_SECONDS: how long a push is retried before its partner is OFFLINE (default 60)
 - OCPI_RETENTION_DAYS: JSON object, how many days after its last change an object is deleted, such as
-  `{"sessions": 400}`; null is never, missing kinds have the value in `RETENTION_DAYS` (docs/retention.md)
+  `{"sessions": 400}`; null is never, missing kinds have the value in the module's value (docs/retention.md)
 - OCPI_BROADCASTS_QUEUE, OCPI_CATCH_UP_QUEUE, OCPI_COMMANDS_QUEUE, OCPI_STREAM_ARN: names of those queues and
   ARN of the table's stream, which Chalice subscribes to
 - OCPI_TOLERANCE_MONEY, OCPI_TOLERANCE_KWH, OCPI_TOLERANCE_HOURS: how far a hub's CDR may differ from a CPO's
@@ -29,13 +29,9 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from chalicelib.modules.registry import retention_days
 from chalicelib.protocol.json_text import read_json
 from chalicelib.protocol.message import Party
-
-RETENTION_DAYS: Mapping[str, int | None] = {
-    "sessions": 400, "tokens": 90, "commands": 90, "cdrs": 3660, "reconciliation": 400
-}  # fmt: skip
-"""Default retention of drivers' data in days after the last change; a valid token is kept."""
 
 
 @dataclass(frozen=True)
@@ -140,13 +136,12 @@ def _read_role(entry: Mapping[str, Any]) -> OwnRole:
 
 
 def _read_retention(text: str) -> dict[str, timedelta]:
+    defaults = retention_days()
     given: Mapping[str, Any] = read_json(text)
-    if unknown := given.keys() - RETENTION_DAYS.keys():
-        raise ValueError(f"OCPI_RETENTION_DAYS: expected {', '.join(RETENTION_DAYS)}, not {sorted(unknown)}")
+    if unknown := given.keys() - defaults.keys():
+        raise ValueError(f"OCPI_RETENTION_DAYS: expected {', '.join(defaults)}, not {sorted(unknown)}")
     kept = {
-        kind: timedelta(days=float(days))
-        for kind, days in {**RETENTION_DAYS, **given}.items()
-        if days is not None
+        kind: timedelta(days=float(days)) for kind, days in {**defaults, **given}.items() if days is not None
     }
     if any(days <= timedelta() for days in kept.values()):
         raise ValueError("OCPI_RETENTION_DAYS: expected more than 0 days, or null")

@@ -30,7 +30,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from chalicelib.policy.visibility import PUSHED
+from chalicelib.modules.registry import pushed_modules
 from chalicelib.queues import CATCH_UP_WORKERS
 from chalicelib.storage.expiry import SHADOW
 
@@ -38,7 +38,7 @@ FILTERS = (
     {
         "dynamodb": {
             "Keys": {
-                "pk": {"S": [{"prefix": f"{module}#"} for module in PUSHED]},
+                "pk": {"S": [{"prefix": f"{module}#"} for module in pushed_modules()]},
                 "sk": {"S": ["#", {"prefix": "E#"}]},
             }
         }

@@ -14,15 +14,16 @@ from typing import Any
 from chalicelib.calls.answers import PartnerFault, RawAnswer, judge
 from chalicelib.calls.client import OcpiClient
 from chalicelib.calls.urls import UrlPolicy
-from chalicelib.endpoint import METHODS, absolute_path, gather_by_path, serve
+from chalicelib.endpoint import METHODS, absolute_path, serve
 from chalicelib.modules.credentials import routes as credentials
 from chalicelib.modules.versions import routes as versions
 from chalicelib.node import Node, new_secret
 from chalicelib.partners.directory import Directory
 from chalicelib.protocol.auth import write_authorization
 from chalicelib.protocol.json_text import read_json, write_json
-from chalicelib.protocol.message import Interface, Party, Request
+from chalicelib.protocol.message import Party, Request
 from chalicelib.queues import Queues
+from chalicelib.routes import Interface, gather_by_path
 from chalicelib.settings import OwnRole, Settings
 from chalicelib.storage.locations import LocationStore
 from chalicelib.storage.objects import ObjectStore
@@ -94,8 +95,8 @@ class Host:
                 public = self.node.settings.public_url
                 request = Request(
                     method=method, url=f"{public}{path}", base_url=f"{public}/ocpi",
-                    path=parameters, query={}, headers=headers, body=body,
-                    request_id=headers.get("x-request-id", "generated-request"),
+                    version=parameters.pop("version", ""), path=parameters, query={}, headers=headers,
+                    body=body, request_id=headers.get("x-request-id", "generated-request"),
                     correlation_id=headers.get("x-correlation-id", "generated-correlation"),
                 )  # fmt: skip
                 return Answer(*serve(self.node, interface, routes, request))

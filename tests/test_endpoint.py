@@ -16,33 +16,34 @@ from chalicelib.modules.credentials import handshake
 from chalicelib.partners.directory import Partner
 from chalicelib.protocol.auth import write_authorization
 from chalicelib.protocol.json_text import read_json
-from chalicelib.protocol.message import Interface, Reply, Request, Route
+from chalicelib.protocol.message import Reply, Request
+from chalicelib.routes import Call, Interface, Route
 from tests.account import aws
 from tests.logged import Logged, dimensions_of
 from tests.logged import logged as logged
 from tests.nodes import CONFIGURATION, Host, make_network
 
-SEEN: list[Request] = []
+SEEN: list[Call] = []
 
 
-def _remember(node: Any, request: Request) -> Reply:
-    SEEN.append(request)
-    return Reply(data={"id": request.path["tariff_id"]})
+def _remember(call: Any) -> Reply:
+    SEEN.append(call)
+    return Reply(data={"id": call.request.path["tariff_id"]})
 
 
-def _answer_much(node: Any, request: Request) -> Reply:
-    return Reply(data="ä" * int(request.path["tariff_id"]))
+def _answer_much(call: Any) -> Reply:
+    return Reply(data="ä" * int(call.request.path["tariff_id"]))
 
 
-def _leave_out(node: Any, request: Request) -> Reply:
+def _leave_out(call: Any) -> Reply:
     return Reply(data=[], too_large=(("tariffs#PT*ABC#T-1", 7_000_000), ("tokens#PT*EVI#0102#RFID", 1)))
 
 
-def _refuse(node: Any, request: Request) -> Reply:
+def _refuse(call: Any) -> Reply:
     raise InvalidParameters("must be positive", field="elements.0.price")
 
 
-def _break(node: Any, request: Request) -> Reply:
+def _break(call: Any) -> Reply:
     raise RuntimeError("secret-token leaked")
 
 

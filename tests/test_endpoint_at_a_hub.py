@@ -11,18 +11,19 @@ from typing import Any
 import pytest
 
 from chalicelib.modules.credentials import handshake
-from chalicelib.protocol.message import Interface, Reply, Request, Route
+from chalicelib.protocol.message import Reply
+from chalicelib.routes import Interface, Route
 from tests.account import aws
 from tests.nodes import CONFIGURATION, Host, make_network
 
 
-def answer(node: Any, request: Request) -> Reply:
+def answer(call: Any) -> Reply:
     return Reply(data="handled here")
 
 
 INTERFACES = (
-    Interface("sessions", "SENDER", (Route("PUT", "/{session_id}", answer),), hands_on=True),
-    Interface("sessions", "RECEIVER", (Route("PUT", "/{session_id}", answer),), hands_on=True),
+    Interface("sessions", "SENDER", (Route("PUT", "/{session_id}", answer),), relay=False),
+    Interface("sessions", "RECEIVER", (Route("PUT", "/{session_id}", answer),), relay=False),
     Interface("tariffs", "SENDER", (Route("GET", "/{tariff_id}", answer),)),
 )
 FROM = {"OCPI_from_country_code": "PT", "OCPI_from_party_id": "EVI"}

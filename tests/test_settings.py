@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from chalicelib.settings import RETENTION_DAYS, read_settings
+from chalicelib.modules.registry import retention_days
+from chalicelib.settings import read_settings
 
 NEEDED = {
     "OCPI_PARTIES": "[]",
@@ -24,7 +25,7 @@ def retention(text: str | None = None) -> dict[str, float]:
 
 
 def test_retention_has_the_documented_defaults() -> None:
-    assert retention() == retention("") == RETENTION_DAYS
+    assert retention() == retention("") == retention_days()
 
 
 def test_retention_can_be_set_for_each_kind_and_null_is_for_ever() -> None:

@@ -22,6 +22,7 @@ import re
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlencode
 
@@ -35,8 +36,10 @@ from chalicelib.partners.directory import Endpoint
 from chalicelib.protocol.auth import TokenEncoding, is_credentials_token, write_authorization
 from chalicelib.protocol.headers import CORRELATION_ID, REQUEST_ID, write_routing
 from chalicelib.protocol.json_text import write_json
+from chalicelib.protocol.kinds import Kind
 from chalicelib.protocol.message import InterfaceRole, Routing
 from chalicelib.storage.table import Conflict
+from chalicelib.versions.supported import from_canonical, to_canonical
 
 if TYPE_CHECKING:
     from chalicelib.partners.directory import Directory, Partner
@@ -110,6 +113,8 @@ class OcpiClient:
         routing: Routing | None = None,
         request_id: str | None = None,
         total_s: float | None = None,
+        takes: Kind | None = None,
+        gives: Kind | None = None,
     ) -> Answer:
         """Call one of a registered partner's endpoints.
 
@@ -125,6 +130,7 @@ class OcpiClient:
             partner, method, base, url, document, correlation_id=correlation_id,
             routing=None if module in _CONFIGURATION_MODULES else routing,
             request_id=request_id, total_s=total_s, what=f"{module} {role}", module=module,
+            takes=takes, gives=gives,
         )  # fmt: skip
 
     def crawl(
@@ -170,6 +176,7 @@ class OcpiClient:
         correlation_id: str | None = None,
         routing: Routing | None = None,
         total_s: float | None = None,
+        gives: Kind | None = None,
     ) -> Answer:
         """GET a URL that a partner's endpoint returned, such as a Link, on that endpoint's host only.
 
@@ -179,7 +186,7 @@ class OcpiClient:
         return self._call_partner(
             partner, "GET", base, url, None,
             correlation_id=correlation_id, routing=routing, total_s=total_s, what=f"{module} {role}",
-            module=module,
+            module=module, gives=gives,
         )  # fmt: skip
 
     def post_to(
@@ -191,6 +198,7 @@ class OcpiClient:
         correlation_id: str | None = None,
         routing: Routing | None = None,
         total_s: float | None = None,
+        takes: Kind | None = None,
     ) -> Answer:
         """POST to a URL that the partner named in a request, such as a response_url.
 
@@ -203,7 +211,7 @@ class OcpiClient:
             )
         return self._call_partner(
             partner, "POST", url, url, document,
-            correlation_id=correlation_id, routing=routing, total_s=total_s, what="callback",
+            correlation_id=correlation_id, routing=routing, total_s=total_s, what="callback", takes=takes,
         )  # fmt: skip
 
     def probe(self, partner: Partner, *, total_s: float | None = None) -> Answer:
@@ -298,12 +306,15 @@ class OcpiClient:
         routing: Routing | None = None,
         request_id: str | None = None,
         total_s: float | None = None,
+        takes: Kind | None = None,
+        gives: Kind | None = None,
     ) -> Answer:
         """Call a partner with its token.
 
         checked_url: the URL that the policy checks; `url` is the same or another one on the same origin.
         """
         deadline = self._deadline(total_s)
+        document = from_canonical(partner.version, takes, document)
         try:
             target = self._check(checked_url, deadline)
         except InvalidParameters as error:
@@ -315,7 +326,7 @@ class OcpiClient:
             answer = self._call(target, method, url, headers, document, deadline, what)
             if answer.oddity is not None and answer.oddity not in partner.odd_answers:
                 self._note_oddity(partner, answer.oddity)
-            return answer
+            return replace(answer, data=to_canonical(partner.version, gives, answer.data))
 
     def _note_oddity(self, partner: Partner, oddity: Oddity) -> None:
         """Warn once for each kind of oddity; only a new kind costs a write to the partner's record."""

@@ -34,14 +34,19 @@ from chalicelib.calls.client import join_url
 from chalicelib.errors import BadJson, ConnectionProblem, HubError, NotFound, UnknownReceiver
 from chalicelib.hub.relayed_answers import relayed_answer, relayed_error
 from chalicelib.hub.relayed_links import LINK, Way, open_link, rewrite_links
+from chalicelib.modules.registry import is_private
 from chalicelib.partners.directory import claim_key
-from chalicelib.policy.visibility import MODULES, may_see, owner_role
+from chalicelib.policy.visibility import may_see, owner_role
+from chalicelib.protocol.json_text import JsonText
 from chalicelib.protocol.message import Party, Reply, Routing
+from chalicelib.routes import Call, Interface
+from chalicelib.versions.supported import to_canonical
 
 if TYPE_CHECKING:
-    from chalicelib.node import Node
     from chalicelib.partners.directory import Partner
-    from chalicelib.protocol.message import Interface, Request
+    from chalicelib.protocol.kinds import Kind
+    from chalicelib.protocol.message import Request
+    from chalicelib.routes import OcpiRoute
     from chalicelib.settings import Settings
     from chalicelib.storage.table import Key
 
@@ -59,61 +64,62 @@ def names_another(settings: Settings, routing: Routing) -> bool:
     return settings.plays("HUB") and routing.receiver is not None and not settings.owns(routing.receiver)
 
 
-def keys_to_find(node: Node, interface: Interface, request: Request) -> list[Key]:
+def keys_to_find(settings: Settings, interface: Interface, routing: Routing) -> list[Key]:
     """Return the keys that `check_receiver` and `relay` need, to be read together with the caller's token."""
-    receiver = request.routing.receiver
-    if receiver is None or not names_another(node.settings, request.routing):
+    receiver = routing.receiver
+    if receiver is None or not names_another(settings, routing):
         return []
     return [claim_key(receiver, role) for role in _roles_for(interface)]
 
 
-def check_receiver(node: Node, interface: Interface, request: Request) -> None:
+def check_receiver(interface: Interface, call: Call) -> None:
     """Check that a partner plays the party that OCPI-to names.
 
     Raises: UnknownReceiver (RTE-27).
     """
-    if _holder_of(node, interface, request) is None:
-        raise UnknownReceiver(f"{_name(request.routing.receiver)} is not connected to this hub")
+    if _holder_of(interface, call) is None:
+        raise UnknownReceiver(f"{_name(call.request.routing.receiver)} is not connected to this hub")
 
 
-def relay(node: Node, interface: Interface, path: str, request: Request) -> Reply:
+def relay(interface: Interface, route: OcpiRoute, call: Call) -> Reply:
     """Send a request to the party that OCPI-to names, and return its answer.
 
-    path: of the route, relative to the interface.
     Raises: NotFound for objects that the caller may not see; UnknownReceiver, ReceiverTimeout,
     ConnectionProblem, HubError.
     """
-    _check_visibility(interface, request)
-    receiver = _find_receiver(node, interface, request)
+    _check_visibility(interface, call)
+    receiver = _find_receiver(interface, call)
     endpoint = receiver.endpoint(interface.module, interface.role)
     if endpoint is None:
         raise HubError(f"the receiver offers no {interface.role} interface of {interface.module}")
-    segments = [request.path[part[1:-1]] if part.startswith("{") else part for part in path.split("/")[1:]]
+    segments = [
+        call.request.path[part[1:-1]] if part.startswith("{") else part for part in route.path.split("/")[1:]
+    ]
     try:
         their_url = join_url(endpoint, segments)
-        way = Way(request.caller, receiver, interface.module, interface.role, request.url, their_url)
-        answer, asked_url = _send(node, way, segments, request)
+        way = Way(call.caller, receiver, interface.module, interface.role, call.request.url, their_url)
+        answer, asked_url = _send(way, route, segments, call)
     except PartnerError as error:
         return relayed_error(error)
     headers = {ours: answer.headers[name] for name, ours in _COUNTS.items() if name in answer.headers}
-    headers |= rewrite_links(node.directory, way, asked_url, answer.headers)
-    return relayed_answer(answer, headers, needs_data=request.method in ("GET", "POST"))
+    headers |= rewrite_links(call.node.directory, way, asked_url, answer.headers)
+    return relayed_answer(answer, headers, needs_data=call.request.method in ("GET", "POST"))
 
 
-def _check_visibility(interface: Interface, request: Request) -> None:
+def _check_visibility(interface: Interface, call: Call) -> None:
     """Check that the caller may see all objects that the receiver would show to this hub."""
-    if interface.module not in MODULES:
+    if is_private(interface.module):
         raise HubError(f"{interface.module} are not relayed by this hub")
-    if interface.role == "SENDER" and not may_see(request.caller, interface.module, _LEAST_SHOWN):
+    if interface.role == "SENDER" and not may_see(call.caller, interface.module, _LEAST_SHOWN):
         raise NotFound(f"the caller may not see all {interface.module}: address this hub's own party")
 
 
-def _find_receiver(node: Node, interface: Interface, request: Request) -> Partner:
-    holder, name = _holder_of(node, interface, request), _name(request.routing.receiver)
-    partner = node.directory.get(holder) if holder else None
+def _find_receiver(interface: Interface, call: Call) -> Partner:
+    holder, name = _holder_of(interface, call), _name(call.request.routing.receiver)
+    partner = call.node.directory.get(holder) if holder else None
     if partner is None:
         raise UnknownReceiver(f"{name} is not connected to this hub")
-    if partner.id == request.caller.id and partner.is_hub:
+    if partner.id == call.caller.id and partner.is_hub:
         # Two hubs that each route the party to the other would relay the request for ever.
         raise UnknownReceiver(f"{name} is a party of the caller itself")
     if not partner.is_registered or partner.connection == "OFFLINE":
@@ -121,42 +127,43 @@ def _find_receiver(node: Node, interface: Interface, request: Request) -> Partne
     return partner
 
 
-def _send(node: Node, way: Way, segments: list[str], request: Request) -> tuple[Answer, str]:
+def _send(way: Way, route: OcpiRoute, segments: list[str], call: Call) -> tuple[Answer, str]:
     """Send the request, and return the answer and the URL that gave it."""
-    sender = request.routing.sender or request.caller.roles[0].party
-    routing = Routing(sender, request.routing.receiver, request.routing.relays + 1)
-    if request.method == "GET" and LINK in request.query:
-        url = open_link(node.directory, way, request.query[LINK])
-        answer = node.client.follow(
+    sender = call.request.routing.sender or call.caller.roles[0].party
+    routing = Routing(sender, call.request.routing.receiver, call.request.routing.relays + 1)
+    if call.request.method == "GET" and LINK in call.request.query:
+        url = open_link(call.node.directory, way, call.request.query[LINK])
+        answer = call.node.client.follow(
             way.receiver, way.module, way.role, url,
-            correlation_id=request.correlation_id, routing=routing, total_s=RELAY_S,
+            correlation_id=call.request.correlation_id, routing=routing, total_s=RELAY_S, gives=route.gives,
         )  # fmt: skip
         return answer, url
-    answer = node.client.send(
-        way.receiver, request.method, way.module, way.role, segments,
-        query=request.query, document=_body(request),
-        correlation_id=request.correlation_id, routing=routing, total_s=RELAY_S,
+    answer = call.node.client.send(
+        way.receiver, call.request.method, way.module, way.role, segments,
+        query=call.request.query, document=_body(call.request, route.takes),
+        correlation_id=call.request.correlation_id, routing=routing, total_s=RELAY_S,
+        takes=route.takes, gives=route.gives,
     )  # fmt: skip
     return answer, way.their_url
 
 
-def _body(request: Request) -> str | None:
-    """Return the body's text without parsing it.
+def _body(request: Request, takes: Kind | None) -> JsonText | None:
+    """Return the body as canonical text; it is not parsed when the caller's version is the canonical one.
 
-    Raises: BadJson for a body that is not UTF-8 text.
+    Raises: BadJson for a body that is not UTF-8 text; InvalidParameters when it cannot be converted.
     """
     try:
         (request.body or "").encode()
     except UnicodeError as error:
         raise BadJson from error
-    return request.body or None
+    return to_canonical(request.version, takes, JsonText(request.body)) if request.body else None
 
 
-def _holder_of(node: Node, interface: Interface, request: Request) -> str | None:
+def _holder_of(interface: Interface, call: Call) -> str | None:
     """Return the id of the partner that plays the receiver; the interface's role is preferred."""
-    for key in keys_to_find(node, interface, request):
-        if key in request.snapshot:
-            return str(request.snapshot[key]["partner_id"])
+    for key in keys_to_find(call.node.settings, interface, call.request.routing):
+        if key in call.snapshot:
+            return str(call.snapshot[key]["partner_id"])
     return None
 
 

@@ -1,60 +1,44 @@
-"""Table of all OCPI modules of this node: the interfaces that each role mounts.
+"""The list of all modules, and what a node with certain roles offers of them.
 
-Both the version details and the endpoint read this table, so the node lists exactly the interfaces that it
-answers on. To add a module: create a folder, add an entry here, and add its routes in app.py.
+Version details are made from here, and the endpoint answers on no interface that is not here, so what is
+listed and what is mounted cannot differ. A new module is a folder with a `module.py`, and a line in
+`MODULES`.
 
 Source: OCPI 2.2.1 version_information_endpoint; docs/design.md, Roles; VER-06, VER-12
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple
+import importlib
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
-from chalicelib.protocol.message import Interface, InterfaceRole
+from chalicelib.modules.cdrs.module import MODULE as CDRS
+from chalicelib.modules.commands.module import MODULE as COMMANDS
+from chalicelib.modules.credentials.module import MODULE as CREDENTIALS
+from chalicelib.modules.locations.module import MODULE as LOCATIONS
+from chalicelib.modules.module import Module
+from chalicelib.modules.reconciliation.module import MODULE as RECONCILIATION
+from chalicelib.modules.sessions.module import MODULE as SESSIONS
+from chalicelib.modules.tariffs.module import MODULE as TARIFFS
+from chalicelib.modules.tokens.module import MODULE as TOKENS
+from chalicelib.modules.versions.module import MODULE as VERSIONS
+from chalicelib.protocol.message import InterfaceRole
 
-VERSION = "2.2.1"
+MODULES: tuple[Module, ...] = (
+    VERSIONS,
+    CREDENTIALS,
+    TARIFFS,
+    LOCATIONS,
+    TOKENS,
+    SESSIONS,
+    COMMANDS,
+    CDRS,
+    RECONCILIATION,
+)
+"""Every module. The order is that in which a new partner is sent their objects."""
 
-MOUNTED: dict[str, frozenset[tuple[str, InterfaceRole]]] = {
-    "CPO": frozenset(
-        {
-            ("locations", "SENDER"),
-            ("tariffs", "SENDER"),
-            ("tokens", "RECEIVER"),
-            ("sessions", "SENDER"),
-            ("commands", "RECEIVER"),
-            ("cdrs", "SENDER"),
-            ("cdrs", "RECEIVER"),
-        }
-    ),
-    "HUB": frozenset(
-        {
-            ("locations", "SENDER"),
-            ("locations", "RECEIVER"),
-            ("tariffs", "SENDER"),
-            ("tariffs", "RECEIVER"),
-            ("tokens", "SENDER"),
-            ("tokens", "RECEIVER"),
-            ("sessions", "SENDER"),
-            ("sessions", "RECEIVER"),
-            ("commands", "SENDER"),
-            ("commands", "RECEIVER"),
-            ("cdrs", "SENDER"),
-            ("cdrs", "RECEIVER"),
-        }
-    ),
-    "EMSP": frozenset(
-        {
-            ("locations", "RECEIVER"),
-            ("tariffs", "RECEIVER"),
-            ("tokens", "SENDER"),
-            ("sessions", "RECEIVER"),
-            ("commands", "SENDER"),
-            ("cdrs", "RECEIVER"),
-        }
-    ),
-}
-"""The interfaces that each role offers."""
+_OTHER_SIDE: dict[InterfaceRole, InterfaceRole] = {"SENDER": "RECEIVER", "RECEIVER": "SENDER"}
 
 
 class Offer(NamedTuple):
@@ -65,30 +49,77 @@ class Offer(NamedTuple):
     path: str
 
 
-def offers(roles: Iterable[str]) -> list[Offer]:
-    """List the version details of a node with these roles; paths are relative to the version."""
-    mounted = sorted(frozenset().union(*(MOUNTED[role] for role in roles)))
-    # Spec: credentials is listed once, as SENDER, for every set of roles (VER-04, VER-05).
-    return [Offer("credentials", "SENDER", "/credentials")] + [
-        Offer(module, role, interface_path(module, role)) for module, role in mounted
+def find_module(name: str) -> Module:
+    """The module of a name.
+
+    Raises: KeyError when there is none.
+    """
+    module = next((each for each in MODULES if each.name == name), None)
+    if module is None:
+        raise KeyError(name)
+    return module
+
+
+def pushed_modules() -> list[str]:
+    """The names of the modules whose changes are pushed to partners."""
+    return [module.name for module in MODULES if module.pushed]
+
+
+def is_private(module: str) -> bool:
+    """Tell whether each object of a module is for one partner only."""
+    return any(each.name == module and each.is_private for each in MODULES)
+
+
+def retention_days() -> dict[str, int | None]:
+    """The days that objects are kept after their last change, for each kind of objects that expires."""
+    return {module.name: module.retention_days for module in MODULES if module.expires}
+
+
+def webhook_events() -> tuple[str, ...]:
+    """The events that a webhook of the operator can subscribe to."""
+    return tuple(event for module in MODULES for event in module.events)
+
+
+def load_interfaces() -> list[Any]:
+    """The `INTERFACE` of each of the modules' files, for the mount."""
+    return [
+        importlib.import_module(f"{module.package}.{file}").INTERFACE
+        for module in MODULES
+        for file in module.interfaces
     ]
 
 
-def interface_path(module: str, role: InterfaceRole) -> str:
-    """Return the base path of an interface.
+def load_operator_routes() -> Iterator[Any]:
+    """The routes of all modules at the operator API."""
+    for module in MODULES:
+        for name in module.operator_routes:
+            yield from importlib.import_module(name).ROUTES
 
-    Sender and Receiver URLs have the same shape, so each interface has its own base (RTE-35).
-    """
-    return f"/{role.lower()}/{module}"
+
+def offers(roles: Iterable[str]) -> list[Offer]:
+    """The lines of version details of a node with these roles; paths are relative to the version."""
+    # Spec: credentials is listed once, as SENDER, whatever the roles (VER-04, VER-05).
+    return [Offer("credentials", "SENDER", "/credentials")] + [
+        Offer(module, role, interface_path(module, role)) for module, role in sorted(mounted(roles))
+    ]
 
 
-def is_mounted(interface: Interface, roles: Iterable[str]) -> bool:
-    """Return True when a node with these roles answers on an interface."""
-    mounted = (interface.module, interface.role)
-    return not interface.functional or any(mounted in MOUNTED[role] for role in roles)
+def mounted(roles: Iterable[str]) -> frozenset[tuple[str, InterfaceRole]]:
+    """The interfaces that a node with these roles offers."""
+    played = set(roles)
+    return frozenset(
+        (module.name, role)
+        for module in MODULES
+        for role, offering in module.offered_by.items()
+        if played & set(offering)
+    )
 
 
 def needed_of(roles: Iterable[str]) -> frozenset[tuple[str, InterfaceRole]]:
-    """Return the interfaces that a node with these roles calls at a partner: the counterparts of its own."""
-    other: dict[InterfaceRole, InterfaceRole] = {"SENDER": "RECEIVER", "RECEIVER": "SENDER"}
-    return frozenset((module, other[role]) for played in roles for module, role in MOUNTED[played])
+    """The interfaces of a partner that a node with these roles can use: the other sides of its own."""
+    return frozenset((module, _OTHER_SIDE[role]) for module, role in mounted(roles))
+
+
+def interface_path(module: str, role: InterfaceRole) -> str:
+    """The base of an interface; Sender and Receiver URLs look the same, so each has its own base (RTE-35)."""
+    return f"/{role.lower()}/{module}"

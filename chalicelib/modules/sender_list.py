@@ -13,6 +13,7 @@ from chalicelib.policy.ownership import check_list_is_addressed
 from chalicelib.policy.visibility import list_partitions
 from chalicelib.protocol.message import Reply, Request
 from chalicelib.protocol.pagination import PageQuery, page_reply
+from chalicelib.routes import Call
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,17 +26,15 @@ if TYPE_CHECKING:
     Store = ObjectStore | LocationStore
 
 
-def answer_list(
-    node: Node, request: Request, module: str, store: Store, require_date_from: bool = False
-) -> Reply:
+def answer_list(call: Call, module: str, store: Store, require_date_from: bool = False) -> Reply:
     """Answer a page of a module's objects that the caller may see.
 
     Raises: InvalidParameters for a wrong query, or a wrong OCPI-to at a hub.
     """
-    check_list_is_addressed(node.settings, request.routing)
-    query = PageQuery.read(request, require_date_from=require_date_from)
-    partitions = list_partitions(node, module, request.partner, request.routing)
-    return page_reply(request, query, store.page(partitions, query, request.snapshot))
+    check_list_is_addressed(call.node.settings, call.request.routing)
+    query = PageQuery.read(call.request, require_date_from=require_date_from)
+    partitions = list_partitions(call.node, module, call.caller, call.request.routing)
+    return page_reply(call.request, query, store.page(partitions, query, call.snapshot))
 
 
 def keys_of_list(
@@ -45,5 +44,5 @@ def keys_of_list(
 
     Raises: InvalidParameters for a wrong query.
     """
-    partitions = list_partitions(node, module, request.partner, request.routing)
+    partitions = list_partitions(node, module, None, request.routing)
     return store.keys_for_page(partitions, PageQuery.read(request, require_date_from=require_date_from))

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from chalicelib.modules.registry import VERSION
-from chalicelib.node import Node
-from chalicelib.protocol.message import Reply, Request, Route
+from chalicelib.protocol.message import Reply
 from chalicelib.release import RELEASE
+from chalicelib.routes import OperatorCall, OperatorRoute
+from chalicelib.versions.supported import supported_numbers
 
 
-def get_about(node: Node, request: Request) -> Reply:
+def get_about(call: OperatorCall) -> Reply:
     """Describe this node: `{"release", "ocpi_versions", "roles": [{"role", "country_code", "party_id"}]}`."""
     roles = [
         {"role": own.role, "country_code": own.party.country_code, "party_id": own.party.party_id}
-        for own in node.settings.roles
+        for own in call.node.settings.roles
     ]
-    return Reply(data={"release": RELEASE, "ocpi_versions": [VERSION], "roles": roles})
+    return Reply(data={"release": RELEASE, "ocpi_versions": supported_numbers(), "roles": roles})
 
 
-ROUTES = (Route("GET", "", get_about),)
+ROUTES = (OperatorRoute("GET", "", get_about),)

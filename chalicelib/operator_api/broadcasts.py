@@ -11,21 +11,22 @@ from pydantic import ConfigDict
 
 from chalicelib.errors import InvalidParameters, NotFound
 from chalicelib.modules.cdrs.compiler import OF_CPO
-from chalicelib.node import Node
+from chalicelib.modules.registry import pushed_modules
 from chalicelib.operator_api.lists import short_page
 from chalicelib.operator_api.partners import find_partner
 from chalicelib.operator_api.problems import Problem
 from chalicelib.partners.directory import Partner
-from chalicelib.policy.visibility import PUSHED
 from chalicelib.protocol.json_text import JsonText, write_json
-from chalicelib.protocol.message import Reply, Request, Route
+from chalicelib.protocol.message import Reply
 from chalicelib.protocol.pagination import PageQuery, page_reply
 from chalicelib.protocol.types import CountryCode2, OcpiObject, PartyId, ci_string, closed_enum, validate
 from chalicelib.pushing.delivery_report import delivery_report
 from chalicelib.pushing.replays import replay, replay_object
+from chalicelib.routes import OperatorCall, OperatorRoute
 from chalicelib.storage.keys import Ref
 
-Module: Any = closed_enum(f"the list {', '.join(PUSHED)}", " ".join(PUSHED))
+_PUSHED = pushed_modules()
+Module: Any = closed_enum(f"the list {', '.join(_PUSHED)}", " ".join(_PUSHED))
 Id: Any = ci_string(39)
 TokenType: Any = ci_string(36)
 
@@ -44,30 +45,30 @@ class ReplayRequest(OcpiObject):
     type: TokenType = ""
 
 
-def list_broadcasts(node: Node, request: Request) -> Reply:
+def list_broadcasts(call: OperatorCall) -> Reply:
     """List the pending, delivered, refused and dead-lettered objects of each registered partner.
 
     Reads the deliveries of the partners on this page only.
     """
-    query = PageQuery.read(request)
-    partners = [partner for partner in node.directory.all() if partner.is_registered]
+    query = PageQuery.read(call.request)
+    partners = [partner for partner in call.node.directory.all() if partner.is_registered]
     on_page = partners[query.offset : query.offset + query.limit]
-    shown = [JsonText(write_json(delivery_report(node, partner))) for partner in on_page]
-    return page_reply(request, query, short_page(query, shown, len(partners)))
+    shown = [JsonText(write_json(delivery_report(call.node, partner))) for partner in on_page]
+    return page_reply(call.request, query, short_page(query, shown, len(partners)))
 
 
-def post_replay(node: Node, request: Request) -> Reply:
+def post_replay(call: OperatorCall) -> Reply:
     """Queue the objects that a partner has not taken: all, those of one module, or one object."""
-    document = request.json_object() if request.body else {}
+    document = call.request.json_object() if call.request.body else {}
     wanted = validate(ReplayRequest, document)
     _check_whole(wanted)
-    partner = find_partner(node, request.path["partner_id"])
+    partner = find_partner(call.node, call.request.path["partner_id"])
     _check_offers(partner, wanted.module)
     queued = {"partner_id": partner.id, **document}
     if not wanted.id:
-        replay(node, partner, wanted.module)
+        replay(call.node, partner, wanted.module)
         return Reply(http_status=202, data={**queued, "queued": True})
-    is_queued = replay_object(node, partner, _refs(wanted))
+    is_queued = replay_object(call.node, partner, _refs(wanted))
     if is_queued is None:
         raise NotFound(f"no {wanted.module.removesuffix('s')} of this id is meant for this partner")
     reason = {} if is_queued else {"reason": "the partner has taken it as it is now"}
@@ -111,6 +112,6 @@ def _refs(wanted: ReplayRequest) -> list[Ref]:
 
 
 ROUTES = (
-    Route("GET", "/broadcasts", list_broadcasts),
-    Route("POST", "/broadcasts/{partner_id}/replay", post_replay),
+    OperatorRoute("GET", "/broadcasts", list_broadcasts),
+    OperatorRoute("POST", "/broadcasts/{partner_id}/replay", post_replay),
 )

@@ -31,9 +31,10 @@ from chalicelib.policy.time_prices import means_minutes
 from chalicelib.pricing.statement import write_breakdown
 from chalicelib.pricing.verification import verify_cdr, write_verification
 from chalicelib.protocol.json_text import read_json
-from chalicelib.protocol.message import Reply, Request, Route
+from chalicelib.protocol.message import Reply, Request
 from chalicelib.protocol.pagination import PageQuery, page_reply
 from chalicelib.pushing.replays import push_again
+from chalicelib.routes import OperatorCall, OperatorRoute
 from chalicelib.storage.objects import Stored
 from chalicelib.storage.table import Key
 
@@ -44,34 +45,36 @@ _WITHOUT = "/sessions_without_cdr"
 _SESSIONS = "sessions"
 
 
-def list_cdrs(node: Node, request: Request) -> Reply:
+def list_cdrs(call: OperatorCall) -> Reply:
     """List a page of CDRs; with `?ignored=true`, of the CDRs of CPOs that this hub ignores."""
-    query = PageQuery.read(request)
-    return page_reply(request, query, node.objects.page(_listed(node, request), query, request.snapshot))
+    query = PageQuery.read(call.request)
+    return page_reply(
+        call.request, query, call.node.objects.page(_listed(call.node, call.request), query, call.snapshot)
+    )
 
 
-def get_cdr(node: Node, request: Request) -> Reply:
+def get_cdr(call: OperatorCall) -> Reply:
     """Return one CDR."""
-    return Reply(data=_find(node, request).body)
+    return Reply(data=_find(call).body)
 
 
-def get_breakdown(node: Node, request: Request) -> Reply:
+def get_breakdown(call: OperatorCall) -> Reply:
     """Explain the price of a CDR.
 
     For a CDR made here it is the explanation stored with it. For a received CDR the price is computed now
     from its own periods and tariffs; amounts of the CDR that differ are listed in `discrepancies`.
     """
-    found = _find(node, request)
+    found = _find(call)
     cdr = read_json(str(found.body))
     named = {"id": cdr["id"], "currency": cdr["currency"], "total_cost": cdr["total_cost"]}
-    made = _made_here(node, found, cdr)
+    made = _made_here(call.node, found, cdr)
     if made is not None:
         return Reply(data={**named, **read_reasons(made.extra["why"]), "discrepancies": []})
     verification = verify_cdr(
         cdr,
-        request.query.get("time_zone"),
-        now=node.clock(),
-        time_prices_per_minute=bool(found.source) and means_minutes(node.directory.get(found.source)),
+        call.request.query.get("time_zone"),
+        now=call.node.clock(),
+        time_prices_per_minute=bool(found.source) and means_minutes(call.node.directory.get(found.source)),
     )
     return Reply(
         data={
@@ -82,40 +85,40 @@ def get_breakdown(node: Node, request: Request) -> Reply:
     )
 
 
-def replay_cdr(node: Node, request: Request) -> Reply:
+def replay_cdr(call: OperatorCall) -> Reply:
     """Push a CDR again to the partners of its audience that have not accepted it."""
-    ref, items = find_ref(node, request, _MODULE)
+    ref, items = find_ref(call, _MODULE)
     keys = [ref.key, ref._replace(variant=OF_CPO).key]
-    found = node.table.read(keys, items)
-    partners = push_again(node, [found[key] for key in keys if key in found])
+    found = call.node.table.read(keys, items)
+    partners = push_again(call.node, [found[key] for key in keys if key in found])
     return Reply(http_status=202, data={"cdr_id": ref.id, "partners": [partner.id for partner in partners]})
 
 
-def list_sessions_without_cdr(node: Node, request: Request) -> Reply:
+def list_sessions_without_cdr(call: OperatorCall) -> Reply:
     """List the ended sessions that were set aside without a CDR, each with the reason."""
-    return whole_list_reply(request, sessions_set_aside(node))
+    return whole_list_reply(call.request, sessions_set_aside(call.node))
 
 
-def retry_session(node: Node, request: Request) -> Reply:
+def retry_session(call: OperatorCall) -> Reply:
     """Make a session due again, after its problem was solved."""
-    ref, items = find_ref(node, request, _SESSIONS)
-    session = node.objects.get(ref, items)
-    if session is None or not is_set_aside(node, session.ref, items):
+    ref, items = find_ref(call, _SESSIONS)
+    session = call.node.objects.get(ref, items)
+    if session is None or not is_set_aside(call.node, session.ref, items):
         raise NotFound("no session of this id was set aside")
-    make_due(node, session)
+    make_due(call.node, session)
     return Reply(http_status=202, data={"session_id": session.ref.id})
 
 
-def release_session(node: Node, request: Request) -> Reply:
+def release_session(call: OperatorCall) -> Reply:
     """Release a session for a CDR although its quantities look impossible: the operator has checked them."""
-    ref, items = find_ref(node, request, _SESSIONS)
-    session = node.objects.get(ref, items)
-    if session is None or not is_set_aside(node, session.ref, items):
+    ref, items = find_ref(call, _SESSIONS)
+    session = call.node.objects.get(ref, items)
+    if session is None or not is_set_aside(call.node, session.ref, items):
         raise NotFound("no session of this id was set aside")
-    if not can_release(node, session.ref, items):
+    if not can_release(call.node, session.ref, items):
         text = "only a session with impossible quantities can be released: correct it, or have it tried again"
         raise ClientError(text, field="session_id")
-    make_due(node, session, is_released=True)
+    make_due(call.node, session, is_released=True)
     log.warning("the operator released a session with impossible quantities", extra={"ref": str(session.ref)})
     return Reply(http_status=202, data={"session_id": session.ref.id})
 
@@ -128,9 +131,9 @@ def _made_here(node: Node, found: Stored, cdr: dict[str, Any]) -> Stored | None:
     return found if "why" in found.extra else None
 
 
-def _find(node: Node, request: Request) -> Stored:
-    ref, items = find_ref(node, request, _MODULE)
-    found = node.objects.get(ref, items)
+def _find(call: OperatorCall) -> Stored:
+    ref, items = find_ref(call, _MODULE)
+    found = call.node.objects.get(ref, items)
     assert found is not None
     return found
 
@@ -166,11 +169,11 @@ def _keys_of_session(node: Node, request: Request) -> Sequence[Key]:
 
 
 ROUTES = (
-    Route("GET", _LIST, list_cdrs, _keys_of_list),
-    Route("GET", _CDR, get_cdr, _keys_of_get),
-    Route("GET", f"{_CDR}/breakdown", get_breakdown, _keys_of_get),
-    Route("POST", f"{_CDR}/replay", replay_cdr, _keys_of_get),
-    Route("GET", _WITHOUT, list_sessions_without_cdr),
-    Route("POST", f"{_WITHOUT}/{{session_id}}", retry_session, _keys_of_session),
-    Route("POST", f"{_WITHOUT}/{{session_id}}/release", release_session, _keys_of_session),
+    OperatorRoute("GET", _LIST, list_cdrs, _keys_of_list),
+    OperatorRoute("GET", _CDR, get_cdr, _keys_of_get),
+    OperatorRoute("GET", f"{_CDR}/breakdown", get_breakdown, _keys_of_get),
+    OperatorRoute("POST", f"{_CDR}/replay", replay_cdr, _keys_of_get),
+    OperatorRoute("GET", _WITHOUT, list_sessions_without_cdr),
+    OperatorRoute("POST", f"{_WITHOUT}/{{session_id}}", retry_session, _keys_of_session),
+    OperatorRoute("POST", f"{_WITHOUT}/{{session_id}}/release", release_session, _keys_of_session),
 )

@@ -21,8 +21,9 @@ from chalicelib.node import Node
 from chalicelib.operator_api.object_lookup import party_in_query
 from chalicelib.operator_api.problems import Problem, not_offered
 from chalicelib.protocol.json_text import JsonText, write_json
-from chalicelib.protocol.message import Reply, Request, Route
+from chalicelib.protocol.message import Reply, Request
 from chalicelib.protocol.pagination import PageQuery, page_reply
+from chalicelib.routes import OperatorCall, OperatorRoute
 from chalicelib.storage.table import Key
 
 _LIST = "/commands"
@@ -31,38 +32,42 @@ _ONE = f"{_LIST}/{{command}}"
 _RESULT = f"{_ONE}/result"
 
 
-def list_commands(node: Node, request: Request) -> Reply:
+def list_commands(call: OperatorCall) -> Reply:
     """A page of commands, oldest first; `?state=PENDING` selects those that await a result."""
-    query = PageQuery.read(request)
-    page = node.objects.page(_partitions(request), query, request.snapshot)
+    query = PageQuery.read(call.request)
+    page = call.node.objects.page(_partitions(call.request), query, call.snapshot)
     shown = [JsonText(write_json(show(read_command(body)))) for body in page.bodies]
-    return page_reply(request, query, replace(page, bodies=shown))
+    return page_reply(call.request, query, replace(page, bodies=shown))
 
 
-def get_command(node: Node, request: Request) -> Reply:
+def get_command(call: OperatorCall) -> Reply:
     """One command."""
-    command = find(node, request.path["command"], request.snapshot)
+    command = find(call.node, call.request.path["command"], call.snapshot)
     if command is None:
         raise NotFound("unknown command")
     return Reply(data=show(command))
 
 
-def post_command(node: Node, request: Request) -> Reply:
+def post_command(call: OperatorCall) -> Reply:
     """Send a command to the CPO that has its location, session or reservation."""
-    name = request.path["command"]
+    name = call.request.path["command"]
     if name not in COMMANDS:
         raise NotFound(f"there is no such command; there are {', '.join(COMMANDS)}")
-    if not node.settings.plays("EMSP"):
+    if not call.node.settings.plays("EMSP"):
         raise not_offered("this node is no eMSP: it sends no commands, it only takes them", ["GET"])
-    document = request.json_object()
-    command = operator_commands.send_command(node, request, name, document, party_in_query(request))
-    place = f"{request.base_url.removesuffix('/ocpi')}/operator{_LIST}/{command.id}"
+    document = call.request.json_object()
+    command = operator_commands.send_command(
+        call.node, call.request, name, document, party_in_query(call.request)
+    )
+    place = f"{call.request.base_url.removesuffix('/ocpi')}/operator{_LIST}/{command.id}"
     return Reply(data=show(command), http_status=202, headers={"Location": place})
 
 
-def post_result(node: Node, request: Request) -> Reply:
+def post_result(call: OperatorCall) -> Reply:
     """Store the result of a command that the CSMS posts, and pass it to the sender."""
-    command = operator_commands.take_result(node, request.path["command"], request.json_object())
+    command = operator_commands.take_result(
+        call.node, call.request.path["command"], call.request.json_object()
+    )
     return Reply(data=show(command))
 
 
@@ -89,8 +94,8 @@ def _keys_of_one(node: Node, request: Request) -> Sequence[Key]:
 
 
 ROUTES = (
-    Route("GET", _LIST, list_commands, _keys_of_list),
-    Route("GET", _ONE, get_command, _keys_of_one),
-    Route("POST", _ONE, post_command),
-    Route("POST", _RESULT, post_result),
+    OperatorRoute("GET", _LIST, list_commands, _keys_of_list),
+    OperatorRoute("GET", _ONE, get_command, _keys_of_one),
+    OperatorRoute("POST", _ONE, post_command),
+    OperatorRoute("POST", _RESULT, post_result),
 )

@@ -23,25 +23,26 @@ from chalicelib.operator_api.keys import key_item_of, read_bearer
 from chalicelib.operator_api.problems import Problem, not_offered, problem_of, unauthorized
 from chalicelib.protocol.headers import CORRELATION_ID, REQUEST_ID
 from chalicelib.protocol.json_text import write_json
-from chalicelib.protocol.message import ABSENT, Reply, Request, Route
+from chalicelib.protocol.message import ABSENT, Reply, Request
 from chalicelib.protocol.sizes import MAX_BODY_BYTES, fits_answer
+from chalicelib.routes import OperatorCall, OperatorRoute
 from chalicelib.storage.table import Key
 
 Served = tuple[int, dict[str, str], str]
 """HTTP status, headers, body."""
 
 
-def serve(node: Node, routes: Mapping[str, Route], request: Request) -> Served:
+def serve(node: Node, routes: Mapping[str, OperatorRoute], request: Request) -> Served:
     """Answer one request; routes: those of the request's path, by HTTP method."""
     with log_fields(**_log_fields(request)):
         return _serve(node, routes, request)
 
 
-def _serve(node: Node, routes: Mapping[str, Route], request: Request) -> Served:
+def _serve(node: Node, routes: Mapping[str, OperatorRoute], request: Request) -> Served:
     started = time.perf_counter()
     try:
-        request = _admit(node, routes, request)
-        served = _write_reply(node, request, routes[request.method].handler(node, request))
+        call = _admit(node, routes, request)
+        served = _write_reply(node, request, routes[request.method].handler(call))
     except Exception as error:
         problem = problem_of(error)
         if problem is None or (problem.status == 500 and not isinstance(error, AnswerTooLarge)):
@@ -59,7 +60,7 @@ def _serve(node: Node, routes: Mapping[str, Route], request: Request) -> Served:
     return http_status, {**_common_headers(request), **headers}, body
 
 
-def _admit(node: Node, routes: Mapping[str, Route], request: Request) -> Request:
+def _admit(node: Node, routes: Mapping[str, OperatorRoute], request: Request) -> OperatorCall:
     """Check the key, the method and the body size, and return the request with the items of its route.
 
     Raises: Problem with status 401, 405 or 413; the error of the route's `keys` function.
@@ -79,10 +80,10 @@ def _admit(node: Node, routes: Mapping[str, Route], request: Request) -> Request
         raise Problem(413, f"the body is longer than {MAX_BODY_BYTES} bytes")
     if key_error is not None:
         raise key_error
-    return request.with_(snapshot=snapshot)
+    return OperatorCall(node, request, snapshot)
 
 
-def _keys(node: Node, route: Route | None, request: Request) -> tuple[list[Key], Exception | None]:
+def _keys(node: Node, route: OperatorRoute | None, request: Request) -> tuple[list[Key], Exception | None]:
     """The keys of the items that the route needs, and an error to raise once the caller is authenticated."""
     if route is None or route.keys is None:
         return [], None

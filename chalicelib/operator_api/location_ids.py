@@ -14,17 +14,18 @@ from chalicelib.node import Node
 from chalicelib.operator_api.object_lookup import owner_to_write
 from chalicelib.operator_api.problems import Problem, bad_query
 from chalicelib.partners.directory import Partner
-from chalicelib.protocol.message import Reply, Request, Route
+from chalicelib.protocol.message import Reply, Request
+from chalicelib.routes import OperatorCall, OperatorRoute
 
 
-def post_location_id(node: Node, request: Request) -> Reply:
+def post_location_id(call: OperatorCall) -> Reply:
     """Reserve an id; the body holds the known fields of the planned location, and may be empty."""
-    document = request.json_object() if request.body else {}
-    party = owner_to_write(node, request, document)
-    hub = _choose_hub(node, request)
+    document = call.request.json_object() if call.request.body else {}
+    party = owner_to_write(call.node, call.request, document)
+    hub = _choose_hub(call.node, call.request)
     known = {**document, "country_code": party.country_code, "party_id": party.party_id}
     try:
-        location_id = reserve(node, hub, party, known, request.request_id)
+        location_id = reserve(call.node, hub, party, known, call.request.request_id)
     except InvalidParameters as error:
         raise Problem(502, f"{hub.name}: {error}") from error
     return Reply(data={"id": location_id}, http_status=201)
@@ -53,4 +54,4 @@ def _choose_hub(node: Node, request: Request) -> Partner:
     return hubs[0]
 
 
-ROUTES = (Route("POST", "/location-ids", post_location_id),)
+ROUTES = (OperatorRoute("POST", "/location-ids", post_location_id),)

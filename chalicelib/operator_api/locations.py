@@ -20,8 +20,9 @@ from chalicelib.operator_api.object_lookup import (
     owner_to_write,
 )
 from chalicelib.policy.ownership import id_in_url
-from chalicelib.protocol.message import Reply, Request, Route
+from chalicelib.protocol.message import Reply, Request
 from chalicelib.protocol.pagination import PageQuery, page_reply
+from chalicelib.routes import OperatorCall, OperatorRoute
 from chalicelib.storage.table import Key
 
 _LIST = "/locations"
@@ -45,35 +46,35 @@ _PATCH: dict[int, _Write] = {
 }
 
 
-def list_locations(node: Node, request: Request) -> Reply:
+def list_locations(call: OperatorCall) -> Reply:
     """A page of this node's locations, with their EVSEs and connectors: own and received ones."""
-    query = PageQuery.read(request)
-    partitions = listed_partitions(node, request, _MODULE)
-    return page_reply(request, query, node.locations.page(partitions, query, request.snapshot))
+    query = PageQuery.read(call.request)
+    partitions = listed_partitions(call.node, call.request, _MODULE)
+    return page_reply(call.request, query, call.node.locations.page(partitions, query, call.snapshot))
 
 
-def get_object(node: Node, request: Request) -> Reply:
+def get_object(call: OperatorCall) -> Reply:
     """A location, one of its EVSEs, or one of their connectors."""
-    _, *children = _ids(request)
-    ref, items = find_ref(node, request, _MODULE)
-    return Reply(data=find(node, ref, *children, known=items))
+    _, *children = _ids(call.request)
+    ref, items = find_ref(call, _MODULE)
+    return Reply(data=find(call.node, ref, *children, known=items))
 
 
-def put_object(node: Node, request: Request) -> Reply:
+def put_object(call: OperatorCall) -> Reply:
     """Create or replace an own location, EVSE or connector; its parent has to exist."""
-    document = request.json_object()
-    ids = _ids(request)
-    party = owner_to_write(node, request, document if len(ids) == 1 else None)
-    written = _PUT[len(ids)](node, party, *ids, document, known=request.snapshot)
+    document = call.request.json_object()
+    ids = _ids(call.request)
+    party = owner_to_write(call.node, call.request, document if len(ids) == 1 else None)
+    written = _PUT[len(ids)](call.node, party, *ids, document, known=call.snapshot)
     return Reply(data=written.document, http_status=201 if written.created else 200)
 
 
-def patch_object(node: Node, request: Request) -> Reply:
+def patch_object(call: OperatorCall) -> Reply:
     """Change the sent fields of an own location, EVSE or connector; `null` removes a field."""
-    document = request.json_object()
-    ids = _ids(request)
-    party = owner_to_write(node, request, document if len(ids) == 1 else None)
-    written = _PATCH[len(ids)](node, party, *ids, document, known=request.snapshot)
+    document = call.request.json_object()
+    ids = _ids(call.request)
+    party = owner_to_write(call.node, call.request, document if len(ids) == 1 else None)
+    written = _PATCH[len(ids)](call.node, party, *ids, document, known=call.snapshot)
     return Reply(data=written.document)
 
 
@@ -100,8 +101,8 @@ def _keys_of_change(node: Node, request: Request) -> Sequence[Key]:
 
 
 ROUTES = (
-    Route("GET", _LIST, list_locations, _keys_of_list),
-    *(Route("GET", path, get_object, _keys_of_get) for path in (_LOCATION, _EVSE, _CONNECTOR)),
-    *(Route("PUT", path, put_object, _keys_of_change) for path in (_LOCATION, _EVSE, _CONNECTOR)),
-    *(Route("PATCH", path, patch_object, _keys_of_change) for path in (_LOCATION, _EVSE, _CONNECTOR)),
+    OperatorRoute("GET", _LIST, list_locations, _keys_of_list),
+    *(OperatorRoute("GET", path, get_object, _keys_of_get) for path in (_LOCATION, _EVSE, _CONNECTOR)),
+    *(OperatorRoute("PUT", path, put_object, _keys_of_change) for path in (_LOCATION, _EVSE, _CONNECTOR)),
+    *(OperatorRoute("PATCH", path, patch_object, _keys_of_change) for path in (_LOCATION, _EVSE, _CONNECTOR)),
 )

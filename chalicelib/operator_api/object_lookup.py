@@ -20,6 +20,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chalicelib.errors import InvalidParameters, LocationNotFound, NotFound
+from chalicelib.modules.registry import find_module
 from chalicelib.node import Node
 from chalicelib.operator_api.problems import bad_query, not_offered
 from chalicelib.policy.ownership import id_in_url
@@ -27,17 +28,9 @@ from chalicelib.policy.received_parties import known_owners, owners_key
 from chalicelib.policy.visibility import all_partitions, keeps_received, owner_role, partition_for_own
 from chalicelib.protocol.message import Party, Request
 from chalicelib.protocol.types import fold
+from chalicelib.routes import OperatorCall
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.table import Key, Snapshot
-
-ID_NAMES = {
-    "tariffs": "tariff_id",
-    "locations": "location_id",
-    "tokens": "token_uid",
-    "sessions": "session_id",
-    "cdrs": "cdr_id",
-    "reconciliation": "session_id",
-}
 
 _PARTY = re.compile(r"([A-Za-z]{2})\*([A-Za-z0-9]{3})", re.ASCII)
 
@@ -153,18 +146,20 @@ def keys_to_find(node: Node, request: Request, module: str, variant: str = "") -
     return [*keys, owners_key(module)] if is_kept else keys
 
 
-def find_ref(node: Node, request: Request, module: str, variant: str = "") -> tuple[Ref, Snapshot]:
+def find_ref(call: OperatorCall, module: str, variant: str = "") -> tuple[Ref, Snapshot]:
     """Find the object that a request's id means; returns it with the items that were read.
 
     Raises: NotFound when no owner has the id; Problem (400) when several owners have it and the request
     names none of them.
     """
-    named = party_in_query(request)
-    known = own_parties(node, module) + known_owners(request.snapshot, module)
+    named = party_in_query(call.request)
+    known = own_parties(call.node, module) + known_owners(call.snapshot, module)
     parties = [named] if named is not None else known
-    found, items = _existing(node, _refs(request, module, parties, variant), request.snapshot)
-    if not found and named is None and keeps_received(node.settings, module):
-        found, items = _existing(node, _refs(request, module, _partners(node, module), variant), items)
+    found, items = _existing(call.node, _refs(call.request, module, parties, variant), call.snapshot)
+    if not found and named is None and keeps_received(call.node.settings, module):
+        found, items = _existing(
+            call.node, _refs(call.request, module, _partners(call.node, module), variant), items
+        )
     if len(found) > 1:
         owners = ", ".join(Party(ref.country_code, ref.party_id).key() for ref in found)
         raise bad_query("party", f"required here, because several parties have one of this id: {owners}")
@@ -175,7 +170,7 @@ def find_ref(node: Node, request: Request, module: str, variant: str = "") -> tu
 
 
 def _refs(request: Request, module: str, parties: Sequence[Party], variant: str) -> list[Ref]:
-    object_id = id_in_url(request, ID_NAMES[module])
+    object_id = id_in_url(request, find_module(module).id_name)
     return [Ref(module, *party, object_id, variant) for party in parties]
 
 

@@ -33,8 +33,9 @@ from chalicelib.partners.directory import Partner
 from chalicelib.policy.cdr_makers import CPO_MAKES_CDR
 from chalicelib.policy.time_prices import TIME_PRICES_PER_MINUTE
 from chalicelib.protocol.auth import TokenEncoding, is_credentials_token
-from chalicelib.protocol.message import Reply, Request, Route
+from chalicelib.protocol.message import Reply, Request
 from chalicelib.protocol.types import OcpiObject, closed_enum, format_datetime, ocpi_string, validate
+from chalicelib.routes import OperatorCall, OperatorRoute
 
 _PATH = "/partners"
 
@@ -92,19 +93,19 @@ class EmptyBody(OcpiObject):
     model_config = ConfigDict(extra="forbid")
 
 
-def list_partners(node: Node, request: Request) -> Reply:
+def list_partners(call: OperatorCall) -> Reply:
     """List all partners, in pages."""
-    return whole_list_reply(request, [show(partner) for partner in node.directory.all()])
+    return whole_list_reply(call.request, [show(partner) for partner in call.node.directory.all()])
 
 
-def get_partner(node: Node, request: Request) -> Reply:
+def get_partner(call: OperatorCall) -> Reply:
     """One partner."""
-    return Reply(data=show(find_partner(node, request.path["id"])))
+    return Reply(data=show(find_partner(call.node, call.request.path["id"])))
 
 
-def patch_partner(node: Node, request: Request) -> Reply:
+def patch_partner(call: OperatorCall) -> Reply:
     """Change our settings for a partner: its name, token encoding and profiles."""
-    document = request.json_object()
+    document = call.request.json_object()
     settings = validate(Settings, document)
     changes = {name: getattr(settings, name) for name in document}
     if "profiles" in changes:
@@ -113,85 +114,85 @@ def patch_partner(node: Node, request: Request) -> Reply:
     def change(partner: Partner) -> Partner | None:
         if not changes:
             return None
-        return partner.model_copy(update={**changes, "last_updated": format_datetime(node.clock())})
+        return partner.model_copy(update={**changes, "last_updated": format_datetime(call.node.clock())})
 
-    changed = node.directory.update(request.path["id"], change)
+    changed = call.node.directory.update(call.request.path["id"], change)
     if changed is None:
         raise NotFound("unknown partner")
     return Reply(data=show(changed))
 
 
-def post_invitation(node: Node, request: Request) -> Reply:
+def post_invitation(call: OperatorCall) -> Reply:
     """Create a partner with token A, and show the token and the versions URL that it needs to register.
 
     No later answer shows the token.
     """
-    wanted = validate(Invitation, request.json_object())
-    returning = _returning(node, wanted.partner_id)
+    wanted = validate(Invitation, call.request.json_object())
+    returning = _returning(call.node, wanted.partner_id)
     partner, token = handshake.invite(
-        node,
+        call.node,
         wanted.name,
         token_encoding=wanted.token_encoding,
         profiles=_profiles(wanted),
-        expected_roles=expected_roles(node, wanted.expected_roles, wanted.partner_id),
+        expected_roles=expected_roles(call.node, wanted.expected_roles, wanted.partner_id),
         is_hub=wanted.hub,
         returning=returning,
     )
-    invitation = {"id": partner.id, "versions_url": f"{request.base_url}/versions", "token": token}
-    return Reply(data=invitation, http_status=201, headers=_place(request, partner))
+    invitation = {"id": partner.id, "versions_url": f"{call.request.base_url}/versions", "token": token}
+    return Reply(data=invitation, http_status=201, headers=_place(call.request, partner))
 
 
-def post_registration(node: Node, request: Request) -> Reply:
+def post_registration(call: OperatorCall) -> Reply:
     """Register at a partner that gave us its versions URL and token A."""
-    wanted = validate(Registration, request.json_object())
-    _check_url(node, wanted.versions_url)
-    _refuse_registered(node, wanted.versions_url)
+    wanted = validate(Registration, call.request.json_object())
+    _check_url(call.node, wanted.versions_url)
+    _refuse_registered(call.node, wanted.versions_url)
     partner = handshake.register(
-        node,
+        call.node,
         wanted.name,
         wanted.versions_url,
         wanted.token,
-        request.base_url,
+        call.request.base_url,
         token_encoding=wanted.token_encoding,
         profiles=_profiles(wanted),
-        expected_roles=expected_roles(node, wanted.expected_roles, None),
+        expected_roles=expected_roles(call.node, wanted.expected_roles, None),
         is_hub=wanted.hub,
     )
-    return Reply(data=show(partner), http_status=201, headers=_place(request, partner))
+    return Reply(data=show(partner), http_status=201, headers=_place(call.request, partner))
 
 
-def post_approval(node: Node, request: Request) -> Reply:
+def post_approval(call: OperatorCall) -> Reply:
     """Approve roles that a partner has claimed."""
-    return Reply(data=show(approve_roles(node, request)))
+    return Reply(data=show(approve_roles(call.node, call.request)))
 
 
-def post_rejection(node: Node, request: Request) -> Reply:
+def post_rejection(call: OperatorCall) -> Reply:
     """Reject roles that a partner has claimed."""
-    return Reply(data=show(reject_roles(node, request)))
+    return Reply(data=show(reject_roles(call.node, call.request)))
 
 
-def post_release(node: Node, request: Request) -> Reply:
+def post_release(call: OperatorCall) -> Reply:
     """Release roles that are reserved for a partner."""
-    return Reply(data=show(release_roles(node, request)))
+    return Reply(data=show(release_roles(call.node, call.request)))
 
 
-def put_credentials(node: Node, request: Request) -> Reply:
+def put_credentials(call: OperatorCall) -> Reply:
     """Exchange new tokens with a partner, and have it read our endpoints again."""
-    if request.body:
-        validate(EmptyBody, request.json_object())
-    partner = find_partner(node, request.path["id"])
+    if call.request.body:
+        validate(EmptyBody, call.request.json_object())
+    partner = find_partner(call.node, call.request.path["id"])
     if not partner.is_registered:
         raise Problem(409, f"this partner is {_status(partner)}: there are no credentials to change")
-    return Reply(data=show(handshake.rotate(node, partner, request.base_url)))
+    return Reply(data=show(handshake.rotate(call.node, partner, call.request.base_url)))
 
 
-def delete_partner(node: Node, request: Request) -> Reply:
+def delete_partner(call: OperatorCall) -> Reply:
     """Unregister a partner, or withdraw its invitation.
 
     The partner is removed here even when our DELETE to it fails; the answer then has a `warning`.
     """
-    partner = find_partner(node, request.path["id"])
-    warning = handshake.unregister(node, partner)
+    partner = find_partner(call.node, call.request.path["id"])
+    warning = handshake.unregister(call.node, partner)
     if warning is None:
         return Reply(http_status=204)
     text = f"the partner was not notified: {warning}"
@@ -281,14 +282,14 @@ def _place(request: Request, partner: Partner) -> dict[str, str]:
 
 
 ROUTES = (
-    Route("GET", _PATH, list_partners),
-    Route("POST", f"{_PATH}/invitations", post_invitation),
-    Route("POST", f"{_PATH}/registrations", post_registration),
-    Route("GET", f"{_PATH}/{{id}}", get_partner),
-    Route("PATCH", f"{_PATH}/{{id}}", patch_partner),
-    Route("DELETE", f"{_PATH}/{{id}}", delete_partner),
-    Route("PUT", f"{_PATH}/{{id}}/credentials", put_credentials),
-    Route("POST", f"{_PATH}/{{id}}/roles/approve", post_approval),
-    Route("POST", f"{_PATH}/{{id}}/roles/reject", post_rejection),
-    Route("POST", f"{_PATH}/{{id}}/release", post_release),
+    OperatorRoute("GET", _PATH, list_partners),
+    OperatorRoute("POST", f"{_PATH}/invitations", post_invitation),
+    OperatorRoute("POST", f"{_PATH}/registrations", post_registration),
+    OperatorRoute("GET", f"{_PATH}/{{id}}", get_partner),
+    OperatorRoute("PATCH", f"{_PATH}/{{id}}", patch_partner),
+    OperatorRoute("DELETE", f"{_PATH}/{{id}}", delete_partner),
+    OperatorRoute("PUT", f"{_PATH}/{{id}}/credentials", put_credentials),
+    OperatorRoute("POST", f"{_PATH}/{{id}}/roles/approve", post_approval),
+    OperatorRoute("POST", f"{_PATH}/{{id}}/roles/reject", post_rejection),
+    OperatorRoute("POST", f"{_PATH}/{{id}}/release", post_release),
 )

@@ -5,15 +5,15 @@ Source: OCPI 2.2.1 mod_tariffs, mod_cdrs; what `./ocpi price --json` prints
 
 from __future__ import annotations
 
-from chalicelib.node import Node
 from chalicelib.pricing.price_request import price_request
 from chalicelib.pricing.statement import write_statement
-from chalicelib.protocol.message import Reply, Request, Route
+from chalicelib.protocol.message import Reply
+from chalicelib.routes import OperatorCall, OperatorRoute
 
 
-def post_price(node: Node, request: Request) -> Reply:
+def post_price(call: OperatorCall) -> Reply:
     """Price the session in the body by the tariffs in the body."""
-    return Reply(data=write_statement(price_request(request.json_object())))
+    return Reply(data=write_statement(price_request(call.request.json_object())))
 
 
-ROUTES = (Route("POST", "/price", post_price),)
+ROUTES = (OperatorRoute("POST", "/price", post_price),)

@@ -18,31 +18,32 @@ from chalicelib.node import Node
 from chalicelib.operator_api.object_lookup import find_ref, keys_to_find, own_parties, party_in_query
 from chalicelib.operator_api.problems import bad_query
 from chalicelib.protocol.json_text import JsonText, write_json
-from chalicelib.protocol.message import Reply, Request, Route
+from chalicelib.protocol.message import Reply, Request
 from chalicelib.protocol.pagination import PageQuery, page_reply
+from chalicelib.routes import OperatorCall, OperatorRoute
 from chalicelib.storage.table import Key
 
 _LIST = "/reconciliation"
 _ONE = f"{_LIST}/{{session_id}}"
 
 
-def list_entries(node: Node, request: Request) -> Reply:
+def list_entries(call: OperatorCall) -> Reply:
     """List a page of entries that need attention, or that are in the state of `?state=`."""
-    query = PageQuery.read(request)
-    page = node.objects.page(_partitions(node, request), query, request.snapshot)
-    shown = [JsonText(write_json(show(str(body), node.clock()))) for body in page.bodies]
-    return page_reply(request, query, replace(page, bodies=shown))
+    query = PageQuery.read(call.request)
+    page = call.node.objects.page(_partitions(call.node, call.request), query, call.snapshot)
+    shown = [JsonText(write_json(show(str(body), call.node.clock()))) for body in page.bodies]
+    return page_reply(call.request, query, replace(page, bodies=shown))
 
 
-def get_entry(node: Node, request: Request) -> Reply:
+def get_entry(call: OperatorCall) -> Reply:
     """Return the entry of a session in any state, or of a hub CDR without session, by the id of that CDR."""
     try:
-        ref, items = find_ref(node, request, MODULE)
+        ref, items = find_ref(call, MODULE)
     except NotFound:
-        ref, items = find_ref(node, request, MODULE, WITHOUT_SESSION)
-    found = node.objects.get(ref, items)
+        ref, items = find_ref(call, MODULE, WITHOUT_SESSION)
+    found = call.node.objects.get(ref, items)
     assert found is not None
-    return Reply(data=show(str(found.body), node.clock()))
+    return Reply(data=show(str(found.body), call.node.clock()))
 
 
 def _partitions(node: Node, request: Request) -> list[str]:
@@ -70,6 +71,6 @@ def _keys_of_one(node: Node, request: Request) -> Sequence[Key]:
 
 
 ROUTES = (
-    Route("GET", _LIST, list_entries, _keys_of_list),
-    Route("GET", _ONE, get_entry, _keys_of_one),
+    OperatorRoute("GET", _LIST, list_entries, _keys_of_list),
+    OperatorRoute("GET", _ONE, get_entry, _keys_of_one),
 )

@@ -1,36 +1,21 @@
-"""All routes of the operator API; paths are relative to `/operator`."""
+"""Every route of the operator API; paths are relative to `/operator`.
+
+The routes of a module are named in its descriptor (`modules/<module>/module.py`); the others are here.
+"""
 
 from __future__ import annotations
 
-from chalicelib.operator_api import (
-    about,
-    broadcasts,
-    cdrs,
-    commands,
-    location_ids,
-    locations,
-    partners,
-    prices,
-    reconciliation,
-    sessions,
-    tariffs,
-    tokens,
-    webhooks,
-)
-from chalicelib.protocol.message import Route
+from chalicelib.modules.registry import load_operator_routes
+from chalicelib.operator_api import about, broadcasts, prices, webhooks
+from chalicelib.routes import OperatorRoute
 
-ROUTES: tuple[Route, ...] = (
-    *about.ROUTES,
-    *partners.ROUTES,
-    *tariffs.ROUTES,
-    *locations.ROUTES,
-    *location_ids.ROUTES,
-    *broadcasts.ROUTES,
-    *tokens.ROUTES,
-    *sessions.ROUTES,
-    *commands.ROUTES,
-    *webhooks.ROUTES,
-    *cdrs.ROUTES,
-    *reconciliation.ROUTES,
-    *prices.ROUTES,
-)
+
+def operator_routes() -> list[OperatorRoute]:
+    """All routes, for the mount."""
+    return [
+        *about.ROUTES,
+        *broadcasts.ROUTES,
+        *webhooks.ROUTES,
+        *prices.ROUTES,
+        *load_operator_routes(),
+    ]

@@ -32,9 +32,10 @@ from chalicelib.operator_api.problems import not_offered
 from chalicelib.policy.ownership import id_in_url
 from chalicelib.policy.private_partitions import remembered_lists
 from chalicelib.protocol.json_text import read_json
-from chalicelib.protocol.message import Party, Reply, Request, Route, Routing
+from chalicelib.protocol.message import Party, Reply, Request, Routing
 from chalicelib.protocol.pagination import PageQuery, page_reply
 from chalicelib.protocol.types import validate
+from chalicelib.routes import OperatorCall, OperatorRoute
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.objects import Stored
 from chalicelib.storage.table import Key
@@ -48,63 +49,63 @@ _READ_AHEAD = 64 * 1024
 """Length in characters. Longer bodies are parsed only after the caller is authenticated."""
 
 
-def list_sessions(node: Node, request: Request) -> Reply:
+def list_sessions(call: OperatorCall) -> Reply:
     """A page of all sessions that this node has, of all viewers."""
-    query = PageQuery.read(request)
-    return page_reply(request, query, node.objects.page(_listed(node, request), query))
+    query = PageQuery.read(call.request)
+    return page_reply(call.request, query, call.node.objects.page(_listed(call.node, call.request), query))
 
 
-def get_session(node: Node, request: Request) -> Reply:
+def get_session(call: OperatorCall) -> Reply:
     """One session."""
-    return Reply(data=_find(node, request).body)
+    return Reply(data=_find(call).body)
 
 
-def put_session(node: Node, request: Request) -> Reply:
+def put_session(call: OperatorCall) -> Reply:
     """Create or replace an own session."""
-    document = request.json_object()
-    party = owner_to_write(node, request, document, _MODULE)
-    session_id = id_in_url(request, "session_id")
-    cost = running_cost_function(Ref(_MODULE, *party, session_id), request.snapshot)
-    put = own_sessions.put_own_session(node, party, session_id, document, request.snapshot, cost)
+    document = call.request.json_object()
+    party = owner_to_write(call.node, call.request, document, _MODULE)
+    session_id = id_in_url(call.request, "session_id")
+    cost = running_cost_function(Ref(_MODULE, *party, session_id), call.snapshot)
+    put = own_sessions.put_own_session(call.node, party, session_id, document, call.snapshot, cost)
     return Reply(data=put.document, http_status=201 if put.created else 200)
 
 
-def patch_session(node: Node, request: Request) -> Reply:
+def patch_session(call: OperatorCall) -> Reply:
     """Change the sent fields of an own session, and add charging periods; `null` removes a field."""
-    document = request.json_object()
-    party = owner_to_write(node, request, document, _MODULE)
-    session_id = id_in_url(request, "session_id")
-    cost = running_cost_function(Ref(_MODULE, *party, session_id), request.snapshot)
-    patched = own_sessions.patch_own_session(node, party, session_id, document, request.snapshot, cost)
+    document = call.request.json_object()
+    party = owner_to_write(call.node, call.request, document, _MODULE)
+    session_id = id_in_url(call.request, "session_id")
+    cost = running_cost_function(Ref(_MODULE, *party, session_id), call.snapshot)
+    patched = own_sessions.patch_own_session(call.node, party, session_id, document, call.snapshot, cost)
     return Reply(data=patched.document)
 
 
-def get_charging_preferences(node: Node, request: Request) -> Reply:
+def get_charging_preferences(call: OperatorCall) -> Reply:
     """The latest accepted charging preferences of an own session."""
-    preferences = read_preferences(node, _find(node, request).ref)
+    preferences = read_preferences(call.node, _find(call).ref)
     if preferences is None:
         raise NotFound("no charging preferences were accepted for this session")
     return Reply(data=preferences)
 
 
-def put_charging_preferences(node: Node, request: Request) -> Reply:
+def put_charging_preferences(call: OperatorCall) -> Reply:
     """Send a driver's preferences to the CPO of a received session; `response` has the CPO's answer."""
-    session = _find(node, request)
+    session = _find(call)
     if not session.source:
         raise not_offered(
             "this session is this node's own: only the eMSP of its driver sends charging preferences", ["GET"]
         )
-    document = request.json_object()
+    document = call.request.json_object()
     validate(ChargingPreferences, document)
-    sender = node.settings.party_of("EMSP", "HUB")
+    sender = call.node.settings.party_of("EMSP", "HUB")
     routing = Routing(sender, Party(session.ref.country_code, session.ref.party_id))
-    answer = send_preferences(node, session, document, routing, request)
+    answer = send_preferences(call.node, session, document, routing, call.request)
     return Reply(data={"response": answer.data})
 
 
-def _find(node: Node, request: Request) -> Stored:
-    ref, items = find_ref(node, request, _MODULE)
-    found = node.objects.get(ref, items)
+def _find(call: OperatorCall) -> Stored:
+    ref, items = find_ref(call, _MODULE)
+    found = call.node.objects.get(ref, items)
     assert found is not None
     return found
 
@@ -142,10 +143,10 @@ def _keys_of_change(node: Node, request: Request, document: object) -> Sequence[
 
 
 ROUTES = (
-    Route("GET", _LIST, list_sessions),
-    Route("GET", _SESSION, get_session, _keys_of_get),
-    Route("PUT", _SESSION, put_session, _keys_of_put),
-    Route("PATCH", _SESSION, patch_session, _keys_of_patch),
-    Route("GET", _PREFERENCES, get_charging_preferences, _keys_of_get),
-    Route("PUT", _PREFERENCES, put_charging_preferences, _keys_of_get),
+    OperatorRoute("GET", _LIST, list_sessions),
+    OperatorRoute("GET", _SESSION, get_session, _keys_of_get),
+    OperatorRoute("PUT", _SESSION, put_session, _keys_of_put),
+    OperatorRoute("PATCH", _SESSION, patch_session, _keys_of_patch),
+    OperatorRoute("GET", _PREFERENCES, get_charging_preferences, _keys_of_get),
+    OperatorRoute("PUT", _PREFERENCES, put_charging_preferences, _keys_of_get),
 )

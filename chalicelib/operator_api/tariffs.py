@@ -25,8 +25,9 @@ from chalicelib.operator_api.object_lookup import (
 from chalicelib.operator_api.problems import Problem
 from chalicelib.policy.ownership import id_in_url
 from chalicelib.pricing.lint import warn_of_tariff
-from chalicelib.protocol.message import Reply, Request, Route
+from chalicelib.protocol.message import Reply, Request
 from chalicelib.protocol.pagination import PageQuery, page_reply
+from chalicelib.routes import OperatorCall, OperatorRoute
 from chalicelib.storage.table import Key
 
 _PATH = "/tariffs"
@@ -37,48 +38,48 @@ _MOST_WARNINGS = 100
 Document = dict[str, Any]
 
 
-def list_tariffs(node: Node, request: Request) -> Reply:
+def list_tariffs(call: OperatorCall) -> Reply:
     """A page of this node's tariffs: own and received ones."""
-    query = PageQuery.read(request)
-    partitions = listed_partitions(node, request, _MODULE)
-    return page_reply(request, query, node.objects.page(partitions, query, request.snapshot))
+    query = PageQuery.read(call.request)
+    partitions = listed_partitions(call.node, call.request, _MODULE)
+    return page_reply(call.request, query, call.node.objects.page(partitions, query, call.snapshot))
 
 
-def get_tariff(node: Node, request: Request) -> Reply:
+def get_tariff(call: OperatorCall) -> Reply:
     """One tariff."""
-    ref, items = find_ref(node, request, _MODULE)
-    found = node.objects.get(ref, items)
+    ref, items = find_ref(call, _MODULE)
+    found = call.node.objects.get(ref, items)
     assert found is not None
     return Reply(data=found.body)
 
 
-def put_tariff(node: Node, request: Request) -> Reply:
+def put_tariff(call: OperatorCall) -> Reply:
     """Create or replace an own tariff."""
-    document = _without_warnings(request.json_object())
-    party = owner_to_write(node, request, document)
+    document = _without_warnings(call.request.json_object())
+    party = owner_to_write(call.node, call.request, document)
     written = own_tariffs.put_own_tariff(
-        node, party, id_in_url(request, "tariff_id"), document, known=request.snapshot
+        call.node, party, id_in_url(call.request, "tariff_id"), document, known=call.snapshot
     )
     return Reply(data=_with_warnings(written.document), http_status=201 if written.created else 200)
 
 
-def patch_tariff(node: Node, request: Request) -> Reply:
+def patch_tariff(call: OperatorCall) -> Reply:
     """Change the sent fields of an own tariff; `null` removes a field."""
-    document = _without_warnings(request.json_object())
-    party = owner_to_write(node, request, document)
-    tariff_id = id_in_url(request, "tariff_id")
-    written = own_tariffs.patch_own_tariff(node, party, tariff_id, document, known=request.snapshot)
+    document = _without_warnings(call.request.json_object())
+    party = owner_to_write(call.node, call.request, document)
+    tariff_id = id_in_url(call.request, "tariff_id")
+    written = own_tariffs.patch_own_tariff(call.node, party, tariff_id, document, known=call.snapshot)
     return Reply(data=_with_warnings(written.document))
 
 
-def delete_tariff(node: Node, request: Request) -> Reply:
+def delete_tariff(call: OperatorCall) -> Reply:
     """Delete an own tariff.
 
     Raises: Problem (409) while a connector refers to it (TAR-05).
     """
-    party = owner_to_write(node, request)
+    party = owner_to_write(call.node, call.request)
     try:
-        own_tariffs.delete_own_tariff(node, party, id_in_url(request, "tariff_id"))
+        own_tariffs.delete_own_tariff(call.node, party, id_in_url(call.request, "tariff_id"))
     except InvalidParameters as error:
         if error.field == "tariff_ids":
             raise Problem(409, error.detail) from error
@@ -115,9 +116,9 @@ def _keys_of_change(node: Node, request: Request) -> Sequence[Key]:
 
 
 ROUTES = (
-    Route("GET", _PATH, list_tariffs, _keys_of_list),
-    Route("GET", f"{_PATH}/{{tariff_id}}", get_tariff, _keys_of_get),
-    Route("PUT", f"{_PATH}/{{tariff_id}}", put_tariff, _keys_of_change),
-    Route("PATCH", f"{_PATH}/{{tariff_id}}", patch_tariff, _keys_of_change),
-    Route("DELETE", f"{_PATH}/{{tariff_id}}", delete_tariff),
+    OperatorRoute("GET", _PATH, list_tariffs, _keys_of_list),
+    OperatorRoute("GET", f"{_PATH}/{{tariff_id}}", get_tariff, _keys_of_get),
+    OperatorRoute("PUT", f"{_PATH}/{{tariff_id}}", put_tariff, _keys_of_change),
+    OperatorRoute("PATCH", f"{_PATH}/{{tariff_id}}", patch_tariff, _keys_of_change),
+    OperatorRoute("DELETE", f"{_PATH}/{{tariff_id}}", delete_tariff),
 )

@@ -35,8 +35,9 @@ from chalicelib.operator_api.problems import Problem, bad_query, not_offered
 from chalicelib.policy.ownership import id_in_url
 from chalicelib.policy.received_parties import known_owners, owners_key
 from chalicelib.policy.remote_starts import Authorized, authorized_key, find_authorized
-from chalicelib.protocol.message import Party, Reply, Request, Route
+from chalicelib.protocol.message import Party, Reply, Request
 from chalicelib.protocol.pagination import PageQuery, page_reply
+from chalicelib.routes import OperatorCall, OperatorRoute
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.objects import Stored
 from chalicelib.storage.table import Key
@@ -45,57 +46,57 @@ _LIST = "/tokens"
 _TOKEN = f"{_LIST}/{{token_uid}}"
 
 
-def list_tokens(node: Node, request: Request) -> Reply:
+def list_tokens(call: OperatorCall) -> Reply:
     """A page of this node's tokens: own and received ones."""
-    query = PageQuery.read(request)
-    partitions = listed_partitions(node, request, MODULE)
-    return page_reply(request, query, node.objects.page(partitions, query, request.snapshot))
+    query = PageQuery.read(call.request)
+    partitions = listed_partitions(call.node, call.request, MODULE)
+    return page_reply(call.request, query, call.node.objects.page(partitions, query, call.snapshot))
 
 
-def get_token(node: Node, request: Request) -> Reply:
+def get_token(call: OperatorCall) -> Reply:
     """One token."""
-    ref, items = find_ref(node, request, MODULE, _type(request))
-    found = node.objects.get(ref, items)
+    ref, items = find_ref(call, MODULE, _type(call.request))
+    found = call.node.objects.get(ref, items)
     assert found is not None
     return Reply(data=found.body)
 
 
-def put_token(node: Node, request: Request) -> Reply:
+def put_token(call: OperatorCall) -> Reply:
     """Create or replace an own token."""
-    document = request.json_object()
-    own = _own(node, request, document)
-    written = own_tokens.put_own_token(node, own, document, known=request.snapshot)
+    document = call.request.json_object()
+    own = _own(call.node, call.request, document)
+    written = own_tokens.put_own_token(call.node, own, document, known=call.snapshot)
     return Reply(data=written.document, http_status=201 if written.created else 200)
 
 
-def patch_token(node: Node, request: Request) -> Reply:
+def patch_token(call: OperatorCall) -> Reply:
     """Change the sent fields of an own token; `null` removes a field."""
-    document = request.json_object()
-    own = _own(node, request, document)
-    return Reply(data=own_tokens.patch_own_token(node, own, document, known=request.snapshot).document)
+    document = call.request.json_object()
+    own = _own(call.node, call.request, document)
+    return Reply(data=own_tokens.patch_own_token(call.node, own, document, known=call.snapshot).document)
 
 
-def post_authorize(node: Node, request: Request) -> Reply:
+def post_authorize(call: OperatorCall) -> Reply:
     """Authorize a token at a CPO: find out if its driver may charge. body: LocationReferences, or empty.
 
     Raises: UnknownToken; Problem (422) when the eMSP needs a location to decide; the errors of the call to
     the partner.
     """
-    if not node.settings.plays("CPO"):
+    if not call.node.settings.plays("CPO"):
         raise not_offered("this node is no CPO: it authorizes no tokens", [])
-    asked = read_references(request)
-    token = _find_copy(node, request)
+    asked = read_references(call.request)
+    token = _find_copy(call)
     question = Question(
-        cpo=owner_to_write(node, request),
-        uid=id_in_url(request, "token_uid"),
-        token_type=_type(request),
+        cpo=owner_to_write(call.node, call.request),
+        uid=id_in_url(call.request, "token_uid"),
+        token_type=_type(call.request),
         token=token,
         asked=asked,
-        correlation_id=request.correlation_id,
-        authorized=_find_authorized(node, request, token),
+        correlation_id=call.request.correlation_id,
+        authorized=_find_authorized(call, token),
     )
     try:
-        return Reply(data=authorize(node, question))
+        return Reply(data=authorize(call.node, question))
     except (PartnerRefusal, NotEnoughInformation) as refusal:
         if refusal.status_code == NotEnoughInformation.status_code and asked is None:
             text = "the eMSP cannot decide without a location"
@@ -121,27 +122,27 @@ def _type(request: Request) -> str:
         raise bad_query("type", error.detail) from error
 
 
-def _find_copy(node: Node, request: Request) -> Stored | None:
+def _find_copy(call: OperatorCall) -> Stored | None:
     """This node's copy of the token to authorize; None when there is none.
 
     Raises: Problem (400) when several eMSPs have a valid token of this uid and `?emsp=` is missing.
     """
     try:
-        refs = _refs(node, request, known_owners(request.snapshot, MODULE))
-        return find_token(node, refs, request.snapshot)
+        refs = _refs(call.node, call.request, known_owners(call.snapshot, MODULE))
+        return find_token(call.node, refs, call.snapshot)
     except InvalidParameters as error:
         if error.field == "OCPI-to-party-id":
             raise bad_query("emsp", f"required here, because {error.detail}") from error
         raise
 
 
-def _find_authorized(node: Node, request: Request, token: Stored | None) -> Authorized | None:
+def _find_authorized(call: OperatorCall, token: Stored | None) -> Authorized | None:
     """The latest command with this token, which authorizes it for a while (CMD-11)."""
-    owner = party_in_query(request, "emsp")
+    owner = party_in_query(call.request, "emsp")
     if token is not None:
         owner = Party(token.ref.country_code, token.ref.party_id)
-    uid = id_in_url(request, "token_uid")
-    return find_authorized(node.table, uid, _type(request), owner, request.snapshot)
+    uid = id_in_url(call.request, "token_uid")
+    return find_authorized(call.node.table, uid, _type(call.request), owner, call.snapshot)
 
 
 def _refs(node: Node, request: Request, received_from: Sequence[Party]) -> list[Ref]:
@@ -170,9 +171,9 @@ def _keys_of_authorize(node: Node, request: Request) -> Sequence[Key]:
 
 
 ROUTES = (
-    Route("GET", _LIST, list_tokens, _keys_of_list),
-    Route("GET", _TOKEN, get_token, _keys_of_get),
-    Route("PUT", _TOKEN, put_token, _keys_of_change),
-    Route("PATCH", _TOKEN, patch_token, _keys_of_change),
-    Route("POST", f"{_TOKEN}/authorize", post_authorize, _keys_of_authorize),
+    OperatorRoute("GET", _LIST, list_tokens, _keys_of_list),
+    OperatorRoute("GET", _TOKEN, get_token, _keys_of_get),
+    OperatorRoute("PUT", _TOKEN, put_token, _keys_of_change),
+    OperatorRoute("PATCH", _TOKEN, patch_token, _keys_of_change),
+    OperatorRoute("POST", f"{_TOKEN}/authorize", post_authorize, _keys_of_authorize),
 )

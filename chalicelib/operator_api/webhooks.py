@@ -14,19 +14,14 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, StringConstraints
 
-from chalicelib.calls.webhooks import (
-    EVENTS,
-    Webhook,
-    make_secret,
-    read_webhook,
-    read_webhooks,
-    webhook_key,
-)
+from chalicelib.calls.webhooks import Webhook, make_secret, read_webhook, read_webhooks, webhook_key
 from chalicelib.errors import InvalidParameters, NotFound
+from chalicelib.modules.registry import webhook_events
 from chalicelib.node import Node
 from chalicelib.operator_api.lists import whole_list_reply
-from chalicelib.protocol.message import Reply, Request, Route
+from chalicelib.protocol.message import Reply, Request
 from chalicelib.protocol.types import OcpiObject, closed_enum, format_datetime, validate
+from chalicelib.routes import OperatorCall, OperatorRoute
 from chalicelib.storage.table import Conflict
 
 _LIST = "/webhooks"
@@ -34,7 +29,7 @@ _ONE = f"{_LIST}/{{name}}"
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 
-Event: Any = closed_enum("the events that there are", " ".join(EVENTS))
+Event: Any = closed_enum("the events that there are", " ".join(webhook_events()))
 
 
 class WantedWebhook(OcpiObject):
@@ -45,43 +40,43 @@ class WantedWebhook(OcpiObject):
     events: Annotated[list[Event], Field(min_length=1)]
 
 
-def list_webhooks(node: Node, request: Request) -> Reply:
+def list_webhooks(call: OperatorCall) -> Reply:
     """List all webhooks, without their secrets."""
-    return whole_list_reply(request, [show(webhook) for webhook in read_webhooks(node.table)])
+    return whole_list_reply(call.request, [show(webhook) for webhook in read_webhooks(call.node.table)])
 
 
-def get_webhook(node: Node, request: Request) -> Reply:
+def get_webhook(call: OperatorCall) -> Reply:
     """One webhook, without its secret."""
-    return Reply(data=show(_find(node, _name(request))))
+    return Reply(data=show(_find(call.node, _name(call.request))))
 
 
-def put_webhook(node: Node, request: Request) -> Reply:
+def put_webhook(call: OperatorCall) -> Reply:
     """Create a webhook, or change its URL and events. Only the answer to its creation has the secret."""
-    name = _name(request)
-    wanted = validate(WantedWebhook, request.json_object())
-    node.webhooks.check(wanted.url, field="url")
-    known = node.table.get(webhook_key(name))
+    name = _name(call.request)
+    wanted = validate(WantedWebhook, call.request.json_object())
+    call.node.webhooks.check(wanted.url, field="url")
+    known = call.node.table.get(webhook_key(name))
     webhook = Webhook(
         name=name,
         url=wanted.url,
         events=tuple(dict.fromkeys(wanted.events)),
         sealed_secret=known["sealed_secret"] if known else "",
-        last_updated=format_datetime(node.clock()),
+        last_updated=format_datetime(call.node.clock()),
     )
     if known:
-        node.table.put(webhook.to_item(), "#sealed_secret = :known", {"known": webhook.sealed_secret})
+        call.node.table.put(webhook.to_item(), "#sealed_secret = :known", {"known": webhook.sealed_secret})
         return Reply(data=show(webhook))
-    secret = make_secret(node.directory.new_token())
-    webhook = replace(webhook, sealed_secret=node.directory.seal(secret))
-    node.table.put(webhook.to_item(), "attribute_not_exists(#pk)")
+    secret = make_secret(call.node.directory.new_token())
+    webhook = replace(webhook, sealed_secret=call.node.directory.seal(secret))
+    call.node.table.put(webhook.to_item(), "attribute_not_exists(#pk)")
     return Reply(data={**show(webhook), "secret": secret}, http_status=201)
 
 
-def delete_webhook(node: Node, request: Request) -> Reply:
+def delete_webhook(call: OperatorCall) -> Reply:
     """Delete a webhook."""
-    name = _name(request)
+    name = _name(call.request)
     try:
-        node.table.delete(webhook_key(name), "attribute_exists(#pk)")
+        call.node.table.delete(webhook_key(name), "attribute_exists(#pk)")
     except Conflict as error:
         raise NotFound("unknown webhook") from error
     return Reply(http_status=204)
@@ -115,8 +110,8 @@ def _name(request: Request) -> str:
 
 
 ROUTES = (
-    Route("GET", _LIST, list_webhooks),
-    Route("GET", _ONE, get_webhook),
-    Route("PUT", _ONE, put_webhook),
-    Route("DELETE", _ONE, delete_webhook),
+    OperatorRoute("GET", _LIST, list_webhooks),
+    OperatorRoute("GET", _ONE, get_webhook),
+    OperatorRoute("PUT", _ONE, put_webhook),
+    OperatorRoute("DELETE", _ONE, delete_webhook),
 )

@@ -18,9 +18,9 @@ from chalicelib.log import log
 from chalicelib.partners.directory import claim_key
 from chalicelib.protocol.message import Party, Request, Routing
 from chalicelib.protocol.types import fold
+from chalicelib.routes import Call
 
 if TYPE_CHECKING:
-    from chalicelib.node import Node
     from chalicelib.settings import Settings
 
 _LONGEST = {"country_code": 2, "party_id": 3, "cdr_id": 39}
@@ -63,34 +63,34 @@ def id_in_url(request: Request, name: str) -> str:
     raise error(text, field=name)
 
 
-def check_owner(node: Node, request: Request, owner: Party, role: str) -> None:
+def check_owner(call: Call, owner: Party, role: str) -> None:
     """Check that the caller is the owner, or a hub that may act for the owner.
 
     A hub acts for owners that are not partners of this node themselves.
     role: the role that owns this kind of object, such as `CPO`.
     Raises: NotFound when the caller is neither (TRN-28).
     """
-    caller = request.caller
-    if not node.settings.owns(owner) and caller.plays_as(owner, role):
+    caller = call.caller
+    if not call.node.settings.owns(owner) and caller.plays_as(owner, role):
         return
-    if not may_act_for(node, request, owner, role):
+    if not may_act_for(call, owner, role):
         raise NotFound(f"{owner.country_code}/{owner.party_id} is not a {role} among the caller's roles")
 
 
-def may_act_for(node: Node, request: Request, party: Party, role: str) -> bool:
+def may_act_for(call: Call, party: Party, role: str) -> bool:
     """Return True when the caller is a hub that may act for a party that is not its own.
 
     A hub may act for neither a party of this node nor a party that is another partner in this role.
     Cost: one read for a hub, unless the claim was read together with the caller.
     """
-    if not request.caller.is_hub or node.settings.owns(party):
+    if not call.caller.is_hub or call.node.settings.owns(party):
         return False
     key = claim_key(party, role)
-    claim = node.table.read([key], request.snapshot).get(key)
-    return claim is None or claim["partner_id"] == request.caller.id
+    claim = call.node.table.read([key], call.snapshot).get(key)
+    return claim is None or claim["partner_id"] == call.caller.id
 
 
-def check_source(node: Node, request: Request, owner: Party, role: str, stored: FromPartner | None) -> None:
+def check_source(call: Call, owner: Party, role: str, stored: FromPartner | None) -> None:
     """Check that only the partner that an object came from changes it.
 
     A hub may act for many owners, two hubs for the same owner, and a party may move from a hub to a
@@ -101,18 +101,18 @@ def check_source(node: Node, request: Request, owner: Party, role: str, stored: 
     stored: the object, None when there is none yet.
     Raises: NotFound when the object came from another partner and is not released.
     """
-    if stored is None or stored.source in ("", request.caller.id):
+    if stored is None or stored.source in ("", call.caller.id):
         return
-    origin = node.directory.get(stored.source)
+    origin = call.node.directory.get(stored.source)
     if origin is None or origin.has_released(owner, role):
         return
     log.warning("refused a change of an object that another partner pushed", extra={"source": stored.source})
     raise NotFound("known from another partner; the operator of this node may release it")
 
 
-def is_callers(request: Request, owner: Party, role: str, source: str) -> bool:
+def is_callers(call: Call, owner: Party, role: str, source: str) -> bool:
     """Return True when the caller may read an object: the caller pushed it, or owns it."""
-    return source == request.caller.id or request.caller.plays_as(owner, role)
+    return source == call.caller.id or call.caller.plays_as(owner, role)
 
 
 def check_identity(body: Mapping[str, Any], **ids_in_url: str) -> None:

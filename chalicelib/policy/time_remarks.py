@@ -19,37 +19,37 @@ from chalicelib.log import log
 from chalicelib.partners.directory import Partner, StampAhead
 from chalicelib.protocol.overtaking import Overtaken, stamps_ahead
 from chalicelib.protocol.types import format_datetime, parse_datetime
+from chalicelib.routes import Call
 from chalicelib.storage.keys import Ref, for_log
 from chalicelib.storage.table import Conflict
 
 if TYPE_CHECKING:
     from chalicelib.node import Node
-    from chalicelib.protocol.message import Request
 
 
 def remark_on(
-    node: Node, request: Request, ref: Ref, document: Mapping[str, Any], overtaken: Sequence[Overtaken] = ()
+    call: Call, ref: Ref, document: Mapping[str, Any], overtaken: Sequence[Overtaken] = ()
 ) -> str | None:
     """Log, count and record odd times of an update. Returns the text for `status_message`, None without any.
 
     document: body of a valid PUT, PATCH or POST. overtaken: parts of it that are older than the stored ones.
     """
-    ahead = max(stamps_ahead(document, node.clock()), default=None)
+    ahead = max(stamps_ahead(document, call.node.clock()), default=None)
     if ahead is not None:
-        _log_ahead(node, request, ref, ahead)
+        _log_ahead(call, ref, ahead)
     for each in overtaken:
         log.warning(
             "an update was overtaken: it is older than the stored object, and changed nothing",
-            partner=request.caller.id,
+            partner=call.caller.id,
             ref=for_log(str(ref)),
             part=each.part,
             last_updated=each.came,
             stored=each.stored,
-            **metrics.update_overtaken(node.settings.table),
+            **metrics.update_overtaken(call.node.settings.table),
         )
     remarks = [_overtaken_text(each) for each in overtaken]
     if ahead is not None:
-        now = format_datetime(node.clock())
+        now = format_datetime(call.node.clock())
         remarks.append(f"last_updated {ahead} is ahead of this node's clock ({now}), so the arrival counts")
     return "; ".join(remarks) or None
 
@@ -73,20 +73,20 @@ def _overtaken_text(overtaken: Overtaken) -> str:
     )
 
 
-def _log_ahead(node: Node, request: Request, ref: Ref, last_updated: str) -> None:
-    now = node.clock()
+def _log_ahead(call: Call, ref: Ref, last_updated: str) -> None:
+    now = call.node.clock()
     ahead_s = int((parse_datetime(last_updated) - now).total_seconds())
     log.warning(
         "an update is stamped ahead of our clock, so it counts by its arrival",
-        partner=request.caller.id,
+        partner=call.caller.id,
         ref=for_log(str(ref)),
         last_updated=last_updated,
         ahead_s=ahead_s,
-        **metrics.stamp_ahead(node.settings.table),
+        **metrics.stamp_ahead(call.node.settings.table),
     )
     noted = StampAhead(at=format_datetime(now), module=ref.module, last_updated=last_updated, ahead_s=ahead_s)
-    if _is_news(request.caller, noted):
-        _record_ahead(node, request.caller.id, noted)
+    if _is_news(call.caller, noted):
+        _record_ahead(call.node, call.caller.id, noted)
 
 
 def _is_news(partner: Partner, noted: StampAhead) -> bool:

@@ -35,34 +35,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from chalicelib.modules.registry import find_module, is_private
 from chalicelib.protocol.message import Party, Routing
+from chalicelib.routes import Interface
 
 if TYPE_CHECKING:
     from chalicelib.node import Node
     from chalicelib.partners.directory import Partner
-    from chalicelib.protocol.message import Interface
     from chalicelib.settings import Settings
 
-MODULES = ("tariffs", "locations", "tokens")
-"""The modules whose objects are for all partners of the opposite roles, and so are broadcast (RTE-20)."""
-
-PRIVATE = ("sessions", "cdrs")
-"""The modules whose objects are for one partner only."""
-
-PUSHED = (*MODULES, *PRIVATE)
-"""The modules whose changes are pushed to partners."""
-
-FORGOTTEN = ("tokens", *PRIVATE)
-"""The modules whose objects are about drivers, and so are deleted after their retention time."""
-
-_OWNERS = {"tokens": "EMSP"}
 _OPPOSITE_OF = {"CPO": "EMSP", "EMSP": "CPO"}
 _KEEPERS = {"CPO": ("HUB", "EMSP"), "EMSP": ("HUB", "CPO")}
 
 _CHARGE = frozenset({"EMSP"})
 _DISPLAY = frozenset({"NSP", "NAP", "OTHER"})
 _HIDDEN = "#unpublished"
-_VIEWS = {"sessions": ("EMSP", "HUB"), "cdrs": ("EMSP", "HUB", "CPO")}
 
 
 class Subject(NamedTuple):
@@ -92,20 +79,18 @@ def owner_role(module: str) -> str:
     >>> owner_role("tokens"), owner_role("tariffs")
     ('EMSP', 'CPO')
     """
-    return _OWNERS.get(module, "CPO")
+    return find_module(module).owner_role
 
 
 def sender_role(interface: Interface) -> str:
     """The role that sends requests to an interface: the owner's role, or the opposite one (RTE-32).
 
-    >>> from chalicelib.protocol.message import Interface
+    >>> from chalicelib.routes import Interface
     >>> [sender_role(Interface(*of, ())) for of in (("sessions", "RECEIVER"), ("tokens", "SENDER"))]
     ['CPO', 'CPO']
     >>> [sender_role(Interface(*of, ())) for of in (("commands", "RECEIVER"), ("commands", "SENDER"))]
     ['EMSP', 'CPO']
     """
-    if interface.module == "commands":
-        return "EMSP" if interface.role == "RECEIVER" else "CPO"
     owner = owner_role(interface.module)
     return owner if interface.role == "RECEIVER" else _OPPOSITE_OF[owner]
 
@@ -138,7 +123,8 @@ def partition_for_received(module: str, hidden: bool = False) -> str:
 
 def is_hidden(module: str, document: Mapping[str, Any]) -> bool:
     """Return whether an object belongs in a list of unpublished objects (LOC-16)."""
-    return module == "locations" and document.get("publish") is False
+    field = find_module(module).hidden_field
+    return bool(field) and document.get(field) is False
 
 
 def is_hidden_partition(partition: str) -> bool:
@@ -161,7 +147,7 @@ def list_partitions(
     names one of the node's owning parties selects that party's lists (RTE-06); the hub's own party selects
     all (RTE-26).
     """
-    if module in PRIVATE:
+    if is_private(module):
         return _private_lists(node.settings, module, partner, routing or Routing())
     shades = [hidden for hidden in _shades(module) if partner is None or _sees(partner, module, hidden)]
     to = routing.receiver if routing else None
@@ -179,7 +165,7 @@ def _lists(settings: Settings, module: str, hidden: bool, with_received: bool) -
 
 
 def _shades(module: str) -> tuple[bool, ...]:
-    return (False, True) if module == "locations" else (False,)
+    return (False, True) if find_module(module).hidden_field else (False,)
 
 
 # -- private objects ---------------------------------------------------------------------------------
@@ -199,7 +185,8 @@ def partition_for_viewer(module: str, owner: Party | None, viewer: Viewer | None
 
 def viewers(partner: Partner, module: str = "sessions") -> list[Viewer]:
     """The viewers that a partner plays; the list, the count and the push all use this function."""
-    return [Viewer(own.party, own.role) for own in partner.roles if own.role in _VIEWS[module]]
+    shown_to = find_module(module).viewer_roles
+    return [Viewer(own.party, own.role) for own in partner.roles if own.role in shown_to]
 
 
 def viewer_of(partner: Partner, partition: str) -> Viewer | None:
@@ -221,7 +208,8 @@ def _private_lists(settings: Settings, module: str, partner: Partner | None, rou
         seen = viewers(partner, module)
     else:
         # Reading ahead: trust the sender header for now. The lists are chosen again when the caller is known.
-        seen = [Viewer(routing.sender, role) for role in _VIEWS[module]] if routing.sender else []
+        sender = routing.sender
+        seen = [Viewer(sender, role) for role in find_module(module).viewer_roles] if sender else []
     return [partition_for_viewer(module, owner, viewer) for owner in owners for viewer in seen]
 
 
@@ -240,7 +228,7 @@ def is_pushed_to(settings: Settings, partner: Partner, subject: Subject) -> bool
     """
     if not partner.is_registered or partner.endpoint(subject.module, "RECEIVER") is None:
         return False
-    if subject.module in PRIVATE:
+    if is_private(subject.module):
         is_passed_on = _is_party(settings, subject.owner, owner_role(subject.module)) or settings.plays("HUB")
         is_shown = viewer_of(partner, subject.partition) is not None
         return is_passed_on and is_shown and partner.id != subject.source

@@ -5,18 +5,13 @@ Source: OCPI 2.2.1 transport_and_format
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from chalicelib.errors import InvalidParameters, WrongContentType
 from chalicelib.protocol.json_text import check_depth, read_json
 from chalicelib.protocol.types import fold
-
-if TYPE_CHECKING:
-    from chalicelib.node import Node
-    from chalicelib.partners.directory import Partner
-    from chalicelib.storage.table import Item, Key
 
 InterfaceRole = Literal["SENDER", "RECEIVER"]
 
@@ -49,18 +44,14 @@ class Routing(NamedTuple):
     receiver: Party | None = None
     relays: int = 0
 
-    def swapped(self) -> Routing:
-        """The routing of the answer (RTE-02)."""
-        return Routing(self.receiver, self.sender)
-
 
 @dataclass(frozen=True)
 class Request:
     """A request for a handler.
 
     path: decoded path parameters by name. headers: names in lower case. base_url: `https://…/ocpi`.
-    url: absolute URL of this request without its query. snapshot: the stored items that the route's
-    `keys` asked for, read in the same call as the caller's token.
+    url: absolute URL of this request without its query. version: the OCPI version in the URL, "" where there
+    is none. routing: the routing headers, not checked yet.
     """
 
     method: str
@@ -72,22 +63,8 @@ class Request:
     body: str | None
     request_id: str
     correlation_id: str
+    version: str = ""
     routing: Routing = Routing()
-    partner: Partner | None = None
-    token: str | None = None
-    snapshot: Mapping[Key, Item] = field(default_factory=dict)
-
-    @property
-    def caller(self) -> Partner:
-        """The partner that calls; the endpoint has set it before a handler runs."""
-        assert self.partner is not None
-        return self.partner
-
-    @property
-    def used_token(self) -> str:
-        """The credentials token that the caller used, decoded."""
-        assert self.token is not None
-        return self.token
 
     def with_(self, **changes: Any) -> Request:
         """Return a copy with other values."""
@@ -129,36 +106,3 @@ class Reply:
     status_message: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     too_large: tuple[tuple[str, int], ...] = ()
-
-
-Handler = Callable[["Node", Request], Reply]
-
-
-@dataclass(frozen=True)
-class Route:
-    """One method on one path of an interface.
-
-    path: relative to the interface, "" or "/{location_id}/{evse_uid}". keys: the stored items to
-    read together with the caller's token, so that a request costs one read.
-    """
-
-    method: str
-    path: str
-    handler: Handler
-    keys: Callable[[Node, Request], Sequence[Key]] | None = None
-
-
-@dataclass(frozen=True)
-class Interface:
-    """One side of a module: SENDER answers for the data owner, RECEIVER accepts pushes.
-
-    functional: False for configuration modules, which have no routing headers (RTE-03). hands_on: at a hub,
-    the handlers themselves pass on a request for another party, because they have to store data of it;
-    otherwise such a request is relayed unchanged (`hub/relay.py`).
-    """
-
-    module: str
-    role: InterfaceRole
-    routes: tuple[Route, ...]
-    functional: bool = True
-    hands_on: bool = False

@@ -27,9 +27,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from chalicelib.log import log
+from chalicelib.modules.registry import is_private, pushed_modules
 from chalicelib.policy.visibility import (
-    PRIVATE,
-    PUSHED,
     Subject,
     is_hidden_partition,
     is_pushed_to,
@@ -254,11 +253,11 @@ def count_pending(node: Node, partner: Partner, deliveries: Mapping[str, Deliver
 
 
 def _modules(partner: Partner) -> list[str]:
-    return [module for module in PUSHED if partner.endpoint(module, "RECEIVER") is not None]
+    return [module for module in pushed_modules() if partner.endpoint(module, "RECEIVER") is not None]
 
 
 def _lists(node: Node, partner: Partner, module: str) -> list[str]:
-    return list_partitions(node, module, partner if module in PRIVATE else None)
+    return list_partitions(node, module, partner if is_private(module) else None)
 
 
 def _store(node: Node, place: str) -> LocationStore | ObjectStore:
@@ -273,7 +272,7 @@ def _known(node: Node, partner: Partner, place: str, ref: Ref, version: int) -> 
     """Version and visibility of a list's entry for a partner; None when the entry does not concern it."""
     module = _module_of(place)
     owner = Party(ref.country_code, ref.party_id)
-    if module in PRIVATE:
+    if is_private(module):
         # An old object is pending only if its row shows an unfinished push; the partner may pull the others
         # (SE §Pull model).
         # A CDR is a bill, and none may be lost: it is pending at any age.

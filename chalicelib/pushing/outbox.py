@@ -40,10 +40,11 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.errors import ServerError
 from chalicelib.log import log
+from chalicelib.modules.registry import find_module, is_private, pushed_modules
 from chalicelib.partners.directory import Partner
 from chalicelib.policy.private_partitions import remember_list
 from chalicelib.policy.received_parties import remember_owners
-from chalicelib.policy.visibility import FORGOTTEN, PRIVATE, PUSHED, Subject, audience
+from chalicelib.policy.visibility import Subject, audience
 from chalicelib.protocol.message import Party
 from chalicelib.protocol.types import parse_datetime
 from chalicelib.pushing.catch_up import schedule_recheck, version_at
@@ -85,7 +86,7 @@ class StreamChange:
     @property
     def is_object(self) -> bool:
         """Tell whether the item is the main item of an object that is pushed to partners."""
-        return self.module in PUSHED and self.sk == "#"
+        return self.module in pushed_modules() and self.sk == "#"
 
     @property
     def is_evse(self) -> bool:
@@ -182,7 +183,7 @@ def _read_changes(records: Sequence[Mapping[str, Any]]) -> tuple[list[StreamChan
 
 def _is_wanted(record: Mapping[str, Any]) -> bool:
     pk: str = record["dynamodb"]["Keys"]["pk"]["S"]
-    return pk == "partners" or pk.partition("#")[0] in PUSHED
+    return pk == "partners" or pk.partition("#")[0] in pushed_modules()
 
 
 def _read_partners(node: Node) -> list[Partner]:
@@ -239,12 +240,12 @@ def _messages_for_object(node: Node, change: StreamChange, partners: ReadPartner
     before, after = change.before, change.after
     if before is not None and after is not None and _own_version(before) == _own_version(after):
         return []
-    if after is None and change.module in FORGOTTEN:
+    if after is None and find_module(change.module).expires:
         node.table.write_many(delete=[key_of(partner.id, change.pk) for partner in partners()])
         return []
     if before is None and after is not None and after["src"]:
         remember_owners(node.table, [Ref.parse(after["ref"])])
-    if change.module in PRIVATE and after is not None and (before is None or before["lp"] != after["lp"]):
+    if is_private(change.module) and after is not None and (before is None or before["lp"] != after["lp"]):
         remember_list(node.table, after["lp"])
     # A partner that could see the object before must receive its deletion or withdrawal.
     subjects = [subject_of(change.module, item) for item in (after, before) if item is not None]

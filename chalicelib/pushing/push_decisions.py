@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import TYPE_CHECKING, NamedTuple
 
+from chalicelib.modules.registry import find_module
 from chalicelib.policy.visibility import Subject, is_hidden_partition, is_pushed_to
 from chalicelib.protocol.message import Party
 from chalicelib.pushing.deliveries import Delivery, DeliveryStatus
@@ -99,7 +100,7 @@ def _decide_gone(
 ) -> PushDecision:
     # Locations and EVSEs are never deleted (LOC-09).
     subject = Subject(message.module, _owner(message.ref), source="")
-    if message.module != "tariffs" or not is_pushed_to(settings, partner, subject):
+    if not find_module(message.module).deletable or not is_pushed_to(settings, partner, subject):
         return PushDecision(Act.DROP)
     # Even without a row the partner may have the tariff: a worker may have died after its PUT.
     if delivery.is_deletion_sent(message.version):

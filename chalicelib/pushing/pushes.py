@@ -34,10 +34,12 @@ from chalicelib import metrics
 from chalicelib.calls.answers import PartnerError, PartnerFault, PartnerRefusal
 from chalicelib.errors import InvalidParameters
 from chalicelib.log import log, log_fields
+from chalicelib.modules.registry import find_module, is_private
 from chalicelib.partners.breaker import pause_windows
 from chalicelib.partners.directory import Partner
-from chalicelib.policy.visibility import PRIVATE, owner_role, viewer_of
+from chalicelib.policy.visibility import owner_role, viewer_of
 from chalicelib.protocol.json_text import JsonText
+from chalicelib.protocol.kinds import Kind
 from chalicelib.protocol.message import Party, Routing
 from chalicelib.protocol.types import format_datetime, parse_datetime
 from chalicelib.pushing.catch_up import recheck_put, schedule_recheck, schedule_recheck_at
@@ -269,7 +271,7 @@ def _send(node: Node, act: Act, message: Broadcast, seen: Seen) -> int:
         assert whole is not None, "locations are never deleted"
         _call(node, seen, "PUT", ref, (), whole.body)
         return whole.version
-    if message.module == "cdrs":
+    if find_module(ref.module).push_method == "POST":
         _post(node, seen, ref, JsonText(item["body"]))
     else:
         _call(node, seen, "PUT", ref, (), JsonText(item["body"]))
@@ -281,6 +283,7 @@ def _post(node: Node, seen: Seen, ref: Ref, document: JsonText) -> None:
     node.client.send(
         seen.receiver, "POST", ref.module, "RECEIVER",
         document=document, routing=routing, correlation_id=seen.correlation_id, total_s=PUSH_S,
+        takes=find_module(ref.module).kind,
     )  # fmt: skip
 
 
@@ -318,11 +321,12 @@ def _call(
         routing=_routing(node.settings, seen, ref.module, owner),
         correlation_id=seen.correlation_id,
         total_s=QUICK_S if seen.quick else PUSH_S,
+        takes=Kind.EVSE if children else find_module(ref.module).kind,
     )
 
 
 def _routing(settings: Settings, seen: Seen, module: str, owner: Party) -> Routing:
-    if module not in PRIVATE or seen.item is None:
+    if not is_private(module) or seen.item is None:
         return Routing(_sender(settings, module, owner), _addressee(seen.receiver, module))
     # Spec: a private object is not broadcast. So a hub forwards it in the name of its owner. A message to a
     # hub has no OCPI-to: the hub finds the receiver by the token (RTE-20, RTE-22, RTE-23).
@@ -511,7 +515,7 @@ def _record_refusal(
     A CDR may not be lost and never changes, so a refused one also goes to the dead-letter queue.
     """
     is_new = not seen.delivery.is_refused_as(after)
-    alarms = is_new and message.module in PRIVATE
+    alarms = is_new and is_private(message.module)
     _log_outcome("refused", metrics.push_refused(node.settings.table, alarms), refusal)
     if is_new and message.module == "cdrs":
         node.queues.bury(message.model_dump_json(), message.group)

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from chalicelib.modules.registry import find_module
 from chalicelib.policy.visibility import is_pushed_to
 from chalicelib.pushing.deliveries import Delivery, key_of, read_delivery
 from chalicelib.pushing.push_decisions import subject_of
@@ -78,7 +79,7 @@ def replay_object(node: Node, partner: Partner, refs: Sequence[Ref]) -> bool | N
 def _concerns(node: Node, partner: Partner, ref: Ref, item: Item | None, row: Delivery) -> bool:
     """Tell whether a partner must receive an object or its deletion."""
     if item is None:
-        return row.status is not None and ref.module == "tariffs"
+        return row.status is not None and find_module(ref.module).deletable
     # A partner that received the object before may need its last state, when it was withdrawn.
     return is_pushed_to(node.settings, partner, subject_of(ref.module, item)) or row.status is not None
 

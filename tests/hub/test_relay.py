@@ -25,7 +25,8 @@ from chalicelib.modules.tokens import receiver as tokens_receiver
 from chalicelib.modules.tokens import sender as tokens_sender
 from chalicelib.node import Node
 from chalicelib.partners.directory import Endpoint, Partner
-from chalicelib.protocol.message import Interface, Party
+from chalicelib.protocol.message import Party
+from chalicelib.routes import Interface
 from tests.account import Account, aws
 from tests.calls.answering import AnsweringPartner, Received, answering_partner, envelope, reply
 from tests.modules.partner_api import CPO, EMSP, OTHER_CPO, Answer, PartnerApi, register
@@ -271,7 +272,7 @@ def test_a_caller_cannot_read_through_a_relay_what_the_hub_would_not_show(hub: H
 
 def test_private_objects_are_never_relayed(hub: Hub) -> None:
     """Source: RTE-20, RTE-24, SES-11"""
-    careless = replace(sessions_sender.INTERFACE, hands_on=False)
+    careless = replace(sessions_sender.INTERFACE, relay=True)
 
     asked = hub.interface(sessions_sender.INTERFACE).call(
         "GET", query="date_from=2026-01-01T00:00:00Z", to=CPO

@@ -9,10 +9,9 @@ import pytest
 from ministack.services import lambda_svc
 
 from chalicelib.modules.cdrs import due_sessions
-from chalicelib.policy.visibility import PUSHED
+from chalicelib.modules.registry import pushed_modules, retention_days
 from chalicelib.pushing import outbox
 from chalicelib.pushing.outbox import StreamChange
-from chalicelib.settings import RETENTION_DAYS
 from chalicelib.storage import expiry
 from infra import event_sources, stages
 
@@ -25,7 +24,7 @@ OTHERS = (
     "partnersX",
     "token#f",
 )
-PKS = ("partners", *OTHERS, *(f"{module}#PT*ABC#1" for module in PUSHED))
+PKS = ("partners", *OTHERS, *(f"{module}#PT*ABC#1" for module in pushed_modules()))
 SKS = ("#", "E", "start", "preferences", "p-1", "")
 KEYS = [(pk, sk) for pk in PKS for sk in SKS] + [("locations#PT*ABC#1", "E#1#0")]
 
@@ -77,7 +76,7 @@ def test_a_filter_is_short_enough_for_lambda() -> None:
     assert all(len(each["Pattern"]) <= 4096 and json.loads(each["Pattern"]) for each in filters)
 
 
-@pytest.mark.parametrize("kind", sorted(RETENTION_DAYS))
+@pytest.mark.parametrize("kind", sorted(retention_days()))
 def test_deletions_by_time_to_live_pass_the_filter(kind: str) -> None:
     """Without them no object would ever be deleted, and no other test would show it."""
     gone = {**record(f"{kind}#PT*ABC#1", expiry.SHADOW), "eventName": "REMOVE"}

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from chalicelib.endpoint import absolute_path, gather_by_path, serve
+from chalicelib.endpoint import absolute_path, serve
 from chalicelib.node import Node
 from chalicelib.partners.directory import HeldToken, Partner, PartnerRole
 from chalicelib.protocol.auth import write_authorization
 from chalicelib.protocol.headers import write_routing
 from chalicelib.protocol.json_text import read_json, write_json
-from chalicelib.protocol.message import Interface, Party, Request, Routing
+from chalicelib.protocol.message import Party, Request, Routing
+from chalicelib.routes import Interface, gather_by_path
+from chalicelib.versions.supported import CANONICAL
 from tests.modules.builders import T0
 
 CPO = Party("PT", "EDP")
@@ -60,8 +62,9 @@ class PartnerApi:
         routing = write_routing(Routing(sender=self.caller.roles[0].party, receiver=to))
         request = Request(
             method=method,
-            url=f"https://node.example{absolute_path(self._interface, '')}",
+            url="https://node.example" + absolute_path(self._interface, "").replace("{version}", CANONICAL),
             base_url="https://node.example/ocpi",
+            version=CANONICAL,
             path=dict(zip(names, ids, strict=True)),
             query=dict(parse_qsl(query)),
             headers={

@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote
 
-from chalicelib.endpoint import gather_by_path
 from chalicelib.node import Node
 from chalicelib.operator_api.endpoint import serve
 from chalicelib.operator_api.keys import add_operator_key
-from chalicelib.operator_api.routes import ROUTES
+from chalicelib.operator_api.routes import operator_routes
 from chalicelib.protocol.json_text import read_json, write_json
 from chalicelib.protocol.message import Request
+from chalicelib.routes import gather_by_path
 from tests.nodes import Answer, Host
 
 KEY = "an-operators-key-of-the-tests"
-PATHS = gather_by_path(ROUTES)
+PATHS = gather_by_path(operator_routes())
 
 
 class OperatorApi:

@@ -11,8 +11,9 @@ from chalicelib.node import Node
 from chalicelib.operator_api import endpoint
 from chalicelib.operator_api.keys import add_operator_key
 from chalicelib.protocol.json_text import read_json
-from chalicelib.protocol.message import Reply, Request, Route
+from chalicelib.protocol.message import Reply, Request
 from chalicelib.release import RELEASE
+from chalicelib.routes import Route
 from tests.logged import Logged
 from tests.logged import logged as logged
 from tests.operator_api.caller import KEY, OperatorApi
@@ -90,7 +91,7 @@ def test_a_body_without_a_json_content_type_is_refused(cpo: OperatorApi, content
 def test_an_unexpected_failure_is_answered_without_details(
     cpo: OperatorApi, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fail(node: Node, request: Request) -> Reply:
+    def fail(call: Any) -> Reply:
         raise KeyError("a secret of the inside")
 
     status, headers, body = _serve(cpo.node, fail)
@@ -102,7 +103,7 @@ def test_an_unexpected_failure_is_answered_without_details(
 
 
 def test_a_reply_without_data_has_no_body(cpo: OperatorApi) -> None:
-    status, headers, body = _serve(cpo.node, lambda node, request: Reply(http_status=204))
+    status, headers, body = _serve(cpo.node, lambda call: Reply(http_status=204))
 
     assert (status, body) == (204, "")
     assert "Content-Type" not in headers
@@ -111,7 +112,7 @@ def test_a_reply_without_data_has_no_body(cpo: OperatorApi) -> None:
 def test_an_answer_too_large_for_lambda_is_an_error_and_raises_an_alarm(
     cpo: OperatorApi, logged: Logged
 ) -> None:
-    status, headers, body = _serve(cpo.node, lambda node, request: Reply(data="ä" * 1_100_000))
+    status, headers, body = _serve(cpo.node, lambda call: Reply(data="ä" * 1_100_000))
 
     assert (status, headers["Content-Type"]) == (500, "application/problem+json")
     assert "too large" in read_json(body)["detail"]
@@ -120,7 +121,7 @@ def test_an_answer_too_large_for_lambda_is_an_error_and_raises_an_alarm(
 
 
 def test_an_object_too_large_for_its_list_raises_an_alarm(cpo: OperatorApi, logged: Logged) -> None:
-    _serve(cpo.node, lambda node, request: Reply(data=[], too_large=(("tariffs#PT*ABC#T-1", 7_000_000),)))
+    _serve(cpo.node, lambda call: Reply(data=[], too_large=(("tariffs#PT*ABC#T-1", 7_000_000),)))
 
     assert [line["size"] for line in logged.measured("AnswersTooLarge")] == [7_000_000]
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib.calls.webhooks import COMMAND, ROLES_PENDING, Webhook, WebhookFailed
+from chalicelib.calls.webhook_sender import WebhookFailed
+from chalicelib.calls.webhooks import COMMAND, ROLES_PENDING, Webhook
 from chalicelib.partners.directory import PartnerRole
 from chalicelib.protocol.json_text import read_json
 from chalicelib.protocol.types import format_datetime

@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 from chalicelib.errors import InvalidParameters, NotFound
 from chalicelib.modules.cdrs.objects import Cdr
-from chalicelib.modules.registry import VERSION, interface_path
+from chalicelib.modules.registry import interface_path
 from chalicelib.partners.directory import claim_key
 from chalicelib.policy.cdr_makers import hub_makes_cdr
 from chalicelib.policy.ownership import check_owner, id_in_url, owner_in_url
@@ -27,9 +27,11 @@ from chalicelib.policy.session_viewers import emsp_of
 from chalicelib.policy.time_remarks import remark_on
 from chalicelib.policy.visibility import partition_for_received, partition_for_viewer
 from chalicelib.protocol.json_text import JsonText, read_json, write_json
-from chalicelib.protocol.message import Interface, Party, Reply, Request, Route
+from chalicelib.protocol.kinds import Kind
+from chalicelib.protocol.message import Party, Reply, Request
 from chalicelib.protocol.types import fold, validate
 from chalicelib.queues import CREDIT
+from chalicelib.routes import Call, Interface, Route
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.objects import Stored, Write
 
@@ -51,66 +53,66 @@ _LONGEST_NAME = 39
 Document = dict[str, Any]
 
 
-def get_cdr(node: Node, request: Request) -> Reply:
+def get_cdr(call: Call) -> Reply:
     """Return a CDR to the partner that sent it, or to its owner (CDR-04)."""
-    owner = owner_in_url(request)
-    stored = node.objects.get(_ref_in_url(request), request.snapshot)
+    owner = owner_in_url(call.request)
+    stored = call.node.objects.get(_ref_in_url(call.request), call.snapshot)
     if stored is None or not stored.source:
         raise NotFound("unknown CDR")
-    if stored.source != request.caller.id and not request.caller.plays_as(owner, "CPO"):
+    if stored.source != call.caller.id and not call.caller.plays_as(owner, "CPO"):
         raise NotFound("unknown CDR")
     return Reply(stored.body)
 
 
-def post_cdr(node: Node, request: Request) -> Reply:
+def post_cdr(call: Call) -> Reply:
     """Store a new CDR (CDR-02)."""
-    document = request.json_object()
+    document = call.json_object()
     cdr = validate(Cdr, document)
     owner = Party(cdr.country_code, cdr.party_id)
-    is_own = _check_sender(node, request, owner)
-    partition = _list_of(node, request, document, is_own)
+    is_own = _check_sender(call, owner)
+    partition = _list_of(call, document, is_own)
     ref = Ref(MODULE, *owner, cdr.id)
-    _refuse_credit_of_ours(node, request, ref)
+    _refuse_credit_of_ours(call, ref)
 
     def decide(current: Stored | None) -> Write | None:
         if current is None:
             return Write(JsonText(write_json(document)), cdr.last_updated)
-        if current.source != request.caller.id:
+        if current.source != call.caller.id:
             raise InvalidParameters("a CDR of this id is known, and is not from the caller", field="id")
         if read_json(str(current.body)) != document:
             text = "a CDR of this id is known and differs; CDRs never change, a credit CDR takes one back"
             raise InvalidParameters(text, field="id")
         return None
 
-    change = node.objects.change(ref, decide, request.snapshot, partition=partition, source=request.caller.id)
+    change = call.node.objects.change(ref, decide, call.snapshot, partition=partition, source=call.caller.id)
     counts = change.created and partition != IGNORED
-    remark = remark_on(node, request, ref, document)
-    headers = {"Location": _url_of(request, ref)}
+    remark = remark_on(call, ref, document)
+    headers = {"Location": _url_of(call.request, ref)}
     return Reply(http_status=201 if counts else 200, status_message=remark, headers=headers)
 
 
-def _check_sender(node: Node, request: Request, owner: Party) -> bool:
+def _check_sender(call: Call, owner: Party) -> bool:
     """Check that the caller may send CDRs of this owner. Returns whether the owner is a party of this node.
 
     Raises: NotFound when the owner is no CPO of the caller; InvalidParameters when this node makes the
     owner's CDRs itself.
     """
-    is_own = any(own.role == "CPO" and own.party.same_as(owner) for own in node.settings.roles)
-    if not (is_own and request.caller.is_hub):
-        check_owner(node, request, owner, "CPO")
+    is_own = any(own.role == "CPO" and own.party.same_as(owner) for own in call.node.settings.roles)
+    if not (is_own and call.caller.is_hub):
+        check_owner(call, owner, "CPO")
         return False
-    if not hub_makes_cdr(request.caller):
+    if not hub_makes_cdr(call.caller):
         raise InvalidParameters("the CDRs of this party are made by this node", field="party_id")
     return True
 
 
-def _refuse_credit_of_ours(node: Node, request: Request, ref: Ref) -> None:
+def _refuse_credit_of_ours(call: Call, ref: Ref) -> None:
     """Refuse a CDR whose id is reserved for the credit CDR of a CDR of this node.
 
     Raises: InvalidParameters when it is.
     """
     credited = _credited_ref(ref)
-    found = node.objects.get(credited, request.snapshot) if credited is not None else None
+    found = call.node.objects.get(credited, call.snapshot) if credited is not None else None
     if found is not None and not found.source:
         raise InvalidParameters("the CDR that this would credit was made by this node", field="id")
 
@@ -124,10 +126,10 @@ def _credited_ref(ref: Ref) -> Ref | None:
     )
 
 
-def _list_of(node: Node, request: Request, document: Document, is_own: bool) -> str:
+def _list_of(call: Call, document: Document, is_own: bool) -> str:
     if is_own:
         return partition_for_viewer(MODULE, None, None)
-    if node.settings.plays("HUB") and hub_makes_cdr(request.caller):
+    if call.node.settings.plays("HUB") and hub_makes_cdr(call.caller):
         return IGNORED
     return partition_for_viewer(MODULE, None, emsp_of(document["cdr_token"]))
 
@@ -135,7 +137,7 @@ def _list_of(node: Node, request: Request, document: Document, is_own: bool) -> 
 def _url_of(request: Request, ref: Ref) -> str:
     segments = (ref.country_code, ref.party_id, ref.id)
     path = "/".join(quote(segment, safe="") for segment in segments)
-    return f"{request.base_url}/{VERSION}{interface_path(MODULE, 'RECEIVER')}/{path}"
+    return f"{request.base_url}/{request.version}{interface_path(MODULE, 'RECEIVER')}/{path}"
 
 
 def _ref_in_url(request: Request) -> Ref:
@@ -165,8 +167,8 @@ INTERFACE = Interface(
     MODULE,
     "RECEIVER",
     (
-        Route("POST", "", post_cdr, _keys_of_post),
-        Route("GET", "/{country_code}/{party_id}/{cdr_id}", get_cdr, _keys_of_get),
+        Route("POST", "", post_cdr, _keys_of_post, takes=Kind.CDR),
+        Route("GET", "/{country_code}/{party_id}/{cdr_id}", get_cdr, _keys_of_get, gives=Kind.CDR),
     ),
-    hands_on=True,
+    relay=False,
 )

@@ -11,7 +11,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chalicelib.modules.sender_list import answer_list, keys_of_list
-from chalicelib.protocol.message import Interface, Reply, Request, Route
+from chalicelib.protocol.kinds import Kind
+from chalicelib.protocol.message import Reply, Request
+from chalicelib.routes import Call, Interface, Route
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,13 +24,15 @@ if TYPE_CHECKING:
 MODULE = "cdrs"
 
 
-def get_cdrs(node: Node, request: Request) -> Reply:
+def get_cdrs(call: Call) -> Reply:
     """Return a page of the CDRs that the caller may see."""
-    return answer_list(node, request, MODULE, node.objects)
+    return answer_list(call, MODULE, call.node.objects)
 
 
 def _keys_of_page(node: Node, request: Request) -> Sequence[Key]:
     return keys_of_list(node, request, MODULE, node.objects)
 
 
-INTERFACE = Interface(MODULE, "SENDER", (Route("GET", "", get_cdrs, _keys_of_page),), hands_on=True)
+INTERFACE = Interface(
+    MODULE, "SENDER", (Route("GET", "", get_cdrs, _keys_of_page, gives=Kind.CDR),), relay=False
+)

@@ -57,8 +57,8 @@ _ENDED = frozenset({"COMPLETED", "INVALID"})
 
 def execute(node: Node, incoming: Incoming) -> Reply:
     """Accept or refuse a command. A repeated command gets the answer of the first one."""
-    known = incoming.request.snapshot
-    caller = incoming.request.caller
+    known = incoming.call.snapshot
+    caller = incoming.call.caller
     command = find_repeated(node, incoming.claims, caller.id, incoming.digest, known)
     is_new = False
     if command is None:
@@ -107,7 +107,7 @@ def _judge(node: Node, incoming: Incoming) -> tuple[Reply | None, Party]:
 
     Returns the refusal (None: it can be tried) and the own party that the command is for.
     """
-    parties = _own_parties(node, incoming.request)
+    parties = _own_parties(node, incoming.call.request)
     if incoming.name == "STOP_SESSION":
         return _judge_session(node, incoming, parties)
     if incoming.name == "CANCEL_RESERVATION":
@@ -118,7 +118,7 @@ def _judge(node: Node, incoming: Incoming) -> tuple[Reply | None, Party]:
 def _judge_session(node: Node, incoming: Incoming, parties: Sequence[Party]) -> tuple[Reply | None, Party]:
     for party in parties:
         ref = Ref("sessions", *party, incoming.document["session_id"])
-        stored = node.objects.get(ref, incoming.request.snapshot)
+        stored = node.objects.get(ref, incoming.call.snapshot)
         if stored is None:
             continue
         if not _is_of_sender(stored, incoming):
@@ -130,11 +130,11 @@ def _judge_session(node: Node, incoming: Incoming, parties: Sequence[Party]) -> 
 
 def _is_of_sender(stored: Stored, incoming: Incoming) -> bool:
     """Check that the caller may see a session, and that the sending eMSP owns its token (CMD-08)."""
-    if viewer_of(incoming.request.caller, stored.partition) is None:
+    if viewer_of(incoming.call.caller, stored.partition) is None:
         return False
-    sender = incoming.request.routing.sender
+    sender = incoming.call.request.routing.sender
     token = read_json(str(stored.body)).get("cdr_token") or {}
-    if sender is None or incoming.request.caller.plays_as(sender, "HUB") or "party_id" not in token:
+    if sender is None or incoming.call.caller.plays_as(sender, "HUB") or "party_id" not in token:
         return True
     return (fold(token["country_code"]), fold(token["party_id"])) == (
         fold(sender.country_code),
@@ -143,7 +143,7 @@ def _is_of_sender(stored: Stored, incoming: Incoming) -> bool:
 
 
 def _judge_place(node: Node, incoming: Incoming, parties: Sequence[Party]) -> tuple[Reply | None, Party]:
-    document, known = incoming.document, incoming.request.snapshot
+    document, known = incoming.document, incoming.call.snapshot
     for party in parties:
         ref = Ref("locations", *party, document["location_id"])
         if node.locations.get_header(ref, known) is None:

@@ -21,10 +21,12 @@ from chalicelib.modules.commands.objects import ACCEPTED, CommandResponse
 from chalicelib.modules.commands.rules import Command, Direction, Response, answered, unanswered
 from chalicelib.modules.commands.store import MODULE, change
 from chalicelib.modules.commands.tasks import queue_results, watch_deadline
-from chalicelib.modules.registry import VERSION, interface_path
+from chalicelib.modules.registry import interface_path
 from chalicelib.protocol.json_text import write_json
+from chalicelib.protocol.kinds import Kind
 from chalicelib.protocol.message import Routing
 from chalicelib.protocol.types import validate
+from chalicelib.versions.supported import CANONICAL
 
 if TYPE_CHECKING:
     from chalicelib.node import Node
@@ -59,11 +61,16 @@ def hand_on(node: Node, command: Command, partner: Partner, base_url: str, relay
             MODULE,
             "RECEIVER",
             [command.command],
-            document={**command.document(), "response_url": own_response_url(base_url, command)},
+            document={
+                **command.document(),
+                "response_url": own_response_url(base_url, partner.version or CANONICAL, command),
+            },
             request_id=command.id,
             correlation_id=command.correlation_id,
             routing=Routing(command.sender, command.addressee, relays),
             total_s=_TOTAL_S[command.direction],
+            takes=Kind[command.command],
+            gives=Kind.COMMAND_RESPONSE,
         )
         answered_with = validate(CommandResponse, answer.data, at="data")
     except (PartnerError, InvalidParameters) as error:
@@ -81,9 +88,9 @@ def hand_on(node: Node, command: Command, partner: Partner, base_url: str, relay
     return _record_answer(node, command, response)
 
 
-def own_response_url(base_url: str, command: Command) -> str:
+def own_response_url(base_url: str, version: str, command: Command) -> str:
     """The response_url of this node for a command. Its random id cannot be guessed (RTE-33)."""
-    return f"{base_url}/{VERSION}{interface_path(MODULE, 'SENDER')}/{command.command}/{command.id}"
+    return f"{base_url}/{version}{interface_path(MODULE, 'SENDER')}/{command.command}/{command.id}"
 
 
 def _record_answer(node: Node, command: Command, response: Response) -> Command:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from chalicelib.node import Node
     from chalicelib.protocol.message import Request
+    from chalicelib.routes import Call
 
 _LONGEST_ID = 36
 
@@ -30,22 +31,22 @@ class Incoming:
 
     name: str
     document: Mapping[str, Any]
-    request: Request
+    call: Call
     digest: str
     claims: tuple[CommandClaim, ...]
 
     @classmethod
-    def of(cls, node: Node, request: Request, name: str, document: Mapping[str, Any]) -> Incoming:
+    def of(cls, call: Call, name: str, document: Mapping[str, Any]) -> Incoming:
         """Make it from a request whose body is valid."""
         digest = digest_of(name, document)
-        return cls(name, document, request, digest, claims_of(request, document["response_url"]))
+        return cls(name, document, call, digest, claims_of(call.request, document["response_url"]))
 
     @property
     def sender(self) -> Party:
         """The sending eMSP: from OCPI-from, else the token's owner, else the caller's first eMSP."""
-        caller, token = self.request.caller, self.document.get("token")
-        if self.request.routing.sender is not None:
-            return self.request.routing.sender
+        caller, token = self.call.caller, self.document.get("token")
+        if self.call.request.routing.sender is not None:
+            return self.call.request.routing.sender
         if token is not None and not caller.is_hub:
             return Party(token["country_code"], token["party_id"])
         return next(iter(caller.parties("EMSP")), caller.roles[0].party)
@@ -53,7 +54,7 @@ class Incoming:
     @property
     def chooser(self) -> Party | None:
         """The eMSP that chose the reservation's id. Set for a hub only, since it sends for several eMSPs."""
-        return self.request.routing.sender if self.request.caller.is_hub else None
+        return self.call.request.routing.sender if self.call.caller.is_hub else None
 
     def new_command(self, node: Node, direction: Direction, deadline: datetime, **fields: Any) -> Command:
         """Make the command to store."""
@@ -65,9 +66,9 @@ class Incoming:
             "body": write_json(self.document),
             "digest": self.digest,
             "response_url": self.document["response_url"],
-            "partner_id": self.request.caller.id,
+            "partner_id": self.call.caller.id,
             "sender": self.sender,
-            "correlation_id": self.request.correlation_id,
+            "correlation_id": self.call.request.correlation_id,
             "received": now,
             "deadline": format_datetime(deadline),
             "last_updated": now,

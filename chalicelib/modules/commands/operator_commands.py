@@ -28,6 +28,7 @@ from chalicelib.protocol.json_text import read_json, write_json
 from chalicelib.protocol.message import Party
 from chalicelib.protocol.types import fold, format_datetime, validate
 from chalicelib.storage.keys import Ref
+from chalicelib.versions.supported import CANONICAL
 
 if TYPE_CHECKING:
     from chalicelib.node import Node
@@ -72,7 +73,10 @@ def send_command(node: Node, request: Request, name: str, document: Document, pa
             deadline=format_datetime(node.clock() + UNANSWERED),
             last_updated=now,
         )
-        validate(COMMANDS[name], {**completed, "response_url": own_response_url(request.base_url, command)})
+        validate(
+            COMMANDS[name],
+            {**completed, "response_url": own_response_url(request.base_url, CANONICAL, command)},
+        )
         extra_items = [reservation_item(command, sender, completed)] if name == "RESERVE_NOW" else []
         watch_deadline(node, command)
         command, _ = create(node, command, claims, extra_items)

@@ -20,8 +20,10 @@ from chalicelib.modules.commands.incoming import Incoming
 from chalicelib.modules.commands.objects import COMMANDS, REJECTED
 from chalicelib.modules.commands.relayed_commands import keys_of_relay, relay
 from chalicelib.modules.commands.replies import keys_of_sender, may_use, refused
-from chalicelib.protocol.message import Interface, Reply, Request, Route
+from chalicelib.protocol.kinds import Kind
+from chalicelib.protocol.message import Reply, Request
 from chalicelib.protocol.types import validate
+from chalicelib.routes import Call, Interface, Route
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,37 +37,37 @@ _READ_AHEAD = 64 * 1024
 """Number of characters. A longer body is parsed only after the caller is authenticated."""
 
 
-def post_command(node: Node, request: Request) -> Reply:
+def post_command(call: Call) -> Reply:
     """Receive a command: try it, or relay it to the CPO.
 
     Raises: NotFound for an unknown command, InvalidParameters for a wrong body or response_url; at a hub
     also the errors of `relay`.
     """
-    name = request.path["command"]
+    name = call.request.path["command"]
     if name not in COMMANDS:
         raise NotFound("there is no such command")
-    if not request.caller.has_role("EMSP", "HUB"):
+    if not call.caller.has_role("EMSP", "HUB"):
         return refused(REJECTED, ClientError("only an eMSP, or a hub for one, sends commands"))
-    document = request.json_object()
+    document = call.json_object(Kind[name])
     validate(COMMANDS[name], document)
-    check_response_url(node, request, document["response_url"])
+    check_response_url(call, document["response_url"])
     token = document.get("token")
-    if token is not None and not may_use(node, request, token):
+    if token is not None and not may_use(call, token):
         return refused(REJECTED, InvalidParameters("not a token of the sender", field="token.party_id"))
-    incoming = Incoming.of(node, request, name, document)
-    return execute(node, incoming) if _is_for_us(node, request) else relay(node, incoming)
+    incoming = Incoming.of(call, name, document)
+    return execute(call.node, incoming) if _is_for_us(call.node, call.request) else relay(call.node, incoming)
 
 
-def check_response_url(node: Node, request: Request, url: str) -> None:
+def check_response_url(call: Call, url: str) -> None:
     """Check that response_url is on one of the caller's own hosts (TRP-23).
 
     The IP addresses of the host are checked later, when the result is posted.
     Raises: InvalidParameters when it is on another host or the URL policy refuses it.
     """
-    policy = UrlPolicy(node.settings.allow_loopback, resolve=lambda *_, **__: ())
+    policy = UrlPolicy(call.node.settings.allow_loopback, resolve=lambda *_, **__: ())
     with suppress(Unresolvable):
         policy.check(url, field="response_url")
-    if not belongs_to(request.caller, url):
+    if not belongs_to(call.caller, url):
         raise InvalidParameters(
             "must be on a host (and port) of the caller's versions URL or endpoints", field="response_url"
         )
@@ -92,4 +94,9 @@ def _keys(node: Node, request: Request) -> Sequence[Key]:
     return [*keys(node, request, document), *keys_of_sender(request, document)]
 
 
-INTERFACE = Interface(MODULE, "RECEIVER", (Route("POST", "/{command}", post_command, _keys),), hands_on=True)
+INTERFACE = Interface(
+    MODULE,
+    "RECEIVER",
+    (Route("POST", "/{command}", post_command, _keys, gives=Kind.COMMAND_RESPONSE),),
+    relay=False,
+)

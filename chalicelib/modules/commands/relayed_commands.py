@@ -43,8 +43,8 @@ def relay(node: Node, incoming: Incoming) -> Reply:
     Raises: UnknownReceiver when no partner plays the party in OCPI-to, ConnectionProblem when the CPO is not
     registered or cannot be reached, ReceiverTimeout, HubError when its answer is invalid (CMD-20).
     """
-    request = incoming.request
-    command = find_repeated(node, incoming.claims, request.caller.id, incoming.digest, request.snapshot)
+    call = incoming.call
+    command = find_repeated(node, incoming.claims, call.caller.id, incoming.digest, call.snapshot)
     if command is None:
         target = _find_target(node, incoming)
         if target is None:
@@ -59,7 +59,7 @@ def relay(node: Node, incoming: Incoming) -> Reply:
         # The first request may have died between storing and queueing.
         queue_results(node, command, delay_s=1)
         return reply_of(command.response)
-    return _hand_on(node, command, partner, request)
+    return _hand_on(node, command, partner, call.request)
 
 
 def keys_of_relay(node: Node, request: Request, document: Mapping[str, Any]) -> list[Key]:
@@ -99,19 +99,19 @@ def _create(node: Node, incoming: Incoming, target: CommandTarget) -> Command:
     extra_items = (
         [reservation_item(command, incoming.chooser, document)] if incoming.name == "RESERVE_NOW" else []
     )
-    command, _ = create(node, command, incoming.claims, extra_items, incoming.request.snapshot)
+    command, _ = create(node, command, incoming.claims, extra_items, incoming.call.snapshot)
     return command
 
 
 def _find_target(node: Node, incoming: Incoming) -> CommandTarget | None:
     """Find the CPO of a command. Returns None when no partner has its location, session or reservation."""
-    known, to = incoming.request.snapshot, _another(node, incoming.request)
+    known, to = incoming.call.snapshot, _another(node, incoming.call.request)
     if to is not None:
         return addressed_target(to, known)
     if incoming.name != "CANCEL_RESERVATION":
         return find_target(node, incoming.document, known)
     reservation_id = incoming.document["reservation_id"]
-    reservation = find_reservation(node, incoming.request.caller.id, incoming.chooser, reservation_id)
+    reservation = find_reservation(node, incoming.call.caller.id, incoming.chooser, reservation_id)
     if reservation is None or reservation.addressee is None:
         return None
     return CommandTarget(reservation.receiver_id, reservation.addressee)
@@ -135,4 +135,4 @@ def _refused(incoming: Incoming) -> Reply:
 
 def _may_stop(target: CommandTarget, incoming: Incoming) -> bool:
     """Check that the caller may see the session to stop, if this hub has it stored (CMD-08)."""
-    return target.item is None or viewer_of(incoming.request.caller, target.item["lp"]) is not None
+    return target.item is None or viewer_of(incoming.call.caller, target.item["lp"]) is not None

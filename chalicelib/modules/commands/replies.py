@@ -13,12 +13,12 @@ from chalicelib.partners.directory import claim_key
 from chalicelib.policy.ownership import may_act_for
 from chalicelib.protocol.json_text import JsonText, write_json
 from chalicelib.protocol.message import ABSENT, Party, Reply
+from chalicelib.routes import Call
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from chalicelib.errors import OcpiError
-    from chalicelib.node import Node
     from chalicelib.protocol.message import Request
     from chalicelib.storage.table import Key
 
@@ -49,7 +49,7 @@ def reply_of(response: Response) -> Reply:
     return Reply(data, response.http_status, response.status_code, response.status_message)
 
 
-def may_use(node: Node, request: Request, token: Mapping[str, Any]) -> bool:
+def may_use(call: Call, token: Mapping[str, Any]) -> bool:
     """Check that a token belongs to the sender of the command (CMD-12).
 
     A hub sends commands for eMSPs behind it. The token must belong to the eMSP in OCPI-from, and must not
@@ -57,10 +57,10 @@ def may_use(node: Node, request: Request, token: Mapping[str, Any]) -> bool:
     may be unknown here and its validity is not checked.
     """
     owner = Party(token["country_code"], token["party_id"])
-    caller, sender = request.caller, request.routing.sender
+    caller, sender = call.caller, call.request.routing.sender
     if not caller.is_hub:
         return caller.plays_as(owner, EMSP)
-    if not may_act_for(node, request, owner, EMSP):
+    if not may_act_for(call, owner, EMSP):
         return False
     return sender is None or caller.plays_as(sender, "HUB") or owner.same_as(sender)
 

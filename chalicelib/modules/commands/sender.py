@@ -16,8 +16,10 @@ from chalicelib.modules.commands.rules import CommandState, with_result
 from chalicelib.modules.commands.store import MODULE, change, find, key_of, partition_of
 from chalicelib.modules.commands.tasks import queue_results
 from chalicelib.protocol.json_text import write_json
-from chalicelib.protocol.message import Interface, Reply, Request, Route
+from chalicelib.protocol.kinds import Kind
+from chalicelib.protocol.message import Reply, Request
 from chalicelib.protocol.types import validate
+from chalicelib.routes import Call, Interface, Route
 from chalicelib.storage import counters
 
 if TYPE_CHECKING:
@@ -27,25 +29,25 @@ if TYPE_CHECKING:
     from chalicelib.storage.table import Key
 
 
-def post_result(node: Node, request: Request) -> Reply:
+def post_result(call: Call) -> Reply:
     """Record a result. A hub queues it for posting to the eMSP.
 
     Raises: NotFound when the caller did not get this command; AlreadyEnded when it contradicts an earlier
     result.
     """
-    command_id = request.path["command_id"]
-    command = find(node, command_id, request.snapshot)
-    if command is None or command.receiver_id != request.caller.id:
+    command_id = call.request.path["command_id"]
+    command = find(call.node, command_id, call.snapshot)
+    if command is None or command.receiver_id != call.caller.id:
         raise NotFound("no command of this id was sent to the caller")
-    if command.command != request.path["command"]:
+    if command.command != call.request.path["command"]:
         raise NotFound("the command of this id is another one")
-    document = _without_envelope(request.json_object())
+    document = _without_envelope(call.json_object())
     result = validate(CommandResult, document).result
-    now, body = node.clock(), write_json(document)
+    now, body = call.node.clock(), write_json(document)
     command = change(
-        node, command_id, lambda current: with_result(current, result, body, now), request.snapshot
+        call.node, command_id, lambda current: with_result(current, result, body, now), call.snapshot
     )
-    queue_results(node, command)
+    queue_results(call.node, command)
     return Reply()
 
 
@@ -62,5 +64,8 @@ def _keys(node: Node, request: Request) -> Sequence[Key]:
 
 
 INTERFACE = Interface(
-    MODULE, "SENDER", (Route("POST", "/{command}/{command_id}", post_result, _keys),), hands_on=True
+    MODULE,
+    "SENDER",
+    (Route("POST", "/{command}/{command_id}", post_result, _keys, takes=Kind.COMMAND_RESULT),),
+    relay=False,
 )

@@ -24,7 +24,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Literal
 
 from chalicelib.calls.answers import PartnerError, PartnerFault, PartnerRefusal
-from chalicelib.calls.webhooks import COMMAND, Webhook, WebhookFailed, notify, read_webhooks
+from chalicelib.calls.webhook_sender import WebhookFailed
+from chalicelib.calls.webhooks import COMMAND, Webhook, notify, read_webhooks
 from chalicelib.errors import InvalidParameters
 from chalicelib.log import add_fields, log, log_fields
 from chalicelib.modules.commands.rules import (
@@ -45,6 +46,7 @@ from chalicelib.modules.commands.store import change, find
 from chalicelib.modules.commands.tasks import queue_results, send_to_csms, watch_deadline
 from chalicelib.modules.commands.view import show
 from chalicelib.protocol.json_text import JsonText
+from chalicelib.protocol.kinds import Kind
 from chalicelib.protocol.message import Routing
 from chalicelib.protocol.types import parse_datetime
 from chalicelib.queues import CommandTask
@@ -214,6 +216,7 @@ def _send(node: Node, command: Command, outcome: Outcome) -> None:
         correlation_id=command.correlation_id,
         routing=Routing(command.addressee, command.sender),
         total_s=POST_S,
+        takes=Kind.COMMAND_RESULT,
     )
 
 

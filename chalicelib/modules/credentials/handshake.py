@@ -39,7 +39,7 @@ from chalicelib.errors import (
 )
 from chalicelib.log import log
 from chalicelib.modules.credentials.objects import Credentials
-from chalicelib.modules.registry import VERSION, needed_of
+from chalicelib.modules.registry import needed_of
 from chalicelib.node import Node
 from chalicelib.partners.directory import (
     Endpoint,
@@ -51,8 +51,10 @@ from chalicelib.partners.directory import (
 )
 from chalicelib.partners.roles import claimed_roles, with_claimed, without_claimed
 from chalicelib.protocol.auth import TokenEncoding, is_credentials_token
+from chalicelib.protocol.kinds import Kind
 from chalicelib.protocol.types import format_datetime, validate
 from chalicelib.storage.table import Conflict
+from chalicelib.versions.supported import CANONICAL, from_canonical, supported_numbers, to_canonical
 
 # API Gateway ends a request after 29 s. A handshake makes two calls, and one exchange in which the other side
 # makes two calls itself.
@@ -80,8 +82,9 @@ class HandshakeFailed(Exception):
 
 
 class OtherSide(NamedTuple):
-    """The endpoints of the other side in our OCPI version."""
+    """The interfaces of a platform in one OCPI version."""
 
+    version: str
     endpoints: tuple[Endpoint, ...]
 
     def credentials_url(self) -> str | None:
@@ -134,11 +137,17 @@ def invite(
 
 
 def accept(
-    node: Node, partner: Partner, used_token: str, document: Mapping[str, Any], base_url: str
+    node: Node,
+    partner: Partner,
+    used_token: str,
+    document: Mapping[str, Any],
+    base_url: str,
+    version: str,
 ) -> tuple[Partner, str]:
     """Accept a partner's credentials, as first registration or update. Returns it and its new token.
 
-    used_token: the token of this request. base_url: our own `https://…/ocpi`.
+    used_token: the token of this request. base_url: our own `https://…/ocpi`. version: the
+    one in the request's URL.
     Raises: Unauthorized when a replaced token comes with other credentials than before, InvalidParameters
     for wrong credentials or a party that another partner has; UnableToUseClientApi, UnsupportedVersion or
     MissingEndpoints when the caller's versions or endpoints cannot be used (CRD-19 … CRD-21).
@@ -149,7 +158,7 @@ def accept(
     _check_repetition(partner, used, offered, roles)
     reserved = _refuse_taken(node, partner, roles)
     _refuse_ourselves(node, base_url, offered.token, offered.url)
-    other = _look_at_caller(node, partner, offered)
+    other = _look_at_caller(node, partner, offered, version)
     _refuse_own_urls(base_url, other)
     token = node.directory.new_token()
     fresh = HeldToken(fingerprint=node.directory.fingerprint(token), kind="C")
@@ -159,7 +168,7 @@ def accept(
             "status": "REGISTERED",
             "last_updated": _now(node),
             "versions_url": offered.url,
-            "version": VERSION,
+            "version": other.version,
             "endpoints": other.endpoints,
             **with_claimed(partner, roles, reserved),
             "outbound_token": node.directory.seal(offered.token),
@@ -189,9 +198,9 @@ def _check_repetition(
         raise Unauthorized
 
 
-def _look_at_caller(node: Node, partner: Partner, offered: Credentials) -> OtherSide:
+def _look_at_caller(node: Node, partner: Partner, offered: Credentials, version: str) -> OtherSide:
     try:
-        other = _look_at(node, offered.url, offered.token, partner.token_encoding)
+        other = _look_at(node, offered.url, offered.token, partner.token_encoding, [version])
     except (PartnerFault, PartnerRefusal) as error:
         raise UnableToUseClientApi(f"could not read your versions: {error}") from error
     if not other.serves([own.role for own in node.settings.roles]):
@@ -300,7 +309,7 @@ def register(
             status="REGISTERING",
             last_updated=_now(node),
             versions_url=versions_url,
-            version=VERSION,
+            version=other.version,
             endpoints=other.endpoints,
             token_encoding=token_encoding,
             profiles=tuple(profiles),
@@ -360,7 +369,7 @@ def unregister(node: Node, partner: Partner) -> str | None:
     """Unregister at a partner with DELETE, and remove it here. Returns the problem when DELETE failed."""
     problem = None
     if partner.is_registered:
-        url = OtherSide(partner.endpoints).credentials_url()
+        url = partner.endpoint("credentials", "SENDER")
         try:
             node.client.call_url(
                 url or "", "DELETE", node.directory.token_for(partner), partner.token_encoding
@@ -396,7 +405,7 @@ def _look_before_asking(
 ) -> OtherSide:
     """Read the partner's endpoints before our request, and stop if it lacks those that we need (CRD-18)."""
     try:
-        other = _look_at(node, url, token, encoding)
+        other = _look_at(node, url, token, encoding, supported_numbers())
         _refuse_own_urls(base_url, other)
     except (PartnerFault, PartnerRefusal, OcpiError) as error:
         raise _failed(error) from error
@@ -419,15 +428,17 @@ def _look_before_rotating(node: Node, partner: Partner, token: str, base_url: st
     except HandshakeFailed as error:
         if error.http_status != 401 or len(partner.held_tokens) < 2:
             raise
-        return OtherSide(partner.endpoints)
+        return OtherSide(partner.version or CANONICAL, partner.endpoints)
 
 
 def _send_credentials(
     node: Node, method: str, other: OtherSide, token: str, encoding: TokenEncoding, document: dict[str, Any]
-) -> object:
+) -> Any:
     """Send our credentials. Returns the partner's credentials, not validated yet."""
     url = other.credentials_url() or ""
-    return node.client.call_url(url, method, token, encoding, document=document, total_s=_EXCHANGE_S).data
+    document = from_canonical(other.version, Kind.CREDENTIALS, document)
+    answer = node.client.call_url(url, method, token, encoding, document=document, total_s=_EXCHANGE_S)
+    return to_canonical(other.version, Kind.CREDENTIALS, answer.data)
 
 
 def _complete(
@@ -452,7 +463,7 @@ def _complete(
                 "status": "REGISTERED",
                 "last_updated": _now(node),
                 "versions_url": theirs.url,
-                "version": VERSION,
+                "version": other.version,
                 "endpoints": other.endpoints,
                 **with_claimed(current, free, reserved),
                 "outbound_token": node.directory.seal(theirs.token),
@@ -501,8 +512,10 @@ def _drop_token(node: Node, partner: Partner, token: HeldToken) -> None:
 # -- both sides --------------------------------------------------------------------------------------
 
 
-def _look_at(node: Node, versions_url: str, token: str, encoding: TokenEncoding) -> OtherSide:
-    """Read a platform's versions and the details of ours.
+def _look_at(
+    node: Node, versions_url: str, token: str, encoding: TokenEncoding, wanted: Sequence[str]
+) -> OtherSide:
+    """Read a platform's versions and the details of the first wanted version that it offers.
 
     Raises: InvalidParameters when the policy refuses the versions URL, UnsupportedVersion, PartnerFault,
     PartnerRefusal.
@@ -511,13 +524,15 @@ def _look_at(node: Node, versions_url: str, token: str, encoding: TokenEncoding)
         listed = node.client.get_versions(versions_url, token, encoding, total_s=_CALL_S)
     except InvalidParameters as error:
         raise InvalidParameters(error.detail, field="url") from error
-    details_url = next((entry.url for entry in listed if entry.version == VERSION), None)
-    if details_url is None:
-        raise UnsupportedVersion(f"version {VERSION} is not among {[entry.version for entry in listed]!r}")
-    try:
-        return OtherSide(
-            node.client.get_version_details(details_url, token, encoding, total_s=_CALL_S).endpoints
+    url_by_version = {entry.version: entry.url for entry in reversed(listed)}
+    version = next((number for number in wanted if number in url_by_version), None)
+    if version is None:
+        raise UnsupportedVersion(
+            f"version {' or '.join(wanted)} is not among {[e.version for e in listed]!r}"
         )
+    try:
+        details = node.client.get_version_details(url_by_version[version], token, encoding, total_s=_CALL_S)
+        return OtherSide(version, details.endpoints)
     except InvalidParameters as error:
         raise PartnerFault(f"the URL of the version details cannot be used: {error.detail}") from error
 

@@ -7,49 +7,52 @@ from __future__ import annotations
 
 from chalicelib.errors import MethodNotAllowed
 from chalicelib.modules.credentials.handshake import accept, credentials_document, forget
-from chalicelib.modules.registry import VERSION
-from chalicelib.node import Node
 from chalicelib.partners.directory import Partner
-from chalicelib.protocol.message import Interface, Reply, Request, Route
+from chalicelib.protocol.kinds import Kind
+from chalicelib.protocol.message import Reply
+from chalicelib.routes import Call, Interface, Route
 
 
-def get_credentials(node: Node, request: Request) -> Reply:
+def get_credentials(call: Call) -> Reply:
     """Our credentials for the caller, with the token that it used (CRD-15).
 
     # Spec: GET with token A is not defined. It gets the same answer, which gives the caller nothing new
     # (CRD-28).
     """
-    return Reply(data=credentials_document(node, request.used_token, request.base_url))
+    return Reply(data=credentials_document(call.node, call.token, call.request.base_url))
 
 
-def post_credentials(node: Node, request: Request) -> Reply:
+def post_credentials(call: Call) -> Reply:
     """Register the caller (CRD-08).
 
     Raises: MethodNotAllowed when it is registered already and has to use PUT.
     """
-    if request.caller.is_registered:
+    if call.caller.is_registered:
         raise MethodNotAllowed("already registered, use PUT to update")
-    return _accepted(node, request)
+    return _accepted(call)
 
 
-def put_credentials(node: Node, request: Request) -> Reply:
+def put_credentials(call: Call) -> Reply:
     """Update a registered caller's credentials and endpoints (CRD-09, CRD-11 … CRD-13)."""
-    if not request.caller.is_registered:
+    if not call.caller.is_registered:
         raise MethodNotAllowed("not registered, use POST to register")
-    return _accepted(node, request)
+    return _accepted(call)
 
 
-def delete_credentials(node: Node, request: Request) -> Reply:
+def delete_credentials(call: Call) -> Reply:
     """Unregister the caller (CRD-10, CRD-14)."""
-    if not request.caller.is_registered:
+    if not call.caller.is_registered:
         raise MethodNotAllowed("not registered")
-    forget(node, request.caller)
+    forget(call.node, call.caller)
     return Reply()
 
 
-def _accepted(node: Node, request: Request) -> Reply:
-    partner, token = accept(node, request.caller, request.used_token, request.json_object(), request.base_url)
-    document = credentials_document(node, token, request.base_url)
+def _accepted(call: Call) -> Reply:
+    request = call.request
+    partner, token = accept(
+        call.node, call.caller, call.token, call.json_object(), request.base_url, request.version
+    )
+    document = credentials_document(call.node, token, request.base_url)
     return Reply(data=document, status_message=_note_on_roles(partner))
 
 
@@ -61,14 +64,18 @@ def _note_on_roles(partner: Partner) -> str | None:
     return f"these roles wait for approval by the operator of this node: {names}"
 
 
+_PATH = "/{version}/credentials"
+
 INTERFACE = Interface(
     "credentials",
     "SENDER",
     (
-        Route("GET", f"/{VERSION}/credentials", get_credentials),
-        Route("POST", f"/{VERSION}/credentials", post_credentials),
-        Route("PUT", f"/{VERSION}/credentials", put_credentials),
-        Route("DELETE", f"/{VERSION}/credentials", delete_credentials),
+        Route("GET", _PATH, get_credentials, gives=Kind.CREDENTIALS),
+        Route("POST", _PATH, post_credentials, takes=Kind.CREDENTIALS, gives=Kind.CREDENTIALS),
+        Route("PUT", _PATH, put_credentials, takes=Kind.CREDENTIALS, gives=Kind.CREDENTIALS),
+        Route("DELETE", _PATH, delete_credentials),
     ),
-    functional=False,
+    role_mounted=False,
+    routed=False,
+    allows_token_a=True,
 )

@@ -32,10 +32,12 @@ from chalicelib.policy.ownership import (
 from chalicelib.policy.time_remarks import remark_on
 from chalicelib.policy.visibility import partition_for_received
 from chalicelib.protocol.json_text import read_json
-from chalicelib.protocol.message import Interface, Reply, Request, Route
+from chalicelib.protocol.kinds import Kind
+from chalicelib.protocol.message import Reply, Request
 from chalicelib.protocol.overtaking import Overtaken, Times
 from chalicelib.protocol.patch import check_time
 from chalicelib.protocol.types import validate
+from chalicelib.routes import Call, Interface, Route
 from chalicelib.storage.keys import Ref
 
 if TYPE_CHECKING:
@@ -57,108 +59,105 @@ MODULE = "locations"
 OWNER = "CPO"
 
 
-def get_object(node: Node, request: Request) -> Reply:
+def get_object(call: Call) -> Reply:
     """Answer the stored copy of a location, EVSE or connector to its owner."""
     # Spec: GET shall not be combined with broadcast (RTE-19), yet the owner may check what a receiver
     # stored (LOC-12). So a GET with OCPI-to = hub is answered from the hub's own copy, and is not relayed.
-    ref = _ref(node, request)
-    children = [id_in_url(request, name) for name in ("evse_uid", "connector_id") if name in request.path]
-    return Reply(find(node, ref, *children, known=request.snapshot))
+    ref = _ref(call)
+    children = [
+        id_in_url(call.request, name) for name in ("evse_uid", "connector_id") if name in call.request.path
+    ]
+    return Reply(find(call.node, ref, *children, known=call.snapshot))
 
 
-def put_location(node: Node, request: Request) -> Reply:
+def put_location(call: Call) -> Reply:
     """Store a location with all its EVSEs, unless the stored one is newer."""
-    ref = _ref(node, request)
-    owner = owner_in_url(request)
-    document = request.json_object()
+    ref = _ref(call)
+    owner = owner_in_url(call.request)
+    document = call.json_object()
     check_identity(document, country_code=owner.country_code, party_id=owner.party_id, id=ref.id)
     validate(Location, document)
-    refuse_reserved_by_another(owner, ref.id, request.snapshot.get(reservation_key(ref.id)))
-    change = _change_location(node, request, ref, replace_by(document, _list_of))
-    remark = remark_on(node, request, ref, document, overtaken_location(change.before, document))
+    refuse_reserved_by_another(owner, ref.id, call.snapshot.get(reservation_key(ref.id)))
+    change = _change_location(call, ref, replace_by(document, _list_of))
+    remark = remark_on(call, ref, document, overtaken_location(change.before, document))
     return Reply(http_status=201 if change.created else 200, status_message=remark)
 
 
-def patch_location(node: Node, request: Request) -> Reply:
+def patch_location(call: Call) -> Reply:
     """Change some fields of a location."""
-    ref = _ref(node, request)
-    owner = owner_in_url(request)
-    patch = request.json_object()
+    ref = _ref(call)
+    owner = owner_in_url(call.request)
+    patch = call.json_object()
     check_identity(patch, country_code=owner.country_code, party_id=owner.party_id, id=ref.id)
     check_time(patch)
     children: list[Overtaken] = []
-    change = _change_location(node, request, ref, patched_by(patch, _list_of, node.clock(), children))
+    change = _change_location(call, ref, patched_by(patch, _list_of, call.node.clock(), children))
     overtaken = overtaken_location(change.before, patch) or children
-    return Reply(status_message=remark_on(node, request, ref, patch, overtaken))
+    return Reply(status_message=remark_on(call, ref, patch, overtaken))
 
 
-def put_evse(node: Node, request: Request) -> Reply:
+def put_evse(call: Call) -> Reply:
     """Add or replace an EVSE."""
-    ref, evse_uid = _ref(node, request), id_in_url(request, "evse_uid")
-    document = request.json_object()
+    ref, evse_uid = _ref(call), id_in_url(call.request, "evse_uid")
+    document = call.json_object()
     check_identity(document, uid=evse_uid)
     validate(Evse, document)
-    change = _change_evse(
-        node, request, ref, evse_uid, lambda stored, times: rules.put_evse(stored, document, times)
-    )
-    remark = _remark_on_evse(node, request, ref, change, document)
+    change = _change_evse(call, ref, evse_uid, lambda stored, times: rules.put_evse(stored, document, times))
+    remark = _remark_on_evse(call, ref, change, document)
     return Reply(http_status=201 if change.created else 200, status_message=remark)
 
 
-def patch_evse(node: Node, request: Request) -> Reply:
+def patch_evse(call: Call) -> Reply:
     """Change some fields of an EVSE, such as its status."""
-    ref, evse_uid = _ref(node, request), id_in_url(request, "evse_uid")
-    patch = request.json_object()
+    ref, evse_uid = _ref(call), id_in_url(call.request, "evse_uid")
+    patch = call.json_object()
     check_identity(patch, uid=evse_uid)
     check_time(patch)
-    change = _change_evse(
-        node, request, ref, evse_uid, lambda stored, times: rules.patch_evse(stored, patch, times)
-    )
-    return Reply(status_message=_remark_on_evse(node, request, ref, change, patch))
+    change = _change_evse(call, ref, evse_uid, lambda stored, times: rules.patch_evse(stored, patch, times))
+    return Reply(status_message=_remark_on_evse(call, ref, change, patch))
 
 
-def put_connector(node: Node, request: Request) -> Reply:
+def put_connector(call: Call) -> Reply:
     """Add or replace a connector of an EVSE."""
-    ref, evse_uid = _ref(node, request), id_in_url(request, "evse_uid")
-    connector_id = id_in_url(request, "connector_id")
-    document = request.json_object()
+    ref, evse_uid = _ref(call), id_in_url(call.request, "evse_uid")
+    connector_id = id_in_url(call.request, "connector_id")
+    document = call.json_object()
     check_identity(document, id=connector_id)
     validate(Connector, document)
     change = _change_evse(
-        node, request, ref, evse_uid, lambda stored, times: rules.put_connector(stored, document, times)
+        call, ref, evse_uid, lambda stored, times: rules.put_connector(stored, document, times)
     )
     before = read_json(str(change.before.body)) if change.before else None
     is_new = not (before and rules.find_connector(before, connector_id))
-    remark = _remark_on_evse(node, request, ref, change, document, connector_id)
+    remark = _remark_on_evse(call, ref, change, document, connector_id)
     return Reply(http_status=201 if is_new else 200, status_message=remark)
 
 
-def patch_connector(node: Node, request: Request) -> Reply:
+def patch_connector(call: Call) -> Reply:
     """Change some fields of a connector, such as its tariffs."""
-    ref, evse_uid = _ref(node, request), id_in_url(request, "evse_uid")
-    connector_id = id_in_url(request, "connector_id")
-    patch = request.json_object()
+    ref, evse_uid = _ref(call), id_in_url(call.request, "evse_uid")
+    connector_id = id_in_url(call.request, "connector_id")
+    patch = call.json_object()
     check_identity(patch, id=connector_id)
     check_time(patch)
     change = _change_evse(
-        node,
-        request,
+        call,
         ref,
         evse_uid,
         lambda stored, times: rules.patch_connector(stored, connector_id, patch, times),
     )
-    return Reply(status_message=_remark_on_evse(node, request, ref, change, patch, connector_id))
+    return Reply(status_message=_remark_on_evse(call, ref, change, patch, connector_id))
 
 
-def _change_location(node: Node, request: Request, ref: Ref, decide: DecideLocation) -> LocationChange:
-    owner = owner_in_url(request)
+def _change_location(call: Call, ref: Ref, decide: DecideLocation) -> LocationChange:
+    owner = owner_in_url(call.request)
 
     def decide_for_caller(stored: StoredLocation | None) -> WriteLocation | None:
-        check_source(node, request, owner, OWNER, stored)
+        check_source(call, owner, OWNER, stored)
         return decide(stored)
 
-    return node.locations.change(
-        ref, decide_for_caller, request.snapshot, partition=_list_of(False), source=request.caller.id
+    return call.node.locations.change(
+        ref, decide_for_caller, call.snapshot, partition=_list_of(False), source=call.caller.id
     )
 
 
@@ -167,26 +166,24 @@ def _list_of(hidden: bool) -> str:
 
 
 def _change_evse(
-    node: Node,
-    request: Request,
+    call: Call,
     ref: Ref,
     evse_uid: str,
     rule: Rule,
 ) -> EvseChange:
-    owner, decide = owner_in_url(request), changed_by(rule, node.clock())
+    owner, decide = owner_in_url(call.request), changed_by(rule, call.node.clock())
 
     def decide_for_caller(stored: StoredEvse | None, location: StoredLocation) -> WriteEvse | None:
-        check_source(node, request, owner, OWNER, location)
+        check_source(call, owner, OWNER, location)
         return decide(stored, location)
 
-    return node.locations.change_evse(
-        ref, evse_uid, decide_for_caller, request.snapshot, source=request.caller.id
+    return call.node.locations.change_evse(
+        ref, evse_uid, decide_for_caller, call.snapshot, source=call.caller.id
     )
 
 
 def _remark_on_evse(
-    node: Node,
-    request: Request,
+    call: Call,
     ref: Ref,
     change: EvseChange,
     document: rules.Document,
@@ -199,18 +196,18 @@ def _remark_on_evse(
         if stored is not None and connector_id is not None:
             stored = rules.find_connector(stored, connector_id)
         if stored is not None:
-            times = Times(node.clock(), change.before.arrived)
+            times = Times(call.node.clock(), change.before.arrived)
             overtaken = rules.overtaken_by(stored, document, times)
-            if request.method == "PATCH" and not overtaken:
+            if call.request.method == "PATCH" and not overtaken:
                 overtaken = rules.overtaken_children(stored, document, times)
-    return remark_on(node, request, ref, document, overtaken)
+    return remark_on(call, ref, document, overtaken)
 
 
-def _ref(node: Node, request: Request) -> Ref:
+def _ref(call: Call) -> Ref:
     """Return the key of the location in the URL, after checking that the caller may access it."""
-    owner = owner_in_url(request)
-    check_owner(node, request, owner, OWNER)
-    return _named(request)
+    owner = owner_in_url(call.request)
+    check_owner(call, owner, OWNER)
+    return _named(call.request)
 
 
 def _named(request: Request) -> Ref:
@@ -242,14 +239,14 @@ INTERFACE = Interface(
     MODULE,
     "RECEIVER",
     (
-        Route("GET", _LOCATION, get_object, _keys_of_get),
-        Route("PUT", _LOCATION, put_location, _keys_of_put),
-        Route("PATCH", _LOCATION, patch_location, _keys_of_change),
-        Route("GET", _EVSE, get_object, _keys_of_get),
-        Route("PUT", _EVSE, put_evse, _keys_of_evse_change),
-        Route("PATCH", _EVSE, patch_evse, _keys_of_evse_change),
-        Route("GET", _CONNECTOR, get_object, _keys_of_get),
-        Route("PUT", _CONNECTOR, put_connector, _keys_of_evse_change),
-        Route("PATCH", _CONNECTOR, patch_connector, _keys_of_evse_change),
+        Route("GET", _LOCATION, get_object, _keys_of_get, gives=Kind.LOCATION),
+        Route("PUT", _LOCATION, put_location, _keys_of_put, takes=Kind.LOCATION),
+        Route("PATCH", _LOCATION, patch_location, _keys_of_change, takes=Kind.LOCATION),
+        Route("GET", _EVSE, get_object, _keys_of_get, gives=Kind.EVSE),
+        Route("PUT", _EVSE, put_evse, _keys_of_evse_change, takes=Kind.EVSE),
+        Route("PATCH", _EVSE, patch_evse, _keys_of_evse_change, takes=Kind.EVSE),
+        Route("GET", _CONNECTOR, get_object, _keys_of_get, gives=Kind.CONNECTOR),
+        Route("PUT", _CONNECTOR, put_connector, _keys_of_evse_change, takes=Kind.CONNECTOR),
+        Route("PATCH", _CONNECTOR, patch_connector, _keys_of_evse_change, takes=Kind.CONNECTOR),
     ),
 )

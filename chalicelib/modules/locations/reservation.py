@@ -18,8 +18,9 @@ from chalicelib.errors import InvalidParameters, NotFound, ServerError
 from chalicelib.node import Node
 from chalicelib.partners.directory import Partner
 from chalicelib.policy.received_parties import known_owners, owners_key
-from chalicelib.protocol.message import Interface, Party, Reply, Request, Route, Routing
+from chalicelib.protocol.message import Party, Reply, Routing
 from chalicelib.protocol.types import fold
+from chalicelib.routes import Call, Interface, Route
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.table import Conflict, Key, Put
 
@@ -31,17 +32,17 @@ _TRIES = 100
 # -- the hub's side ----------------------------------------------------------------------------------
 
 
-def post_reservation(node: Node, request: Request) -> Reply:
+def post_reservation(call: Call) -> Reply:
     """Reserve the next free id for the party in the URL."""
-    if PROFILE not in request.caller.profiles or not node.settings.plays("HUB"):
+    if PROFILE not in call.caller.profiles or not call.node.settings.plays("HUB"):
         raise NotFound("this hub reserves no location ids for this partner")
-    party = Party(request.path["country_code"], request.path["party_id"])
-    if not request.caller.plays_as(party, "CPO"):
+    party = Party(call.request.path["country_code"], call.request.path["party_id"])
+    if not call.caller.plays_as(party, "CPO"):
         raise NotFound(f"{party.country_code}/{party.party_id} is not a CPO of this partner")
-    request.json_object()
-    request_key = Key(f"location-id-request#{request.caller.id}#{party.key()}#{request.request_id}")
-    earlier = node.table.get(request_key)
-    return Reply(data={"id": earlier["id"] if earlier else _hand_out(node, party, request_key)})
+    call.json_object()
+    request_key = Key(f"location-id-request#{call.caller.id}#{party.key()}#{call.request.request_id}")
+    earlier = call.node.table.get(request_key)
+    return Reply(data={"id": earlier["id"] if earlier else _hand_out(call.node, party, request_key)})
 
 
 def _hand_out(node: Node, party: Party, request_key: Key) -> str:

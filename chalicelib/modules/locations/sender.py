@@ -19,51 +19,55 @@ from chalicelib.policy.ownership import id_in_url
 from chalicelib.policy.received_parties import known_owners, owners_key
 from chalicelib.policy.visibility import may_see
 from chalicelib.protocol.headers import read_routing
-from chalicelib.protocol.message import Interface, Party, Reply, Request, Route
+from chalicelib.protocol.kinds import Kind
+from chalicelib.protocol.message import Party, Reply, Request
+from chalicelib.routes import Call, Interface, Route
 from chalicelib.storage.keys import Ref
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from chalicelib.node import Node
     from chalicelib.settings import Settings
-    from chalicelib.storage.table import Key
+    from chalicelib.storage.table import Item, Key
 
 MODULE = "locations"
 
 
-def get_locations(node: Node, request: Request) -> Reply:
+def get_locations(call: Call) -> Reply:
     """Answer a page of the locations that the caller may see, with their EVSEs."""
-    return answer_list(node, request, MODULE, node.locations)
+    return answer_list(call, MODULE, call.node.locations)
 
 
-def get_object(node: Node, request: Request) -> Reply:
+def get_object(call: Call) -> Reply:
     """Answer a location, an EVSE or a connector."""
-    refs = _refs(node, request)
-    items = node.table.read([ref.key for ref in refs], request.snapshot)
-    headers = [header for ref in refs if (header := node.locations.get_header(ref, items))]
-    shown = [header.ref for header in headers if may_see(request.caller, MODULE, header.document())]
+    refs = _refs(call.node.settings, call.request, call.snapshot)
+    items = call.node.table.read([ref.key for ref in refs], call.snapshot)
+    headers = [header for ref in refs if (header := call.node.locations.get_header(ref, items))]
+    shown = [header.ref for header in headers if may_see(call.caller, MODULE, header.document())]
     if len(shown) > 1:
         raise InvalidParameters("several parties have a location of this id", field="OCPI-to-party-id")
     if not shown:
         raise LocationNotFound
-    children = [id_in_url(request, name) for name in ("evse_uid", "connector_id") if name in request.path]
-    return Reply(find(node, shown[0], *children, known=items))
+    children = [
+        id_in_url(call.request, name) for name in ("evse_uid", "connector_id") if name in call.request.path
+    ]
+    return Reply(find(call.node, shown[0], *children, known=items))
 
 
-def _refs(node: Node, request: Request) -> list[Ref]:
+def _refs(settings: Settings, request: Request, known: Mapping[Key, Item]) -> list[Ref]:
     """Return the keys of all locations that the URL may mean."""
     location_id = id_in_url(request, "location_id")
-    return [Ref(MODULE, *owner, location_id) for owner in _owners(node.settings, request)]
+    return [Ref(MODULE, *owner, location_id) for owner in _owners(settings, request, known)]
 
 
-def _owners(settings: Settings, request: Request) -> list[Party]:
+def _owners(settings: Settings, request: Request, known: Mapping[Key, Item]) -> list[Party]:
     addressed = read_routing(request.headers).receiver
     hub = settings.party_of("HUB")
     if addressed is not None and not addressed.same_as(hub):
         return [addressed]
     own = [role.party for role in settings.roles if role.role == "CPO"]
-    return own + known_owners(request.snapshot, MODULE) if hub else own
+    return own + known_owners(known, MODULE) if hub else own
 
 
 def _keys_of_page(node: Node, request: Request) -> Sequence[Key]:
@@ -71,7 +75,8 @@ def _keys_of_page(node: Node, request: Request) -> Sequence[Key]:
 
 
 def _keys_of_get(node: Node, request: Request) -> Sequence[Key]:
-    prefetched = [key for ref in _refs(node, request) for key in node.locations.keys_for_get(ref)]
+    refs = _refs(node.settings, request, {})
+    prefetched = [key for ref in refs for key in node.locations.keys_for_get(ref)]
     return [*prefetched, owners_key(MODULE)] if node.settings.plays("HUB") else prefetched
 
 
@@ -79,9 +84,11 @@ INTERFACE = Interface(
     MODULE,
     "SENDER",
     (
-        Route("GET", "", get_locations, _keys_of_page),
-        Route("GET", "/{location_id}", get_object, _keys_of_get),
-        Route("GET", "/{location_id}/{evse_uid}", get_object, _keys_of_get),
-        Route("GET", "/{location_id}/{evse_uid}/{connector_id}", get_object, _keys_of_get),
+        Route("GET", "", get_locations, _keys_of_page, gives=Kind.LOCATION),
+        Route("GET", "/{location_id}", get_object, _keys_of_get, gives=Kind.LOCATION),
+        Route("GET", "/{location_id}/{evse_uid}", get_object, _keys_of_get, gives=Kind.EVSE),
+        Route(
+            "GET", "/{location_id}/{evse_uid}/{connector_id}", get_object, _keys_of_get, gives=Kind.CONNECTOR
+        ),
     ),
 )

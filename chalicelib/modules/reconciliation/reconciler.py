@@ -44,7 +44,8 @@ from itertools import islice
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.calls.webhooks import RECONCILIATION, Webhook, WebhookFailed, notify, read_webhooks
+from chalicelib.calls.webhook_sender import WebhookFailed
+from chalicelib.calls.webhooks import RECONCILIATION, Webhook, notify, read_webhooks
 from chalicelib.errors import ServerError
 from chalicelib.log import log
 from chalicelib.modules.reconciliation import matching

@@ -17,6 +17,7 @@ from chalicelib.errors import ConnectionProblem
 from chalicelib.hub.relayed_answers import relayed_answer, relayed_error
 from chalicelib.modules.sessions.rules import answer_preferences
 from chalicelib.protocol.json_text import JsonText, read_json, write_json
+from chalicelib.protocol.kinds import Kind
 from chalicelib.protocol.message import Party, Routing
 from chalicelib.protocol.types import fold, format_datetime
 from chalicelib.storage.keys import Ref
@@ -93,6 +94,7 @@ def send_preferences(
     return node.client.send(
         partner, "PUT", MODULE, "SENDER", (session.ref.id, "charging_preferences"),
         document=document, routing=routing, correlation_id=request.correlation_id, total_s=_ASK_S,
+        takes=Kind.CHARGING_PREFERENCES, gives=Kind.CHARGING_PREFERENCES_RESPONSE,
     )  # fmt: skip
 
 

@@ -28,9 +28,11 @@ from chalicelib.policy.session_viewers import emsp_of
 from chalicelib.policy.time_remarks import remark_on
 from chalicelib.policy.visibility import partition_for_viewer
 from chalicelib.protocol.json_text import read_json
-from chalicelib.protocol.message import Interface, Reply, Request, Route
+from chalicelib.protocol.kinds import Kind
+from chalicelib.protocol.message import Reply, Request
 from chalicelib.protocol.patch import check_time
 from chalicelib.protocol.types import validate
+from chalicelib.routes import Call, Interface, Route
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.objects import overtaken_by
 
@@ -52,57 +54,57 @@ _READ_AHEAD = 64 * 1024
 _LONGEST_LIST = 64
 
 
-def get_session(node: Node, request: Request) -> Reply:
+def get_session(call: Call) -> Reply:
     """Answer the stored copy to its owner (SES-09)."""
-    owner = _owner(node, request)
-    stored = node.objects.get(_ref(request), request.snapshot)
-    if stored is None or not is_callers(request, owner, OWNER, stored.source):
+    owner = _owner(call)
+    stored = call.node.objects.get(_ref(call.request), call.snapshot)
+    if stored is None or not is_callers(call, owner, OWNER, stored.source):
         raise NotFound("unknown session")
     return Reply(stored.body)
 
 
-def put_session(node: Node, request: Request) -> Reply:
+def put_session(call: Call) -> Reply:
     """Create or replace a session, unless the stored one is newer or final."""
-    owner, ref = _owner(node, request), _ref(request)
-    document = tolerated(request.json_object())
+    owner, ref = _owner(call), _ref(call.request)
+    document = tolerated(call.json_object())
     check_identity(document, country_code=owner.country_code, party_id=owner.party_id, id=ref.id)
     validate(Session, document)
-    change = _change(node, request, replace_by(document, _list_of), _list_of(document))
-    note_size(node, change)
-    remark = remark_on(node, request, ref, document, overtaken_by(change.before, document["last_updated"]))
+    change = _change(call, replace_by(document, _list_of), _list_of(document))
+    note_size(call.node, change)
+    remark = remark_on(call, ref, document, overtaken_by(change.before, document["last_updated"]))
     return Reply(http_status=201 if change.created else 200, status_message=remark)
 
 
-def patch_session(node: Node, request: Request) -> Reply:
+def patch_session(call: Call) -> Reply:
     """Change some fields of a session, and add charging periods.
 
     Raises: InvalidParameters when the periods do not fit. In that case the other fields are stored.
     """
-    owner, ref = _owner(node, request), _ref(request)
-    patch = tolerated(request.json_object())
+    owner, ref = _owner(call), _ref(call.request)
+    patch = tolerated(call.json_object())
     check_identity(patch, country_code=owner.country_code, party_id=owner.party_id, id=ref.id)
     check_time(patch)
     decide = patched_by(patch, _list_of)
-    change = _change(node, request, decide, "")
-    note_size(node, change, decide.left_out)
+    change = _change(call, decide, "")
+    note_size(call.node, change, decide.left_out)
     overtaken = overtaken_by(change.before, patch["last_updated"])
     if change.written:
         overtaken = [replace(each, part="all but new charging periods") for each in overtaken]
-    remark = remark_on(node, request, ref, patch, overtaken)
+    remark = remark_on(call, ref, patch, overtaken)
     if decide.left_out:
         raise refuse_periods()
     return Reply(status_message=remark)
 
 
-def _change(node: Node, request: Request, decide: Decide, partition: str) -> Changed:
-    owner = owner_in_url(request)
+def _change(call: Call, decide: Decide, partition: str) -> Changed:
+    owner = owner_in_url(call.request)
 
     def decide_for_caller(stored: Stored | None) -> Write | Remove | None:
-        check_source(node, request, owner, OWNER, stored)
+        check_source(call, owner, OWNER, stored)
         return decide(stored)
 
-    return node.objects.change(
-        _ref(request), decide_for_caller, request.snapshot, partition=partition, source=request.caller.id
+    return call.node.objects.change(
+        _ref(call.request), decide_for_caller, call.snapshot, partition=partition, source=call.caller.id
     )
 
 
@@ -110,10 +112,10 @@ def _list_of(session: Document) -> str:
     return partition_for_viewer(MODULE, None, emsp_of(session["cdr_token"]))
 
 
-def _owner(node: Node, request: Request) -> Party:
+def _owner(call: Call) -> Party:
     """Return the party in the URL, after checking that the caller may act for it."""
-    owner = owner_in_url(request)
-    check_owner(node, request, owner, OWNER)
+    owner = owner_in_url(call.request)
+    check_owner(call, owner, OWNER)
     return owner
 
 
@@ -150,9 +152,9 @@ INTERFACE = Interface(
     MODULE,
     "RECEIVER",
     (
-        Route("GET", _PATH, get_session, _keys_of_stored),
-        Route("PUT", _PATH, put_session, _keys_of_put),
-        Route("PATCH", _PATH, patch_session, _keys_of_stored),
+        Route("GET", _PATH, get_session, _keys_of_stored, gives=Kind.SESSION),
+        Route("PUT", _PATH, put_session, _keys_of_put, takes=Kind.SESSION),
+        Route("PATCH", _PATH, patch_session, _keys_of_stored, takes=Kind.SESSION),
     ),
-    hands_on=True,
+    relay=False,
 )

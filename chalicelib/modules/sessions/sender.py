@@ -17,45 +17,50 @@ from chalicelib.modules.sessions.preferences import ask_owner, take_preferences
 from chalicelib.policy.ownership import id_in_url
 from chalicelib.policy.received_parties import known_owners, owners_key
 from chalicelib.policy.visibility import list_partitions
-from chalicelib.protocol.message import Interface, Reply, Request, Route
+from chalicelib.protocol.kinds import Kind
+from chalicelib.protocol.message import Reply, Request
 from chalicelib.protocol.types import validate
+from chalicelib.routes import Call, Interface, Route
 from chalicelib.storage.keys import Ref
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from chalicelib.node import Node
     from chalicelib.protocol.message import Party
+    from chalicelib.settings import Settings
     from chalicelib.storage.objects import Stored
-    from chalicelib.storage.table import Key
+    from chalicelib.storage.table import Item, Key
 
 MODULE = "sessions"
 
 
-def get_sessions(node: Node, request: Request) -> Reply:
+def get_sessions(call: Call) -> Reply:
     """Answer a page of the sessions of the caller's tokens."""
-    return answer_list(node, request, MODULE, node.objects, require_date_from=True)
+    return answer_list(call, MODULE, call.node.objects, require_date_from=True)
 
 
-def put_charging_preferences(node: Node, request: Request) -> Reply:
+def put_charging_preferences(call: Call) -> Reply:
     """Answer a driver's charging preferences; a hub forwards them to the session's CPO."""
-    session = _find(node, request)
-    document = request.json_object()
+    session = _find(call)
+    document = call.json_object()
     preferences = validate(ChargingPreferences, document)
     if session.source:
-        return ask_owner(node, request, session, document)
-    return Reply(take_preferences(node, session, document, preferences))
+        return ask_owner(call.node, call.request, session, document)
+    return Reply(take_preferences(call.node, session, document, preferences))
 
 
-def _find(node: Node, request: Request) -> Stored:
+def _find(call: Call) -> Stored:
     """Return the session in the URL, among those that the caller may see.
 
     Raises: NotFound; InvalidParameters when several owners have one of this id (TRP-17).
     """
-    refs = _refs(node, request)
-    items = node.table.read([ref.key for ref in refs], request.snapshot)
-    shown = list_partitions(node, MODULE, request.caller)
-    found = [stored for ref in refs if (stored := node.objects.get(ref, items)) and stored.partition in shown]
+    refs = _refs(call.node.settings, call.request, call.snapshot)
+    items = call.node.table.read([ref.key for ref in refs], call.snapshot)
+    shown = list_partitions(call.node, MODULE, call.caller)
+    found = [
+        stored for ref in refs if (stored := call.node.objects.get(ref, items)) and stored.partition in shown
+    ]
     if len(found) > 1:
         raise InvalidParameters("several parties have a session of this id", field="OCPI-to-party-id")
     if not found:
@@ -63,18 +68,18 @@ def _find(node: Node, request: Request) -> Stored:
     return found[0]
 
 
-def _refs(node: Node, request: Request) -> list[Ref]:
+def _refs(settings: Settings, request: Request, known: Mapping[Key, Item]) -> list[Ref]:
     session_id = id_in_url(request, "session_id")
-    return [Ref(MODULE, *owner, session_id) for owner in _owners(node, request)]
+    return [Ref(MODULE, *owner, session_id) for owner in _owners(settings, request, known)]
 
 
-def _owners(node: Node, request: Request) -> list[Party]:
+def _owners(settings: Settings, request: Request, known: Mapping[Key, Item]) -> list[Party]:
     """Return the possible owners of the session; the URL does not name the owner."""
-    addressed, hub = request.routing.receiver, node.settings.party_of("HUB")
+    addressed, hub = request.routing.receiver, settings.party_of("HUB")
     if addressed is not None and not addressed.same_as(hub):
         return [addressed]
-    own = [role.party for role in node.settings.roles if role.role == "CPO"]
-    return own + known_owners(request.snapshot, MODULE) if hub else own
+    own = [role.party for role in settings.roles if role.role == "CPO"]
+    return own + known_owners(known, MODULE) if hub else own
 
 
 def _keys_of_page(node: Node, request: Request) -> Sequence[Key]:
@@ -82,7 +87,7 @@ def _keys_of_page(node: Node, request: Request) -> Sequence[Key]:
 
 
 def _keys_of_session(node: Node, request: Request) -> Sequence[Key]:
-    keys = [ref.key for ref in _refs(node, request)]
+    keys = [ref.key for ref in _refs(node.settings, request, {})]
     return [*keys, owners_key(MODULE)] if node.settings.plays("HUB") else keys
 
 
@@ -90,8 +95,15 @@ INTERFACE = Interface(
     MODULE,
     "SENDER",
     (
-        Route("GET", "", get_sessions, _keys_of_page),
-        Route("PUT", "/{session_id}/charging_preferences", put_charging_preferences, _keys_of_session),
+        Route("GET", "", get_sessions, _keys_of_page, gives=Kind.SESSION),
+        Route(
+            "PUT",
+            "/{session_id}/charging_preferences",
+            put_charging_preferences,
+            _keys_of_session,
+            takes=Kind.CHARGING_PREFERENCES,
+            gives=Kind.CHARGING_PREFERENCES_RESPONSE,
+        ),
     ),
-    hands_on=True,
+    relay=False,
 )

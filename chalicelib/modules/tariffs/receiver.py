@@ -20,8 +20,10 @@ from chalicelib.policy.ownership import (
 )
 from chalicelib.policy.time_remarks import remark_on
 from chalicelib.policy.visibility import partition_for_received
-from chalicelib.protocol.message import Interface, Reply, Request, Route
+from chalicelib.protocol.kinds import Kind
+from chalicelib.protocol.message import Reply, Request
 from chalicelib.protocol.types import validate
+from chalicelib.routes import Call, Interface, Route
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.objects import overtaken_by
 
@@ -36,55 +38,55 @@ MODULE = "tariffs"
 OWNER = "CPO"
 
 
-def get_tariff(node: Node, request: Request) -> Reply:
+def get_tariff(call: Call) -> Reply:
     """Answer the stored copy to its owner."""
-    ref = _ref(node, request)
-    stored = node.objects.get(ref, request.snapshot)
-    if stored is None or not is_callers(request, owner_in_url(request), OWNER, stored.source):
+    ref = _ref(call)
+    stored = call.node.objects.get(ref, call.snapshot)
+    if stored is None or not is_callers(call, owner_in_url(call.request), OWNER, stored.source):
         raise NotFound("unknown tariff")
     return Reply(stored.body)
 
 
-def put_tariff(node: Node, request: Request) -> Reply:
+def put_tariff(call: Call) -> Reply:
     """Create or replace a tariff, unless the stored one is newer."""
-    ref = _ref(node, request)
-    owner = owner_in_url(request)
-    document = request.json_object()
+    ref = _ref(call)
+    owner = owner_in_url(call.request)
+    document = call.json_object()
     check_identity(document, country_code=owner.country_code, party_id=owner.party_id, id=ref.id)
     validate(Tariff, document)
-    change = _change(node, request, ref, replace_by(document))
-    remark = remark_on(node, request, ref, document, overtaken_by(change.before, document["last_updated"]))
+    change = _change(call, ref, replace_by(document))
+    remark = remark_on(call, ref, document, overtaken_by(change.before, document["last_updated"]))
     return Reply(http_status=201 if change.created else 200, status_message=remark)
 
 
-def delete_tariff(node: Node, request: Request) -> Reply:
+def delete_tariff(call: Call) -> Reply:
     """Delete a tariff."""
-    ref = _ref(node, request)
-    _change(node, request, ref, remove)
+    ref = _ref(call)
+    _change(call, ref, remove)
     return Reply()
 
 
-def _change(node: Node, request: Request, ref: Ref, decide: Decide) -> Changed:
-    owner = owner_in_url(request)
+def _change(call: Call, ref: Ref, decide: Decide) -> Changed:
+    owner = owner_in_url(call.request)
 
     def decide_for_caller(stored: Stored | None) -> Write | Remove | None:
-        check_source(node, request, owner, OWNER, stored)
+        check_source(call, owner, OWNER, stored)
         return decide(stored)
 
-    return node.objects.change(
+    return call.node.objects.change(
         ref,
         decide_for_caller,
-        request.snapshot,
+        call.snapshot,
         partition=partition_for_received(MODULE),
-        source=request.caller.id,
+        source=call.caller.id,
     )
 
 
-def _ref(node: Node, request: Request) -> Ref:
+def _ref(call: Call) -> Ref:
     """Return the key of the tariff in the URL, after checking that the caller may access it."""
-    owner = owner_in_url(request)
-    check_owner(node, request, owner, OWNER)
-    return Ref(MODULE, *owner, id_in_url(request, "tariff_id"))
+    owner = owner_in_url(call.request)
+    check_owner(call, owner, OWNER)
+    return Ref(MODULE, *owner, id_in_url(call.request, "tariff_id"))
 
 
 def _keys_of_get(node: Node, request: Request) -> Sequence[Key]:
@@ -102,8 +104,8 @@ INTERFACE = Interface(
     MODULE,
     "RECEIVER",
     (
-        Route("GET", _PATH, get_tariff, _keys_of_get),
-        Route("PUT", _PATH, put_tariff, _keys_of_change),
+        Route("GET", _PATH, get_tariff, _keys_of_get, gives=Kind.TARIFF),
+        Route("PUT", _PATH, put_tariff, _keys_of_change, takes=Kind.TARIFF),
         Route("DELETE", _PATH, delete_tariff, _keys_of_change),
     ),
 )

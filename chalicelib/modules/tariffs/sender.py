@@ -10,7 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chalicelib.modules.sender_list import answer_list, keys_of_list
-from chalicelib.protocol.message import Interface, Reply, Request, Route
+from chalicelib.protocol.kinds import Kind
+from chalicelib.protocol.message import Reply, Request
+from chalicelib.routes import Call, Interface, Route
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,13 +23,13 @@ if TYPE_CHECKING:
 MODULE = "tariffs"
 
 
-def get_tariffs(node: Node, request: Request) -> Reply:
+def get_tariffs(call: Call) -> Reply:
     """Answer a page of the tariffs that the caller may see."""
-    return answer_list(node, request, MODULE, node.objects)
+    return answer_list(call, MODULE, call.node.objects)
 
 
 def _keys(node: Node, request: Request) -> Sequence[Key]:
     return keys_of_list(node, request, MODULE, node.objects)
 
 
-INTERFACE = Interface(MODULE, "SENDER", (Route("GET", "", get_tariffs, _keys),))
+INTERFACE = Interface(MODULE, "SENDER", (Route("GET", "", get_tariffs, _keys, gives=Kind.TARIFF),))

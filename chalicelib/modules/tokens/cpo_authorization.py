@@ -32,6 +32,7 @@ from chalicelib.modules.tokens.rules import Ask, allowed_by, emsp_named_by, whet
 from chalicelib.partners.directory import claim_key
 from chalicelib.policy.remote_starts import Authorized, is_authorized
 from chalicelib.protocol.json_text import read_json
+from chalicelib.protocol.kinds import Kind
 from chalicelib.protocol.message import Party, Routing
 from chalicelib.protocol.types import sort_key, validate
 
@@ -174,6 +175,8 @@ def _ask(node: Node, partner: Partner, question: Question, addressed: Party | No
             correlation_id=question.correlation_id,
             routing=Routing(sender=question.cpo, receiver=addressed),
             total_s=ASK_S,
+            takes=Kind.LOCATION_REFERENCES,
+            gives=Kind.AUTHORIZATION_INFO,
         )
     except PartnerRefusal as refusal:
         # TOK-14 requires HTTP 404 together with status 2004, but some partners send another code with it.

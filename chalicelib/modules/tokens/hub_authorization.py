@@ -21,29 +21,30 @@ from chalicelib.hub.relayed_answers import relayed_answer, relayed_error
 from chalicelib.modules.tokens.retrieval import MODULE
 from chalicelib.modules.tokens.rules import emsp_named_by
 from chalicelib.protocol.headers import write_routing
-from chalicelib.protocol.message import Party, Reply, Request, Routing
+from chalicelib.protocol.kinds import Kind
+from chalicelib.protocol.message import Party, Reply, Routing
+from chalicelib.routes import Call
 
 if TYPE_CHECKING:
-    from chalicelib.node import Node
     from chalicelib.storage.objects import Stored
 
 FORWARD_S = 6.0
 """Seconds that the eMSP has to answer: less than the CPO waits for us."""
 
 
-def forward(node: Node, request: Request, token: Stored, asked: dict[str, Any] | None) -> Reply:
+def forward(call: Call, token: Stored, asked: dict[str, Any] | None) -> Reply:
     """Forward an authorization request to the eMSP and relay its answer.
 
     Raises: ConnectionProblem when the eMSP is not connected; ReceiverTimeout, ConnectionProblem or HubError
     when there is no answer that can be relayed.
     """
-    emsp = node.directory.get(token.source)
+    emsp = call.node.directory.get(token.source)
     name = f"{token.ref.country_code}/{token.ref.party_id}"
     if emsp is None or not emsp.is_registered or emsp.connection == "OFFLINE":
         raise ConnectionProblem(f"the eMSP {name} is not connected")
     owner = Party(token.ref.country_code, token.ref.party_id)
     try:
-        answer = node.client.send(
+        answer = call.node.client.send(
             emsp,
             "POST",
             MODULE,
@@ -51,19 +52,21 @@ def forward(node: Node, request: Request, token: Stored, asked: dict[str, Any] |
             (token.ref.id, "authorize"),
             query={"type": token.ref.variant},
             document=asked,
-            correlation_id=request.correlation_id,
-            routing=Routing(asking_party(request), owner, request.routing.relays + 1),
+            correlation_id=call.request.correlation_id,
+            routing=Routing(asking_party(call), owner, call.request.routing.relays + 1),
             total_s=FORWARD_S,
+            takes=Kind.LOCATION_REFERENCES,
+            gives=Kind.AUTHORIZATION_INFO,
         )
     except PartnerError as error:
         reply = relayed_error(error)
     else:
         _check_token(answer.data, owner)
         reply = relayed_answer(answer)
-    if request.routing.receiver is not None:
+    if call.request.routing.receiver is not None:
         return reply
     # The request had no OCPI-to, so OCPI-from of the answer names the eMSP that owns the token (RTE-23).
-    headers = write_routing(Routing(sender=owner, receiver=request.routing.sender))
+    headers = write_routing(Routing(sender=owner, receiver=call.request.routing.sender))
     return Reply(reply.data, reply.http_status, reply.status_code, reply.status_message, headers)
 
 
@@ -77,6 +80,6 @@ def _check_token(info: object, owner: Party) -> None:
         raise HubError("the eMSP answered with a token of another party")
 
 
-def asking_party(request: Request) -> Party:
+def asking_party(call: Call) -> Party:
     """Return the asking CPO: OCPI-from, or without it (RTE-05) the caller's own party."""
-    return request.routing.sender or request.caller.parties("CPO", "HUB")[0]
+    return call.request.routing.sender or call.caller.parties("CPO", "HUB")[0]

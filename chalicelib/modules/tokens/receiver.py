@@ -28,9 +28,11 @@ from chalicelib.policy.ownership import (
 from chalicelib.policy.received_parties import known_owners, owners_key, remember_owners
 from chalicelib.policy.time_remarks import remark_on
 from chalicelib.policy.visibility import partition_for_received
-from chalicelib.protocol.message import Interface, Party, Reply, Request, Route
+from chalicelib.protocol.kinds import Kind
+from chalicelib.protocol.message import Party, Reply, Request
 from chalicelib.protocol.patch import check_time
 from chalicelib.protocol.types import validate
+from chalicelib.routes import Call, Interface, Route
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.objects import overtaken_by
 
@@ -45,81 +47,81 @@ MODULE = "tokens"
 OWNER = "EMSP"
 
 
-def get_token(node: Node, request: Request) -> Reply:
+def get_token(call: Call) -> Reply:
     """Answer the stored copy to its owner."""
-    owner = _check_owner(node, request)
-    stored = node.objects.get(_ref(request, type_in_query(request.query) or RFID), request.snapshot)
-    if stored is None or not is_callers(request, owner, OWNER, stored.source):
+    owner = _check_owner(call)
+    stored = call.node.objects.get(
+        _ref(call.request, type_in_query(call.request.query) or RFID), call.snapshot
+    )
+    if stored is None or not is_callers(call, owner, OWNER, stored.source):
         raise NotFound("unknown token")
     return Reply(stored.body)
 
 
-def put_token(node: Node, request: Request) -> Reply:
+def put_token(call: Call) -> Reply:
     """Create or replace a token, unless the stored one is newer."""
-    document = _document(node, request)
+    document = _document(call)
     validate(Token, document)
-    _remember_owner(node, request)
-    change, remark = _change(node, request, document, replace_by(document))
+    _remember_owner(call)
+    change, remark = _change(call, document, replace_by(document))
     return Reply(http_status=201 if change.created else 200, status_message=remark)
 
 
-def patch_token(node: Node, request: Request) -> Reply:
+def patch_token(call: Call) -> Reply:
     """Change some fields of a token, such as `valid`."""
-    patch = _document(node, request)
+    patch = _document(call)
     check_time(patch)
-    _, remark = _change(node, request, patch, patched_by(patch))
+    _, remark = _change(call, patch, patched_by(patch))
     return Reply(status_message=remark)
 
 
-def _document(node: Node, request: Request) -> dict[str, Any]:
+def _document(call: Call) -> dict[str, Any]:
     """Return the body, after checking that the caller may send it and that its ids are those of the URL."""
-    owner = _check_owner(node, request)
-    document = request.json_object()
+    owner = _check_owner(call)
+    document = call.json_object()
     check_identity(
         document,
         country_code=owner.country_code,
         party_id=owner.party_id,
-        uid=id_in_url(request, "token_uid"),
+        uid=id_in_url(call.request, "token_uid"),
     )
     return document
 
 
-def _remember_owner(node: Node, request: Request) -> None:
-    owner = owner_in_url(request)
-    if not any(owner.same_as(known) for known in known_owners(request.snapshot, MODULE)):
-        remember_owners(node.table, [_ref(request, RFID)])
+def _remember_owner(call: Call) -> None:
+    owner = owner_in_url(call.request)
+    if not any(owner.same_as(known) for known in known_owners(call.snapshot, MODULE)):
+        remember_owners(call.node.table, [_ref(call.request, RFID)])
 
 
-def _change(
-    node: Node, request: Request, document: dict[str, Any], decide: Decide
-) -> tuple[Changed, str | None]:
+def _change(call: Call, document: dict[str, Any], decide: Decide) -> tuple[Changed, str | None]:
     """Return the change, and the warning about timestamps for the answer."""
-    ref = _ref(request, type_of(request.query, document))
-    if ref.variant != (type_in_query(request.query) or RFID):
+    ref = _ref(call.request, type_of(call.request.query, document))
+    if ref.variant != (type_in_query(call.request.query) or RFID):
         log.warning(
             "push of a token without ?type= whose body has a type other than RFID: the body counts",
-            partner=request.caller.id,
+            partner=call.caller.id,
             type=ref.variant,
         )
 
     def decide_for_caller(stored: Stored | None) -> Write | Remove | None:
-        check_source(node, request, owner_in_url(request), OWNER, stored)
+        check_source(call, owner_in_url(call.request), OWNER, stored)
         return decide(stored)
 
-    change = node.objects.change(
+    change = call.node.objects.change(
         ref,
         decide_for_caller,
-        request.snapshot,
+        call.snapshot,
         partition=partition_for_received(MODULE),
-        source=request.caller.id,
+        source=call.caller.id,
     )
     overtaken = overtaken_by(change.before, document["last_updated"])
-    return change, remark_on(node, request, ref, document, overtaken)
+    return change, remark_on(call, ref, document, overtaken)
 
 
-def _check_owner(node: Node, request: Request) -> Party:
-    owner = owner_in_url(request)
-    check_owner(node, request, owner, OWNER)
+def _check_owner(call: Call) -> Party:
+    owner = owner_in_url(call.request)
+    check_owner(call, owner, OWNER)
     return owner
 
 
@@ -142,8 +144,8 @@ INTERFACE = Interface(
     MODULE,
     "RECEIVER",
     (
-        Route("GET", _PATH, get_token, _keys_of_get),
-        Route("PUT", _PATH, put_token, _keys_of_change),
-        Route("PATCH", _PATH, patch_token, _keys_of_change),
+        Route("GET", _PATH, get_token, _keys_of_get, gives=Kind.TOKEN),
+        Route("PUT", _PATH, put_token, _keys_of_change, takes=Kind.TOKEN),
+        Route("PATCH", _PATH, patch_token, _keys_of_change, takes=Kind.TOKEN),
     ),
 )

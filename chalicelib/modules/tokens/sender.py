@@ -21,8 +21,10 @@ from chalicelib.modules.tokens.rules import type_in_query
 from chalicelib.policy.ownership import id_in_url
 from chalicelib.policy.received_parties import known_owners, owners_key
 from chalicelib.policy.visibility import may_see
-from chalicelib.protocol.message import Interface, Reply, Request, Route
+from chalicelib.protocol.kinds import Kind
+from chalicelib.protocol.message import Reply, Request
 from chalicelib.protocol.types import validate
+from chalicelib.routes import Call, Interface, Route
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,27 +34,27 @@ if TYPE_CHECKING:
     from chalicelib.storage.table import Key
 
 
-def get_tokens(node: Node, request: Request) -> Reply:
+def get_tokens(call: Call) -> Reply:
     """Answer a page of the tokens that the caller may see."""
-    return answer_list(node, request, MODULE, node.objects)
+    return answer_list(call, MODULE, call.node.objects)
 
 
-def post_authorize(node: Node, request: Request) -> Reply:
+def post_authorize(call: Call) -> Reply:
     """Answer an authorization request for a token.
 
     Raises: UnknownToken, also for a caller that may not see tokens.
     """
-    uid, token_type = _named(request)
-    asked = read_references(request)
-    owners = _own(node, request)
-    if _asks_hub(node, request):
-        owners = [*owners, *known_owners(request.snapshot, MODULE)]
-    token = find_token(node, refs_of(owners, uid, token_type), request.snapshot)
-    if token is None or not may_see(request.caller, MODULE, {}):
+    uid, token_type = _named(call.request)
+    asked = read_references(call.request)
+    owners = _own(call.node, call.request)
+    if _asks_hub(call.node, call.request):
+        owners = [*owners, *known_owners(call.snapshot, MODULE)]
+    token = find_token(call.node, refs_of(owners, uid, token_type), call.snapshot)
+    if token is None or not may_see(call.caller, MODULE, {}):
         raise UnknownToken
     if token.source:
-        return forward(node, request, token, asked)
-    return Reply(decide(node, token, asked, asking_party(request)))
+        return forward(call, token, asked)
+    return Reply(decide(call.node, token, asked, asking_party(call)))
 
 
 def read_references(request: Request) -> dict[str, Any] | None:
@@ -98,7 +100,14 @@ INTERFACE = Interface(
     MODULE,
     "SENDER",
     (
-        Route("GET", "", get_tokens, _keys_of_page),
-        Route("POST", "/{token_uid}/authorize", post_authorize, _keys_of_authorize),
+        Route("GET", "", get_tokens, _keys_of_page, gives=Kind.TOKEN),
+        Route(
+            "POST",
+            "/{token_uid}/authorize",
+            post_authorize,
+            _keys_of_authorize,
+            takes=Kind.LOCATION_REFERENCES,
+            gives=Kind.AUTHORIZATION_INFO,
+        ),
     ),
 )

@@ -1,36 +1,41 @@
-"""Versions and version details: the OCPI versions of this node and the URLs of its interfaces.
+"""Versions and version details: which OCPI versions this node speaks, and their endpoints.
 
-Both accept token A and token C. They have no side effects and are cheap, because hubs use them as a health
-check (VER-11).
+Both accept token A and token C, have no side effects and cost little, because hubs call them to check that a
+node is alive (VER-11).
 
 Source: OCPI 2.2.1 version_information_endpoint; VER-01 … VER-06
 """
 
 from __future__ import annotations
 
-from chalicelib.modules.registry import VERSION, offers
-from chalicelib.node import Node
-from chalicelib.protocol.message import Interface, Reply, Request, Route
+from chalicelib.modules.registry import offers
+from chalicelib.protocol.message import Reply
+from chalicelib.routes import Call, Interface, Route
+from chalicelib.versions.supported import supported_numbers
 
 
-def list_versions(node: Node, request: Request) -> Reply:
-    """List the versions with the URLs of their details."""
-    return Reply(data=[{"version": VERSION, "url": f"{request.base_url}/{VERSION}"}])
+def list_versions(call: Call) -> Reply:
+    """List the supported versions with the URLs of their details."""
+    base = call.request.base_url
+    return Reply(data=[{"version": number, "url": f"{base}/{number}"} for number in supported_numbers()])
 
 
-def get_details(node: Node, request: Request) -> Reply:
-    """List the endpoints of this version, as the node's roles require them."""
-    base = f"{request.base_url}/{VERSION}"
+def get_details(call: Call) -> Reply:
+    """List the endpoints of the version in the URL: those of the interfaces that the node's roles offer."""
+    version = call.request.version
+    base = f"{call.request.base_url}/{version}"
     endpoints = [
         {"identifier": offer.identifier, "role": offer.role, "url": f"{base}{offer.path}"}
-        for offer in offers(own.role for own in node.settings.roles)
+        for offer in offers(own.role for own in call.node.settings.roles)
     ]
-    return Reply(data={"version": VERSION, "endpoints": endpoints})
+    return Reply(data={"version": version, "endpoints": endpoints})
 
 
 INTERFACE = Interface(
     "versions",
     "SENDER",
-    (Route("GET", "/versions", list_versions), Route("GET", f"/{VERSION}", get_details)),
-    functional=False,
+    (Route("GET", "/versions", list_versions), Route("GET", "/{version}", get_details)),
+    role_mounted=False,
+    routed=False,
+    allows_token_a=True,
 )

@@ -16,12 +16,13 @@ from typing import Any
 
 from chalicelib.calls.answers import RawAnswer, judge
 from chalicelib.calls.urls import Target, split_url
-from chalicelib.calls.webhooks import COMMAND, Webhook, WebhookFailed
+from chalicelib.calls.webhook_sender import WebhookFailed
+from chalicelib.calls.webhooks import COMMAND, Webhook
 from chalicelib.modules.commands import receiver, sender
 from chalicelib.modules.commands.rules import Command
 from chalicelib.modules.commands.store import find
 from chalicelib.modules.commands.worker import handle_messages
-from chalicelib.modules.registry import VERSION, offers
+from chalicelib.modules.registry import offers
 from chalicelib.modules.versions import routes as versions
 from chalicelib.node import Node
 from chalicelib.partners.directory import Endpoint, HeldToken, Partner, PartnerRole
@@ -33,6 +34,7 @@ from chalicelib.queues import Queues
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.locations import WriteLocation
 from chalicelib.storage.objects import Write
+from chalicelib.versions.supported import CANONICAL
 from infra import resources
 from tests.account import Account
 from tests.modules import builders
@@ -172,7 +174,7 @@ class Member:
     def call(self, caller: Member, method: str, path: str, document: object, **headers: str) -> Answer:
         """Send a request of another member to a path below `/ocpi/2.2.1`."""
         token = token_at(caller, self)
-        return self.host.call(method, f"/ocpi/{VERSION}{path}", token, document, **headers)
+        return self.host.call(method, f"/ocpi/{CANONICAL}{path}", token, document, **headers)
 
     def command(self, command_id: str) -> Command:
         found = find(self.node, command_id)
@@ -262,9 +264,9 @@ def _register(node: Member, partner: Member) -> None:
             status="REGISTERED",
             last_updated=T0,
             versions_url=f"{public}/ocpi/versions",
-            version=VERSION,
+            version=CANONICAL,
             endpoints=tuple(
-                Endpoint(identifier=o.identifier, role=o.role, url=f"{public}/ocpi/{VERSION}{o.path}")
+                Endpoint(identifier=o.identifier, role=o.role, url=f"{public}/ocpi/{CANONICAL}{o.path}")
                 for o in offers([role])
             ),
             roles=(PartnerRole(role=role, country_code=party.country_code, party_id=party.party_id),),
@@ -332,4 +334,4 @@ def start(member: Member, response_id: str = "1", **fields: Any) -> Document:
 
 
 def response_url(member: Member, command: str = "START_SESSION", response_id: str = "1") -> str:
-    return f"{member.node.settings.public_url}/ocpi/{VERSION}/sender/commands/{command}/{response_id}"
+    return f"{member.node.settings.public_url}/ocpi/{CANONICAL}/sender/commands/{command}/{response_id}"

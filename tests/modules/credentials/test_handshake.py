@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from chalicelib.calls.answers import PartnerFault, PartnerRefusal
+from chalicelib.calls.client import VersionEntry
 from chalicelib.modules.credentials import handshake
 from chalicelib.modules.credentials import routes as credentials_routes
 from chalicelib.modules.credentials.handshake import HandshakeFailed
@@ -490,7 +491,9 @@ def test_a_platform_without_our_version_is_3002(
 ) -> None:
     """CRD-21, STA-12"""
     known_to_cpo = _invite(cpo)
-    monkeypatch.setattr(handshake, "VERSION", "2.9")
+    monkeypatch.setattr(
+        hub.node.client, "get_versions", lambda *_, **__: (VersionEntry("2.9", "https://cpo.example/2.9"),)
+    )
 
     answer = hub.call("POST", CREDENTIALS, _invite(hub), _document(cpo, known_to_cpo))
 

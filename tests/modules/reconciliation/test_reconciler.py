@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import app
-from chalicelib.calls.webhooks import WebhookFailed
+from chalicelib.calls.webhook_sender import WebhookFailed
 from chalicelib.errors import ServerError
 from chalicelib.modules.cdrs import compiler
 from chalicelib.modules.reconciliation import noted_cdrs, reconciler

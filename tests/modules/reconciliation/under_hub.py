@@ -6,7 +6,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from chalicelib.calls.webhooks import RECONCILIATION, Webhook, WebhookFailed
+from chalicelib.calls.webhook_sender import WebhookFailed
+from chalicelib.calls.webhooks import RECONCILIATION, Webhook
 from chalicelib.modules.cdrs import compiler, due_sessions
 from chalicelib.modules.reconciliation import noted_cdrs, reconciler
 from chalicelib.modules.reconciliation.noted_cdrs import DUE

@@ -1,0 +1,20 @@
+"""The descriptor of the tokens module."""
+
+from __future__ import annotations
+
+from chalicelib.modules.module import Module
+from chalicelib.protocol.kinds import Kind
+
+MODULE = Module(
+    "tokens",
+    __name__.rpartition(".")[0],
+    interfaces=("sender", "receiver"),
+    operator_routes=("chalicelib.operator_api.tokens",),
+    offered_by={"SENDER": ("EMSP", "HUB"), "RECEIVER": ("CPO", "HUB")},
+    owner_role="EMSP",
+    pushed=True,
+    kind=Kind.TOKEN,
+    id_name="token_uid",
+    retention_days=90,
+    events=("authorize",),
+)

@@ -1,0 +1,92 @@
+"""The OCPI versions that this node speaks, and the conversion of documents between them.
+
+A version is a file of this folder and a line in `VERSIONS`. It is loaded when the first partner uses it.
+A document is converted only when its partner's version is not the canonical one: stored text then goes into
+an answer as it is.
+
+Source: docs/design.md, Versions; VER-02
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any, cast
+
+from chalicelib.log import log
+from chalicelib.protocol.json_text import JsonText, read_json, write_json
+from chalicelib.protocol.kinds import Kind
+from chalicelib.versions.version import Version
+
+CANONICAL = "2.2.1"
+"""The version of stored objects."""
+
+VERSIONS: dict[str, str] = {"2.2.1": "chalicelib.versions.v2_2_1"}
+"""Each version's number and Python module, the preferred one first."""
+
+
+def supported_numbers() -> list[str]:
+    """The numbers of all versions, the preferred one first."""
+    return list(VERSIONS)
+
+
+def is_supported(number: str) -> bool:
+    """Tell whether this node speaks a version."""
+    return number in VERSIONS
+
+
+def choose_version(offered: Sequence[str]) -> str | None:
+    """The version that both sides prefer: the first of ours that the other side offers, or None."""
+    return next((number for number in VERSIONS if number in offered), None)
+
+
+def load_version(number: str) -> Version:
+    """The implementation of a version.
+
+    Raises: KeyError for one that is not supported.
+    """
+    return _load(VERSIONS[number])
+
+
+@cache
+def _load(name: str) -> Version:
+    return cast(Version, importlib.import_module(name))
+
+
+def to_canonical(number: str | None, kind: Kind | None, data: Any) -> Any:
+    """Convert what a partner sent: an object, a list of objects, or JSON text of one.
+
+    number: the partner's version. kind: None for data that is the same in all versions.
+    Raises: InvalidParameters naming the field that cannot be converted.
+    """
+    if kind is None or number in (None, CANONICAL):
+        return data
+    return _convert(data, lambda document: load_version(str(number)).up(kind, document))
+
+
+def from_canonical(number: str | None, kind: Kind | None, data: Any) -> Any:
+    """Convert what a partner is sent: an object, a list of objects, or JSON text of one.
+
+    number: the partner's version. kind: None for data that is the same in all versions. Losses are logged.
+    """
+    if kind is None or number in (None, CANONICAL):
+        return data
+    version = load_version(str(number))
+
+    def down(document: Mapping[str, Any]) -> dict[str, Any]:
+        converted = version.down(kind, document)
+        if converted.losses:
+            pointers = [loss.pointer for loss in converted.losses]
+            log.info("fields left out for a partner's version", extra={"version": number, "fields": pointers})
+        return converted.document
+
+    return _convert(data, down)
+
+
+def _convert(data: Any, convert: Any) -> Any:
+    if isinstance(data, JsonText):
+        return JsonText(write_json(_convert(read_json(str(data)), convert)))
+    if isinstance(data, list):
+        return [_convert(each, convert) for each in data]
+    return convert(data) if isinstance(data, Mapping) else data
