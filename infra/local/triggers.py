@@ -25,9 +25,8 @@ from chalice.app import (
 from chalice.local import LambdaContext
 
 from infra.local.queue_poller import QueuePoller
-from infra.local.schedules import parse_schedule
 from infra.local.stream_reader import StreamReader
-from infra.local.timers import Timer
+from infra.local.timers import Timer, parse_rate
 
 FUNCTION_SECONDS = 30
 STOP_SECONDS = 20.0
@@ -84,7 +83,7 @@ def _sources(app: Chalice, aws: LocalAws) -> list[tuple[str, Callable[[threading
             case ScheduledEventConfig():
                 expression = source.schedule_expression
                 text = expression.to_string() if isinstance(expression, ScheduleExpression) else expression
-                sources.append((source.name, Timer(source.name, parse_schedule(text), handler).run))
+                sources.append((source.name, Timer(source.name, parse_rate(text), handler).run))
             case _:
                 raise NotImplementedError(f"{source.name}: no local trigger for {type(source).__name__}")
     return sources

@@ -11,13 +11,12 @@ from datetime import timedelta
 
 from app import app
 from infra.local import triggers
-from infra.local.schedules import Rate, Schedule
 
 
-def parse_every_second(text: str) -> Schedule:
-    return Rate(timedelta(seconds=1))
+def parse_every_second(expression: str) -> timedelta:
+    return timedelta(seconds=1)
 
 
-vars(triggers)["parse_schedule"] = parse_every_second
+vars(triggers)["parse_rate"] = parse_every_second
 
 __all__ = ["app"]

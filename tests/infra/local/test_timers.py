@@ -1,22 +1,36 @@
-"""A schedule's handler is called when it is due, again and again."""
+"""A schedule's handler is called at its interval, which is read as in EventBridge."""
 
 from __future__ import annotations
 
 import threading
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-from infra.local.timers import Timer
+import pytest
+
+from infra.local.timers import Timer, parse_rate
 
 
-class Soon:
-    """A schedule that is always due very soon."""
+@pytest.mark.parametrize(
+    ("expression", "every"),
+    [
+        ("rate(1 minute)", timedelta(minutes=1)),
+        ("rate(5 minutes)", timedelta(minutes=5)),
+        ("rate(2 hours)", timedelta(hours=2)),
+        ("rate(1 day)", timedelta(days=1)),
+    ],
+)
+def test_the_interval_follows_from_the_expression(expression: str, every: timedelta) -> None:
+    assert parse_rate(expression) == every
 
-    def next_after(self, now: datetime) -> datetime:
-        return now + timedelta(milliseconds=5)
+
+@pytest.mark.parametrize("expression", ["", "every minute", "rate(1 week)", "cron(* * * * ? *)"])
+def test_an_unknown_expression_is_refused(expression: str) -> None:
+    with pytest.raises(ValueError):
+        parse_rate(expression)
 
 
-def test_the_handler_is_called_at_each_due_time_even_after_it_failed() -> None:
+def test_the_handler_is_called_at_each_interval_even_after_it_failed() -> None:
     stopping = threading.Event()
     events: list[dict[str, Any]] = []
 
@@ -26,7 +40,7 @@ def test_the_handler_is_called_at_each_due_time_even_after_it_failed() -> None:
             stopping.set()
         raise RuntimeError("the handler's own trouble")
 
-    Timer("look", Soon(), handler).run(stopping)
+    Timer("look", timedelta(milliseconds=5), handler).run(stopping)
 
     assert len(events) == 3
     assert events[0]["detail-type"] == "Scheduled Event"
