@@ -40,13 +40,13 @@ GUARDED: dict[str, tuple[str, ...]] = {
     "pages": ("storage/list_orders.py", "storage/cursor.py", "storage/lists.py", "protocol/pagination.py"),
 }
 ALSO: dict[str, tuple[str, ...]] = {
-    "calls/answers.py": ("tests/calls/test_client.py",),
+    "calls/answers.py": ("tests/calls/test_client_answers.py", "tests/calls/test_bad_servers.py"),
     "partners/directory.py": (
         "tests/modules/credentials",
         "tests/operator_api/test_partners.py",
     ),
     "protocol/auth.py": ("tests/modules/credentials", "tests/test_endpoint.py"),
-    "protocol/pagination.py": ("tests/modules/tariffs/test_sender.py", "tests/calls/test_client.py"),
+    "protocol/pagination.py": ("tests/modules/tariffs/test_sender.py", "tests/calls/test_crawling.py"),
     "modules/cdrs/assembly.py": (
         "tests/modules/cdrs/test_compiler.py",
         "tests/modules/cdrs/test_running_cost.py",

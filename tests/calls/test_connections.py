@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gzip
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,13 +15,7 @@ import urllib3.util.connection
 from chalicelib.calls.answers import PartnerFault, RawAnswer
 from chalicelib.calls.connections import MAX_ANSWER_BYTES, Connections
 from chalicelib.calls.urls import Origin, Target
-from tests.calls.answering import AnsweringPartner, answering_partner, reply
-
-
-@pytest.fixture
-def server() -> Iterator[AnsweringPartner]:
-    with answering_partner() as partner:
-        yield partner
+from tests.calls.answering import AnsweringPartner, reply
 
 
 def get(server: AnsweringPartner, addresses: tuple[str, ...] = ("127.0.0.1",)) -> RawAnswer:

@@ -6,7 +6,6 @@ Source: OCPI 2.2.1 transport_and_format; TRN-13
 from __future__ import annotations
 
 import tracemalloc
-from collections.abc import Iterator
 
 import pytest
 
@@ -14,8 +13,8 @@ from chalicelib.calls.answers import PartnerFault
 from chalicelib.calls.client import OcpiClient
 from chalicelib.calls.pages import next_link
 from chalicelib.partners.directory import Partner
-from tests.calls.answering import AnsweringPartner, Received, answering_partner, envelope, reply
-from tests.calls.test_client import make_client, make_endpoint, make_partner, put
+from tests.calls.answering import AnsweringPartner, Received, envelope, reply
+from tests.calls.calling import make_client, make_endpoint, make_partner, put
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -36,12 +35,6 @@ MALFORMED = {
     "a header of 100,000 bytes": OK + b"X: " + b"a" * 100_000 + b"\r\n\r\n" + BODY,
 }
 LINKS = ["//[::1", "//]x", "//a\u2100b/", "http://[", "https://user@127.0.0.1/"]
-
-
-@pytest.fixture
-def server() -> Iterator[AnsweringPartner]:
-    with answering_partner() as partner:
-        yield partner
 
 
 @pytest.fixture
