@@ -10,7 +10,7 @@ Source: docs/design.md, Versions; VER-02
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 from typing import Any, cast
 
@@ -34,11 +34,6 @@ def supported_numbers() -> list[str]:
 def is_supported(number: str) -> bool:
     """Tell whether this node speaks a version."""
     return number in VERSIONS
-
-
-def choose_version(offered: Sequence[str]) -> str | None:
-    """The version that both sides prefer: the first of ours that the other side offers, or None."""
-    return next((number for number in VERSIONS if number in offered), None)
 
 
 def load_version(number: str) -> Version:
