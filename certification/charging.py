@@ -13,7 +13,8 @@ from decimal import Decimal
 from functools import partial
 
 from certification.csms import Csms
-from certification.doors import Document, Door, path_of
+from certification.doors import Door, path_of
+from certification.ocpi import Document
 from certification.own_objects import create_tariff, own
 from certification.samples import read_datetime, write_datetime
 from certification.trial import Trial

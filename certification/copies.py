@@ -15,9 +15,8 @@ import threading
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from certification.ocpi import Party
+from certification.ocpi import Document, Party
 
-Document = dict[str, Any]
 OF_CDR = ("country_code", "party_id", "id")
 CHILDREN = (("evses", "uid"), ("connectors", "id"))
 

@@ -9,15 +9,13 @@ Source: OCPI 2.2.1 transport_and_format_pagination; PAG-02, PAG-03, PAG-06 to PA
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from certification.handshake import join
-from certification.ocpi import Caller, ListPage
+from certification.ocpi import Caller, Document, ListPage
 from certification.samples import read_datetime
 from certification.trial import Trial
 
-Document = dict[str, Any]
 FILTERS = ("date_from", "date_to")
 FAR_FUTURE = "2099-01-01T00:00:00Z"
 

@@ -11,7 +11,8 @@ import secrets
 from functools import partial
 from typing import Any
 
-from certification.doors import Document, Door, path_of
+from certification.doors import Door, path_of
+from certification.ocpi import Document
 from certification.own_objects import own, set_status, take_sites
 from certification.samples import session
 from certification.trial import Trial

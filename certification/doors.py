@@ -10,12 +10,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from certification.nodes import Node
-from certification.ocpi import Party, next_link
+from certification.ocpi import Document, Party, next_link
 from certification.refuted import Refuted
 from certification.web import Answer, Web, below, with_query
 
 CONNECTED = ("REGISTERED", "OFFLINE")
-Document = dict[str, Any]
 
 
 class Door:

@@ -11,8 +11,8 @@ import secrets
 from functools import partial
 from typing import Any
 
-from certification.doors import Document, Door, path_of
-from certification.ocpi import Party
+from certification.doors import Door, path_of
+from certification.ocpi import Document, Party
 from certification.samples import token
 from certification.trial import Trial
 from certification.web import Answer, with_query

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from certification.doors import CONNECTED, Document, Door
-from certification.ocpi import Party, discover
+from certification.doors import CONNECTED, Door
+from certification.ocpi import Document, Party, discover
 from certification.probe import NAME
 from certification.probe_partner import ProbePartner
 from certification.refuted import Refuted

@@ -14,12 +14,14 @@ import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from certification.refuted import Refuted
 from certification.web import Answer, Web, with_query
 
 VERSION = "2.2.1"
+Document = dict[str, Any]
+"""A JSON object: an OCPI object or a body."""
 MOST_PAGES = 5000
 
 

@@ -11,10 +11,9 @@ from __future__ import annotations
 import secrets
 from dataclasses import replace
 
-from certification.doors import Document
 from certification.drivers import new_uid
 from certification.handshake import join
-from certification.ocpi import Caller, Party, Reply
+from certification.ocpi import Caller, Document, Party, Reply
 from certification.probe_partner import ProbeReply, Received
 from certification.samples import now, token
 from certification.trial import Trial

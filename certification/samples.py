@@ -11,11 +11,9 @@ from __future__ import annotations
 import secrets
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
-from certification.ocpi import Party
+from certification.ocpi import Document, Party
 
-Document = dict[str, Any]
 SITE_NAME = "Certification site"
 
 

@@ -11,14 +11,11 @@ import time
 from collections.abc import Callable
 from functools import partial
 from operator import eq, not_
-from typing import Any
 
 from certification.handshake import RECEIVES, join
-from certification.ocpi import Party
+from certification.ocpi import Document, Party
 from certification.probe_partner import ProbePartner, Received
 from certification.trial import Trial
-
-Document = dict[str, Any]
 
 
 class Witnesses:

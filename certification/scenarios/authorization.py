@@ -13,10 +13,9 @@ from __future__ import annotations
 import secrets
 from dataclasses import replace
 
-from certification.doors import Document
 from certification.drivers import UID, authorization_info, hold_up, new_uid, take_token
 from certification.handshake import join
-from certification.ocpi import Caller, Party, Reply
+from certification.ocpi import Caller, Document, Party, Reply
 from certification.own_objects import own, take_sites
 from certification.probe_emsp import ProbeEmsp
 from certification.probe_partner import Received

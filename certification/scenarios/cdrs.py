@@ -17,10 +17,10 @@ from functools import partial
 
 from certification.charging import CHARGED, KWH, Charging, is_of, list_cdrs
 from certification.crawling import FAR_FUTURE, check_pages, crawl_window, is_inside
-from certification.doors import Document, Door
+from certification.doors import Door
 from certification.drivers import UID, take_token
 from certification.handshake import join
-from certification.ocpi import Party
+from certification.ocpi import Document, Party
 from certification.prices import price_of
 from certification.probe_emsp import ProbeEmsp
 from certification.refuted import Refuted

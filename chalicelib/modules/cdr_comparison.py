@@ -16,13 +16,14 @@ Source: OCPI 2.2.1 mod_cdrs_cdr_object; docs/design.md, A CDR
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 from chalicelib.pricing.currencies import decimals_of
+from chalicelib.pricing.json_fields import JsonObject
 from chalicelib.protocol.types import fold, parse_datetime
 from chalicelib.settings import Tolerance
 
@@ -57,7 +58,6 @@ _PARTIAL_COSTS = (
     "total_reservation_cost",
 )
 
-Document = Mapping[str, Any]
 Value = Decimal | str | int | None
 Pair = tuple[str, Value, Value, bool]
 
@@ -82,7 +82,7 @@ class Comparison:
     not_judged: tuple[str, ...]
 
 
-def compare(ours: Document, theirs: Document, tolerance: Tolerance) -> Comparison:
+def compare(ours: JsonObject, theirs: JsonObject, tolerance: Tolerance) -> Comparison:
     """Compare two valid CDRs."""
     tolerance = _with_rounding(tolerance, ours)
     pairs = [*_pairs(ours, theirs, tolerance)]
@@ -95,7 +95,7 @@ def compare(ours: Document, theirs: Document, tolerance: Tolerance) -> Compariso
     return Comparison((*compare_total_cost(ours, theirs, tolerance), *differences), tuple(not_judged))
 
 
-def compare_total_cost(ours: Document, theirs: Document, tolerance: Tolerance) -> Iterator[Difference]:
+def compare_total_cost(ours: JsonObject, theirs: JsonObject, tolerance: Tolerance) -> Iterator[Difference]:
     """Compare the `total_cost` of two CDRs, or of sessions that have one."""
     one, other = ours["total_cost"], theirs["total_cost"]
     allowed = _with_rounding(tolerance, ours).money
@@ -105,7 +105,7 @@ def compare_total_cost(ours: Document, theirs: Document, tolerance: Tolerance) -
             yield Difference(f"total_cost.{side}", one.get(side), other.get(side))
 
 
-def _with_rounding(tolerance: Tolerance, ours: Document) -> Tolerance:
+def _with_rounding(tolerance: Tolerance, ours: JsonObject) -> Tolerance:
     decimals = decimals_of(str(ours.get("currency")).upper())
     half_a_unit = Decimal(5).scaleb(-1 - decimals) if decimals == 0 else _ROUNDED
     return Tolerance(
@@ -113,12 +113,12 @@ def _with_rounding(tolerance: Tolerance, ours: Document) -> Tolerance:
     )
 
 
-def _amount(price: Document, side: str) -> Decimal:
+def _amount(price: JsonObject, side: str) -> Decimal:
     amount = price.get(side)
     return Decimal(price["excl_vat"] if amount is None else amount)
 
 
-def _pairs(ours: Document, theirs: Document, tolerance: Tolerance) -> Iterator[Pair]:
+def _pairs(ours: JsonObject, theirs: JsonObject, tolerance: Tolerance) -> Iterator[Pair]:
     """Yield each field with both values, and whether both are present and equal."""
     quantities = {
         "total_energy": tolerance.kwh,
@@ -144,14 +144,14 @@ def _is_near(ours: Decimal, theirs: Decimal, allowed: Decimal) -> bool:
     return ours - allowed <= theirs <= ours + allowed
 
 
-def _value(document: Document, path: str) -> Any:
+def _value(document: JsonObject, path: str) -> Any:
     value: Any = document
     for name in path.split("."):
         value = value.get(name) if value is not None else None
     return value
 
 
-def _tariffs(cdr: Document) -> Any:
+def _tariffs(cdr: JsonObject) -> Any:
     """Ids of a CDR's tariffs, sorted and joined by commas; None when it has no tariffs."""
     ids = sorted((tariff["id"] for tariff in cdr.get("tariffs") or ()), key=fold)
     return ", ".join(ids) or None

@@ -16,9 +16,8 @@ from datetime import datetime
 from typing import Any
 
 from chalicelib.policy.ownership import check_identity
+from chalicelib.protocol.json_text import Document
 from chalicelib.protocol.types import format_datetime, is_datetime, parse_datetime, sort_key
-
-Document = dict[str, Any]
 
 
 def with_ids(document: Mapping[str, Any], stored: Mapping[str, Any] | None, **ids: str) -> Document:

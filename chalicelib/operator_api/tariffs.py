@@ -10,7 +10,6 @@ Source: OCPI 2.2.1 mod_tariffs; TAR-05, TAR-07
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from chalicelib.errors import InvalidParameters
 from chalicelib.modules.tariffs import own_tariffs
@@ -25,6 +24,7 @@ from chalicelib.operator_api.object_lookup import (
 from chalicelib.operator_api.problems import Problem
 from chalicelib.policy.ownership import id_in_url
 from chalicelib.pricing.lint import warn_of_tariff
+from chalicelib.protocol.json_text import Document
 from chalicelib.protocol.message import Reply, Request
 from chalicelib.protocol.pagination import PageQuery, page_reply
 from chalicelib.routes import OperatorCall, OperatorRoute
@@ -34,8 +34,6 @@ _PATH = "/tariffs"
 _MODULE = "tariffs"
 _WARNINGS = "warnings"
 _MOST_WARNINGS = 100
-
-Document = dict[str, Any]
 
 
 def list_tariffs(call: OperatorCall) -> Reply:

@@ -18,7 +18,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from chalicelib.errors import InvalidParameters
 
-Document = Mapping[str, Any]
+JsonObject = Mapping[str, Any]
+"""A JSON object that is only read."""
 
 MICROSECOND = timedelta(microseconds=1)
 HOUR_US = 3_600_000_000
@@ -46,7 +47,7 @@ class Remark:
         return {"code": self.code, "field": self.field, "message": self.message}
 
 
-def read_object(value: object, at: str) -> Document:
+def read_object(value: object, at: str) -> JsonObject:
     """Take a JSON object. Raises: InvalidParameters when the value is something else."""
     if not isinstance(value, dict | Mapping):
         raise InvalidParameters("required" if value is None else "expected a JSON object", field=at)
@@ -131,7 +132,7 @@ def read_moment(value: object, at: str) -> datetime:
 _FORMS = ("--T::", "--T::.")
 
 
-def read_span(document: Document, at: str = "") -> tuple[datetime, datetime]:
+def read_span(document: JsonObject, at: str = "") -> tuple[datetime, datetime]:
     """Take the start and the end of a session.
 
     Raises: InvalidParameters when the end is before the start, more than a year later, or the year is absurd.

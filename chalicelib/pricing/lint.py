@@ -18,7 +18,7 @@ from chalicelib.pricing.choice import TARIFF_TYPES
 from chalicelib.pricing.coverage import covers, is_impossible
 from chalicelib.pricing.currencies import CURRENCIES
 from chalicelib.pricing.findings import ERROR, INFO, WARNING, Finding, in_order
-from chalicelib.pricing.json_fields import Document, Remark, read_object
+from chalicelib.pricing.json_fields import JsonObject, Remark, read_object
 from chalicelib.pricing.restrictions import WEEKDAYS, Restrictions
 from chalicelib.pricing.tariffs import (
     DIMENSIONS,
@@ -64,7 +64,7 @@ def warn_of_tariff(document: object) -> list[Finding]:
     return in_order(each for each in _lint_parts(source, tariff, remarks) if each.severity != INFO)
 
 
-def _lint_parts(source: Document, tariff: Tariff, remarks: Sequence[Remark]) -> list[Finding]:
+def _lint_parts(source: JsonObject, tariff: Tariff, remarks: Sequence[Remark]) -> list[Finding]:
     findings = [
         *_lint_unknown(remarks),
         *_lint_head(tariff),
@@ -220,7 +220,7 @@ def _lint_step(component: PriceComponent, at: str) -> Iterator[Finding]:
         yield Finding("large_step_size", INFO, f"{at}/step_size", text)
 
 
-def _lint_restrictions(source: Document, restrictions: Restrictions | None, at: str) -> Iterator[Finding]:
+def _lint_restrictions(source: JsonObject, restrictions: Restrictions | None, at: str) -> Iterator[Finding]:
     if restrictions is None:
         text = "the restrictions are empty: the element always matches, leave them out"
         yield Finding("empty_restrictions", WARNING, at, text)

@@ -20,7 +20,7 @@ from chalicelib.errors import InvalidParameters
 from chalicelib.pricing.json_fields import (
     HOUR_US,
     MICROSECOND,
-    Document,
+    JsonObject,
     Remark,
     read_list,
     read_moment,
@@ -80,7 +80,7 @@ def usual_power_kw(power_type: object) -> Decimal:
 
 
 def find_impossible(
-    document: Document,
+    document: JsonObject,
     kwh: Decimal | int,
     max_kw: Decimal = MOST_KW,
     begins: datetime | None = None,
@@ -129,17 +129,17 @@ def _judge_hours(hours: Decimal, length: timedelta, at: str) -> Iterator[Remark]
     yield Remark("odd_hours", f"{at}charging_periods", text)
 
 
-def _energy_both_ways(periods: list[Document]) -> tuple[Decimal, Decimal]:
+def _energy_both_ways(periods: list[JsonObject]) -> tuple[Decimal, Decimal]:
     """Energy that the vehicle took, and energy that it gave back, over all periods."""
     return _sum(periods, "ENERGY"), -sum((each for each in _volumes(periods, "ENERGY") if each < 0), _NONE)
 
 
-def _sum(periods: list[Document], kind: str) -> Decimal:
+def _sum(periods: list[JsonObject], kind: str) -> Decimal:
     """Sum of the positive volumes of a dimension over all periods."""
     return sum((each for each in _volumes(periods, kind) if each > 0), _NONE)
 
 
-def _volumes(periods: list[Document], kind: str) -> Iterator[Decimal]:
+def _volumes(periods: list[JsonObject], kind: str) -> Iterator[Decimal]:
     for period in periods:
         for dimension in read_list(period.get("dimensions"), "dimensions"):
             if isinstance(dimension, Mapping) and dimension.get("type") == kind:

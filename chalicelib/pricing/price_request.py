@@ -27,7 +27,7 @@ from chalicelib.pricing.component_search import Matcher
 from chalicelib.pricing.costs import Priced, price_usage
 from chalicelib.pricing.cutting import cut_periods, cut_reservation
 from chalicelib.pricing.json_fields import (
-    Document,
+    JsonObject,
     Remark,
     read_decimal,
     read_flag,
@@ -83,7 +83,7 @@ def price_request(document: object, kwh_decimals: int = 9, work: Work | None = N
     return price_telemetry(tariffs, telemetry, remarks, matcher)
 
 
-def _remark_impossible(session: Document, telemetry: Telemetry, remarks: list[Remark]) -> None:
+def _remark_impossible(session: JsonObject, telemetry: Telemetry, remarks: list[Remark]) -> None:
     """Warn of impossible quantities; the power of the connector is not known here."""
     if session.get("start_date_time") is None:
         return
@@ -123,7 +123,7 @@ def read_tariffs(value: object, remarks: list[Remark], time_prices_per_minute: b
     return [with_time_prices_per_minute(each) for each in tariffs] if time_prices_per_minute else tariffs
 
 
-def read_telemetry(session: Document, remarks: list[Remark]) -> Telemetry:
+def read_telemetry(session: JsonObject, remarks: list[Remark]) -> Telemetry:
     """Read the measurements of a session. Raises: InvalidParameters for a field that cannot be read."""
     reservation, is_expired = None, False
     if session.get("reservation") is not None:
@@ -151,7 +151,7 @@ def read_telemetry(session: Document, remarks: list[Remark]) -> Telemetry:
 
 
 def _read_series(
-    session: Document, key: str, value_key: str, read: Callable[[object, str], Value], remarks: list[Remark]
+    session: JsonObject, key: str, value_key: str, read: Callable[[object, str], Value], remarks: list[Remark]
 ) -> list[tuple[datetime, Value]]:
     """Read timed values in order of time; of two with the same time, the last one counts."""
     at = f"session.{key}"
@@ -176,7 +176,7 @@ def _read_state(value: object, at: str) -> str:
     return str(value)
 
 
-def _read_wish(session: Document) -> Wish:
+def _read_wish(session: JsonObject) -> Wish:
     at = "session.charging_preferences"
     preferences = session.get("charging_preferences")
     profile = preferences
@@ -205,7 +205,7 @@ def _refuse_backwards(telemetry: Telemetry) -> None:
 
 
 def _with_reservation(
-    telemetry: Telemetry, reservation: Document, is_expired: bool, remarks: list[Remark]
+    telemetry: Telemetry, reservation: JsonObject, is_expired: bool, remarks: list[Remark]
 ) -> Telemetry:
     at = "session.reservation"
     if reservation.get("end_date_time") is None and not is_expired:
@@ -228,7 +228,7 @@ def _with_reservation(
 
 
 def _ready_usage(
-    session: Document,
+    session: JsonObject,
     tariffs: Sequence[Tariff],
     telemetry: Telemetry,
     remarks: list[Remark],

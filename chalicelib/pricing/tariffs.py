@@ -18,7 +18,7 @@ from typing import Any
 
 from chalicelib.errors import InvalidParameters
 from chalicelib.pricing.json_fields import (
-    Document,
+    JsonObject,
     Remark,
     read_decimal,
     read_list,
@@ -233,7 +233,7 @@ def with_time_prices_per_minute(tariff: Tariff) -> Tariff:
     return replace(tariff, elements=elements)
 
 
-def _doubts_of_all(document: Document, at: str, remarks: list[Remark]) -> tuple[Remark, ...]:
+def _doubts_of_all(document: JsonObject, at: str, remarks: list[Remark]) -> tuple[Remark, ...]:
     doubts = find_unknown(document, TARIFF, at, remarks)
     for name in ("min_price", "max_price"):
         if document.get(name) is not None:
@@ -245,7 +245,7 @@ def _doubts_of_all(document: Document, at: str, remarks: list[Remark]) -> tuple[
     return (*doubts, gross)
 
 
-def _read_optional_moment(document: Document, key: str, at: str) -> datetime | None:
+def _read_optional_moment(document: JsonObject, key: str, at: str) -> datetime | None:
     return read_moment(document[key], f"{at}.{key}") if document.get(key) is not None else None
 
 

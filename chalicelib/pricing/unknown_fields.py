@@ -21,7 +21,7 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
-from chalicelib.pricing.json_fields import Document, Remark
+from chalicelib.pricing.json_fields import JsonObject, Remark
 
 TARIFF, LIMIT, ELEMENT, COMPONENT, RESTRICTIONS = "", "limit", "element", "component", "restrictions"
 
@@ -72,7 +72,7 @@ _MOST_NAMED = 20
 _LONGEST = 40
 
 
-def find_unknown(document: Document, level: str, at: str, remarks: list[Remark]) -> tuple[Remark, ...]:
+def find_unknown(document: JsonObject, level: str, at: str, remarks: list[Remark]) -> tuple[Remark, ...]:
     """Find the fields of a part of a tariff that may change its price. Returns the doubts.
 
     level: kind of the part. at: its dotted path. remarks: doubts and harmless oddities are added to it.
@@ -95,7 +95,7 @@ def find_unknown(document: Document, level: str, at: str, remarks: list[Remark])
     return tuple(remark for remark, is_doubt in found if remark is not None and is_doubt)
 
 
-def _judge(document: Document, name: str, level: str, at: str) -> tuple[Remark | None, bool]:
+def _judge(document: JsonObject, name: str, level: str, at: str) -> tuple[Remark | None, bool]:
     field, shown = f"{at}.{name[:_LONGEST]}", repr(name[:_LONGEST])
     meant = suggest_field(name, level)
     if level == RESTRICTIONS:
@@ -113,14 +113,14 @@ def _judge(document: Document, name: str, level: str, at: str) -> tuple[Remark |
     return Remark("ignored_field", field, f"{shown} is no field of OCPI, it is ignored in the price"), False
 
 
-def _is_repetition(document: Document, name: str, meant: str | None) -> bool:
+def _is_repetition(document: JsonObject, name: str, meant: str | None) -> bool:
     """Check whether an unknown field only repeats a known one or its default."""
     if meant == "tax_included" and document[name] is False:
         return True
     return meant is not None and document.get(meant) == document[name]
 
 
-def gross_prices(document: Document, at: str) -> Remark | None:
+def gross_prices(document: JsonObject, at: str) -> Remark | None:
     """Make a remark if a tariff of OCPI 2.3.0 has prices including VAT; this engine cannot deduct it."""
     value = document.get("tax_included")
     if value is None or value in _WITHOUT_TAXES:

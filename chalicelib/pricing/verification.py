@@ -33,7 +33,7 @@ from chalicelib.pricing.currencies import decimals_of
 from chalicelib.pricing.json_fields import (
     HOUR_US,
     MICROSECOND,
-    Document,
+    JsonObject,
     Remark,
     read_flag,
     read_list,
@@ -138,7 +138,7 @@ def write_verification(verification: Verification) -> dict[str, Any]:
 
 
 def _read_usage(
-    cdr: Document, tariffs: Sequence[Tariff], time_zone: str | None, remarks: list[Remark]
+    cdr: JsonObject, tariffs: Sequence[Tariff], time_zone: str | None, remarks: list[Remark]
 ) -> Usage:
     start, end = read_span(cdr)
     periods = read_periods(
@@ -163,7 +163,7 @@ def _read_usage(
 
 
 def _zone(
-    cdr: Document, tariffs: Sequence[Tariff], time_zone: str | None, remarks: list[Remark]
+    cdr: JsonObject, tariffs: Sequence[Tariff], time_zone: str | None, remarks: list[Remark]
 ) -> ZoneInfo | None:
     if time_zone is not None:
         return read_zone(time_zone, "time_zone")
@@ -181,7 +181,7 @@ def _zone(
     return read_zone(zone, "time_zone")
 
 
-def _remark_impossible(cdr: Document, usage: Usage, now: datetime | None, remarks: list[Remark]) -> None:
+def _remark_impossible(cdr: JsonObject, usage: Usage, now: datetime | None, remarks: list[Remark]) -> None:
     """Warn of impossible quantities (`plausibility.py`)."""
     place = cdr.get("cdr_location")
     max_kw = usual_power_kw(place.get("connector_power_type") if isinstance(place, dict) else None)
@@ -192,7 +192,7 @@ def _remark_impossible(cdr: Document, usage: Usage, now: datetime | None, remark
     remarks += [remark for remark in named if remark.code not in known]
 
 
-def _remark_session_only(cdr: Document, remarks: list[Remark]) -> None:
+def _remark_session_only(cdr: JsonObject, remarks: list[Remark]) -> None:
     for number, period in enumerate(cdr["charging_periods"]):
         for index, dimension in enumerate(read_list(period.get("dimensions"), "charging_periods")):
             if (kind := dimension.get("type")) in SESSION_ONLY:
@@ -201,13 +201,13 @@ def _remark_session_only(cdr: Document, remarks: list[Remark]) -> None:
                 remarks.append(Remark("session_only_dimension", where, text))
 
 
-def _judge_currency(cdr: Document, priced: Priced) -> Iterator[Discrepancy]:
+def _judge_currency(cdr: JsonObject, priced: Priced) -> Iterator[Discrepancy]:
     claimed = cdr.get("currency")
     if claimed is not None and priced.tariff is not None and claimed != priced.tariff.currency:
         yield Discrepancy("currency", read_text(claimed, "currency"), priced.tariff.currency)
 
 
-def _judge_costs(cdr: Document, priced: Priced, tolerance: Decimal) -> Iterator[Discrepancy]:
+def _judge_costs(cdr: JsonObject, priced: Priced, tolerance: Decimal) -> Iterator[Discrepancy]:
     claims = [*_claims_of_costs(cdr, priced)]
     wrong = [each for each in claims if abs(each.claimed - each.computed) > tolerance]
     if len(wrong) > 1 and _are_rounded_one_way(claims, tolerance * 2):
@@ -232,7 +232,7 @@ class _Claim(NamedTuple):
     computed: Decimal
 
 
-def _claims_of_costs(cdr: Document, priced: Priced) -> Iterator[_Claim]:
+def _claims_of_costs(cdr: JsonObject, priced: Priced) -> Iterator[_Claim]:
     sign = -1 if read_flag(cdr.get("credit"), "credit") else 1
     for side in ("excl_vat", "incl_vat"):
         if (claimed := _claimed(cdr, "total_cost", side)) is not None:
@@ -253,13 +253,13 @@ def _are_rounded_one_way(claims: Sequence[_Claim], unit: Decimal) -> bool:
     return all(-unit < each <= 0 for each in above) or all(0 <= each < unit for each in above)
 
 
-def _claimed(cdr: Document, field: str, side: str) -> Decimal | None:
+def _claimed(cdr: JsonObject, field: str, side: str) -> Decimal | None:
     if cdr.get(field) is None:
         return None
     return read_optional_decimal(read_object(cdr[field], field).get(side), f"{field}.{side}")
 
 
-def _is_claimed(cdr: Document, field: str) -> bool:
+def _is_claimed(cdr: JsonObject, field: str) -> bool:
     return any(_claimed(cdr, field, side) is not None for side in ("excl_vat", "incl_vat"))
 
 
@@ -268,7 +268,7 @@ def _side(price: Price, side: str) -> Decimal:
 
 
 def _is_sum_of_rounded(
-    cdr: Document, priced: Priced, side: str, claimed: Decimal, tolerance: Decimal
+    cdr: JsonObject, priced: Priced, side: str, claimed: Decimal, tolerance: Decimal
 ) -> bool:
     """Check whether a total is the sum of the CDR's own parts, each of them correctly rounded."""
     whole = Decimal(0)
@@ -282,7 +282,7 @@ def _is_sum_of_rounded(
     return whole == claimed
 
 
-def _judge_quantities(cdr: Document, usage: Usage, priced: Priced) -> Iterator[Discrepancy]:
+def _judge_quantities(cdr: JsonObject, usage: Usage, priced: Priced) -> Iterator[Discrepancy]:
     whole_us = (usage.end - usage.periods[0].start) // MICROSECOND
     for field, computed in (
         ("total_energy", priced.total_energy),

@@ -21,6 +21,9 @@ import msgspec
 
 from chalicelib.errors import BadJson
 
+Document = dict[str, Any]
+"""A JSON object as it is read: an OCPI object, a body, a part of one."""
+
 _LARGEST_EXPONENT = 400
 _MOST_DIGITS = 100
 _SHORT = 12

@@ -6,12 +6,12 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from certification.ocpi import Document
 from infra.chaos.documents import read_revision
 from infra.chaos.ledger import Item
 
-Document = dict[str, Any]
 GONE = 10**9
 """The revision of a deletion; it is always the last."""
 

@@ -9,11 +9,9 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
+from certification.ocpi import Document
 from infra.chaos.weather import Fault
-
-Document = dict[str, Any]
 
 _ERRORS = {
     Fault.THROTTLED: (400, "ProvisionedThroughputExceededException"),

@@ -12,10 +12,9 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from certification.ocpi import Party
+from certification.ocpi import Document, Party
 from certification.samples import connector, write_datetime
 
-Document = dict[str, Any]
 CHARGED = timedelta(hours=1)
 KWH = Decimal("9.72")
 _MARKED_BY = {

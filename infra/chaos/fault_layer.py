@@ -19,8 +19,8 @@ from dataclasses import asdict
 from random import Random
 from urllib.parse import urlsplit
 
+from certification.ocpi import Document
 from infra.chaos.aws_messages import (
-    Document,
     Message,
     Split,
     again,

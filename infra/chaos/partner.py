@@ -19,7 +19,6 @@ from infra.chaos.ledger import Item
 from infra.chaos.partner_faults import PartnerFault, Raw
 from infra.chaos.partner_server import PartnerServer
 
-Document = dict[str, Any]
 MODULES = {
     "CPO": {
         *(("locations", "SENDER"), ("tariffs", "SENDER"), ("sessions", "SENDER")),

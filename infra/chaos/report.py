@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from certification.ocpi import Document
 from infra.chaos.run import ChaosRun
 from infra.chaos.verdict import LATE_S, Row
 
@@ -20,8 +21,6 @@ LOST = ("lost", "missing CDR")
 STALE = ("stale", "different")
 DOUBLE = ("double CDR", "foreign CDR")
 LATE = ("late",)
-
-Document = dict[str, Any]
 
 
 def holds(rows: Sequence[Row], errors: Sequence[Exception], counts: Mapping[str, Any]) -> bool:

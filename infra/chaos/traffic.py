@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
-from certification.ocpi import Party
+from certification.ocpi import Document, Party
 from infra.chaos import documents
-from infra.chaos.documents import Document, stamp
+from infra.chaos.documents import stamp
 from infra.chaos.ledger import Item
 from infra.chaos.writers import Owner
 

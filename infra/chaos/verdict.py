@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
+from certification.ocpi import Document
 from cli.operator_client import OperatorClient
 from infra.chaos import oracle
 from infra.chaos.arrivals import CdrArrival
@@ -20,8 +20,6 @@ from infra.chaos.partner import ChaosPartner
 
 LATE_S = 60.0
 """A healthy partner must have a change within this time."""
-
-Document = dict[str, Any]
 
 
 @dataclass(frozen=True)

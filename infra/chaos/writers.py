@@ -9,15 +9,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
-from certification.ocpi import Party
+from certification.ocpi import Document, Party
 from cli.operator_client import OperatorApiError, OperatorClient
 from infra.chaos.documents import owned, stamp, without_stamps
 from infra.chaos.ledger import Change, Item, Ledger
 from infra.chaos.partner import ChaosPartner, Sent
 
-Document = dict[str, Any]
 AGAIN_S = 0.4
 _MAY_PASS = (409, 429)
 

@@ -22,6 +22,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Protocol
 
+from chalicelib.protocol.json_text import Document
 from cli.operator_client import OperatorApiError
 from infra.local.charging_curve import Car, Plug, charge, some_car
 from infra.local.csms_memory import Memory
@@ -36,7 +37,6 @@ STAYS_S = (900.0, 3000.0)
 
 log = logging.getLogger(__name__)
 
-Document = dict[str, Any]
 _GONE = (404, 409, 422)
 
 

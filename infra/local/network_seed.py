@@ -19,9 +19,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from chalicelib.protocol.json_text import Document
 from infra.local.municipalities import MUNICIPALITIES, Municipality
-
-Document = dict[str, Any]
 
 COUNTRY_CODE = "PT"
 FIRST_CHANGE = datetime(2026, 1, 1, tzinfo=UTC)

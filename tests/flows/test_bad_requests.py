@@ -6,10 +6,9 @@ PAG-14.
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
+from chalicelib.protocol.json_text import Document
 from tests.flows import wrong
 from tests.flows.conftest import Guests
 from tests.flows.stand import (
@@ -24,7 +23,6 @@ from tests.flows.stand import (
 from tests.third_party.objects import LATER, tariff
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-Document = dict[str, Any]
 
 
 def routes(stand: Stand) -> dict[str, tuple[str, set[str]]]:

@@ -9,9 +9,9 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
+from chalicelib.protocol.json_text import Document
 from tests.third_party.objects import LATER, evse
 
-Document = dict[str, Any]
 Change = Callable[[Document], object]
 
 

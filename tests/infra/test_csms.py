@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook
 
+from chalicelib.protocol.json_text import Document
 from cli.operator_client import OperatorApiError, OperatorClient
 from infra.local import csms
 from infra.local.charge_points import Card, ChargePoints
@@ -22,7 +23,6 @@ from infra.local.drivers import DRIVERS, seed_tokens
 from infra.local.sandbox import CPO, EMSP, HUB, Sandbox
 from tests.infra.polling import eventually
 
-Document = dict[str, Any]
 START = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 SITE, EVSE = "LSB-00001", "LSB-00001-1"
 SECRET = "whsec_" + "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"

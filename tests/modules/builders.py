@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-Document = dict[str, Any]
+from chalicelib.protocol.json_text import Document
 
 T0 = "2026-03-01T08:00:00Z"
 T1 = "2026-03-01T09:00:00Z"

@@ -8,9 +8,10 @@ from decimal import Decimal
 import pytest
 
 from chalicelib.modules.cdr_comparison import Difference, compare
+from chalicelib.protocol.json_text import Document
 from chalicelib.settings import Tolerance
 from tests.modules.builders import T1, tariff, without
-from tests.modules.reconciliation.under_hub import Document, UnderHub, of_hub
+from tests.modules.reconciliation.under_hub import UnderHub, of_hub
 
 
 @pytest.fixture

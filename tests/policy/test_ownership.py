@@ -13,10 +13,10 @@ from chalicelib.modules.tokens import receiver as tokens
 from chalicelib.node import Node
 from chalicelib.partners import roles
 from chalicelib.partners.directory import claim_key
-from chalicelib.protocol.json_text import read_json
+from chalicelib.protocol.json_text import Document, read_json
 from chalicelib.protocol.message import Party
 from chalicelib.routes import Interface
-from tests.modules.builders import T0, T1, Document, evse, location, tariff, token
+from tests.modules.builders import T0, T1, evse, location, tariff, token
 from tests.modules.conftest import NodeOf
 from tests.modules.partner_api import EMSP, PartnerApi, register
 from tests.modules.sessions.builders import session

@@ -16,7 +16,7 @@ from chalicelib.calls.answers import PartnerFault, PartnerRefusal
 from chalicelib.node import Node
 from chalicelib.partners.directory import Directory, Endpoint, HeldToken, Partner, PartnerRole
 from chalicelib.policy.visibility import is_hidden, partition_for_own, partition_for_received
-from chalicelib.protocol.json_text import JsonText, read_json, write_json
+from chalicelib.protocol.json_text import Document, JsonText, read_json, write_json
 from chalicelib.protocol.message import Party, Routing
 from chalicelib.protocol.types import fold, format_datetime
 from chalicelib.pushing import broadcasts, outbox
@@ -33,7 +33,6 @@ from tests.pushing.memory_aws import MemoryDynamoDb, MemoryQueue, MemorySqs, Rec
 
 START = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 OWN = {"CPO": Party("PT", "ABC"), "HUB": Party("PT", "MOB"), "EMSP": Party("PT", "EVI")}
-Document = dict[str, Any]
 
 
 class Clock:

@@ -26,10 +26,9 @@ from chalicelib.pricing.plausibility import Implausible, find_impossible, usual_
 from chalicelib.pricing.price_request import TIME_PRICES_PER_MINUTE, price_request
 from chalicelib.pricing.statement import cdr_fields, write_statement
 from chalicelib.pricing.work_limits import Work
+from chalicelib.protocol.json_text import Document
 from chalicelib.protocol.types import fold, parse_datetime
 from chalicelib.settings import Tolerance
-
-Document = dict[str, Any]
 
 _KWH_DECIMALS = 4
 _MADE_OF_PERIODS = ("meter_readings", "charging_states")

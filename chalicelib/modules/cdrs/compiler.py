@@ -69,7 +69,7 @@ from chalicelib.policy.visibility import Viewer, partition_for_viewer, viewer_of
 from chalicelib.pricing.credit import credit_cdr
 from chalicelib.pricing.plausibility import Implausible
 from chalicelib.pricing.work_limits import OutOfTime, Work
-from chalicelib.protocol.json_text import JsonText, read_json, write_json
+from chalicelib.protocol.json_text import Document, JsonText, read_json, write_json
 from chalicelib.protocol.message import Party
 from chalicelib.protocol.types import format_datetime, validate
 from chalicelib.storage.items import LARGEST_ITEM
@@ -96,8 +96,6 @@ _LARGEST_CDR = LARGEST_ITEM - 8 * 1024
 
 _THREADS = 4
 _PER_PAGE = 1000
-
-Document = dict[str, Any]
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,8 @@ from typing import Any
 from chalicelib.errors import InvalidParameters
 from chalicelib.pricing.json_fields import LONGEST, MICROSECOND
 from chalicelib.pricing.periods import HOURS, agree_with
+from chalicelib.protocol.json_text import Document
 from chalicelib.protocol.types import format_datetime, parse_datetime, sort_key
-
-Document = dict[str, Any]
 
 _HOUR = timedelta(hours=1)
 _EXACT = Decimal("0.0001")

@@ -24,9 +24,8 @@ from chalicelib.errors import NotEnoughInformation
 from chalicelib.modules.cdrs.last_period import CompletedPeriods, complete_periods, volume_of, with_rest
 from chalicelib.pricing.json_fields import Remark, read_span
 from chalicelib.pricing.periods import read_periods
+from chalicelib.protocol.json_text import Document
 from chalicelib.protocol.types import fold, format_datetime, sort_key
-
-Document = dict[str, Any]
 
 _NOT_METERED = frozenset(
     {"MIN_POWER", "MAX_POWER", "POWER", "MIN_CURRENT", "MAX_CURRENT", "CURRENT", "RESERVATION_TIME"}

@@ -14,7 +14,7 @@ Source: OCPI 2.2.1 mod_cdrs, Receiver Interface; CDR-02 … CDR-12, CDR-22, TRP-
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from chalicelib.errors import InvalidParameters, NotFound
@@ -26,7 +26,7 @@ from chalicelib.policy.ownership import check_owner, id_in_url, owner_in_url
 from chalicelib.policy.session_viewers import emsp_of
 from chalicelib.policy.time_remarks import remark_on
 from chalicelib.policy.visibility import partition_for_received, partition_for_viewer
-from chalicelib.protocol.json_text import JsonText, read_json, write_json
+from chalicelib.protocol.json_text import Document, JsonText, read_json, write_json
 from chalicelib.protocol.kinds import Kind
 from chalicelib.protocol.message import Party, Reply, Request
 from chalicelib.protocol.types import fold, validate
@@ -49,8 +49,6 @@ MAX_BODY = 512 * 1024
 """Longest body in characters; longer ones are refused before they are parsed, and could not be stored."""
 
 _LONGEST_NAME = 39
-
-Document = dict[str, Any]
 
 
 def get_cdr(call: Call) -> Reply:

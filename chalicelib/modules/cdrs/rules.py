@@ -15,9 +15,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from chalicelib.modules.sessions.objects import RESERVATION
+from chalicelib.protocol.json_text import Document
 from chalicelib.protocol.types import fold
-
-Document = dict[str, Any]
 
 NOT_AVAILABLE = "#NA"
 _LONGEST_ADDRESS, _LONGEST_STATE = 45, 20

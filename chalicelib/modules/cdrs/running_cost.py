@@ -16,7 +16,6 @@ Source: OCPI 2.2.1 mod_sessions_session_object, total_cost; SES-14
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from chalicelib.errors import InvalidParameters, NotEnoughInformation
 from chalicelib.log import log
@@ -31,11 +30,11 @@ from chalicelib.modules.cdrs.start_snapshots import (
     start_snapshot_key,
 )
 from chalicelib.modules.sessions.objects import ACTIVE, COMPLETED
+from chalicelib.protocol.json_text import Document
 from chalicelib.protocol.types import format_datetime, sort_key
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.table import Item, Key
 
-Document = dict[str, Any]
 Cost = Callable[[Document, str], Document | None]
 """Function from a valid session and its partition to its `total_cost`; None when it has no price."""
 

@@ -28,7 +28,7 @@ from chalicelib.modules.cdrs.rules import (
 )
 from chalicelib.policy.time_prices import prices_by_the_minute
 from chalicelib.pricing.plausibility import power_kw
-from chalicelib.protocol.json_text import read_json, write_json
+from chalicelib.protocol.json_text import Document, read_json, write_json
 from chalicelib.protocol.types import fold
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.table import Conflict, Item, Key
@@ -36,8 +36,6 @@ from chalicelib.storage.table import Conflict, Item, Key
 if TYPE_CHECKING:
     from chalicelib.node import Node
     from chalicelib.partners.directory import Partner
-
-Document = dict[str, Any]
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ Source: OCPI 2.2.1 mod_commands_flow; CMD-12, CMD-15 … CMD-17, CMD-19
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from chalicelib.calls.answers import PartnerError
 from chalicelib.errors import ClientError, InvalidParameters, NotFound, UnknownLocation
@@ -24,7 +24,7 @@ from chalicelib.modules.commands.rules import Command, Direction, with_result
 from chalicelib.modules.commands.store import change, claim_by_request, create, digest_of, find_repeated
 from chalicelib.modules.commands.targets import CommandTarget, find_target, keys_to_find
 from chalicelib.modules.commands.tasks import queue_results, watch_deadline
-from chalicelib.protocol.json_text import read_json, write_json
+from chalicelib.protocol.json_text import Document, read_json, write_json
 from chalicelib.protocol.message import Party
 from chalicelib.protocol.types import fold, format_datetime, validate
 from chalicelib.storage.keys import Ref
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from chalicelib.partners.directory import Partner
     from chalicelib.protocol.message import Request
 
-Document = dict[str, Any]
 
 _OPERATOR = Party("", "operator")
 

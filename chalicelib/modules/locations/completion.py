@@ -18,10 +18,9 @@ from typing import Any
 from chalicelib.modules.locations.objects import REMOVED
 from chalicelib.modules.locations.rules import CHILD_ID
 from chalicelib.modules.own_objects import timed, with_ids
+from chalicelib.protocol.json_text import Document
 from chalicelib.protocol.message import Party
 from chalicelib.protocol.types import fold
-
-Document = dict[str, Any]
 
 
 def complete_location(

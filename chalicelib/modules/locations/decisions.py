@@ -11,12 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 
 from chalicelib.errors import LocationNotFound
 from chalicelib.modules.locations.rules import overtaken_children, patch_location
 from chalicelib.policy.visibility import is_hidden
-from chalicelib.protocol.json_text import read_json
+from chalicelib.protocol.json_text import Document, read_json
 from chalicelib.protocol.overtaking import Overtaken, Times, is_overtaken
 from chalicelib.storage.locations import (
     DecideEvse,
@@ -27,7 +26,6 @@ from chalicelib.storage.locations import (
     WriteLocation,
 )
 
-Document = dict[str, Any]
 Rule = Callable[[Document | None, Times], Document | None]
 ListOf = Callable[[bool], str]
 """Returns the partition for published locations, or with True the one for unpublished (LOC-16)."""

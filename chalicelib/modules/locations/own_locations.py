@@ -9,7 +9,7 @@ Source: OCPI 2.2.1 mod_locations, Flow and Lifecycle; LOC-03, LOC-09, LOC-15 …
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from chalicelib.errors import LocationNotFound
 from chalicelib.modules.locations.completion import complete_connector, complete_evse, complete_location
@@ -19,6 +19,7 @@ from chalicelib.modules.locations.rules import find_connector, lifted, merge, wi
 from chalicelib.policy.ownership import check_identity
 from chalicelib.policy.time_remarks import remark_on_own
 from chalicelib.policy.visibility import partition_for_own
+from chalicelib.protocol.json_text import Document
 from chalicelib.protocol.overtaking import Times
 from chalicelib.protocol.types import validate
 from chalicelib.storage.keys import Ref
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from chalicelib.storage.table import Key
 
 MODULE = "locations"
-Document = dict[str, Any]
 Propose = Callable[[Document | None], Document]
 """Returns the new document, given the stored one (None when there is none)."""
 

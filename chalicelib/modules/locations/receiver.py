@@ -31,7 +31,7 @@ from chalicelib.policy.ownership import (
 )
 from chalicelib.policy.time_remarks import remark_on
 from chalicelib.policy.visibility import partition_for_received
-from chalicelib.protocol.json_text import read_json
+from chalicelib.protocol.json_text import Document, read_json
 from chalicelib.protocol.kinds import Kind
 from chalicelib.protocol.message import Reply, Request
 from chalicelib.protocol.overtaking import Overtaken, Times
@@ -186,13 +186,13 @@ def _remark_on_evse(
     call: Call,
     ref: Ref,
     change: EvseChange,
-    document: rules.Document,
+    document: Document,
     connector_id: str | None = None,
 ) -> str | None:
     """Return the warning about timestamps for the answer to a PUT or PATCH of an EVSE or connector."""
     overtaken: list[Overtaken] = []
     if change.before is not None:
-        stored: rules.Document | None = read_json(str(change.before.body))
+        stored: Document | None = read_json(str(change.before.body))
         if stored is not None and connector_id is not None:
             stored = rules.find_connector(stored, connector_id)
         if stored is not None:

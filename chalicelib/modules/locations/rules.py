@@ -20,11 +20,11 @@ from typing import Any
 
 from chalicelib.errors import InvalidParameters, LocationNotFound
 from chalicelib.modules.locations.objects import Connector, Evse, Location
+from chalicelib.protocol.json_text import Document
 from chalicelib.protocol.overtaking import Overtaken, Times, is_ahead, is_overtaken
 from chalicelib.protocol.patch import check_time, merge_patch
 from chalicelib.protocol.types import fold, sort_key, validate
 
-Document = dict[str, Any]
 CHILD_ID = {"evses": "uid", "connectors": "id"}
 _IDS = ("country_code", "party_id", "id", "uid")
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.log import log
 from chalicelib.policy.visibility import partition_for_viewer
-from chalicelib.protocol.json_text import read_json
+from chalicelib.protocol.json_text import Document, read_json
 from chalicelib.protocol.message import Party
 from chalicelib.protocol.types import fold, format_datetime, sort_key
 from chalicelib.pushing.outbox import StreamChange, read_change
@@ -39,8 +39,6 @@ WITHOUT_SESSION = "CDR"
 """Variant of the entry of a CDR without `session_id`; the id of the entry is that of the CDR."""
 
 _CDRS = "cdrs#"
-
-Document = dict[str, Any]
 
 
 def note_cdrs(node: Node, records: Sequence[Mapping[str, Any]]) -> None:

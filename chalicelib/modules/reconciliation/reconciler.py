@@ -42,7 +42,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from chalicelib.calls.webhook_sender import WebhookFailed
 from chalicelib.calls.webhooks import RECONCILIATION, Webhook, notify, read_webhooks
@@ -67,7 +67,7 @@ from chalicelib.modules.reconciliation.verdicts import (
     uncredited,
 )
 from chalicelib.policy.cdr_makers import hub_makes_cdr
-from chalicelib.protocol.json_text import JsonText, read_json, write_json
+from chalicelib.protocol.json_text import Document, JsonText, read_json, write_json
 from chalicelib.protocol.message import Party
 from chalicelib.protocol.types import format_datetime, parse_datetime, sort_key
 from chalicelib.storage import counters
@@ -93,8 +93,6 @@ _MATCH_DELAY = timedelta(minutes=1)
 _PER_PAGE = 100
 _THREADS = 8
 _WEBHOOK_S = 5.0
-
-Document = dict[str, Any]
 
 
 def partition_of(owner: Party, state: ReconciliationState) -> str:

@@ -11,7 +11,6 @@ Source: OCPI 2.2.1 mod_sessions, Receiver Interface; SES-04 … SES-08, SES-15
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from chalicelib.errors import NotFound
 from chalicelib.modules.own_objects import reads_as
@@ -24,11 +23,10 @@ from chalicelib.modules.sessions.rules import (
     without_periods,
 )
 from chalicelib.modules.sessions.sizes import periods_fit
-from chalicelib.protocol.json_text import JsonText, read_json, write_json
+from chalicelib.protocol.json_text import Document, JsonText, read_json, write_json
 from chalicelib.protocol.types import sort_key
 from chalicelib.storage.objects import Decide, Stored, Write, is_stale
 
-Document = dict[str, Any]
 _PRICED = "priced"
 
 ListOf = Callable[[Document], str]

@@ -20,7 +20,7 @@ Source: OCPI 2.2.1 mod_sessions, Push model, Session Object; SES-05, SES-10 … 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from chalicelib.errors import InvalidParameters, NotFound
 from chalicelib.modules.cdrs.objects import CdrToken
@@ -46,7 +46,7 @@ from chalicelib.policy.remote_starts import begins, find_start
 from chalicelib.policy.session_viewers import find_viewer, keys_of_viewer
 from chalicelib.policy.time_remarks import remark_on_own
 from chalicelib.policy.visibility import partition_for_viewer
-from chalicelib.protocol.json_text import read_json
+from chalicelib.protocol.json_text import Document, read_json
 from chalicelib.protocol.types import format_datetime, validate
 from chalicelib.storage.keys import Ref
 
@@ -59,7 +59,6 @@ if TYPE_CHECKING:
     from chalicelib.storage.table import Item, Key
 
 MODULE = "sessions"
-Document = dict[str, Any]
 Propose = Callable[["StoredSession"], Document]
 """Returns the new session, given the stored one."""
 Cost = Callable[[Document, str], Document | None]

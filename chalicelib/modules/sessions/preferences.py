@@ -16,7 +16,7 @@ from chalicelib.calls.answers import PartnerError
 from chalicelib.errors import ConnectionProblem
 from chalicelib.hub.relayed_answers import relayed_answer, relayed_error
 from chalicelib.modules.sessions.rules import answer_preferences
-from chalicelib.protocol.json_text import JsonText, read_json, write_json
+from chalicelib.protocol.json_text import Document, JsonText, read_json, write_json
 from chalicelib.protocol.kinds import Kind
 from chalicelib.protocol.message import Party, Routing
 from chalicelib.protocol.types import fold, format_datetime
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from chalicelib.storage.objects import Stored
 
 MODULE = "sessions"
-Document = dict[str, Any]
 
 _ASK_S = 8.0
 """Seconds that the CPO has to answer, so that the caller is answered in time."""

@@ -9,7 +9,7 @@ Source: OCPI 2.2.1 mod_sessions, Receiver Interface; SES-04 … SES-09, SES-11, 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from chalicelib.errors import NotFound, OcpiError
 from chalicelib.modules.sessions.decisions import patched_by, replace_by
@@ -27,7 +27,7 @@ from chalicelib.policy.ownership import (
 from chalicelib.policy.session_viewers import emsp_of
 from chalicelib.policy.time_remarks import remark_on
 from chalicelib.policy.visibility import partition_for_viewer
-from chalicelib.protocol.json_text import read_json
+from chalicelib.protocol.json_text import Document, read_json
 from chalicelib.protocol.kinds import Kind
 from chalicelib.protocol.message import Reply, Request
 from chalicelib.protocol.patch import check_time
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
 
 MODULE = "sessions"
 OWNER = "CPO"
-Document = dict[str, Any]
 
 _READ_AHEAD = 64 * 1024
 """Bytes; a longer body is parsed only after the caller is known."""

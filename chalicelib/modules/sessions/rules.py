@@ -34,10 +34,10 @@ from chalicelib.modules.sessions.objects import (
     ChargingPreferences,
     Session,
 )
+from chalicelib.protocol.json_text import Document
 from chalicelib.protocol.patch import merge_patch
 from chalicelib.protocol.types import fold, parse_datetime, sort_key, validate
 
-Document = dict[str, Any]
 Periods = dict[str, tuple[Document, ...]]
 """Charging periods by their start time, as a sort key."""
 

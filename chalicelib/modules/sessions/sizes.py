@@ -11,18 +11,17 @@ Source: AWS, DynamoDB quotas; SES-05
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from chalicelib import metrics
 from chalicelib.errors import InvalidParameters
 from chalicelib.log import log
-from chalicelib.protocol.json_text import write_json
+from chalicelib.protocol.json_text import Document, write_json
 
 if TYPE_CHECKING:
     from chalicelib.node import Node
     from chalicelib.storage.objects import Changed
 
-Document = dict[str, Any]
 
 LARGEST = 256 * 1024
 """Bytes of JSON up to which a session takes charging periods."""

@@ -9,13 +9,9 @@ Source: OCPI 2.2.1 mod_tariffs, Receiver Interface; TAR-02 … TAR-04
 
 from __future__ import annotations
 
-from typing import Any
-
 from chalicelib.errors import NotFound
-from chalicelib.protocol.json_text import JsonText, write_json
+from chalicelib.protocol.json_text import Document, JsonText, write_json
 from chalicelib.storage.objects import Decide, Remove, Stored, Write, is_stale
-
-Document = dict[str, Any]
 
 
 def written(document: Document) -> Write:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from chalicelib.errors import InvalidParameters, NotFound
 from chalicelib.modules.locations.objects import REMOVED
@@ -21,7 +21,7 @@ from chalicelib.modules.tariffs.decisions import remove, written
 from chalicelib.modules.tariffs.objects import Tariff
 from chalicelib.policy.time_remarks import remark_on_own
 from chalicelib.policy.visibility import partition_for_own
-from chalicelib.protocol.json_text import JsonText, read_json, write_json
+from chalicelib.protocol.json_text import Document, JsonText, read_json, write_json
 from chalicelib.protocol.pagination import MAX_LIMIT, PageQuery
 from chalicelib.protocol.patch import merge_patch
 from chalicelib.protocol.types import fold, validate
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from chalicelib.storage.table import Key
 
 MODULE = "tariffs"
-Document = dict[str, Any]
 
 
 class OwnTariff(NamedTuple):

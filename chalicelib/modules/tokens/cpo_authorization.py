@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from chalicelib.calls.answers import PartnerFault, PartnerRefusal
 from chalicelib.errors import InvalidParameters, UnknownToken
@@ -31,7 +31,7 @@ from chalicelib.modules.tokens.retrieval import MODULE
 from chalicelib.modules.tokens.rules import Ask, allowed_by, emsp_named_by, whether_to_ask
 from chalicelib.partners.directory import claim_key
 from chalicelib.policy.remote_starts import Authorized, is_authorized
-from chalicelib.protocol.json_text import read_json
+from chalicelib.protocol.json_text import Document, read_json
 from chalicelib.protocol.kinds import Kind
 from chalicelib.protocol.message import Party, Routing
 from chalicelib.protocol.types import sort_key, validate
@@ -48,7 +48,6 @@ TOTAL = timedelta(seconds=15)
 
 _UNKNOWN_TOKEN = 2004
 _HUB_CODES = range(4000, 5000)
-Document = dict[str, Any]
 
 
 @dataclass(frozen=True)

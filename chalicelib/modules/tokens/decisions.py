@@ -9,14 +9,10 @@ Source: OCPI 2.2.1 mod_tokens, Receiver Interface; TOK-01, TOK-03
 
 from __future__ import annotations
 
-from typing import Any
-
 from chalicelib.errors import NotFound
 from chalicelib.modules.tokens.rules import patch_token
-from chalicelib.protocol.json_text import JsonText, read_json, write_json
+from chalicelib.protocol.json_text import Document, JsonText, read_json, write_json
 from chalicelib.storage.objects import Decide, Stored, Write, is_stale
-
-Document = dict[str, Any]
 
 
 def written(document: Document) -> Write:

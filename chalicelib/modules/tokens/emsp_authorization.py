@@ -15,14 +15,14 @@ Source: OCPI 2.2.1 mod_tokens, POST Method; TOK-12, TOK-13, TOK-15 … TOK-18
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from chalicelib.calls.webhooks import AUTHORIZE, ask
 from chalicelib.errors import InvalidParameters
 from chalicelib.log import log
 from chalicelib.modules.tokens.objects import AuthorizationDecision
 from chalicelib.modules.tokens.rules import allowed_by, depends_on_where, permitted, refusal_in
-from chalicelib.protocol.json_text import read_json
+from chalicelib.protocol.json_text import Document, read_json
 from chalicelib.protocol.message import ABSENT
 from chalicelib.protocol.types import validate
 
@@ -35,7 +35,6 @@ WEBHOOK_S = 2.0
 """Seconds that the operator's webhook has to answer."""
 
 _TOO_LITTLE = "NOT_ENOUGH_INFORMATION"
-Document = dict[str, Any]
 
 
 def decide(node: Node, token: Stored, asked: Document | None, cpo: Party) -> Document:

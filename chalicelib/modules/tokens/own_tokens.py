@@ -8,7 +8,7 @@ Source: OCPI 2.2.1 mod_tokens, Push model; TOK-05, TOK-06, OWN-04, OWN-05
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from chalicelib.errors import NotFound
 from chalicelib.modules.own_objects import timed, with_ids
@@ -17,7 +17,7 @@ from chalicelib.modules.tokens.objects import Token
 from chalicelib.modules.tokens.retrieval import MODULE
 from chalicelib.policy.time_remarks import remark_on_own
 from chalicelib.policy.visibility import partition_for_own
-from chalicelib.protocol.json_text import read_json
+from chalicelib.protocol.json_text import Document, read_json
 from chalicelib.protocol.message import Party
 from chalicelib.protocol.patch import merge_patch
 from chalicelib.protocol.types import validate
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from chalicelib.node import Node
     from chalicelib.storage.objects import KnownItems, Stored, Write
     from chalicelib.storage.table import Key
-
-Document = dict[str, Any]
 
 
 class OwnKey(NamedTuple):

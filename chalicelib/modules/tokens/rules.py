@@ -29,13 +29,11 @@ from typing import Any
 
 from chalicelib.errors import InvalidParameters, NotEnoughInformation
 from chalicelib.modules.tokens.objects import RFID, AuthorizationDecision, LocationReferences, Token, TokenKey
+from chalicelib.protocol.json_text import Document
 from chalicelib.protocol.message import Party
 from chalicelib.protocol.overtaking import is_overtaken
 from chalicelib.protocol.patch import merge_patch
 from chalicelib.protocol.types import fold, validate
-
-Document = dict[str, Any]
-
 
 # -- identity and changes ----------------------------------------------------------------------------
 

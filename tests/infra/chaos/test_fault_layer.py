@@ -6,16 +6,15 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
 import pytest
 
+from chalicelib.protocol.json_text import Document
 from infra.chaos import fault_layer
 from infra.chaos.aws_messages import Message, answer
 from infra.chaos.fault_layer import CONTROL, FaultLayer, read_message
 from infra.chaos.weather import Fault, Weather
 
-Document = dict[str, Any]
 KEYS = [{"pk": {"S": str(number)}} for number in range(3)]
 MESSAGES = [
     {"Id": str(number), "MessageBody": "x", "MessageDeduplicationId": f"d{number}"} for number in (0, 1)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
+from chalicelib.protocol.json_text import Document
 from infra.chaos.arrivals import Arrivals
 from infra.chaos.documents import tariff
 from infra.chaos.ledger import Change, Item, Ledger
@@ -13,7 +13,6 @@ from infra.chaos.members import HANGS, Member, Trouble
 from infra.chaos.oracle import Network
 from infra.chaos.verdict import LATE_S, Judge, Row
 
-Document = dict[str, Any]
 OWNER = {"country_code": "PT", "party_id": "ABC"}
 TARIFF = Item("tariffs", "PT", "ABC", "T1")
 SESSION = Item("sessions", "PT", "ABC", "S1")

@@ -6,7 +6,6 @@ Source: OCPI 2.2.1 mod_cdrs_cdr_object; CDR-10
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
 
 import pytest
 
@@ -14,12 +13,12 @@ from chalicelib.errors import InvalidParameters
 from chalicelib.modules.cdrs.assembly import draft_cdr
 from chalicelib.modules.cdrs.due_sessions import sessions_set_aside
 from chalicelib.modules.cdrs.running_cost import running_cost
+from chalicelib.protocol.json_text import Document
 from tests.modules.builders import T1, T2, component, element, tariff
 from tests.modules.cdrs.test_compiler import Network
 from tests.modules.cdrs.test_running_cost import start
 from tests.modules.sessions.builders import session
 
-Document = dict[str, Any]
 MISSPELT = {**element(component(price=1)), "restriction": {"end_time": "21:00"}}
 ENDED = session(kwh=Decimal(4), status="COMPLETED", end_date_time=T2)
 

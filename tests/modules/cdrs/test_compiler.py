@@ -26,7 +26,7 @@ from chalicelib.policy.cdr_makers import CPO_MAKES_CDR
 from chalicelib.policy.private_partitions import remembered_lists
 from chalicelib.policy.time_prices import TIME_PRICES_PER_MINUTE
 from chalicelib.policy.visibility import list_partitions, partition_for_viewer
-from chalicelib.protocol.json_text import JsonText, read_json, write_json
+from chalicelib.protocol.json_text import Document, JsonText, read_json, write_json
 from chalicelib.protocol.message import Party, Routing
 from chalicelib.protocol.pagination import PageQuery
 from chalicelib.protocol.types import format_datetime, parse_datetime, validate
@@ -42,7 +42,6 @@ from tests.modules.builders import T0, T1, T2, T3, component, connector, element
 from tests.modules.sessions.builders import cdr_token, period, session
 from tests.pushing.pushing import OWN, Sent, World, break_down, partner, refuse
 
-Document = dict[str, Any]
 CPO = OWN["CPO"]
 EVI, XYZ = Party("PT", "EVI"), Party("PT", "XYZ")
 ENERGY_10 = {"type": "ENERGY", "volume": 10}

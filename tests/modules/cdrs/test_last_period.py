@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -14,12 +13,12 @@ from chalicelib.errors import InvalidParameters
 from chalicelib.modules.cdrs.assembly import CdrDraft, draft_cdr
 from chalicelib.modules.cdrs.running_cost import running_cost
 from chalicelib.modules.cdrs.start_snapshots import StartSnapshot
+from chalicelib.protocol.json_text import Document
 from chalicelib.protocol.types import format_datetime, parse_datetime
 from tests.modules.builders import T0, T1, component, element, tariff
 from tests.modules.cdrs.test_running_cost import part, start
 from tests.modules.sessions.builders import session
 
-Document = dict[str, Any]
 BY_ENERGY_AND_TIME = tariff(
     elements=[
         element(component(price=Decimal("0.25"), vat=23), component("TIME", price=Decimal("1.2"), vat=23))

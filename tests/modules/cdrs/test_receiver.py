@@ -15,7 +15,7 @@ from chalicelib.modules.cdrs.receiver import IGNORED, INTERFACE
 from chalicelib.node import Node
 from chalicelib.partners.directory import Partner
 from chalicelib.policy.cdr_makers import CPO_MAKES_CDR
-from chalicelib.protocol.json_text import JsonText, write_json
+from chalicelib.protocol.json_text import Document, JsonText, write_json
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.objects import Write
 from tests.modules.builders import T0, T1, T2, tariff, without
@@ -24,7 +24,6 @@ from tests.modules.partner_api import CPO, EMSP, HUB, PartnerApi, register
 from tests.modules.sessions.builders import cdr_token, period
 from tests.nodes import PARTIES
 
-Document = dict[str, Any]
 OWN = PARTIES["CPO"]
 
 

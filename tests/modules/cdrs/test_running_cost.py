@@ -22,13 +22,13 @@ from chalicelib.modules.cdrs.start_snapshots import (
     start_snapshot_key,
 )
 from chalicelib.policy.time_prices import TIME_PRICES_PER_MINUTE
+from chalicelib.protocol.json_text import Document
 from chalicelib.protocol.types import format_datetime, parse_datetime
 from chalicelib.storage.keys import Ref
 from tests.modules.builders import T0, T1, T2, component, connector, element, evse, location, tariff
 from tests.modules.cdrs.test_compiler import CPO, XYZ, Network
 from tests.modules.sessions.builders import cdr_token, session
 
-Document = dict[str, Any]
 REF = Ref("sessions", "PT", "ABC", "S1")
 LIST = "sessions#PT*ABC#PT*EVI#EMSP"
 PER_KWH_AND_HOUR = tariff(elements=[element(component(price=Decimal("0.25")), component("TIME", price=2))])

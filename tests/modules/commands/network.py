@@ -28,7 +28,7 @@ from chalicelib.node import Node
 from chalicelib.partners.directory import Endpoint, HeldToken, Partner, PartnerRole
 from chalicelib.policy.received_parties import remember_owners
 from chalicelib.policy.visibility import partition_for_own, partition_for_received
-from chalicelib.protocol.json_text import JsonText, read_json, write_json
+from chalicelib.protocol.json_text import Document, JsonText, read_json, write_json
 from chalicelib.protocol.message import Party
 from chalicelib.queues import Queues
 from chalicelib.storage.keys import Ref
@@ -38,7 +38,7 @@ from chalicelib.versions.supported import CANONICAL
 from infra import resources
 from tests.account import Account
 from tests.modules import builders
-from tests.modules.builders import T0, Document, evse
+from tests.modules.builders import T0, evse
 from tests.nodes import Answer, Clock, DirectClient, Host, make_network
 
 ABC, MOB, EVI, XYZ = Party("PT", "ABC"), Party("PT", "MOB"), Party("PT", "EVI"), Party("PT", "XYZ")

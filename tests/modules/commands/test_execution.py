@@ -18,10 +18,10 @@ from chalicelib.modules.commands.objects import COMMANDS
 from chalicelib.modules.commands.operator_commands import take_result
 from chalicelib.modules.commands.view import show
 from chalicelib.policy.remote_starts import find_authorized, find_start
-from chalicelib.protocol.json_text import read_json, write_json
+from chalicelib.protocol.json_text import Document, read_json, write_json
 from chalicelib.protocol.message import Request
 from tests.flows import wrong
-from tests.modules.builders import Document, evse, without
+from tests.modules.builders import evse, without
 from tests.modules.commands.conftest import Networks
 from tests.modules.commands.network import (
     EVI,

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.modules.builders import Document
+from chalicelib.protocol.json_text import Document
 from tests.modules.commands.conftest import Networks
 from tests.modules.commands.network import (
     Member,

@@ -13,7 +13,7 @@ from chalicelib.calls.answers import PartnerFault, RawAnswer
 from chalicelib.errors import ClientError
 from chalicelib.modules.commands.operator_commands import send_command, take_result
 from chalicelib.modules.commands.view import show
-from chalicelib.protocol.json_text import write_json
+from chalicelib.protocol.json_text import Document, write_json
 from chalicelib.protocol.message import Request
 from tests.modules.commands.conftest import Networks
 from tests.modules.commands.network import (
@@ -25,8 +25,6 @@ from tests.modules.commands.network import (
     start,
     token,
 )
-
-Document = dict[str, Any]
 
 
 @pytest.fixture

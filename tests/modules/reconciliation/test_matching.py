@@ -16,9 +16,10 @@ from chalicelib.modules.reconciliation import reconciler
 from chalicelib.modules.reconciliation.reconciler import RETRY
 from chalicelib.modules.reconciliation.verdicts import CORRECTION_TIME, ReconciliationState
 from chalicelib.pricing.credit import credit_cdr
+from chalicelib.protocol.json_text import Document
 from chalicelib.protocol.types import format_datetime, parse_datetime
 from tests.modules.builders import T2, without
-from tests.modules.reconciliation.under_hub import Document, UnderHub, of_hub
+from tests.modules.reconciliation.under_hub import UnderHub, of_hub
 
 DAY_S = 24 * 3600
 MAX_WAIT_S = DAY_S

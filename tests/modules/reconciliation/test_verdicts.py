@@ -18,10 +18,11 @@ from chalicelib.modules.reconciliation.verdicts import (
     uncredited,
 )
 from chalicelib.pricing.credit import credit_cdr
+from chalicelib.protocol.json_text import Document
 from chalicelib.protocol.types import format_datetime
 from chalicelib.settings import Tolerance
 from tests.modules.builders import T2
-from tests.modules.reconciliation.under_hub import Document, UnderHub, of_hub
+from tests.modules.reconciliation.under_hub import UnderHub, of_hub
 
 MAX_WAIT_S = 24 * 3600
 

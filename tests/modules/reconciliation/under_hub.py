@@ -14,14 +14,12 @@ from chalicelib.modules.reconciliation.noted_cdrs import DUE
 from chalicelib.modules.reconciliation.reconciler import partition_of
 from chalicelib.modules.reconciliation.verdicts import ReconciliationState
 from chalicelib.policy.visibility import partition_for_viewer
-from chalicelib.protocol.json_text import JsonText, read_json, write_json
+from chalicelib.protocol.json_text import Document, JsonText, read_json, write_json
 from chalicelib.protocol.pagination import PageQuery
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.objects import Write
 from tests.modules.builders import T1
 from tests.modules.cdrs.test_compiler import CPO, Network
-
-Document = dict[str, Any]
 
 
 class Csms:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from chalicelib.protocol.json_text import Document
 from chalicelib.protocol.message import Party
 from tests.modules.builders import T0
 from tests.modules.partner_api import CPO, EMSP
-
-Document = dict[str, Any]
 
 
 def session(owner: Party = CPO, **fields: Any) -> Document:

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 from chalicelib.calls.answers import Answer, PartnerFault, PartnerRefusal
 from chalicelib.node import Node
 from chalicelib.partners.directory import Endpoint, Partner
-from chalicelib.protocol.json_text import read_json, write_json
+from chalicelib.protocol.json_text import Document, read_json, write_json
 from chalicelib.protocol.message import Routing
-from tests.modules.builders import Document, token
+from tests.modules.builders import token
 
 UNREACHABLE = PartnerFault("does not accept connections", never_sent=True)
 SILENT = PartnerFault("did not answer in time", timed_out=True)

@@ -13,9 +13,9 @@ from chalicelib.modules.tokens.cpo_authorization import Question, authorize
 from chalicelib.modules.tokens.retrieval import find_token, refs_of
 from chalicelib.node import Node
 from chalicelib.partners.directory import Partner
-from chalicelib.protocol.json_text import read_json, write_json
+from chalicelib.protocol.json_text import Document, read_json, write_json
 from chalicelib.protocol.message import Party, Routing
-from tests.modules.builders import Document, token
+from tests.modules.builders import token
 from tests.modules.conftest import NodeOf, PartnerOf
 from tests.modules.partner_api import EMSP, PartnerApi, register
 from tests.modules.tokens.asking import (
