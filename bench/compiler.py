@@ -29,7 +29,8 @@ from typing import Any
 from chalicelib.calls.client import OcpiClient
 from chalicelib.calls.urls import UrlPolicy
 from chalicelib.modules.cdrs import compiler
-from chalicelib.modules.cdrs.due_sessions import due_item, read_due_sessions, sessions_set_aside
+from chalicelib.modules.cdrs.cdr_partitions import OF_CPO
+from chalicelib.modules.cdrs.due_sessions import due_session_item, read_due_sessions, sessions_set_aside
 from chalicelib.modules.cdrs.rules import cdr_id
 from chalicelib.modules.cdrs.start_snapshots import start_snapshot_item, take_snapshot
 from chalicelib.node import Node, new_secret, now
@@ -67,7 +68,7 @@ from chalicelib.node import current_node
 
 node = current_node()
 os.write(int(sys.argv[1]), b".")
-while next(due_sessions.read_due_sessions(node), None):
+while next(due_sessions.read_due_sessions(node.table), None):
     compiler.run(node)
 """
 
@@ -169,7 +170,7 @@ def lay_out(node: Node, count: int) -> list[Ref]:
         numbers[emsp] += 1
         write = Write(JsonText(write_json(session)), NOW, partition)
         items += [object_item(ref, write, place, 1, SOURCE), start_snapshot_item(ref, start)]
-        items.append(due_item(node, str(ref), 1))
+        items.append(due_session_item(str(ref), 1, node.clock()))
         refs.append(ref)
     node.table.write_many(items)
     return refs
@@ -183,7 +184,7 @@ def run_alone(hub: Hub, count: int) -> Alone:
     lay_out(hub.node, count)
     started = time.monotonic()
     with measured(hub.node.table) as spent:
-        while next(read_due_sessions(hub.node), None):
+        while next(read_due_sessions(hub.node.table), None):
             compiler.run(hub.node)
     seconds = time.monotonic() - started
     return Alone(
@@ -268,13 +269,13 @@ def find_wrong(node: Node, sessions: list[Ref]) -> list[str]:
     Returns one text per mistake.
     """
     wrong = []
-    if left := len(list(read_due_sessions(node))):
+    if left := len(list(read_due_sessions(node.table))):
         wrong.append(f"{left} sessions are still due")
-    if aside := sessions_set_aside(node):
+    if aside := sessions_set_aside(node.table):
         wrong.append(f"{len(aside)} sessions were set aside: {aside[0]}")
     expected = {cdr_id(node.directory.keyed_digest, HUB.key(), ref.key.pk, 1): ref.id for ref in sessions}
     lists = [partition_for_viewer("cdrs", None, Viewer(emsp, "EMSP")) for emsp in EMSPS]
-    of_cpo = partition_for_viewer("cdrs", None, Viewer(CPO, compiler.OF_CPO))
+    of_cpo = partition_for_viewer("cdrs", None, Viewer(CPO, OF_CPO))
     for names, what in ((lists, "eMSPs"), ([of_cpo], "CPO")):
         found = [ref for name in names for ref, _ in node.objects.versions(name)]
         total = node.objects.page(names, PageQuery(limit=1)).total

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ConfigDict
 
 from chalicelib.errors import InvalidParameters, NotFound
-from chalicelib.modules.cdrs.compiler import OF_CPO
+from chalicelib.modules.cdrs.cdr_partitions import OF_CPO
 from chalicelib.modules.registry import pushed_modules
 from chalicelib.operator_api.lists import short_page
 from chalicelib.operator_api.partners import find_partner

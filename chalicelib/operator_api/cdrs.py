@@ -13,7 +13,7 @@ from typing import Any
 from chalicelib.errors import ClientError, NotFound
 from chalicelib.log import log
 from chalicelib.modules.cdrs.breakdowns import read_reasons
-from chalicelib.modules.cdrs.compiler import OF_CPO
+from chalicelib.modules.cdrs.cdr_partitions import OF_CPO
 from chalicelib.modules.cdrs.due_sessions import (
     can_release,
     is_set_aside,
@@ -96,14 +96,14 @@ def replay_cdr(call: OperatorCall) -> Reply:
 
 def list_sessions_without_cdr(call: OperatorCall) -> Reply:
     """List the ended sessions that were set aside without a CDR, each with the reason."""
-    return whole_list_reply(call.request, sessions_set_aside(call.node))
+    return whole_list_reply(call.request, sessions_set_aside(call.node.table))
 
 
 def retry_session(call: OperatorCall) -> Reply:
     """Make a session due again, after its problem was solved."""
     ref, items = find_ref(call, _SESSIONS)
     session = call.node.objects.get(ref, items)
-    if session is None or not is_set_aside(call.node, session.ref, items):
+    if session is None or not is_set_aside(call.node.table, session.ref, items):
         raise NotFound("no session of this id was set aside")
     make_due(call.node, session)
     return Reply(http_status=202, data={"session_id": session.ref.id})
@@ -113,9 +113,9 @@ def release_session(call: OperatorCall) -> Reply:
     """Release a session for a CDR although its quantities look impossible: the operator has checked them."""
     ref, items = find_ref(call, _SESSIONS)
     session = call.node.objects.get(ref, items)
-    if session is None or not is_set_aside(call.node, session.ref, items):
+    if session is None or not is_set_aside(call.node.table, session.ref, items):
         raise NotFound("no session of this id was set aside")
-    if not can_release(call.node, session.ref, items):
+    if not can_release(call.node.table, session.ref, items):
         text = "only a session with impossible quantities can be released: correct it, or have it tried again"
         raise ClientError(text, field="session_id")
     make_due(call.node, session, is_released=True)

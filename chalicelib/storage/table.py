@@ -55,6 +55,11 @@ class Senseless(ServerError):
     """DynamoDB refused a malformed call: a bug of ours, so a retry cannot help."""
 
 
+def is_temporary(error: Exception) -> bool:
+    """Return whether a retry may succeed: AWS failed or another write interfered, and the call was valid."""
+    return isinstance(error, (ServerError, Conflict)) and not isinstance(error, Senseless)
+
+
 class Snapshot(dict[Key, Item]):
     """Items that were read together; those that do not exist are absent.
 

@@ -129,7 +129,9 @@ def count(dynamodb: Any) -> dict[str, Units]:
     counted["cdr"] = network.units(
         lambda: due_sessions.note_sessions(node, [ended]), lambda: compiler.run(node)
     )
-    assert not list(due_sessions.read_due_sessions(node)) and not due_sessions.sessions_set_aside(node)
+    assert not list(due_sessions.read_due_sessions(node.table)) and not due_sessions.sessions_set_aside(
+        node.table
+    )
     counted["minute"] = network.units(
         lambda: liveness.run(node), lambda: compiler.run(node), lambda: reconciler.run(node)
     )

@@ -135,12 +135,12 @@ def test_a_session_expires_with_its_start_snapshot_and_its_cdr_is_kept() -> None
     network.end("S2", currency="NOK")
     network.compile()
     sent = len(network.world.partners.sent)
-    assert len(due_sessions.sessions_set_aside(network.node)) == 1
+    assert len(due_sessions.sessions_set_aside(network.node.table)) == 1
 
     live(network.world, days=401)
 
     assert [key for key in network.world.dynamodb.items if key[0].startswith("sessions#")] == []
-    assert due_sessions.sessions_set_aside(network.node) == []
-    assert list(due_sessions.read_due_sessions(network.node)) == []
+    assert due_sessions.sessions_set_aside(network.node.table) == []
+    assert list(due_sessions.read_due_sessions(network.node.table)) == []
     assert len(network.world.partners.sent) == sent
     assert len(network.cdrs()) == 1

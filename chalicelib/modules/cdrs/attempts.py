@@ -12,7 +12,7 @@ Source: docs/design.md, A CDR
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from chalicelib.errors import InvalidParameters
@@ -20,7 +20,7 @@ from chalicelib.protocol.types import parse_datetime
 from chalicelib.storage.table import Item
 
 if TYPE_CHECKING:
-    from chalicelib.node import Node
+    from chalicelib.storage.table import Table
 
 MAX_ATTEMPTS = 3
 ATTEMPT_TIME_LIMIT = timedelta(seconds=20)
@@ -34,10 +34,10 @@ def is_suspect(due: Item) -> bool:
     return bool(due.get("tries"))
 
 
-def begin_attempt(node: Node, due: Item) -> Item:
-    """Count an attempt if an earlier one may have failed. Returns the due session as it is now.
+def must_count(due: Item, now: datetime) -> bool:
+    """Decide whether to count an attempt before it begins: an earlier one may have failed.
 
-    Raises: InvalidParameters when no attempt is left; Conflict when the session has changed.
+    Raises: InvalidParameters when no attempt is left.
     """
     if int(due.get("tries", 0)) >= MAX_ATTEMPTS:
         text = (
@@ -45,15 +45,13 @@ def begin_attempt(node: Node, due: Item) -> Item:
             "pricing it takes too long, or it fails"
         )
         raise InvalidParameters(text)
-    is_old = node.clock() - parse_datetime(due["at"]) > _SUSPECT_AFTER
-    return count_attempt(node, due) if is_old or is_suspect(due) else due
+    return is_suspect(due) or now - parse_datetime(due["at"]) > _SUSPECT_AFTER
 
 
-def count_attempt(node: Node, due: Item) -> Item:
-    """Count an attempt that begins or has failed. Returns the due session as it is now.
+def count_attempt(table: Table, due: Item) -> None:
+    """Count an attempt that begins or has failed.
 
     Raises: Conflict when the session has changed, or is no longer due.
     """
     counted = {**due, "tries": int(due.get("tries", 0)) + 1}
-    node.table.put(counted, "#v = :v", {"v": due["v"]})
-    return counted
+    table.put(counted, "#v = :v", {"v": due["v"]})

@@ -14,20 +14,22 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from chalicelib.policy.received_parties import remember_owners
-from chalicelib.storage.keys import Ref
 from chalicelib.storage.operations import Key, Operation
 from chalicelib.storage.table import Conflict, Item
 
 if TYPE_CHECKING:
-    from chalicelib.node import Node
-    from chalicelib.storage.objects import New
+    from chalicelib.storage.keys import Ref
+    from chalicelib.storage.objects import New, ObjectStore
+    from chalicelib.storage.table import Table
 
 
-class Ledger:
-    """Writer of CDRs that the threads of one run share."""
+class CdrWriter:
+    """Writer of CDRs that the threads of one run share. is_hub: the owners of the CDRs are other parties."""
 
-    def __init__(self, node: Node) -> None:
-        self._node = node
+    def __init__(self, table: Table, objects: ObjectStore, is_hub: bool) -> None:
+        self._table = table
+        self._objects = objects
+        self._is_hub = is_hub
         self._lock = Lock()
         self._counters: dict[Key, Item] = {}
         self._owners: set[tuple[str, str]] = set()
@@ -39,12 +41,12 @@ class Ledger:
         interfered.
         """
         if not cdrs:
-            self._node.table.transact(also)
+            self._table.transact(also)
             return
         with self._lock:
             self._remember_owner(cdrs[0].ref)
             try:
-                self._counters |= self._node.objects.create(cdrs, also, self._counters)
+                self._counters |= self._objects.create(cdrs, also, self._counters)
             except Conflict:
                 self._counters.clear()
                 raise
@@ -52,6 +54,6 @@ class Ledger:
     def _remember_owner(self, ref: Ref) -> None:
         """Record the owner of a hub's CDRs: the stream cannot, because their source is the node itself."""
         owner = (ref.country_code, ref.party_id)
-        if self._node.settings.plays("HUB") and owner not in self._owners:
-            remember_owners(self._node.table, [ref])
+        if self._is_hub and owner not in self._owners:
+            remember_owners(self._table, [ref])
             self._owners.add(owner)

@@ -14,11 +14,12 @@ Source: docs/design.md, A CDR
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.errors import ServerError
 from chalicelib.log import log
+from chalicelib.modules.cdrs.cdr_partitions import makes_cdrs_of
 from chalicelib.modules.cdrs.rules import place_of
 from chalicelib.modules.cdrs.start_snapshots import store_start_snapshot
 from chalicelib.modules.sessions.objects import COMPLETED, INVALID
@@ -27,12 +28,15 @@ from chalicelib.protocol.types import format_datetime
 from chalicelib.pushing.outbox import StreamChange, read_change
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.operations import Delete, Key, Operation, Put, key_of
-from chalicelib.storage.table import Conflict, Item, Senseless
+from chalicelib.storage.table import Item, is_temporary
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from chalicelib.node import Node
     from chalicelib.partners.directory import Partner
     from chalicelib.storage.objects import KnownItems, Stored
+    from chalicelib.storage.table import Table
 
 DUE = "cdrs-due"
 SET_ASIDE = "cdrs-set-aside"
@@ -66,7 +70,7 @@ def note_sessions(node: Node, records: Sequence[Mapping[str, Any]]) -> None:
         try:
             item = _note(node, read_change(record), partners)
         except Exception as error:
-            if _is_temporary(error):
+            if is_temporary(error):
                 raise
             # Skip it: a record that always fails would block the stream's shard.
             log.exception(
@@ -81,7 +85,7 @@ def note_sessions(node: Node, records: Sequence[Mapping[str, Any]]) -> None:
 
 def _note(node: Node, change: StreamChange, partners: ReadPartners) -> Item | None:
     before, after = change.before, change.after
-    if after is None or not makes_cdrs_of(node, after["src"]):
+    if after is None or not makes_cdrs_of(node.settings, after["src"]):
         return None
     ref, session = Ref.parse(after["ref"]), read_json(after["body"])
     is_new, shown_in = before is None, _shown_in(after)
@@ -90,7 +94,7 @@ def _note(node: Node, change: StreamChange, partners: ReadPartners) -> Item | No
         _store_start_snapshot(node, ref, session, is_new, shown_in, partners)
     if session["status"] not in _ENDED or (before is not None and before["v"] == after["v"]):
         return None
-    return due_item(node, after["ref"], after["v"])
+    return due_session_item(after["ref"], after["v"], node.clock())
 
 
 def _shown_in(item: Item) -> str:
@@ -108,27 +112,17 @@ def _store_start_snapshot(
     try:
         store_start_snapshot(node, ref, session, is_new, shown_in, partners)
     except Exception as error:
-        if _is_temporary(error):
+        if is_temporary(error):
             raise
         log.exception("failed to store the start snapshot of a session", extra={"ref": str(ref)})
-
-
-def _is_temporary(error: Exception) -> bool:
-    """Return whether a repetition may succeed: AWS failed, and the request itself was valid."""
-    return isinstance(error, (ServerError, Conflict)) and not isinstance(error, Senseless)
-
-
-def makes_cdrs_of(node: Node, source: str) -> bool:
-    """Return whether this node may make CDRs for a source: a CPO for itself (""), a hub for partners."""
-    return node.settings.plays("HUB") if source else node.settings.plays("CPO")
 
 
 # -- due sessions ------------------------------------------------------------------------------------
 
 
-def read_due_sessions(node: Node) -> Iterator[Item]:
+def read_due_sessions(table: Table) -> Iterator[Item]:
     """Yield the due sessions, page by page as they are read."""
-    return node.table.query_all("#pk = :pk", {"pk": DUE})
+    return table.query_all("#pk = :pk", {"pk": DUE})
 
 
 def due_key(session: Key) -> Key:
@@ -151,30 +145,37 @@ def make_due(node: Node, session: Stored, is_released: bool = False) -> None:
 
     is_released: make a CDR for this version although its quantities are impossible.
     """
-    item = due_item(node, str(session.ref), session.version)
+    item = due_session_item(str(session.ref), session.version, node.clock())
     node.table.write_many([{**item, "released": 1} if is_released else item])
 
 
-def due_item(node: Node, ref: str, version: int) -> Item:
+def due_session_item(ref: str, version: int, now: datetime) -> Item:
     """Item that makes a version of a session due."""
-    at = format_datetime(node.clock())
-    return {"pk": DUE, "sk": Ref.parse(ref).key.pk, "ref": ref, "v": version, "at": at}
+    return {"pk": DUE, "sk": Ref.parse(ref).key.pk, "ref": ref, "v": version, "at": format_datetime(now)}
 
 
 # -- sessions set aside ------------------------------------------------------------------------------
 
 
-def set_aside(node: Node, due: Item, reason: str, field: str | None, can_release: bool = False) -> None:
+@dataclass(frozen=True)
+class NoCdr:
+    """Reason why a session has no CDR. can_release: the operator may demand a CDR all the same."""
+
+    reason: str
+    field: str | None = None
+    can_release: bool = False
+
+
+def set_aside(table: Table, due: Item, why: NoCdr, now: datetime) -> None:
     """Record the reason why a session has no CDR, and remove it from the due sessions.
 
-    can_release: the operator may demand a CDR all the same.
     Raises: Conflict when the session changed again or is no longer due.
     """
-    at = format_datetime(node.clock())
-    item: Item = {"pk": SET_ASIDE, "sk": due["sk"], "ref": due["ref"], "reason": reason, "at": at}
-    item |= {"field": field} if field else {}
-    item |= {"can_release": 1} if can_release else {}
-    node.table.transact([Put(item), _delete_due(due)])
+    at = format_datetime(now)
+    item: Item = {"pk": SET_ASIDE, "sk": due["sk"], "ref": due["ref"], "reason": why.reason, "at": at}
+    item |= {"field": why.field} if why.field else {}
+    item |= {"can_release": 1} if why.can_release else {}
+    table.transact([Put(item), _delete_due(due)])
 
 
 def set_aside_key(session: Key) -> Key:
@@ -182,21 +183,21 @@ def set_aside_key(session: Key) -> Key:
     return Key(SET_ASIDE, session.pk)
 
 
-def is_set_aside(node: Node, session: Ref, known: KnownItems = None) -> bool:
+def is_set_aside(table: Table, session: Ref, known: KnownItems = None) -> bool:
     """Return whether a session is set aside. known: an earlier read of `set_aside_key`."""
     key = set_aside_key(session.key)
-    return key in node.table.read([key], known)
+    return key in table.read([key], known)
 
 
-def can_release(node: Node, session: Ref, known: KnownItems = None) -> bool:
+def can_release(table: Table, session: Ref, known: KnownItems = None) -> bool:
     """Return whether a session is set aside for impossible quantities. known: as in `is_set_aside`."""
     key = set_aside_key(session.key)
-    return bool(node.table.read([key], known).get(key, {}).get("can_release"))
+    return bool(table.read([key], known).get(key, {}).get("can_release"))
 
 
-def sessions_set_aside(node: Node) -> list[dict[str, Any]]:
+def sessions_set_aside(table: Table) -> list[dict[str, Any]]:
     """List the sessions that are set aside, each with the reason."""
-    return [_shown(item) for item in node.table.query_all("#pk = :pk", {"pk": SET_ASIDE})]
+    return [_shown(item) for item in table.query_all("#pk = :pk", {"pk": SET_ASIDE})]
 
 
 def _shown(item: Item) -> dict[str, Any]:

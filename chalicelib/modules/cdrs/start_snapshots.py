@@ -36,6 +36,7 @@ from chalicelib.storage.table import Conflict, Item, Key
 if TYPE_CHECKING:
     from chalicelib.node import Node
     from chalicelib.partners.directory import Partner
+    from chalicelib.storage.objects import ObjectStore
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,7 @@ def take_snapshot(node: Node, ref: Ref, session: Document, named: Iterable[str] 
     header = node.locations.get_header(location_ref)
     start = StartSnapshot(place_of(session), token=session["cdr_token"])
     if header is None:
-        return replace(start, tariffs=read_tariffs(node, ref, named))
+        return replace(start, tariffs=read_tariffs(node.objects, ref, named))
     location = header.document()
     start = replace(start, time_zone=location.get("time_zone"))
     if session["evse_uid"] == NOT_AVAILABLE or session["connector_id"] == NOT_AVAILABLE:
@@ -145,20 +146,20 @@ def take_snapshot(node: Node, ref: Ref, session: Document, named: Iterable[str] 
     evse = read_json(str(found.body)) if found else None
     connector = find_connector(evse, session["connector_id"]) if evse else None
     if evse is None or connector is None:
-        return replace(start, tariffs=read_tariffs(node, ref, named))
+        return replace(start, tariffs=read_tariffs(node.objects, ref, named))
     ids = [*(connector.get("tariff_ids") or ()), *named]
     return replace(
         start,
         location=cdr_location(location, evse, connector),
-        tariffs=read_tariffs(node, ref, ids),
+        tariffs=read_tariffs(node.objects, ref, ids),
         max_kw=power_kw(connector),
     )
 
 
-def read_tariffs(node: Node, ref: Ref, ids: Iterable[str]) -> tuple[Document, ...]:
+def read_tariffs(objects: ObjectStore, ref: Ref, ids: Iterable[str]) -> tuple[Document, ...]:
     """Read the current tariffs of the session's owner, in the order of `ids`."""
     refs = list(dict.fromkeys(Ref("tariffs", ref.country_code, ref.party_id, each) for each in ids))
-    found = node.objects.get_many(refs) if refs else {}
+    found = objects.get_many(refs) if refs else {}
     return tuple(read_json(str(found[each].body)) for each in refs if each in found)
 
 
@@ -169,7 +170,7 @@ def complete_snapshot(node: Node, ref: Ref, session: Document, start: StartSnaps
         return take_snapshot(node, ref, session, named)
     missing = [each for each in named if fold(each) not in _ids(start.tariffs)]
     if start.location is not None and start.tariffs:
-        return replace(start, tariffs=(*start.tariffs, *read_tariffs(node, ref, missing)))
+        return replace(start, tariffs=(*start.tariffs, *read_tariffs(node.objects, ref, missing)))
     late = take_snapshot(node, ref, session, named)
     return replace(
         start,

@@ -63,7 +63,7 @@ def test_a_session_by_a_misspelt_tariff_is_set_aside_with_the_field_and_a_sugges
 
     cpo.compile()
 
-    (aside,) = sessions_set_aside(cpo.node)
+    (aside,) = sessions_set_aside(cpo.node.table)
     assert cpo.cdrs() == []
     assert (aside["field"], aside["reason"]) == (
         "tariffs.0.elements.0.restriction",

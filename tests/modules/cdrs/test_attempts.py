@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from chalicelib.modules.cdrs import assembly, compiler, due_sessions
+from chalicelib.modules.cdrs import assembly, compiler, due_sessions, new_cdrs
 from chalicelib.modules.cdrs.attempts import MAX_ATTEMPTS
 from chalicelib.modules.cdrs.breakdowns import read_reasons
-from chalicelib.modules.cdrs.cdr_writer import Ledger
+from chalicelib.modules.cdrs.cdr_writer import CdrWriter
 from chalicelib.modules.cdrs.due_sessions import read_due_sessions, sessions_set_aside
 from chalicelib.policy.time_prices import TIME_PRICES_PER_MINUTE
 from chalicelib.pricing.work_limits import OutOfTime
@@ -72,13 +72,13 @@ def test_a_session_that_kills_the_compiler_is_set_aside_and_the_others_get_cdrs(
     for _ in range(10):
         run(cpo)
 
-    (aside,) = sessions_set_aside(cpo.node)
+    (aside,) = sessions_set_aside(cpo.node.table)
     assert aside["session_id"] == POISON.id
     assert f"begun {MAX_ATTEMPTS} times" in aside["reason"]
     assert sorted(cdr["session_id"] for cdr in cpo.cdrs()) == ["S11", "S12", "S14", "S15"]
     # Two attempts were made before the session was suspect.
     assert priced.count(POISON.id) == MAX_ATTEMPTS + 2
-    assert list(read_due_sessions(cpo.node)) == []
+    assert list(read_due_sessions(cpo.node.table)) == []
 
 
 def test_a_session_that_takes_too_long_is_tried_again_and_then_set_aside(
@@ -89,13 +89,13 @@ def test_a_session_that_takes_too_long_is_tried_again_and_then_set_aside(
     cpo.stream()
 
     run(cpo)
-    (due,) = read_due_sessions(cpo.node)
+    (due,) = read_due_sessions(cpo.node.table)
     for _ in range(5):
         run(cpo)
 
     assert due["tries"] == 1
     assert len(priced) == MAX_ATTEMPTS
-    assert [each["session_id"] for each in sessions_set_aside(cpo.node)] == [POISON.id]
+    assert [each["session_id"] for each in sessions_set_aside(cpo.node.table)] == [POISON.id]
 
 
 def test_a_session_with_a_counted_attempt_is_compiled_last_and_alone(
@@ -105,7 +105,7 @@ def test_a_session_with_a_counted_attempt_is_compiled_last_and_alone(
     for number in range(10, 20):
         cpo.end(f"S{number}")
     cpo.stream()
-    (due,) = [each for each in read_due_sessions(cpo.node) if each["sk"] == POISON.key.pk]
+    (due,) = [each for each in read_due_sessions(cpo.node.table) if each["sk"] == POISON.key.pk]
     cpo.node.table.put({**due, "tries": 1})
 
     run(cpo)
@@ -117,7 +117,7 @@ def test_an_attempt_is_counted_before_it_begins(cpo: Network, monkeypatch: pytes
     seen = []
 
     def look(*_: Any, **__: Any) -> Any:
-        seen.extend(read_due_sessions(cpo.node))
+        seen.extend(read_due_sessions(cpo.node.table))
         raise Killed
 
     monkeypatch.setattr(compiler, "draft_cdr", look)
@@ -133,10 +133,10 @@ def test_an_attempt_is_counted_before_it_begins(cpo: Network, monkeypatch: pytes
 def test_a_session_that_the_operator_retries_has_all_its_attempts_again(cpo: Network) -> None:
     cpo.end()
     cpo.stream()
-    (due,) = read_due_sessions(cpo.node)
+    (due,) = read_due_sessions(cpo.node.table)
     cpo.node.table.put({**due, "tries": MAX_ATTEMPTS})
     run(cpo)
-    assert len(sessions_set_aside(cpo.node)) == 1
+    assert len(sessions_set_aside(cpo.node.table)) == 1
     stored = cpo.node.objects.get(Ref("sessions", *CPO, "S1"))
     assert stored is not None
 
@@ -144,7 +144,7 @@ def test_a_session_that_the_operator_retries_has_all_its_attempts_again(cpo: Net
     run(cpo)
 
     assert len(cpo.cdrs()) == 1
-    assert sessions_set_aside(cpo.node) == []
+    assert sessions_set_aside(cpo.node.table) == []
 
 
 @pytest.mark.parametrize("seconds_due", [0, 100])
@@ -183,7 +183,7 @@ def test_no_session_is_begun_after_the_time_budget_of_a_run(
 
     # Four sessions are compiled in parallel.
     assert 1 <= len(cpo.cdrs()) <= 6
-    assert len(list(read_due_sessions(cpo.node))) + len(cpo.cdrs()) == 20
+    assert len(list(read_due_sessions(cpo.node.table))) + len(cpo.cdrs()) == 20
 
 
 def test_a_session_that_is_read_in_an_older_version_than_the_due_one_is_read_again(
@@ -216,14 +216,14 @@ def test_a_session_whose_write_is_invalid_is_set_aside(cpo: Network, monkeypatch
     def refuse(*_: Any) -> None:
         raise Senseless("ValidationException")
 
-    monkeypatch.setattr(Ledger, "write", refuse)
+    monkeypatch.setattr(CdrWriter, "write", refuse)
     cpo.end()
 
     cpo.compile()
 
-    (aside,) = sessions_set_aside(cpo.node)
+    (aside,) = sessions_set_aside(cpo.node.table)
     assert "something went wrong here" in aside["reason"]
-    assert list(read_due_sessions(cpo.node)) == []
+    assert list(read_due_sessions(cpo.node.table)) == []
 
 
 def test_a_session_version_that_has_a_cdr_gets_no_second_one(cpo: Network) -> None:
@@ -256,7 +256,7 @@ def test_a_year_long_session_by_a_tariff_with_1440_elements_is_set_aside(cpo: Ne
 
     cpo.compile()
 
-    (aside,) = sessions_set_aside(cpo.node)
+    (aside,) = sessions_set_aside(cpo.node.table)
     assert (aside["session_id"], aside["field"]) == ("S3", "tariffs")
     assert "price may change" in aside["reason"]
 
@@ -264,7 +264,7 @@ def test_a_year_long_session_by_a_tariff_with_1440_elements_is_set_aside(cpo: Ne
 def test_a_large_cdr_is_stored_without_the_explanation_of_its_periods(
     cpo: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(compiler, "_LARGEST_CDR", 1000)
+    monkeypatch.setattr(new_cdrs, "_LARGEST_CDR", 1000)
     cpo.end(charging_periods=[period(T0, 10)])
 
     cpo.compile()
@@ -286,7 +286,7 @@ def test_a_cdr_that_would_be_too_large_has_its_periods_of_one_price_joined(
     cpo.end("S1", charging_periods=[period(each, 1, dimensions=power) for each in starts])
     cpo.compile()
     (large,) = cpo.cdrs()
-    monkeypatch.setattr(compiler, "_LARGEST_CDR", 1000)
+    monkeypatch.setattr(new_cdrs, "_LARGEST_CDR", 1000)
     cpo.end("S2", charging_periods=[period(each, 1, dimensions=power) for each in starts])
 
     cpo.compile()

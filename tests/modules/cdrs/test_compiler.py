@@ -16,7 +16,7 @@ import pytest
 
 from chalicelib.calls.answers import PartnerFault, PartnerRefusal
 from chalicelib.errors import InvalidParameters, ServerError
-from chalicelib.modules.cdrs import compiler, due_sessions
+from chalicelib.modules.cdrs import compiler, due_sessions, earlier_cdrs
 from chalicelib.modules.cdrs.breakdowns import read_reasons
 from chalicelib.modules.cdrs.due_sessions import read_due_sessions, sessions_set_aside
 from chalicelib.modules.cdrs.objects import Cdr
@@ -24,6 +24,7 @@ from chalicelib.modules.sessions.own_sessions import put_own_session
 from chalicelib.partners.directory import Endpoint, Partner
 from chalicelib.policy.cdr_makers import CPO_MAKES_CDR
 from chalicelib.policy.private_partitions import remembered_lists
+from chalicelib.policy.session_viewers import emsp_of
 from chalicelib.policy.time_prices import TIME_PRICES_PER_MINUTE
 from chalicelib.policy.visibility import list_partitions, partition_for_viewer
 from chalicelib.protocol.json_text import Document, JsonText, read_json, write_json
@@ -90,7 +91,7 @@ class Network:
         if not self.source:
             put_own_session(self.node, CPO, session_id, document)
             return
-        partition = partition_for_viewer("sessions", None, compiler.emsp_of(document["cdr_token"]))
+        partition = partition_for_viewer("sessions", None, emsp_of(document["cdr_token"]))
         write = Write(JsonText(write_json(document)), document["last_updated"])
         ref = Ref("sessions", *CPO, session_id)
         self.node.objects.change(ref, lambda _: write, partition=partition, source=self.source)
@@ -156,7 +157,7 @@ def test_a_session_that_ends_gets_one_cdr(cpo: Network) -> None:
     assert [tariff["id"] for tariff in cdr["tariffs"]] == ["T1"]
     assert len(cdr["id"]) == 36
     assert cpo.sent("evi") == [cdr]
-    assert list(read_due_sessions(cpo.node)) == []
+    assert list(read_due_sessions(cpo.node.table)) == []
 
 
 def test_a_cdr_has_location_and_tariffs_as_recorded_at_the_start(cpo: Network) -> None:
@@ -267,7 +268,11 @@ def test_a_session_that_is_not_completed_has_no_cdr(cpo: Network, status: str) -
 
     cpo.compile()
 
-    assert (cpo.cdrs(), sessions_set_aside(cpo.node), list(read_due_sessions(cpo.node))) == ([], [], [])
+    assert (cpo.cdrs(), sessions_set_aside(cpo.node.table), list(read_due_sessions(cpo.node.table))) == (
+        [],
+        [],
+        [],
+    )
 
 
 def test_a_refused_cdr_is_a_dead_letter_and_can_be_pushed_again(hub: Network) -> None:
@@ -462,10 +467,10 @@ def test_a_session_without_a_price_is_set_aside_with_the_reason(
 
     cpo.compile()
 
-    (aside,) = sessions_set_aside(cpo.node)
+    (aside,) = sessions_set_aside(cpo.node.table)
     assert (aside["session_id"], aside["field"]) == ("S1", field)
     assert cpo.cdrs() == []
-    assert list(read_due_sessions(cpo.node)) == []
+    assert list(read_due_sessions(cpo.node.table)) == []
 
 
 IMPOSSIBLE: list[tuple[Document, str]] = [
@@ -501,7 +506,7 @@ def test_a_session_with_impossible_quantities_gets_no_cdr_until_the_operator_rel
     network.open_site()
     network.put(**{"status": "COMPLETED", "end_date_time": T2, **fields})
     network.compile()
-    (aside,) = sessions_set_aside(network.node)
+    (aside,) = sessions_set_aside(network.node.table)
     unbilled, unsent = network.cdrs(), network.sent("evi")
 
     stored = network.node.objects.get(Ref("sessions", *CPO, "S1"))
@@ -514,7 +519,7 @@ def test_a_session_with_impossible_quantities_gets_no_cdr_until_the_operator_rel
     kept = network.node.objects.get(Ref("cdrs", *CPO, cdr["id"]))
     assert kept is not None
     assert "released_by_operator" in {each["code"] for each in read_reasons(kept.extra["why"])["warnings"]}
-    assert (sessions_set_aside(network.node), network.sent("evi")) == ([], [cdr])
+    assert (sessions_set_aside(network.node.table), network.sent("evi")) == ([], [cdr])
 
 
 @pytest.mark.parametrize(
@@ -543,7 +548,7 @@ def test_a_release_is_valid_for_one_version_of_a_session(cpo: Network) -> None:
     cpo.end(kwh=99_999)
     cpo.compile()
 
-    (aside,) = sessions_set_aside(cpo.node)
+    (aside,) = sessions_set_aside(cpo.node.table)
     assert "99999 kWh" in aside["reason"]
     assert cpo.cdrs() == []
 
@@ -551,7 +556,7 @@ def test_a_release_is_valid_for_one_version_of_a_session(cpo: Network) -> None:
 def test_a_session_whose_cdr_id_is_taken_is_set_aside_with_that_id(hub: Network) -> None:
     """A partner cannot know the id, but even this unlikely case must give the operator a reason."""
     digest = hub.node.directory.keyed_digest
-    taken = compiler.cdr_id(digest, OWN["HUB"].key(), Ref("sessions", *CPO, "S1").key.pk, 1)
+    taken = earlier_cdrs.cdr_id(digest, OWN["HUB"].key(), Ref("sessions", *CPO, "S1").key.pk, 1)
     write = Write(JsonText("{}"), T2)
     ref = Ref("cdrs", *CPO, taken)
     hub.node.objects.change(ref, lambda _: write, partition="cdrs#*#ignored", source="abc")
@@ -559,7 +564,7 @@ def test_a_session_whose_cdr_id_is_taken_is_set_aside_with_that_id(hub: Network)
 
     hub.compile()
 
-    (aside,) = sessions_set_aside(hub.node)
+    (aside,) = sessions_set_aside(hub.node.table)
     assert (aside["field"], taken in aside["reason"]) == ("id", True)
     assert hub.sent("evi") == []
 
@@ -572,13 +577,13 @@ def test_the_id_of_a_cdr_cannot_be_computed_without_the_key_of_the_node(hub: Net
     hub.compile()
 
     (bill,) = hub.sent("evi")
-    assert bill["id"] == compiler.cdr_id(hub.node.directory.keyed_digest, maker, pk, 1)
-    assert bill["id"] != compiler.cdr_id(lambda text: sha256(text.encode()).hexdigest(), maker, pk, 1)
-    assert bill["id"] != compiler.keyless_cdr_id(maker, pk, 1)
+    assert bill["id"] == earlier_cdrs.cdr_id(hub.node.directory.keyed_digest, maker, pk, 1)
+    assert bill["id"] != earlier_cdrs.cdr_id(lambda text: sha256(text.encode()).hexdigest(), maker, pk, 1)
+    assert bill["id"] != earlier_cdrs.keyless_cdr_id(maker, pk, 1)
 
 
 def test_a_partner_s_cdr_under_an_id_of_an_earlier_release_does_not_block_ours(hub: Network) -> None:
-    taken = compiler.keyless_cdr_id(OWN["HUB"].key(), Ref("sessions", *CPO, "S1").key.pk, 1)
+    taken = earlier_cdrs.keyless_cdr_id(OWN["HUB"].key(), Ref("sessions", *CPO, "S1").key.pk, 1)
     write = Write(JsonText("{}"), T2)
     hub.node.objects.change(
         Ref("cdrs", *CPO, taken), lambda _: write, partition="cdrs#*#ignored", source="abc"
@@ -587,14 +592,14 @@ def test_a_partner_s_cdr_under_an_id_of_an_earlier_release_does_not_block_ours(h
 
     hub.compile()
 
-    assert (len(hub.sent("evi")), sessions_set_aside(hub.node)) == (1, [])
+    assert (len(hub.sent("evi")), sessions_set_aside(hub.node.table)) == (1, [])
 
 
 def test_a_session_whose_cdr_has_an_id_of_an_earlier_release_is_corrected_with_a_credit_cdr(
     cpo: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as formerly:
-        formerly.setattr(compiler, "cdr_id", lambda _, *names: compiler.keyless_cdr_id(*names))
+        formerly.setattr(earlier_cdrs, "cdr_id", lambda _, *names: earlier_cdrs.keyless_cdr_id(*names))
         cpo.end()
         cpo.compile()
     (first,) = cpo.cdrs()
@@ -618,7 +623,7 @@ def test_a_partner_s_cdr_under_the_id_of_our_credit_cdr_does_not_count_as_credit
     cpo.end(kwh=Decimal("20"))
     cpo.compile()
 
-    (aside,) = sessions_set_aside(cpo.node)
+    (aside,) = sessions_set_aside(cpo.node.table)
     assert (aside["field"], f"{first['id']}-C" in aside["reason"]) == ("id", True)
 
 
@@ -629,7 +634,7 @@ def test_a_session_that_was_set_aside_gets_a_cdr_after_its_correction(cpo: Netwo
     cpo.end()
     cpo.compile()
 
-    assert sessions_set_aside(cpo.node) == []
+    assert sessions_set_aside(cpo.node.table) == []
     assert len(cpo.cdrs()) == 1
 
 
@@ -833,7 +838,7 @@ def test_a_compiler_that_is_killed_anywhere_leaves_one_cdr(hub: Network, survive
 
     assert len(hub.cdrs()) == 1
     assert len(hub.shown(hub.world.partner("abc"))) == 1
-    assert list(read_due_sessions(hub.node)) == []
+    assert list(read_due_sessions(hub.node.table)) == []
 
 
 @pytest.mark.parametrize("before", [False, True])
@@ -860,7 +865,7 @@ def test_a_session_that_changes_while_it_is_compiled_is_compiled_in_its_new_vers
     cpo.compile()
 
     assert sum(cdr["total_cost"]["excl_vat"] for cdr in cpo.cdrs()) == 0
-    assert list(read_due_sessions(cpo.node)) == []
+    assert list(read_due_sessions(cpo.node.table)) == []
 
 
 def test_a_session_whose_start_snapshot_cannot_be_stored_still_gets_a_cdr(
@@ -921,4 +926,4 @@ def test_a_session_with_1440_periods_is_stored_with_its_explanation(cpo: Network
     (cdr,) = cpo.cdrs()
     stored = cpo.node.objects.get(Ref("cdrs", *CPO, cdr["id"]))
     assert stored is not None and len(read_reasons(stored.extra["why"])["breakdown"]["periods"]) == 1440
-    assert sessions_set_aside(cpo.node) == []
+    assert sessions_set_aside(cpo.node.table) == []

@@ -1,0 +1,88 @@
+"""New CDRs of a session, decided from its draft and its latest CDR. Pure functions.
+
+A session that is corrected after its CDR gets a credit CDR for the latest CDR, then a new CDR. A session
+without a draft (it became INVALID) gets the credit CDR only. If the new CDR would be equal to the old one,
+nothing is written. A credit CDR goes to the partition of the CDR that it credits, even if the new CDR goes to
+another partner.
+
+Source: OCPI 2.2.1 mod_cdrs_credit_cdrs; CDR-07, CDR-09
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chalicelib.modules.cdrs.assembly import CdrDraft, with_fewer_periods
+from chalicelib.modules.cdrs.breakdowns import pack_reasons
+from chalicelib.modules.cdrs.cdr_partitions import OF_CPO, CdrPartitions
+from chalicelib.modules.cdrs.objects import Cdr
+from chalicelib.modules.cdrs.rules import has_same_content
+from chalicelib.pricing.credit import credit_cdr
+from chalicelib.protocol.json_text import Document, JsonText, read_json, write_json
+from chalicelib.protocol.types import validate
+from chalicelib.storage.items import LARGEST_ITEM
+from chalicelib.storage.objects import New, Write
+
+if TYPE_CHECKING:
+    from chalicelib.modules.cdrs.earlier_cdrs import LatestCdr
+    from chalicelib.storage.keys import Ref
+
+_LARGEST_CDR = LARGEST_ITEM - 8 * 1024
+"""Most bytes of a CDR with its price explanation; the other 8 KB are for the item's other attributes."""
+
+
+def new_cdrs(
+    version: int,
+    latest: LatestCdr,
+    draft: CdrDraft | None,
+    ref: Ref,
+    partitions: CdrPartitions,
+    last_updated: str,
+) -> list[New]:
+    """Build the CDRs that a version of a session lacks, with their copies.
+
+    draft: None if the session gets no CDR. ref: of the new CDR.
+    """
+    old, extra = latest.cdr, {"sv": version}
+    credit = []
+    if old is not None and not latest.is_credited:
+        if draft is not None and has_same_content(read_json(str(old.body)), draft.cdr):
+            return []
+        document = credit_cdr(read_json(str(old.body)), last_updated=last_updated)
+        of_credit = CdrPartitions(old.partition, partitions.of_cpo)
+        credit = _new(old.ref._replace(id=document["id"]), document, of_credit, extra)
+    if draft is None:
+        return credit
+    document = {**draft.cdr, "id": ref.id, "last_updated": last_updated}
+    return [*credit, *_new(ref, document, partitions, {**extra, "why": _reasons(draft)})]
+
+
+def _new(ref: Ref, document: Document, partitions: CdrPartitions, extra: Document) -> list[New]:
+    """Build a new CDR, and its copy for the CPO if it has one."""
+    validate(Cdr, document)
+    body, last_updated = JsonText(write_json(document)), document["last_updated"]
+    written = [New(ref, Write(body, last_updated, partitions.viewer, extra))]
+    if partitions.of_cpo is not None:
+        copy = Write(body, last_updated, partitions.of_cpo)
+        written.append(New(ref._replace(variant=OF_CPO), copy))
+    return written
+
+
+def shrink_to_fit(draft: CdrDraft) -> CdrDraft:
+    """Join charging periods of a draft that is too large to store."""
+    return with_fewer_periods(draft) if _size(draft) > _LARGEST_CDR else draft
+
+
+def _reasons(draft: CdrDraft) -> str:
+    """Pack the price explanation; leave out its lines for periods if it would be too large to store."""
+    packed = pack_reasons(draft.why)
+    if _size(draft) + len(packed) <= _LARGEST_CDR:
+        return packed
+    text = "the breakdown of the charging periods is left out: it is too large to be kept beside the CDR"
+    warnings = [*draft.why["warnings"], {"code": "breakdown_cut", "field": "", "message": text}]
+    breakdown = {**draft.why["breakdown"], "periods": []}
+    return pack_reasons({**draft.why, "breakdown": breakdown, "warnings": warnings})
+
+
+def _size(draft: CdrDraft) -> int:
+    return len(write_json(draft.cdr).encode())
