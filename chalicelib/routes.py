@@ -18,6 +18,7 @@ from typing import Any, Generic, TypeVar
 
 from chalicelib.node import Node
 from chalicelib.partners.directory import Partner
+from chalicelib.protocol.headers import UNROUTED_MODULES
 from chalicelib.protocol.kinds import Kind
 from chalicelib.protocol.message import InterfaceRole, Reply, Request
 from chalicelib.storage.table import Item, Key
@@ -89,19 +90,22 @@ class Interface:
     """One side of a module: its data owner's (SENDER), or the one that takes pushes (RECEIVER).
 
     role_mounted: stands below `/{role}/{module}` and is offered by nodes with certain roles only; otherwise
-    every node offers it, to partners without an approved role as well. routed: its requests and answers have
-    the routing headers (RTE-03). allows_token_a: may be called before registration (TRN-08). relay: at a hub,
-    a request for another party is sent on as it came (`hub/relay.py`); otherwise the handlers send it on,
-    because the hub keeps something of it.
+    every node offers it, to partners without an approved role as well. allows_token_a: may be called
+    before registration (TRN-08). relay: at a hub, a request for another party is sent on as it came
+    (`hub/relay.py`); otherwise the handlers send it on, because the hub keeps something of it.
     """
 
     module: str
     role: InterfaceRole
     routes: tuple[OcpiRoute, ...]
     role_mounted: bool = True
-    routed: bool = True
     allows_token_a: bool = False
     relay: bool = True
+
+    @property
+    def routed(self) -> bool:
+        """Tell whether its requests and answers have the routing headers."""
+        return self.module not in UNROUTED_MODULES
 
 
 def gather_by_path(routes: Iterable[Route[C]]) -> list[tuple[str, dict[str, Route[C]]]]:

@@ -22,7 +22,7 @@ import re
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlencode
 
@@ -34,7 +34,7 @@ from chalicelib.errors import InvalidParameters, ServerError
 from chalicelib.log import log, log_fields
 from chalicelib.partners.directory import Endpoint
 from chalicelib.protocol.auth import TokenEncoding, is_credentials_token, write_authorization
-from chalicelib.protocol.headers import CORRELATION_ID, REQUEST_ID, write_routing
+from chalicelib.protocol.headers import CORRELATION_ID, REQUEST_ID, UNROUTED_MODULES, write_routing
 from chalicelib.protocol.json_text import write_json
 from chalicelib.protocol.kinds import Kind
 from chalicelib.protocol.message import InterfaceRole, Routing
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Answer",
+    "Exchange",
     "OcpiClient",
     "PartnerError",
     "PartnerFault",
@@ -57,8 +58,27 @@ __all__ = [
 CONNECT_S = 3.0
 TOTAL_S = 10.0
 
-_CONFIGURATION_MODULES = frozenset({"versions", "credentials", "hubclientinfo"})
 _HEADER_SAFE = re.compile(r"[\x20-\x7e]*")
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One request to a partner, except for its URL, and how its answer is read.
+
+    document: JSON text or a value to be written as JSON. correlation_id: a new one by default. request_id:
+    only to repeat a request under its own id; a new one by default. total_s: limit until the whole answer has
+    arrived. takes, gives: kinds of the document and of the answer's data, which are converted between the
+    canonical version and the partner's.
+    """
+
+    method: str
+    document: object = None
+    routing: Routing = Routing()
+    correlation_id: str | None = None
+    request_id: str | None = None
+    total_s: float | None = None
+    takes: Kind | None = None
+    gives: Kind | None = None
 
 
 class VersionEntry(NamedTuple):
@@ -102,36 +122,21 @@ class OcpiClient:
     def send(
         self,
         partner: Partner,
-        method: str,
         module: str,
         role: InterfaceRole,
-        path_segments: Sequence[str] = (),
-        *,
+        path_segments: Sequence[str],
+        exchange: Exchange,
         query: Mapping[str, str | int | None] | None = None,
-        document: object = None,
-        correlation_id: str | None = None,
-        routing: Routing | None = None,
-        request_id: str | None = None,
-        total_s: float | None = None,
-        takes: Kind | None = None,
-        gives: Kind | None = None,
     ) -> Answer:
         """Call one of a registered partner's endpoints.
 
         role: the side that the partner plays, SENDER or RECEIVER. path_segments: decoded ids.
-        document: JSON text or a value to be written as JSON. request_id: only to repeat a request
-        under its own id; a new one by default. total_s: limit until the whole answer has arrived.
         Raises: PartnerRefusal (also when the partner has no such endpoint), PartnerFault,
         InvalidParameters for an id or a party that cannot be a header's value.
         """
         base = _endpoint(partner, module, role)
         url = join_url(base, path_segments, query)
-        return self._call_partner(
-            partner, method, base, url, document, correlation_id=correlation_id,
-            routing=None if module in _CONFIGURATION_MODULES else routing,
-            request_id=request_id, total_s=total_s, what=f"{module} {role}", module=module,
-            takes=takes, gives=gives,
-        )  # fmt: skip
+        return self._call_partner(partner, base, url, exchange, f"{module} {role}", module)
 
     def crawl(
         self,
@@ -139,67 +144,36 @@ class OcpiClient:
         module: str,
         *,
         role: InterfaceRole = "SENDER",
-        date_from: str | None = None,
-        date_to: str | None = None,
-        limit: int | None = None,
+        query: Mapping[str, str | int | None] | None = None,
         accept: Callable[[dict[str, Any]], object] | None = None,
-        correlation_id: str | None = None,
-        routing: Routing | None = None,
-        total_s: float | None = None,
+        exchange: Exchange | None = None,
     ) -> Iterator[dict[str, Any]]:
         """Read every object of a partner's list, page after page.
 
-        accept: checks an object and raises OcpiError for a bad one, which is logged and skipped
-        (TRN-30). total_s: for each page.
+        query: `date_from`, `date_to` and `limit`. accept: checks an object and raises OcpiError for a bad
+        one, which is logged and skipped (TRN-30). exchange: of each page; a plain GET by default.
         Raises: PartnerRefusal, PartnerFault, also after some objects; those remain valid.
         """
         base = _endpoint(partner, module, role)
-        correlation_id = correlation_id or self._new_id()
+        exchange = exchange or Exchange("GET")
+        exchange = replace(exchange, correlation_id=exchange.correlation_id or self._new_id())
 
         def get(url: str) -> Answer:
-            return self._call_partner(
-                partner, "GET", base, url, None, correlation_id=correlation_id,
-                routing=None if module in _CONFIGURATION_MODULES else routing,
-                total_s=total_s, what=f"{module} {role}", module=module,
-            )  # fmt: skip
+            return self._call_partner(partner, base, url, exchange, f"{module} {role}", module)
 
-        first = join_url(base, (), {"date_from": date_from, "date_to": date_to, "limit": limit})
-        return crawl_pages(get, first, f"{module} of partner {partner.id}", accept)
+        return crawl_pages(get, join_url(base, (), query), f"{module} of partner {partner.id}", accept)
 
     def follow(
-        self,
-        partner: Partner,
-        module: str,
-        role: InterfaceRole,
-        url: str,
-        *,
-        correlation_id: str | None = None,
-        routing: Routing | None = None,
-        total_s: float | None = None,
-        gives: Kind | None = None,
+        self, partner: Partner, module: str, role: InterfaceRole, url: str, exchange: Exchange
     ) -> Answer:
         """GET a URL that a partner's endpoint returned, such as a Link, on that endpoint's host only.
 
         Raises: as `send`.
         """
         base = _endpoint(partner, module, role)
-        return self._call_partner(
-            partner, "GET", base, url, None,
-            correlation_id=correlation_id, routing=routing, total_s=total_s, what=f"{module} {role}",
-            module=module, gives=gives,
-        )  # fmt: skip
+        return self._call_partner(partner, base, url, exchange, f"{module} {role}", module)
 
-    def post_to(
-        self,
-        partner: Partner,
-        url: str,
-        document: object,
-        *,
-        correlation_id: str | None = None,
-        routing: Routing | None = None,
-        total_s: float | None = None,
-        takes: Kind | None = None,
-    ) -> Answer:
+    def post_to(self, partner: Partner, url: str, exchange: Exchange) -> Answer:
         """POST to a URL that the partner named in a request, such as a response_url.
 
         Raises: PartnerRefusal when the URL is not one of the partner's own hosts (TRP-23), or as
@@ -209,10 +183,7 @@ class OcpiClient:
             raise PartnerRefusal(
                 "the URL is on none of the partner's own hosts, so our token is not sent there"
             )
-        return self._call_partner(
-            partner, "POST", url, url, document,
-            correlation_id=correlation_id, routing=routing, total_s=total_s, what="callback", takes=takes,
-        )  # fmt: skip
+        return self._call_partner(partner, url, url, exchange, "callback")
 
     def probe(self, partner: Partner, *, total_s: float | None = None) -> Answer:
         """Request a registered partner's versions, to check that it answers (HCI-10).
@@ -222,7 +193,7 @@ class OcpiClient:
         if partner.versions_url is None:
             raise PartnerRefusal("has no versions URL")
         url = partner.versions_url
-        answer = self._call_partner(partner, "GET", url, url, None, total_s=total_s, what="versions")
+        answer = self._call_partner(partner, url, url, Exchange("GET", total_s=total_s), "versions")
         if answer.is_empty:
             raise PartnerFault("answered no list of versions", http_status=answer.http_status)
         return answer
@@ -276,7 +247,6 @@ class OcpiClient:
         *,
         document: object = None,
         correlation_id: str | None = None,
-        request_id: str | None = None,
         total_s: float | None = None,
     ) -> Answer:
         """Call a URL with a token during the handshake, before the partner is registered.
@@ -284,49 +254,41 @@ class OcpiClient:
         Raises: InvalidParameters when the policy refuses the URL or the token is malformed; PartnerFault
         (also when the host does not resolve), PartnerRefusal.
         """
+        exchange = Exchange(method, document, correlation_id=correlation_id, total_s=total_s)
         deadline = self._deadline(total_s)
         try:
             target = self._check(url, deadline)
         except Unresolvable as error:
             raise PartnerFault(error.detail, never_sent=True) from error
-        headers = self._headers(token, encoding, correlation_id, request_id, None)
-        return self._call(target, method, url, headers, document, deadline, f"handshake with {target.host}")
+        headers = self._headers(token, encoding, exchange)
+        return self._call(target, url, headers, exchange, deadline, f"handshake with {target.host}")
 
     def _call_partner(
         self,
         partner: Partner,
-        method: str,
         checked_url: str,
         url: str,
-        document: object,
-        *,
+        exchange: Exchange,
         what: str,
         module: str | None = None,
-        correlation_id: str | None = None,
-        routing: Routing | None = None,
-        request_id: str | None = None,
-        total_s: float | None = None,
-        takes: Kind | None = None,
-        gives: Kind | None = None,
     ) -> Answer:
         """Call a partner with its token.
 
         checked_url: the URL that the policy checks; `url` is the same or another one on the same origin.
         """
-        deadline = self._deadline(total_s)
-        document = from_canonical(partner.version, takes, document)
+        deadline = self._deadline(exchange.total_s)
+        exchange = _adapt(exchange, partner, module)
         try:
             target = self._check(checked_url, deadline)
         except InvalidParameters as error:
             # The partner may correct its DNS entry, so this is a fault and no refusal.
             raise PartnerFault(error.detail, never_sent=True) from error
-        token = self._directory.token_for(partner)
-        headers = self._headers(token, partner.token_encoding, correlation_id, request_id, routing)
+        headers = self._headers(self._directory.token_for(partner), partner.token_encoding, exchange)
         with log_fields(partner=partner.id, **({"ocpi_module": module} if module else {})):
-            answer = self._call(target, method, url, headers, document, deadline, what)
+            answer = self._call(target, url, headers, exchange, deadline, what)
             if answer.oddity is not None and answer.oddity not in partner.odd_answers:
                 self._note_oddity(partner, answer.oddity)
-            return replace(answer, data=to_canonical(partner.version, gives, answer.data))
+            return replace(answer, data=to_canonical(partner.version, exchange.gives, answer.data))
 
     def _note_oddity(self, partner: Partner, oddity: Oddity) -> None:
         """Warn once for each kind of oddity; only a new kind costs a write to the partner's record."""
@@ -343,15 +305,13 @@ class OcpiClient:
     def _call(
         self,
         target: Target,
-        method: str,
         url: str,
         headers: dict[str, str],
-        document: object,
+        exchange: Exchange,
         deadline: float,
         what: str,
     ) -> Answer:
-        path = _path_at(url, target)
-        body = _write_body(document)
+        method, path, body = exchange.method, _path_at(url, target), _write_body(exchange.document)
         if body is not None:
             headers["Content-Type"] = "application/json"
         started = time.monotonic()
@@ -378,25 +338,18 @@ class OcpiClient:
     def _deadline(self, total_s: float | None) -> float:
         return time.monotonic() + (self._total_s if total_s is None else total_s)
 
-    def _headers(
-        self,
-        token: str,
-        encoding: TokenEncoding,
-        correlation_id: str | None,
-        request_id: str | None,
-        routing: Routing | None,
-    ) -> dict[str, str]:
+    def _headers(self, token: str, encoding: TokenEncoding, exchange: Exchange) -> dict[str, str]:
         if not is_credentials_token(token):
             raise InvalidParameters(
                 "must be 1 to 64 printable ASCII characters without spaces", field="token"
             )
         headers = {
             "Authorization": write_authorization(token, encoding),
-            REQUEST_ID: request_id or self._new_id(),
-            CORRELATION_ID: correlation_id or self._new_id(),
+            REQUEST_ID: exchange.request_id or self._new_id(),
+            CORRELATION_ID: exchange.correlation_id or self._new_id(),
             "Accept": "application/json",
             "User-Agent": "ocpi-serverless",
-            **write_routing(routing or Routing()),
+            **write_routing(exchange.routing),
         }
         for name, value in headers.items():
             if not _HEADER_SAFE.fullmatch(value):
@@ -435,6 +388,15 @@ def belongs_to(partner: Partner, url: str) -> bool:
         return any(origin == split_url(known)[0] for known in own if known)
     except InvalidParameters:
         return False
+
+
+def _adapt(exchange: Exchange, partner: Partner, module: str | None) -> Exchange:
+    """Convert the document to the partner's version; drop routing where OCPI has none (RTE-03)."""
+    return replace(
+        exchange,
+        document=from_canonical(partner.version, exchange.takes, exchange.document),
+        routing=Routing() if module in UNROUTED_MODULES else exchange.routing,
+    )
 
 
 def _endpoint(partner: Partner, module: str, role: InterfaceRole) -> str:

@@ -27,10 +27,11 @@ TRP-19
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from chalicelib.calls.answers import Answer, PartnerError
-from chalicelib.calls.client import join_url
+from chalicelib.calls.client import Exchange, join_url
 from chalicelib.errors import BadJson, ConnectionProblem, HubError, NotFound, UnknownReceiver
 from chalicelib.hub.relayed_answers import relayed_answer, relayed_error
 from chalicelib.hub.relayed_links import LINK, Way, open_link, rewrite_links
@@ -131,19 +132,16 @@ def _send(way: Way, route: OcpiRoute, segments: list[str], call: Call) -> tuple[
     """Send the request, and return the answer and the URL that gave it."""
     sender = call.request.routing.sender or call.caller.roles[0].party
     routing = Routing(sender, call.request.routing.receiver, call.request.routing.relays + 1)
-    if call.request.method == "GET" and LINK in call.request.query:
-        url = open_link(call.node.directory, way, call.request.query[LINK])
-        answer = call.node.client.follow(
-            way.receiver, way.module, way.role, url,
-            correlation_id=call.request.correlation_id, routing=routing, total_s=RELAY_S, gives=route.gives,
-        )  # fmt: skip
-        return answer, url
-    answer = call.node.client.send(
-        way.receiver, call.request.method, way.module, way.role, segments,
-        query=call.request.query, document=_body(call.request, route.takes),
-        correlation_id=call.request.correlation_id, routing=routing, total_s=RELAY_S,
+    exchange = Exchange(
+        call.request.method, routing=routing, correlation_id=call.request.correlation_id, total_s=RELAY_S,
         takes=route.takes, gives=route.gives,
     )  # fmt: skip
+    client = call.node.client
+    if exchange.method == "GET" and LINK in call.request.query:
+        url = open_link(call.node.directory, way, call.request.query[LINK])
+        return client.follow(way.receiver, way.module, way.role, url, exchange), url
+    exchange = replace(exchange, document=_body(call.request, route.takes))
+    answer = client.send(way.receiver, way.module, way.role, segments, exchange, call.request.query)
     return answer, way.their_url
 
 

@@ -20,6 +20,9 @@ REQUEST_ID = "X-Request-ID"
 CORRELATION_ID = "X-Correlation-ID"
 RELAY_COUNT = "X-Relay-Count"
 
+UNROUTED_MODULES = frozenset({"versions", "credentials", "hubclientinfo"})
+"""The configuration modules: their requests and answers have no routing headers (RTE-03)."""
+
 MAX_RELAYS = 4
 """A request that was relayed this many times is refused; a useful route has at most two hubs."""
 

@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from chalicelib import metrics
 from chalicelib.calls.answers import PartnerError, PartnerFault, PartnerRefusal
+from chalicelib.calls.client import Exchange
 from chalicelib.errors import InvalidParameters
 from chalicelib.log import log, log_fields
 from chalicelib.modules.registry import find_module, is_private
@@ -280,11 +281,11 @@ def _send(node: Node, act: Act, message: Broadcast, seen: Seen) -> int:
 
 def _post(node: Node, seen: Seen, ref: Ref, document: JsonText) -> None:
     routing = _routing(node.settings, seen, ref.module, Party(ref.country_code, ref.party_id))
-    node.client.send(
-        seen.receiver, "POST", ref.module, "RECEIVER",
-        document=document, routing=routing, correlation_id=seen.correlation_id, total_s=PUSH_S,
+    exchange = Exchange(
+        "POST", document, routing=routing, correlation_id=seen.correlation_id, total_s=PUSH_S,
         takes=find_module(ref.module).kind,
     )  # fmt: skip
+    node.client.send(seen.receiver, ref.module, "RECEIVER", (), exchange)
 
 
 def _delete(node: Node, message: Broadcast, seen: Seen) -> int:
@@ -310,19 +311,16 @@ def _call(
     node: Node, seen: Seen, method: str, ref: Ref, children: Sequence[str], document: JsonText | None
 ) -> None:
     owner = Party(ref.country_code, ref.party_id)
-    node.client.send(
-        seen.receiver,
+    exchange = Exchange(
         method,
-        ref.module,
-        "RECEIVER",
-        (*owner, ref.id, *children),
-        query={"type": ref.variant or None},
-        document=document,
+        document,
         routing=_routing(node.settings, seen, ref.module, owner),
         correlation_id=seen.correlation_id,
         total_s=QUICK_S if seen.quick else PUSH_S,
         takes=Kind.EVSE if children else find_module(ref.module).kind,
     )
+    path, query = (*owner, ref.id, *children), {"type": ref.variant or None}
+    node.client.send(seen.receiver, ref.module, "RECEIVER", path, exchange, query)
 
 
 def _routing(settings: Settings, seen: Seen, module: str, owner: Party) -> Routing:

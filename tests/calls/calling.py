@@ -7,7 +7,7 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
-from chalicelib.calls.client import OcpiClient
+from chalicelib.calls.client import Exchange, OcpiClient
 from chalicelib.calls.urls import UrlPolicy
 from chalicelib.partners.directory import Endpoint, Partner
 from tests.calls.answering import AnsweringPartner, Received
@@ -50,7 +50,7 @@ def make_endpoint(url: str, identifier: str = "tariffs", role: str = "RECEIVER")
 
 
 def put(client: OcpiClient, partner: Partner, **options: Any) -> Any:
-    return client.send(partner, "PUT", "tariffs", "RECEIVER", ("PT", "ABC", "T1"), **options)
+    return client.send(partner, "tariffs", "RECEIVER", ("PT", "ABC", "T1"), Exchange("PUT", **options))
 
 
 def drip(server: AnsweringPartner, start: bytes, drop: bytes) -> Answering:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.calls.client import PartnerRefusal, join_url
+from chalicelib.calls.client import Exchange, PartnerRefusal, join_url
 from chalicelib.errors import InvalidParameters
 from chalicelib.partners.directory import Partner
 from chalicelib.protocol.json_text import JsonText
@@ -67,15 +67,14 @@ def test_configuration_modules_carry_no_routing_headers(server: AnsweringPartner
     """Source: OCPI 2.2.1 transport_and_format, Message Routing Headers; RTE-03"""
     hub = make_partner(make_endpoint(server.url("/info"), "hubclientinfo"))
 
-    make_client().send(
-        hub, "PUT", "hubclientinfo", "RECEIVER", document={}, routing=Routing(Party("PT", "MOB"), None)
-    )
+    exchange = Exchange("PUT", {}, routing=Routing(Party("PT", "MOB"), None))
+    make_client().send(hub, "hubclientinfo", "RECEIVER", (), exchange)
 
     assert not [name for name in server.received[0].headers if name.startswith("ocpi-")]
 
 
 def test_a_request_without_a_body_has_no_content_type(server: AnsweringPartner, partner: Partner) -> None:
-    make_client().send(partner, "DELETE", "tariffs", "RECEIVER", ("PT", "ABC", "T1"))
+    make_client().send(partner, "tariffs", "RECEIVER", ("PT", "ABC", "T1"), Exchange("DELETE"))
 
     assert "content-type" not in server.received[0].headers
 
@@ -132,7 +131,7 @@ def test_an_id_that_would_change_the_path_is_refused(segment: str) -> None:
 
 
 def test_encoded_ids_are_sent_unchanged(server: AnsweringPartner, partner: Partner) -> None:
-    make_client().send(partner, "GET", "tariffs", "RECEIVER", ("PT", "ABC", "a/b*c d%"))
+    make_client().send(partner, "tariffs", "RECEIVER", ("PT", "ABC", "a/b*c d%"), Exchange("GET"))
 
     assert server.received[0].path == "/odd/receiver/tariffs/PT/ABC/a%2Fb%2Ac%20d%25"
 
@@ -148,9 +147,8 @@ def test_neither_token_nor_body_nor_ids_are_logged(
     client = make_client()
 
     with pytest.raises(PartnerRefusal):
-        client.send(
-            tokens, "POST", "tokens", "SENDER", ("SECRET-UID", "authorize"), document={"secret": "in-body"}
-        )
+        exchange = Exchange("POST", {"secret": "in-body"})
+        client.send(tokens, "tokens", "SENDER", ("SECRET-UID", "authorize"), exchange)
     with pytest.raises(PartnerRefusal):
         client.call_url(server.url("/v?secret=query"), "GET", TOKEN)
 

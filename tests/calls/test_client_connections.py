@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler
 
 import pytest
 
-from chalicelib.calls.client import PartnerFault
+from chalicelib.calls.client import Exchange, PartnerFault
 from chalicelib.partners.directory import Partner
 from tests.calls.answering import AnsweringPartner, Received, envelope, reply
 from tests.calls.calling import drip, make_client, put
@@ -67,7 +67,7 @@ def test_threads_share_a_client_without_mixing_answers(server: AnsweringPartner,
     def work(name: int) -> None:
         for number in range(20):
             path = f"/odd/receiver/tariffs/{name}/{number}"
-            answer = client.send(partner, "GET", "tariffs", "RECEIVER", (str(name), str(number)))
+            answer = client.send(partner, "tariffs", "RECEIVER", (str(name), str(number)), Exchange("GET"))
             if answer.data != path:
                 wrong.append(answer.data)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.calls.client import PartnerFault, PartnerRefusal, belongs_to
+from chalicelib.calls.client import Exchange, PartnerFault, PartnerRefusal, belongs_to
 from chalicelib.calls.urls import UrlPolicy
 from chalicelib.partners.directory import Partner
 from tests.calls.answering import AnsweringPartner, answering_partner
@@ -62,7 +62,7 @@ def test_an_endpoint_that_moved_to_a_private_address_is_a_fault() -> None:
 
 def test_a_partner_without_the_endpoint_is_not_called(server: AnsweringPartner, partner: Partner) -> None:
     with pytest.raises(PartnerRefusal, match="offers no RECEIVER interface of cdrs"):
-        make_client().send(partner, "POST", "cdrs", "RECEIVER", document={})
+        make_client().send(partner, "cdrs", "RECEIVER", (), Exchange("POST", {}))
 
     assert server.received == []
 
@@ -70,9 +70,8 @@ def test_a_partner_without_the_endpoint_is_not_called(server: AnsweringPartner, 
 def test_a_post_to_the_partner_s_own_host_carries_its_token(
     server: AnsweringPartner, partner: Partner
 ) -> None:
-    make_client().post_to(
-        partner, server.url("/commands/START/1?x=2"), {"result": "ACCEPTED"}, correlation_id="c"
-    )
+    exchange = Exchange("POST", {"result": "ACCEPTED"}, correlation_id="c")
+    make_client().post_to(partner, server.url("/commands/START/1?x=2"), exchange)
 
     (request,) = server.received
     assert (request.method, request.path) == ("POST", "/commands/START/1?x=2")
@@ -85,7 +84,7 @@ def test_a_url_on_another_host_gets_neither_the_token_nor_a_call(partner: Partne
     """Source: OCPI 2.2.1 mod_commands response_url; TRP-23"""
     with answering_partner() as stranger:
         with pytest.raises(PartnerRefusal, match="none of the partner's own hosts"):
-            make_client().post_to(partner, stranger.url("/steal"), {})
+            make_client().post_to(partner, stranger.url("/steal"), Exchange("POST", {}))
 
         assert stranger.received == []
 

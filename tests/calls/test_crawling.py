@@ -46,7 +46,9 @@ def test_a_crawl_follows_links_unchanged(server: AnsweringPartner, partner: Part
         ([{"id": 4}], {"Link": f'<{server.url("/first")}>; rel="first"'}),
     )
 
-    found = ids(make_client().crawl(partner, "tariffs", date_from="2026-11-24T10:00:00Z", limit=2))
+    found = ids(
+        make_client().crawl(partner, "tariffs", query={"date_from": "2026-11-24T10:00:00Z", "limit": 2})
+    )
 
     assert found == [1, 2, 3, 4]
     assert [request.path for request in server.received] == [

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from chalicelib.calls.answers import Answer, PartnerFault, PartnerRefusal
+from chalicelib.calls.client import Exchange
 from tests.operator_api.caller import OperatorApi
 from tests.operator_api.test_partners import connect
 
@@ -24,12 +25,14 @@ class IdAssigningClient:
         self._answer = answer
         self._id_by_request: dict[str, str] = {}
 
-    def send(self, partner: Any, *call: Any, document: Any, request_id: str, **options: Any) -> Answer:
-        self.sent.append((partner.name, *call))
-        self.documents.append(document)
+    def send(self, partner: Any, module: str, role: str, path: Any, exchange: Exchange) -> Answer:
+        self.sent.append((partner.name, exchange.method, module, role, path))
+        self.documents.append(exchange.document)
         if isinstance(self._answer, Exception):
             raise self._answer
-        number = self._id_by_request.setdefault(request_id, f"PRT-{len(self._id_by_request) + 1:05d}")
+        number = self._id_by_request.setdefault(
+            str(exchange.request_id), f"PRT-{len(self._id_by_request) + 1:05d}"
+        )
         data = {"id": number} if self._answer is None else self._answer
         return Answer(200, 1000, None, data, {}, timedelta())
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from chalicelib.calls.answers import Answer, PartnerRefusal
+from chalicelib.calls.client import Exchange
 from chalicelib.modules.cdrs.start_snapshots import store_start_snapshot
 from chalicelib.modules.sessions.decisions import written
 from chalicelib.modules.sessions.objects import ChargingPreferences
@@ -222,8 +223,8 @@ class Asked:
         self.outcome, self.calls = outcome, []  # type: ignore[var-annotated]
         object.__setattr__(api.node, "client", self)
 
-    def send(self, partner: Any, *path: Any, **options: Any) -> Answer:
-        self.calls.append((partner.id, *path, options))
+    def send(self, partner: Any, module: str, role: str, path: Any, exchange: Exchange) -> Answer:
+        self.calls.append((partner.id, exchange.method, module, role, path, exchange))
         if isinstance(self.outcome, Exception):
             raise self.outcome
         return Answer(200, 1000, None, self.outcome, {}, None)  # type: ignore[arg-type]
@@ -238,11 +239,11 @@ def test_an_emsp_sends_charging_preferences_to_the_cpo(emsp: OperatorApi) -> Non
     answer = emsp.ask("PUT", "/sessions/S1/charging_preferences", {"profile_type": "GREEN"})
 
     assert answer == {"response": "ACCEPTED"}
-    ((partner_id, method, module, role, path, options),) = asked.calls
+    ((partner_id, method, module, role, path, exchange),) = asked.calls
     assert (partner_id, method, module, role) == ("cpo-1", "PUT", "sessions", "SENDER")
     assert path == ("S1", "charging_preferences")
-    assert options["routing"][:2] == (("PT", "EVI"), OTHERS)
-    assert options["document"] == {"profile_type": "GREEN"}
+    assert exchange.routing[:2] == (("PT", "EVI"), OTHERS)
+    assert exchange.document == {"profile_type": "GREEN"}
 
 
 def test_a_cpo_that_refuses_or_is_unreachable_is_a_bad_gateway(emsp: OperatorApi) -> None:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from chalicelib.calls.answers import PartnerFault, PartnerRefusal
+from chalicelib.calls.client import Exchange
 from chalicelib.node import Node
 from chalicelib.partners.directory import Directory, Endpoint, HeldToken, Partner, PartnerRole
 from chalicelib.policy.visibility import is_hidden, partition_for_own, partition_for_received
@@ -82,28 +83,24 @@ class CannedPartners:
     def send(
         self,
         partner: Partner,
-        method: str,
         module: str,
         role: str,
-        path_segments: Sequence[str] = (),
-        *,
-        document: Any = None,
-        routing: Routing | None = None,
+        path_segments: Sequence[str],
+        exchange: Exchange,
         query: Mapping[str, Any] | None = None,
-        **options: Any,
     ) -> None:
         sent = Sent(
             partner.id,
-            method,
+            exchange.method,
             module,
             tuple(path_segments),
-            document and read_json(str(document)),
-            routing or Routing(),
+            exchange.document and read_json(str(exchange.document)),
+            exchange.routing,
             query or {},
         )
         with self._lock:
             self.sent.append(sent)
-            self.patience.append((partner.id, options.get("total_s", 0.0)))
+            self.patience.append((partner.id, exchange.total_s or 0.0))
         if partner.id in self.away:
             raise PartnerFault("does not accept connections", not_connected=True)
         fault = self.faults.get(partner.id)

@@ -16,6 +16,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.calls.answers import PartnerError, PartnerFault
+from chalicelib.calls.client import Exchange
 from chalicelib.errors import InvalidParameters
 from chalicelib.modules.commands.objects import ACCEPTED, CommandResponse
 from chalicelib.modules.commands.rules import Command, Direction, Response, answered, unanswered
@@ -55,23 +56,8 @@ def hand_on(node: Node, command: Command, partner: Partner, base_url: str, relay
     not a CommandResponse. Both are recorded in the command before.
     """
     try:
-        answer = node.client.send(
-            partner,
-            "POST",
-            MODULE,
-            "RECEIVER",
-            [command.command],
-            document={
-                **command.document(),
-                "response_url": own_response_url(base_url, partner.version or CANONICAL, command),
-            },
-            request_id=command.id,
-            correlation_id=command.correlation_id,
-            routing=Routing(command.sender, command.addressee, relays),
-            total_s=_TOTAL_S[command.direction],
-            takes=Kind[command.command],
-            gives=Kind.COMMAND_RESPONSE,
-        )
+        exchange = _exchange(command, partner, base_url, relays)
+        answer = node.client.send(partner, MODULE, "RECEIVER", [command.command], exchange)
         answered_with = validate(CommandResponse, answer.data, at="data")
     except (PartnerError, InvalidParameters) as error:
         _record_failure(node, command, error)
@@ -86,6 +72,20 @@ def hand_on(node: Node, command: Command, partner: Partner, base_url: str, relay
         status_message=answer.status_message,
     )
     return _record_answer(node, command, response)
+
+
+def _exchange(command: Command, partner: Partner, base_url: str, relays: int) -> Exchange:
+    url = own_response_url(base_url, partner.version or CANONICAL, command)
+    return Exchange(
+        "POST",
+        {**command.document(), "response_url": url},
+        routing=Routing(command.sender, command.addressee, relays),
+        request_id=command.id,
+        correlation_id=command.correlation_id,
+        total_s=_TOTAL_S[command.direction],
+        takes=Kind[command.command],
+        gives=Kind.COMMAND_RESPONSE,
+    )
 
 
 def own_response_url(base_url: str, version: str, command: Command) -> str:

@@ -24,6 +24,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Literal
 
 from chalicelib.calls.answers import PartnerError, PartnerFault, PartnerRefusal
+from chalicelib.calls.client import Exchange
 from chalicelib.calls.webhook_sender import WebhookFailed
 from chalicelib.calls.webhooks import COMMAND, Webhook, notify, read_webhooks
 from chalicelib.errors import InvalidParameters
@@ -209,15 +210,15 @@ def _send(node: Node, command: Command, outcome: Outcome) -> None:
     partner = node.directory.get(command.partner_id)
     if partner is None or not partner.is_registered:
         raise PartnerRefusal("is no longer registered")
-    node.client.post_to(
-        partner,
-        command.response_url,
+    exchange = Exchange(
+        "POST",
         JsonText(outcome.body),
-        correlation_id=command.correlation_id,
         routing=Routing(command.addressee, command.sender),
+        correlation_id=command.correlation_id,
         total_s=POST_S,
         takes=Kind.COMMAND_RESULT,
     )
+    node.client.post_to(partner, command.response_url, exchange)
 
 
 def _record(

@@ -76,6 +76,5 @@ INTERFACE = Interface(
         Route("DELETE", _PATH, delete_credentials),
     ),
     role_mounted=False,
-    routed=False,
     allows_token_a=True,
 )

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chalicelib.calls.answers import PartnerFault
+from chalicelib.calls.client import Exchange
 from chalicelib.errors import InvalidParameters, NotFound, ServerError
 from chalicelib.node import Node
 from chalicelib.partners.directory import Partner
@@ -103,16 +104,9 @@ def reserve(node: Node, partner: Partner, party: Party, document: Mapping[str, A
     document: the known fields of the future location.
     Raises: PartnerRefusal; PartnerFault, also when the answer holds no id.
     """
-    answer = node.client.send(
-        partner,
-        "POST",
-        "locations",
-        "RECEIVER",
-        [party.country_code, party.party_id],
-        document=document,
-        request_id=request_id,
-        routing=Routing(sender=party, receiver=next(iter(partner.parties("HUB")), None)),
-    )
+    routing = Routing(sender=party, receiver=next(iter(partner.parties("HUB")), None))
+    exchange = Exchange("POST", document, routing=routing, request_id=request_id)
+    answer = node.client.send(partner, "locations", "RECEIVER", list(party), exchange)
     location_id = answer.data.get("id") if isinstance(answer.data, dict) else None
     if not isinstance(location_id, str) or not location_id:
         raise PartnerFault("answered no id (data.id)", http_status=answer.http_status)

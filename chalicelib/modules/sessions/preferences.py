@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.calls.answers import PartnerError
+from chalicelib.calls.client import Exchange
 from chalicelib.errors import ConnectionProblem
 from chalicelib.hub.relayed_answers import relayed_answer, relayed_error
 from chalicelib.modules.sessions.rules import answer_preferences
@@ -90,11 +91,11 @@ def send_preferences(
     partner = node.directory.get(session.source)
     if partner is None or not partner.is_registered or partner.connection == "OFFLINE":
         raise ConnectionProblem("the partner that the session came from is not connected")
-    return node.client.send(
-        partner, "PUT", MODULE, "SENDER", (session.ref.id, "charging_preferences"),
-        document=document, routing=routing, correlation_id=request.correlation_id, total_s=_ASK_S,
+    exchange = Exchange(
+        "PUT", document, routing=routing, correlation_id=request.correlation_id, total_s=_ASK_S,
         takes=Kind.CHARGING_PREFERENCES, gives=Kind.CHARGING_PREFERENCES_RESPONSE,
     )  # fmt: skip
+    return node.client.send(partner, MODULE, "SENDER", (session.ref.id, "charging_preferences"), exchange)
 
 
 def _evse(node: Node, ref: Ref, session: Mapping[str, Any]) -> Document | None:

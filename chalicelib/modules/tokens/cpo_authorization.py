@@ -24,6 +24,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from chalicelib.calls.answers import PartnerFault, PartnerRefusal
+from chalicelib.calls.client import Exchange
 from chalicelib.errors import InvalidParameters, UnknownToken
 from chalicelib.modules.tokens.emsp_authorization import decide
 from chalicelib.modules.tokens.objects import AuthorizationInfo
@@ -162,21 +163,18 @@ def _partners_to_ask(node: Node) -> Sequence[Partner]:
 
 
 def _ask(node: Node, partner: Partner, question: Question, addressed: Party | None) -> Document:
+    exchange = Exchange(
+        "POST",
+        question.asked,
+        routing=Routing(sender=question.cpo, receiver=addressed),
+        correlation_id=question.correlation_id,
+        total_s=ASK_S,
+        takes=Kind.LOCATION_REFERENCES,
+        gives=Kind.AUTHORIZATION_INFO,
+    )
+    path, query = (question.uid, "authorize"), {"type": question.token_type}
     try:
-        answer = node.client.send(
-            partner,
-            "POST",
-            MODULE,
-            "SENDER",
-            (question.uid, "authorize"),
-            query={"type": question.token_type},
-            document=question.asked,
-            correlation_id=question.correlation_id,
-            routing=Routing(sender=question.cpo, receiver=addressed),
-            total_s=ASK_S,
-            takes=Kind.LOCATION_REFERENCES,
-            gives=Kind.AUTHORIZATION_INFO,
-        )
+        answer = node.client.send(partner, MODULE, "SENDER", path, exchange, query)
     except PartnerRefusal as refusal:
         # TOK-14 requires HTTP 404 together with status 2004, but some partners send another code with it.
         # A 404 without an OCPI envelope is a PartnerFault: it comes from a gateway, which knows no tokens.

@@ -16,6 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.calls.answers import PartnerError
+from chalicelib.calls.client import Exchange
 from chalicelib.errors import ConnectionProblem, HubError
 from chalicelib.hub.relayed_answers import relayed_answer, relayed_error
 from chalicelib.modules.tokens.retrieval import MODULE
@@ -43,21 +44,18 @@ def forward(call: Call, token: Stored, asked: dict[str, Any] | None) -> Reply:
     if emsp is None or not emsp.is_registered or emsp.connection == "OFFLINE":
         raise ConnectionProblem(f"the eMSP {name} is not connected")
     owner = Party(token.ref.country_code, token.ref.party_id)
+    exchange = Exchange(
+        "POST",
+        asked,
+        routing=Routing(asking_party(call), owner, call.request.routing.relays + 1),
+        correlation_id=call.request.correlation_id,
+        total_s=FORWARD_S,
+        takes=Kind.LOCATION_REFERENCES,
+        gives=Kind.AUTHORIZATION_INFO,
+    )
+    path, query = (token.ref.id, "authorize"), {"type": token.ref.variant}
     try:
-        answer = call.node.client.send(
-            emsp,
-            "POST",
-            MODULE,
-            "SENDER",
-            (token.ref.id, "authorize"),
-            query={"type": token.ref.variant},
-            document=asked,
-            correlation_id=call.request.correlation_id,
-            routing=Routing(asking_party(call), owner, call.request.routing.relays + 1),
-            total_s=FORWARD_S,
-            takes=Kind.LOCATION_REFERENCES,
-            gives=Kind.AUTHORIZATION_INFO,
-        )
+        answer = call.node.client.send(emsp, MODULE, "SENDER", path, exchange, query)
     except PartnerError as error:
         reply = relayed_error(error)
     else:

@@ -36,6 +36,5 @@ INTERFACE = Interface(
     "SENDER",
     (Route("GET", "/versions", list_versions), Route("GET", "/{version}", get_details)),
     role_mounted=False,
-    routed=False,
     allows_token_a=True,
 )

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from chalicelib.calls.answers import RawAnswer, judge
+from chalicelib.calls.client import Exchange
 from chalicelib.calls.urls import Target, split_url
 from chalicelib.calls.webhook_sender import WebhookFailed
 from chalicelib.calls.webhooks import COMMAND, Webhook
@@ -138,9 +139,8 @@ class WiredClient(DirectClient):
     def _check(self, url: str, deadline: float) -> Target:
         return Target(url, split_url(url)[0], ("192.0.2.1",))
 
-    def _call(
-        self, target: Target, method: str, url: str, headers: dict[str, str], document: object, *_: Any
-    ) -> Any:
+    def _call(self, target: Target, url: str, headers: dict[str, str], exchange: Exchange, *_: Any) -> Any:
+        method, document = exchange.method, exchange.document
         text = document if isinstance(document, str) else write_json(document)
         lower = {name.lower(): value for name, value in headers.items()} | {
             "content-type": "application/json"

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from chalicelib.calls.answers import Answer, PartnerError, PartnerFault, PartnerRefusal
+from chalicelib.calls.client import Exchange
 from chalicelib.modules.locations.own_locations import put_own_location
 from chalicelib.modules.sessions import receiver
 from chalicelib.modules.sessions.own_sessions import patch_own_session, put_own_session
@@ -165,8 +166,8 @@ class Asked:
         self.calls: list[tuple[Any, ...]] = []
         object.__setattr__(node, "client", self)
 
-    def send(self, partner: Any, method: str, module: str, role: str, path: Any, **options: Any) -> Answer:
-        self.calls.append((partner.id, method, module, role, tuple(path), options))
+    def send(self, partner: Any, module: str, role: str, path: Any, exchange: Exchange) -> Answer:
+        self.calls.append((partner.id, exchange.method, module, role, tuple(path), exchange))
         if isinstance(self.outcome, PartnerError):
             raise self.outcome
         return Answer(200, 1000, None, self.outcome, {}, None)  # type: ignore[arg-type]
@@ -191,10 +192,10 @@ def test_a_hub_forwards_preferences_to_the_cpo_and_relays_the_answer(hub: Partne
     answer = hub.call("PUT", *URL, document=FAST, to=addressed)
 
     assert (answer.codes, answer.data) == ((200, 1000), "DEPARTURE_REQUIRED")
-    ((partner_id, method, module, role, path, options),) = asked.calls
+    ((partner_id, method, module, role, path, exchange),) = asked.calls
     assert (partner_id, method, module, role, path) == ("cpo", "PUT", "sessions", "SENDER", URL)
-    assert (options["routing"].sender, options["routing"].receiver) == (EMSP, CPO)
-    assert (options["document"], options["correlation_id"]) == (FAST, "c")
+    assert (exchange.routing.sender, exchange.routing.receiver) == (EMSP, CPO)
+    assert (exchange.document, exchange.correlation_id) == (FAST, "c")
 
 
 @pytest.mark.parametrize(

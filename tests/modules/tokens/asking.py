@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 from chalicelib.calls.answers import Answer, PartnerFault, PartnerRefusal
+from chalicelib.calls.client import Exchange
 from chalicelib.node import Node
 from chalicelib.partners.directory import Endpoint, Partner
 from chalicelib.protocol.json_text import Document, read_json, write_json
@@ -47,24 +48,24 @@ class Answering:
     def send(
         self,
         partner: Partner,
-        method: str,
         module: str,
         role: str,
-        path_segments: Sequence[str] = (),
-        **options: Any,
+        path_segments: Sequence[str],
+        exchange: Exchange,
+        query: dict[str, Any],
     ) -> Answer:
         self.asked.append(
             Asked(
                 partner.id,
-                method,
+                exchange.method,
                 module,
                 role,
                 tuple(path_segments),
-                options["query"],
-                options["document"],
-                options["routing"],
-                options["correlation_id"],
-                options.get("request_id"),
+                query,
+                exchange.document,
+                exchange.routing,
+                exchange.correlation_id,
+                exchange.request_id,
             )
         )
         self.meanwhile()
