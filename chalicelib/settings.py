@@ -73,13 +73,17 @@ class Settings:
         """Return whether this node plays a role such as `HUB`."""
         return any(own.role == role for own in self.roles)
 
+    def parties(self, *roles: str) -> list[Party]:
+        """The own parties in these roles; in any role when none is given."""
+        return [own.party for own in self.roles if not roles or own.role in roles]
+
     def party_of(self, *roles: str) -> Party | None:
         """The first own party with one of these roles."""
-        return next((own.party for own in self.roles if own.role in roles), None)
+        return next(iter(self.parties(*roles)), None)
 
-    def owns(self, party: Party) -> bool:
-        """Return whether a party is one of this node's own."""
-        return any(own.party.same_as(party) for own in self.roles)
+    def owns(self, party: Party | None, *roles: str) -> bool:
+        """Return whether a party is one of this node's own in these roles; in any role when none is given."""
+        return party is not None and any(own.same_as(party) for own in self.parties(*roles))
 
 
 def read_settings(environment: Mapping[str, str] | None = None) -> Settings:

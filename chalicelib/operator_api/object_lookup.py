@@ -51,7 +51,7 @@ def party_in_query(request: Request, name: str = "party") -> Party | None:
 
 def own_parties(node: Node, module: str) -> list[Party]:
     """The parties of this node that own objects of a module."""
-    return [own.party for own in node.settings.roles if own.role == owner_role(module)]
+    return node.settings.parties(owner_role(module))
 
 
 # -- lists -------------------------------------------------------------------------------------------

@@ -151,16 +151,15 @@ def list_partitions(
         return _private_lists(node.settings, module, partner, routing or Routing())
     shades = [hidden for hidden in _shades(module) if partner is None or _sees(partner, module, hidden)]
     to = routing.receiver if routing else None
-    if to is None or _is_party(node.settings, to, "HUB"):
+    if to is None or node.settings.owns(to, "HUB"):
         passes_on = node.settings.plays("HUB")
         return [name for hidden in shades for name in _lists(node.settings, module, hidden, passes_on)]
-    is_owner = _is_party(node.settings, to, owner_role(module))
+    is_owner = node.settings.owns(to, owner_role(module))
     return [partition_for_own(module, to, hidden) for hidden in shades if is_owner]
 
 
 def _lists(settings: Settings, module: str, hidden: bool, with_received: bool) -> list[str]:
-    owner = owner_role(module)
-    own = [partition_for_own(module, own.party, hidden) for own in settings.roles if own.role == owner]
+    own = [partition_for_own(module, party, hidden) for party in settings.parties(owner_role(module))]
     return own + ([partition_for_received(module, hidden)] if with_received else [])
 
 
@@ -199,8 +198,8 @@ def viewer_of(partner: Partner, partition: str) -> Viewer | None:
 
 def _private_lists(settings: Settings, module: str, partner: Partner | None, routing: Routing) -> list[str]:
     to = routing.receiver
-    owners: list[Party | None] = [own.party for own in settings.roles if own.role == owner_role(module)]
-    if to is None or _is_party(settings, to, "HUB"):
+    owners: list[Party | None] = [*settings.parties(owner_role(module))]
+    if to is None or settings.owns(to, "HUB"):
         owners += [None] if settings.plays("HUB") else []
     else:
         owners = [owner for owner in owners if to.same_as(owner)]
@@ -229,12 +228,12 @@ def is_pushed_to(settings: Settings, partner: Partner, subject: Subject) -> bool
     if not partner.is_registered or partner.endpoint(subject.module, "RECEIVER") is None:
         return False
     if is_private(subject.module):
-        is_passed_on = _is_party(settings, subject.owner, owner_role(subject.module)) or settings.plays("HUB")
+        is_passed_on = settings.owns(subject.owner, owner_role(subject.module)) or settings.plays("HUB")
         is_shown = viewer_of(partner, subject.partition) is not None
         return is_passed_on and is_shown and partner.id != subject.source
     if not _sees(partner, subject.module, subject.hidden):
         return False
-    if _is_party(settings, subject.owner, owner_role(subject.module)):
+    if settings.owns(subject.owner, owner_role(subject.module)):
         return True
     is_party_to_it = partner.id == subject.source or partner.plays_as(subject.owner)
     return settings.plays("HUB") and not is_party_to_it and partner.has_role(*_opposite(subject.module))
@@ -253,7 +252,3 @@ def _sees(partner: Partner, module: str, hidden: bool) -> bool:
 def _opposite(module: str) -> frozenset[str]:
     """The roles that may see a module's objects."""
     return _CHARGE | _DISPLAY if owner_role(module) == "CPO" else frozenset({"CPO"})
-
-
-def _is_party(settings: Settings, party: Party, role: str) -> bool:
-    return any(own.role == role and own.party.same_as(party) for own in settings.roles)

@@ -53,7 +53,7 @@ from chalicelib.pushing.push_decisions import subject_of
 from chalicelib.queues import Broadcast, CatchUp
 from chalicelib.storage.expiry import fallen
 from chalicelib.storage.keys import Ref, for_log
-from chalicelib.storage.table import Conflict, Senseless
+from chalicelib.storage.table import is_temporary
 from chalicelib.storage.values import Item, decode_item
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def handle_stream(node: Node, records: Sequence[Mapping[str, Any]]) -> dict[str,
             log.exception(
                 "failed to queue messages for a change", extra={"pk": for_log(change.pk), "sk": change.sk}
             )
-            if _is_retryable(error):
+            if is_temporary(error):
                 failed = change.sequence_number
                 break
             skipped = True
@@ -147,7 +147,7 @@ def delete_expired(node: Node, records: Sequence[Mapping[str, Any]]) -> None:
         try:
             node.objects.expire(pk)
         except Exception as error:
-            if _is_retryable(error):
+            if is_temporary(error):
                 raise
             log.exception("failed to delete an expired object", extra={"pk": for_log(pk)})
 
@@ -192,11 +192,6 @@ def _read_partners(node: Node) -> list[Partner]:
     except Exception as error:
         # The record is not the cause, so skipping it would not help: let Lambda deliver the batch again.
         raise ServerError("the partners cannot be read") from error
-
-
-def _is_retryable(error: Exception) -> bool:
-    """Tell whether the record may succeed later: AWS failed, and the request itself was valid."""
-    return isinstance(error, (ServerError, Conflict)) and not isinstance(error, Senseless)
 
 
 def _recheck_all(node: Node) -> None:

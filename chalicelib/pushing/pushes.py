@@ -337,8 +337,7 @@ def _routing(settings: Settings, seen: Seen, module: str, owner: Party) -> Routi
 
 def _sender(settings: Settings, module: str, owner: Party) -> Party | None:
     """OCPI-from: the owner, when it is one of our parties; a hub uses its own party (RTE-13)."""
-    role = owner_role(module)
-    own = next((own.party for own in settings.roles if own.role == role and own.party.same_as(owner)), None)
+    own = next((own for own in settings.parties(owner_role(module)) if own.same_as(owner)), None)
     return own or settings.party_of("HUB")
 
 

@@ -45,7 +45,7 @@ def makes_cdrs_of(settings: Settings, source: str) -> bool:
 def maker_of(settings: Settings, session: Ref) -> str:
     """Key of the party that makes the CDR: our own CPO party for its sessions, the hub for all others."""
     owner = Party(session.country_code, session.party_id)
-    is_own = any(own.role == "CPO" and own.party.same_as(owner) for own in settings.roles)
+    is_own = settings.owns(owner, "CPO")
     maker = owner if is_own else settings.party_of("HUB")
     return (maker or owner).key()
 

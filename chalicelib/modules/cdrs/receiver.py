@@ -95,7 +95,7 @@ def _check_sender(call: Call, owner: Party) -> bool:
     Raises: NotFound when the owner is no CPO of the caller; InvalidParameters when this node makes the
     owner's CDRs itself.
     """
-    is_own = any(own.role == "CPO" and own.party.same_as(owner) for own in call.node.settings.roles)
+    is_own = call.node.settings.owns(owner, "CPO")
     if not (is_own and call.caller.is_hub):
         check_owner(call, owner, "CPO")
         return False

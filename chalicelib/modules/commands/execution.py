@@ -185,7 +185,7 @@ def _problem_of(evse: Mapping[str, Any], incoming: Incoming) -> UnknownLocation 
 
 def _own_parties(node: Node, request: Request) -> list[Party]:
     """The CPO parties of this node that the command may be for: the one in OCPI-to, otherwise all."""
-    own = [role.party for role in node.settings.roles if role.role == "CPO"]
+    own = node.settings.parties("CPO")
     to = request.routing.receiver
     return [party for party in own if party.same_as(to)] or own
 

@@ -104,7 +104,7 @@ def _completed(node: Node, name: str, document: Document) -> tuple[Document, Par
     """Add the fields that the operator may leave out. Returns the object and the own party that sends it."""
     if "response_url" in document:
         raise InvalidParameters("is set by this node", field="response_url")
-    own = [role.party for role in node.settings.roles if role.role == "EMSP"]
+    own = node.settings.parties("EMSP")
     completed, sender = dict(document), own[0]
     if name in ("START_SESSION", "RESERVE_NOW"):
         completed["token"], sender = _completed_token(node, document.get("token"), own)

@@ -77,8 +77,7 @@ def _is_for_us(node: Node, request: Request) -> bool:
     """Check whether a command is for a CPO party of this node. At a node that is no hub every command is."""
     if not node.settings.plays("HUB"):
         return True
-    to = request.routing.receiver
-    return to is not None and any(own.role == "CPO" and own.party.same_as(to) for own in node.settings.roles)
+    return node.settings.owns(request.routing.receiver, "CPO")
 
 
 def _keys(node: Node, request: Request) -> Sequence[Key]:

@@ -66,7 +66,7 @@ def _owners(settings: Settings, request: Request, known: Mapping[Key, Item]) -> 
     hub = settings.party_of("HUB")
     if addressed is not None and not addressed.same_as(hub):
         return [addressed]
-    own = [role.party for role in settings.roles if role.role == "CPO"]
+    own = settings.parties("CPO")
     return own + known_owners(known, MODULE) if hub else own
 
 

@@ -81,7 +81,7 @@ def _noted_cdr(node: Node, change: StreamChange) -> Item | None:
         return None
     cdr_ref = Ref.parse(after["ref"])
     owner = Party(cdr_ref.country_code, cdr_ref.party_id)
-    is_own_party = any(own.role == "CPO" and own.party.same_as(owner) for own in node.settings.roles)
+    is_own_party = node.settings.owns(owner, "CPO")
     is_ours = not after["src"]
     if not is_own_party or (is_ours and after["lp"] != partition_for_viewer("cdrs", owner, None)):
         return None

@@ -74,7 +74,7 @@ from chalicelib.storage import counters
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.objects import Stored, Write, stored_object
 from chalicelib.storage.operations import key_of
-from chalicelib.storage.table import Conflict, Item, Key, Senseless, Snapshot
+from chalicelib.storage.table import Conflict, Item, Key, Snapshot, is_temporary
 
 if TYPE_CHECKING:
     from chalicelib.node import Node
@@ -198,7 +198,7 @@ def _reconcile(node: Node, this: _Run, session: _Session) -> None:
         again, obsolete = _judge_session(node, this, Ref.parse(session.entry))
         item = due_item(format_datetime(again), session.entry, session.entry) if again else None
     except Exception as error:
-        if isinstance(error, (ServerError, Conflict)) and not isinstance(error, Senseless):
+        if is_temporary(error):
             log.warning(
                 "failed to compare the CDRs of a session, trying again in the next run",
                 exc_info=True,

@@ -75,7 +75,7 @@ def _named(request: Request) -> tuple[str, str]:
 
 def _own(node: Node, request: Request) -> list[Party]:
     """Return the eMSPs of this node whose tokens the request may mean."""
-    own = [role.party for role in node.settings.roles if role.role == "EMSP"]
+    own = node.settings.parties("EMSP")
     if _asks_hub(node, request) or request.routing.receiver is None:
         return own
     return [party for party in own if party.same_as(request.routing.receiver)]
