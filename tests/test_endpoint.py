@@ -12,8 +12,9 @@ import pytest
 
 from chalicelib.endpoint import serve
 from chalicelib.errors import InvalidParameters
-from chalicelib.modules.credentials import handshake
+from chalicelib.modules.credentials import called_side, calling_side
 from chalicelib.partners.directory import Partner
+from chalicelib.partners.settings import PartnerSettings
 from chalicelib.protocol.auth import write_authorization
 from chalicelib.protocol.json_text import read_json
 from chalicelib.protocol.message import Reply, Request
@@ -74,9 +75,13 @@ def network() -> Iterator[dict[str, Host]]:
     with aws() as account:
         hosts = make_network(account, (*CONFIGURATION, TARIFFS, NOT_OFFERED), cpo="CPO", emsp="EMSP")
         cpo, emsp = hosts["cpo"].node, hosts["emsp"].node
-        _, token = handshake.invite(cpo, "emsp")
-        handshake.register(
-            emsp, "cpo", "https://cpo.example/ocpi/versions", token, "https://emsp.example/ocpi"
+        _, token = called_side.invite(cpo, PartnerSettings(name="emsp"))
+        calling_side.register(
+            emsp,
+            PartnerSettings(name="cpo"),
+            "https://cpo.example/ocpi/versions",
+            token,
+            "https://emsp.example/ocpi",
         )
         yield hosts
 
@@ -175,7 +180,7 @@ def test_every_path_answers_401_without_a_known_token(cpo: Host, path: str, valu
 
 def test_token_a_is_accepted_by_versions_and_credentials_only(cpo: Host) -> None:
     """TRN-08"""
-    _, token_a = handshake.invite(cpo.node, "newcomer")
+    _, token_a = called_side.invite(cpo.node, PartnerSettings(name="newcomer"))
     paths = ("/ocpi/versions", "/ocpi/2.2.1", "/ocpi/2.2.1/credentials", OBJECT)
 
     assert [cpo.call("GET", path, token_a).status for path in paths] == [200, 200, 200, 401]

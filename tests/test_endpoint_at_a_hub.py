@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib.modules.credentials import handshake
+from chalicelib.modules.credentials import called_side, calling_side
+from chalicelib.partners.settings import PartnerSettings
 from chalicelib.protocol.message import Reply
 from chalicelib.routes import Interface, Route
 from tests.account import aws
@@ -34,10 +35,10 @@ TO_NOBODY = {**FROM, "OCPI_to_country_code": "ES", "OCPI_to_party_id": "XXX"}
 def network() -> Iterator[dict[str, Host]]:
     with aws() as account:
         hosts = make_network(account, (*CONFIGURATION, *INTERFACES), hub="HUB", emsp="EMSP")
-        _, token = handshake.invite(hosts["hub"].node, "emsp")
-        handshake.register(
+        _, token = called_side.invite(hosts["hub"].node, PartnerSettings(name="emsp"))
+        calling_side.register(
             hosts["emsp"].node,
-            "hub",
+            PartnerSettings(name="hub"),
             "https://hub.example/ocpi/versions",
             token,
             "https://emsp.example/ocpi",

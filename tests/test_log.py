@@ -13,10 +13,11 @@ from pydantic import BaseModel, ValidationError
 
 from chalicelib.log import add_fields, log, log_fields
 from chalicelib.modules.commands.rules import Command
-from chalicelib.modules.credentials import handshake
+from chalicelib.modules.credentials import called_side, calling_side
 from chalicelib.modules.sessions import receiver as sessions_receiver
 from chalicelib.modules.tokens import receiver as tokens_receiver
 from chalicelib.partners.directory import Partner
+from chalicelib.partners.settings import PartnerSettings
 from tests.account import aws
 from tests.logged import Logged
 from tests.logged import logged as logged
@@ -98,9 +99,13 @@ def test_a_handshake_and_pushes_log_no_secret_and_no_driver_data(
 ) -> None:
     """With real tokens of a real handshake, valid and invalid, and a driver's data in bodies and paths."""
     cpo, emsp = network["cpo"], network["emsp"]
-    _, token_a = handshake.invite(cpo.node, "emsp")
-    handshake.register(
-        emsp.node, "cpo", "https://cpo.example/ocpi/versions", token_a, "https://emsp.example/ocpi"
+    _, token_a = called_side.invite(cpo.node, PartnerSettings(name="emsp"))
+    calling_side.register(
+        emsp.node,
+        PartnerSettings(name="cpo"),
+        "https://cpo.example/ocpi/versions",
+        token_a,
+        "https://emsp.example/ocpi",
     )
     (at_emsp,), (at_cpo,) = emsp.node.directory.all(), cpo.node.directory.all()
     token_c, token_b = emsp.node.directory.token_for(at_emsp), cpo.node.directory.token_for(at_cpo)

@@ -22,7 +22,7 @@ GUARDED: dict[str, tuple[str, ...]] = {
     "tokens": (
         "protocol/auth.py",
         "partners/directory.py",
-        "modules/credentials/handshake.py",
+        *(f"modules/credentials/{name}.py" for name in ("called_side", "calling_side", "handshake")),
         "modules/tokens/rules.py",
     ),
     "visibility": ("policy/visibility.py", "hub/relay.py", "policy/session_viewers.py"),

@@ -11,11 +11,11 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from chalicelib.calls.urls import Unresolvable, UrlPolicy
 from chalicelib.errors import NotFound
-from chalicelib.modules.credentials import handshake
+from chalicelib.modules.credentials import called_side, calling_side
 from chalicelib.modules.credentials.objects import MAX_ROLES
 from chalicelib.modules.locations.reservation import PROFILE
 from chalicelib.node import Node
@@ -30,9 +30,11 @@ from chalicelib.operator_api.partner_roles import (
 )
 from chalicelib.operator_api.problems import Problem
 from chalicelib.partners.directory import Partner
+from chalicelib.partners.roles import Expectation
+from chalicelib.partners.settings import PartnerSettings
 from chalicelib.policy.cdr_makers import CPO_MAKES_CDR
 from chalicelib.policy.time_prices import TIME_PRICES_PER_MINUTE
-from chalicelib.protocol.auth import TokenEncoding, is_credentials_token
+from chalicelib.protocol.auth import is_credentials_token
 from chalicelib.protocol.message import Reply, Request
 from chalicelib.protocol.types import OcpiObject, closed_enum, format_datetime, ocpi_string, validate
 from chalicelib.routes import OperatorCall, OperatorRoute
@@ -45,46 +47,55 @@ Profile: Any = closed_enum(
 )
 
 
+def _tuple(value: object) -> tuple[object, ...]:
+    if not isinstance(value, list):
+        raise ValueError("Input should be a valid list")
+    return tuple(value)
+
+
+def _without_repetitions(values: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(values))
+
+
+Profiles: Any = Annotated[tuple[Profile, ...], BeforeValidator(_tuple), AfterValidator(_without_repetitions)]
+
+
 def _token(value: str) -> str:
     if not is_credentials_token(value):
         raise ValueError("expected 1 to 64 printable ASCII characters without spaces")
     return value
 
 
-class Known(OcpiObject):
+class ChangedSettings(PartnerSettings, OcpiObject):
+    """The settings that a PATCH changes, each checked; a setting that is not sent stays."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: Name = ""
+    profiles: Profiles = ()
+
+
+class Described(ChangedSettings):
     """The operator's description of a new partner.
 
     expected_roles: the roles that are approved when the partner claims them. hub: the partner is a hub.
     """
 
-    model_config = ConfigDict(extra="forbid")
     name: Name
-    token_encoding: TokenEncoding = "base64"
-    profiles: list[Profile] = []
     expected_roles: Annotated[list[NamedRole], Field(max_length=MAX_ROLES)] = []
     hub: Annotated[bool, Field(strict=True)] = False
 
 
-class Invitation(Known):
+class Invitation(Described):
     """The body of an invitation. partner_id: of a partner that left and comes back."""
 
     partner_id: Annotated[str, StringConstraints(strict=True, min_length=1, max_length=100)] | None = None
 
 
-class Registration(Known):
+class Registration(Described):
     """The body of a registration: the partner's versions URL and the token A that it gave us."""
 
     versions_url: Annotated[str, StringConstraints(strict=True, min_length=1)]
     token: Annotated[str, StringConstraints(strict=True), AfterValidator(_token)]
-
-
-class Settings(OcpiObject):
-    """The settings of a partner that the operator may change at any time; fields that are not sent stay."""
-
-    model_config = ConfigDict(extra="forbid")
-    name: Name = ""
-    token_encoding: TokenEncoding = "base64"
-    profiles: list[Profile] = []
 
 
 class EmptyBody(OcpiObject):
@@ -104,12 +115,9 @@ def get_partner(call: OperatorCall) -> Reply:
 
 
 def patch_partner(call: OperatorCall) -> Reply:
-    """Change our settings for a partner: its name, token encoding and profiles."""
-    document = call.request.json_object()
-    settings = validate(Settings, document)
-    changes = {name: getattr(settings, name) for name in document}
-    if "profiles" in changes:
-        changes["profiles"] = tuple(dict.fromkeys(settings.profiles))
+    """Change settings of a partner."""
+    settings = validate(ChangedSettings, call.request.json_object())
+    changes = {name: getattr(settings, name) for name in settings.model_fields_set}
 
     def change(partner: Partner) -> Partner | None:
         if not changes:
@@ -129,15 +137,8 @@ def post_invitation(call: OperatorCall) -> Reply:
     """
     wanted = validate(Invitation, call.request.json_object())
     returning = _returning(call.node, wanted.partner_id)
-    partner, token = handshake.invite(
-        call.node,
-        wanted.name,
-        token_encoding=wanted.token_encoding,
-        profiles=_profiles(wanted),
-        expected_roles=expected_roles(call.node, wanted.expected_roles, wanted.partner_id),
-        is_hub=wanted.hub,
-        returning=returning,
-    )
+    expected = _expectation(call.node, wanted, wanted.partner_id)
+    partner, token = called_side.invite(call.node, wanted, expected, returning)
     invitation = {"id": partner.id, "versions_url": f"{call.request.base_url}/versions", "token": token}
     return Reply(data=invitation, http_status=201, headers=_place(call.request, partner))
 
@@ -147,16 +148,9 @@ def post_registration(call: OperatorCall) -> Reply:
     wanted = validate(Registration, call.request.json_object())
     _check_url(call.node, wanted.versions_url)
     _refuse_registered(call.node, wanted.versions_url)
-    partner = handshake.register(
-        call.node,
-        wanted.name,
-        wanted.versions_url,
-        wanted.token,
-        call.request.base_url,
-        token_encoding=wanted.token_encoding,
-        profiles=_profiles(wanted),
-        expected_roles=expected_roles(call.node, wanted.expected_roles, None),
-        is_hub=wanted.hub,
+    expected = _expectation(call.node, wanted, None)
+    partner = calling_side.register(
+        call.node, wanted, wanted.versions_url, wanted.token, call.request.base_url, expected
     )
     return Reply(data=show(partner), http_status=201, headers=_place(call.request, partner))
 
@@ -183,7 +177,7 @@ def put_credentials(call: OperatorCall) -> Reply:
     partner = find_partner(call.node, call.request.path["id"])
     if not partner.is_registered:
         raise Problem(409, f"this partner is {_status(partner)}: there are no credentials to change")
-    return Reply(data=show(handshake.rotate(call.node, partner, call.request.base_url)))
+    return Reply(data=show(calling_side.rotate(call.node, partner, call.request.base_url)))
 
 
 def delete_partner(call: OperatorCall) -> Reply:
@@ -192,7 +186,7 @@ def delete_partner(call: OperatorCall) -> Reply:
     The partner is removed here even when our DELETE to it fails; the answer then has a `warning`.
     """
     partner = find_partner(call.node, call.request.path["id"])
-    warning = handshake.unregister(call.node, partner)
+    warning = calling_side.unregister(call.node, partner)
     if warning is None:
         return Reply(http_status=204)
     text = f"the partner was not notified: {warning}"
@@ -212,16 +206,16 @@ def find_partner(node: Node, partner_id: str) -> Partner:
 
 def show(partner: Partner) -> dict[str, Any]:
     """A partner as the operator may see it, without tokens and their hashes."""
+    settings = partner.settings_json()
     return {
         "id": partner.id,
-        "name": partner.name,
+        "name": settings.pop("name"),
         "status": _status(partner),
         "versions_url": partner.versions_url,
         "version": partner.version,
         **show_roles(partner),
         "endpoints": [endpoint.model_dump() for endpoint in partner.endpoints],
-        "token_encoding": partner.token_encoding,
-        "profiles": list(partner.profiles),
+        **settings,
         "odd_answers": list(partner.odd_answers),
         "stamp_ahead": partner.stamp_ahead.model_dump() if partner.stamp_ahead else None,
         "last_updated": partner.last_updated,
@@ -252,8 +246,8 @@ def _returning(node: Node, partner_id: str | None) -> Partner | None:
     return partner
 
 
-def _profiles(wanted: Known) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(wanted.profiles))
+def _expectation(node: Node, wanted: Described, partner_id: str | None) -> Expectation:
+    return Expectation(tuple(expected_roles(node, wanted.expected_roles, partner_id)), wanted.hub)
 
 
 def _check_url(node: Node, versions_url: str) -> None:

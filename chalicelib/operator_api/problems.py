@@ -39,7 +39,7 @@ from chalicelib.errors import (
     UnsupportedVersion,
     WrongContentType,
 )
-from chalicelib.modules.credentials.handshake import HandshakeFailed
+from chalicelib.modules.credentials.calling_side import HandshakeFailed
 from chalicelib.storage.table import Conflict
 
 QUERY_FIELDS = frozenset({"party", "partner", "emsp", "date_from", "date_to", "offset", "limit", "cursor"})

@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict
 
 from chalicelib.errors import Unauthorized
 from chalicelib.partners.breaker import Breaker
+from chalicelib.partners.settings import PartnerSettings
 from chalicelib.protocol.auth import TokenEncoding, is_credentials_token, read_authorization
 from chalicelib.protocol.message import InterfaceRole, Party
 from chalicelib.storage.retry import attempts
@@ -90,8 +91,8 @@ class StampAhead(BaseModel):
     ahead_s: int
 
 
-class Partner(BaseModel):
-    """A platform that we exchange data with.
+class Partner(PartnerSettings):
+    """A platform that we exchange data with, and the operator's settings for it.
 
     outbound_token: the token that we use toward it, KMS ciphertext in Base64. breaker: its recent failures,
     None without any. odd_answers: kinds of its odd successful answers, each logged once (`calls/answers.py`).
@@ -107,7 +108,6 @@ class Partner(BaseModel):
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
     id: str
-    name: str
     status: PartnerStatus
     last_updated: str
     versions_url: str | None = None
@@ -121,8 +121,6 @@ class Partner(BaseModel):
     reserved_claims: tuple[str, ...] = ()
     released: tuple[str, ...] = ()
     notified_roles: tuple[str, ...] = ()
-    token_encoding: TokenEncoding = "base64"
-    profiles: tuple[str, ...] = ()
     outbound_token: str | None = None
     held_tokens: tuple[HeldToken, ...] = ()
     connection: Connection = "CONNECTED"

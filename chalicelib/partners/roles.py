@@ -26,11 +26,21 @@ Source: OCPI 2.2.1 credentials_credentials_role_class; CRD-25; docs/security.md
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from chalicelib.partners.directory import EVERYTHING, Partner, PartnerRole, claim_of
 
 _BEFORE_REGISTRATION = ("INVITED", "REGISTERING")
+
+
+class Expectation(NamedTuple):
+    """The roles that the operator expects of a partner that registers. is_hub: HUB, of any party."""
+
+    roles: tuple[PartnerRole, ...] = ()
+    is_hub: bool = False
+
+
+NOTHING_EXPECTED = Expectation()
 
 
 def claimed_roles(partner: Partner) -> tuple[PartnerRole, ...]:

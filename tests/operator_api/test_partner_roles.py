@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib.modules.credentials import handshake
+from chalicelib.modules.credentials import calling_side
+from chalicelib.modules.credentials.handshake import credentials_document
 from chalicelib.partners.directory import PartnerRole, claim_of
 from tests.operator_api.caller import OperatorApi
 from tests.operator_api.test_partners import connect
@@ -27,7 +28,7 @@ def claim(partner: OperatorApi, node: OperatorApi, *roles: dict[str, str]) -> An
     (other,) = node.node.directory.all()
     token = node.node.directory.token_for(other)
     base_url = f"{partner.node.settings.public_url}/ocpi"
-    document = handshake.credentials_document(partner.node, token, base_url)
+    document = credentials_document(partner.node, token, base_url)
     document["roles"] = [{**role, "business_details": {"name": "Somebody"}} for role in roles]
     return node.host.call("PUT", CREDENTIALS, partner.node.directory.token_for(known), document)
 
@@ -138,7 +139,7 @@ def test_a_partner_that_left_is_invited_again_by_its_own_id_only(cpo: OperatorAp
     (at_cpo,), (at_hub,) = cpo.node.directory.all(), hub.node.directory.all()
     early = hub.call("POST", "/partners/invitations", {"name": "CPO", "partner_id": at_hub.id})
     assert early.status == 409
-    handshake.unregister(cpo.node, at_cpo)
+    calling_side.unregister(cpo.node, at_cpo)
 
     invited = hub.ask("POST", "/partners/invitations", {"name": "CPO", "partner_id": at_hub.id})
     wanted = {"name": "Hub", "versions_url": invited["versions_url"], "token": invited["token"], "hub": True}
@@ -152,7 +153,7 @@ def test_an_approval_takes_the_role_from_the_partner_that_left(cpo: OperatorApi,
     """The objects of the partner that left go to the new holder of the role, which can change them."""
     connect(cpo, hub)
     (at_cpo,), (left,) = cpo.node.directory.all(), hub.node.directory.all()
-    handshake.unregister(cpo.node, at_cpo)
+    calling_side.unregister(cpo.node, at_cpo)
     invited = hub.ask("POST", "/partners/invitations", {"name": "CPO anew"})
     wanted = {"name": "Hub", "versions_url": invited["versions_url"], "token": invited["token"], "hub": True}
     cpo.ask("POST", "/partners/registrations", wanted)

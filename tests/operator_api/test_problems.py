@@ -15,7 +15,7 @@ from chalicelib.errors import (
     UnableToUseClientApi,
     WrongContentType,
 )
-from chalicelib.modules.credentials.handshake import HandshakeFailed
+from chalicelib.modules.credentials.calling_side import HandshakeFailed
 from chalicelib.operator_api.problems import Problem, problem_of
 from chalicelib.storage.table import Conflict
 

@@ -6,7 +6,8 @@ Source: OCPI 2.2.1 credentials, Interfaces and endpoints; CRD-08 … CRD-16, TRP
 from __future__ import annotations
 
 from chalicelib.errors import MethodNotAllowed
-from chalicelib.modules.credentials.handshake import accept, credentials_document, forget
+from chalicelib.modules.credentials.called_side import accept, forget
+from chalicelib.modules.credentials.handshake import credentials_document
 from chalicelib.partners.directory import Partner
 from chalicelib.protocol.kinds import Kind
 from chalicelib.protocol.message import Reply

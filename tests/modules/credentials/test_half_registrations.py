@@ -6,17 +6,18 @@ Source: OCPI 2.2.1 credentials, Errors during registration; CRD-14, CRD-18 … C
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from chalicelib.calls.answers import PartnerFault
-from chalicelib.modules.credentials import handshake
-from chalicelib.modules.credentials.handshake import HandshakeFailed
-from tests.account import aws
-from tests.nodes import Host, make_network
+from chalicelib.modules.credentials import called_side, calling_side
+from chalicelib.modules.credentials.calling_side import HandshakeFailed
+from chalicelib.modules.credentials.handshake import credentials_document
+from chalicelib.partners.settings import PartnerSettings
+from tests.nodes import Host
 
 CREDENTIALS = "/ocpi/2.2.1/credentials"
 VERSIONS = "https://hub.example/ocpi/versions"
@@ -30,12 +31,6 @@ UNUSABLE: dict[str, Callable[[dict[str, Any]], Any]] = {
     "a list": lambda data: [data],
     "a token that is none": lambda data: {**data, "token": "two words"},
 }
-
-
-@pytest.fixture
-def network() -> Iterator[dict[str, Host]]:
-    with aws() as account:
-        yield make_network(account, cpo="CPO", hub="HUB")
 
 
 def mangle_answers(
@@ -52,7 +47,7 @@ def mangle_answers(
 
 
 def register(cpo: Host, token: str) -> Any:
-    return handshake.register(cpo.node, "hub", VERSIONS, token, BASE)
+    return calling_side.register(cpo.node, PartnerSettings(name="hub"), VERSIONS, token, BASE)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +58,7 @@ def test_a_registration_with_an_unusable_answer_is_deleted_with_the_token_in_the
 ) -> None:
     """CRD-14, CRD-22"""
     cpo, hub = network["cpo"], network["hub"]
-    invited, token = handshake.invite(hub.node, "cpo")
+    invited, token = called_side.invite(hub.node, PartnerSettings(name="cpo"))
     mangle_answers(cpo, "POST", UNUSABLE[name], monkeypatch)
 
     with pytest.raises(HandshakeFailed, match=r"taken back there.*new token"):
@@ -80,7 +75,7 @@ def test_a_registration_without_a_usable_token_is_deleted_with_token_a_and_a_fai
     network: dict[str, Host], monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     cpo, hub = network["cpo"], network["hub"]
-    token = handshake.invite(hub.node, "cpo")[1]
+    token = called_side.invite(hub.node, PartnerSettings(name="cpo"))[1]
     mangle_answers(cpo, "POST", UNUSABLE[name], monkeypatch)
 
     with pytest.raises(HandshakeFailed, match="did not take it back: ask the partner to remove"):
@@ -96,7 +91,7 @@ def test_a_registration_without_an_answer_is_not_deleted_at_the_partner(
 ) -> None:
     """Token A may still be valid at the partner."""
     cpo, hub = network["cpo"], network["hub"]
-    token = handshake.invite(hub.node, "cpo")[1]
+    token = called_side.invite(hub.node, PartnerSettings(name="cpo"))[1]
 
     def break_off(data: object) -> object:
         raise PartnerFault("broke the connection off", not_connected=True)
@@ -117,30 +112,36 @@ def test_a_registration_without_an_answer_is_not_deleted_at_the_partner(
 @pytest.mark.parametrize("versions_url", [f"{BASE}/versions", "https://CPO.example:443/ocpi/versions"])
 def test_a_node_does_not_register_with_itself(network: dict[str, Host], versions_url: str) -> None:
     cpo = network["cpo"]
-    token = handshake.invite(cpo.node, "myself")[1]
+    token = called_side.invite(cpo.node, PartnerSettings(name="myself"))[1]
 
     with pytest.raises(HandshakeFailed, match="this node's own"):
-        handshake.register(cpo.node, "myself", versions_url, token, BASE)
+        calling_side.register(cpo.node, PartnerSettings(name="myself"), versions_url, token, BASE)
 
     assert [partner.status for partner in cpo.node.directory.all()] == ["INVITED"]
 
 
 def test_a_node_recognises_its_own_token_under_another_host_name(network: dict[str, Host]) -> None:
     cpo = network["cpo"]
-    token = handshake.invite(cpo.node, "myself")[1]
+    token = called_side.invite(cpo.node, PartnerSettings(name="myself"))[1]
 
     with pytest.raises(HandshakeFailed, match="made by this node"):
-        handshake.register(cpo.node, "myself", "https://alias.example/ocpi/versions", token, BASE)
+        calling_side.register(
+            cpo.node, PartnerSettings(name="myself"), "https://alias.example/ocpi/versions", token, BASE
+        )
 
 
 def test_a_node_recognises_its_own_token_in_base64(network: dict[str, Host]) -> None:
     """A partner with raw tokens gets it unchanged, and this node would accept it as its own token."""
     cpo = network["cpo"]
-    token = b64encode(handshake.invite(cpo.node, "myself")[1].encode()).decode()
+    token = b64encode(called_side.invite(cpo.node, PartnerSettings(name="myself"))[1].encode()).decode()
 
     with pytest.raises(HandshakeFailed, match="made by this node"):
-        handshake.register(
-            cpo.node, "myself", "https://alias.example/ocpi/versions", token, BASE, token_encoding="raw"
+        calling_side.register(
+            cpo.node,
+            PartnerSettings(name="myself", token_encoding="raw"),
+            "https://alias.example/ocpi/versions",
+            token,
+            BASE,
         )
 
 
@@ -156,11 +157,11 @@ def test_a_partner_cannot_give_a_node_its_own_url_or_token(
 ) -> None:
     """The attack: the partner gives the node's own URL, together with a token of the node itself."""
     cpo, hub = network["cpo"], network["hub"]
-    register(cpo, handshake.invite(hub.node, "cpo")[1])
+    register(cpo, called_side.invite(hub.node, PartnerSettings(name="cpo"))[1])
     (at_cpo,) = cpo.node.directory.all()
     token = cpo.node.directory.token_for(at_cpo)
     before = hub.node.directory.all()
-    document = {**handshake.credentials_document(cpo.node, token, BASE), "url": url}
+    document = {**credentials_document(cpo.node, token, BASE), "url": url}
 
     answer = hub.call("PUT", CREDENTIALS, token, document)
 
@@ -175,7 +176,7 @@ def test_an_endpoint_at_this_nodes_own_url_is_refused(
     network: dict[str, Host], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cpo, hub = network["cpo"], network["hub"]
-    token = handshake.invite(hub.node, "cpo")[1]
+    token = called_side.invite(hub.node, PartnerSettings(name="cpo"))[1]
 
     def point_here(data: Any) -> Any:
         if isinstance(data, dict):

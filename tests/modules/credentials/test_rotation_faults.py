@@ -5,18 +5,18 @@ Source: OCPI 2.2.1 credentials, PUT Method; CRD-12, CRD-18, CRD-22
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from chalicelib.calls.answers import PartnerFault, PartnerRefusal
-from chalicelib.modules.credentials import handshake
-from chalicelib.modules.credentials.handshake import HandshakeFailed
+from chalicelib.modules.credentials import called_side, calling_side
+from chalicelib.modules.credentials.calling_side import HandshakeFailed
+from chalicelib.modules.credentials.handshake import credentials_document
 from chalicelib.partners.directory import Partner
-from tests.account import aws
-from tests.nodes import Host, make_network
+from chalicelib.partners.settings import PartnerSettings
+from tests.nodes import Host
 
 CREDENTIALS = "/ocpi/2.2.1/credentials"
 VERSIONS = "/ocpi/versions"
@@ -24,26 +24,12 @@ BASE = "https://cpo.example/ocpi"
 
 
 @pytest.fixture
-def network() -> Iterator[dict[str, Host]]:
-    with aws() as account:
-        yield make_network(account, cpo="CPO", hub="HUB")
-
-
-@pytest.fixture
-def cpo(network: dict[str, Host]) -> Host:
-    return network["cpo"]
-
-
-@pytest.fixture
-def hub(network: dict[str, Host]) -> Host:
-    return network["hub"]
-
-
-@pytest.fixture
 def at_cpo(cpo: Host, hub: Host) -> Partner:
     """Register the CPO at the hub. Returns the hub as the CPO's partner."""
-    token_a = handshake.invite(hub.node, "cpo")[1]
-    return handshake.register(cpo.node, "hub", f"https://hub.example{VERSIONS}", token_a, BASE)
+    token_a = called_side.invite(hub.node, PartnerSettings(name="cpo"))[1]
+    return calling_side.register(
+        cpo.node, PartnerSettings(name="hub"), f"https://hub.example{VERSIONS}", token_a, BASE
+    )
 
 
 def token_toward_hub(cpo: Host) -> str:
@@ -86,7 +72,7 @@ def test_a_new_token_that_was_refused_is_not_valid(
     sent = answer_put_with(cpo, error, monkeypatch)
 
     with pytest.raises(HandshakeFailed):
-        handshake.rotate(cpo.node, at_cpo, BASE)
+        calling_side.rotate(cpo.node, at_cpo, BASE)
 
     (token,) = sent
     assert cpo.call("GET", VERSIONS, token).status == 401
@@ -111,7 +97,7 @@ def test_a_new_token_with_unknown_outcome_is_valid_beside_the_old_one(
     sent = answer_put_with(cpo, error, monkeypatch)
 
     with pytest.raises(HandshakeFailed):
-        handshake.rotate(cpo.node, at_cpo, BASE)
+        calling_side.rotate(cpo.node, at_cpo, BASE)
 
     assert cpo.call("GET", VERSIONS, sent[0]).status == 200
     (stored,) = cpo.node.directory.all()
@@ -128,7 +114,7 @@ def test_no_new_token_is_sent_to_a_partner_that_refuses_our_only_token(
     calls.clear()
 
     with pytest.raises(HandshakeFailed) as caught:
-        handshake.rotate(cpo.node, at_cpo, BASE)
+        calling_side.rotate(cpo.node, at_cpo, BASE)
 
     assert caught.value.http_status == 401
     assert [method for method, _ in calls] == ["GET"]
@@ -140,7 +126,7 @@ def test_no_new_token_is_sent_to_a_partner_whose_versions_fail(
     """CRD-18: two tokens are valid since an answer got lost, and the partner is down now."""
     answer_put_with(cpo, PartnerFault("did not answer in time", timed_out=True), monkeypatch)
     with pytest.raises(HandshakeFailed):
-        handshake.rotate(cpo.node, at_cpo, BASE)
+        calling_side.rotate(cpo.node, at_cpo, BASE)
     monkeypatch.undo()
     (waiting,) = cpo.node.directory.all()
     hub.broken = VERSIONS
@@ -148,7 +134,7 @@ def test_no_new_token_is_sent_to_a_partner_whose_versions_fail(
     calls.clear()
 
     with pytest.raises(HandshakeFailed):
-        handshake.rotate(cpo.node, waiting, BASE)
+        calling_side.rotate(cpo.node, waiting, BASE)
 
     assert len(waiting.held_tokens) == 2
     assert [method for method, _ in calls] == ["GET"]
@@ -174,7 +160,7 @@ def test_a_partner_cannot_give_a_node_its_own_url_in_a_rotation(
     monkeypatch.setattr(cpo.node.client, "call_url", answer_with_our_url)
 
     with pytest.raises(HandshakeFailed, match="own"):
-        handshake.rotate(cpo.node, at_cpo, BASE)
+        calling_side.rotate(cpo.node, at_cpo, BASE)
 
     (stored,) = cpo.node.directory.all()
     assert stored.versions_url == f"https://hub.example{VERSIONS}"
@@ -195,7 +181,7 @@ def go_offline(host: Host) -> Partner:
 def test_our_rotation_makes_an_offline_partner_connected(cpo: Host, at_cpo: Partner) -> None:
     offline = go_offline(cpo)
 
-    handshake.rotate(cpo.node, offline, BASE)
+    calling_side.rotate(cpo.node, offline, BASE)
 
     (stored,) = cpo.node.directory.all()
     assert (stored.connection, stored.offline_since) == ("CONNECTED", None)
@@ -204,7 +190,7 @@ def test_our_rotation_makes_an_offline_partner_connected(cpo: Host, at_cpo: Part
 def test_a_rotation_by_an_offline_partner_makes_it_connected(cpo: Host, hub: Host, at_cpo: Partner) -> None:
     go_offline(hub)
 
-    handshake.rotate(cpo.node, at_cpo, BASE)
+    calling_side.rotate(cpo.node, at_cpo, BASE)
 
     (stored,) = hub.node.directory.all()
     assert (stored.connection, stored.offline_since) == ("CONNECTED", None)
@@ -230,7 +216,7 @@ def test_a_replaced_token_is_valid_only_for_the_same_put(
     """CRD-12: it may have been replaced because it leaked."""
     old = token_toward_hub(cpo)
     (at_hub,) = hub.node.directory.all()
-    document = handshake.credentials_document(cpo.node, hub.node.directory.token_for(at_hub), BASE)
+    document = credentials_document(cpo.node, hub.node.directory.token_for(at_hub), BASE)
     hub.call("PUT", CREDENTIALS, old, document)
     (before,) = hub.node.directory.all()
 

@@ -1,0 +1,140 @@
+"""Registration, update and unregistration of a partner that calls this node.
+
+While the caller's request is open, this node tests the caller's new token by reading the caller's versions
+with it. Only then are the old tokens replaced.
+
+After a rotation that the caller started, the caller's old token stays valid for one purpose: to send the
+same PUT again, until the new token is used for the first time. Otherwise a lost answer would lock the
+caller out (ocpi#568).
+
+Source: OCPI 2.2.1 credentials; CRD-01 … CRD-16, CRD-19 … CRD-25
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from chalicelib.calls.client import PartnerFault, PartnerRefusal
+from chalicelib.errors import MissingEndpoints, UnableToUseClientApi, Unauthorized
+from chalicelib.modules.credentials.handshake import (
+    OtherSide,
+    look_at,
+    now,
+    refuse_ourselves,
+    refuse_own_urls,
+    refuse_taken,
+    registered,
+    roles_in,
+    save,
+)
+from chalicelib.modules.credentials.objects import Credentials
+from chalicelib.node import Node
+from chalicelib.partners.directory import HeldToken, Partner, PartnerRole, claim_of
+from chalicelib.partners.roles import (
+    NOTHING_EXPECTED,
+    Expectation,
+    claimed_roles,
+    with_claimed,
+    without_claimed,
+)
+from chalicelib.partners.settings import PartnerSettings
+from chalicelib.protocol.types import validate
+
+
+def invite(
+    node: Node,
+    settings: PartnerSettings,
+    expected: Expectation = NOTHING_EXPECTED,
+    returning: Partner | None = None,
+) -> tuple[Partner, str]:
+    """Create an invited partner with a token A. Returns both.
+
+    The operator gives token A to the partner outside OCPI. It is shown only this once.
+    returning: a partner that left before; the new one gets its id and its reserved roles.
+    Source: CRD-01
+    """
+    token = node.directory.new_token()
+    partner = Partner(
+        **settings.settings_json(),
+        id=returning.id if returning else node.new_id(),
+        status="INVITED",
+        last_updated=now(node),
+        expected_roles=expected.roles,
+        hub_expected=expected.is_hub,
+        held_tokens=(HeldToken(fingerprint=node.directory.fingerprint(token), kind="A"),),
+        reserved_claims=returning.reserved_claims if returning else (),
+        revision=returning.revision if returning else 0,
+    )
+    return node.directory.save(partner, returning), token
+
+
+def accept(
+    node: Node,
+    partner: Partner,
+    used_token: str,
+    document: Mapping[str, Any],
+    base_url: str,
+    version: str,
+) -> tuple[Partner, str]:
+    """Accept a partner's credentials, as first registration or update. Returns it and its new token.
+
+    used_token: the token of this request. base_url: our own `https://…/ocpi`. version: the
+    one in the request's URL.
+    Raises: Unauthorized when a replaced token comes with other credentials than before, InvalidParameters
+    for wrong credentials or a party that another partner has; UnableToUseClientApi, UnsupportedVersion or
+    MissingEndpoints when the caller's versions or endpoints cannot be used (CRD-19 … CRD-21).
+    """
+    offered = validate(Credentials, document)
+    roles = roles_in(offered)
+    used = node.directory.fingerprint(used_token)
+    _check_repetition(partner, used, offered, roles)
+    reserved = refuse_taken(node, partner, roles)
+    refuse_ourselves(node, base_url, offered.token, offered.url)
+    other = _look_at_caller(node, partner, offered, version)
+    refuse_own_urls(base_url, other)
+    token = node.directory.new_token()
+    fresh = HeldToken(fingerprint=node.directory.fingerprint(token), kind="C")
+    held = (fresh, HeldToken(fingerprint=used, kind="RETRY")) if partner.is_registered else (fresh,)
+    changed = registered(node, partner, other, offered, with_claimed(partner, roles, reserved), held)
+    return save(node, changed, partner), token
+
+
+def forget(node: Node, partner: Partner) -> None:
+    """Unregister a partner at its own request: delete all tokens, keep its parties reserved (CRD-14)."""
+    save(node, _unregistered(node, partner), partner)
+
+
+def _check_repetition(
+    partner: Partner, used: str, offered: Credentials, roles: Sequence[PartnerRole]
+) -> None:
+    """Check that a replaced token only repeats its PUT, with the same URL and roles: it may have leaked."""
+    is_replaced = any(held.kind == "RETRY" and held.fingerprint == used for held in partner.held_tokens)
+    same = offered.url == partner.versions_url and set(map(claim_of, roles)) == set(
+        map(claim_of, claimed_roles(partner))
+    )
+    if is_replaced and not same:
+        raise Unauthorized
+
+
+def _look_at_caller(node: Node, partner: Partner, offered: Credentials, version: str) -> OtherSide:
+    try:
+        other = look_at(node, offered.url, offered.token, partner.token_encoding, [version])
+    except (PartnerFault, PartnerRefusal) as error:
+        raise UnableToUseClientApi(f"could not read your versions: {error}") from error
+    if not other.serves([own.role for own in node.settings.roles]):
+        raise MissingEndpoints("your version details list no interface that this node has a use for")
+    return other
+
+
+def _unregistered(node: Node, partner: Partner) -> Partner:
+    return partner.model_copy(
+        update={
+            "status": "UNREGISTERED",
+            "last_updated": now(node),
+            "endpoints": (),
+            **without_claimed(partner),
+            "outbound_token": None,
+            "held_tokens": (),
+        }
+    )

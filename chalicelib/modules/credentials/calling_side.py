@@ -1,0 +1,291 @@
+"""Registration at a partner, rotation of tokens and unregistration that this node starts.
+
+The other side calls back with our new token during the handshake (CRD-03). So the new token is stored beside
+the old one before it is sent. If the other side refuses, it is removed again. If the outcome is unknown (no
+answer), both tokens stay valid until the next handshake. If the other side has registered this node but its
+answer cannot be used here, this node unregisters there with DELETE.
+
+Source: OCPI 2.2.1 credentials; CRD-02 … CRD-07, CRD-14, CRD-17 … CRD-27
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chalicelib.calls.client import PartnerFault, PartnerRefusal
+from chalicelib.errors import ClientError, InvalidParameters, OcpiError
+from chalicelib.log import log
+from chalicelib.modules.credentials.handshake import (
+    CALL_S,
+    OtherSide,
+    credentials_document,
+    held_by_others,
+    look_at,
+    now,
+    refuse_ourselves,
+    refuse_own_urls,
+    refuse_taken,
+    registered,
+    roles_in,
+    save,
+)
+from chalicelib.modules.credentials.objects import Credentials
+from chalicelib.node import Node
+from chalicelib.partners.directory import HeldToken, Partner, claim_of
+from chalicelib.partners.roles import NOTHING_EXPECTED, Expectation, with_claimed
+from chalicelib.partners.settings import PartnerSettings
+from chalicelib.protocol.auth import TokenEncoding, is_credentials_token
+from chalicelib.protocol.kinds import Kind
+from chalicelib.protocol.types import validate
+from chalicelib.storage.table import Conflict
+from chalicelib.versions.supported import CANONICAL, from_canonical, supported_numbers, to_canonical
+
+_EXCHANGE_S = 15.0
+"""The other side makes two calls itself before it answers."""
+
+_UNDONE = "the partner had registered this node, which was taken back there: ask the partner for a new token"
+_NOT_UNDONE = (
+    "the partner has registered this node and did not take it back: "
+    "ask the partner to remove the registration and for a new token"
+)
+
+
+class HandshakeFailed(Exception):
+    """Error for a handshake of ours that failed and changed nothing.
+
+    status_code, http_status: from the partner's answer, if there was one.
+    """
+
+    def __init__(self, reason: str, status_code: int | None = None, http_status: int | None = None) -> None:
+        super().__init__(reason)
+        self.status_code = status_code
+        self.http_status = http_status
+
+
+def register(
+    node: Node,
+    settings: PartnerSettings,
+    versions_url: str,
+    token: str,
+    base_url: str,
+    expected: Expectation = NOTHING_EXPECTED,
+) -> Partner:
+    """Register at a partner that gave us its versions URL and token A.
+
+    base_url: our own `https://…/ocpi`.
+    Raises: HandshakeFailed; the new partner is removed again.
+    """
+    other = _look_before_registering(node, versions_url, token, settings.token_encoding, base_url)
+    ours = node.directory.new_token()
+    beginning = _begin(node, settings, versions_url, other, ours, expected)
+    document = credentials_document(node, ours, base_url)
+    try:
+        answer = _send_credentials(node, "POST", other, token, settings.token_encoding, document)
+    except (PartnerFault, PartnerRefusal, OcpiError) as error:
+        node.directory.remove(beginning)
+        raise _failed(error) from error
+    return _end_registration(node, beginning, other, token, answer, base_url)
+
+
+def rotate(node: Node, partner: Partner, base_url: str) -> Partner:
+    """Exchange new tokens with a partner; both sides read each other's endpoints again.
+
+    Raises: HandshakeFailed; the old tokens are still valid.
+    """
+    old = node.directory.token_for(partner)
+    other = _look_before_rotating(node, partner, old, base_url)
+    ours = node.directory.new_token()
+    fresh = HeldToken(fingerprint=node.directory.fingerprint(ours), kind="C")
+    save(node, partner.model_copy(update={"held_tokens": (fresh, *partner.held_tokens)}), partner)
+    try:
+        document = credentials_document(node, ours, base_url)
+        theirs = validate(
+            Credentials, _send_credentials(node, "PUT", other, old, partner.token_encoding, document)
+        )
+        refuse_ourselves(node, base_url, theirs.token, theirs.url)
+    except PartnerRefusal as error:
+        _drop_token(node, partner, fresh)
+        raise _failed(error) from error
+    except PartnerFault as error:
+        # An HTTP 4xx, from the partner or a gateway in front of it: the PUT had no effect.
+        is_refused = error.http_status is not None and 400 <= error.http_status < 500
+        if error.never_sent or is_refused or error.status_code is not None:
+            _drop_token(node, partner, fresh)
+        raise _failed(error) from error
+    except OcpiError as error:
+        raise _failed(error) from error
+    return _complete(node, partner, other, theirs, (fresh,))
+
+
+def unregister(node: Node, partner: Partner) -> str | None:
+    """Unregister at a partner with DELETE, and remove it here. Returns the problem when DELETE failed."""
+    problem = None
+    if partner.is_registered:
+        url = partner.endpoint("credentials", "SENDER")
+        try:
+            node.client.call_url(
+                url or "", "DELETE", node.directory.token_for(partner), partner.token_encoding
+            )
+        except (PartnerFault, PartnerRefusal, ClientError) as error:
+            problem = str(error)
+    node.directory.remove(node.directory.get(partner.id) or partner)
+    return problem
+
+
+def _begin(
+    node: Node,
+    settings: PartnerSettings,
+    versions_url: str,
+    other: OtherSide,
+    ours: str,
+    expected: Expectation,
+) -> Partner:
+    """Store the partner with our new token, which it uses before it answers (CRD-03)."""
+    return node.directory.save(
+        Partner(
+            **settings.settings_json(),
+            id=node.new_id(),
+            status="REGISTERING",
+            last_updated=now(node),
+            versions_url=versions_url,
+            version=other.version,
+            endpoints=other.endpoints,
+            expected_roles=expected.roles,
+            hub_expected=expected.is_hub,
+            held_tokens=(HeldToken(fingerprint=node.directory.fingerprint(ours), kind="C"),),
+        )
+    )
+
+
+def _end_registration(
+    node: Node, beginning: Partner, other: OtherSide, token: str, answer: Any, base_url: str
+) -> Partner:
+    """Store the partner's credentials. If they cannot be used, undo the registration on both sides.
+
+    token: token A, used for DELETE when the answer has no valid token.
+    Raises: HandshakeFailed.
+    """
+    try:
+        theirs = validate(Credentials, answer)
+        refuse_ourselves(node, base_url, theirs.token, theirs.url)
+        refuse_taken(node, beginning, roles_in(theirs))
+        return _complete(node, beginning, other, theirs, beginning.held_tokens)
+    except (Conflict, OcpiError, HandshakeFailed) as error:
+        node.directory.remove(node.directory.get(beginning.id) or beginning)
+        usable = _usable_token(answer) or token
+        undone = _delete_at_partner(node, other, usable, beginning.token_encoding)
+        raise _failed(error, _UNDONE if undone else _NOT_UNDONE) from error
+
+
+def _look_before_registering(
+    node: Node, url: str, token: str, encoding: TokenEncoding, base_url: str
+) -> OtherSide:
+    """Read the partner's endpoints before a registration, unless the URL or the token is our own."""
+    try:
+        refuse_ourselves(node, base_url, token, url)
+    except InvalidParameters as error:
+        raise _failed(error) from error
+    return _look_before_asking(node, url, token, encoding, base_url)
+
+
+def _look_before_asking(
+    node: Node, url: str, token: str, encoding: TokenEncoding, base_url: str
+) -> OtherSide:
+    """Read the partner's endpoints before our request, and stop if it lacks those that we need (CRD-18)."""
+    try:
+        other = look_at(node, url, token, encoding, supported_numbers())
+        refuse_own_urls(base_url, other)
+    except (PartnerFault, PartnerRefusal, OcpiError) as error:
+        raise _failed(error) from error
+    if other.credentials_url() is None:
+        raise HandshakeFailed("the partner's version details list no credentials endpoint")
+    if not other.serves([own.role for own in node.settings.roles]):
+        raise HandshakeFailed("the partner's version details list no interface that this node has a use for")
+    return other
+
+
+def _look_before_rotating(node: Node, partner: Partner, token: str, base_url: str) -> OtherSide:
+    """Read the partner's endpoints before a rotation.
+
+    When the answer to our last PUT got lost, our token is valid only to repeat that PUT. Then the partner
+    answers HTTP 401 here, and the stored endpoints are used.
+    """
+    url, encoding = partner.versions_url or "", partner.token_encoding
+    try:
+        return _look_before_asking(node, url, token, encoding, base_url)
+    except HandshakeFailed as error:
+        if error.http_status != 401 or len(partner.held_tokens) < 2:
+            raise
+        return OtherSide(partner.version or CANONICAL, partner.endpoints)
+
+
+def _send_credentials(
+    node: Node, method: str, other: OtherSide, token: str, encoding: TokenEncoding, document: dict[str, Any]
+) -> Any:
+    """Send our credentials. Returns the partner's credentials, not validated yet."""
+    url = other.credentials_url() or ""
+    document = from_canonical(other.version, Kind.CREDENTIALS, document)
+    answer = node.client.call_url(url, method, token, encoding, document=document, total_s=_EXCHANGE_S)
+    return to_canonical(other.version, Kind.CREDENTIALS, answer.data)
+
+
+def _complete(
+    node: Node, partner: Partner, other: OtherSide, theirs: Credentials, held: tuple[HeldToken, ...]
+) -> Partner:
+    """Store the result of a handshake that the other side has accepted, on top of any change meanwhile.
+
+    held: the tokens that are valid from now on. Parties that another partner has taken meanwhile are left
+    out, so that the new tokens are stored in any case.
+    Raises: Conflict when another partner takes one of the parties at this moment, HandshakeFailed when the
+    partner was removed meanwhile.
+    """
+    roles = roles_in(theirs)
+    played, reserved = held_by_others(node, partner, roles)
+    free = tuple(
+        role for role in roles if claim_of(role) not in played and not node.settings.owns(role.party)
+    )
+
+    def complete(current: Partner) -> Partner:
+        return registered(node, current, other, theirs, with_claimed(current, free, reserved), held)
+
+    completed = node.directory.update(partner.id, complete)
+    if completed is None:
+        raise HandshakeFailed("the partner was removed meanwhile")
+    return completed
+
+
+def _delete_at_partner(node: Node, other: OtherSide, token: str, encoding: TokenEncoding) -> bool:
+    """Undo a registration that the other side has made and that cannot be used here. Returns success."""
+    try:
+        node.client.call_url(other.credentials_url() or "", "DELETE", token, encoding, total_s=CALL_S)
+    except (PartnerFault, PartnerRefusal, OcpiError) as error:
+        log.warning(
+            "failed to delete a registration at the partner that failed here: the partner has to remove it",
+            extra={"ocpi_module": "credentials", "reason": getattr(error, "reason", type(error).__name__)},
+        )
+        return False
+    return True
+
+
+def _usable_token(answer: object) -> str | None:
+    """The token of invalid credentials, None when the token is invalid as well."""
+    token = answer.get("token") if isinstance(answer, dict) else None
+    return token if isinstance(token, str) and is_credentials_token(token) else None
+
+
+def _drop_token(node: Node, partner: Partner, token: HeldToken) -> None:
+    """Remove our new token after the other side refused it; the old one stays valid."""
+
+    def drop(current: Partner) -> Partner:
+        kept = tuple(held for held in current.held_tokens if held != token)
+        return current.model_copy(update={"held_tokens": kept})
+
+    node.directory.update(partner.id, drop)
+
+
+def _failed(error: Exception, hint: str = "") -> HandshakeFailed:
+    if isinstance(error, HandshakeFailed) and not hint:
+        return error
+    http_status = error.http_status if isinstance(error, PartnerFault | PartnerRefusal) else None
+    reason = f"{error}; {hint}" if hint else str(error)
+    return HandshakeFailed(reason, getattr(error, "status_code", None), http_status)
