@@ -270,7 +270,10 @@ def _check_sender(interface: Interface, call: Call, sender: Party) -> None:
     A partner acts for its own parties. A hub also acts for parties that no other partner plays.
     One more call if the claim was not read together with the caller's token.
     """
-    if call.caller.plays_as(sender) or may_act_for(call, sender, sender_role(interface)):
+    node, role = call.node, sender_role(interface)
+    if call.caller.plays_as(sender) or may_act_for(
+        node.settings, node.table, call.caller, sender, role, call.snapshot
+    ):
         return
     name = f"{sender.country_code}/{sender.party_id}"
     raise InvalidParameters(f"{name} is not a party of this partner", field="OCPI-from-party-id")
@@ -308,7 +311,10 @@ def _answer(interface: Interface, route: OcpiRoute, call: Call) -> Reply:
     else:
         if interface.role == "RECEIVER":
             # The receiver cannot check this: it has to accept every owner from a hub (RTE-15).
-            check_owner(call, owner_in_url(call.request), owner_role(interface.module))
+            node, owner = call.node, owner_in_url(call.request)
+            check_owner(
+                node.settings, node.table, call.caller, owner, owner_role(interface.module), call.snapshot
+            )
         reply = relay.relay(interface, route, call)
     return replace(reply, data=from_canonical(call.request.version, route.gives, reply.data))
 

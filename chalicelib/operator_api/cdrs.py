@@ -21,7 +21,7 @@ from chalicelib.modules.cdrs.due_sessions import (
     sessions_set_aside,
     set_aside_key,
 )
-from chalicelib.modules.cdrs.receiver import IGNORED
+from chalicelib.modules.cdrs.keeping import IGNORED
 from chalicelib.node import Node
 from chalicelib.operator_api.lists import whole_list_reply
 from chalicelib.operator_api.object_lookup import find_ref, keys_to_find, narrow_to_party

@@ -18,10 +18,12 @@ from chalicelib.log import log
 from chalicelib.partners.directory import claim_key
 from chalicelib.protocol.message import Party, Request, Routing
 from chalicelib.protocol.types import fold
-from chalicelib.routes import Call
 
 if TYPE_CHECKING:
+    from chalicelib.partners.directory import Directory, Partner
     from chalicelib.settings import Settings
+    from chalicelib.storage.objects import KnownItems
+    from chalicelib.storage.table import Table
 
 _LONGEST = {"country_code": 2, "party_id": 3, "cdr_id": 39}
 _LONGEST_ID = 36
@@ -63,56 +65,61 @@ def id_in_url(request: Request, name: str) -> str:
     raise error(text, field=name)
 
 
-def check_owner(call: Call, owner: Party, role: str) -> None:
-    """Check that the caller is the owner, or a hub that may act for the owner.
+def check_owner(
+    settings: Settings, table: Table, partner: Partner, owner: Party, role: str, known: KnownItems = None
+) -> None:
+    """Check that a partner is the owner, or a hub that may act for the owner.
 
     A hub acts for owners that are not partners of this node themselves.
-    role: the role that owns this kind of object, such as `CPO`.
-    Raises: NotFound when the caller is neither (TRN-28).
+    role: the role that owns this kind of object, such as `CPO`. known: as in `may_act_for`.
+    Raises: NotFound when the partner is neither (TRN-28).
     """
-    caller = call.caller
-    if not call.node.settings.owns(owner) and caller.plays_as(owner, role):
+    if not settings.owns(owner) and partner.plays_as(owner, role):
         return
-    if not may_act_for(call, owner, role):
+    if not may_act_for(settings, table, partner, owner, role, known):
         raise NotFound(f"{owner.country_code}/{owner.party_id} is not a {role} among the caller's roles")
 
 
-def may_act_for(call: Call, party: Party, role: str) -> bool:
-    """Return True when the caller is a hub that may act for a party that is not its own.
+def may_act_for(
+    settings: Settings, table: Table, partner: Partner, party: Party, role: str, known: KnownItems = None
+) -> bool:
+    """Return True when a partner is a hub that may act for a party that is not its own.
 
     A hub may act for neither a party of this node nor a party that is another partner in this role.
-    Cost: one read for a hub, unless the claim was read together with the caller.
+    known: items that were read before. Cost: one read for a hub, unless the claim is known.
     """
-    if not call.caller.is_hub or call.node.settings.owns(party):
+    if not partner.is_hub or settings.owns(party):
         return False
     key = claim_key(party, role)
-    claim = call.node.table.read([key], call.snapshot).get(key)
-    return claim is None or claim["partner_id"] == call.caller.id
+    claim = table.read([key], known).get(key)
+    return claim is None or claim["partner_id"] == partner.id
 
 
-def check_source(call: Call, owner: Party, role: str, stored: FromPartner | None) -> None:
+def check_source(
+    directory: Directory, partner: Partner, owner: Party, role: str, stored: FromPartner | None
+) -> None:
     """Check that only the partner that an object came from changes it.
 
     A hub may act for many owners, two hubs for the same owner, and a party may move from a hub to a
     connection of its own. The operator decides which partner may then change the object: it releases the
     objects of the earlier partner, or removes that partner. The earlier partner is read only when it differs
-    from the caller, so this costs one call more for an object that moves.
+    from `partner`, so this costs one call more for an object that moves.
 
-    stored: the object, None when there is none yet.
+    partner: the one that sends the change. stored: the object, None when there is none yet.
     Raises: NotFound when the object came from another partner and is not released.
     """
-    if stored is None or stored.source in ("", call.caller.id):
+    if stored is None or stored.source in ("", partner.id):
         return
-    origin = call.node.directory.get(stored.source)
+    origin = directory.get(stored.source)
     if origin is None or origin.has_released(owner, role):
         return
     log.warning("refused a change of an object that another partner pushed", extra={"source": stored.source})
     raise NotFound("known from another partner; the operator of this node may release it")
 
 
-def is_callers(call: Call, owner: Party, role: str, source: str) -> bool:
+def is_callers(caller: Partner, owner: Party, role: str, source: str) -> bool:
     """Return True when the caller may read an object: the caller pushed it, or owns it."""
-    return source == call.caller.id or call.caller.plays_as(owner, role)
+    return source == caller.id or caller.plays_as(owner, role)
 
 
 def check_identity(body: Mapping[str, Any], **ids_in_url: str) -> None:

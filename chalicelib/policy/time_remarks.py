@@ -19,7 +19,6 @@ from chalicelib.log import log
 from chalicelib.partners.directory import Partner, StampAhead
 from chalicelib.protocol.overtaking import Overtaken, stamps_ahead
 from chalicelib.protocol.types import format_datetime, parse_datetime
-from chalicelib.routes import Call
 from chalicelib.storage.keys import Ref, for_log
 from chalicelib.storage.table import Conflict
 
@@ -28,28 +27,28 @@ if TYPE_CHECKING:
 
 
 def remark_on(
-    call: Call, ref: Ref, document: Mapping[str, Any], overtaken: Sequence[Overtaken] = ()
+    node: Node, partner: Partner, ref: Ref, document: Mapping[str, Any], overtaken: Sequence[Overtaken] = ()
 ) -> str | None:
     """Log, count and record odd times of an update. Returns the text for `status_message`, None without any.
 
-    document: body of a valid PUT, PATCH or POST. overtaken: parts of it that are older than the stored ones.
+    partner: the sender. document: a valid object or PATCH. overtaken: its parts that are older than stored.
     """
-    ahead = max(stamps_ahead(document, call.node.clock()), default=None)
+    ahead = max(stamps_ahead(document, node.clock()), default=None)
     if ahead is not None:
-        _log_ahead(call, ref, ahead)
+        _log_ahead(node, partner, ref, ahead)
     for each in overtaken:
         log.warning(
             "an update was overtaken: it is older than the stored object, and changed nothing",
-            partner=call.caller.id,
+            partner=partner.id,
             ref=for_log(str(ref)),
             part=each.part,
             last_updated=each.came,
             stored=each.stored,
-            **metrics.update_overtaken(call.node.settings.table),
+            **metrics.update_overtaken(node.settings.table),
         )
     remarks = [_overtaken_text(each) for each in overtaken]
     if ahead is not None:
-        now = format_datetime(call.node.clock())
+        now = format_datetime(node.clock())
         remarks.append(f"last_updated {ahead} is ahead of this node's clock ({now}), so the arrival counts")
     return "; ".join(remarks) or None
 
@@ -73,20 +72,20 @@ def _overtaken_text(overtaken: Overtaken) -> str:
     )
 
 
-def _log_ahead(call: Call, ref: Ref, last_updated: str) -> None:
-    now = call.node.clock()
+def _log_ahead(node: Node, partner: Partner, ref: Ref, last_updated: str) -> None:
+    now = node.clock()
     ahead_s = int((parse_datetime(last_updated) - now).total_seconds())
     log.warning(
         "an update is stamped ahead of our clock, so it counts by its arrival",
-        partner=call.caller.id,
+        partner=partner.id,
         ref=for_log(str(ref)),
         last_updated=last_updated,
         ahead_s=ahead_s,
-        **metrics.stamp_ahead(call.node.settings.table),
+        **metrics.stamp_ahead(node.settings.table),
     )
     noted = StampAhead(at=format_datetime(now), module=ref.module, last_updated=last_updated, ahead_s=ahead_s)
-    if _is_news(call.caller, noted):
-        _record_ahead(call.node, call.caller.id, noted)
+    if _is_news(partner, noted):
+        _record_ahead(node, partner.id, noted)
 
 
 def _is_news(partner: Partner, noted: StampAhead) -> bool:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from chalicelib.protocol.message import Party
 from chalicelib.protocol.types import fold
 from chalicelib.storage.table import Key
 
@@ -24,6 +25,11 @@ class Ref(NamedTuple):
     party_id: str
     id: str
     variant: str = ""
+
+    @property
+    def owner(self) -> Party:
+        """The party whose object it is."""
+        return Party(self.country_code, self.party_id)
 
     @property
     def key(self) -> Key:

@@ -57,10 +57,10 @@ def may_use(call: Call, token: Mapping[str, Any]) -> bool:
     may be unknown here and its validity is not checked.
     """
     owner = Party(token["country_code"], token["party_id"])
-    caller, sender = call.caller, call.request.routing.sender
+    node, caller, sender = call.node, call.caller, call.request.routing.sender
     if not caller.is_hub:
         return caller.plays_as(owner, EMSP)
-    if not may_act_for(call, owner, EMSP):
+    if not may_act_for(node.settings, node.table, caller, owner, EMSP, call.snapshot):
         return False
     return sender is None or caller.plays_as(sender, "HUB") or owner.same_as(sender)
 

@@ -17,20 +17,14 @@ from chalicelib.modules.locations.decisions import (
     changed_by,
     overtaken_location,
     patched_by,
-    replace_by,
 )
-from chalicelib.modules.locations.objects import Connector, Evse, Location
-from chalicelib.modules.locations.reservation import refuse_reserved_by_another, reservation_key
+from chalicelib.modules.locations.keeping import MODULE, change_location, keep, partition_of
+from chalicelib.modules.locations.objects import Connector, Evse
+from chalicelib.modules.locations.reservation import reservation_key
 from chalicelib.modules.locations.retrieval import find
-from chalicelib.policy.ownership import (
-    check_identity,
-    check_owner,
-    check_source,
-    id_in_url,
-    owner_in_url,
-)
+from chalicelib.modules.received_objects import check_ids, check_origin
+from chalicelib.policy.ownership import check_identity, check_owner, id_in_url, owner_in_url
 from chalicelib.policy.time_remarks import remark_on
-from chalicelib.policy.visibility import partition_for_received
 from chalicelib.protocol.json_text import Document, read_json
 from chalicelib.protocol.kinds import Kind
 from chalicelib.protocol.message import Reply, Request
@@ -44,18 +38,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from chalicelib.node import Node
-    from chalicelib.storage.locations import (
-        DecideLocation,
-        EvseChange,
-        LocationChange,
-        StoredEvse,
-        StoredLocation,
-        WriteEvse,
-        WriteLocation,
-    )
+    from chalicelib.storage.locations import EvseChange, StoredEvse, StoredLocation, WriteEvse
     from chalicelib.storage.table import Key
 
-MODULE = "locations"
 OWNER = "CPO"
 
 
@@ -73,27 +58,21 @@ def get_object(call: Call) -> Reply:
 def put_location(call: Call) -> Reply:
     """Store a location with all its EVSEs, unless the stored one is newer."""
     ref = _ref(call)
-    owner = owner_in_url(call.request)
-    document = call.json_object()
-    check_identity(document, country_code=owner.country_code, party_id=owner.party_id, id=ref.id)
-    validate(Location, document)
-    refuse_reserved_by_another(owner, ref.id, call.snapshot.get(reservation_key(ref.id)))
-    change = _change_location(call, ref, replace_by(document, _list_of))
-    remark = remark_on(call, ref, document, overtaken_location(change.before, document))
-    return Reply(http_status=201 if change.created else 200, status_message=remark)
+    kept = keep(call.node, call.caller, call.json_object(), call.snapshot, ref)
+    return Reply(http_status=201 if kept.created else 200, status_message=kept.remark)
 
 
 def patch_location(call: Call) -> Reply:
     """Change some fields of a location."""
     ref = _ref(call)
-    owner = owner_in_url(call.request)
     patch = call.json_object()
-    check_identity(patch, country_code=owner.country_code, party_id=owner.party_id, id=ref.id)
+    check_ids(patch, ref)
     check_time(patch)
     children: list[Overtaken] = []
-    change = _change_location(call, ref, patched_by(patch, _list_of, call.node.clock(), children))
+    decide = patched_by(patch, partition_of, call.node.clock(), children)
+    change = change_location(call.node, call.caller, ref, decide, call.snapshot)
     overtaken = overtaken_location(change.before, patch) or children
-    return Reply(status_message=remark_on(call, ref, patch, overtaken))
+    return Reply(status_message=remark_on(call.node, call.caller, ref, patch, overtaken))
 
 
 def put_evse(call: Call) -> Reply:
@@ -149,32 +128,11 @@ def patch_connector(call: Call) -> Reply:
     return Reply(status_message=_remark_on_evse(call, ref, change, patch, connector_id))
 
 
-def _change_location(call: Call, ref: Ref, decide: DecideLocation) -> LocationChange:
-    owner = owner_in_url(call.request)
-
-    def decide_for_caller(stored: StoredLocation | None) -> WriteLocation | None:
-        check_source(call, owner, OWNER, stored)
-        return decide(stored)
-
-    return call.node.locations.change(
-        ref, decide_for_caller, call.snapshot, partition=_list_of(False), source=call.caller.id
-    )
-
-
-def _list_of(hidden: bool) -> str:
-    return partition_for_received(MODULE, hidden)
-
-
-def _change_evse(
-    call: Call,
-    ref: Ref,
-    evse_uid: str,
-    rule: Rule,
-) -> EvseChange:
-    owner, decide = owner_in_url(call.request), changed_by(rule, call.node.clock())
+def _change_evse(call: Call, ref: Ref, evse_uid: str, rule: Rule) -> EvseChange:
+    decide = changed_by(rule, call.node.clock())
 
     def decide_for_caller(stored: StoredEvse | None, location: StoredLocation) -> WriteEvse | None:
-        check_source(call, owner, OWNER, location)
+        check_origin(call.node, call.caller, ref, location)
         return decide(stored, location)
 
     return call.node.locations.change_evse(
@@ -200,13 +158,13 @@ def _remark_on_evse(
             overtaken = rules.overtaken_by(stored, document, times)
             if call.request.method == "PATCH" and not overtaken:
                 overtaken = rules.overtaken_children(stored, document, times)
-    return remark_on(call, ref, document, overtaken)
+    return remark_on(call.node, call.caller, ref, document, overtaken)
 
 
 def _ref(call: Call) -> Ref:
     """Return the key of the location in the URL, after checking that the caller may access it."""
-    owner = owner_in_url(call.request)
-    check_owner(call, owner, OWNER)
+    node, owner = call.node, owner_in_url(call.request)
+    check_owner(node.settings, node.table, call.caller, owner, OWNER, call.snapshot)
     return _named(call.request)
 
 
@@ -220,7 +178,8 @@ def _keys_of_get(node: Node, request: Request) -> Sequence[Key]:
 
 def _keys_of_change(node: Node, request: Request) -> Sequence[Key]:
     ref = _named(request)
-    return [key for hidden in (False, True) for key in node.locations.keys_for_change(ref, _list_of(hidden))]
+    partitions = [partition_of(hidden) for hidden in (False, True)]
+    return [key for partition in partitions for key in node.locations.keys_for_change(ref, partition)]
 
 
 def _keys_of_put(node: Node, request: Request) -> Sequence[Key]:

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from chalicelib.modules.cdrs import sender
-from chalicelib.modules.cdrs.receiver import IGNORED, INTERFACE
+from chalicelib.modules.cdrs.keeping import IGNORED
+from chalicelib.modules.cdrs.receiver import INTERFACE
 from chalicelib.node import Node
 from chalicelib.partners.directory import Partner
 from chalicelib.policy.cdr_makers import CPO_MAKES_CDR

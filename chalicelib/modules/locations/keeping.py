@@ -1,0 +1,70 @@
+"""Storing a location that a partner sent, with all its EVSEs.
+
+Source: OCPI 2.2.1 mod_locations, Receiver Interface; LOC-04, LOC-16; modules/received_objects.py
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chalicelib.modules.locations.decisions import overtaken_location, replace_by
+from chalicelib.modules.locations.objects import Location
+from chalicelib.modules.locations.reservation import refuse_reserved_by_another, reservation_key
+from chalicelib.modules.received_objects import Kept, check_ids, check_origin, check_sender, kept
+from chalicelib.policy.visibility import partition_for_received
+from chalicelib.protocol.types import validate
+from chalicelib.storage.keys import Ref
+
+if TYPE_CHECKING:
+    from chalicelib.node import Node
+    from chalicelib.partners.directory import Partner
+    from chalicelib.protocol.json_text import Document
+    from chalicelib.storage.locations import DecideLocation, LocationChange, StoredLocation, WriteLocation
+    from chalicelib.storage.objects import KnownItems
+
+MODULE = "locations"
+
+
+def keep(
+    node: Node,
+    partner: Partner,
+    document: Document,
+    known: KnownItems = None,
+    ref: Ref | None = None,
+) -> Kept:
+    """Create or replace a location and all its EVSEs, unless the stored location is newer.
+
+    known: items that were read before. ref: the location's key in the URL, None to take it from the document.
+    Raises: InvalidParameters for a wrong document, and for an id that another party reserved; NotFound when
+    the partner may not change this location.
+    """
+    check_ids(document, ref)
+    validate(Location, document)
+    ref = ref or Ref(MODULE, document["country_code"], document["party_id"], document["id"])
+    check_sender(node, partner, ref, known)
+    reservation = reservation_key(ref.id)
+    refuse_reserved_by_another(ref.owner, ref.id, node.table.read([reservation], known).get(reservation))
+    change = change_location(node, partner, ref, replace_by(document, partition_of), known)
+    return kept(node, partner, ref, document, change, overtaken_location(change.before, document))
+
+
+def change_location(
+    node: Node, partner: Partner, ref: Ref, decide: DecideLocation, known: KnownItems = None
+) -> LocationChange:
+    """Change a location for the partner that sent it, by a decision on the stored location.
+
+    Raises: NotFound when the location came from another partner, and as `LocationStore.change`.
+    """
+
+    def decide_for_partner(stored: StoredLocation | None) -> WriteLocation | None:
+        check_origin(node, partner, ref, stored)
+        return decide(stored)
+
+    return node.locations.change(
+        ref, decide_for_partner, known, partition=partition_of(False), source=partner.id
+    )
+
+
+def partition_of(hidden: bool) -> str:
+    """Return the partition of received locations. hidden: the one of unpublished locations (LOC-16)."""
+    return partition_for_received(MODULE, hidden)

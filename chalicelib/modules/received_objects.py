@@ -1,0 +1,113 @@
+"""Objects that partners send: the checks and the write that all modules have in common, below HTTP.
+
+Modules with a Receiver interface have a `keeping.py` with `keep(node, partner, document, known, ref)`. It
+stores a whole object that a partner sent: with a PUT or POST, or in a list that this node has read. It needs
+no request, because the document contains its ids. Its steps are:
+
+1. The document is valid, and its ids agree with those in the URL, if it came with one.
+2. The partner is the owner, or a hub that may act for the owner.
+3. The stored object, if there is one, came from the same partner and is not newer.
+4. The object is written to its partition, and odd timestamps are logged.
+
+Source: OCPI 2.2.1 transport_and_format, Client Owned Object Push; TRN-26 … TRN-28, OWN-01, OWN-02, RTE-15
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.policy.ownership import check_identity, check_owner, check_source
+from chalicelib.policy.time_remarks import remark_on
+from chalicelib.policy.visibility import owner_role
+
+if TYPE_CHECKING:
+    from chalicelib.node import Node
+    from chalicelib.partners.directory import Partner
+    from chalicelib.policy.ownership import FromPartner
+    from chalicelib.protocol.overtaking import Overtaken
+    from chalicelib.storage.keys import Ref
+    from chalicelib.storage.locations import LocationChange, StoredLocation
+    from chalicelib.storage.objects import Changed, Decide, KnownItems, Remove, Stored, Write
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Result of `keep`.
+
+    ref: key of the object. before, after: the stored object; the same if nothing was written. remark: text
+    for `status_message` about odd timestamps, None without any.
+    """
+
+    ref: Ref
+    before: Stored | StoredLocation | None
+    after: Stored | StoredLocation | None
+    remark: str | None = None
+
+    @property
+    def written(self) -> bool:
+        """Return whether anything was written."""
+        return self.before is not self.after
+
+    @property
+    def created(self) -> bool:
+        """Return whether the object is new."""
+        return self.before is None and self.after is not None
+
+
+def check_ids(document: Mapping[str, Any], ref: Ref | None, id_name: str = "id") -> None:
+    """Check that the ids in a document or PATCH are those in the URL; a document may leave them out.
+
+    ref: the key in the URL, None for a document that came without one.
+    Raises: InvalidParameters naming the first id that differs (TRN-27).
+    """
+    if ref is not None:
+        check_identity(document, country_code=ref.country_code, party_id=ref.party_id, **{id_name: ref.id})
+
+
+def check_sender(node: Node, partner: Partner, ref: Ref, known: KnownItems = None) -> None:
+    """Check that a partner is the owner of an object, or a hub that may act for the owner.
+
+    Raises: NotFound when it is neither (TRN-28).
+    """
+    check_owner(node.settings, node.table, partner, ref.owner, owner_role(ref.module), known)
+
+
+def check_origin(node: Node, partner: Partner, ref: Ref, stored: FromPartner | None) -> None:
+    """Check that a stored object came from the partner that changes it, or is released.
+
+    Raises: NotFound when it came from another partner.
+    """
+    check_source(node.directory, partner, ref.owner, owner_role(ref.module), stored)
+
+
+def change_received(
+    node: Node, partner: Partner, ref: Ref, decide: Decide, known: KnownItems = None, *, partition: str
+) -> Changed:
+    """Change an object for the partner that sent it, by a decision on the stored object.
+
+    partition: the list of a new object, unless the Write names another.
+    Raises: NotFound when the object came from another partner, and as `ObjectStore.change`.
+    """
+
+    def decide_for_partner(stored: Stored | None) -> Write | Remove | None:
+        check_origin(node, partner, ref, stored)
+        return decide(stored)
+
+    return node.objects.change(ref, decide_for_partner, known, partition=partition, source=partner.id)
+
+
+def kept(
+    node: Node,
+    partner: Partner,
+    ref: Ref,
+    document: Mapping[str, Any],
+    change: Changed | LocationChange,
+    overtaken: Sequence[Overtaken] = (),
+) -> Kept:
+    """Return the result of a change, after logging odd timestamps of the document.
+
+    overtaken: parts of the document that are older than the stored ones.
+    """
+    return Kept(ref, change.before, change.after, remark_on(node, partner, ref, document, overtaken))

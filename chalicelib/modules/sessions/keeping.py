@@ -1,0 +1,58 @@
+"""Storing a session that a partner sent.
+
+A session is private: its partition is the one of the eMSP that issued its token.
+
+Source: OCPI 2.2.1 mod_sessions, Receiver Interface; SES-04, SES-11, SES-15; modules/received_objects.py
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chalicelib.modules.received_objects import Kept, change_received, check_ids, check_sender, kept
+from chalicelib.modules.sessions.decisions import replace_by
+from chalicelib.modules.sessions.objects import Session
+from chalicelib.modules.sessions.rules import tolerated
+from chalicelib.modules.sessions.sizes import note_size
+from chalicelib.policy.session_viewers import emsp_of
+from chalicelib.policy.visibility import partition_for_viewer
+from chalicelib.protocol.types import validate
+from chalicelib.storage.keys import Ref
+from chalicelib.storage.objects import overtaken_by
+
+if TYPE_CHECKING:
+    from chalicelib.node import Node
+    from chalicelib.partners.directory import Partner
+    from chalicelib.protocol.json_text import Document
+    from chalicelib.storage.objects import KnownItems
+
+MODULE = "sessions"
+
+
+def keep(
+    node: Node,
+    partner: Partner,
+    document: Document,
+    known: KnownItems = None,
+    ref: Ref | None = None,
+) -> Kept:
+    """Create or replace a session, unless the stored one is newer or final.
+
+    known: items that were read before. ref: the session's key in the URL, None to take it from the document.
+    Raises: InvalidParameters for a wrong document, and for a change of a final session; NotFound when the
+    partner may not change this session.
+    """
+    session = tolerated(document)
+    check_ids(session, ref)
+    validate(Session, session)
+    ref = ref or Ref(MODULE, session["country_code"], session["party_id"], session["id"])
+    check_sender(node, partner, ref, known)
+    decide = replace_by(session, partition_of)
+    change = change_received(node, partner, ref, decide, known, partition=partition_of(session))
+    note_size(node, change)
+    return kept(node, partner, ref, session, change, overtaken_by(change.before, session["last_updated"]))
+
+
+def partition_of(session: Document) -> str:
+    """Return the partition of a received session."""
+    return partition_for_viewer(MODULE, None, emsp_of(session["cdr_token"]))
