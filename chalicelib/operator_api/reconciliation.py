@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from chalicelib.errors import NotFound
+from chalicelib.modules.reconciliation.entries import partition_of, show
 from chalicelib.modules.reconciliation.noted_cdrs import MODULE, WITHOUT_SESSION
-from chalicelib.modules.reconciliation.reconciler import partition_of, show
 from chalicelib.modules.reconciliation.verdicts import NEEDS_ATTENTION, ReconciliationState
 from chalicelib.node import Node
 from chalicelib.operator_api.object_lookup import find_ref, keys_to_find, own_parties, party_in_query

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
+from chalicelib.modules.reconciliation.entries import partition_of
 from chalicelib.modules.reconciliation.noted_cdrs import MODULE, WITHOUT_SESSION
-from chalicelib.modules.reconciliation.reconciler import partition_of
 from chalicelib.modules.reconciliation.verdicts import NEEDS_ATTENTION, ReconciliationState
 from chalicelib.protocol.json_text import JsonText, write_json
 from chalicelib.protocol.message import Party

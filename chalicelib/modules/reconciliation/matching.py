@@ -27,7 +27,7 @@ from chalicelib.modules.cdr_comparison import CLOCK_TOLERANCE
 from chalicelib.modules.reconciliation.noted_cdrs import (
     NOTED,
     NOTIFIED,
-    due_item,
+    due_entry_item,
     place_item,
     place_pk,
     with_end,
@@ -39,7 +39,10 @@ from chalicelib.storage.operations import key_of
 from chalicelib.storage.table import Conflict, Item
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from chalicelib.node import Node
+    from chalicelib.storage.table import Table
 
 _MOVED_TO = "gone-to"
 
@@ -51,10 +54,10 @@ def match_hub_cdrs(node: Node, own: Item, is_final: bool) -> bool:
     """
     if is_final:
         node.table.put(place_item(node, own))
-    places = _places_like(node, own, ours=False)
+    places = _places_like(node.table, own, ours=False)
     for place in places:
         _set_target(node, Ref.parse(place["entry"]), own["entry"])
-    node.table.write_many([_due_now(node, place["entry"]) for place in places])
+    node.table.write_many([_due_now(node.clock(), place["entry"]) for place in places])
     return bool(places)
 
 
@@ -73,7 +76,7 @@ def move_to_session(node: Node, ref: Ref, found: Mapping[str, Item]) -> bool:
             node.table.put({**found[NOTIFIED], "pk": pk}, "attribute_not_exists(#pk)")
     if noted_cdrs:
         node.table.write_many([{**noted, "pk": pk, "entry": target} for noted in noted_cdrs])
-        node.table.write_many([_due_now(node, target)])
+        node.table.write_many([_due_now(node.clock(), target)])
     node.objects.change(ref, lambda _: Remove(), partition="", source="")
     node.table.write_many(delete={key_of(place_item(node, noted)) for noted in noted_cdrs})
     node.table.write_many(delete=map(key_of, noted_cdrs))
@@ -83,18 +86,18 @@ def move_to_session(node: Node, ref: Ref, found: Mapping[str, Item]) -> bool:
 def _match_session(node: Node, ref: Ref, noted_cdrs: list[Item]) -> str | None:
     """Find our session that matches these CDRs, and store it as their target."""
     for noted in noted_cdrs:
-        for place in _places_like(node, noted, ours=True):
+        for place in _places_like(node.table, noted, ours=True):
             _set_target(node, ref, place["entry"])
             return str(place["entry"])
     return None
 
 
-def _places_like(node: Node, noted: Item, ours: bool) -> list[Item]:
+def _places_like(table: Table, noted: Item, ours: bool) -> list[Item]:
     """Read the place items of our sessions, or of the hub's CDRs, that match the start of a noted CDR."""
     start = parse_datetime(noted["start"])
     first, last = (sort_key(format_datetime(start + each)) for each in (-CLOCK_TOLERANCE, CLOCK_TOLERANCE))
     values = {"pk": place_pk(Ref.parse(noted["entry"]), noted["evse"]), "first": first, "last": f"{last}$"}
-    rows = node.table.query("#pk = :pk AND #sk BETWEEN :first AND :last", values).items
+    rows = table.query("#pk = :pk AND #sk BETWEEN :first AND :last", values).items
     return [row for row in rows if row["uid"] == noted["uid"] and bool(row["ours"]) is ours]
 
 
@@ -104,5 +107,5 @@ def _set_target(node: Node, unnamed: Ref, target: str) -> None:
         node.table.put(with_end(node, item), "attribute_not_exists(#pk)")
 
 
-def _due_now(node: Node, entry: str) -> Item:
-    return due_item(format_datetime(node.clock()), entry, entry)
+def _due_now(now: datetime, entry: str) -> Item:
+    return due_entry_item(format_datetime(now), entry, entry)

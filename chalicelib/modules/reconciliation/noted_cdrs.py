@@ -26,6 +26,7 @@ from chalicelib.storage.table import Item, Key
 
 if TYPE_CHECKING:
     from chalicelib.node import Node
+    from chalicelib.settings import Settings
 
 MODULE = "reconciliation"
 DUE = "reconciliation-due"
@@ -55,7 +56,7 @@ def note_cdrs(node: Node, records: Sequence[Mapping[str, Any]]) -> None:
         if not keys["pk"]["S"].startswith(_CDRS) or keys["sk"]["S"] != "#":
             continue
         try:
-            noted = _noted_cdr(node, read_change(record))
+            noted = _noted_cdr(node.settings, read_change(record))
         except Exception:
             # Skip it: a record that always fails would block the stream's shard.
             log.exception(
@@ -64,14 +65,14 @@ def note_cdrs(node: Node, records: Sequence[Mapping[str, Any]]) -> None:
             )
             continue
         if noted is not None:
-            item = due_item(noted["at"], noted["cdr"], noted["entry"])
+            item = due_entry_item(noted["at"], noted["cdr"], noted["entry"])
             noted_cdrs[key_of(noted)], due[key_of(item)] = noted, item
     places = [place_item(node, noted) for noted in noted_cdrs.values() if _is_unnamed(noted)]
     node.table.write_many([*noted_cdrs.values(), *{key_of(place): place for place in places}.values()])
     node.table.write_many(due.values())
 
 
-def _noted_cdr(node: Node, change: StreamChange) -> Item | None:
+def _noted_cdr(settings: Settings, change: StreamChange) -> Item | None:
     """Noted CDR of a new CDR: the hub's for our session, or our own that only the operator sees.
 
     Returns None for all other changes.
@@ -81,7 +82,7 @@ def _noted_cdr(node: Node, change: StreamChange) -> Item | None:
         return None
     cdr_ref = Ref.parse(after["ref"])
     owner = Party(cdr_ref.country_code, cdr_ref.party_id)
-    is_own_party = node.settings.owns(owner, "CPO")
+    is_own_party = settings.owns(owner, "CPO")
     is_ours = not after["src"]
     if not is_own_party or (is_ours and after["lp"] != partition_for_viewer("cdrs", owner, None)):
         return None
@@ -110,7 +111,7 @@ def _entry_ref(owner: Party, cdr: Document) -> Ref:
     return Ref(MODULE, *owner, name, WITHOUT_SESSION)
 
 
-def due_item(at: str, what: str, entry: str) -> Item:
+def due_entry_item(at: str, what: str, entry: str) -> Item:
     """Item that makes an entry due.
 
     at: earliest time. what: makes the key unique among the items of that time.

@@ -13,7 +13,7 @@ import pytest
 
 from chalicelib.errors import ServerError
 from chalicelib.modules.reconciliation import reconciler
-from chalicelib.modules.reconciliation.reconciler import RETRY
+from chalicelib.modules.reconciliation.notifications import RETRY
 from chalicelib.modules.reconciliation.verdicts import CORRECTION_TIME, ReconciliationState
 from chalicelib.pricing.credit import credit_cdr
 from chalicelib.protocol.json_text import Document

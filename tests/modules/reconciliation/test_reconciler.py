@@ -20,7 +20,9 @@ from chalicelib.calls.webhook_sender import WebhookFailed
 from chalicelib.errors import ServerError
 from chalicelib.modules.cdrs import compiler
 from chalicelib.modules.reconciliation import noted_cdrs, reconciler
-from chalicelib.modules.reconciliation.reconciler import BUDGET, COMPARE_FOR, NOTIFY_FOR, RETRY, partition_of
+from chalicelib.modules.reconciliation.entries import partition_of
+from chalicelib.modules.reconciliation.notifications import NOTIFY_FOR, RETRY
+from chalicelib.modules.reconciliation.reconciler import BUDGET, COMPARE_FOR
 from chalicelib.modules.reconciliation.verdicts import ReconciliationState
 from chalicelib.policy.cdr_makers import CPO_MAKES_CDR
 from chalicelib.protocol.pagination import PageQuery

@@ -10,8 +10,8 @@ from chalicelib.calls.webhook_sender import WebhookFailed
 from chalicelib.calls.webhooks import RECONCILIATION, Webhook
 from chalicelib.modules.cdrs import compiler, due_sessions
 from chalicelib.modules.reconciliation import noted_cdrs, reconciler
+from chalicelib.modules.reconciliation.entries import partition_of
 from chalicelib.modules.reconciliation.noted_cdrs import DUE
-from chalicelib.modules.reconciliation.reconciler import partition_of
 from chalicelib.modules.reconciliation.verdicts import ReconciliationState
 from chalicelib.policy.visibility import partition_for_viewer
 from chalicelib.protocol.json_text import Document, JsonText, read_json, write_json
