@@ -58,8 +58,8 @@ _PARTIAL_COSTS = (
     "total_reservation_cost",
 )
 
-Value = Decimal | str | int | None
-Pair = tuple[str, Value, Value, bool]
+FieldValue = Decimal | str | int | None
+Pair = tuple[str, FieldValue, FieldValue, bool]
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,8 @@ class Difference:
     """
 
     field: str
-    ours: Value
-    theirs: Value
+    ours: FieldValue
+    theirs: FieldValue
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from decimal import Decimal
 from chalicelib.pricing.json_fields import HOUR_US, MINUTE_US, SECOND_US
 from chalicelib.pricing.restrictions import Moment
 from chalicelib.pricing.steps import surplus_of
-from chalicelib.pricing.tariffs import ENERGY, FLAT, PARKING_TIME, TIME, Price, PriceComponent
+from chalicelib.pricing.tariffs import ENERGY, FLAT, PARKING_TIME, TIME, Amount, ParsedComponent
 from chalicelib.pricing.usage import Period
 
 # Totals of a CDR, besides one for each dimension.
@@ -38,7 +38,7 @@ class Match:
     dimension: str
     total: str
     quantity: Decimal
-    component: PriceComponent | None
+    component: ParsedComponent | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +49,11 @@ class Charge:
     surplus: the quantity that `step_size` adds. total: the total of the CDR that the cost belongs to.
     """
 
-    component: PriceComponent
+    component: ParsedComponent
     total: str
     used: Decimal
     surplus: Decimal
-    cost: Price
+    cost: Amount
 
     @property
     def billed(self) -> Decimal:
@@ -63,9 +63,9 @@ class Charge:
 
 def bill(matches: Sequence[Match]) -> list[Charge]:
     """Sum the quantities of each component and round totals up to steps, in the order of first use."""
-    used: dict[PriceComponent, Decimal] = {}
-    totals: dict[PriceComponent, str] = {}
-    last: dict[str, PriceComponent] = {}
+    used: dict[ParsedComponent, Decimal] = {}
+    totals: dict[ParsedComponent, str] = {}
+    last: dict[str, ParsedComponent] = {}
     for match in matches:
         if (component := match.component) is not None:
             used[component] = used.get(component, _NONE) + match.quantity
@@ -84,7 +84,7 @@ def bill(matches: Sequence[Match]) -> list[Charge]:
     ]
 
 
-def _stepped(last: dict[str, PriceComponent]) -> Iterator[str]:
+def _stepped(last: dict[str, ParsedComponent]) -> Iterator[str]:
     """The totals that are rounded up to steps.
 
     Spec: charging time and parking time are rounded once, together. Where parking has a price, the step is
@@ -96,17 +96,17 @@ def _stepped(last: dict[str, PriceComponent]) -> Iterator[str]:
             yield total
 
 
-def _charge(component: PriceComponent, total: str, used: Decimal, surplus: Decimal) -> Charge:
+def _charge(component: ParsedComponent, total: str, used: Decimal, surplus: Decimal) -> Charge:
     unit = Decimal(MINUTE_US) if component.per_minute else _UNITS[component.dimension]
     excl_vat = component.price * (used + surplus) / unit
     incl_vat = excl_vat if component.vat is None else excl_vat * (_HUNDRED + component.vat) / _HUNDRED
-    return Charge(component, total, used / unit, surplus / unit, Price(excl_vat, incl_vat))
+    return Charge(component, total, used / unit, surplus / unit, Amount(excl_vat, incl_vat))
 
 
-def sum_prices(prices: Iterable[Price]) -> Price:
+def sum_prices(prices: Iterable[Amount]) -> Amount:
     """Add prices up. Returns 0 when there are none."""
     excl_vat = incl_vat = _NONE
     for price in prices:
         excl_vat += price.excl_vat
         incl_vat += price.excl_vat if price.incl_vat is None else price.incl_vat
-    return Price(excl_vat, incl_vat)
+    return Amount(excl_vat, incl_vat)

@@ -15,7 +15,7 @@ from datetime import datetime
 
 from chalicelib.errors import InvalidParameters
 from chalicelib.pricing.json_fields import Remark
-from chalicelib.pricing.tariffs import Tariff
+from chalicelib.pricing.tariffs import ParsedTariff
 from chalicelib.pricing.unknown_fields import unknown_value
 
 TARIFF_TYPES = ("AD_HOC_PAYMENT", "PROFILE_CHEAP", "PROFILE_FAST", "PROFILE_GREEN", "REGULAR")
@@ -30,7 +30,9 @@ class Wish:
     ad_hoc_payment: bool = False
 
 
-def choose_tariff(tariffs: Sequence[Tariff], start: datetime, wish: Wish, remarks: list[Remark]) -> Tariff:
+def choose_tariff(
+    tariffs: Sequence[ParsedTariff], start: datetime, wish: Wish, remarks: list[Remark]
+) -> ParsedTariff:
     """Choose the tariff that prices a session.
 
     Raises: InvalidParameters when none is valid for it; a wrong price would be worse.
@@ -58,8 +60,11 @@ def choose_tariff(tariffs: Sequence[Tariff], start: datetime, wish: Wish, remark
 
 
 def _with_doubts(
-    chosen: Tariff, tariffs: Sequence[Tariff], valid: Sequence[Tariff], remarks: list[Remark]
-) -> Tariff:
+    chosen: ParsedTariff,
+    tariffs: Sequence[ParsedTariff],
+    valid: Sequence[ParsedTariff],
+    remarks: list[Remark],
+) -> ParsedTariff:
     """Add a doubt to a fallback tariff for each valid tariff of an unknown type that might fit better."""
     doubts = tuple(
         unknown_value(each.type, TARIFF_TYPES, "unknown_type", f"tariffs.{number}.type", "tariff type")
@@ -72,7 +77,9 @@ def _with_doubts(
     return replace(chosen, doubts=(*chosen.doubts, *doubts))
 
 
-def _named(tariffs: Sequence[Tariff], start: datetime, tariff_id: str, remarks: list[Remark]) -> Tariff:
+def _named(
+    tariffs: Sequence[ParsedTariff], start: datetime, tariff_id: str, remarks: list[Remark]
+) -> ParsedTariff:
     named = [tariff for tariff in tariffs if tariff.id.upper() == tariff_id.upper()]
     if not named:
         raise InvalidParameters(f"there is no tariff {tariff_id!r}", field="session.tariff_id")

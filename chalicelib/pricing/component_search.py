@@ -17,13 +17,13 @@ from typing import Any
 
 from chalicelib.pricing.json_fields import SECOND_US
 from chalicelib.pricing.restrictions import Moment, Restrictions
-from chalicelib.pricing.tariffs import PriceComponent, first_match
+from chalicelib.pricing.tariffs import ParsedComponent, first_match
 from chalicelib.pricing.work_limits import Work
 
 _FEW = 8
 """Up to this number, checking the components one by one is as fast."""
 
-Components = tuple[PriceComponent, ...]
+Components = tuple[ParsedComponent, ...]
 
 
 class Matcher:
@@ -33,7 +33,7 @@ class Matcher:
         self.work = work or Work()
         self._indexes: dict[int, _Index] = {}
 
-    def first(self, components: Components, moment: Moment) -> PriceComponent | None:
+    def first(self, components: Components, moment: Moment) -> ParsedComponent | None:
         """Take the first component whose restrictions match. Returns None where the quantity is free."""
         if len(components) > _FEW:
             index = self._indexes.get(id(components))
@@ -63,11 +63,11 @@ class _Index:
         self.is_local = any(each.has_window or each.has_days for each in limits)
         self._has_weekdays = any(each.weekdays is not None for each in limits)
         self._asks_power = any(each.asks_power for each in limits)
-        self._found: dict[tuple[Any, ...], PriceComponent | None] = {}
+        self._found: dict[tuple[Any, ...], ParsedComponent | None] = {}
         self._open = self._by_window()
         work.spend(len(components) + sum(map(len, self._open)))
 
-    def first(self, moment: Moment) -> PriceComponent | None:
+    def first(self, moment: Moment) -> ParsedComponent | None:
         self._work.spend(1)
         local = moment.local if self.is_local else None
         minute = bisect_right(self._minutes, local.hour * 60 + local.minute) if local else 0
@@ -88,7 +88,7 @@ class _Index:
 
     def _by_window(self) -> list[Components]:
         """The components whose window is open, by the position of a time of day between the limits."""
-        found: list[list[PriceComponent]] = [[] for _ in range(len(self._minutes) + 1)]
+        found: list[list[ParsedComponent]] = [[] for _ in range(len(self._minutes) + 1)]
         for component in self._components:
             for place in self._places(component.restrictions):
                 found[place].append(component)

@@ -26,10 +26,10 @@ from chalicelib.pricing.tariffs import (
     FLAT,
     PARKING_TIME,
     TIME,
+    Amount,
     Candidates,
-    Price,
-    PriceComponent,
-    Tariff,
+    ParsedComponent,
+    ParsedTariff,
 )
 from chalicelib.pricing.unknown_fields import pointer_of
 from chalicelib.pricing.usage import Period, Usage
@@ -47,17 +47,17 @@ class Priced:
     """
 
     usage: Usage
-    tariff: Tariff | None
+    tariff: ParsedTariff | None
     matches: Sequence[Match]
     charges: Sequence[Charge]
-    total_cost: Price
+    total_cost: Amount
     limits: Sequence[AppliedLimit]
     has_vat: bool
     remarks: Sequence[Remark]
     undecided: Mapping[Remark, str] = field(default_factory=dict)
 
     @cached_property
-    def costs(self) -> dict[str, Price]:
+    def costs(self) -> dict[str, Amount]:
         """The cost of each kind: ENERGY, TIME, PARKING_TIME, FIXED and RESERVATION."""
         return {
             total: sum_prices(charge.cost for charge in self.charges if charge.total == total)
@@ -111,7 +111,7 @@ class _Pricing:
         self._remarks = list(remarks)
         self._kwh = _NONE
         self._matches: list[Match] = []
-        self._tariffs: dict[str, Tariff] = {}
+        self._tariffs: dict[str, ParsedTariff] = {}
         self._reserved_from: datetime | None = None
         self._flat_is_due = True
         self._reservation_flat_is_due = True
@@ -132,7 +132,7 @@ class _Pricing:
         if period.kwh is not None:
             self._kwh += period.kwh
 
-    def _add_reserved(self, period: Period, tariff: Tariff) -> None:
+    def _add_reserved(self, period: Period, tariff: ParsedTariff) -> None:
         self._reserved_from = self._reserved_from or period.start
         candidates = tariff.expired if self._usage.is_expired else tariff.reserved
         elapsed_us = (period.start - self._reserved_from) // MICROSECOND
@@ -148,7 +148,7 @@ class _Pricing:
         if period.reserved_us:
             self._match(period, moment, candidates, TIME, RESERVED, Decimal(period.reserved_us))
 
-    def _add_charging(self, period: Period, tariff: Tariff) -> None:
+    def _add_charging(self, period: Period, tariff: ParsedTariff) -> None:
         elapsed_us = (period.start - self._usage.start) // MICROSECOND
         moment = Moment(
             period.start,
@@ -175,7 +175,7 @@ class _Pricing:
         if period.parking_us:
             self._match(period, moment, candidates, PARKING_TIME, PARKING_TIME, Decimal(period.parking_us))
 
-    def _note_undecided(self, tariff: Tariff, found: Iterable[Remark]) -> None:
+    def _note_undecided(self, tariff: ParsedTariff, found: Iterable[Remark]) -> None:
         self._undecided.update(dict.fromkeys((*tariff.doubts, *found), tariff.id))
 
     def _add_flat(self, period: Period, moment: Moment, candidates: Candidates, total: str) -> bool:
@@ -201,7 +201,7 @@ class _Pricing:
         if len(found) > 1 or (found and found[0].restrictions is not None):
             self._doubt(match, found)
 
-    def _doubt(self, match: Match, candidates: tuple[PriceComponent, ...]) -> None:
+    def _doubt(self, match: Match, candidates: tuple[ParsedComponent, ...]) -> None:
         period, tariff = match.period, match.period.tariff
         assert tariff is not None
         if tariff.asks_power and not self._is_power_doubted:
@@ -215,7 +215,7 @@ class _Pricing:
             text = f"the price of {match.dimension} changes within the period, the one at its start is taken"
             self._remarks.append(Remark("period_spans_price_change", period.at, text))
 
-    def _doubt_power(self, match: Match, candidates: tuple[PriceComponent, ...]) -> None:
+    def _doubt_power(self, match: Match, candidates: tuple[ParsedComponent, ...]) -> None:
         self._matcher.work.spend(len(candidates) + 1)
         text = unknown_power(match, candidates)
         if text is not None:

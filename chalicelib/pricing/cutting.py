@@ -30,14 +30,14 @@ from chalicelib.pricing.tariffs import (
     FLAT,
     PARKING_TIME,
     TIME,
-    PriceComponent,
-    Tariff,
+    ParsedComponent,
+    ParsedTariff,
 )
-from chalicelib.pricing.usage import SUSPENDED_EV, Period, Reservation, Telemetry, Usage
+from chalicelib.pricing.usage import SUSPENDED_EV, Period, ReservedTime, Telemetry, Usage
 from chalicelib.pricing.work_limits import refuse_pieces
 
 
-def cut_periods(telemetry: Telemetry, tariff: Tariff, matcher: Matcher | None = None) -> Usage:
+def cut_periods(telemetry: Telemetry, tariff: ParsedTariff, matcher: Matcher | None = None) -> Usage:
     """Compile the charging periods of a session, its reservation first.
 
     tariff: the one at the start. The meter is interpolated where the price changes between readings.
@@ -49,15 +49,15 @@ def cut_periods(telemetry: Telemetry, tariff: Tariff, matcher: Matcher | None = 
     reserved = cut_reservation(reservation, telemetry.start, zone, tariff, matcher) if reservation else []
     if reservation is not None and reservation.is_expired:
         return Usage(reservation.end, reservation.end, zone, reserved, is_expired=True, is_compiled=True)
-    periods = [*reserved, *_Session(telemetry, tariff, matcher).periods()]
+    periods = [*reserved, *_Cutter(telemetry, tariff, matcher).periods()]
     return Usage(telemetry.start, telemetry.end, zone, periods, is_compiled=True)
 
 
 def cut_reservation(
-    reservation: Reservation,
+    reservation: ReservedTime,
     session_start: datetime,
     zone: ZoneInfo | None,
-    tariff: Tariff,
+    tariff: ParsedTariff,
     matcher: Matcher,
 ) -> list[Period]:
     """Compile the charging periods of a reservation. Raises: TooMuchWork."""
@@ -103,10 +103,10 @@ class _Piece:
     active: tuple[object, ...]
 
 
-class _Session:
+class _Cutter:
     """The session of a telemetry, without its reservation."""
 
-    def __init__(self, telemetry: Telemetry, tariff: Tariff, matcher: Matcher) -> None:
+    def __init__(self, telemetry: Telemetry, tariff: ParsedTariff, matcher: Matcher) -> None:
         self._telemetry, self._matcher = telemetry, matcher
         self._start, self._end, self._zone = telemetry.start, telemetry.end, telemetry.zone
         self._meter = Meter(telemetry.meter_readings, telemetry.kwh_decimals)
@@ -136,7 +136,7 @@ class _Session:
         exact_kwh = self._energy_instants()
         instants = sorted({self._start, self._end, *self._instants(), *exact_kwh})
         kwh = Decimal(0)
-        flat: PriceComponent | None = None
+        flat: ParsedComponent | None = None
         for begin, until in pairwise(instants if len(instants) > 1 else [self._start, self._end]):
             kwh_until = exact_kwh.get(until)
             if kwh_until is None:

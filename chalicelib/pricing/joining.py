@@ -15,7 +15,7 @@ from decimal import Decimal
 
 from chalicelib.pricing.billing import Match
 from chalicelib.pricing.costs import Priced
-from chalicelib.pricing.tariffs import FLAT, PriceComponent
+from chalicelib.pricing.tariffs import FLAT, ParsedComponent
 from chalicelib.pricing.usage import Period
 
 _SUMS = ("charging_us", "parking_us", "reserved_us")
@@ -56,7 +56,7 @@ def _prices(period: Period, matches: list[Match]) -> Hashable:
     return period.tariff, period.is_reserved, period.kwh is None, found
 
 
-def _price(component: PriceComponent | None) -> Hashable:
+def _price(component: ParsedComponent | None) -> Hashable:
     # One that depends on power equals only itself: joined power might not match it, even at the same price.
     if component is None or component.asks_power:
         return component

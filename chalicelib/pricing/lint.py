@@ -24,8 +24,8 @@ from chalicelib.pricing.tariffs import (
     DIMENSIONS,
     FLAT,
     RESERVATIONS,
-    PriceComponent,
-    Tariff,
+    ParsedComponent,
+    ParsedTariff,
     read_tariff,
 )
 from chalicelib.pricing.units import lint_units
@@ -64,7 +64,7 @@ def warn_of_tariff(document: object) -> list[Finding]:
     return in_order(each for each in _lint_parts(source, tariff, remarks) if each.severity != INFO)
 
 
-def _lint_parts(source: JsonObject, tariff: Tariff, remarks: Sequence[Remark]) -> list[Finding]:
+def _lint_parts(source: JsonObject, tariff: ParsedTariff, remarks: Sequence[Remark]) -> list[Finding]:
     findings = [
         *_lint_unknown(remarks),
         *_lint_head(tariff),
@@ -88,7 +88,7 @@ def _lint_unknown(remarks: Sequence[Remark]) -> Iterator[Finding]:
             yield Finding(remark.code, _UNKNOWN[remark.code], pointer_of(remark.field), remark.message)
 
 
-def _lint_head(tariff: Tariff) -> Iterator[Finding]:
+def _lint_head(tariff: ParsedTariff) -> Iterator[Finding]:
     if tariff.currency not in CURRENCIES:
         text = f"{tariff.currency!r} is not a currency of ISO 4217"
         yield Finding("unknown_currency", ERROR, "/currency", text)
@@ -99,7 +99,7 @@ def _lint_head(tariff: Tariff) -> Iterator[Finding]:
         yield Finding("never_valid", ERROR, "/end_date_time", "the tariff ends before it starts")
 
 
-def _lint_price_limits(tariff: Tariff) -> Iterator[Finding]:
+def _lint_price_limits(tariff: ParsedTariff) -> Iterator[Finding]:
     least, most = tariff.min_price, tariff.max_price
     for side in ("excl_vat", "incl_vat"):
         low, high = getattr(least, side, None), getattr(most, side, None)
@@ -127,7 +127,7 @@ def _lint_price_limits(tariff: Tariff) -> Iterator[Finding]:
                 yield Finding("limit_vat_differs", WARNING, f"/{name}/incl_vat", text)
 
 
-def _lint_vat(tariff: Tariff) -> Iterator[Finding]:
+def _lint_vat(tariff: ParsedTariff) -> Iterator[Finding]:
     for component, at in _located(tariff):
         vat = component.vat
         if vat is None and tariff.has_vat and component.price != 0:
@@ -140,15 +140,15 @@ def _lint_vat(tariff: Tariff) -> Iterator[Finding]:
             yield Finding("vat_is_a_fraction", WARNING, f"{at}/vat", text)
 
 
-def _located(tariff: Tariff) -> Iterator[tuple[PriceComponent, str]]:
+def _located(tariff: ParsedTariff) -> Iterator[tuple[ParsedComponent, str]]:
     for number, element in enumerate(tariff.elements):
         for component in element:
             yield component, f"/elements/{number}/price_components/{component.index}"
 
 
-def _lint_reach(tariff: Tariff) -> Iterator[Finding]:
+def _lint_reach(tariff: ParsedTariff) -> Iterator[Finding]:
     """Find components that can never be active because earlier ones always match first."""
-    earlier: dict[str, list[PriceComponent]] = {}
+    earlier: dict[str, list[ParsedComponent]] = {}
     for number, element in enumerate(tariff.elements):
         found = [(each, _hidden_by(each, earlier.get(each.dimension, ()))) for each in element]
         if all(by is not None for _, by in found):
@@ -164,12 +164,12 @@ def _lint_reach(tariff: Tariff) -> Iterator[Finding]:
             yield Finding("unreachable_component", WARNING, at, text)
 
 
-def _hidden_by(component: PriceComponent, earlier: Sequence[PriceComponent]) -> int | None:
+def _hidden_by(component: ParsedComponent, earlier: Sequence[ParsedComponent]) -> int | None:
     """Number of the first element that hides a component. earlier: reachable ones of its dimension."""
     return next((each.element for each in earlier if covers(each.restrictions, component.restrictions)), None)
 
 
-def _lint_fallbacks(tariff: Tariff) -> Iterator[Finding]:
+def _lint_fallbacks(tariff: ParsedTariff) -> Iterator[Finding]:
     for dimension, components in tariff.charging.items():
         if dimension in DIMENSIONS and all(component.restrictions is not None for component in components):
             text = (
@@ -187,7 +187,7 @@ def _lint_fallbacks(tariff: Tariff) -> Iterator[Finding]:
             yield Finding("mixed_step_sizes", INFO, at, text)
 
 
-def _lint_components(element: Sequence[PriceComponent], at: str) -> Iterator[Finding]:
+def _lint_components(element: Sequence[ParsedComponent], at: str) -> Iterator[Finding]:
     seen: set[str] = set()
     reservation = element[0].restrictions.reservation if element[0].restrictions else None
     for component in element:
@@ -204,7 +204,7 @@ def _lint_components(element: Sequence[PriceComponent], at: str) -> Iterator[Fin
         yield from _lint_step(component, here)
 
 
-def _lint_step(component: PriceComponent, at: str) -> Iterator[Finding]:
+def _lint_step(component: ParsedComponent, at: str) -> Iterator[Finding]:
     step = component.step_size
     if component.dimension == FLAT:
         if step > 1:

@@ -28,7 +28,7 @@ from chalicelib.pricing.json_fields import (
     read_object,
     read_text,
 )
-from chalicelib.pricing.tariffs import ENERGY, PARKING_TIME, TIME, Tariff
+from chalicelib.pricing.tariffs import ENERGY, PARKING_TIME, TIME, ParsedTariff
 from chalicelib.pricing.usage import Period
 
 HOURS = ("TIME", "PARKING_TIME", "RESERVATION_TIME")
@@ -47,7 +47,7 @@ def read_periods(
     value: object,
     start: datetime,
     end: datetime,
-    tariffs: Mapping[str, Tariff] | None,
+    tariffs: Mapping[str, ParsedTariff] | None,
     at: str,
     remarks: list[Remark],
 ) -> list[Period]:
@@ -97,7 +97,7 @@ def remark_missing(periods: Sequence[Period], remarks: list[Remark], at: str) ->
         remarks.append(Remark("no_time", at, text))
 
 
-def _tariff_of(tariff_id: Any, tariffs: Mapping[str, Tariff] | None, at: str) -> Tariff | None:
+def _tariff_of(tariff_id: Any, tariffs: Mapping[str, ParsedTariff] | None, at: str) -> ParsedTariff | None:
     if tariff_id is None or tariffs is None:
         return None
     tariff = tariffs.get(read_text(tariff_id, at).upper())

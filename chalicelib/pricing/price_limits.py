@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
-from chalicelib.pricing.tariffs import Price, Tariff
+from chalicelib.pricing.tariffs import Amount, ParsedTariff
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,9 @@ class AppliedLimit:
     has_vat: bool
 
 
-def apply_limits(cost: Price, tariff: Tariff, is_session: bool) -> tuple[Price, tuple[AppliedLimit, ...]]:
+def apply_limits(
+    cost: Amount, tariff: ParsedTariff, is_session: bool
+) -> tuple[Amount, tuple[AppliedLimit, ...]]:
     """Bring a total between `min_price` and `max_price`, excluding and including VAT independently.
 
     is_session: false for an expired reservation, which has no minimum price.
@@ -52,16 +54,16 @@ def apply_limits(cost: Price, tariff: Tariff, is_session: bool) -> tuple[Price, 
                     limit.incl_vat is not None,
                 )
             )
-        cost = Price(excl_vat, incl_vat)
+        cost = Amount(excl_vat, incl_vat)
     return cost, tuple(applied)
 
 
-def _in_proportion(excl_vat: Decimal, cost: Price, tariff: Tariff) -> Decimal | None:
+def _in_proportion(excl_vat: Decimal, cost: Amount, tariff: ParsedTariff) -> Decimal | None:
     if cost.incl_vat is not None and cost.excl_vat != 0:
         return excl_vat + (cost.incl_vat - cost.excl_vat) * excl_vat / cost.excl_vat
     rates = set(_rates(tariff))
     return excl_vat * (100 + rates.pop()) / 100 if len(rates) == 1 else excl_vat
 
 
-def _rates(tariff: Tariff) -> Iterator[Decimal]:
+def _rates(tariff: ParsedTariff) -> Iterator[Decimal]:
     return (component.vat or Decimal(0) for element in tariff.elements for component in element)

@@ -42,13 +42,13 @@ from chalicelib.pricing.json_fields import (
 from chalicelib.pricing.periods import read_periods, remark_missing
 from chalicelib.pricing.plausibility import find_impossible
 from chalicelib.pricing.rounding import round_energy
-from chalicelib.pricing.tariffs import ENERGY, Tariff, read_tariff, with_time_prices_per_minute
+from chalicelib.pricing.tariffs import ENERGY, ParsedTariff, read_tariff, with_time_prices_per_minute
 from chalicelib.pricing.usage import (
     CHARGING,
     SUSPENDED_EV,
     SUSPENDED_EVSE,
     Period,
-    Reservation,
+    ReservedTime,
     Telemetry,
     Usage,
 )
@@ -58,7 +58,7 @@ TIME_PRICES_PER_MINUTE = "time_prices_per_minute"
 STATES = (CHARGING, SUSPENDED_EV, SUSPENDED_EVSE)
 PROFILE_TYPES = ("CHEAP", "FAST", "GREEN", "REGULAR")
 
-Value = TypeVar("Value")
+Measured = TypeVar("Measured")
 
 
 def price_request(document: object, kwh_decimals: int = 9, work: Work | None = None) -> Priced:
@@ -95,7 +95,7 @@ def _remark_impossible(session: JsonObject, telemetry: Telemetry, remarks: list[
 
 
 def price_telemetry(
-    tariffs: Sequence[Tariff],
+    tariffs: Sequence[ParsedTariff],
     telemetry: Telemetry,
     remarks: Sequence[Remark],
     matcher: Matcher,
@@ -114,7 +114,9 @@ def _price(usage: Usage, kwh_decimals: int, remarks: Sequence[Remark], matcher: 
     return price_usage(replace(usage, periods=round_energy(usage.periods, kwh_decimals)), remarks, matcher)
 
 
-def read_tariffs(value: object, remarks: list[Remark], time_prices_per_minute: bool = False) -> list[Tariff]:
+def read_tariffs(
+    value: object, remarks: list[Remark], time_prices_per_minute: bool = False
+) -> list[ParsedTariff]:
     """Read the tariffs of a connector. Raises: InvalidParameters for a field that cannot be read."""
     at = "tariffs"
     tariffs = [
@@ -151,8 +153,12 @@ def read_telemetry(session: JsonObject, remarks: list[Remark]) -> Telemetry:
 
 
 def _read_series(
-    session: JsonObject, key: str, value_key: str, read: Callable[[object, str], Value], remarks: list[Remark]
-) -> list[tuple[datetime, Value]]:
+    session: JsonObject,
+    key: str,
+    value_key: str,
+    read: Callable[[object, str], Measured],
+    remarks: list[Remark],
+) -> list[tuple[datetime, Measured]]:
     """Read timed values in order of time; of two with the same time, the last one counts."""
     at = f"session.{key}"
     series = []
@@ -215,21 +221,21 @@ def _with_reservation(
         if any(kwh != telemetry.meter_readings[0][1] for _, kwh in telemetry.meter_readings):
             text = "energy was charged although the reservation expired: only the reservation is priced"
             remarks.append(Remark("expired_but_charged", f"{at}.expired", text))
-        return replace(telemetry, reservation=Reservation(start, end, True))
+        return replace(telemetry, reservation=ReservedTime(start, end, True))
     if start < telemetry.start:
         # The reservation ends when the driver starts to charge, even if it was valid for longer.
-        return replace(telemetry, reservation=Reservation(start, min(end, telemetry.start), False))
+        return replace(telemetry, reservation=ReservedTime(start, min(end, telemetry.start), False))
     if end > telemetry.end:
         raise InvalidParameters("the reservation ends after the session", field=f"{at}.end_date_time")
     if end > telemetry.start:
         text = "the session includes its reservation, as in a CDR: charging starts when the reservation ends"
         remarks.append(Remark("reservation_within_session", f"{at}.end_date_time", text))
-    return replace(telemetry, start=end, reservation=Reservation(start, end, False))
+    return replace(telemetry, start=end, reservation=ReservedTime(start, end, False))
 
 
 def _ready_usage(
     session: JsonObject,
-    tariffs: Sequence[Tariff],
+    tariffs: Sequence[ParsedTariff],
     telemetry: Telemetry,
     remarks: list[Remark],
     matcher: Matcher,
@@ -255,9 +261,9 @@ def _ready_usage(
     return usage_of(periods, telemetry, is_expired)
 
 
-def tariffs_by_id(tariffs: Sequence[Tariff], start: datetime) -> dict[str, Tariff]:
+def tariffs_by_id(tariffs: Sequence[ParsedTariff], start: datetime) -> dict[str, ParsedTariff]:
     """Map tariffs by id in upper case; of two with one id, take the one valid at the start, or the first."""
-    found: dict[str, Tariff] = {}
+    found: dict[str, ParsedTariff] = {}
     for tariff in tariffs:
         first = found.setdefault(tariff.id.upper(), tariff)
         if not first.is_valid_at(start) and tariff.is_valid_at(start):
@@ -267,7 +273,7 @@ def tariffs_by_id(tariffs: Sequence[Tariff], start: datetime) -> dict[str, Tarif
 
 def with_tariff(
     periods: list[Period],
-    tariffs: Sequence[Tariff],
+    tariffs: Sequence[ParsedTariff],
     start: datetime,
     wish: Wish,
     remarks: list[Remark],
@@ -315,7 +321,7 @@ def usage_of(periods: Sequence[Period], telemetry: Telemetry, is_expired: bool) 
     return Usage(start, end, telemetry.zone, periods, is_expired)
 
 
-def _remark_meter(telemetry: Telemetry, tariff: Tariff, remarks: list[Remark]) -> None:
+def _remark_meter(telemetry: Telemetry, tariff: ParsedTariff, remarks: list[Remark]) -> None:
     """Warn of parts of the session where energy may have flowed without a meter reading."""
     if telemetry.reservation is not None and telemetry.reservation.is_expired:
         return

@@ -19,7 +19,14 @@ from chalicelib.pricing.component_search import Matcher
 from chalicelib.pricing.json_fields import MICROSECOND, SECOND_US, Remark
 from chalicelib.pricing.local_time import local_instants, passes
 from chalicelib.pricing.restrictions import Moment
-from chalicelib.pricing.tariffs import DIMENSIONS, FLAT, Candidates, PriceComponent, Tariff, first_match
+from chalicelib.pricing.tariffs import (
+    DIMENSIONS,
+    FLAT,
+    Candidates,
+    ParsedComponent,
+    ParsedTariff,
+    first_match,
+)
 from chalicelib.pricing.usage import Period
 from chalicelib.pricing.work_limits import Work
 
@@ -27,7 +34,7 @@ _MOST_LOOKS = 100_000
 """Limit of component checks in one period; above it, every doubtful component counts as applicable."""
 
 
-def unknown_power(match: Match, candidates: Sequence[PriceComponent]) -> str | None:
+def unknown_power(match: Match, candidates: Sequence[ParsedComponent]) -> str | None:
     """Explain which element fails to match only because power or current was not measured."""
     for candidate in candidates:
         if candidate is match.component:
@@ -40,7 +47,7 @@ def unknown_power(match: Match, candidates: Sequence[PriceComponent]) -> str | N
 def undecided(
     period: Period,
     begin: Moment,
-    tariff: Tariff,
+    tariff: ParsedTariff,
     candidates: Candidates,
     dimensions: Iterable[str],
     work: Work,
@@ -71,7 +78,7 @@ def undecided(
             yield from _reached(components, moment)
 
 
-def _reached(components: Sequence[PriceComponent], moment: Moment) -> Iterator[Remark]:
+def _reached(components: Sequence[ParsedComponent], moment: Moment) -> Iterator[Remark]:
     for component in components:
         restrictions = component.restrictions
         if restrictions is None or restrictions.may_match(moment):
@@ -80,16 +87,16 @@ def _reached(components: Sequence[PriceComponent], moment: Moment) -> Iterator[R
                 return
 
 
-def _doubts(component: PriceComponent) -> tuple[Remark, ...]:
+def _doubts(component: ParsedComponent) -> tuple[Remark, ...]:
     of_element = component.restrictions.doubts if component.restrictions else ()
     return of_element + component.doubts
 
 
-def _is_doubted(component: PriceComponent) -> bool:
+def _is_doubted(component: ParsedComponent) -> bool:
     return bool(_doubts(component))
 
 
-def may_change_within(period: Period, tariff: Tariff, begin: Moment) -> bool:
+def may_change_within(period: Period, tariff: ParsedTariff, begin: Moment) -> bool:
     """Check quickly whether a restriction of a tariff may start or stop matching within a period."""
     if period.kwh and _kwh_within(period, tariff, begin):
         return True
@@ -100,21 +107,21 @@ def may_change_within(period: Period, tariff: Tariff, begin: Moment) -> bool:
 
 
 def changes_within(
-    match: Match, candidates: tuple[PriceComponent, ...], tariff: Tariff, matcher: Matcher
+    match: Match, candidates: tuple[ParsedComponent, ...], tariff: ParsedTariff, matcher: Matcher
 ) -> bool:
     """Check whether another component becomes active within a period, if energy flows evenly."""
     moments = _moments_within(match.period, tariff, match.moment)
     return any(matcher.first(candidates, moment) is not match.component for moment in moments)
 
 
-def _kwh_within(period: Period, tariff: Tariff, begin: Moment) -> Sequence[Decimal]:
+def _kwh_within(period: Period, tariff: ParsedTariff, begin: Moment) -> Sequence[Decimal]:
     """The limits of energy that are passed within a period."""
     limits = tariff.kwh_limits
     until = begin.kwh + (period.kwh or Decimal(0))
     return limits[bisect_right(limits, begin.kwh) : bisect_left(limits, until)]
 
 
-def _durations_within(period: Period, tariff: Tariff, begin: Moment) -> Sequence[int]:
+def _durations_within(period: Period, tariff: ParsedTariff, begin: Moment) -> Sequence[int]:
     """The limits of duration, in seconds since the start, that are passed within a period."""
     limits = tariff.duration_limits
     until_us = begin.elapsed_us + (period.end - period.start) // MICROSECOND
@@ -123,7 +130,7 @@ def _durations_within(period: Period, tariff: Tariff, begin: Moment) -> Sequence
     return limits[first : bisect_left(limits, -(-until_us // SECOND_US))]
 
 
-def _moments_within(period: Period, tariff: Tariff, begin: Moment) -> Iterator[Moment]:
+def _moments_within(period: Period, tariff: ParsedTariff, begin: Moment) -> Iterator[Moment]:
     length_us = (period.end - period.start) // MICROSECOND
     kwh = period.kwh or Decimal(0)
     for limit in _kwh_within(period, tariff, begin) if kwh else ():

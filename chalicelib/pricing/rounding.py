@@ -17,17 +17,17 @@ from dataclasses import replace
 from decimal import ROUND_FLOOR, Decimal
 
 from chalicelib.pricing.json_fields import round_number
-from chalicelib.pricing.tariffs import Price
+from chalicelib.pricing.tariffs import Amount
 from chalicelib.pricing.usage import Period
 
 
-def round_price(price: Price, decimals: int) -> Price:
+def round_price(price: Amount, decimals: int) -> Amount:
     """Round both sides of a price."""
     incl_vat = None if price.incl_vat is None else round_number(price.incl_vat, decimals)
-    return Price(round_number(price.excl_vat, decimals), incl_vat)
+    return Amount(round_number(price.excl_vat, decimals), incl_vat)
 
 
-def round_prices(parts: Sequence[Price], whole: Price, decimals: int) -> list[Price]:
+def round_prices(parts: Sequence[Amount], whole: Amount, decimals: int) -> list[Amount]:
     """Round the parts of a price so that they add up to the rounded whole, excluding and including VAT.
 
     A part without VAT keeps the same amount on both sides.
@@ -35,7 +35,7 @@ def round_prices(parts: Sequence[Price], whole: Price, decimals: int) -> list[Pr
     rounded = round_price(whole, decimals)
     excl_vat = round_parts([part.excl_vat for part in parts], rounded.excl_vat, decimals)
     if rounded.incl_vat is None:
-        return [Price(amount) for amount in excl_vat]
+        return [Amount(amount) for amount in excl_vat]
     incl_vat = [round_number(_incl_vat(part), decimals) for part in parts]
     if sum(incl_vat) != rounded.incl_vat or any(map(_has_other_vat, incl_vat, excl_vat, parts)):
         # Share out the VAT instead of the prices including it. So no price including VAT falls below the one
@@ -43,7 +43,7 @@ def round_prices(parts: Sequence[Price], whole: Price, decimals: int) -> list[Pr
         vat = [_incl_vat(part) - part.excl_vat for part in parts]
         shares = round_parts(vat, rounded.incl_vat - rounded.excl_vat, decimals)
         incl_vat = [amount + share for amount, share in zip(excl_vat, shares, strict=True)]
-    return [Price(*sides) for sides in zip(excl_vat, incl_vat, strict=True)]
+    return [Amount(*sides) for sides in zip(excl_vat, incl_vat, strict=True)]
 
 
 def round_parts(parts: Sequence[Decimal], whole: Decimal, decimals: int) -> list[Decimal]:
@@ -81,11 +81,11 @@ def _decimals_of(number: Decimal) -> int:
     return -int(number.as_tuple().exponent)
 
 
-def _incl_vat(price: Price) -> Decimal:
+def _incl_vat(price: Amount) -> Decimal:
     return price.excl_vat if price.incl_vat is None else price.incl_vat
 
 
-def _has_other_vat(incl_vat: Decimal, excl_vat: Decimal, part: Price) -> bool:
+def _has_other_vat(incl_vat: Decimal, excl_vat: Decimal, part: Amount) -> bool:
     """Check whether rounding created VAT where there is none, or changed its sign."""
     vat, exact = incl_vat - excl_vat, _incl_vat(part) - part.excl_vat
     return vat != 0 if exact == 0 else vat * exact < 0

@@ -17,7 +17,7 @@ from chalicelib.pricing.billing import FIXED, RESERVED, Charge, Match, sum_price
 from chalicelib.pricing.costs import Priced
 from chalicelib.pricing.json_fields import HOUR_US, round_number, write_moment
 from chalicelib.pricing.rounding import round_energy, round_prices
-from chalicelib.pricing.tariffs import ENERGY, FLAT, PARKING_TIME, TIME, Price, PriceComponent
+from chalicelib.pricing.tariffs import ENERGY, FLAT, PARKING_TIME, TIME, Amount, ParsedComponent
 from chalicelib.pricing.usage import Period
 
 _UNITS = {ENERGY: "kWh", TIME: "h", PARKING_TIME: "h", FLAT: ""}
@@ -61,7 +61,7 @@ def cdr_fields(priced: Priced, decimals: int = 4) -> dict[str, Any]:
     return fields
 
 
-def _totals(priced: Priced, costs: Mapping[str, Price], decimals: int) -> dict[str, Any]:
+def _totals(priced: Priced, costs: Mapping[str, Amount], decimals: int) -> dict[str, Any]:
     return {
         "total_cost": _price(priced.total_cost, priced, decimals),
         "total_fixed_cost": _price(costs[FIXED], priced, decimals),
@@ -74,7 +74,7 @@ def _totals(priced: Priced, costs: Mapping[str, Price], decimals: int) -> dict[s
     }
 
 
-def _price(price: Price, priced: Priced, decimals: int) -> dict[str, Decimal]:
+def _price(price: Amount, priced: Priced, decimals: int) -> dict[str, Decimal]:
     document = {"excl_vat": round_number(price.excl_vat, decimals)}
     if priced.has_vat and price.incl_vat is not None:
         document["incl_vat"] = round_number(price.incl_vat, decimals)
@@ -123,7 +123,7 @@ def _cut_off(number: Decimal, decimals: int) -> Decimal:
 
 def write_breakdown(priced: Priced, decimals: int = 9) -> dict[str, Any]:
     """Explain a price: costs of each component, active components of each period, VAT, applied limits."""
-    first: dict[PriceComponent | None, Match] = {}
+    first: dict[ParsedComponent | None, Match] = {}
     for match in priced.matches:
         first.setdefault(match.component, match)
     return {

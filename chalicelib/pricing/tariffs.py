@@ -46,7 +46,7 @@ _TIME_OF_DAY = re.compile(r"([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class Price:
+class Amount:
     """An amount of money; `incl_vat` is None where VAT does not apply or is unknown."""
 
     excl_vat: Decimal
@@ -55,7 +55,7 @@ class Price:
 
 # Two components may have equal fields and still differ, so they compare by identity.
 @dataclass(frozen=True, slots=True, eq=False)
-class PriceComponent:
+class ParsedComponent:
     """Price of one dimension in one element: per kWh or hour, `step_size` in Wh or seconds.
 
     per_minute: the price of time is per minute, other than in OCPI. doubts: its unknown fields; if there are
@@ -79,11 +79,11 @@ class PriceComponent:
         return self.restrictions is not None and self.restrictions.asks_power
 
 
-Candidates = Mapping[str, tuple[PriceComponent, ...]]
+Candidates = Mapping[str, tuple[ParsedComponent, ...]]
 
 
 @dataclass(frozen=True, eq=False)
-class Tariff:
+class ParsedTariff:
     """A tariff; `elements` are the price components of each element, with its restrictions.
 
     doubts: unknown fields that may affect all its prices.
@@ -92,9 +92,9 @@ class Tariff:
     id: str
     currency: str
     type: str | None
-    elements: tuple[tuple[PriceComponent, ...], ...]
-    min_price: Price | None = None
-    max_price: Price | None = None
+    elements: tuple[tuple[ParsedComponent, ...], ...]
+    min_price: Amount | None = None
+    max_price: Amount | None = None
     start: datetime | None = None
     end: datetime | None = None
     doubts: tuple[Remark, ...] = ()
@@ -125,13 +125,13 @@ class Tariff:
         return {each: expires.get(each, ()) + reserved.get(each, ()) for each in DIMENSIONS}
 
     def _candidates(self, reservation: str | None) -> Candidates:
-        found: dict[str, list[PriceComponent]] = {}
+        found: dict[str, list[ParsedComponent]] = {}
         for component in self._components():
             if _is_for(component.restrictions, reservation):
                 found.setdefault(component.dimension, []).append(component)
         return {dimension: tuple(components) for dimension, components in found.items()}
 
-    def _components(self) -> Iterator[PriceComponent]:
+    def _components(self) -> Iterator[ParsedComponent]:
         return (component for element in self.elements for component in element)
 
     @cached_property
@@ -187,7 +187,7 @@ def _is_for(restrictions: Restrictions | None, reservation: str | None) -> bool:
     return restrictions is not None and bool(restrictions.doubts) and named not in RESERVATIONS
 
 
-def first_match(candidates: tuple[PriceComponent, ...], moment: Moment) -> PriceComponent | None:
+def first_match(candidates: tuple[ParsedComponent, ...], moment: Moment) -> ParsedComponent | None:
     """Take the first component whose restrictions match (TAR-09). Returns None where it is free (TAR-10)."""
     for component in candidates:
         if component.restrictions is None or component.restrictions.match(moment):
@@ -195,14 +195,14 @@ def first_match(candidates: tuple[PriceComponent, ...], moment: Moment) -> Price
     return None
 
 
-def read_tariff(value: object, at: str, remarks: list[Remark]) -> Tariff:
+def read_tariff(value: object, at: str, remarks: list[Remark]) -> ParsedTariff:
     """Read a tariff document. Raises: InvalidParameters when it cannot be used to price a session."""
     document = read_object(value, at)
     tariff_id = read_text(document.get("id"), f"{at}.id")
     elements = read_list(document.get("elements"), f"{at}.elements")
     if not elements:
         raise InvalidParameters("a tariff needs at least one element", field=f"{at}.elements")
-    tariff = Tariff(
+    tariff = ParsedTariff(
         id=tariff_id,
         currency=read_text(document.get("currency"), f"{at}.currency"),
         type=document.get("type"),
@@ -221,7 +221,7 @@ def read_tariff(value: object, at: str, remarks: list[Remark]) -> Tariff:
     return tariff
 
 
-def with_time_prices_per_minute(tariff: Tariff) -> Tariff:
+def with_time_prices_per_minute(tariff: ParsedTariff) -> ParsedTariff:
     """Copy a tariff with its TIME and PARKING_TIME prices taken per minute."""
     elements = tuple(
         tuple(
@@ -249,11 +249,11 @@ def _read_optional_moment(document: JsonObject, key: str, at: str) -> datetime |
     return read_moment(document[key], f"{at}.{key}") if document.get(key) is not None else None
 
 
-def _read_price(value: object, at: str, remarks: list[Remark]) -> Price | None:
+def _read_price(value: object, at: str, remarks: list[Remark]) -> Amount | None:
     if value is None:
         return None
     document = read_object(value, at)
-    price = Price(
+    price = Amount(
         read_decimal(document.get("excl_vat"), f"{at}.excl_vat"),
         read_optional_decimal(document.get("incl_vat"), f"{at}.incl_vat"),
     )
@@ -265,7 +265,7 @@ def _read_price(value: object, at: str, remarks: list[Remark]) -> Price | None:
 
 def _read_element(
     value: object, number: int, tariff_id: str, at: str, remarks: list[Remark]
-) -> tuple[PriceComponent, ...]:
+) -> tuple[ParsedComponent, ...]:
     document = read_object(value, at)
     doubts = find_unknown(document, ELEMENT, at, remarks)
     restrictions = read_restrictions(document.get("restrictions"), f"{at}.restrictions", remarks, doubts)
@@ -293,7 +293,7 @@ def _read_component(
     restrictions: Restrictions | None,
     at: str,
     remarks: list[Remark],
-) -> PriceComponent:
+) -> ParsedComponent:
     document = read_object(value, at)
     dimension = read_text(document.get("type"), f"{at}.type")
     doubts = find_unknown(document, COMPONENT, at, remarks)
@@ -301,7 +301,7 @@ def _read_component(
         unknown = unknown_value(dimension, DIMENSIONS, "unknown_dimension", f"{at}.type", "dimension")
         remarks.append(unknown)
         doubts = (*doubts, unknown)
-    return PriceComponent(
+    return ParsedComponent(
         dimension=dimension,
         price=read_decimal(document.get("price"), f"{at}.price"),
         vat=read_optional_decimal(document.get("vat"), f"{at}.vat"),
@@ -321,7 +321,7 @@ def _read_step(value: object, at: str, remarks: list[Remark]) -> int:
     return step or 0
 
 
-def _remark_component(component: PriceComponent, at: str, remarks: list[Remark]) -> None:
+def _remark_component(component: ParsedComponent, at: str, remarks: list[Remark]) -> None:
     if component.price < 0:
         text = f"the price {component.price} is negative: the driver is paid"
         remarks.append(Remark("negative_price", f"{at}.price", text))

@@ -15,7 +15,7 @@ from decimal import Decimal
 from chalicelib.pricing.findings import WARNING, Finding
 from chalicelib.pricing.json_fields import round_number
 from chalicelib.pricing.restrictions import Restrictions
-from chalicelib.pricing.tariffs import ENERGY, FLAT, PARKING_TIME, TIME, PriceComponent, Tariff
+from chalicelib.pricing.tariffs import ENERGY, FLAT, PARKING_TIME, TIME, ParsedComponent, ParsedTariff
 
 # The largest plausible number, its unit, and the unit that it is mistaken for.
 _MOST = {
@@ -40,7 +40,7 @@ _MOST_LIMIT = 2000
 _MOST_STEP = {ENERGY: (50_000, "Wh"), TIME: (86_400, "seconds"), PARKING_TIME: (86_400, "seconds")}
 
 
-def lint_units(tariff: Tariff) -> Iterator[Finding]:
+def lint_units(tariff: ParsedTariff) -> Iterator[Finding]:
     """Find the numbers that are probably in another unit."""
     for name, limit in (("min_price", tariff.min_price), ("max_price", tariff.max_price)):
         if limit is not None:
@@ -66,7 +66,7 @@ def _lint_restrictions(restrictions: Restrictions, at: str) -> Iterator[Finding]
                 yield _odd(f"{at}/{name}", f"{shown} is very short, are they minutes or hours?")
 
 
-def _lint_component(component: PriceComponent, currency: str, at: str) -> Iterator[Finding]:
+def _lint_component(component: ParsedComponent, currency: str, at: str) -> Iterator[Finding]:
     dimension = component.dimension
     if dimension in _MOST_EUROS:
         per = {ENERGY: " per kWh", FLAT: ""}.get(dimension, " per hour")

@@ -14,7 +14,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from chalicelib.pricing.choice import Wish
-from chalicelib.pricing.tariffs import Tariff
+from chalicelib.pricing.tariffs import ParsedTariff
 
 CHARGING, SUSPENDED_EV, SUSPENDED_EVSE = "Charging", "SuspendedEV", "SuspendedEVSE"
 
@@ -28,7 +28,7 @@ class Period:
 
     start: datetime
     end: datetime
-    tariff: Tariff | None = None
+    tariff: ParsedTariff | None = None
     kwh: Decimal | None = None
     charging_us: int = 0
     parking_us: int = 0
@@ -58,7 +58,7 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
-class Reservation:
+class ReservedTime:
     """Start and end of a reservation; it is expired if no session followed."""
 
     start: datetime
@@ -81,7 +81,7 @@ class Telemetry:
     meter_readings: Sequence[tuple[datetime, Decimal]] = ()
     charging_states: Sequence[tuple[datetime, str]] = ()
     power_readings: Sequence[tuple[datetime, Decimal]] = ()
-    reservation: Reservation | None = None
-    tariff_changes: Mapping[datetime, Tariff] = field(default_factory=dict)
+    reservation: ReservedTime | None = None
+    tariff_changes: Mapping[datetime, ParsedTariff] = field(default_factory=dict)
     wish: Wish = Wish()
     kwh_decimals: int = 9

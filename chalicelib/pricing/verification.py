@@ -47,7 +47,7 @@ from chalicelib.pricing.json_fields import (
 from chalicelib.pricing.periods import SESSION_ONLY, read_periods, remark_missing
 from chalicelib.pricing.plausibility import find_impossible, usual_power_kw
 from chalicelib.pricing.price_request import read_tariffs, tariffs_by_id, usage_of, with_tariff
-from chalicelib.pricing.tariffs import ENERGY, PARKING_TIME, TIME, Price, Tariff
+from chalicelib.pricing.tariffs import ENERGY, PARKING_TIME, TIME, Amount, ParsedTariff
 from chalicelib.pricing.usage import Telemetry, Usage
 
 _COARSE_QUANTITIES = {2: Decimal("0.01"), 3: Decimal("0.001")}
@@ -138,7 +138,7 @@ def write_verification(verification: Verification) -> dict[str, Any]:
 
 
 def _read_usage(
-    cdr: JsonObject, tariffs: Sequence[Tariff], time_zone: str | None, remarks: list[Remark]
+    cdr: JsonObject, tariffs: Sequence[ParsedTariff], time_zone: str | None, remarks: list[Remark]
 ) -> Usage:
     start, end = read_span(cdr)
     periods = read_periods(
@@ -163,7 +163,7 @@ def _read_usage(
 
 
 def _zone(
-    cdr: JsonObject, tariffs: Sequence[Tariff], time_zone: str | None, remarks: list[Remark]
+    cdr: JsonObject, tariffs: Sequence[ParsedTariff], time_zone: str | None, remarks: list[Remark]
 ) -> ZoneInfo | None:
     if time_zone is not None:
         return read_zone(time_zone, "time_zone")
@@ -263,7 +263,7 @@ def _is_claimed(cdr: JsonObject, field: str) -> bool:
     return any(_claimed(cdr, field, side) is not None for side in ("excl_vat", "incl_vat"))
 
 
-def _side(price: Price, side: str) -> Decimal:
+def _side(price: Amount, side: str) -> Decimal:
     return price.incl_vat if side == "incl_vat" and price.incl_vat is not None else price.excl_vat
 
 

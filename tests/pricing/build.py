@@ -9,7 +9,7 @@ from typing import Any
 from chalicelib.pricing.costs import Priced
 from chalicelib.pricing.json_fields import write_moment
 from chalicelib.pricing.price_request import price_request
-from chalicelib.pricing.tariffs import Price
+from chalicelib.pricing.tariffs import Amount
 
 # A Wednesday in winter, when Lisbon has UTC.
 START = datetime(2026, 1, 14, 10, 0, tzinfo=UTC)
@@ -91,9 +91,9 @@ def price(tariffs: Any, session: Any) -> Priced:
     return price_request({"tariffs": tariffs if isinstance(tariffs, list) else [tariffs], "session": session})
 
 
-def cost(excl_vat: str, incl_vat: str | None = None) -> Price:
+def cost(excl_vat: str, incl_vat: str | None = None) -> Amount:
     """A price; without VAT both are the same."""
-    return Price(Decimal(excl_vat), Decimal(excl_vat if incl_vat is None else incl_vat))
+    return Amount(Decimal(excl_vat), Decimal(excl_vat if incl_vat is None else incl_vat))
 
 
 def codes(priced: Priced) -> set[str]:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from chalicelib.pricing.component_search import Matcher
 from chalicelib.pricing.restrictions import Moment, Restrictions
-from chalicelib.pricing.tariffs import ENERGY, PriceComponent, first_match
+from chalicelib.pricing.tariffs import ENERGY, ParsedComponent, first_match
 
 LISBON = ZoneInfo("Europe/Lisbon")
 # The night in which clocks go back.
@@ -52,7 +52,7 @@ def test_the_index_finds_the_same_component_as_a_linear_search(
     limits: list[Restrictions | None], asked: list[tuple[int, Decimal, Decimal | None]], is_reversed: bool
 ) -> None:
     components = tuple(
-        PriceComponent(ENERGY, Decimal(number), None, 1, "T1", number, 0, each)
+        ParsedComponent(ENERGY, Decimal(number), None, 1, "T1", number, 0, each)
         for number, each in enumerate(limits)
     )
     matcher = Matcher()
@@ -65,7 +65,7 @@ def test_the_index_finds_the_same_component_as_a_linear_search(
 
 def test_a_cached_answer_costs_one_look() -> None:
     components = tuple(
-        PriceComponent(
+        ParsedComponent(
             ENERGY, Decimal(1), None, 1, "T1", number, 0, Restrictions(min_kwh=Decimal(number + 1))
         )
         for number in range(1000)
@@ -83,7 +83,7 @@ def test_a_cached_answer_costs_one_look() -> None:
 
 def test_answers_are_cached_for_each_power() -> None:
     components = tuple(
-        PriceComponent(ENERGY, Decimal(1), None, 1, "T1", kw, 0, Restrictions(min_power=Decimal(kw)))
+        ParsedComponent(ENERGY, Decimal(1), None, 1, "T1", kw, 0, Restrictions(min_power=Decimal(kw)))
         for kw in range(20, 0, -1)
     )
     matcher = Matcher()
@@ -98,7 +98,7 @@ def test_answers_are_cached_for_each_power() -> None:
 
 def test_power_does_not_matter_to_the_cache_if_no_component_depends_on_it() -> None:
     components = tuple(
-        PriceComponent(ENERGY, Decimal(1), None, 1, "T1", number, 0, Restrictions(min_kwh=Decimal(1)))
+        ParsedComponent(ENERGY, Decimal(1), None, 1, "T1", number, 0, Restrictions(min_kwh=Decimal(1)))
         for number in range(20)
     )
     matcher = Matcher()

@@ -16,7 +16,7 @@ from chalicelib.pricing.billing import sum_prices
 from chalicelib.pricing.price_request import price_request
 from chalicelib.pricing.rounding import round_energy, round_parts, round_prices
 from chalicelib.pricing.statement import cdr_fields
-from chalicelib.pricing.tariffs import Price
+from chalicelib.pricing.tariffs import Amount
 from chalicelib.pricing.usage import Period
 from chalicelib.pricing.verification import verify_cdr
 from tests.pricing.build import (
@@ -104,7 +104,7 @@ def test_parts_that_add_up_are_rounded_one_by_one() -> None:
     assert rounded == [cost("1", "1.23"), cost("2.0001", "2.4601"), cost("0")]
 
 
-def with_vat(price: Price) -> Decimal:
+def with_vat(price: Amount) -> Decimal:
     assert price.incl_vat is not None
     return price.incl_vat
 
@@ -115,7 +115,7 @@ vats = st.sampled_from([Decimal(0), Decimal(6), Decimal(23)])
 
 @given(st.lists(st.tuples(amounts, vats), min_size=1, max_size=6), st.integers(2, 4))
 def test_rounded_parts_add_up_to_the_rounded_whole(parts: list[tuple[Decimal, Decimal]], places: int) -> None:
-    prices = [Price(amount, amount * (100 + vat) / 100) for amount, vat in parts]
+    prices = [Amount(amount, amount * (100 + vat) / 100) for amount, vat in parts]
     whole = sum_prices(prices)
 
     rounded = round_prices(prices, whole, places)
