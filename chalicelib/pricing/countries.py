@@ -1,7 +1,8 @@
 """Derives the time zone of a CDR from its country, because a CDR in OCPI has no time zone.
 
-For a country with several zones, the zone of most of its people is taken. For the islands of Portugal and
-Spain the coordinates decide.
+The zones of a country are those of `zone.tab` in the IANA database (package tzdata). For a country with
+several zones, the zone of most of its people is taken. For the islands of Portugal and Spain the coordinates
+decide.
 
 Source: OCPI 2.2.1 mod_cdrs_cdr_location_class; TAR-12
 """
@@ -10,36 +11,38 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
+from functools import cache
+from importlib import resources
 from typing import Any
 
-# ISO 3166-1 alpha-3 and alpha-2 code, then the zone; `*` marks a country with several zones.
-_ZONES = """
-ALB AL Europe/Tirane;AND AD Europe/Andorra;ARE AE Asia/Dubai;ARG AR America/Argentina/Buenos_Aires;
-AUS AU Australia/Sydney*;AUT AT Europe/Vienna;BEL BE Europe/Brussels;BGR BG Europe/Sofia;
-BIH BA Europe/Sarajevo;BLR BY Europe/Minsk;BRA BR America/Sao_Paulo*;CAN CA America/Toronto*;
-CHE CH Europe/Zurich;CHL CL America/Santiago*;CHN CN Asia/Shanghai;COL CO America/Bogota;
-CRI CR America/Costa_Rica;CYP CY Asia/Nicosia;CZE CZ Europe/Prague;DEU DE Europe/Berlin;
-DNK DK Europe/Copenhagen;EGY EG Africa/Cairo;ESP ES Europe/Madrid*;EST EE Europe/Tallinn;
-FIN FI Europe/Helsinki;FRA FR Europe/Paris;FRO FO Atlantic/Faroe;GBR GB Europe/London;
-GEO GE Asia/Tbilisi;GIB GI Europe/Gibraltar;GRC GR Europe/Athens;HKG HK Asia/Hong_Kong;
-HRV HR Europe/Zagreb;HUN HU Europe/Budapest;IDN ID Asia/Jakarta*;IND IN Asia/Kolkata;
-IRL IE Europe/Dublin;ISL IS Atlantic/Reykjavik;ISR IL Asia/Jerusalem;ITA IT Europe/Rome;
-JOR JO Asia/Amman;JPN JP Asia/Tokyo;KOR KR Asia/Seoul;LIE LI Europe/Vaduz;
-LTU LT Europe/Vilnius;LUX LU Europe/Luxembourg;LVA LV Europe/Riga;MAR MA Africa/Casablanca;
-MCO MC Europe/Monaco;MDA MD Europe/Chisinau;MEX MX America/Mexico_City*;MKD MK Europe/Skopje;
-MLT MT Europe/Malta;MNE ME Europe/Podgorica;MYS MY Asia/Kuala_Lumpur;NLD NL Europe/Amsterdam;
-NOR NO Europe/Oslo;NPL NP Asia/Kathmandu;NZL NZ Pacific/Auckland*;POL PL Europe/Warsaw;
-PRT PT Europe/Lisbon*;QAT QA Asia/Qatar;ROU RO Europe/Bucharest;RUS RU Europe/Moscow*;
-SAU SA Asia/Riyadh;SGP SG Asia/Singapore;SMR SM Europe/San_Marino;SRB RS Europe/Belgrade;
-SVK SK Europe/Bratislava;SVN SI Europe/Ljubljana;SWE SE Europe/Stockholm;THA TH Asia/Bangkok;
-TUN TN Africa/Tunis;TUR TR Europe/Istanbul;TWN TW Asia/Taipei;UKR UA Europe/Kyiv;
-USA US America/New_York*;VAT VA Europe/Vatican;VNM VN Asia/Ho_Chi_Minh;ZAF ZA Africa/Johannesburg
+# ISO 3166-1: the alpha-3 code of each country, then its alpha-2 code, by which `zone.tab` lists zones.
+_CODES = """
+ABWAW AFGAF AGOAO AIAAI ALAAX ALBAL ANDAD AREAE ARGAR ARMAM ASMAS ATAAQ ATFTF ATGAG AUSAU AUTAT AZEAZ BDIBI
+BELBE BENBJ BESBQ BFABF BGDBD BGRBG BHRBH BHSBS BIHBA BLMBL BLRBY BLZBZ BMUBM BOLBO BRABR BRBBB BRNBN BTNBT
+BVTBV BWABW CAFCF CANCA CCKCC CHECH CHLCL CHNCN CIVCI CMRCM CODCD COGCG COKCK COLCO COMKM CPVCV CRICR CUBCU
+CUWCW CXRCX CYMKY CYPCY CZECZ DEUDE DJIDJ DMADM DNKDK DOMDO DZADZ ECUEC EGYEG ERIER ESHEH ESPES ESTEE ETHET
+FINFI FJIFJ FLKFK FRAFR FROFO FSMFM GABGA GBRGB GEOGE GGYGG GHAGH GIBGI GINGN GLPGP GMBGM GNBGW GNQGQ GRCGR
+GRDGD GRLGL GTMGT GUFGF GUMGU GUYGY HKGHK HMDHM HNDHN HRVHR HTIHT HUNHU IDNID IMNIM INDIN IOTIO IRLIE IRNIR
+IRQIQ ISLIS ISRIL ITAIT JAMJM JEYJE JORJO JPNJP KAZKZ KENKE KGZKG KHMKH KIRKI KNAKN KORKR KWTKW LAOLA LBNLB
+LBRLR LBYLY LCALC LIELI LKALK LSOLS LTULT LUXLU LVALV MACMO MAFMF MARMA MCOMC MDAMD MDGMG MDVMV MEXMX MHLMH
+MKDMK MLIML MLTMT MMRMM MNEME MNGMN MNPMP MOZMZ MRTMR MSRMS MTQMQ MUSMU MWIMW MYSMY MYTYT NAMNA NCLNC NERNE
+NFKNF NGANG NICNI NIUNU NLDNL NORNO NPLNP NRUNR NZLNZ OMNOM PAKPK PANPA PCNPN PERPE PHLPH PLWPW PNGPG POLPL
+PRIPR PRKKP PRTPT PRYPY PSEPS PYFPF QATQA REURE ROURO RUSRU RWARW SAUSA SDNSD SENSN SGPSG SGSGS SHNSH SJMSJ
+SLBSB SLESL SLVSV SMRSM SOMSO SPMPM SRBRS SSDSS STPST SURSR SVKSK SVNSI SWESE SWZSZ SXMSX SYCSC SYRSY TCATC
+TCDTD TGOTG THATH TJKTJ TKLTK TKMTM TLSTL TONTO TTOTT TUNTN TURTR TUVTV TWNTW TZATZ UGAUG UKRUA UMIUM URYUY
+USAUS UZBUZ VATVA VCTVC VENVE VGBVG VIRVI VNMVN VUTVU WLFWF WSMWS YEMYE ZAFZA ZMBZM ZWEZW
 """
-_ZONE_BY_CODE = {
-    code: zone
-    for alpha_3, alpha_2, zone in (each.split() for each in _ZONES.split(";"))
-    for code in (alpha_3, alpha_2)
+_ALPHA_2 = {code[:3]: code[3:] for code in _CODES.split()}
+# Countries in which most people do not live in the first zone of `zone.tab`.
+_MOST_PEOPLE = {
+    "AU": "Australia/Sydney",
+    "BR": "America/Sao_Paulo",
+    "CA": "America/Toronto",
+    "RU": "Europe/Moscow",
+    "UA": "Europe/Kyiv",
 }
+# Countries with several zones whose first one counts as certain: nearly all people there have its time.
+_CERTAIN = frozenset({"AR", "CN", "CY", "DE", "MY", "UA"})
 # (west of this longitude, zone); the first that fits counts.
 _ISLANDS = {
     "PRT": ((Decimal(-24), "Atlantic/Azores"), (Decimal(-15), "Atlantic/Madeira"), (None, "Europe/Lisbon")),
@@ -65,8 +68,29 @@ def zone_of(cdr: Mapping[str, Any]) -> tuple[str | None, bool]:
             if west_of is None or longitude < west_of:
                 return zone, True
     # Without a known country of the location, take that of the party: it is mostly the same.
-    named = _ZONE_BY_CODE.get(str(country)) or _ZONE_BY_CODE.get(str(cdr.get("country_code")).upper())
-    return (None, False) if named is None else (named.removesuffix("*"), not named.endswith("*"))
+    found = _main_zone(str(country)) or _main_zone(str(cdr.get("country_code")).upper())
+    return found or (None, False)
+
+
+def _main_zone(country: str) -> tuple[str, bool] | None:
+    """Find the time zone of most people of a country, by its alpha-3 or alpha-2 code; None if unknown."""
+    code = _ALPHA_2.get(country, country)
+    zones = _zones_by_country().get(code)
+    if zones is None:
+        return None
+    return _MOST_PEOPLE.get(code, zones[0]), len(zones) == 1 or code in _CERTAIN
+
+
+@cache
+def _zones_by_country() -> dict[str, list[str]]:
+    """Read the zones of each country, by its alpha-2 code, in the order of `zone.tab`."""
+    table = resources.files("tzdata").joinpath("zoneinfo/zone.tab").read_text(encoding="ascii")
+    found: dict[str, list[str]] = {}
+    for line in table.splitlines():
+        if not line.startswith("#"):
+            country, _, zone, *_ = line.split("\t")
+            found.setdefault(country, []).append(zone)
+    return found
 
 
 def _longitude(coordinates: Any) -> Decimal | None:

@@ -74,6 +74,13 @@ def test_the_layer_is_made_for_the_architecture_that_the_functions_run_on(packag
     assert all("aarch64" in name for name in compiled)
 
 
+def test_the_layer_has_the_table_of_countries_and_zones(packages: dict[str, Path]) -> None:
+    with zipfile.ZipFile(packages["cpo"] / "layer-deployment.zip") as layer:
+        names = layer.namelist()
+
+    assert [name for name in names if name.endswith("tzdata/zoneinfo/zone.tab")]
+
+
 def test_the_packaged_code_imports_with_the_packaged_layer(packages: dict[str, Path], tmp_path: Path) -> None:
     out = packages["cpo"]
     code, site = unpack(tmp_path, out / "deployment.zip", out / "layer-deployment.zip")
