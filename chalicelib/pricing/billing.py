@@ -108,5 +108,5 @@ def sum_prices(prices: Iterable[Amount]) -> Amount:
     excl_vat = incl_vat = _NONE
     for price in prices:
         excl_vat += price.excl_vat
-        incl_vat += price.excl_vat if price.incl_vat is None else price.incl_vat
+        incl_vat += price.with_vat
     return Amount(excl_vat, incl_vat)

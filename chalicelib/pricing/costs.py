@@ -64,6 +64,17 @@ class Priced:
             for total in (ENERGY, TIME, PARKING_TIME, FIXED, RESERVED)
         }
 
+    def matches_of(self, period: Period) -> Sequence[Match]:
+        """Return the matches of one of its periods, in the order in which they were priced."""
+        return self._matches_by_period.get(id(period), ())
+
+    @cached_property
+    def _matches_by_period(self) -> dict[int, list[Match]]:
+        found: dict[int, list[Match]] = {}
+        for match in self.matches:
+            found.setdefault(id(match.period), []).append(match)
+        return found
+
     @property
     def total_energy(self) -> Decimal:
         """All energy in kWh, priced or not."""
@@ -140,9 +151,7 @@ class _Pricing:
         if tariff.has_doubts:
             asked = [FLAT] if self._reservation_flat_is_due else []
             asked += [TIME] if period.reserved_us else []
-            self._note_undecided(
-                tariff, undecided(period, moment, tariff, candidates, asked, self._matcher.work)
-            )
+            self._note_undecided(period, moment, tariff, candidates, asked)
         if self._reservation_flat_is_due:
             self._reservation_flat_is_due = not self._add_flat(period, moment, candidates, RESERVED)
         if period.reserved_us:
@@ -163,9 +172,7 @@ class _Pricing:
         candidates = tariff.charging
         if tariff.has_doubts:
             asked = [FLAT, *_quantities(period)] if self._flat_is_due else _quantities(period)
-            self._note_undecided(
-                tariff, undecided(period, moment, tariff, candidates, asked, self._matcher.work)
-            )
+            self._note_undecided(period, moment, tariff, candidates, asked)
         if self._flat_is_due:
             self._flat_is_due = not self._add_flat(period, moment, candidates, FIXED)
         if period.kwh:
@@ -175,7 +182,15 @@ class _Pricing:
         if period.parking_us:
             self._match(period, moment, candidates, PARKING_TIME, PARKING_TIME, Decimal(period.parking_us))
 
-    def _note_undecided(self, tariff: ParsedTariff, found: Iterable[Remark]) -> None:
+    def _note_undecided(
+        self,
+        period: Period,
+        moment: Moment,
+        tariff: ParsedTariff,
+        candidates: Candidates,
+        asked: Iterable[str],
+    ) -> None:
+        found = undecided(period, moment, tariff, candidates, asked, self._matcher.work)
         self._undecided.update(dict.fromkeys((*tariff.doubts, *found), tariff.id))
 
     def _add_flat(self, period: Period, moment: Moment, candidates: Candidates, total: str) -> bool:

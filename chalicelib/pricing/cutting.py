@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -33,7 +33,7 @@ from chalicelib.pricing.tariffs import (
     ParsedComponent,
     ParsedTariff,
 )
-from chalicelib.pricing.usage import SUSPENDED_EV, Period, ReservedTime, Telemetry, Usage
+from chalicelib.pricing.usage import SUSPENDED_EV, Period, ReservedTime, Telemetry, Usage, join_periods
 from chalicelib.pricing.work_limits import refuse_pieces
 
 
@@ -104,7 +104,7 @@ class _Piece:
 
 
 class _Cutter:
-    """The session of a telemetry, without its reservation."""
+    """Cuts the session of a telemetry, without its reservation."""
 
     def __init__(self, telemetry: Telemetry, tariff: ParsedTariff, matcher: Matcher) -> None:
         self._telemetry, self._matcher = telemetry, matcher
@@ -127,7 +127,7 @@ class _Cutter:
                     yield last.period
                 last = piece
             else:
-                last = _Piece(_join(last.period, piece.period), piece.active)
+                last = _Piece(join_periods(last.period, piece.period), piece.active)
         if last is not None:
             yield last.period
 
@@ -215,23 +215,3 @@ class _Cutter:
             min_power=power,
             max_power=power,
         )
-
-
-def _join(first: Period, second: Period) -> Period:
-    return replace(
-        first,
-        end=second.end,
-        kwh=None if first.kwh is None or second.kwh is None else first.kwh + second.kwh,
-        charging_us=first.charging_us + second.charging_us,
-        parking_us=first.parking_us + second.parking_us,
-        min_power=_least(first.min_power, second.min_power),
-        max_power=_most(first.max_power, second.max_power),
-    )
-
-
-def _least(first: Decimal | None, second: Decimal | None) -> Decimal | None:
-    return None if first is None or second is None else min(first, second)
-
-
-def _most(first: Decimal | None, second: Decimal | None) -> Decimal | None:
-    return None if first is None or second is None else max(first, second)

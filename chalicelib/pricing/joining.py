@@ -9,31 +9,25 @@ Source: OCPI 2.2.1 mod_cdrs, ChargingPeriod; CDR-14
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
-from decimal import Decimal
 
 from chalicelib.pricing.billing import Match
 from chalicelib.pricing.costs import Priced
 from chalicelib.pricing.tariffs import FLAT, ParsedComponent
-from chalicelib.pricing.usage import Period
-
-_SUMS = ("charging_us", "parking_us", "reserved_us")
+from chalicelib.pricing.usage import Period, join_periods
 
 
 def join_same_prices(priced: Priced) -> Priced:
     """Join neighbouring periods of the same prices; a flat fee begins a new one. The cost stays the same."""
-    matches: dict[int, list[Match]] = {}
-    for match in priced.matches:
-        matches.setdefault(id(match.period), []).append(match)
     joined: list[Period] = []
     before: Hashable = None
     for period in priced.usage.periods:
-        own = matches.get(id(period), [])
+        own = priced.matches_of(period)
         prices = _prices(period, own)
         is_same = prices == before and not any(match.dimension == FLAT for match in own)
         if joined and is_same and joined[-1].end == period.start:
-            joined[-1] = _join(joined[-1], period)
+            joined[-1] = join_periods(joined[-1], period)
         else:
             joined.append(period)
         # A fee that depends on power needs the power of its own period: do not join others to it.
@@ -41,14 +35,14 @@ def join_same_prices(priced: Priced) -> Priced:
     return replace(priced, usage=replace(priced.usage, periods=joined))
 
 
-def _has_fee_by_power(matches: list[Match]) -> bool:
+def _has_fee_by_power(matches: Sequence[Match]) -> bool:
     return any(
         match.dimension == FLAT and match.component is not None and match.component.asks_power
         for match in matches
     )
 
 
-def _prices(period: Period, matches: list[Match]) -> Hashable:
+def _prices(period: Period, matches: Sequence[Match]) -> Hashable:
     """A key that is equal for two periods exactly if they have the same prices."""
     found = frozenset(
         (match.dimension, _price(match.component)) for match in matches if match.dimension != FLAT
@@ -61,24 +55,3 @@ def _price(component: ParsedComponent | None) -> Hashable:
     if component is None or component.asks_power:
         return component
     return component.price, component.vat, component.step_size, component.per_minute
-
-
-def _join(first: Period, second: Period) -> Period:
-    return replace(
-        first,
-        end=second.end,
-        kwh=None if first.kwh is None or second.kwh is None else first.kwh + second.kwh,
-        min_power=_least(first.min_power, second.min_power),
-        max_power=_most(first.max_power, second.max_power),
-        min_current=_least(first.min_current, second.min_current),
-        max_current=_most(first.max_current, second.max_current),
-        **{name: getattr(first, name) + getattr(second, name) for name in _SUMS},
-    )
-
-
-def _least(first: Decimal | None, second: Decimal | None) -> Decimal | None:
-    return None if first is None or second is None else min(first, second)
-
-
-def _most(first: Decimal | None, second: Decimal | None) -> Decimal | None:
-    return None if first is None or second is None else max(first, second)

@@ -24,6 +24,7 @@ from chalicelib.pricing.tariffs import (
     DIMENSIONS,
     FLAT,
     RESERVATIONS,
+    Amount,
     ParsedComponent,
     ParsedTariff,
     read_tariff,
@@ -31,6 +32,7 @@ from chalicelib.pricing.tariffs import (
 from chalicelib.pricing.units import lint_units
 from chalicelib.pricing.unknown_fields import pointer_of
 
+_SIDES = ("excl_vat", "incl_vat")
 _NO_DAY = ("empty_day_of_week", WARNING)
 _UNKNOWN = {
     "unknown_field": ERROR,
@@ -101,30 +103,44 @@ def _lint_head(tariff: ParsedTariff) -> Iterator[Finding]:
 
 def _lint_price_limits(tariff: ParsedTariff) -> Iterator[Finding]:
     least, most = tariff.min_price, tariff.max_price
-    for side in ("excl_vat", "incl_vat"):
+    yield from _lint_crossing(least, most)
+    for limit, at in ((least, "/min_price"), (most, "/max_price")):
+        if limit is not None:
+            yield from _lint_limit(limit, tariff, at)
+
+
+def _lint_crossing(least: Amount | None, most: Amount | None) -> Iterator[Finding]:
+    for side in _SIDES:
         low, high = getattr(least, side, None), getattr(most, side, None)
         if low is not None and high is not None and low > high:
             text = f"min_price {low} is above max_price {high}: the maximum wins"
             yield Finding("price_limits_cross", ERROR, f"/max_price/{side}", text)
-    for name, limit in (("min_price", least), ("max_price", most)):
-        if limit is None:
-            continue
-        for side in ("excl_vat", "incl_vat"):
-            if (value := getattr(limit, side)) is not None and value < 0:
-                yield Finding("negative_limit", ERROR, f"/{name}/{side}", "the limit is negative")
-        if limit.incl_vat is None and tariff.has_vat:
-            text = "the tariff has VAT and the limit is without: engines disagree on the price including VAT"
-            yield Finding("limit_without_incl_vat", WARNING, f"/{name}", text)
-        if limit.incl_vat is not None and limit.incl_vat < limit.excl_vat:
-            text = "the price including VAT is below the one without"
-            yield Finding("limit_vat_negative", ERROR, f"/{name}/incl_vat", text)
-        rates = {component.vat for element in tariff.elements for component in element}
-        rate = rates.pop() if len(rates) == 1 else None
-        if rate is not None and limit.incl_vat is not None and limit.incl_vat >= limit.excl_vat:
-            meant = limit.excl_vat * (100 + rate) / 100
-            if abs(meant - limit.incl_vat) > Decimal("0.005"):
-                text = f"with the tariff's only VAT of {rate} % it would be {meant.normalize():f}"
-                yield Finding("limit_vat_differs", WARNING, f"/{name}/incl_vat", text)
+
+
+def _lint_limit(limit: Amount, tariff: ParsedTariff, at: str) -> Iterator[Finding]:
+    for side in _SIDES:
+        if (value := getattr(limit, side)) is not None and value < 0:
+            yield Finding("negative_limit", ERROR, f"{at}/{side}", "the limit is negative")
+    if limit.incl_vat is not None:
+        yield from _lint_limit_vat(limit.excl_vat, limit.incl_vat, tariff, at)
+    elif tariff.has_vat:
+        text = "the tariff has VAT and the limit is without: engines disagree on the price including VAT"
+        yield Finding("limit_without_incl_vat", WARNING, at, text)
+
+
+def _lint_limit_vat(excl_vat: Decimal, incl_vat: Decimal, tariff: ParsedTariff, at: str) -> Iterator[Finding]:
+    if incl_vat < excl_vat:
+        text = "the price including VAT is below the one without"
+        yield Finding("limit_vat_negative", ERROR, f"{at}/incl_vat", text)
+        return
+    rates = {component.vat for component in tariff.components}
+    rate = rates.pop() if len(rates) == 1 else None
+    if rate is None:
+        return
+    meant = excl_vat * (100 + rate) / 100
+    if abs(meant - incl_vat) > Decimal("0.005"):
+        text = f"with the tariff's only VAT of {rate} % it would be {meant.normalize():f}"
+        yield Finding("limit_vat_differs", WARNING, f"{at}/incl_vat", text)
 
 
 def _lint_vat(tariff: ParsedTariff) -> Iterator[Finding]:

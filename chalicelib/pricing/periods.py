@@ -32,15 +32,18 @@ from chalicelib.pricing.tariffs import ENERGY, PARKING_TIME, TIME, ParsedTariff
 from chalicelib.pricing.usage import Period
 
 HOURS = ("TIME", "PARKING_TIME", "RESERVATION_TIME")
+# The average of a session is used for both bounds, unless they are given.
 _BOUNDS = {
-    "MIN_POWER": "min_power",
-    "MAX_POWER": "max_power",
-    "MIN_CURRENT": "min_current",
-    "MAX_CURRENT": "max_current",
+    "POWER": ("min_power", "max_power"),
+    "CURRENT": ("min_current", "max_current"),
+    "MIN_POWER": ("min_power",),
+    "MAX_POWER": ("max_power",),
+    "MIN_CURRENT": ("min_current",),
+    "MAX_CURRENT": ("max_current",),
 }
-# The average of a session is used for both bounds if these are missing.
-_AVERAGES = {"POWER": ("min_power", "max_power"), "CURRENT": ("min_current", "max_current")}
 SESSION_ONLY = ("CURRENT", "ENERGY_EXPORT", "ENERGY_IMPORT", "POWER", "STATE_OF_CHARGE")
+_SUMMED = frozenset({"ENERGY", *HOURS})
+_KNOWN = _SUMMED.union(_BOUNDS, SESSION_ONLY)
 
 
 def read_periods(
@@ -69,12 +72,7 @@ def read_periods(
         begin = starts[position]
         until = starts[order[number + 1]] if number + 1 < len(order) else max(end, begin)
         document, where = documents[position], f"{at}.{position}"
-        if not start - LONGEST <= begin <= end + LONGEST:
-            text = "the charging period is more than a year away from the session"
-            raise InvalidParameters(text, field=f"{where}.start_date_time")
-        if not start <= begin <= end:
-            text = "the charging period starts outside the session"
-            remarks.append(Remark("period_outside_session", f"{where}.start_date_time", text))
+        _judge_start(begin, start, end, f"{where}.start_date_time", remarks)
         tariff = _tariff_of(document.get("tariff_id"), tariffs, f"{where}.tariff_id")
         period = _read_dimensions(document.get("dimensions"), Period(begin, until, tariff, at=where), remarks)
         periods += _split_reservation(period, remarks)
@@ -82,6 +80,16 @@ def read_periods(
         text = "the first charging period starts after the session"
         remarks.append(Remark("gap_before_periods", f"{periods[0].at}.start_date_time", text))
     return periods
+
+
+def _judge_start(begin: datetime, start: datetime, end: datetime, at: str, remarks: list[Remark]) -> None:
+    """Warn of a period that starts outside its session. Raises: InvalidParameters if more than a year."""
+    if not start - LONGEST <= begin <= end + LONGEST:
+        text = "the charging period is more than a year away from the session"
+        raise InvalidParameters(text, field=at)
+    if not start <= begin <= end:
+        text = "the charging period starts outside the session"
+        remarks.append(Remark("period_outside_session", at, text))
 
 
 def remark_missing(periods: Sequence[Period], remarks: list[Remark], at: str) -> None:
@@ -107,49 +115,51 @@ def _tariff_of(tariff_id: Any, tariffs: Mapping[str, ParsedTariff] | None, at: s
 
 
 def _read_dimensions(value: object, period: Period, remarks: list[Remark]) -> Period:
-    kwh: Decimal | None = None
-    hours: dict[str, Decimal] = {}
-    paths: dict[str, str] = {}
-    bounds: dict[str, Decimal] = {}
-    averages: dict[str, Decimal] = {}
-    dimensions = read_list(value, f"{period.at}.dimensions")
+    at = f"{period.at}.dimensions"
+    dimensions = read_list(value, at)
     if not dimensions:
-        remarks.append(Remark("no_dimensions", f"{period.at}.dimensions", "the period has no dimensions"))
+        remarks.append(Remark("no_dimensions", at, "the period has no dimensions"))
+    volumes: dict[str, Decimal] = {}
+    paths: dict[str, str] = {}
     for number, each in enumerate(dimensions):
-        at = f"{period.at}.dimensions.{number}"
-        dimension = read_object(each, at)
-        kind = read_text(dimension.get("type"), f"{at}.type")
-        volume = _read_volume(dimension.get("volume"), f"{at}.volume", remarks)
-        if kind == "ENERGY":
-            kwh = volume if kwh is None else kwh + volume
-            if volume < 0:
-                text = f"{volume} kWh: more energy went to the grid than came from it"
-                remarks.append(Remark("negative_energy", f"{at}.volume", text))
-        elif kind in HOURS:
-            if volume < 0:
-                raise InvalidParameters("a duration is not negative", field=f"{at}.volume")
-            hours[kind] = hours[kind] + volume if kind in hours else volume
-            paths[kind] = f"{at}.volume"
-        elif kind in _BOUNDS:
-            bounds[_BOUNDS[kind]] = volume
-        elif kind in _AVERAGES:
-            averages.update(dict.fromkeys(_AVERAGES[kind], volume))
-        elif kind not in SESSION_ONLY:
-            text = f"{kind!r} is not a dimension of charging periods, it is left out"
-            remarks.append(Remark("unknown_dimension", f"{at}.type", text))
+        kind, volume = _read_dimension(each, f"{at}.{number}", remarks)
+        volumes[kind] = volumes[kind] + volume if kind in volumes and kind in _SUMMED else volume
+        paths[kind] = f"{at}.{number}.volume"
+    return _with_volumes(period, volumes, paths, remarks)
+
+
+def _read_dimension(value: object, at: str, remarks: list[Remark]) -> tuple[str, Decimal]:
+    dimension = read_object(value, at)
+    kind = read_text(dimension.get("type"), f"{at}.type")
+    volume = _read_volume(dimension.get("volume"), f"{at}.volume", remarks)
+    if volume < 0 and kind in HOURS:
+        raise InvalidParameters("a duration is not negative", field=f"{at}.volume")
+    if volume < 0 and kind == "ENERGY":
+        text = f"{volume} kWh: more energy went to the grid than came from it"
+        remarks.append(Remark("negative_energy", f"{at}.volume", text))
+    elif kind not in _KNOWN:
+        text = f"{kind!r} is not a dimension of charging periods, it is left out"
+        remarks.append(Remark("unknown_dimension", f"{at}.type", text))
+    return kind, volume
+
+
+def _with_volumes(
+    period: Period, volumes: Mapping[str, Decimal], paths: Mapping[str, str], remarks: list[Remark]
+) -> Period:
+    hours = {kind: volumes[kind] for kind in HOURS if kind in volumes}
     length_us = (period.end - period.start) // MICROSECOND
     lengths = _measure(hours, length_us, paths, remarks) if hours else {}
     return Period(
         period.start,
         period.end,
         period.tariff,
-        kwh,
+        volumes.get("ENERGY"),
         lengths.get("TIME", 0),
         lengths.get("PARKING_TIME", 0),
         lengths.get("RESERVATION_TIME", 0),
         "RESERVATION_TIME" in hours,
         at=period.at,
-        **{**averages, **bounds},
+        **{field: volumes[kind] for kind, fields in _BOUNDS.items() if kind in volumes for field in fields},
     )
 
 

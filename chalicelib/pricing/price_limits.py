@@ -66,4 +66,4 @@ def _in_proportion(excl_vat: Decimal, cost: Amount, tariff: ParsedTariff) -> Dec
 
 
 def _rates(tariff: ParsedTariff) -> Iterator[Decimal]:
-    return (component.vat or Decimal(0) for element in tariff.elements for component in element)
+    return (component.vat or Decimal(0) for component in tariff.components)

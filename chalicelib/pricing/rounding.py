@@ -36,11 +36,11 @@ def round_prices(parts: Sequence[Amount], whole: Amount, decimals: int) -> list[
     excl_vat = round_parts([part.excl_vat for part in parts], rounded.excl_vat, decimals)
     if rounded.incl_vat is None:
         return [Amount(amount) for amount in excl_vat]
-    incl_vat = [round_number(_incl_vat(part), decimals) for part in parts]
+    incl_vat = [round_number(part.with_vat, decimals) for part in parts]
     if sum(incl_vat) != rounded.incl_vat or any(map(_has_other_vat, incl_vat, excl_vat, parts)):
         # Share out the VAT instead of the prices including it. So no price including VAT falls below the one
         # excluding it, and a part without VAT keeps equal sides.
-        vat = [_incl_vat(part) - part.excl_vat for part in parts]
+        vat = [part.with_vat - part.excl_vat for part in parts]
         shares = round_parts(vat, rounded.incl_vat - rounded.excl_vat, decimals)
         incl_vat = [amount + share for amount, share in zip(excl_vat, shares, strict=True)]
     return [Amount(*sides) for sides in zip(excl_vat, incl_vat, strict=True)]
@@ -81,11 +81,7 @@ def _decimals_of(number: Decimal) -> int:
     return -int(number.as_tuple().exponent)
 
 
-def _incl_vat(price: Amount) -> Decimal:
-    return price.excl_vat if price.incl_vat is None else price.incl_vat
-
-
 def _has_other_vat(incl_vat: Decimal, excl_vat: Decimal, part: Amount) -> bool:
     """Check whether rounding created VAT where there is none, or changed its sign."""
-    vat, exact = incl_vat - excl_vat, _incl_vat(part) - part.excl_vat
+    vat, exact = incl_vat - excl_vat, part.with_vat - part.excl_vat
     return vat != 0 if exact == 0 else vat * exact < 0

@@ -181,9 +181,6 @@ def _because(match: Match) -> str:
 
 
 def _reasons(priced: Priced) -> Iterator[dict[str, Any]]:
-    matches: dict[int, list[Match]] = {}
-    for match in priced.matches:
-        matches.setdefault(id(match.period), []).append(match)
     for period in priced.usage.periods:
         yield {
             "start_date_time": write_moment(period.start),
@@ -197,7 +194,7 @@ def _reasons(priced: Priced) -> Iterator[dict[str, Any]]:
                     "price_component": match.component.index if match.component else None,
                     "because": _because(match),
                 }
-                for match in matches.get(id(period), ())
+                for match in priced.matches_of(period)
             ],
         }
 

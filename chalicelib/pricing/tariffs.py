@@ -52,11 +52,16 @@ class Amount:
     excl_vat: Decimal
     incl_vat: Decimal | None = None
 
+    @property
+    def with_vat(self) -> Decimal:
+        """The amount that is paid: including VAT, where it applies."""
+        return self.excl_vat if self.incl_vat is None else self.incl_vat
+
 
 # Two components may have equal fields and still differ, so they compare by identity.
 @dataclass(frozen=True, slots=True, eq=False)
 class ParsedComponent:
-    """Price of one dimension in one element: per kWh or hour, `step_size` in Wh or seconds.
+    """A price component as the engine uses it: per kWh or hour, `step_size` in Wh or seconds.
 
     per_minute: the price of time is per minute, other than in OCPI. doubts: its unknown fields; if there are
     any, the price is uncertain.
@@ -84,7 +89,7 @@ Candidates = Mapping[str, tuple[ParsedComponent, ...]]
 
 @dataclass(frozen=True, eq=False)
 class ParsedTariff:
-    """A tariff; `elements` are the price components of each element, with its restrictions.
+    """A tariff as the engine uses it; `elements` are the price components of each element.
 
     doubts: unknown fields that may affect all its prices.
     """
@@ -106,7 +111,7 @@ class ParsedTariff:
     @cached_property
     def has_vat(self) -> bool:
         """True if any component has VAT; if none has, prices have no `incl_vat` (TAR-21)."""
-        return any(component.vat is not None for component in self._components())
+        return any(component.vat is not None for component in self.components)
 
     @cached_property
     def charging(self) -> Candidates:
@@ -126,12 +131,14 @@ class ParsedTariff:
 
     def _candidates(self, reservation: str | None) -> Candidates:
         found: dict[str, list[ParsedComponent]] = {}
-        for component in self._components():
+        for component in self.components:
             if _is_for(component.restrictions, reservation):
                 found.setdefault(component.dimension, []).append(component)
         return {dimension: tuple(components) for dimension, components in found.items()}
 
-    def _components(self) -> Iterator[ParsedComponent]:
+    @property
+    def components(self) -> Iterator[ParsedComponent]:
+        """All price components, in the order of the elements."""
         return (component for element in self.elements for component in element)
 
     @cached_property
@@ -139,7 +146,7 @@ class ParsedTariff:
         """True if the tariff has a field that cannot be judged."""
         return bool(self.doubts) or any(
             component.doubts or (component.restrictions is not None and component.restrictions.doubts)
-            for component in self._components()
+            for component in self.components
         )
 
     @cached_property

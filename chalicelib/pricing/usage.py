@@ -8,7 +8,7 @@ Source: OCPI 2.2.1 mod_cdrs, ChargingPeriod and CdrDimensionType; CDR-14, CDR-16
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -41,6 +41,30 @@ class Period:
     at: str = ""
 
 
+def join_periods(first: Period, second: Period) -> Period:
+    """Join two neighbouring periods into one of the tariff of the first."""
+    return replace(
+        first,
+        end=second.end,
+        kwh=None if first.kwh is None or second.kwh is None else first.kwh + second.kwh,
+        charging_us=first.charging_us + second.charging_us,
+        parking_us=first.parking_us + second.parking_us,
+        reserved_us=first.reserved_us + second.reserved_us,
+        min_power=_least(first.min_power, second.min_power),
+        max_power=_most(first.max_power, second.max_power),
+        min_current=_least(first.min_current, second.min_current),
+        max_current=_most(first.max_current, second.max_current),
+    )
+
+
+def _least(first: Decimal | None, second: Decimal | None) -> Decimal | None:
+    return None if first is None or second is None else min(first, second)
+
+
+def _most(first: Decimal | None, second: Decimal | None) -> Decimal | None:
+    return None if first is None or second is None else max(first, second)
+
+
 @dataclass(frozen=True, slots=True)
 class Usage:
     """A session, or a reservation, in charging periods.
@@ -59,7 +83,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class ReservedTime:
-    """Start and end of a reservation; it is expired if no session followed."""
+    """Time that a charge point was reserved; it is expired if no session followed."""
 
     start: datetime
     end: datetime

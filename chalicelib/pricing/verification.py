@@ -264,7 +264,7 @@ def _is_claimed(cdr: JsonObject, field: str) -> bool:
 
 
 def _side(price: Amount, side: str) -> Decimal:
-    return price.incl_vat if side == "incl_vat" and price.incl_vat is not None else price.excl_vat
+    return price.with_vat if side == "incl_vat" else price.excl_vat
 
 
 def _is_sum_of_rounded(

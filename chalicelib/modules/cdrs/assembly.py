@@ -66,12 +66,8 @@ def draft_cdr(
     Raises: Implausible when quantities are impossible; InvalidParameters, NotEnoughInformation, with the
     field, when the session has no price.
     """
-    if start.location is None:
-        text = f"connector {session['evse_uid']}/{session['connector_id']} of the session is unknown"
-        raise NotEnoughInformation(text, field="location_id")
-    if not start.tariffs:
-        raise NotEnoughInformation("no tariff is known for this session", field="tariffs")
-    impossible = _judge(session, start, now)
+    _refuse_incomplete(session, start)
+    impossible = _find_impossible(session, start, now)
     if impossible and not is_released:
         raise Implausible(impossible[0].message, field=impossible[0].field)
     priceable = to_price(session, start.time_zone, start.reserved_from, profile)
@@ -80,6 +76,35 @@ def draft_cdr(
     )
     refuse_undecided(priced)
     price = cdr_fields(priced)
+    _refuse_mismatch(session, price)
+    released = _release_remarks(impossible) if is_released else []
+    return CdrDraft(_cdr(session, start, price), _explain(priced, [*released, *priceable.remarks]), priced)
+
+
+def _refuse_incomplete(session: Mapping[str, Any], start: StartSnapshot) -> None:
+    """Refuse a session that lacks what a price needs. Raises: NotEnoughInformation."""
+    if start.location is None:
+        text = f"connector {session['evse_uid']}/{session['connector_id']} of the session is unknown"
+        raise NotEnoughInformation(text, field="location_id")
+    if not start.tariffs:
+        raise NotEnoughInformation("no tariff is known for this session", field="tariffs")
+    if session.get("end_date_time") is None:
+        raise NotEnoughInformation("the session has no end", field="end_date_time")
+
+
+def _find_impossible(session: Mapping[str, Any], start: StartSnapshot, now: datetime | None) -> list[Remark]:
+    """List the impossible quantities of a session."""
+    assert start.location is not None
+    max_kw = start.max_kw or usual_power_kw(start.location.get("connector_power_type"))
+    begins = parse_datetime(start.reserved_from) if start.reserved_from else None
+    return list(find_impossible(session, session["kwh"], max_kw, begins, now))
+
+
+def _refuse_mismatch(session: Mapping[str, Any], price: Document) -> None:
+    """Refuse a price that does not fit its session.
+
+    Raises: NotEnoughInformation when no tariff was used; InvalidParameters when currency or energy differ.
+    """
     if price["currency"] is None:
         raise NotEnoughInformation("no tariff is relevant to any part of this session", field="tariffs")
     if price["currency"].upper() != session["currency"].upper():
@@ -89,8 +114,13 @@ def draft_cdr(
     if not has_all_energy(session["kwh"], price["total_energy"], count):
         text = f"of {session['kwh']} kWh only {price['total_energy']} kWh can be priced"
         raise InvalidParameters(text, field="kwh")
+
+
+def _cdr(session: Mapping[str, Any], start: StartSnapshot, price: Document) -> Document:
+    """Build a priced CDR, with the tariffs that its charging periods name."""
+    assert start.location is not None
     relevant = {fold(period.get("tariff_id") or "") for period in price["charging_periods"]}
-    cdr = make_cdr(
+    return make_cdr(
         session,
         price["charging_periods"][0]["start_date_time"],
         start.location,
@@ -98,11 +128,13 @@ def draft_cdr(
         [tariff for tariff in start.tariffs if fold(tariff["id"]) in relevant],
         price,
     )
+
+
+def _explain(priced: Priced, remarks: Sequence[Document]) -> Document:
+    """Write the price explanation of a CDR. remarks: warnings that come before those of the price."""
     statement = write_statement(priced)
-    released = _release_remarks(impossible) if is_released else []
     warnings = [{**each, "field": _in_session(each["field"])} for each in statement["warnings"]]
-    why = {"breakdown": statement["breakdown"], "warnings": [*released, *priceable.remarks, *warnings]}
-    return CdrDraft(cdr, why, priced)
+    return {"breakdown": statement["breakdown"], "warnings": [*remarks, *warnings]}
 
 
 def with_fewer_periods(draft: CdrDraft) -> CdrDraft:
@@ -116,19 +148,6 @@ def with_fewer_periods(draft: CdrDraft) -> CdrDraft:
     )
     remark = Remark("periods_joined", "charging_periods", text).to_document()
     return replace(draft, cdr=cdr, why={**draft.why, "warnings": [*draft.why["warnings"], remark]})
-
-
-def _judge(session: Mapping[str, Any], start: StartSnapshot, now: datetime | None) -> list[Remark]:
-    """List the impossible quantities of a session.
-
-    Raises: NotEnoughInformation when it has no end.
-    """
-    if session.get("end_date_time") is None:
-        raise NotEnoughInformation("the session has no end", field="end_date_time")
-    assert start.location is not None
-    max_kw = start.max_kw or usual_power_kw(start.location.get("connector_power_type"))
-    begins = parse_datetime(start.reserved_from) if start.reserved_from else None
-    return list(find_impossible(session, session["kwh"], max_kw, begins, now))
 
 
 def _release_remarks(impossible: Sequence[Remark]) -> list[Document]:

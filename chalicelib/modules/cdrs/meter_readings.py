@@ -20,10 +20,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from chalicelib.errors import NotEnoughInformation
 from chalicelib.modules.cdrs.last_period import CompletedPeriods, complete_periods, volume_of, with_rest
 from chalicelib.pricing.json_fields import Remark, read_span
 from chalicelib.pricing.periods import read_periods
+from chalicelib.pricing.usage import CHARGING, SUSPENDED_EV
 from chalicelib.protocol.json_text import Document
 from chalicelib.protocol.types import fold, format_datetime, sort_key
 
@@ -48,10 +48,8 @@ def to_price(
     """Convert a session that has ended for the pricing engine, with warnings.
 
     reserved_from: start of the reservation; None without one. profile: `profile_type` of the preferences.
-    Raises: InvalidParameters when its energy cannot be assigned; NotEnoughInformation when it has no end.
+    Raises: InvalidParameters when its energy cannot be assigned.
     """
-    if session.get("end_date_time") is None:
-        raise NotEnoughInformation("the session has no end", field="end_date_time")
     completed = complete_periods(session)
     request: Document = {
         "start_date_time": session["start_date_time"],
@@ -106,7 +104,7 @@ def _readings(request: Document, kwh: Decimal, completed: CompletedPeriods) -> D
         if number < known and sort_key(period["start_date_time"]) > sort_key(meter[-1]["at"]):
             # Of several periods with the same start only the last has a length, so it gets all their energy.
             meter.append({"at": period["start_date_time"], "kwh": register})
-        state = "SuspendedEV" if volume_of(period, "PARKING_TIME") else "Charging"
+        state = SUSPENDED_EV if volume_of(period, "PARKING_TIME") else CHARGING
         states.append({"at": period["start_date_time"], "state": state})
         register += volume_of(period, "ENERGY")
     meter.append({"at": request["end_date_time"], "kwh": max(kwh, register)})

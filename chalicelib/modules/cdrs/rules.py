@@ -58,11 +58,6 @@ def is_reserved(session: Mapping[str, Any]) -> bool:
     return bool(session["status"] == RESERVATION)
 
 
-def find_connector(evse: Mapping[str, Any], connector_id: str) -> Document | None:
-    """Find a connector of an EVSE by id; None when it has no such connector."""
-    return next((each for each in evse["connectors"] if fold(each["id"]) == fold(connector_id)), None)
-
-
 def cdr_location(location: Mapping[str, Any], evse: Mapping[str, Any], connector: Document) -> Document:
     """Build the CdrLocation of a connector; address and state are cut to its shorter fields (TRP-31)."""
     copied = {name: location[name] for name in _OF_LOCATION if location.get(name) is not None}

@@ -35,7 +35,7 @@ from chalicelib.protocol.types import format_datetime, sort_key
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.table import Item, Key
 
-Cost = Callable[[Document, str], Document | None]
+CostFunction = Callable[[Document, str], Document | None]
 """Function from a valid session and its partition to its `total_cost`; None when it has no price."""
 
 
@@ -44,7 +44,7 @@ def keys_to_price(session: Ref) -> list[Key]:
     return [start_snapshot_key(session.key), preferences_key(session.key)]
 
 
-def running_cost_function(session: Ref, items: Mapping[Key, Item]) -> Cost:
+def running_cost_function(session: Ref, items: Mapping[Key, Item]) -> CostFunction:
     """Make the function that computes the running cost. items: an earlier read of `keys_to_price`."""
     start_at, preferences_at = keys_to_price(session)
 

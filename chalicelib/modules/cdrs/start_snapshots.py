@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING, Any
 from chalicelib.modules.cdrs.rules import (
     NOT_AVAILABLE,
     cdr_location,
-    find_connector,
     is_reserved,
     place_of,
     unused_location,
 )
+from chalicelib.modules.locations.objects import find_connector
 from chalicelib.policy.time_prices import prices_by_the_minute
 from chalicelib.pricing.plausibility import power_kw
 from chalicelib.protocol.json_text import Document, read_json, write_json

@@ -12,7 +12,7 @@ Source: OCPI 2.2.1 mod_locations, Object description and Data types; LOC-15 … 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Self
 
 from pydantic import (
@@ -24,6 +24,7 @@ from pydantic import (
     model_validator,
 )
 
+from chalicelib.protocol.json_text import Document
 from chalicelib.protocol.types import (
     CountryCode2,
     CountryCode3,
@@ -347,3 +348,9 @@ def _refuse_repeated(name: str, ids: Iterable[str]) -> None:
         if fold(one) in seen:
             raise ValueError(f"{name} {one!r} is repeated")
         seen.add(fold(one))
+
+
+def find_connector(evse: Mapping[str, Any], connector_id: str) -> Document | None:
+    """Return the connector of an EVSE with this id, None when there is none."""
+    connectors: list[Document] = evse["connectors"]
+    return next((one for one in connectors if fold(one["id"]) == fold(connector_id)), None)

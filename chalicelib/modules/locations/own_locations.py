@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from chalicelib.errors import LocationNotFound
 from chalicelib.modules.locations.completion import complete_connector, complete_evse, complete_location
 from chalicelib.modules.locations.decisions import changed_by, whole, written
-from chalicelib.modules.locations.objects import Connector, Evse, Location
-from chalicelib.modules.locations.rules import find_connector, lifted, merge, with_connector
+from chalicelib.modules.locations.objects import Connector, Evse, Location, find_connector
+from chalicelib.modules.locations.rules import lifted, merge, with_connector
 from chalicelib.policy.ownership import check_identity
 from chalicelib.policy.time_remarks import remark_on_own
 from chalicelib.policy.visibility import partition_for_own

@@ -19,7 +19,7 @@ from chalicelib.modules.locations.decisions import (
     patched_by,
 )
 from chalicelib.modules.locations.keeping import MODULE, change_location, keep, partition_of
-from chalicelib.modules.locations.objects import Connector, Evse
+from chalicelib.modules.locations.objects import Connector, Evse, find_connector
 from chalicelib.modules.locations.reservation import reservation_key
 from chalicelib.modules.locations.retrieval import find
 from chalicelib.modules.received_objects import check_ids, check_origin
@@ -107,7 +107,7 @@ def put_connector(call: Call) -> Reply:
         call, ref, evse_uid, lambda stored, times: rules.put_connector(stored, document, times)
     )
     before = read_json(str(change.before.body)) if change.before else None
-    is_new = not (before and rules.find_connector(before, connector_id))
+    is_new = not (before and find_connector(before, connector_id))
     remark = _remark_on_evse(call, ref, change, document, connector_id)
     return Reply(http_status=201 if is_new else 200, status_message=remark)
 
@@ -152,7 +152,7 @@ def _remark_on_evse(
     if change.before is not None:
         stored: Document | None = read_json(str(change.before.body))
         if stored is not None and connector_id is not None:
-            stored = rules.find_connector(stored, connector_id)
+            stored = find_connector(stored, connector_id)
         if stored is not None:
             times = Times(call.node.clock(), change.before.arrived)
             overtaken = rules.overtaken_by(stored, document, times)

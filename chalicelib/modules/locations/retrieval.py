@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chalicelib.errors import LocationNotFound
-from chalicelib.modules.locations.rules import find_connector
+from chalicelib.modules.locations.objects import find_connector
 from chalicelib.protocol.json_text import JsonText, read_json, write_json
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chalicelib.errors import InvalidParameters, LocationNotFound
-from chalicelib.modules.locations.objects import Connector, Evse, Location
+from chalicelib.modules.locations.objects import Connector, Evse, Location, find_connector
 from chalicelib.protocol.json_text import Document
 from chalicelib.protocol.overtaking import Overtaken, Times, is_ahead, is_overtaken
 from chalicelib.protocol.patch import check_time, merge_patch
@@ -106,12 +106,6 @@ def _timed(child: Document, name: str, number: int) -> Document:
     except InvalidParameters as error:
         raise InvalidParameters(error.detail, field=f"{name}.{number}.last_updated") from error
     return child
-
-
-def find_connector(evse: Mapping[str, Any], connector_id: str) -> Document | None:
-    """Return the connector of an EVSE with this id, None when there is none."""
-    connectors: list[Document] = evse["connectors"]
-    return next((one for one in connectors if fold(one["id"]) == fold(connector_id)), None)
 
 
 def with_connector(evse: Document, connector: Document, times: Times | None = None) -> Document:

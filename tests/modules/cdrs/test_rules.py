@@ -9,7 +9,6 @@ import pytest
 from chalicelib.modules.cdrs.rules import (
     cdr_id,
     cdr_location,
-    find_connector,
     has_same_content,
     is_reserved,
     make_cdr,
@@ -114,14 +113,6 @@ def test_the_cdr_location_of_an_unused_reservation_has_no_connector() -> None:
 def test_a_session_with_another_location_evse_or_connector_has_another_place(name: str) -> None:
     assert place_of(session(**{name: "other"})) != place_of(session())
     assert place_of(session(evse_uid="e1")) == place_of(session(evse_uid="E1"))
-
-
-def test_a_connector_is_found_case_insensitively() -> None:
-    """Source: TYP-01"""
-    place = evse(connectors=[connector("a"), connector("B")])
-
-    assert find_connector(place, "b") == connector("B")
-    assert find_connector(place, "c") is None
 
 
 def test_only_a_session_with_status_reservation_is_reserved() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.errors import InvalidParameters
-from chalicelib.modules.locations.objects import Connector, Evse, Location
+from chalicelib.modules.locations.objects import Connector, Evse, Location, find_connector
 from chalicelib.protocol.json_text import read_json, write_json
 from chalicelib.protocol.types import OcpiObject, validate
 from tests.modules.builders import T0, T1, connector, evse, location, without
@@ -383,3 +383,11 @@ def test_unknown_fields_on_every_level_are_kept(
     seen = validate(Location, read_json(write_json(document)))
 
     assert seen.model_dump(exclude_unset=True) == document
+
+
+def test_a_connector_is_found_case_insensitively() -> None:
+    """Source: TYP-01"""
+    place = evse(connectors=[connector("a"), connector("B")])
+
+    assert find_connector(place, "b") == connector("B")
+    assert find_connector(place, "c") is None
