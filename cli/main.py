@@ -33,6 +33,10 @@ Expect = Annotated[
     list[str] | None,
     typer.Option(metavar="COUNTRY/PARTY/ROLE", help="A role that it will claim, such as PT/ABC/CPO; repeat."),
 ]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="SETTING=VALUE", help="Any setting, such as token_encoding=raw; repeat."),
+]
 Roles = Annotated[
     list[str] | None,
     typer.Argument(metavar="COUNTRY/PARTY/ROLE", help="Such as PT/ABC/CPO; all when left out."),
@@ -96,9 +100,10 @@ def invite(
     ptmob: Annotated[bool, typer.Option(help="It follows MOBI.E's profile (location ids).")] = False,
     hub: Hub = False,
     expect: Expect = None,
+    settings: Set = None,
 ) -> None:
     """Make the first token (token A) for a partner that will register here."""
-    body = {"name": name, **_partner_flags(raw_token, ptmob, hub, expect)}
+    body = {"name": name, **_partner_flags(raw_token, ptmob, hub, expect, settings)}
     _show(_operator_api(context).post("partners", "invitations", body=body))
 
 
@@ -115,11 +120,31 @@ def register(
     ptmob: Annotated[bool, typer.Option(help="It follows MOBI.E's profile (location ids).")] = False,
     hub: Hub = False,
     expect: Expect = None,
+    settings: Set = None,
 ) -> None:
     """Register this node at a partner."""
-    flags = _partner_flags(raw_token, ptmob, hub, expect)
+    flags = _partner_flags(raw_token, ptmob, hub, expect, settings)
     body = {"name": name, "versions_url": versions_url, "token": token, **flags}
     _show(_operator_api(context).post("partners", "registrations", body=body))
+
+
+@app.command()
+def settings(
+    context: typer.Context,
+    partner_id: str,
+    changes: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="SETTING=VALUE", help="""Such as name=Evia or 'profiles=["ptmob"]'."""),
+    ] = None,
+) -> None:
+    """Show the settings of a partner, after changing those that you name."""
+    from cli.partner_settings import read_settings, write_settings
+
+    api = _operator_api(context)
+    body = read_settings(changes or ())
+    partner = api.patch("partners", partner_id, body=body) if body else api.get("partners", partner_id)
+    for line in write_settings(partner):
+        typer.echo(line)
 
 
 @app.command()
@@ -361,10 +386,15 @@ def _operator_api(context: typer.Context) -> OperatorClient:
     return OperatorClient(node.operator_url, node.operator_key)
 
 
-def _partner_flags(raw_token: bool, ptmob: bool, hub: bool, expect: list[str] | None) -> dict[str, Any]:
+def _partner_flags(
+    raw_token: bool, ptmob: bool, hub: bool, expect: list[str] | None, settings: list[str] | None
+) -> dict[str, Any]:
+    from cli.partner_settings import read_settings
+
     flags: dict[str, Any] = {
         "token_encoding": "raw" if raw_token else "base64",
         "profiles": [PTMOB] if ptmob else [],
+        **read_settings(settings or ()),
     }
     if hub:
         flags["hub"] = True

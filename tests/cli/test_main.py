@@ -40,6 +40,14 @@ class CannedOperatorApi:
         self.asked.append(("POST", *path, body, *([query] if query else [])))
         return {"id": "LSB-00693", "versions_url": "https://here/ocpi/versions", "token": "A"}
 
+    def get(self, *path: str) -> Any:
+        self.asked.append(("GET", *path))
+        return {**PARTNER, "token_encoding": "base64", "profiles": ["ptmob"]}
+
+    def patch(self, *path: str, body: dict[str, Any]) -> Any:
+        self.asked.append(("PATCH", *path, body))
+        return {**PARTNER, **body}
+
     def put(self, *path: str, body: object) -> Any:
         self.asked.append(("PUT", *path, body))
         if path[1] == "unknown":
@@ -88,6 +96,35 @@ def test_an_invitation_has_the_expected_roles(api: CannedOperatorApi) -> None:
     [(*_, body)] = api.asked
     assert body["hub"] is True
     assert [role["role"] for role in body["expected_roles"]] == ["HUB", "EMSP"]
+
+
+def test_an_invitation_and_a_registration_take_any_setting(api: CannedOperatorApi) -> None:
+    run("invite", "MOBI.E", "--set", 'profiles=["cpo_makes_cdr"]', "--set", "made_up=7")
+    run("register", "MOBI.E", "https://there/versions", "--token", "A", "--set", "token_encoding=raw")
+
+    invitation, registration = (asked[-1] for asked in api.asked)
+    assert (invitation["profiles"], invitation["made_up"]) == (["cpo_makes_cdr"], 7)
+    assert registration["token_encoding"] == "raw"
+
+
+def test_settings_shows_each_setting_of_a_partner(api: CannedOperatorApi) -> None:
+    assert run("settings", "p-1").output == 'name=MOBI.E\ntoken_encoding=base64\nprofiles=["ptmob"]\n'
+    assert api.asked == [("GET", "partners", "p-1")]
+
+
+def test_settings_changes_the_named_settings(api: CannedOperatorApi) -> None:
+    output = run("settings", "p-1", "name=Evia", 'profiles=["ptmob"]').output
+
+    assert api.asked == [("PATCH", "partners", "p-1", {"name": "Evia", "profiles": ["ptmob"]})]
+    assert output == 'name=Evia\nprofiles=["ptmob"]\n'
+
+
+def test_a_malformed_setting_is_refused_without_a_request(api: CannedOperatorApi) -> None:
+    result = run("settings", "p-1", "raw")
+
+    assert result.exit_code == 2
+    assert "SETTING=VALUE" in result.output
+    assert api.asked == []
 
 
 @pytest.mark.parametrize(

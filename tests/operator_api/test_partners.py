@@ -76,12 +76,12 @@ def test_a_registration_connects_both_sides(cpo: OperatorApi, hub: OperatorApi) 
     assert cpo.ask("GET", f"/partners/{partner['id']}") == partner
 
 
-def test_a_partner_is_shown_with_exactly_these_members(cpo: OperatorApi, hub: OperatorApi) -> None:
-    assert set(connect(cpo, hub)) == {
-        "id", "name", "status", "versions_url", "version", "roles", "endpoints", "token_encoding", "profiles",
-        "last_updated", "pending_roles", "refused_roles", "expected_roles", "reserved_roles", "hub",
-        "odd_answers", "stamp_ahead",
-    }  # fmt: skip
+def test_a_partner_is_shown_with_these_members_in_this_order(cpo: OperatorApi, hub: OperatorApi) -> None:
+    assert list(connect(cpo, hub)) == [
+        "id", "name", "status", "versions_url", "version", "roles", "pending_roles", "refused_roles",
+        "expected_roles", "reserved_roles", "hub", "endpoints", "token_encoding", "profiles", "odd_answers",
+        "stamp_ahead", "last_updated",
+    ]  # fmt: skip
 
 
 def test_each_kind_of_odd_answer_is_recorded_once_and_shown(cpo: OperatorApi, hub: OperatorApi) -> None:
@@ -231,6 +231,23 @@ def test_a_partner_is_renamed_and_given_another_profile(cpo: OperatorApi) -> Non
 
     assert (changed["name"], changed["profiles"], changed["token_encoding"]) == ("MOBI.E", ["ptmob"], "raw")
     assert cpo.ask("GET", f"/partners/{invited['id']}") == changed
+
+
+def test_a_change_of_a_partner_checks_only_the_settings_that_it_names(cpo: OperatorApi) -> None:
+    path = f"/partners/{cpo.ask('POST', '/partners/invitations', {'name': 'Hub'})['id']}"
+    before = cpo.ask("GET", path)
+
+    refused = cpo.call("PATCH", path, {"name": "", "hub": True})
+
+    assert [error["field"] for error in refused.json["errors"]] == ["name", "hub"]
+    assert cpo.ask("PATCH", path, {}) == cpo.ask("GET", path) == before
+
+
+def test_a_list_of_profiles_is_asked_for_by_its_json_name(cpo: OperatorApi) -> None:
+    refused = cpo.call("POST", "/partners/invitations", {"name": "Hub", "profiles": "ptmob"})
+
+    (error,) = refused.json["errors"]
+    assert (error["field"], error["detail"]) == ("profiles", "Input should be a valid list")
 
 
 def test_deleting_a_partner_unregisters_at_the_partner(cpo: OperatorApi, hub: OperatorApi) -> None:
