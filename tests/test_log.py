@@ -21,7 +21,7 @@ from chalicelib.partners.settings import PartnerSettings
 from tests.account import aws
 from tests.logged import Logged
 from tests.logged import logged as logged
-from tests.modules.cdrs.test_compiler import CPO, EVI, Network
+from tests.modules.cdrs.world import CPO, EVI, Network
 from tests.modules.sessions.builders import cdr_token, session
 from tests.nodes import CONFIGURATION, Host, make_network
 from tests.pushing.pushing import World, break_down, partner, refuse

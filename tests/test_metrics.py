@@ -17,7 +17,7 @@ from chalicelib.pushing.retries import queue_due_retries
 from tests.logged import Logged, dimensions_of, names_in
 from tests.logged import logged as logged
 from tests.modules.builders import T2
-from tests.modules.cdrs.test_compiler import Network
+from tests.modules.cdrs.world import Network
 from tests.pushing.pushing import World, break_down, partner, refuse
 
 NODE = {"Node": "memory"}

@@ -49,9 +49,13 @@ ALSO: dict[str, tuple[str, ...]] = {
     "protocol/pagination.py": ("tests/modules/tariffs/test_sender.py", "tests/calls/test_crawling.py"),
     "modules/cdrs/assembly.py": (
         "tests/modules/cdrs/test_compiler.py",
+        "tests/modules/cdrs/test_cdr_makers.py",
         "tests/modules/cdrs/test_running_cost.py",
     ),
-    "modules/cdrs/meter_readings.py": ("tests/modules/cdrs/test_compiler.py",),
+    "modules/cdrs/meter_readings.py": (
+        "tests/modules/cdrs/test_session_periods.py",
+        "tests/modules/cdrs/test_set_aside.py",
+    ),
 }
 
 

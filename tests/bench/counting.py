@@ -27,7 +27,7 @@ from chalicelib.storage.table import Key
 from chalicelib.storage.values import encode_item
 from tests.emulator import make_table
 from tests.modules.builders import T0, T2, T3
-from tests.modules.cdrs.test_compiler import CPO, EVI, Network
+from tests.modules.cdrs.world import CPO, EVI, Network
 from tests.modules.sessions.builders import cdr_token
 from tests.pushing.pushing import START, partner
 from tests.storage.capacity import measured

@@ -17,7 +17,7 @@ from chalicelib.pushing.deliveries import DeliveryStatus
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.objects import ObjectStore
 from chalicelib.storage.table import Senseless
-from tests.modules.cdrs.test_compiler import Network
+from tests.modules.cdrs.world import Network
 from tests.pushing.pushing import World, partner
 
 DAY = 86_400

@@ -15,8 +15,8 @@ from chalicelib.modules.cdrs.due_sessions import sessions_set_aside
 from chalicelib.modules.cdrs.running_cost import running_cost
 from chalicelib.protocol.json_text import Document
 from tests.modules.builders import T1, T2, component, element, tariff
-from tests.modules.cdrs.test_compiler import Network
 from tests.modules.cdrs.test_running_cost import start
+from tests.modules.cdrs.world import Network
 from tests.modules.sessions.builders import session
 
 MISSPELT = {**element(component(price=1)), "restriction": {"end_time": "21:00"}}

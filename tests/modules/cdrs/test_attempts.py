@@ -22,21 +22,14 @@ from chalicelib.storage.keys import Ref
 from chalicelib.storage.operations import Key
 from chalicelib.storage.table import Senseless
 from tests.modules.builders import T0, T2, component, element
-from tests.modules.cdrs.test_compiler import CPO, Network, period
+from tests.modules.cdrs.world import CPO, Network
+from tests.modules.sessions.builders import period
 
 POISON = Ref("sessions", *CPO, "S13")
 
 
 class Killed(BaseException):
     """Stands for Lambda killing the function: no code runs after it."""
-
-
-@pytest.fixture
-def cpo() -> Network:
-    network = Network("CPO")
-    network.join("evi", "EMSP")
-    network.open_site()
-    return network
 
 
 def poisoned(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> list[str]:

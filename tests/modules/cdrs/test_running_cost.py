@@ -26,7 +26,7 @@ from chalicelib.protocol.json_text import Document
 from chalicelib.protocol.types import format_datetime, parse_datetime
 from chalicelib.storage.keys import Ref
 from tests.modules.builders import T0, T1, T2, component, connector, element, evse, location, tariff
-from tests.modules.cdrs.test_compiler import CPO, XYZ, Network
+from tests.modules.cdrs.world import CPO, XYZ, Network
 from tests.modules.sessions.builders import cdr_token, session
 
 REF = Ref("sessions", "PT", "ABC", "S1")

@@ -27,7 +27,7 @@ from chalicelib.modules.reconciliation.verdicts import ReconciliationState
 from chalicelib.policy.cdr_makers import CPO_MAKES_CDR
 from chalicelib.protocol.pagination import PageQuery
 from chalicelib.storage.table import Senseless
-from tests.modules.cdrs.test_compiler import Network
+from tests.modules.cdrs.world import Network
 from tests.modules.reconciliation.under_hub import CPO, UnderHub, of_hub
 
 DAY_S = 24 * 3600

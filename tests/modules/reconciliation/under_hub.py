@@ -19,7 +19,7 @@ from chalicelib.protocol.pagination import PageQuery
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.objects import Write
 from tests.modules.builders import T1
-from tests.modules.cdrs.test_compiler import CPO, Network
+from tests.modules.cdrs.world import CPO, Network
 
 
 class Csms:

@@ -19,8 +19,8 @@ from chalicelib.storage.keys import Ref
 from tests.logged import Logged
 from tests.logged import logged as logged
 from tests.modules.builders import T0, T1, T2
-from tests.modules.cdrs.test_compiler import CPO as OWN_CPO
-from tests.modules.cdrs.test_compiler import Network
+from tests.modules.cdrs.world import CPO as OWN_CPO
+from tests.modules.cdrs.world import Network
 from tests.modules.conftest import NodeOf, PartnerOf
 from tests.modules.partner_api import CPO, PartnerApi
 from tests.modules.sessions.builders import period, session
