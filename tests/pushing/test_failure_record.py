@@ -15,14 +15,7 @@ from chalicelib.pushing.failure_record import (
     note_answer,
     note_failure,
 )
-from tests.pushing.pushing import World, partner
-
-
-@pytest.fixture
-def world() -> World:
-    world = World("CPO")
-    world.join(partner("EMSP", "one"))
-    return world
+from tests.pushing.pushing import World
 
 
 def breaker(world: World) -> Breaker:

@@ -22,14 +22,6 @@ from tests.pushing.pushing import World, partner
 CPO = Party("PT", "XYZ")
 
 
-@pytest.fixture
-def world() -> World:
-    """A CPO with one eMSP, and no messages yet."""
-    world = World("CPO")
-    world.join(partner("EMSP", "one"))
-    return world
-
-
 def taken(world: World) -> list[Record]:
     records = list(world.dynamodb.stream)
     world.dynamodb.stream.clear()
