@@ -1,0 +1,42 @@
+"""A hub in moto, whose partners answer as a test says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from chalicelib.calls.client import OcpiClient
+from chalicelib.calls.urls import UrlPolicy
+from tests.account import Account, aws
+from tests.calls.answering import AnsweringPartner, answering_partner
+from tests.hub.relaying import NUMBERS, Hub
+from tests.nodes import make_network
+
+
+@pytest.fixture(scope="module")
+def moto() -> Iterator[None]:
+    """Replace AWS by moto for the whole file; starting moto takes longer than some of the tests."""
+    with aws():
+        yield
+
+
+@pytest.fixture
+def account(moto: None) -> Iterator[Account]:
+    with aws() as account:
+        yield account
+
+
+@pytest.fixture
+def there() -> Iterator[AnsweringPartner]:
+    """The server behind every partner of the hub."""
+    with answering_partner() as partner:
+        yield partner
+
+
+@pytest.fixture
+def hub(account: Account, there: AnsweringPartner) -> Hub:
+    name = f"hub{next(NUMBERS)}"
+    node = make_network(account, (), **{name: "HUB"})[name].node
+    return Hub(replace(node, client=OcpiClient(UrlPolicy(True), node.directory, node.new_id)), there)
