@@ -1,4 +1,4 @@
-"""Fixture for a network of nodes that send each other commands."""
+"""Nodes that send each other commands. Each file of tests has its own `network`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.account import Account
-from tests.modules.commands.network import Network
+from tests.modules.commands.network import Member, Network
 
 _numbers = itertools.count(1)
 
@@ -26,3 +26,18 @@ def networks(account: Account) -> Networks:
         return network
 
     return make
+
+
+@pytest.fixture
+def cpo(network: Network) -> Member:
+    return network["cpo"]
+
+
+@pytest.fixture
+def hub(network: Network) -> Member:
+    return network["hub"]
+
+
+@pytest.fixture
+def emsp(network: Network) -> Member:
+    return network["emsp"]

@@ -34,11 +34,6 @@ def network(networks: Networks) -> Network:
     return network
 
 
-@pytest.fixture
-def hub(network: Network) -> Member:
-    return network["hub"]
-
-
 @pytest.mark.parametrize(
     ("to", "at_most"), [({}, 6), ({"ocpi_to_country_code": "PT", "ocpi_to_party_id": "ABC"}, 5)]
 )

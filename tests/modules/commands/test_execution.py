@@ -1,6 +1,6 @@
-"""Commands at a CPO: checks, storing, repeated commands, delivery to the CSMS, and cost.
+"""Tests of commands that a CPO accepts, delivers and recognises when they are repeated.
 
-Source: OCPI 2.2.1 mod_commands, Receiver Interface; CMD-01 … CMD-16, TRP-12, TRP-22, TRP-23, TRP-38
+Source: OCPI 2.2.1 mod_commands, Receiver Interface; CMD-01 … CMD-16, TRP-12, TRP-38
 """
 
 from __future__ import annotations
@@ -13,16 +13,10 @@ from typing import Any
 import pytest
 
 from chalicelib.calls.answers import RawAnswer
-from chalicelib.modules.commands import receiver
-from chalicelib.modules.commands.objects import COMMANDS
 from chalicelib.modules.commands.operator_commands import take_result
 from chalicelib.modules.commands.view import show
 from chalicelib.policy.remote_starts import find_authorized, find_start
-from chalicelib.protocol.json_text import Document, read_json, write_json
-from chalicelib.protocol.message import Request
-from tests.flows import wrong
-from tests.modules.builders import evse, without
-from tests.modules.commands.conftest import Networks
+from chalicelib.protocol.json_text import read_json
 from tests.modules.commands.network import (
     EVI,
     MOST_RECEIVES,
@@ -30,74 +24,16 @@ from tests.modules.commands.network import (
     Member,
     Network,
     add_webhook,
-    keep_location,
     keep_session,
     response_url,
     start,
     token,
 )
-from tests.nodes import Answer
+from tests.modules.commands.receiving import cancel, codes, post, reserve, stop, unlock
+from tests.modules.commands.receiving import network as network
 from tests.storage.capacity import measured
 
 DONE = b'{"status_code": 1000, "timestamp": "2026-03-01T12:00:00Z"}'
-SEVERAL = {"capabilities": ["START_SESSION_CONNECTOR_REQUIRED"]}
-
-
-@pytest.fixture
-def network(networks: Networks) -> Network:
-    """A CPO with a location and a CSMS, and two eMSPs."""
-    network = networks("emsp", "cpo", "other")
-    keep_location(network["cpo"], "L1", "", evse(), evse("E2", **SEVERAL), evse("E3", status="REMOVED"))
-    add_webhook(network["cpo"])
-    return network
-
-
-@pytest.fixture
-def cpo(network: Network) -> Member:
-    return network["cpo"]
-
-
-@pytest.fixture
-def emsp(network: Network) -> Member:
-    return network["emsp"]
-
-
-def post(cpo: Member, caller: Member, name: str, document: Any, **headers: str) -> Answer:
-    return cpo.call(caller, "POST", f"/receiver/commands/{name}", document, **headers)
-
-
-def codes(answer: Answer) -> tuple[int, int, str | None]:
-    """HTTP status, OCPI status code, result."""
-    data = answer.json.get("data") or {}
-    return answer.status, answer.json["status_code"], data.get("result")
-
-
-def unlock(caller: Member, **fields: Any) -> Document:
-    ids = {"location_id": "L1", "evse_uid": "E1", "connector_id": "1"}
-    return {"response_url": response_url(caller, "UNLOCK_CONNECTOR"), **ids, **fields}
-
-
-def reserve(caller: Member, **fields: Any) -> Document:
-    return {
-        "response_url": response_url(caller, "RESERVE_NOW", fields.pop("response_id", "1")),
-        "token": token(),
-        "expiry_date": "2026-03-01T13:00:00Z",
-        "reservation_id": "R1",
-        "location_id": "L1",
-        **fields,
-    }
-
-
-def stop(caller: Member, session_id: str = "S1", response_id: str = "1") -> Document:
-    return {"response_url": response_url(caller, "STOP_SESSION", response_id), "session_id": session_id}
-
-
-def cancel(caller: Member, reservation_id: str = "R1") -> Document:
-    url = response_url(caller, "CANCEL_RESERVATION")
-    return {"response_url": url, "reservation_id": reservation_id}
-
-
-# -- accepting ---------------------------------------------------------------------------------------
 
 
 def test_an_accepted_command_is_stored_and_delivered_to_the_csms(
@@ -173,9 +109,6 @@ def test_a_stored_command_times_out_when_its_delivery_could_not_be_queued(
     assert show(cpo.the_command())["state"] == "TIMED_OUT"
 
 
-# -- coming twice ------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("request_ids", "response_ids"), [(("r1", "r1"), ("1", "2")), (("r1", "r2"), ("1", "1"))]
 )
@@ -231,157 +164,6 @@ def test_two_partners_may_use_the_same_request_id(network: Network, cpo: Member,
     assert sorted(command.partner_id for command in cpo.commands()) == ["emsp", "other"]
 
 
-# -- refusing ----------------------------------------------------------------------------------------
-
-
-def test_only_an_emsp_or_a_hub_sends_commands(networks: Networks) -> None:
-    """Source: OCPI 2.2.1 mod_commands, Sender Interface"""
-    network = networks("hub", "cpo")
-    keep_location(network["cpo"])
-    for caller, taker in (("hub", "cpo"), ("cpo", "hub")):
-        document = unlock(network[caller])
-        answer = post(network[taker], network[caller], "UNLOCK_CONNECTOR", document)
-        expected = (200, 1000, "ACCEPTED") if caller == "hub" else (200, 2000, "REJECTED")
-        assert codes(answer) == expected
-    assert not network["hub"].commands()
-
-
-def test_a_long_body_is_parsed_only_after_authentication(cpo: Member, emsp: Member) -> None:
-    document = start(emsp, x_note="x" * 64 * 1024)
-    request = Request(
-        method="POST",
-        path={"command": "START_SESSION"},
-        query={},
-        headers={"content-type": "application/json"},
-        body=write_json(document),
-        request_id="r1",
-        correlation_id="c1",
-        base_url="",
-        url="",
-    )
-    (route,) = receiver.INTERFACE.routes
-
-    assert route.keys is not None and not route.keys(cpo.node, request)
-    assert codes(post(cpo, emsp, "START_SESSION", document)) == (200, 1000, "ACCEPTED")
-
-
-@pytest.mark.parametrize(
-    ("name", "fields", "field"),
-    [
-        ("START_SESSION", {"location_id": "L9"}, "location_id"),
-        ("START_SESSION", {"evse_uid": "E9"}, "evse_uid"),
-        ("START_SESSION", {"evse_uid": "E3"}, "evse_uid"),
-        ("START_SESSION", {"connector_id": "9"}, "connector_id"),
-        ("RESERVE_NOW", {"location_id": "L9"}, "location_id"),
-        ("UNLOCK_CONNECTOR", {"evse_uid": "E9"}, "evse_uid"),
-        ("UNLOCK_CONNECTOR", {"connector_id": "9"}, "connector_id"),
-    ],
-)
-def test_an_unknown_location_evse_or_connector_is_2003_and_rejected(
-    network: Network, cpo: Member, emsp: Member, name: str, fields: Document, field: str
-) -> None:
-    """Source: CMD-07, TRP-12"""
-    make = {"START_SESSION": start, "RESERVE_NOW": reserve, "UNLOCK_CONNECTOR": unlock}[name]
-
-    answer = post(cpo, emsp, name, make(emsp, **fields))
-
-    assert codes(answer) == (200, 2003, "REJECTED")
-    assert field in answer.json["status_message"]
-    assert not cpo.commands()
-
-
-def test_a_connector_id_without_an_evse_uid_is_2001(cpo: Member, emsp: Member) -> None:
-    """Source: CMD-09"""
-    answer = post(cpo, emsp, "START_SESSION", without(start(emsp, connector_id="1"), "evse_uid"))
-
-    assert codes(answer) == (200, 2001, None)
-    assert "connector_id" in answer.json["status_message"]
-
-
-def test_an_evse_may_require_a_connector_id(cpo: Member, emsp: Member) -> None:
-    """Source: CMD-09"""
-    without_one = post(cpo, emsp, "START_SESSION", start(emsp, evse_uid="E2"))
-    with_one = post(cpo, emsp, "START_SESSION", start(emsp, evse_uid="E2", connector_id="1"))
-
-    assert codes(without_one) == (200, 2001, None)
-    assert codes(with_one) == (200, 1000, "ACCEPTED")
-
-
-def test_a_token_of_another_emsp_is_refused(cpo: Member, emsp: Member) -> None:
-    """Source: CMD-12"""
-    answer = post(cpo, emsp, "START_SESSION", start(emsp, token=token(party_id="XYZ")))
-
-    assert codes(answer) == (200, 2001, "REJECTED")
-    assert "token.party_id" in answer.json["status_message"]
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "https://10.0.0.1/result",
-        "https://169.254.169.254/latest",
-        "http://emsp.example/result",
-        "https://other.example/result",
-        "https://localhost/result",
-        "https://user@emsp.example/",
-    ],
-)
-def test_a_response_url_that_is_not_the_caller_s_is_refused(cpo: Member, emsp: Member, url: str) -> None:
-    """Source: TRP-23"""
-    answer = post(cpo, emsp, "START_SESSION", start(emsp, response_url=url))
-
-    assert codes(answer) == (200, 2001, None)
-    assert "response_url" in answer.json["status_message"]
-
-
-@pytest.mark.parametrize(
-    ("name", "document"),
-    [
-        ("START_SESSION", {"token": {}}),
-        ("START_SESSION", {"location_id": "x" * 5000}),
-        ("START_SESSION", {"location_id": 1}),
-        ("START_SESSION", {"response_url": None}),
-        ("UNLOCK_CONNECTOR", {"evse_uid": None}),
-        ("RESERVE_NOW", {"expiry_date": "tomorrow"}),
-        ("RESERVE_NOW", {"reservation_id": ""}),
-    ],
-)
-def test_a_body_that_does_not_fit_its_command_is_2001(
-    cpo: Member, emsp: Member, name: str, document: Document
-) -> None:
-    """Source: CMD-02"""
-    make = {"START_SESSION": start, "RESERVE_NOW": reserve, "UNLOCK_CONNECTOR": unlock}[name]
-
-    answer = post(cpo, emsp, name, {**make(emsp), **document})
-
-    assert codes(answer) == (200, 2001, None)
-    assert next(iter(document)) in answer.json["status_message"]
-
-
-@pytest.mark.parametrize("body", ["[]", "null", "1"])
-def test_a_body_that_is_no_object_is_2001(cpo: Member, emsp: Member, body: str) -> None:
-    assert codes(post(cpo, emsp, "STOP_SESSION", body)) == (200, 2001, None)
-
-
-@pytest.mark.parametrize("name", COMMANDS)
-def test_invalid_json_and_hostile_bodies_are_refused(cpo: Member, emsp: Member, name: str) -> None:
-    """Source: STA-01"""
-    for body in (*wrong.NOT_JSON.values(), *wrong.HOSTILE.values()):
-        text = body.decode("utf-8", "surrogateescape")
-        assert codes(post(cpo, emsp, name, text)) in [(400, 2001, None), (200, 2001, None)]
-    assert not cpo.commands()
-
-
-def test_an_unknown_command_is_404_and_another_method_405(cpo: Member, emsp: Member) -> None:
-    """Source: CMD-01"""
-    assert codes(post(cpo, emsp, "EXPLODE", {})) == (404, 2001, None)
-    assert codes(post(cpo, emsp, "start_session", start(emsp))) == (404, 2001, None)
-    assert codes(cpo.call(emsp, "GET", "/receiver/commands/START_SESSION", None)) == (405, 2001, None)
-
-
-# -- sessions ----------------------------------------------------------------------------------------
-
-
 def list_of(party: Any) -> str:
     return f"sessions#PT*ABC#{party.key()}#EMSP"
 
@@ -419,9 +201,6 @@ def test_a_repeated_stop_gets_the_same_answer_after_the_session_has_ended(cpo: M
     assert codes(first) == codes(again) == (200, 1000, "ACCEPTED")
 
 
-# -- reservations ------------------------------------------------------------------------------------
-
-
 def test_an_unknown_reservation_is_reported_as_a_result(network: Network, cpo: Member, emsp: Member) -> None:
     """Source: CMD-16"""
     answer = post(cpo, emsp, "CANCEL_RESERVATION", cancel(emsp))
@@ -446,9 +225,6 @@ def test_two_emsps_may_choose_the_same_reservation_id(network: Network, cpo: Mem
         for each in cpo.csms.received
     }
     assert ids["CANCEL_RESERVATION", "XYZ"] == ids["RESERVE_NOW", "XYZ"] != ids["RESERVE_NOW", "EVI"]
-
-
-# -- to the CSMS -------------------------------------------------------------------------------------
 
 
 def test_a_failed_delivery_is_tried_again_with_the_same_message_id(
@@ -496,9 +272,6 @@ def test_all_webhooks_are_called_in_parallel(network: Network, cpo: Member, emsp
     network.run_due()
 
     assert show(cpo.the_command())["delivered_to"] == ["csms", "second"]
-
-
-# -- what it costs -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -36,21 +36,6 @@ def network(networks: Networks) -> Network:
     return network
 
 
-@pytest.fixture
-def cpo(network: Network) -> Member:
-    return network["cpo"]
-
-
-@pytest.fixture
-def hub(network: Network) -> Member:
-    return network["hub"]
-
-
-@pytest.fixture
-def emsp(network: Network) -> Member:
-    return network["emsp"]
-
-
 def post(hub: Member, caller: Member, name: str, document: Any, **headers: str) -> Answer:
     return hub.call(caller, "POST", f"/receiver/commands/{name}", document, **headers)
 

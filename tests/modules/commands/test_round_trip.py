@@ -1,81 +1,19 @@
-"""Commands from an eMSP through a hub to a CPO, and their results on the way back.
+"""Tests of commands from an eMSP through a hub to a CPO, and of their results on the way back.
 
-Source: OCPI 2.2.1 mod_commands_flow; RTE-33, CMD-05, CMD-06, CMD-15 … CMD-20, TRP-22, TRP-43
+Source: OCPI 2.2.1 mod_commands_flow; RTE-33, CMD-05, CMD-06, CMD-15, CMD-18, TRP-22, TRP-43
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from chalicelib.calls.answers import PartnerFault, RawAnswer
-from chalicelib.errors import ClientError
-from chalicelib.modules.commands.operator_commands import send_command, take_result
+from chalicelib.modules.commands.operator_commands import take_result
 from chalicelib.modules.commands.view import show
 from chalicelib.protocol.json_text import Document, write_json
-from chalicelib.protocol.message import Request
-from tests.modules.commands.conftest import Networks
-from tests.modules.commands.network import (
-    Member,
-    Network,
-    add_webhook,
-    keep_location,
-    response_url,
-    start,
-    token,
-)
-
-
-@pytest.fixture
-def network(networks: Networks) -> Network:
-    """An eMSP, a hub and a CPO; all three have the CPO's location."""
-    network = networks("cpo", "hub", "emsp")
-    keep_location(network["cpo"])
-    keep_location(network["hub"], source="cpo")
-    keep_location(network["emsp"], source="hub")
-    add_webhook(network["cpo"])
-    return network
-
-
-@pytest.fixture
-def cpo(network: Network) -> Member:
-    return network["cpo"]
-
-
-@pytest.fixture
-def hub(network: Network) -> Member:
-    return network["hub"]
-
-
-@pytest.fixture
-def emsp(network: Network) -> Member:
-    return network["emsp"]
-
-
-def send(member: Member, name: str, request_id: str = "r1", **document: Any) -> Document:
-    public = member.node.settings.public_url
-    request = Request(
-        method="POST",
-        url=f"{public}/operator/commands/{name}",
-        base_url=f"{public}/ocpi",
-        path={},
-        query={},
-        headers={},
-        body=None,
-        request_id=request_id,
-        correlation_id="the-correlation",
-    )
-    return show(send_command(member.node, request, name, document, None))
-
-
-def send_start(member: Member, request_id: str = "r1", **fields: Any) -> Document:
-    document = {"token": token(), "location_id": "L1", "evse_uid": "E1", **fields}
-    return send(member, "START_SESSION", request_id, **document)
-
-
-def results_at(member: Member) -> list[str]:
-    return [show(command)["result"]["result"] for command in member.commands() if command.result]
+from tests.modules.commands.network import Member, Network, response_url, token
+from tests.modules.commands.round_trip import network as network
+from tests.modules.commands.round_trip import results_at, send, send_start
 
 
 def test_a_command_goes_through_the_hub_and_its_result_comes_back(
@@ -211,203 +149,6 @@ def test_a_command_that_the_hub_sends_again_keeps_its_request_id(
     assert len(cpo.commands()) == 1
 
 
-# -- faults ------------------------------------------------------------------------------------------
-
-
-def test_a_silent_csms_gives_the_emsp_a_timeout_in_time(network: Network, cpo: Member, emsp: Member) -> None:
-    """Source: CMD-16, CMD-17"""
-    send_start(emsp)
-
-    network.run_due(seconds=32)
-
-    arrived = show(emsp.the_command())
-    assert (arrived["state"], arrived["result"]["result"]) == ("COMPLETED", "TIMEOUT")
-    assert show(cpo.the_command())["state"] == "TIMED_OUT"
-
-
-def test_a_late_result_is_recorded_and_not_posted_twice(
-    network: Network, cpo: Member, hub: Member, emsp: Member
-) -> None:
-    send_start(emsp)
-    network.run_due(seconds=40)
-
-    take_result(cpo.node, cpo.the_command().id, {"result": "ACCEPTED"})
-    network.run_due(seconds=5)
-
-    shown = show(cpo.the_command())
-    assert (shown["result"]["result"], shown["late_result"]["result"]) == ("TIMEOUT", "ACCEPTED")
-    assert results_at(emsp) == ["TIMEOUT"]
-    assert len(cpo.sent("/sender/commands/")) == len(hub.sent("/sender/commands/")) == 1
-
-
-def test_a_result_is_posted_again_after_an_error_and_then_arrives_once(
-    network: Network, cpo: Member, hub: Member, emsp: Member
-) -> None:
-    failures = iter([500, 500])
-
-    def fail(method: str, url: str) -> RawAnswer | None:
-        status = next(failures, None) if "/sender/" in url else None
-        return RawAnswer(status, {}, b"", emsp.node.settings.freshness) if status else None
-
-    hub.client.faults.append(fail)
-    send_start(emsp)
-    take_result(cpo.node, cpo.the_command().id, {"result": "ACCEPTED"})
-    network.run_due(seconds=10)
-
-    posted = show(hub.the_command())["result"]
-    assert (posted["posted"], posted["tries"]) == ("SENT", 3)
-    assert results_at(emsp) == ["ACCEPTED"]
-
-
-@pytest.mark.parametrize("http_status", [400, 401, 403, 404, 405, 413])
-def test_a_result_is_posted_again_after_an_error_page_of_a_gateway(
-    network: Network, cpo: Member, hub: Member, emsp: Member, http_status: int
-) -> None:
-    pages = iter([http_status])
-
-    def fail(method: str, url: str) -> RawAnswer | None:
-        status = next(pages, None) if "/sender/" in url else None
-        return RawAnswer(status, {}, b"<html>", emsp.node.settings.freshness) if status else None
-
-    hub.client.faults.append(fail)
-    send_start(emsp)
-    take_result(cpo.node, cpo.the_command().id, {"result": "ACCEPTED"})
-    network.run_due(seconds=10)
-
-    posted = show(hub.the_command())["result"]
-    assert (posted["posted"], posted["tries"]) == ("SENT", 2)
-    assert results_at(emsp) == ["ACCEPTED"]
-
-
-@pytest.mark.parametrize(("http_status", "body"), [(204, b""), (200, b"OK"), (200, b"{}")])
-def test_a_2xx_answer_without_an_envelope_counts_as_delivery_of_a_result(
-    network: Network, cpo: Member, hub: Member, emsp: Member, http_status: int, body: bytes
-) -> None:
-    send_start(emsp)
-    answered = RawAnswer(http_status, {}, body, emsp.node.settings.freshness)
-    hub.client.faults.append(lambda method, url: answered if "/sender/" in url else None)
-    take_result(cpo.node, cpo.the_command().id, {"result": "ACCEPTED"})
-    network.run_due(seconds=10)
-
-    posted = show(hub.the_command())["result"]
-    assert (posted["posted"], posted["tries"]) == ("SENT", 1)
-
-
-@pytest.mark.parametrize(("http_status", "body"), [(204, b""), (200, b"OK"), (404, b"<html>")])
-def test_an_answer_without_a_commandresponse_does_not_accept_a_command(
-    network: Network, hub: Member, emsp: Member, http_status: int, body: bytes
-) -> None:
-    """Acceptance needs a CommandResponse; a gateway's 404 page is none."""
-    answered = RawAnswer(http_status, {}, body, emsp.node.settings.freshness)
-    hub.client.faults.append(lambda method, url: answered if "/receiver/commands" in url else None)
-
-    send_start(emsp)
-    network.run_due(seconds=100)
-
-    shown = show(emsp.the_command())
-    assert shown["state"] != "ACCEPTED" and results_at(emsp) == []
-
-
-def test_a_result_that_cannot_be_posted_is_given_up_with_a_reason(
-    network: Network, cpo: Member, hub: Member, emsp: Member
-) -> None:
-    send_start(emsp)
-    hub.client.faults.append(lambda *_: PartnerFault("does not accept connections", never_sent=True))
-    take_result(cpo.node, cpo.the_command().id, {"result": "ACCEPTED"})
-
-    network.run_due(seconds=400)
-
-    posted = show(hub.the_command())["result"]
-    assert (posted["posted"], posted["tries"]) == ("GIVEN_UP", 10)
-    assert "does not accept connections" in posted["reason"]
-    assert show(emsp.the_command())["state"] == "TIMED_OUT"
-    assert not hub.queue.waiting
-
-
-def test_a_result_that_is_refused_is_given_up_at_once(
-    network: Network, cpo: Member, hub: Member, emsp: Member
-) -> None:
-    send_start(emsp)
-    envelope = b'{"status_code": 2001, "timestamp": "2026-03-01T12:00:00Z"}'
-    hub.client.faults.append(lambda *_: RawAnswer(404, {}, envelope, emsp.node.settings.freshness))
-    take_result(cpo.node, cpo.the_command().id, {"result": "ACCEPTED"})
-
-    network.run_due()
-
-    assert show(hub.the_command())["result"]["posted"] == "GIVEN_UP"
-
-
-def test_a_result_delivered_twice_is_one_result(
-    network: Network, cpo: Member, hub: Member, emsp: Member
-) -> None:
-    send_start(emsp)
-    take_result(cpo.node, cpo.the_command().id, {"result": "ACCEPTED"})
-    take_result(cpo.node, cpo.the_command().id, {"result": "ACCEPTED"})
-    for member in (cpo, hub):
-        for name, message in list(member.queue.waiting.items()):
-            member.queue.waiting[f"again-{name}"] = dict(message)
-
-    network.run_due(seconds=20)
-
-    assert results_at(emsp) == ["ACCEPTED"]
-    assert len(hub.sent("/sender/commands/")) == 1
-
-
-def test_a_hub_posts_timeout_when_the_cpo_has_died(network: Network, hub: Member, emsp: Member) -> None:
-    """A sender that was answered ACCEPTED gets a result. Source: CMD-05"""
-    send_start(emsp)
-    network["cpo"].queue.waiting.clear()
-
-    network.run_due(seconds=50)
-
-    assert show(hub.the_command())["state"] == "TIMED_OUT"
-    assert [body for _, _, body in hub.sent("/sender/commands/")] == [{"result": "TIMEOUT"}]
-    arrived = show(emsp.the_command())
-    assert (arrived["state"], arrived["result"]["result"]) == ("COMPLETED", "TIMEOUT")
-
-
-def test_a_cpo_that_does_not_answer_is_4002_at_the_hub(network: Network, hub: Member, emsp: Member) -> None:
-    """Source: CMD-20, RTE-28"""
-    hub.client.faults.append(lambda *_: PartnerFault("did not answer in time", timed_out=True))
-
-    answer = hub.call(emsp, "POST", "/receiver/commands/START_SESSION", start(emsp))
-
-    assert (answer.status, answer.json["status_code"], "data" in answer.json) == (200, 4002, False)
-    assert show(hub.the_command())["state"] == "REFUSED"
-
-
-def test_a_cpo_that_cannot_be_reached_is_4003_and_the_emsp_sees_why(
-    network: Network, hub: Member, emsp: Member
-) -> None:
-    """Source: CMD-20, RTE-29"""
-    hub.client.faults.append(lambda *_: PartnerFault("does not accept connections", never_sent=True))
-
-    sent = send_start(emsp)
-
-    assert (sent["state"], "4003" in sent["problem"]) == ("REFUSED", True)
-
-
-def test_the_cpos_answer_about_an_unknown_location_is_relayed_unchanged(
-    network: Network, hub: Member, emsp: Member
-) -> None:
-    """Source: CMD-07, RTE-30, TRP-12"""
-    keep_location(hub, "L9", "cpo")
-
-    answer = hub.call(emsp, "POST", "/receiver/commands/START_SESSION", start(emsp, location_id="L9"))
-
-    assert (answer.status, answer.json["status_code"]) == (200, 2003)
-    assert answer.json["data"]["result"] == "REJECTED"
-
-
-def test_a_party_that_is_not_connected_is_4001(network: Network, hub: Member, emsp: Member) -> None:
-    """Source: RTE-27"""
-    to = {"ocpi_to_country_code": "NL", "ocpi_to_party_id": "TNM"}
-
-    answer = hub.call(emsp, "POST", "/receiver/commands/START_SESSION", start(emsp), **to)
-
-    assert answer.json["status_code"] == 4001
-
-
 def test_only_the_partner_that_got_the_command_may_post_its_result(
     network: Network, cpo: Member, hub: Member, emsp: Member
 ) -> None:
@@ -432,44 +173,6 @@ def test_a_result_in_an_envelope_is_taken_and_answered_without_data(
     assert (answer.status, answer.json["status_code"], "data" in answer.json) == (200, 1000, False)
     network.run_due()
     assert results_at(emsp) == ["FAILED"]
-
-
-# -- unregistered partners ---------------------------------------------------------------------------
-
-
-def leave(member: Member, partner_id: str) -> None:
-    partner = member.node.directory.get(partner_id)
-    assert partner is not None
-    member.node.directory.save(partner.model_copy(update={"status": "UNREGISTERED"}), partner)
-
-
-def test_a_command_for_an_unregistered_partner_is_not_stored(
-    network: Network, hub: Member, emsp: Member
-) -> None:
-    """A stored command must end, and without a partner or a deadline task this one would not."""
-    leave(hub, "cpo")
-    answer = hub.call(emsp, "POST", "/receiver/commands/START_SESSION", start(emsp))
-    leave(emsp, "hub")
-    with pytest.raises(ClientError):
-        send_start(emsp)
-
-    assert answer.json["status_code"] == 4003
-    assert not hub.commands() and not emsp.commands()
-
-
-def test_a_command_is_not_stored_when_its_deadline_cannot_be_queued(hub: Member, emsp: Member) -> None:
-    """A stored command must end, and without a partner or a deadline task this one would not."""
-    hub.queue.is_broken = emsp.queue.is_broken = True
-
-    answer = hub.call(emsp, "POST", "/receiver/commands/START_SESSION", start(emsp))
-    with pytest.raises(RuntimeError):
-        send_start(emsp)
-
-    assert answer.json["status_code"] == 3000
-    assert not hub.commands() and not emsp.commands()
-
-
-# -- reservations ------------------------------------------------------------------------------------
 
 
 def reserve(member: Member, request_id: str = "r1", **fields: Any) -> Document:
