@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from chalicelib.protocol.json_text import JsonText, write_json
+from chalicelib.protocol.json_text import JsonText, read_json, write_json
 from chalicelib.protocol.pagination import Page, PageQuery
 from chalicelib.protocol.types import sort_key
 from chalicelib.storage.locations import LocationStore, WriteEvse, WriteLocation
@@ -15,6 +15,7 @@ from chalicelib.storage.objects import Changed, ObjectStore, Ref, Remove, Write
 OWN = "tariffs#PT*ABC"
 SITES = "locations#PT*ABC"
 NOON = "2026-11-24T12:00:00Z"
+LATER = "2026-11-24T13:00:00.5Z"
 
 
 def now() -> datetime:
@@ -97,3 +98,10 @@ def put_site(
 def put_evse(locations: LocationStore, location_id: str, document: dict[str, Any]) -> None:
     """Write an EVSE over any stored one."""
     locations.change_evse(site_ref(location_id), document["uid"], lambda *_: WriteEvse(document), source="")
+
+
+def read(locations: LocationStore, location_id: str = "L1") -> dict[str, Any]:
+    text = locations.get(site_ref(location_id))
+    assert text is not None
+    found: dict[str, Any] = read_json(str(text))
+    return found
