@@ -119,6 +119,18 @@ def stand(tmp_path: Path) -> Stand:
     return Stand(tmp_path)
 
 
+def reserve(stand: Stand, minutes: int = 10) -> str | None:
+    expiry = (START + timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return stand.obey(
+        "RESERVE_NOW",
+        location_id=SITE,
+        evse_uid=EVSE,
+        token=TOKEN,
+        reservation_id="r",
+        expiry_date=expiry,
+    )
+
+
 def _evse(uid: str) -> Document:
     connectors = [
         {

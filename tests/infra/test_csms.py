@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
 
 from chalicelib.protocol.json_text import Document
 from infra.local.charge_points import Card
-from tests.infra.csms_stand import EVSE, SITE, START, TOKEN, Stand
+from tests.infra.csms_stand import EVSE, SITE, TOKEN, Stand, reserve
 from tests.infra.csms_stand import stand as stand
 
 
@@ -86,18 +84,6 @@ def test_unlocking_ends_the_session_at_that_connector(stand: Stand) -> None:
     result = stand.obey("UNLOCK_CONNECTOR", location_id=SITE, evse_uid=EVSE, connector_id=f"{EVSE}-1")
 
     assert (result, stand.session["status"]) == ("ACCEPTED", "COMPLETED")
-
-
-def reserve(stand: Stand, minutes: int = 10) -> str | None:
-    expiry = (START + timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return stand.obey(
-        "RESERVE_NOW",
-        location_id=SITE,
-        evse_uid=EVSE,
-        token=TOKEN,
-        reservation_id="r",
-        expiry_date=expiry,
-    )
 
 
 def test_a_reservation_keeps_the_evse_for_its_token(stand: Stand) -> None:

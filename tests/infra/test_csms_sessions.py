@@ -13,9 +13,8 @@ from cli.operator_client import OperatorApiError
 from infra.local.charge_points import ChargePoints
 from infra.local.charging_curve import Car, Plug, charge, power_kw, some_car
 from infra.local.csms_memory import Memory
-from tests.infra.csms_stand import SITE, START, Stand
+from tests.infra.csms_stand import SITE, START, Stand, reserve
 from tests.infra.csms_stand import stand as stand
-from tests.infra.test_csms import reserve
 
 
 def test_a_session_grows_period_by_period_until_the_car_leaves(stand: Stand) -> None:
