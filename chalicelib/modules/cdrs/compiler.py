@@ -171,19 +171,24 @@ def _compile_session(this: _Run, ref: Ref, is_first: bool) -> _Outcome | None:
         if not is_counted:
             count_attempt(table, found.due)
         return _Outcome.FAILED
-    except (InvalidParameters, NotEnoughInformation) as error:
-        reason = NoCdr(error.detail, error.field, can_release=isinstance(error, Implausible))
-        set_aside(table, found.due, reason, this.node.clock())
-        extra = {"field": reason.field, "implausible": reason.can_release}
-        log.warning("a session has no price", extra=extra)
-        return _Outcome.SET_ASIDE
     except Exception as error:
         if is_temporary(error):
             raise
-        log.exception("failed to make the CDR of a session, setting it aside")
-        set_aside(table, found.due, NoCdr("something went wrong here; the log has more"), this.node.clock())
-        return _Outcome.SET_ASIDE
+        return _set_aside(this.node, found.due, error)
     return _Outcome.DONE
+
+
+def _set_aside(node: Node, due: Item, error: Exception) -> _Outcome:
+    """Set a session aside: it has no price, or a bug prevents its CDR."""
+    if isinstance(error, (InvalidParameters, NotEnoughInformation)):
+        reason = NoCdr(error.detail, error.field, can_release=isinstance(error, Implausible))
+        set_aside(node.table, due, reason, node.clock())
+        extra = {"field": reason.field, "implausible": reason.can_release}
+        log.warning("a session has no price", extra=extra)
+    else:
+        log.exception("failed to make the CDR of a session, setting it aside", exc_info=error)
+        set_aside(node.table, due, NoCdr("something went wrong here; the log has more"), node.clock())
+    return _Outcome.SET_ASIDE
 
 
 def _read(node: Node, ref: Ref) -> _DueSession | None:
