@@ -11,13 +11,64 @@ Source: OCPI 2.2.1 transport_and_format, Pull and Push; OWN-04, LOC-03, TRP-08
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
+from chalicelib.errors import NotFound
 from chalicelib.policy.ownership import check_identity
-from chalicelib.protocol.json_text import Document
-from chalicelib.protocol.types import format_datetime, is_datetime, parse_datetime, sort_key
+from chalicelib.protocol.json_text import Document, read_json
+from chalicelib.protocol.patch import merge_patch
+from chalicelib.protocol.types import (
+    OcpiObject,
+    format_datetime,
+    is_datetime,
+    parse_datetime,
+    sort_key,
+    validate,
+)
+from chalicelib.storage.objects import Keep, Stored, Write
+
+Propose = Callable[[Document | None], Document]
+"""Returns the new document, given the stored one (None when there is none)."""
+
+
+class OwnObject(NamedTuple):
+    """An own object, or a part of one, as it is stored now, and whether it is new."""
+
+    document: Document
+    created: bool
+
+
+def decide_own(
+    current: Stored | None,
+    propose: Propose,
+    ids: Mapping[str, str],
+    model: type[OcpiObject],
+    write: Callable[[Document], Write],
+    now: datetime,
+) -> Write | Keep:
+    """Decide on a change of an own object. The answer of the decision is the whole object.
+
+    ids: those in the URL. write: makes the write of a valid object.
+    Raises: InvalidParameters naming the field.
+    """
+    stored: Document | None = read_json(str(current.body)) if current else None
+    document = timed(with_ids(propose(stored), stored, **ids), stored, now)
+    validate(model, document)
+    return Keep(document) if document == stored else replace(write(document), answer=document)
+
+
+def merging(patch: Document, name: str) -> Propose:
+    """Make the proposal of a PATCH. name: of the object, for the error; the proposal raises NotFound."""
+
+    def patched(stored: Document | None) -> Document:
+        if stored is None:
+            raise NotFound(f"unknown {name}")
+        return merge_patch(stored, patch)
+
+    return patched
 
 
 def with_ids(document: Mapping[str, Any], stored: Mapping[str, Any] | None, **ids: str) -> Document:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from chalicelib.protocol.overtaking import Overtaken
     from chalicelib.storage.keys import Ref
     from chalicelib.storage.locations import LocationChange, StoredLocation
-    from chalicelib.storage.objects import Changed, Decide, KnownItems, Remove, Stored, Write
+    from chalicelib.storage.objects import Changed, Decide, KnownItems, Stored
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def change_received(
     Raises: NotFound when the object came from another partner, and as `ObjectStore.change`.
     """
 
-    def decide_for_partner(stored: Stored | None) -> Write | Remove | None:
+    def decide_for_partner(stored: Stored | None) -> Decision:
         check_origin(node, partner, ref, stored)
         return decide(stored)
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 from chalicelib.modules.locations import own_locations
 from chalicelib.modules.locations.retrieval import find
+from chalicelib.modules.own_objects import OwnObject
 from chalicelib.node import Node
 from chalicelib.operator_api.object_lookup import (
     find_ref,
@@ -32,7 +33,7 @@ _CONNECTOR = f"{_EVSE}/{{connector_id}}"
 _MODULE = "locations"
 _ID_NAMES = ("location_id", "evse_uid", "connector_id")
 
-_Write = Callable[..., own_locations.OwnObject]
+_Write = Callable[..., OwnObject]
 # By the number of ids in the URL.
 _PUT: dict[int, _Write] = {
     1: own_locations.put_own_location,

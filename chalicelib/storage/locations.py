@@ -32,7 +32,7 @@ from chalicelib.storage.lists import Lists
 from chalicelib.storage.location_items import evse_key, roster_agrees, roster_key, slot_of, whole_text
 from chalicelib.storage.location_reader import LocationReader
 from chalicelib.storage.location_writer import LocationWriter
-from chalicelib.storage.objects import KnownItems, Stored
+from chalicelib.storage.objects import Keep, KnownItems, Stored
 from chalicelib.storage.retry import attempts
 from chalicelib.storage.table import Conflict, Item, Key, Table
 
@@ -93,27 +93,33 @@ class WriteLocation:
     """Decision: write the location with this content.
 
     document: the location without `evses`, with `last_updated`. evses: all its EVSEs in their order,
-    None to keep the stored ones as they are. partition: as in `objects.Write`.
+    None to keep the stored ones as they are. partition, answer: as in `objects.Write`.
     """
 
     document: Mapping[str, Any]
     evses: Sequence[Mapping[str, Any]] | None = None
     partition: str | None = None
+    answer: Any = None
 
 
 @dataclass(frozen=True)
 class WriteEvse:
-    """Decision: write the EVSE with this content; `uid` and `last_updated` are required."""
+    """Decision: write the EVSE with this content; `uid` and `last_updated` are required.
+
+    answer: as in `objects.Write`.
+    """
 
     document: Mapping[str, Any]
+    answer: Any = None
 
 
 @dataclass(frozen=True)
 class LocationChange:
-    """Result of a change of a location; `before is after` if nothing was written."""
+    """Result of a change of a location; `before is after` if nothing was written. answer: the decision's."""
 
     before: StoredLocation | None
     after: StoredLocation | None
+    answer: Any = None
 
     @property
     def written(self) -> bool:
@@ -128,10 +134,11 @@ class LocationChange:
 
 @dataclass(frozen=True)
 class EvseChange:
-    """Result of a change of an EVSE; `before is after` if nothing was written."""
+    """Result of a change of an EVSE; `before is after` if nothing was written. answer: the decision's."""
 
     before: StoredEvse | None
     after: StoredEvse | None
+    answer: Any = None
 
     @property
     def written(self) -> bool:
@@ -144,8 +151,10 @@ class EvseChange:
         return self.before is None and self.after is not None
 
 
-DecideLocation = Callable[[StoredLocation | None], WriteLocation | None]
-DecideEvse = Callable[[StoredEvse | None, StoredLocation], WriteEvse | None]
+LocationDecision = WriteLocation | Keep | None
+EvseDecision = WriteEvse | Keep | None
+DecideLocation = Callable[[StoredLocation | None], LocationDecision]
+DecideEvse = Callable[[StoredEvse | None, StoredLocation], EvseDecision]
 
 
 class LocationStore:
@@ -224,14 +233,14 @@ class LocationStore:
             before = stored_location(header, self._evses_then) if header else None
             try:
                 decision = decide(before)
-                if decision is None:
-                    return LocationChange(before, before)
+                if not isinstance(decision, WriteLocation):
+                    return LocationChange(before, before, decision.answer if decision else None)
                 lu = sortable(decision.document["last_updated"], self._clock())
                 place = next_place(self._table, header, decision.partition or partition, lu, items)
                 written = self._writer.write(ref, header, place, decision.document, decision.evses, source)
             except Conflict:
                 continue
-            return LocationChange(before, stored_location(written, self._evses_now))
+            return LocationChange(before, stored_location(written, self._evses_now), decision.answer)
         raise AssertionError("attempts() raises")
 
     def change_evse(
@@ -253,12 +262,12 @@ class LocationStore:
             before = stored_evse(item) if item else None
             try:
                 decision = decide(before, stored_location(header, self._evses_then))
-                if decision is None:
-                    return EvseChange(before, before)
+                if not isinstance(decision, WriteEvse):
+                    return EvseChange(before, before, decision.answer if decision else None)
                 written = self._writer.write_evse(header, roster, slot, item, decision.document, source)
             except Conflict:
                 continue
-            return EvseChange(before, stored_evse(written))
+            return EvseChange(before, stored_evse(written), decision.answer)
         raise AssertionError("attempts() raises")
 
     def page(self, partitions: Sequence[str], query: PageQuery, known: KnownItems = None) -> Page:

@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from chalicelib.protocol.json_text import JsonText, read_json
 from chalicelib.protocol.overtaking import Overtaken, instant_of, is_overtaken
@@ -73,7 +74,8 @@ class Write:
 
     last_updated: as in the object (RFC 3339 text); one that is ahead of the clock counts as now.
     partition: its list, None for the one that `change` was called with; an object that moves becomes the
-    newest of its new list. is_in_use: it does not expire, even if it is never written again.
+    newest of its new list. is_in_use: it does not expire, even if it is never written again. answer: is not
+    stored, but returned in `Changed`.
     """
 
     body: JsonText
@@ -81,6 +83,14 @@ class Write:
     partition: str | None = None
     extra: Mapping[str, Value] = field(default_factory=dict)
     is_in_use: bool = False
+    answer: Any = None
+
+
+@dataclass(frozen=True)
+class Keep:
+    """Decision: write nothing. answer: as in `Write`."""
+
+    answer: Any = None
 
 
 @dataclass(frozen=True)
@@ -98,10 +108,11 @@ class Remove:
 
 @dataclass(frozen=True)
 class Changed:
-    """Result of a change; `before is after` if nothing was written."""
+    """Result of a change; `before is after` if nothing was written. answer: that of the decision."""
 
     before: Stored | None
     after: Stored | None
+    answer: Any = None
 
     @property
     def written(self) -> bool:
@@ -114,7 +125,9 @@ class Changed:
         return self.before is None and self.after is not None
 
 
-Decide = Callable[[Stored | None], Write | Remove | None]
+Decision = Write | Remove | Keep | None
+Decide = Callable[[Stored | None], Decision]
+"""Returns the decision on the stored object; None writes nothing."""
 
 
 def is_stale(current: Stored | None, last_updated: str) -> bool:
@@ -227,13 +240,14 @@ class ObjectStore:
             decision = decide(before)
             try:
                 if isinstance(decision, Write):
-                    return Changed(before, self._write(ref, decision, item, items, partition, source))
+                    after = self._write(ref, decision, item, items, partition, source)
+                    return Changed(before, after, decision.answer)
                 if isinstance(decision, Remove) and item:
                     self._remove(item)
                     return Changed(before, None)
             except Conflict:
                 continue
-            return Changed(before, before)
+            return Changed(before, before, decision.answer if isinstance(decision, Keep) else None)
         raise AssertionError("attempts() raises")
 
     def operations_of(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from chalicelib.node import Node
     from chalicelib.partners.directory import Partner
     from chalicelib.protocol.json_text import Document
-    from chalicelib.storage.locations import DecideLocation, LocationChange, StoredLocation, WriteLocation
+    from chalicelib.storage.locations import DecideLocation, LocationChange, LocationDecision, StoredLocation
     from chalicelib.storage.objects import KnownItems
 
 MODULE = "locations"
@@ -56,7 +56,7 @@ def change_location(
     Raises: NotFound when the location came from another partner, and as `LocationStore.change`.
     """
 
-    def decide_for_partner(stored: StoredLocation | None) -> WriteLocation | None:
+    def decide_for_partner(stored: StoredLocation | None) -> LocationDecision:
         check_origin(node, partner, ref, stored)
         return decide(stored)
 

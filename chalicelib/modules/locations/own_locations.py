@@ -8,39 +8,33 @@ Source: OCPI 2.2.1 mod_locations, Flow and Lifecycle; LOC-03, LOC-09, LOC-15 …
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from chalicelib.errors import LocationNotFound
 from chalicelib.modules.locations.completion import complete_connector, complete_evse, complete_location
-from chalicelib.modules.locations.decisions import changed_by, whole, written
+from chalicelib.modules.locations.decisions import whole, written
 from chalicelib.modules.locations.objects import Connector, Evse, Location, find_connector
 from chalicelib.modules.locations.rules import lifted, merge, with_connector
+from chalicelib.modules.own_objects import OwnObject, Propose
 from chalicelib.policy.ownership import check_identity
 from chalicelib.policy.time_remarks import remark_on_own
 from chalicelib.policy.visibility import partition_for_own
-from chalicelib.protocol.json_text import Document
+from chalicelib.protocol.json_text import Document, read_json
 from chalicelib.protocol.overtaking import Times
 from chalicelib.protocol.types import validate
 from chalicelib.storage.keys import Ref
+from chalicelib.storage.locations import WriteEvse
+from chalicelib.storage.objects import Keep
 
 if TYPE_CHECKING:
     from chalicelib.node import Node
     from chalicelib.protocol.message import Party
-    from chalicelib.storage.locations import StoredLocation, WriteLocation
+    from chalicelib.storage.locations import StoredEvse, StoredLocation, WriteLocation
     from chalicelib.storage.objects import KnownItems
     from chalicelib.storage.table import Key
 
 MODULE = "locations"
-Propose = Callable[[Document | None], Document]
-"""Returns the new document, given the stored one (None when there is none)."""
-
-
-class OwnObject(NamedTuple):
-    """A location, EVSE or connector as it is stored now, and whether it is new."""
-
-    document: Document
-    created: bool
 
 
 def put_own_location(
@@ -149,66 +143,62 @@ def _patched(patch: Document, ids_in_url: dict[str, str], unknown: str) -> Propo
 def _change_location(
     node: Node, party: Party, location_id: str, propose: Propose, known: KnownItems
 ) -> OwnObject:
-    result: Document = {}
+    def list_of(hidden: bool) -> str:
+        return partition_for_own(MODULE, party, hidden)
 
-    def decide(current: StoredLocation | None) -> WriteLocation | None:
-        nonlocal result
+    def decide(current: StoredLocation | None) -> WriteLocation | Keep:
         stored = None if current is None else whole(current)
         completed = complete_location(propose(stored), stored, node.clock(), party, location_id)
         validate(Location, completed)
         evses = [lifted(evse) for evse in completed.get("evses") or []]
-        result = lifted({**completed, "evses": evses} if evses else completed)
-        if result == stored:
-            return None
+        location = lifted({**completed, "evses": evses} if evses else completed)
+        if location == stored:
+            return Keep(location)
         kept = stored is not None and evses == stored["evses"]
-        return written(result, None if kept else evses, list_of)
-
-    def list_of(hidden: bool) -> str:
-        return partition_for_own(MODULE, party, hidden)
+        return replace(written(location, None if kept else evses, list_of), answer=location)
 
     ref = Ref(MODULE, *party, location_id)
     change = node.locations.change(ref, decide, known, partition=list_of(False), source="")
-    remark_on_own(node, ref, result)
-    return OwnObject(result, change.created)
+    remark_on_own(node, ref, change.answer)
+    return OwnObject(change.answer, change.created)
 
 
 def _change_evse(
     node: Node, party: Party, location_id: str, evse_uid: str, propose: Propose, known: KnownItems
 ) -> OwnObject:
-    result: Document = {}
-
-    def rule(stored: Document | None, times: Times) -> Document | None:
-        nonlocal result
+    def decide(current: StoredEvse | None, location: StoredLocation) -> WriteEvse | Keep:
+        stored = None if current is None else read_json(str(current.body))
         completed = complete_evse(propose(stored), stored, node.clock(), evse_uid)
         validate(Evse, completed)
-        result = lifted(completed)
-        return None if result == stored else result
+        evse = lifted(completed)
+        return Keep(evse) if evse == stored else WriteEvse(evse, answer=evse)
 
     ref = Ref(MODULE, *party, location_id)
-    change = node.locations.change_evse(ref, evse_uid, changed_by(rule, node.clock()), known, source="")
-    remark_on_own(node, ref, result)
-    return OwnObject(result, change.created)
+    change = node.locations.change_evse(ref, evse_uid, decide, known, source="")
+    remark_on_own(node, ref, change.answer)
+    return OwnObject(change.answer, change.created)
 
 
 def _change_connector(
     node: Node, party: Party, ids: tuple[str, str, str], propose: Propose, known: KnownItems
 ) -> OwnObject:
     location_id, evse_uid, connector_id = ids
-    result, created = Document(), False
+    now = node.clock()
 
-    def rule(evse: Document | None, times: Times) -> Document | None:
-        nonlocal result, created
-        if evse is None:
+    def decide(current: StoredEvse | None, location: StoredLocation) -> WriteEvse | Keep:
+        if current is None:
             raise LocationNotFound("unknown EVSE")
+        evse = read_json(str(current.body))
         stored = find_connector(evse, connector_id)
-        result, created = (
-            complete_connector(propose(stored), stored, node.clock(), connector_id),
-            stored is None,
-        )
-        validate(Connector, result)
-        return None if result == stored else with_connector(evse, result, times)
+        connector = complete_connector(propose(stored), stored, node.clock(), connector_id)
+        validate(Connector, connector)
+        answer = OwnObject(connector, created=stored is None)
+        if connector == stored:
+            return Keep(answer)
+        return WriteEvse(with_connector(evse, connector, Times(now, current.arrived)), answer)
 
     ref = Ref(MODULE, *party, location_id)
-    node.locations.change_evse(ref, evse_uid, changed_by(rule, node.clock()), known, source="")
-    remark_on_own(node, ref, result)
-    return OwnObject(result, created)
+    change = node.locations.change_evse(ref, evse_uid, decide, known, source="")
+    own: OwnObject = change.answer
+    remark_on_own(node, ref, own.document)
+    return own

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from chalicelib.node import Node
-    from chalicelib.storage.locations import EvseChange, StoredEvse, StoredLocation, WriteEvse
+    from chalicelib.storage.locations import EvseChange, EvseDecision, StoredEvse, StoredLocation
     from chalicelib.storage.table import Key
 
 OWNER = "CPO"
@@ -131,7 +131,7 @@ def patch_connector(call: Call) -> Reply:
 def _change_evse(call: Call, ref: Ref, evse_uid: str, rule: Rule) -> EvseChange:
     decide = changed_by(rule, call.node.clock())
 
-    def decide_for_caller(stored: StoredEvse | None, location: StoredLocation) -> WriteEvse | None:
+    def decide_for_caller(stored: StoredEvse | None, location: StoredLocation) -> EvseDecision:
         check_origin(call.node, call.caller, ref, location)
         return decide(stored, location)
 

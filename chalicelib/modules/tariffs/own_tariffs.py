@@ -12,42 +12,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from chalicelib.errors import InvalidParameters, NotFound
 from chalicelib.modules.locations.objects import REMOVED
-from chalicelib.modules.own_objects import timed, with_ids
+from chalicelib.modules.own_objects import OwnObject, Propose, decide_own, merging
 from chalicelib.modules.tariffs.decisions import remove, written
 from chalicelib.modules.tariffs.objects import Tariff
 from chalicelib.policy.time_remarks import remark_on_own
 from chalicelib.policy.visibility import partition_for_own
 from chalicelib.protocol.json_text import Document, JsonText, read_json, write_json
 from chalicelib.protocol.pagination import MAX_LIMIT, PageQuery
-from chalicelib.protocol.patch import merge_patch
-from chalicelib.protocol.types import fold, validate
+from chalicelib.protocol.types import fold
 from chalicelib.storage.keys import Ref
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from chalicelib.node import Node
     from chalicelib.protocol.message import Party
-    from chalicelib.storage.objects import KnownItems, Stored, Write
+    from chalicelib.storage.objects import Keep, KnownItems, Stored, Write
     from chalicelib.storage.table import Key
 
 MODULE = "tariffs"
 
 
-class OwnTariff(NamedTuple):
-    """A tariff as it is stored now, and whether it is new."""
-
-    document: Document
-    created: bool
-
-
 def put_own_tariff(
     node: Node, party: Party, tariff_id: str, document: Document, *, known: KnownItems = None
-) -> OwnTariff:
+) -> OwnObject:
     """Create or replace a tariff of one of the node's parties.
 
     document: may leave out country_code, party_id, id and last_updated.
@@ -58,19 +48,13 @@ def put_own_tariff(
 
 def patch_own_tariff(
     node: Node, party: Party, tariff_id: str, patch: Document, *, known: KnownItems = None
-) -> OwnTariff:
+) -> OwnObject:
     """Change the fields that are given.
 
     Partners receive the whole tariff, because OCPI has no PATCH of a tariff (TAR-03).
     Raises: NotFound; InvalidParameters when the result is not a valid tariff.
     """
-
-    def patched(stored: Document | None) -> Document:
-        if stored is None:
-            raise NotFound("unknown tariff")
-        return merge_patch(stored, patch)
-
-    return _change(node, party, tariff_id, patched, known)
+    return _change(node, party, tariff_id, merging(patch, "tariff"), known)
 
 
 def delete_own_tariff(node: Node, party: Party, tariff_id: str) -> None:
@@ -94,29 +78,16 @@ def keys_to_change(node: Node, party: Party, tariff_id: str) -> list[Key]:
     )
 
 
-def _change(
-    node: Node,
-    party: Party,
-    tariff_id: str,
-    propose: Callable[[Document | None], Document],
-    known: KnownItems,
-) -> OwnTariff:
-    result: Document = {}
+def _change(node: Node, party: Party, tariff_id: str, propose: Propose, known: KnownItems) -> OwnObject:
+    ids = {**party._asdict(), "id": tariff_id}
 
-    def decide(current: Stored | None) -> Write | None:
-        nonlocal result
-        stored: Document | None = read_json(str(current.body)) if current else None
-        named = with_ids(
-            propose(stored), stored, country_code=party.country_code, party_id=party.party_id, id=tariff_id
-        )
-        result = timed(named, stored, node.clock())
-        validate(Tariff, result)
-        return None if result == stored else written(result)
+    def decide(current: Stored | None) -> Write | Keep:
+        return decide_own(current, propose, ids, Tariff, written, node.clock())
 
     ref = Ref(MODULE, *party, tariff_id)
     change = node.objects.change(ref, decide, known, partition=partition_for_own(MODULE, party), source="")
-    remark_on_own(node, ref, result)
-    return OwnTariff(result, change.created)
+    remark_on_own(node, ref, change.answer)
+    return OwnObject(change.answer, change.created)
 
 
 def _references(node: Node, party: Party, tariff_id: str) -> Iterator[str]:

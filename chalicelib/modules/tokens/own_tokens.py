@@ -10,24 +10,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from chalicelib.errors import NotFound
-from chalicelib.modules.own_objects import timed, with_ids
+from chalicelib.modules.own_objects import OwnObject, Propose, decide_own, merging
 from chalicelib.modules.tokens.decisions import written
 from chalicelib.modules.tokens.objects import Token
 from chalicelib.modules.tokens.retrieval import MODULE
 from chalicelib.policy.time_remarks import remark_on_own
 from chalicelib.policy.visibility import partition_for_own
-from chalicelib.protocol.json_text import Document, read_json
+from chalicelib.protocol.json_text import Document
 from chalicelib.protocol.message import Party
-from chalicelib.protocol.patch import merge_patch
-from chalicelib.protocol.types import validate
 from chalicelib.storage.keys import Ref
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from chalicelib.node import Node
-    from chalicelib.storage.objects import KnownItems, Stored, Write
+    from chalicelib.storage.objects import Keep, KnownItems, Stored, Write
     from chalicelib.storage.table import Key
 
 
@@ -44,14 +39,7 @@ class OwnKey(NamedTuple):
         return Ref(MODULE, *self.party, self.uid, self.type)
 
 
-class OwnToken(NamedTuple):
-    """A token as it is stored now, and whether it is new."""
-
-    document: Document
-    created: bool
-
-
-def put_own_token(node: Node, own: OwnKey, document: Document, *, known: KnownItems = None) -> OwnToken:
+def put_own_token(node: Node, own: OwnKey, document: Document, *, known: KnownItems = None) -> OwnObject:
     """Create or replace a token of one of the node's parties.
 
     document: may leave out country_code, party_id, uid, type and last_updated.
@@ -60,18 +48,12 @@ def put_own_token(node: Node, own: OwnKey, document: Document, *, known: KnownIt
     return _change(node, own, lambda stored: document, known)
 
 
-def patch_own_token(node: Node, own: OwnKey, patch: Document, *, known: KnownItems = None) -> OwnToken:
+def patch_own_token(node: Node, own: OwnKey, patch: Document, *, known: KnownItems = None) -> OwnObject:
     """Change the fields that are given, such as `valid`.
 
     Raises: NotFound; InvalidParameters when the result is not a valid token.
     """
-
-    def patched(stored: Document | None) -> Document:
-        if stored is None:
-            raise NotFound("unknown token")
-        return merge_patch(stored, patch)
-
-    return _change(node, own, patched, known)
+    return _change(node, own, merging(patch, "token"), known)
 
 
 def keys_to_change(node: Node, own: OwnKey) -> list[Key]:
@@ -79,21 +61,13 @@ def keys_to_change(node: Node, own: OwnKey) -> list[Key]:
     return list(node.objects.keys_for_change(own.ref, partition_for_own(MODULE, own.party)))
 
 
-def _change(
-    node: Node, own: OwnKey, propose: Callable[[Document | None], Document], known: KnownItems
-) -> OwnToken:
-    result: Document = {}
+def _change(node: Node, own: OwnKey, propose: Propose, known: KnownItems) -> OwnObject:
+    ids = {**own.party._asdict(), "uid": own.uid, "type": own.type}
 
-    def decide(current: Stored | None) -> Write | None:
-        nonlocal result
-        stored: Document | None = read_json(str(current.body)) if current else None
-        ids = {**own.party._asdict(), "uid": own.uid, "type": own.type}
-        named = with_ids(propose(stored), stored, **ids)
-        result = timed(named, stored, node.clock())
-        validate(Token, result)
-        return None if result == stored else written(result)
+    def decide(current: Stored | None) -> Write | Keep:
+        return decide_own(current, propose, ids, Token, written, node.clock())
 
     partition = partition_for_own(MODULE, own.party)
     change = node.objects.change(own.ref, decide, known, partition=partition, source="")
-    remark_on_own(node, own.ref, result)
-    return OwnToken(result, change.created)
+    remark_on_own(node, own.ref, change.answer)
+    return OwnObject(change.answer, change.created)
