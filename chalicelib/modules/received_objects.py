@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from chalicelib.protocol.overtaking import Overtaken
     from chalicelib.storage.keys import Ref
     from chalicelib.storage.locations import LocationChange, StoredLocation
-    from chalicelib.storage.objects import Changed, Decide, KnownItems, Stored
+    from chalicelib.storage.objects import Changed, Decide, Decision, KnownItems, Stored
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ def keep(
     check_sender(node, partner, ref, known)
     decide = replace_by(session, partition_of)
     change = change_received(node, partner, ref, decide, known, partition=partition_of(session))
-    note_size(node, change)
+    note_size(node.settings.table, change)
     return kept(node, partner, ref, session, change, overtaken_by(change.before, session["last_updated"]))
 
 

@@ -68,7 +68,7 @@ def patch_session(call: Call) -> Reply:
     check_time(patch)
     decide = patched_by(patch, partition_of)
     change = change_received(call.node, call.caller, ref, decide, call.snapshot, partition="")
-    note_size(call.node, change, decide.left_out)
+    note_size(call.node.settings.table, change, decide.left_out)
     overtaken = overtaken_by(change.before, patch["last_updated"])
     if change.written:
         overtaken = [replace(each, part="all but new charging periods") for each in overtaken]

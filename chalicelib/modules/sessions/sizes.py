@@ -19,7 +19,6 @@ from chalicelib.log import log
 from chalicelib.protocol.json_text import Document, write_json
 
 if TYPE_CHECKING:
-    from chalicelib.node import Node
     from chalicelib.storage.objects import Changed
 
 
@@ -48,8 +47,11 @@ def refuse_periods() -> InvalidParameters:
     return InvalidParameters(text, field="charging_periods")
 
 
-def note_size(node: Node, change: Changed, were_refused: bool = False) -> None:
-    """Log and count a session that reaches 80 % of the size limit, or whose periods were refused."""
+def note_size(node: str, change: Changed, were_refused: bool = False) -> None:
+    """Log and count a session that reaches 80 % of the size limit, or whose periods were refused.
+
+    node: name of the node's table, for the metric.
+    """
     after = change.after
     if after is None:
         return
@@ -61,7 +63,7 @@ def note_size(node: Node, change: Changed, were_refused: bool = False) -> None:
             if were_refused
             else "a session has reached 80 % of the size limit"
         )
-        fields = metrics.session_nearly_full(node.settings.table)
+        fields = metrics.session_nearly_full(node)
         log.warning(what, extra={"ref": str(after.ref), "size": size, **fields})
 
 
