@@ -51,7 +51,7 @@ IMPORTS: dict[str, str] = {
     ),
     "operator_api": (
         "calls errors log modules node partners policy "
-        "pricing protocol pushing release routes storage versions"
+        "pricing protocol pushing release routes settings storage versions"
     ),
     "endpoint": (
         "errors hub log metrics modules node operator_api "

@@ -24,7 +24,13 @@ from chalicelib.modules.cdrs.due_sessions import (
 from chalicelib.modules.cdrs.keeping import IGNORED
 from chalicelib.node import Node
 from chalicelib.operator_api.lists import whole_list_reply
-from chalicelib.operator_api.object_lookup import find_ref, keys_to_find, narrow_to_party
+from chalicelib.operator_api.object_lookup import (
+    find_object,
+    find_ref,
+    keys_to_find,
+    narrow_to_party,
+    page_of,
+)
 from chalicelib.operator_api.problems import bad_query
 from chalicelib.policy.private_partitions import remembered_lists
 from chalicelib.policy.time_prices import means_minutes
@@ -32,7 +38,7 @@ from chalicelib.pricing.statement import write_breakdown
 from chalicelib.pricing.verification import verify_cdr, write_verification
 from chalicelib.protocol.json_text import read_json
 from chalicelib.protocol.message import Reply, Request
-from chalicelib.protocol.pagination import PageQuery, page_reply
+from chalicelib.protocol.pagination import PageQuery
 from chalicelib.pushing.replays import push_again
 from chalicelib.routes import OperatorCall, OperatorRoute
 from chalicelib.storage.objects import Stored
@@ -47,15 +53,12 @@ _SESSIONS = "sessions"
 
 def list_cdrs(call: OperatorCall) -> Reply:
     """List a page of CDRs; with `?ignored=true`, of the CDRs of CPOs that this hub ignores."""
-    query = PageQuery.read(call.request)
-    return page_reply(
-        call.request, query, call.node.objects.page(_listed(call.node, call.request), query, call.snapshot)
-    )
+    return page_of(call, _MODULE, lambda: _listed(call.node, call.request))
 
 
 def get_cdr(call: OperatorCall) -> Reply:
     """Return one CDR."""
-    return Reply(data=_find(call).body)
+    return Reply(data=find_object(call, _MODULE).body)
 
 
 def get_breakdown(call: OperatorCall) -> Reply:
@@ -64,7 +67,7 @@ def get_breakdown(call: OperatorCall) -> Reply:
     For a CDR made here it is the explanation stored with it. For a received CDR the price is computed now
     from its own periods and tariffs; amounts of the CDR that differ are listed in `discrepancies`.
     """
-    found = _find(call)
+    found = find_object(call, _MODULE)
     cdr = read_json(str(found.body))
     named = {"id": cdr["id"], "currency": cdr["currency"], "total_cost": cdr["total_cost"]}
     made = _made_here(call.node, found, cdr)
@@ -131,13 +134,6 @@ def _made_here(node: Node, found: Stored, cdr: dict[str, Any]) -> Stored | None:
     return found if "why" in found.extra else None
 
 
-def _find(call: OperatorCall) -> Stored:
-    ref, items = find_ref(call, _MODULE)
-    found = call.node.objects.get(ref, items)
-    assert found is not None
-    return found
-
-
 def _listed(node: Node, request: Request) -> list[str]:
     """Partitions to list: all but those of copies for CPOs; with `?party=`, those of one own party."""
     ignored = request.query.get("ignored", "false")
@@ -150,7 +146,7 @@ def _listed(node: Node, request: Request) -> list[str]:
         for name in remembered_lists(node.table, _MODULE)
         if name != IGNORED and not name.endswith(f"#{OF_CPO}")
     ]
-    return narrow_to_party(node, request, _MODULE, kept)
+    return narrow_to_party(node.settings, request, _MODULE, kept)
 
 
 def _keys_of_get(node: Node, request: Request) -> Sequence[Key]:

@@ -21,7 +21,7 @@ from chalicelib.routes import OperatorCall, OperatorRoute
 def post_location_id(call: OperatorCall) -> Reply:
     """Reserve an id; the body holds the known fields of the planned location, and may be empty."""
     document = call.request.json_object() if call.request.body else {}
-    party = owner_to_write(call.node, call.request, document)
+    party = owner_to_write(call.node.settings, call.request, document)
     hub = _choose_hub(call.node, call.request)
     known = {**document, "country_code": party.country_code, "party_id": party.party_id}
     try:

@@ -15,14 +15,14 @@ from chalicelib.modules.own_objects import OwnObject
 from chalicelib.node import Node
 from chalicelib.operator_api.object_lookup import (
     find_ref,
+    keys_of_public_page,
     keys_to_find,
-    listed_partitions,
     own_parties,
     owner_to_write,
+    public_page,
 )
 from chalicelib.policy.ownership import id_in_url
 from chalicelib.protocol.message import Reply, Request
-from chalicelib.protocol.pagination import PageQuery, page_reply
 from chalicelib.routes import OperatorCall, OperatorRoute
 from chalicelib.storage.table import Key
 
@@ -49,9 +49,7 @@ _PATCH: dict[int, _Write] = {
 
 def list_locations(call: OperatorCall) -> Reply:
     """A page of this node's locations, with their EVSEs and connectors: own and received ones."""
-    query = PageQuery.read(call.request)
-    partitions = listed_partitions(call.node, call.request, _MODULE)
-    return page_reply(call.request, query, call.node.locations.page(partitions, query, call.snapshot))
+    return public_page(call, _MODULE)
 
 
 def get_object(call: OperatorCall) -> Reply:
@@ -65,7 +63,7 @@ def put_object(call: OperatorCall) -> Reply:
     """Create or replace an own location, EVSE or connector; its parent has to exist."""
     document = call.request.json_object()
     ids = _ids(call.request)
-    party = owner_to_write(call.node, call.request, document if len(ids) == 1 else None)
+    party = owner_to_write(call.node.settings, call.request, document if len(ids) == 1 else None)
     written = _PUT[len(ids)](call.node, party, *ids, document, known=call.snapshot)
     return Reply(data=written.document, http_status=201 if written.created else 200)
 
@@ -74,7 +72,7 @@ def patch_object(call: OperatorCall) -> Reply:
     """Change the sent fields of an own location, EVSE or connector; `null` removes a field."""
     document = call.request.json_object()
     ids = _ids(call.request)
-    party = owner_to_write(call.node, call.request, document if len(ids) == 1 else None)
+    party = owner_to_write(call.node.settings, call.request, document if len(ids) == 1 else None)
     written = _PATCH[len(ids)](call.node, party, *ids, document, known=call.snapshot)
     return Reply(data=written.document)
 
@@ -85,7 +83,7 @@ def _ids(request: Request) -> list[str]:
 
 
 def _keys_of_list(node: Node, request: Request) -> Sequence[Key]:
-    return node.locations.keys_for_page(listed_partitions(node, request, _MODULE), PageQuery.read(request))
+    return keys_of_public_page(node, request, _MODULE)
 
 
 def _keys_of_get(node: Node, request: Request) -> Sequence[Key]:
@@ -96,7 +94,7 @@ def _keys_of_change(node: Node, request: Request) -> Sequence[Key]:
     location_id, *children = _ids(request)
     return [
         key
-        for party in own_parties(node, _MODULE)
+        for party in own_parties(node.settings, _MODULE)
         for key in own_locations.keys_to_change(node, party, location_id, bool(children))
     ]
 

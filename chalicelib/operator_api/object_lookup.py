@@ -16,21 +16,26 @@ Source: OCPI 2.2.1 transport_and_format, Client Owned Objects; OWN-02, TRP-17
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from chalicelib.errors import InvalidParameters, LocationNotFound, NotFound
 from chalicelib.modules.registry import find_module
 from chalicelib.node import Node
 from chalicelib.operator_api.problems import bad_query, not_offered
+from chalicelib.partners.directory import Directory
 from chalicelib.policy.ownership import id_in_url
 from chalicelib.policy.received_parties import known_owners, owners_key
 from chalicelib.policy.visibility import all_partitions, keeps_received, owner_role, partition_for_own
-from chalicelib.protocol.message import Party, Request
+from chalicelib.protocol.message import Party, Reply, Request
+from chalicelib.protocol.pagination import PageQuery, page_reply
 from chalicelib.protocol.types import fold
 from chalicelib.routes import OperatorCall
+from chalicelib.settings import Settings
 from chalicelib.storage.keys import Ref
-from chalicelib.storage.table import Key, Snapshot
+from chalicelib.storage.locations import LocationStore
+from chalicelib.storage.objects import ObjectStore, Stored
+from chalicelib.storage.table import Key, Snapshot, Table
 
 _PARTY = re.compile(r"([A-Za-z]{2})\*([A-Za-z0-9]{3})", re.ASCII)
 
@@ -49,15 +54,36 @@ def party_in_query(request: Request, name: str = "party") -> Party | None:
     return Party(*match.groups())
 
 
-def own_parties(node: Node, module: str) -> list[Party]:
+def own_parties(settings: Settings, module: str) -> list[Party]:
     """The parties of this node that own objects of a module."""
-    return node.settings.parties(owner_role(module))
+    return settings.parties(owner_role(module))
 
 
 # -- lists -------------------------------------------------------------------------------------------
 
 
-def narrow_to_party(node: Node, request: Request, module: str, lists: Sequence[str]) -> list[str]:
+def page_of(call: OperatorCall, module: str, partitions: Callable[[], Sequence[str]]) -> Reply:
+    """Answer a page of a module's objects. partitions: finds the lists, after the query was checked."""
+    query, store = PageQuery.read(call.request), _store(call.node, module)
+    return page_reply(call.request, query, store.page(partitions(), query, call.snapshot))
+
+
+def public_page(call: OperatorCall, module: str) -> Reply:
+    """Answer a page of this node's objects of a public module: own and received ones."""
+    return page_of(call, module, lambda: listed_partitions(call.node.settings, call.request, module))
+
+
+def keys_of_public_page(node: Node, request: Request, module: str) -> Sequence[Key]:
+    """The keys that `public_page` reads first, to be read together with the operator's key."""
+    lists = listed_partitions(node.settings, request, module)
+    return _store(node, module).keys_for_page(lists, PageQuery.read(request))
+
+
+def _store(node: Node, module: str) -> ObjectStore | LocationStore:
+    return node.locations if module == "locations" else node.objects
+
+
+def narrow_to_party(settings: Settings, request: Request, module: str, lists: Sequence[str]) -> list[str]:
     """Select the partitions of a private module to list: all, or with `?party=` those of one own party.
 
     Raises: Problem (400) when the party is not one of this node's own.
@@ -65,19 +91,19 @@ def narrow_to_party(node: Node, request: Request, module: str, lists: Sequence[s
     named = party_in_query(request)
     if named is None:
         return list(lists)
-    if not any(own.same_as(named) for own in own_parties(node, module)):
+    if not any(own.same_as(named) for own in own_parties(settings, module)):
         text = f"{named.key()} is not a CPO party of this node; what it received is listed as a whole"
         raise bad_query("party", text)
     return [name for name in lists if name.startswith(f"{partition_for_own(module, named)}#")]
 
 
-def listed_partitions(node: Node, request: Request, module: str) -> list[str]:
+def listed_partitions(settings: Settings, request: Request, module: str) -> list[str]:
     """The partitions that hold this node's objects of a module; with `?party=`, those of one own party.
 
     Raises: Problem (400) when the party is not this node's own: received objects of all owners share one
     partition.
     """
-    everything = all_partitions(node.settings, module)
+    everything = all_partitions(settings, module)
     named = party_in_query(request)
     if named is None:
         return everything
@@ -94,14 +120,14 @@ def listed_partitions(node: Node, request: Request, module: str) -> list[str]:
 
 
 def owner_to_write(
-    node: Node, request: Request, document: Mapping[str, Any] | None = None, module: str = "locations"
+    settings: Settings, request: Request, document: Mapping[str, Any] | None = None, module: str = "locations"
 ) -> Party:
     """The own party whose object a request changes.
 
     Raises: Problem when this node owns nothing of the module or the party of the query is not its own,
     InvalidParameters when the body names another party than the query or than this node's.
     """
-    own, role = own_parties(node, module), owner_role(module)
+    own, role = own_parties(settings, module), owner_role(module)
     if not own:
         text = f"this node is no {role}: it owns no {module}, it only shows what it received"
         raise not_offered(text, ["GET"])
@@ -136,7 +162,7 @@ def keys_to_find(node: Node, request: Request, module: str, variant: str = "") -
     variant: a token's type.
     """
     named = party_in_query(request)
-    parties = [named] if named is not None else own_parties(node, module)
+    parties = [named] if named is not None else own_parties(node.settings, module)
     refs = _refs(request, module, parties, variant)
     if "evse_uid" in request.path:
         keys = [key for ref in refs for key in node.locations.keys_for_get(ref)]
@@ -146,6 +172,14 @@ def keys_to_find(node: Node, request: Request, module: str, variant: str = "") -
     return [*keys, owners_key(module)] if is_kept else keys
 
 
+def find_object(call: OperatorCall, module: str, variant: str = "") -> Stored:
+    """Read the object that a request's id means. Raises: as `find_ref`."""
+    ref, items = find_ref(call, module, variant)
+    found = call.node.objects.get(ref, items)
+    assert found is not None
+    return found
+
+
 def find_ref(call: OperatorCall, module: str, variant: str = "") -> tuple[Ref, Snapshot]:
     """Find the object that a request's id means; returns it with the items that were read.
 
@@ -153,13 +187,12 @@ def find_ref(call: OperatorCall, module: str, variant: str = "") -> tuple[Ref, S
     names none of them.
     """
     named = party_in_query(call.request)
-    known = own_parties(call.node, module) + known_owners(call.snapshot, module)
+    known = own_parties(call.node.settings, module) + known_owners(call.snapshot, module)
     parties = [named] if named is not None else known
-    found, items = _existing(call.node, _refs(call.request, module, parties, variant), call.snapshot)
+    found, items = _existing(call.node.table, _refs(call.request, module, parties, variant), call.snapshot)
     if not found and named is None and keeps_received(call.node.settings, module):
-        found, items = _existing(
-            call.node, _refs(call.request, module, _partners(call.node, module), variant), items
-        )
+        refs = _refs(call.request, module, _partners(call.node.directory, module), variant)
+        found, items = _existing(call.node.table, refs, items)
     if len(found) > 1:
         owners = ", ".join(Party(ref.country_code, ref.party_id).key() for ref in found)
         raise bad_query("party", f"required here, because several parties have one of this id: {owners}")
@@ -174,11 +207,11 @@ def _refs(request: Request, module: str, parties: Sequence[Party], variant: str)
     return [Ref(module, *party, object_id, variant) for party in parties]
 
 
-def _existing(node: Node, refs: Sequence[Ref], known: Mapping[Key, Any]) -> tuple[list[Ref], Snapshot]:
+def _existing(table: Table, refs: Sequence[Ref], known: Mapping[Key, Any]) -> tuple[list[Ref], Snapshot]:
     ref_by_key = {ref.key: ref for ref in refs}
-    items = node.table.read(ref_by_key, known)
+    items = table.read(ref_by_key, known)
     return [ref for key, ref in ref_by_key.items() if key in items], items
 
 
-def _partners(node: Node, module: str) -> list[Party]:
-    return [party for partner in node.directory.all() for party in partner.parties(owner_role(module))]
+def _partners(directory: Directory, module: str) -> list[Party]:
+    return [party for partner in directory.all() for party in partner.parties(owner_role(module))]

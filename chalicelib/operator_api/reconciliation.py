@@ -56,7 +56,7 @@ def _partitions(node: Node, request: Request) -> list[str]:
         raise bad_query("state", f"expected one of {', '.join(ReconciliationState)}")
     states = [ReconciliationState(wanted)] if wanted else NEEDS_ATTENTION
     named = party_in_query(request)
-    owners = [own for own in own_parties(node, MODULE) if named is None or own.same_as(named)]
+    owners = [own for own in own_parties(node.settings, MODULE) if named is None or own.same_as(named)]
     if named is not None and not owners:
         raise bad_query("party", f"{named.key()} is not a CPO party of this node")
     return [partition_of(owner, state) for owner in owners for state in states]

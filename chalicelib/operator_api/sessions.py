@@ -22,22 +22,21 @@ from chalicelib.modules.sessions.objects import ChargingPreferences
 from chalicelib.modules.sessions.preferences import read_preferences, send_preferences
 from chalicelib.node import Node
 from chalicelib.operator_api.object_lookup import (
-    find_ref,
+    find_object,
     keys_to_find,
     narrow_to_party,
     own_parties,
     owner_to_write,
+    page_of,
 )
 from chalicelib.operator_api.problems import not_offered
 from chalicelib.policy.ownership import id_in_url
 from chalicelib.policy.private_partitions import remembered_lists
 from chalicelib.protocol.json_text import read_json
 from chalicelib.protocol.message import Party, Reply, Request, Routing
-from chalicelib.protocol.pagination import PageQuery, page_reply
 from chalicelib.protocol.types import validate
 from chalicelib.routes import OperatorCall, OperatorRoute
 from chalicelib.storage.keys import Ref
-from chalicelib.storage.objects import Stored
 from chalicelib.storage.table import Key
 
 _MODULE = "sessions"
@@ -51,19 +50,18 @@ _READ_AHEAD = 64 * 1024
 
 def list_sessions(call: OperatorCall) -> Reply:
     """A page of all sessions that this node has, of all viewers."""
-    query = PageQuery.read(call.request)
-    return page_reply(call.request, query, call.node.objects.page(_listed(call.node, call.request), query))
+    return page_of(call, _MODULE, lambda: _listed(call.node, call.request))
 
 
 def get_session(call: OperatorCall) -> Reply:
     """One session."""
-    return Reply(data=_find(call).body)
+    return Reply(data=find_object(call, _MODULE).body)
 
 
 def put_session(call: OperatorCall) -> Reply:
     """Create or replace an own session."""
     document = call.request.json_object()
-    party = owner_to_write(call.node, call.request, document, _MODULE)
+    party = owner_to_write(call.node.settings, call.request, document, _MODULE)
     session_id = id_in_url(call.request, "session_id")
     cost = running_cost_function(Ref(_MODULE, *party, session_id), call.snapshot)
     put = own_sessions.put_own_session(call.node, party, session_id, document, call.snapshot, cost)
@@ -73,7 +71,7 @@ def put_session(call: OperatorCall) -> Reply:
 def patch_session(call: OperatorCall) -> Reply:
     """Change the sent fields of an own session, and add charging periods; `null` removes a field."""
     document = call.request.json_object()
-    party = owner_to_write(call.node, call.request, document, _MODULE)
+    party = owner_to_write(call.node.settings, call.request, document, _MODULE)
     session_id = id_in_url(call.request, "session_id")
     cost = running_cost_function(Ref(_MODULE, *party, session_id), call.snapshot)
     patched = own_sessions.patch_own_session(call.node, party, session_id, document, call.snapshot, cost)
@@ -82,7 +80,7 @@ def patch_session(call: OperatorCall) -> Reply:
 
 def get_charging_preferences(call: OperatorCall) -> Reply:
     """The latest accepted charging preferences of an own session."""
-    preferences = read_preferences(call.node, _find(call).ref)
+    preferences = read_preferences(call.node, find_object(call, _MODULE).ref)
     if preferences is None:
         raise NotFound("no charging preferences were accepted for this session")
     return Reply(data=preferences)
@@ -90,7 +88,7 @@ def get_charging_preferences(call: OperatorCall) -> Reply:
 
 def put_charging_preferences(call: OperatorCall) -> Reply:
     """Send a driver's preferences to the CPO of a received session; `response` has the CPO's answer."""
-    session = _find(call)
+    session = find_object(call, _MODULE)
     if not session.source:
         raise not_offered(
             "this session is this node's own: only the eMSP of its driver sends charging preferences", ["GET"]
@@ -103,16 +101,9 @@ def put_charging_preferences(call: OperatorCall) -> Reply:
     return Reply(data={"response": answer.data})
 
 
-def _find(call: OperatorCall) -> Stored:
-    ref, items = find_ref(call, _MODULE)
-    found = call.node.objects.get(ref, items)
-    assert found is not None
-    return found
-
-
 def _listed(node: Node, request: Request) -> list[str]:
     """All partitions of sessions, or with `?party=` those of one own party."""
-    return narrow_to_party(node, request, _MODULE, remembered_lists(node.table, _MODULE))
+    return narrow_to_party(node.settings, request, _MODULE, remembered_lists(node.table, _MODULE))
 
 
 def _keys_of_get(node: Node, request: Request) -> Sequence[Key]:
@@ -133,7 +124,7 @@ def _keys_of_change(node: Node, request: Request, document: object) -> Sequence[
     session_id = id_in_url(request, "session_id")
     keys = [
         key
-        for party in own_parties(node, _MODULE)
+        for party in own_parties(node.settings, _MODULE)
         for key in [
             *own_sessions.keys_to_change(party, session_id, document),
             *keys_to_price(Ref(_MODULE, *party, session_id)),

@@ -15,18 +15,18 @@ from chalicelib.errors import InvalidParameters
 from chalicelib.modules.tariffs import own_tariffs
 from chalicelib.node import Node
 from chalicelib.operator_api.object_lookup import (
-    find_ref,
+    find_object,
+    keys_of_public_page,
     keys_to_find,
-    listed_partitions,
     own_parties,
     owner_to_write,
+    public_page,
 )
 from chalicelib.operator_api.problems import Problem
 from chalicelib.policy.ownership import id_in_url
 from chalicelib.pricing.lint import warn_of_tariff
 from chalicelib.protocol.json_text import Document
 from chalicelib.protocol.message import Reply, Request
-from chalicelib.protocol.pagination import PageQuery, page_reply
 from chalicelib.routes import OperatorCall, OperatorRoute
 from chalicelib.storage.table import Key
 
@@ -38,23 +38,18 @@ _MOST_WARNINGS = 100
 
 def list_tariffs(call: OperatorCall) -> Reply:
     """A page of this node's tariffs: own and received ones."""
-    query = PageQuery.read(call.request)
-    partitions = listed_partitions(call.node, call.request, _MODULE)
-    return page_reply(call.request, query, call.node.objects.page(partitions, query, call.snapshot))
+    return public_page(call, _MODULE)
 
 
 def get_tariff(call: OperatorCall) -> Reply:
     """One tariff."""
-    ref, items = find_ref(call, _MODULE)
-    found = call.node.objects.get(ref, items)
-    assert found is not None
-    return Reply(data=found.body)
+    return Reply(data=find_object(call, _MODULE).body)
 
 
 def put_tariff(call: OperatorCall) -> Reply:
     """Create or replace an own tariff."""
     document = _without_warnings(call.request.json_object())
-    party = owner_to_write(call.node, call.request, document)
+    party = owner_to_write(call.node.settings, call.request, document)
     written = own_tariffs.put_own_tariff(
         call.node, party, id_in_url(call.request, "tariff_id"), document, known=call.snapshot
     )
@@ -64,7 +59,7 @@ def put_tariff(call: OperatorCall) -> Reply:
 def patch_tariff(call: OperatorCall) -> Reply:
     """Change the sent fields of an own tariff; `null` removes a field."""
     document = _without_warnings(call.request.json_object())
-    party = owner_to_write(call.node, call.request, document)
+    party = owner_to_write(call.node.settings, call.request, document)
     tariff_id = id_in_url(call.request, "tariff_id")
     written = own_tariffs.patch_own_tariff(call.node, party, tariff_id, document, known=call.snapshot)
     return Reply(data=_with_warnings(written.document))
@@ -75,7 +70,7 @@ def delete_tariff(call: OperatorCall) -> Reply:
 
     Raises: Problem (409) while a connector refers to it (TAR-05).
     """
-    party = owner_to_write(call.node, call.request)
+    party = owner_to_write(call.node.settings, call.request)
     try:
         own_tariffs.delete_own_tariff(call.node, party, id_in_url(call.request, "tariff_id"))
     except InvalidParameters as error:
@@ -99,7 +94,7 @@ def _without_warnings(document: Document) -> Document:
 
 
 def _keys_of_list(node: Node, request: Request) -> Sequence[Key]:
-    return node.objects.keys_for_page(listed_partitions(node, request, _MODULE), PageQuery.read(request))
+    return keys_of_public_page(node, request, _MODULE)
 
 
 def _keys_of_get(node: Node, request: Request) -> Sequence[Key]:
@@ -109,7 +104,9 @@ def _keys_of_get(node: Node, request: Request) -> Sequence[Key]:
 def _keys_of_change(node: Node, request: Request) -> Sequence[Key]:
     tariff_id = id_in_url(request, "tariff_id")
     return [
-        k for party in own_parties(node, _MODULE) for k in own_tariffs.keys_to_change(node, party, tariff_id)
+        k
+        for party in own_parties(node.settings, _MODULE)
+        for k in own_tariffs.keys_to_change(node, party, tariff_id)
     ]
 
 

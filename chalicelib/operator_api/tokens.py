@@ -24,19 +24,19 @@ from chalicelib.modules.tokens.retrieval import MODULE, find_token, refs_of
 from chalicelib.modules.tokens.sender import read_references
 from chalicelib.node import Node
 from chalicelib.operator_api.object_lookup import (
-    find_ref,
+    find_object,
+    keys_of_public_page,
     keys_to_find,
-    listed_partitions,
     own_parties,
     owner_to_write,
     party_in_query,
+    public_page,
 )
 from chalicelib.operator_api.problems import Problem, bad_query, not_offered
 from chalicelib.policy.ownership import id_in_url
 from chalicelib.policy.received_parties import known_owners, owners_key
 from chalicelib.policy.remote_starts import Authorized, authorized_key, find_authorized
 from chalicelib.protocol.message import Party, Reply, Request
-from chalicelib.protocol.pagination import PageQuery, page_reply
 from chalicelib.routes import OperatorCall, OperatorRoute
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.objects import Stored
@@ -48,17 +48,12 @@ _TOKEN = f"{_LIST}/{{token_uid}}"
 
 def list_tokens(call: OperatorCall) -> Reply:
     """A page of this node's tokens: own and received ones."""
-    query = PageQuery.read(call.request)
-    partitions = listed_partitions(call.node, call.request, MODULE)
-    return page_reply(call.request, query, call.node.objects.page(partitions, query, call.snapshot))
+    return public_page(call, MODULE)
 
 
 def get_token(call: OperatorCall) -> Reply:
     """One token."""
-    ref, items = find_ref(call, MODULE, _type(call.request))
-    found = call.node.objects.get(ref, items)
-    assert found is not None
-    return Reply(data=found.body)
+    return Reply(data=find_object(call, MODULE, _type(call.request)).body)
 
 
 def put_token(call: OperatorCall) -> Reply:
@@ -87,7 +82,7 @@ def post_authorize(call: OperatorCall) -> Reply:
     asked = read_references(call.request)
     token = _find_copy(call)
     question = Question(
-        cpo=owner_to_write(call.node, call.request),
+        cpo=owner_to_write(call.node.settings, call.request),
         uid=id_in_url(call.request, "token_uid"),
         token_type=_type(call.request),
         token=token,
@@ -107,7 +102,7 @@ def post_authorize(call: OperatorCall) -> Reply:
 def _own(node: Node, request: Request, document: dict[str, Any]) -> own_tokens.OwnKey:
     """The own token that a request means."""
     _type(request)
-    party = owner_to_write(node, request, document, MODULE)
+    party = owner_to_write(node.settings, request, document, MODULE)
     return own_tokens.OwnKey(party, id_in_url(request, "token_uid"), rules.type_of(request.query, document))
 
 
@@ -147,12 +142,12 @@ def _find_authorized(call: OperatorCall, token: Stored | None) -> Authorized | N
 
 def _refs(node: Node, request: Request, received_from: Sequence[Party]) -> list[Ref]:
     named = party_in_query(request, "emsp")
-    owners = [named] if named is not None else [*own_parties(node, MODULE), *received_from]
+    owners = [named] if named is not None else [*own_parties(node.settings, MODULE), *received_from]
     return refs_of(owners, id_in_url(request, "token_uid"), _type(request))
 
 
 def _keys_of_list(node: Node, request: Request) -> Sequence[Key]:
-    return node.objects.keys_for_page(listed_partitions(node, request, MODULE), PageQuery.read(request))
+    return keys_of_public_page(node, request, MODULE)
 
 
 def _keys_of_get(node: Node, request: Request) -> Sequence[Key]:
@@ -161,7 +156,7 @@ def _keys_of_get(node: Node, request: Request) -> Sequence[Key]:
 
 def _keys_of_change(node: Node, request: Request) -> Sequence[Key]:
     named = id_in_url(request, "token_uid"), _type(request)
-    own = [own_tokens.OwnKey(party, *named) for party in own_parties(node, MODULE)]
+    own = [own_tokens.OwnKey(party, *named) for party in own_parties(node.settings, MODULE)]
     return [key for each in own for key in own_tokens.keys_to_change(node, each)]
 
 
