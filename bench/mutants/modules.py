@@ -30,7 +30,16 @@ GUARDED: dict[str, tuple[str, ...]] = {
         *(
             f"pushing/{name}.py"
             for name in (
-                *("push_decisions", "deliveries", "pushes", "catch_up", "outbox"),
+                *(
+                    "push_decisions",
+                    "deliveries",
+                    "pushes",
+                    "push_requests",
+                    "push_results",
+                    "push_faults",
+                    "catch_up",
+                    "outbox",
+                ),
                 *("retries", "replays", "failure_record"),
             )
         ),

@@ -37,7 +37,8 @@ from chalicelib.pushing.catch_up import run_step, schedule_recheck
 from chalicelib.pushing.concurrency_limit import CallLater, ConcurrencyLimit, Slow
 from chalicelib.pushing.deliveries import DeliveryStatus, key_of, read_delivery, write_delivery
 from chalicelib.pushing.failure_record import note_failure
-from chalicelib.pushing.pushes import Retry, push
+from chalicelib.pushing.push_faults import Retry
+from chalicelib.pushing.pushes import push
 from chalicelib.queues import Broadcast, CatchUp, Lane, read_broadcast
 from chalicelib.storage.keys import for_log
 

@@ -9,7 +9,7 @@ from chalicelib.pushing import liveness
 from chalicelib.pushing.catch_up import RECHECK_DELAY, schedule_recheck
 from chalicelib.pushing.deliveries import Delivery, DeliveryStatus, key_of, write_delivery
 from chalicelib.pushing.failure_record import QUICK_S
-from chalicelib.pushing.pushes import PUSH_S
+from chalicelib.pushing.push_requests import PUSH_S
 from chalicelib.queues import Lane
 from chalicelib.storage.table import Key
 from tests.pushing.pushing import Sent, World, break_down, partner, stay_silent

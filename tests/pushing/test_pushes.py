@@ -14,7 +14,8 @@ from chalicelib.partners.directory import PartnerRole
 from chalicelib.protocol.message import Party, Routing
 from chalicelib.pushing.deliveries import DeliveryStatus, key_of
 from chalicelib.pushing.failure_record import QUICK_S
-from chalicelib.pushing.pushes import PUSH_S, push, push_as_probe
+from chalicelib.pushing.push_requests import PUSH_S
+from chalicelib.pushing.pushes import push, push_as_probe
 from chalicelib.settings import OwnRole
 from tests.logged import logged as logged
 from tests.pushing.counted import calls_of

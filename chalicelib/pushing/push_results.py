@@ -1,0 +1,91 @@
+"""Delivery rows after a push: one pure function for each result.
+
+Source: docs/design.md, A broadcast; OCPI 2.2.1 transport_and_format_offline_behaviour; TRN-32
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from chalicelib.calls.answers import PartnerFault, PartnerRefusal
+from chalicelib.errors import InvalidParameters
+from chalicelib.pushing.deliveries import Delivery, DeliveryStatus
+from chalicelib.pushing.push_decisions import Act, Seen, evse_version
+from chalicelib.queues import Broadcast
+
+PushError = PartnerRefusal | PartnerFault | InvalidParameters
+"""Error of a push. InvalidParameters counts as a refusal: the object cannot be sent in this form."""
+
+
+def delivered(
+    messages: Sequence[Broadcast], seen: Seen, act: Act, status: DeliveryStatus, version: int
+) -> Delivery:
+    """Row of an object that the partner took.
+
+    messages: the changes that it has then. status: as decided. version: 0 when only an EVSE was sent.
+    """
+    before = seen.delivery
+    row = replace(
+        before, status=status, method="PUT", reason="", code=0, http=0, evse_uid="",
+        since="", cause="", tries=0, given_up=0, retry_at="",
+    )  # fmt: skip
+    if act is Act.DELETE:
+        return replace(row, version=version, method="DELETE", evse="")
+    if act is Act.PUT:
+        return replace(row, version=version, evse="")
+    assert seen.evse is not None
+    reached = before.advance(messages)
+    is_behind = before.status in (DeliveryStatus.MISSED, DeliveryStatus.DEAD) and reached == before.version
+    # A refusal of the whole location or of another EVSE stays recorded.
+    is_about_another = before.status == DeliveryStatus.REFUSED and before.evse_uid != seen.evse["uid"]
+    return replace(
+        before if is_behind or is_about_another else row, version=reached, evse=evse_version(seen.evse)
+    )
+
+
+def refused(messages: Sequence[Broadcast], seen: Seen, act: Act, refusal: PushError) -> Delivery:
+    """Row of an object that the partner refused."""
+    before = seen.delivery
+    if act is Act.DELETE:
+        version = max(messages[-1].version, before.version)
+    elif act is Act.PUT_EVSE:
+        version = before.advance(messages)
+    else:
+        assert seen.item is not None
+        version = int(seen.item["v"])
+    method = "DELETE" if act is Act.DELETE else "PUT"
+    problem = problem_of(seen, act, refusal)
+    row = replace(
+        before, status=DeliveryStatus.REFUSED, version=version, method=method, since="", cause="", tries=0
+    )
+    row = replace(row, given_up=0, retry_at="")
+    if before.status == DeliveryStatus.REFUSED and before.evse_uid != problem["evse_uid"]:
+        # Several parts of the location were refused: only a push of the whole location clears that.
+        problem["evse_uid"] = ""
+    return replace(row, **problem)
+
+
+def missed(before: Delivery) -> Delivery:
+    """Row of an object that is not pushed, because the partner is OFFLINE."""
+    return replace(before, status=DeliveryStatus.MISSED, since="", cause="", tries=0)
+
+
+def missed_after(before: Delivery, problem: dict[str, Any]) -> Delivery:
+    """Row of an object that failed at a partner that is OFFLINE.
+
+    When the partner is back, it may take all objects but this one. So this object then has one try, as if it
+    had been given up. Otherwise it would make the partner OFFLINE again and again, and delay the others.
+    """
+    return replace(missed(before), given_up=max(1, before.given_up), **problem)
+
+
+def problem_of(seen: Seen, act: Act, error: PushError) -> dict[str, Any]:
+    """Columns of a row that describe an error."""
+    problem: dict[str, Any] = {"reason": str(error), "code": 0, "http": 0, "evse_uid": ""}
+    if not isinstance(error, InvalidParameters):
+        problem |= {"code": error.status_code or 0, "http": error.http_status or 0}
+    if act is Act.PUT_EVSE and seen.evse is not None:
+        problem["evse_uid"] = seen.evse["uid"]
+    return problem
