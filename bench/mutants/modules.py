@@ -39,6 +39,7 @@ GUARDED: dict[str, tuple[str, ...]] = {
                     "push_faults",
                     "catch_up",
                     "outbox",
+                    "outbox_decisions",
                 ),
                 *("retries", "replays", "failure_record"),
             )

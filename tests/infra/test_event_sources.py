@@ -11,7 +11,7 @@ from ministack.services import lambda_svc
 from chalicelib.modules.cdrs import due_sessions
 from chalicelib.modules.registry import pushed_modules, retention_days
 from chalicelib.pushing import outbox
-from chalicelib.pushing.outbox import StreamChange
+from chalicelib.pushing.stream_changes import StreamChange
 from chalicelib.storage import expiry
 from infra import event_sources, stages
 

@@ -15,6 +15,7 @@ from chalicelib.policy.received_parties import known_owners, owners_key
 from chalicelib.protocol.message import Party
 from chalicelib.pushing import outbox
 from chalicelib.pushing.catch_up import RECHECK_DELAY, run_rechecks
+from chalicelib.pushing.stream_changes import StreamChange
 from chalicelib.storage.table import Conflict, Key, Senseless
 from tests.pushing.memory_aws import Record
 from tests.pushing.pushing import World, partner
@@ -241,14 +242,14 @@ def test_when_aws_fails_the_batch_is_retried_from_that_record(
     world: World, monkeypatch: pytest.MonkeyPatch, broken: Exception
 ) -> None:
     records, objects = three_tariffs(world)
-    messages_for = outbox.messages_for
+    decide_effects = outbox.decide_effects
 
-    def fail_at_the_second(node: Any, change: outbox.StreamChange, *rest: Any) -> Any:
+    def fail_at_the_second(settings: Any, change: StreamChange, *rest: Any) -> Any:
         if change.pk.endswith("#T2"):
             raise broken
-        return messages_for(node, change, *rest)
+        return decide_effects(settings, change, *rest)
 
-    monkeypatch.setattr(outbox, "messages_for", fail_at_the_second)
+    monkeypatch.setattr(outbox, "decide_effects", fail_at_the_second)
     answer = outbox.handle_stream(world.node, records)
 
     assert answer == {"batchItemFailures": [{"itemIdentifier": objects[1]["dynamodb"]["SequenceNumber"]}]}
@@ -291,7 +292,7 @@ def test_a_record_that_leads_to_an_invalid_call_is_skipped(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     records, _ = three_tariffs(world)
-    monkeypatch.setattr(outbox, "messages_for", lambda *_: throw(Senseless("ValidationException")))
+    monkeypatch.setattr(outbox, "decide_effects", lambda *_: throw(Senseless("ValidationException")))
 
     assert outbox.handle_stream(world.node, records) == {"batchItemFailures": []}
 

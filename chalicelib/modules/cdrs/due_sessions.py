@@ -25,7 +25,7 @@ from chalicelib.modules.cdrs.start_snapshots import store_start_snapshot
 from chalicelib.modules.sessions.objects import COMPLETED, INVALID
 from chalicelib.protocol.json_text import read_json
 from chalicelib.protocol.types import format_datetime
-from chalicelib.pushing.outbox import StreamChange, read_change
+from chalicelib.pushing.stream_changes import StreamChange, read_change
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.operations import Delete, Key, Operation, Put, key_of
 from chalicelib.storage.table import Item, is_temporary

@@ -18,7 +18,7 @@ from chalicelib.policy.visibility import partition_for_viewer
 from chalicelib.protocol.json_text import Document, read_json
 from chalicelib.protocol.message import Party
 from chalicelib.protocol.types import fold, format_datetime, sort_key
-from chalicelib.pushing.outbox import StreamChange, read_change
+from chalicelib.pushing.stream_changes import StreamChange, read_change
 from chalicelib.storage.expiry import end_of
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.operations import key_of
