@@ -9,7 +9,8 @@ import pytest
 
 from chalicelib.protocol.types import parse_datetime
 from chalicelib.pushing.deliveries import DeliveryStatus
-from chalicelib.pushing.pushes import Retry, push
+from chalicelib.pushing.push_faults import Retry
+from chalicelib.pushing.pushes import push
 from chalicelib.storage.keys import Ref
 from tests.logged import logged as logged
 from tests.pushing.pushing import World, break_down, broadcast, partner

@@ -16,7 +16,8 @@ from chalicelib.protocol.json_text import JsonText
 from chalicelib.protocol.types import format_datetime
 from chalicelib.pushing import liveness
 from chalicelib.pushing.deliveries import DeliveryStatus
-from chalicelib.pushing.pushes import Retry, push
+from chalicelib.pushing.push_faults import Retry
+from chalicelib.pushing.pushes import push
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.objects import Write
 from chalicelib.storage.table import Key

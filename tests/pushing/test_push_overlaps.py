@@ -10,7 +10,8 @@ from dataclasses import replace
 import pytest
 
 from chalicelib.pushing.deliveries import DeliveryStatus, key_of, write_delivery
-from chalicelib.pushing.pushes import Retry, push
+from chalicelib.pushing.push_faults import Retry
+from chalicelib.pushing.pushes import push
 from chalicelib.pushing.replays import replay
 from chalicelib.queues import Broadcast
 from chalicelib.storage.table import Key
