@@ -155,18 +155,26 @@ def judge(raw: RawAnswer) -> Answer:
         reason = f"answered with a redirect (HTTP {status}), which is not followed"
         raise PartnerFault(reason, http_status=status)
     reading = _read_body(raw.body)
-    code, message, data = reading.code, _read_message(reading.envelope), reading.envelope.get("data")
-    given = _Given(http_status=status, status_code=code, status_message=message, data=data)
-    reason = _describe(status, reading)
+    message, data = _read_message(reading.envelope), reading.envelope.get("data")
+    given = _Given(http_status=status, status_code=reading.code, status_message=message, data=data)
+    error = _find_error(status, reading, given)
+    if error is not None:
+        raise error
+    return Answer(status, reading.code or 1000, message, data, raw.headers, raw.elapsed, reading.oddity)
+
+
+def _find_error(status: int, reading: _Reading, given: _Given) -> PartnerError | None:
+    """Decide whether an answer is an error; None for a success."""
+    code, reason = reading.code or 1000, _describe(status, reading)
     if status in _TOKEN_REJECTED:
-        raise PartnerFault(f"{reason}: our token is not accepted", not_connected=True, **given)
+        return PartnerFault(f"{reason}: our token is not accepted", not_connected=True, **given)
     if status >= 500 or status in _TRY_LATER:
-        raise PartnerFault(reason, **given)
-    if code is not None and (2000 <= code < 3000 or code == _UNKNOWN_RECEIVER):
-        raise PartnerRefusal(reason, **given)
-    if status >= 400 or reading.unusable or (code is not None and code >= 2000):
-        raise PartnerFault(reason, **given)
-    return Answer(status, code or 1000, message, data, raw.headers, raw.elapsed, reading.oddity)
+        return PartnerFault(reason, **given)
+    if 2000 <= code < 3000 or code == _UNKNOWN_RECEIVER:
+        return PartnerRefusal(reason, **given)
+    if status >= 400 or reading.unusable or code >= 2000:
+        return PartnerFault(reason, **given)
+    return None
 
 
 def _describe(status: int, reading: _Reading) -> str:
