@@ -27,11 +27,11 @@ from chalicelib.storage.locations import (
 )
 
 Rule = Callable[[Document | None, Times], Document | None]
-ListOf = Callable[[bool], str]
+PartitionByHidden = Callable[[bool], str]
 """Returns the partition for published locations, or with True the one for unpublished (LOC-16)."""
 
 
-def replace_by(document: Document, list_of: ListOf) -> DecideLocation:
+def replace_by(document: Document, list_of: PartitionByHidden) -> DecideLocation:
     """Create or replace a location and all its EVSEs, unless the stored one is newer (LOC-04)."""
 
     def decide(current: StoredLocation | None) -> WriteLocation | None:
@@ -53,7 +53,7 @@ def overtaken_location(current: StoredLocation | None, document: Document) -> li
 
 
 def patched_by(
-    patch: Document, list_of: ListOf, now: datetime, overtaken: list[Overtaken] | None = None
+    patch: Document, list_of: PartitionByHidden, now: datetime, overtaken: list[Overtaken] | None = None
 ) -> DecideLocation:
     """Change the fields of a location that a PATCH names (LOC-06, LOC-08).
 
@@ -86,7 +86,7 @@ def changed_by(rule: Rule, now: datetime) -> DecideEvse:
     return decide
 
 
-def written(location: Document, evses: list[Document] | None, list_of: ListOf) -> WriteLocation:
+def written(location: Document, evses: list[Document] | None, list_of: PartitionByHidden) -> WriteLocation:
     """Return the write of a location. evses: None keeps the stored EVSEs."""
     header = {name: value for name, value in location.items() if name != "evses"}
     return WriteLocation(header, evses, list_of(is_hidden("locations", location)))

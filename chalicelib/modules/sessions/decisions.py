@@ -29,7 +29,7 @@ from chalicelib.storage.objects import Decide, Stored, Write, is_stale
 
 _PRICED = "priced"
 
-ListOf = Callable[[Document], str]
+PartitionOf = Callable[[Document], str]
 """Returns the partition that a session belongs to."""
 
 
@@ -44,7 +44,7 @@ def is_priced(session: Stored) -> bool:
     return _PRICED in session.extra
 
 
-def replace_by(document: Document, list_of: ListOf) -> Decide:
+def replace_by(document: Document, list_of: PartitionOf) -> Decide:
     """Create or replace a session, unless the stored one is newer or final (SES-04)."""
 
     def decide(current: Stored | None) -> Write | None:
@@ -58,7 +58,7 @@ def replace_by(document: Document, list_of: ListOf) -> Decide:
 class Patched:
     """Decision on a PATCH. left_out: its charging periods did not fit; only the other fields are stored."""
 
-    def __init__(self, patch: Document, list_of: ListOf) -> None:
+    def __init__(self, patch: Document, list_of: PartitionOf) -> None:
         self._patch, self._list_of = patch, list_of
         self.left_out = False
 
@@ -84,13 +84,13 @@ class Patched:
         return bool(self._patch.get("charging_periods"))
 
 
-def patched_by(patch: Document, list_of: ListOf) -> Patched:
+def patched_by(patch: Document, list_of: PartitionOf) -> Patched:
     """Change the fields in a PATCH and add its periods (SES-05). An older PATCH only adds its periods."""
     return Patched(patch, list_of)
 
 
 def _unless_final(
-    current: Stored, session: Document, list_of: ListOf, corrects: bool = False
+    current: Stored, session: Document, list_of: PartitionOf, corrects: bool = False
 ) -> Write | None:
     """Return the write, None when the session is older or changes nothing.
 
