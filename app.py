@@ -15,11 +15,11 @@ from typing import Any
 
 from chalice.app import Chalice, CloudWatchEvent, DynamoDBEvent, Rate, SQSEvent
 
+from chalicelib.async_requests import worker
 from chalicelib.endpoint import mount, mount_operator
 from chalicelib.modules.cdrs import compiler, due_sessions
-from chalicelib.modules.commands import worker as commands_worker
 from chalicelib.modules.reconciliation import noted_cdrs, reconciler
-from chalicelib.modules.registry import load_interfaces
+from chalicelib.modules.registry import async_kinds, load_interfaces
 from chalicelib.node import current_node
 from chalicelib.operator_api.routes import operator_routes
 from chalicelib.pushing import broadcasts, liveness, outbox
@@ -61,7 +61,7 @@ def push_catch_up(event: SQSEvent) -> Any:
 @app.on_sqs_message(queue=sources.commands_queue, batch_size=10)
 def run_commands(event: SQSEvent) -> Any:
     """Send commands to the CSMS, and their results to the senders."""
-    return commands_worker.handle_messages(current_node(), event.to_dict()["Records"])
+    return worker.handle_messages(current_node(), async_kinds(), event.to_dict()["Records"])
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES))

@@ -121,17 +121,19 @@ def read_broadcast(body: str) -> Broadcast | CatchUp:
     return _MESSAGES.validate_json(body)
 
 
-class CommandTask(BaseModel):
-    """Message: one step of a command, now or after a delay.
+class RequestTask(BaseModel):
+    """Message: one step of an asynchronous request, such as a command, now or after a delay.
 
-    DELIVER: send it to the CSMS. RESULT, CANCELLATION: post the result to its response_url.
-    DEADLINE: check whether a result came in time. delay_s: more than `LONGEST_DELAY_S` counts as that.
+    DELIVER: send it to the CSMS. RESULT, CANCELLATION: post the result, or the follow-up of the result, to
+    its response_url. DEADLINE: check whether a result came in time. delay_s: more than `LONGEST_DELAY_S`
+    counts as that. module: the module of the request, left out for commands.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
     what: Literal["DELIVER", "RESULT", "CANCELLATION", "DEADLINE"]
-    command_id: str
+    request_id: str = Field(validation_alias="command_id", serialization_alias="command_id")
     delay_s: int = 0
+    module: str = Field("commands", exclude_if=lambda module: module == "commands")
 
 
 class Queues:
@@ -191,8 +193,8 @@ class Queues:
             MessageDeduplicationId=_digest(group, body),
         )
 
-    def send_command_tasks(self, *tasks: CommandTask) -> None:
-        """Queue steps of commands, at most ten.
+    def send_request_tasks(self, *tasks: RequestTask) -> None:
+        """Queue steps of asynchronous requests, at most ten.
 
         Raises: RuntimeError when the queue refused one.
         """
@@ -201,7 +203,7 @@ class Queues:
             Entries=[
                 {
                     "Id": str(number),
-                    "MessageBody": task.model_dump_json(),
+                    "MessageBody": task.model_dump_json(by_alias=True),
                     "DelaySeconds": min(max(task.delay_s, 0), LONGEST_DELAY_S),
                 }
                 for number, task in enumerate(tasks)
@@ -218,8 +220,8 @@ class Queues:
         """
         self._postpone(self._lanes[lane], delays)
 
-    def postpone_command_tasks(self, delays: Mapping[str, int]) -> None:
-        """Do the same as `postpone` for messages about commands."""
+    def postpone_request_tasks(self, delays: Mapping[str, int]) -> None:
+        """Do the same as `postpone` for messages about asynchronous requests."""
         self._postpone(self._commands_url, delays)
 
     def _postpone(self, url: str, delays: Mapping[str, int]) -> None:

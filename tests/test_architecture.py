@@ -43,14 +43,15 @@ IMPORTS: dict[str, str] = {
     "routes": "node partners protocol storage versions",
     "policy": "errors log metrics modules node partners protocol routes settings storage",
     "hub": "calls errors modules partners policy protocol routes settings storage versions",
+    "async_requests": ("calls errors hub log modules node partners protocol queues routes storage versions"),
     "pushing": "calls errors log metrics modules node partners policy protocol queues settings storage",
     "pricing": "errors",
     "modules": (
-        "calls errors hub log metrics node partners policy "
+        "async_requests calls errors hub log metrics node partners policy "
         "pricing protocol pushing queues routes settings storage versions"
     ),
     "operator_api": (
-        "calls errors log modules node partners policy "
+        "async_requests calls errors log modules node partners policy "
         "pricing protocol pushing release routes settings storage versions"
     ),
     "endpoint": (
@@ -58,8 +59,12 @@ IMPORTS: dict[str, str] = {
         "partners policy protocol routes settings storage versions"
     ),
 }
-PURE = re.compile(r"chalicelib/(protocol/.*|errors|modules/\w+/(objects|rules))\.py")
-PURE_MAY_IMPORT = re.compile(r"errors|protocol(\..*)?|modules\.\w+\.(objects|rules)")
+PURE = re.compile(
+    r"chalicelib/(protocol/.*|errors|modules/\w+/(objects|rules)|async_requests/(objects|rules))\.py"
+)
+PURE_MAY_IMPORT = re.compile(
+    r"errors|protocol(\..*)?|modules\.\w+\.(objects|rules)|async_requests\.(objects|rules)"
+)
 
 
 def _name(path: Path) -> str:

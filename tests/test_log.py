@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from pydantic import BaseModel, ValidationError
 
+from chalicelib.async_requests.objects import AsyncRequest
 from chalicelib.log import add_fields, log, log_fields
-from chalicelib.modules.commands.rules import Command
 from chalicelib.modules.credentials import called_side, calling_side
 from chalicelib.modules.sessions import receiver as sessions_receiver
 from chalicelib.modules.tokens import receiver as tokens_receiver
@@ -182,7 +182,7 @@ def test_making_cdrs_logs_the_session_and_no_driver_data(logged: Logged) -> None
     assert len(network.cdrs()) == 1
 
 
-@pytest.mark.parametrize("model", [Command, Partner])
+@pytest.mark.parametrize("model", [AsyncRequest, Partner])
 def test_values_of_an_unreadable_item_are_not_in_the_traceback(model: type[BaseModel]) -> None:
     with pytest.raises(ValidationError) as caught:
         model.model_validate_json(f'{{"id": ["{UID}"]}}')

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from chalicelib.async_requests.objects import AsyncKind
 from chalicelib.protocol.kinds import Kind
 from chalicelib.protocol.message import InterfaceRole
 
@@ -32,7 +33,8 @@ class Module:
     partners that only display. pushed: changes are pushed to partners, with push_method. deletable: a
     deletion is pushed as well. kind: what its objects are. id_name: name of an object's id in URLs.
     retention_days: how long its objects are kept after their last change unless the operator configures
-    another time; None for ever. events: webhook events that it sends to the operator.
+    another time; None for ever. events: webhook events that it sends to the operator. async_kind: its
+    requests whose result follows later (`chalicelib/async_requests/`), None where it has none.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Module:
     id_name: str = ""
     retention_days: int | None = None
     events: tuple[str, ...] = ()
+    async_kind: AsyncKind | None = None
 
     @property
     def is_private(self) -> bool:

@@ -13,6 +13,7 @@ import importlib
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
+from chalicelib.async_requests.objects import AsyncKind
 from chalicelib.modules.cdrs.module import MODULE as CDRS
 from chalicelib.modules.commands.module import MODULE as COMMANDS
 from chalicelib.modules.credentials.module import MODULE as CREDENTIALS
@@ -78,6 +79,11 @@ def retention_days() -> dict[str, int | None]:
 def webhook_events() -> tuple[str, ...]:
     """The events that a webhook of the operator can subscribe to."""
     return tuple(event for module in MODULES for event in module.events)
+
+
+def async_kinds() -> dict[str, AsyncKind]:
+    """The asynchronous requests of each module that has some."""
+    return {module.name: module.async_kind for module in MODULES if module.async_kind}
 
 
 def load_interfaces() -> list[Any]:

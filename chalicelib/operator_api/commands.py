@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from chalicelib.async_requests.objects import RequestState
+from chalicelib.async_requests.store import AsyncRequests, read_request
+from chalicelib.async_requests.view import show
 from chalicelib.errors import NotFound
 from chalicelib.modules.commands import operator_commands
+from chalicelib.modules.commands.kind import COMMAND
 from chalicelib.modules.commands.objects import COMMANDS
-from chalicelib.modules.commands.rules import CommandState
-from chalicelib.modules.commands.store import find, key_of, partition_of, read_command
-from chalicelib.modules.commands.view import show
 from chalicelib.node import Node
 from chalicelib.operator_api.object_lookup import party_in_query
 from chalicelib.operator_api.problems import Problem, not_offered
@@ -35,17 +36,17 @@ _RESULT = f"{_ONE}/result"
 def list_commands(call: OperatorCall) -> Reply:
     """A page of commands, oldest first; `?state=PENDING` selects those that await a result."""
     query = PageQuery.read(call.request)
-    page = call.node.objects.page(_partitions(call.request), query, call.snapshot)
-    shown = [JsonText(write_json(show(read_command(body)))) for body in page.bodies]
+    page = call.node.objects.page(_partitions(call.node, call.request), query, call.snapshot)
+    shown = [JsonText(write_json(show(COMMAND, read_request(body)))) for body in page.bodies]
     return page_reply(call.request, query, replace(page, bodies=shown))
 
 
 def get_command(call: OperatorCall) -> Reply:
     """One command."""
-    command = find(call.node, call.request.path["command"], call.snapshot)
+    command = _commands(call.node).find(call.request.path["command"], call.snapshot)
     if command is None:
         raise NotFound("unknown command")
-    return Reply(data=show(command))
+    return Reply(data=show(COMMAND, command))
 
 
 def post_command(call: OperatorCall) -> Reply:
@@ -60,7 +61,7 @@ def post_command(call: OperatorCall) -> Reply:
         call.node, call.request, name, document, party_in_query(call.request)
     )
     place = f"{call.request.base_url.removesuffix('/ocpi')}/operator{_LIST}/{command.id}"
-    return Reply(data=show(command), http_status=202, headers={"Location": place})
+    return Reply(data=show(COMMAND, command), http_status=202, headers={"Location": place})
 
 
 def post_result(call: OperatorCall) -> Reply:
@@ -68,29 +69,33 @@ def post_result(call: OperatorCall) -> Reply:
     command = operator_commands.take_result(
         call.node, call.request.path["command"], call.request.json_object()
     )
-    return Reply(data=show(command))
+    return Reply(data=show(COMMAND, command))
 
 
-def _partitions(request: Request) -> list[str]:
+def _commands(node: Node) -> AsyncRequests:
+    return AsyncRequests(node, COMMAND)
+
+
+def _partitions(node: Node, request: Request) -> list[str]:
     """The partitions of the requested state, or of all states.
 
     Raises: Problem (400) for an unknown state.
     """
     wanted = request.query.get("state")
     if not wanted:
-        return [partition_of(state) for state in CommandState]
-    if wanted not in list(CommandState):
-        raise Problem(400, f"state: expected one of {', '.join(CommandState)}")
-    return [partition_of(CommandState(wanted))]
+        return [_commands(node).partition_of(state) for state in RequestState]
+    if wanted not in list(RequestState):
+        raise Problem(400, f"state: expected one of {', '.join(RequestState)}")
+    return [_commands(node).partition_of(RequestState(wanted))]
 
 
 def _keys_of_list(node: Node, request: Request) -> Sequence[Key]:
-    return node.objects.keys_for_page(_partitions(request), PageQuery.read(request))
+    return node.objects.keys_for_page(_partitions(node, request), PageQuery.read(request))
 
 
 def _keys_of_one(node: Node, request: Request) -> Sequence[Key]:
     command_id = request.path["command"]
-    return [key_of(command_id)] if 0 < len(command_id) <= 100 else []
+    return [_commands(node).key_of(command_id)] if 0 < len(command_id) <= 100 else []
 
 
 ROUTES = (

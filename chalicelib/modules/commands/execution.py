@@ -1,34 +1,29 @@
-"""A command at a CPO: check that it can be tried, store it, queue its delivery to the CSMS.
+"""Decision on a command at a CPO: whether it can be tried, and what to store.
 
-The token's validity is not checked: the eMSP has authorized it (CMD-10). The answer is ACCEPTED only after
-the command is stored and queued, so an accepted command cannot be lost. The queue does the rest
-(`worker.py`).
-
-The timeout in the answer is a little longer than the time that the CSMS has. So a TIMEOUT result reaches the
-sender before the sender stops waiting.
+The token's validity is not checked: the eMSP has authorized it (CMD-10).
 
 Source: OCPI 2.2.1 mod_commands, Receiver Interface; CMD-05, CMD-07 … CMD-10, CMD-13, CMD-14, CMD-16
 """
 
 from __future__ import annotations
 
-import math
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from chalicelib.async_requests.intake import Decision, NewRequest, accepted, refused
+from chalicelib.async_requests.objects import Direction, Outcome, Post, RequestState
 from chalicelib.errors import InvalidParameters, UnknownLocation
-from chalicelib.modules.commands.incoming import claims_of, readable_id
 from chalicelib.modules.commands.objects import (
     CONNECTOR_REQUIRED,
     REJECTED,
     UNKNOWN_RESERVATION,
     UNKNOWN_SESSION,
 )
-from chalicelib.modules.commands.replies import accepted, refused, reply_of
-from chalicelib.modules.commands.reservations import find_reservation, own_id_for, reservation_item
-from chalicelib.modules.commands.rules import CommandState, Direction, Outcome, Post
-from chalicelib.modules.commands.store import create, find_repeated, keys_to_create
-from chalicelib.modules.commands.tasks import queue_results, send_to_csms, watch_deadline
+from chalicelib.modules.commands.reservations import (
+    chooser_of,
+    find_reservation,
+    own_id_for,
+    reservation_item,
+)
 from chalicelib.modules.locations.objects import REMOVED
 from chalicelib.policy.remote_starts import start_items, started
 from chalicelib.policy.visibility import viewer_of
@@ -38,47 +33,32 @@ from chalicelib.storage.keys import Ref
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
-    from chalicelib.modules.commands.incoming import Incoming
-    from chalicelib.modules.commands.rules import Command
+    from chalicelib.async_requests.intake import Incoming
+    from chalicelib.async_requests.objects import AsyncRequest
     from chalicelib.node import Node
     from chalicelib.protocol.message import Party, Reply, Request
     from chalicelib.storage.objects import Stored
     from chalicelib.storage.table import Item, Key
 
-TIMEOUT_MARGIN = timedelta(seconds=5)
-"""Added to the time of the CSMS to give the timeout that is answered to the sender."""
-
-REPEATED_S = 3
-"""Delay in seconds of the delivery that is queued for a repeated command."""
-
 _ENDED = frozenset({"COMPLETED", "INVALID"})
+_LONGEST_ID = 36
 
 
-def execute(node: Node, incoming: Incoming) -> Reply:
-    """Accept or refuse a command. A repeated command gets the answer of the first one."""
-    known = incoming.call.snapshot
-    caller = incoming.call.caller
-    command = find_repeated(node, incoming.claims, caller.id, incoming.digest, known)
-    is_new = False
-    if command is None:
-        refusal, owner = _judge(node, incoming)
-        if refusal is not None:
-            return refusal
-        command, extra_items = _new_command(node, incoming, owner)
-        if command.state == CommandState.PENDING:
-            # Queued before the command is stored, so that every stored command ends, even after a crash here.
-            watch_deadline(node, command)
-        command, is_new = create(node, command, incoming.claims, extra_items, known)
-    _queue(node, command, is_new)
-    assert command.response is not None
-    return reply_of(command.response)
+def decide_execution(incoming: Incoming) -> Decision:
+    """Decide whether a command can be tried: the command to store, otherwise the refusal.
+
+    Raises: InvalidParameters when the EVSE requires a connector_id and the command has none (CMD-09).
+    """
+    refusal, owner = _judge(incoming.call.node, incoming)
+    return refusal if refusal is not None else _new_command(incoming.call.node, incoming, owner)
 
 
 def keys_of_execution(node: Node, request: Request, document: Mapping[str, Any]) -> list[Key]:
-    """Keys of the items that `execute` needs. They are read together with the caller's token."""
-    keys = keys_to_create(claims_of(request, document["response_url"]))
-    location_id, session_id = readable_id(document, "location_id"), readable_id(document, "session_id")
+    """Keys of the location or session that `decide_execution` needs, read with the caller's token."""
+    keys: list[Key] = []
+    location_id, session_id = _readable_id(document, "location_id"), _readable_id(document, "session_id")
     for party in _own_parties(node, request):
         if location_id is not None:
             keys += node.locations.keys_for_get(Ref("locations", *party, location_id))
@@ -87,16 +67,11 @@ def keys_of_execution(node: Node, request: Request, document: Mapping[str, Any])
     return keys
 
 
-def _queue(node: Node, command: Command, is_new: bool) -> None:
-    """Queue the delivery to the CSMS, or the result that is known already.
-
-    A repeated command is queued again, because its first request may have died between storing and queueing.
-    Its delivery is delayed: by then `delivered_to` is set if the first delivery was queued.
-    """
-    if command.state != CommandState.PENDING:
-        queue_results(node, command, delay_s=1)
-    elif not command.delivered_to:
-        send_to_csms(node, command, delay_s=0 if is_new else REPEATED_S)
+def _readable_id(document: Mapping[str, Any], name: str) -> str | None:
+    """An id from a body that is not validated yet, used to read ahead. Returns None when it is not an id."""
+    value = document.get(name)
+    is_id = isinstance(value, str) and 0 < len(value) <= _LONGEST_ID and value.isascii()
+    return value if is_id else None
 
 
 # -- checks ------------------------------------------------------------------------------------------
@@ -193,41 +168,36 @@ def _own_parties(node: Node, request: Request) -> list[Party]:
 # -- storing -----------------------------------------------------------------------------------------
 
 
-def _new_command(node: Node, incoming: Incoming, owner: Party) -> tuple[Command, list[Item]]:
-    """Make the command to store. Returns it with the items to write in the same transaction."""
+def _new_command(node: Node, incoming: Incoming, owner: Party) -> NewRequest:
+    """Make the command to store, with the items to write in the same transaction."""
     now, document = node.clock(), incoming.document
-    time = node.settings.command_time
-    command = incoming.new_command(
-        node,
-        Direction.RECEIVED,
-        now + time,
-        addressee=owner,
-        response=accepted(math.ceil((time + TIMEOUT_MARGIN).total_seconds())),
-    )
+    deadline = now + node.settings.command_time
+    command = incoming.new_request(Direction.RECEIVED, deadline, addressee=owner, response=accepted(node))
     extra_items: list[Item] = []
     if "reservation_id" in document:
-        reservation = find_reservation(node, command.partner_id, incoming.chooser, document["reservation_id"])
+        chooser = chooser_of(incoming.call)
+        reservation = find_reservation(node, command.partner_id, chooser, document["reservation_id"])
         if incoming.name == "RESERVE_NOW":
             own_id = own_id_for(node, reservation, document["location_id"])
-            command = command.changed(now, reservation_id=own_id)
-            extra_items.append(reservation_item(command, incoming.chooser, document))
+            command = command.changed(now, own_id=own_id)
+            extra_items.append(reservation_item(command, chooser, document))
         elif reservation is None:
-            command = _unknown_reservation(command, node)
+            command = _unknown_reservation(command, now)
         else:
-            command = command.changed(now, reservation_id=reservation.own_id)
+            command = command.changed(now, own_id=reservation.own_id)
     if "token" in document:
         place = document["location_id"], document.get("evse_uid")
         start = started(command.partner_id, command.id, now, *place, document.get("expiry_date"))
         extra_items += start_items(document["token"], document.get("authorization_reference"), start, now)
-    return command, extra_items
+    return NewRequest(command, extra_items)
 
 
-def _unknown_reservation(command: Command, node: Node) -> Command:
+def _unknown_reservation(command: AsyncRequest, now: datetime) -> AsyncRequest:
     """Complete a command at once with UNKNOWN_RESERVATION; the result is posted like any other (CMD-16)."""
     outcome = Outcome(
         result=UNKNOWN_RESERVATION,
         body=write_json({"result": UNKNOWN_RESERVATION}),
-        at=format_datetime(node.clock()),
+        at=format_datetime(now),
         post=Post(),
     )
-    return command.changed(node.clock(), state=CommandState.COMPLETED, result=outcome)
+    return command.changed(now, state=RequestState.COMPLETED, result=outcome)

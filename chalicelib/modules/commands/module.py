@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chalicelib.modules.commands.kind import COMMAND
 from chalicelib.modules.module import Module
 
 MODULE = Module(
@@ -12,5 +13,6 @@ MODULE = Module(
     offered_by={"SENDER": ("EMSP", "HUB"), "RECEIVER": ("CPO", "HUB")},
     owner_role="EMSP",
     retention_days=90,
-    events=("command",),
+    events=(COMMAND.event,),
+    async_kind=COMMAND,
 )

@@ -5,8 +5,6 @@ authorization_reference, reservation_id and response_url where they are missing.
 before it is sent, so that even a very fast result finds it. A request with the same X-Request-ID is the
 same command.
 
-*Results* are accepted at any time. A late result is stored and not posted, because TIMEOUT was posted before.
-
 Source: OCPI 2.2.1 mod_commands_flow; CMD-12, CMD-15 … CMD-17, CMD-19
 """
 
@@ -15,15 +13,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from chalicelib.async_requests.forwarding import UNANSWERED, forward, own_response_url
+from chalicelib.async_requests.objects import AsyncRequest, Direction
+from chalicelib.async_requests.results import report_result
+from chalicelib.async_requests.store import AsyncRequests, claims_of, digest_of
 from chalicelib.calls.answers import PartnerError
 from chalicelib.errors import ClientError, InvalidParameters, NotFound, UnknownLocation
-from chalicelib.modules.commands.forwarding import UNANSWERED, hand_on, own_response_url
+from chalicelib.modules.commands.kind import COMMAND
 from chalicelib.modules.commands.objects import COMMANDS, OwnCommandResult, TokenName
 from chalicelib.modules.commands.reservations import find_reservation, reservation_item
-from chalicelib.modules.commands.rules import Command, Direction, with_result
-from chalicelib.modules.commands.store import change, claim_by_request, create, digest_of, find_repeated
 from chalicelib.modules.commands.targets import CommandTarget, find_target, keys_to_find
-from chalicelib.modules.commands.tasks import queue_results, watch_deadline
 from chalicelib.protocol.json_text import Document, read_json, write_json
 from chalicelib.protocol.message import Party
 from chalicelib.protocol.types import fold, format_datetime, validate
@@ -42,7 +41,9 @@ _OPERATOR = Party("", "operator")
 # -- an eMSP sends -----------------------------------------------------------------------------------
 
 
-def send_command(node: Node, request: Request, name: str, document: Document, party: Party | None) -> Command:
+def send_command(
+    node: Node, request: Request, name: str, document: Document, party: Party | None
+) -> AsyncRequest:
     """Send a command to the CPO that has to try it. Returns the command with the answer, or with its problem.
 
     document: the command's object, as far as the operator gives it. party: the CPO; needed when several CPOs
@@ -50,17 +51,18 @@ def send_command(node: Node, request: Request, name: str, document: Document, pa
     Raises: NotFound for an unknown session or reservation, UnknownLocation, InvalidParameters with the wrong
     field, ClientError when the partner is not registered.
     """
-    claims = [claim_by_request(_OPERATOR, request.request_id)]
+    commands = AsyncRequests(node, COMMAND)
+    claims = claims_of(COMMAND, _OPERATOR, request.request_id)
     digest = digest_of(name, document)
-    command = find_repeated(node, claims, "", digest)
+    command = commands.find_repeated(claims, "", digest)
     if command is None:
         completed, sender = _completed(node, name, document)
         target = _find_target(node, name, completed, sender, party)
         _registered(node, target.partner_id)
         now = format_datetime(node.clock())
-        command = Command(
+        command = AsyncRequest(
             id=node.new_id(),
-            command=name,
+            name=name,
             direction=Direction.SENT,
             body=write_json(completed),
             digest=digest,
@@ -74,23 +76,22 @@ def send_command(node: Node, request: Request, name: str, document: Document, pa
         )
         validate(
             COMMANDS[name],
-            {**completed, "response_url": own_response_url(request.base_url, CANONICAL, command)},
+            {**completed, "response_url": own_response_url(COMMAND, request.base_url, CANONICAL, command)},
         )
         extra_items = [reservation_item(command, sender, completed)] if name == "RESERVE_NOW" else []
-        watch_deadline(node, command)
-        command, _ = create(node, command, claims, extra_items)
+        command, _ = commands.create(command, claims, extra_items)
     if command.response is None and command.result is None:
-        command = _send(node, command, request.base_url)
+        command = _send(commands, command, request.base_url)
     return command
 
 
-def _send(node: Node, command: Command, base_url: str) -> Command:
-    partner = _registered(node, command.receiver_id)
+def _send(commands: AsyncRequests, command: AsyncRequest, base_url: str) -> AsyncRequest:
+    partner = _registered(commands.node, command.receiver_id)
     try:
-        return hand_on(node, command, partner, base_url)
+        return forward(commands, command, partner, base_url)
     except (PartnerError, InvalidParameters):
         # The command has the problem recorded: read it again for the operator.
-        return change(node, command.id, lambda current: None)
+        return commands.change(command.id, lambda current: None)
 
 
 def _registered(node: Node, partner_id: str) -> Partner:
@@ -160,11 +161,10 @@ def _find_target(
 # -- a CPO's CSMS gives the result -------------------------------------------------------------------
 
 
-def take_result(node: Node, command_id: str, document: Document) -> Command:
+def take_result(node: Node, command_id: str, document: Document) -> AsyncRequest:
     """Record the result that the CSMS reports, and queue its posting to the sender.
 
-    Raises: NotFound; InvalidParameters with the wrong field; AlreadyEnded when it contradicts an earlier
-    result; ClientError for a command that this node sent or relayed.
+    Raises: InvalidParameters with the wrong field; each error of `report_result`.
     """
     reported = validate(OwnCommandResult, document)
     body: Document = {"result": reported.result}
@@ -172,13 +172,4 @@ def take_result(node: Node, command_id: str, document: Document) -> Command:
         body["message"] = [{"language": "en", "text": reported.message}]
     elif reported.message is not None:
         body["message"] = document["message"]
-    now, text = node.clock(), write_json(body)
-
-    def take(current: Command) -> Command | None:
-        if current.direction != Direction.RECEIVED:
-            raise ClientError("this command is not for this node's own charge points")
-        return with_result(current, reported.result, text, now)
-
-    command = change(node, command_id, take)
-    queue_results(node, command)
-    return command
+    return report_result(AsyncRequests(node, COMMAND), command_id, reported.result, write_json(body))

@@ -2,7 +2,7 @@
 
 This file has the checks that both make first: the caller is an eMSP or a hub, the body is valid, the
 response_url is on a host of the caller, and the token belongs to the sender. `execution.py` (CPO) and
-`relayed_commands.py` (hub) do the rest.
+`relayed_commands.py` (hub) decide the rest.
 
 Source: OCPI 2.2.1 mod_commands, Receiver Interface; CMD-01, CMD-02, CMD-12, TRP-23
 """
@@ -12,26 +12,30 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from chalicelib.async_requests.forwarding import relay
+from chalicelib.async_requests.intake import Incoming, accept, refused
+from chalicelib.async_requests.store import AsyncRequests, claims_of
 from chalicelib.calls.client import belongs_to
 from chalicelib.calls.urls import Unresolvable, UrlPolicy
 from chalicelib.errors import ClientError, InvalidParameters, NotFound, OcpiError
-from chalicelib.modules.commands.execution import execute, keys_of_execution
-from chalicelib.modules.commands.incoming import Incoming
+from chalicelib.modules.commands.execution import decide_execution, keys_of_execution
+from chalicelib.modules.commands.kind import COMMAND
 from chalicelib.modules.commands.objects import COMMANDS, REJECTED
-from chalicelib.modules.commands.relayed_commands import keys_of_relay, relay
-from chalicelib.modules.commands.replies import keys_of_sender, may_use, refused
+from chalicelib.modules.commands.relayed_commands import decide_relay, keys_of_relay
+from chalicelib.partners.directory import claim_key
+from chalicelib.policy.ownership import may_act_for
 from chalicelib.protocol.kinds import Kind
-from chalicelib.protocol.message import Reply, Request
+from chalicelib.protocol.message import Party, Reply, Request
 from chalicelib.protocol.types import validate
 from chalicelib.routes import Call, Interface, Route
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from chalicelib.node import Node
     from chalicelib.storage.table import Key
 
-MODULE = "commands"
+EMSP = "EMSP"
 
 _READ_AHEAD = 64 * 1024
 """Number of characters. A longer body is parsed only after the caller is authenticated."""
@@ -46,7 +50,7 @@ def post_command(call: Call) -> Reply:
     name = call.request.path["command"]
     if name not in COMMANDS:
         raise NotFound("there is no such command")
-    if not call.caller.has_role("EMSP", "HUB"):
+    if not call.caller.has_role(EMSP, "HUB"):
         return refused(REJECTED, ClientError("only an eMSP, or a hub for one, sends commands"))
     document = call.json_object(Kind[name])
     validate(COMMANDS[name], document)
@@ -54,8 +58,12 @@ def post_command(call: Call) -> Reply:
     token = document.get("token")
     if token is not None and not may_use(call, token):
         return refused(REJECTED, InvalidParameters("not a token of the sender", field="token.party_id"))
-    incoming = Incoming.of(call, name, document)
-    return execute(call.node, incoming) if _is_for_us(call.node, call.request) else relay(call.node, incoming)
+    sender = _sender_of(call, document)
+    incoming = Incoming.of(COMMAND, call, name, document, document["response_url"], sender)
+    commands = AsyncRequests(call.node, COMMAND)
+    if _is_for_us(call.node, call.request):
+        return accept(commands, incoming, lambda: decide_execution(incoming))
+    return relay(commands, incoming, lambda: decide_relay(incoming))
 
 
 def check_response_url(call: Call, url: str) -> None:
@@ -71,6 +79,32 @@ def check_response_url(call: Call, url: str) -> None:
         raise InvalidParameters(
             "must be on a host (and port) of the caller's versions URL or endpoints", field="response_url"
         )
+
+
+def may_use(call: Call, token: Mapping[str, Any]) -> bool:
+    """Check that a token belongs to the sender of the command (CMD-12).
+
+    A hub sends commands for eMSPs behind it. The token must belong to the eMSP in OCPI-from, and must not
+    belong to another partner or to a party of this node. The eMSP has authorized the token (CMD-10), so it
+    may be unknown here and its validity is not checked.
+    """
+    owner = Party(token["country_code"], token["party_id"])
+    node, caller, sender = call.node, call.caller, call.request.routing.sender
+    if not caller.is_hub:
+        return caller.plays_as(owner, EMSP)
+    if not may_act_for(node.settings, node.table, caller, owner, EMSP, call.snapshot):
+        return False
+    return sender is None or caller.plays_as(sender, "HUB") or owner.same_as(sender)
+
+
+def _sender_of(call: Call, document: Mapping[str, Any]) -> Party:
+    """The sending eMSP: from OCPI-from, else the token's owner, else the caller's first eMSP."""
+    caller, token = call.caller, document.get("token")
+    if call.request.routing.sender is not None:
+        return call.request.routing.sender
+    if token is not None and not caller.is_hub:
+        return Party(token["country_code"], token["party_id"])
+    return next(iter(caller.parties(EMSP)), caller.roles[0].party)
 
 
 def _is_for_us(node: Node, request: Request) -> bool:
@@ -89,12 +123,28 @@ def _keys(node: Node, request: Request) -> Sequence[Key]:
         document = request.json_object()
     if not isinstance(document.get("response_url"), str):
         return ()
+    claims = claims_of(COMMAND, request.routing.sender, request.request_id, document["response_url"])
     keys = keys_of_execution if _is_for_us(node, request) else keys_of_relay
-    return [*keys(node, request, document), *keys_of_sender(request, document)]
+    return [
+        *AsyncRequests(node, COMMAND).keys_to_create(claims),
+        *keys(node, request, document),
+        *_keys_of_sender(request, document),
+    ]
+
+
+def _keys_of_sender(request: Request, document: Mapping[str, Any]) -> list[Key]:
+    """Keys of the claims of the sender in OCPI-from and of the token's owner. The body may be invalid."""
+    parties = [request.routing.sender] if request.routing.sender else []
+    token = document.get("token")
+    fields = token if isinstance(token, dict) else {}
+    country_code, party_id = fields.get("country_code"), fields.get("party_id")
+    if isinstance(country_code, str) and isinstance(party_id, str):
+        parties += [Party(country_code, party_id)] if (len(country_code), len(party_id)) == (2, 3) else []
+    return [claim_key(party, EMSP) for party in parties]
 
 
 INTERFACE = Interface(
-    MODULE,
+    COMMAND.module,
     "RECEIVER",
     (Route("POST", "/{command}", post_command, _keys, gives=Kind.COMMAND_RESPONSE),),
     relay=False,

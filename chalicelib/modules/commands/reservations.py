@@ -19,8 +19,9 @@ from chalicelib.storage.table import Item, Key
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from chalicelib.modules.commands.rules import Command
+    from chalicelib.async_requests.objects import AsyncRequest
     from chalicelib.node import Node
+    from chalicelib.routes import Call
 
 _KEPT = timedelta(days=2)
 """Time for which a reservation is stored after its end."""
@@ -40,6 +41,11 @@ class StoredReservation(NamedTuple):
     location_id: str
     receiver_id: str
     addressee: Party | None
+
+
+def chooser_of(call: Call) -> Party | None:
+    """The eMSP that chose the reservation's id. None when the caller is no hub: then it is the caller."""
+    return call.request.routing.sender if call.caller.is_hub else None
 
 
 def find_reservation(
@@ -63,7 +69,7 @@ def own_id_for(node: Node, known: StoredReservation | None, location_id: str) ->
     return known.own_id if known is not None and is_same else node.new_id()
 
 
-def reservation_item(command: Command, chooser: Party | None, document: Mapping[str, Any]) -> Item:
+def reservation_item(command: AsyncRequest, chooser: Party | None, document: Mapping[str, Any]) -> Item:
     """Make the item that is written with a RESERVE_NOW. chooser: as in `find_reservation`."""
     key = _key(command.partner_id, chooser, document["reservation_id"])
     addressee = command.addressee
@@ -71,7 +77,7 @@ def reservation_item(command: Command, chooser: Party | None, document: Mapping[
     return {
         "pk": key.pk,
         "sk": key.sk,
-        "own_id": command.reservation_id,
+        "own_id": command.own_id,
         "location_id": document["location_id"],
         "receiver_id": command.receiver_id,
         "addressee": f"{addressee.country_code}*{addressee.party_id}" if addressee else "",

@@ -14,16 +14,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from chalicelib.async_requests.objects import AsyncRequest
+from chalicelib.async_requests.store import AsyncRequests
+from chalicelib.async_requests.worker import handle_messages
 from chalicelib.calls.answers import RawAnswer, judge
 from chalicelib.calls.client import Exchange
 from chalicelib.calls.urls import Target, split_url
 from chalicelib.calls.webhook_sender import WebhookFailed
-from chalicelib.calls.webhooks import COMMAND, Webhook
+from chalicelib.calls.webhooks import Webhook
 from chalicelib.modules.commands import receiver, sender
-from chalicelib.modules.commands.rules import Command
-from chalicelib.modules.commands.store import find
-from chalicelib.modules.commands.worker import handle_messages
-from chalicelib.modules.registry import offers
+from chalicelib.modules.commands.kind import COMMAND
+from chalicelib.modules.registry import async_kinds, offers
 from chalicelib.modules.versions import routes as versions
 from chalicelib.node import Node
 from chalicelib.partners.directory import Endpoint, HeldToken, Partner, PartnerRole
@@ -176,18 +177,18 @@ class Member:
         token = token_at(caller, self)
         return self.host.call(method, f"/ocpi/{CANONICAL}{path}", token, document, **headers)
 
-    def command(self, command_id: str) -> Command:
-        found = find(self.node, command_id)
+    def command(self, command_id: str) -> AsyncRequest:
+        found = AsyncRequests(self.node, COMMAND).find(command_id)
         assert found
         return found
 
-    def commands(self) -> list[Command]:
+    def commands(self) -> list[AsyncRequest]:
         """All commands of this node, in any order."""
         items = self.node.table._client.scan(TableName=self.node.table.name)["Items"]
         keys = [item["pk"]["S"] for item in items]
         return [self.command(key.removeprefix(_PREFIX)) for key in keys if key.startswith(_PREFIX)]
 
-    def the_command(self) -> Command:
+    def the_command(self) -> AsyncRequest:
         (command,) = self.commands()
         return command
 
@@ -244,7 +245,7 @@ class Network:
         """Handle the due messages one by one, because moto loses parallel writes of threads."""
         records = member.queue.receive()
         for record in records:
-            if not handle_messages(member.node, [record])["batchItemFailures"]:
+            if not handle_messages(member.node, async_kinds(), [record])["batchItemFailures"]:
                 del member.queue.waiting[record["messageId"]]
         return bool(records)
 
@@ -312,7 +313,7 @@ def keep_session(member: Member, partition: str, source: str = "", **fields: Any
 def add_webhook(member: Member, name: str = "csms") -> None:
     """Add a webhook for commands to a node."""
     webhook = Webhook(
-        name, "https://csms.example/", (COMMAND,), member.node.directory.seal("whsec_c2VjcmV0"), T0
+        name, "https://csms.example/", (COMMAND.event,), member.node.directory.seal("whsec_c2VjcmV0"), T0
     )
     member.node.table.put(webhook.to_item())
 

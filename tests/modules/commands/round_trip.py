@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from chalicelib.async_requests.view import show
+from chalicelib.modules.commands.kind import COMMAND
 from chalicelib.modules.commands.operator_commands import send_command
-from chalicelib.modules.commands.view import show
 from chalicelib.protocol.json_text import Document
 from chalicelib.protocol.message import Request
 from tests.modules.commands.conftest import Networks
@@ -38,7 +39,7 @@ def send(member: Member, name: str, request_id: str = "r1", **document: Any) -> 
         request_id=request_id,
         correlation_id="the-correlation",
     )
-    return show(send_command(member.node, request, name, document, None))
+    return show(COMMAND, send_command(member.node, request, name, document, None))
 
 
 def send_start(member: Member, request_id: str = "r1", **fields: Any) -> Document:
@@ -47,4 +48,4 @@ def send_start(member: Member, request_id: str = "r1", **fields: Any) -> Documen
 
 
 def results_at(member: Member) -> list[str]:
-    return [show(command)["result"]["result"] for command in member.commands() if command.result]
+    return [show(COMMAND, command)["result"]["result"] for command in member.commands() if command.result]

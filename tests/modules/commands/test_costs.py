@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import pytest
 
+from chalicelib.async_requests.store import AsyncRequests
+from chalicelib.async_requests.worker import run
 from chalicelib.calls.answers import RawAnswer
+from chalicelib.modules.commands.kind import COMMAND
 from chalicelib.modules.commands.operator_commands import take_result
-from chalicelib.modules.commands.worker import run
-from chalicelib.queues import CommandTask
+from chalicelib.queues import RequestTask
 from tests.modules.commands.conftest import Networks
 from tests.modules.commands.network import Member, Network, add_webhook, keep_location, start
 from tests.storage.capacity import measured
@@ -58,7 +60,7 @@ def test_relaying_a_result_costs_a_hub_few_calls(network: Network, hub: Member) 
     with measured(hub.node.table) as taking:
         hub.call(network["cpo"], "POST", path, {"result": "ACCEPTED"})
     with measured(hub.node.table) as posting:
-        run(hub.node, CommandTask(what="RESULT", command_id=command.id), 1)
+        run(AsyncRequests(hub.node, COMMAND), RequestTask(what="RESULT", request_id=command.id), 1)
 
     assert len(taking.calls) <= 2, taking.calls
     assert len(posting.calls) <= 5, posting.calls
@@ -71,11 +73,11 @@ def test_delivering_a_command_and_taking_its_result_costs_a_cpo_few_calls(networ
     command = cpo.the_command()
 
     with measured(cpo.node.table) as delivering:
-        run(cpo.node, CommandTask(what="DELIVER", command_id=command.id), 1)
+        run(AsyncRequests(cpo.node, COMMAND), RequestTask(what="DELIVER", request_id=command.id), 1)
     with measured(cpo.node.table) as taking:
         take_result(cpo.node, command.id, {"result": "ACCEPTED"})
     with measured(cpo.node.table) as watching:
-        run(cpo.node, CommandTask(what="DEADLINE", command_id=command.id), 1)
+        run(AsyncRequests(cpo.node, COMMAND), RequestTask(what="DEADLINE", request_id=command.id), 1)
 
     assert len(delivering.calls) <= 4, delivering.calls
     assert len(taking.calls) <= 3, taking.calls

@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
+from chalicelib.async_requests.view import show
 from chalicelib.calls.answers import RawAnswer
+from chalicelib.modules.commands.kind import COMMAND
 from chalicelib.modules.commands.operator_commands import take_result
-from chalicelib.modules.commands.view import show
 from chalicelib.policy.remote_starts import find_authorized, find_start
 from chalicelib.protocol.json_text import read_json
 from tests.modules.commands.network import (
@@ -106,7 +107,7 @@ def test_a_stored_command_times_out_when_its_delivery_could_not_be_queued(
 
     network.run_due(seconds=32)
 
-    assert show(cpo.the_command())["state"] == "TIMED_OUT"
+    assert show(COMMAND, cpo.the_command())["state"] == "TIMED_OUT"
 
 
 @pytest.mark.parametrize(
@@ -235,7 +236,7 @@ def test_a_failed_delivery_is_tried_again_with_the_same_message_id(
 
     network.run_due(seconds=5)
 
-    shown = show(cpo.the_command())
+    shown = show(COMMAND, cpo.the_command())
     assert (cpo.csms.ids, shown["delivered_to"]) == ([shown["id"]], ["csms"])
 
 
@@ -245,7 +246,7 @@ def test_delivery_stops_at_the_deadline(network: Network, cpo: Member, emsp: Mem
 
     network.run_due(seconds=40)
 
-    shown = show(cpo.the_command())
+    shown = show(COMMAND, cpo.the_command())
     assert (shown["state"], cpo.csms.received) == ("TIMED_OUT", [])
     assert "webhook csms answered HTTP 500" in shown["problem"]
     assert not cpo.queue.waiting
@@ -271,7 +272,7 @@ def test_all_webhooks_are_called_in_parallel(network: Network, cpo: Member, emsp
 
     network.run_due()
 
-    assert show(cpo.the_command())["delivered_to"] == ["csms", "second"]
+    assert show(COMMAND, cpo.the_command())["delivered_to"] == ["csms", "second"]
 
 
 @pytest.mark.parametrize(

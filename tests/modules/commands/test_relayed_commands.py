@@ -119,7 +119,7 @@ def test_a_cancellation_goes_to_the_cpo_of_the_reservation(hub: Member, cpo: Mem
 
     assert codes(known) == (200, 1000, "ACCEPTED")
     assert codes(unknown) == (200, 1000, "REJECTED")
-    assert [command.command for command in cpo.commands()].count("CANCEL_RESERVATION") == 1
+    assert [command.name for command in cpo.commands()].count("CANCEL_RESERVATION") == 1
 
 
 @pytest.mark.parametrize(

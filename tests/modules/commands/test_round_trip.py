@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from chalicelib.async_requests.view import show
 from chalicelib.calls.answers import PartnerFault, RawAnswer
+from chalicelib.modules.commands.kind import COMMAND
 from chalicelib.modules.commands.operator_commands import take_result
-from chalicelib.modules.commands.view import show
 from chalicelib.protocol.json_text import Document, write_json
 from tests.modules.commands.network import Member, Network, response_url, token
 from tests.modules.commands.round_trip import network as network
@@ -27,10 +28,10 @@ def test_a_command_goes_through_the_hub_and_its_result_comes_back(
 
     assert (sent["state"], sent["response"]["result"]) == ("PENDING", "ACCEPTED")
     assert cpo.csms.received[0]["request"]["authorization_reference"] == "auth-1"
-    arrived = show(emsp.the_command())
+    arrived = show(COMMAND, emsp.the_command())
     assert (arrived["id"], arrived["state"]) == (sent["id"], "COMPLETED")
     assert arrived["result"]["message"] == [{"language": "en", "text": "go"}]
-    assert [show(one.the_command())["result"]["posted"] for one in (cpo, hub)] == ["SENT", "SENT"]
+    assert [show(COMMAND, one.the_command())["result"]["posted"] for one in (cpo, hub)] == ["SENT", "SENT"]
 
 
 def test_the_hub_sends_a_response_url_of_its_own(
@@ -74,8 +75,8 @@ def test_two_starts_on_one_evse_each_get_their_own_result(
         take_result(cpo.node, received["id"], {"result": result})
     network.run_due()
 
-    assert show(emsp.command(first["id"]))["result"]["result"] == "ACCEPTED"
-    assert show(emsp.command(second["id"]))["result"]["result"] == "EVSE_OCCUPIED"
+    assert show(COMMAND, emsp.command(first["id"]))["result"]["result"] == "ACCEPTED"
+    assert show(COMMAND, emsp.command(second["id"]))["result"]["result"] == "EVSE_OCCUPIED"
 
 
 def test_a_command_sent_twice_is_one_command(
@@ -127,7 +128,7 @@ def test_a_result_that_arrives_before_the_hub_accepts_is_posted_after_that(
 
     assert (slow["state"], again["response"]["result"]) == ("REFUSED", "ACCEPTED")
     assert [body for _, _, body in hub.sent("/sender/commands/")] == [{"result": "ACCEPTED"}]
-    assert show(emsp.the_command())["state"] == "COMPLETED"
+    assert show(COMMAND, emsp.the_command())["state"] == "COMPLETED"
     assert len(cpo.sent("/sender/commands/")) == 1
 
 
@@ -194,7 +195,7 @@ def test_a_cancellation_by_the_cpo_is_posted_to_the_same_response_url(
 
     urls = [url for url, _, _ in hub.sent("/sender/commands/")]
     assert len(urls) == 2 and len(set(urls)) == 1
-    shown = show(emsp.the_command())
+    shown = show(COMMAND, emsp.the_command())
     assert (shown["result"]["result"], shown["cancellation"]["result"]) == (
         "ACCEPTED",
         "CANCELED_RESERVATION",
@@ -221,7 +222,7 @@ def test_a_cancellation_does_not_overtake_the_result(
 
     results = [body["result"] for _, _, body in cpo.sent("/sender/commands/")]
     assert results == ["ACCEPTED"] * 3 + ["CANCELED_RESERVATION"]
-    assert "cancellation" in show(emsp.the_command())
+    assert "cancellation" in show(COMMAND, emsp.the_command())
 
 
 def test_a_reservation_is_cancelled_by_the_id_that_its_sender_chose(

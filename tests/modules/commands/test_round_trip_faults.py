@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import pytest
 
+from chalicelib.async_requests.view import show
 from chalicelib.calls.answers import PartnerFault, RawAnswer
 from chalicelib.errors import ClientError
+from chalicelib.modules.commands.kind import COMMAND
 from chalicelib.modules.commands.operator_commands import take_result
-from chalicelib.modules.commands.view import show
 from tests.modules.commands.network import Member, Network, keep_location, start
 from tests.modules.commands.round_trip import network as network
 from tests.modules.commands.round_trip import results_at, send_start
@@ -22,9 +23,9 @@ def test_a_silent_csms_gives_the_emsp_a_timeout_in_time(network: Network, cpo: M
 
     network.run_due(seconds=32)
 
-    arrived = show(emsp.the_command())
+    arrived = show(COMMAND, emsp.the_command())
     assert (arrived["state"], arrived["result"]["result"]) == ("COMPLETED", "TIMEOUT")
-    assert show(cpo.the_command())["state"] == "TIMED_OUT"
+    assert show(COMMAND, cpo.the_command())["state"] == "TIMED_OUT"
 
 
 def test_a_late_result_is_recorded_and_not_posted_twice(
@@ -36,7 +37,7 @@ def test_a_late_result_is_recorded_and_not_posted_twice(
     take_result(cpo.node, cpo.the_command().id, {"result": "ACCEPTED"})
     network.run_due(seconds=5)
 
-    shown = show(cpo.the_command())
+    shown = show(COMMAND, cpo.the_command())
     assert (shown["result"]["result"], shown["late_result"]["result"]) == ("TIMEOUT", "ACCEPTED")
     assert results_at(emsp) == ["TIMEOUT"]
     assert len(cpo.sent("/sender/commands/")) == len(hub.sent("/sender/commands/")) == 1
@@ -56,7 +57,7 @@ def test_a_result_is_posted_again_after_an_error_and_then_arrives_once(
     take_result(cpo.node, cpo.the_command().id, {"result": "ACCEPTED"})
     network.run_due(seconds=10)
 
-    posted = show(hub.the_command())["result"]
+    posted = show(COMMAND, hub.the_command())["result"]
     assert (posted["posted"], posted["tries"]) == ("SENT", 3)
     assert results_at(emsp) == ["ACCEPTED"]
 
@@ -76,7 +77,7 @@ def test_a_result_is_posted_again_after_an_error_page_of_a_gateway(
     take_result(cpo.node, cpo.the_command().id, {"result": "ACCEPTED"})
     network.run_due(seconds=10)
 
-    posted = show(hub.the_command())["result"]
+    posted = show(COMMAND, hub.the_command())["result"]
     assert (posted["posted"], posted["tries"]) == ("SENT", 2)
     assert results_at(emsp) == ["ACCEPTED"]
 
@@ -91,7 +92,7 @@ def test_a_2xx_answer_without_an_envelope_counts_as_delivery_of_a_result(
     take_result(cpo.node, cpo.the_command().id, {"result": "ACCEPTED"})
     network.run_due(seconds=10)
 
-    posted = show(hub.the_command())["result"]
+    posted = show(COMMAND, hub.the_command())["result"]
     assert (posted["posted"], posted["tries"]) == ("SENT", 1)
 
 
@@ -106,7 +107,7 @@ def test_an_answer_without_a_commandresponse_does_not_accept_a_command(
     send_start(emsp)
     network.run_due(seconds=100)
 
-    shown = show(emsp.the_command())
+    shown = show(COMMAND, emsp.the_command())
     assert shown["state"] != "ACCEPTED" and results_at(emsp) == []
 
 
@@ -119,10 +120,10 @@ def test_a_result_that_cannot_be_posted_is_given_up_with_a_reason(
 
     network.run_due(seconds=400)
 
-    posted = show(hub.the_command())["result"]
+    posted = show(COMMAND, hub.the_command())["result"]
     assert (posted["posted"], posted["tries"]) == ("GIVEN_UP", 10)
     assert "does not accept connections" in posted["reason"]
-    assert show(emsp.the_command())["state"] == "TIMED_OUT"
+    assert show(COMMAND, emsp.the_command())["state"] == "TIMED_OUT"
     assert not hub.queue.waiting
 
 
@@ -136,7 +137,7 @@ def test_a_result_that_is_refused_is_given_up_at_once(
 
     network.run_due()
 
-    assert show(hub.the_command())["result"]["posted"] == "GIVEN_UP"
+    assert show(COMMAND, hub.the_command())["result"]["posted"] == "GIVEN_UP"
 
 
 def test_a_result_delivered_twice_is_one_result(
@@ -162,9 +163,9 @@ def test_a_hub_posts_timeout_when_the_cpo_has_died(network: Network, hub: Member
 
     network.run_due(seconds=50)
 
-    assert show(hub.the_command())["state"] == "TIMED_OUT"
+    assert show(COMMAND, hub.the_command())["state"] == "TIMED_OUT"
     assert [body for _, _, body in hub.sent("/sender/commands/")] == [{"result": "TIMEOUT"}]
-    arrived = show(emsp.the_command())
+    arrived = show(COMMAND, emsp.the_command())
     assert (arrived["state"], arrived["result"]["result"]) == ("COMPLETED", "TIMEOUT")
 
 
@@ -175,7 +176,7 @@ def test_a_cpo_that_does_not_answer_is_4002_at_the_hub(network: Network, hub: Me
     answer = hub.call(emsp, "POST", "/receiver/commands/START_SESSION", start(emsp))
 
     assert (answer.status, answer.json["status_code"], "data" in answer.json) == (200, 4002, False)
-    assert show(hub.the_command())["state"] == "REFUSED"
+    assert show(COMMAND, hub.the_command())["state"] == "REFUSED"
 
 
 def test_a_cpo_that_cannot_be_reached_is_4003_and_the_emsp_sees_why(

@@ -10,14 +10,10 @@ from typing import Any
 
 import pytest
 
-from chalicelib.modules.commands.rules import (
+from chalicelib.async_requests.objects import AsyncRequest, Direction, PostStatus, RequestState, Response
+from chalicelib.async_requests.rules import (
     TRIES,
     AlreadyEnded,
-    Command,
-    CommandState,
-    Direction,
-    PostStatus,
-    Response,
     answered,
     expired,
     held_for_s,
@@ -28,14 +24,15 @@ from chalicelib.modules.commands.rules import (
     unanswered,
     with_result,
 )
-from chalicelib.modules.commands.store import read_command
+from chalicelib.async_requests.store import read_request
+from chalicelib.modules.commands.kind import COMMAND
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LATER = NOW + timedelta(seconds=31)
 ACCEPTED = Response(result="ACCEPTED", timeout=35)
 
 
-def command(direction: Direction = Direction.RECEIVED, **fields: Any) -> Command:
+def command(direction: Direction = Direction.RECEIVED, **fields: Any) -> AsyncRequest:
     made: dict[str, Any] = {
         "id": "c1",
         "command": "RESERVE_NOW",
@@ -49,11 +46,11 @@ def command(direction: Direction = Direction.RECEIVED, **fields: Any) -> Command
         "response": ACCEPTED,
         **fields,
     }
-    return Command(**made)
+    return AsyncRequest(**made)
 
 
-def with_(one: Command, result: str, now: datetime = NOW) -> Command:
-    changed = with_result(one, result, f'{{"result":"{result}"}}', now)
+def with_(one: AsyncRequest, result: str, now: datetime = NOW) -> AsyncRequest:
+    changed = with_result(COMMAND, one, result, f'{{"result":"{result}"}}', now)
     assert changed is not None
     return changed
 
@@ -62,13 +59,13 @@ def with_(one: Command, result: str, now: datetime = NOW) -> Command:
 def test_a_result_completes_a_command_and_is_posted(direction: Direction) -> None:
     ended = with_(command(direction), "ACCEPTED")
 
-    assert (ended.state, is_waiting(ended.result)) == (CommandState.COMPLETED, True)
+    assert (ended.state, is_waiting(ended.result)) == (RequestState.COMPLETED, True)
 
 
 def test_an_emsp_does_not_post_a_result() -> None:
     ended = with_(command(Direction.SENT), "ACCEPTED")
 
-    assert (ended.state, is_waiting(ended.result)) == (CommandState.COMPLETED, False)
+    assert (ended.state, is_waiting(ended.result)) == (RequestState.COMPLETED, False)
 
 
 @pytest.mark.parametrize("timeout", [86_401, 10**12, 10**30])
@@ -81,7 +78,7 @@ def test_a_timeout_above_one_day_is_cut_to_one_day(timeout: int) -> None:
         timedelta(0),
     )
 
-    assert (waiting.state, waiting.deadline) == (CommandState.PENDING, "2026-03-02T12:00:00Z")
+    assert (waiting.state, waiting.deadline) == (RequestState.PENDING, "2026-03-02T12:00:00Z")
 
 
 def test_the_grace_is_added_to_the_timeout() -> None:
@@ -93,45 +90,45 @@ def test_the_grace_is_added_to_the_timeout() -> None:
 def test_the_same_result_changes_nothing_and_another_one_is_an_error() -> None:
     ended = with_(command(), "FAILED")
 
-    assert with_result(ended, "FAILED", "{}", NOW) is None
+    assert with_result(COMMAND, ended, "FAILED", "{}", NOW) is None
     with pytest.raises(AlreadyEnded):
-        with_result(ended, "ACCEPTED", "{}", NOW)
+        with_result(COMMAND, ended, "ACCEPTED", "{}", NOW)
 
 
 def test_a_command_ends_at_its_deadline_and_not_before() -> None:
-    assert expired(command(), NOW) is None
-    ended = expired(command(), LATER)
+    assert expired(COMMAND, command(), NOW) is None
+    ended = expired(COMMAND, command(), LATER)
     assert ended is not None and ended.result is not None
     assert (ended.state, ended.result.result, is_waiting(ended.result)) == (
-        CommandState.TIMED_OUT,
+        RequestState.TIMED_OUT,
         "TIMEOUT",
         True,
     )
-    assert expired(ended, LATER) is None
-    assert expired(with_(command(), "ACCEPTED"), LATER) is None
+    assert expired(COMMAND, ended, LATER) is None
+    assert expired(COMMAND, with_(command(), "ACCEPTED"), LATER) is None
 
 
 def test_timeout_is_not_posted_to_a_sender_that_was_not_answered_accepted() -> None:
     """Source: CMD-05"""
-    ended = expired(command(Direction.RELAYED, response=None), LATER)
+    ended = expired(COMMAND, command(Direction.RELAYED, response=None), LATER)
 
     assert ended is not None and not is_waiting(ended.result)
 
 
 def test_a_late_result_is_stored_and_not_posted() -> None:
-    ended = expired(command(), LATER)
+    ended = expired(COMMAND, command(), LATER)
     assert ended is not None
 
     late = with_(ended, "ACCEPTED", LATER)
 
     assert late.late_result is not None and late.result is not None
     assert (late.state, late.late_result.result, late.late_result.post) == (
-        CommandState.TIMED_OUT,
+        RequestState.TIMED_OUT,
         "ACCEPTED",
         None,
     )
     assert late.result.result == "TIMEOUT"
-    assert with_result(late, "ACCEPTED", "{}", LATER) is None
+    assert with_result(COMMAND, late, "ACCEPTED", "{}", LATER) is None
 
 
 def test_a_reservation_may_be_cancelled_once_after_it_was_accepted() -> None:
@@ -139,15 +136,17 @@ def test_a_reservation_may_be_cancelled_once_after_it_was_accepted() -> None:
     cancelled = with_(with_(command(), "ACCEPTED"), "CANCELED_RESERVATION")
 
     assert cancelled.result is not None and cancelled.result.result == "ACCEPTED"
-    assert is_waiting(cancelled.cancellation)
-    assert with_result(cancelled, "CANCELED_RESERVATION", "{}", NOW) is None
+    assert is_waiting(cancelled.follow_up)
+    assert with_result(COMMAND, cancelled, "CANCELED_RESERVATION", "{}", NOW) is None
 
 
 def test_only_an_accepted_reservation_can_be_cancelled() -> None:
     with pytest.raises(AlreadyEnded):
-        with_result(with_(command(command="START_SESSION"), "ACCEPTED"), "CANCELED_RESERVATION", "{}", NOW)
+        with_result(
+            COMMAND, with_(command(command="START_SESSION"), "ACCEPTED"), "CANCELED_RESERVATION", "{}", NOW
+        )
     with pytest.raises(AlreadyEnded):
-        with_result(with_(command(), "FAILED"), "CANCELED_RESERVATION", "{}", NOW)
+        with_result(COMMAND, with_(command(), "FAILED"), "CANCELED_RESERVATION", "{}", NOW)
 
 
 def test_an_answer_moves_the_deadline_and_a_refusal_ends_the_command() -> None:
@@ -156,15 +155,15 @@ def test_an_answer_moves_the_deadline_and_a_refusal_ends_the_command() -> None:
     accepted = answered(sent, ACCEPTED, NOW, timedelta(seconds=5))
     refused = answered(sent, Response(result="REJECTED"), NOW, timedelta(0))
 
-    assert (accepted.state, accepted.deadline) == (CommandState.PENDING, "2026-03-01T12:00:40Z")
-    assert refused.state == CommandState.REFUSED
+    assert (accepted.state, accepted.deadline) == (RequestState.PENDING, "2026-03-01T12:00:40Z")
+    assert refused.state == RequestState.REFUSED
 
 
 def test_a_result_may_arrive_before_the_answer() -> None:
     ended = with_(command(Direction.SENT, response=None), "ACCEPTED")
 
-    assert answered(ended, ACCEPTED, NOW, timedelta(0)).state == CommandState.COMPLETED
-    assert unanswered(ended, "did not answer in time", NOW, is_over=True).state == CommandState.COMPLETED
+    assert answered(ended, ACCEPTED, NOW, timedelta(0)).state == RequestState.COMPLETED
+    assert unanswered(ended, "did not answer in time", NOW, is_over=True).state == RequestState.COMPLETED
 
 
 def test_a_result_from_before_the_acceptance_is_posted_after_it() -> None:
@@ -177,27 +176,27 @@ def test_a_result_from_before_the_acceptance_is_posted_after_it() -> None:
     accepted = answered(known, ACCEPTED, NOW, timedelta(0))
 
     assert accepted.result is not None
-    assert (accepted.state, accepted.result.result) == (CommandState.COMPLETED, "ACCEPTED")
+    assert (accepted.state, accepted.result.result) == (RequestState.COMPLETED, "ACCEPTED")
     assert is_waiting(accepted.result) and accepted.late_result is None
 
 
 def test_a_timeout_without_an_answer_is_undone_when_the_repeated_command_is_accepted() -> None:
     """The node died before its answer, and the deadline passed. Source: CMD-05"""
-    ended = expired(command(Direction.RELAYED, response=None), LATER)
+    ended = expired(COMMAND, command(Direction.RELAYED, response=None), LATER)
     assert ended is not None
 
     again = answered(ended, ACCEPTED, LATER, timedelta(0))
     with_late = answered(with_(ended, "FAILED", LATER), ACCEPTED, LATER, timedelta(0))
     refused = answered(ended, Response(result="REJECTED"), LATER, timedelta(0))
 
-    assert (again.state, again.result, again.deadline) == (CommandState.PENDING, None, "2026-03-01T12:01:06Z")
+    assert (again.state, again.result, again.deadline) == (RequestState.PENDING, None, "2026-03-01T12:01:06Z")
     assert with_late.result is not None and with_late.result.result == "FAILED"
     assert is_waiting(with_late.result)
-    assert (refused.state, refused.result) == (CommandState.REFUSED, None)
+    assert (refused.state, refused.result) == (RequestState.REFUSED, None)
 
 
 def test_a_timeout_after_the_answer_is_final() -> None:
-    ended = expired(command(Direction.RELAYED), LATER)
+    ended = expired(COMMAND, command(Direction.RELAYED), LATER)
     assert ended is not None
 
     assert answered(ended, ACCEPTED, LATER, timedelta(0)).result == ended.result
@@ -208,7 +207,7 @@ def test_a_result_of_a_refused_command_is_stored_and_not_posted() -> None:
 
     late = with_(refused, "ACCEPTED")
 
-    assert (late.state, late.result) == (CommandState.REFUSED, None)
+    assert (late.state, late.result) == (RequestState.REFUSED, None)
     assert late.late_result is not None and late.late_result.post is None
 
 
@@ -245,4 +244,4 @@ def test_a_result_is_given_up_after_the_last_try_or_a_refusal() -> None:
 def test_a_stored_command_is_read_back_unchanged() -> None:
     one = with_(command(sender=("PT", "EVI")), "ACCEPTED")
 
-    assert read_command(one.model_dump_json(exclude_defaults=True)) == one
+    assert read_request(one.model_dump_json(exclude_defaults=True)) == one

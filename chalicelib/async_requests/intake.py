@@ -1,0 +1,159 @@
+"""A request from a partner that this node tries itself: stored, queued for the CSMS, answered.
+
+The answer is ACCEPTED only after the request is stored and queued, so an accepted request cannot be lost.
+The queue does the rest (`worker.py`).
+
+The timeout in the answer is a little longer than the time that the CSMS has. So the result of a request that
+timed out reaches the sender before the sender stops waiting.
+
+Source: OCPI 2.2.1 mod_commands, Receiver Interface; TRN-20, CMD-03, CMD-05, CMD-07, CMD-18
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from chalicelib.async_requests.objects import ACCEPTED, AsyncKind, AsyncRequest, RequestState, Response
+from chalicelib.async_requests.store import RequestClaim, claims_of, digest_of
+from chalicelib.protocol.json_text import JsonText, write_json
+from chalicelib.protocol.message import ABSENT, Party, Reply
+from chalicelib.protocol.types import format_datetime
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from chalicelib.async_requests.objects import Direction
+    from chalicelib.async_requests.store import AsyncRequests
+    from chalicelib.errors import OcpiError
+    from chalicelib.node import Node
+    from chalicelib.partners.directory import Partner
+    from chalicelib.routes import Call
+    from chalicelib.storage.table import Item
+
+TIMEOUT_MARGIN = timedelta(seconds=5)
+"""Added to the time of the CSMS to give the timeout that is answered to the sender."""
+
+REPEATED_S = 3
+"""Delay in seconds of the delivery that is queued for a repeated request."""
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """A valid request that a partner sent. `store.py` explains digest and claims."""
+
+    call: Call
+    name: str
+    document: Mapping[str, Any]
+    response_url: str
+    sender: Party
+    digest: str
+    claims: tuple[RequestClaim, ...]
+
+    @classmethod
+    def of(
+        cls,
+        kind: AsyncKind,
+        call: Call,
+        name: str,
+        document: Mapping[str, Any],
+        response_url: str,
+        sender: Party,
+    ) -> Incoming:
+        """Make it from a request whose body is valid. sender: the sending party."""
+        wire = call.request
+        claims = claims_of(kind, wire.routing.sender, wire.request_id, response_url)
+        return cls(call, name, document, response_url, sender, digest_of(name, document), claims)
+
+    def new_request(self, direction: Direction, deadline: datetime, **fields: Any) -> AsyncRequest:
+        """Make the request to store."""
+        node = self.call.node
+        now = format_datetime(node.clock())
+        made: dict[str, Any] = {
+            "id": node.new_id(),
+            "name": self.name,
+            "direction": direction,
+            "body": write_json(self.document),
+            "digest": self.digest,
+            "response_url": self.response_url,
+            "partner_id": self.call.caller.id,
+            "sender": self.sender,
+            "correlation_id": self.call.request.correlation_id,
+            "received": now,
+            "deadline": format_datetime(deadline),
+            "last_updated": now,
+            **fields,
+        }
+        return AsyncRequest(**made)
+
+
+class NewRequest(NamedTuple):
+    """Decision to store a request. extra_items: items to write in the same transaction.
+
+    receiver: the partner to send it on to, at a hub.
+    """
+
+    request: AsyncRequest
+    extra_items: Sequence[Item] = ()
+    receiver: Partner | None = None
+
+
+Decision = NewRequest | Reply
+"""Decision on a request that is not repeated: store it, or refuse it with this reply."""
+
+
+def accept(requests: AsyncRequests, incoming: Incoming, decide: Callable[[], Decision]) -> Reply:
+    """Accept or refuse a request. A repeated request gets the answer of the first one.
+
+    decide: checks a request that is not repeated; what it stores has a response.
+    """
+    call, claims, is_new = incoming.call, incoming.claims, False
+    request = requests.find_repeated(claims, call.caller.id, incoming.digest, call.snapshot)
+    if request is None:
+        decision = decide()
+        if isinstance(decision, Reply):
+            return decision
+        request, is_new = requests.create(decision.request, claims, decision.extra_items, call.snapshot)
+    _queue(requests, request, is_new)
+    assert request.response is not None
+    return reply_of(request.response)
+
+
+def _queue(requests: AsyncRequests, request: AsyncRequest, is_new: bool) -> None:
+    """Queue the delivery to the CSMS, or the result that is known already.
+
+    A repeated request is queued again, because the first one may have died between storing and queueing. Its
+    delivery is delayed: by then `delivered_to` is set if the first delivery was queued.
+    """
+    if request.state != RequestState.PENDING:
+        requests.queue_results(request, delay_s=1)
+    elif not request.delivered_to:
+        requests.queue_delivery(request, delay_s=0 if is_new else REPEATED_S)
+
+
+# -- answers -----------------------------------------------------------------------------------------
+
+
+def accepted(node: Node) -> Response:
+    """Answer that the request will be tried, with the seconds until its result."""
+    timeout_s = math.ceil((node.settings.command_time + TIMEOUT_MARGIN).total_seconds())
+    body = write_json({"result": ACCEPTED, "timeout": timeout_s})
+    return Response(result=ACCEPTED, timeout=timeout_s, body=body)
+
+
+def refused(result: str, error: OcpiError | None = None) -> Reply:
+    """Reply that the request will not be tried, with the error's status code and text if given (CMD-07)."""
+    # Spec: `timeout` is required, also where no result follows.
+    data = {"result": result, "timeout": 0}
+    if error is None:
+        return Reply(data=data)
+    return Reply(data=data, status_code=error.status_code, status_message=str(error))
+
+
+def reply_of(response: Response) -> Reply:
+    """Reply with a stored answer: this node's earlier one, or the receiver's."""
+    data: Any = JsonText(response.body) if response.body else ABSENT
+    return Reply(data, response.http_status, response.status_code, response.status_message)
