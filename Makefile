@@ -11,8 +11,8 @@ SEED ?= 1
 CSMS_SPEED ?= 10
 # Files go out in the order of their names: folders that start nodes, and wait for them, come first and together,
 # so that a worker starts each sandbox once and many small files are left to end at the same time. A third
-# worker for two cores, because half of the time is waiting.
-PYTEST_ARGS ?= -n 3 --dist loadfile --no-loadscope-reorder
+# worker for two cores, because half of the time is waiting. The slowest ten tests are printed.
+PYTEST_ARGS ?= -n 3 --dist loadfile --no-loadscope-reorder --durations=10
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python

@@ -19,10 +19,10 @@ from chalicelib.protocol.auth import write_authorization
 from chalicelib.protocol.json_text import read_json
 from chalicelib.protocol.message import Reply, Request
 from chalicelib.routes import Call, Interface, Route
-from tests.account import aws
+from tests.harness.account import aws
+from tests.harness.nodes import CONFIGURATION, Host, make_network
 from tests.logged import Logged, dimensions_of
 from tests.logged import logged as logged
-from tests.nodes import CONFIGURATION, Host, make_network
 
 SEEN: list[Call] = []
 

@@ -14,8 +14,8 @@ from chalicelib.modules.credentials import called_side, calling_side
 from chalicelib.partners.settings import PartnerSettings
 from chalicelib.protocol.message import Reply
 from chalicelib.routes import Interface, Route
-from tests.account import aws
-from tests.nodes import CONFIGURATION, Host, make_network
+from tests.harness.account import aws
+from tests.harness.nodes import CONFIGURATION, Host, make_network
 
 
 def answer(call: Any) -> Reply:

@@ -18,12 +18,12 @@ from chalicelib.modules.sessions import receiver as sessions_receiver
 from chalicelib.modules.tokens import receiver as tokens_receiver
 from chalicelib.partners.directory import Partner
 from chalicelib.partners.settings import PartnerSettings
-from tests.account import aws
+from tests.harness.account import aws
+from tests.harness.nodes import CONFIGURATION, Host, make_network
 from tests.logged import Logged
 from tests.logged import logged as logged
 from tests.modules.cdrs.world import CPO, EVI, Network
 from tests.modules.sessions.builders import cdr_token, session
-from tests.nodes import CONFIGURATION, Host, make_network
 from tests.pushing.pushing import World, break_down, partner, refuse
 
 UID = "04A1B2C3D4E5F6"

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from chalicelib.queues import Broadcast, CatchUp, Lane, Queues, read_broadcast
+from tests.harness.nodes import Clock
 from tests.pushing.memory_aws import MemoryQueue, MemorySqs
-from tests.pushing.pushing import Clock
 
 URL = "https://queue/broadcasts"
 

@@ -26,10 +26,11 @@ from chalicelib.storage.objects import ObjectStore
 from chalicelib.storage.table import Key
 from chalicelib.storage.values import encode_item
 from tests.emulator import make_table
+from tests.harness.nodes import START
 from tests.modules.builders import T0, T2, T3
 from tests.modules.cdrs.world import CPO, EVI, Network
 from tests.modules.sessions.builders import cdr_token
-from tests.pushing.pushing import START, partner
+from tests.pushing.pushing import partner
 from tests.storage.capacity import measured
 from tests.test_settings import NEEDED
 

@@ -18,8 +18,8 @@ from chalicelib.policy.visibility import Viewer, list_partitions, viewers
 from chalicelib.protocol.message import Party, Routing
 from chalicelib.pushing.catch_up import count_pending
 from chalicelib.storage.keys import Ref
+from tests.harness.partner_api import PartnerApi
 from tests.modules.builders import without
-from tests.modules.partner_api import PartnerApi
 from tests.modules.sessions.builders import cdr_token, session
 from tests.pushing.pushing import OWN, World, partner
 

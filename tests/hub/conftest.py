@@ -9,23 +9,10 @@ import pytest
 
 from chalicelib.calls.client import OcpiClient
 from chalicelib.calls.urls import UrlPolicy
-from tests.account import Account, aws
 from tests.calls.answering import AnsweringPartner, answering_partner
+from tests.harness.account import Account
+from tests.harness.nodes import make_network
 from tests.hub.relaying import NUMBERS, Hub
-from tests.nodes import make_network
-
-
-@pytest.fixture(scope="module")
-def moto() -> Iterator[None]:
-    """Replace AWS by moto for the whole file; starting moto takes longer than some of the tests."""
-    with aws():
-        yield
-
-
-@pytest.fixture
-def account(moto: None) -> Iterator[Account]:
-    with aws() as account:
-        yield account
 
 
 @pytest.fixture

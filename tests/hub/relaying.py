@@ -13,7 +13,8 @@ from chalicelib.partners.directory import Endpoint, Partner
 from chalicelib.protocol.message import Party
 from chalicelib.routes import Interface
 from tests.calls.answering import AnsweringPartner, reply
-from tests.modules.partner_api import CPO, EMSP, Answer, PartnerApi, register
+from tests.harness.partner_api import CPO, EMSP, Answer, PartnerApi
+from tests.harness.partners import register
 
 NUMBERS = itertools.count(1)
 OTHER_EMSP = Party("NL", "EMS")

@@ -18,8 +18,8 @@ from chalicelib.modules.tokens import sender as tokens_sender
 from chalicelib.protocol.message import Party
 from chalicelib.routes import Interface
 from tests.calls.answering import AnsweringPartner, envelope
+from tests.harness.partner_api import CPO, EMSP, OTHER_CPO
 from tests.hub.relaying import ELSEWHERE, OTHER_EMSP, Hub, answering, parties
-from tests.modules.partner_api import CPO, EMSP, OTHER_CPO
 from tests.storage.capacity import measured
 
 

@@ -15,8 +15,8 @@ from chalicelib.hub.relayed_links import LINK
 from chalicelib.modules.locations import sender as locations_sender
 from chalicelib.modules.tariffs import receiver as tariffs_receiver
 from tests.calls.answering import AnsweringPartner, Received, envelope, reply
+from tests.harness.partner_api import CPO, EMSP, OTHER_CPO, Answer
 from tests.hub.relaying import OTHER_EMSP, Hub, answering
-from tests.modules.partner_api import CPO, EMSP, OTHER_CPO, Answer
 
 
 def following(answer: Answer) -> str:

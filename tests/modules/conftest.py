@@ -3,35 +3,22 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
 from chalicelib.node import Node
 from chalicelib.partners.directory import Partner
-from tests.account import Account, aws
-from tests.modules.partner_api import CPO, EMSP, HUB, OTHER_CPO, register
-from tests.nodes import make_network
+from tests.harness.account import Account
+from tests.harness.nodes import make_network
+from tests.harness.partner_api import CPO, EMSP, HUB, OTHER_CPO
+from tests.harness.partners import register
 
 _ROLES = {"cpo": ("CPO", CPO), "other": ("CPO", OTHER_CPO), "hub": ("HUB", HUB), "emsp": ("EMSP", EMSP)}
 _numbers = itertools.count(1)
 
 NodeOf = Callable[[str], Node]
 PartnerOf = Callable[[Node, str], Partner]
-
-
-@pytest.fixture(scope="module")
-def moto() -> Iterator[None]:
-    """Mock AWS once per test file: a start of moto per test would take longer than some tests."""
-    with aws():
-        yield
-
-
-@pytest.fixture
-def account(moto: None) -> Iterator[Account]:
-    """An empty AWS account."""
-    with aws() as account:
-        yield account
 
 
 @pytest.fixture

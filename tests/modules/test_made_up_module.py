@@ -25,8 +25,8 @@ from chalicelib.routes import gather_by_path
 from chalicelib.settings import read_settings
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.objects import ObjectStore
+from tests.harness.nodes import Host
 from tests.modules.made_up.module import MODULE
-from tests.nodes import Host
 from tests.pushing.pushing import World, partner
 
 PERMIT = {"country_code": "PT", "party_id": "CPO", "id": "P1", "last_updated": "2026-03-01T12:00:00Z"}

@@ -13,7 +13,7 @@ from chalicelib.operator_api.routes import operator_routes
 from chalicelib.protocol.json_text import read_json, write_json
 from chalicelib.protocol.message import Request
 from chalicelib.routes import gather_by_path
-from tests.nodes import Answer, Host
+from tests.harness.nodes import Answer, Host
 
 KEY = "an-operators-key-of-the-tests"
 PATHS = gather_by_path(operator_routes())

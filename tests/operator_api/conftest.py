@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -10,25 +9,11 @@ import pytest
 
 from chalicelib.protocol.message import Party
 from chalicelib.settings import OwnRole
-from tests.account import Account, aws
-from tests.nodes import make_network
+from tests.harness.account import Account
+from tests.harness.nodes import make_network
 from tests.operator_api.caller import OperatorApi
 
 ROLES = {"cpo": "CPO", "hub": "HUB", "emsp": "EMSP"}
-
-
-@pytest.fixture(scope="module")
-def moto() -> Iterator[None]:
-    """Replace AWS by moto, once per file: a start for each test would take longer than some tests."""
-    with aws():
-        yield
-
-
-@pytest.fixture
-def account(moto: None) -> Iterator[Account]:
-    """A new, empty AWS account."""
-    with aws() as account:
-        yield account
 
 
 @pytest.fixture

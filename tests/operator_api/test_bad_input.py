@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.account import aws
-from tests.nodes import make_network
+from tests.harness.account import aws
+from tests.harness.nodes import make_network
 from tests.operator_api.caller import KEY, OperatorApi
 from tests.operator_api.objects import connector, evse, location, tariff
 from tests.operator_api.test_partners import connect

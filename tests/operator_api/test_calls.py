@@ -12,8 +12,9 @@ import pytest
 from chalicelib.policy.received_parties import remember_owners
 from chalicelib.protocol.message import Party
 from chalicelib.storage.keys import Ref
+from tests.harness.partner_api import EMSP
+from tests.harness.partners import register
 from tests.modules.builders import T2
-from tests.modules.partner_api import EMSP, register
 from tests.operator_api.caller import OperatorApi
 from tests.operator_api.objects import evse, location, tariff
 from tests.operator_api.received import receive_location, receive_tariff

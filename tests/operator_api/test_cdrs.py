@@ -16,8 +16,8 @@ from chalicelib.protocol.message import Party
 from chalicelib.protocol.types import parse_datetime
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.objects import Write
+from tests.harness.partners import register
 from tests.modules.builders import T0, T2, component, connector, element, evse, location, tariff, without
-from tests.modules.partner_api import register
 from tests.modules.sessions.builders import session
 from tests.operator_api.caller import OperatorApi
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from chalicelib.calls.answers import PartnerFault
-from tests.account import Account
+from tests.harness.account import Account
 from tests.modules.commands.network import Network, keep_location, keep_session, start, token
 from tests.operator_api.caller import OperatorApi
 from tests.storage.capacity import measured

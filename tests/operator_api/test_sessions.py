@@ -22,8 +22,8 @@ from chalicelib.policy.session_viewers import emsp_of
 from chalicelib.policy.visibility import partition_for_viewer
 from chalicelib.protocol.message import Party
 from chalicelib.storage.keys import Ref
+from tests.harness.partners import register
 from tests.modules.builders import T0, T1, without
-from tests.modules.partner_api import register
 from tests.modules.sessions.builders import cdr_token, period, session
 from tests.operator_api.caller import OperatorApi, path_of
 from tests.operator_api.objects import connector, evse, location, tariff

@@ -13,9 +13,9 @@ import pytest
 from chalicelib.policy.remote_starts import start_items, started
 from chalicelib.protocol.message import Party, Routing
 from chalicelib.settings import OwnRole
+from tests.harness.partners import register
 from tests.logged import Logged
 from tests.logged import logged as logged
-from tests.modules.partner_api import register
 from tests.modules.tokens.asking import (
     SILENT,
     TOO_LITTLE,

@@ -24,8 +24,8 @@ if __name__ == "__main__":  # Before the imports below make the models that inhe
 
 from chalicelib.storage.table import Key  # noqa: E402
 from cli import main  # noqa: E402
-from tests.account import aws  # noqa: E402
-from tests.nodes import make_network  # noqa: E402
+from tests.harness.account import aws  # noqa: E402
+from tests.harness.nodes import make_network  # noqa: E402
 from tests.operator_api.caller import OperatorApi, path_of  # noqa: E402
 
 

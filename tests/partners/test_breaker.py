@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from chalicelib.partners.breaker import Breaker
-from tests.pushing.pushing import START
+from tests.harness.nodes import START
 
 WINDOW = timedelta(seconds=60)
 

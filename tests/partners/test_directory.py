@@ -23,8 +23,8 @@ from chalicelib.partners.directory import (
 )
 from chalicelib.protocol.message import Party
 from chalicelib.storage.table import Conflict
-from tests.account import aws
-from tests.nodes import make_network
+from tests.harness.account import aws
+from tests.harness.nodes import make_network
 
 EVI = PartnerRole(role="EMSP", country_code="PT", party_id="EVI")
 MOB = PartnerRole(role="HUB", country_code="PT", party_id="MOB")

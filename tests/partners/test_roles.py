@@ -11,7 +11,7 @@ import pytest
 
 from chalicelib.partners import roles
 from chalicelib.partners.directory import Partner, PartnerRole, claim_of
-from tests.nodes import START
+from tests.harness.nodes import START
 
 
 def role(name: str, party_id: str = "ABC") -> PartnerRole:

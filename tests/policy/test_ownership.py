@@ -16,9 +16,10 @@ from chalicelib.partners.directory import claim_key
 from chalicelib.protocol.json_text import Document, read_json
 from chalicelib.protocol.message import Party
 from chalicelib.routes import Interface
+from tests.harness.partner_api import EMSP, PartnerApi
+from tests.harness.partners import register
 from tests.modules.builders import T0, T1, evse, location, tariff, token
 from tests.modules.conftest import NodeOf
-from tests.modules.partner_api import EMSP, PartnerApi, register
 from tests.modules.sessions.builders import session
 
 OWNER = Party("NL", "TNM")

@@ -21,13 +21,13 @@ from chalicelib.protocol.json_text import read_json
 from chalicelib.protocol.message import Party
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.table import Key, Update
+from tests.harness.partner_api import CPO, EMSP, PartnerApi
 from tests.logged import Logged
 from tests.logged import logged as logged
 from tests.modules import builders
 from tests.modules.builders import connector, evse, token
 from tests.modules.cdrs.test_receiver import cdr
 from tests.modules.conftest import NodeOf, PartnerOf
-from tests.modules.partner_api import CPO, EMSP, PartnerApi
 from tests.modules.sessions.builders import period, session
 from tests.storage.capacity import measured
 

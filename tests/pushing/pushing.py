@@ -9,13 +9,12 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 from chalicelib.calls.answers import PartnerFault, PartnerRefusal
 from chalicelib.calls.client import Exchange
-from chalicelib.node import Node
-from chalicelib.partners.directory import Directory, Endpoint, HeldToken, Partner, PartnerRole
+from chalicelib.partners.directory import Directory, Endpoint, HeldToken, Partner
 from chalicelib.policy.visibility import is_hidden, partition_for_own, partition_for_received
 from chalicelib.protocol.json_text import Document, JsonText, read_json, write_json
 from chalicelib.protocol.message import Party, Routing
@@ -27,26 +26,14 @@ from chalicelib.pushing.deliveries import Delivery, key_of, read_delivery
 from chalicelib.queues import Broadcast, CatchUp, Lane, Queues
 from chalicelib.settings import OwnRole, Settings
 from chalicelib.storage.keys import Ref
-from chalicelib.storage.locations import LocationStore, WriteEvse, WriteLocation
-from chalicelib.storage.objects import ObjectStore, Remove, Write
+from chalicelib.storage.locations import WriteEvse, WriteLocation
+from chalicelib.storage.objects import Remove, Write
 from chalicelib.storage.table import Table
+from tests.harness.nodes import PARTIES, Clock, make_node
+from tests.harness.partners import make_partner
 from tests.pushing.memory_aws import MemoryDynamoDb, MemoryQueue, MemorySqs, Record
 
-START = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
-OWN = {"CPO": Party("PT", "ABC"), "HUB": Party("PT", "MOB"), "EMSP": Party("PT", "EVI")}
-
-
-class Clock:
-    """A clock that tests move."""
-
-    def __init__(self) -> None:
-        self.moment = START
-
-    def __call__(self) -> datetime:
-        return self.moment
-
-    def forward(self, seconds: float) -> None:
-        self.moment += timedelta(seconds=seconds)
+OWN = PARTIES
 
 
 class Sent(NamedTuple):
@@ -173,21 +160,15 @@ class World:
         self.table = Table(self.dynamodb, "memory")
         numbers = itertools.count(1)
         directory = Directory(self.table, _NoVault(), lambda: f"secret-{next(numbers)}")  # type: ignore[arg-type]
-        self.node = Node(
-            settings=Settings(
-                roles=(OwnRole(role, OWN[role], {"name": role}),),
-                table="memory",
-                broadcasts_queue_url="https://queue/broadcasts",
-                kms_key_id="key",
-                freshness=timedelta(seconds=freshness),
-            ),
-            table=self.table,
-            objects=ObjectStore(self.table, self.clock),
-            locations=LocationStore(self.table, self.clock),
-            directory=directory,
-            queues=queues,
-            client=self.partners,  # type: ignore[arg-type]
-            clock=self.clock,
+        settings = Settings(
+            roles=(OwnRole(role, OWN[role], {"name": role}),),
+            table="memory",
+            broadcasts_queue_url="https://queue/broadcasts",
+            kms_key_id="key",
+            freshness=timedelta(seconds=freshness),
+        )
+        self.node = make_node(
+            settings, self.table, self.clock, directory=directory, queues=queues, client=self.partners
         )
 
     def new_limit(self) -> ConcurrencyLimit:
@@ -340,24 +321,17 @@ def partner(role: str | Sequence[str] = "EMSP", partner_id: str = "one", **field
     roles = [role] if isinstance(role, str) else list(role)
     party = Party("PT", partner_id[:3].upper())
     made: Mapping[str, Any] = {
-        "id": partner_id,
-        "name": partner_id,
-        "status": "REGISTERED",
-        "last_updated": "2026-03-01T12:00:00Z",
         "versions_url": f"https://{partner_id}.example/versions",
         "version": "2.2.1",
         "endpoints": tuple(
             Endpoint(identifier=module, role="RECEIVER", url=f"https://{partner_id}.example/{module}")
             for module in ("tariffs", "locations", "tokens")
         ),
-        "roles": tuple(
-            PartnerRole(role=each, country_code=party.country_code, party_id=party.party_id) for each in roles
-        ),
         "outbound_token": f"token-of-{partner_id}",
         "held_tokens": (HeldToken(fingerprint=f"print-{partner_id}", kind="C"),),
         **fields,
     }
-    return Partner(**made)
+    return make_partner(partner_id, *((each, party) for each in roles), **made)
 
 
 def broadcast(ref: Ref, partner_id: str = "one", **fields: Any) -> Broadcast:

@@ -22,7 +22,8 @@ from chalicelib.pushing.deliveries import (
 )
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.table import Conflict
-from tests.pushing.pushing import START, World, broadcast
+from tests.harness.nodes import START
+from tests.pushing.pushing import World, broadcast
 
 REF = Ref("locations", "PT", "ABC", "L1")
 DELIVERED = Delivery(ref=str(REF), status=DeliveryStatus.DELIVERED, version=5)

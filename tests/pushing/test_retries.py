@@ -13,9 +13,10 @@ from chalicelib.pushing.pushes import push
 from chalicelib.pushing.retries import Retry, next_retry, queue_due_retries
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.table import Item
+from tests.harness.nodes import START
 from tests.logged import Logged
 from tests.logged import logged as logged
-from tests.pushing.pushing import START, World, broadcast, partner, refuse
+from tests.pushing.pushing import World, broadcast, partner, refuse
 
 
 @pytest.fixture

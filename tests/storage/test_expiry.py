@@ -20,8 +20,8 @@ from chalicelib.storage.keys import Ref
 from chalicelib.storage.objects import ObjectStore, Write
 from chalicelib.storage.table import Key, Table
 from tests.emulator import make_table
+from tests.harness.nodes import Clock
 from tests.pushing.memory_aws import MemoryDynamoDb
-from tests.pushing.pushing import Clock
 from tests.storage.builders import query
 from tests.storage.capacity import measured
 

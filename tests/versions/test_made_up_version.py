@@ -20,9 +20,9 @@ from chalicelib.modules.credentials import handshake
 from chalicelib.partners.directory import Endpoint, HeldToken
 from chalicelib.protocol.json_text import read_json
 from chalicelib.versions import supported
-from tests.account import aws
 from tests.calls.answering import AnsweringPartner, answering_partner, envelope, reply
-from tests.nodes import Host, make_network
+from tests.harness.account import aws
+from tests.harness.nodes import Host, make_network
 from tests.pushing.pushing import World, partner
 
 OLD, NEW = "2.2.1", "9.9"

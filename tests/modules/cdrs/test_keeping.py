@@ -17,10 +17,11 @@ from chalicelib.protocol.json_text import JsonText, write_json
 from chalicelib.protocol.message import Party
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.objects import Write
+from tests.harness.partner_api import CPO
+from tests.harness.partners import register
 from tests.modules.builders import T2, without
 from tests.modules.cdrs.test_receiver import OWN, cdr
 from tests.modules.conftest import NodeOf, PartnerOf
-from tests.modules.partner_api import CPO, register
 
 REF = Ref("cdrs", *CPO, "C1")
 

@@ -19,11 +19,12 @@ from chalicelib.policy.cdr_makers import CPO_MAKES_CDR
 from chalicelib.protocol.json_text import Document, JsonText, write_json
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.objects import Write
+from tests.harness.nodes import PARTIES
+from tests.harness.partner_api import CPO, EMSP, HUB, PartnerApi
+from tests.harness.partners import register
 from tests.modules.builders import T0, T1, T2, tariff, without
 from tests.modules.conftest import NodeOf, PartnerOf
-from tests.modules.partner_api import CPO, EMSP, HUB, PartnerApi, register
 from tests.modules.sessions.builders import cdr_token, period
-from tests.nodes import PARTIES
 
 OWN = PARTIES["CPO"]
 

@@ -16,8 +16,8 @@ from chalicelib.modules.cdrs.rules import (
     token_of,
     unused_location,
 )
+from tests.harness.partner_api import EMSP
 from tests.modules.builders import T0, T1, connector, evse, location, without
-from tests.modules.partner_api import EMSP
 from tests.modules.sessions.builders import cdr_token, session
 
 AT_START = cdr_token(contract_id="PT-GLP-OLD")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.account import Account
+from tests.harness.account import Account
 from tests.modules.commands.network import Member, Network
 
 _numbers = itertools.count(1)

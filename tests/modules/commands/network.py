@@ -27,7 +27,7 @@ from chalicelib.modules.commands.kind import COMMAND
 from chalicelib.modules.registry import async_kinds, offers
 from chalicelib.modules.versions import routes as versions
 from chalicelib.node import Node
-from chalicelib.partners.directory import Endpoint, HeldToken, Partner, PartnerRole
+from chalicelib.partners.directory import Endpoint
 from chalicelib.policy.received_parties import remember_owners
 from chalicelib.policy.visibility import partition_for_own, partition_for_received
 from chalicelib.protocol.json_text import Document, JsonText, read_json, write_json
@@ -38,10 +38,11 @@ from chalicelib.storage.locations import WriteLocation
 from chalicelib.storage.objects import Write
 from chalicelib.versions.supported import CANONICAL
 from infra import resources
-from tests.account import Account
+from tests.harness.account import Account
+from tests.harness.nodes import Answer, Clock, DirectClient, Host, make_network
+from tests.harness.partners import register
 from tests.modules import builders
 from tests.modules.builders import T0, evse
-from tests.nodes import Answer, Clock, DirectClient, Host, make_network
 
 ABC, MOB, EVI, XYZ = Party("PT", "ABC"), Party("PT", "MOB"), Party("PT", "EVI"), Party("PT", "XYZ")
 PARTIES = {"cpo": ("CPO", ABC), "hub": ("HUB", MOB), "emsp": ("EMSP", EVI), "other": ("EMSP", XYZ)}
@@ -257,23 +258,18 @@ def token_at(caller: Member, node: Member) -> str:
 def _register(node: Member, partner: Member) -> None:
     role, party = PARTIES[partner.name]
     public = partner.node.settings.public_url
-    directory = node.node.directory
-    directory.save(
-        Partner(
-            id=partner.name,
-            name=partner.name,
-            status="REGISTERED",
-            last_updated=T0,
-            versions_url=f"{public}/ocpi/versions",
-            version=CANONICAL,
-            endpoints=tuple(
-                Endpoint(identifier=o.identifier, role=o.role, url=f"{public}/ocpi/{CANONICAL}{o.path}")
-                for o in offers([role])
-            ),
-            roles=(PartnerRole(role=role, country_code=party.country_code, party_id=party.party_id),),
-            outbound_token=directory.seal(token_at(node, partner)),
-            held_tokens=(HeldToken(fingerprint=directory.fingerprint(token_at(partner, node)), kind="C"),),
-        )
+    register(
+        node.node,
+        partner.name,
+        (role, party),
+        token=token_at(partner, node),
+        versions_url=f"{public}/ocpi/versions",
+        version=CANONICAL,
+        endpoints=tuple(
+            Endpoint(identifier=o.identifier, role=o.role, url=f"{public}/ocpi/{CANONICAL}{o.path}")
+            for o in offers([role])
+        ),
+        outbound_token=node.node.directory.seal(token_at(node, partner)),
     )
 
 

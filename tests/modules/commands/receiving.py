@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from chalicelib.protocol.json_text import Document
+from tests.harness.nodes import Answer
 from tests.modules.builders import evse
 from tests.modules.commands.conftest import Networks
 from tests.modules.commands.network import Member, Network, add_webhook, keep_location, response_url, token
-from tests.nodes import Answer
 
 SEVERAL = {"capabilities": ["START_SESSION_CONNECTOR_REQUIRED"]}
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from chalicelib.protocol.json_text import Document
+from tests.harness.nodes import Answer
 from tests.modules.commands.conftest import Networks
 from tests.modules.commands.network import (
     Member,
@@ -20,7 +21,6 @@ from tests.modules.commands.network import (
     start,
     token,
 )
-from tests.nodes import Answer
 
 AT_CPO, AT_HUB = "sessions#PT*ABC#PT*MOB#HUB", "sessions#*#PT*EVI#EMSP"
 TO_CPO = {"ocpi_to_country_code": "PT", "ocpi_to_party_id": "ABC"}

@@ -9,10 +9,10 @@ import pytest
 
 from chalicelib.partners.directory import HeldToken, Partner, PartnerRole
 from chalicelib.protocol.message import Party
+from tests.harness.nodes import Answer
 from tests.modules.builders import T0, evse
 from tests.modules.commands.conftest import Networks
 from tests.modules.commands.network import EVI, MOB, Member, Network, add_webhook, keep_location, start, token
-from tests.nodes import Answer
 from tests.storage.capacity import measured
 
 BEHIND = Party("PT", "BHD")

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.account import aws
-from tests.nodes import Host, make_network
+from tests.harness.account import aws
+from tests.harness.nodes import Host, make_network
 
 
 @pytest.fixture

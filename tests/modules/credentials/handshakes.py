@@ -7,7 +7,7 @@ from typing import Any
 from chalicelib.modules.credentials import called_side, calling_side
 from chalicelib.modules.credentials.handshake import credentials_document
 from chalicelib.partners.settings import PartnerSettings
-from tests.nodes import Host
+from tests.harness.nodes import Host
 
 CREDENTIALS = "/ocpi/2.2.1/credentials"
 VERSIONS = "/ocpi/versions"

@@ -16,7 +16,8 @@ from chalicelib.partners.breaker import Breaker
 from chalicelib.partners.directory import PartnerRole
 from chalicelib.partners.roles import Expectation
 from chalicelib.partners.settings import PartnerSettings
-from tests.account import aws
+from tests.harness.account import aws
+from tests.harness.nodes import Host, make_network
 from tests.modules.credentials.handshakes import (
     CREDENTIALS,
     VERSIONS,
@@ -26,7 +27,6 @@ from tests.modules.credentials.handshakes import (
     role_of,
     token_of,
 )
-from tests.nodes import Host, make_network
 
 
 def test_token_a_is_invalid_after_the_registration(cpo: Host, hub: Host) -> None:

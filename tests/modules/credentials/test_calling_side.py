@@ -16,8 +16,8 @@ from chalicelib.modules.credentials.calling_side import HandshakeFailed
 from chalicelib.modules.credentials.handshake import credentials_document
 from chalicelib.partners.directory import PartnerRole
 from chalicelib.partners.settings import PartnerSettings
+from tests.harness.nodes import Host
 from tests.modules.credentials.handshakes import CREDENTIALS, VERSIONS, invite, register, role_of, token_of
-from tests.nodes import Host
 
 
 def test_two_nodes_register_and_each_can_call_the_other(cpo: Host, hub: Host) -> None:

@@ -16,7 +16,7 @@ from chalicelib.modules.credentials.calling_side import HandshakeFailed
 from chalicelib.modules.credentials.handshake import credentials_document
 from chalicelib.partners.directory import Partner
 from chalicelib.partners.settings import PartnerSettings
-from tests.nodes import Host
+from tests.harness.nodes import Host
 
 CREDENTIALS = "/ocpi/2.2.1/credentials"
 VERSIONS = "/ocpi/versions"

@@ -16,10 +16,11 @@ from chalicelib.node import Node
 from chalicelib.protocol.json_text import read_json
 from chalicelib.protocol.message import Party
 from chalicelib.storage.keys import Ref
+from tests.harness.partner_api import CPO, OTHER_CPO
+from tests.harness.partners import register
 from tests.modules import builders
 from tests.modules.builders import T0, T1, evse, without
 from tests.modules.conftest import NodeOf, PartnerOf
-from tests.modules.partner_api import CPO, OTHER_CPO, register
 
 REF = Ref("locations", *CPO, "L1")
 

@@ -10,10 +10,10 @@ import pytest
 from chalicelib.modules.locations.receiver import INTERFACE
 from chalicelib.modules.locations.reservation import reservation_key
 from chalicelib.storage.keys import Ref
+from tests.harness.partner_api import CPO, EMSP, OTHER_CPO, PartnerApi
 from tests.modules import builders
 from tests.modules.builders import T0, T1, T2, T3, connector, evse, without
 from tests.modules.conftest import NodeOf, PartnerOf
-from tests.modules.partner_api import CPO, EMSP, OTHER_CPO, PartnerApi
 from tests.storage.capacity import measured
 
 L1 = (*CPO, "L1")

@@ -15,10 +15,10 @@ from chalicelib.policy.received_parties import remember_owners
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.table import Key, Table
 from tests.emulator import dynamodb, emulator, table  # noqa: F401 (fixtures)
+from tests.harness.nodes import Answer, Host
+from tests.harness.partner_api import CPO, OTHER_CPO, token_of
 from tests.modules.builders import location
 from tests.modules.conftest import NodeOf, PartnerOf
-from tests.modules.partner_api import CPO, OTHER_CPO, token_of
-from tests.nodes import Answer, Host
 
 PARTIAL = {"address": "Rua A", "city": "Lisboa", "country": "PRT"}
 

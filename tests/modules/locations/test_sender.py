@@ -15,9 +15,9 @@ from chalicelib.policy.received_parties import remember_owners
 from chalicelib.protocol.message import Party
 from chalicelib.settings import OwnRole
 from chalicelib.storage.keys import Ref
+from tests.harness.partner_api import CPO, OTHER_CPO, PartnerApi
 from tests.modules.builders import T0, T1, T2, connector, evse, location
 from tests.modules.conftest import NodeOf, PartnerOf
-from tests.modules.partner_api import CPO, OTHER_CPO, PartnerApi
 from tests.storage.capacity import measured
 
 ABC, XYZ = Party("PT", "ABC"), Party("PT", "XYZ")

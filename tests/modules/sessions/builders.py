@@ -7,8 +7,8 @@ from typing import Any
 
 from chalicelib.protocol.json_text import Document
 from chalicelib.protocol.message import Party
+from tests.harness.partner_api import CPO, EMSP
 from tests.modules.builders import T0
-from tests.modules.partner_api import CPO, EMSP
 
 
 def session(owner: Party = CPO, **fields: Any) -> Document:

@@ -16,9 +16,10 @@ from chalicelib.node import Node
 from chalicelib.protocol.json_text import write_json
 from chalicelib.protocol.message import Party
 from chalicelib.storage.keys import Ref
+from tests.harness.partner_api import CPO
+from tests.harness.partners import register
 from tests.modules.builders import T0, T1, T2, without
 from tests.modules.conftest import NodeOf, PartnerOf
-from tests.modules.partner_api import CPO, register
 from tests.modules.sessions.builders import period, session
 
 REF = Ref("sessions", *CPO, "S1")

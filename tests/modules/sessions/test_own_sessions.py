@@ -13,9 +13,10 @@ from chalicelib.node import Node
 from chalicelib.policy.private_partitions import remembered_lists
 from chalicelib.policy.remote_starts import start_items, started
 from chalicelib.storage.keys import Ref
+from tests.harness.partner_api import CPO, EMSP, HUB, OTHER_CPO
+from tests.harness.partners import register
 from tests.modules.builders import T0, T1, T2, without
 from tests.modules.conftest import NodeOf, PartnerOf
-from tests.modules.partner_api import CPO, EMSP, HUB, OTHER_CPO, register
 from tests.modules.sessions.builders import cdr_token, period, session, token
 
 NOW = "2026-03-01T12:00:00Z"

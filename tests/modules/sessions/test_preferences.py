@@ -18,9 +18,10 @@ from chalicelib.node import Node
 from chalicelib.policy.received_parties import remember_owners
 from chalicelib.protocol.message import Party
 from chalicelib.storage.keys import Ref
+from tests.harness.partner_api import CPO, EMSP, OTHER_CPO, PartnerApi
+from tests.harness.partners import register
 from tests.modules.builders import connector, evse, location, tariff, without
 from tests.modules.conftest import NodeOf, PartnerOf
-from tests.modules.partner_api import CPO, EMSP, OTHER_CPO, PartnerApi, register
 from tests.modules.sessions.builders import cdr_token, session
 
 FAST = {"profile_type": "FAST", "departure_time": "2026-03-01T18:00:00Z", "energy_need": 40}

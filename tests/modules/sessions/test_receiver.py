@@ -12,12 +12,13 @@ from chalicelib.modules.sessions.receiver import INTERFACE
 from chalicelib.protocol.json_text import write_json
 from chalicelib.protocol.message import Party
 from chalicelib.storage.keys import Ref
-from tests.account import aws
+from tests.harness.account import aws
+from tests.harness.nodes import make_network
+from tests.harness.partner_api import CPO, EMSP, HUB, OTHER_CPO, PartnerApi
+from tests.harness.partners import register
 from tests.modules.builders import T0, T1, T2, T3, without
 from tests.modules.conftest import NodeOf, PartnerOf
-from tests.modules.partner_api import CPO, EMSP, HUB, OTHER_CPO, PartnerApi, register
 from tests.modules.sessions.builders import cdr_token, period, session
-from tests.nodes import make_network
 from tests.storage.capacity import measured
 
 ID = (*CPO, "S1")

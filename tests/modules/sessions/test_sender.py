@@ -12,9 +12,10 @@ from chalicelib.modules.sessions.sender import INTERFACE
 from chalicelib.node import Node
 from chalicelib.protocol.message import Party
 from chalicelib.settings import OwnRole
+from tests.harness.partner_api import CPO, EMSP, OTHER_CPO, PartnerApi
+from tests.harness.partners import register
 from tests.modules.builders import T0, T1, T2, T3, without
 from tests.modules.conftest import NodeOf, PartnerOf
-from tests.modules.partner_api import CPO, EMSP, OTHER_CPO, PartnerApi, register
 from tests.modules.sessions.builders import cdr_token, session
 from tests.storage.capacity import measured
 

@@ -16,13 +16,13 @@ from chalicelib.protocol.json_text import read_json
 from chalicelib.protocol.types import format_datetime, parse_datetime
 from chalicelib.storage.items import LARGEST_ITEM
 from chalicelib.storage.keys import Ref
+from tests.harness.partner_api import CPO, PartnerApi
 from tests.logged import Logged
 from tests.logged import logged as logged
 from tests.modules.builders import T0, T1, T2
 from tests.modules.cdrs.world import CPO as OWN_CPO
 from tests.modules.cdrs.world import Network
 from tests.modules.conftest import NodeOf, PartnerOf
-from tests.modules.partner_api import CPO, PartnerApi
 from tests.modules.sessions.builders import period, session
 
 ID = (*CPO, "S1")

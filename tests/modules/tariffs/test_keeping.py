@@ -12,10 +12,11 @@ from chalicelib.node import Node
 from chalicelib.protocol.json_text import write_json
 from chalicelib.protocol.message import Party
 from chalicelib.storage.keys import Ref
+from tests.harness.partner_api import CPO
+from tests.harness.partners import register
 from tests.modules import builders
 from tests.modules.builders import T0, T1, without
 from tests.modules.conftest import NodeOf, PartnerOf
-from tests.modules.partner_api import CPO, register
 from tests.storage.capacity import measured
 
 REF = Ref("tariffs", *CPO, "T1")

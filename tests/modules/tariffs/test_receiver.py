@@ -9,10 +9,10 @@ import pytest
 
 from chalicelib.modules.tariffs.receiver import INTERFACE
 from chalicelib.protocol.message import Party
+from tests.harness.partner_api import CPO, EMSP, OTHER_CPO, PartnerApi
 from tests.modules import builders
 from tests.modules.builders import T0, T1, T2, element, without
 from tests.modules.conftest import NodeOf, PartnerOf
-from tests.modules.partner_api import CPO, EMSP, OTHER_CPO, PartnerApi
 from tests.storage.capacity import measured
 
 ID = (*CPO, "T1")

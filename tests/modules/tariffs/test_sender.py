@@ -8,9 +8,9 @@ from chalicelib.modules.tariffs import receiver
 from chalicelib.modules.tariffs.own_tariffs import put_own_tariff
 from chalicelib.modules.tariffs.sender import INTERFACE
 from chalicelib.node import Node
+from tests.harness.partner_api import CPO, OTHER_CPO, PartnerApi
 from tests.modules.builders import T0, T1, T2, tariff, without
 from tests.modules.conftest import NodeOf, PartnerOf
-from tests.modules.partner_api import CPO, OTHER_CPO, PartnerApi
 from tests.storage.capacity import measured
 
 

@@ -15,9 +15,10 @@ from chalicelib.node import Node
 from chalicelib.partners.directory import Partner
 from chalicelib.protocol.json_text import Document, read_json, write_json
 from chalicelib.protocol.message import Party, Routing
+from tests.harness.partner_api import EMSP, PartnerApi
+from tests.harness.partners import register
 from tests.modules.builders import token
 from tests.modules.conftest import NodeOf, PartnerOf
-from tests.modules.partner_api import EMSP, PartnerApi, register
 from tests.modules.tokens.asking import (
     BROKEN,
     SILENT,

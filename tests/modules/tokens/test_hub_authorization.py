@@ -13,9 +13,10 @@ from chalicelib.modules.tokens.sender import INTERFACE
 from chalicelib.node import Node
 from chalicelib.partners.directory import Partner
 from chalicelib.protocol.message import Party, Routing
+from tests.harness.partner_api import CPO, EMSP, Answer, PartnerApi
+from tests.harness.partners import register
 from tests.modules.builders import T1, token
 from tests.modules.conftest import NodeOf, PartnerOf
-from tests.modules.partner_api import CPO, EMSP, Answer, PartnerApi, register
 from tests.modules.tokens.asking import (
     BROKEN,
     SILENT,

@@ -13,9 +13,10 @@ from chalicelib.policy.received_parties import known_owners, owners_key
 from chalicelib.protocol.json_text import write_json
 from chalicelib.protocol.message import Party
 from chalicelib.storage.keys import Ref
+from tests.harness.partner_api import EMSP
+from tests.harness.partners import register
 from tests.modules.builders import T0, T1, token, without
 from tests.modules.conftest import NodeOf, PartnerOf
-from tests.modules.partner_api import EMSP, register
 from tests.storage.capacity import measured
 
 REF = Ref("tokens", *EMSP, "0102A", "RFID")

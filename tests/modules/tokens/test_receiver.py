@@ -9,9 +9,9 @@ import pytest
 
 from chalicelib.modules.tokens.receiver import INTERFACE
 from chalicelib.policy.received_parties import known_owners, owners_key
+from tests.harness.partner_api import CPO, EMSP, HUB, PartnerApi
 from tests.modules.builders import T0, T1, T2, token, without
 from tests.modules.conftest import NodeOf, PartnerOf
-from tests.modules.partner_api import CPO, EMSP, HUB, PartnerApi
 from tests.storage.capacity import measured
 
 ID = (*EMSP, "0102A")

@@ -12,9 +12,9 @@ from chalicelib.modules.tokens.sender import INTERFACE
 from chalicelib.node import Node
 from chalicelib.protocol.json_text import Document
 from chalicelib.protocol.message import ABSENT
+from tests.harness.partner_api import CPO, EMSP, Answer, PartnerApi
 from tests.modules.builders import T0, T1, T2, token, without
 from tests.modules.conftest import NodeOf, PartnerOf
-from tests.modules.partner_api import CPO, EMSP, Answer, PartnerApi
 from tests.modules.tokens.asking import asking
 from tests.storage.capacity import measured
 

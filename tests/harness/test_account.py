@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chalicelib.storage.table import Key, Table
-from tests.account import Account, aws
+from tests.harness.account import Account, aws
 
 
 def put(account: Account, name: str) -> None:

@@ -7,14 +7,13 @@ from urllib.parse import parse_qsl, urlsplit
 
 from chalicelib.endpoint import absolute_path, serve
 from chalicelib.node import Node
-from chalicelib.partners.directory import HeldToken, Partner, PartnerRole
+from chalicelib.partners.directory import Partner
 from chalicelib.protocol.auth import write_authorization
 from chalicelib.protocol.headers import write_routing
 from chalicelib.protocol.json_text import read_json, write_json
 from chalicelib.protocol.message import Party, Request, Routing
 from chalicelib.routes import Interface, gather_by_path
 from chalicelib.versions.supported import CANONICAL
-from tests.modules.builders import T0
 
 CPO = Party("PT", "EDP")
 OTHER_CPO = Party("NL", "TNM")
@@ -94,21 +93,3 @@ class PartnerApi:
 def token_of(partner: Partner) -> str:
     """Return the credentials token of a partner in these tests."""
     return f"token-of-{partner.id}"
-
-
-def register(node: Node, name: str, *roles: tuple[str, Party]) -> Partner:
-    """Save a registered partner of a node."""
-    held = HeldToken(fingerprint=node.directory.fingerprint(f"token-of-{name}"), kind="C")
-    return node.directory.save(
-        Partner(
-            id=name,
-            name=name,
-            status="REGISTERED",
-            last_updated=T0,
-            roles=tuple(
-                PartnerRole(role=role, country_code=party.country_code, party_id=party.party_id)
-                for role, party in roles
-            ),
-            held_tokens=(held,),
-        )
-    )

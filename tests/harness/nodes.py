@@ -29,10 +29,10 @@ from chalicelib.storage.locations import LocationStore
 from chalicelib.storage.objects import ObjectStore
 from chalicelib.storage.table import Table
 from chalicelib.storage.vault import Vault
-from tests.account import Account
+from tests.harness.account import Account
 
 START = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
-PARTIES = {"CPO": ("PT", "ABC"), "HUB": ("PT", "MOB"), "EMSP": ("PT", "EVI")}
+PARTIES = {"CPO": Party("PT", "ABC"), "HUB": Party("PT", "MOB"), "EMSP": Party("PT", "EVI")}
 CONFIGURATION = (versions.INTERFACE, credentials.INTERFACE)
 
 
@@ -45,9 +45,9 @@ class Clock:
     def __call__(self) -> datetime:
         return self.moment
 
-    def forward(self, **duration: float) -> None:
-        """Let time pass: `forward(seconds=5)`."""
-        self.moment += timedelta(**duration)
+    def forward(self, seconds: float = 0.0, **duration: float) -> None:
+        """Let time pass: `forward(5)`, `forward(minutes=6)`."""
+        self.moment += timedelta(seconds=seconds, **duration)
 
 
 class Answer:
@@ -131,6 +131,30 @@ class DirectClient(OcpiClient):
         return judge(host.receive(method, "/ocpi" + path, headers, body).raw)
 
 
+def make_node(
+    settings: Settings,
+    table: Table,
+    clock: Clock,
+    *,
+    directory: Directory,
+    queues: Queues,
+    client: Any,
+    **more: Any,
+) -> Node:
+    """Make a node whose stores are in a table."""
+    return Node(
+        settings=settings,
+        table=table,
+        objects=ObjectStore(table, clock),
+        locations=LocationStore(table, clock),
+        directory=directory,
+        queues=queues,
+        client=client,
+        clock=clock,
+        **more,
+    )
+
+
 def make_network(
     account: Account, interfaces: tuple[Interface, ...] = CONFIGURATION, **roles: str
 ) -> dict[str, Host]:
@@ -141,7 +165,7 @@ def make_network(
         environment = account.resources()
         public = f"https://{name}.example"
         settings = Settings(
-            roles=(OwnRole(role, Party(*PARTIES[role]), {"name": f"{name} company"}),),
+            roles=(OwnRole(role, PARTIES[role], {"name": f"{name} company"}),),
             table=environment["OCPI_TABLE"],
             broadcasts_queue_url=environment["OCPI_BROADCASTS_QUEUE_URL"],
             kms_key_id=environment["OCPI_KMS_KEY_ID"],
@@ -156,15 +180,13 @@ def make_network(
         clock = Clock()
         table = Table(account("dynamodb"), settings.table)
         directory = Directory(table, Vault(account("kms"), settings.kms_key_id), new_secret)
-        node = Node(
-            settings=settings,
-            table=table,
-            objects=ObjectStore(table, clock),
-            locations=LocationStore(table, clock),
+        node = make_node(
+            settings,
+            table,
+            clock,
             directory=directory,
             queues=Queues(account("sqs"), settings.broadcasts_queue_url, settings.commands_queue_url),
             client=DirectClient(directory, new_id, hosts),
-            clock=clock,
             new_id=new_id,
         )
         hosts[public] = made[name] = Host(node, interfaces)
