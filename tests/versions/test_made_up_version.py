@@ -16,8 +16,9 @@ import pytest
 from chalicelib.calls.client import OcpiClient
 from chalicelib.calls.urls import UrlPolicy
 from chalicelib.modules import registry
-from chalicelib.modules.credentials import handshake
+from chalicelib.modules.credentials import called_side, calling_side
 from chalicelib.partners.directory import Endpoint, HeldToken
+from chalicelib.partners.settings import PartnerSettings
 from chalicelib.protocol.json_text import read_json
 from chalicelib.versions import supported
 from tests.calls.answering import AnsweringPartner, answering_partner, envelope, reply
@@ -147,11 +148,11 @@ def test_an_unknown_version_is_refused_in_an_envelope(hub: World) -> None:
 def test_two_nodes_register_with_the_version_that_both_prefer() -> None:
     with aws() as account:
         network = make_network(account, cpo="CPO", hub="HUB")
-        _, token = handshake.invite(network["hub"].node, "cpo")
+        _, token = called_side.invite(network["hub"].node, PartnerSettings(name="cpo"))
 
-        registered = handshake.register(
+        registered = calling_side.register(
             network["cpo"].node,
-            "hub",
+            PartnerSettings(name="hub"),
             "https://hub.example/ocpi/versions",
             token,
             "https://cpo.example/ocpi",
