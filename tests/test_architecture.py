@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import re
+import statistics
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -134,6 +135,18 @@ def test_no_files_import_each_other_in_a_circle() -> None:
             del graph[leaf]
 
     assert sorted(graph) == []
+
+
+def test_no_function_is_longer_than_50_lines() -> None:
+    lengths = {
+        f"{_name(path)}: {node.name}": (node.end_lineno or 0) - node.lineno + 1
+        for path in FILES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef)
+    }
+
+    assert {name: lines for name, lines in lengths.items() if lines > 50} == {}
+    assert statistics.median(lengths.values()) <= 7
 
 
 @pytest.mark.parametrize("path", [p for p in FILES if PURE.fullmatch(_name(p))], ids=_name)

@@ -50,6 +50,7 @@ from chalicelib.queues import RequestTask
 
 if TYPE_CHECKING:
     from chalicelib.node import Node
+    from chalicelib.queues import Queues
 
 Slot = Literal["result", "follow_up"]
 
@@ -74,7 +75,7 @@ def handle_messages(
         delays = list(pool.map(lambda record: _handle(node, kinds, record), records))
     again = [(record, delay) for record, delay in zip(records, delays, strict=True) if delay]
     if again:
-        _postpone(node, {record["receiptHandle"]: delay for record, delay in again})
+        _postpone(node.queues, {record["receiptHandle"]: delay for record, delay in again})
     return {"batchItemFailures": [{"itemIdentifier": record["messageId"]} for record, _ in again]}
 
 
@@ -267,8 +268,8 @@ def _watch(requests: AsyncRequests, request_id: str) -> None:
     requests.queue_results(requests.change(request_id, lambda current: expired(requests.kind, current, now)))
 
 
-def _postpone(node: Node, delays: Mapping[str, int]) -> None:
+def _postpone(queues: Queues, delays: Mapping[str, int]) -> None:
     try:
-        node.queues.postpone_request_tasks(delays)
+        queues.postpone_request_tasks(delays)
     except Exception:
         log.exception("failed to postpone messages; SQS delivers them again after their visibility timeout")

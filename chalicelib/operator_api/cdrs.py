@@ -41,7 +41,7 @@ from chalicelib.protocol.message import Reply, Request
 from chalicelib.protocol.pagination import PageQuery
 from chalicelib.pushing.replays import push_again
 from chalicelib.routes import OperatorCall, OperatorRoute
-from chalicelib.storage.objects import Stored
+from chalicelib.storage.objects import ObjectStore, Stored
 from chalicelib.storage.table import Key
 
 _MODULE = "cdrs"
@@ -70,7 +70,7 @@ def get_breakdown(call: OperatorCall) -> Reply:
     found = find_object(call, _MODULE)
     cdr = read_json(str(found.body))
     named = {"id": cdr["id"], "currency": cdr["currency"], "total_cost": cdr["total_cost"]}
-    made = _made_here(call.node, found, cdr)
+    made = _made_here(call.node.objects, found, cdr)
     if made is not None:
         return Reply(data={**named, **read_reasons(made.extra["why"]), "discrepancies": []})
     verification = verify_cdr(
@@ -126,10 +126,10 @@ def release_session(call: OperatorCall) -> Reply:
     return Reply(http_status=202, data={"session_id": session.ref.id})
 
 
-def _made_here(node: Node, found: Stored, cdr: dict[str, Any]) -> Stored | None:
+def _made_here(objects: ObjectStore, found: Stored, cdr: dict[str, Any]) -> Stored | None:
     """Return the CDR with a stored price explanation: the CDR itself, or the CDR that it credits."""
     if not found.source and cdr.get("credit"):
-        credited = node.objects.get(found.ref._replace(id=cdr["credit_reference_id"]))
+        credited = objects.get(found.ref._replace(id=cdr["credit_reference_id"]))
         found = credited or found
     return found if "why" in found.extra else None
 

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 from chalicelib.errors import InvalidParameters
 from chalicelib.modules.locations.reservation import PROFILE, reserve
-from chalicelib.node import Node
 from chalicelib.operator_api.object_lookup import owner_to_write
 from chalicelib.operator_api.problems import Problem, bad_query
-from chalicelib.partners.directory import Partner
+from chalicelib.partners.directory import Directory, Partner
 from chalicelib.protocol.message import Reply, Request
 from chalicelib.routes import OperatorCall, OperatorRoute
 
@@ -22,7 +21,7 @@ def post_location_id(call: OperatorCall) -> Reply:
     """Reserve an id; the body holds the known fields of the planned location, and may be empty."""
     document = call.request.json_object() if call.request.body else {}
     party = owner_to_write(call.node.settings, call.request, document)
-    hub = _choose_hub(call.node, call.request)
+    hub = _choose_hub(call.node.directory, call.request)
     known = {**document, "country_code": party.country_code, "party_id": party.party_id}
     try:
         location_id = reserve(call.node, hub, party, known, call.request.request_id)
@@ -31,12 +30,12 @@ def post_location_id(call: OperatorCall) -> Reply:
     return Reply(data={"id": location_id}, http_status=201)
 
 
-def _choose_hub(node: Node, request: Request) -> Partner:
+def _choose_hub(directory: Directory, request: Request) -> Partner:
     """The partner of the query, or the only one that assigns ids.
 
     Raises: Problem when no partner assigns ids, or when several do and the query names none of them.
     """
-    hubs = [known for known in node.directory.all() if known.is_registered and PROFILE in known.profiles]
+    hubs = [known for known in directory.all() if known.is_registered and PROFILE in known.profiles]
     wanted = request.query.get("partner")
     if wanted:
         hubs = [hub for hub in hubs if hub.id == wanted]

@@ -18,7 +18,7 @@ from chalicelib.log import log
 from chalicelib.node import Node
 from chalicelib.operator_api.problems import Problem
 from chalicelib.partners import roles
-from chalicelib.partners.directory import Partner, PartnerRole, claim_of
+from chalicelib.partners.directory import Directory, Partner, PartnerRole, claim_of
 from chalicelib.protocol.message import Request
 from chalicelib.protocol.types import CountryCode2, OcpiObject, PartyId, Role, format_datetime, validate
 from chalicelib.storage.table import Conflict
@@ -54,7 +54,7 @@ def approve_roles(node: Node, request: Request) -> Partner:
     A role that is reserved for a partner that left is released from it first. Such a role has to be named,
     because its new holder can see the objects of the partner that left.
     """
-    _release_elsewhere(node, request)
+    _release_elsewhere(node.directory, request)
     return _decide(node, request, roles.approve, lambda partner: partner.pending_roles, _claimed_but_idle)
 
 
@@ -83,7 +83,7 @@ def release_roles(node: Node, request: Request) -> Partner:
             raise Problem(409, f"at most {MOST_RELEASED} roles of one partner can be released")
         return None if changed == partner else changed.model_copy(update=_now(node))
 
-    return _update(node, request, change)
+    return _update(node.directory, request, change)
 
 
 def expected_roles(node: Node, wanted: Sequence[NamedRole], partner_id: str | None) -> list[PartnerRole]:
@@ -103,7 +103,9 @@ def expected_roles(node: Node, wanted: Sequence[NamedRole], partner_id: str | No
         holder = holders.get(claim_of(role))
         if holder is not None and holder != partner_id:
             raise Problem(
-                409, _held_text(node, role, holder), errors=_at(number, "belongs to another partner")
+                409,
+                _held_text(node.directory, role, holder),
+                errors=_at(number, "belongs to another partner"),
             )
     return named
 
@@ -160,13 +162,13 @@ def _decide(
             raise Problem(409, f"a partner may have at most {MOST_CLAIMS} roles, reserved ones included")
         return changed
 
-    return _update(node, request, change)
+    return _update(node.directory, request, change)
 
 
-def _update(node: Node, request: Request, change: Callable[[Partner], Partner | None]) -> Partner:
+def _update(directory: Directory, request: Request, change: Callable[[Partner], Partner | None]) -> Partner:
     partner_id = request.path["id"]
     try:
-        changed = node.directory.update(partner_id, change) if 0 < len(partner_id) <= 100 else None
+        changed = directory.update(partner_id, change) if 0 < len(partner_id) <= 100 else None
     except Conflict as error:
         raise Problem(
             409, "one of the roles belongs to another partner; release or reject it there"
@@ -181,18 +183,18 @@ def _now(node: Node) -> dict[str, str]:
     return {"last_updated": format_datetime(node.clock())}
 
 
-def _release_elsewhere(node: Node, request: Request) -> None:
-    partner = node.directory.get(request.path["id"])
+def _release_elsewhere(directory: Directory, request: Request) -> None:
+    partner = directory.get(request.path["id"])
     if partner is None:
         return
     chosen = _chosen(request, partner)
-    held = node.directory.owner_of(chosen) if chosen else {}
+    held = directory.owner_of(chosen) if chosen else {}
     elsewhere = {claim: holder for claim, holder in held.items() if holder != partner.id}
     if elsewhere and _wanted(request) is None:
         names = ", ".join(f"{name_of(claim)} (partner {holder})" for claim, holder in elsewhere.items())
         raise Problem(409, f"reserved for partners that left: {names}; to approve these roles, name each one")
     for claim, holder in elsewhere.items():
-        node.directory.update(holder, partial(_released, claim))
+        directory.update(holder, partial(_released, claim))
 
 
 def _chosen(request: Request, partner: Partner) -> list[PartnerRole]:
@@ -259,8 +261,8 @@ def _role_of(claim: str) -> PartnerRole:
     return PartnerRole(role=role, country_code=country_code, party_id=party_id)
 
 
-def _held_text(node: Node, role: PartnerRole, holder_id: str) -> str:
-    holder = node.directory.get(holder_id)
+def _held_text(directory: Directory, role: PartnerRole, holder_id: str) -> str:
+    holder = directory.get(holder_id)
     called = f"partner {holder_id} ({holder.name}, {holder.status})" if holder else f"partner {holder_id}"
     name = name_of(claim_of(role))
     if holder is not None and claim_of(role) in holder.reserved_claims:

@@ -29,7 +29,7 @@ from chalicelib.operator_api.partner_roles import (
     show_roles,
 )
 from chalicelib.operator_api.problems import Problem
-from chalicelib.partners.directory import Partner
+from chalicelib.partners.directory import Directory, Partner
 from chalicelib.partners.roles import Expectation
 from chalicelib.partners.settings import PartnerSettings
 from chalicelib.policy.cdr_makers import CPO_MAKES_CDR
@@ -38,6 +38,7 @@ from chalicelib.protocol.auth import is_credentials_token
 from chalicelib.protocol.message import Reply, Request
 from chalicelib.protocol.types import OcpiObject, closed_enum, format_datetime, ocpi_string, validate
 from chalicelib.routes import OperatorCall, OperatorRoute
+from chalicelib.settings import Settings
 
 _PATH = "/partners"
 
@@ -136,7 +137,7 @@ def post_invitation(call: OperatorCall) -> Reply:
     No later answer shows the token.
     """
     wanted = validate(Invitation, call.request.json_object())
-    returning = _returning(call.node, wanted.partner_id)
+    returning = _returning(call.node.directory, wanted.partner_id)
     expected = _expectation(call.node, wanted, wanted.partner_id)
     partner, token = called_side.invite(call.node, wanted, expected, returning)
     invitation = {"id": partner.id, "versions_url": f"{call.request.base_url}/versions", "token": token}
@@ -146,8 +147,8 @@ def post_invitation(call: OperatorCall) -> Reply:
 def post_registration(call: OperatorCall) -> Reply:
     """Register at a partner that gave us its versions URL and token A."""
     wanted = validate(Registration, call.request.json_object())
-    _check_url(call.node, wanted.versions_url)
-    _refuse_registered(call.node, wanted.versions_url)
+    _check_url(call.node.settings, wanted.versions_url)
+    _refuse_registered(call.node.directory, wanted.versions_url)
     expected = _expectation(call.node, wanted, None)
     partner = calling_side.register(
         call.node, wanted, wanted.versions_url, wanted.token, call.request.base_url, expected
@@ -230,14 +231,14 @@ def _status(partner: Partner) -> str:
     return "INVITED" if partner.status == "REGISTERING" else partner.status
 
 
-def _returning(node: Node, partner_id: str | None) -> Partner | None:
+def _returning(directory: Directory, partner_id: str | None) -> Partner | None:
     """The partner that left and is invited again; None for a new one.
 
     Raises: Problem (409) when no partner that left has this id.
     """
     if partner_id is None:
         return None
-    partner = node.directory.get(partner_id)
+    partner = directory.get(partner_id)
     if partner is None or partner.status != "UNREGISTERED":
         raise Problem(
             409, "partner_id: no partner that left (UNREGISTERED) has this id; leave it out for a new one",
@@ -250,18 +251,18 @@ def _expectation(node: Node, wanted: Described, partner_id: str | None) -> Expec
     return Expectation(tuple(expected_roles(node, wanted.expected_roles, partner_id)), wanted.hub)
 
 
-def _check_url(node: Node, versions_url: str) -> None:
+def _check_url(settings: Settings, versions_url: str) -> None:
     """Check the text of a URL against the rules for URLs that may be called.
 
     The handshake resolves the host name and checks its addresses.
     """
-    policy = UrlPolicy(node.settings.allow_loopback, resolve=lambda *_, **__: ())
+    policy = UrlPolicy(settings.allow_loopback, resolve=lambda *_, **__: ())
     with suppress(Unresolvable):
         policy.check(versions_url, field="versions_url")
 
 
-def _refuse_registered(node: Node, versions_url: str) -> None:
-    for partner in node.directory.all():
+def _refuse_registered(directory: Directory, versions_url: str) -> None:
+    for partner in directory.all():
         if partner.is_registered and (partner.versions_url or "").rstrip("/") == versions_url.rstrip("/"):
             raise Problem(
                 409,

@@ -21,6 +21,7 @@ from chalicelib.protocol.json_text import JsonText, write_json
 from chalicelib.protocol.message import Reply, Request
 from chalicelib.protocol.pagination import PageQuery, page_reply
 from chalicelib.routes import OperatorCall, OperatorRoute
+from chalicelib.settings import Settings
 from chalicelib.storage.table import Key
 
 _LIST = "/reconciliation"
@@ -30,7 +31,7 @@ _ONE = f"{_LIST}/{{session_id}}"
 def list_entries(call: OperatorCall) -> Reply:
     """List a page of entries that need attention, or that are in the state of `?state=`."""
     query = PageQuery.read(call.request)
-    page = call.node.objects.page(_partitions(call.node, call.request), query, call.snapshot)
+    page = call.node.objects.page(_partitions(call.node.settings, call.request), query, call.snapshot)
     shown = [JsonText(write_json(show(str(body), call.node.clock()))) for body in page.bodies]
     return page_reply(call.request, query, replace(page, bodies=shown))
 
@@ -46,7 +47,7 @@ def get_entry(call: OperatorCall) -> Reply:
     return Reply(data=show(str(found.body), call.node.clock()))
 
 
-def _partitions(node: Node, request: Request) -> list[str]:
+def _partitions(settings: Settings, request: Request) -> list[str]:
     """Partitions of the requested states; with `?party=`, of one own party.
 
     Raises: Problem when the state is unknown, or the party is no CPO of this node.
@@ -56,14 +57,14 @@ def _partitions(node: Node, request: Request) -> list[str]:
         raise bad_query("state", f"expected one of {', '.join(ReconciliationState)}")
     states = [ReconciliationState(wanted)] if wanted else NEEDS_ATTENTION
     named = party_in_query(request)
-    owners = [own for own in own_parties(node.settings, MODULE) if named is None or own.same_as(named)]
+    owners = [own for own in own_parties(settings, MODULE) if named is None or own.same_as(named)]
     if named is not None and not owners:
         raise bad_query("party", f"{named.key()} is not a CPO party of this node")
     return [partition_of(owner, state) for owner in owners for state in states]
 
 
 def _keys_of_list(node: Node, request: Request) -> Sequence[Key]:
-    return node.objects.keys_for_page(_partitions(node, request), PageQuery.read(request))
+    return node.objects.keys_for_page(_partitions(node.settings, request), PageQuery.read(request))
 
 
 def _keys_of_one(node: Node, request: Request) -> Sequence[Key]:

@@ -36,6 +36,7 @@ from chalicelib.protocol.json_text import read_json
 from chalicelib.protocol.message import Party, Reply, Request, Routing
 from chalicelib.protocol.types import validate
 from chalicelib.routes import OperatorCall, OperatorRoute
+from chalicelib.settings import Settings
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.table import Key
 
@@ -113,18 +114,18 @@ def _keys_of_get(node: Node, request: Request) -> Sequence[Key]:
 def _keys_of_put(node: Node, request: Request) -> Sequence[Key]:
     is_short = len(request.body or "") <= _READ_AHEAD
     document = read_json(request.body or "") if is_short else None
-    return _keys_of_change(node, request, document)
+    return _keys_of_change(node.settings, request, document)
 
 
 def _keys_of_patch(node: Node, request: Request) -> Sequence[Key]:
-    return _keys_of_change(node, request, None)
+    return _keys_of_change(node.settings, request, None)
 
 
-def _keys_of_change(node: Node, request: Request, document: object) -> Sequence[Key]:
+def _keys_of_change(settings: Settings, request: Request, document: object) -> Sequence[Key]:
     session_id = id_in_url(request, "session_id")
     keys = [
         key
-        for party in own_parties(node.settings, _MODULE)
+        for party in own_parties(settings, _MODULE)
         for key in [
             *own_sessions.keys_to_change(party, session_id, document),
             *keys_to_price(Ref(_MODULE, *party, session_id)),

@@ -38,6 +38,7 @@ from chalicelib.policy.received_parties import known_owners, owners_key
 from chalicelib.policy.remote_starts import Authorized, authorized_key, find_authorized
 from chalicelib.protocol.message import Party, Reply, Request
 from chalicelib.routes import OperatorCall, OperatorRoute
+from chalicelib.settings import Settings
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.objects import Stored
 from chalicelib.storage.table import Key
@@ -59,7 +60,7 @@ def get_token(call: OperatorCall) -> Reply:
 def put_token(call: OperatorCall) -> Reply:
     """Create or replace an own token."""
     document = call.request.json_object()
-    own = _own(call.node, call.request, document)
+    own = _own(call.node.settings, call.request, document)
     written = own_tokens.put_own_token(call.node, own, document, known=call.snapshot)
     return Reply(data=written.document, http_status=201 if written.created else 200)
 
@@ -67,7 +68,7 @@ def put_token(call: OperatorCall) -> Reply:
 def patch_token(call: OperatorCall) -> Reply:
     """Change the sent fields of an own token; `null` removes a field."""
     document = call.request.json_object()
-    own = _own(call.node, call.request, document)
+    own = _own(call.node.settings, call.request, document)
     return Reply(data=own_tokens.patch_own_token(call.node, own, document, known=call.snapshot).document)
 
 
@@ -99,10 +100,10 @@ def post_authorize(call: OperatorCall) -> Reply:
         raise
 
 
-def _own(node: Node, request: Request, document: dict[str, Any]) -> own_tokens.OwnKey:
+def _own(settings: Settings, request: Request, document: dict[str, Any]) -> own_tokens.OwnKey:
     """The own token that a request means."""
     _type(request)
-    party = owner_to_write(node.settings, request, document, MODULE)
+    party = owner_to_write(settings, request, document, MODULE)
     return own_tokens.OwnKey(party, id_in_url(request, "token_uid"), rules.type_of(request.query, document))
 
 
@@ -123,7 +124,7 @@ def _find_copy(call: OperatorCall) -> Stored | None:
     Raises: Problem (400) when several eMSPs have a valid token of this uid and `?emsp=` is missing.
     """
     try:
-        refs = _refs(call.node, call.request, known_owners(call.snapshot, MODULE))
+        refs = _refs(call.node.settings, call.request, known_owners(call.snapshot, MODULE))
         return find_token(call.node, refs, call.snapshot)
     except InvalidParameters as error:
         if error.field == "OCPI-to-party-id":
@@ -140,9 +141,9 @@ def _find_authorized(call: OperatorCall, token: Stored | None) -> Authorized | N
     return find_authorized(call.node.table, uid, _type(call.request), owner, call.snapshot)
 
 
-def _refs(node: Node, request: Request, received_from: Sequence[Party]) -> list[Ref]:
+def _refs(settings: Settings, request: Request, received_from: Sequence[Party]) -> list[Ref]:
     named = party_in_query(request, "emsp")
-    owners = [named] if named is not None else [*own_parties(node.settings, MODULE), *received_from]
+    owners = [named] if named is not None else [*own_parties(settings, MODULE), *received_from]
     return refs_of(owners, id_in_url(request, "token_uid"), _type(request))
 
 
@@ -162,7 +163,7 @@ def _keys_of_change(node: Node, request: Request) -> Sequence[Key]:
 
 def _keys_of_authorize(node: Node, request: Request) -> Sequence[Key]:
     command = authorized_key(id_in_url(request, "token_uid"), _type(request))
-    return [owners_key(MODULE), command, *(ref.key for ref in _refs(node, request, ()))]
+    return [owners_key(MODULE), command, *(ref.key for ref in _refs(node.settings, request, ()))]
 
 
 ROUTES = (

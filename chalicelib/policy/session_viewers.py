@@ -26,7 +26,7 @@ from chalicelib.storage.table import Item, Key
 
 if TYPE_CHECKING:
     from chalicelib.node import Node
-    from chalicelib.partners.directory import Partner
+    from chalicelib.partners.directory import Directory, Partner
 
 
 def emsp_of(cdr_token: Mapping[str, Any]) -> Viewer:
@@ -67,7 +67,7 @@ def find_viewer(
         return emsp
     start = find_start(node.table, token, reference, items)
     starter = node.directory.get(start.partner_id) if start else None
-    return _viewer(starter, emsp.party) or _hub(node)
+    return _viewer(starter, emsp.party) or _hub(node.directory)
 
 
 def _viewer(partner: Partner | None, emsp: Party) -> Viewer | None:
@@ -80,6 +80,6 @@ def _viewer(partner: Partner | None, emsp: Party) -> Viewer | None:
     return played[0] if played else None
 
 
-def _hub(node: Node) -> Viewer | None:
-    hubs = (partner for partner in node.directory.all() if partner.is_registered and partner.is_hub)
+def _hub(directory: Directory) -> Viewer | None:
+    hubs = (partner for partner in directory.all() if partner.is_registered and partner.is_hub)
     return next((Viewer(hub.parties("HUB")[0], "HUB") for hub in hubs), None)

@@ -24,6 +24,7 @@ from chalicelib.storage.table import Conflict
 
 if TYPE_CHECKING:
     from chalicelib.node import Node
+    from chalicelib.partners.directory import Directory
 
 
 def remark_on(
@@ -85,7 +86,7 @@ def _log_ahead(node: Node, partner: Partner, ref: Ref, last_updated: str) -> Non
     )
     noted = StampAhead(at=format_datetime(now), module=ref.module, last_updated=last_updated, ahead_s=ahead_s)
     if _is_news(partner, noted):
-        _record_ahead(node, partner.id, noted)
+        _record_ahead(node.directory, partner.id, noted)
 
 
 def _is_news(partner: Partner, noted: StampAhead) -> bool:
@@ -96,12 +97,12 @@ def _is_news(partner: Partner, noted: StampAhead) -> bool:
     return partner.stamp_ahead is None or partner.stamp_ahead.at[:10] < noted.at[:10]
 
 
-def _record_ahead(node: Node, partner_id: str, noted: StampAhead) -> None:
+def _record_ahead(directory: Directory, partner_id: str, noted: StampAhead) -> None:
     def change(partner: Partner) -> Partner | None:
         return partner.model_copy(update={"stamp_ahead": noted}) if _is_news(partner, noted) else None
 
     try:
-        node.directory.update(partner_id, change)
+        directory.update(partner_id, change)
     except (OcpiError, Conflict):
         # The object is stored already, and the next stamp ahead of our clock is recorded again.
         log.warning("failed to record a partner's stamp ahead of our clock", partner=partner_id)

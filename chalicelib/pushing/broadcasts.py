@@ -44,6 +44,7 @@ from chalicelib.storage.keys import for_log
 
 if TYPE_CHECKING:
     from chalicelib.node import Node
+    from chalicelib.queues import Queues
 
 BATCH = timedelta(seconds=10)
 """Pushes start within this time of a batch's start, so the batch ends before Lambda's timeout."""
@@ -146,7 +147,7 @@ def handle_messages(
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="push") as pool:
         again = [each for outcome in pool.map(lambda task: task(), tasks) for each in outcome]
     if again:
-        _postpone(node, {envelope.receipt_handle: seconds for envelope, seconds in again}, lane)
+        _postpone(node.queues, {envelope.receipt_handle: seconds for envelope, seconds in again}, lane)
     return {"batchItemFailures": [{"itemIdentifier": envelope.id} for envelope, _ in again]}
 
 
@@ -161,7 +162,7 @@ def _handle_unreadable(node: Node, envelope: Envelope, body: str) -> Again:
     A later release may have queued it, so it may become readable when that release is deployed.
     """
     log.error("a queued message cannot be read", extra={"message_id": envelope.id})
-    if envelope.receive_count >= LAST_TRY and _send_to_dead_letters(node, body, envelope.group):
+    if envelope.receive_count >= LAST_TRY and _send_to_dead_letters(node.queues, body, envelope.group):
         return []
     return [(envelope, backoff(envelope.receive_count))]
 
@@ -182,7 +183,7 @@ def _handle_step(node: Node, envelope: Envelope, step: CatchUp, ends: datetime) 
 def _give_up_step(node: Node, envelope: Envelope, step: CatchUp) -> bool:
     """Give up a step of catching up. The recheck makes the timer start it anew."""
     return _schedule_recheck(node, step.partner_id) and _send_to_dead_letters(
-        node, step.model_dump_json(), envelope.group
+        node.queues, step.model_dump_json(), envelope.group
     )
 
 
@@ -193,17 +194,17 @@ def _handle_group(node: Node, group: Sequence[Message], batch: Batch) -> Again:
         try:
             seconds = _handle_item(node, messages, handled, batch)
         except Slow:
-            return _move(node, [message for message in group if message not in handled])
+            return _move(node.queues, [message for message in group if message not in handled])
         if seconds is not None:
             return [(message.envelope, seconds) for message in group if message not in handled]
         handled += messages
     return []
 
 
-def _move(node: Node, messages: Sequence[Message]) -> Again:
+def _move(queues: Queues, messages: Sequence[Message]) -> Again:
     """Move messages to the catch-up lane. Returns those that could not be moved."""
     try:
-        node.queues.send_broadcasts([message.broadcast for message in messages], Lane.CATCH_UP)
+        queues.send_broadcasts([message.broadcast for message in messages], Lane.CATCH_UP)
     except Exception:
         log.exception("failed to move messages to the catch-up queue")
         return [(message.envelope, backoff(message.receive_count)) for message in messages]
@@ -317,7 +318,7 @@ def _count_failure(node: Node, broadcast: Broadcast, receive_count: int) -> int 
         log.exception("failed to count a failure in the delivery row", extra={"ref": for_log(broadcast.ref)})
         return backoff(receive_count)
     if is_last and _schedule_recheck(node, broadcast.partner_id):
-        _send_to_dead_letters(node, broadcast.model_dump_json(), broadcast.group)
+        _send_to_dead_letters(node.queues, broadcast.model_dump_json(), broadcast.group)
         return None
     return backoff(tries)
 
@@ -331,18 +332,18 @@ def _schedule_recheck(node: Node, partner_id: str) -> bool:
     return True
 
 
-def _send_to_dead_letters(node: Node, body: str, group: str) -> bool:
+def _send_to_dead_letters(queues: Queues, body: str, group: str) -> bool:
     try:
-        node.queues.bury(body, group)
+        queues.bury(body, group)
     except Exception:
         log.exception("failed to send a message to the dead-letter queue")
         return False
     return True
 
 
-def _postpone(node: Node, delays: Mapping[str, int], lane: Lane) -> None:
+def _postpone(queues: Queues, delays: Mapping[str, int], lane: Lane) -> None:
     try:
-        node.queues.postpone(delays, lane)
+        queues.postpone(delays, lane)
     except Exception:
         # SQS delivers them again when their visibility timeout ends.
         log.exception("failed to set the retry delay of messages")

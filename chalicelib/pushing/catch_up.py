@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from chalicelib.partners.directory import Partner
     from chalicelib.storage.locations import LocationStore
     from chalicelib.storage.objects import ObjectStore
+    from chalicelib.storage.table import Table
 
 RECHECK_DELAY = timedelta(seconds=10)
 """Longest time that an index, or a worker with an earlier list of partners, may lag behind."""
@@ -137,7 +138,7 @@ def _find_some(node: Node, partner: Partner, step: CatchUp) -> Found:
     after, number = step.after, OBJECTS_PER_STEP
     while place and number > 0:
         if place == _DELETED:
-            deleted, read, after = _some_deleted(node, partner, number, after, step.refused_too)
+            deleted, read, after = _some_deleted(node.table, partner, number, after, step.refused_too)
             pending += deleted
         else:
             found, read, after = _some_visible(node, partner, place, number, after)
@@ -208,15 +209,15 @@ def _some_visible(
 
 
 def _some_deleted(
-    node: Node, partner: Partner, number: int, after: Item | None, refused_too: bool
+    table: Table, partner: Partner, number: int, after: Item | None, refused_too: bool
 ) -> tuple[list[PendingObject], int, Item | None]:
     """Find delivery rows whose objects no longer exist.
 
     Only those of tariffs: other objects are never deleted in OCPI.
     """
-    rows, last = some_deliveries(node.table, partner.id, _DELETABLE, number, after)
+    rows, last = some_deliveries(table, partner.id, _DELETABLE, number, after)
     pending = {pk: row for pk, row in rows.items() if is_pending(row, None, refused_too)}
-    existing = node.table.get_many((Key(pk) for pk in pending), consistent=False)
+    existing = table.get_many((Key(pk) for pk in pending), consistent=False)
     return (
         [PendingObject(pk, row.ref) for pk, row in pending.items() if Key(pk) not in existing],
         len(rows),
@@ -338,11 +339,11 @@ def _run_recheck(node: Node, recheck: Item, partners: Mapping[str, Partner]) -> 
         cause = f"second look {recheck['at']}"
         due_again = CatchUp(what="CATCH_UP", partner_id=partner.id, cause=cause, newest=newest)
         node.queues.send_broadcasts([due_again])
-    _delete_recheck(node, recheck["sk"], recheck["at"])
+    _delete_recheck(node.table, recheck["sk"], recheck["at"])
 
 
-def _delete_recheck(node: Node, sk: str, at: str) -> None:
+def _delete_recheck(table: Table, sk: str, at: str) -> None:
     try:
-        node.table.delete(Key(_RECHECKS, sk), "#at = :at", {"at": at})
+        table.delete(Key(_RECHECKS, sk), "#at = :at", {"at": at})
     except Conflict:
         return  # a new recheck was scheduled meanwhile

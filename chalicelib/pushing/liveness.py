@@ -28,7 +28,7 @@ from chalicelib.pushing.role_notices import notify_of_roles
 
 if TYPE_CHECKING:
     from chalicelib.node import Node
-    from chalicelib.partners.directory import Partner
+    from chalicelib.partners.directory import Directory, Partner
 
 _AT_ONCE = 20
 
@@ -84,13 +84,13 @@ def _probe(node: Node, partner: Partner) -> bool:
     log.info(
         "a partner is connected again", extra={"partner": partner.id, "offline_since": partner.offline_since}
     )
-    _change(node, partner, lambda breaker: breaker.close(node.clock()), connection="CONNECTED")
+    _change(node.directory, partner, lambda breaker: breaker.close(node.clock()), connection="CONNECTED")
     return True
 
 
 def _extend_pause(node: Node, partner: Partner, reason: str) -> None:
     now, window = node.clock(), node.settings.freshness
-    after = _change(node, partner, lambda breaker: breaker.after_failed_probe(now, window, reason))
+    after = _change(node.directory, partner, lambda breaker: breaker.after_failed_probe(now, window, reason))
     known = after.breaker if after else None
     extra = {"partner": partner.id, "reason": reason, "until": known.until if known else None}
     log.warning(
@@ -100,7 +100,7 @@ def _extend_pause(node: Node, partner: Partner, reason: str) -> None:
 
 
 def _change(
-    node: Node, partner: Partner, change: Callable[[Breaker], Breaker], connection: str = "OFFLINE"
+    directory: Directory, partner: Partner, change: Callable[[Breaker], Breaker], connection: str = "OFFLINE"
 ) -> Partner | None:
     """Change the breaker, and optionally the connection, of a partner that is still OFFLINE."""
     is_back = {"connection": "CONNECTED", "offline_since": None} if connection == "CONNECTED" else {}
@@ -110,4 +110,4 @@ def _change(
             return None
         return current.model_copy(update={**is_back, "breaker": change(breaker_of(current))})
 
-    return node.directory.update(partner.id, changed)
+    return directory.update(partner.id, changed)

@@ -38,6 +38,7 @@ from chalicelib.storage.table import is_temporary
 
 if TYPE_CHECKING:
     from chalicelib.node import Node
+    from chalicelib.queues import Queues
 
 _MESSAGES_PER_CALL = 10
 
@@ -69,7 +70,7 @@ def handle_stream(node: Node, records: Sequence[Mapping[str, Any]]) -> dict[str,
                 failed = change.sequence_number
                 break
             skipped = True
-    failed = _send(node, outbox) or failed
+    failed = _send(node.queues, outbox) or failed
     if skipped:
         _recheck_all(node)
     return {"batchItemFailures": [{"itemIdentifier": failed}] if failed else []}
@@ -138,12 +139,12 @@ def _recheck_all(node: Node) -> None:
         log.exception("failed to schedule rechecks of all partners")
 
 
-def _send(node: Node, outbox: Sequence[tuple[str, Broadcast | CatchUp]]) -> str | None:
+def _send(queues: Queues, outbox: Sequence[tuple[str, Broadcast | CatchUp]]) -> str | None:
     """Queue messages. Returns the number of the first record that may lack messages, None for none."""
     for start in range(0, len(outbox), _MESSAGES_PER_CALL):
         batch = outbox[start : start + _MESSAGES_PER_CALL]
         try:
-            node.queues.send_broadcasts([broadcast for _, broadcast in batch])
+            queues.send_broadcasts([broadcast for _, broadcast in batch])
         except Exception:
             log.exception("messages could not be queued")
             return batch[0][0]

@@ -27,6 +27,7 @@ from chalicelib.storage.table import Item
 if TYPE_CHECKING:
     from chalicelib.node import Node
     from chalicelib.partners.directory import Partner
+    from chalicelib.settings import Settings
 
 
 def push_again(node: Node, items: Iterable[Item]) -> list[Partner]:
@@ -67,7 +68,7 @@ def replay_object(node: Node, partner: Partner, refs: Sequence[Ref]) -> bool | N
     is_known, is_queued = False, False
     for ref, row_key in zip(refs, rows, strict=True):
         row, item = read_delivery(found.get(row_key)), found.get(ref.key)
-        if not _concerns(node, partner, ref, item, row):
+        if not _concerns(node.settings, partner, ref, item, row):
             continue
         is_known = True
         if not _has_received(row, item):
@@ -76,12 +77,12 @@ def replay_object(node: Node, partner: Partner, refs: Sequence[Ref]) -> bool | N
     return is_queued if is_known else None
 
 
-def _concerns(node: Node, partner: Partner, ref: Ref, item: Item | None, row: Delivery) -> bool:
+def _concerns(settings: Settings, partner: Partner, ref: Ref, item: Item | None, row: Delivery) -> bool:
     """Tell whether a partner must receive an object or its deletion."""
     if item is None:
         return row.status is not None and find_module(ref.module).deletable
     # A partner that received the object before may need its last state, when it was withdrawn.
-    return is_pushed_to(node.settings, partner, subject_of(ref.module, item)) or row.status is not None
+    return is_pushed_to(settings, partner, subject_of(ref.module, item)) or row.status is not None
 
 
 def _has_received(row: Delivery, item: Item | None) -> bool:

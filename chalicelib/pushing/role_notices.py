@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from chalicelib.node import Node
+    from chalicelib.partners.directory import Directory
 
 NOTIFY_FOR = timedelta(days=1)
 BUDGET = timedelta(seconds=15)
@@ -44,7 +45,7 @@ def notify_of_roles(node: Node, partners: Sequence[Partner]) -> None:
             return
         failed = [webhook for webhook in webhooks if not _send_notice(node, webhook, partner)]
         if not failed:
-            _record_notified(node, partner)
+            _record_notified(node.directory, partner)
 
 
 def is_due(partner: Partner, now: datetime) -> bool:
@@ -71,9 +72,9 @@ def _notice(partner: Partner) -> dict[str, Any]:
     }
 
 
-def _record_notified(node: Node, partner: Partner) -> None:
+def _record_notified(directory: Directory, partner: Partner) -> None:
     names = tuple(sorted(_names(partner)))
-    node.directory.update(
+    directory.update(
         partner.id,
         lambda current: (
             None if current.notified_roles == names else current.model_copy(update={"notified_roles": names})

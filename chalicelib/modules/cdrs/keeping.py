@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from chalicelib.node import Node
     from chalicelib.partners.directory import Partner
     from chalicelib.settings import Settings
-    from chalicelib.storage.objects import Decide, KnownItems
+    from chalicelib.storage.objects import Decide, KnownItems, ObjectStore
 
 MODULE = "cdrs"
 IGNORED = f"{partition_for_received(MODULE)}#ignored"
@@ -50,7 +50,7 @@ def keep(node: Node, partner: Partner, document: Document, known: KnownItems = N
     ref = Ref(MODULE, document["country_code"], document["party_id"], document["id"])
     is_own = _check_sender(node, partner, ref, known)
     partition = _partition_of(node.settings, partner, document, is_own)
-    _refuse_credit_of_ours(node, ref, known)
+    _refuse_credit_of_ours(node.objects, ref, known)
     decide = _store_once(document, partner)
     change = node.objects.change(ref, decide, known, partition=partition, source=partner.id)
     return kept(node, partner, ref, document, change)
@@ -85,13 +85,13 @@ def _check_sender(node: Node, partner: Partner, ref: Ref, known: KnownItems) -> 
     return True
 
 
-def _refuse_credit_of_ours(node: Node, ref: Ref, known: KnownItems) -> None:
+def _refuse_credit_of_ours(objects: ObjectStore, ref: Ref, known: KnownItems) -> None:
     """Refuse a CDR whose id is reserved for the credit CDR of a CDR of this node.
 
     Raises: InvalidParameters when it is.
     """
     credited = credited_ref(ref)
-    found = node.objects.get(credited, known) if credited is not None else None
+    found = objects.get(credited, known) if credited is not None else None
     if found is not None and not found.source:
         raise InvalidParameters("the CDR that this would credit was made by this node", field="id")
 

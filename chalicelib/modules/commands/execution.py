@@ -39,7 +39,9 @@ if TYPE_CHECKING:
     from chalicelib.async_requests.objects import AsyncRequest
     from chalicelib.node import Node
     from chalicelib.protocol.message import Party, Reply, Request
-    from chalicelib.storage.objects import Stored
+    from chalicelib.settings import Settings
+    from chalicelib.storage.locations import LocationStore
+    from chalicelib.storage.objects import ObjectStore, Stored
     from chalicelib.storage.table import Item, Key
 
 _ENDED = frozenset({"COMPLETED", "INVALID"})
@@ -59,7 +61,7 @@ def keys_of_execution(node: Node, request: Request, document: Mapping[str, Any])
     """Keys of the location or session that `decide_execution` needs, read with the caller's token."""
     keys: list[Key] = []
     location_id, session_id = _readable_id(document, "location_id"), _readable_id(document, "session_id")
-    for party in _own_parties(node, request):
+    for party in _own_parties(node.settings, request):
         if location_id is not None:
             keys += node.locations.keys_for_get(Ref("locations", *party, location_id))
         if session_id is not None:
@@ -82,18 +84,20 @@ def _judge(node: Node, incoming: Incoming) -> tuple[Reply | None, Party]:
 
     Returns the refusal (None: it can be tried) and the own party that the command is for.
     """
-    parties = _own_parties(node, incoming.call.request)
+    parties = _own_parties(node.settings, incoming.call.request)
     if incoming.name == "STOP_SESSION":
-        return _judge_session(node, incoming, parties)
+        return _judge_session(node.objects, incoming, parties)
     if incoming.name == "CANCEL_RESERVATION":
         return None, parties[0]
-    return _judge_place(node, incoming, parties)
+    return _judge_place(node.locations, incoming, parties)
 
 
-def _judge_session(node: Node, incoming: Incoming, parties: Sequence[Party]) -> tuple[Reply | None, Party]:
+def _judge_session(
+    objects: ObjectStore, incoming: Incoming, parties: Sequence[Party]
+) -> tuple[Reply | None, Party]:
     for party in parties:
         ref = Ref("sessions", *party, incoming.document["session_id"])
-        stored = node.objects.get(ref, incoming.call.snapshot)
+        stored = objects.get(ref, incoming.call.snapshot)
         if stored is None:
             continue
         if not _is_of_sender(stored, incoming):
@@ -117,26 +121,28 @@ def _is_of_sender(stored: Stored, incoming: Incoming) -> bool:
     )
 
 
-def _judge_place(node: Node, incoming: Incoming, parties: Sequence[Party]) -> tuple[Reply | None, Party]:
+def _judge_place(
+    locations: LocationStore, incoming: Incoming, parties: Sequence[Party]
+) -> tuple[Reply | None, Party]:
     document, known = incoming.document, incoming.call.snapshot
     for party in parties:
         ref = Ref("locations", *party, document["location_id"])
-        if node.locations.get_header(ref, known) is None:
+        if locations.get_header(ref, known) is None:
             continue
-        evse = _find_evse(node, ref, document, known)
+        evse = _find_evse(locations, ref, document, known)
         problem = None if evse is None else _problem_of(evse, incoming)
         return (refused(REJECTED, problem) if problem is not None else None), party
     return refused(REJECTED, UnknownLocation(field="location_id")), parties[0]
 
 
 def _find_evse(
-    node: Node, ref: Ref, document: Mapping[str, Any], known: Mapping[Key, Item]
+    locations: LocationStore, ref: Ref, document: Mapping[str, Any], known: Mapping[Key, Item]
 ) -> dict[str, Any] | None:
     """The EVSE of the command: {} when it is unknown or removed, None when the command names no EVSE."""
     uid = document.get("evse_uid")
     if uid is None:
         return None
-    stored = node.locations.get_evse(ref, uid, known)
+    stored = locations.get_evse(ref, uid, known)
     evse: dict[str, Any] = read_json(str(stored.body)) if stored else {}
     return {} if evse.get("status") == REMOVED else evse
 
@@ -158,9 +164,9 @@ def _problem_of(evse: Mapping[str, Any], incoming: Incoming) -> UnknownLocation 
     return None
 
 
-def _own_parties(node: Node, request: Request) -> list[Party]:
+def _own_parties(settings: Settings, request: Request) -> list[Party]:
     """The CPO parties of this node that the command may be for: the one in OCPI-to, otherwise all."""
-    own = node.settings.parties("CPO")
+    own = settings.parties("CPO")
     to = request.routing.receiver
     return [party for party in own if party.same_as(to)] or own
 

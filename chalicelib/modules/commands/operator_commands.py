@@ -31,8 +31,9 @@ from chalicelib.versions.supported import CANONICAL
 
 if TYPE_CHECKING:
     from chalicelib.node import Node
-    from chalicelib.partners.directory import Partner
+    from chalicelib.partners.directory import Directory, Partner
     from chalicelib.protocol.message import Request
+    from chalicelib.storage.objects import ObjectStore
 
 
 _OPERATOR = Party("", "operator")
@@ -58,7 +59,7 @@ def send_command(
     if command is None:
         completed, sender = _completed(node, name, document)
         target = _find_target(node, name, completed, sender, party)
-        _registered(node, target.partner_id)
+        _registered(node.directory, target.partner_id)
         now = format_datetime(node.clock())
         command = AsyncRequest(
             id=node.new_id(),
@@ -86,7 +87,7 @@ def send_command(
 
 
 def _send(commands: AsyncRequests, command: AsyncRequest, base_url: str) -> AsyncRequest:
-    partner = _registered(commands.node, command.receiver_id)
+    partner = _registered(commands.node.directory, command.receiver_id)
     try:
         return forward(commands, command, partner, base_url)
     except (PartnerError, InvalidParameters):
@@ -94,8 +95,8 @@ def _send(commands: AsyncRequests, command: AsyncRequest, base_url: str) -> Asyn
         return commands.change(command.id, lambda current: None)
 
 
-def _registered(node: Node, partner_id: str) -> Partner:
-    partner = node.directory.get(partner_id)
+def _registered(directory: Directory, partner_id: str) -> Partner:
+    partner = directory.get(partner_id)
     if partner is None or not partner.is_registered:
         raise ClientError("the partner that has this location or session is no longer registered")
     return partner
@@ -108,7 +109,7 @@ def _completed(node: Node, name: str, document: Document) -> tuple[Document, Par
     own = node.settings.parties("EMSP")
     completed, sender = dict(document), own[0]
     if name in ("START_SESSION", "RESERVE_NOW"):
-        completed["token"], sender = _completed_token(node, document.get("token"), own)
+        completed["token"], sender = _completed_token(node.objects, document.get("token"), own)
         if completed.get("authorization_reference") is None:
             completed["authorization_reference"] = node.new_id()
     if name == "RESERVE_NOW" and completed.get("reservation_id") is None:
@@ -118,12 +119,12 @@ def _completed(node: Node, name: str, document: Document) -> tuple[Document, Par
     return completed, sender
 
 
-def _completed_token(node: Node, token: object, own: list[Party]) -> tuple[Document, Party]:
+def _completed_token(objects: ObjectStore, token: object, own: list[Party]) -> tuple[Document, Party]:
     """Complete a token; uid and type are enough for one of this node's own. Returns it and its owner."""
     if not isinstance(token, Mapping):
         raise InvalidParameters("required: a Token, or the uid and type of one of your own", field="token")
     if "contract_id" not in token:
-        return _own_token(node, token, own)
+        return _own_token(objects, token, own)
     for party in own:
         completed = {"country_code": party.country_code, "party_id": party.party_id, **token}
         if all(fold(str(completed[n])) == fold(getattr(party, n)) for n in ("country_code", "party_id")):
@@ -131,10 +132,10 @@ def _completed_token(node: Node, token: object, own: list[Party]) -> tuple[Docum
     raise InvalidParameters("not a token of this node's eMSP (CMD-12)", field="token.party_id")
 
 
-def _own_token(node: Node, token: object, own: list[Party]) -> tuple[Document, Party]:
+def _own_token(objects: ObjectStore, token: object, own: list[Party]) -> tuple[Document, Party]:
     named = validate(TokenName, token, at="token")
     for party in own:
-        stored = node.objects.get(Ref("tokens", *party, named.uid, fold(named.type)))
+        stored = objects.get(Ref("tokens", *party, named.uid, fold(named.type)))
         if stored is not None:
             document: Document = read_json(str(stored.body))
             return document, party

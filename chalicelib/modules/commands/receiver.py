@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from chalicelib.node import Node
+    from chalicelib.settings import Settings
     from chalicelib.storage.table import Key
 
 EMSP = "EMSP"
@@ -61,7 +62,7 @@ def post_command(call: Call) -> Reply:
     sender = _sender_of(call, document)
     incoming = Incoming.of(COMMAND, call, name, document, document["response_url"], sender)
     commands = AsyncRequests(call.node, COMMAND)
-    if _is_for_us(call.node, call.request):
+    if _is_for_us(call.node.settings, call.request):
         return accept(commands, incoming, lambda: decide_execution(incoming))
     return relay(commands, incoming, lambda: decide_relay(incoming))
 
@@ -107,11 +108,11 @@ def _sender_of(call: Call, document: Mapping[str, Any]) -> Party:
     return next(iter(caller.parties(EMSP)), caller.roles[0].party)
 
 
-def _is_for_us(node: Node, request: Request) -> bool:
+def _is_for_us(settings: Settings, request: Request) -> bool:
     """Check whether a command is for a CPO party of this node. At a node that is no hub every command is."""
-    if not node.settings.plays("HUB"):
+    if not settings.plays("HUB"):
         return True
-    return node.settings.owns(request.routing.receiver, "CPO")
+    return settings.owns(request.routing.receiver, "CPO")
 
 
 def _keys(node: Node, request: Request) -> Sequence[Key]:
@@ -124,7 +125,7 @@ def _keys(node: Node, request: Request) -> Sequence[Key]:
     if not isinstance(document.get("response_url"), str):
         return ()
     claims = claims_of(COMMAND, request.routing.sender, request.request_id, document["response_url"])
-    keys = keys_of_execution if _is_for_us(node, request) else keys_of_relay
+    keys = keys_of_execution if _is_for_us(node.settings, request) else keys_of_relay
     return [
         *AsyncRequests(node, COMMAND).keys_to_create(claims),
         *keys(node, request, document),

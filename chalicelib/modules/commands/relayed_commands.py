@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from chalicelib.async_requests.intake import Incoming
     from chalicelib.node import Node
     from chalicelib.protocol.message import Party, Reply, Request
+    from chalicelib.settings import Settings
     from chalicelib.storage.table import Key
 
 
@@ -52,12 +53,12 @@ def decide_relay(incoming: Incoming) -> Decision:
 
 def keys_of_relay(node: Node, request: Request, document: Mapping[str, Any]) -> list[Key]:
     """Keys of the items that `decide_relay` needs first. They are read with the caller's token."""
-    return keys_to_find(_another(node, request))
+    return keys_to_find(_another(node.settings, request))
 
 
 def _find_target(node: Node, incoming: Incoming) -> CommandTarget | None:
     """Find the CPO of a command. Returns None when no partner has its location, session or reservation."""
-    known, to = incoming.call.snapshot, _another(node, incoming.call.request)
+    known, to = incoming.call.snapshot, _another(node.settings, incoming.call.request)
     if to is not None:
         return addressed_target(to, known)
     if incoming.name != "CANCEL_RESERVATION":
@@ -69,10 +70,10 @@ def _find_target(node: Node, incoming: Incoming) -> CommandTarget | None:
     return CommandTarget(reservation.receiver_id, reservation.addressee)
 
 
-def _another(node: Node, request: Request) -> Party | None:
+def _another(settings: Settings, request: Request) -> Party | None:
     """The party in OCPI-to. Returns None for a party of this node: then the body decides the CPO."""
     to = request.routing.receiver
-    return None if to is None or node.settings.owns(to) else to
+    return None if to is None or settings.owns(to) else to
 
 
 def _refused(incoming: Incoming) -> Reply:

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from chalicelib.node import Node
+    from chalicelib.partners.directory import Directory
     from chalicelib.protocol.message import Party
+    from chalicelib.storage.table import Table
 
 _MODULES = {"location_id": "locations", "session_id": "sessions"}
 
@@ -62,9 +64,9 @@ def find_target(
     module, object_id = _MODULES[name], document[name]
     # A CPO with sessions has locations as well, so the owners of locations may have the session.
     owners = [party] if party else [*known_owners(known, module), *known_owners(known, "locations")]
-    found = _existing(node, module, object_id, owners)
+    found = _existing(node.table, module, object_id, owners)
     if not found and party is None:
-        found = _existing(node, module, object_id, _parties_of_partners(node))
+        found = _existing(node.table, module, object_id, _parties_of_partners(node.directory))
     if len(found) > 1:
         names = ", ".join(target.party.key() for target in found)
         raise InvalidParameters(f"required, because several have one of this id: {names}", field=named_by)
@@ -82,9 +84,9 @@ def addressed_target(party: Party, known: Mapping[Key, Item]) -> CommandTarget:
     return CommandTarget(claim["partner_id"], party)
 
 
-def _existing(node: Node, module: str, object_id: str, owners: Iterable[Party]) -> list[CommandTarget]:
+def _existing(table: Table, module: str, object_id: str, owners: Iterable[Party]) -> list[CommandTarget]:
     party_by_key = {Ref(module, *party, object_id).key: party for party in owners}
-    items = node.table.get_many(party_by_key) if party_by_key else {}
+    items = table.get_many(party_by_key) if party_by_key else {}
     return [
         CommandTarget(items[key]["src"], party, items[key])
         for key, party in party_by_key.items()
@@ -92,5 +94,5 @@ def _existing(node: Node, module: str, object_id: str, owners: Iterable[Party]) 
     ]
 
 
-def _parties_of_partners(node: Node) -> list[Party]:
-    return [party for partner in node.directory.all() for party in partner.parties("CPO")]
+def _parties_of_partners(directory: Directory) -> list[Party]:
+    return [party for partner in directory.all() for party in partner.parties("CPO")]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chalicelib.calls.client import PartnerFault, PartnerRefusal
+from chalicelib.calls.client import OcpiClient, PartnerFault, PartnerRefusal
 from chalicelib.errors import ClientError, InvalidParameters, OcpiError
 from chalicelib.log import log
 from chalicelib.modules.credentials.handshake import (
@@ -31,7 +31,7 @@ from chalicelib.modules.credentials.handshake import (
 )
 from chalicelib.modules.credentials.objects import Credentials
 from chalicelib.node import Node
-from chalicelib.partners.directory import HeldToken, Partner, claim_of
+from chalicelib.partners.directory import Directory, HeldToken, Partner, claim_of
 from chalicelib.partners.roles import NOTHING_EXPECTED, Expectation, with_claimed
 from chalicelib.partners.settings import PartnerSettings
 from chalicelib.protocol.auth import TokenEncoding, is_credentials_token
@@ -104,13 +104,13 @@ def rotate(node: Node, partner: Partner, base_url: str) -> Partner:
         )
         refuse_ourselves(node, base_url, theirs.token, theirs.url)
     except PartnerRefusal as error:
-        _drop_token(node, partner, fresh)
+        _drop_token(node.directory, partner, fresh)
         raise _failed(error) from error
     except PartnerFault as error:
         # An HTTP 4xx, from the partner or a gateway in front of it: the PUT had no effect.
         is_refused = error.http_status is not None and 400 <= error.http_status < 500
         if error.never_sent or is_refused or error.status_code is not None:
-            _drop_token(node, partner, fresh)
+            _drop_token(node.directory, partner, fresh)
         raise _failed(error) from error
     except OcpiError as error:
         raise _failed(error) from error
@@ -173,7 +173,7 @@ def _end_registration(
     except (Conflict, OcpiError, HandshakeFailed) as error:
         node.directory.remove(node.directory.get(beginning.id) or beginning)
         usable = _usable_token(answer) or token
-        undone = _delete_at_partner(node, other, usable, beginning.token_encoding)
+        undone = _delete_at_partner(node.client, other, usable, beginning.token_encoding)
         raise _failed(error, _UNDONE if undone else _NOT_UNDONE) from error
 
 
@@ -254,10 +254,10 @@ def _complete(
     return completed
 
 
-def _delete_at_partner(node: Node, other: OtherSide, token: str, encoding: TokenEncoding) -> bool:
+def _delete_at_partner(client: OcpiClient, other: OtherSide, token: str, encoding: TokenEncoding) -> bool:
     """Undo a registration that the other side has made and that cannot be used here. Returns success."""
     try:
-        node.client.call_url(other.credentials_url() or "", "DELETE", token, encoding, total_s=CALL_S)
+        client.call_url(other.credentials_url() or "", "DELETE", token, encoding, total_s=CALL_S)
     except (PartnerFault, PartnerRefusal, OcpiError) as error:
         log.warning(
             "failed to delete a registration at the partner that failed here: the partner has to remove it",
@@ -273,14 +273,14 @@ def _usable_token(answer: object) -> str | None:
     return token if isinstance(token, str) and is_credentials_token(token) else None
 
 
-def _drop_token(node: Node, partner: Partner, token: HeldToken) -> None:
+def _drop_token(directory: Directory, partner: Partner, token: HeldToken) -> None:
     """Remove our new token after the other side refused it; the old one stays valid."""
 
     def drop(current: Partner) -> Partner:
         kept = tuple(held for held in current.held_tokens if held != token)
         return current.model_copy(update={"held_tokens": kept})
 
-    node.directory.update(partner.id, drop)
+    directory.update(partner.id, drop)
 
 
 def _failed(error: Exception, hint: str = "") -> HandshakeFailed:

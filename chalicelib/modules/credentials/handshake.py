@@ -22,6 +22,7 @@ from chalicelib.modules.credentials.objects import Credentials
 from chalicelib.modules.registry import needed_of
 from chalicelib.node import Node
 from chalicelib.partners.directory import (
+    Directory,
     Endpoint,
     HeldToken,
     Partner,
@@ -144,15 +145,15 @@ def held_by_others(node: Node, partner: Partner, roles: Sequence[PartnerRole]) -
         for claim, holder in holders.items()
         if (other := others[holder]) is not None and claim in other.reserved_claims
     }
-    return set(holders) - reserved, reserved | _expected_of_others(node, partner, roles)
+    return set(holders) - reserved, reserved | _expected_of_others(node.directory, partner, roles)
 
 
-def _expected_of_others(node: Node, partner: Partner, roles: Sequence[PartnerRole]) -> set[str]:
+def _expected_of_others(directory: Directory, partner: Partner, roles: Sequence[PartnerRole]) -> set[str]:
     """The claims of the roles that the operator expects of other partners, and not of this one."""
     claimed = set(map(claim_of, roles)) - partner.claims - set(map(claim_of, partner.expected_roles))
     if not claimed:
         return set()
-    others = [other for other in node.directory.all() if other.id != partner.id]
+    others = [other for other in directory.all() if other.id != partner.id]
     expected = {
         claim_of(role) for other in others if other.status != "UNREGISTERED" for role in other.expected_roles
     }

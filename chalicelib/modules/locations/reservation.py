@@ -23,7 +23,7 @@ from chalicelib.protocol.message import Party, Reply, Routing
 from chalicelib.protocol.types import fold
 from chalicelib.routes import Call, Interface, Route
 from chalicelib.storage.keys import Ref
-from chalicelib.storage.table import Conflict, Key, Put
+from chalicelib.storage.table import Conflict, Key, Put, Table
 
 PROFILE = "ptmob"
 _PREFIX = "PRT"
@@ -52,7 +52,7 @@ def _hand_out(node: Node, party: Party, request_key: Key) -> str:
     for _ in range(_TRIES):
         number = node.table.update(Key(f"location-ids#{_PREFIX}"), "ADD #given :one", {"one": 1})["given"]
         location_id = f"{_PREFIX}-{number:05d}"
-        if _is_used(node, location_id, owners):
+        if _is_used(node.table, location_id, owners):
             continue
         reserved = reservation_key(location_id)
         try:
@@ -70,9 +70,9 @@ def _hand_out(node: Node, party: Party, request_key: Key) -> str:
     raise ServerError("no location id could be reserved, try again")
 
 
-def _is_used(node: Node, location_id: str, owners: Sequence[Party]) -> bool:
+def _is_used(table: Table, location_id: str, owners: Sequence[Party]) -> bool:
     """Return True when a location of any owner already has this id, also without a reservation."""
-    return bool(node.table.get_many(Ref("locations", *owner, location_id).key for owner in owners))
+    return bool(table.get_many(Ref("locations", *owner, location_id).key for owner in owners))
 
 
 def reservation_key(location_id: str) -> Key:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from chalicelib.modules.sessions.objects import ChargingPreferences
     from chalicelib.node import Node
     from chalicelib.protocol.message import Reply, Request
-    from chalicelib.storage.objects import Stored
+    from chalicelib.storage.objects import ObjectStore, Stored
 
 MODULE = "sessions"
 
@@ -47,7 +47,7 @@ def take_preferences(
     """
     body = read_json(str(session.body))
     evse = _evse(node, session.ref, body)
-    tariffs = _tariffs(node, session.ref, body, evse)
+    tariffs = _tariffs(node.objects, session.ref, body, evse)
     answer = answer_preferences(body, evse, tariffs, preferences, node.clock())
     if answer == "ACCEPTED":
         key = preferences_key(session.ref)
@@ -105,11 +105,11 @@ def _evse(node: Node, ref: Ref, session: Mapping[str, Any]) -> Document | None:
 
 
 def _tariffs(
-    node: Node, ref: Ref, session: Mapping[str, Any], evse: Mapping[str, Any] | None
+    objects: ObjectStore, ref: Ref, session: Mapping[str, Any], evse: Mapping[str, Any] | None
 ) -> list[Document]:
     """Return the tariffs of the connector that a session uses."""
     connectors = evse["connectors"] if evse else ()
     used = (one for one in connectors if fold(one["id"]) == fold(session["connector_id"]))
     ids = {tariff_id for connector in used for tariff_id in connector.get("tariff_ids") or ()}
-    found = node.objects.get_many(Ref("tariffs", ref.country_code, ref.party_id, one) for one in ids)
+    found = objects.get_many(Ref("tariffs", ref.country_code, ref.party_id, one) for one in ids)
     return [read_json(str(stored.body)) for stored in found.values()]

@@ -29,6 +29,7 @@ from chalicelib.storage.keys import Ref
 if TYPE_CHECKING:
     from chalicelib.node import Node
     from chalicelib.protocol.message import Party
+    from chalicelib.storage.locations import LocationStore
     from chalicelib.storage.objects import Keep, KnownItems, Stored, Write
     from chalicelib.storage.table import Key
 
@@ -65,7 +66,7 @@ def delete_own_tariff(node: Node, party: Party, tariff_id: str) -> None:
     ref = Ref(MODULE, *party, tariff_id)
     if node.objects.get(ref) is None:
         raise NotFound("unknown tariff")
-    reference = next(_references(node, party, tariff_id), None)
+    reference = next(_references(node.locations, party, tariff_id), None)
     if reference is not None:
         raise InvalidParameters(f"connector {reference} still refers to this tariff", field="tariff_ids")
     node.objects.change(ref, remove, partition=partition_for_own(MODULE, party), source="")
@@ -90,10 +91,10 @@ def _change(node: Node, party: Party, tariff_id: str, propose: Propose, known: K
     return OwnObject(change.answer, change.created)
 
 
-def _references(node: Node, party: Party, tariff_id: str) -> Iterator[str]:
+def _references(locations: LocationStore, party: Party, tariff_id: str) -> Iterator[str]:
     """Yield the connectors in use that refer to a tariff, as `location/evse/connector`."""
     written_id = fold(write_json(tariff_id))
-    for body in _own_locations(node, party):
+    for body in _own_locations(locations, party):
         if written_id not in fold(body):
             continue
         location = read_json(str(body))
@@ -103,13 +104,13 @@ def _references(node: Node, party: Party, tariff_id: str) -> Iterator[str]:
                     yield f"{location['id']}/{evse['uid']}/{connector['id']}"
 
 
-def _own_locations(node: Node, party: Party) -> Iterator[JsonText]:
+def _own_locations(locations: LocationStore, party: Party) -> Iterator[JsonText]:
     partitions = [partition_for_own("locations", party, hidden) for hidden in (False, True)]
     query = PageQuery(limit=MAX_LIMIT)
     while True:
-        page = node.locations.page(partitions, query)
+        page = locations.page(partitions, query)
         yield from page.bodies
-        too_large = (node.locations.get(Ref.parse(pk)) for pk, _ in page.too_large)
+        too_large = (locations.get(Ref.parse(pk)) for pk, _ in page.too_large)
         yield from (body for body in too_large if body is not None)
         if page.next_offset is None:
             return

@@ -39,7 +39,7 @@ from chalicelib.protocol.types import sort_key, validate
 
 if TYPE_CHECKING:
     from chalicelib.node import Node
-    from chalicelib.partners.directory import Partner
+    from chalicelib.partners.directory import Directory, Partner
     from chalicelib.storage.objects import Stored
 
 ASK_S = 8.0
@@ -86,7 +86,9 @@ def authorize(node: Node, question: Question) -> Document:
     if ask is Ask.NEVER:
         return _info_by_copy(document, question.asked)
     try:
-        return _ask(node, _source(node, token), question, Party(token.ref.country_code, token.ref.party_id))
+        return _ask(
+            node, _source(node.directory, token), question, Party(token.ref.country_code, token.ref.party_id)
+        )
     except (PartnerFault, PartnerRefusal) as error:
         if ask is Ask.FIRST and _is_no_answer(error):
             return _info_by_copy(document, question.asked)
@@ -115,8 +117,8 @@ def _info_by_command(question: Question, authorized: Authorized) -> Document:
     return info
 
 
-def _source(node: Node, token: Stored) -> Partner:
-    partner = node.directory.get(token.source)
+def _source(directory: Directory, token: Stored) -> Partner:
+    partner = directory.get(token.source)
     if partner is None or not partner.is_registered:
         raise PartnerFault("the partner that the token came from is not registered", never_sent=True)
     return partner
@@ -136,7 +138,7 @@ def _ask_all(node: Node, question: Question) -> Document:
     """Ask the partners that may know an unknown token, one after the other, until one does."""
     ends = node.clock() + TOTAL
     failure: PartnerFault | PartnerRefusal | None = None
-    for partner in _partners_to_ask(node):
+    for partner in _partners_to_ask(node.directory):
         if node.clock() >= ends:
             raise failure or PartnerFault("not all eMSPs could be asked in time", timed_out=True)
         try:
@@ -152,10 +154,10 @@ def _ask_all(node: Node, question: Question) -> Document:
     raise UnknownToken
 
 
-def _partners_to_ask(node: Node) -> Sequence[Partner]:
+def _partners_to_ask(directory: Directory) -> Sequence[Partner]:
     able = [
         partner
-        for partner in node.directory.all()
+        for partner in directory.all()
         if partner.is_registered and partner.endpoint(MODULE, "SENDER") is not None
     ]
     asked = [partner for partner in able if partner.is_hub or partner.has_role("EMSP")]

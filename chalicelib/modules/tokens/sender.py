@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from chalicelib.node import Node
     from chalicelib.protocol.message import Party
+    from chalicelib.settings import Settings
     from chalicelib.storage.table import Key
 
 
@@ -46,8 +47,8 @@ def post_authorize(call: Call) -> Reply:
     """
     uid, token_type = _named(call.request)
     asked = read_references(call.request)
-    owners = _own(call.node, call.request)
-    if _asks_hub(call.node, call.request):
+    owners = _own(call.node.settings, call.request)
+    if _asks_hub(call.node.settings, call.request):
         owners = [*owners, *known_owners(call.snapshot, MODULE)]
     token = find_token(call.node, refs_of(owners, uid, token_type), call.snapshot)
     if token is None or not may_see(call.caller, MODULE, {}):
@@ -73,17 +74,17 @@ def _named(request: Request) -> tuple[str, str]:
     return id_in_url(request, "token_uid"), type_in_query(request.query) or RFID
 
 
-def _own(node: Node, request: Request) -> list[Party]:
+def _own(settings: Settings, request: Request) -> list[Party]:
     """Return the eMSPs of this node whose tokens the request may mean."""
-    own = node.settings.parties("EMSP")
-    if _asks_hub(node, request) or request.routing.receiver is None:
+    own = settings.parties("EMSP")
+    if _asks_hub(settings, request) or request.routing.receiver is None:
         return own
     return [party for party in own if party.same_as(request.routing.receiver)]
 
 
-def _asks_hub(node: Node, request: Request) -> bool:
+def _asks_hub(settings: Settings, request: Request) -> bool:
     """Return True when the request leaves it to this hub to find the token's owner."""
-    hub, receiver = node.settings.party_of("HUB"), request.routing.receiver
+    hub, receiver = settings.party_of("HUB"), request.routing.receiver
     return hub is not None and (receiver is None or receiver.same_as(hub))
 
 
@@ -92,8 +93,8 @@ def _keys_of_page(node: Node, request: Request) -> Sequence[Key]:
 
 
 def _keys_of_authorize(node: Node, request: Request) -> Sequence[Key]:
-    keys = [ref.key for ref in refs_of(_own(node, request), *_named(request))]
-    return [*keys, owners_key(MODULE)] if _asks_hub(node, request) else keys
+    keys = [ref.key for ref in refs_of(_own(node.settings, request), *_named(request))]
+    return [*keys, owners_key(MODULE)] if _asks_hub(node.settings, request) else keys
 
 
 INTERFACE = Interface(
