@@ -6,19 +6,23 @@ The queue does the rest (`worker.py`).
 The timeout in the answer is a little longer than the time that the CSMS has. So the result of a request that
 timed out reaches the sender before the sender stops waiting.
 
-Source: OCPI 2.2.1 mod_commands, Receiver Interface; TRN-20, CMD-03, CMD-05, CMD-07, CMD-18
+Source: OCPI 2.2.1 mod_commands, Receiver Interface; TRN-20, CMD-03, CMD-05, CMD-07, CMD-18, TRP-23
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chalicelib.async_requests.objects import ACCEPTED, AsyncKind, AsyncRequest, RequestState, Response
 from chalicelib.async_requests.store import RequestClaim, claims_of, digest_of
+from chalicelib.calls.client import belongs_to
+from chalicelib.calls.urls import Unresolvable, UrlPolicy
+from chalicelib.errors import InvalidParameters
 from chalicelib.protocol.json_text import JsonText, write_json
 from chalicelib.protocol.message import ABSENT, Party, Reply
 from chalicelib.protocol.types import format_datetime
@@ -39,6 +43,21 @@ TIMEOUT_MARGIN = timedelta(seconds=5)
 
 REPEATED_S = 3
 """Delay in seconds of the delivery that is queued for a repeated request."""
+
+
+def check_response_url(call: Call, url: str) -> None:
+    """Check that response_url is on one of the caller's own hosts (TRP-23).
+
+    The IP addresses of the host are checked later, when the result is posted.
+    Raises: InvalidParameters when it is on another host or the URL policy refuses it.
+    """
+    policy = UrlPolicy(call.node.settings.allow_loopback, resolve=lambda *_, **__: ())
+    with suppress(Unresolvable):
+        policy.check(url, field="response_url")
+    if not belongs_to(call.caller, url):
+        raise InvalidParameters(
+            "must be on a host (and port) of the caller's versions URL or endpoints", field="response_url"
+        )
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from chalicelib.async_requests.objects import AsyncRequest, Direction, RequestState, Response
-from chalicelib.async_requests.store import AsyncRequests, claims_of
+from chalicelib.async_requests.store import AsyncRequests, claims_of, read_request
 from chalicelib.modules.commands.kind import COMMAND
 from chalicelib.node import Node
 from chalicelib.protocol.message import Party
+from chalicelib.queues import RequestTask
 from tests.modules.commands.conftest import Networks
 
 CLAIM, URL = claims_of(COMMAND, Party("PT", "EVI"), "request-1", "https://evi.example/results/1")
@@ -125,3 +126,25 @@ def test_an_outdated_claim_alone_makes_the_creation_try_again(
     given, _ = commands.create(command(node, "later"), [CLAIM], known=claim_only)
 
     assert given.id == "earlier"
+
+
+def test_items_and_messages_of_commands_have_their_old_field_names() -> None:
+    """A table and a queue of a release before this package are read, and written with the same bytes."""
+    item = (
+        '{"id":"c1","command":"RESERVE_NOW","direction":"RECEIVED","state":"COMPLETED","body":"{}",'
+        '"digest":"d","correlation_id":"x","received":"2026-03-01T12:00:00Z",'
+        '"deadline":"2026-03-01T12:00:30Z","last_updated":"2026-03-01T12:00:00Z","reservation_id":"r1",'
+        '"cancellation":{"result":"CANCELED_RESERVATION","body":"{}","at":"2026-03-01T12:00:09Z"}}'
+    )
+    message = '{"what":"DEADLINE","command_id":"c1","delay_s":30}'
+
+    request, task = read_request(item), RequestTask.model_validate_json(message)
+
+    assert (request.name, request.own_id, task.request_id, task.module) == (
+        "RESERVE_NOW",
+        "r1",
+        "c1",
+        "commands",
+    )
+    assert request.model_dump_json(exclude_defaults=True, by_alias=True) == item
+    assert task.model_dump_json(by_alias=True) == message

@@ -13,10 +13,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.async_requests.forwarding import relay
-from chalicelib.async_requests.intake import Incoming, accept, refused
+from chalicelib.async_requests.intake import Incoming, accept, check_response_url, refused
 from chalicelib.async_requests.store import AsyncRequests, claims_of
-from chalicelib.calls.client import belongs_to
-from chalicelib.calls.urls import Unresolvable, UrlPolicy
 from chalicelib.errors import ClientError, InvalidParameters, NotFound, OcpiError
 from chalicelib.modules.commands.execution import decide_execution, keys_of_execution
 from chalicelib.modules.commands.kind import COMMAND
@@ -65,21 +63,6 @@ def post_command(call: Call) -> Reply:
     if _is_for_us(call.node.settings, call.request):
         return accept(commands, incoming, lambda: decide_execution(incoming))
     return relay(commands, incoming, lambda: decide_relay(incoming))
-
-
-def check_response_url(call: Call, url: str) -> None:
-    """Check that response_url is on one of the caller's own hosts (TRP-23).
-
-    The IP addresses of the host are checked later, when the result is posted.
-    Raises: InvalidParameters when it is on another host or the URL policy refuses it.
-    """
-    policy = UrlPolicy(call.node.settings.allow_loopback, resolve=lambda *_, **__: ())
-    with suppress(Unresolvable):
-        policy.check(url, field="response_url")
-    if not belongs_to(call.caller, url):
-        raise InvalidParameters(
-            "must be on a host (and port) of the caller's versions URL or endpoints", field="response_url"
-        )
 
 
 def may_use(call: Call, token: Mapping[str, Any]) -> bool:
