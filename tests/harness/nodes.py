@@ -7,7 +7,7 @@ nodes is a plain function call. Tests with real connections are in tests/flows.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -156,9 +156,15 @@ def make_node(
 
 
 def make_network(
-    account: Account, interfaces: tuple[Interface, ...] = CONFIGURATION, **roles: str
+    account: Account,
+    interfaces: tuple[Interface, ...] = CONFIGURATION,
+    make_table: Callable[[Settings], Table] | None = None,
+    **roles: str,
 ) -> dict[str, Host]:
-    """Make nodes that can call each other: `make_network(account, cpo="CPO", hub="HUB")`."""
+    """Make nodes that can call each other: `make_network(account, cpo="CPO", hub="HUB")`.
+
+    make_table: makes each node's table, in place of the account's.
+    """
     hosts: dict[str, Host] = {}
     made = {}
     for name, role in roles.items():
@@ -178,7 +184,7 @@ def make_network(
             return f"{name}-{next(numbers):08d}"
 
         clock = Clock()
-        table = Table(account("dynamodb"), settings.table)
+        table = make_table(settings) if make_table else Table(account("dynamodb"), settings.table)
         directory = Directory(table, Vault(account("kms"), settings.kms_key_id), new_secret)
         node = make_node(
             settings,

@@ -81,6 +81,9 @@ class MemoryDynamoDb:
             answer["LastEvaluatedKey"] = {name: items[-1][name] for name in keys}
         return answer
 
+    def scan(self, **request: Any) -> Wire:
+        return {"Items": [dict(item) for item in self.items.values()]}
+
     # -- writing
 
     def put_item(self, **request: Any) -> None:

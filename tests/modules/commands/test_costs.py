@@ -36,6 +36,7 @@ def network(networks: Networks) -> Network:
     return network
 
 
+@pytest.mark.usefixtures("in_moto")
 @pytest.mark.parametrize(
     ("to", "at_most"), [({}, 6), ({"ocpi_to_country_code": "PT", "ocpi_to_party_id": "ABC"}, 5)]
 )
@@ -52,6 +53,7 @@ def test_relaying_a_command_costs_a_hub_few_calls(
     assert len(spent.calls) <= at_most, spent.calls
 
 
+@pytest.mark.usefixtures("in_moto")
 def test_relaying_a_result_costs_a_hub_few_calls(network: Network, hub: Member) -> None:
     hub.call(network["emsp"], "POST", "/receiver/commands/START_SESSION", start(network["emsp"]))
     command = hub.the_command()
@@ -67,6 +69,7 @@ def test_relaying_a_result_costs_a_hub_few_calls(network: Network, hub: Member) 
     assert hub.the_command().result and hub.the_command().result.post.status == "SENT"  # type: ignore[union-attr]
 
 
+@pytest.mark.usefixtures("in_moto")
 def test_delivering_a_command_and_taking_its_result_costs_a_cpo_few_calls(network: Network) -> None:
     cpo = network["cpo"]
     cpo.call(network["hub"], "POST", "/receiver/commands/START_SESSION", start(network["hub"]))

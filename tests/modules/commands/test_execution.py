@@ -275,6 +275,7 @@ def test_all_webhooks_are_called_in_parallel(network: Network, cpo: Member, emsp
     assert show(COMMAND, cpo.the_command())["delivered_to"] == ["csms", "second"]
 
 
+@pytest.mark.usefixtures("in_moto")
 @pytest.mark.parametrize(
     ("name", "at_most"),
     [("START_SESSION", 3), ("UNLOCK_CONNECTOR", 3), ("STOP_SESSION", 2), ("RESERVE_NOW", 3)],

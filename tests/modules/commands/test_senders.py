@@ -77,6 +77,7 @@ def test_a_hub_starts_a_session_for_an_emsp_behind_it(network: Network, sender: 
     assert result_of(post(network, "hub", BEHIND, sender)) == (1000, "ACCEPTED")
 
 
+@pytest.mark.usefixtures("in_moto")
 def test_an_emsp_behind_a_hub_costs_no_additional_call(network: Network) -> None:
     with measured(network["cpo"].node.table) as spent:
         post(network, "hub", BEHIND, BEHIND)
