@@ -244,8 +244,8 @@ def test_the_running_cost_takes_less_than_a_millisecond() -> None:
     running, begun = session(kwh=4, charging_periods=periods, last_updated=T1), start(PER_KWH_AND_HOUR)
 
     def timed() -> float:
-        began = time.perf_counter()
+        began = time.thread_time()
         assert running_cost(running, begun) is not None
-        return time.perf_counter() - began
+        return time.thread_time() - began
 
     assert min(timed() for _ in range(200)) < 0.001
