@@ -6,7 +6,7 @@ only those of the page are relayed: the counts, and Link and Location as `relaye
 `relayed_answers.py` replaces an error that concerns the hub's own call.
 
 The hub relays both interfaces of locations, tariffs and tokens. For sessions, commands and other modules of
-which the hub keeps data, the module itself passes the request on (`Interface.hands_on`). Private objects are
+which the hub keeps data, the module itself passes the request on (`Interface.relay`). Private objects are
 never relayed: the receiver sees the hub as the caller, so it would show the objects of all the hub's
 clients.
 
