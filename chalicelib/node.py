@@ -1,4 +1,4 @@
-"""The collaborators of a handler: the table, the partners, the queues, the clock, ids.
+"""Node: the table, partners, queues, clock and ids that every handler is given.
 
 Each process has one `Node`. It is made on first use, so importing the application makes no call. Clock,
 ids and randomness come from here, and tests replace them.

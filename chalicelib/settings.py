@@ -11,7 +11,8 @@
 - OCPI_PUBLIC_URL: public URL of a deployment with a domain of its own (default: the URL of API Gateway)
 - OCPI_FRESHNESS_SECONDS: how long a push is retried before its partner is OFFLINE (default 60)
 - OCPI_RETENTION_DAYS: JSON object, how many days after its last change an object is deleted, such as
-  `{"sessions": 400}`; null is never, missing kinds have the value in the module's value (docs/retention.md)
+  `{"sessions": 400}`; null is never, a module that is left out keeps the `retention_days` of its descriptor
+  (docs/retention.md)
 - OCPI_BROADCASTS_QUEUE, OCPI_CATCH_UP_QUEUE, OCPI_COMMANDS_QUEUE, OCPI_STREAM_ARN: names of those queues and
   ARN of the table's stream, which Chalice subscribes to
 - OCPI_TOLERANCE_MONEY, OCPI_TOLERANCE_KWH, OCPI_TOLERANCE_HOURS: how far a hub's CDR may differ from a CPO's

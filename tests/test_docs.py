@@ -64,6 +64,20 @@ def _ends_one_of(paths: set[str], cited: str) -> bool:
     return any(path.endswith(f"/{end}") for path in paths)
 
 
+def test_every_cited_python_file_exists() -> None:
+    """A cited path such as `pushing/outbox.py` is the end of the path of one of our files."""
+    ours = {f"/{path.relative_to(ROOT)}" for path in _texts() if path.suffix == ".py"}
+
+    missing = sorted(
+        (cited, str(path.relative_to(ROOT)))
+        for path in _texts()
+        for cited in set(re.findall(r"`((?:[a-z_0-9]+/)*[a-z_0-9]+\.py)`", path.read_text()))
+        if not _ends_one_of(ours, cited)
+    )
+
+    assert missing == []
+
+
 def test_every_link_between_markdown_files_leads_to_a_file() -> None:
     broken = [
         (link, str(path.relative_to(ROOT)))

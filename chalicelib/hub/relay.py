@@ -6,9 +6,9 @@ only those of the page are relayed: the counts, and Link and Location as `relaye
 `relayed_answers.py` replaces an error that concerns the hub's own call.
 
 The hub relays both interfaces of locations, tariffs and tokens. For sessions, commands and other modules of
-which the hub keeps data, the module itself passes the request on (`Interface.relay`). Private objects are
-never relayed: the receiver sees the hub as the caller, so it would show the objects of all the hub's
-clients.
+which the hub keeps data, the module's own handlers send the request on (`Interface.relay` is false). Private
+objects are never relayed: the receiver sees the hub as the caller, so it would show the objects of all the
+hub's clients.
 
 For the same reason the caller of a SENDER interface must be a partner that may see all objects of the
 module. NSP, NAP and OTHER may not see unpublished locations, so they can only read the hub's own copies. On a

@@ -66,6 +66,11 @@ def pushed_modules() -> list[str]:
     return [module.name for module in MODULES if module.pushed]
 
 
+def deletable_modules() -> list[str]:
+    """The names of the modules whose objects can be deleted, and deletions are pushed."""
+    return [module.name for module in MODULES if module.deletable]
+
+
 def is_private(module: str) -> bool:
     """Tell whether each object of a module is for one partner only."""
     return any(each.name == module and each.is_private for each in MODULES)

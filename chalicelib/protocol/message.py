@@ -1,4 +1,4 @@
-"""OCPI's request and reply, and the routes and interfaces that handle them, without any web framework.
+"""OCPI's request and reply, without any web framework.
 
 Source: OCPI 2.2.1 transport_and_format
 """

@@ -66,7 +66,7 @@ def order_key(last_updated: str, now: datetime) -> str:
 def is_overtaken(came: str, stored: str, arrived: datetime | None) -> bool:
     """Return whether an update is older than the stored object.
 
-    Equal is not older, so that a repeated push has its effect.
+    An equal `last_updated` is not older, so a repeated push is applied.
 
     came, stored: `last_updated` of both. arrived: when the stored one was written, None if not known.
     """

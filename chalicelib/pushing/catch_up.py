@@ -27,7 +27,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from chalicelib.log import log
-from chalicelib.modules.registry import is_private, pushed_modules
+from chalicelib.modules.registry import deletable_modules, is_private, pushed_modules
 from chalicelib.policy.visibility import (
     Subject,
     is_hidden_partition,
@@ -72,8 +72,11 @@ STEPS_TO_FIND = 20
 
 _RECHECKS = "catch-up"
 _LATER = "#later"
-_DELETED = "gone"
-_DELETABLE = "tariffs"
+_DELETED = "gone#"
+"""Begins the place of a module's delivery rows, compared to find objects that were deleted meanwhile."""
+
+_DELETED_BEFORE_0_6 = "gone"
+"""The place of deleted tariffs in messages that an earlier release queued."""
 
 
 class PendingObject(NamedTuple):
@@ -130,15 +133,17 @@ class Found(NamedTuple):
 def _find_some(node: Node, partner: Partner, step: CatchUp) -> Found:
     """Compare the next objects of a catch-up with the partner's delivery rows."""
     places = _lists_to_compare(node, partner, step.module)
-    place = step.place or "".join(places[:1])
+    place = f"{_DELETED}tariffs" if step.place == _DELETED_BEFORE_0_6 else step.place
+    place = place or "".join(places[:1])
     if place not in places:
         return Found([], None)  # the partner changed meanwhile, which starts a new catch-up
     visible: list[tuple[Ref, ObjectState]] = []
     pending: list[PendingObject] = []
     after, number = step.after, OBJECTS_PER_STEP
     while place and number > 0:
-        if place == _DELETED:
-            deleted, read, after = _some_deleted(node.table, partner, number, after, step.refused_too)
+        if place.startswith(_DELETED):
+            module = place.removeprefix(_DELETED)
+            deleted, read, after = _some_deleted(node.table, partner, module, number, after, step.refused_too)
             pending += deleted
         else:
             found, read, after = _some_visible(node, partner, place, number, after)
@@ -193,7 +198,7 @@ def _lists_to_compare(node: Node, partner: Partner, only: str) -> list[str]:
     """
     modules = [module for module in _modules(partner) if only in ("", module)]
     lists = [place for module in modules for place in _lists(node, partner, module)]
-    return [*lists, _DELETED] if only in ("", _DELETABLE) else lists
+    return [*lists, *(f"{_DELETED}{name}" for name in deletable_modules() if only in ("", name))]
 
 
 def _next_place(places: Sequence[str], place: str) -> str:
@@ -209,13 +214,13 @@ def _some_visible(
 
 
 def _some_deleted(
-    table: Table, partner: Partner, number: int, after: Item | None, refused_too: bool
+    table: Table, partner: Partner, module: str, number: int, after: Item | None, refused_too: bool
 ) -> tuple[list[PendingObject], int, Item | None]:
     """Find delivery rows whose objects no longer exist.
 
-    Only those of tariffs: other objects are never deleted in OCPI.
+    Only modules with `deletable` have any; in OCPI these are the tariffs.
     """
-    rows, last = some_deliveries(table, partner.id, _DELETABLE, number, after)
+    rows, last = some_deliveries(table, partner.id, module, number, after)
     pending = {pk: row for pk, row in rows.items() if is_pending(row, None, refused_too)}
     existing = table.get_many((Key(pk) for pk in pending), consistent=False)
     return (
@@ -249,7 +254,7 @@ def count_pending(node: Node, partner: Partner, deliveries: Mapping[str, Deliver
                 found = _known(node, partner, place, ref, version)
                 if found is not None:
                     known[ref.key.pk] = max(known.get(ref.key.pk, found), found)
-    deleted = {pk for pk, row in deliveries.items() if row.module == _DELETABLE} - known.keys()
+    deleted = {pk for pk, row in deliveries.items() if row.module in deletable_modules()} - known.keys()
     return sum(is_pending(deliveries.get(pk, Delivery()), known.get(pk)) for pk in [*known, *deleted])
 
 

@@ -21,10 +21,12 @@ from chalicelib.partners.directory import Endpoint, HeldToken
 from chalicelib.protocol.json_text import read_json
 from chalicelib.protocol.message import Request
 from chalicelib.pushing import outbox
+from chalicelib.pushing.catch_up import find_pending
+from chalicelib.pushing.replays import replay
 from chalicelib.routes import gather_by_path
 from chalicelib.settings import read_settings
 from chalicelib.storage.keys import Ref
-from chalicelib.storage.objects import ObjectStore
+from chalicelib.storage.objects import ObjectStore, Remove
 from tests.harness.nodes import Host
 from tests.modules.made_up.module import MODULE
 from tests.pushing.pushing import World, partner
@@ -112,6 +114,21 @@ def test_its_objects_are_stored_paged_shown_and_pushed(world: World) -> None:
     assert operator(world, "/permits/P1") == PERMIT
     assert world.held("emsp", REF) == PERMIT
     assert world.held("cpo", REF) is None
+
+
+def test_a_deletion_that_a_partner_missed_is_found_when_catching_up(world: World) -> None:
+    ocpi(world, "PUT", PATH, "cpo", PERMIT)
+    world.settle()
+    world.node.objects.change(REF, lambda _: Remove(), partition="permits#*", source="cpo")
+    world.dynamodb.stream.clear()
+
+    emsp = world.partner("emsp")
+    found = find_pending(world.node, emsp)
+    replay(world.node, emsp, "permits")
+    world.settle()
+
+    assert [each.ref for each in found] == [str(REF)]
+    assert world.held("emsp", REF) is None
 
 
 def test_its_objects_expire(world: World) -> None:

@@ -1,4 +1,4 @@
-"""Making of a CDR: drafts it, without id, and explains its price, from a session and its start snapshot.
+"""Draft of a CDR and the explanation of its price, made from a session and its start snapshot.
 
 Pure functions. The pricing engine computes the price, with the time zone of the location and the tariffs that
 were recorded when the session began.

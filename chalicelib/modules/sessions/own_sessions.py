@@ -1,8 +1,8 @@
 """Changes of the node's own sessions by the operator's CSMS. The table's stream then pushes them.
 
-The partner is found when the session is new (`token_owners.py`), and stays the same as long as the session
-has the same token, so that a partner receives a session from its first push to its end. If no partner was
-found, each change looks again.
+The partner is found when the session is new (`policy/session_viewers.py`), and stays the same as long as the
+session has the same token, so that a partner receives a session from its first push to its end. If no partner
+was found, each change looks again.
 
 A new session that a command started gets the command's `authorization_reference` if the CSMS gives none. A
 PUT without the reference keeps the stored one, because the eMSP knows the session by it (SES-13).

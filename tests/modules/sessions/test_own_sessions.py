@@ -274,7 +274,7 @@ def test_a_command_without_a_reference_gives_the_session_none(node: Node) -> Non
 
 
 class Prices:
-    """Stand-in for `cdrs/running.py`: charges 0.50 per kWh and records its calls."""
+    """Stand-in for `cdrs/running_cost.py`: charges 0.50 per kWh and records its calls."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[dict[str, Any], str]] = []
