@@ -26,7 +26,8 @@ from chalicelib.pushing import broadcasts, liveness, outbox
 from chalicelib.queues import CATCH_UP_WORKERS, Lane
 from chalicelib.settings import read_event_sources
 
-app = Chalice(app_name="ocpi-node")
+# Powertools configures the log (chalicelib/log.py); Chalice would set its level to ERROR.
+app = Chalice(app_name="ocpi-node", configure_logs=False)
 
 mount(app, current_node, load_interfaces())
 mount_operator(app, current_node, operator_routes())

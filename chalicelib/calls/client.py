@@ -39,7 +39,7 @@ from chalicelib.protocol.json_text import write_json
 from chalicelib.protocol.kinds import Kind
 from chalicelib.protocol.message import InterfaceRole, Routing
 from chalicelib.storage.table import Conflict
-from chalicelib.versions.supported import from_canonical, to_canonical
+from chalicelib.versions.supported import from_canonical, is_supported, to_canonical
 
 if TYPE_CHECKING:
     from chalicelib.partners.directory import Directory, Partner
@@ -391,7 +391,13 @@ def belongs_to(partner: Partner, url: str) -> bool:
 
 
 def _adapt(exchange: Exchange, partner: Partner, module: str | None) -> Exchange:
-    """Convert the document to the partner's version; drop routing where OCPI has none (RTE-03)."""
+    """Convert the document to the partner's version; drop routing where OCPI has none (RTE-03).
+
+    Raises: PartnerFault when the partner was registered with a version that this release does not speak.
+    """
+    if partner.version is not None and not is_supported(partner.version):
+        reason = f"is registered with OCPI {partner.version}, which this node does not speak"
+        raise PartnerFault(reason, never_sent=True)
     return replace(
         exchange,
         document=from_canonical(partner.version, exchange.takes, exchange.document),

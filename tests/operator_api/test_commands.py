@@ -22,7 +22,7 @@ _numbers = itertools.count(1)
 @pytest.fixture
 def network(account: Account) -> Network:
     """A CPO, its hub and an eMSP, which both have the CPO's location."""
-    network = Network(account, next(_numbers), "cpo", "hub", "emsp")
+    network = Network(account, next(_numbers), "cpo", "hub", "emsp", in_moto=True)
     network.link("cpo", "hub")
     network.link("hub", "emsp")
     keep_location(network["cpo"])
