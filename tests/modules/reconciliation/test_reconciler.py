@@ -246,6 +246,9 @@ def test_many_sessions_at_once_take_few_calls_each(cpo: UnderHub) -> None:
 def test_a_session_whose_comparison_always_fails_is_shown_and_retried_for_a_day(
     cpo: UnderHub, monkeypatch: pytest.MonkeyPatch, fault: Exception
 ) -> None:
+    assert timedelta(days=1) == COMPARE_FOR
+    window = timedelta(hours=1)  # A day of retries would take a minute.
+    monkeypatch.setattr(reconciler, "COMPARE_FOR", window)
     cpo.end()
     cpo.receive(of_hub(cpo.compile()))
     monkeypatch.setattr(reconciler, "judge", failing(fault, of="S1"))
@@ -254,7 +257,7 @@ def test_a_session_whose_comparison_always_fails_is_shown_and_retried_for_a_day(
     entry = cpo.entry()
     assert (entry["session_id"], entry["state"]) == ("S1", "NOT_COMPARED")
     assert entry["reason"]
-    for _ in range(int(COMPARE_FOR / RETRY) - 1):
+    for _ in range(int(window / RETRY) - 1):
         cpo.reconcile(RETRY.total_seconds())
         assert len(cpo.due()) == 1
     cpo.reconcile(RETRY.total_seconds())
