@@ -34,7 +34,7 @@ from chalicelib.errors import (
 from chalicelib.hub import relay
 from chalicelib.log import add_fields, log, log_fields
 from chalicelib.modules.oversize import log_left_out, log_not_sent
-from chalicelib.modules.registry import interface_path, mounted
+from chalicelib.modules.registry import interface_path, is_offered
 from chalicelib.node import Node
 from chalicelib.operator_api import endpoint as operator_endpoint
 from chalicelib.partners.directory import Caller, Partner, claim_key
@@ -227,8 +227,8 @@ def _check_token(interface: Interface, request: Request, caller: Caller) -> None
 
 def _check_offered(settings: Settings, interface: Interface, request: Request) -> None:
     """Refuse an interface that the node's roles do not offer, and an OCPI version that it does not speak."""
-    offered = mounted(own.role for own in settings.roles)
-    if interface.role_mounted and (interface.module, interface.role) not in offered:
+    own_roles = (own.role for own in settings.roles)
+    if interface.role_mounted and not is_offered(interface.module, interface.role, own_roles):
         raise NotFound("this node does not offer this interface")
     if request.version and not is_supported(request.version):
         raise NotFound(f"this node does not speak OCPI {request.version[:20]}")

@@ -5,8 +5,11 @@ Source: docs/security.md, What is logged; TRN-17 … TRN-20
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from pydantic import BaseModel, ValidationError
@@ -47,6 +50,9 @@ IDS = {"x_request_id": "req-77", "x_correlation_id": "cor-77"}
 
 
 # -- log fields
+
+
+ROOT = Path(__file__).parents[1]
 
 
 def test_every_line_inside_a_log_fields_block_has_its_fields(logged: Logged) -> None:
@@ -188,3 +194,19 @@ def test_values_of_an_unreadable_item_are_not_in_the_traceback(model: type[BaseM
         model.model_validate_json(f'{{"id": ["{UID}"]}}')
 
     assert UID not in str(caught.value)
+
+
+def test_the_application_leaves_the_level_of_the_log_as_it_is() -> None:
+    """In a process of its own, where the log was made before standard output was replaced.
+
+    Chalice would then set the level to ERROR, and the log lines of requests would be lost.
+    """
+    script = (
+        "import io, logging, sys\n"
+        "import chalicelib.log\n"
+        "sys.stdout = io.StringIO()\n"
+        "import app\n"
+        "sys.exit(logging.getLogger('ocpi-node').level != logging.INFO)\n"
+    )
+
+    assert subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False).returncode == 0

@@ -28,9 +28,6 @@ from chalicelib.storage.table import Item, Key, Table
 if TYPE_CHECKING:
     from chalicelib.node import Node
 
-COMMAND, AUTHORIZE, RECONCILIATION = "command", "authorize", "reconciliation"
-ROLES_PENDING = "partner_roles_pending"
-
 _WEBHOOKS = "webhooks"
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from chalicelib.policy.ownership import FromPartner
     from chalicelib.protocol.overtaking import Overtaken
     from chalicelib.storage.keys import Ref
-    from chalicelib.storage.locations import LocationChange, StoredLocation
+    from chalicelib.storage.locations import LocationChange
     from chalicelib.storage.objects import Changed, Decide, Decision, KnownItems, Stored
 
 
@@ -36,24 +36,18 @@ if TYPE_CHECKING:
 class Kept:
     """Result of `keep`.
 
-    ref: key of the object. before, after: the stored object; the same if nothing was written. remark: text
-    for `status_message` about odd timestamps, None without any.
+    ref: key of the object. change: what the store did. remark: text for `status_message` about odd
+    timestamps, None without any.
     """
 
     ref: Ref
-    before: Stored | StoredLocation | None
-    after: Stored | StoredLocation | None
+    change: Changed | LocationChange
     remark: str | None = None
-
-    @property
-    def written(self) -> bool:
-        """Return whether anything was written."""
-        return self.before is not self.after
 
     @property
     def created(self) -> bool:
         """Return whether the object is new."""
-        return self.before is None and self.after is not None
+        return self.change.created
 
 
 def check_ids(document: Mapping[str, Any], ref: Ref | None, id_name: str = "id") -> None:
@@ -110,4 +104,4 @@ def kept(
 
     overtaken: parts of the document that are older than the stored ones.
     """
-    return Kept(ref, change.before, change.after, remark_on(node, partner, ref, document, overtaken))
+    return Kept(ref, change, remark_on(node, partner, ref, document, overtaken))

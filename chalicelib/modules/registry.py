@@ -61,6 +61,11 @@ def find_module(name: str) -> Module:
     return module
 
 
+def is_pushed(module: str) -> bool:
+    """Tell whether changes of a module's objects are pushed to partners; False for a name of no module."""
+    return any(each.name == module and each.pushed for each in MODULES)
+
+
 def pushed_modules() -> list[str]:
     """The names of the modules whose changes are pushed to partners."""
     return [module.name for module in MODULES if module.pushed]
@@ -113,6 +118,12 @@ def offers(roles: Iterable[str]) -> list[Offer]:
     return [Offer("credentials", "SENDER", "/credentials")] + [
         Offer(module, role, interface_path(module, role)) for module, role in sorted(mounted(roles))
     ]
+
+
+def is_offered(module: str, role: InterfaceRole, own_roles: Iterable[str]) -> bool:
+    """Tell whether a node with these roles offers one interface of a module."""
+    offering = find_module(module).offered_by.get(role, ())
+    return any(own in offering for own in own_roles)
 
 
 def mounted(roles: Iterable[str]) -> frozenset[tuple[str, InterfaceRole]]:

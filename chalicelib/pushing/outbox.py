@@ -1,7 +1,7 @@
 """Outbox: turns each change in the table's stream into one message per partner in its audience.
 
 The table's stream is the outbox. A request only stores its change, so a change that was answered with 1000
-is never lost, and no message is sent about a change that was not data. Only who may be concerned is decided
+is never lost, and no message is sent about a change that was not stored. Only who may be concerned is decided
 here (`outbox_decisions.py`). Whether a push is needed, and of what, is decided when the message is handled,
 with the object as it is then (`pushes.py`).
 
@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.errors import ServerError
 from chalicelib.log import log
-from chalicelib.modules.registry import pushed_modules
+from chalicelib.modules.registry import is_pushed
 from chalicelib.partners.directory import Partner
 from chalicelib.policy.private_partitions import remember_list
 from chalicelib.policy.received_parties import remember_owners
@@ -107,7 +107,7 @@ def _read_changes(records: Sequence[Mapping[str, Any]]) -> tuple[list[StreamChan
 
 def _is_wanted(record: Mapping[str, Any]) -> bool:
     pk: str = record["dynamodb"]["Keys"]["pk"]["S"]
-    return pk == "partners" or pk.partition("#")[0] in pushed_modules()
+    return pk == "partners" or is_pushed(pk.partition("#")[0])
 
 
 def _read_partners(node: Node) -> list[Partner]:

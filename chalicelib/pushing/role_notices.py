@@ -14,8 +14,9 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from chalicelib.calls.webhook_events import ROLES_PENDING
 from chalicelib.calls.webhook_sender import WebhookFailed
-from chalicelib.calls.webhooks import ROLES_PENDING, Webhook, notify, read_webhooks
+from chalicelib.calls.webhooks import Webhook, notify, read_webhooks
 from chalicelib.log import log
 from chalicelib.partners.directory import Partner, claim_of
 from chalicelib.protocol.types import parse_datetime

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chalicelib.modules.registry import pushed_modules
+from chalicelib.modules.registry import is_pushed
 from chalicelib.storage.values import Item, decode_item
 
 
@@ -37,7 +37,7 @@ class StreamChange:
     @property
     def is_object(self) -> bool:
         """Tell whether the item is the main item of an object that is pushed to partners."""
-        return self.module in pushed_modules() and self.sk == "#"
+        return self.sk == "#" and is_pushed(self.module)
 
     @property
     def is_evse(self) -> bool:

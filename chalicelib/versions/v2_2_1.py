@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from chalicelib.protocol.kinds import Kind
-from chalicelib.versions.version import Converted, Fields
-
-NUMBER = "2.2.1"
+from chalicelib.versions.version import Converted
 
 
-def up(kind: Kind, document: Fields) -> dict[str, object]:
+def up(kind: Kind, document: Mapping[str, Any]) -> dict[str, Any]:
     """Return the document unchanged."""
     return dict(document)
 
 
-def down(kind: Kind, document: Fields) -> Converted:
+def down(kind: Kind, document: Mapping[str, Any]) -> Converted:
     """Return the document unchanged, without losses."""
     return Converted(dict(document))

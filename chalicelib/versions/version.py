@@ -14,8 +14,6 @@ from typing import Any, NamedTuple, Protocol
 
 from chalicelib.protocol.kinds import Kind
 
-Fields = Mapping[str, Any]
-
 
 class Loss(NamedTuple):
     """A part of a document that a version cannot express.
@@ -37,15 +35,11 @@ class Converted(NamedTuple):
 class Version(Protocol):
     """One OCPI version. A module with these functions implements it."""
 
-    @property
-    def NUMBER(self) -> str:
-        """The number as it stands in URLs and version details, such as `2.2.1`."""
-
-    def up(self, kind: Kind, document: Fields) -> dict[str, Any]:
+    def up(self, kind: Kind, document: Mapping[str, Any]) -> dict[str, Any]:
         """Convert a partner's document to the canonical form; one with some fields only, as in a PATCH, too.
 
         Raises: InvalidParameters naming the field that cannot be converted.
         """
 
-    def down(self, kind: Kind, document: Fields) -> Converted:
+    def down(self, kind: Kind, document: Mapping[str, Any]) -> Converted:
         """Convert a canonical document to the form of this version."""

@@ -16,8 +16,9 @@ from standardwebhooks import Webhook as Signer
 from standardwebhooks import WebhookVerificationError
 
 from chalicelib.calls import webhooks
+from chalicelib.calls.webhook_events import AUTHORIZE, COMMAND
 from chalicelib.calls.webhook_sender import WebhookFailed, WebhookSender
-from chalicelib.calls.webhooks import AUTHORIZE, COMMAND, Webhook, make_secret
+from chalicelib.calls.webhooks import Webhook, make_secret
 from chalicelib.errors import InvalidParameters
 from chalicelib.protocol.message import ABSENT
 from tests.calls.answering import AnsweringPartner, Received, answering_partner, reply

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from chalicelib.calls.webhook_events import COMMAND, ROLES_PENDING
 from chalicelib.calls.webhook_sender import WebhookFailed
-from chalicelib.calls.webhooks import COMMAND, ROLES_PENDING, Webhook
+from chalicelib.calls.webhooks import Webhook
 from chalicelib.partners.directory import PartnerRole
 from chalicelib.protocol.json_text import read_json
 from chalicelib.protocol.types import format_datetime

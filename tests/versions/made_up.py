@@ -8,8 +8,6 @@ from typing import Any
 from chalicelib.protocol.kinds import Kind
 from chalicelib.versions.version import Converted, Loss
 
-NUMBER = "9.9"
-
 
 def up(kind: Kind, document: Mapping[str, Any]) -> dict[str, Any]:
     """Call the field `currency`."""

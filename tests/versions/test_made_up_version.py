@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.calls.client import OcpiClient
+from chalicelib.calls.client import Exchange, OcpiClient, PartnerFault
 from chalicelib.calls.urls import UrlPolicy
 from chalicelib.modules import registry
 from chalicelib.modules.credentials import called_side, calling_side
@@ -143,6 +143,20 @@ def test_an_unknown_version_is_refused_in_an_envelope(hub: World) -> None:
 
     assert answer["status_code"] >= 2000
     assert answer["status_message"] == "this node does not speak OCPI 3.1"
+
+
+def test_a_partner_of_a_version_that_is_no_longer_spoken_is_a_fault(
+    hub: World, there: AnsweringPartner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So its pushes wait, and it becomes OFFLINE, instead of ending in the dead-letter queue."""
+    monkeypatch.setattr(supported, "VERSIONS", {OLD: "chalicelib.versions.v2_2_1"})
+
+    with pytest.raises(PartnerFault, match="registered with OCPI 9.9"):
+        hub.node.client.send(
+            hub.partner("EM9"), "tariffs", "RECEIVER", ["PT", "CP2", "T1"], Exchange("DELETE")
+        )
+
+    assert there.received == []
 
 
 def test_two_nodes_register_with_the_version_that_both_prefer() -> None:

@@ -58,7 +58,8 @@ def keep(node: Node, partner: Partner, document: Document, known: KnownItems = N
 
 def is_ignored(cdr: Kept) -> bool:
     """Return whether a kept CDR is ignored, because the hub makes its own."""
-    return cdr.after is not None and cdr.after.partition == IGNORED
+    after = cdr.change.after
+    return isinstance(after, Stored) and after.partition == IGNORED
 
 
 def credited_ref(ref: Ref) -> Ref | None:

@@ -8,6 +8,7 @@ Source: OCPI 2.2.1 mod_commands; CMD-06, CMD-14, CMD-15
 from __future__ import annotations
 
 from chalicelib.async_requests.objects import AsyncKind, AsyncRequest, Outgoing
+from chalicelib.calls import webhook_events
 from chalicelib.modules.commands.objects import CANCELED_RESERVATION, CommandResponse, CommandResult
 from chalicelib.protocol.kinds import Kind
 
@@ -20,7 +21,7 @@ def _outgoing(command: AsyncRequest, response_url: str) -> Outgoing:
 COMMAND = AsyncKind(
     module="commands",
     label="command",
-    event="command",
+    event=webhook_events.COMMAND,
     outgoing=_outgoing,
     response=CommandResponse,
     response_kind=Kind.COMMAND_RESPONSE,

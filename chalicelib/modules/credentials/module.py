@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chalicelib.calls.webhook_events import ROLES_PENDING
 from chalicelib.modules.module import Module
 
 MODULE = Module(
@@ -9,5 +10,5 @@ MODULE = Module(
     __name__.rpartition(".")[0],
     interfaces=("routes",),
     operator_routes=("chalicelib.operator_api.partners",),
-    events=("partner_roles_pending",),
+    events=(ROLES_PENDING,),
 )

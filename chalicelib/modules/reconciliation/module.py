@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chalicelib.calls.webhook_events import RECONCILIATION
 from chalicelib.modules.module import Module
 
 MODULE = Module(
@@ -10,5 +11,5 @@ MODULE = Module(
     operator_routes=("chalicelib.operator_api.reconciliation",),
     id_name="session_id",
     retention_days=400,
-    events=("reconciliation",),
+    events=(RECONCILIATION,),
 )

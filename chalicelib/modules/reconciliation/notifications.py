@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from chalicelib.calls.webhook_events import RECONCILIATION
 from chalicelib.calls.webhook_sender import WebhookFailed
-from chalicelib.calls.webhooks import RECONCILIATION, Webhook, notify, read_webhooks
+from chalicelib.calls.webhooks import Webhook, notify, read_webhooks
 from chalicelib.log import log
 from chalicelib.modules.reconciliation.entries import state_of
 from chalicelib.modules.reconciliation.noted_cdrs import NOTIFIED

@@ -17,7 +17,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chalicelib.calls.webhooks import AUTHORIZE, ask
+from chalicelib.calls.webhook_events import AUTHORIZE
+from chalicelib.calls.webhooks import ask
 from chalicelib.errors import InvalidParameters
 from chalicelib.log import log
 from chalicelib.modules.tokens.objects import AuthorizationDecision

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chalicelib.calls.webhook_events import AUTHORIZE
 from chalicelib.modules.module import Module
 from chalicelib.protocol.kinds import Kind
 
@@ -16,5 +17,5 @@ MODULE = Module(
     kind=Kind.TOKEN,
     id_name="token_uid",
     retention_days=90,
-    events=("authorize",),
+    events=(AUTHORIZE,),
 )

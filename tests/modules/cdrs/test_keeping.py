@@ -58,7 +58,7 @@ def test_the_same_cdr_again_changes_nothing(emsp: Node, partner_of: PartnerOf) -
 
     again = keep(emsp, partner_of(emsp, "cpo"), cdr())
 
-    assert (again.created, again.written) == (False, False)
+    assert (again.created, again.change.written) == (False, False)
 
 
 @pytest.mark.parametrize("last_updated", ["2026-03-01T09:59:59Z", "2026-03-01T11:00:00Z"])

@@ -6,8 +6,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from chalicelib.calls.webhook_events import RECONCILIATION
 from chalicelib.calls.webhook_sender import WebhookFailed
-from chalicelib.calls.webhooks import RECONCILIATION, Webhook
+from chalicelib.calls.webhooks import Webhook
 from chalicelib.modules.cdrs import compiler, due_sessions
 from chalicelib.modules.reconciliation import noted_cdrs, reconciler
 from chalicelib.modules.reconciliation.entries import partition_of

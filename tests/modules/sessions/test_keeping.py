@@ -103,7 +103,7 @@ def test_an_older_session_changes_nothing_and_has_a_remark(node: Node, partner_o
 
     kept = keep(node, partner_of(node, "cpo"), session(kwh=9, last_updated=T0))
 
-    assert (kept.created, kept.written) == (False, False)
+    assert (kept.created, kept.change.written) == (False, False)
     assert kept.remark == f"not changed, since last_updated {T0} is older than the stored {T1}"
     assert node.table.get(REF.key) == before
 

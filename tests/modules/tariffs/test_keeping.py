@@ -37,7 +37,7 @@ def test_a_tariff_from_its_owner_is_stored(node: Node, partner_of: PartnerOf) ->
 
     kept = keep(node, partner_of(node, "cpo"), document)
 
-    assert (kept.ref, kept.created, kept.written, kept.remark) == (REF, True, True, None)
+    assert (kept.ref, kept.created, kept.change.written, kept.remark) == (REF, True, True, None)
     item = node.table.get(REF.key)
     assert item is not None
     assert (item["body"], item["src"], item["lp"]) == (write_json(document), "cpo", "tariffs#*")
@@ -49,9 +49,9 @@ def test_a_newer_tariff_replaces_the_stored_one(node: Node, partner_of: PartnerO
 
     kept = keep(node, partner_of(node, "cpo"), tariff(currency="SEK", last_updated=T1))
 
-    assert (kept.created, kept.written) == (False, True)
-    assert kept.before is not None and kept.after is not None
-    assert kept.after.body == write_json(tariff(currency="SEK", last_updated=T1))
+    assert (kept.created, kept.change.written) == (False, True)
+    assert kept.change.before is not None and kept.change.after is not None
+    assert kept.change.after.body == write_json(tariff(currency="SEK", last_updated=T1))
 
 
 def test_an_older_tariff_changes_nothing_and_has_a_remark(node: Node, partner_of: PartnerOf) -> None:
@@ -61,7 +61,7 @@ def test_an_older_tariff_changes_nothing_and_has_a_remark(node: Node, partner_of
 
     kept = keep(node, partner_of(node, "cpo"), tariff(currency="SEK", last_updated=T0))
 
-    assert (kept.created, kept.written) == (False, False)
+    assert (kept.created, kept.change.written) == (False, False)
     assert kept.remark == f"not changed, since last_updated {T0} is older than the stored {T1}"
     assert node.table.get(REF.key) == before
 

@@ -115,6 +115,6 @@ def test_an_older_token_changes_nothing_and_has_a_remark(node: Node, partner_of:
 
     kept = keep(node, partner_of(node, "emsp"), token(valid=False, last_updated=T0))
 
-    assert kept.written is False
+    assert kept.change.written is False
     assert kept.remark == f"not changed, since last_updated {T0} is older than the stored {T1}"
     assert node.table.get(REF.key) == before
