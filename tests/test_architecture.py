@@ -37,6 +37,7 @@ IMPORTS: dict[str, str] = {
     "protocol": "errors",
     "settings": "modules protocol",
     "storage": "errors protocol",
+    "reading": "",
     "versions": "log protocol",
     "partners": "errors protocol storage",
     "calls": "errors log node partners protocol storage versions",

@@ -1,0 +1,50 @@
+"""Findings: deviations in documents of partners, and what the node did about each.
+
+The node reads leniently and stores canonically: a deviation with one possible meaning is repaired, an
+optional part that cannot be read is set aside, and a document is refused only where identity, ownership,
+privacy, money or a command would have to be guessed.
+
+Source: docs/interop.md; TYP-03, TYP-15, TRP-22
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """The way in which a deviation was handled.
+
+    REPAIRED: read in the one way that it can be meant. SET_ASIDE: left out of the object, and kept beside it
+    as it came. REFUSED: the whole document was refused.
+    """
+
+    REPAIRED = "REPAIRED"
+    SET_ASIDE = "SET_ASIDE"
+    REFUSED = "REFUSED"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One deviation in one document.
+
+    at: dotted path of the field, with the places in lists, such as `evses.0.connectors.1.max_voltage`. kind:
+    the kind of deviation as a constant, such as `NUMBER_AS_TEXT`. value: the value as it came, None where it
+    was missing. reason: what is expected, or why it cannot be read; a text without the value.
+    """
+
+    outcome: Outcome
+    at: str
+    kind: str
+    reason: str
+    value: object = None
+
+    @property
+    def field(self) -> str:
+        """The path with `*` for places in lists, so that equal deviations are counted together.
+
+        >>> Finding(Outcome.REPAIRED, "evses.0.connectors.12.max_voltage", "NUMBER_AS_TEXT", "").field
+        'evses.*.connectors.*.max_voltage'
+        """
+        return ".".join("*" if step.isdigit() else step for step in self.at.split("."))
