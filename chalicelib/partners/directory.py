@@ -181,16 +181,26 @@ class Partner(PartnerSettings):
         return any(party.same_as(own) for own in self.parties(*roles))
 
 
-def rebase_on_pushes(changed: Partner, before: Partner, current: Partner) -> Partner | None:
-    """Apply a change of a partner to its current state, if only the fields that pushes write differ.
+def rebase(changed: Partner, before: Partner, current: Partner) -> Partner | None:
+    """Apply a change of a partner to its current state, if the two states differ in nothing that matters.
 
-    before: the state that `changed` was made from. Returns None when another field differs as well.
+    These do not matter: the fields that pushes write, and RETRY tokens that ended meanwhile, because the
+    partner used its new token for the first time. before: the state that `changed` was made from.
+    Returns None when another field differs, or when the change was made with a token that ended.
     """
     of_before = {name: getattr(before, name) for name in _OF_PUSHES}
-    if current.model_copy(update=of_before) != before:
+    held_now, held_then = set(current.held_tokens), set(before.held_tokens)
+    ended = held_then - held_now
+    if held_now - held_then or any(held.kind != "RETRY" for held in ended):
+        return None
+    if current.model_copy(update={**of_before, "held_tokens": before.held_tokens}) != before:
+        return None
+    if ended & set(changed.held_tokens) and not held_now <= set(changed.held_tokens):
         return None
     kept = {name for name in _OF_PUSHES if getattr(changed, name) == of_before[name]}
-    return changed.model_copy(update={name: getattr(current, name) for name in kept | {"revision"}})
+    fields = {name: getattr(current, name) for name in kept | {"revision"}}
+    held = tuple(held for held in changed.held_tokens if held not in ended)
+    return changed.model_copy(update={**fields, "held_tokens": held})
 
 
 class Caller(NamedTuple):

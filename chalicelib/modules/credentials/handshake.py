@@ -28,7 +28,7 @@ from chalicelib.partners.directory import (
     Partner,
     PartnerRole,
     claim_of,
-    rebase_on_pushes,
+    rebase,
 )
 from chalicelib.protocol.auth import TokenEncoding
 from chalicelib.protocol.types import format_datetime
@@ -212,8 +212,9 @@ def registered(
 
 
 def save(node: Node, changed: Partner, before: Partner) -> Partner:
-    """Save a partner after a handshake. A change by pushes meanwhile (breaker, connection) is no conflict.
+    """Save a partner after a handshake.
 
+    Changes by pushes (breaker, connection) and the first use of a new token are no conflict (`rebase`).
     Raises: ClientError when another handshake changed the partner meanwhile.
     """
     for _ in range(_TRIES):
@@ -221,7 +222,7 @@ def save(node: Node, changed: Partner, before: Partner) -> Partner:
             return node.directory.save(changed, before)
         except Conflict:
             current = node.directory.get(before.id)
-        rebased = rebase_on_pushes(changed, before, current) if current else None
+        rebased = rebase(changed, before, current) if current else None
         if current is None or rebased is None:
             break
         changed, before = rebased, current

@@ -201,6 +201,28 @@ def test_a_handshake_fails_when_another_one_ends_meanwhile(
     assert (after.outbound_token, after.held_tokens) == ("other", before.held_tokens)
 
 
+def test_a_replaced_token_cannot_undo_the_new_one_that_was_used_meanwhile(
+    cpo: Host, hub: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A PUT with the replaced token ends with it when the new token is used while the PUT is checked."""
+    register(cpo, hub)
+    old = token_of(cpo)
+    document = document_of(cpo, token_of(hub))
+    new = hub.call("PUT", CREDENTIALS, old, document).json["data"]["token"]
+    look = called_side._look_at_caller
+
+    def look_while_the_new_token_is_used(*arguments: Any) -> Any:
+        other = look(*arguments)
+        assert hub.call("GET", CREDENTIALS, new).status == 200
+        return other
+
+    monkeypatch.setattr(called_side, "_look_at_caller", look_while_the_new_token_is_used)
+    answer = hub.call("PUT", CREDENTIALS, old, document)
+
+    assert answer.json["status_code"] == 2000
+    assert (hub.call("GET", CREDENTIALS, new).status, hub.call("GET", CREDENTIALS, old).status) == (200, 401)
+
+
 def test_a_party_of_another_partner_is_refused(network: dict[str, Host]) -> None:
     """CRD-25; ocpi#284"""
     cpo, hub, emsp = network["cpo"], network["hub"], network["emsp"]

@@ -176,6 +176,31 @@ def test_both_sides_may_rotate_one_after_the_other(cpo: Host, hub: Host) -> None
     assert cpo.call("GET", VERSIONS, token_of(hub)).status == 200
 
 
+def test_a_rotation_succeeds_while_the_partner_uses_its_new_token_for_the_first_time(
+    cpo: Host, hub: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first use ends the replaced token, between reading the partner and storing our new token."""
+    register(cpo, hub)
+    (at_hub,) = hub.node.directory.all()
+    calling_side.rotate(hub.node, at_hub, "https://hub.example/ocpi")
+    (at_cpo,) = cpo.node.directory.all()
+    assert [held.kind for held in at_cpo.held_tokens] == ["C", "RETRY"]
+    look = calling_side._look_before_asking
+
+    def look_while_the_new_token_is_used(*arguments: Any) -> Any:
+        other = look(*arguments)
+        assert cpo.call("GET", VERSIONS, token_of(hub)).status == 200
+        return other
+
+    monkeypatch.setattr(calling_side, "_look_before_asking", look_while_the_new_token_is_used)
+    calling_side.rotate(cpo.node, at_cpo, "https://cpo.example/ocpi")
+
+    (after,) = cpo.node.directory.all()
+    assert [held.kind for held in after.held_tokens] == ["C"]
+    assert hub.call("GET", VERSIONS, token_of(cpo)).status == 200
+    assert cpo.call("GET", VERSIONS, token_of(hub)).status == 200
+
+
 def test_a_change_of_the_partner_during_a_rotation_keeps_the_new_tokens_valid(
     cpo: Host, hub: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
