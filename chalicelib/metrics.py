@@ -26,6 +26,9 @@ Logs Insights can count.
 | UpdatesOvertaken | Count | Node | for each update older than what is stored, which changed nothing |
 | AnswersTooLarge | Count | Node | for each object that a list left out, and each answer not sent: too large |
 | SessionsNearlyFull | Count | Node | for each session near its largest size, each refusal of its periods |
+| FindingsRepaired | Count | Node | for each deviation that was repaired in a partner's document |
+| FindingsSetAside | Count | Node | for each part of a partner's document that was left out |
+| FindingsRefused | Count | Node | for each deviation for which a partner's document was refused |
 
 Node is the name of the node's table, `ocpi-node-<stage>`.
 
@@ -108,6 +111,11 @@ def answer_too_large(node: str) -> Fields:
 def session_nearly_full(node: str) -> Fields:
     """Metric of a session near its largest size, or whose charging periods no longer fit."""
     return _counted(node, SessionsNearlyFull=1)
+
+
+def findings_reported(node: str, repaired: int, set_aside: int, refused: int) -> Fields:
+    """Metrics of the deviations in one document of a partner."""
+    return _counted(node, FindingsRepaired=repaired, FindingsSetAside=set_aside, FindingsRefused=refused)
 
 
 def freshness_of(version: int, now: datetime) -> float:

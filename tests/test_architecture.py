@@ -38,6 +38,7 @@ IMPORTS: dict[str, str] = {
     "settings": "modules protocol",
     "storage": "errors protocol",
     "reading": "",
+    "findings": "log metrics node partners protocol reading storage",
     "versions": "log protocol",
     "partners": "errors protocol storage",
     "calls": "errors log node partners protocol storage versions",
