@@ -34,10 +34,11 @@ CLOCKS = {"datetime.now", "datetime.utcnow", "time.time", "date.today", "datetim
 
 # The packages that each package imports, imports for types included.
 IMPORTS: dict[str, str] = {
-    "protocol": "errors",
+    # Of reading, only instants: dates in a query are read like those in a body.
+    "protocol": "errors reading",
     "settings": "modules protocol",
     "storage": "errors protocol",
-    "reading": "",
+    "reading": "protocol",
     "findings": "log metrics node partners protocol reading storage",
     "versions": "log protocol",
     "partners": "errors protocol storage",
@@ -66,7 +67,8 @@ PURE = re.compile(
     r"chalicelib/(protocol/.*|errors|modules/\w+/(objects|rules)|async_requests/(objects|rules))\.py"
 )
 PURE_MAY_IMPORT = re.compile(
-    r"errors|protocol(\..*)?|modules\.\w+\.(objects|rules)|async_requests\.(objects|rules)"
+    r"errors|reading\.instants(\..*)?|protocol(\..*)?|modules\.\w+\.(objects|rules)"
+    r"|async_requests\.(objects|rules)"
 )
 
 

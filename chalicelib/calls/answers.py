@@ -24,11 +24,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, NamedTuple, TypedDict, Unpack
 
+from chalicelib.calls.retry_after import read_retry_after
 from chalicelib.errors import BadJson
 from chalicelib.protocol.json_text import read_json
 
@@ -115,6 +116,7 @@ class PartnerFault(PartnerError):
     timed_out: connected, but no whole answer in time (a hub answers 4002). not_connected: no
     connection, or one that broke, or the partner does not accept our token (a hub answers 4003).
     never_sent: the request certainly did not reach the partner, so the partner has changed nothing.
+    retry_after_s: seconds for which the partner asks not to be called again, None when it names none.
     """
 
     def __init__(
@@ -124,12 +126,14 @@ class PartnerFault(PartnerError):
         timed_out: bool = False,
         not_connected: bool = False,
         never_sent: bool = False,
+        retry_after_s: int | None = None,
         **given: Unpack[_Given],
     ) -> None:
         super().__init__(reason, **given)
         self.timed_out = timed_out
         self.not_connected = not_connected or never_sent
         self.never_sent = never_sent
+        self.retry_after_s = retry_after_s
 
 
 class _Reading(NamedTuple):
@@ -145,9 +149,10 @@ class _Reading(NamedTuple):
     unusable: str = ""
 
 
-def judge(raw: RawAnswer) -> Answer:
+def judge(raw: RawAnswer, now: datetime | None = None) -> Answer:
     """Read the envelope and decide whether the call succeeded.
 
+    now: our clock, for a `Retry-After` that is a date.
     Raises: PartnerFault, PartnerRefusal.
     """
     status = raw.http_status
@@ -158,6 +163,8 @@ def judge(raw: RawAnswer) -> Answer:
     message, data = _read_message(reading.envelope), reading.envelope.get("data")
     given = _Given(http_status=status, status_code=reading.code, status_message=message, data=data)
     error = _find_error(status, reading, given)
+    if isinstance(error, PartnerFault) and (status >= 500 or status in _TRY_LATER):
+        error.retry_after_s = read_retry_after(raw.headers, now)
     if error is not None:
         raise error
     return Answer(status, reading.code or 1000, message, data, raw.headers, raw.elapsed, reading.oddity)

@@ -15,7 +15,8 @@ from urllib.parse import urlencode
 from chalicelib.errors import InvalidParameters
 from chalicelib.protocol.json_text import JsonText, join_array
 from chalicelib.protocol.message import Reply, Request
-from chalicelib.protocol.types import sort_key
+from chalicelib.protocol.types import is_datetime, sort_key
+from chalicelib.reading.instants import read_datetime_leniently
 
 MAX_LIMIT = 100
 DEFAULT_LIMIT = 50
@@ -35,7 +36,7 @@ class PageQuery:
 
     @classmethod
     def read(cls, request: Request, require_date_from: bool = False) -> PageQuery:
-        """Read the query string.
+        """Read the query string; dates in any form with one meaning (`reading/instants.py`).
 
         Raises: InvalidParameters for a value that cannot be read (PAG-14).
         """
@@ -94,9 +95,9 @@ def _read_date(query: Mapping[str, str], name: str) -> str | None:
     if not text:
         return None
     try:
-        return sort_key(text)
-    except InvalidParameters as error:
-        raise InvalidParameters(error.detail, field=name) from error
+        return sort_key(text if is_datetime(text) else read_datetime_leniently(text))
+    except ValueError as error:
+        raise InvalidParameters(f"{text[:40]!r} is {error}", field=name) from error
 
 
 def _read_int(query: Mapping[str, str], name: str, smallest: int) -> int | None:

@@ -55,7 +55,8 @@ def test_dates_become_sort_keys() -> None:
         ("offset", "-1"),
         ("offset", "x"),
         ("date_from", "yesterday"),
-        ("date_to", "2026-01-01T00:00:00+01:00"),
+        ("date_to", "2026-01-01"),
+        ("date_to", "01.01.2026 00:00"),
     ],
 )
 def test_an_invalid_parameter_is_a_2001_with_its_name(name: str, value: str) -> None:
@@ -65,6 +66,20 @@ def test_an_invalid_parameter_is_a_2001_with_its_name(name: str, value: str) -> 
 
     assert caught.value.field == name
     assert caught.value.http_status == 200
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("2026-01-01T01:00:00+01:00", "2026-01-01T00:00:00.000000"),
+        ("2026-01-01T01:00:00 01:00", "2026-01-01T00:00:00.000000"),
+        ("2026-01-01t00:00:00z", "2026-01-01T00:00:00.000000"),
+        ("2026-01-01 00:00:00.123456", "2026-01-01T00:00:00.123000"),
+    ],
+)
+def test_a_date_in_another_form_with_one_meaning_is_read(text: str, key: str) -> None:
+    """PAG-02, TRP-03: a `+` that is not encoded arrives as a space"""
+    assert PageQuery.read(_request(date_from=text)).date_from == key
 
 
 def test_date_to_before_date_from_is_refused() -> None:
