@@ -15,6 +15,7 @@ from typing import Any
 
 from chalice.app import Chalice, CloudWatchEvent, DynamoDBEvent, Rate, SQSEvent
 
+from chalicelib import background
 from chalicelib.async_requests import worker
 from chalicelib.endpoint import mount, mount_operator
 from chalicelib.modules.cdrs import compiler, due_sessions
@@ -23,7 +24,7 @@ from chalicelib.modules.registry import async_kinds, load_interfaces
 from chalicelib.node import current_node
 from chalicelib.operator_api.routes import operator_routes
 from chalicelib.pushing import broadcasts, liveness, outbox
-from chalicelib.queues import CATCH_UP_WORKERS, Lane
+from chalicelib.queues import BACKGROUND_WORKERS, CATCH_UP_WORKERS, Lane
 from chalicelib.settings import read_event_sources
 
 # Powertools configures the log (chalicelib/log.py); Chalice would set its level to ERROR.
@@ -63,6 +64,12 @@ def push_catch_up(event: SQSEvent) -> Any:
 def run_commands(event: SQSEvent) -> Any:
     """Send commands to the CSMS, and their results to the senders."""
     return worker.handle_messages(current_node(), async_kinds(), event.to_dict()["Records"])
+
+
+@app.on_sqs_message(queue=sources.background_queue, batch_size=10, maximum_concurrency=BACKGROUND_WORKERS)
+def run_background(event: SQSEvent) -> Any:
+    """Do work that nobody waits for."""
+    return background.handle_messages(current_node(), event.to_dict()["Records"])
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES))

@@ -134,7 +134,7 @@ class Allowances(NamedTuple):
     transfer_gb: float = 100
 
 
-ALARMS = 17
+ALARMS = 18
 METRICS = 6.3
 """AWS charges a metric for each hour in which it has data. Six have data in nearly every hour (Requests with
 two status codes, PushLatency, Freshness for the node and for one partner, CdrsDue), the others in one hour of
@@ -202,8 +202,8 @@ def use(points: int, rates: Rates = Rates(), assumed: Assumed = Assumed()) -> Us
         lambda_requests=requests + invocations,
         lambda_gb_s=(requests * assumed.request_ms * assumed.request_gb + workers * assumed.worker_gb) / 1000,
         api_requests=requests,
-        queue_requests=assumed.polls + 9 * commands,
-        fifo_requests=assumed.polls + 3 * pushes,
+        queue_requests=2 * assumed.polls + 9 * commands,
+        fifo_requests=2 * assumed.polls + 3 * pushes,
         log_gb=logged / GB,
         transfer_gb=pushes * assumed.push_bytes / GB,
     )

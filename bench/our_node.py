@@ -95,6 +95,7 @@ def _set_environment() -> None:
         "OCPI_KMS_KEY_ID": _make_key(),
         "OCPI_BROADCASTS_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/000000000000/unused.fifo",
         "OCPI_COMMANDS_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/000000000000/unused",
+        "OCPI_BACKGROUND_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/000000000000/unused",
         "OCPI_PUBLIC_URL": PUBLIC_URL,
     }
 

@@ -73,6 +73,7 @@ def current_node() -> Node:
             settings.broadcasts_queue_url,
             settings.commands_queue_url,
             settings.catch_up_queue_url,
+            settings.background_queue_url,
         ),
         client=OcpiClient(UrlPolicy(settings.allow_loopback), directory, new_id),
         webhooks=WebhookSender(settings.allow_loopback),

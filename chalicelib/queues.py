@@ -24,6 +24,9 @@ LONGEST_DELAY_S = 900
 CATCH_UP_WORKERS = 5
 """Number of batches of the CATCH_UP lane that are handled at the same time."""
 
+BACKGROUND_WORKERS = 5
+"""Number of batches of background work that are handled at the same time."""
+
 
 class Lane(StrEnum):
     """A queue of pushes. LIVE: changes, which are urgent. CATCH_UP: pushes that may wait or may take long.
@@ -136,16 +139,55 @@ class RequestTask(BaseModel):
     module: str = Field("commands", exclude_if=lambda module: module == "commands")
 
 
+class PullStep(BaseModel):
+    """Message: read some pages of a partner's list of one module (`pulling/`).
+
+    pull_id: the pull that the step belongs to. number: which step of the pull it is. A step of another pull,
+    or one that was done already, does nothing. delay_s: more than `LONGEST_DELAY_S` counts as that.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    what: Literal["PULL"] = "PULL"
+    partner_id: str
+    module: str
+    pull_id: str
+    number: int
+    delay_s: int = 0
+
+
+BackgroundMessage = PullStep
+"""A message of the background queue: each has its own `what`. More than one: a union of them."""
+
+_BACKGROUND: TypeAdapter[BackgroundMessage] = TypeAdapter(BackgroundMessage)
+
+
+def read_background(body: str) -> BackgroundMessage:
+    """Read the body of a message on the background queue.
+
+    Raises: ValueError if it is not one of our messages.
+    """
+    return _BACKGROUND.validate_json(body)
+
+
 class Queues:
     """The node's queues.
 
-    catch_up_url: "" if both lanes share the queue of broadcasts.
+    catch_up_url: "" if both lanes share the queue of broadcasts. background_url: "" if there is no background
+    queue, as in a process that only makes operator keys; nothing is sent there then.
     """
 
-    def __init__(self, sqs: Any, broadcasts_url: str, commands_url: str = "", catch_up_url: str = "") -> None:
+    def __init__(
+        self,
+        sqs: Any,
+        broadcasts_url: str,
+        commands_url: str = "",
+        catch_up_url: str = "",
+        background_url: str = "",
+    ) -> None:
         self._sqs = sqs
         self._broadcasts_url = broadcasts_url
         self._commands_url = commands_url
+        self._background_url = background_url
         self._lanes = {Lane.LIVE: broadcasts_url, Lane.CATCH_UP: catch_up_url or broadcasts_url}
 
     @property
@@ -212,6 +254,27 @@ class Queues:
         if answer.get("Failed"):
             raise RuntimeError(f"the queue refused {len(answer['Failed'])} of {len(tasks)} messages")
 
+    def send_background(self, messages: Sequence[BackgroundMessage]) -> None:
+        """Queue work that nobody waits for, ten messages in a call.
+
+        Raises: RuntimeError when the queue refused a message.
+        """
+        waiting = iter(messages if self._background_url else ())
+        while batch := list(islice(waiting, _MESSAGES_PER_CALL)):
+            answer = self._sqs.send_message_batch(
+                QueueUrl=self._background_url,
+                Entries=[
+                    {
+                        "Id": str(number),
+                        "MessageBody": message.model_dump_json(),
+                        "DelaySeconds": min(max(message.delay_s, 0), LONGEST_DELAY_S),
+                    }
+                    for number, message in enumerate(batch)
+                ],
+            )
+            if answer.get("Failed"):
+                raise RuntimeError(f"the queue refused {len(answer['Failed'])} of {len(batch)} messages")
+
     def postpone(self, delays: Mapping[str, int], lane: Lane = Lane.LIVE) -> None:
         """Make messages that could not be delivered visible again later, ten in a call.
 
@@ -223,6 +286,10 @@ class Queues:
     def postpone_request_tasks(self, delays: Mapping[str, int]) -> None:
         """Do the same as `postpone` for messages about asynchronous requests."""
         self._postpone(self._commands_url, delays)
+
+    def postpone_background(self, delays: Mapping[str, int]) -> None:
+        """Do the same as `postpone` for background work."""
+        self._postpone(self._background_url, delays)
 
     def _postpone(self, url: str, delays: Mapping[str, int]) -> None:
         waiting = iter(delays.items())

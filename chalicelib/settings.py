@@ -6,6 +6,7 @@
 - OCPI_BROADCASTS_QUEUE_URL: URL of the FIFO queue of pushes
 - OCPI_CATCH_UP_QUEUE_URL: URL of the FIFO queue of pushes that may wait (default: the queue of pushes)
 - OCPI_COMMANDS_QUEUE_URL: URL of the queue of pending steps of commands
+- OCPI_BACKGROUND_QUEUE_URL: URL of the queue of work that nobody waits for
 - OCPI_COMMAND_SECONDS: how long the CSMS has for a command (default 30)
 - OCPI_KMS_KEY_ID: KMS key that encrypts tokens toward partners
 - OCPI_PUBLIC_URL: public URL of a deployment with a domain of its own (default: the URL of API Gateway)
@@ -13,8 +14,8 @@
 - OCPI_RETENTION_DAYS: JSON object, how many days after its last change an object is deleted, such as
   `{"sessions": 400}`; null is never, a module that is left out keeps the `retention_days` of its descriptor
   (docs/retention.md)
-- OCPI_BROADCASTS_QUEUE, OCPI_CATCH_UP_QUEUE, OCPI_COMMANDS_QUEUE, OCPI_STREAM_ARN: names of those queues and
-  ARN of the table's stream, which Chalice subscribes to
+- OCPI_BROADCASTS_QUEUE, OCPI_CATCH_UP_QUEUE, OCPI_COMMANDS_QUEUE, OCPI_BACKGROUND_QUEUE, OCPI_STREAM_ARN:
+  names of those queues and ARN of the table's stream, which Chalice subscribes to
 - OCPI_TOLERANCE_MONEY, OCPI_TOLERANCE_KWH, OCPI_TOLERANCE_HOURS: how far a hub's CDR may differ from a CPO's
   own before it is reported as different (default 0.01, 0.001, 0.001)
 - OCPI_HUB_CDR_HOURS: how long a CPO waits for a hub's CDR before it is reported as missing (default 24)
@@ -65,6 +66,7 @@ class Settings:
     allow_loopback: bool = False
     commands_queue_url: str = ""
     catch_up_queue_url: str = ""
+    background_queue_url: str = ""
     command_time: timedelta = timedelta(seconds=30)
     retention: Mapping[str, timedelta] = field(default_factory=dict)
     tolerance: Tolerance = Tolerance()
@@ -103,6 +105,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         allow_loopback=variables.get("OCPI_ALLOW_LOOPBACK") == "1",
         commands_queue_url=variables["OCPI_COMMANDS_QUEUE_URL"],
         catch_up_queue_url=variables.get("OCPI_CATCH_UP_QUEUE_URL", ""),
+        background_queue_url=variables["OCPI_BACKGROUND_QUEUE_URL"],
         command_time=timedelta(seconds=float(variables.get("OCPI_COMMAND_SECONDS", "30"))),
         retention=_read_retention(variables.get("OCPI_RETENTION_DAYS") or "{}"),
         tolerance=_read_tolerance(variables),
@@ -117,6 +120,7 @@ class EventSources(NamedTuple):
     stream_arn: str
     commands_queue: str
     catch_up_queue: str
+    background_queue: str
 
 
 def read_event_sources(environment: Mapping[str, str] | None = None) -> EventSources:
@@ -127,6 +131,7 @@ def read_event_sources(environment: Mapping[str, str] | None = None) -> EventSou
         variables.get("OCPI_STREAM_ARN", "arn:aws:dynamodb:eu-west-1:0:table/ocpi-node-dev/stream/none"),
         variables.get("OCPI_COMMANDS_QUEUE", "ocpi-node-dev-commands"),
         variables.get("OCPI_CATCH_UP_QUEUE", "ocpi-node-dev-catch-up.fifo"),
+        variables.get("OCPI_BACKGROUND_QUEUE", "ocpi-node-dev-background"),
     )
 
 

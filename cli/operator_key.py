@@ -41,5 +41,6 @@ def _become_node(stage: str) -> Node:
         OCPI_KMS_KEY_ID=f"alias/ocpi-node-{stage}",
         OCPI_BROADCASTS_QUEUE_URL="",
         OCPI_COMMANDS_QUEUE_URL="",
+        OCPI_BACKGROUND_QUEUE_URL="",
     )
     return current_node()

@@ -17,11 +17,13 @@ records can still be read.
 
 *Concurrency.* A burst of pushes must leave part of the account's concurrency (usually 1,000) to the API. The
 catch-up queue has few workers, because a receiver can be overrun as well: five workers, each with two pushes
-to one partner at a time, send it fifty thousand objects in about 25 minutes at 0.3 s each.
+to one partner at a time, send it fifty thousand objects in about 25 minutes at 0.3 s each. Nobody waits for
+the background queue, so it has few workers, too.
 
 *Loops.* Lambda stops a function that its own messages have invoked sixteen times in a row, because most such
 loops are mistakes. Ours are intended and each ends: catch-up goes in steps, and each step queues the next one
-(`catch_up.py`); a command is sent to the CSMS until its deadline (`worker.py`).
+(`catch_up.py`); a command is sent to the CSMS until its deadline (`worker.py`); a pull goes on page by page
+(`pulling/`).
 
 The names are those of Lambda's API, which SAM shares.
 """
@@ -32,7 +34,7 @@ import json
 from typing import Any
 
 from chalicelib.modules.registry import pushed_modules
-from chalicelib.queues import CATCH_UP_WORKERS
+from chalicelib.queues import BACKGROUND_WORKERS, CATCH_UP_WORKERS
 from chalicelib.storage.expiry import SHADOW
 
 FILTERS = (
@@ -51,12 +53,13 @@ FILTERS = (
 
 LONGEST_S = 23 * 3600
 
-LOOPING = ("push_catch_up", "run_commands")
+LOOPING = ("push_catch_up", "run_commands", "run_background")
 """Functions that send messages to the queue that invokes them, without a limit."""
 
 _PARTIAL = {"FunctionResponseTypes": ["ReportBatchItemFailures"]}
 _QUEUE = {**_PARTIAL, "ScalingConfig": {"MaximumConcurrency": 50}}
 _CATCH_UP = {**_PARTIAL, "ScalingConfig": {"MaximumConcurrency": CATCH_UP_WORKERS}}
+_BACKGROUND = {**_PARTIAL, "ScalingConfig": {"MaximumConcurrency": BACKGROUND_WORKERS}}
 _STREAM = {
     **_PARTIAL,
     "FilterCriteria": {"Filters": [{"Pattern": json.dumps(pattern)} for pattern in FILTERS]},
@@ -77,4 +80,5 @@ def settings(changes_dead: Any) -> dict[str, dict[str, Any]]:
         "push_broadcasts": dict(_QUEUE),
         "push_catch_up": dict(_CATCH_UP),
         "run_commands": dict(_QUEUE),
+        "run_background": dict(_BACKGROUND),
     }

@@ -95,14 +95,16 @@ def _event_sources() -> dict[str, Template]:
     """The event sources by function, each under Chalice's name for it."""
     added = event_sources.settings({"Fn::GetAtt": ["ChangesDead", "Arn"]})
     stream = {"Stream": {"Fn::GetAtt": ["Table", "StreamArn"]}}
-    broadcasts, catch_ups, commands = (
-        {"Queue": {"Fn::Sub": f"${{{name}.Arn}}"}} for name in ("Broadcasts", "CatchUps", "Commands")
+    broadcasts, catch_ups, commands, background = (
+        {"Queue": {"Fn::Sub": f"${{{name}.Arn}}"}}
+        for name in ("Broadcasts", "CatchUps", "Commands", "Background")
     )
     return {
         "stream_changes": _event("StreamChangesDynamodbEventSource", stream, added["stream_changes"]),
         "push_broadcasts": _event("PushBroadcastsSqsEventSource", broadcasts, added["push_broadcasts"]),
         "push_catch_up": _event("PushCatchUpSqsEventSource", catch_ups, added["push_catch_up"]),
         "run_commands": _event("RunCommandsSqsEventSource", commands, added["run_commands"]),
+        "run_background": _event("RunBackgroundSqsEventSource", background, added["run_background"]),
     }
 
 

@@ -6,7 +6,7 @@ built (`infra/package.py`), with
 
 - the environment variables with the names and URLs of the node's resources;
 - policies for that stage alone. Those in `.chalice/` are written by hand, one for each function, for nodes
-  of any stage (`ocpi-node-*`): seven files that a person can compare with the code, instead of twenty-one.
+  of any stage (`ocpi-node-*`): eight files that a person can compare with the code, instead of twenty-four.
   Here the stage's name replaces the asterisk.
 """
 
@@ -102,6 +102,7 @@ def names(stage: str) -> dict[str, str]:
             ("OCPI_BROADCASTS_QUEUE", "Broadcasts"),
             ("OCPI_CATCH_UP_QUEUE", "CatchUps"),
             ("OCPI_COMMANDS_QUEUE", "Commands"),
+            ("OCPI_BACKGROUND_QUEUE", "Background"),
         )
     }
 

@@ -58,6 +58,7 @@ IMPORTS: dict[str, str] = {
         "async_requests calls errors log modules node partners policy "
         "pricing protocol pushing release routes settings storage versions"
     ),
+    "background": "log node queues",
     "endpoint": (
         "errors hub log metrics modules node operator_api "
         "partners policy protocol routes settings storage versions"
@@ -184,6 +185,7 @@ def test_the_application_can_be_imported_without_any_aws_call() -> None:
         "push_broadcasts",
         "push_catch_up",
         "run_commands",
+        "run_background",
         "look_after_partners",
         "compile_cdrs",
     }

@@ -14,6 +14,7 @@ NEEDED = {
     "OCPI_TABLE": "t",
     "OCPI_BROADCASTS_QUEUE_URL": "b",
     "OCPI_COMMANDS_QUEUE_URL": "c",
+    "OCPI_BACKGROUND_QUEUE_URL": "d",
     "OCPI_KMS_KEY_ID": "k",
 }
 

@@ -177,6 +177,7 @@ def make_network(
             kms_key_id=environment["OCPI_KMS_KEY_ID"],
             public_url=public,
             commands_queue_url=environment["OCPI_COMMANDS_QUEUE_URL"],
+            background_queue_url=environment["OCPI_BACKGROUND_QUEUE_URL"],
         )
         numbers = itertools.count(1)
 
@@ -191,7 +192,12 @@ def make_network(
             table,
             clock,
             directory=directory,
-            queues=Queues(account("sqs"), settings.broadcasts_queue_url, settings.commands_queue_url),
+            queues=Queues(
+                account("sqs"),
+                settings.broadcasts_queue_url,
+                settings.commands_queue_url,
+                background_url=settings.background_queue_url,
+            ),
             client=DirectClient(directory, new_id, hosts),
             new_id=new_id,
         )

@@ -166,7 +166,7 @@ def test_each_event_source_reads_the_real_resource_and_reports_what_failed(
     made = template(packages, "cpo")["Resources"]
     sources = {
         name: next(iter(made[name]["Properties"]["Events"].values()))["Properties"]
-        for name in ("StreamChanges", "PushBroadcasts", "RunCommands")
+        for name in ("StreamChanges", "PushBroadcasts", "RunCommands", "RunBackground")
     }
 
     assert sources["StreamChanges"]["Stream"] == {"Fn::GetAtt": ["Table", "StreamArn"]}
@@ -174,6 +174,7 @@ def test_each_event_source_reads_the_real_resource_and_reports_what_failed(
     assert sources["StreamChanges"]["StartingPosition"] == "TRIM_HORIZON"
     assert sources["PushBroadcasts"]["Queue"] == {"Fn::Sub": "${Broadcasts.Arn}"}
     assert sources["RunCommands"]["Queue"] == {"Fn::Sub": "${Commands.Arn}"}
+    assert sources["RunBackground"]["Queue"] == {"Fn::Sub": "${Background.Arn}"}
     for properties in sources.values():
         assert properties["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
 

@@ -159,7 +159,12 @@ def test_only_the_api_may_encrypt_secrets_and_only_functions_with_outbound_calls
 
 @pytest.mark.parametrize(
     ("queue_name", "function"),
-    [("Broadcasts", "push_broadcasts"), ("CatchUps", "push_catch_up"), ("Commands", "run_commands")],
+    [
+        ("Broadcasts", "push_broadcasts"),
+        ("CatchUps", "push_catch_up"),
+        ("Commands", "run_commands"),
+        ("Background", "run_background"),
+    ],
 )
 def test_a_worker_ends_before_its_messages_become_visible_again(queue_name: str, function: str) -> None:
     # Lambda refuses an event source whose queue shows its messages again while the function may run.

@@ -154,9 +154,9 @@ def _is_as_described(emulator: Emulator) -> None:
     for found in client.list_event_source_mappings()["EventSourceMappings"]:
         assert found["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     deployed = {each["FunctionName"]: each for each in client.list_functions()["Functions"]}
-    assert len(deployed) == 7
+    assert len(deployed) == 8
     variables = deployed["ocpi-node-cpo"]["Environment"]["Variables"]
     assert variables["OCPI_TABLE"] == "ocpi-node-cpo"
     assert variables["OCPI_BROADCASTS_QUEUE_URL"].endswith("/ocpi-node-cpo-broadcasts.fifo")
     roles = {each["Role"] for each in deployed.values()}
-    assert len(roles) == 7
+    assert len(roles) == 8

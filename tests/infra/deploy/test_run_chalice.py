@@ -34,7 +34,7 @@ class Aws:
         return SimpleNamespace(status_code=200), {"ResponseMetadata": {"HTTPStatusCode": 200}}
 
 
-@pytest.mark.parametrize("name", ["stream_changes", "push_broadcasts", "push_catch_up", "run_commands"])
+@pytest.mark.parametrize("name", sorted(event_sources.settings(DEAD)))
 def test_a_new_event_source_has_its_settings_from_the_start(name: str) -> None:
     aws = Aws()
     asked = {

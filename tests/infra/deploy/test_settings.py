@@ -45,7 +45,7 @@ def test_event_sources_get_their_settings_once() -> None:
     first = settings.set_event_sources(there, "cpo", DEAD)
     second = settings.set_event_sources(there, "cpo", DEAD)
 
-    assert len(first) == 4
+    assert len(first) == 5
     assert second == []
     for name, wanted in event_sources.settings(DEAD).items():
         assert there.found[f"ocpi-node-cpo-{name}"] == wanted
@@ -67,7 +67,7 @@ def test_an_event_source_that_is_being_updated_is_waited_for(monkeypatch: pytest
     there = Lambda({})
     there.states = ["Updating", "Updating", "Enabled"]
 
-    assert len(settings.set_event_sources(there, "cpo", DEAD)) == 4
+    assert len(settings.set_event_sources(there, "cpo", DEAD)) == 5
 
 
 def test_functions_that_invoke_themselves_are_allowed_to() -> None:
@@ -76,8 +76,9 @@ def test_functions_that_invoke_themselves_are_allowed_to() -> None:
     first = settings.set_loops(there, "cpo")
     second = settings.set_loops(there, "cpo")
 
-    assert there.loops == {f"ocpi-node-cpo-{name}": "Allow" for name in ("push_catch_up", "run_commands")}
-    assert (len(first), second) == (2, [])
+    looping = ("push_catch_up", "run_commands", "run_background")
+    assert there.loops == {f"ocpi-node-cpo-{name}": "Allow" for name in looping}
+    assert (len(first), second) == (3, [])
 
 
 class Gateway:
