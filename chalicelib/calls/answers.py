@@ -14,6 +14,9 @@ a success, and `oddity` names the deviation. Three kinds of body are a fault wit
 because a login or maintenance page comes from a gateway; JSON that cannot be read or has a `status_code` that
 OCPI does not define, because it may be an error; and a list, because it answers another request.
 
+Read and noted as well: JSON with a byte order mark, NULs or an HTML comment around it, and a list of one
+object as `data` where a single object is meant. Not for a strict partner.
+
 Unknown codes count by their thousand (STA-13). Any `data` is accepted (TRN-15); a caller that needs `data`
 checks it.
 
@@ -23,7 +26,7 @@ Source: OCPI 2.2.1 status_codes; TRN-13, TRN-15, STA-13, STA-15, RTE-28 … RTE-
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -32,6 +35,8 @@ from typing import Any, NamedTuple, TypedDict, Unpack
 from chalicelib.calls.retry_after import read_retry_after
 from chalicelib.errors import BadJson
 from chalicelib.protocol.json_text import read_json
+from chalicelib.protocol.kinds import Kind
+from chalicelib.reading.bodies import read_json_around
 
 _TOKEN_REJECTED = frozenset({401, 403})
 _TRY_LATER = frozenset({408, 425, 429})
@@ -42,7 +47,8 @@ _LONGEST_MESSAGE = 500
 class Oddity(StrEnum):
     """The kind of oddity of an answer that counts as a success.
 
-    STATUS_CODE_MISWRITTEN: as text, as 1000.0, or as `statusCode`.
+    STATUS_CODE_MISWRITTEN: as text, as 1000.0, or as `statusCode`. TEXT_AROUND_JSON: a byte order mark, NULs
+    or an HTML comment. OBJECT_IN_LIST: `data` is a list of one object where the object itself is meant.
     """
 
     EMPTY_BODY = "EMPTY_BODY"
@@ -50,6 +56,24 @@ class Oddity(StrEnum):
     NO_ENVELOPE = "NO_ENVELOPE"
     NO_STATUS_CODE = "NO_STATUS_CODE"
     STATUS_CODE_MISWRITTEN = "STATUS_CODE_MISWRITTEN"
+    TEXT_AROUND_JSON = "TEXT_AROUND_JSON"
+    OBJECT_IN_LIST = "OBJECT_IN_LIST"
+
+
+_IN_ENVELOPE = (
+    None,
+    Oddity.STATUS_CODE_MISWRITTEN,
+    Oddity.TEXT_AROUND_JSON,
+    Oddity.OBJECT_IN_LIST,
+)
+
+_SINGLE = (
+    Kind.AUTHORIZATION_INFO,
+    Kind.CHARGING_PREFERENCES_RESPONSE,
+    Kind.COMMAND_RESPONSE,
+    Kind.CREDENTIALS,
+)
+"""Kinds of `data` that are one object, and never a list."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +104,7 @@ class Answer:
     @property
     def is_empty(self) -> bool:
         """Return whether the answer has neither data nor a proper envelope without data."""
-        return self.data is None and self.oddity not in (None, Oddity.STATUS_CODE_MISWRITTEN)
+        return self.data is None and self.oddity not in _IN_ENVELOPE
 
 
 class _Given(TypedDict, total=False):
@@ -149,17 +173,19 @@ class _Reading(NamedTuple):
     unusable: str = ""
 
 
-def judge(raw: RawAnswer, now: datetime | None = None) -> Answer:
+def judge(
+    raw: RawAnswer, now: datetime | None = None, *, gives: Kind | None = None, strict: bool = False
+) -> Answer:
     """Read the envelope and decide whether the call succeeded.
 
-    now: our clock, for a `Retry-After` that is a date.
+    now: our clock, for a `Retry-After` that is a date. gives: kind of the data. strict: read by the letter.
     Raises: PartnerFault, PartnerRefusal.
     """
     status = raw.http_status
     if 300 <= status < 400:
         reason = f"answered with a redirect (HTTP {status}), which is not followed"
         raise PartnerFault(reason, http_status=status)
-    reading = _read_body(raw.body)
+    reading = _read_body(raw.body, strict)
     message, data = _read_message(reading.envelope), reading.envelope.get("data")
     given = _Given(http_status=status, status_code=reading.code, status_message=message, data=data)
     error = _find_error(status, reading, given)
@@ -167,7 +193,15 @@ def judge(raw: RawAnswer, now: datetime | None = None) -> Answer:
         error.retry_after_s = read_retry_after(raw.headers, now)
     if error is not None:
         raise error
-    return Answer(status, reading.code or 1000, message, data, raw.headers, raw.elapsed, reading.oddity)
+    answer = Answer(status, reading.code or 1000, message, data, raw.headers, raw.elapsed, reading.oddity)
+    return answer if strict or gives not in _SINGLE else _without_list(answer)
+
+
+def _without_list(answer: Answer) -> Answer:
+    """The answer with the object as its data, if the data is a list of this one object."""
+    if not (isinstance(answer.data, list) and len(answer.data) == 1 and isinstance(answer.data[0], dict)):
+        return answer
+    return replace(answer, data=answer.data[0], oddity=answer.oddity or Oddity.OBJECT_IN_LIST)
 
 
 def _find_error(status: int, reading: _Reading, given: _Given) -> PartnerError | None:
@@ -190,13 +224,20 @@ def _describe(status: int, reading: _Reading) -> str:
     return f"answered HTTP {status} {reading.unusable or 'without an OCPI envelope'}"
 
 
-def _read_body(body: bytes) -> _Reading:
+def _read_body(body: bytes, strict: bool) -> _Reading:
     if not body.strip():
         return _Reading(oddity=Oddity.EMPTY_BODY)
     try:
-        document = read_json(body)
+        document, around = (read_json(body), ()) if strict else read_json_around(body)
     except BadJson:
         return _read_text(body)
+    reading = _read_document(document)
+    if around and reading.oddity is None and not reading.unusable:
+        return reading._replace(oddity=Oddity.TEXT_AROUND_JSON)
+    return reading
+
+
+def _read_document(document: object) -> _Reading:
     if isinstance(document, list):
         return _Reading(unusable="with a list, which is no OCPI envelope")
     if not isinstance(document, dict):

@@ -3,7 +3,8 @@
 Callers name a registered partner, a module, a role and ids, never a URL. The base URL comes from the
 version details that the partner itself gave (VER-07), so the token of a partner can only reach that
 partner's own endpoints. `urls.py` checks every URL at the moment of the call, and the connection goes to one
-of the checked addresses. Redirects are not followed.
+of the checked addresses. A redirect of a GET is followed on the same scheme, host and port, at most three
+times; any other redirect is a fault.
 
 One deadline covers the whole call, from name resolution to the last byte of the answer: 10 s by default,
 because a registration makes three calls inside one request and API Gateway waits 29 s for it.
@@ -26,9 +27,17 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlencode
 
-from chalicelib.calls.answers import Answer, Oddity, PartnerError, PartnerFault, PartnerRefusal, judge
+from chalicelib.calls.answers import (
+    Answer,
+    Oddity,
+    PartnerError,
+    PartnerFault,
+    PartnerRefusal,
+    RawAnswer,
+    judge,
+)
 from chalicelib.calls.connections import Connections
-from chalicelib.calls.pages import crawl_pages
+from chalicelib.calls.pages import crawl_pages, join_relative
 from chalicelib.calls.urls import Target, Unresolvable, UrlPolicy, split_url
 from chalicelib.errors import InvalidParameters, ServerError
 from chalicelib.log import log, log_fields
@@ -57,6 +66,9 @@ __all__ = [
 
 CONNECT_S = 3.0
 TOTAL_S = 10.0
+
+MAX_REDIRECTS = 3
+_REDIRECTS = (301, 302, 303, 307, 308)
 
 _HEADER_SAFE = re.compile(r"[\x20-\x7e]*")
 
@@ -248,13 +260,15 @@ class OcpiClient:
         document: object = None,
         correlation_id: str | None = None,
         total_s: float | None = None,
+        gives: Kind | None = None,
     ) -> Answer:
         """Call a URL with a token during the handshake, before the partner is registered.
 
+        gives: kind of the answer's data, which is not converted here.
         Raises: InvalidParameters when the policy refuses the URL or the token is malformed; PartnerFault
         (also when the host does not resolve), PartnerRefusal.
         """
-        exchange = Exchange(method, document, correlation_id=correlation_id, total_s=total_s)
+        exchange = Exchange(method, document, correlation_id=correlation_id, total_s=total_s, gives=gives)
         deadline = self._deadline(total_s)
         try:
             target = self._check(url, deadline)
@@ -310,18 +324,25 @@ class OcpiClient:
         exchange: Exchange,
         deadline: float,
         what: str,
+        strict: bool = False,
     ) -> Answer:
         method, path, body = exchange.method, _path_at(url, target), _write_body(exchange.document)
         if body is not None:
             headers["Content-Type"] = "application/json"
         started = time.monotonic()
         outcome: dict[str, object] = {}
-        try:
-            raw = self._connections.request(
+
+        def request(path: str) -> RawAnswer:
+            return self._connections.request(
                 target, method, path, headers, body, connect_s=self._connect_s, deadline=deadline
             )
+
+        try:
+            raw = request(path)
+            if method == "GET":
+                raw = follow_redirects(raw, url, target, request)
             outcome = {"http_status": raw.http_status}
-            answer = judge(raw)
+            answer = judge(raw, gives=exchange.gives, strict=strict)
             outcome["status_code"] = answer.status_code
             return answer
         except PartnerError as error:
@@ -378,6 +399,28 @@ def join_url(
     )
     whole_query = "&".join(part for part in (own_query, ours) if part)
     return f"{path}?{whole_query}" if whole_query else path
+
+
+def follow_redirects(
+    raw: RawAnswer, url: str, target: Target, request: Callable[[str], RawAnswer]
+) -> RawAnswer:
+    """Follow the redirects of a GET within the checked host, and return the last answer.
+
+    request: GETs a path on the host. An answer with a redirect that is not followed is returned as it is:
+    without a Location, or after three redirects.
+    Raises: PartnerFault when a redirect leads to another scheme, host or port: our token is not sent there.
+    """
+    for _ in range(MAX_REDIRECTS):
+        location = raw.headers.get("location", "").strip()
+        if raw.http_status not in _REDIRECTS or not location:
+            break
+        url = join_relative(url, location)
+        try:
+            path = _path_at(url, target)
+        except PartnerFault as fault:
+            raise PartnerFault(f"redirects, and {fault.reason}", http_status=raw.http_status) from fault
+        raw = request(path)
+    return raw
 
 
 def belongs_to(partner: Partner, url: str) -> bool:

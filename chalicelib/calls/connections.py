@@ -13,8 +13,8 @@ An answer that declares more bytes than the limit is refused before any of it is
 read in small pieces, so a false length allocates no memory. Whatever a partner answers, the caller gets
 a `RawAnswer` or a `PartnerFault`, no other error.
 
-This module retries nothing and follows no redirect. It requests uncompressed bodies, so the limit of bytes
-is also the size in memory.
+This module retries nothing and follows no redirect. It requests uncompressed bodies; one that is compressed
+all the same is decompressed within the same limit of bytes (`compression.py`).
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from urllib3 import exceptions
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from chalicelib.calls.answers import PartnerFault, RawAnswer
+from chalicelib.calls.compression import TooMuch, Undecodable, decompress
 from chalicelib.calls.urls import Target
 from chalicelib.log import log
 
@@ -109,7 +110,9 @@ class Connections:
                 retries=False, redirect=False, assert_same_host=False, timeout=timeout,
                 preload_content=False, decode_content=False,
             )  # fmt: skip
-            content = _read_body(response)
+            content = decompress(
+                _read_body(response), response.headers.get("Content-Encoding", ""), MAX_ANSWER_BYTES
+            )
         except Exception as error:
             # For malformed answers urllib3 and http.client also raise ValueError, OverflowError, MemoryError.
             if response is not None:
@@ -153,8 +156,10 @@ def _read_body(response: urllib3.BaseHTTPResponse) -> bytes:
 
 def _as_fault(error: Exception) -> PartnerFault:
     match error:
-        case _AnswerTooLarge():
+        case _AnswerTooLarge() | TooMuch():
             return PartnerFault(f"answered with more than {MAX_ANSWER_BYTES} bytes")
+        case Undecodable():
+            return PartnerFault("answered with a Content-Encoding that cannot be read and was not asked for")
         case exceptions.NewConnectionError():
             return _NoConnection("does not accept connections", never_sent=True)
         case exceptions.ConnectTimeoutError():

@@ -9,6 +9,7 @@ import pytest
 
 from chalicelib.calls.answers import Answer, Oddity, PartnerFault, PartnerRefusal, RawAnswer, judge
 from chalicelib.protocol.json_text import write_json
+from chalicelib.protocol.kinds import Kind
 
 HTML = b"<html><body>404 page not found</body></html>"
 
@@ -85,6 +86,11 @@ def test_http_408_425_429_and_5xx_are_faults_with_any_body(http_status: int, bod
         (200, {"status_code": " 1001 "}, Oddity.STATUS_CODE_MISWRITTEN),
         (200, b'{"status_code": 1000.0}', Oddity.STATUS_CODE_MISWRITTEN),
         (200, {"statusCode": 1000}, Oddity.STATUS_CODE_MISWRITTEN),
+        (200, b'\xef\xbb\xbf{"status_code": 1000}', Oddity.TEXT_AROUND_JSON),
+        (200, b'{"status_code": 1000}\n\0\0', Oddity.TEXT_AROUND_JSON),
+        (200, b'{"status_code": 1000}\n<!-- 0.31 s --> <!-- cache 2 -->', Oddity.TEXT_AROUND_JSON),
+        (200, b'\xef\xbb\xbf{"status_code": "1000"}', Oddity.STATUS_CODE_MISWRITTEN),
+        (200, b'{"status_code": 1000}\r\n', None),
         (200, {"status_code": 1000}, None),
         (201, {"status_code": 1999, "data": None}, None),
     ],
@@ -94,7 +100,61 @@ def test_any_2xx_without_an_error_is_a_success(http_status: int, body: Any, oddi
 
     assert (found.http_status, found.oddity, found.data) == (http_status, oddity, None)
     assert 1000 <= found.status_code < 2000
-    assert found.is_empty is (oddity not in (None, Oddity.STATUS_CODE_MISWRITTEN))
+    in_envelope = (None, Oddity.STATUS_CODE_MISWRITTEN, Oddity.TEXT_AROUND_JSON)
+    assert found.is_empty is (oddity not in in_envelope)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"status_code": 1000}{"status_code": 3000}',
+        b'{"status_code": 1000} and more',
+        b'{"status_code": 1000, "data": "<!--"} -->',
+        b'{"status_code": 1000}<!-- cut off',
+        b'<!-- {} -->{"status_code": 1000}',
+    ],
+)
+def test_json_with_other_text_around_it_is_a_fault(body: bytes) -> None:
+    with pytest.raises(PartnerFault):
+        answer(200, body)
+
+
+def test_a_long_body_of_comments_is_read_in_linear_time() -> None:
+    with pytest.raises(PartnerFault):
+        answer(200, b'{"status_code": 1000' + b"<!-- -->" * 500_000)
+
+
+def test_a_strict_partner_s_answer_is_read_by_the_letter() -> None:
+    raw = RawAnswer(200, {}, b'\xef\xbb\xbf{"status_code": 1000}', timedelta())
+
+    with pytest.raises(PartnerFault):
+        judge(raw, strict=True)
+
+
+ALLOWED = {"allowed": "ALLOWED"}
+
+
+@pytest.mark.parametrize(
+    ("gives", "data", "found", "oddity"),
+    [
+        (Kind.AUTHORIZATION_INFO, [ALLOWED], ALLOWED, Oddity.OBJECT_IN_LIST),
+        (Kind.CREDENTIALS, [{"token": "t"}], {"token": "t"}, Oddity.OBJECT_IN_LIST),
+        (Kind.COMMAND_RESPONSE, [{"result": "ACCEPTED"}], {"result": "ACCEPTED"}, Oddity.OBJECT_IN_LIST),
+        (Kind.AUTHORIZATION_INFO, ALLOWED, ALLOWED, None),
+        (Kind.AUTHORIZATION_INFO, [ALLOWED, ALLOWED], [ALLOWED, ALLOWED], None),
+        (Kind.AUTHORIZATION_INFO, [], [], None),
+        (Kind.AUTHORIZATION_INFO, ["ALLOWED"], ["ALLOWED"], None),
+        (Kind.TARIFF, [{"id": "T1"}], [{"id": "T1"}], None),
+        (None, [{"id": "T1"}], [{"id": "T1"}], None),
+    ],
+)
+def test_an_object_in_a_list_of_one_is_read_where_one_object_is_meant(
+    gives: Kind | None, data: Any, found: Any, oddity: Oddity | None
+) -> None:
+    raw = RawAnswer(200, {}, write_json({"status_code": 1000, "data": data}).encode(), timedelta())
+
+    assert (judge(raw, gives=gives).data, judge(raw, gives=gives).oddity) == (found, oddity)
+    assert judge(raw, gives=gives, strict=True).data == data
 
 
 @pytest.mark.parametrize("code", ["3000", 3001, "4002", b"3000.0"])

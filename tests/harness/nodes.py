@@ -128,7 +128,7 @@ class DirectClient(OcpiClient):
         }
         document = options.get("document")
         body = None if document is None else write_json(document)
-        return judge(host.receive(method, "/ocpi" + path, headers, body).raw)
+        return judge(host.receive(method, "/ocpi" + path, headers, body).raw, gives=options.get("gives"))
 
 
 def make_node(

@@ -91,7 +91,7 @@ def answer_bare_list(partner: Partner, received: Received) -> Reply:
 
 def redirect(partner: Partner, received: Received) -> Reply:
     """Answer a redirect to another host, which must never receive the caller's token."""
-    return Reply(302, b"", {"Location": f"{partner.server.base_url}/elsewhere"})
+    return Reply(302, b"", {"Location": "https://elsewhere.example/ocpi"})
 
 
 def hang_up(partner: Partner, received: Received) -> Reply:

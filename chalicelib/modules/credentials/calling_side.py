@@ -225,7 +225,9 @@ def _send_credentials(
     """Send our credentials. Returns the partner's credentials, not validated yet."""
     url = other.credentials_url() or ""
     document = from_canonical(other.version, Kind.CREDENTIALS, document)
-    answer = node.client.call_url(url, method, token, encoding, document=document, total_s=_EXCHANGE_S)
+    answer = node.client.call_url(
+        url, method, token, encoding, document=document, total_s=_EXCHANGE_S, gives=Kind.CREDENTIALS
+    )
     return to_canonical(other.version, Kind.CREDENTIALS, answer.data)
 
 
