@@ -1,7 +1,7 @@
 """Registers parties with each other and separates them: the probe and a node, the CPO and the hub.
 
 What a scenario connects is disconnected when it ends. What it disconnects is connected again, with the
-settings that both operators had given the other (name, token encoding, profiles).
+settings that both operators had given the other (name, token encoding, profiles, strict).
 Source: OCPI 2.2.1 credentials_registration
 """
 
@@ -20,7 +20,7 @@ from certification.trial import Trial
 
 SENDS = (("locations", "SENDER"), ("tariffs", "SENDER"))
 RECEIVES = (("locations", "RECEIVER"), ("tariffs", "RECEIVER"))
-KEPT_SETTINGS = ("name", "token_encoding", "profiles")
+KEPT_SETTINGS = ("name", "token_encoding", "profiles", "strict")
 
 
 def new_party(

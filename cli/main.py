@@ -29,6 +29,9 @@ app = typer.Typer(
 PTMOB = "ptmob"
 
 Hub = Annotated[bool, typer.Option(help="It is a hub that relays other parties, such as MOBI.E.")]
+Strict = Annotated[
+    bool, typer.Option(help="For certification: refuse every deviation from OCPI, repair nothing.")
+]
 Expect = Annotated[
     list[str] | None,
     typer.Option(metavar="COUNTRY/PARTY/ROLE", help="A role that it will claim, such as PT/ABC/CPO; repeat."),
@@ -99,11 +102,12 @@ def invite(
     raw_token: Annotated[bool, typer.Option(help="It sends tokens raw, not in Base64 (OCPI 2.2).")] = False,
     ptmob: Annotated[bool, typer.Option(help="It follows MOBI.E's profile (location ids).")] = False,
     hub: Hub = False,
+    strict: Strict = False,
     expect: Expect = None,
     settings: Set = None,
 ) -> None:
     """Make the first token (token A) for a partner that will register here."""
-    body = {"name": name, **_partner_flags(raw_token, ptmob, hub, expect, settings)}
+    body = {"name": name, **_partner_flags(raw_token, ptmob, hub, strict, expect, settings)}
     _show(_operator_api(context).post("partners", "invitations", body=body))
 
 
@@ -119,11 +123,12 @@ def register(
     raw_token: Annotated[bool, typer.Option(help="Send it tokens raw, not in Base64 (OCPI 2.2).")] = False,
     ptmob: Annotated[bool, typer.Option(help="It follows MOBI.E's profile (location ids).")] = False,
     hub: Hub = False,
+    strict: Strict = False,
     expect: Expect = None,
     settings: Set = None,
 ) -> None:
     """Register this node at a partner."""
-    flags = _partner_flags(raw_token, ptmob, hub, expect, settings)
+    flags = _partner_flags(raw_token, ptmob, hub, strict, expect, settings)
     body = {"name": name, "versions_url": versions_url, "token": token, **flags}
     _show(_operator_api(context).post("partners", "registrations", body=body))
 
@@ -387,7 +392,12 @@ def _operator_api(context: typer.Context) -> OperatorClient:
 
 
 def _partner_flags(
-    raw_token: bool, ptmob: bool, hub: bool, expect: list[str] | None, settings: list[str] | None
+    raw_token: bool,
+    ptmob: bool,
+    hub: bool,
+    strict: bool,
+    expect: list[str] | None,
+    settings: list[str] | None,
 ) -> dict[str, Any]:
     from cli.partner_settings import read_settings
 
@@ -398,6 +408,8 @@ def _partner_flags(
     }
     if hub:
         flags["hub"] = True
+    if strict:
+        flags["strict"] = True
     if expect:
         flags["expected_roles"] = _named_roles(expect)["roles"]
     return flags

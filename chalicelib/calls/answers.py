@@ -32,6 +32,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, NamedTuple, TypedDict, Unpack
 
+from chalicelib.calls.partner_words import LONGEST, plain_words, words_in
 from chalicelib.calls.retry_after import read_retry_after
 from chalicelib.errors import BadJson
 from chalicelib.protocol.json_text import read_json
@@ -41,7 +42,6 @@ from chalicelib.reading.bodies import read_json_around
 _TOKEN_REJECTED = frozenset({401, 403})
 _TRY_LATER = frozenset({408, 425, 429})
 _UNKNOWN_RECEIVER = 4001
-_LONGEST_MESSAGE = 500
 
 
 class Oddity(StrEnum):
@@ -117,17 +117,21 @@ class _Given(TypedDict, total=False):
 class PartnerError(Exception):
     """A call to a partner that failed.
 
-    http_status, status_code, status_message, data: from the partner's answer; None where it has none.
+    reason: in our words. http_status, status_code, status_message, data: from the partner's answer; None
+    where it has none. words: the partner's own: its status_message or the beginning of its body, "" for none.
     """
 
     def __init__(self, reason: str, **given: Unpack[_Given]) -> None:
-        message = given.get("status_message")
-        super().__init__(f"{reason}: {message}" if message else reason)
+        super().__init__(reason)
         self.reason = reason
         self.http_status = given.get("http_status")
         self.status_code = given.get("status_code")
-        self.status_message = message
+        self.status_message = given.get("status_message")
         self.data = given.get("data")
+        self.words = plain_words(self.status_message or "")
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.words}" if self.words else self.reason
 
 
 class PartnerRefusal(PartnerError):
@@ -192,6 +196,7 @@ def judge(
     if isinstance(error, PartnerFault) and (status >= 500 or status in _TRY_LATER):
         error.retry_after_s = read_retry_after(raw.headers, now)
     if error is not None:
+        error.words = error.words or words_in(raw.body)
         raise error
     answer = Answer(status, reading.code or 1000, message, data, raw.headers, raw.elapsed, reading.oddity)
     return answer if strict or gives not in _SINGLE else _without_list(answer)
@@ -284,4 +289,4 @@ def _read_number(value: object) -> int | None:
 
 def _read_message(envelope: Mapping[str, Any]) -> str | None:
     message = envelope.get("status_message")
-    return message[:_LONGEST_MESSAGE] if isinstance(message, str) else None
+    return message[:LONGEST] if isinstance(message, str) else None

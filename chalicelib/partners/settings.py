@@ -24,7 +24,8 @@ from chalicelib.protocol.auth import TokenEncoding
 class PartnerSettings(BaseModel):
     """The operator's settings for one partner.
 
-    token_encoding: of tokens in the Authorization header. profiles: the partner's ways beyond OCPI.
+    token_encoding: of tokens in the Authorization header. profiles: the partner's ways beyond OCPI. strict:
+    for certification, nothing that the partner sends is repaired.
 
     Types only: a stored record must stay readable when a check changes. The operator API has the checks.
     """
@@ -33,6 +34,7 @@ class PartnerSettings(BaseModel):
     name: str
     token_encoding: TokenEncoding = "base64"
     profiles: tuple[str, ...] = ()
+    strict: bool = False
 
     def settings_json(self) -> dict[str, Any]:
         """The settings as JSON values, without the other fields of a model that inherits from this one."""

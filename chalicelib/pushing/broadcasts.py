@@ -310,7 +310,7 @@ def _count_failure(node: Node, broadcast: Broadcast, receive_count: int) -> int 
         at = format_datetime(node.clock())
         after = replace(
             before, ref=broadcast.ref, status=DeliveryStatus.DEAD if is_last else DeliveryStatus.WAITING,
-            reason="could not be sent by this node", code=0, http=0, at=at,
+            reason="could not be sent by this node", words="", code=0, http=0, at=at,
             since=before.since if is_continued else at, tries=tries,
         )  # fmt: skip
         write_delivery(node.table, key, before, after)

@@ -61,8 +61,9 @@ class Delivery:
     """One delivery row; the defaults are those of an object that was never pushed.
 
     method: of the request that the status is about. evse_uid: of the EVSE that it is about, "" for the whole
-    location or several EVSEs. evse: key and version of the EVSE that was pushed last. code, http: OCPI and
-    HTTP status of the partner's answer, 0 without one.
+    location or several EVSEs. evse: key and version of the EVSE that was pushed last. reason: why the push
+    failed, in our words; rows of earlier releases have the partner's behind them. words: the partner's own
+    (`calls/partner_words.py`). code, http: OCPI and HTTP status of the partner's answer, 0 without one.
 
     at: time of the status (RFC 3339). since: first fault in a row (RFC 3339). cause: of the message that had
     that fault. tries: how often in a row the push failed because of an error in this node.
@@ -79,6 +80,7 @@ class Delivery:
     evse_uid: str = ""
     evse: str = ""
     reason: str = ""
+    words: str = ""
     code: int = 0
     http: int = 0
     at: str = ""

@@ -62,9 +62,11 @@ def _show(row: Delivery) -> dict[str, Any]:
         "module": ref.module,
         "object": object_path,
         "method": row.method,
-        "reason": row.reason,
+        "reason": f"{row.reason}: {row.words}" if row.words else row.reason,
         "at": row.at,
     }
+    if row.words:
+        shown["partner_words"] = row.words
     if row.code or row.http:
         shown |= {"status_code": row.code or None, "http_status": row.http or None}
     again_at = {DeliveryStatus.REFUSED: row.again_at, DeliveryStatus.DEAD: row.retry_at}.get(

@@ -28,7 +28,7 @@ def delivered(
     """
     before = seen.delivery
     row = replace(
-        before, status=status, method="PUT", reason="", code=0, http=0, evse_uid="",
+        before, status=status, method="PUT", reason="", words="", code=0, http=0, evse_uid="",
         since="", cause="", tries=0, given_up=0, retry_at="",
     )  # fmt: skip
     if act is Act.DELETE:
@@ -83,8 +83,9 @@ def missed_after(before: Delivery, problem: dict[str, Any]) -> Delivery:
 
 def problem_of(seen: Seen, act: Act, error: PushError) -> dict[str, Any]:
     """Columns of a row that describe an error."""
-    problem: dict[str, Any] = {"reason": str(error), "code": 0, "http": 0, "evse_uid": ""}
+    problem: dict[str, Any] = {"reason": str(error), "words": "", "code": 0, "http": 0, "evse_uid": ""}
     if not isinstance(error, InvalidParameters):
+        problem |= {"reason": error.reason, "words": error.words}
         problem |= {"code": error.status_code or 0, "http": error.http_status or 0}
     if act is Act.PUT_EVSE and seen.evse is not None:
         problem["evse_uid"] = seen.evse["uid"]

@@ -98,6 +98,13 @@ def test_an_invitation_has_the_expected_roles(api: CannedOperatorApi) -> None:
     assert [role["role"] for role in body["expected_roles"]] == ["HUB", "EMSP"]
 
 
+def test_an_invitation_can_be_strict(api: CannedOperatorApi) -> None:
+    run("invite", "MOBI.E", "--strict")
+
+    [(*_, body)] = api.asked
+    assert body["strict"] is True
+
+
 def test_an_invitation_and_a_registration_take_any_setting(api: CannedOperatorApi) -> None:
     run("invite", "MOBI.E", "--set", 'profiles=["cpo_makes_cdr"]', "--set", "made_up=7")
     run("register", "MOBI.E", "https://there/versions", "--token", "A", "--set", "token_encoding=raw")

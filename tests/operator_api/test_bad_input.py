@@ -145,6 +145,7 @@ CASES: dict[str, Case] = {
     "a name that is too long": (INVITE, {"name": "x" * 101}, 422, "name"),
     "an unknown encoding": (INVITE, {"name": "X", "token_encoding": "hex"}, 422, "token_encoding"),
     "an unknown profile": (INVITE, {"name": "X", "profiles": ["ptmob", "mobie"]}, 422, "profiles.1"),
+    "a strictness that is a text": (INVITE, {"name": "X", "strict": "true"}, 422, "strict"),
     "an unknown field": (INVITE, {"name": "X", "role": "HUB"}, 422, "role"),
     "a registration without a token": (REGISTER, URL, 422, "token"),
     "a token with a space": (REGISTER, {**URL, "token": "se cret"}, 422, "token"),

@@ -55,13 +55,23 @@ def test_two_invitations_have_two_tokens(cpo: OperatorApi) -> None:
     assert len(tokens) == 2
 
 
-def test_an_invitation_takes_encoding_and_profiles(cpo: OperatorApi) -> None:
-    wanted = {"name": "MOBI.E", "token_encoding": "raw", "profiles": ["ptmob"]}
+def test_an_invitation_takes_encoding_profiles_and_strictness(cpo: OperatorApi) -> None:
+    wanted = {"name": "MOBI.E", "token_encoding": "raw", "profiles": ["ptmob"], "strict": True}
 
     invited = cpo.ask("POST", "/partners/invitations", wanted)
 
     partner = cpo.ask("GET", f"/partners/{invited['id']}")
-    assert (partner["token_encoding"], partner["profiles"]) == ("raw", ["ptmob"])
+    assert (partner["token_encoding"], partner["profiles"], partner["strict"]) == ("raw", ["ptmob"], True)
+
+
+def test_a_partner_is_lenient_until_the_operator_makes_it_strict(cpo: OperatorApi, hub: OperatorApi) -> None:
+    partner = connect(cpo, hub)
+
+    changed = cpo.ask("PATCH", f"/partners/{partner['id']}", {"strict": True})
+
+    assert (partner["strict"], changed["strict"]) == (False, True)
+    stored = cpo.node.directory.get(partner["id"])
+    assert stored is not None and stored.strict
 
 
 def test_a_registration_connects_both_sides(cpo: OperatorApi, hub: OperatorApi) -> None:
@@ -79,8 +89,8 @@ def test_a_registration_connects_both_sides(cpo: OperatorApi, hub: OperatorApi) 
 def test_a_partner_is_shown_with_these_members_in_this_order(cpo: OperatorApi, hub: OperatorApi) -> None:
     assert list(connect(cpo, hub)) == [
         "id", "name", "status", "versions_url", "version", "roles", "pending_roles", "refused_roles",
-        "expected_roles", "reserved_roles", "hub", "endpoints", "token_encoding", "profiles", "odd_answers",
-        "stamp_ahead", "last_updated",
+        "expected_roles", "reserved_roles", "hub", "endpoints", "token_encoding", "profiles", "strict",
+        "odd_answers", "stamp_ahead", "last_updated",
     ]  # fmt: skip
 
 

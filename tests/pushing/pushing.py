@@ -380,9 +380,9 @@ def evse(uid: str) -> Document:
     return {"uid": uid, "status": "AVAILABLE", "last_updated": "2026-03-01T12:00:00Z"}
 
 
-def refuse(http_status: int = 200, status_code: int = 2001) -> Fault:
+def refuse(http_status: int = 200, status_code: int = 2001, message: str | None = None) -> Fault:
     return lambda sent: PartnerRefusal(
-        f"answered {status_code}", http_status=http_status, status_code=status_code
+        f"answered {status_code}", http_status=http_status, status_code=status_code, status_message=message
     )
 
 

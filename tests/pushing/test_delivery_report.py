@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chalicelib.pushing.deliveries import key_of
 from chalicelib.pushing.delivery_report import MOST_SHOWN, delivery_report
 from tests.pushing.pushing import World, break_down, partner, refuse
 
@@ -36,6 +37,37 @@ def test_the_report_shows_delivered_waiting_refused_and_dead_objects() -> None:
     }
     (waiting,) = shown["waiting"]
     assert (waiting["object"], waiting["since"]) == ("PT/ABC/L1/E1", "2026-03-01T12:00:00.040Z")
+
+
+def test_the_report_shows_the_partner_s_own_words() -> None:
+    world = World("CPO")
+    world.join(partner("EMSP", "one"))
+    world.partners.faults["one"] = refuse(200, 2001, "no such currency")
+    world.put_tariff("Refused-1")
+    world.settle()
+
+    (refused,) = delivery_report(world.node, world.partner("one"))["refused"]
+
+    assert refused["reason"] == "answered 2001: no such currency"
+    assert refused["partner_words"] == "no such currency"
+
+
+def test_a_row_of_an_earlier_release_is_shown() -> None:
+    """Its reason has the partner's words behind ours."""
+    world = World("CPO")
+    world.join(partner("EMSP", "one"))
+    world.partners.faults["one"] = refuse()
+    ref = world.put_tariff("Refused-1")
+    world.settle()
+    key = key_of("one", ref.key.pk)
+    row = world.node.table.get(key) or {}
+    assert "words" not in row
+    world.node.table.put({**row, "reason": "answered 2001: no"})
+
+    (refused,) = delivery_report(world.node, world.partner("one"))["refused"]
+
+    assert refused["reason"] == "answered 2001: no"
+    assert "partner_words" not in refused
 
 
 def test_the_report_of_an_offline_partner_counts_the_missed_objects() -> None:

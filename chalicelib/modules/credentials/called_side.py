@@ -121,7 +121,9 @@ def _look_at_caller(node: Node, partner: Partner, offered: Credentials, version:
     try:
         other = look_at(node, offered.url, offered.token, partner.token_encoding, [version])
     except (PartnerFault, PartnerRefusal) as error:
-        raise UnableToUseClientApi(f"could not read your versions: {error}") from error
+        # Not the words of a body without an envelope: the caller chose the URL that was read.
+        text = f"{error.reason}: {error.status_message}" if error.status_message else error.reason
+        raise UnableToUseClientApi(f"could not read your versions: {text}") from error
     if not other.serves([own.role for own in node.settings.roles]):
         raise MissingEndpoints("your version details list no interface that this node has a use for")
     return other
