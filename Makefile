@@ -7,6 +7,8 @@ STAGE ?=
 OUT ?= out/$(STAGE)
 # What goes wrong in `make chaos`, and when, is drawn from it.
 SEED ?= 1
+# Programs of infra/interop/programs.py, such as "py-ocpi ocpi-types"; none is all.
+ONLY ?=
 # Simulated seconds per second at the sandbox's charge points; 0 is no simulated CSMS.
 CSMS_SPEED ?= 10
 # Files go out in the order of their names: folders that start nodes, and wait for them, come first and together,
@@ -26,7 +28,7 @@ FOUND = $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c '$(RECENT)' 2>/dev/null && echo $$python && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run test certify e2e chaos check format bench costs mutants package deploy undeploy audit clean
+.PHONY: help venv run test certify e2e interop chaos check format bench costs mutants package deploy undeploy audit clean
 
 help: ## show this list
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -45,6 +47,9 @@ certify: $(STAMP) ## run the 33 scenarios, against the sandbox that runs or one 
 
 e2e: $(SAM) ## deploy three packaged nodes onto an emulated AWS and run the 33 scenarios there
 	@$(PYTHON) -m infra.e2e
+
+interop: $(STAMP) ## run other people's OCPI programs as partners of a sandbox; ONLY=py-ocpi runs one
+	@$(PYTHON) -m infra.interop $(ONLY)
 
 chaos: $(STAMP) ## let everything fail at once and count what was promised; SEED=7 draws other faults
 	@$(PYTHON) -m infra.chaos --seed $(SEED)

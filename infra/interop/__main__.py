@@ -1,8 +1,8 @@
 """`make interop`: programs of other people as partners of the sandbox, in both roles.
 
-It installs each program into an environment of its own, starts a sandbox, and lets each program register, send
-its objects and commands, and read ours. It prints a table, with our reason for each refusal. The exit code is
-1 when fewer objects are taken than `programs.py` records.
+It installs each program into an environment of its own, starts a sandbox, and lets each program register,
+send its objects and commands, and read ours. It prints a table, with our reason for each refusal. The exit
+code is 1 when fewer objects are taken than `programs.py` records.
 
     python -m infra.interop                    all programs
     python -m infra.interop py-ocpi            one program
@@ -24,6 +24,7 @@ from infra.interop.environments import PROJECT, Environment, NotInstalled
 from infra.interop.exchange import SENDS, Exchange, open_site
 from infra.interop.programs import PROGRAMS, Program
 from infra.interop.report import HEADER, Trial, lines_of
+from infra.interop.servers import ServerExchange
 from infra.local.sandbox import PLAYERS, Sandbox
 
 SITES = 3
@@ -63,6 +64,11 @@ def _run_all(programs: Sequence[Program], environments: dict[str, Environment]) 
                 exchange = Exchange(sandbox, PLAYER_BY_NAME[node], probe, web, role)
                 trials.append(Trial(program, environment.version, exchange.run(environment, party)))
                 _print("\n".join(lines_of(trials[-1])))
+                if program.server:
+                    server = ServerExchange(sandbox, PLAYER_BY_NAME[node], web, role)
+                    result = server.run(environment, program.server, Party("PT", f"S{number}{place}"))
+                    trials.append(Trial(program, environment.version, result, is_server=True))
+                    _print("\n".join(lines_of(trials[-1])))
     return trials
 
 

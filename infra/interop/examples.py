@@ -99,7 +99,7 @@ VALUES: dict[str, Any] = {
     "total_energy": 1.5,
     "total_time": 1,
 }
-PREFERRED = "AVAILABLE RFID IEC_62196_T2 SOCKET AC_3_PHASE REGULAR WHITELIST COMPLETED MONDAY ALLOWED".split()
+PREFERRED = {"AVAILABLE", "RFID", "IEC_62196_T2", "SOCKET", "AC_3_PHASE", "REGULAR", "WHITELIST", "COMPLETED"}
 """Values of enums that fit together; any other enum has its first value."""
 
 
@@ -145,7 +145,7 @@ class _Maker:
 
     def _choice(self, values: Sequence[Any], path: Sequence[str]) -> Any:
         known = self._known(path)
-        preferred = [known[0]] if known else PREFERRED
+        preferred = {known[0]} if known else PREFERRED
         return next((value for value in values if value in preferred), values[0])
 
     def _known(self, path: Sequence[str]) -> list[Any]:

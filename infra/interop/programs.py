@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 class Program:
     """One program. Its version is in `requirements/NAME.txt`.
 
-    adapter: module of `adapters/`, run in the program's own environment. server: the adapter of its server, ""
-    for a program that has no server of its own, or none that a conforming node can register with. expected:
-    the fewest objects that the node takes, by the role that the program plays.
+    adapter: module of `adapters/`, run in the program's own environment. server: the adapter of its server,
+    "" for a program that has no server of its own, or none that a conforming node can register with.
+    expected: the fewest objects that the node takes, by role and node, such as `CPO at emsp`.
     """
 
     name: str
@@ -24,9 +24,9 @@ class Program:
 
 
 PROGRAMS = (
-    Program("extrawest-ocpi", "py_ocpi_models", "extrawest_server", {"CPO": 8, "EMSP": 6}),
-    Program("py-ocpi", "py_ocpi_models", "", {"CPO": 8, "EMSP": 6}),
-    Program("python-ocpi", "python_ocpi_models", "", {"CPO": 8, "EMSP": 6}),
-    Program("ocpi-types", "ocpi_types_models", "", {"CPO": 8, "EMSP": 6}),
-    Program("latam-evra-ocpi", "latam_models", "", {"CPO": 8, "EMSP": 6}),
+    Program("extrawest-ocpi", "py_ocpi_models", "extrawest_server"),
+    Program("py-ocpi", "py_ocpi_models"),
+    Program("python-ocpi", "python_ocpi_models"),
+    Program("ocpi-types", "ocpi_types_models"),
+    Program("latam-evra-ocpi", "latam_models"),
 )

@@ -8,21 +8,25 @@ from dataclasses import dataclass
 from infra.interop.exchange import Result
 from infra.interop.programs import Program
 
-_ROW = "{:16} {:10} {:5} {:5} {:>8} {:>6} {:>9} {:>5}"
+_ROW = "{:16} {:10} {:12} {:5} {:>8} {:>6} {:>9} {:>5}"
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One program, its version, and its result in one role at one node."""
+    """One program, its version, and its result in one role at one node.
+
+    is_server: the program's own server was the partner.
+    """
 
     program: Program
     version: str
     result: Result
+    is_server: bool = False
 
     @property
     def key(self) -> str:
         """The role and the node, as `Program.expected` names them."""
-        return f"{self.result.role} at {self.result.node}"
+        return f"{self.result.role}{' server' if self.is_server else ''} at {self.result.node}"
 
     @property
     def is_as_expected(self) -> bool:
@@ -38,7 +42,14 @@ def lines_of(trial: Trial) -> Iterator[str]:
     result = trial.result
     listed = result.read + len(result.unreadable)
     expected = trial.program.expected.get(trial.key, 0)
-    row = (result.role, result.node, result.offered, result.taken, expected, f"{result.read}/{listed}")
+    row = (
+        trial.key.partition(" at ")[0],
+        result.node,
+        result.offered,
+        result.taken,
+        expected,
+        f"{result.read}/{listed}",
+    )
     yield _ROW.format(trial.program.name, trial.version, *row)
     yield from (f"    refused     {refusal}" for refusal in result.refusals)
     yield from (f"    cannot read {error}" for error in dict.fromkeys(result.unreadable))

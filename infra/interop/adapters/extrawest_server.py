@@ -2,8 +2,8 @@
 
     python -m infra.interop.adapters.extrawest_server PORT ROLE PARTY_ID TOKEN_A TOKEN_C CONTEXT
 
-The library asks its user for a store of objects (`Crud`) and for the tokens that it accepts (`Authenticator`).
-Both are here. `/push` is the library's own: it sends one object to a partner's endpoint.
+The library asks its user for a store of objects (`Crud`) and for the tokens that it accepts
+(`Authenticator`). Both are here. `/push` is the library's own: it sends one object to a partner's endpoint.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def main() -> None:
         http_push=True,
     )
 
-    @app.get("/interop")  # type: ignore[misc]
+    @app.get("/interop")  # type: ignore[untyped-decorator]
     async def state() -> dict[str, Any]:
         return {"received": Store.received, "node": Store.node}
 

@@ -25,8 +25,8 @@ VARIANTS = ("required", "all")
 class Model:
     """A model of the program.
 
-    schema: its JSON Schema. write: the JSON text that the program makes of a document. read: reads a document,
-    and raises if the program cannot.
+    schema: its JSON Schema. write: the JSON text that the program makes of a document. read: reads a
+    document, and raises if the program cannot.
     """
 
     schema: Mapping[str, Any]
@@ -66,4 +66,6 @@ def _read_lines(models: Mapping[str, Model]) -> None:
 
 
 def _text(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:200]
+    # flask-restx has its errors in `data`.
+    text = getattr(error, "data", None) or error
+    return " ".join(f"{type(error).__name__}: {text}".split())[:200]
