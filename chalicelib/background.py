@@ -1,7 +1,8 @@
 """Worker of the background queue: work that nobody waits for, such as the steps of a pull.
 
-The messages of a batch are handled side by side. What a message asks for (`what`) decides who handles it. A
-message comes at least once, sometimes twice, sometimes late, so each handler does only what is left to do.
+The messages of a batch are handled side by side. What a message asks for (`what`) decides who handles it. The
+findings of a batch are handled together, so that equal ones are counted with one write. A message comes at
+least once, sometimes twice, sometimes late, so each handler does only what is left to do.
 
 *Time.* A handler is told when to stop taking more work: `STEP_S` after the batch began. It may then finish
 what it has in hand, such as one HTTP call. Lambda ends the function after 60 s (`.chalice/config.json`), and
@@ -20,6 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from chalicelib.findings.counting import count_findings
 from chalicelib.log import add_fields, log, log_fields
 from chalicelib.queues import BackgroundMessage, read_background
 
@@ -38,6 +40,12 @@ Handler = Callable[["Node", Any, datetime], None]
 HANDLERS: dict[str, Handler] = {}
 """Who handles a message, by its `what`."""
 
+Together = Callable[["Node", Sequence[Any]], None]
+"""Handles all messages of a batch with the same `what`."""
+
+TOGETHER: dict[str, Together] = {"FINDINGS": count_findings}
+"""Who handles the messages of a batch together, by their `what`."""
+
 
 def handle_messages(
     node: Node, records: Sequence[Mapping[str, Any]], handlers: Mapping[str, Handler] = HANDLERS
@@ -47,9 +55,12 @@ def handle_messages(
     Returns the partial batch response of Lambda: the messages to deliver again.
     """
     ends = node.clock() + timedelta(seconds=STEP_S)
+    batched = [record for record in records if _what(record) in TOGETHER]
+    single = [record for record in records if record not in batched]
+    again = _handle_together(node, batched)
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="background") as pool:
-        delays = list(pool.map(lambda record: _handle(node, handlers, record, ends), records))
-    again = {record["receiptHandle"]: delay for record, delay in zip(records, delays, strict=True) if delay}
+        delays = list(pool.map(lambda record: _handle(node, handlers, record, ends), single))
+    again |= {record["receiptHandle"]: delay for record, delay in zip(single, delays, strict=True) if delay}
     if again:
         _postpone(node, again)
     return {
@@ -59,11 +70,37 @@ def handle_messages(
     }
 
 
+def _what(record: Mapping[str, Any]) -> str:
+    """The `what` of a message, "" if it is not one of ours."""
+    try:
+        return read_background(record["body"]).what
+    except ValueError:
+        return ""
+
+
+def _handle_together(node: Node, records: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Handle messages that have a common handler. Returns the delays of those to deliver again."""
+    messages: dict[str, list[BackgroundMessage]] = {}
+    for record in records:
+        message = read_background(record["body"])
+        messages.setdefault(message.what, []).append(message)
+    again: dict[str, int] = {}
+    for what, each in messages.items():
+        try:
+            with log_fields(task=what):
+                TOGETHER[what](node, each)
+        except Exception:
+            log.exception("background work failed by our own fault")
+            again |= {
+                record["receiptHandle"]: _delay_s(record) for record in records if _what(record) == what
+            }
+    return again
+
+
 def _handle(
     node: Node, handlers: Mapping[str, Handler], record: Mapping[str, Any], ends: datetime
 ) -> int | None:
     """Handle one message. Returns seconds until it is tried again, None when it is done."""
-    receive_count: int = int(record["attributes"]["ApproximateReceiveCount"])
     with log_fields(message_id=record["messageId"]):
         try:
             message: BackgroundMessage = read_background(record["body"])
@@ -71,8 +108,13 @@ def _handle(
             handlers[message.what](node, message, ends)
         except Exception:
             log.exception("background work failed by our own fault")
-            return min(1 << receive_count, _LONGEST_DELAY_S)
+            return _delay_s(record)
     return None
+
+
+def _delay_s(record: Mapping[str, Any]) -> int:
+    """Seconds until a failed message is tried again."""
+    return min(1 << int(record["attributes"]["ApproximateReceiveCount"]), _LONGEST_DELAY_S)
 
 
 def _postpone(node: Node, delays: Mapping[str, int]) -> None:

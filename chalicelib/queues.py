@@ -1,7 +1,7 @@
 """The messages on SQS, and the client that sends them.
 
 A message contains the name of an object or command, never its content: the worker reads the current object
-when it pushes (TRN-32).
+when it pushes (TRN-32). Findings are counts with short examples.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from functools import cached_property
 from itertools import islice
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import botocore.session
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
@@ -155,10 +155,40 @@ class PullStep(BaseModel):
     delay_s: int = 0
 
 
-BackgroundMessage = PullStep
-"""A message of the background queue: each has its own `what`. More than one: a union of them."""
+class CountedFinding(BaseModel):
+    """Equal findings in one document (`findings/tallies.py`); the example identifies no driver."""
 
-_BACKGROUND: TypeAdapter[BackgroundMessage] = TypeAdapter(BackgroundMessage)
+    model_config = ConfigDict(frozen=True)
+    field: str
+    kind: str
+    outcome: str
+    reason: str
+    example: str
+    number: int
+
+
+class FindingsMessage(BaseModel):
+    """Message: count the findings in one document of a partner.
+
+    at: when it was read (RFC 3339). ref: the object as in the log, "" where it is not known.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    what: Literal["FINDINGS"] = "FINDINGS"
+    delay_s: ClassVar[int] = 0
+    partner_id: str
+    module: str
+    at: str
+    ref: str = ""
+    findings: tuple[CountedFinding, ...]
+
+
+BackgroundMessage = PullStep | FindingsMessage
+"""A message of the background queue: each has its own `what`."""
+
+_BACKGROUND: TypeAdapter[BackgroundMessage] = TypeAdapter(
+    Annotated[BackgroundMessage, Field(discriminator="what")]
+)
 
 
 def read_background(body: str) -> BackgroundMessage:

@@ -198,6 +198,24 @@ def broadcasts(context: typer.Context) -> None:
 
 
 @app.command()
+def findings(
+    context: typer.Context,
+    partner_id: str,
+    module: Annotated[str | None, typer.Option(help="Only this module, such as locations.")] = None,
+    clear: Annotated[bool, typer.Option(help="Delete them, to count anew after a correction.")] = False,
+) -> None:
+    """Show what was odd in a partner's documents: how often, where, and what the node did."""
+    from cli.findings import table_of
+
+    query = {"module": module} if module else {}
+    if clear:
+        _operator_api(context).delete("partners", partner_id, "findings", **query)
+        return
+    for line in table_of(_operator_api(context).all("partners", partner_id, "findings", **query)):
+        typer.echo(line)
+
+
+@app.command()
 def sessions_without_cdr(context: typer.Context) -> None:
     """Show ended sessions that have no CDR because they could not be priced, each with the reason."""
     for session in _operator_api(context).all("sessions_without_cdr"):

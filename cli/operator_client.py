@@ -51,9 +51,9 @@ class OperatorClient:
         """Create an object or start an action. Raises: OperatorApiError."""
         return self._send("POST", self._at(path, query), body)[0]
 
-    def delete(self, *path: str) -> Any:
-        """Delete one object. Raises: OperatorApiError."""
-        return self._send("DELETE", self._at(path))[0]
+    def delete(self, *path: str, **query: str) -> Any:
+        """Delete one object, or what the query selects. Raises: OperatorApiError."""
+        return self._send("DELETE", self._at(path, query))[0]
 
     def all(self, *path: str, **query: str) -> Iterator[Any]:
         """Read a list, page after page. Raises: OperatorApiError."""

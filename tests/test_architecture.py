@@ -39,7 +39,7 @@ IMPORTS: dict[str, str] = {
     "settings": "modules protocol",
     "storage": "errors protocol",
     "reading": "errors protocol",
-    "findings": "log metrics node partners protocol reading storage",
+    "findings": "errors log metrics node partners protocol queues reading storage",
     "versions": "log protocol",
     "partners": "errors protocol storage",
     "calls": "errors log node partners protocol reading storage versions",
@@ -55,10 +55,10 @@ IMPORTS: dict[str, str] = {
         "pricing protocol pushing queues routes settings storage versions"
     ),
     "operator_api": (
-        "async_requests calls errors log modules node partners policy "
+        "async_requests calls errors findings log modules node partners policy "
         "pricing protocol pushing release routes settings storage versions"
     ),
-    "background": "log node queues",
+    "background": "findings log node queues",
     "endpoint": (
         "errors hub log metrics modules node operator_api "
         "partners policy protocol routes settings storage versions"

@@ -77,10 +77,10 @@ def _show(module: str, path: Sequence[str], value: object, level: int = 0) -> ob
         if isinstance(value, list):
             return [_show(module, [*path, "*"], each, level + 1) for each in value[:_ENTRIES]]
         entries = islice(value.items(), _ENTRIES)
-        return {_clean(key): _show(module, [*path, key], each, level + 1) for key, each in entries}
+        return {printable(key): _show(module, [*path, key], each, level + 1) for key, each in entries}
     if value is None or isinstance(value, bool):
         return value if level else str(value).lower()
-    text = _clean(str(value))
+    text = printable(str(value))
     return _form_of(text) if _is_of_driver(module, path, level) else text
 
 
@@ -100,5 +100,6 @@ def _form_of(text: str) -> str:
     return re.sub(r"\d", "9", text)
 
 
-def _clean(text: str) -> str:
-    return "".join(each if each.isprintable() else " " for each in text[:LONGEST])
+def printable(text: str, longest: int = LONGEST) -> str:
+    """The beginning of a text, with a space for each character that cannot be shown or sent."""
+    return "".join(each if each.isprintable() else " " for each in text[:longest])

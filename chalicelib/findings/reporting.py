@@ -1,7 +1,7 @@
 """Reports what was odd in a document of a partner: a log line, metrics, and a message that has it counted.
 
-The caller answers the partner and does not wait for the count: a request makes no DynamoDB call for it. A
-worker reads the messages and counts many of them with one write.
+A request makes no DynamoDB call for the count. A worker reads the messages and counts many of them with one
+write (`counting.py`). The log has the same numbers, but counting them there is a paid query over its lines.
 
 Source: docs/interop.md, Findings; docs/security.md, What is logged
 """
@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from chalicelib import metrics
 from chalicelib.findings.tallies import Tally, tally
 from chalicelib.log import log
+from chalicelib.protocol.types import format_datetime
+from chalicelib.queues import CountedFinding, FindingsMessage
 from chalicelib.reading.findings import Outcome
 from chalicelib.storage.keys import for_log
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from chalicelib.reading.findings import Finding
     from chalicelib.storage.keys import Ref
 
+_LONGEST_REF = 300
+
 
 def report(
     node: Node, partner: Partner, module: str, findings: Sequence[Finding], ref: Ref | None = None
@@ -31,19 +35,36 @@ def report(
     """Log and count the findings in one document; nothing if there is none.
 
     module: the module of the document. ref: the object, None where it is not known, as in an answer. A
-    failure of ours never reaches the caller: it is logged.
+    failure to queue the count is logged, and the caller goes on.
     """
     if not findings:
         return
     tallies = tally(module, findings)
-    _log(node, partner, module, tallies, ref)
+    name = for_log(str(ref)) if ref else ""
+    _log(node, partner, module, tallies, name)
+    try:
+        node.queues.send_background([_message(node, partner, module, tallies, name)])
+    except Exception:
+        log.exception("failed to queue the count of findings", extra={"partner": partner.id})
 
 
-def _log(node: Node, partner: Partner, module: str, tallies: Sequence[Tally], ref: Ref | None) -> None:
+def _message(
+    node: Node, partner: Partner, module: str, tallies: Sequence[Tally], ref: str
+) -> FindingsMessage:
+    return FindingsMessage(
+        partner_id=partner.id,
+        module=module,
+        at=format_datetime(node.clock()),
+        ref=ref[:_LONGEST_REF],
+        findings=tuple(CountedFinding(**each._asdict()) for each in tallies),
+    )
+
+
+def _log(node: Node, partner: Partner, module: str, tallies: Sequence[Tally], ref: str) -> None:
     numbers: Counter[Outcome] = Counter()
     for each in tallies:
         numbers[each.outcome] += each.number
-    fields: dict[str, Any] = {"ref": for_log(str(ref))} if ref else {}
+    fields = {"ref": ref} if ref else {}
     verb = "refused" if numbers[Outcome.REFUSED] else "read with repairs"
     log.info(
         f"a partner's document was {verb}",

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from chalicelib.findings.examples import example_of
+from chalicelib.findings.examples import example_of, printable
 from chalicelib.reading.findings import Finding, Outcome
 
 MOST = 40
@@ -44,7 +44,7 @@ def tally(module: str, findings: Iterable[Finding]) -> list[Tally]:
     first: dict[tuple[str, str, Outcome], Finding] = {}
     numbers: dict[tuple[str, str, Outcome], int] = {}
     for finding in findings:
-        name = (finding.field[:_LONGEST_NAME], finding.kind[:_LONGEST_NAME], finding.outcome)
+        name = (printable(finding.field, _LONGEST_NAME), finding.kind[:_LONGEST_NAME], finding.outcome)
         if name not in first:
             if len(first) >= MOST:
                 name = ("*", MORE, finding.outcome)
@@ -57,4 +57,4 @@ def tally(module: str, findings: Iterable[Finding]) -> list[Tally]:
 def _tally(module: str, name: tuple[str, str, Outcome], finding: Finding | None, number: int) -> Tally:
     if finding is None:
         return Tally(*name, f"more than {MOST} different findings in one document", "", number)
-    return Tally(*name, finding.reason[:_LONGEST_REASON], example_of(module, finding), number)
+    return Tally(*name, printable(finding.reason, _LONGEST_REASON), example_of(module, finding), number)

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringC
 
 from chalicelib.calls.urls import Unresolvable, UrlPolicy
 from chalicelib.errors import NotFound
+from chalicelib.findings.counters import delete_counts
 from chalicelib.modules.credentials import called_side, calling_side
 from chalicelib.modules.credentials.objects import MAX_ROLES
 from chalicelib.modules.locations.reservation import PROFILE
@@ -188,6 +189,7 @@ def delete_partner(call: OperatorCall) -> Reply:
     """
     partner = find_partner(call.node, call.request.path["id"])
     warning = calling_side.unregister(call.node, partner)
+    delete_counts(call.node.table, partner.id)
     if warning is None:
         return Reply(http_status=204)
     text = f"the partner was not notified: {warning}"
