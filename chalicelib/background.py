@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -55,9 +56,10 @@ def handle_messages(
     Returns the partial batch response of Lambda: the messages to deliver again.
     """
     ends = node.clock() + timedelta(seconds=STEP_S)
-    batched = [record for record in records if _what(record) in TOGETHER]
-    single = [record for record in records if record not in batched]
-    again = _handle_together(node, batched)
+    together, single = _split(records)
+    again: dict[str, int] = {}
+    for what, group in together.items():
+        again |= _handle_together(node, what, group)
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="background") as pool:
         delays = list(pool.map(lambda record: _handle(node, handlers, record, ends), single))
     again |= {record["receiptHandle"]: delay for record, delay in zip(single, delays, strict=True) if delay}
@@ -70,31 +72,32 @@ def handle_messages(
     }
 
 
-def _what(record: Mapping[str, Any]) -> str:
-    """The `what` of a message, "" if it is not one of ours."""
-    try:
-        return read_background(record["body"]).what
-    except ValueError:
-        return ""
-
-
-def _handle_together(node: Node, records: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """Handle messages that have a common handler. Returns the delays of those to deliver again."""
-    messages: dict[str, list[BackgroundMessage]] = {}
+def _split(
+    records: Sequence[Mapping[str, Any]],
+) -> tuple[dict[str, list[Mapping[str, Any]]], list[Mapping[str, Any]]]:
+    """Split a batch into the messages to handle together, by their `what`, and the others."""
+    together: dict[str, list[Mapping[str, Any]]] = {}
+    single = []
     for record in records:
-        message = read_background(record["body"])
-        messages.setdefault(message.what, []).append(message)
-    again: dict[str, int] = {}
-    for what, each in messages.items():
+        what = ""
+        with suppress(ValueError):  # Logged when it is handled.
+            what = read_background(record["body"]).what
+        if what in TOGETHER:
+            together.setdefault(what, []).append(record)
+        else:
+            single.append(record)
+    return together, single
+
+
+def _handle_together(node: Node, what: str, records: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Handle messages that have a common handler. Returns the delays of those to deliver again."""
+    with log_fields(task=what):
         try:
-            with log_fields(task=what):
-                TOGETHER[what](node, each)
+            TOGETHER[what](node, [read_background(record["body"]) for record in records])
         except Exception:
             log.exception("background work failed by our own fault")
-            again |= {
-                record["receiptHandle"]: _delay_s(record) for record in records if _what(record) == what
-            }
-    return again
+            return {record["receiptHandle"]: _delay_s(record) for record in records}
+    return {}
 
 
 def _handle(
