@@ -72,6 +72,20 @@ def zone_of(cdr: Mapping[str, Any]) -> tuple[str | None, bool]:
     return found or (None, False)
 
 
+def alpha_3_of(alpha_2: str) -> str | None:
+    """Return the alpha-3 code of a country, None for an unknown code.
+
+    >>> alpha_3_of("PT")
+    'PRT'
+    """
+    return _alpha_3().get(alpha_2)
+
+
+@cache
+def _alpha_3() -> dict[str, str]:
+    return {short: long for long, short in _ALPHA_2.items()}
+
+
 def _main_zone(country: str) -> tuple[str, bool] | None:
     """Find the time zone of most people of a country, by its alpha-3 or alpha-2 code; None if unknown."""
     code = _ALPHA_2.get(country, country)

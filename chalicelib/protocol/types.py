@@ -9,6 +9,7 @@ Source: OCPI 2.2.1 types; TYP-01 … TYP-16
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cache
@@ -55,15 +56,42 @@ def validate(model: type[Model], document: object, at: str = "") -> Model:
     try:
         return model.model_validate(document)
     except ValidationError as error:
-        problems = tuple(_problem(item, at) for item in error.errors(include_url=False, include_input=False))
+        problems = tuple(
+            problem_of(item, at) for item in error.errors(include_url=False, include_input=False)
+        )
     first_field, first_text = problems[0]
     raise InvalidParameters(first_text, field=first_field, errors=problems)
 
 
-def _problem(item: Any, at: str) -> tuple[str, str]:
+def validation_errors(model: type[OcpiObject], document: object) -> list[Any]:
+    """The errors of a document, as pydantic describes them (`loc`, `type`, `msg`, `input`); none if valid."""
+    try:
+        model.model_validate(document)
+    except ValidationError as error:
+        return error.errors(include_url=False)
+    return []
+
+
+def problem_of(item: Any, at: str = "") -> tuple[str, str]:
+    """The dotted path of a field and a text about it, from one of pydantic's errors.
+
+    at: path of the document inside what the caller sent.
+    """
     steps = [at, *(str(step) for step in item["loc"])]
     text = "required" if item["type"] == "missing" else str(item["msg"])
     return ".".join(step for step in steps if step) or "body", text.removeprefix("Value error, ")
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The meaning of a field's value, as metadata of its type, for the lenient reader (`reading/repairs.py`).
+
+    name: such as `datetime`. values: of an enum. longest: the most characters of a text.
+    """
+
+    name: str
+    values: frozenset[str] = frozenset()
+    longest: int = 0
 
 
 # -- strings ---------------------------------------------------------------------------------------
@@ -96,7 +124,10 @@ def _plain(value: str) -> str:
 def ci_string(longest: int, shortest: int = 1) -> Any:
     """CiString(n): printable ASCII, compared without regard to case (TYP-01, TYP-02)."""
     return Annotated[
-        str, StringConstraints(strict=True, min_length=shortest, max_length=longest), AfterValidator(_ascii)
+        str,
+        StringConstraints(strict=True, min_length=shortest, max_length=longest),
+        AfterValidator(_ascii),
+        Shape("id", longest=longest),
     ]
 
 
@@ -107,13 +138,19 @@ def ocpi_string(longest: int, shortest: int = 0) -> Any:
         str,
         StringConstraints(strict=True, min_length=shortest, max_length=longest),
         AfterValidator(_printable),
+        Shape("text", longest=longest),
     ]
 
 
 @cache
 def plain_text(longest: int) -> Any:
     """A text for people: no markup (TYP-11)."""
-    return Annotated[str, StringConstraints(strict=True, max_length=longest), AfterValidator(_plain)]
+    return Annotated[
+        str,
+        StringConstraints(strict=True, max_length=longest),
+        AfterValidator(_plain),
+        Shape("plain text", longest=longest),
+    ]
 
 
 def _matching(pattern: str, meaning: str) -> AfterValidator:
@@ -128,20 +165,20 @@ def _matching(pattern: str, meaning: str) -> AfterValidator:
 
 
 @cache
-def matching(pattern: str, meaning: str) -> Any:
+def matching(pattern: str, meaning: str, shape: str = "pattern") -> Any:
     """A string that must match the whole pattern.
 
-    meaning: what was expected, for the error's text.
+    meaning: what was expected, for the error's text. shape: the name of its `Shape`.
     """
-    return Annotated[str, StringConstraints(strict=True), _matching(pattern, meaning)]
+    return Annotated[str, StringConstraints(strict=True), _matching(pattern, meaning), Shape(shape)]
 
 
-CountryCode2 = matching(r"[A-Za-z]{2}", "an ISO 3166-1 alpha-2 country code")
-CountryCode3 = matching(r"[A-Z]{3}", "an ISO 3166-1 alpha-3 country code")
-PartyId = matching(r"[A-Za-z0-9]{3}", "a party id of three letters or digits")
-Currency = matching(r"[A-Z]{3}", "an ISO 4217 currency code")
-Language = matching(r"[a-z]{2}", "an ISO 639-1 language code")
-Url = matching(r"https?://[^\s\x00-\x1f]{1,247}", "an http(s) URL of at most 255 characters")
+CountryCode2 = matching(r"[A-Za-z]{2}", "an ISO 3166-1 alpha-2 country code", "alpha-2")
+CountryCode3 = matching(r"[A-Z]{3}", "an ISO 3166-1 alpha-3 country code", "alpha-3")
+PartyId = matching(r"[A-Za-z0-9]{3}", "a party id of three letters or digits", "party")
+Currency = matching(r"[A-Z]{3}", "an ISO 4217 currency code", "currency")
+Language = matching(r"[a-z]{2}", "an ISO 639-1 language code", "language")
+Url = matching(r"https?://[^\s\x00-\x1f]{1,247}", "an http(s) URL of at most 255 characters", "url")
 
 
 def _time_zone(value: str) -> str:
@@ -152,7 +189,9 @@ def _time_zone(value: str) -> str:
     return value
 
 
-TimeZone = Annotated[str, StringConstraints(strict=True, max_length=255), AfterValidator(_time_zone)]
+TimeZone = Annotated[
+    str, StringConstraints(strict=True, max_length=255), AfterValidator(_time_zone), Shape("time zone")
+]
 
 
 # -- numbers ---------------------------------------------------------------------------------------
@@ -172,10 +211,10 @@ _LARGEST = Decimal(10**12)
 """The same limit as in pricing: no price, energy or time is larger."""
 
 
-Number = Annotated[Decimal, BeforeValidator(_number)]
+Number = Annotated[Decimal, BeforeValidator(_number), Shape("number")]
 """number: a JSON number, exact (TYP-09)."""
 
-Int = Annotated[StrictInt, Field(gt=-(2**63), lt=2**63)]
+Int = Annotated[StrictInt, Field(gt=-(2**63), lt=2**63), Shape("int")]
 
 
 # -- enums -----------------------------------------------------------------------------------------
@@ -195,7 +234,12 @@ def open_enum(name: str, values: str) -> Any:
             return value
         raise ValueError(f"not a value of {name}")
 
-    return Annotated[str, StringConstraints(strict=True, max_length=255), AfterValidator(check)]
+    return Annotated[
+        str,
+        StringConstraints(strict=True, max_length=255),
+        AfterValidator(check),
+        Shape("enum", values=known),
+    ]
 
 
 def closed_enum(name: str, values: str) -> Any:
@@ -207,7 +251,7 @@ def closed_enum(name: str, values: str) -> Any:
             raise ValueError(f"not a value of {name}")
         return value
 
-    return Annotated[str, StringConstraints(strict=True), AfterValidator(check)]
+    return Annotated[str, StringConstraints(strict=True), AfterValidator(check), Shape("enum", values=known)]
 
 
 Role = closed_enum("Role", "CPO EMSP HUB NAP NSP OTHER SCSP")
@@ -271,5 +315,5 @@ def _datetime(value: str) -> str:
     return value
 
 
-DateTime = Annotated[str, StringConstraints(strict=True), AfterValidator(_datetime)]
+DateTime = Annotated[str, StringConstraints(strict=True), AfterValidator(_datetime), Shape("datetime")]
 """A DateTime as its original text; read it with `parse_datetime`."""

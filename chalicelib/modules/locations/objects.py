@@ -34,6 +34,7 @@ from chalicelib.protocol.types import (
     Number,
     OcpiObject,
     PartyId,
+    Shape,
     TimeZone,
     Url,
     ci_string,
@@ -55,7 +56,7 @@ String64: Any = ocpi_string(64)
 String100: Any = ocpi_string(100)
 String255: Any = ocpi_string(255)
 DisplayedText: Any = plain_text(512)
-TimeOfDay: Any = matching(r"([0-1][0-9]|2[0-3]):[0-5][0-9]", "a time of day such as 18:15")
+TimeOfDay: Any = matching(r"([0-1][0-9]|2[0-3]):[0-5][0-9]", "a time of day such as 18:15", "time")
 Weekday = Annotated[Int, Field(ge=1, le=7)]
 Count = Annotated[Int, Field(ge=0)]
 Pixels = Annotated[Int, Field(ge=0, le=99999)]
@@ -72,7 +73,7 @@ def _degrees(whole_digits: int, largest: int) -> Any:
             raise ValueError(f"expected degrees up to {largest} with 5 to 7 decimals, as a string")
         return value
 
-    return Annotated[str, StringConstraints(strict=True), AfterValidator(check)]
+    return Annotated[str, StringConstraints(strict=True), AfterValidator(check), Shape("degrees")]
 
 
 Latitude: Any = _degrees(2, 90)
@@ -113,6 +114,8 @@ Status: Any = open_enum(
     "Status", "AVAILABLE BLOCKED CHARGING INOPERATIVE OUTOFORDER PLANNED REMOVED RESERVED UNKNOWN"
 )
 TokenType: Any = open_enum("TokenType", "AD_HOC_USER APP_USER OTHER RFID")
+
+MIDNIGHT = "00:00"
 
 REMOVED = "REMOVED"
 """The status of an EVSE that was taken away; an EVSE is never deleted (LOC-09)."""
@@ -198,7 +201,8 @@ class RegularHours(OcpiObject):
     @field_validator("period_end")
     @classmethod
     def _is_later(cls, value: str, info: ValidationInfo) -> str:
-        if value <= info.data.get("period_begin", ""):
+        # Midnight ends the day, as it does in a tariff (TAR-12); OCPI has no other way to say so.
+        if value != MIDNIGHT and value <= info.data.get("period_begin", ""):
             raise ValueError("must be later than period_begin")
         return value
 

@@ -43,7 +43,7 @@ def _day_of_calendar(value: str) -> str:
 
 
 _DateForm: Any = matching(
-    r"([12][0-9]{3})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])", "a date such as 2015-12-24"
+    r"([12][0-9]{3})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])", "a date such as 2015-12-24", "date"
 )
 # Spec: the regex allows 31 February. It is refused here, because no price can follow from it.
 LocalDate: Any = Annotated[_DateForm, AfterValidator(_day_of_calendar)]
