@@ -16,7 +16,8 @@ from typing import ClassVar
 class OcpiError(Exception):
     """Error with a text for the partner's engineer, never with a token or a driver's data.
 
-    field: dotted path of the offending field, such as `elements.0.price_components.1.price`.
+    field: dotted path of the offending field, such as `elements.0.price_components.1.price`. is_reported: it
+    is among the partner's findings already.
     """
 
     status_code: ClassVar[int] = 3000
@@ -33,6 +34,7 @@ class OcpiError(Exception):
         self.detail = message or self.default_message
         self.field = field
         self.errors = errors or (((field, self.detail),) if field else ())
+        self.is_reported = False
         super().__init__(f"{field}: {self.detail}" if field else self.detail)
 
 

@@ -4,7 +4,7 @@ Modules with a Receiver interface have a `keeping.py` with `keep(node, partner, 
 stores a whole object that a partner sent: with a PUT or POST, or in a list that this node has read. It needs
 no request, because the document contains its ids. Its steps are:
 
-1. The document is valid, and its ids agree with those in the URL, if it came with one.
+1. The document is valid, or can be repaired, and its ids agree with those in the URL, if it came with one.
 2. The partner is the owner, or a hub that may act for the owner.
 3. The stored object, if there is one, came from the same partner and is not newer.
 4. The object is written to its partition, and odd timestamps are logged.
@@ -15,21 +15,30 @@ Source: OCPI 2.2.1 transport_and_format, Client Owned Object Push; TRN-26 … TR
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from chalicelib.findings.received import Received, Source, read_patch, read_received
 from chalicelib.policy.ownership import check_identity, check_owner, check_source
 from chalicelib.policy.time_remarks import remark_on
 from chalicelib.policy.visibility import owner_role
+from chalicelib.protocol.patch import check_time
+from chalicelib.storage.objects import Write
 
 if TYPE_CHECKING:
     from chalicelib.node import Node
     from chalicelib.partners.directory import Partner
     from chalicelib.policy.ownership import FromPartner
+    from chalicelib.protocol.json_text import Document
     from chalicelib.protocol.overtaking import Overtaken
+    from chalicelib.protocol.types import OcpiObject
     from chalicelib.storage.keys import Ref
     from chalicelib.storage.locations import LocationChange
     from chalicelib.storage.objects import Changed, Decide, Decision, KnownItems, Stored
+
+
+ASIDE = "aside"
+"""Attribute of an item: JSON text of the parts of the object that were set aside, by dotted path."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +46,7 @@ class Kept:
     """Result of `keep`.
 
     ref: key of the object. change: what the store did. remark: text for `status_message` about odd
-    timestamps, None without any.
+    timestamps and repairs, None without any.
     """
 
     ref: Ref
@@ -48,6 +57,41 @@ class Kept:
     def created(self) -> bool:
         """Return whether the object is new."""
         return self.change.created
+
+
+def read_sent(
+    node: Node,
+    source: Source,
+    model: type[OcpiObject],
+    document: Document,
+    ref: Ref | None = None,
+    *,
+    id_name: str = "id",
+    fills: Mapping[str, Any] | None = None,
+) -> Received:
+    """Read a whole object that a partner sent, and check that its ids are those in the URL.
+
+    ref: the key in the URL, None for a document that came without one; ids that the document lacks are taken
+    from it. fills: values of other missing fields.
+    Raises: InvalidParameters for a document that cannot be read, and for an id that differs (TRN-27).
+    """
+    ids = {} if ref is None else {"country_code": ref.country_code, "party_id": ref.party_id, id_name: ref.id}
+    received = read_received(node, source, model, document, {**ids, **(fills or {})})
+    check_ids(received.document, ref, id_name)
+    return received
+
+
+def read_sent_patch(
+    node: Node, source: Source, model: type[OcpiObject], patch: Document, ref: Ref, id_name: str = "id"
+) -> Document:
+    """Read a PATCH that a partner sent, and check its ids and its time.
+
+    Raises: InvalidParameters as `read_sent`, and when it has no `last_updated`.
+    """
+    patch = read_patch(node, source, model, patch)
+    check_ids(patch, ref, id_name)
+    check_time(patch)
+    return patch
 
 
 def check_ids(document: Mapping[str, Any], ref: Ref | None, id_name: str = "id") -> None:
@@ -77,26 +121,43 @@ def check_origin(node: Node, partner: Partner, ref: Ref, stored: FromPartner | N
 
 
 def change_received(
-    node: Node, partner: Partner, ref: Ref, decide: Decide, known: KnownItems = None, *, partition: str
+    node: Node,
+    partner: Partner,
+    ref: Ref,
+    decide: Decide,
+    known: KnownItems = None,
+    *,
+    partition: str,
+    aside: str | None = None,
 ) -> Changed:
     """Change an object for the partner that sent it, by a decision on the stored object.
 
-    partition: the list of a new object, unless the Write names another.
+    partition: the list of a new object, unless the Write names another. aside: JSON text of the parts that
+    were set aside, kept beside the object; None keeps the stored ones.
     Raises: NotFound when the object came from another partner, and as `ObjectStore.change`.
     """
 
     def decide_for_partner(stored: Stored | None) -> Decision:
         check_origin(node, partner, ref, stored)
-        return decide(stored)
+        return _with_aside(decide(stored), stored, aside)
 
     return node.objects.change(ref, decide_for_partner, known, partition=partition, source=partner.id)
+
+
+def _with_aside(decision: Decision, stored: Stored | None, aside: str | None) -> Decision:
+    """Return the decision with the parts that were set aside beside the object."""
+    if aside is None and stored is not None:
+        aside = str(stored.extra.get(ASIDE, ""))
+    if not aside or not isinstance(decision, Write):
+        return decision
+    return replace(decision, extra={**decision.extra, ASIDE: aside})
 
 
 def kept(
     node: Node,
     partner: Partner,
     ref: Ref,
-    document: Mapping[str, Any],
+    received: Received,
     change: Changed | LocationChange,
     overtaken: Sequence[Overtaken] = (),
 ) -> Kept:
@@ -104,4 +165,5 @@ def kept(
 
     overtaken: parts of the document that are older than the stored ones.
     """
-    return Kept(ref, change, remark_on(node, partner, ref, document, overtaken))
+    remarks = [remark_on(node, partner, ref, received.document, overtaken), received.remark]
+    return Kept(ref, change, "; ".join(each for each in remarks if each) or None)

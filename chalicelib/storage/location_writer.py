@@ -65,12 +65,15 @@ class LocationWriter:
         document: Mapping[str, Any],
         evses: Sequence[Mapping[str, Any]] | None,
         source: str,
+        aside: str | None = None,
     ) -> Item:
         """Write a location over the header that was read, and return the new header.
 
         place: its place after the write. document: `evses` in it is ignored. evses: all of them, None to keep
-        the stored ones.
+        the stored ones. aside: JSON text of the parts that were set aside; None keeps the stored ones.
         """
+        if aside is None:
+            aside = (header or {}).get("aside", "")
         version = new_version(header, self._clock())
         written = {
             "pk": ref.key.pk,
@@ -86,6 +89,7 @@ class LocationWriter:
             "src": source,
             "lp": place.partition,
             "cr": place.number,
+            **({"aside": aside} if aside else {}),
         }
         counted = counters.changes(place_of(header), place)
         if evses is None and header is not None:
@@ -104,16 +108,19 @@ class LocationWriter:
         before: Item | None,
         document: Mapping[str, Any],
         source: str,
+        aside: str | None = None,
     ) -> Item:
         """Write one EVSE, update the header that was read, and return the EVSE's item.
 
-        slot: the EVSE's index, None for a new one. before: its item as it was read.
+        slot: the EVSE's index, None for a new one. before: its item as it was read. aside: as in `write`.
         Raises: InvalidParameters when the location would be too large.
         """
         pk, number = header["pk"], header["n"]
         key = evse_key(pk, header["gen"], number if slot is None else slot)
         version = new_version(header, self._clock())
+        kept_aside = (before or {}).get("aside", "") if aside is None else aside
         written = make_evse(key, document, version, header["wv"], at=None)
+        written |= {"aside": kept_aside} if kept_aside else {}
         known = self._evses_size(header)
         evses_size = known.plus(size_of_evses([written])).minus(size_of_evses([before] if before else []))
         check_location_size(whole_size(header, evses_size), whole_size(header, known), adds=slot is None)

@@ -220,12 +220,19 @@ class LocationStore:
         raise AssertionError("attempts() raises")
 
     def change(
-        self, ref: Ref, decide: DecideLocation, known: KnownItems = None, *, partition: str, source: str
+        self,
+        ref: Ref,
+        decide: DecideLocation,
+        known: KnownItems = None,
+        *,
+        partition: str,
+        source: str,
+        aside: str | None = None,
     ) -> LocationChange:
         """Change a location, with all its EVSEs or without; a reader sees the whole change or nothing.
 
-        decide, partition, source, Raises: as in `ObjectStore.change`. One call, more when the location has
-        more than 90 EVSEs.
+        decide, partition, source, Raises: as in `ObjectStore.change`. aside: as in `LocationWriter.write`.
+        One call, more when the location has more than 90 EVSEs.
         """
         for attempt in attempts():
             items = self._table.read(self.keys_for_change(ref, partition), None if attempt else known)
@@ -237,19 +244,29 @@ class LocationStore:
                     return LocationChange(before, before, decision.answer if decision else None)
                 lu = sortable(decision.document["last_updated"], self._clock())
                 place = next_place(self._table, header, decision.partition or partition, lu, items)
-                written = self._writer.write(ref, header, place, decision.document, decision.evses, source)
+                written = self._writer.write(
+                    ref, header, place, decision.document, decision.evses, source, aside
+                )
             except Conflict:
                 continue
             return LocationChange(before, stored_location(written, self._evses_now), decision.answer)
         raise AssertionError("attempts() raises")
 
     def change_evse(
-        self, ref: Ref, uid: str, decide: DecideEvse, known: KnownItems = None, *, source: str
+        self,
+        ref: Ref,
+        uid: str,
+        decide: DecideEvse,
+        known: KnownItems = None,
+        *,
+        source: str,
+        aside: str | None = None,
     ) -> EvseChange:
         """Change or add one EVSE and update its location's header: one read and one transaction.
 
         The location's `last_updated` becomes the EVSE's, or stays if it is newer (LOC-03, LOC-14).
-        Connectors are part of their EVSE. `source` is stored as the source of the last change.
+        Connectors are part of their EVSE. `source` is stored as the source of the last change. aside: as in
+        `LocationWriter.write`, for the EVSE.
         Raises: LocationNotFound when there is no such location (LOC-13), and as `ObjectStore.change`.
         """
         for attempt in attempts():
@@ -264,7 +281,9 @@ class LocationStore:
                 decision = decide(before, stored_location(header, self._evses_then))
                 if not isinstance(decision, WriteEvse):
                     return EvseChange(before, before, decision.answer if decision else None)
-                written = self._writer.write_evse(header, roster, slot, item, decision.document, source)
+                written = self._writer.write_evse(
+                    header, roster, slot, item, decision.document, source, aside
+                )
             except Conflict:
                 continue
             return EvseChange(before, stored_evse(written), decision.answer)

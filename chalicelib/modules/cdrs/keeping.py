@@ -16,13 +16,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chalicelib.errors import InvalidParameters
+from chalicelib.findings.received import Received, Source
 from chalicelib.modules.cdrs.objects import Cdr
-from chalicelib.modules.received_objects import Kept, check_sender, kept
+from chalicelib.modules.received_objects import ASIDE, Kept, check_sender, kept, read_sent
+from chalicelib.modules.tokens.retrieval import token_fills
 from chalicelib.policy.cdr_makers import hub_makes_cdr
 from chalicelib.policy.session_viewers import emsp_of
 from chalicelib.policy.visibility import partition_for_received, partition_for_viewer
 from chalicelib.protocol.json_text import Document, JsonText, read_json, write_json
-from chalicelib.protocol.types import fold, validate
+from chalicelib.protocol.types import fold
 from chalicelib.queues import CREDIT
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.objects import Stored, Write
@@ -30,6 +32,7 @@ from chalicelib.storage.objects import Stored, Write
 if TYPE_CHECKING:
     from chalicelib.node import Node
     from chalicelib.partners.directory import Partner
+    from chalicelib.protocol.message import Party
     from chalicelib.settings import Settings
     from chalicelib.storage.objects import Decide, KnownItems, ObjectStore
 
@@ -38,22 +41,29 @@ IGNORED = f"{partition_for_received(MODULE)}#ignored"
 """Partition of the CDRs of CPOs that are ignored, because the hub makes its own."""
 
 
-def keep(node: Node, partner: Partner, document: Document, known: KnownItems = None) -> Kept:
+def keep(
+    node: Node,
+    partner: Partner,
+    document: Document,
+    known: KnownItems = None,
+    addressee: Party | None = None,
+) -> Kept:
     """Store a new CDR; an equal one is accepted again and changes nothing.
 
-    known: items that were read before.
+    known: items that were read before. addressee: the party in OCPI-to, for a token without an owner.
     Raises: InvalidParameters for a wrong document, a CDR that differs from the stored one, an id that is not
     the partner's, and a CDR that this node makes itself; NotFound when the partner may not send CDRs of this
     owner.
     """
-    validate(Cdr, document)
+    received = read_sent(node, Source(partner, MODULE), Cdr, document, fills=token_fills(node, addressee))
+    document = received.document
     ref = Ref(MODULE, document["country_code"], document["party_id"], document["id"])
     is_own = _check_sender(node, partner, ref, known)
     partition = _partition_of(node.settings, partner, document, is_own)
     _refuse_credit_of_ours(node.objects, ref, known)
-    decide = _store_once(document, partner)
+    decide = _store_once(received, partner)
     change = node.objects.change(ref, decide, known, partition=partition, source=partner.id)
-    return kept(node, partner, ref, document, change)
+    return kept(node, partner, ref, received, change)
 
 
 def is_ignored(cdr: Kept) -> bool:
@@ -105,12 +115,15 @@ def _partition_of(settings: Settings, partner: Partner, document: Document, is_o
     return partition_for_viewer(MODULE, None, emsp_of(document["cdr_token"]))
 
 
-def _store_once(document: Document, partner: Partner) -> Decide:
+def _store_once(received: Received, partner: Partner) -> Decide:
     """Create a CDR, or accept it again when the stored one is equal and from the same partner."""
+
+    document = received.document
 
     def decide(current: Stored | None) -> Write | None:
         if current is None:
-            return Write(JsonText(write_json(document)), document["last_updated"])
+            extra = {ASIDE: received.aside} if received.aside else {}
+            return Write(JsonText(write_json(document)), document["last_updated"], extra=extra)
         if current.source != partner.id:
             raise InvalidParameters("a CDR of this id is known, and is not from the caller", field="id")
         if read_json(str(current.body)) != document:

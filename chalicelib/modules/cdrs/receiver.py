@@ -46,7 +46,8 @@ def get_cdr(call: Call) -> Reply:
 
 def post_cdr(call: Call) -> Reply:
     """Store a new CDR (CDR-02)."""
-    kept = keep(call.node, call.caller, call.json_object(), call.snapshot)
+    addressee = call.request.routing.receiver
+    kept = keep(call.node, call.caller, call.json_object(), call.snapshot, addressee)
     counts = kept.created and not is_ignored(kept)
     headers = {"Location": _url_of(call.request, kept.ref)}
     return Reply(http_status=201 if counts else 200, status_message=kept.remark, headers=headers)

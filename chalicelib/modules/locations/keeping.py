@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from chalicelib.findings.received import Source
 from chalicelib.modules.locations.decisions import overtaken_location, replace_by
 from chalicelib.modules.locations.objects import Location
 from chalicelib.modules.locations.reservation import refuse_reserved_by_another, reservation_key
-from chalicelib.modules.received_objects import Kept, check_ids, check_origin, check_sender, kept
+from chalicelib.modules.received_objects import Kept, check_origin, check_sender, kept, read_sent
 from chalicelib.policy.visibility import partition_for_received
-from chalicelib.protocol.types import validate
 from chalicelib.storage.keys import Ref
 
 if TYPE_CHECKING:
@@ -38,21 +38,27 @@ def keep(
     Raises: InvalidParameters for a wrong document, and for an id that another party reserved; NotFound when
     the partner may not change this location.
     """
-    check_ids(document, ref)
-    validate(Location, document)
+    received = read_sent(node, Source(partner, MODULE, ref), Location, document, ref)
+    document = received.document
     ref = ref or Ref(MODULE, document["country_code"], document["party_id"], document["id"])
     check_sender(node, partner, ref, known)
     reservation = reservation_key(ref.id)
     refuse_reserved_by_another(ref.owner, ref.id, node.table.read([reservation], known).get(reservation))
-    change = change_location(node, partner, ref, replace_by(document, partition_of), known)
-    return kept(node, partner, ref, document, change, overtaken_location(change.before, document))
+    change = change_location(node, partner, ref, replace_by(document, partition_of), known, received.aside)
+    return kept(node, partner, ref, received, change, overtaken_location(change.before, document))
 
 
 def change_location(
-    node: Node, partner: Partner, ref: Ref, decide: DecideLocation, known: KnownItems = None
+    node: Node,
+    partner: Partner,
+    ref: Ref,
+    decide: DecideLocation,
+    known: KnownItems = None,
+    aside: str | None = None,
 ) -> LocationChange:
     """Change a location for the partner that sent it, by a decision on the stored location.
 
+    aside: JSON text of the parts that were set aside; None keeps the stored ones.
     Raises: NotFound when the location came from another partner, and as `LocationStore.change`.
     """
 
@@ -61,7 +67,7 @@ def change_location(
         return decide(stored)
 
     return node.locations.change(
-        ref, decide_for_partner, known, partition=partition_of(False), source=partner.id
+        ref, decide_for_partner, known, partition=partition_of(False), source=partner.id, aside=aside
     )
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from chalicelib.findings.received import Received, Source, read_patch, read_received
 from chalicelib.modules.locations import rules
 from chalicelib.modules.locations.decisions import (
     Rule,
@@ -19,10 +20,10 @@ from chalicelib.modules.locations.decisions import (
     patched_by,
 )
 from chalicelib.modules.locations.keeping import MODULE, change_location, keep, partition_of
-from chalicelib.modules.locations.objects import Connector, Evse, find_connector
+from chalicelib.modules.locations.objects import Connector, Evse, Location, find_connector
 from chalicelib.modules.locations.reservation import reservation_key
 from chalicelib.modules.locations.retrieval import find
-from chalicelib.modules.received_objects import check_ids, check_origin
+from chalicelib.modules.received_objects import check_origin, read_sent_patch
 from chalicelib.policy.ownership import check_identity, check_owner, id_in_url, owner_in_url
 from chalicelib.policy.time_remarks import remark_on
 from chalicelib.protocol.json_text import Document, read_json
@@ -30,7 +31,7 @@ from chalicelib.protocol.kinds import Kind
 from chalicelib.protocol.message import Reply, Request
 from chalicelib.protocol.overtaking import Overtaken, Times
 from chalicelib.protocol.patch import check_time
-from chalicelib.protocol.types import validate
+from chalicelib.protocol.types import OcpiObject
 from chalicelib.routes import Call, Interface, Route
 from chalicelib.storage.keys import Ref
 
@@ -65,9 +66,8 @@ def put_location(call: Call) -> Reply:
 def patch_location(call: Call) -> Reply:
     """Change some fields of a location."""
     ref = _ref(call)
-    patch = call.json_object()
-    check_ids(patch, ref)
-    check_time(patch)
+    source = Source(call.caller, MODULE, ref)
+    patch = read_sent_patch(call.node, source, Location, call.json_object(), ref)
     children: list[Overtaken] = []
     decide = patched_by(patch, partition_of, call.node.clock(), children)
     change = change_location(call.node, call.caller, ref, decide, call.snapshot)
@@ -78,20 +78,19 @@ def patch_location(call: Call) -> Reply:
 def put_evse(call: Call) -> Reply:
     """Add or replace an EVSE."""
     ref, evse_uid = _ref(call), id_in_url(call.request, "evse_uid")
-    document = call.json_object()
-    check_identity(document, uid=evse_uid)
-    validate(Evse, document)
-    change = _change_evse(call, ref, evse_uid, lambda stored, times: rules.put_evse(stored, document, times))
-    remark = _remark_on_evse(call, ref, change, document)
+    received = _read_child(call, ref, Evse, uid=evse_uid)
+    document = received.document
+    change = _change_evse(
+        call, ref, evse_uid, lambda stored, times: rules.put_evse(stored, document, times), received.aside
+    )
+    remark = _remark_on_evse(call, ref, change, document, also=received.remark)
     return Reply(http_status=201 if change.created else 200, status_message=remark)
 
 
 def patch_evse(call: Call) -> Reply:
     """Change some fields of an EVSE, such as its status."""
     ref, evse_uid = _ref(call), id_in_url(call.request, "evse_uid")
-    patch = call.json_object()
-    check_identity(patch, uid=evse_uid)
-    check_time(patch)
+    patch = _read_patch_of_child(call, ref, Evse, uid=evse_uid)
     change = _change_evse(call, ref, evse_uid, lambda stored, times: rules.patch_evse(stored, patch, times))
     return Reply(status_message=_remark_on_evse(call, ref, change, patch))
 
@@ -100,15 +99,14 @@ def put_connector(call: Call) -> Reply:
     """Add or replace a connector of an EVSE."""
     ref, evse_uid = _ref(call), id_in_url(call.request, "evse_uid")
     connector_id = id_in_url(call.request, "connector_id")
-    document = call.json_object()
-    check_identity(document, id=connector_id)
-    validate(Connector, document)
+    received = _read_child(call, ref, Connector, id=connector_id)
+    document = received.document
     change = _change_evse(
         call, ref, evse_uid, lambda stored, times: rules.put_connector(stored, document, times)
     )
     before = read_json(str(change.before.body)) if change.before else None
     is_new = not (before and find_connector(before, connector_id))
-    remark = _remark_on_evse(call, ref, change, document, connector_id)
+    remark = _remark_on_evse(call, ref, change, document, connector_id, also=received.remark)
     return Reply(http_status=201 if is_new else 200, status_message=remark)
 
 
@@ -116,9 +114,7 @@ def patch_connector(call: Call) -> Reply:
     """Change some fields of a connector, such as its tariffs."""
     ref, evse_uid = _ref(call), id_in_url(call.request, "evse_uid")
     connector_id = id_in_url(call.request, "connector_id")
-    patch = call.json_object()
-    check_identity(patch, id=connector_id)
-    check_time(patch)
+    patch = _read_patch_of_child(call, ref, Connector, id=connector_id)
     change = _change_evse(
         call,
         ref,
@@ -128,7 +124,29 @@ def patch_connector(call: Call) -> Reply:
     return Reply(status_message=_remark_on_evse(call, ref, change, patch, connector_id))
 
 
-def _change_evse(call: Call, ref: Ref, evse_uid: str, rule: Rule) -> EvseChange:
+def _read_child(call: Call, ref: Ref, model: type[OcpiObject], **id_in_url: str) -> Received:
+    """Read the EVSE or connector of a PUT, and check that its id is the one in the URL.
+
+    Raises: InvalidParameters when it cannot be read, or its id differs.
+    """
+    source = Source(call.caller, MODULE, ref)
+    received = read_received(call.node, source, model, call.json_object(), id_in_url)
+    check_identity(received.document, **id_in_url)
+    return received
+
+
+def _read_patch_of_child(call: Call, ref: Ref, model: type[OcpiObject], **id_in_url: str) -> Document:
+    """Read the PATCH of an EVSE or connector, and check its id and its time.
+
+    Raises: InvalidParameters when it cannot be read, its id differs, or it has no `last_updated`.
+    """
+    patch = read_patch(call.node, Source(call.caller, MODULE, ref), model, call.json_object())
+    check_identity(patch, **id_in_url)
+    check_time(patch)
+    return patch
+
+
+def _change_evse(call: Call, ref: Ref, evse_uid: str, rule: Rule, aside: str | None = None) -> EvseChange:
     decide = changed_by(rule, call.node.clock())
 
     def decide_for_caller(stored: StoredEvse | None, location: StoredLocation) -> EvseDecision:
@@ -136,7 +154,7 @@ def _change_evse(call: Call, ref: Ref, evse_uid: str, rule: Rule) -> EvseChange:
         return decide(stored, location)
 
     return call.node.locations.change_evse(
-        ref, evse_uid, decide_for_caller, call.snapshot, source=call.caller.id
+        ref, evse_uid, decide_for_caller, call.snapshot, source=call.caller.id, aside=aside
     )
 
 
@@ -146,8 +164,13 @@ def _remark_on_evse(
     change: EvseChange,
     document: Document,
     connector_id: str | None = None,
+    *,
+    also: str | None = None,
 ) -> str | None:
-    """Return the warning about timestamps for the answer to a PUT or PATCH of an EVSE or connector."""
+    """Return the remark about timestamps for the answer to a PUT or PATCH of an EVSE or connector.
+
+    also: another remark for the same answer.
+    """
     overtaken: list[Overtaken] = []
     if change.before is not None:
         stored: Document | None = read_json(str(change.before.body))
@@ -158,7 +181,8 @@ def _remark_on_evse(
             overtaken = rules.overtaken_by(stored, document, times)
             if call.request.method == "PATCH" and not overtaken:
                 overtaken = rules.overtaken_children(stored, document, times)
-    return remark_on(call.node, call.caller, ref, document, overtaken)
+    remarks = [remark_on(call.node, call.caller, ref, document, overtaken), also]
+    return "; ".join(each for each in remarks if each) or None
 
 
 def _ref(call: Call) -> Ref:

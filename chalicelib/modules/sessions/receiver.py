@@ -12,9 +12,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from chalicelib.errors import NotFound, OcpiError
-from chalicelib.modules.received_objects import change_received, check_ids, check_sender
+from chalicelib.findings.received import Source
+from chalicelib.modules.received_objects import change_received, check_sender, read_sent_patch
 from chalicelib.modules.sessions.decisions import patched_by
 from chalicelib.modules.sessions.keeping import MODULE, keep, partition_of
+from chalicelib.modules.sessions.objects import Session
 from chalicelib.modules.sessions.rules import tolerated
 from chalicelib.modules.sessions.sizes import note_size, refuse_periods
 from chalicelib.policy.ownership import id_in_url, is_callers, owner_in_url
@@ -22,7 +24,6 @@ from chalicelib.policy.time_remarks import remark_on
 from chalicelib.protocol.json_text import read_json
 from chalicelib.protocol.kinds import Kind
 from chalicelib.protocol.message import Reply, Request
-from chalicelib.protocol.patch import check_time
 from chalicelib.routes import Call, Interface, Route
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.objects import overtaken_by
@@ -53,7 +54,8 @@ def get_session(call: Call) -> Reply:
 def put_session(call: Call) -> Reply:
     """Create or replace a session, unless the stored one is newer or final."""
     ref = _checked_ref(call)
-    kept = keep(call.node, call.caller, call.json_object(), call.snapshot, ref)
+    addressee = call.request.routing.receiver
+    kept = keep(call.node, call.caller, call.json_object(), call.snapshot, ref, addressee)
     return Reply(http_status=201 if kept.created else 200, status_message=kept.remark)
 
 
@@ -63,9 +65,8 @@ def patch_session(call: Call) -> Reply:
     Raises: InvalidParameters when the periods do not fit. In that case the other fields are stored.
     """
     ref = _checked_ref(call)
-    patch = tolerated(call.json_object())
-    check_ids(patch, ref)
-    check_time(patch)
+    source = Source(call.caller, MODULE, ref)
+    patch = read_sent_patch(call.node, source, Session, tolerated(call.json_object()), ref)
     decide = patched_by(patch, partition_of)
     change = change_received(call.node, call.caller, ref, decide, call.snapshot, partition="")
     note_size(call.node.settings.table, change, decide.left_out)

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chalicelib.modules.received_objects import Kept, change_received, check_ids, check_sender, kept
+from chalicelib.findings.received import Source
+from chalicelib.modules.received_objects import Kept, change_received, check_sender, kept, read_sent
 from chalicelib.modules.tariffs.decisions import replace_by
 from chalicelib.modules.tariffs.objects import Tariff
 from chalicelib.policy.visibility import partition_for_received
-from chalicelib.protocol.types import validate
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.objects import overtaken_by
 
@@ -37,10 +37,12 @@ def keep(
     known: items that were read before. ref: the tariff's key in the URL, None to take it from the document.
     Raises: InvalidParameters for a wrong document; NotFound when the partner may not change this tariff.
     """
-    check_ids(document, ref)
-    validate(Tariff, document)
+    received = read_sent(node, Source(partner, MODULE, ref), Tariff, document, ref)
+    document = received.document
     ref = ref or Ref(MODULE, document["country_code"], document["party_id"], document["id"])
     check_sender(node, partner, ref, known)
-    change = change_received(node, partner, ref, replace_by(document), known, partition=PARTITION)
+    change = change_received(
+        node, partner, ref, replace_by(document), known, partition=PARTITION, aside=received.aside
+    )
     overtaken = overtaken_by(change.before, document["last_updated"])
-    return kept(node, partner, ref, document, change, overtaken)
+    return kept(node, partner, ref, received, change, overtaken)

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chalicelib.modules.received_objects import Kept, change_received, check_ids, check_sender, kept
+from chalicelib.findings.received import Source
+from chalicelib.modules.received_objects import Kept, change_received, check_sender, kept, read_sent
 from chalicelib.modules.tokens.decisions import replace_by
-from chalicelib.modules.tokens.objects import Token
+from chalicelib.modules.tokens.objects import RFID, Token
 from chalicelib.modules.tokens.rules import type_of
 from chalicelib.policy.received_parties import known_owners, owners_key, remember_owners
 from chalicelib.policy.visibility import partition_for_received
-from chalicelib.protocol.types import validate
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.objects import overtaken_by
 
@@ -45,15 +45,20 @@ def keep(
     type; None to take the key from the document.
     Raises: InvalidParameters for a wrong document; NotFound when the partner may not change this token.
     """
-    check_ids(document, ref, "uid")
-    validate(Token, document)
+    # Without a type in URL and body, it is an RFID token (TOK-02).
+    token_type = {"type": ref.variant or RFID} if ref else None
+    source = Source(partner, MODULE, ref)
+    received = read_sent(node, source, Token, document, ref, id_name="uid", fills=token_type)
+    document = received.document
     ref = ref or Ref(MODULE, document["country_code"], document["party_id"], document["uid"])
     check_sender(node, partner, ref, known)
     _remember_owner(node.table, ref, known)
     ref = ref._replace(variant=type_of({"type": ref.variant}, document))
-    change = change_received(node, partner, ref, replace_by(document), known, partition=PARTITION)
+    change = change_received(
+        node, partner, ref, replace_by(document), known, partition=PARTITION, aside=received.aside
+    )
     overtaken = overtaken_by(change.before, document["last_updated"])
-    return kept(node, partner, ref, document, change, overtaken)
+    return kept(node, partner, ref, received, change, overtaken)
 
 
 def _remember_owner(table: Table, ref: Ref, known: KnownItems) -> None:

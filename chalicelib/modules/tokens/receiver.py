@@ -11,18 +11,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chalicelib.errors import NotFound
+from chalicelib.findings.received import Source
 from chalicelib.log import log
-from chalicelib.modules.received_objects import change_received, check_ids, check_sender
+from chalicelib.modules.received_objects import change_received, check_sender, read_sent_patch
 from chalicelib.modules.tokens.decisions import patched_by
 from chalicelib.modules.tokens.keeping import MODULE, PARTITION, keep
-from chalicelib.modules.tokens.objects import RFID
+from chalicelib.modules.tokens.objects import RFID, Token
 from chalicelib.modules.tokens.rules import type_in_query, type_of
 from chalicelib.policy.ownership import id_in_url, is_callers, owner_in_url
 from chalicelib.policy.received_parties import owners_key
 from chalicelib.policy.time_remarks import remark_on
 from chalicelib.protocol.kinds import Kind
 from chalicelib.protocol.message import Reply, Request
-from chalicelib.protocol.patch import check_time
 from chalicelib.routes import Call, Interface, Route
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.objects import overtaken_by
@@ -56,9 +56,8 @@ def put_token(call: Call) -> Reply:
 def patch_token(call: Call) -> Reply:
     """Change some fields of a token, such as `valid`."""
     ref = _checked_ref(call)
-    patch = call.json_object()
-    check_ids(patch, ref, "uid")
-    check_time(patch)
+    source = Source(call.caller, MODULE, ref)
+    patch = read_sent_patch(call.node, source, Token, call.json_object(), ref, "uid")
     token_type = type_of(call.request.query, patch)
     _log_unnamed_type(call, ref, token_type)
     ref = ref._replace(variant=token_type)

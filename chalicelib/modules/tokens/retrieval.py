@@ -10,10 +10,14 @@ Source: OCPI 2.2.1 mod_tokens, Token Object; OWN-05, TRP-17
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from chalicelib.errors import InvalidParameters
+from chalicelib.modules.tokens.objects import RFID
+from chalicelib.policy.received_parties import known_owners, owners_key
 from chalicelib.protocol.json_text import read_json
 from chalicelib.protocol.message import Party
 from chalicelib.storage.keys import Ref
@@ -45,3 +49,49 @@ def find_token(node: Node, refs: Sequence[Ref], known: KnownItems = None) -> Sto
         owners = ", ".join(f"{token.ref.country_code}/{token.ref.party_id}" for token in found)
         raise InvalidParameters(f"several eMSPs have such a token: {owners}", field="OCPI-to-party-id")
     return found[0] if found else None
+
+
+def token_fills(node: Node, addressee: Party | None) -> dict[str, Callable[[Mapping[str, Any]], Any]]:
+    """Values for a `cdr_token` that names no owner, as in OCPI 2.2: they are found when one is missing.
+
+    The owner is that of the stored token, else the eMSP that the request is for. An object whose owner stays
+    unknown is refused, because it would be shown to the wrong eMSP or to all of them.
+    addressee: the party in OCPI-to, None without one.
+    """
+
+    @cache
+    def find(uid: str, token_type: str) -> tuple[Party | None, Stored | None]:
+        owners = known_owners(node.table.read([owners_key(MODULE)], None), MODULE)
+        stored = None
+        with suppress(InvalidParameters):
+            stored = find_token(node, refs_of(owners, uid, token_type)) if owners else None
+            return (stored.ref.owner if stored else _emsp_asked(node, addressee)), stored
+        return None, None
+
+    def look_up(document: Mapping[str, Any]) -> tuple[Party | None, Stored | None]:
+        token = document["cdr_token"]
+        uid, token_type = token.get("uid"), token.get("type") or RFID
+        known = isinstance(uid, str) and isinstance(token_type, str)
+        return find(uid, token_type) if known else (None, None)
+
+    def owner(field: str) -> Callable[[Mapping[str, Any]], Any]:
+        return lambda document: getattr(look_up(document)[0], field, None)
+
+    def contract_id(document: Mapping[str, Any]) -> Any:
+        _, stored = look_up(document)
+        token = document["cdr_token"]
+        return token.get("auth_id") or (read_json(str(stored.body))["contract_id"] if stored else None)
+
+    return {
+        "cdr_token.country_code": owner("country_code"),
+        "cdr_token.party_id": owner("party_id"),
+        "cdr_token.contract_id": contract_id,
+    }
+
+
+def _emsp_asked(node: Node, addressee: Party | None) -> Party | None:
+    """The eMSP that an object is for: the one in OCPI-to, else the only one of this node."""
+    if addressee is not None and (node.settings.owns(addressee, "EMSP") or not node.settings.owns(addressee)):
+        return addressee
+    own = node.settings.parties("EMSP")
+    return own[0] if len(own) == 1 and not node.settings.plays("HUB") else None

@@ -1,0 +1,113 @@
+"""Reading of a document that a partner sent, with a report of its deviations.
+
+All documents of partners are read here: bodies of requests, objects of lists, and data in answers to our
+calls. A valid document costs one validation, as before.
+
+Source: docs/interop.md; TYP-03, TYP-15, TRP-22
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from chalicelib.findings.reporting import report
+
+from chalicelib.errors import InvalidParameters
+from chalicelib.protocol.json_text import Document, write_json
+from chalicelib.protocol.types import OcpiObject, format_datetime, validate
+from chalicelib.reading.findings import Finding, Outcome
+from chalicelib.reading.missing import Context
+from chalicelib.reading.reader import Reading, read_document
+
+if TYPE_CHECKING:
+    from chalicelib.node import Node
+    from chalicelib.partners.directory import Partner
+    from chalicelib.storage.keys import Ref
+
+
+_NAMED = 5
+"""Deviations that the answer names; the operator sees all of them."""
+
+
+class Received(NamedTuple):
+    """A document that can be used.
+
+    aside: JSON text of what was set aside, by dotted path; "" for nothing.
+    """
+
+    document: Document
+    aside: str = ""
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def remark(self) -> str | None:
+        """A text for `status_message` about what was repaired or set aside, None for nothing."""
+        if not self.findings:
+            return None
+        names = list(dict.fromkeys(f"{each.field} ({each.kind})" for each in self.findings))
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        return f"not as OCPI has it, and read with repairs: {', '.join(names[:_NAMED])}{more}"
+
+
+class Source(NamedTuple):
+    """The origin of a document. ref: the object that it is about, None where it is not known."""
+
+    partner: Partner
+    module: str
+    ref: Ref | None = None
+
+
+def read_received(
+    node: Node,
+    source: Source,
+    model: type[OcpiObject],
+    document: Any,
+    fills: Mapping[str, Any] | None = None,
+    *,
+    at: str = "",
+) -> Received:
+    """Read a whole object of a partner: repaired, and canonical.
+
+    fills: values of missing fields (`reading/missing.py`). at: as in `validate`.
+    Raises: InvalidParameters when it cannot be read, or for each deviation if the partner is set to strict.
+    """
+    try:
+        validate(model, document, at)
+        return Received(document)
+    except InvalidParameters as error:
+        if source.partner.strict:
+            _report_refusal(node, source, error)
+            raise
+    context = Context(format_datetime(node.clock()), fills or {})
+    return _use(node, source, read_document(model, document, context))
+
+
+def read_patch(node: Node, source: Source, model: type[OcpiObject], patch: Document) -> Document:
+    """Read a PATCH of a partner: the fields that it has are repaired.
+
+    Raises: as `read_received`; a strict partner's PATCH is returned as it is, and checked when it is merged.
+    """
+    if source.partner.strict:
+        return patch
+    context = Context(format_datetime(node.clock()))
+    return _use(node, source, read_document(model, patch, context, is_patch=True)).document
+
+
+def _use(node: Node, source: Source, reading: Reading) -> Received:
+    """Report the findings of a document and return it.
+
+    Raises: InvalidParameters when it cannot be read.
+    """
+    report(node, source.partner, source.module, reading.findings, source.ref)
+    if reading.error is not None:
+        reading.error.is_reported = True
+        raise reading.error
+    aside = write_json(dict(reading.aside)) if reading.aside else ""
+    return Received(reading.document, aside, reading.findings)
+
+
+def _report_refusal(node: Node, source: Source, error: InvalidParameters) -> None:
+    findings = [Finding(Outcome.REFUSED, field, "STRICT", text) for field, text in error.errors]
+    report(node, source.partner, source.module, findings, source.ref)
+    error.is_reported = True
