@@ -38,7 +38,7 @@ IMPORTS: dict[str, str] = {
     "protocol": "errors reading",
     "settings": "modules protocol",
     "storage": "errors protocol",
-    "reading": "errors protocol",
+    "reading": "errors pricing protocol",
     "findings": "errors log metrics node partners protocol queues reading storage",
     "versions": "log protocol",
     "partners": "errors protocol storage",
@@ -51,7 +51,7 @@ IMPORTS: dict[str, str] = {
     "pushing": "calls errors log metrics modules node partners policy protocol queues settings storage",
     "pricing": "errors",
     "modules": (
-        "async_requests calls errors hub log metrics node partners policy "
+        "async_requests calls errors findings hub log metrics node partners policy "
         "pricing protocol pushing queues routes settings storage versions"
     ),
     "operator_api": (

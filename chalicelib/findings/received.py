@@ -11,9 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from chalicelib.findings.reporting import report
-
 from chalicelib.errors import InvalidParameters
+from chalicelib.findings.reporting import report
 from chalicelib.protocol.json_text import Document, write_json
 from chalicelib.protocol.types import OcpiObject, format_datetime, validate
 from chalicelib.reading.findings import Finding, Outcome

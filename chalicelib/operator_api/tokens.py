@@ -20,7 +20,6 @@ from chalicelib.errors import InvalidParameters, NotEnoughInformation
 from chalicelib.modules.tokens import own_tokens, rules
 from chalicelib.modules.tokens.cpo_authorization import Question, authorize
 from chalicelib.modules.tokens.objects import RFID
-from chalicelib.modules.tokens.retrieval import MODULE, find_token, refs_of
 from chalicelib.modules.tokens.sender import read_references
 from chalicelib.node import Node
 from chalicelib.operator_api.object_lookup import (
@@ -36,6 +35,7 @@ from chalicelib.operator_api.problems import Problem, bad_query, not_offered
 from chalicelib.policy.ownership import id_in_url
 from chalicelib.policy.received_parties import known_owners, owners_key
 from chalicelib.policy.remote_starts import Authorized, authorized_key, find_authorized
+from chalicelib.policy.token_lookup import MODULE, find_token, refs_of
 from chalicelib.protocol.message import Party, Reply, Request
 from chalicelib.routes import OperatorCall, OperatorRoute
 from chalicelib.settings import Settings

@@ -33,3 +33,11 @@ def register(
     fingerprint = node.directory.fingerprint(token or f"token-of-{partner_id}")
     held = HeldToken(fingerprint=fingerprint, kind="C")
     return node.directory.save(make_partner(partner_id, *roles, **{"held_tokens": (held,), **fields}))
+
+
+def make_strict(node: Node, partner: Partner) -> Partner:
+    """Set a partner to strict: what it sends is judged by the letter, and nothing is repaired."""
+    changed = node.directory.update(
+        partner.id, lambda stored: stored.model_copy(update={"strict": True}) if not stored.strict else None
+    )
+    return changed or partner

@@ -19,9 +19,9 @@ from chalicelib.errors import InvalidParameters
 from chalicelib.findings.received import Received, Source
 from chalicelib.modules.cdrs.objects import Cdr
 from chalicelib.modules.received_objects import ASIDE, Kept, check_sender, kept, read_sent
-from chalicelib.modules.tokens.retrieval import token_fills
 from chalicelib.policy.cdr_makers import hub_makes_cdr
 from chalicelib.policy.session_viewers import emsp_of
+from chalicelib.policy.token_lookup import token_fills
 from chalicelib.policy.visibility import partition_for_received, partition_for_viewer
 from chalicelib.protocol.json_text import Document, JsonText, read_json, write_json
 from chalicelib.protocol.types import fold

@@ -15,8 +15,8 @@ from chalicelib.modules.sessions.decisions import replace_by
 from chalicelib.modules.sessions.objects import Session
 from chalicelib.modules.sessions.rules import tolerated
 from chalicelib.modules.sessions.sizes import note_size
-from chalicelib.modules.tokens.retrieval import token_fills
 from chalicelib.policy.session_viewers import emsp_of
+from chalicelib.policy.token_lookup import token_fills
 from chalicelib.policy.visibility import partition_for_viewer
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.objects import overtaken_by

@@ -28,10 +28,10 @@ from chalicelib.calls.client import Exchange
 from chalicelib.errors import InvalidParameters, UnknownToken
 from chalicelib.modules.tokens.emsp_authorization import decide
 from chalicelib.modules.tokens.objects import AuthorizationInfo
-from chalicelib.modules.tokens.retrieval import MODULE
 from chalicelib.modules.tokens.rules import Ask, allowed_by, emsp_named_by, whether_to_ask
 from chalicelib.partners.directory import claim_key
 from chalicelib.policy.remote_starts import Authorized, is_authorized
+from chalicelib.policy.token_lookup import MODULE
 from chalicelib.protocol.json_text import Document, read_json
 from chalicelib.protocol.kinds import Kind
 from chalicelib.protocol.message import Party, Routing

@@ -19,8 +19,8 @@ from chalicelib.calls.answers import PartnerError
 from chalicelib.calls.client import Exchange
 from chalicelib.errors import ConnectionProblem, HubError
 from chalicelib.hub.relayed_answers import relayed_answer, relayed_error
-from chalicelib.modules.tokens.retrieval import MODULE
 from chalicelib.modules.tokens.rules import emsp_named_by
+from chalicelib.policy.token_lookup import MODULE
 from chalicelib.protocol.headers import write_routing
 from chalicelib.protocol.kinds import Kind
 from chalicelib.protocol.message import Party, Reply, Routing

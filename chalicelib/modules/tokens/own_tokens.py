@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from chalicelib.modules.own_objects import OwnObject, Propose, decide_own, merging
 from chalicelib.modules.tokens.decisions import written
 from chalicelib.modules.tokens.objects import Token
-from chalicelib.modules.tokens.retrieval import MODULE
 from chalicelib.policy.time_remarks import remark_on_own
+from chalicelib.policy.token_lookup import MODULE
 from chalicelib.policy.visibility import partition_for_own
 from chalicelib.protocol.json_text import Document
 from chalicelib.protocol.message import Party

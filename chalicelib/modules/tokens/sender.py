@@ -16,10 +16,10 @@ from chalicelib.modules.sender_list import answer_list, keys_of_list
 from chalicelib.modules.tokens.emsp_authorization import decide
 from chalicelib.modules.tokens.hub_authorization import asking_party, forward
 from chalicelib.modules.tokens.objects import RFID, LocationReferences
-from chalicelib.modules.tokens.retrieval import MODULE, find_token, refs_of
 from chalicelib.modules.tokens.rules import type_in_query
 from chalicelib.policy.ownership import id_in_url
 from chalicelib.policy.received_parties import known_owners, owners_key
+from chalicelib.policy.token_lookup import MODULE, find_token, refs_of
 from chalicelib.policy.visibility import may_see
 from chalicelib.protocol.kinds import Kind
 from chalicelib.protocol.message import Reply, Request

@@ -18,7 +18,7 @@ from chalicelib.protocol.message import Party
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.objects import Write
 from tests.harness.partner_api import CPO
-from tests.harness.partners import register
+from tests.harness.partners import make_strict, register
 from tests.modules.builders import T2, without
 from tests.modules.cdrs.test_receiver import OWN, cdr
 from tests.modules.conftest import NodeOf, PartnerOf
@@ -87,7 +87,7 @@ def test_an_invalid_cdr_is_refused_with_its_field(
     emsp: Node, partner_of: PartnerOf, document: dict[str, Any], field: str
 ) -> None:
     with pytest.raises(InvalidParameters) as refused:
-        keep(emsp, partner_of(emsp, "cpo"), document)
+        keep(emsp, make_strict(emsp, partner_of(emsp, "cpo")), document)
 
     assert refused.value.field == field
     assert item_of(emsp) == {}

@@ -21,7 +21,7 @@ from chalicelib.storage.keys import Ref
 from chalicelib.storage.objects import Write
 from tests.harness.nodes import PARTIES
 from tests.harness.partner_api import CPO, EMSP, HUB, PartnerApi
-from tests.harness.partners import register
+from tests.harness.partners import make_strict, register
 from tests.modules.builders import T0, T1, T2, tariff, without
 from tests.modules.conftest import NodeOf, PartnerOf
 from tests.modules.sessions.builders import cdr_token, period
@@ -120,6 +120,7 @@ def test_a_cdr_never_changes(cpo: PartnerApi, method: str) -> None:
 @pytest.mark.parametrize("name", sorted(set(cdr()) - {"session_id", "tariffs"}))
 def test_every_required_field_is_required(cpo: PartnerApi, name: str) -> None:
     """Source: CDR-10"""
+    make_strict(cpo.node, cpo.caller)
     answer = cpo.call("POST", document=without(cdr(), name))
 
     assert answer.codes[1] == 2001
@@ -145,6 +146,7 @@ def test_every_required_field_is_required(cpo: PartnerApi, name: str) -> None:
 )
 def test_an_invalid_cdr_is_refused_with_its_field(cpo: PartnerApi, fields: Document, field: str) -> None:
     """Source: CDR-08, CDR-09, CDR-10, CDR-15, CDR-18, CDR-19, CDR-21"""
+    make_strict(cpo.node, cpo.caller)
     answer = cpo.call("POST", document=cdr(**fields))
 
     assert answer.codes == (200, 2001)

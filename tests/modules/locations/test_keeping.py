@@ -17,7 +17,7 @@ from chalicelib.protocol.json_text import read_json
 from chalicelib.protocol.message import Party
 from chalicelib.storage.keys import Ref
 from tests.harness.partner_api import CPO, OTHER_CPO
-from tests.harness.partners import register
+from tests.harness.partners import make_strict, register
 from tests.modules import builders
 from tests.modules.builders import T0, T1, evse, without
 from tests.modules.conftest import NodeOf, PartnerOf
@@ -71,7 +71,7 @@ def test_an_invalid_location_is_refused_with_its_field(
 ) -> None:
     """Source: TRN-27"""
     with pytest.raises(InvalidParameters) as refused:
-        keep(node, partner_of(node, "cpo"), document, ref=ref)
+        keep(node, make_strict(node, partner_of(node, "cpo")), document, ref=ref)
 
     assert refused.value.field == field
     assert stored(node) is None

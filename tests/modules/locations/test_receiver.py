@@ -11,6 +11,7 @@ from chalicelib.modules.locations.receiver import INTERFACE
 from chalicelib.modules.locations.reservation import reservation_key
 from chalicelib.storage.keys import Ref
 from tests.harness.partner_api import CPO, EMSP, OTHER_CPO, PartnerApi
+from tests.harness.partners import make_strict
 from tests.modules import builders
 from tests.modules.builders import T0, T1, T2, T3, connector, evse, without
 from tests.modules.conftest import NodeOf, PartnerOf
@@ -354,6 +355,7 @@ def test_bad_input_is_refused_and_changes_nothing(
     known: PartnerApi, method: str, ids: tuple[str, ...], sent: dict[str, Any], codes: tuple[int, int]
 ) -> None:
     """Source: TRN-22, TRN-27, STA-01, STA-02, STA-07, LOC-07"""
+    make_strict(known.node, known.caller)
     assert known.call(method, *ids, **sent).codes == codes
 
     assert known.call("GET", *L1).data == location(evses=[evse("E1"), evse("E2")])

@@ -17,7 +17,7 @@ from chalicelib.protocol.json_text import write_json
 from chalicelib.protocol.message import Party
 from chalicelib.storage.keys import Ref
 from tests.harness.partner_api import CPO
-from tests.harness.partners import register
+from tests.harness.partners import make_strict, register
 from tests.modules.builders import T0, T1, T2, without
 from tests.modules.conftest import NodeOf, PartnerOf
 from tests.modules.sessions.builders import period, session
@@ -70,7 +70,7 @@ def test_an_invalid_session_is_refused_with_its_field(
 ) -> None:
     """Source: TRN-27"""
     with pytest.raises(InvalidParameters) as refused:
-        keep(node, partner_of(node, "cpo"), document, ref=ref)
+        keep(node, make_strict(node, partner_of(node, "cpo")), document, ref=ref)
 
     assert refused.value.field == field
     assert node.table.get(REF.key) is None

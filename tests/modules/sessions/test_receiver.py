@@ -15,7 +15,7 @@ from chalicelib.storage.keys import Ref
 from tests.harness.account import aws
 from tests.harness.nodes import make_network
 from tests.harness.partner_api import CPO, EMSP, HUB, OTHER_CPO, PartnerApi
-from tests.harness.partners import register
+from tests.harness.partners import make_strict, register
 from tests.modules.builders import T0, T1, T2, T3, without
 from tests.modules.conftest import NodeOf, PartnerOf
 from tests.modules.sessions.builders import cdr_token, period, session
@@ -341,6 +341,7 @@ def test_a_bad_put_is_refused_and_changes_nothing(
     patient: PartnerApi, what: str, sent: dict[str, Any], codes: tuple[int, int]
 ) -> None:
     """Source: SES-10, TRN-22, TRN-27, STA-01, STA-02, STA-07"""
+    make_strict(patient.node, patient.caller)
     assert patient.call("PUT", *ID, **sent).codes == codes
     assert patient.call("GET", *ID).data == KEPT
 
@@ -368,6 +369,7 @@ BAD_PATCHES: list[tuple[str, Any]] = [
 @pytest.mark.parametrize(("what", "patch"), BAD_PATCHES, ids=[what for what, _ in BAD_PATCHES])
 def test_a_bad_patch_is_refused_and_changes_nothing(patient: PartnerApi, what: str, patch: Any) -> None:
     """Source: SES-06, TRN-24, TRN-27"""
+    make_strict(patient.node, patient.caller)
     assert patient.call("PATCH", *ID, document=patch).codes == (200, 2001)
     assert patient.call("GET", *ID).data == KEPT
 

@@ -10,6 +10,7 @@ import pytest
 from chalicelib.modules.tariffs.receiver import INTERFACE
 from chalicelib.protocol.message import Party
 from tests.harness.partner_api import CPO, EMSP, OTHER_CPO, PartnerApi
+from tests.harness.partners import make_strict
 from tests.modules import builders
 from tests.modules.builders import T0, T1, T2, element, without
 from tests.modules.conftest import NodeOf, PartnerOf
@@ -167,6 +168,7 @@ def test_a_bad_put_is_refused_and_changes_nothing(
     cpo: PartnerApi, what: str, sent: dict[str, Any], codes: tuple[int, int]
 ) -> None:
     """Source: TRN-22, TRN-27, STA-01, STA-02, STA-07"""
+    make_strict(cpo.node, cpo.caller)
     cpo.call("PUT", *ID, document=tariff())
 
     assert cpo.call("PUT", *ID, **sent).codes == codes

@@ -10,9 +10,9 @@ from chalicelib.calls.answers import PartnerFault, PartnerRefusal
 from chalicelib.errors import UnknownToken
 from chalicelib.modules.tokens import receiver
 from chalicelib.modules.tokens.cpo_authorization import Question, authorize
-from chalicelib.modules.tokens.retrieval import find_token, refs_of
 from chalicelib.node import Node
 from chalicelib.partners.directory import Partner
+from chalicelib.policy.token_lookup import find_token, refs_of
 from chalicelib.protocol.json_text import Document, read_json, write_json
 from chalicelib.protocol.message import Party, Routing
 from tests.harness.partner_api import EMSP, PartnerApi

@@ -14,7 +14,7 @@ from chalicelib.protocol.json_text import write_json
 from chalicelib.protocol.message import Party
 from chalicelib.storage.keys import Ref
 from tests.harness.partner_api import EMSP
-from tests.harness.partners import register
+from tests.harness.partners import make_strict, register
 from tests.modules.builders import T0, T1, token, without
 from tests.modules.conftest import NodeOf, PartnerOf
 from tests.storage.capacity import measured
@@ -81,7 +81,7 @@ def test_an_invalid_token_is_refused_with_its_field(
 ) -> None:
     """Source: TRN-27, TOK-02"""
     with pytest.raises(InvalidParameters) as refused:
-        keep(node, partner_of(node, "emsp"), document, ref=ref)
+        keep(node, make_strict(node, partner_of(node, "emsp")), document, ref=ref)
 
     assert refused.value.field == field
     assert node.table.get(REF.key) is None

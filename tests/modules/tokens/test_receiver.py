@@ -10,6 +10,7 @@ import pytest
 from chalicelib.modules.tokens.receiver import INTERFACE
 from chalicelib.policy.received_parties import known_owners, owners_key
 from tests.harness.partner_api import CPO, EMSP, HUB, PartnerApi
+from tests.harness.partners import make_strict
 from tests.modules.builders import T0, T1, T2, token, without
 from tests.modules.conftest import NodeOf, PartnerOf
 from tests.storage.capacity import measured
@@ -206,6 +207,7 @@ def test_a_bad_put_is_refused_and_changes_nothing(
     emsp: PartnerApi, what: str, sent: dict[str, Any], codes: tuple[int, int]
 ) -> None:
     """Source: TOK-06, TRN-22, TRN-27, STA-01, STA-02, STA-07"""
+    make_strict(emsp.node, emsp.caller)
     emsp.call("PUT", *ID, document=token())
 
     assert emsp.call("PUT", *ID, **sent).codes == codes
@@ -232,6 +234,7 @@ BAD_PATCHES: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("patch", BAD_PATCHES.values(), ids=BAD_PATCHES.keys())
 def test_a_bad_patch_is_refused_and_changes_nothing(emsp: PartnerApi, patch: dict[str, Any]) -> None:
     """Source: TOK-03, TRN-22, TRN-27"""
+    make_strict(emsp.node, emsp.caller)
     emsp.call("PUT", *ID, document=token())
 
     assert emsp.call("PATCH", *ID, document=patch).codes == (200, 2001)
@@ -254,6 +257,7 @@ def test_the_first_token_of_an_owner_records_the_owner_at_once(emsp: PartnerApi)
 
 
 def test_a_refused_token_does_not_record_its_owner(emsp: PartnerApi) -> None:
+    make_strict(emsp.node, emsp.caller)
     emsp.call("PUT", *ID, document=without(token(), "issuer"))
     emsp.call("PATCH", *ID, document={"valid": False, "last_updated": T1})
 
