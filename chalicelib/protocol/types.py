@@ -64,12 +64,19 @@ def validate(model: type[Model], document: object, at: str = "") -> Model:
 
 
 def validation_errors(model: type[OcpiObject], document: object) -> list[Any]:
-    """The errors of a document, as pydantic describes them (`loc`, `type`, `msg`, `input`); none if valid."""
+    """The errors of a document, as pydantic describes them (`loc`, `type`, `msg`, `input`); none if valid.
+
+    Rules that a lenient reader does not need are left out (`LENIENT`).
+    """
     try:
-        model.model_validate(document)
+        model.model_validate(document, context=LENIENT)
     except ValidationError as error:
         return error.errors(include_url=False)
     return []
+
+
+LENIENT = {"lenient": True}
+"""Context of a validation by the lenient reader; a validator may ask for it."""
 
 
 def problem_of(item: Any, at: str = "") -> tuple[str, str]:

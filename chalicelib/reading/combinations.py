@@ -24,6 +24,13 @@ class Combined(NamedTuple):
 
 def repair_combination(field: Field, path: Path, document: Any) -> Combined | None:
     """The repaired part around a value that is valid only by itself; None if there is no such repair."""
+    try:
+        return _repair(field, path, document)
+    except (LookupError, TypeError, AttributeError):
+        return None
+
+
+def _repair(field: Field, path: Path, document: Any) -> Combined | None:
     if field.key == ("RegularHours", "period_end"):
         return _split_at_midnight(path, document)
     if field.key == ("Cdr", "charging_periods"):

@@ -122,7 +122,6 @@ def _total_time(owner: Mapping[str, Any]) -> Decimal | None:
 
 
 _FILLS: dict[tuple[str, str], Fill] = {
-    ("BusinessDetails", "name"): _always(""),
     ("Cdr", "auth_method"): _auth_method,
     ("Cdr", "total_time"): _total_time,
     ("CdrLocation", "evse_id"): _from("evse_uid"),

@@ -133,7 +133,9 @@ class _Work:
         combined = repair_combination(described, error.path, self.document)
         if combined is not None:
             return self._combine(combined, error)
-        if value is _MISSING or (value is None and described.is_required):
+        if _is_empty(value) and (described.is_item or not described.is_required):
+            return False
+        if value is _MISSING or (described.is_required and (value is None or _is_empty(value))):
             return self._fill(described, error, value)
         repair = repair_value(described, value)
         if repair is None:
@@ -163,7 +165,7 @@ class _Work:
         if filled is None or filled == value:
             return False
         _set(self.document, error.path, filled)
-        is_unreadable = value is not _MISSING and value is not None
+        is_unreadable = value is not _MISSING and value is not None and not _is_empty(value)
         if is_unreadable:
             self.aside[_dotted(error.path)] = value
         outcome, kind = (Outcome.SET_ASIDE, "UNREADABLE") if is_unreadable else (Outcome.REPAIRED, "MISSING")
@@ -185,12 +187,22 @@ class _Work:
         value = _value_or_missing(self.document, part)
         if value is _MISSING:
             return
-        del _value_at(self.document, part[:-1])[part[-1]]
+        around = _value_at(self.document, part[:-1])
+        del around[part[-1]]
+        if around == [] and not self._field_at(part[:-1]).is_required:
+            self._remove_empty(part[:-1])
         if _is_empty(value):
             self._note(Outcome.REPAIRED, error, "EMPTY", value)
             return
         self.aside[_dotted(part)] = value
         self._note(Outcome.SET_ASIDE, error, "UNREADABLE", _value_or(value, part, error.path))
+
+    def _field_at(self, path: Path) -> Field:
+        return fields_along(self._model, path)[-1]
+
+    def _remove_empty(self, part: Path) -> None:
+        """Remove an optional list of which every item was set aside."""
+        del _value_at(self.document, part[:-1])[part[-1]]
 
     def _note(self, outcome: Outcome, error: _Error, kind: str, value: Any) -> None:
         self.findings.append(Finding(outcome, _dotted(error.path), kind, error.text, value))

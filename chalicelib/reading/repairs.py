@@ -34,7 +34,7 @@ class Repair(NamedTuple):
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 _MARKUP = re.compile(r"</?[a-zA-Z][^>]*>")
-_NUMBER = re.compile(r"[+-]?[0-9]{1,13}(\.[0-9]{1,20})?", re.ASCII)
+_NUMBER = re.compile(r"[+-]?[0-9]{1,13}(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,2})?", re.ASCII)
 _TIME = re.compile(r"([0-9]{1,2}):([0-9]{2})(?::([0-9]{2})(?:\.0+)?)?", re.ASCII)
 _DATE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ]00:00(?::00(?:\.0+)?)?(?:Z|[+-]00:?00)?)?", re.ASCII)
 _HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*\.[a-z]{2,24}([:/?#].*)?", re.ASCII | re.IGNORECASE)
@@ -49,6 +49,9 @@ _LANGUAGES = {
 }  # fmt: skip
 """ISO 639-2 codes of languages of Europe."""
 
+_WEEKDAYS = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
+_SHAPES_OF_TYPES = {bool: "bool", int: "int"}
+
 _ROUNDED = frozenset(("max_voltage", "max_amperage", "max_electric_power", "width", "height"))
 """Whole numbers without meaning for a price or a time: a fraction is rounded."""
 
@@ -61,7 +64,7 @@ def repair_value(field: Field, value: Any) -> Repair | None:
         return None if isinstance(value, list) else Repair([value], "NO_LIST")
     if field.is_object:
         return _repair_object(field, value)
-    name = field.shape.name if field.shape else "bool" if field.type is bool else "text"
+    name = field.shape.name if field.shape else _SHAPES_OF_TYPES.get(field.type, "text")
     kind, repair = _REPAIRS.get(name, _REPAIRS["text"])
     repaired = repair(value, field)
     same = repaired is UNREADABLE or (type(repaired) is type(value) and repaired == value)
@@ -173,10 +176,12 @@ def _number(value: Any, field: Field) -> Any:
     text = value.strip() if isinstance(value, str) else ""
     if not _NUMBER.fullmatch(text):
         return UNREADABLE
-    return Decimal(text) if "." in text else int(text)
+    return int(text) if text.lstrip("+-").isdigit() else Decimal(format(Decimal(text), "f"))
 
 
 def _int(value: Any, field: Field) -> Any:
+    if field.name == "weekday" and isinstance(value, str) and value.strip().upper() in _WEEKDAYS:
+        return _WEEKDAYS.index(value.strip().upper()) + 1
     number = _number(value, field)
     if number is UNREADABLE or not -(10**13) < number < 10**13:
         return UNREADABLE

@@ -46,7 +46,6 @@ def test_a_valid_object_is_stored_as_it_came(kind: str) -> None:
     assert stored(place, node, place.make().get("id", "")) == place.make()
 
 
-@pytest.mark.xfail(reason="chalicelib/reading is not wired into the modules yet", strict=False)
 @pytest.mark.parametrize(("kind", "shape"), READ)
 def test_an_odd_object_is_stored_in_its_canonical_form(kind: str, shape: Shape) -> None:
     place = PLACES[kind]

@@ -25,6 +25,7 @@ from chalicelib.modules.locations.objects import (
 )
 from chalicelib.modules.tariffs.objects import Price, Tariff
 from chalicelib.protocol.types import (
+    LENIENT,
     CountryCode2,
     CountryCode3,
     Currency,
@@ -175,6 +176,8 @@ class Cdr(OcpiObject):
     def _belongs_to_a_credit_cdr(cls, value: str | None, info: ValidationInfo) -> str | None:
         if info.data.get("credit") and value is None:
             raise ValueError("required in a credit CDR (CDR-08)")
-        if not info.data.get("credit") and len(info.data.get("id", "")) > _LONGEST_ID:
+        # A longer id identifies its CDR as well, so only what is judged by the letter is refused.
+        is_strict = info.context != LENIENT
+        if is_strict and not info.data.get("credit") and len(info.data.get("id", "")) > _LONGEST_ID:
             raise ValueError(f"the id of a CDR that is no credit CDR has at most {_LONGEST_ID} characters")
         return value

@@ -17,7 +17,8 @@ def cdrs(arrived: str) -> list[Shape]:
 def _identity() -> list[Shape]:
     return [
         read_as("cdr_token without country_code and party_id",
-                {"cdr_token.country_code": GONE, "cdr_token.party_id": GONE}),
+                {"cdr_token.country_code": GONE, "cdr_token.party_id": GONE},
+                {"cdr_token.country_code": "PT", "cdr_token.party_id": "EVI"}),
         read_as("cdr_token with a type in small letters", {"cdr_token.type": "rfid"}),
         refused("cdr_token missing", {"cdr_token": GONE}, "cdr_token"),
         kept("id with 39 characters", {"id": "C" * 39}),
@@ -68,7 +69,7 @@ def _money() -> list[Shape]:
         read_as("tariff with a currency in small letters", {"tariffs.0.currency": "eur"}),
         read_as("tariff with a price as text", {"tariffs.0.elements.0.price_components.0.price": "0.2500"}),
         read_as('credit "false"', {"credit": "false"}, {"credit": False}),
-        aside("credit_reference_id empty", {"credit_reference_id": ""}),
+        read_as("credit_reference_id empty", {"credit_reference_id": ""}),
     ]  # fmt: skip
 
 

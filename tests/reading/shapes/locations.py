@@ -11,7 +11,7 @@ from tests.reading.shapes.whole import connector, evse
 _HOURS = "opening_times.regular_hours"
 _MONDAY_LATE = {
     _HOURS: [
-        {"weekday": 1, "period_begin": "08:00", "period_end": "23:59"},
+        {"weekday": 1, "period_begin": "08:00", "period_end": "00:00"},
         {"weekday": 2, "period_begin": "00:00", "period_end": "02:00"},
     ]
 }
@@ -71,7 +71,7 @@ def _place() -> list[Shape]:
               "evses.0.coordinates"),
         read_as("time_zone in small letters", {"time_zone": "europe/lisbon"}),
         read_as("time_zone with spaces", {"time_zone": " Europe/Lisbon "}),
-        refused("time_zone that is none", {"time_zone": "WEZ/Sommer"}, "time_zone"),
+        read_as("time_zone that is none", {"time_zone": "WEZ/Sommer"}, {"time_zone": "Europe/Lisbon"}),
         read_as("postal_code as a number", {"postal_code": 1250}, {"postal_code": "1250"}),
         aside("postal_code too long", {"postal_code": "1250-096 Lisboa"}),
     ]  # fmt: skip
@@ -105,8 +105,8 @@ def _hours() -> list[Shape]:
         read_as("period 8:00", {begin: "8:00"}),
         read_as("period with seconds", {begin: "08:00:00", end: "20:00:00"}),
         read_as("period with spaces", {begin: " 08:00"}),
-        read_as("open until 24:00", {end: "24:00"}, {end: "23:59"}),
-        read_as("open until 00:00", {end: "00:00"}, {end: "23:59"}),
+        read_as("open until 24:00", {end: "24:00"}, {end: "00:00"}),
+        kept("open until 00:00", {end: "00:00"}),
         read_as("open past midnight", {_HOURS: [_MONDAY_TO_TUESDAY]}, _MONDAY_LATE),
         read_as("weekday as a text", {f"{_HOURS}.0.weekday": "1"}),
         read_as("weekday by name", {f"{_HOURS}.0.weekday": "MONDAY"}),
@@ -124,7 +124,7 @@ def _hours() -> list[Shape]:
 def _parts() -> list[Shape]:
     category = {"images.0": GONE}
     return [
-        read_as("image without category", {"images.0.category": GONE}, category),
+        read_as("image without category", {"images.0.category": GONE}, {"images.0.category": "OTHER"}),
         read_as("image with a category in small letters", {"images.0.category": "charger"}),
         read_as("image with a relative URL", {"images.0.url": "/img/l1.png"}, category),
         read_as("image with the media type", {"images.0.type": "image/png"}),
@@ -154,7 +154,8 @@ def _parts() -> list[Shape]:
         read_as("environ_impact as an object",
                 {"energy_mix.environ_impact": {"category": "CARBON_DIOXIDE", "amount": 3}}),
         aside("energy_mix empty", {"energy_mix": {}}),
-        aside("publish_allowed_to of a published location", {"publish_allowed_to": [{"group_id": "G1"}]}),
+        refused("publish_allowed_to of a published location", {"publish_allowed_to": [{"group_id": "G1"}]},
+                "publish_allowed_to"),
         read_as("evses as an object", {"evses": evse()}),
     ]  # fmt: skip
 
@@ -183,7 +184,7 @@ def evses() -> list[Shape]:
         aside("status_schedule without a status", {"status_schedule.0.status": GONE}, "status_schedule"),
         read_as("status_schedule with offsets",
                 {"status_schedule.0.period_begin": "2026-03-01T10:00:00+01:00"}),
-        read_as("image without category", {"images.0.category": GONE}, {"images.0": GONE}),
+        read_as("image without category", {"images.0.category": GONE}, {"images.0.category": "OTHER"}),
         read_as("connectors as an object", {"connectors": connector()}),
         read_as("max_voltage as text", {"connectors.0.max_voltage": "230"}),
         read_as("last_updated of a connector missing", {"connectors.0.last_updated": GONE}),

@@ -18,8 +18,8 @@ def _identity() -> list[Shape]:
     return [
         read_as("country_code and party_id missing", {"country_code": GONE, "party_id": GONE}),
         read_as("id missing", {"id": GONE}),
-        read_as("cdr_token without country_code and party_id, as in 2.2",
-                {"cdr_token.country_code": GONE, "cdr_token.party_id": GONE}),
+        refused("cdr_token of an unknown token without country_code and party_id, as in 2.2",
+                {"cdr_token.country_code": GONE, "cdr_token.party_id": GONE}, "cdr_token.country_code"),
         read_as("cdr_token with a type in small letters", {"cdr_token.type": "rfid"}),
         read_as("cdr_token with a uid as a number", {"cdr_token.uid": 12345}, {"cdr_token.uid": "12345"}),
         read_as("cdr_token in a list", {"cdr_token": [session()["cdr_token"]]}),
@@ -60,7 +60,7 @@ def _amounts() -> list[Shape]:
 
 def _rest() -> list[Shape]:
     return [
-        read_as("auth_method missing", {"auth_method": GONE}, {"auth_method": "WHITELIST"}),
+        read_as("auth_method missing", {"auth_method": GONE}, {"auth_method": "AUTH_REQUEST"}),
         read_as("auth_method in small letters", {"auth_method": "whitelist"}),
         read_as("status in small letters", {"status": "active"}),
         read_as("status RESERVED", {"status": "RESERVED"}, {"status": "RESERVATION"}),
