@@ -5,8 +5,6 @@ Source: LOC-19, TYP-03, TYP-11, TYP-15; BR-11 of the cases from the field
 
 from __future__ import annotations
 
-import pytest
-
 from chalicelib.errors import InvalidParameters
 from chalicelib.modules.locations.objects import Location
 from chalicelib.protocol.json_text import Document
@@ -32,7 +30,6 @@ def test_by_the_letter_a_third_of_the_feed_would_be_refused() -> None:
     assert 32 <= len(odd) <= 60
 
 
-@pytest.mark.xfail(reason="chalicelib/reading is not wired into locations yet", strict=False)
 def test_the_whole_feed_is_kept_and_its_status_too() -> None:
     hub = partner_at(PLACES["location"], node_with_partners("HUB"))
     names = [(each["country_code"], each["party_id"], each["id"]) for each in feed.locations()]
