@@ -385,6 +385,24 @@ def lint(file: JsonFile, as_json: AsJson = False) -> None:
     raise typer.Exit(pricing.lint(file, as_json))
 
 
+@app.command()
+def check(
+    file: JsonFile,
+    kind: Annotated[
+        str | None, typer.Option(help="Such as Location, EVSE or StartSession; default: by its fields.")
+    ] = None,
+    strict: Annotated[bool, typer.Option(help="Count every deviation from OCPI as an error.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check an OCPI object, a list of them or an answer, as if a partner had sent it. Needs no node.
+
+    Exit code: 0 when all can be read, if with repairs; 1 when one is refused; 2 when FILE cannot be judged.
+    """
+    from cli import checking
+
+    raise typer.Exit(checking.check(file, kind, strict, as_json))
+
+
 def main() -> None:
     """Run the command line; an error of a node or of AWS is printed as one line."""
     try:

@@ -39,6 +39,7 @@ IMPORTS: dict[str, str] = {
     "settings": "modules protocol",
     "storage": "errors protocol",
     "reading": "errors pricing protocol",
+    "checking": "errors findings modules protocol reading",
     "findings": "errors log metrics node partners protocol queues reading storage",
     "versions": "log protocol",
     "partners": "errors protocol storage",
@@ -55,7 +56,7 @@ IMPORTS: dict[str, str] = {
         "pricing protocol pushing queues routes settings storage versions"
     ),
     "operator_api": (
-        "async_requests calls errors findings log modules node partners policy "
+        "async_requests calls checking errors findings log modules node partners policy "
         "pricing protocol pushing release routes settings storage versions"
     ),
     "background": "findings log node queues",

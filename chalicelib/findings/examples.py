@@ -23,8 +23,8 @@ _HIDDEN = "…"
 _ENTRIES = 4
 _LEVELS = 3
 
-_WITHOUT_DRIVERS = frozenset({"locations", "tariffs", "versions", "credentials"})
-"""Modules whose objects are about no driver."""
+_WITHOUT_DRIVERS = frozenset({"", "locations", "tariffs", "versions", "credentials"})
+"""Modules whose objects are about no driver; "" for a value whose module does not matter."""
 
 _OF_DRIVERS = frozenset(
     {
@@ -42,6 +42,9 @@ _OF_DRIVERS = frozenset(
     }
 )
 """Fields of the other modules that are about a driver, with all that is in them."""
+
+_WHOLE = frozenset({"", "*", "body"})
+"""Steps of a path that name no field: the whole document, and a place in a list."""
 
 _OF_NOBODY = frozenset(
     {
@@ -63,7 +66,15 @@ def example_of(module: str, finding: Finding) -> str:
     """
     if finding.value is None:
         return ""
-    shown = _show(module, finding.field.split("."), finding.value)
+    return _text_of(_show(module, finding.field.split("."), finding.value))
+
+
+def shorten(value: object) -> str:
+    """A value as a text of at most 80 characters, with nothing masked; "" for None."""
+    return "" if value is None else _text_of(_show("", [""], value))
+
+
+def _text_of(shown: object) -> str:
     return shown if isinstance(shown, str) else write_json(shown)[:LONGEST]
 
 
@@ -88,11 +99,11 @@ def _is_of_driver(module: str, path: Sequence[str], level: int) -> bool:
     """Tell whether a value is about a driver, by its module and path. level: its depth in the example."""
     if module in _WITHOUT_DRIVERS:
         return False
-    names = [name for name in path if name != "*"]
+    names = [name for name in path if name not in _WHOLE]
     if names and names[-1] in _OF_NOBODY:
         return False
     # A part of a larger example may be a field that OCPI does not know.
-    return bool(level) or module == "tokens" or not any(names) or not _OF_DRIVERS.isdisjoint(names)
+    return bool(level) or module == "tokens" or not names or not _OF_DRIVERS.isdisjoint(names)
 
 
 def _form_of(text: str) -> str:

@@ -42,7 +42,9 @@ from chalicelib.errors import (
 from chalicelib.modules.credentials.calling_side import HandshakeFailed
 from chalicelib.storage.table import Conflict
 
-QUERY_FIELDS = frozenset({"party", "partner", "emsp", "date_from", "date_to", "offset", "limit", "cursor"})
+QUERY_FIELDS = frozenset(
+    {"party", "partner", "emsp", "kind", "date_from", "date_to", "offset", "limit", "cursor"}
+)
 """Parameters of the query. No request body of the API has a top-level field with one of these names."""
 
 _TITLES = {

@@ -35,6 +35,8 @@ def test_a_value_of_a_location_is_shown_as_it_came(at: str, value: Any, example:
         ("tokens", "visual_number", 4711, "9999"),
         ("tokens", "valid", "true", "true"),
         ("tokens", "", "04A2", "99A9"),
+        ("sessions", "body", "04A2", "99A9"),
+        ("sessions", "Content-Type", "text/json", "text/json"),
         ("sessions", "cdr_token.contract_id", "DE8AC-1", "AA9AA-9"),
         ("sessions", "cdr_token", {"uid": "04A2", "type": "RFID"}, '{"uid":"99A9","type":"RFID"}'),
         ("sessions", "authorization_reference", "x-1", "a-9"),
