@@ -11,10 +11,12 @@ SEED ?= 1
 ONLY ?=
 # Simulated seconds per second at the sandbox's charge points; 0 is no simulated CSMS.
 CSMS_SPEED ?= 10
-# Files go out in the order of their names: folders that start nodes, and wait for them, come first and together,
-# so that a worker starts each sandbox once and many small files are left to end at the same time. A third
-# worker for two cores, because half of the time is waiting. The slowest ten tests are printed.
+# Files go out in the order of tests/conftest.py: long ones first, and all that share a sandbox to one worker. A
+# third worker for two cores, because some of the time is waiting. The slowest ten tests are printed.
 PYTEST_ARGS ?= -n 3 --dist loadfile --no-loadscope-reorder --durations=10
+
+# Each start of a node compiles the whole code again where this is set.
+unexport PYTHONDONTWRITEBYTECODE
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python

@@ -1,6 +1,47 @@
-"""Fixtures of every folder of tests."""
+"""Fixtures of every folder of tests, and the distribution of the tests to the workers of pytest-xdist."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+from xdist.scheduler import LoadFileScheduling
+
 from tests.harness.fixtures import account as account
 from tests.harness.fixtures import moto as moto
+
+ONE_SANDBOX = ("tests/certification/", "tests/flows/")
+"""Folders whose tests share a sandbox of three nodes, so one worker runs all files of a folder."""
+
+ALONE = ("tests/flows/test_chaos.py",)
+"""Long files of these folders that need no sandbox."""
+
+LONG = ("tests/infra/", *ALONE)
+"""Tests that start right after those of the sandboxes, so that none of them is the last one to end."""
+
+
+class ByFileAndSandbox(LoadFileScheduling):
+    """Gives a worker one file at a time, or all files that share a sandbox."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return _shared_sandbox(file) or file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    return ByFileAndSandbox(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest units of work first."""
+    items.sort(key=lambda item: _rank(item.nodeid.split("::", 1)[0]))
+
+
+def _rank(file: str) -> tuple[int, str]:
+    if shared := _shared_sandbox(file):
+        return 0, shared
+    return (1 if file.startswith(LONG) else 2), ""
+
+
+def _shared_sandbox(file: str) -> str:
+    return next((folder for folder in ONE_SANDBOX if file.startswith(folder) and file not in ALONE), "")

@@ -6,6 +6,8 @@ needs and ministack lacks:
 * **Streams survive a restart.** ministack saves tables, queues and keys when it stops, but not the
   records of a table's stream; a change that had not been broadcast yet would never be. We save
   those that no reader has confirmed (the checkpoints of `stream_reader.py`).
+* **Streams without haste.** A reader of an idle stream waits for its answer, as at an SQS queue with a long
+  poll, so that it sees a change soon and needs one request a second.
 * **No orphan.** It stops, and saves, when everything that uses it is gone (`children.py`).
 * **No stolen port.** It gets its listening socket, already bound to loopback, from its parent.
 
@@ -19,6 +21,7 @@ import asyncio
 import copy
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +34,9 @@ from infra.local.children import Child
 REGION = "eu-west-1"
 # The value of ministack's own start command: clients keep their connections between calls.
 KEEP_ALIVE_SECONDS = 75
+IDLE_READ_SECONDS = 1.0
+"""How long GetRecords waits for a record; a reader that is asked to stop waits no longer than that."""
+
 # An emulator accepts any key. A person's real keys must never be sent.
 _NO_PROFILE: dict[str, Any] = {"profile": (None, [], None, None)}
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "sandbox", "AWS_SECRET_ACCESS_KEY": "sandbox"}
@@ -138,6 +144,24 @@ def keep_streams(directory: Path) -> None:
     dynamodb.load_persisted_state = restore_with_streams
 
 
+def wait_for_records() -> None:
+    """Make ministack answer GetRecords when there is a record, or after IDLE_READ_SECONDS."""
+    from ministack.services import dynamodb_streams
+
+    handle = dynamodb_streams.handle_request
+
+    async def handle_with_wait(*request: Any) -> Any:
+        deadline = time.monotonic() + IDLE_READ_SECONDS
+        while True:
+            status, headers, body = await handle(*request)
+            is_idle = b'"Records": []' in body and b"NextShardIterator" in body
+            if not is_idle or time.monotonic() >= deadline:
+                return status, headers, body
+            await asyncio.sleep(0.05)
+
+    dynamodb_streams.handle_request = handle_with_wait
+
+
 def main(listener: str) -> None:
     """Run the child process. listener: the descriptor of the listening socket."""
     # Imported here, because they read the environment at import, which only this process may do.
@@ -147,6 +171,7 @@ def main(listener: str) -> None:
 
     children.stop_with_parent()
     keep_streams(Path(os.environ["STATE_DIR"]).with_name("checkpoints"))
+    wait_for_records()
     config = Hypercorn()
     config.bind = [f"fd://{listener}"]
     config.keep_alive_timeout = KEEP_ALIVE_SECONDS

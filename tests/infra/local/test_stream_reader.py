@@ -6,6 +6,7 @@ import json
 import threading
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -137,6 +138,23 @@ def test_all_records_are_new_when_the_one_at_the_checkpoint_is_gone(stream: Stre
         eventually(lambda: seen)
 
     assert seen == ["1"]
+
+
+def test_a_reader_of_an_idle_stream_gets_a_change_without_asking_again(
+    emulator: Emulator, stream: Stream
+) -> None:
+    streams = emulator.client("dynamodbstreams")
+    arn = emulator.client("dynamodb").describe_table(TableName=stream.table)["Table"]["LatestStreamArn"]
+    [shard] = streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]
+    opened = streams.get_shard_iterator(
+        StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+    )
+
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(streams.get_records, ShardIterator=opened["ShardIterator"])
+        stream.put("1")
+
+    assert [record["dynamodb"]["Keys"]["sk"]["S"] for record in asked.result()["Records"]] == ["1"]
 
 
 class Shards:
