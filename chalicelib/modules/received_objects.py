@@ -132,6 +132,8 @@ def change_received(
 ) -> Changed:
     """Change an object for the partner that sent it, by a decision on the stored object.
 
+    An object that changes nothing is not written, and another `last_updated` alone is pushed to nobody.
+
     partition: the list of a new object, unless the Write names another. aside: JSON text of the parts that
     were set aside, kept beside the object; None keeps the stored ones.
     Raises: NotFound when the object came from another partner, and as `ObjectStore.change`.
@@ -139,7 +141,8 @@ def change_received(
 
     def decide_for_partner(stored: Stored | None) -> Decision:
         check_origin(node, partner, ref, stored)
-        return _with_aside(decide(stored), stored, aside)
+        decision = _with_aside(decide(stored), stored, aside)
+        return replace(decision, skip_same=True) if isinstance(decision, Write) else decision
 
     return node.objects.change(ref, decide_for_partner, known, partition=partition, source=partner.id)
 

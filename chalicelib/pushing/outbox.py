@@ -54,7 +54,7 @@ def handle_stream(node: Node, records: Sequence[Mapping[str, Any]]) -> dict[str,
     headers = {
         (change.pk, change.after.get("v", 0)): change
         for change in changes
-        if change.is_object and change.after
+        if change.is_object and change.after and not change.keeps_version
     }
     partners = cache(partial(_read_partners, node))
     for change in changes:

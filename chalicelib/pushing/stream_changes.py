@@ -35,6 +35,11 @@ class StreamChange:
         return self.pk.partition("#")[0]
 
     @property
+    def keeps_version(self) -> bool:
+        """Tell whether only a `last_updated` changed, so that the item has the version that it had."""
+        return self.before is not None and self.after is not None and self.before["v"] == self.after["v"]
+
+    @property
     def is_object(self) -> bool:
         """Tell whether the item is the main item of an object that is pushed to partners."""
         return self.sk == "#" and is_pushed(self.module)

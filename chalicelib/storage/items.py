@@ -1,7 +1,8 @@
 """Version, place and write condition of the main items of objects and locations.
 
-A version rises with every write. It is the clock in microseconds, or one more than the previous version,
-so it also rises when an object is deleted and created again.
+A version rises with every write that changes more than `last_updated` (`sameness.py`). It is the clock in
+microseconds, or one more than the previous version, so it also rises when an object is deleted and created
+again.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from chalicelib.storage.counters import Place
 from chalicelib.storage.table import Delete, Item, Key, Put, Table
 
 LARGEST_ITEM = 400 * 1024
+UNCHANGED = "#v = :read AND #lu = :read_lu"
+"""Condition: the stored item is unchanged. A write of `last_updated` alone keeps the version."""
 _FIRST_YEAR, _LAST_YEAR = "1970", "2199"
 
 
@@ -63,12 +66,17 @@ def put_over(item: Item | None, written: Item) -> Put:
     check_size(written)
     if item is None:
         return Put(written, "attribute_not_exists(#pk)")
-    return Put(written, "#v = :read", {"read": item["v"]})
+    return Put(written, UNCHANGED, unchanged_values(item))
 
 
 def delete_of(item: Item) -> Delete:
     """Make a delete under the condition that the stored item is unchanged since it was read."""
-    return Delete(Key(item["pk"], item["sk"]), "#v = :read", {"read": item["v"]})
+    return Delete(Key(item["pk"], item["sk"]), UNCHANGED, unchanged_values(item))
+
+
+def unchanged_values(item: Item) -> Item:
+    """The values of the condition `UNCHANGED` for an item as it was read."""
+    return {"read": item["v"], "read_lu": item["lu"]}
 
 
 def check_size(item: Item, at: str | None = None) -> None:

@@ -62,9 +62,10 @@ class StoredLocation:
     """A stored location, without its EVSEs.
 
     body: JSON text without `evses` and `last_updated`. last_updated: fixed-width sort key;
-    last_updated_text: the original text. version: rises with every change of the location or of an EVSE;
-    header_version: version of the last write of the location itself. evse_count: number of EVSEs.
-    evses(): reads them (one call, more for a location above 1 MB), in their order.
+    last_updated_text: the original text. version: rises with every change of the location or of an EVSE,
+    but for one of `last_updated` alone (`Write.skip_same`); header_version: version of the last such write of
+    the location itself. evse_count: number of EVSEs. evses(): reads them (one call, more for a location above
+    1 MB), in their order.
     """
 
     ref: Ref
@@ -93,24 +94,26 @@ class WriteLocation:
     """Decision: write the location with this content.
 
     document: the location without `evses`, with `last_updated`. evses: all its EVSEs in their order,
-    None to keep the stored ones as they are. partition, answer: as in `objects.Write`.
+    None to keep the stored ones as they are. partition, answer, skip_same: as in `objects.Write`.
     """
 
     document: Mapping[str, Any]
     evses: Sequence[Mapping[str, Any]] | None = None
     partition: str | None = None
     answer: Any = None
+    skip_same: bool = False
 
 
 @dataclass(frozen=True)
 class WriteEvse:
     """Decision: write the EVSE with this content; `uid` and `last_updated` are required.
 
-    answer: as in `objects.Write`.
+    answer, skip_same: as in `objects.Write`.
     """
 
     document: Mapping[str, Any]
     answer: Any = None
+    skip_same: bool = False
 
 
 @dataclass(frozen=True)
@@ -245,11 +248,19 @@ class LocationStore:
                 lu = sortable(decision.document["last_updated"], self._clock())
                 place = next_place(self._table, header, decision.partition or partition, lu, items)
                 written = self._writer.write(
-                    ref, header, place, decision.document, decision.evses, source, aside
+                    ref,
+                    header,
+                    place,
+                    decision.document,
+                    decision.evses,
+                    source,
+                    aside,
+                    decision.skip_same,
                 )
             except Conflict:
                 continue
-            return LocationChange(before, stored_location(written, self._evses_now), decision.answer)
+            after = before if written is header else stored_location(written, self._evses_now)
+            return LocationChange(before, after, decision.answer)
         raise AssertionError("attempts() raises")
 
     def change_evse(
@@ -282,11 +293,11 @@ class LocationStore:
                 if not isinstance(decision, WriteEvse):
                     return EvseChange(before, before, decision.answer if decision else None)
                 written = self._writer.write_evse(
-                    header, roster, slot, item, decision.document, source, aside
+                    header, roster, slot, item, decision.document, source, aside, decision.skip_same
                 )
             except Conflict:
                 continue
-            return EvseChange(before, stored_evse(written), decision.answer)
+            return EvseChange(before, before if written is item else stored_evse(written), decision.answer)
         raise AssertionError("attempts() raises")
 
     def page(self, partitions: Sequence[str], query: PageQuery, known: KnownItems = None) -> Page:

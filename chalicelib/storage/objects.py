@@ -33,6 +33,7 @@ from chalicelib.storage.items import delete_of, new_version, next_place, place_o
 from chalicelib.storage.keys import Ref as Ref
 from chalicelib.storage.lists import Lists
 from chalicelib.storage.retry import attempts
+from chalicelib.storage.sameness import has_same_content
 from chalicelib.storage.table import Conflict, Item, Key, Operation, Snapshot, Table, Value
 
 KnownItems = Mapping[Key, Item] | None
@@ -44,8 +45,9 @@ class Stored:
     """A stored object.
 
     body: its JSON text. last_updated: fixed-width sort key for lists with dates. version: rises with every
-    write, also if the object is deleted and created again. source: id of the partner it came from, "" for
-    our own. partition: the list that contains it. extra: the attributes that the writer added.
+    write, but for one of `last_updated` alone (`Write.skip_same`), also if the object is deleted and created
+    again. source: id of the partner it came from, "" for our own. partition: the list that contains it.
+    extra: the attributes that the writer added.
     """
 
     ref: Ref
@@ -75,7 +77,8 @@ class Write:
     last_updated: as in the object (RFC 3339 text); one that is ahead of the clock counts as now.
     partition: its list, None for the one that `change` was called with; an object that moves becomes the
     newest of its new list. is_in_use: it does not expire, even if it is never written again. answer: is not
-    stored, but returned in `Changed`.
+    stored, but returned in `Changed`. skip_same: an identical object is not written, and one that differs in
+    `last_updated` alone keeps its version, so that nobody is told (`sameness.py`).
     """
 
     body: JsonText
@@ -84,6 +87,7 @@ class Write:
     extra: Mapping[str, Value] = field(default_factory=dict)
     is_in_use: bool = False
     answer: Any = None
+    skip_same: bool = False
 
 
 @dataclass(frozen=True)
@@ -172,13 +176,41 @@ def stored_object(item: Item) -> Stored:
         version=item["v"],
         source=item["src"],
         partition=item["lp"],
-        extra={name: value for name, value in item.items() if name not in _OWN},
+        extra=_extra(item),
     )
 
 
 def _partition_of(new: New) -> str:
     assert new.write.partition is not None, "what is new needs a list"
     return new.write.partition
+
+
+def _is_identical(item: Item, decision: Write, partition: str, source: str) -> bool:
+    """Return whether a decision need not be written, because the object is stored like this already."""
+    if not decision.skip_same:
+        return False
+    place = (decision.partition or partition, source)
+    has_time = item["lu"] == sort_key(decision.last_updated) or '"last_updated":' in decision.body
+    return (
+        item["body"] == decision.body
+        and has_time
+        and place == (item["lp"], item["src"])
+        and (_extra(item) == dict(decision.extra))
+    )
+
+
+def _has_same_content(item: Item, written: Item) -> bool:
+    """Return whether only a `last_updated` differs between the stored item and the one to write."""
+    beside = [(each["ref"], each["lp"], each["src"], _pushed_extra(each)) for each in (item, written)]
+    return beside[0] == beside[1] and has_same_content(item["body"], written["body"])
+
+
+def _extra(item: Item) -> dict[str, Value]:
+    return {name: value for name, value in item.items() if name not in _OWN}
+
+
+def _pushed_extra(item: Item) -> dict[str, Value]:
+    return {name: value for name, value in _extra(item).items() if name != "aside"}
 
 
 _OWN = frozenset(("pk", "sk", "ref", "body", "lu", "v", "src", "lp", "cr", "ex"))
@@ -240,6 +272,8 @@ class ObjectStore:
             decision = decide(before)
             try:
                 if isinstance(decision, Write):
+                    if item is not None and _is_identical(item, decision, partition, source):
+                        return Changed(before, before, decision.answer)
                     after = self._write(ref, decision, item, items, partition, source)
                     return Changed(before, after, decision.answer)
                 if isinstance(decision, Remove) and item:
@@ -264,6 +298,8 @@ class ObjectStore:
     def _item(self, ref: Ref, decision: Write, place: Place, item: Item | None, source: str) -> Item:
         now = self._clock()
         written = object_item(ref, decision, place, new_version(item, now), source)
+        if decision.skip_same and item is not None and _has_same_content(item, written):
+            written["v"] = item["v"]
         end = end_of(ref.module, decision.is_in_use, now, self._retention)
         return written if end is None else {**written, "ex": end}
 

@@ -36,10 +36,15 @@ def tariff(tariff_id: str, last_updated: str = NOON, **more: Any) -> JsonText:
 
 
 def put(
-    objects: ObjectStore, tariff_id: str, last_updated: str = NOON, partition: str = OWN, **more: Any
+    objects: ObjectStore,
+    tariff_id: str,
+    last_updated: str = NOON,
+    partition: str = OWN,
+    skip_same: bool = False,
+    **more: Any,
 ) -> Changed:
     """Write a tariff over any stored one."""
-    write = Write(tariff(tariff_id, last_updated, **more), last_updated)
+    write = Write(tariff(tariff_id, last_updated, **more), last_updated, skip_same=skip_same)
     return objects.change(tariff_ref(tariff_id), lambda _: write, partition=partition, source="")
 
 

@@ -86,7 +86,7 @@ def test_counters_are_right_after_a_mix_of_creation_change_and_deletion(
                 remove(objects, name)
             else:
                 day = f"2026-{chance.choice((3, 4, 11)):02}-{chance.randrange(1, 4):02}T00:00:00.{seed}Z"
-                put(objects, name, day, chance.choice(lists))
+                put(objects, name, day, chance.choice(lists), skip_same=chance.random() < 0.5)
 
     at_once(work, range(WRITERS))
 

@@ -5,15 +5,18 @@ Source: OCPI 2.2.1 mod_locations, Receiver Interface; LOC-04, LOC-16; modules/re
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from chalicelib.findings.received import Source
 from chalicelib.modules.locations.decisions import overtaken_location, replace_by
 from chalicelib.modules.locations.objects import Location
 from chalicelib.modules.locations.reservation import refuse_reserved_by_another, reservation_key
+from chalicelib.modules.locations.rules import lifted_whole
 from chalicelib.modules.received_objects import Kept, check_origin, check_sender, kept, read_sent
 from chalicelib.policy.visibility import partition_for_received
 from chalicelib.storage.keys import Ref
+from chalicelib.storage.locations import WriteLocation
 
 if TYPE_CHECKING:
     from chalicelib.node import Node
@@ -34,6 +37,8 @@ def keep(
 ) -> Kept:
     """Create or replace a location and all its EVSEs, unless the stored location is newer.
 
+    A parent that is older than its child gets the child's `last_updated` (LOC-03).
+
     known: items that were read before. ref: the location's key in the URL, None to take it from the document.
     Raises: InvalidParameters for a wrong document, and for an id that another party reserved; NotFound when
     the partner may not change this location.
@@ -41,6 +46,7 @@ def keep(
     received = read_sent(node, Source(partner, MODULE, ref), Location, document, ref)
     document = received.document
     ref = ref or Ref(MODULE, document["country_code"], document["party_id"], document["id"])
+    document = lifted_whole(document, node.clock())
     check_sender(node, partner, ref, known)
     reservation = reservation_key(ref.id)
     refuse_reserved_by_another(ref.owner, ref.id, node.table.read([reservation], known).get(reservation))
@@ -64,7 +70,8 @@ def change_location(
 
     def decide_for_partner(stored: StoredLocation | None) -> LocationDecision:
         check_origin(node, partner, ref, stored)
-        return decide(stored)
+        decision = decide(stored)
+        return replace(decision, skip_same=True) if isinstance(decision, WriteLocation) else decision
 
     return node.locations.change(
         ref, decide_for_partner, known, partition=partition_of(False), source=partner.id, aside=aside

@@ -16,6 +16,7 @@ Source: OCPI 2.2.1 mod_locations, PUT Method and PATCH Method; LOC-03 … LOC-14
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from chalicelib.errors import InvalidParameters, LocationNotFound
@@ -26,6 +27,7 @@ from chalicelib.protocol.patch import check_time, merge_patch
 from chalicelib.protocol.types import fold, sort_key, validate
 
 CHILD_ID = {"evses": "uid", "connectors": "id"}
+_USUAL_LENGTH = len("2026-11-24T10:00:00Z")
 _IDS = ("country_code", "party_id", "id", "uid")
 
 
@@ -123,6 +125,31 @@ def with_connector(evse: Document, connector: Document, times: Times | None = No
     return {**evse, "connectors": connectors, "last_updated": last_updated}
 
 
+def lifted_whole(location: Document, now: datetime) -> Document:
+    """Raise the `last_updated` of a valid location and its EVSEs to those of their newest children (LOC-03).
+
+    Returns the location itself when no parent is older than its child.
+    """
+    times = Times(now, None)
+    stored = location.get("evses") or ()
+    evses = [lifted(evse, times) if _is_behind(evse, "connectors") else evse for evse in stored]
+    if any(after is not before for after, before in zip(evses, stored, strict=True)):
+        location = {**location, "evses": evses}
+    return lifted(location, times) if _is_behind(location, "evses") else location
+
+
+def _is_behind(parent: Document, children: str) -> bool:
+    stamp = parent["last_updated"]
+    return any(_is_later(child["last_updated"], stamp) for child in parent.get(children) or ())
+
+
+def _is_later(stamp: str, other: str) -> bool:
+    """Compare two DateTimes; as text where both have the usual form, which is fast."""
+    if len(stamp) == len(other) == _USUAL_LENGTH and stamp[-1] == other[-1] == "Z":
+        return stamp > other
+    return sort_key(stamp) > sort_key(other)
+
+
 def lifted(document: Document, times: Times | None = None) -> Document:
     """Raise the `last_updated` of a valid location or EVSE to that of its newest child (LOC-03).
 
@@ -149,7 +176,8 @@ def patch_location(stored: Document, patch: Document, times: Times | None = None
 
 
 def put_evse(stored: Document | None, document: Document, times: Times | None = None) -> Document | None:
-    """Return the EVSE after a PUT; None when the PUT is older."""
+    """Return the EVSE after a PUT, as new as its connectors; None when the PUT is older."""
+    document = lifted(document, times)
     return None if stored is not None and is_older(document, stored, times) else document
 
 
