@@ -13,9 +13,10 @@ gc.disable()
 
 from typing import Any
 
-from chalice.app import Chalice, CloudWatchEvent, DynamoDBEvent, Rate, SQSEvent
+from chalice.app import CloudWatchEvent, DynamoDBEvent, Rate, SQSEvent
 
 from chalicelib import background
+from chalicelib.application import NodeApplication
 from chalicelib.async_requests import worker
 from chalicelib.endpoint import mount, mount_operator
 from chalicelib.modules.cdrs import compiler, due_sessions
@@ -27,8 +28,7 @@ from chalicelib.pushing import broadcasts, liveness, outbox
 from chalicelib.queues import BACKGROUND_WORKERS, CATCH_UP_WORKERS, Lane
 from chalicelib.settings import read_event_sources
 
-# Powertools configures the log (chalicelib/log.py); Chalice would set its level to ERROR.
-app = Chalice(app_name="ocpi-node", configure_logs=False)
+app = NodeApplication("ocpi-node", current_node)
 
 mount(app, current_node, load_interfaces())
 mount_operator(app, current_node, operator_routes())

@@ -20,6 +20,7 @@ from urllib.parse import unquote
 from chalice.app import Chalice, Response
 
 from chalicelib import metrics
+from chalicelib.application import UNTIDY
 from chalicelib.errors import (
     AnswerTooLarge,
     ClientError,
@@ -31,6 +32,7 @@ from chalicelib.errors import (
     ServerError,
     Unauthorized,
 )
+from chalicelib.findings.reporting import report
 from chalicelib.hub import relay
 from chalicelib.log import add_fields, log, log_fields
 from chalicelib.modules.oversize import log_left_out, log_not_sent
@@ -52,9 +54,11 @@ from chalicelib.protocol.headers import (
 )
 from chalicelib.protocol.message import Party, Reply, Request, Routing
 from chalicelib.protocol.sizes import MAX_BODY_BYTES, fits_answer
+from chalicelib.reading.findings import Finding
+from chalicelib.reading.requests import NO_RECEIVER, tidy_request, unknown_receiver
 from chalicelib.routes import Call, Interface, OcpiRoute, OperatorRoute, gather_by_path
 from chalicelib.settings import Settings
-from chalicelib.storage.table import Key
+from chalicelib.storage.table import Conflict, Key
 from chalicelib.versions.supported import from_canonical, is_supported
 
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -122,6 +126,7 @@ def read_chalice_request(node: Node, incoming: Any, path: Mapping[str, str]) -> 
         body=_text(incoming.raw_body),
         request_id=message_id(headers, REQUEST_ID, node.new_id()),
         correlation_id=message_id(headers, CORRELATION_ID, node.new_id()),
+        untidy_path=UNTIDY in incoming.context,
     )
 
 
@@ -148,10 +153,13 @@ def serve(node: Node, interface: Interface, routes: Routes, request: Request) ->
 
 def _serve(node: Node, interface: Interface, routes: Routes, request: Request) -> Served:
     started = time.perf_counter()
-    request = request.with_(routing=_claimed_routing(interface, request))
+    sent = request.with_(routing=_claimed_routing(interface, request))
+    request, findings = _tidy(node.settings, interface, sent)
     try:
-        call, route = _admit(node, interface, routes, request)
+        call, route = _admit(node, interface, routes, request, sent)
         add_fields(partner=call.caller.id)
+        if findings and not call.caller.strict:
+            report(node, call.caller, interface.module, findings)
         reply = _answer(interface, route, call)
     except OcpiError as error:
         reply = error_reply(error)
@@ -190,18 +198,40 @@ def _sendable(node: Node, interface: Interface, request: Request, reply: Reply) 
     return reply, write_envelope(reply, node.clock())
 
 
-def _admit(node: Node, interface: Interface, routes: Routes, request: Request) -> tuple[Call, OcpiRoute]:
+def _tidy(settings: Settings, interface: Interface, request: Request) -> tuple[Request, tuple[Finding, ...]]:
+    """Return the request as it is meant, and what was odd about it.
+
+    A GET for a party that is unknown at a node that is no hub is answered as if it were for this node.
+    """
+    request, findings = tidy_request(request)
+    if not interface.routed or request.method != "GET":
+        return request, findings
+    receiver, is_hub = request.routing.receiver, settings.plays("HUB")
+    if receiver is None and is_hub and interface.role == "SENDER" and not request.path:
+        return request, (*findings, NO_RECEIVER)
+    if receiver is not None and not is_hub and not settings.owns(receiver):
+        request = request.with_(routing=request.routing._replace(receiver=None))
+        return request, (*findings, unknown_receiver(receiver))
+    return request, findings
+
+
+def _admit(
+    node: Node, interface: Interface, routes: Routes, request: Request, sent: Request
+) -> tuple[Call, OcpiRoute]:
     """Check the caller, the route and the routing headers, and return the call and its route.
 
+    sent: the request before it was tidied, which counts for a strict partner.
     Raises: OcpiError for the first check that fails.
     """
     candidates = read_authorization(request.headers.get("authorization"))
     route = routes.get(request.method)
     wanted, problem = _keys(node, interface, route, request)
     caller, snapshot = node.directory.find_caller(candidates, wanted)
+    request = sent if caller.partner.strict else request
     _check_token(interface, request, caller)
-    if caller.kind == "C" and caller.partner.awaits_proof(caller.fingerprint):
-        caller = caller._replace(partner=node.directory.end_retry(caller))
+    caller = _note_token(node, caller)
+    if request.untidy_path and caller.partner.strict:
+        raise NotFound("no such path or method")
     _check_offered(node.settings, interface, request)
     if route is None:
         raise MethodNotAllowed(f"{request.method} is not offered here")
@@ -223,6 +253,21 @@ def _check_token(interface: Interface, request: Request, caller: Caller) -> None
         raise Unauthorized("this token is good for versions and credentials only")
     if caller.kind == "RETRY" and not (interface.module == "credentials" and request.method == "PUT"):
         raise Unauthorized
+
+
+def _note_token(node: Node, caller: Caller) -> Caller:
+    """Record in the partner's record what the use of its token shows; a write only when it is news."""
+    if caller.kind == "C" and caller.partner.awaits_proof(caller.fingerprint):
+        caller = caller._replace(partner=node.directory.end_retry(caller))
+    partner = caller.partner
+    is_news = caller.reading == "raw" and partner.token_encoding == "base64" and not partner.sends_raw_tokens
+    if caller.kind != "C" or not is_news:
+        return caller
+    log.warning("a partner sends raw tokens, and Base64 is expected", partner=partner.id)
+    try:
+        return caller._replace(partner=node.directory.note_raw_tokens(caller))
+    except (Conflict, ServerError):
+        return caller  # The next request records it.
 
 
 def _check_offered(settings: Settings, interface: Interface, request: Request) -> None:
@@ -282,7 +327,8 @@ def _check_sender(interface: Interface, call: Call, sender: Party) -> None:
 def _check_routing(interface: Interface, call: Call, claimed: Routing) -> None:
     """Refuse a sender that is not the caller's (RTE-32) and a receiver that is unknown here (RTE-27).
 
-    A request that hubs relay in a circle is refused as well.
+    A request that hubs relay in a circle is refused as well. A GET for a receiver that is unknown at a node
+    that is no hub is answered, unless the partner is strict.
     """
     sender, receiver, relays = claimed
     settings = call.node.settings
@@ -293,6 +339,8 @@ def _check_routing(interface: Interface, call: Call, claimed: Routing) -> None:
     if receiver is None or settings.owns(receiver):
         return
     if not settings.plays("HUB"):
+        if call.request.method == "GET" and not call.caller.strict:
+            return
         name = f"{receiver.country_code}/{receiver.party_id}"
         raise InvalidParameters(f"{name} is not a party of this node", field="OCPI-to-party-id")
     # A SENDER that passes requests on, such as a command's result, finds the receiver by itself.

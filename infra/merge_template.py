@@ -3,6 +3,7 @@
 The resources of `resources.yaml` are added unchanged. Chalice's resources are connected to them: the
 environment of each function, and the event sources. Then come the settings that Chalice does not support:
 batch answers, filter and loops (`event_sources.py`), the gateway's own answers (`gateway_responses.py`),
+the resource for every other path (`any_path.py`),
 access log and throttling (`api_stage.py`), the firewall.
 
 Chalice merges dicts member by member, so `{"Fn::Sub": ...}` of an event source can only be replaced by
@@ -17,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from infra import api_stage, event_sources, gateway_responses
+from infra import any_path, api_stage, event_sources, gateway_responses
 from infra.resources import node_variables
 from infra.stages import API_HANDLER, API_STAGE, VERSIONS_PATH, function_name
 
@@ -114,7 +115,10 @@ def _event(name: str, *properties: Mapping[str, Any]) -> Template:
 
 def _api() -> Template:
     properties = {
-        "DefinitionBody": {"x-amazon-apigateway-gateway-responses": gateway_responses.openapi_extension()},
+        "DefinitionBody": {
+            "paths": any_path.path_item(),
+            "x-amazon-apigateway-gateway-responses": gateway_responses.openapi_extension(),
+        },
         "AccessLogSetting": {
             "DestinationArn": {"Fn::GetAtt": ["AccessLogs", "Arn"]},
             "Format": api_stage.LOG_FORMAT,

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 FILES = sorted(ROOT.glob("chalicelib/**/*.py")) + [ROOT / "app.py"]
 
 ALLOWED_FILES = {
-    r"chalice(\.|$)": {"app.py", "chalicelib/endpoint.py"},
+    r"chalice(\.|$)": {"app.py", "chalicelib/application.py", "chalicelib/endpoint.py"},
     r"(boto3|botocore)(\.|$)": {"chalicelib/storage/", "chalicelib/queues.py"},
     r"(urllib3|http\.(client|server)|ssl|socket|urllib\.request|requests|httpx)(\.|$)": {
         "chalicelib/calls/client.py",
@@ -60,9 +60,10 @@ IMPORTS: dict[str, str] = {
         "pricing protocol pushing release routes settings storage versions"
     ),
     "background": "findings log node queues",
+    "application": "errors node protocol route_tree",
     "endpoint": (
-        "errors hub log metrics modules node operator_api "
-        "partners policy protocol routes settings storage versions"
+        "application errors findings hub log metrics modules node operator_api "
+        "partners policy protocol reading routes settings storage versions"
     ),
 }
 PURE = re.compile(

@@ -6,6 +6,7 @@ Source: OCPI 2.2.1 transport_and_format; TRN, STA, RTE
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from chalicelib.endpoint import serve
 from chalicelib.errors import InvalidParameters
 from chalicelib.modules.credentials import called_side, calling_side
-from chalicelib.partners.directory import Partner
+from chalicelib.node import Node
 from chalicelib.partners.settings import PartnerSettings
 from chalicelib.protocol.auth import write_authorization
 from chalicelib.protocol.json_text import read_json
@@ -44,6 +45,10 @@ def _refuse(call: Any) -> Reply:
     raise InvalidParameters("must be positive", field="elements.0.price")
 
 
+def _read(call: Any) -> Reply:
+    return Reply(data=call.json_object())
+
+
 def _break(call: Any) -> Reply:
     raise RuntimeError("secret-token leaked")
 
@@ -57,6 +62,8 @@ TARIFFS = Interface(
         Route("DELETE", "/{tariff_id}", _break),
     ),
 )
+BODIES = Interface("tokens", "RECEIVER", (Route("POST", "", _read),))
+BODY = "/ocpi/2.2.1/receiver/tokens"
 MUCH = Interface("tariffs", "SENDER", (Route("GET", "/{tariff_id}", _answer_much),))
 LEFT_OUT = Interface("tariffs", "SENDER", (Route("GET", "/{tariff_id}", _leave_out),))
 NOT_OFFERED = Interface("tariffs", "RECEIVER", (Route("GET", "/{tariff_id}", _remember),))
@@ -73,7 +80,7 @@ FROM_TO = {
 @pytest.fixture(scope="module")
 def network() -> Iterator[dict[str, Host]]:
     with aws() as account:
-        hosts = make_network(account, (*CONFIGURATION, TARIFFS, NOT_OFFERED), cpo="CPO", emsp="EMSP")
+        hosts = make_network(account, (*CONFIGURATION, TARIFFS, BODIES, NOT_OFFERED), cpo="CPO", emsp="EMSP")
         cpo, emsp = hosts["cpo"].node, hosts["emsp"].node
         _, token = called_side.invite(cpo, PartnerSettings(name="emsp"))
         calling_side.register(
@@ -186,24 +193,111 @@ def test_token_a_is_accepted_by_versions_and_credentials_only(cpo: Host) -> None
     assert [cpo.call("GET", path, token_a).status for path in paths] == [200, 200, 200, 401]
 
 
-def test_a_raw_token_is_accepted_only_with_the_partner_s_flag(cpo: Host, token: str) -> None:
+@contextmanager
+def with_settings(node: Node, **settings: Any) -> Iterator[None]:
+    """Give the node's registered partner other settings until the block ends."""
+    (partner,) = [each for each in node.directory.all() if each.is_registered]
+    before = {name: getattr(partner, name) for name in settings}
+    node.directory.update(partner.id, lambda current: current.model_copy(update=settings))
+    try:
+        yield
+    finally:
+        node.directory.update(partner.id, lambda current: current.model_copy(update=before))
+
+
+@pytest.mark.parametrize("form", ["raw", "without padding", "bearer"])
+def test_a_token_in_another_form_is_accepted_unless_the_partner_is_strict(
+    cpo: Host, token: str, form: str
+) -> None:
     """TRN-05"""
-    (partner,) = [p for p in cpo.node.directory.all() if p.is_registered]
+    encoded = write_authorization(token)
+    value = {
+        "raw": write_authorization(token, "raw"),
+        "without padding": encoded.rstrip("="),
+        "bearer": encoded.replace("Token", "Bearer"),
+    }[form]
+    lenient = cpo.receive("GET", OBJECT, {"authorization": value}, None).status
+    with with_settings(cpo.node, strict=True):
+        strict = cpo.receive("GET", OBJECT, {"authorization": value}, None).status
+
+    assert (lenient, strict) == (200, 200 if value == encoded else 401)
+
+
+def test_raw_tokens_of_a_partner_are_recorded_once(cpo: Host, token: str, logged: Logged) -> None:
     raw = {"authorization": write_authorization(token, "raw")}
-    before = cpo.receive("GET", OBJECT, raw, None).status
 
-    def flag(value: str) -> Any:
-        def change(current: Partner) -> Partner:
-            return current.model_copy(update={"token_encoding": value})
+    with with_settings(cpo.node, sends_raw_tokens=False):
+        for _ in range(3):
+            cpo.receive("GET", OBJECT, raw, None)
 
-        return change
+        (partner,) = [each for each in cpo.node.directory.all() if each.is_registered]
+        assert (partner.sends_raw_tokens, partner.token_encoding) == (True, "base64")
+    assert len([line for line in logged.lines if line["level"] == "WARNING"]) == 1
+    assert token not in logged.text
 
-    cpo.node.directory.update(partner.id, flag("raw"))
-    after = [cpo.receive("GET", OBJECT, raw, None).status, cpo.call("GET", OBJECT, token).status]
-    cpo.node.directory.update(partner.id, flag("base64"))
 
-    assert before == 401
-    assert after == [200, 200]
+@pytest.mark.parametrize(
+    ("content_type", "body", "status"),
+    [
+        ("text/plain", '{"x": 1}', (200, 1000)),
+        ("text/json; charset=utf-8", '{"x": 1}', (200, 1000)),
+        (None, '\ufeff{"x": 1}\n\0', (200, 1000)),
+        ("application/x-www-form-urlencoded", '{"x": 1}', (415, 2001)),
+        ("text/xml", "<x/>", (415, 2001)),
+        ("text/plain", "x=1", (400, 2001)),
+    ],
+)
+def test_json_is_read_from_a_body_that_is_not_clearly_another_format(
+    cpo: Host, token: str, logged: Logged, content_type: str | None, body: str, status: tuple[int, int]
+) -> None:
+    """TRN-12"""
+    headers = {"authorization": write_authorization(token)}
+    headers |= {"content-type": content_type} if content_type else {}
+
+    answer = cpo.receive("POST", BODY, headers, body)
+    with with_settings(cpo.node, strict=True):
+        strict = cpo.receive("POST", BODY, headers, body)
+
+    assert (answer.status, answer.json["status_code"]) == status
+    assert strict.status in (400, 415)
+    assert len([line for line in logged.lines if "findings" in line]) == (status[0] != 415)
+
+
+def test_a_repaired_path_is_reported_and_refused_of_a_strict_partner(
+    cpo: Host, token: str, logged: Logged
+) -> None:
+    request = Request(
+        method="GET", url="", base_url="", path={"tariff_id": "T1"}, query={}, body=None, request_id="r",
+        headers={"authorization": write_authorization(token)}, correlation_id="c", version="2.2.1",
+        untidy_path=True,
+    )  # fmt: skip
+    routes = {route.method: route for route in TARIFFS.routes}
+
+    status = serve(cpo.node, TARIFFS, routes, request)[0]
+    with with_settings(cpo.node, strict=True):
+        strict = serve(cpo.node, TARIFFS, routes, request)[0]
+
+    assert (status, strict) == (200, 404)
+    (line,) = [line for line in logged.lines if "findings" in line]
+    assert line["findings"][0]["kind"] == "EMPTY_SEGMENT"
+
+
+@pytest.mark.parametrize(("method", "code"), [("GET", 1000), ("PUT", 2001)])
+def test_a_get_for_an_unknown_party_is_answered_as_our_own(
+    cpo: Host, token: str, logged: Logged, method: str, code: int
+) -> None:
+    """A change for a party that is not ours stays refused, and a strict partner's GET. Source: RTE-27"""
+    headers = FROM_TO | {"OCPI_to_party_id": "ZZZ"}
+
+    answer = cpo.call(method, OBJECT, token, **headers)
+    with with_settings(cpo.node, strict=True):
+        strict = cpo.call(method, OBJECT, token, **headers)
+
+    assert (answer.json["status_code"], strict.json["status_code"]) == (code, 2001)
+    assert "ZZZ" in strict.json["status_message"]
+    assert answer.headers["OCPI-from-party-id"] == ("ABC" if method == "GET" else "ZZZ")
+    kinds = [each["kind"] for line in logged.lines for each in line.get("findings", [])]
+    assert kinds == (["UNKNOWN_RECEIVER"] if method == "GET" else [])
 
 
 def test_routing_headers_come_back_swapped_on_success_and_on_errors(cpo: Host, token: str) -> None:
@@ -232,13 +326,13 @@ def test_a_direct_peer_needs_no_routing_headers(cpo: Host, token: str) -> None:
     [
         ({"OCPI_from_party_id": "XXX"}, 2001),
         ({"OCPI_from_party_id": "evi"}, 1000),
-        ({"OCPI_to_party_id": "ZZZ"}, 2001),
+        ({"OCPI_to_party_id": "ZZZ"}, 1000),
         ({"OCPI_to_party_id": "abc"}, 1000),
         ({"OCPI_to_party_id": ""}, 2001),
         ({"OCPI_from_country_code": "PRT"}, 2001),
     ],
 )
-def test_a_sender_that_is_not_the_caller_s_and_an_unknown_receiver_are_refused(
+def test_a_sender_that_is_not_the_caller_s_and_half_a_receiver_are_refused(
     cpo: Host, token: str, change: dict[str, str], code: int
 ) -> None:
     """RTE-32"""

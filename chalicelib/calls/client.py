@@ -299,7 +299,7 @@ class OcpiClient:
             raise PartnerFault(error.detail, never_sent=True) from error
         headers = self._headers(self._directory.token_for(partner), partner.token_encoding, exchange)
         with log_fields(partner=partner.id, **({"ocpi_module": module} if module else {})):
-            answer = self._call(target, url, headers, exchange, deadline, what)
+            answer = self._call(target, url, headers, exchange, deadline, what, partner.strict)
             if answer.oddity is not None and answer.oddity not in partner.odd_answers:
                 self._note_oddity(partner, answer.oddity)
             return replace(answer, data=to_canonical(partner.version, exchange.gives, answer.data))

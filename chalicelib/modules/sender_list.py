@@ -1,6 +1,6 @@
 """The paged list of every Sender interface: the objects that the caller may see.
 
-A request for a hub's list must name the hub in OCPI-to (RTE-24, RTE-26).
+A request for a hub's list names the hub in OCPI-to (RTE-24, RTE-26). Without OCPI-to it means the same.
 
 Source: OCPI 2.2.1 transport_and_format, Pagination; PAG-01, RTE-24, RTE-26
 """
@@ -31,7 +31,7 @@ def answer_list(call: Call, module: str, store: Store, require_date_from: bool =
 
     Raises: InvalidParameters for a wrong query, or a wrong OCPI-to at a hub.
     """
-    check_list_is_addressed(call.node.settings, call.request.routing)
+    check_list_is_addressed(call.node.settings, call.request.routing, call.caller.strict)
     query = PageQuery.read(call.request, require_date_from=require_date_from)
     partitions = list_partitions(call.node, module, call.caller, call.request.routing)
     return page_reply(call.request, query, store.page(partitions, query, call.snapshot))

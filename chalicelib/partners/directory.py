@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict
 from chalicelib.errors import Unauthorized
 from chalicelib.partners.breaker import Breaker
 from chalicelib.partners.settings import PartnerSettings
-from chalicelib.protocol.auth import TokenEncoding, is_credentials_token, read_authorization
+from chalicelib.protocol.auth import TokenReading, is_credentials_token, read_authorization
 from chalicelib.protocol.message import InterfaceRole, Party
 from chalicelib.storage.retry import attempts
 from chalicelib.storage.table import Conflict, Delete, Item, Key, Operation, Put, Snapshot, Table
@@ -32,6 +32,9 @@ from chalicelib.storage.vault import Vault
 
 PartnerStatus = Literal["INVITED", "REGISTERING", "REGISTERED", "UNREGISTERED"]
 Connection = Literal["CONNECTED", "OFFLINE"]
+EncodingOrigin = Literal["DEFAULT", "OPERATOR", "LEARNED"]
+"""Who decided `token_encoding`. LEARNED: the partner, by what it sends or accepts in the handshake."""
+
 TokenKind = Literal["A", "C", "RETRY"]
 """A: before registration. C: of a registered partner. RETRY: replaced by one that is not used yet."""
 
@@ -96,7 +99,8 @@ class Partner(PartnerSettings):
 
     outbound_token: the token that we use toward it, KMS ciphertext in Base64. breaker: its recent failures,
     None without any. odd_answers: kinds of its odd successful answers, each logged once (`calls/answers.py`).
-    revision: number of changes; a write must know the latest one, so parallel changes cannot undo each other.
+    sends_raw_tokens: it was heard to send raw tokens, although Base64 was expected. revision: number of
+    changes; a write must know the latest one, so parallel changes cannot undo each other.
 
     roles: roles in effect. pending_roles, refused_roles: roles that it claims without effect, because the
     operator has not approved them yet, or has rejected them. expected_roles, hub_expected: the roles that
@@ -128,6 +132,8 @@ class Partner(PartnerSettings):
     breaker: Breaker | None = None
     odd_answers: tuple[str, ...] = ()
     stamp_ahead: StampAhead | None = None
+    sends_raw_tokens: bool = False
+    encoding_origin: EncodingOrigin = "DEFAULT"
     revision: int = 0
 
     def endpoint(self, module: str, role: InterfaceRole) -> str | None:
@@ -204,12 +210,13 @@ def rebase(changed: Partner, before: Partner, current: Partner) -> Partner | Non
 
 
 class Caller(NamedTuple):
-    """The authenticated caller: the partner, the token that it used, and the kind of the token."""
+    """The authenticated caller: the partner, the token that it used, its kind, and how it was read."""
 
     partner: Partner
     token: str
     kind: TokenKind
     fingerprint: str
+    reading: TokenReading = "base64"
 
 
 class Directory:
@@ -225,21 +232,22 @@ class Directory:
     # -- finding
 
     def find_caller(
-        self, candidates: Sequence[tuple[TokenEncoding, str]], wanted: Sequence[Key] = ()
+        self, candidates: Sequence[tuple[TokenReading, str]], wanted: Sequence[Key] = ()
     ) -> tuple[Caller, Snapshot]:
         """Find the partner that a request's token belongs to, and read other items in the same call.
 
-        Raises: Unauthorized when no partner holds the token in this encoding (TRN-05, TRN-07).
+        Raises: Unauthorized when no partner holds one of the tokens, or a strict partner sends its token in
+        another form than agreed (TRN-05, TRN-07).
         """
         prints = [self.fingerprint(token) for _, token in candidates]
         found = self._table.get_many([*map(_token_key, prints), *wanted])
-        for (encoding, token), fingerprint in zip(candidates, prints, strict=True):
+        for (reading, token), fingerprint in zip(candidates, prints, strict=True):
             item = found.get(_token_key(fingerprint))
             if item is None:
                 continue
             partner = Partner.model_validate_json(item["partner"])
-            if encoding == "base64" or partner.token_encoding == "raw":
-                return Caller(partner, token, item["kind"], fingerprint), found
+            if reading in ("base64", partner.token_encoding) or not partner.strict:
+                return Caller(partner, token, item["kind"], fingerprint, reading), found
         raise Unauthorized
 
     def get(self, partner_id: str) -> Partner | None:
@@ -333,6 +341,14 @@ class Directory:
             return current.model_copy(update={"odd_answers": odd_answers}) if is_new else None
 
         return self.update(partner_id, note) is not None and is_new
+
+    def note_raw_tokens(self, caller: Caller) -> Partner:
+        """Record that a partner sends raw tokens although Base64 is expected. Returns the partner."""
+
+        def note(current: Partner) -> Partner | None:
+            return None if current.sends_raw_tokens else current.model_copy(update={"sends_raw_tokens": True})
+
+        return self.update(caller.partner.id, note) or caller.partner
 
     def end_retry(self, caller: Caller) -> Partner:
         """Remove the RETRY token after the first use of the caller's new token. Returns the partner."""

@@ -133,16 +133,19 @@ def check_identity(body: Mapping[str, Any], **ids_in_url: str) -> None:
             raise InvalidParameters(f"{str(value)[:40]!r} differs from {expected!r} in the URL", field=name)
 
 
-def check_list_is_addressed(settings: Settings, routing: Routing) -> None:
-    """Check that a request for a hub's list names the hub as the receiver (OCPI-to).
+def check_list_is_addressed(settings: Settings, routing: Routing, strict: bool) -> None:
+    """Check that a request for a hub's list is for the hub itself.
 
     Open routing, without OCPI-to, is for single objects only. A list always comes from the hub itself,
-    whichever parties own the objects in it (`hub/relay.py`).
+    whichever parties own the objects in it (`hub/relay.py`), so a list without OCPI-to can mean nothing else.
+    strict: OCPI-to is required all the same.
     Raises: InvalidParameters when OCPI-to is absent or names another party (RTE-24).
     """
     if not settings.plays("HUB"):
         return
     if routing.receiver is None:
+        if not strict:
+            return
         raise InvalidParameters("required to ask a hub for a list", field="OCPI-to-party-id")
     if not settings.owns(routing.receiver):
         raise InvalidParameters("this list is asked of the hub itself", field="OCPI-to-party-id")

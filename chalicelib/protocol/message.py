@@ -51,7 +51,8 @@ class Request:
 
     path: decoded path parameters by name. headers: names in lower case. base_url: `https://…/ocpi`.
     url: absolute URL of this request without its query. version: the OCPI version in the URL, "" where there
-    is none. routing: the routing headers, not checked yet.
+    is none. routing: the routing headers, not checked yet. untidy_path: the path had empty segments, which
+    were removed.
     """
 
     method: str
@@ -65,6 +66,7 @@ class Request:
     correlation_id: str
     version: str = ""
     routing: Routing = Routing()
+    untidy_path: bool = False
 
     def with_(self, **changes: Any) -> Request:
         """Return a copy with other values."""

@@ -11,13 +11,15 @@ from __future__ import annotations
 
 from typing import Any, AnyStr, NamedTuple
 
-from chalicelib.errors import BadJson, WrongContentType
+from chalicelib.errors import BadJson
 from chalicelib.protocol.json_text import read_json
 from chalicelib.reading.findings import Finding, Outcome
 
 _BLANK = " \t\r\n\0\ufeff"
 _COMMENT = "<!--", "-->"
 _MOST_COMMENTS = 10
+
+_AROUND = Finding(Outcome.REPAIRED, "body", "TEXT_AROUND_JSON", "expected JSON and nothing else in the body")
 
 _OTHER_TYPES = frozenset({"multipart", "image", "audio", "video", "font"})
 _OTHER_SUBTYPES = frozenset({"x-www-form-urlencoded", "html", "xml"})
@@ -30,23 +32,30 @@ class Body(NamedTuple):
     findings: tuple[Finding, ...] = ()
 
 
-def read_body(text: str, content_type: str | None) -> Body:
-    """Read the JSON of a request's body, whatever media type it is announced as.
+class Text(NamedTuple):
+    """The text of a body, its media type, and what was odd around it."""
 
-    Raises: WrongContentType when it is announced as a format that is not JSON, such as a form (TRN-12);
-    BadJson (STA-01).
+    text: str
+    media_type: str
+    findings: tuple[Finding, ...] = ()
+
+
+def tidy_body(text: str, content_type: str | None) -> Text:
+    """Return the JSON of a request's body without what may stand around it, and JSON as its media type.
+
+    A media type of a format that is clearly not JSON, such as a form, stays. The text is not parsed here.
     """
+    findings = []
     media_type = read_media_type(content_type)
-    if _is_other_format(media_type):
-        raise WrongContentType(f"content type {media_type[:60]!r} is not application/json")
-    document, findings = read_json_around(text)
-    if not is_json(media_type):
+    inner = text
+    if text[:1] == "\ufeff" or text.rstrip(_BLANK) != text.rstrip() or text.rstrip().endswith(_COMMENT[1]):
+        inner = _strip(text)
+        findings.append(_AROUND)
+    if not is_json(media_type) and not _is_other_format(media_type):
         reason = "expected application/json"
-        findings = (
-            Finding(Outcome.REPAIRED, "Content-Type", "CONTENT_TYPE", reason, media_type[:60]),
-            *findings,
-        )
-    return Body(document, findings)
+        findings.append(Finding(Outcome.REPAIRED, "Content-Type", "CONTENT_TYPE", reason, media_type[:60]))
+        media_type = "application/json"
+    return Text(inner, media_type, tuple(findings))
 
 
 def read_json_around(body: str | bytes) -> Body:
@@ -60,8 +69,7 @@ def read_json_around(body: str | bytes) -> Body:
         inner = _strip(body) if isinstance(body, str) else _strip_bytes(body)
         if len(inner) == len(body):
             raise
-    reason = "expected JSON and nothing else in the body"
-    return Body(read_json(inner), (Finding(Outcome.REPAIRED, "body", "TEXT_AROUND_JSON", reason),))
+    return Body(read_json(inner), (_AROUND,))
 
 
 def read_media_type(content_type: str | None) -> str:

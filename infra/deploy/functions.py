@@ -26,7 +26,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from infra import event_sources, gateway_responses, package
+from infra import any_path, event_sources, gateway_responses, package
 from infra.deploy.run_chalice import CHANGES_DEAD
 from infra.stages import API_HANDLER, PROJECT, function_name
 
@@ -147,7 +147,11 @@ def _hash(folder: Path, changes_dead: str) -> str:
         folder / "out" / "sam.json",
     ):
         digest.update(path.name.encode() + path.read_bytes())
-    added = [event_sources.settings(changes_dead), gateway_responses.openapi_extension()]
+    added = [
+        event_sources.settings(changes_dead),
+        gateway_responses.openapi_extension(),
+        any_path.path_item(),
+    ]
     digest.update(json.dumps(added, sort_keys=True).encode())
     return digest.hexdigest()
 

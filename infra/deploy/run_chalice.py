@@ -4,7 +4,8 @@ It is Chalice's own deployer. Its AWS session adds to Chalice's own calls
 
 - the settings of a new event source (`event_sources.py`): set afterwards, a batch that failed in between
   would be lost;
-- the gateway's own answers in the API's description (`gateway_responses.py`): Chalice overwrites the whole
+- the gateway's own answers (`gateway_responses.py`) and the resource for every other path (`any_path.py`) in
+  the API's description: Chalice overwrites the whole
   description each time, so set afterwards they would be missing for a while after every deployment.
 
 It is a separate process because Chalice imports the application and sets its variables in the environment.
@@ -22,7 +23,7 @@ from typing import Any
 from chalice.cli.factory import CLIFactory
 from chalice.utils import UI
 
-from infra import event_sources, gateway_responses
+from infra import any_path, event_sources, gateway_responses
 from infra.stages import function_name
 
 CHANGES_DEAD = "OCPI_DEPLOY_CHANGES_DEAD"
@@ -69,6 +70,8 @@ def _adder(settings: Mapping[str, Mapping[str, Any]]) -> Callable[..., None]:
 def _add_answers(params: dict[str, Any], **_: Any) -> None:
     described = json.loads(params["body"])
     described["x-amazon-apigateway-gateway-responses"] = gateway_responses.openapi_extension()
+    if (uri := any_path.uri_in(described)) is not None:
+        described["paths"].update(any_path.path_item(uri))
     params["body"] = json.dumps(described)
 
 

@@ -4,9 +4,10 @@ It turns each HTTP request into the event that API Gateway's REST API (payload v
 function, calls the app, and turns the function's answer into HTTP. It does these things like the real one,
 because a partner can see the difference:
 
-* **Paths.** A fixed segment goes before a variable one. One trailing slash is ignored. Path
-  parameters and `path` keep their percent-encoding, so `A%2FB` is one segment and arrives as
-  `A%2FB` (REST APIs preserve it; HTTP APIs would decode it); query parameters arrive decoded.
+* **Paths.** A fixed segment goes before a variable one. One trailing slash is ignored. Paths and methods that
+  no resource takes go to `/{proxy+}` (`infra/any_path.py`). Path parameters and `path` keep their
+  percent-encoding, so `A%2FB` is one segment and arrives as `A%2FB` (REST APIs preserve it; HTTP APIs would
+  decode it); query parameters arrive decoded.
 * **Its own answers**, for what reaches no function: `infra/gateway_responses.py`.
 * **Limits**: 10 MB for a body; 6 MB for the event and for the answer of a function (Lambda's).
 
@@ -33,9 +34,10 @@ from urllib.parse import parse_qsl
 from chalice.app import Chalice
 from chalice.local import LambdaContext
 
+from chalicelib.application import ANY_PATH, NodeApplication
+from chalicelib.route_tree import Match, RouteTree
 from infra import gateway_responses
 from infra.gateway_responses import GatewayResponse
-from infra.local.routes import Match, RouteTree
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
 MAX_LAMBDA_BYTES = 6 * 1024 * 1024
@@ -75,13 +77,21 @@ class Gateway:
         if int(environ.get("CONTENT_LENGTH") or 0) > MAX_BODY_BYTES:
             return _own_answer(gateway_responses.TOO_LARGE, headers)
         path, _, query = environ["REQUEST_URI"].partition("?")
-        match = self._routes.find(path)
-        if match is None or environ["REQUEST_METHOD"] not in self._app.routes[match.resource]:
+        match = self._match(path, environ["REQUEST_METHOD"])
+        if match is None:
             return _own_answer(gateway_responses.UNKNOWN_PATH, headers)
         body = environ["wsgi.input"].read()
         if len(body) > MAX_LAMBDA_BYTES:
             return _own_answer(gateway_responses.TOO_LARGE, headers)
         return self._invoke(self._event(environ, headers, match, query, body), headers)
+
+    def _match(self, path: str, method: str) -> Match | None:
+        match = self._routes.find(path)
+        if match is not None and method in self._app.routes[match.resource]:
+            return match
+        if not isinstance(self._app, NodeApplication) or path == "/":
+            return None
+        return Match(ANY_PATH, {"proxy": path.removeprefix("/")})
 
     def _event(
         self,

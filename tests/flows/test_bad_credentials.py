@@ -84,7 +84,7 @@ def test_credentials_that_are_no_json_object_are_refused(
         stand.expect(line.credentials(method, body=body), (200, 2001))
     for body in wrong.HOSTILE.values():
         stand.expect(line.credentials(method, body=body), (200, 2001), (400, 2001))
-    text = line.credentials(method, body=good, headers={"Content-Type": "text/plain"})
+    text = line.credentials(method, body=good, headers={"Content-Type": "application/xml"})
     stand.expect(text, (400, 2001), (415, 2001))
     large = line.credentials(method, credentials(line.partner) | {"padding": "x" * TWO_MEGABYTES})
     stand.expect_discretion(large)

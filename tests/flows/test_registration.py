@@ -124,13 +124,18 @@ def test_a_node_registers_with_raw_tokens_when_its_operator_asks_for_it(cpo: Nod
     assert partner.connections[0].credentials("GET").codes == (200, 1000)
 
 
-def test_a_raw_token_is_refused_from_a_partner_without_the_flag(cpo: Node, guests: Guests) -> None:
+def test_a_raw_token_is_refused_from_a_strict_partner_without_the_flag(cpo: Node, guests: Guests) -> None:
     """Source: TRN-05"""
     line = guests.join("EMSP", cpo)
+    raw = {"Authorization": authorization(line.outbound_token, raw=True)}
+    known = cpo.partner(name_of(line.partner))
+    assert known is not None
 
-    raw = line.credentials("GET", headers={"Authorization": authorization(line.outbound_token, raw=True)})
+    lenient = line.credentials("GET", headers=raw)
+    cpo.ask("PATCH", "partners", known["id"], document={"strict": True})
+    strict = line.credentials("GET", headers=raw)
 
-    assert raw.http_status == 401
+    assert (lenient.http_status, strict.http_status) == (200, 401)
 
 
 def test_every_invitation_has_a_token_of_its_own(hub: Node, guests: Guests) -> None:

@@ -302,7 +302,7 @@ AUTHORIZATIONS: dict[str, str] = {
 }
 
 # TRN-12
-CONTENT_TYPES = ("text/plain", "application/x-www-form-urlencoded", "application/xml", "json")
+CONTENT_TYPES = ("text/html", "application/x-www-form-urlencoded", "application/xml", "multipart/form-data")
 
 # TYP-02, TYP-05: ids as they are written in a URL
 RAW_IDS = ("%00", "%0A", "a%09b", "%C3%A9", "%FF", "x" * 37, "x" * 3000, "%2E%2E", "%2e%2e%2f%2e%2e", "%")

@@ -54,13 +54,22 @@ def rename(name: str) -> Any:
 
 @pytest.mark.parametrize(
     ("flag", "encoding", "is_accepted"),
-    [("base64", "base64", True), ("base64", "raw", False), ("raw", "raw", True), ("raw", "base64", True)],
+    [
+        ("base64", "base64", True),
+        ("base64", "raw", False),
+        ("base64", "loose", False),
+        ("raw", "raw", True),
+        ("raw", "base64", True),
+        ("raw", "loose", False),
+    ],
 )
-def test_a_token_is_accepted_in_the_encoding_of_the_partner(
-    directory: Directory, flag: str, encoding: Any, is_accepted: bool
+@pytest.mark.parametrize("strict", [True, False])
+def test_a_strict_partner_s_token_is_accepted_in_its_encoding_only(
+    directory: Directory, flag: str, encoding: Any, is_accepted: bool, strict: bool
 ) -> None:
     """TRN-05"""
-    directory.save(make(token_encoding=flag, held_tokens=[held(directory, "secret")]))
+    directory.save(make(token_encoding=flag, strict=strict, held_tokens=[held(directory, "secret")]))
+    is_accepted = is_accepted or not strict
 
     if is_accepted:
         caller, _ = directory.find_caller([(encoding, "secret")])

@@ -28,13 +28,13 @@ def test_a_record_from_before_the_model_is_read() -> None:
     assert (partner.id, partner.version, partner.revision) == ("abc", "2.2.1", 7)
 
 
-def test_a_record_keeps_its_form_and_gains_new_settings_only() -> None:
+def test_a_record_keeps_its_form_and_gains_new_fields_only() -> None:
     """So a node of the release before can read it as well."""
     written = json.loads(Partner.model_validate_json(OLD_RECORD).model_dump_json())
 
     old = json.loads(OLD_RECORD)
     assert {name: value for name, value in written.items() if name in old} == old
-    assert written.keys() - old.keys() == {"strict"}
+    assert written.keys() - old.keys() == {"strict", "sends_raw_tokens", "encoding_origin"}
 
 
 def test_each_setting_but_the_name_has_a_default() -> None:

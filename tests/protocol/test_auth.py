@@ -38,8 +38,20 @@ def test_the_scheme_is_read_in_any_case() -> None:
     assert read_authorization("token " + base64.b64encode(b"abc").decode())[0] == ("base64", "abc")
 
 
+def test_base64_without_its_padding_and_bearer_are_loose_readings() -> None:
+    """TRN-05"""
+    assert read_authorization("Token ZXhhbXBsZS10b2tlbg") == [
+        ("raw", "ZXhhbXBsZS10b2tlbg"),
+        ("loose", "example-token"),
+    ]
+    assert read_authorization("Bearer ZXhhbXBsZS10b2tlbg==") == [
+        ("loose", "example-token"),
+        ("loose", "ZXhhbXBsZS10b2tlbg=="),
+    ]
+
+
 @pytest.mark.parametrize(
-    "value", [None, "", "Token", "Token ", "Bearer abc", "Basic YTpi", "abc", "Token a b c", "Token é"]
+    "value", [None, "", "Token", "Token ", "Bearer", "Basic YTpi", "abc", "Token a b c", "Token é"]
 )
 def test_a_header_without_a_token_is_a_401(value: str | None) -> None:
     """TRN-06, TRN-07"""

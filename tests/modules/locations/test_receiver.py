@@ -316,7 +316,7 @@ BAD: list[tuple[str, tuple[str, ...], dict[str, Any], tuple[int, int]]] = [
     ("PUT", L1, {"body": "{"}, (400, 2001)),
     ("PUT", L1, {}, (400, 2001)),
     ("PUT", L1, {"body": "[]"}, (200, 2001)),
-    ("PUT", L1, {"document": location(), "headers": {"content-type": "text/plain"}}, (415, 2001)),
+    ("PUT", L1, {"document": location(), "headers": {"content-type": "application/xml"}}, (415, 2001)),
     ("PUT", L1, {"document": location(x="x" * (2 * 1024 * 1024))}, (200, 2001)),
     ("PATCH", L1, {"document": {"name": "x"}}, (200, 2001)),
     ("PATCH", L1, {"document": {"name": 5, "last_updated": T1}}, (200, 2001)),

@@ -141,7 +141,7 @@ def test_preferences_for_another_partner_s_session_are_not_found(
         ({"document": [FAST]}, (200, 2001)),
         ({"body": "{"}, (400, 2001)),
         ({}, (400, 2001)),
-        ({"document": FAST, "headers": {"content-type": "text/plain"}}, (415, 2001)),
+        ({"document": FAST, "headers": {"content-type": "application/xml"}}, (415, 2001)),
     ],
 )
 def test_bad_preferences_are_refused(emsp: PartnerApi, sent: dict[str, Any], codes: tuple[int, int]) -> None:

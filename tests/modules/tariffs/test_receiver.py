@@ -158,7 +158,7 @@ BAD_PUTS: list[tuple[str, dict[str, Any], tuple[int, int]]] = [
     ("null", {"body": "null"}, (200, 2001)),
     ("broken JSON", {"body": '{"id":'}, (400, 2001)),
     ("no body", {}, (400, 2001)),
-    ("text", {"document": NEW, "headers": {"content-type": "text/plain"}}, (415, 2001)),
+    ("text", {"document": NEW, "headers": {"content-type": "application/xml"}}, (415, 2001)),
     ("too long", {"document": {**NEW, "x": "x" * (2 * 1024 * 1024)}}, (200, 2001)),
 ]
 

@@ -115,9 +115,16 @@ def test_a_hub_lists_the_tariffs_of_all_owners(hub: PartnerApi) -> None:
     ]
 
 
-def test_a_request_for_a_hub_s_list_must_name_the_hub(hub: PartnerApi) -> None:
-    """Source: RTE-24"""
-    assert hub.call("GET").codes == (200, 2001)
+def test_a_list_without_ocpi_to_is_the_hub_s_own_and_required_of_a_strict_partner(hub: PartnerApi) -> None:
+    """Source: RTE-24, RTE-26"""
+    own = hub.node.settings.roles[0].party
+
+    assert hub.call("GET").data == hub.call("GET", to=own).data != []
+    strict = hub.node.directory.update(
+        hub.caller.id, lambda current: current.model_copy(update={"strict": True})
+    )
+    assert strict is not None
+    assert PartnerApi(hub.node, INTERFACE, strict).call("GET").codes == (200, 2001)
 
 
 def test_a_cpo_sees_no_tariffs_of_other_cpos(hub: PartnerApi, partner_of: PartnerOf) -> None:

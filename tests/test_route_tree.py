@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from infra.local.routes import Match, RouteTree
+from chalicelib.route_tree import Match, RouteTree
 
 TREE = RouteTree(
     [

@@ -1,4 +1,4 @@
-"""Finds the resource of a path, by API Gateway's rules.
+"""Finds the resource of a path, by API Gateway's rules; also for the local gateway.
 
 A fixed segment goes before a variable one, a variable takes exactly one non-empty segment, and one trailing
 slash does not count. As in API Gateway, each level has at most one variable.
