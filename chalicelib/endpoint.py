@@ -235,7 +235,7 @@ def _admit(
     _check_offered(node.settings, interface, request)
     if route is None:
         raise MethodNotAllowed(f"{request.method} is not offered here")
-    call = Call(node, request, caller.partner, caller.token, snapshot, route.takes)
+    call = Call(node, request, caller.partner, caller.token, snapshot, route.takes, caller.reading)
     if interface.role_mounted:
         _check_plays_a_role(caller.partner)
     if interface.routed:

@@ -18,6 +18,7 @@ from typing import Any, Generic, TypeVar
 
 from chalicelib.node import Node
 from chalicelib.partners.directory import Partner
+from chalicelib.protocol.auth import TokenReading
 from chalicelib.protocol.headers import UNROUTED_MODULES
 from chalicelib.protocol.kinds import Kind
 from chalicelib.protocol.message import InterfaceRole, Reply, Request
@@ -31,6 +32,7 @@ class Call:
 
     caller: the partner. token: the credentials token that it used, plain. snapshot: the stored items that the
     route's `keys` asked for, read in the same call as the caller's token. takes: the kind of the body.
+    reading: the way in which the token was read.
     """
 
     node: Node
@@ -39,6 +41,7 @@ class Call:
     token: str
     snapshot: Mapping[Key, Item]
     takes: Kind | None = None
+    reading: TokenReading = "base64"
 
     def json_object(self, takes: Kind | None = None) -> dict[str, Any]:
         """The body as a canonical document. takes: its kind, where the route has bodies of several kinds.

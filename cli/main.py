@@ -438,7 +438,7 @@ def _partner_flags(
     from cli.partner_settings import read_settings
 
     flags: dict[str, Any] = {
-        "token_encoding": "raw" if raw_token else "base64",
+        **({"token_encoding": "raw"} if raw_token else {}),
         "profiles": [PTMOB] if ptmob else [],
         **read_settings(settings or ()),
     }

@@ -119,7 +119,9 @@ def get_partner(call: OperatorCall) -> Reply:
 def patch_partner(call: OperatorCall) -> Reply:
     """Change settings of a partner."""
     settings = validate(ChangedSettings, call.request.json_object())
-    changes = {name: getattr(settings, name) for name in settings.model_fields_set}
+    changes: dict[str, Any] = {name: getattr(settings, name) for name in settings.model_fields_set}
+    if "token_encoding" in changes:
+        changes |= {"encoding_origin": "OPERATOR", "sends_raw_tokens": False}
 
     def change(partner: Partner) -> Partner | None:
         if not changes:
@@ -219,6 +221,8 @@ def show(partner: Partner) -> dict[str, Any]:
         **show_roles(partner),
         "endpoints": [endpoint.model_dump() for endpoint in partner.endpoints],
         **settings,
+        "encoding_origin": partner.encoding_origin,
+        "sends_raw_tokens": partner.sends_raw_tokens,
         "odd_answers": list(partner.odd_answers),
         "stamp_ahead": partner.stamp_ahead.model_dump() if partner.stamp_ahead else None,
         "last_updated": partner.last_updated,

@@ -19,8 +19,10 @@ from chalicelib.calls.client import PartnerFault, PartnerRefusal
 from chalicelib.errors import MissingEndpoints, UnableToUseClientApi, Unauthorized
 from chalicelib.modules.credentials.handshake import (
     OtherSide,
+    encodings_to_try,
     look_at,
     now,
+    origin_of,
     refuse_ourselves,
     refuse_own_urls,
     refuse_taken,
@@ -39,6 +41,7 @@ from chalicelib.partners.roles import (
     without_claimed,
 )
 from chalicelib.partners.settings import PartnerSettings
+from chalicelib.protocol.auth import TokenEncoding
 from chalicelib.protocol.types import validate
 
 
@@ -63,6 +66,7 @@ def invite(
         expected_roles=expected.roles,
         hub_expected=expected.is_hub,
         held_tokens=(HeldToken(fingerprint=node.directory.fingerprint(token), kind="A"),),
+        encoding_origin=origin_of(settings),
         reserved_claims=returning.reserved_claims if returning else (),
         revision=returning.revision if returning else 0,
     )
@@ -76,11 +80,12 @@ def accept(
     document: Mapping[str, Any],
     base_url: str,
     version: str,
+    heard: TokenEncoding | None = None,
 ) -> tuple[Partner, str]:
     """Accept a partner's credentials, as first registration or update. Returns it and its new token.
 
-    used_token: the token of this request. base_url: our own `https://…/ocpi`. version: the
-    one in the request's URL.
+    used_token: the token of this request. heard: its encoding. base_url: our own `https://…/ocpi`. version:
+    the one in the request's URL.
     Raises: Unauthorized when a replaced token comes with other credentials than before, InvalidParameters
     for wrong credentials or a party that another partner has; UnableToUseClientApi, UnsupportedVersion or
     MissingEndpoints when the caller's versions or endpoints cannot be used (CRD-19 … CRD-21).
@@ -91,7 +96,7 @@ def accept(
     _check_repetition(partner, used, offered, roles)
     reserved = refuse_taken(node, partner, roles)
     refuse_ourselves(node, base_url, offered.token, offered.url)
-    other = _look_at_caller(node, partner, offered, version)
+    other = _look_at_caller(node, partner, offered, version, heard)
     refuse_own_urls(base_url, other)
     token = node.directory.new_token()
     fresh = HeldToken(fingerprint=node.directory.fingerprint(token), kind="C")
@@ -117,9 +122,11 @@ def _check_repetition(
         raise Unauthorized
 
 
-def _look_at_caller(node: Node, partner: Partner, offered: Credentials, version: str) -> OtherSide:
+def _look_at_caller(
+    node: Node, partner: Partner, offered: Credentials, version: str, heard: TokenEncoding | None
+) -> OtherSide:
     try:
-        other = look_at(node, offered.url, offered.token, partner.token_encoding, [version])
+        other = look_at(node, offered.url, offered.token, encodings_to_try(partner, heard), [version])
     except (PartnerFault, PartnerRefusal) as error:
         # Not the words of a body without an envelope: the caller chose the URL that was read.
         text = f"{error.reason}: {error.status_message}" if error.status_message else error.reason

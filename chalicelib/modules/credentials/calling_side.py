@@ -19,9 +19,11 @@ from chalicelib.modules.credentials.handshake import (
     CALL_S,
     OtherSide,
     credentials_document,
+    encodings_to_try,
     held_by_others,
     look_at,
     now,
+    origin_of,
     refuse_ourselves,
     refuse_own_urls,
     refuse_taken,
@@ -34,7 +36,7 @@ from chalicelib.node import Node
 from chalicelib.partners.directory import Directory, HeldToken, Partner, claim_of
 from chalicelib.partners.roles import NOTHING_EXPECTED, Expectation, with_claimed
 from chalicelib.partners.settings import PartnerSettings
-from chalicelib.protocol.auth import TokenEncoding, is_credentials_token
+from chalicelib.protocol.auth import is_credentials_token
 from chalicelib.protocol.kinds import Kind
 from chalicelib.protocol.types import validate
 from chalicelib.storage.table import Conflict
@@ -75,12 +77,13 @@ def register(
     base_url: our own `https://…/ocpi`.
     Raises: HandshakeFailed; the new partner is removed again.
     """
-    other = _look_before_registering(node, versions_url, token, settings.token_encoding, base_url)
+    new = _new_partner(node, settings, versions_url, expected)
+    other = _look_before_registering(node, new, token, base_url)
     ours = node.directory.new_token()
-    beginning = _begin(node, settings, versions_url, other, ours, expected)
+    beginning = _begin(node, new, other, ours)
     document = credentials_document(node, ours, base_url)
     try:
-        answer = _send_credentials(node, "POST", other, token, settings.token_encoding, document)
+        answer = _send_credentials(node, "POST", other, token, document)
     except (PartnerFault, PartnerRefusal, OcpiError) as error:
         node.directory.remove(beginning)
         raise _failed(error) from error
@@ -99,9 +102,7 @@ def rotate(node: Node, partner: Partner, base_url: str) -> Partner:
     save(node, partner.model_copy(update={"held_tokens": (fresh, *partner.held_tokens)}), partner)
     try:
         document = credentials_document(node, ours, base_url)
-        theirs = validate(
-            Credentials, _send_credentials(node, "PUT", other, old, partner.token_encoding, document)
-        )
+        theirs = validate(Credentials, _send_credentials(node, "PUT", other, old, document))
         refuse_ourselves(node, base_url, theirs.token, theirs.url)
     except PartnerRefusal as error:
         _drop_token(node.directory, partner, fresh)
@@ -132,29 +133,24 @@ def unregister(node: Node, partner: Partner) -> str | None:
     return problem
 
 
-def _begin(
-    node: Node,
-    settings: PartnerSettings,
-    versions_url: str,
-    other: OtherSide,
-    ours: str,
-    expected: Expectation,
-) -> Partner:
-    """Store the partner with our new token, which it uses before it answers (CRD-03)."""
-    return node.directory.save(
-        Partner(
-            **settings.settings_json(),
-            id=node.new_id(),
-            status="REGISTERING",
-            last_updated=now(node),
-            versions_url=versions_url,
-            version=other.version,
-            endpoints=other.endpoints,
-            expected_roles=expected.roles,
-            hub_expected=expected.is_hub,
-            held_tokens=(HeldToken(fingerprint=node.directory.fingerprint(ours), kind="C"),),
-        )
+def _new_partner(node: Node, settings: PartnerSettings, versions_url: str, expected: Expectation) -> Partner:
+    return Partner(
+        **settings.settings_json(),
+        id=node.new_id(),
+        status="REGISTERING",
+        last_updated=now(node),
+        versions_url=versions_url,
+        expected_roles=expected.roles,
+        hub_expected=expected.is_hub,
+        encoding_origin=origin_of(settings),
     )
+
+
+def _begin(node: Node, new: Partner, other: OtherSide, ours: str) -> Partner:
+    """Store the partner with our new token, which it uses before it answers (CRD-03)."""
+    held = HeldToken(fingerprint=node.directory.fingerprint(ours), kind="C")
+    changes = {"version": other.version, "endpoints": other.endpoints, "held_tokens": (held,)}
+    return node.directory.save(new.model_copy(update=changes))
 
 
 def _end_registration(
@@ -173,27 +169,24 @@ def _end_registration(
     except (Conflict, OcpiError, HandshakeFailed) as error:
         node.directory.remove(node.directory.get(beginning.id) or beginning)
         usable = _usable_token(answer) or token
-        undone = _delete_at_partner(node.client, other, usable, beginning.token_encoding)
+        undone = _delete_at_partner(node.client, other, usable)
         raise _failed(error, _UNDONE if undone else _NOT_UNDONE) from error
 
 
-def _look_before_registering(
-    node: Node, url: str, token: str, encoding: TokenEncoding, base_url: str
-) -> OtherSide:
+def _look_before_registering(node: Node, new: Partner, token: str, base_url: str) -> OtherSide:
     """Read the partner's endpoints before a registration, unless the URL or the token is our own."""
     try:
-        refuse_ourselves(node, base_url, token, url)
+        refuse_ourselves(node, base_url, token, new.versions_url or "")
     except InvalidParameters as error:
         raise _failed(error) from error
-    return _look_before_asking(node, url, token, encoding, base_url)
+    return _look_before_asking(node, new, token, base_url)
 
 
-def _look_before_asking(
-    node: Node, url: str, token: str, encoding: TokenEncoding, base_url: str
-) -> OtherSide:
+def _look_before_asking(node: Node, partner: Partner, token: str, base_url: str) -> OtherSide:
     """Read the partner's endpoints before our request, and stop if it lacks those that we need (CRD-18)."""
+    url = partner.versions_url or ""
     try:
-        other = look_at(node, url, token, encoding, supported_numbers())
+        other = look_at(node, url, token, encodings_to_try(partner), supported_numbers())
         refuse_own_urls(base_url, other)
     except (PartnerFault, PartnerRefusal, OcpiError) as error:
         raise _failed(error) from error
@@ -210,23 +203,20 @@ def _look_before_rotating(node: Node, partner: Partner, token: str, base_url: st
     When the answer to our last PUT got lost, our token is valid only to repeat that PUT. Then the partner
     answers HTTP 401 here, and the stored endpoints are used.
     """
-    url, encoding = partner.versions_url or "", partner.token_encoding
     try:
-        return _look_before_asking(node, url, token, encoding, base_url)
+        return _look_before_asking(node, partner, token, base_url)
     except HandshakeFailed as error:
         if error.http_status != 401 or len(partner.held_tokens) < 2:
             raise
-        return OtherSide(partner.version or CANONICAL, partner.endpoints)
+        return OtherSide(partner.version or CANONICAL, partner.endpoints, partner.token_encoding)
 
 
-def _send_credentials(
-    node: Node, method: str, other: OtherSide, token: str, encoding: TokenEncoding, document: dict[str, Any]
-) -> Any:
+def _send_credentials(node: Node, method: str, other: OtherSide, token: str, document: dict[str, Any]) -> Any:
     """Send our credentials. Returns the partner's credentials, not validated yet."""
     url = other.credentials_url() or ""
     document = from_canonical(other.version, Kind.CREDENTIALS, document)
     answer = node.client.call_url(
-        url, method, token, encoding, document=document, total_s=_EXCHANGE_S, gives=Kind.CREDENTIALS
+        url, method, token, other.encoding, document=document, total_s=_EXCHANGE_S, gives=Kind.CREDENTIALS
     )
     return to_canonical(other.version, Kind.CREDENTIALS, answer.data)
 
@@ -256,10 +246,10 @@ def _complete(
     return completed
 
 
-def _delete_at_partner(client: OcpiClient, other: OtherSide, token: str, encoding: TokenEncoding) -> bool:
+def _delete_at_partner(client: OcpiClient, other: OtherSide, token: str) -> bool:
     """Undo a registration that the other side has made and that cannot be used here. Returns success."""
     try:
-        client.call_url(other.credentials_url() or "", "DELETE", token, encoding, total_s=CALL_S)
+        client.call_url(other.credentials_url() or "", "DELETE", token, other.encoding, total_s=CALL_S)
     except (PartnerFault, PartnerRefusal, OcpiError) as error:
         log.warning(
             "failed to delete a registration at the partner that failed here: the partner has to remove it",

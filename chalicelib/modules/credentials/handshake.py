@@ -23,6 +23,7 @@ from chalicelib.modules.registry import needed_of
 from chalicelib.node import Node
 from chalicelib.partners.directory import (
     Directory,
+    EncodingOrigin,
     Endpoint,
     HeldToken,
     Partner,
@@ -30,6 +31,7 @@ from chalicelib.partners.directory import (
     claim_of,
     rebase,
 )
+from chalicelib.partners.settings import PartnerSettings
 from chalicelib.protocol.auth import TokenEncoding
 from chalicelib.protocol.types import format_datetime
 from chalicelib.storage.table import Conflict
@@ -41,10 +43,11 @@ _TRIES = 5
 
 
 class OtherSide(NamedTuple):
-    """The interfaces of a platform in one OCPI version."""
+    """The interfaces of a platform in one OCPI version. encoding: of tokens, which it accepts."""
 
     version: str
     endpoints: tuple[Endpoint, ...]
+    encoding: TokenEncoding = "base64"
 
     def credentials_url(self) -> str | None:
         """URL of its credentials module, None when it lists none."""
@@ -75,18 +78,46 @@ def credentials_document(node: Node, token: str, base_url: str) -> dict[str, Any
     }
 
 
+def encodings_to_try(partner: Partner, heard: TokenEncoding | None = None) -> tuple[TokenEncoding, ...]:
+    """The encodings of our token in a handshake with a partner, in order.
+
+    heard: that of the partner's own token; it very probably expects ours in the same one. An encoding that
+    the operator chose, or that a registered partner accepts, is the only one.
+    """
+    # Before releases recorded the origin, only an operator could choose raw.
+    is_chosen = partner.encoding_origin == "OPERATOR" or (
+        partner.encoding_origin == "DEFAULT" and partner.token_encoding == "raw"
+    )
+    if is_chosen or partner.strict or (partner.is_registered and heard is None):
+        return (partner.token_encoding,)
+    first = heard or partner.token_encoding
+    return (first, "raw" if first == "base64" else "base64")
+
+
+def origin_of(settings: PartnerSettings) -> EncodingOrigin:
+    """The origin of the encoding in an invitation or a registration."""
+    return "OPERATOR" if "token_encoding" in settings.model_fields_set else "DEFAULT"
+
+
 def look_at(
-    node: Node, versions_url: str, token: str, encoding: TokenEncoding, wanted: Sequence[str]
+    node: Node, versions_url: str, token: str, encodings: Sequence[TokenEncoding], wanted: Sequence[str]
 ) -> OtherSide:
     """Read a platform's versions and the details of the first wanted version that it offers.
 
+    encodings: of the token, in the order in which they are tried. The next one is tried when the platform
+    does not accept the token.
     Raises: InvalidParameters when the policy refuses the versions URL, UnsupportedVersion, PartnerFault,
     PartnerRefusal.
     """
+    encoding, *others = encodings
     try:
         listed = node.client.get_versions(versions_url, token, encoding, total_s=CALL_S)
     except InvalidParameters as error:
         raise InvalidParameters(error.detail, field="url") from error
+    except PartnerFault as fault:
+        if not others or fault.http_status not in (401, 403):
+            raise
+        return look_at(node, versions_url, token, others, wanted)
     url_by_version = {entry.version: entry.url for entry in reversed(listed)}
     version = next((number for number in wanted if number in url_by_version), None)
     if version is None:
@@ -95,7 +126,7 @@ def look_at(
         )
     try:
         details = node.client.get_version_details(url_by_version[version], token, encoding, total_s=CALL_S)
-        return OtherSide(version, details.endpoints)
+        return OtherSide(version, details.endpoints, encoding)
     except InvalidParameters as error:
         raise PartnerFault(f"the URL of the version details cannot be used: {error.detail}") from error
 
@@ -194,8 +225,12 @@ def registered(
     held: tuple[HeldToken, ...],
 ) -> Partner:
     """The partner after a handshake. roles: from `with_claimed`. held: tokens that are valid from now on."""
+    is_learned = other.encoding != partner.token_encoding
     return partner.model_copy(
         update={
+            "token_encoding": other.encoding,
+            "encoding_origin": "LEARNED" if is_learned else partner.encoding_origin,
+            "sends_raw_tokens": partner.sends_raw_tokens and other.encoding == "base64",
             "status": "REGISTERED",
             "last_updated": now(node),
             "versions_url": theirs.url,

@@ -51,7 +51,13 @@ def delete_credentials(call: Call) -> Reply:
 def _accepted(call: Call) -> Reply:
     request = call.request
     partner, token = accept(
-        call.node, call.caller, call.token, call.json_object(), request.base_url, request.version
+        call.node,
+        call.caller,
+        call.token,
+        call.json_object(),
+        request.base_url,
+        request.version,
+        "raw" if call.reading == "raw" else "base64",
     )
     document = credentials_document(call.node, token, request.base_url)
     return Reply(data=document, status_message=_note_on_roles(partner))
