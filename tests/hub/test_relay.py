@@ -181,9 +181,10 @@ def test_private_objects_are_never_relayed(hub: Hub) -> None:
     assert hub.there.received == []
 
 
-def test_a_list_without_a_receiver_is_refused(hub: Hub) -> None:
-    """Source: RTE-24"""
-    assert hub.list_locations(to=None).codes == (200, 2001)
+def test_a_list_without_a_receiver_is_the_hub_s_own(hub: Hub) -> None:
+    """Source: RTE-24, RTE-26"""
+    assert hub.list_locations(to=None).codes == (200, 1000)
+    assert hub.there.received == []
 
 
 def test_a_request_is_not_relayed_back_to_the_hub_that_sent_it(hub: Hub) -> None:
