@@ -80,12 +80,12 @@ def accept(
     document: Mapping[str, Any],
     base_url: str,
     version: str,
-    heard: TokenEncoding | None = None,
+    received: TokenEncoding | None = None,
 ) -> tuple[Partner, str]:
     """Accept a partner's credentials, as first registration or update. Returns it and its new token.
 
-    used_token: the token of this request. heard: its encoding. base_url: our own `https://…/ocpi`. version:
-    the one in the request's URL.
+    used_token: the token of this request. received: its encoding. base_url: our own `https://…/ocpi`.
+    version: the one in the request's URL.
     Raises: Unauthorized when a replaced token comes with other credentials than before, InvalidParameters
     for wrong credentials or a party that another partner has; UnableToUseClientApi, UnsupportedVersion or
     MissingEndpoints when the caller's versions or endpoints cannot be used (CRD-19 … CRD-21).
@@ -96,7 +96,7 @@ def accept(
     _check_repetition(partner, used, offered, roles)
     reserved = refuse_taken(node, partner, roles)
     refuse_ourselves(node, base_url, offered.token, offered.url)
-    other = _look_at_caller(node, partner, offered, version, heard)
+    other = _look_at_caller(node, partner, offered, version, received)
     refuse_own_urls(base_url, other)
     token = node.directory.new_token()
     fresh = HeldToken(fingerprint=node.directory.fingerprint(token), kind="C")
@@ -123,10 +123,10 @@ def _check_repetition(
 
 
 def _look_at_caller(
-    node: Node, partner: Partner, offered: Credentials, version: str, heard: TokenEncoding | None
+    node: Node, partner: Partner, offered: Credentials, version: str, received: TokenEncoding | None
 ) -> OtherSide:
     try:
-        other = look_at(node, offered.url, offered.token, encodings_to_try(partner, heard), [version])
+        other = look_at(node, offered.url, offered.token, encodings_to_try(partner, received), [version])
     except (PartnerFault, PartnerRefusal) as error:
         # Not the words of a body without an envelope: the caller chose the URL that was read.
         text = f"{error.reason}: {error.status_message}" if error.status_message else error.reason

@@ -78,19 +78,19 @@ def credentials_document(node: Node, token: str, base_url: str) -> dict[str, Any
     }
 
 
-def encodings_to_try(partner: Partner, heard: TokenEncoding | None = None) -> tuple[TokenEncoding, ...]:
+def encodings_to_try(partner: Partner, received: TokenEncoding | None = None) -> tuple[TokenEncoding, ...]:
     """The encodings of our token in a handshake with a partner, in order.
 
-    heard: that of the partner's own token; it very probably expects ours in the same one. An encoding that
+    received: that of the partner's own token; it very probably expects ours in the same one. An encoding that
     the operator chose, or that a registered partner accepts, is the only one.
     """
     # Before releases recorded the origin, only an operator could choose raw.
     is_chosen = partner.encoding_origin == "OPERATOR" or (
         partner.encoding_origin == "DEFAULT" and partner.token_encoding == "raw"
     )
-    if is_chosen or partner.strict or (partner.is_registered and heard is None):
+    if is_chosen or partner.strict or (partner.is_registered and received is None):
         return (partner.token_encoding,)
-    first = heard or partner.token_encoding
+    first = received or partner.token_encoding
     return (first, "raw" if first == "base64" else "base64")
 
 

@@ -19,17 +19,17 @@ from tests.modules.credentials.handshakes import CREDENTIALS, VERSIONS, document
 
 def refuse(host: Host, encoding: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Make a node answer 401 to tokens in an encoding. Returns the encodings of all its callers' tokens."""
-    receive, heard = host.receive, []
+    receive, received = host.receive, []
 
     def strict(method: str, path: str, headers: dict[str, str], body: str | None) -> Any:
         text = headers["authorization"].removeprefix("Token ")
-        heard.append("base64" if is_base64(text) else "raw")
-        if heard[-1] == encoding:
+        received.append("base64" if is_base64(text) else "raw")
+        if received[-1] == encoding:
             headers = {**headers, "authorization": "Token refused"}
         return receive(method, path, headers, body)
 
     monkeypatch.setattr(host, "receive", strict)
-    return heard
+    return received
 
 
 def is_base64(text: str) -> bool:
@@ -60,57 +60,57 @@ def post_with_raw_token(hub: Host, cpo: Host, **settings: Any) -> tuple[Any, Par
 def test_a_partner_that_registers_with_a_raw_token_gets_raw_ones(
     cpo: Host, hub: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    heard = refuse(cpo, "base64", monkeypatch)
+    received = refuse(cpo, "base64", monkeypatch)
 
     code, partner = post_with_raw_token(hub, cpo)
 
     assert code == 1000
     assert (partner.token_encoding, partner.encoding_origin) == ("raw", "LEARNED")
-    assert heard == ["raw", "raw"]
+    assert received == ["raw", "raw"]
 
 
 def test_a_partner_that_sends_raw_and_accepts_base64_only_gets_base64(
     cpo: Host, hub: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    heard = refuse(cpo, "raw", monkeypatch)
+    received = refuse(cpo, "raw", monkeypatch)
 
     code, partner = post_with_raw_token(hub, cpo)
 
     assert code == 1000
     assert (partner.token_encoding, partner.encoding_origin) == ("base64", "DEFAULT")
-    assert heard == ["raw", "base64", "base64"]
+    assert received == ["raw", "base64", "base64"]
 
 
 @pytest.mark.parametrize("settings", [{"token_encoding": "base64"}, {"token_encoding": "raw"}])
 def test_the_operator_s_setting_is_the_only_encoding(
     cpo: Host, hub: Host, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
-    heard = refuse(cpo, settings["token_encoding"], monkeypatch)
+    received = refuse(cpo, settings["token_encoding"], monkeypatch)
 
     code, partner = post_with_raw_token(hub, cpo, **settings)
 
     assert code == 3001
     assert (partner.token_encoding, partner.encoding_origin) == (settings["token_encoding"], "OPERATOR")
-    assert heard == [settings["token_encoding"]]
+    assert received == [settings["token_encoding"]]
 
 
 def test_a_registration_of_ours_finds_the_encoding(
     cpo: Host, hub: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    heard = refuse(hub, "base64", monkeypatch)
+    received = refuse(hub, "base64", monkeypatch)
     _, token = called_side.invite(hub.node, PartnerSettings(name="cpo"))
     place = (f"https://hub.example{VERSIONS}", token, "https://cpo.example/ocpi")
 
     partner = calling_side.register(cpo.node, PartnerSettings(name="hub"), *place)
 
     assert (partner.token_encoding, partner.encoding_origin) == ("raw", "LEARNED")
-    assert heard == ["base64", "raw", "raw", "raw"]
+    assert received == ["base64", "raw", "raw", "raw"]
 
 
 def test_a_registration_in_the_operator_s_encoding_tries_no_other(
     cpo: Host, hub: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    heard = refuse(hub, "base64", monkeypatch)
+    received = refuse(hub, "base64", monkeypatch)
     _, token = called_side.invite(hub.node, PartnerSettings(name="cpo"))
     settings = PartnerSettings(name="hub", token_encoding="base64")
 
@@ -119,5 +119,5 @@ def test_a_registration_in_the_operator_s_encoding_tries_no_other(
             cpo.node, settings, f"https://hub.example{VERSIONS}", token, "https://cpo.example/ocpi"
         )
 
-    assert heard == ["base64"]
+    assert received == ["base64"]
     assert cpo.node.directory.all() == []
