@@ -48,7 +48,9 @@ IMPORTS: dict[str, str] = {
     "routes": "node partners protocol storage versions",
     "policy": "errors log metrics modules node partners protocol routes settings storage",
     "hub": "calls errors modules partners policy protocol routes settings storage versions",
-    "async_requests": ("calls errors hub log modules node partners protocol queues routes storage versions"),
+    "async_requests": (
+        "calls errors findings hub log modules node partners protocol queues routes storage versions"
+    ),
     "pushing": "calls errors log metrics modules node partners policy protocol queues settings storage",
     "pricing": "errors",
     "modules": (

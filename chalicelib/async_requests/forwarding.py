@@ -25,11 +25,11 @@ from chalicelib.async_requests.rules import answered, unanswered
 from chalicelib.calls.answers import Answer, PartnerError, PartnerFault
 from chalicelib.calls.client import Exchange
 from chalicelib.errors import ConnectionProblem, HubError, InvalidParameters
+from chalicelib.findings.received import Source, read_received
 from chalicelib.hub.relayed_answers import relayed_error
 from chalicelib.modules.registry import interface_path
 from chalicelib.protocol.json_text import write_json
 from chalicelib.protocol.message import Reply, Routing
-from chalicelib.protocol.types import validate
 from chalicelib.versions.supported import CANONICAL
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def forward(
     url = own_response_url(requests.kind, base_url, partner.version or CANONICAL, request)
     try:
         answer = _send(requests, request, partner, url, relays)
-        response = _read_answer(requests.kind, request, answer)
+        response = _read_answer(requests, Source(partner, requests.kind.module), request, answer)
     except (PartnerError, InvalidParameters) as error:
         _record_failure(requests, request, error)
         raise
@@ -142,15 +142,15 @@ def _send(requests: AsyncRequests, request: AsyncRequest, partner: Partner, url:
     )
 
 
-def _read_answer(kind: AsyncKind, request: AsyncRequest, answer: Answer) -> Response:
+def _read_answer(requests: AsyncRequests, source: Source, request: AsyncRequest, answer: Answer) -> Response:
     """Read the receiver's answer. Raises: InvalidParameters."""
-    given: Any = validate(kind.response, answer.data, at="data")
-    data: dict[str, Any] = answer.data
-    if request.direction == Direction.RELAYED and given.result == ACCEPTED:
-        data = {**data, "timeout": given.timeout + _RELAYED_LONGER_S}
+    data = read_received(requests.node, source, requests.kind.response, answer.data, at="data").document
+    result, timeout = data["result"], data["timeout"]
+    if request.direction == Direction.RELAYED and result == ACCEPTED:
+        data = {**data, "timeout": timeout + _RELAYED_LONGER_S}
     return Response(
-        result=given.result,
-        timeout=given.timeout,
+        result=result,
+        timeout=timeout,
         body=write_json(data),
         status_message=answer.status_message,
     )

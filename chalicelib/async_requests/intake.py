@@ -79,13 +79,18 @@ class Incoming:
         call: Call,
         name: str,
         document: Mapping[str, Any],
-        response_url: str,
         sender: Party,
+        came: Mapping[str, Any] | None = None,
     ) -> Incoming:
-        """Make it from a request whose body is valid. sender: the sending party."""
-        wire = call.request
+        """Make it from a request whose body is valid.
+
+        document: has a response_url. sender: the sending party. came: the document before it was repaired, by
+        which a repeated request is recognised, because a repair may depend on the time.
+        """
+        wire, response_url = call.request, document["response_url"]
         claims = claims_of(kind, wire.routing.sender, wire.request_id, response_url)
-        return cls(call, name, document, response_url, sender, digest_of(name, document), claims)
+        digest = digest_of(name, document if came is None else came)
+        return cls(call, name, document, response_url, sender, digest, claims)
 
     def new_request(self, direction: Direction, deadline: datetime, **fields: Any) -> AsyncRequest:
         """Make the request to store."""

@@ -16,15 +16,18 @@ from typing import TYPE_CHECKING, Any
 from chalicelib.async_requests.objects import AsyncRequest, Direction, RequestState
 from chalicelib.async_requests.rules import with_result
 from chalicelib.errors import ClientError, NotFound
+from chalicelib.findings.received import Source, read_received
 from chalicelib.protocol.json_text import write_json
 from chalicelib.protocol.message import Reply
-from chalicelib.protocol.types import validate
 from chalicelib.storage import counters
 
 if TYPE_CHECKING:
     from chalicelib.async_requests.store import AsyncRequests
     from chalicelib.routes import Call
     from chalicelib.storage.table import Key
+
+
+_AROUND = frozenset(("data", "commandresult", "command_result"))
 
 
 def receive_result(requests: AsyncRequests, call: Call, name: str, request_id: str) -> Reply:
@@ -40,7 +43,9 @@ def receive_result(requests: AsyncRequests, call: Call, name: str, request_id: s
     if request.name != name:
         raise NotFound(f"the {label} of this id is another one")
     document = _without_envelope(call.json_object())
-    result: str = getattr(validate(requests.kind.result, document), "result")  # noqa: B009
+    source = Source(call.caller, requests.kind.module)
+    document = read_received(call.node, source, requests.kind.result, document).document
+    result: str = document["result"]
     now, body = call.node.clock(), write_json(document)
     request = requests.change(
         request_id,
@@ -77,5 +82,8 @@ def report_result(requests: AsyncRequests, request_id: str, result: str, body: s
 
 
 def _without_envelope(document: dict[str, Any]) -> dict[str, Any]:
-    data = document.get("data")
-    return data if "result" not in document and isinstance(data, dict) else document
+    """Take a result out of an OCPI envelope, or out of a field with the name of its class (TRP-22)."""
+    if "result" in document:
+        return document
+    inside = [each for name, each in document.items() if name.lower() in _AROUND and isinstance(each, dict)]
+    return inside[0] if len(inside) == 1 else document

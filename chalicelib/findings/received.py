@@ -79,7 +79,7 @@ def read_received(
             _report_refusal(node, source, error)
             raise
     context = Context(format_datetime(node.clock()), fills or {})
-    return _use(node, source, read_document(model, document, context))
+    return _use(node, source, read_document(model, document, context), at)
 
 
 def read_patch(node: Node, source: Source, model: type[OcpiObject], patch: Document) -> Document:
@@ -93,17 +93,24 @@ def read_patch(node: Node, source: Source, model: type[OcpiObject], patch: Docum
     return _use(node, source, read_document(model, patch, context, is_patch=True)).document
 
 
-def _use(node: Node, source: Source, reading: Reading) -> Received:
+def _use(node: Node, source: Source, reading: Reading, at: str = "") -> Received:
     """Report the findings of a document and return it.
 
     Raises: InvalidParameters when it cannot be read.
     """
     report(node, source.partner, source.module, reading.findings, source.ref)
     if reading.error is not None:
-        reading.error.is_reported = True
-        raise reading.error
+        raise _reported(reading.error, at)
     aside = write_json(dict(reading.aside)) if reading.aside else ""
     return Received(reading.document, aside, reading.findings)
+
+
+def _reported(error: InvalidParameters, at: str) -> InvalidParameters:
+    """Return the error for the caller. at: path of the document inside what the partner sent."""
+    errors = tuple((f"{at}.{field}" if at else field, text) for field, text in error.errors)
+    located = InvalidParameters(error.detail, field=errors[0][0], errors=errors)
+    located.is_reported = True
+    return located
 
 
 def _report_refusal(node: Node, source: Source, error: InvalidParameters) -> None:

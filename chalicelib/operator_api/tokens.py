@@ -19,8 +19,8 @@ from chalicelib.calls.answers import PartnerRefusal
 from chalicelib.errors import InvalidParameters, NotEnoughInformation
 from chalicelib.modules.tokens import own_tokens, rules
 from chalicelib.modules.tokens.cpo_authorization import Question, authorize
-from chalicelib.modules.tokens.objects import RFID
-from chalicelib.modules.tokens.sender import read_references
+from chalicelib.modules.tokens.objects import RFID, LocationReferences
+from chalicelib.modules.tokens.sender import has_references
 from chalicelib.node import Node
 from chalicelib.operator_api.object_lookup import (
     find_object,
@@ -37,6 +37,7 @@ from chalicelib.policy.received_parties import known_owners, owners_key
 from chalicelib.policy.remote_starts import Authorized, authorized_key, find_authorized
 from chalicelib.policy.token_lookup import MODULE, find_token, refs_of
 from chalicelib.protocol.message import Party, Reply, Request
+from chalicelib.protocol.types import validate
 from chalicelib.routes import OperatorCall, OperatorRoute
 from chalicelib.settings import Settings
 from chalicelib.storage.keys import Ref
@@ -80,7 +81,9 @@ def post_authorize(call: OperatorCall) -> Reply:
     """
     if not call.node.settings.plays("CPO"):
         raise not_offered("this node is no CPO: it authorizes no tokens", [])
-    asked = read_references(call.request)
+    asked = call.request.json_object() if has_references(call.request) else None
+    if asked is not None:
+        validate(LocationReferences, asked)
     token = _find_copy(call)
     question = Question(
         cpo=owner_to_write(call.node.settings, call.request),

@@ -79,7 +79,9 @@ def call_of(member: Member, caller: Member, url: str, request_id: str = "r1", bo
 
 def incoming_of(call: Call) -> Incoming:
     document = {"session_id": "S1"}
-    return Incoming.of(PROFILE, call, "ACTIVE_PROFILE", document, call.request.query["response_url"], EVI)
+    return Incoming.of(
+        PROFILE, call, "ACTIVE_PROFILE", {**document, "response_url": call.request.query["response_url"]}, EVI
+    )
 
 
 def decide(incoming: Incoming) -> Decision:

@@ -16,6 +16,7 @@ from chalicelib.async_requests.forwarding import relay
 from chalicelib.async_requests.intake import Incoming, accept, check_response_url, refused
 from chalicelib.async_requests.store import AsyncRequests, claims_of
 from chalicelib.errors import ClientError, InvalidParameters, NotFound, OcpiError
+from chalicelib.findings.received import Source, read_received
 from chalicelib.modules.commands.execution import decide_execution, keys_of_execution
 from chalicelib.modules.commands.kind import COMMAND
 from chalicelib.modules.commands.objects import COMMANDS, REJECTED
@@ -24,7 +25,6 @@ from chalicelib.partners.directory import claim_key
 from chalicelib.policy.ownership import may_act_for
 from chalicelib.protocol.kinds import Kind
 from chalicelib.protocol.message import Party, Reply, Request
-from chalicelib.protocol.types import validate
 from chalicelib.routes import Call, Interface, Route
 
 if TYPE_CHECKING:
@@ -51,18 +51,28 @@ def post_command(call: Call) -> Reply:
         raise NotFound("there is no such command")
     if not call.caller.has_role(EMSP, "HUB"):
         return refused(REJECTED, ClientError("only an eMSP, or a hub for one, sends commands"))
-    document = call.json_object(Kind[name])
-    validate(COMMANDS[name], document)
+    came = call.json_object(Kind[name])
+    source = Source(call.caller, COMMAND.module)
+    document = read_received(call.node, source, COMMANDS[name], came, _fills(call)).document
     check_response_url(call, document["response_url"])
     token = document.get("token")
     if token is not None and not may_use(call, token):
         return refused(REJECTED, InvalidParameters("not a token of the sender", field="token.party_id"))
     sender = _sender_of(call, document)
-    incoming = Incoming.of(COMMAND, call, name, document, document["response_url"], sender)
+    incoming = Incoming.of(COMMAND, call, name, document, sender, came)
     commands = AsyncRequests(call.node, COMMAND)
     if _is_for_us(call.node.settings, call.request):
         return accept(commands, incoming, lambda: decide_execution(incoming))
     return relay(commands, incoming, lambda: decide_relay(incoming))
+
+
+def _fills(call: Call) -> dict[str, Any]:
+    """Values for a token that names no owner: an eMSP sends commands for its own tokens only (CMD-12)."""
+    own = call.caller.parties(EMSP)
+    sender = call.request.routing.sender or (own[0] if len(own) == 1 else None)
+    if sender is None or call.caller.plays_as(sender, "HUB"):
+        return {}
+    return {"token.country_code": sender.country_code, "token.party_id": sender.party_id}
 
 
 def may_use(call: Call, token: Mapping[str, Any]) -> bool:

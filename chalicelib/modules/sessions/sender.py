@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chalicelib.errors import InvalidParameters, NotFound
+from chalicelib.findings.received import Source, read_received
 from chalicelib.modules.sender_list import answer_list, keys_of_list
 from chalicelib.modules.sessions.objects import ChargingPreferences
 from chalicelib.modules.sessions.preferences import ask_owner, take_preferences
@@ -43,7 +44,8 @@ def get_sessions(call: Call) -> Reply:
 def put_charging_preferences(call: Call) -> Reply:
     """Answer a driver's charging preferences; a hub forwards them to the session's CPO."""
     session = _find(call)
-    document = call.json_object()
+    source = Source(call.caller, MODULE)
+    document = read_received(call.node, source, ChargingPreferences, call.json_object()).document
     preferences = validate(ChargingPreferences, document)
     if session.source:
         return ask_owner(call.node, call.request, session, document)

@@ -21,11 +21,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from chalicelib.calls.answers import PartnerFault, PartnerRefusal
 from chalicelib.calls.client import Exchange
 from chalicelib.errors import InvalidParameters, UnknownToken
+from chalicelib.findings.received import Source, read_received
 from chalicelib.modules.tokens.emsp_authorization import decide
 from chalicelib.modules.tokens.objects import AuthorizationInfo
 from chalicelib.modules.tokens.rules import Ask, allowed_by, emsp_named_by, whether_to_ask
@@ -35,7 +36,7 @@ from chalicelib.policy.token_lookup import MODULE
 from chalicelib.protocol.json_text import Document, read_json
 from chalicelib.protocol.kinds import Kind
 from chalicelib.protocol.message import Party, Routing
-from chalicelib.protocol.types import sort_key, validate
+from chalicelib.protocol.types import sort_key
 
 if TYPE_CHECKING:
     from chalicelib.node import Node
@@ -183,7 +184,7 @@ def _ask(node: Node, partner: Partner, question: Question, addressed: Party | No
         if refusal.status_code == _UNKNOWN_TOKEN or refusal.http_status == 404:
             raise UnknownToken from refusal
         raise
-    info = _read(answer.data, question)
+    info = _read(node, partner, answer.data, question)
     _check_token(node, partner, question, info)
     return info
 
@@ -211,16 +212,16 @@ def _may_answer_for(node: Node, partner: Partner, emsp: Party) -> bool:
     return partner.is_hub and not node.settings.owns(emsp) and node.table.get(claim_key(emsp, "EMSP")) is None
 
 
-def _read(data: object, question: Question) -> Document:
-    """Return a partner's answer unchanged, with our copy of the token when it has none.
+def _read(node: Node, partner: Partner, data: Any, question: Question) -> Document:
+    """Return a partner's answer, with our copy of the token when it has none.
 
     Raises: PartnerFault when the answer is not an AuthorizationInfo.
     """
     try:
-        validate(AuthorizationInfo, data)
+        received = read_received(node, Source(partner, MODULE), AuthorizationInfo, data)
     except InvalidParameters as error:
         raise PartnerFault(f"answered no AuthorizationInfo ({error.field})", http_status=200) from error
-    assert isinstance(data, dict)
-    if data.get("token") is None and question.token is not None:
-        return {**data, "token": question.token.body}
-    return data
+    info: Document = received.document
+    if info.get("token") is None and question.token is not None:
+        return {**info, "token": question.token.body}
+    return info

@@ -9,9 +9,10 @@ Source: OCPI 2.2.1 mod_tokens, Sender Interface; TOK-08, TOK-11 … TOK-15, RTE-
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from chalicelib.errors import UnknownToken
+from chalicelib.findings.received import Source, read_received
 from chalicelib.modules.sender_list import answer_list, keys_of_list
 from chalicelib.modules.tokens.emsp_authorization import decide
 from chalicelib.modules.tokens.hub_authorization import asking_party, forward
@@ -23,13 +24,13 @@ from chalicelib.policy.token_lookup import MODULE, find_token, refs_of
 from chalicelib.policy.visibility import may_see
 from chalicelib.protocol.kinds import Kind
 from chalicelib.protocol.message import Reply, Request
-from chalicelib.protocol.types import validate
 from chalicelib.routes import Call, Interface, Route
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from chalicelib.node import Node
+    from chalicelib.protocol.json_text import Document
     from chalicelib.protocol.message import Party
     from chalicelib.settings import Settings
     from chalicelib.storage.table import Key
@@ -46,7 +47,7 @@ def post_authorize(call: Call) -> Reply:
     Raises: UnknownToken, also for a caller that may not see tokens.
     """
     uid, token_type = _named(call.request)
-    asked = read_references(call.request)
+    asked = _read_references(call)
     owners = _own(call.node.settings, call.request)
     if _asks_hub(call.node.settings, call.request):
         owners = [*owners, *known_owners(call.snapshot, MODULE)]
@@ -58,16 +59,21 @@ def post_authorize(call: Call) -> Reply:
     return Reply(decide(call.node, token, asked, asking_party(call)))
 
 
-def read_references(request: Request) -> dict[str, Any] | None:
-    """Return the LocationReferences in a body; None for an empty body (TOK-11).
+def has_references(request: Request) -> bool:
+    """Return whether a body has LocationReferences; it may be empty (TOK-11)."""
+    return bool((request.body or "").strip()) and request.json() is not None
 
-    Raises: InvalidParameters when the body is not a valid LocationReferences.
+
+def _read_references(call: Call) -> Document | None:
+    """Return the LocationReferences in a partner's body; None for an empty body (TOK-11).
+
+    Raises: InvalidParameters when the body cannot be read as LocationReferences.
     """
-    if not (request.body or "").strip() or request.json() is None:
+    if not has_references(call.request):
         return None
-    document = request.json_object()
-    validate(LocationReferences, document)
-    return document
+    return read_received(
+        call.node, Source(call.caller, MODULE), LocationReferences, call.json_object()
+    ).document
 
 
 def _named(request: Request) -> tuple[str, str]:

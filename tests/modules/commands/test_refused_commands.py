@@ -124,7 +124,7 @@ def test_a_response_url_that_is_not_the_caller_s_is_refused(cpo: Member, emsp: M
     [
         ("START_SESSION", {"token": {}}),
         ("START_SESSION", {"location_id": "x" * 5000}),
-        ("START_SESSION", {"location_id": 1}),
+        ("START_SESSION", {"location_id": {"id": 1}}),
         ("START_SESSION", {"response_url": None}),
         ("UNLOCK_CONNECTOR", {"evse_uid": None}),
         ("RESERVE_NOW", {"expiry_date": "tomorrow"}),

@@ -141,7 +141,7 @@ def test_a_result_for_an_unknown_command_is_404(
 
 
 @pytest.mark.parametrize(
-    "document", [{}, {"result": 1}, {"result": "accepted"}, {"result": "FAILED", "message": "x"}]
+    "document", [{}, {"result": 1}, {"result": "accepted!?"}, {"result": ["FAILED", "ACCEPTED"]}]
 )
 def test_an_invalid_result_is_2001(hub: Member, cpo: Member, emsp: Member, document: Document) -> None:
     post(hub, emsp, "START_SESSION", start(emsp))

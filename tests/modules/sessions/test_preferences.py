@@ -19,7 +19,7 @@ from chalicelib.policy.received_parties import remember_owners
 from chalicelib.protocol.message import Party
 from chalicelib.storage.keys import Ref
 from tests.harness.partner_api import CPO, EMSP, OTHER_CPO, PartnerApi
-from tests.harness.partners import register
+from tests.harness.partners import make_strict, register
 from tests.modules.builders import connector, evse, location, tariff, without
 from tests.modules.conftest import NodeOf, PartnerOf
 from tests.modules.sessions.builders import cdr_token, session
@@ -145,6 +145,8 @@ def test_preferences_for_another_partner_s_session_are_not_found(
     ],
 )
 def test_bad_preferences_are_refused(emsp: PartnerApi, sent: dict[str, Any], codes: tuple[int, int]) -> None:
+    make_strict(emsp.node, emsp.caller)
+
     assert emsp.call("PUT", *URL, **sent).codes == codes
     assert kept(emsp.node) is None
 

@@ -13,6 +13,7 @@ from chalicelib.node import Node
 from chalicelib.protocol.json_text import Document
 from chalicelib.protocol.message import ABSENT
 from tests.harness.partner_api import CPO, EMSP, Answer, PartnerApi
+from tests.harness.partners import make_strict
 from tests.modules.builders import T0, T1, T2, token, without
 from tests.modules.conftest import NodeOf, PartnerOf
 from tests.modules.tokens.asking import asking
@@ -200,7 +201,7 @@ def test_a_bad_authorization_request_is_refused(
 ) -> None:
     """Source: TRN-22, STA-01, STA-02, TRN-12"""
     node, partners = asking(node_of(role))
-    api = PartnerApi(node, INTERFACE, partner_of(node, "cpo"))
+    api = PartnerApi(node, INTERFACE, make_strict(node, partner_of(node, "cpo")))
 
     answer = authorize(api, **sent)
 
