@@ -75,6 +75,6 @@ def current_node() -> Node:
             settings.catch_up_queue_url,
             settings.background_queue_url,
         ),
-        client=OcpiClient(UrlPolicy(settings.allow_loopback), directory, new_id),
+        client=OcpiClient(UrlPolicy(settings.allow_loopback), directory, new_id, clock=now),
         webhooks=WebhookSender(settings.allow_loopback),
     )

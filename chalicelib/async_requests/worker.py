@@ -9,8 +9,8 @@ which raises an alarm.
   until the deadline. Each try is a new message, because the queue moves a message that fails often to the
   dead-letter queue, even if the CSMS has time left. Without a webhook, the CSMS fetches its requests.
 - *Result*: posted by one worker at a time. A refusal is final. A fault is tried again, ten times in about
-  four minutes, and then given up. The operator can see both. A follow-up waits until the result before it
-  was posted or given up.
+  four minutes, or as the partner asks (`Retry-After`), and then given up. The operator can see both. A
+  follow-up waits until the result before it was posted or given up.
 - *Deadline*: a request without a result ends with the kind's result for that, such as TIMEOUT.
 
 Source: OCPI 2.2.1 mod_commands_flow; CMD-05, CMD-06, CMD-16, CMD-18, TRP-23
@@ -43,6 +43,7 @@ from chalicelib.calls.webhook_sender import WebhookFailed
 from chalicelib.calls.webhooks import Webhook, notify, read_webhooks
 from chalicelib.errors import InvalidParameters
 from chalicelib.log import add_fields, log, log_fields
+from chalicelib.partners.breaker import LONGEST_ASKED
 from chalicelib.protocol.json_text import JsonText
 from chalicelib.protocol.message import Routing
 from chalicelib.protocol.types import parse_datetime
@@ -195,7 +196,13 @@ def _post(requests: AsyncRequests, request_id: str, slot: Slot, receive_count: i
     if not is_waiting(after):
         return None
     assert after.post is not None
-    return delay_s(after.post.tries)
+    return max(delay_s(after.post.tries), _asked_s(problem))
+
+
+def _asked_s(problem: PartnerError | InvalidParameters | None) -> int:
+    """Seconds for which the partner asked not to be called (`Retry-After`)."""
+    asked = problem.retry_after_s if isinstance(problem, PartnerFault) else None
+    return min(asked or 0, round(LONGEST_ASKED.total_seconds()))
 
 
 def _take(

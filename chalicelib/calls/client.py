@@ -19,11 +19,13 @@ RTE-09, VER-07, TRP-21, TRP-23
 
 from __future__ import annotations
 
+import math
 import re
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlencode
 
@@ -111,7 +113,7 @@ class OcpiClient:
     """Calls partners and judges their answers; thread-safe.
 
     total_s, connect_s: limits of a call in seconds; each call can set its own `total_s`. tls: trusted roots
-    other than the system's.
+    other than the system's. clock: for `Retry-After`, which is not obeyed without it.
     """
 
     def __init__(
@@ -123,10 +125,12 @@ class OcpiClient:
         connect_s: float = CONNECT_S,
         total_s: float = TOTAL_S,
         tls: ssl.SSLContext | None = None,
+        clock: Callable[[], datetime] | None = None,
     ) -> None:
         self._policy = policy
         self._directory = directory
         self._new_id = new_id
+        self._clock = clock
         self._connect_s = connect_s
         self._total_s = total_s
         self._connections = Connections(tls)
@@ -171,7 +175,7 @@ class OcpiClient:
         exchange = replace(exchange, correlation_id=exchange.correlation_id or self._new_id())
 
         def get(url: str) -> Answer:
-            return self._call_partner(partner, base, url, exchange, f"{module} {role}", module)
+            return self._call_partner(partner, base, url, exchange, f"{module} {role}", module, False)
 
         return crawl_pages(get, join_url(base, (), query), f"{module} of partner {partner.id}", accept)
 
@@ -183,7 +187,7 @@ class OcpiClient:
         Raises: as `send`.
         """
         base = _endpoint(partner, module, role)
-        return self._call_partner(partner, base, url, exchange, f"{module} {role}", module)
+        return self._call_partner(partner, base, url, exchange, f"{module} {role}", module, False)
 
     def post_to(self, partner: Partner, url: str, exchange: Exchange) -> Answer:
         """POST to a URL that the partner named in a request, such as a response_url.
@@ -285,11 +289,14 @@ class OcpiClient:
         exchange: Exchange,
         what: str,
         module: str | None = None,
+        notes_wait: bool = True,
     ) -> Answer:
-        """Call a partner with its token.
+        """Call a partner with its token, unless it asked not to be called yet (`Retry-After`).
 
         checked_url: the URL that the policy checks; `url` is the same or another one on the same origin.
+        notes_wait: whether a `Retry-After` of the answer is recorded for all calls to the partner.
         """
+        self._check_wait(partner)
         deadline = self._deadline(exchange.total_s)
         exchange = _adapt(exchange, partner, module)
         try:
@@ -299,10 +306,34 @@ class OcpiClient:
             raise PartnerFault(error.detail, never_sent=True) from error
         headers = self._headers(self._directory.token_for(partner), partner.token_encoding, exchange)
         with log_fields(partner=partner.id, **({"ocpi_module": module} if module else {})):
-            answer = self._call(target, url, headers, exchange, deadline, what, partner.strict)
+            try:
+                answer = self._call(target, url, headers, exchange, deadline, what, partner.strict)
+            except PartnerFault as fault:
+                if notes_wait and fault.retry_after_s:
+                    self._note_wait(partner, fault.retry_after_s)
+                raise
             if answer.oddity is not None and answer.oddity not in partner.odd_answers:
                 self._note_oddity(partner, answer.oddity)
             return replace(answer, data=to_canonical(partner.version, exchange.gives, answer.data))
+
+    def _check_wait(self, partner: Partner) -> None:
+        """Check that the partner did not ask to be left alone until later.
+
+        Raises: PartnerFault with the seconds that are left.
+        """
+        if self._clock is None or partner.breaker is None:
+            return
+        wait_s = partner.breaker.asked_wait_s(self._clock())
+        if wait_s:
+            raise PartnerFault("asked not to be called yet (Retry-After)", retry_after_s=math.ceil(wait_s))
+
+    def _note_wait(self, partner: Partner, seconds: int) -> None:
+        if self._clock is None:
+            return
+        try:
+            self._directory.note_retry_after(partner.id, self._clock(), seconds)
+        except (Conflict, ServerError):
+            log.exception("failed to record that a partner asked not to be called")
 
     def _note_oddity(self, partner: Partner, oddity: Oddity) -> None:
         """Warn once for each kind of oddity; only a new kind costs a write to the partner's record."""
@@ -342,7 +373,7 @@ class OcpiClient:
             if method == "GET":
                 raw = follow_redirects(raw, url, target, request)
             outcome = {"http_status": raw.http_status}
-            answer = judge(raw, gives=exchange.gives, strict=strict)
+            answer = judge(raw, self._clock() if self._clock else None, gives=exchange.gives, strict=strict)
             outcome["status_code"] = answer.status_code
             return answer
         except PartnerError as error:

@@ -11,6 +11,9 @@ The state is part of the partner's record, so every process knows it, and a push
    pause before the next probe doubles: 2, 4, 8 ... windows, up to 60 (a window is a minute by default). The
    count restarts once pushes have succeeded for ten windows after it came back.
 
+A partner may name a time before which it wants no call (`Retry-After`, as with HTTP 429 and 503). It is kept
+apart from the states above, at most `LONGEST_ASKED` ahead, and every call to the partner waits for it.
+
 A partner that does not even answer with its versions has no growing pause: it is probed every minute.
 
 All methods are pure and return a new breaker.
@@ -39,12 +42,17 @@ SLOW_FOR = timedelta(minutes=30)
 """Time after a slow answer in which a partner counts as slow."""
 
 
+LONGEST_ASKED = timedelta(minutes=15)
+"""The longest time for which a `Retry-After` is obeyed, and for which an object waits at such a partner."""
+
+
 class Breaker(BaseModel):
     """Known failures of a partner; the defaults are those of a partner that never failed.
 
     opened: how often in a row it went OFFLINE. until: earliest time of the next call. reason: of the last
     failure. connected_at: when it came back last. failing_since: first failure since the last success.
-    slow_until: until then its pushes use the catch-up lane.
+    slow_until: until then its pushes use the catch-up lane. asked_until: until then the partner asked not to
+    be called.
     """
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
@@ -54,6 +62,7 @@ class Breaker(BaseModel):
     connected_at: str | None = None
     failing_since: str | None = None
     slow_until: str | None = None
+    asked_until: str | None = None
 
     @property
     def is_failing(self) -> bool:
@@ -61,12 +70,23 @@ class Breaker(BaseModel):
         return self.failing_since is not None
 
     def is_slow(self, now: datetime) -> bool:
-        """Tell whether a push to the partner may take long: it fails, or it was slow lately."""
-        return self.is_failing or _seconds_until(self.slow_until, now) > 0
+        """Tell whether a push to the partner may take long: it fails, was slow lately, or asked to wait."""
+        return self.is_failing or max(self.asked_wait_s(now), _seconds_until(self.slow_until, now)) > 0
 
     def wait_s(self, now: datetime) -> float:
         """Seconds until the partner may be called; 0 when it may be called now."""
-        return _seconds_until(self.until, now)
+        return max(self.asked_wait_s(now), _seconds_until(self.until, now))
+
+    def asked_wait_s(self, now: datetime) -> float:
+        """Seconds for which the partner asked not to be called; 0 when it did not, or they are over."""
+        return _seconds_until(self.asked_until, now)
+
+    def asked_to_wait(self, now: datetime, seconds: float) -> Breaker:
+        """Record that the partner asked not to be called for some seconds, unless it asked for longer."""
+        wait_s = min(seconds, LONGEST_ASKED.total_seconds())
+        if wait_s <= self.asked_wait_s(now):
+            return self
+        return self._with(asked_until=format_datetime(now + timedelta(seconds=wait_s)))
 
     def failed_for(self, now: datetime) -> timedelta:
         """Time since the first failure after the last success; zero when there is none."""

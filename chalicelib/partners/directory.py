@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from threading import Lock
 from typing import Any, Literal, NamedTuple
 
@@ -349,6 +350,16 @@ class Directory:
             return None if current.sends_raw_tokens else current.model_copy(update={"sends_raw_tokens": True})
 
         return self.update(caller.partner.id, note) or caller.partner
+
+    def note_retry_after(self, partner_id: str, now: datetime, seconds: float) -> None:
+        """Record that a partner asked not to be called for some seconds (`partners/breaker.py`)."""
+
+        def note(current: Partner) -> Partner | None:
+            before = current.breaker or Breaker()
+            after = before.asked_to_wait(now, seconds)
+            return None if after is before else current.model_copy(update={"breaker": after})
+
+        self.update(partner_id, note)
 
     def end_retry(self, caller: Caller) -> Partner:
         """Remove the RETRY token after the first use of the caller's new token. Returns the partner."""

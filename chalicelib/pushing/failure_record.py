@@ -34,11 +34,13 @@ def breaker_of(partner: Partner) -> Breaker:
     return partner.breaker or Breaker()
 
 
-def note_failure(node: Node, partner_id: str, reason: str, *, is_trial: bool = False) -> None:
+def note_failure(
+    node: Node, partner_id: str, reason: str, *, is_trial: bool = False, asked_s: float = 0
+) -> None:
     """Record a failed push, so that the partner is left alone for a while.
 
     is_trial: whether the partner was known to fail before the push. Of several simultaneous first failures
-    only one is written.
+    only one is written. asked_s: seconds for which the partner asked not to be called.
     """
     now, window = node.clock(), node.settings.freshness
 
@@ -46,7 +48,8 @@ def note_failure(node: Node, partner_id: str, reason: str, *, is_trial: bool = F
         before = breaker_of(current)
         if current.connection == "OFFLINE" or (before.is_failing and not is_trial):
             return None
-        return current.model_copy(update={"breaker": before.after_failure(now, window, reason)})
+        after = before.after_failure(now, window, reason).asked_to_wait(now, asked_s)
+        return current.model_copy(update={"breaker": after})
 
     node.directory.update(partner_id, change)
 

@@ -4,6 +4,9 @@ An object that fails is retried with growing delays inside the freshness window,
 fault. At the end of the window the partner becomes OFFLINE, and receives what it missed when it is back.
 Exception: if the partner took other objects meanwhile, only this object is given up and retried later.
 
+A partner that names the time of the next try (`Retry-After`) is not called before it, and has `LONGEST_ASKED`
+in place of the freshness window: it works, and asks for a slower pace or tells when it is back.
+
 Source: OCPI 2.2.1 transport_and_format_offline_behaviour; TRN-32, TRP-10
 """
 
@@ -16,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from chalicelib.calls.answers import PartnerFault
 from chalicelib.log import log
-from chalicelib.partners.breaker import pause_windows
+from chalicelib.partners.breaker import LONGEST_ASKED, pause_windows
 from chalicelib.partners.directory import Partner
 from chalicelib.protocol.types import format_datetime, parse_datetime
 from chalicelib.pushing.catch_up import schedule_recheck, schedule_recheck_at
@@ -38,7 +41,7 @@ _TOKEN_REJECTED = frozenset({401, 403})
 
 
 class Retry(NamedTuple):
-    """Retry of the message after some seconds. unreachable: the partner gave no answer."""
+    """Retry of the message after some seconds. unreachable: the partner gave no answer, or asked to wait."""
 
     seconds: int
     unreachable: bool
@@ -65,7 +68,7 @@ def handle_fault(
 
     messages: about the object, oldest first.
     """
-    now, window, message = node.clock(), node.settings.freshness, messages[-1]
+    now, window, message = node.clock(), _window(node.settings.freshness, fault), messages[-1]
     run = measure_faults(messages, seen, act, fault, now, window)
     if run.left > timedelta():
         return _retry(node, message, seen, run, fault)
@@ -74,10 +77,17 @@ def handle_fault(
         give_up(node, message, seen, run.row)
         return None
     log.warning("a partner is offline", extra={"reason": fault.reason})
-    node.directory.update(message.partner_id, lambda each: _offline(each, now, window, fault.reason, taken))
+    node.directory.update(
+        message.partner_id, lambda each: _offline(each, now, node.settings.freshness, fault, taken)
+    )
     row = missed_after(seen.delivery, problem_of(seen, act, fault))
     record(node.table, node.clock(), message, seen, row)
     return None
+
+
+def _window(freshness: timedelta, fault: PartnerFault) -> timedelta:
+    """Time for which an object is tried again after its first fault."""
+    return max(freshness, LONGEST_ASKED) if fault.retry_after_s else freshness
 
 
 def measure_faults(
@@ -118,17 +128,21 @@ def _is_last_try(message: Broadcast, seen: Seen, fault: PartnerFault) -> bool:
     otherwise objects that change and always fail would keep the partner OFFLINE. After a timeout in the live
     lane it is tried in the catch-up lane too, which allows more time.
     """
+    if fault.retry_after_s:
+        return False
     had_its_tries = seen.delivery.given_up >= (_ONE_TRY_AFTER if message.version else 1)
     return had_its_tries and not (seen.quick and fault.timed_out)
 
 
 def _retry(node: Node, message: Broadcast, seen: Seen, run: FaultRun, fault: PartnerFault) -> Retry:
-    is_unreachable, is_failing = _is_unreachable(fault), breaker_of(seen.receiver).is_failing
+    asked_s = min(fault.retry_after_s or 0, round(LONGEST_ASKED.total_seconds()))
+    is_unreachable = _is_unreachable(fault) or asked_s > 0
+    is_failing = breaker_of(seen.receiver).is_failing
     if not run.is_recorded:
         record(node.table, node.clock(), message, seen, run.row)
     if is_unreachable or is_failing:
-        note_failure(node, message.partner_id, fault.reason, is_trial=is_failing)
-    return Retry(retry_delay_s(run, node.settings.freshness), is_unreachable)
+        note_failure(node, message.partner_id, fault.reason, is_trial=is_failing, asked_s=asked_s)
+    return Retry(max(asked_s, retry_delay_s(run, node.settings.freshness)), is_unreachable)
 
 
 def retry_delay_s(run: FaultRun, window: timedelta) -> int:
@@ -178,10 +192,11 @@ def give_up(node: Node, message: Broadcast, seen: Seen, after: Delivery) -> None
 
 
 def _offline(
-    partner: Partner, now: datetime, window: timedelta, reason: str, taken: datetime | None
+    partner: Partner, now: datetime, window: timedelta, fault: PartnerFault, taken: datetime | None
 ) -> Partner | None:
     if partner.connection == "OFFLINE" or not partner.is_registered:
         return None
-    breaker = breaker_of(partner).open(now, window, reason, taken)
+    breaker = breaker_of(partner).open(now, window, fault.reason, taken)
+    breaker = breaker.asked_to_wait(now, fault.retry_after_s or 0)
     changes = {"connection": "OFFLINE", "offline_since": format_datetime(now), "breaker": breaker}
     return partner.model_copy(update=changes)

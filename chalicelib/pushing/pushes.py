@@ -156,15 +156,17 @@ def _log_delivered(node: Node, messages: Sequence[Broadcast], latency_s: float) 
 def _check_breaker(node: Node, seen: Seen) -> None:
     """Check that the partner may be called now; at a failing partner, reserve the one trial.
 
+    A partner that asked not to be called until later (`Retry-After`) is not called before.
+
     Raises: Slow when the push belongs in the catch-up lane; CallLater when the partner must not be called
     yet.
     """
     breaker, now = breaker_of(seen.receiver), node.clock()
     if seen.quick and breaker.is_slow(now):
         raise Slow
-    if not breaker.is_failing:
+    wait_s = breaker.wait_s(now) if breaker.is_failing else breaker.asked_wait_s(now)
+    if not (breaker.is_failing or wait_s):
         return
-    wait_s = breaker.wait_s(now)
     if wait_s or not begin_trial(node, seen.receiver.id):
         raise CallLater(wait_s or 1.0)
 

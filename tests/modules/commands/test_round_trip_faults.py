@@ -62,6 +62,27 @@ def test_a_result_is_posted_again_after_an_error_and_then_arrives_once(
     assert results_at(emsp) == ["ACCEPTED"]
 
 
+def test_a_result_waits_as_long_as_the_partner_asks(
+    network: Network, cpo: Member, hub: Member, emsp: Member
+) -> None:
+    answers = iter([{"retry-after": "40"}])
+
+    def fail(method: str, url: str) -> RawAnswer | None:
+        headers = next(answers, None) if "/sender/" in url else None
+        return RawAnswer(503, headers, b"", emsp.node.settings.freshness) if headers else None
+
+    hub.client.faults.append(fail)
+    send_start(emsp)
+    take_result(cpo.node, cpo.the_command().id, {"result": "ACCEPTED"})
+
+    network.run_due(seconds=25)
+    assert len(hub.sent("/sender/commands/")) == 1
+
+    network.run_due(seconds=20)
+    assert len(hub.sent("/sender/commands/")) == 2
+    assert show(COMMAND, hub.the_command())["result"]["posted"] == "SENT"
+
+
 @pytest.mark.parametrize("http_status", [400, 401, 403, 404, 405, 413])
 def test_a_result_is_posted_again_after_an_error_page_of_a_gateway(
     network: Network, cpo: Member, hub: Member, emsp: Member, http_status: int
