@@ -162,7 +162,7 @@ def _degrees(value: Any, field: Field) -> Any:
     if isinstance(value, str):
         value = value.strip().removesuffix("°").replace(",", ".").removeprefix("+")
     number = _number(value, field)
-    if number is UNREADABLE:
+    if number is UNREADABLE or not -180 <= number <= 180:
         return UNREADABLE
     exponent = int(Decimal(number).as_tuple().exponent)
     return format(round(Decimal(number), min(max(-exponent, 5), 7)), "f")

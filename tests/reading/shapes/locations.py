@@ -64,6 +64,7 @@ def _place() -> list[Shape]:
         read_as("coordinates as numbers", {latitude: Decimal("38.72"), longitude: Decimal("-9.15")},
                 {longitude: "-9.15000"}),
         refused("coordinates out of range", {latitude: "387.20000"}, latitude),
+        refused("coordinates of 30 digits", {latitude: 10**30}, latitude),
         refused("coordinates missing", {"coordinates": GONE}, "coordinates"),
         aside("coordinates of an EVSE empty", {"evses.0.coordinates": {"latitude": "", "longitude": ""}},
               "evses.0.coordinates"),
