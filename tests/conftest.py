@@ -8,6 +8,7 @@ import pytest
 from xdist.scheduler import LoadFileScheduling
 
 from tests.harness.fixtures import account as account
+from tests.harness.fixtures import in_moto as in_moto
 from tests.harness.fixtures import moto as moto
 
 ONE_SANDBOX = ("tests/certification/", "tests/flows/")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -21,7 +20,7 @@ from chalicelib.reading.findings import Outcome
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.table import Senseless, Table
 from tests.findings.builders import finding
-from tests.harness.account import aws
+from tests.harness.account import Account
 from tests.harness.nodes import make_network
 from tests.harness.partner_api import CPO, EMSP
 from tests.harness.partners import register
@@ -33,11 +32,10 @@ REF = Ref("locations", *CPO, "L1")
 
 
 @pytest.fixture
-def node() -> Iterator[Node]:
+def node(account: Account) -> Node:
     """A hub whose background queue is in memory."""
-    with aws() as account:
-        made = make_network(account, hub="HUB")["hub"].node
-        yield replace(made, queues=Queues(StandardQueue(made.clock), "", background_url="https://background"))
+    made = make_network(account, hub="HUB")["hub"].node
+    return replace(made, queues=Queues(StandardQueue(made.clock), "", background_url="https://background"))
 
 
 @pytest.fixture
@@ -60,7 +58,7 @@ def counts(node: Node, partner_id: str = "cpo", module: str = "") -> dict[Counte
     return dict(read_counts(node.table, partner_id, module))
 
 
-def test_a_report_makes_no_call_to_the_table(node: Node, partner: Partner) -> None:
+def test_a_report_makes_no_call_to_the_table(node: Node, partner: Partner, in_moto: None) -> None:
     with measured(node.table) as used:
         report(node, partner, "locations", [finding()], REF)
 
@@ -99,7 +97,7 @@ def test_a_finding_is_counted_with_its_latest_example_object_and_reason(node: No
     assert counts(node)[counter._replace(field="evses.*.status")].number == 1
 
 
-def test_equal_findings_of_a_batch_are_one_write(node: Node, partner: Partner) -> None:
+def test_equal_findings_of_a_batch_are_one_write(node: Node, partner: Partner, in_moto: None) -> None:
     report(node, partner, "locations", [finding()], REF)
     work(node)
     for _ in range(10):

@@ -1,4 +1,7 @@
-"""An AWS account in this process (moto), whose resources are made once and reused by many tests.
+"""An AWS account in this process, whose resources are made once and reused by many tests.
+
+Queues are in moto. Tables and keys are in memory, which is faster, or in moto for a test that uses the
+fixture `in_moto`, because it counts calls and units or gives botocore the table's name.
 
 Making a node's table, queues and key takes a hundred times as long as emptying them. An open account has
 empty resources, and no other account gets them until it is closed:
@@ -21,7 +24,10 @@ from moto import mock_aws
 from moto.backends import get_backend
 from moto.core import DEFAULT_ACCOUNT_ID
 
+from chalicelib.storage.table import Table
+from chalicelib.storage.vault import Vault
 from infra.resources import make_node_resources
+from tests.pushing.memory_aws import MemoryDynamoDb, MemoryKms
 
 REGION = "eu-west-1"
 
@@ -36,8 +42,9 @@ _numbers = itertools.count(1)
 class Account:
     """An open account: makes a client by the service's name, and gives each node its own resources."""
 
-    def __init__(self) -> None:
+    def __init__(self, in_moto: bool) -> None:
         self._lent: list[Resources] = []
+        self._in_moto = in_moto
 
     def __call__(self, service: str) -> Any:
         """Return the client of a service, one for each process."""
@@ -47,6 +54,14 @@ class Account:
         """Return resources for a node by environment variable, such as OCPI_TABLE; the table is empty."""
         self._lent.append(_free.pop() if _free else self._make())
         return self._lent[-1]
+
+    def table(self, name: str) -> Table:
+        """Return the table of these resources."""
+        return Table(self("dynamodb") if self._in_moto else MemoryDynamoDb(), name)
+
+    def vault(self, key_id: str) -> Vault:
+        """Return a vault with the key of these resources."""
+        return Vault(self("kms") if self._in_moto else MemoryKms(), key_id)
 
     def close(self) -> None:
         """Empty all resources for reuse, except those whose queues have had messages."""
@@ -63,9 +78,9 @@ class Account:
 
 
 @contextmanager
-def aws() -> Iterator[Account]:
-    """Open an account; while it is open, moto replaces AWS."""
-    account = Account()
+def aws(in_moto: bool = False) -> Iterator[Account]:
+    """Open an account; while it is open, moto replaces AWS. in_moto: whether also for tables and keys."""
+    account = Account(in_moto)
     if not _open:
         _mock.start(reset=False)
     _open.append(account)

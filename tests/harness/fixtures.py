@@ -17,7 +17,12 @@ def moto() -> Iterator[None]:
 
 
 @pytest.fixture
-def account(moto: None) -> Iterator[Account]:
+def in_moto() -> None:
+    """Put tables and keys into moto, whose calls can be measured."""
+
+
+@pytest.fixture
+def account(moto: None, request: pytest.FixtureRequest) -> Iterator[Account]:
     """An empty AWS account."""
-    with aws() as account:
+    with aws(in_moto="in_moto" in request.fixturenames) as account:
         yield account

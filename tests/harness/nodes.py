@@ -1,4 +1,4 @@
-"""Nodes inside the test's process: real code over moto, with a fixed clock.
+"""Nodes inside the test's process: real code over an emulated AWS, with a fixed clock.
 
 `make_network` makes several nodes that call each other's endpoint directly, so a handshake between two real
 nodes is a plain function call. Tests with real connections are in tests/flows.
@@ -7,7 +7,7 @@ nodes is a plain function call. Tests with real connections are in tests/flows.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -28,7 +28,6 @@ from chalicelib.settings import OwnRole, Settings
 from chalicelib.storage.locations import LocationStore
 from chalicelib.storage.objects import ObjectStore
 from chalicelib.storage.table import Table
-from chalicelib.storage.vault import Vault
 from tests.harness.account import Account
 
 START = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
@@ -158,13 +157,9 @@ def make_node(
 def make_network(
     account: Account,
     interfaces: tuple[Interface, ...] = CONFIGURATION,
-    make_table: Callable[[Settings], Table] | None = None,
     **roles: str,
 ) -> dict[str, Host]:
-    """Make nodes that can call each other: `make_network(account, cpo="CPO", hub="HUB")`.
-
-    make_table: makes each node's table, in place of the account's.
-    """
+    """Make nodes that can call each other: `make_network(account, cpo="CPO", hub="HUB")`."""
     hosts: dict[str, Host] = {}
     made = {}
     for name, role in roles.items():
@@ -185,8 +180,8 @@ def make_network(
             return f"{name}-{next(numbers):08d}"
 
         clock = Clock()
-        table = make_table(settings) if make_table else Table(account("dynamodb"), settings.table)
-        directory = Directory(table, Vault(account("kms"), settings.kms_key_id), new_secret)
+        table = account.table(settings.table)
+        directory = Directory(table, account.vault(settings.kms_key_id), new_secret)
         node = make_node(
             settings,
             table,

@@ -115,7 +115,7 @@ def test_a_party_of_two_partners_is_reached_at_the_one_with_the_interface(hub: H
     assert hub.there.received[0].path == "/cpo/sender/locations"
 
 
-def test_a_relay_costs_two_reads(hub: Hub) -> None:
+def test_a_relay_costs_two_reads(hub: Hub, in_moto: None) -> None:
     with measured(hub.node.table) as spent:
         hub.list_locations()
 

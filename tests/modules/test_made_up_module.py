@@ -154,6 +154,7 @@ def test_its_retention_and_its_webhook_event_can_be_configured(world: World) -> 
             "OCPI_BROADCASTS_QUEUE_URL": "q",
             "OCPI_KMS_KEY_ID": "k",
             "OCPI_COMMANDS_QUEUE_URL": "q",
+            "OCPI_BACKGROUND_QUEUE_URL": "q",
             "OCPI_RETENTION_DAYS": '{"permits": 7}',
         }
     )

@@ -1,4 +1,4 @@
-"""Nodes with their operator APIs, over moto."""
+"""Nodes with their operator APIs, over an emulated AWS."""
 
 from __future__ import annotations
 

@@ -41,7 +41,12 @@ ABC = Party("PT", "ABC")
     ],
 )
 def test_requests_of_an_owner_make_few_table_calls(
-    cpo: OperatorApi, method: str, path: str, body: object, at_most: int
+    cpo: OperatorApi,
+    method: str,
+    path: str,
+    body: object,
+    at_most: int,
+    in_moto: None,
 ) -> None:
     cpo.ask("PUT", "/tariffs/T1", tariff())
     cpo.ask("PUT", "/locations/L1", location(evses=[evse(f"E{number}") for number in range(3)]))
@@ -58,7 +63,10 @@ def test_requests_of_an_owner_make_few_table_calls(
     [("/tariffs/T1", 2), ("/locations/L1", 3), ("/locations/L1/E1", 4), ("/tariffs/T1?party=PT*ABC", 1)],
 )
 def test_reading_a_received_object_takes_one_more_read_for_any_number_of_owners(
-    hub: OperatorApi, path: str, at_most: int
+    hub: OperatorApi,
+    path: str,
+    at_most: int,
+    in_moto: None,
 ) -> None:
     receive_location(hub, ABC, "L1")
     receive_tariff(hub, ABC, "T1")
@@ -91,7 +99,12 @@ def test_reading_a_received_object_takes_one_more_read_for_any_number_of_owners(
     ],
 )
 def test_requests_for_sessions_and_cdrs_make_few_table_calls(
-    cpo: OperatorApi, method: str, path: str, body: object, at_most: int
+    cpo: OperatorApi,
+    method: str,
+    path: str,
+    body: object,
+    at_most: int,
+    in_moto: None,
 ) -> None:
     register(cpo.node, "emsp", ("EMSP", EMSP))
     cpo.ask("PUT", "/sessions/S1", as_written())
@@ -110,7 +123,10 @@ def test_requests_for_sessions_and_cdrs_make_few_table_calls(
     [("PUT", as_written(kwh=3, start_date_time="2026-03-01T11:00:00Z")), ("PATCH", {"kwh": 3})],
 )
 def test_the_cost_so_far_of_a_session_takes_no_extra_table_call(
-    cpo: OperatorApi, method: str, body: object
+    cpo: OperatorApi,
+    method: str,
+    body: object,
+    in_moto: None,
 ) -> None:
     """Source: SES-14"""
     register(cpo.node, "emsp", ("EMSP", EMSP))
@@ -124,7 +140,7 @@ def test_the_cost_so_far_of_a_session_takes_no_extra_table_call(
 
 
 @pytest.mark.parametrize(("path", "at_most"), [("", 1), ("/breakdown", 1), ("?party=PT*ABC", 1)])
-def test_reading_a_cdr_takes_one_table_call(cpo: OperatorApi, path: str, at_most: int) -> None:
+def test_reading_a_cdr_takes_one_table_call(cpo: OperatorApi, path: str, at_most: int, in_moto: None) -> None:
     end_a_session(cpo)
     (cdr,) = cpo.all("/cdrs")
 

@@ -22,7 +22,7 @@ _numbers = itertools.count(1)
 @pytest.fixture
 def network(account: Account) -> Network:
     """A CPO, its hub and an eMSP, which both have the CPO's location."""
-    network = Network(account, next(_numbers), "cpo", "hub", "emsp", in_moto=True)
+    network = Network(account, next(_numbers), "cpo", "hub", "emsp")
     network.link("cpo", "hub")
     network.link("hub", "emsp")
     keep_location(network["cpo"])
@@ -185,7 +185,7 @@ def test_an_emsp_cannot_post_results(network: Network, emsp: OperatorApi) -> Non
     assert emsp.call("POST", f"/commands/{sent['id']}/result", {"result": "ACCEPTED"}).status == 409
 
 
-def test_commands_are_listed_in_pages(network: Network, cpo: OperatorApi) -> None:
+def test_commands_are_listed_in_pages(network: Network, cpo: OperatorApi, in_moto: None) -> None:
     hub = network["hub"]
     for number in range(3):
         path = "/receiver/commands/START_SESSION"

@@ -75,7 +75,7 @@ def test_the_list_is_paged_and_filtered_by_date(noted: OperatorApi) -> None:
     assert [entry["session_id"] for entry in noted.all(f"/reconciliation?date_from={since}")] == young
 
 
-def test_a_page_takes_6_calls_and_an_entry_1(noted: OperatorApi) -> None:
+def test_a_page_takes_6_calls_and_an_entry_1(noted: OperatorApi, in_moto: None) -> None:
     """A page: API key and counters, a query for each of 4 partitions, the entries. One: API key and entry."""
     with measured(noted.node.table) as of_page:
         noted.call("GET", "/reconciliation")

@@ -264,7 +264,9 @@ def test_a_token_revoked_after_its_command_is_blocked_without_a_request(
     assert (info["allowed"], partners.asked) == (allowed, [])
 
 
-def test_authorizing_a_token_by_its_command_takes_two_reads(cpo: OperatorApi, partners: Answering) -> None:
+def test_authorizing_a_token_by_its_command_takes_two_reads(
+    cpo: OperatorApi, partners: Answering, in_moto: None
+) -> None:
     """Source: docs/design.md, Storage and what it may cost"""
     command(cpo, "RFID")
     receive_token(cpo, GLP, "A1", source="hub", whitelist="NEVER")
@@ -421,7 +423,7 @@ def test_an_invalid_authorization_request_is_refused_without_a_call(
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
-def test_writing_a_token_takes_two_table_calls(emsp: OperatorApi, method: str) -> None:
+def test_writing_a_token_takes_two_table_calls(emsp: OperatorApi, method: str, in_moto: None) -> None:
     """Source: docs/design.md, Storage and what it may cost"""
     emsp.ask("PUT", "/tokens/A1", token())
 
@@ -433,7 +435,10 @@ def test_writing_a_token_takes_two_table_calls(emsp: OperatorApi, method: str) -
 
 @pytest.mark.parametrize("number_of_tokens", [8, 32])
 def test_an_authorization_takes_the_same_calls_for_any_number_of_tokens(
-    cpo: OperatorApi, partners: Answering, number_of_tokens: int
+    cpo: OperatorApi,
+    partners: Answering,
+    number_of_tokens: int,
+    in_moto: None,
 ) -> None:
     """One call each for: the key and the owners, the token, its partner.
 

@@ -258,7 +258,9 @@ def test_a_stamp_in_the_future_is_reported_logged_counted_and_recorded(
     assert (noted.at, noted.module, noted.last_updated) == (NOW, "tariffs", FUTURE)
 
 
-def test_a_stamp_in_the_future_is_recorded_once_a_day(receiver: Any, partner_of: PartnerOf) -> None:
+def test_a_stamp_in_the_future_is_recorded_once_a_day(
+    receiver: Any, partner_of: PartnerOf, in_moto: None
+) -> None:
     cpo = api(receiver, tariffs, partner_of)
     cpo.call("PUT", *CPO, "T1", document=tariff(last_updated=FUTURE))
 

@@ -7,7 +7,9 @@ of the test.
 
 from __future__ import annotations
 
+import itertools
 import json
+import operator
 import random
 import re
 import threading
@@ -16,7 +18,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
@@ -149,18 +152,15 @@ class MemoryDynamoDb:
     def _updated(self, request: Mapping[str, Any], key: tuple[str, str]) -> Wire:
         item = dict(self.items.get(key, {"pk": {"S": key[0]}, "sk": {"S": key[1]}}))
         names, values = _names(request), request.get("ExpressionAttributeValues", {})
-        parts = re.split(r"\b(SET|ADD|REMOVE)\b", request["UpdateExpression"])[1:]
-        for verb, text in zip(parts[::2], parts[1::2], strict=True):
-            for action in text.split(","):
-                found = re.findall(r"[#:]\w+", action)
-                name = names[found[0]]
-                if verb == "REMOVE":
-                    item.pop(name, None)
-                elif verb == "SET":
-                    item[name] = values[found[1]]
-                else:
-                    total = _plain(item.get(name, {"N": "0"})) + _plain(values[found[1]])
-                    item[name] = {"N": str(total)}
+        for verb, written, value in _parse_update(request["UpdateExpression"]):
+            name = names[written]
+            if verb == "REMOVE":
+                item.pop(name, None)
+            elif verb == "ADD":
+                total = _plain(item.get(name, {"N": "0"})) + _plain(values[value])
+                item[name] = {"N": str(total)}
+            elif verb == "SET" or name not in item:
+                item[name] = values[value]
         return item
 
     def _set(self, key: tuple[str, str], item: Wire | None) -> None:
@@ -209,30 +209,94 @@ def _names(request: Mapping[str, Any]) -> Mapping[str, str]:
 
 def _holds(condition: str, item: Wire, names: Mapping[str, str], values: Mapping[str, Any]) -> bool:
     """Judge the few forms of conditions that the node writes."""
-    if " OR " in condition:
-        return any(_holds(part, item, names, values) for part in condition.split(" OR "))
-    between = re.sub(r"BETWEEN (:\w+) AND", r"BETWEEN \1 TO", condition)
-    return all(_holds_one(part.strip(), item, names, values) for part in between.split(" AND "))
+    return any(
+        all(_holds_one(part, item, names, values) for part in parts) for parts in _parse_condition(condition)
+    )
 
 
-def _holds_one(part: str, item: Wire, names: Mapping[str, str], values: Mapping[str, Any]) -> bool:
-    name = names[re.findall(r"#\w+", part)[0]]
-    if part.startswith("attribute_not_exists"):
-        return name not in item
-    if name not in item:
-        return False
-    have, *bounds = [_plain(item[name]), *(_plain(values[v]) for v in re.findall(r":\w+", part))]
-    if part.startswith("begins_with"):
-        return bool(have.startswith(bounds[0]))
-    if "BETWEEN" in part:
-        return bool(bounds[0] <= have <= bounds[1])
-    if "<" in part:
-        return bool(have < bounds[0])
-    return bool(have > bounds[0] if ">" in part else have == bounds[0])
+def _holds_one(part: _Part, item: Wire, names: Mapping[str, str], values: Mapping[str, Any]) -> bool:
+    stored = item.get(names[part.name])
+    if part.operator in ("attribute_exists", "attribute_not_exists"):
+        return (stored is None) == (part.operator == "attribute_not_exists")
+    if stored is None:
+        return part.operator == "<>"
+    have, bounds = _plain(stored), [_plain(values[each]) for each in part.values]
+    return bool(_OPERATORS[part.operator](have, *bounds))
+
+
+_OPERATORS: Mapping[str, Callable[..., bool]] = {
+    "begins_with": str.startswith,
+    "BETWEEN": lambda have, first, last: first <= have <= last,
+    "=": operator.eq,
+    "<>": operator.ne,
+    "<": operator.lt,
+    ">": operator.gt,
+}
+
+
+class _Part(NamedTuple):
+    """One comparison of a condition: `#v = :v` is ("=", "#v", [":v"])."""
+
+    operator: str
+    name: str
+    values: Sequence[str]
+
+
+_PART = re.compile(
+    r"(?P<function>attribute_exists|attribute_not_exists|begins_with)\((?P<of>#\w+)(?:, (?P<prefix>:\w+))?\)"
+    r"|(?P<name>#\w+) (?P<operator>=|<>|<|>|BETWEEN) (?P<value>:\w+)(?: AND (?P<last>:\w+))?"
+)
+
+
+@cache
+def _parse_condition(condition: str) -> Sequence[Sequence[_Part]]:
+    """Parse a condition into alternatives, each with the parts that must all hold."""
+    return [_parse_parts(alternative) for alternative in condition.split(" OR ")]
+
+
+def _parse_parts(text: str) -> Sequence[_Part]:
+    parts, rest = [], text
+    while rest:
+        found = _PART.match(rest)
+        assert found, f"not a condition of the node: {text}"
+        values = [each for each in found.group("prefix", "value", "last") if each]
+        parts.append(_Part(found["function"] or found["operator"], found["of"] or found["name"], values))
+        rest = rest[found.end() :].removeprefix(" AND ")
+    return parts
+
+
+_SET = re.compile(r"(#\w+) = (if_not_exists\(\1, )?(:\w+)\)?")
+
+
+@cache
+def _parse_update(expression: str) -> Sequence[tuple[str, str, str]]:
+    """Parse an update into actions: ("SET", "#name", ":value"), "SET_NEW" for one with if_not_exists."""
+    actions: list[tuple[str, str, str]] = []
+    parts = re.split(r"\b(SET|ADD|REMOVE)\b", expression)[1:]
+    for verb, text in zip(parts[::2], parts[1::2], strict=True):
+        if verb == "SET":
+            actions += [("SET_NEW" if new else verb, name, value) for name, new, value in _SET.findall(text)]
+        else:
+            found = [[*action.split(), ""] for action in text.split(",")]
+            actions += [(verb, name, value) for name, value, *_ in found]
+    return actions
 
 
 def _error(code: str, **more: Any) -> ClientError:
     return ClientError({"Error": {"Code": code, "Message": code}, **more}, "Operation")  # type: ignore[typeddict-item]
+
+
+class MemoryKms:
+    """The part of botocore's KMS client that `Vault` uses."""
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count(1)
+
+    def encrypt(self, KeyId: str, Plaintext: bytes) -> Wire:
+        return {"CiphertextBlob": b"%d:" % next(self._numbers) + Plaintext[::-1]}
+
+    def decrypt(self, KeyId: str, CiphertextBlob: bytes) -> Wire:
+        return {"Plaintext": CiphertextBlob.partition(b":")[2][::-1]}
 
 
 # -- the queue ---------------------------------------------------------------------------------------

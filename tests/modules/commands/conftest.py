@@ -16,20 +16,11 @@ Networks = Callable[..., Network]
 
 
 @pytest.fixture
-def in_moto() -> None:
-    """Put the tables into moto, whose calls can be measured."""
-
-
-@pytest.fixture
-def networks(request: pytest.FixtureRequest, account: Account) -> Networks:
-    """Make a network: `networks("cpo", "emsp")`, with each node registered at the next one.
-
-    Its tables are in memory, which is faster than moto, or in moto for a test that uses `in_moto`.
-    """
-    in_moto = "in_moto" in request.fixturenames
+def networks(account: Account) -> Networks:
+    """Make a network: `networks("cpo", "emsp")`, with each node registered at the next one."""
 
     def make(*names: str) -> Network:
-        network = Network(account, next(_numbers), *names, in_moto=in_moto)
+        network = Network(account, next(_numbers), *names)
         for one, other in itertools.pairwise(names):
             network.link(one, other)
         return network

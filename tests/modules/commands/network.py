@@ -33,11 +33,9 @@ from chalicelib.policy.visibility import partition_for_own, partition_for_receiv
 from chalicelib.protocol.json_text import Document, JsonText, read_json, write_json
 from chalicelib.protocol.message import Party
 from chalicelib.queues import Queues
-from chalicelib.settings import Settings
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.locations import WriteLocation
 from chalicelib.storage.objects import Write
-from chalicelib.storage.table import Table
 from chalicelib.versions.supported import CANONICAL
 from infra import resources
 from tests.harness.account import Account
@@ -45,7 +43,6 @@ from tests.harness.nodes import Answer, Clock, DirectClient, Host, make_network
 from tests.harness.partners import register
 from tests.modules import builders
 from tests.modules.builders import T0, evse
-from tests.pushing.memory_aws import MemoryDynamoDb
 
 ABC, MOB, EVI, XYZ = Party("PT", "ABC"), Party("PT", "MOB"), Party("PT", "EVI"), Party("PT", "XYZ")
 PARTIES = {"cpo": ("CPO", ABC), "hub": ("HUB", MOB), "emsp": ("EMSP", EVI), "other": ("EMSP", XYZ)}
@@ -204,10 +201,9 @@ class Member:
 class Network:
     """Network of one or more of a CPO, a hub, an eMSP and another eMSP."""
 
-    def __init__(self, account: Account, number: int, *names: str, in_moto: bool = False) -> None:
-        """in_moto: the tables are in moto, whose client can be measured, and not in memory."""
+    def __init__(self, account: Account, number: int, *names: str) -> None:
         roles = {f"{name}{number}": PARTIES[name][0] for name in names}
-        hosts = make_network(account, INTERFACES, None if in_moto else _table_in_memory, **roles)
+        hosts = make_network(account, INTERFACES, **roles)
         self.members = {name: self._member(name, hosts[f"{name}{number}"]) for name in names}
 
     def __getitem__(self, name: str) -> Member:
@@ -253,10 +249,6 @@ class Network:
             if not handle_messages(member.node, async_kinds(), [record])["batchItemFailures"]:
                 del member.queue.waiting[record["messageId"]]
         return bool(records)
-
-
-def _table_in_memory(settings: Settings) -> Table:
-    return Table(MemoryDynamoDb(), settings.table)
 
 
 def token_at(caller: Member, node: Member) -> str:

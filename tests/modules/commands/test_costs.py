@@ -41,7 +41,11 @@ def network(networks: Networks) -> Network:
     ("to", "at_most"), [({}, 6), ({"ocpi_to_country_code": "PT", "ocpi_to_party_id": "ABC"}, 5)]
 )
 def test_relaying_a_command_costs_a_hub_few_calls(
-    network: Network, hub: Member, to: dict[str, str], at_most: int
+    network: Network,
+    hub: Member,
+    to: dict[str, str],
+    at_most: int,
+    in_moto: None,
 ) -> None:
     """The CPO is found by the location, or given in OCPI-to."""
     with measured(hub.node.table) as spent:
@@ -54,7 +58,7 @@ def test_relaying_a_command_costs_a_hub_few_calls(
 
 
 @pytest.mark.usefixtures("in_moto")
-def test_relaying_a_result_costs_a_hub_few_calls(network: Network, hub: Member) -> None:
+def test_relaying_a_result_costs_a_hub_few_calls(network: Network, hub: Member, in_moto: None) -> None:
     hub.call(network["emsp"], "POST", "/receiver/commands/START_SESSION", start(network["emsp"]))
     command = hub.the_command()
     path = f"/sender/commands/START_SESSION/{command.id}"
@@ -70,7 +74,9 @@ def test_relaying_a_result_costs_a_hub_few_calls(network: Network, hub: Member) 
 
 
 @pytest.mark.usefixtures("in_moto")
-def test_delivering_a_command_and_taking_its_result_costs_a_cpo_few_calls(network: Network) -> None:
+def test_delivering_a_command_and_taking_its_result_costs_a_cpo_few_calls(
+    network: Network, in_moto: None
+) -> None:
     cpo = network["cpo"]
     cpo.call(network["hub"], "POST", "/receiver/commands/START_SESSION", start(network["hub"]))
     command = cpo.the_command()

@@ -280,7 +280,7 @@ def test_all_webhooks_are_called_in_parallel(network: Network, cpo: Member, emsp
     ("name", "at_most"),
     [("START_SESSION", 3), ("UNLOCK_CONNECTOR", 3), ("STOP_SESSION", 2), ("RESERVE_NOW", 3)],
 )
-def test_a_command_costs_few_calls(cpo: Member, emsp: Member, name: str, at_most: int) -> None:
+def test_a_command_costs_few_calls(cpo: Member, emsp: Member, name: str, at_most: int, in_moto: None) -> None:
     keep_session(cpo, list_of(EVI))
     make = {"START_SESSION": start, "RESERVE_NOW": reserve, "UNLOCK_CONNECTOR": unlock, "STOP_SESSION": stop}
     document = make[name](emsp)  # type: ignore[operator]

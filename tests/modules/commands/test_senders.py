@@ -78,7 +78,7 @@ def test_a_hub_starts_a_session_for_an_emsp_behind_it(network: Network, sender: 
 
 
 @pytest.mark.usefixtures("in_moto")
-def test_an_emsp_behind_a_hub_costs_no_additional_call(network: Network) -> None:
+def test_an_emsp_behind_a_hub_costs_no_additional_call(network: Network, in_moto: None) -> None:
     with measured(network["cpo"].node.table) as spent:
         post(network, "hub", BEHIND, BEHIND)
     hub_calls = spent.calls

@@ -77,7 +77,7 @@ def test_a_put_replaces_a_location_and_marks_missing_evses_as_removed(node: Node
     )
 
 
-def test_an_unchanged_object_is_not_written_again(node: Node) -> None:
+def test_an_unchanged_object_is_not_written_again(node: Node, in_moto: None) -> None:
     read = stored(node)
 
     with measured(node.table) as spent:

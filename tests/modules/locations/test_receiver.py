@@ -376,7 +376,12 @@ COSTS: list[tuple[str, tuple[str, ...], Any, int]] = [
 
 @pytest.mark.parametrize(("method", "ids", "document", "calls"), COSTS)
 def test_each_request_stays_within_its_number_of_table_calls(
-    known: PartnerApi, method: str, ids: tuple[str, ...], document: Any, calls: int
+    known: PartnerApi,
+    method: str,
+    ids: tuple[str, ...],
+    document: Any,
+    calls: int,
+    in_moto: None,
 ) -> None:
     """Source: docs/design.md, Storage and what it may cost"""
     with measured(known.node.table) as spent:

@@ -133,7 +133,10 @@ def test_a_cpo_sees_no_locations_of_another_cpo(node: Node, partner_of: PartnerO
 
 @pytest.mark.parametrize(("ids", "calls"), [(("L1",), 2), (("L1", "E1"), 2), (("L1", "E1", "1"), 2), ((), 4)])
 def test_each_request_stays_within_its_number_of_table_calls(
-    hub_side: PartnerApi, ids: tuple[str, ...], calls: int
+    hub_side: PartnerApi,
+    ids: tuple[str, ...],
+    calls: int,
+    in_moto: None,
 ) -> None:
     """Source: docs/design.md, Storage and what it may cost"""
     with measured(hub_side.node.table) as spent:

@@ -381,7 +381,7 @@ def test_an_impossible_id_is_refused(patient: PartnerApi, session_id: str) -> No
     assert patient.call("GET", *CPO, session_id).codes == (404, 2001)
 
 
-def test_every_request_makes_at_most_two_table_calls(cpo: PartnerApi) -> None:
+def test_every_request_makes_at_most_two_table_calls(cpo: PartnerApi, in_moto: None) -> None:
     """Applies to a new session too. Source: docs/design.md, Storage and what it may cost"""
     steps: list[tuple[str, Any]] = [
         ("PUT", session()),

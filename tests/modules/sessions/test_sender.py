@@ -111,7 +111,7 @@ def test_charging_preferences_can_only_be_put(emsp: PartnerApi, method: str) -> 
     assert answer.codes == (405, 2001)
 
 
-def test_a_page_makes_at_most_four_table_calls(emsp: PartnerApi) -> None:
+def test_a_page_makes_at_most_four_table_calls(emsp: PartnerApi, in_moto: None) -> None:
     """Source: docs/design.md, Storage and what it may cost"""
     for number in range(5):
         put(emsp.node, f"S{number}")

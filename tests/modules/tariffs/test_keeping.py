@@ -124,7 +124,7 @@ def test_a_tariff_that_came_with_a_url_has_the_name_that_the_url_spells(
     assert item is not None and item["ref"] == "tariffs#PT*EDP#t1"
 
 
-def test_items_that_are_known_are_not_read_again(node: Node, partner_of: PartnerOf) -> None:
+def test_items_that_are_known_are_not_read_again(node: Node, partner_of: PartnerOf, in_moto: None) -> None:
     partner = partner_of(node, "cpo")
     known = node.table.read(node.objects.keys_for_change(REF, "tariffs#*"))
 

@@ -69,7 +69,7 @@ def test_a_changed_tariff_gets_a_new_last_updated(node: Node) -> None:
     assert stored(node)["last_updated"] == moment
 
 
-def test_an_unchanged_tariff_is_not_written_again(node: Node) -> None:
+def test_an_unchanged_tariff_is_not_written_again(node: Node, in_moto: None) -> None:
     read = put_own_tariff(node, ABC, "T1", PLAIN).document
     later(node, minutes=1)
 

@@ -186,7 +186,7 @@ def test_an_impossible_id_is_refused(cpo: PartnerApi, tariff_id: str) -> None:
     assert cpo.call("GET", "PRT", "EDP", "T1").codes == (404, 2001)
 
 
-def test_get_put_and_delete_make_at_most_two_table_calls(cpo: PartnerApi) -> None:
+def test_get_put_and_delete_make_at_most_two_table_calls(cpo: PartnerApi, in_moto: None) -> None:
     """Source: docs/design.md, Storage and what it may cost"""
     cpo.call("PUT", *ID, document=tariff())
     new = tariff(last_updated=T1)

@@ -82,7 +82,7 @@ def test_write_methods_are_refused(cpo: PartnerApi, method: str) -> None:
     assert cpo.call(method, document=tariff()).codes == (405, 2001)
 
 
-def test_a_page_makes_at_most_four_table_calls(cpo: PartnerApi) -> None:
+def test_a_page_makes_at_most_four_table_calls(cpo: PartnerApi, in_moto: None) -> None:
     """Source: docs/design.md, Storage and what it may cost"""
     for number in range(5):
         put(cpo.node, f"T{number}", T1)

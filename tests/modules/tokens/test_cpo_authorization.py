@@ -346,7 +346,9 @@ def test_a_404_without_an_ocpi_envelope_is_a_fault(cpo: World) -> None:
 
 
 @pytest.mark.parametrize("number_of_tokens", [8, 32])
-def test_an_authorization_costs_the_same_for_any_number_of_tokens(cpo: World, number_of_tokens: int) -> None:
+def test_an_authorization_costs_the_same_for_any_number_of_tokens(
+    cpo: World, number_of_tokens: int, in_moto: None
+) -> None:
     """Source: docs/design.md, Storage and what it may cost"""
     for number in range(number_of_tokens):
         cpo.push(uid=f"T{number}", whitelist="ALWAYS")

@@ -235,7 +235,7 @@ def test_the_emsp_is_asked_also_about_an_invalid_token(hub: World) -> None:
     assert hub.authorize().data["allowed"] == "ALLOWED"
 
 
-def test_an_authorization_costs_three_reads_and_one_request(hub: World) -> None:
+def test_an_authorization_costs_three_reads_and_one_request(hub: World, in_moto: None) -> None:
     """Source: docs/design.md, Storage and what it may cost"""
     for number in range(30):
         owner = Party("ES", f"E{number:02d}")
@@ -249,7 +249,7 @@ def test_an_authorization_costs_three_reads_and_one_request(hub: World) -> None:
     assert len(hub.partners.asked) == 1
 
 
-def test_an_unknown_token_costs_two_reads_and_no_request(hub: World) -> None:
+def test_an_unknown_token_costs_two_reads_and_no_request(hub: World, in_moto: None) -> None:
     hub.push()
 
     with measured(hub.node.table) as spent:

@@ -44,7 +44,9 @@ def test_a_token_from_its_owner_is_stored_and_its_owner_is_remembered(
     assert owners(node) == [EMSP]
 
 
-def test_an_owner_that_is_known_is_read_and_not_written_again(node: Node, partner_of: PartnerOf) -> None:
+def test_an_owner_that_is_known_is_read_and_not_written_again(
+    node: Node, partner_of: PartnerOf, in_moto: None
+) -> None:
     keep(node, partner_of(node, "emsp"), token())
 
     with measured(node.table) as spent:

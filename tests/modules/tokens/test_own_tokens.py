@@ -62,7 +62,7 @@ def test_a_token_is_replaced_as_a_whole_with_a_new_time(node: Node) -> None:
     assert stored(node) == token(party_id="EVI", valid=False, last_updated=moment)
 
 
-def test_an_unchanged_token_is_not_written_again(node: Node) -> None:
+def test_an_unchanged_token_is_not_written_again(node: Node, in_moto: None) -> None:
     read = put(node).document
     later(node)
 

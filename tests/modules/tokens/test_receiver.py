@@ -264,7 +264,7 @@ def test_a_refused_token_does_not_record_its_owner(emsp: PartnerApi) -> None:
     assert known_owners(emsp.node.table.get_many([owners_key("tokens")]), "tokens") == []
 
 
-def test_get_put_and_patch_make_at_most_two_table_calls(emsp: PartnerApi) -> None:
+def test_get_put_and_patch_make_at_most_two_table_calls(emsp: PartnerApi, in_moto: None) -> None:
     """Source: docs/design.md, Storage and what it may cost"""
     emsp.call("PUT", *ID, document=token())
     steps = [("GET", None), ("PUT", token(last_updated=T1)), ("PATCH", {"valid": False, "last_updated": T2})]
@@ -275,7 +275,7 @@ def test_get_put_and_patch_make_at_most_two_table_calls(emsp: PartnerApi) -> Non
         assert len(spent.calls) <= 2, (method, spent.calls)
 
 
-def test_a_new_token_of_a_known_owner_makes_at_most_two_table_calls(emsp: PartnerApi) -> None:
+def test_a_new_token_of_a_known_owner_makes_at_most_two_table_calls(emsp: PartnerApi, in_moto: None) -> None:
     emsp.call("PUT", *ID, document=token())
 
     with measured(emsp.node.table) as spent:

@@ -346,7 +346,9 @@ def test_a_decision_for_one_location_needs_a_location_in_the_request(
 
 @pytest.mark.parametrize("number_of_tokens", [10, 60])
 def test_an_emsp_decides_with_one_table_call_for_any_number_of_tokens(
-    emsp: PartnerApi, number_of_tokens: int
+    emsp: PartnerApi,
+    number_of_tokens: int,
+    in_moto: None,
 ) -> None:
     for number in range(number_of_tokens):
         put(emsp.node, f"T{number}")
