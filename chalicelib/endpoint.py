@@ -54,7 +54,7 @@ from chalicelib.protocol.headers import (
 )
 from chalicelib.protocol.message import Party, Reply, Request, Routing
 from chalicelib.protocol.sizes import MAX_BODY_BYTES, fits_answer
-from chalicelib.reading.findings import Finding
+from chalicelib.reading.findings import Finding, refusals
 from chalicelib.reading.requests import NO_RECEIVER, tidy_request, unknown_receiver
 from chalicelib.routes import Call, Interface, OcpiRoute, OperatorRoute, gather_by_path
 from chalicelib.settings import Settings
@@ -160,7 +160,7 @@ def _serve(node: Node, interface: Interface, routes: Routes, request: Request) -
         add_fields(partner=call.caller.id)
         if findings and not call.caller.strict:
             report(node, call.caller, interface.module, findings)
-        reply = _answer(interface, route, call)
+        reply = _answer_reporting(interface, route, call)
     except OcpiError as error:
         reply = error_reply(error)
     except Exception:
@@ -235,7 +235,8 @@ def _admit(
     _check_offered(node.settings, interface, request)
     if route is None:
         raise MethodNotAllowed(f"{request.method} is not offered here")
-    call = Call(node, request, caller.partner, caller.token, snapshot, route.takes, caller.reading)
+    module = interface.module
+    call = Call(node, request, caller.partner, caller.token, snapshot, route.takes, caller.reading, module)
     if interface.role_mounted:
         _check_plays_a_role(caller.partner)
     if interface.routed:
@@ -351,6 +352,18 @@ def _check_routing(interface: Interface, call: Call, claimed: Routing) -> None:
 def _is_relayed(settings: Settings, interface: Interface, routing: Routing) -> bool:
     """Return whether a request is for another party and its module does not pass it on itself."""
     return interface.relay and relay.names_another(settings, routing)
+
+
+def _answer_reporting(interface: Interface, route: OcpiRoute, call: Call) -> Reply:
+    """Answer a call; a body that is refused for another reason than its form is a finding as well."""
+    try:
+        return _answer(interface, route, call)
+    except ClientError as error:
+        if call.request.body and not error.is_reported:
+            errors = error.errors or (("body", error.detail),)
+            findings = refusals(f"STATUS_{error.status_code}", errors)
+            report(call.node, call.caller, interface.module, findings)
+        raise
 
 
 def _answer(interface: Interface, route: OcpiRoute, call: Call) -> Reply:

@@ -16,12 +16,15 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Generic, TypeVar
 
+from chalicelib.errors import InvalidParameters
+from chalicelib.findings.reporting import report
 from chalicelib.node import Node
 from chalicelib.partners.directory import Partner
 from chalicelib.protocol.auth import TokenReading
 from chalicelib.protocol.headers import UNROUTED_MODULES
 from chalicelib.protocol.kinds import Kind
 from chalicelib.protocol.message import InterfaceRole, Reply, Request
+from chalicelib.reading.reader import LIST_OF_ONE
 from chalicelib.storage.table import Item, Key
 from chalicelib.versions.supported import to_canonical
 
@@ -32,7 +35,7 @@ class Call:
 
     caller: the partner. token: the credentials token that it used, plain. snapshot: the stored items that the
     route's `keys` asked for, read in the same call as the caller's token. takes: the kind of the body.
-    reading: the way in which the token was read.
+    reading: the way in which the token was read. module: the module that is called.
     """
 
     node: Node
@@ -42,6 +45,7 @@ class Call:
     snapshot: Mapping[Key, Item]
     takes: Kind | None = None
     reading: TokenReading = "base64"
+    module: str = ""
 
     def json_object(self, takes: Kind | None = None) -> dict[str, Any]:
         """The body as a canonical document. takes: its kind, where the route has bodies of several kinds.
@@ -50,8 +54,18 @@ class Call:
         converted.
         """
         document: dict[str, Any] = to_canonical(
-            self.request.version, takes or self.takes, self.request.json_object()
+            self.request.version, takes or self.takes, self._object_in_body()
         )
+        return document
+
+    def _object_in_body(self) -> dict[str, Any]:
+        """The object in the body, also if it came in a list of one."""
+        document = self.request.json()
+        if isinstance(document, list) and len(document) == 1 and not self.caller.strict:
+            report(self.node, self.caller, self.module, [LIST_OF_ONE])
+            document = document[0]
+        if not isinstance(document, dict):
+            raise InvalidParameters("expected a JSON object", field="body")
         return document
 
 

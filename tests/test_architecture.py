@@ -45,7 +45,7 @@ IMPORTS: dict[str, str] = {
     "partners": "errors protocol storage",
     "calls": "errors log node partners protocol reading storage versions",
     "node": "calls partners queues settings storage",
-    "routes": "node partners protocol storage versions",
+    "routes": "errors findings node partners protocol reading storage versions",
     "policy": "errors log metrics modules node partners protocol routes settings storage",
     "hub": "calls errors modules partners policy protocol routes settings storage versions",
     "async_requests": (

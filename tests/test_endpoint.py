@@ -260,7 +260,10 @@ def test_json_is_read_from_a_body_that_is_not_clearly_another_format(
 
     assert (answer.status, answer.json["status_code"]) == status
     assert strict.status in (400, 415)
-    assert len([line for line in logged.lines if "findings" in line]) == (status[0] != 415)
+    repaired = [line for line in logged.lines if "read with repairs" in line["message"]]
+    refused = [line for line in logged.lines if "was refused" in line["message"]]
+    assert len(repaired) == (status[0] != 415)
+    assert len(refused) == (1 if status == (200, 1000) else 2)
 
 
 def test_a_repaired_path_is_reported_and_refused_of_a_strict_partner(

@@ -15,7 +15,7 @@ from chalicelib.errors import InvalidParameters
 from chalicelib.findings.reporting import report
 from chalicelib.protocol.json_text import Document, write_json
 from chalicelib.protocol.types import OcpiObject, format_datetime, validate
-from chalicelib.reading.findings import Finding, Outcome
+from chalicelib.reading.findings import Finding, refusals
 from chalicelib.reading.missing import Context
 from chalicelib.reading.reader import Reading, read_document
 
@@ -114,6 +114,5 @@ def _reported(error: InvalidParameters, at: str) -> InvalidParameters:
 
 
 def _report_refusal(node: Node, source: Source, error: InvalidParameters) -> None:
-    findings = [Finding(Outcome.REFUSED, field, "STRICT", text) for field, text in error.errors]
-    report(node, source.partner, source.module, findings, source.ref)
+    report(node, source.partner, source.module, refusals("STRICT", error.errors), source.ref)
     error.is_reported = True

@@ -9,6 +9,8 @@ Source: docs/interop.md; TYP-03, TYP-15, TRP-22
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -48,3 +50,17 @@ class Finding:
         'evses.*.connectors.*.max_voltage'
         """
         return ".".join("*" if step.isdigit() else step for step in self.at.split("."))
+
+
+def refusals(kind: str, errors: Iterable[tuple[str, str]]) -> list[Finding]:
+    """The findings of a document that was refused. errors: field and text of each of its errors."""
+    return [Finding(Outcome.REFUSED, field, kind, without_values(text)) for field, text in errors]
+
+
+def without_values(text: str) -> str:
+    """An error's text without the values that it quotes, because they may be a driver's data.
+
+    >>> without_values("'012345' differs from '543210' in the URL")
+    '… differs from … in the URL'
+    """
+    return re.sub(r"'[^']*'|\"[^\"]*\"", "…", text)

@@ -18,7 +18,7 @@ from chalicelib.errors import InvalidParameters
 from chalicelib.protocol.types import OcpiObject, problem_of, validation_errors
 from chalicelib.reading.combinations import Combined, repair_combination
 from chalicelib.reading.fields import Field, Path, fields_along
-from chalicelib.reading.findings import Finding, Outcome
+from chalicelib.reading.findings import Finding, Outcome, without_values
 from chalicelib.reading.missing import ALSO_WHEN_UNREADABLE, Context, fill_missing
 from chalicelib.reading.parts import part_to_set_aside
 from chalicelib.reading.repairs import Repair, is_cut, repair_value
@@ -64,7 +64,7 @@ def read_document(
         return Reading(document)
     if isinstance(document, list) and len(document) == 1:
         inner = read_document(model, document[0], context, is_patch=is_patch)
-        return Reading(inner.document, (_list_of_one(), *inner.findings), inner.aside, inner.error)
+        return Reading(inner.document, (LIST_OF_ONE, *inner.findings), inner.aside, inner.error)
     work = _Work(model, deepcopy(document), context or Context())
     for _ in range(_ROUNDS):
         if not work.mend(errors):
@@ -75,8 +75,8 @@ def read_document(
     return work.refused(errors)
 
 
-def _list_of_one() -> Finding:
-    return Finding(Outcome.REPAIRED, "body", "LIST_OF_ONE", "an object is expected, and came in a list")
+LIST_OF_ONE = Finding(Outcome.REPAIRED, "body", "LIST_OF_ONE", "an object is expected, and came in a list")
+"""The finding about a list of one object where the object itself is meant."""
 
 
 def _errors(model: type[OcpiObject], document: object, is_patch: bool) -> list[_Error]:
@@ -205,13 +205,14 @@ class _Work:
         del _value_at(self.document, part[:-1])[part[-1]]
 
     def _note(self, outcome: Outcome, error: _Error, kind: str, value: Any) -> None:
-        self.findings.append(Finding(outcome, _dotted(error.path), kind, error.text, value))
+        reason = without_values(error.text)
+        self.findings.append(Finding(outcome, _dotted(error.path), kind, reason, value))
 
     def refused(self, errors: Sequence[_Error]) -> Reading:
         """The reading of a document that cannot be used: its error names the fields that remain wrong."""
         problems = tuple(problem_of(error.raw) for error in errors)
         findings = [
-            Finding(Outcome.REFUSED, at, _kind_of(error), text, _value_shown(error))
+            Finding(Outcome.REFUSED, at, _kind_of(error), without_values(text), _value_shown(error))
             for (at, text), error in zip(problems, errors, strict=True)
         ]
         refusal = InvalidParameters(problems[0][1], field=problems[0][0], errors=problems)

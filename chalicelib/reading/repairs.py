@@ -206,7 +206,7 @@ def _enum(value: Any, field: Field) -> Any:
 
 
 def _letters(text: str) -> str:
-    return re.sub(r"[^A-Z0-9]", "", text.upper())
+    return re.sub(r"[\s_./-]", "", text.upper())
 
 
 _REPAIRS: dict[str, tuple[str, Callable[[Any, Field], Any]]] = {
