@@ -40,6 +40,10 @@ Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="SETTING=VALUE", help="Any setting, such as token_encoding=raw; repeat."),
 ]
+Again = Annotated[
+    str | None,
+    typer.Option(metavar="PARTNER_ID", help="A known partner that begins anew, and keeps its settings."),
+]
 Roles = Annotated[
     list[str] | None,
     typer.Argument(metavar="COUNTRY/PARTY/ROLE", help="Such as PT/ABC/CPO; all when left out."),
@@ -105,9 +109,10 @@ def invite(
     strict: Strict = False,
     expect: Expect = None,
     settings: Set = None,
+    again: Again = None,
 ) -> None:
     """Make the first token (token A) for a partner that will register here."""
-    body = {"name": name, **_partner_flags(raw_token, ptmob, hub, strict, expect, settings)}
+    body = {"name": name, **_partner_flags(raw_token, ptmob, hub, strict, expect, settings, again)}
     _show(_operator_api(context).post("partners", "invitations", body=body))
 
 
@@ -126,9 +131,10 @@ def register(
     strict: Strict = False,
     expect: Expect = None,
     settings: Set = None,
+    again: Again = None,
 ) -> None:
     """Register this node at a partner."""
-    flags = _partner_flags(raw_token, ptmob, hub, strict, expect, settings)
+    flags = _partner_flags(raw_token, ptmob, hub, strict, expect, settings, again)
     body = {"name": name, "versions_url": versions_url, "token": token, **flags}
     _show(_operator_api(context).post("partners", "registrations", body=body))
 
@@ -434,13 +440,15 @@ def _partner_flags(
     strict: bool,
     expect: list[str] | None,
     settings: list[str] | None,
+    again: str | None,
 ) -> dict[str, Any]:
     from cli.partner_settings import read_settings
 
     flags: dict[str, Any] = {
         **({"token_encoding": "raw"} if raw_token else {}),
-        "profiles": [PTMOB] if ptmob else [],
+        **({"profiles": [PTMOB]} if ptmob else {}),
         **read_settings(settings or ()),
+        **({"partner_id": again} if again else {}),
     }
     if hub:
         flags["hub"] = True

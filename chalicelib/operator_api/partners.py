@@ -9,12 +9,13 @@ Source: OCPI 2.2.1 credentials; CRD-01, CRD-14, CRD-17, CRD-27
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import timedelta
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from chalicelib.calls.urls import Unresolvable, UrlPolicy
-from chalicelib.errors import NotFound
+from chalicelib.errors import InvalidParameters, NotFound
 from chalicelib.findings.counters import delete_counts
 from chalicelib.modules.credentials import called_side, calling_side
 from chalicelib.modules.credentials.objects import MAX_ROLES
@@ -37,11 +38,20 @@ from chalicelib.policy.cdr_makers import CPO_MAKES_CDR
 from chalicelib.policy.time_prices import TIME_PRICES_PER_MINUTE
 from chalicelib.protocol.auth import is_credentials_token
 from chalicelib.protocol.message import Reply, Request
-from chalicelib.protocol.types import OcpiObject, closed_enum, format_datetime, ocpi_string, validate
+from chalicelib.protocol.types import (
+    OcpiObject,
+    closed_enum,
+    format_datetime,
+    ocpi_string,
+    parse_datetime,
+    validate,
+)
 from chalicelib.routes import OperatorCall, OperatorRoute
 from chalicelib.settings import Settings
 
 _PATH = "/partners"
+_LONGEST_HANDSHAKE = timedelta(minutes=1)
+"""API Gateway ends a request, and the function its work, long before."""
 
 Name: Any = ocpi_string(100, shortest=1)
 Profile: Any = closed_enum(
@@ -80,17 +90,16 @@ class Described(ChangedSettings):
     """The operator's description of a new partner.
 
     expected_roles: the roles that are approved when the partner claims them. hub: the partner is a hub.
+    partner_id: of a known partner that begins anew, and keeps what is not named here, the name included.
     """
 
-    name: Name
+    partner_id: Annotated[str, StringConstraints(strict=True, min_length=1, max_length=100)] | None = None
     expected_roles: Annotated[list[NamedRole], Field(max_length=MAX_ROLES)] = []
     hub: Annotated[bool, Field(strict=True)] = False
 
 
 class Invitation(Described):
-    """The body of an invitation. partner_id: of a partner that left and comes back."""
-
-    partner_id: Annotated[str, StringConstraints(strict=True, min_length=1, max_length=100)] | None = None
+    """The body of an invitation."""
 
 
 class Registration(Described):
@@ -140,7 +149,7 @@ def post_invitation(call: OperatorCall) -> Reply:
     No later answer shows the token.
     """
     wanted = validate(Invitation, call.request.json_object())
-    returning = _returning(call.node.directory, wanted.partner_id)
+    returning = _returning(call.node, wanted)
     expected = _expectation(call.node, wanted, wanted.partner_id)
     partner, token = called_side.invite(call.node, wanted, expected, returning)
     invitation = {"id": partner.id, "versions_url": f"{call.request.base_url}/versions", "token": token}
@@ -151,10 +160,11 @@ def post_registration(call: OperatorCall) -> Reply:
     """Register at a partner that gave us its versions URL and token A."""
     wanted = validate(Registration, call.request.json_object())
     _check_url(call.node.settings, wanted.versions_url)
-    _refuse_registered(call.node.directory, wanted.versions_url)
-    expected = _expectation(call.node, wanted, None)
+    _refuse_registered(call.node.directory, wanted)
+    returning = _returning(call.node, wanted)
+    expected = _expectation(call.node, wanted, wanted.partner_id)
     partner = calling_side.register(
-        call.node, wanted, wanted.versions_url, wanted.token, call.request.base_url, expected
+        call.node, wanted, wanted.versions_url, wanted.token, call.request.base_url, expected, returning
     )
     return Reply(data=show(partner), http_status=201, headers=_place(call.request, partner))
 
@@ -237,20 +247,29 @@ def _status(partner: Partner) -> str:
     return "INVITED" if partner.status == "REGISTERING" else partner.status
 
 
-def _returning(directory: Directory, partner_id: str | None) -> Partner | None:
-    """The partner that left and is invited again; None for a new one.
+def _returning(node: Node, wanted: Described) -> Partner | None:
+    """The known partner that begins anew; None for a new one.
 
-    Raises: Problem (409) when no partner that left has this id.
+    Raises: InvalidParameters for a new one without a name, Problem (409) when no partner has this id, or a
+    handshake with it runs.
     """
-    if partner_id is None:
+    if wanted.partner_id is None:
+        if not wanted.name:
+            raise InvalidParameters("required", field="name")
         return None
-    partner = directory.get(partner_id)
-    if partner is None or partner.status != "UNREGISTERED":
+    partner = node.directory.get(wanted.partner_id)
+    if partner is None or _is_registering(node, partner):
         raise Problem(
-            409, "partner_id: no partner that left (UNREGISTERED) has this id; leave it out for a new one",
-            errors=[("partner_id", "not an UNREGISTERED partner")],
+            409, "partner_id: no partner has this id, or its registration runs; leave it out for a new one",
+            errors=[("partner_id", "not a partner that can begin anew")],
         )  # fmt: skip
     return partner
+
+
+def _is_registering(node: Node, partner: Partner) -> bool:
+    """Tell whether a handshake of ours with a partner runs; one that was killed leaves this status."""
+    lasts = node.clock() - parse_datetime(partner.last_updated)
+    return partner.status == "REGISTERING" and lasts < _LONGEST_HANDSHAKE
 
 
 def _expectation(node: Node, wanted: Described, partner_id: str | None) -> Expectation:
@@ -267,9 +286,14 @@ def _check_url(settings: Settings, versions_url: str) -> None:
         policy.check(versions_url, field="versions_url")
 
 
-def _refuse_registered(directory: Directory, versions_url: str) -> None:
+def _refuse_registered(directory: Directory, wanted: Registration) -> None:
+    versions_url = wanted.versions_url
     for partner in directory.all():
-        if partner.is_registered and (partner.versions_url or "").rstrip("/") == versions_url.rstrip("/"):
+        if (
+            partner.id != wanted.partner_id
+            and partner.is_registered
+            and (partner.versions_url or "").rstrip("/") == versions_url.rstrip("/")
+        ):
             raise Problem(
                 409,
                 f"this node is registered there already, as partner {partner.id}; "

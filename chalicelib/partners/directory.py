@@ -179,6 +179,10 @@ class Partner(PartnerSettings):
             and any(held.kind == "RETRY" for held in self.held_tokens)
         )
 
+    def holds(self, fingerprint: str, kind: TokenKind) -> bool:
+        """Check whether a token of a kind, by its fingerprint, is one that it uses toward us."""
+        return HeldToken(fingerprint=fingerprint, kind=kind) in self.held_tokens
+
     def parties(self, *roles: str) -> list[Party]:
         """Its parties. With roles, only those that play one of them."""
         return [own.party for own in self.roles if not roles or own.role in roles]

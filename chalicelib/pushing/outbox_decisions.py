@@ -146,15 +146,18 @@ def _receivers(settings: Settings, subjects: Sequence[Subject], partners: ReadPa
 
 def _decide_partner(change: StreamChange, now: datetime) -> Effects:
     before, after = _partner(change.before), _partner(change.after)
-    was_registered = before is not None and before.is_registered
-    if after is None or not after.is_registered:
-        if before is not None and was_registered:
-            return Effects([CatchUp(what="FORGET", partner_id=before.id, cause=change.id)])
+    if after is None:
+        # REGISTERING: a handshake of ours that failed, so nothing was pushed.
+        is_known = before is not None and before.status != "REGISTERING"
+        return Effects([CatchUp(what="FORGET", partner_id=change.sk, cause=change.id)] if is_known else [])
+    if not after.is_registered:
+        # A partner that left may come back: what it has received stays known.
         return Effects()
     if after.connection != "CONNECTED" or _reach(after) == _reach(before):
         return Effects()
-    # Before its registration a partner cannot have refused an object.
-    refused_too = was_registered and _terms(after) != _terms(before)
+    # Before its first registration a partner cannot have refused an object.
+    was_here = before is not None and (before.is_registered or bool(before.reserved_claims))
+    refused_too = was_here and _terms(after) != _terms(before)
     newest = version_at(_reachable_since(change, after, now))
     step = CatchUp(
         what="CATCH_UP", partner_id=after.id, cause=change.id, refused_too=refused_too, newest=newest

@@ -137,8 +137,8 @@ def test_a_role_that_the_invitation_does_not_expect_stays_pending(cpo: OperatorA
 def test_a_partner_that_left_is_invited_again_by_its_own_id_only(cpo: OperatorApi, hub: OperatorApi) -> None:
     connect(cpo, hub)
     (at_cpo,), (at_hub,) = cpo.node.directory.all(), hub.node.directory.all()
-    early = hub.call("POST", "/partners/invitations", {"name": "CPO", "partner_id": at_hub.id})
-    assert early.status == 409
+    unknown = hub.call("POST", "/partners/invitations", {"name": "CPO", "partner_id": "nobody"})
+    assert unknown.status == 409
     calling_side.unregister(cpo.node, at_cpo)
 
     invited = hub.ask("POST", "/partners/invitations", {"name": "CPO", "partner_id": at_hub.id})

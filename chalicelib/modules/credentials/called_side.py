@@ -27,6 +27,7 @@ from chalicelib.modules.credentials.handshake import (
     refuse_own_urls,
     refuse_taken,
     registered,
+    renewed,
     roles_in,
     save,
 )
@@ -54,23 +55,40 @@ def invite(
     """Create an invited partner with a token A. Returns both.
 
     The operator gives token A to the partner outside OCPI. It is shown only this once.
-    returning: a partner that left before; the new one gets its id and its reserved roles.
+    returning: a known partner that left, or that lost its tokens. It stays the same partner.
     Source: CRD-01
     """
     token = node.directory.new_token()
+    token_a = HeldToken(fingerprint=node.directory.fingerprint(token), kind="A")
+    if returning is not None:
+        return node.directory.save(
+            _invited_again(node, returning, settings, expected, token_a), returning
+        ), token
     partner = Partner(
         **settings.settings_json(),
-        id=returning.id if returning else node.new_id(),
+        id=node.new_id(),
         status="INVITED",
         last_updated=now(node),
         expected_roles=expected.roles,
         hub_expected=expected.is_hub,
-        held_tokens=(HeldToken(fingerprint=node.directory.fingerprint(token), kind="A"),),
+        held_tokens=(token_a,),
         encoding_origin=origin_of(settings),
-        reserved_claims=returning.reserved_claims if returning else (),
-        revision=returning.revision if returning else 0,
     )
-    return node.directory.save(partner, returning), token
+    return node.directory.save(partner), token
+
+
+def _invited_again(
+    node: Node, partner: Partner, settings: PartnerSettings, expected: Expectation, token_a: HeldToken
+) -> Partner:
+    """A known partner with a token A. A registered one keeps its tokens until it has used token A."""
+    kept = tuple(held for held in partner.held_tokens if partner.is_registered and held.kind != "A")
+    invited = renewed(partner, settings, expected)
+    changes = {
+        "status": partner.status if partner.is_registered else "INVITED",
+        "last_updated": now(node),
+        "held_tokens": (*kept, token_a),
+    }
+    return invited.model_copy(update=changes)
 
 
 def accept(
@@ -100,13 +118,17 @@ def accept(
     refuse_own_urls(base_url, other)
     token = node.directory.new_token()
     fresh = HeldToken(fingerprint=node.directory.fingerprint(token), kind="C")
-    held = (fresh, HeldToken(fingerprint=used, kind="RETRY")) if partner.is_registered else (fresh,)
+    is_update = partner.is_registered and not partner.holds(used, "A")
+    held = (fresh, HeldToken(fingerprint=used, kind="RETRY")) if is_update else (fresh,)
     changed = registered(node, partner, other, offered, with_claimed(partner, roles, reserved), held)
     return save(node, changed, partner), token
 
 
 def forget(node: Node, partner: Partner) -> None:
-    """Unregister a partner at its own request: delete all tokens, keep its parties reserved (CRD-14)."""
+    """Unregister a partner at its own request (CRD-14).
+
+    All tokens are deleted. Its settings, its parties and what it has received stay, because it may come back.
+    """
     save(node, _unregistered(node, partner), partner)
 
 
@@ -114,7 +136,7 @@ def _check_repetition(
     partner: Partner, used: str, offered: Credentials, roles: Sequence[PartnerRole]
 ) -> None:
     """Check that a replaced token only repeats its PUT, with the same URL and roles: it may have leaked."""
-    is_replaced = any(held.kind == "RETRY" and held.fingerprint == used for held in partner.held_tokens)
+    is_replaced = partner.holds(used, "RETRY")
     same = offered.url == partner.versions_url and set(map(claim_of, roles)) == set(
         map(claim_of, claimed_roles(partner))
     )

@@ -28,6 +28,7 @@ from chalicelib.modules.credentials.handshake import (
     refuse_own_urls,
     refuse_taken,
     registered,
+    renewed,
     roles_in,
     save,
 )
@@ -71,23 +72,24 @@ def register(
     token: str,
     base_url: str,
     expected: Expectation = NOTHING_EXPECTED,
+    returning: Partner | None = None,
 ) -> Partner:
     """Register at a partner that gave us its versions URL and token A.
 
-    base_url: our own `https://…/ocpi`.
-    Raises: HandshakeFailed; the new partner is removed again.
+    base_url: our own `https://…/ocpi`. returning: a partner that is known already; it stays the same partner.
+    Raises: HandshakeFailed; a new partner is removed again, a known one is as it was before.
     """
-    new = _new_partner(node, settings, versions_url, expected)
+    new = _new_partner(node, settings, versions_url, expected, returning)
     other = _look_before_registering(node, new, token, base_url)
     ours = node.directory.new_token()
-    beginning = _begin(node, new, other, ours)
+    beginning = _begin(node, new, other, ours, returning)
     document = credentials_document(node, ours, base_url)
     try:
         answer = _send_credentials(node, "POST", other, token, document)
     except (PartnerFault, PartnerRefusal, OcpiError) as error:
-        node.directory.remove(beginning)
+        _give_up(node.directory, beginning, returning)
         raise _failed(error) from error
-    return _end_registration(node, beginning, other, token, answer, base_url)
+    return _end_registration(node, beginning, returning, other, token, answer, base_url)
 
 
 def rotate(node: Node, partner: Partner, base_url: str) -> Partner:
@@ -133,7 +135,16 @@ def unregister(node: Node, partner: Partner) -> str | None:
     return problem
 
 
-def _new_partner(node: Node, settings: PartnerSettings, versions_url: str, expected: Expectation) -> Partner:
+def _new_partner(
+    node: Node,
+    settings: PartnerSettings,
+    versions_url: str,
+    expected: Expectation,
+    returning: Partner | None,
+) -> Partner:
+    if returning is not None:
+        again = renewed(returning, settings, expected)
+        return again.model_copy(update={"last_updated": now(node), "versions_url": versions_url})
     return Partner(
         **settings.settings_json(),
         id=node.new_id(),
@@ -146,15 +157,46 @@ def _new_partner(node: Node, settings: PartnerSettings, versions_url: str, expec
     )
 
 
-def _begin(node: Node, new: Partner, other: OtherSide, ours: str) -> Partner:
-    """Store the partner with our new token, which it uses before it answers (CRD-03)."""
-    held = HeldToken(fingerprint=node.directory.fingerprint(ours), kind="C")
-    changes = {"version": other.version, "endpoints": other.endpoints, "held_tokens": (held,)}
-    return node.directory.save(new.model_copy(update=changes))
+def _begin(node: Node, new: Partner, other: OtherSide, ours: str, returning: Partner | None) -> Partner:
+    """Store the partner with our new token, which it uses before it answers (CRD-03).
+
+    A known partner keeps its earlier tokens until it has answered, and a registered one its endpoints.
+    """
+    fresh = HeldToken(fingerprint=node.directory.fingerprint(ours), kind="C")
+    changes: dict[str, Any] = {"held_tokens": (fresh, *new.held_tokens)}
+    if returning is not None and returning.is_registered:
+        changes["versions_url"] = returning.versions_url
+    else:
+        changes |= {"status": "REGISTERING", "version": other.version, "endpoints": other.endpoints}
+    return node.directory.save(new.model_copy(update=changes), returning)
+
+
+def _give_up(directory: Directory, beginning: Partner, returning: Partner | None) -> None:
+    """Undo `_begin`: remove a new partner, and give a known one back what it had."""
+    if returning is None:
+        return directory.remove(directory.get(beginning.id) or beginning)
+    begun = {
+        name: getattr(returning, name)
+        for name in Partner.model_fields
+        if name not in ("held_tokens", "revision") and getattr(beginning, name) != getattr(returning, name)
+    }
+
+    def restore(current: Partner) -> Partner:
+        kept = tuple(held for held in current.held_tokens if held != beginning.held_tokens[0])
+        return current.model_copy(update={**begun, "held_tokens": kept})
+
+    directory.update(beginning.id, restore)
+    return None
 
 
 def _end_registration(
-    node: Node, beginning: Partner, other: OtherSide, token: str, answer: Any, base_url: str
+    node: Node,
+    beginning: Partner,
+    returning: Partner | None,
+    other: OtherSide,
+    token: str,
+    answer: Any,
+    base_url: str,
 ) -> Partner:
     """Store the partner's credentials. If they cannot be used, undo the registration on both sides.
 
@@ -165,9 +207,9 @@ def _end_registration(
         theirs = validate(Credentials, answer)
         refuse_ourselves(node, base_url, theirs.token, theirs.url)
         refuse_taken(node, beginning, roles_in(theirs))
-        return _complete(node, beginning, other, theirs, beginning.held_tokens)
+        return _complete(node, beginning, other, theirs, beginning.held_tokens[:1])
     except (Conflict, OcpiError, HandshakeFailed) as error:
-        node.directory.remove(node.directory.get(beginning.id) or beginning)
+        _give_up(node.directory, beginning, returning)
         usable = _usable_token(answer) or token
         undone = _delete_at_partner(node.client, other, usable)
         raise _failed(error, _UNDONE if undone else _NOT_UNDONE) from error

@@ -31,6 +31,7 @@ from chalicelib.partners.directory import (
     claim_of,
     rebase,
 )
+from chalicelib.partners.roles import Expectation
 from chalicelib.partners.settings import PartnerSettings
 from chalicelib.protocol.auth import TokenEncoding
 from chalicelib.protocol.types import format_datetime
@@ -242,6 +243,26 @@ def registered(
             "connection": "CONNECTED",
             "offline_since": None,
             "breaker": None,
+        }
+    )
+
+
+def renewed(partner: Partner, settings: PartnerSettings, expected: Expectation) -> Partner:
+    """A known partner that is invited or registered again: what the operator does not name stays.
+
+    What other partners were allowed to take over while it was away is theirs; from now on the rest is
+    protected again (`Partner.released`).
+    """
+    named = settings.model_fields_set & PartnerSettings.model_fields.keys()
+    changes = {name: getattr(settings, name) for name in named}
+    if "token_encoding" in named:
+        changes["encoding_origin"] = "OPERATOR"
+    return partner.model_copy(
+        update={
+            **changes,
+            "expected_roles": expected.roles or partner.expected_roles,
+            "hub_expected": expected.is_hub or partner.hub_expected,
+            "released": partner.released if partner.is_registered else (),
         }
     )
 

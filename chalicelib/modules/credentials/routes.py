@@ -28,24 +28,33 @@ def post_credentials(call: Call) -> Reply:
 
     Raises: MethodNotAllowed when it is registered already and has to use PUT.
     """
-    if call.caller.is_registered:
+    if _is_registered(call):
         raise MethodNotAllowed("already registered, use PUT to update")
     return _accepted(call)
 
 
 def put_credentials(call: Call) -> Reply:
     """Update a registered caller's credentials and endpoints (CRD-09, CRD-11 … CRD-13)."""
-    if not call.caller.is_registered:
+    if not _is_registered(call):
         raise MethodNotAllowed("not registered, use POST to register")
     return _accepted(call)
 
 
 def delete_credentials(call: Call) -> Reply:
     """Unregister the caller (CRD-10, CRD-14)."""
-    if not call.caller.is_registered:
+    if not _is_registered(call):
         raise MethodNotAllowed("not registered")
     forget(call.node, call.caller)
     return Reply()
+
+
+def _is_registered(call: Call) -> bool:
+    """Tell whether the caller is registered with the token that it used.
+
+    A registered partner that is invited again has a token A as well, with which it registers anew.
+    """
+    fingerprint = call.node.directory.fingerprint(call.token)
+    return call.caller.is_registered and not call.caller.holds(fingerprint, "A")
 
 
 def _accepted(call: Call) -> Reply:
