@@ -23,7 +23,7 @@ import math
 import re
 import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -39,7 +39,7 @@ from chalicelib.calls.answers import (
     judge,
 )
 from chalicelib.calls.connections import Connections
-from chalicelib.calls.pages import crawl_pages, join_relative
+from chalicelib.calls.pages import join_relative
 from chalicelib.calls.urls import Target, Unresolvable, UrlPolicy, split_url
 from chalicelib.errors import InvalidParameters, ServerError
 from chalicelib.log import log, log_fields
@@ -153,31 +153,6 @@ class OcpiClient:
         base = _endpoint(partner, module, role)
         url = join_url(base, path_segments, query)
         return self._call_partner(partner, base, url, exchange, f"{module} {role}", module)
-
-    def crawl(
-        self,
-        partner: Partner,
-        module: str,
-        *,
-        role: InterfaceRole = "SENDER",
-        query: Mapping[str, str | int | None] | None = None,
-        accept: Callable[[dict[str, Any]], object] | None = None,
-        exchange: Exchange | None = None,
-    ) -> Iterator[dict[str, Any]]:
-        """Read every object of a partner's list, page after page.
-
-        query: `date_from`, `date_to` and `limit`. accept: checks an object and raises OcpiError for a bad
-        one, which is logged and skipped (TRN-30). exchange: of each page; a plain GET by default.
-        Raises: PartnerRefusal, PartnerFault, also after some objects; those remain valid.
-        """
-        base = _endpoint(partner, module, role)
-        exchange = exchange or Exchange("GET")
-        exchange = replace(exchange, correlation_id=exchange.correlation_id or self._new_id())
-
-        def get(url: str) -> Answer:
-            return self._call_partner(partner, base, url, exchange, f"{module} {role}", module, False)
-
-        return crawl_pages(get, join_url(base, (), query), f"{module} of partner {partner.id}", accept)
 
     def follow(
         self, partner: Partner, module: str, role: InterfaceRole, url: str, exchange: Exchange

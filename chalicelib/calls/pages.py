@@ -1,29 +1,32 @@
-"""Reads a whole list of a partner, page by page.
+"""Pages of a partner's list: reads one page, and decides what the next one is.
+
+A list may be long and its reading may take hours, so nothing here runs until the end: `Crawl` says where a
+reading stands and is small enough to be stored between two pages.
 
 The Link of each page is followed unchanged, until a page has none (PAG-12), but only on the host of the
-endpoint: the caller's `get` checks the host. When X-Total-Count drops, the remaining objects have moved to
-lower offsets and some would be missed. So the page is requested again from an offset that is lower by the
-same number (PAG-13); if the Link has no readable offset, the crawl continues. An entry that is no JSON
-object, or that `accept` refuses, is logged and skipped (TRN-30).
+endpoint: the client checks that. When X-Total-Count drops, the remaining objects have moved to lower offsets
+and some would be missed. So the page is requested again from an offset that is lower by the same number
+(PAG-13); if the Link has no readable offset, the crawl continues.
 
-A partner cannot make the crawl endless: a Link that was followed before, too many pages, or
-too many empty pages in a row end it with a fault.
+A partner cannot make a crawl endless: Links in a circle, too many pages, or too many empty pages in a row end
+it. A circle is found without a list of all URLs: one URL is remembered, after 1, 2, 4, 8 ... pages a new one
+(Brent's algorithm), so a circle is followed about three times at most.
 
 Source: OCPI 2.2.1 transport_and_format, Pagination
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urljoin
 
-from chalicelib.calls.answers import Answer, PartnerFault
-from chalicelib.errors import OcpiError
-from chalicelib.log import log
+from pydantic import BaseModel, ConfigDict
 
-MAX_PAGES = 50_000
+from chalicelib.calls.answers import Answer, PartnerFault
+
+MAX_PAGES = 100_000
 MAX_EMPTY_PAGES = 20
 
 _LINK = re.compile(r"<([^>]*)>([^<]*)")
@@ -31,38 +34,81 @@ _NEXT = re.compile(r';\s*rel\s*=\s*(?:"(?:[^"]*\s)?next(?:\s[^"]*)?"|next)\s*(?:
 _OFFSET = re.compile(r"(?<=[?&]offset=)[0-9]{1,10}(?=&|$)")
 
 
-def crawl_pages(
-    get: Callable[[str], Answer],
-    first: str,
-    what: str,
-    accept: Callable[[dict[str, Any]], object] | None = None,
-) -> Iterator[dict[str, Any]]:
-    """Yield the objects of all pages.
+class EndlessList(PartnerFault):
+    """The pages do not come to an end. The same list read again would not either."""
 
-    get: reads one page; it must refuse a URL on a host other than the endpoint's. what: for the log.
-    Raises: PartnerFault when the pages do not end, and what `get` raises.
+
+class Crawl(BaseModel):
+    """The place at which the reading of a list stands.
+
+    url: of the page to read next. pages: number of pages that were read. empty: number of empty ones in a row
+    before. total: the last X-Total-Count. mark: digest of an earlier URL, which must not come again.
     """
-    url: str | None = first
-    seen: set[str] = set()
+
+    model_config = ConfigDict(frozen=True)
+    url: str
+    pages: int = 0
+    empty: int = 0
     total: int | None = None
-    empty_pages = 0
-    while url is not None:
-        if url in seen:
-            raise PartnerFault(f"the pages of {what} go in a circle")
-        if len(seen) >= MAX_PAGES or empty_pages >= MAX_EMPTY_PAGES:
-            raise PartnerFault(f"the pages of {what} do not come to an end")
-        seen.add(url)
-        answer = get(url)
-        known, total = total, _total(answer)
-        if known is not None and total is not None and total < known:
-            again = _with_lower_offset(url, known - total)
-            if again is not None and again not in seen:
-                url = again
-                continue
-        objects = _objects(answer, what)
-        empty_pages = 0 if objects else empty_pages + 1
-        yield from _good_ones(objects, what, accept)
-        url = next_link(answer.headers.get("link"), url)
+    mark: str = ""
+
+
+class Page(NamedTuple):
+    """One page.
+
+    objects: its entries as they came. following: where the crawl goes on, None after the last page. again:
+    the page is requested once more at a lower offset, so it has no objects.
+    """
+
+    objects: list[Any]
+    following: Crawl | None
+    again: bool = False
+
+
+def read_page(crawl: Crawl, answer: Answer, what: str) -> Page:
+    """Read the answer to a GET of `crawl.url`. what: the list, for texts of errors.
+
+    Raises: EndlessList; PartnerFault for an answer that is no list.
+    """
+    total = _total(answer)
+    if crawl.total is not None and total is not None and total < crawl.total:
+        lower = _with_lower_offset(crawl.url, crawl.total - total)
+        if lower is not None:
+            # From here on, URLs may rightly come again. A page that is repeated counts as an empty one.
+            changes: dict[str, Any] = {"url": lower, "total": total, "mark": ""}
+            changes |= {"pages": crawl.pages + 1, "empty": crawl.empty + 1}
+            return Page([], _checked(crawl.model_copy(update=changes), what), again=True)
+    objects = _objects(answer, what)
+    url = next_link(answer.headers.get("link"), crawl.url)
+    if url is None:
+        return Page(objects, None)
+    pages, mark = crawl.pages + 1, crawl.mark
+    if pages & crawl.pages == 0:
+        mark = _digest(crawl.url)
+    changes = {
+        "url": url,
+        "total": total if total is not None else crawl.total,
+        "pages": pages,
+        "empty": 0 if objects else crawl.empty + 1,
+        "mark": mark,
+    }
+    return Page(objects, _checked(crawl.model_copy(update=changes), what))
+
+
+def _checked(crawl: Crawl, what: str) -> Crawl:
+    """Return a crawl that may go on.
+
+    Raises: EndlessList.
+    """
+    if _digest(crawl.url) == crawl.mark:
+        raise EndlessList(f"the pages of {what} go in a circle")
+    if crawl.pages >= MAX_PAGES or crawl.empty >= MAX_EMPTY_PAGES:
+        raise EndlessList(f"the pages of {what} do not come to an end")
+    return crawl
+
+
+def _digest(url: str) -> str:
+    return hashlib.sha256(url.encode()).hexdigest()[:32]
 
 
 def next_link(header: str | None, url: str) -> str | None:
@@ -114,20 +160,3 @@ def _objects(answer: Answer, what: str) -> list[Any]:
     if not isinstance(answer.data, list):
         raise PartnerFault(f"answered no list for {what}", http_status=answer.http_status)
     return answer.data
-
-
-def _good_ones(
-    objects: list[Any], what: str, accept: Callable[[dict[str, Any]], object] | None
-) -> Iterator[dict[str, Any]]:
-    for place, document in enumerate(objects):
-        if not isinstance(document, dict):
-            log.warning(f"entry {place} on a page of {what} is no JSON object: skipped")
-            continue
-        try:
-            if accept is not None:
-                accept(document)
-        except OcpiError as error:
-            # Log only the field: the error's text may quote its value, which may be a driver's data.
-            log.warning(f"entry {place} on a page of {what} is wrong in {error.field or 'itself'}: skipped")
-            continue
-        yield document

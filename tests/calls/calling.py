@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
-from chalicelib.calls.client import Exchange, OcpiClient
+from chalicelib.calls.client import Exchange, OcpiClient, join_url
+from chalicelib.calls.pages import Crawl, read_page
 from chalicelib.calls.urls import UrlPolicy
 from chalicelib.partners.directory import Endpoint, Partner
 from tests.calls.answering import AnsweringPartner, Received
@@ -51,6 +52,15 @@ def make_endpoint(url: str, identifier: str = "tariffs", role: str = "RECEIVER")
 
 def put(client: OcpiClient, partner: Partner, **options: Any) -> Any:
     return client.send(partner, "tariffs", "RECEIVER", ("PT", "ABC", "T1"), Exchange("PUT", **options))
+
+
+def crawl(client: OcpiClient, partner: Partner, module: str = "tariffs", **query: str | int) -> Iterator[Any]:
+    """Read a partner's list to its end."""
+    following: Crawl | None = Crawl(url=join_url(str(partner.endpoint(module, "SENDER")), (), query))
+    while following is not None:
+        answer = client.follow(partner, module, "SENDER", following.url, Exchange("GET"))
+        objects, following, _ = read_page(following, answer, module)
+        yield from objects
 
 
 def drip(server: AnsweringPartner, start: bytes, drop: bytes) -> Answering:

@@ -14,7 +14,7 @@ from chalicelib.calls.client import OcpiClient, PartnerError, PartnerFault, Part
 from chalicelib.calls.urls import UrlPolicy
 from chalicelib.partners.directory import Partner
 from tests.calls.answering import AnsweringPartner, envelope, reply
-from tests.calls.calling import TOKEN, Tokens, make_client, put
+from tests.calls.calling import TOKEN, Tokens, crawl, make_client, put
 
 
 @pytest.mark.parametrize("data", [None, "", {}, [], {"echo": True}, 0])
@@ -121,7 +121,7 @@ def test_a_call_that_needs_data_ends_in_a_fault_without_it(
         lambda: client.get_versions(url, TOKEN),
         lambda: client.get_version_details(url, TOKEN),
         lambda: client.probe(partner),
-        lambda: list(client.crawl(partner, "tariffs")),
+        lambda: list(crawl(client, partner)),
     ):
         with pytest.raises(PartnerFault):
             ask()

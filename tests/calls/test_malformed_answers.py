@@ -14,7 +14,7 @@ from chalicelib.calls.client import OcpiClient
 from chalicelib.calls.pages import next_link
 from chalicelib.partners.directory import Partner
 from tests.calls.answering import AnsweringPartner, Received, envelope, reply
-from tests.calls.calling import make_client, make_endpoint, make_partner, put
+from tests.calls.calling import crawl, make_client, make_endpoint, make_partner, put
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -65,7 +65,7 @@ def test_every_kind_of_call_ends_in_a_fault(
     with pytest.raises(PartnerFault):
         put(client, partner)
     with pytest.raises(PartnerFault):
-        list(client.crawl(partner, "tariffs"))
+        list(crawl(client, partner))
     with pytest.raises(PartnerFault):
         client.probe(partner)
     with pytest.raises(PartnerFault):
@@ -121,7 +121,7 @@ def test_a_link_that_cannot_be_read_is_a_fault_and_is_not_followed(
     body = b'{"status_code": 1000, "data": ' + content + b"}"
     lines = [OK[:-2], f'Link: <{target}>; rel="next"'.encode(), b"Content-Length: %d" % len(body), b"", body]
     answer_bytes(server, b"\r\n".join(lines))
-    objects = client.crawl(partner, "tariffs")
+    objects = crawl(client, partner)
 
     assert next(objects) == {"id": 1}
     with pytest.raises(PartnerFault):
