@@ -24,6 +24,7 @@ from chalicelib.modules.reconciliation import noted_cdrs, reconciler
 from chalicelib.modules.registry import async_kinds, load_interfaces
 from chalicelib.node import current_node
 from chalicelib.operator_api.routes import operator_routes
+from chalicelib.pulling import registrations, schedule
 from chalicelib.pushing import broadcasts, liveness, outbox
 from chalicelib.queues import BACKGROUND_WORKERS, CATCH_UP_WORKERS, Lane
 from chalicelib.settings import read_event_sources
@@ -40,11 +41,12 @@ sources = read_event_sources()
 
 @app.on_dynamodb_record(stream_arn=sources.stream_arn, batch_size=100, starting_position="TRIM_HORIZON")
 def stream_changes(event: DynamoDBEvent) -> Any:
-    """Queue messages about stored changes, delete expired objects, and note ended sessions and new CDRs."""
+    """Queue what follows from stored changes, delete expired objects, note ended sessions and new CDRs."""
     node, records = current_node(), event.to_dict()["Records"]
     outbox.delete_expired(node, records)
     due_sessions.note_sessions(node, records)
     noted_cdrs.note_cdrs(node, records)
+    registrations.note_partners(node, records)
     return outbox.handle_stream(node, records)
 
 
@@ -74,8 +76,9 @@ def run_background(event: SQSEvent) -> Any:
 
 @app.schedule(Rate(1, unit=Rate.MINUTES))
 def look_after_partners(event: CloudWatchEvent) -> None:
-    """Probe partners that are OFFLINE, and queue due rechecks and retries."""
-    liveness.run(current_node())
+    """Probe partners that are OFFLINE, and queue due rechecks, retries and pulls."""
+    node = current_node()
+    schedule.run(node, liveness.run(node))
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES))

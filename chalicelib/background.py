@@ -24,6 +24,8 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.findings.counting import count_findings
 from chalicelib.log import add_fields, log, log_fields
+from chalicelib.pulling.starting import run_request
+from chalicelib.pulling.steps import run_step
 from chalicelib.queues import BackgroundMessage, read_background
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ _LONGEST_DELAY_S = 300
 Handler = Callable[["Node", Any, datetime], None]
 """Handles a message: the node, the message, and the time at which to take no more work."""
 
-HANDLERS: dict[str, Handler] = {}
+HANDLERS: dict[str, Handler] = {"PULL": run_step, "PULL_START": run_request}
 """Who handles a message, by its `what`."""
 
 Together = Callable[["Node", Sequence[Any]], None]

@@ -183,7 +183,25 @@ class FindingsMessage(BaseModel):
     findings: tuple[CountedFinding, ...]
 
 
-BackgroundMessage = PullStep | FindingsMessage
+class PullRequest(BaseModel):
+    """Message: start pulls of a partner (`pulling/starting.py`).
+
+    id: the same for the same request, so that it starts one pull. cause: why, as the operator sees it.
+    modules: those to read, empty for all that are of use. date_from, full: as in `Wanted`.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    what: Literal["PULL_START"] = "PULL_START"
+    partner_id: str
+    id: str
+    cause: str
+    modules: tuple[str, ...] = ()
+    date_from: str | None = None
+    full: bool = False
+    delay_s: int = 0
+
+
+BackgroundMessage = PullStep | PullRequest | FindingsMessage
 """A message of the background queue: each has its own `what`."""
 
 _BACKGROUND: TypeAdapter[BackgroundMessage] = TypeAdapter(

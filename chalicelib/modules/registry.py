@@ -105,6 +105,11 @@ def load_interfaces() -> list[Any]:
     ]
 
 
+def load_keeping(name: str) -> Any:
+    """The `keeping` of a module, whose `keep` stores an object that a partner sent."""
+    return importlib.import_module(f"{find_module(name).package}.keeping")
+
+
 def load_operator_routes() -> Iterator[Any]:
     """The routes of all modules at the operator API."""
     for module in MODULES:

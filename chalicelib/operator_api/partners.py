@@ -20,6 +20,7 @@ from chalicelib.findings.counters import delete_counts
 from chalicelib.modules.credentials import called_side, calling_side
 from chalicelib.modules.credentials.objects import MAX_ROLES
 from chalicelib.modules.locations.reservation import PROFILE
+from chalicelib.modules.registry import pushed_modules
 from chalicelib.node import Node
 from chalicelib.operator_api.lists import whole_list_reply
 from chalicelib.operator_api.partner_roles import (
@@ -72,6 +73,10 @@ def _without_repetitions(values: tuple[str, ...]) -> tuple[str, ...]:
 Profiles: Any = Annotated[tuple[Profile, ...], BeforeValidator(_tuple), AfterValidator(_without_repetitions)]
 
 
+PulledModule: Any = closed_enum("the modules that are read", " ".join(pushed_modules()))
+HowOften: Any = closed_enum("how often a list is read", "off nightly hourly")
+
+
 def _token(value: str) -> str:
     if not is_credentials_token(value):
         raise ValueError("expected 1 to 64 printable ASCII characters without spaces")
@@ -84,6 +89,7 @@ class ChangedSettings(PartnerSettings, OcpiObject):
     model_config = ConfigDict(extra="forbid")
     name: Name = ""
     profiles: Profiles = ()
+    pull: dict[PulledModule, HowOften] = {}
 
 
 class Described(ChangedSettings):

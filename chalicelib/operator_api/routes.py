@@ -6,7 +6,7 @@ The routes of a module are named in its descriptor (`modules/<module>/module.py`
 from __future__ import annotations
 
 from chalicelib.modules.registry import load_operator_routes
-from chalicelib.operator_api import about, broadcasts, check, findings, prices, webhooks
+from chalicelib.operator_api import about, broadcasts, check, findings, prices, pulls, webhooks
 from chalicelib.routes import OperatorRoute
 
 
@@ -16,6 +16,7 @@ def operator_routes() -> list[OperatorRoute]:
         *about.ROUTES,
         *broadcasts.ROUTES,
         *findings.ROUTES,
+        *pulls.ROUTES,
         *webhooks.ROUTES,
         *prices.ROUTES,
         *check.ROUTES,

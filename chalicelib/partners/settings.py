@@ -26,6 +26,7 @@ class PartnerSettings(BaseModel):
 
     token_encoding: of tokens in the Authorization header. profiles: the partner's ways beyond OCPI. strict:
     for certification, nothing that the partner sends is repaired.
+    pull: how often its lists are read, by module: `off`, `nightly` or `hourly`; nightly if not named.
 
     Types only: a stored record must stay readable when a check changes. The operator API has the checks.
     """
@@ -35,6 +36,7 @@ class PartnerSettings(BaseModel):
     token_encoding: TokenEncoding = "base64"
     profiles: tuple[str, ...] = ()
     strict: bool = False
+    pull: dict[str, str] = {}
 
     def settings_json(self) -> dict[str, Any]:
         """The settings as JSON values, without the other fields of a model that inherits from this one."""

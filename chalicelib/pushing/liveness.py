@@ -33,8 +33,11 @@ if TYPE_CHECKING:
 _AT_ONCE = 20
 
 
-def run(node: Node) -> None:
-    """Probe the partners that are OFFLINE, then run the rechecks and retries that are due."""
+def run(node: Node) -> list[Partner]:
+    """Probe the partners that are OFFLINE, then run the rechecks and retries that are due.
+
+    Returns all partners as they were read at the beginning.
+    """
     partners = node.directory.all()
     offline = [partner for partner in partners if partner.is_registered and partner.connection == "OFFLINE"]
     back = _probe_all(node, offline)
@@ -44,6 +47,7 @@ def run(node: Node) -> None:
     run_rechecks(node, {partner.id: partner for partner in partners})
     queue_due_retries(node)
     _notify_of_roles(node, partners)
+    return partners
 
 
 def _notify_of_roles(node: Node, partners: Sequence[Partner]) -> None:

@@ -10,6 +10,7 @@ import itertools
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qsl
 
 from chalicelib.calls.answers import PartnerFault, RawAnswer, judge
 from chalicelib.calls.client import OcpiClient
@@ -87,14 +88,15 @@ class Host:
         return self.receive(method, path, all_headers, body)
 
     def receive(self, method: str, path: str, headers: dict[str, str], body: str | None) -> Answer:
-        """Answer a request whose headers are in lower case."""
+        """Answer a request whose headers are in lower case. path: may have a query."""
+        path, _, query = path.partition("?")
         for pattern, interface, routes in self._paths:
             parameters = _match(pattern, path)
             if parameters is not None and method in METHODS:
                 public = self.node.settings.public_url
                 request = Request(
                     method=method, url=f"{public}{path}", base_url=f"{public}/ocpi",
-                    version=parameters.pop("version", ""), path=parameters, query={}, headers=headers,
+                    version=parameters.pop("version", ""), path=parameters, query=dict(parse_qsl(query)), headers=headers,
                     body=body, request_id=headers.get("x-request-id", "generated-request"),
                     correlation_id=headers.get("x-correlation-id", "generated-correlation"),
                 )  # fmt: skip

@@ -150,17 +150,18 @@ class MemoryDynamoDb:
             raise _error("ConditionalCheckFailedException")
 
     def _updated(self, request: Mapping[str, Any], key: tuple[str, str]) -> Wire:
-        item = dict(self.items.get(key, {"pk": {"S": key[0]}, "sk": {"S": key[1]}}))
+        before = self.items.get(key, {"pk": {"S": key[0]}, "sk": {"S": key[1]}})
+        item = dict(before)
         names, values = _names(request), request.get("ExpressionAttributeValues", {})
-        for verb, written, value in _parse_update(request["UpdateExpression"]):
+        for verb, written, source, value in _parse_update(request["UpdateExpression"]):
             name = names[written]
             if verb == "REMOVE":
                 item.pop(name, None)
             elif verb == "ADD":
                 total = _plain(item.get(name, {"N": "0"})) + _plain(values[value])
                 item[name] = {"N": str(total)}
-            elif verb == "SET" or name not in item:
-                item[name] = values[value]
+            elif verb == "SET":
+                item[name] = before.get(names.get(source, ""), values[value])
         return item
 
     def _set(self, key: tuple[str, str], item: Wire | None) -> None:
@@ -265,20 +266,20 @@ def _parse_parts(text: str) -> Sequence[_Part]:
     return parts
 
 
-_SET = re.compile(r"(#\w+) = (if_not_exists\(\1, )?(:\w+)\)?")
+_SET = re.compile(r"(#\w+) = (?:if_not_exists\((#\w+), )?(:\w+)\)?")
 
 
 @cache
-def _parse_update(expression: str) -> Sequence[tuple[str, str, str]]:
-    """Parse an update into actions: ("SET", "#name", ":value"), "SET_NEW" for one with if_not_exists."""
-    actions: list[tuple[str, str, str]] = []
+def _parse_update(expression: str) -> Sequence[tuple[str, str, str, str]]:
+    """Parse an update into actions: ("SET", "#name", "#source" of if_not_exists or "", ":value")."""
+    actions: list[tuple[str, str, str, str]] = []
     parts = re.split(r"\b(SET|ADD|REMOVE)\b", expression)[1:]
     for verb, text in zip(parts[::2], parts[1::2], strict=True):
         if verb == "SET":
-            actions += [("SET_NEW" if new else verb, name, value) for name, new, value in _SET.findall(text)]
+            actions += [(verb, name, source, value) for name, source, value in _SET.findall(text)]
         else:
             found = [[*action.split(), ""] for action in text.split(",")]
-            actions += [(verb, name, value) for name, value, *_ in found]
+            actions += [(verb, name, "", value) for name, value, *_ in found]
     return actions
 
 

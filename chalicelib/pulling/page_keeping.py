@@ -1,0 +1,102 @@
+"""Stores the objects of one page, each as if the partner had pushed it.
+
+An object that cannot be stored is counted and reported, and stops no other one (TRN-30).
+
+Source: OCPI 2.2.1 transport_and_format, GET; modules/received_objects.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.errors import OcpiError
+from chalicelib.findings.reporting import report
+from chalicelib.log import log
+from chalicelib.modules.registry import find_module, load_keeping
+from chalicelib.pulling.known_items import KnownItems, ref_of
+from chalicelib.reading.findings import Finding, Outcome
+from chalicelib.storage.table import is_temporary
+from chalicelib.versions.supported import to_canonical
+
+if TYPE_CHECKING:
+    from chalicelib.modules.received_objects import Kept
+    from chalicelib.node import Node
+    from chalicelib.partners.directory import Partner
+
+
+@dataclass
+class Tally:
+    """What became of the entries of a page.
+
+    taken: entries that were handled. seen: keys of the objects that the partner has, those that could not be
+    stored included.
+    """
+
+    taken: int = 0
+    kept: int = 0
+    unchanged: int = 0
+    refused: int = 0
+    own: int = 0
+    seen: list[str] = field(default_factory=list)
+
+
+def keep_page(
+    node: Node, partner: Partner, module: str, entries: Sequence[Any], is_over: Callable[[], bool]
+) -> Tally:
+    """Store the entries in their order, at least one, until the time is over."""
+    tally = Tally()
+    known = KnownItems(node, partner, module, entries)
+    for entry in entries:
+        _keep(node, partner, module, entry, known, tally)
+        tally.taken += 1
+        if is_over():
+            break
+    return tally
+
+
+def _keep(node: Node, partner: Partner, module: str, entry: Any, known: KnownItems, tally: Tally) -> None:
+    ref = ref_of(module, entry)
+    if ref is not None:
+        tally.seen.append(ref.key.pk)
+    if not isinstance(entry, dict):
+        finding = Finding(Outcome.REFUSED, "", "NO_OBJECT", "expected a JSON object", entry)
+        report(node, partner, module, [finding])
+        tally.refused += 1
+        return
+    if module != "cdrs" and ref is not None and node.settings.owns(ref.owner):
+        tally.own += 1  # A hub lists them, too. CDRs of ours may be made by the hub.
+        return
+    try:
+        document = to_canonical(partner.version, find_module(module).kind, entry)
+        kept: Kept = load_keeping(module).keep(node, partner, document, known.of(document))
+    except Exception as error:
+        _refuse(node, partner, module, entry, error)
+        tally.refused += 1
+        return
+    if kept.change.written:
+        tally.kept += 1
+        known.note(kept.ref)
+    else:
+        tally.unchanged += 1
+    if ref is None or kept.ref.key != ref.key:
+        tally.seen.append(kept.ref.key.pk)
+
+
+def _refuse(node: Node, partner: Partner, module: str, entry: dict[str, Any], error: Exception) -> None:
+    """Report why an object is not stored.
+
+    Raises: `error` itself when the object is not the cause.
+    """
+    if is_temporary(error):
+        raise error
+    ref = ref_of(module, entry)
+    if not isinstance(error, OcpiError):
+        # An error of this node that one object causes must not stop the whole list.
+        log.exception("an object of a partner's list cannot be stored by our own fault")
+        finding = Finding(Outcome.REFUSED, "", "NODE_ERROR", "this node failed to store it")
+        report(node, partner, module, [finding], ref)
+    elif not getattr(error, "is_reported", False):
+        finding = Finding(Outcome.REFUSED, error.field or "", type(error).__name__, error.detail)
+        report(node, partner, module, [finding], ref)
