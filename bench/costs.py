@@ -42,7 +42,7 @@ COUNTED = {
     "session begins": Units(write=1, read=6),
     "session": Units(write=3, read=3),
     "cdr": Units(write=15, read=10),
-    "minute": Units(write=0, read=4.5),
+    "minute": Units(write=1, read=4.5),
     "session forgotten": Units(write=10, read=1),
 }
 """status: an EVSE's change; stream: a batch of its records; push: one push to one partner; session: a change

@@ -222,6 +222,49 @@ def findings(
 
 
 @app.command()
+def pull(
+    context: typer.Context,
+    partner_id: str,
+    module: Annotated[
+        list[str] | None,
+        typer.Option(help="Only this module: locations, tariffs, tokens, sessions or cdrs. Repeatable."),
+    ] = None,
+    date_from: Annotated[
+        str | None, typer.Option(help="What changed since then; default: since the last successful pull.")
+    ] = None,
+    full: Annotated[
+        bool, typer.Option(help="Everything, and show what has vanished from the lists.")
+    ] = False,
+) -> None:
+    """Read a partner's lists now; `./ocpi pulls` shows how far that is."""
+    body = {"modules": module, "date_from": date_from, "full": full or None}
+    given = {name: value for name, value in body.items() if value is not None}
+    for started in _operator_api(context).post("partners", partner_id, "pull", body=given):
+        typer.echo(_pull_line(started))
+
+
+@app.command()
+def pulls(
+    context: typer.Context,
+    partner_id: str,
+    module: Annotated[str | None, typer.Argument(help="Show all about this module's last pull.")] = None,
+) -> None:
+    """Show the last pull of each list of a partner: pages, objects, what became of them, and errors."""
+    if module is not None:
+        return _show(_operator_api(context).get("partners", partner_id, "pulls", module))
+    for found in _operator_api(context).all("partners", partner_id, "pulls"):
+        typer.echo(_pull_line(found))
+
+
+def _pull_line(pull: dict[str, Any]) -> str:
+    counts = ("pages", "objects", "kept", "unchanged", "refused", "vanished", "waits")
+    numbers = "  ".join(f"{name} {pull[name]}" for name in counts if pull[name])
+    until = f" (again at {pull['retry_at']})" if pull["retry_at"] else ""
+    error = f"  {pull['error']}{until}" if pull["error"] else ""
+    return f"{pull['module']:<10}{pull['state']:<11}{pull['started']}  {numbers}{error}".rstrip()
+
+
+@app.command()
 def sessions_without_cdr(context: typer.Context) -> None:
     """Show ended sessions that have no CDR because they could not be priced, each with the reason."""
     for session in _operator_api(context).all("sessions_without_cdr"):

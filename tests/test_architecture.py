@@ -57,11 +57,15 @@ IMPORTS: dict[str, str] = {
         "async_requests calls errors findings hub log metrics node partners policy "
         "pricing protocol pushing queues routes settings storage versions"
     ),
+    "pulling": (
+        "calls errors findings log modules node partners policy protocol pushing queues reading settings "
+        "storage versions"
+    ),
     "operator_api": (
         "async_requests calls checking errors findings log modules node partners policy "
-        "pricing protocol pushing release routes settings storage versions"
+        "pricing protocol pulling pushing release routes settings storage versions"
     ),
-    "background": "findings log node queues",
+    "background": "findings log node pulling queues",
     "application": "errors node protocol route_tree",
     "endpoint": (
         "application errors findings hub log metrics modules node operator_api "

@@ -25,8 +25,8 @@ class PartnerSettings(BaseModel):
     """The operator's settings for one partner.
 
     token_encoding: of tokens in the Authorization header. profiles: the partner's ways beyond OCPI. strict:
-    for certification, nothing that the partner sends is repaired.
-    pull: how often its lists are read, by module: `off`, `nightly` or `hourly`; nightly if not named.
+    for certification, nothing that the partner sends is repaired. pull: how often its lists are read, by
+    module: `off`, `nightly` or `hourly`; nightly if it is not named.
 
     Types only: a stored record must stay readable when a check changes. The operator API has the checks.
     """

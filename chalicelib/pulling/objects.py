@@ -62,8 +62,8 @@ class Pull(BaseModel):
     objects: entries of the pages. kept: new or changed here. unchanged: the same as stored. refused: not
     stored. own: objects of this node, which a hub lists as well. vanished: stored objects that a full pull no
     longer found, None while that is not known. tries: failed calls in a row. waits: how often the partner
-    asked to be called later. retry_at: no call before then. heard: the last progress. succeeded: start of the
-    last pull after which nothing before it is missing.
+    asked to be called later. retry_at: no call before then. progressed: time of the last progress. succeeded: start
+    of the last pull after which nothing before it is missing.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -90,7 +90,7 @@ class Pull(BaseModel):
     waits: int = 0
     error: str | None = None
     retry_at: str | None = None
-    heard: str
+    progressed: str
     finished: str | None = None
     succeeded: str | None = None
 
@@ -101,7 +101,7 @@ class Pull(BaseModel):
 
     def is_alive(self, now: datetime) -> bool:
         """Tell whether it is still going on, so that a second one would only do the same."""
-        due = max(map(parse_datetime, (self.heard, self.retry_at or self.heard)))
+        due = max(map(parse_datetime, (self.progressed, self.retry_at or self.progressed)))
         return not self.is_over and now - due < SILENCE
 
     def covers(self, date_from: str | None) -> bool:
@@ -112,7 +112,7 @@ class Pull(BaseModel):
 
     def changed(self, now: str, **changes: Any) -> Pull:
         """This pull with other values, which were made now."""
-        return self.model_copy(update={"heard": now, **changes})
+        return self.model_copy(update={"progressed": now, **changes})
 
     def done(self, now: str) -> Pull:
         """This pull at its end: what it read is not read again."""

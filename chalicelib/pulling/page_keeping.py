@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Tally:
-    """What became of the entries of a page.
+    """Counts of the entries of a page, by what became of them.
 
     taken: entries that were handled. seen: keys of the objects that the partner has, those that could not be
     stored included.

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is asked for.
+    """A request for pulls.
 
     id: the same for the same request, so that it starts one pull. modules: those to read, empty for all that
     are of use. date_from: objects changed since then; None for those since the last successful pull. full:
@@ -106,7 +106,7 @@ def _new(node: Node, partner: Partner, module: str, wanted: Wanted, before: Pull
         module=module,
         cause=wanted.cause,
         started=now,
-        heard=now,
+        progressed=now,
         date_from=date_from,
         crawl=Crawl(url=first_url(partner, module, date_from)),
         succeeded=succeeded,

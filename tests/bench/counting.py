@@ -15,6 +15,7 @@ from chalicelib.modules.sessions import own_sessions as sessions
 from chalicelib.node import Node
 from chalicelib.partners.directory import Endpoint, Partner
 from chalicelib.protocol.types import parse_datetime
+from chalicelib.pulling import schedule
 from chalicelib.pushing import liveness
 from chalicelib.pushing.outbox import handle_stream
 from chalicelib.pushing.pushes import push
@@ -134,7 +135,9 @@ def count(dynamodb: Any) -> dict[str, Units]:
         node.table
     )
     counted["minute"] = network.units(
-        lambda: liveness.run(node), lambda: compiler.run(node), lambda: reconciler.run(node)
+        lambda: schedule.run(node, liveness.run(node)),
+        lambda: compiler.run(node),
+        lambda: reconciler.run(node),
     )
     world.clock.forward(401 * 86_400)
     counted["session forgotten"] = network.units(lambda: node.objects.expire(session.key.pk))

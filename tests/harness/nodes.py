@@ -96,8 +96,8 @@ class Host:
                 public = self.node.settings.public_url
                 request = Request(
                     method=method, url=f"{public}{path}", base_url=f"{public}/ocpi",
-                    version=parameters.pop("version", ""), path=parameters, query=dict(parse_qsl(query)), headers=headers,
-                    body=body, request_id=headers.get("x-request-id", "generated-request"),
+                    version=parameters.pop("version", ""), path=parameters, query=dict(parse_qsl(query)),
+                    headers=headers, body=body, request_id=headers.get("x-request-id", "generated-request"),
                     correlation_id=headers.get("x-correlation-id", "generated-correlation"),
                 )  # fmt: skip
                 return Answer(*serve(self.node, interface, routes, request))

@@ -24,6 +24,7 @@ def test_a_record_from_before_the_model_is_read() -> None:
         "token_encoding": "raw",
         "profiles": ["ptmob", "cpo_makes_cdr"],
         "strict": False,
+        "pull": {},
     }
     assert (partner.id, partner.version, partner.revision) == ("abc", "2.2.1", 7)
 
@@ -34,7 +35,7 @@ def test_a_record_keeps_its_form_and_gains_new_fields_only() -> None:
 
     old = json.loads(OLD_RECORD)
     assert {name: value for name, value in written.items() if name in old} == old
-    assert written.keys() - old.keys() == {"strict", "sends_raw_tokens", "encoding_origin"}
+    assert written.keys() - old.keys() == {"strict", "pull", "sends_raw_tokens", "encoding_origin"}
 
 
 def test_each_setting_but_the_name_has_a_default() -> None:
@@ -58,10 +59,10 @@ def test_a_new_setting_is_one_field() -> None:
 
     assert ran.returncode == 0, ran.stderr
     assert json.loads(ran.stdout.splitlines()[-1]) == {
-        "default": "name=First token_encoding=base64 profiles=[] strict=false greeting=hello",
-        "invited": "name=Hub token_encoding=base64 profiles=[] strict=false greeting=bom dia",
-        "changed": "name=Hub token_encoding=base64 profiles=[] strict=false greeting=boa noite",
+        "default": "name=First token_encoding=base64 profiles=[] strict=false pull={} greeting=hello",
+        "invited": "name=Hub token_encoding=base64 profiles=[] strict=false pull={} greeting=bom dia",
+        "changed": "name=Hub token_encoding=base64 profiles=[] strict=false pull={} greeting=boa noite",
         "stored": "boa noite",
-        "registered": "name=CPO token_encoding=base64 profiles=[] strict=false greeting=olá",
+        "registered": "name=CPO token_encoding=base64 profiles=[] strict=false pull={} greeting=olá",
         "refused": ["greeting"],
     }
