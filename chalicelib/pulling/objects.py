@@ -62,8 +62,8 @@ class Pull(BaseModel):
     objects: entries of the pages. kept: new or changed here. unchanged: the same as stored. refused: not
     stored. own: objects of this node, which a hub lists as well. vanished: stored objects that a full pull no
     longer found, None while that is not known. tries: failed calls in a row. waits: how often the partner
-    asked to be called later. retry_at: no call before then. progressed: time of the last progress. succeeded: start
-    of the last pull after which nothing before it is missing.
+    asked to be called later. retry_at: no call before then. progressed: time of the last progress.
+    succeeded: start of the last pull after which nothing before it is missing.
     """
 
     model_config = ConfigDict(frozen=True)
