@@ -54,7 +54,9 @@ def granted(function: str) -> set[str]:
         resource = statement["Resource"]
         target = "index" if resource.endswith("/index/*") else ""
         if ":sqs:" in resource:
-            target = next(name for name in ("dead", "catch-up", "broadcasts", "background") if name in resource)
+            target = next(
+                name for name in ("dead", "catch-up", "broadcasts", "background") if name in resource
+            )
         rights |= {f"{action} {target}".strip() for action in statement["Action"]}
     return rights
 
