@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.findings.received import Received, Source, read_patch, read_received
-from chalicelib.policy.ownership import check_identity, check_owner, check_source
+from chalicelib.policy.ownership import check_identity, check_owner, check_source, refuse_path_steps
 from chalicelib.policy.time_remarks import remark_on
 from chalicelib.policy.visibility import owner_role
 from chalicelib.protocol.patch import check_time
@@ -107,8 +107,9 @@ def check_ids(document: Mapping[str, Any], ref: Ref | None, id_name: str = "id")
 def check_sender(node: Node, partner: Partner, ref: Ref, known: KnownItems = None) -> None:
     """Check that a partner is the owner of an object, or a hub that may act for the owner.
 
-    Raises: NotFound when it is neither (TRN-28).
+    Raises: NotFound when it is neither (TRN-28); InvalidParameters for ids that no URL can carry.
     """
+    refuse_path_steps(ref.country_code, ref.party_id, ref.id)
     check_owner(node.settings, node.table, partner, ref.owner, owner_role(ref.module), known)
 
 

@@ -65,6 +65,15 @@ def id_in_url(request: Request, name: str) -> str:
     raise error(text, field=name)
 
 
+def refuse_path_steps(*ids: str) -> None:
+    """Refuse ids that no URL can carry: an object of a list may have them.
+
+    Raises: InvalidParameters when one is empty, `.` or `..`.
+    """
+    if any(each in _STEPS or not each for each in ids):
+        raise InvalidParameters("an id that is empty, `.` or `..` cannot stand in a URL", field="id")
+
+
 def check_owner(
     settings: Settings, table: Table, partner: Partner, owner: Party, role: str, known: KnownItems = None
 ) -> None:

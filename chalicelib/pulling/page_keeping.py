@@ -97,6 +97,6 @@ def _refuse(node: Node, partner: Partner, module: str, entry: dict[str, Any], er
         log.exception("an object of a partner's list cannot be stored by our own fault")
         finding = Finding(Outcome.REFUSED, "", "NODE_ERROR", "this node failed to store it")
         report(node, partner, module, [finding], ref)
-    elif not getattr(error, "is_reported", False):
+    elif not error.is_reported:
         finding = Finding(Outcome.REFUSED, error.field or "", type(error).__name__, error.detail)
         report(node, partner, module, [finding], ref)

@@ -169,7 +169,7 @@ def _wait(node: Node, before: Pull, reason: str, time: timedelta, pull: Pull | N
     after = pull.changed(
         _now(node), state=PullState.WAITING, error=reason, retry_at=retry_at, step=pull.step + 1
     )
-    log.info("a pull waits", extra={"reason": reason, "until": retry_at})
+    log.info("a pull waits", extra={"until": retry_at})
     queue_step(node, _save(node, before, after))
 
 
@@ -188,7 +188,8 @@ def _end(node: Node, pull: Pull) -> None:
         forget_seen(node.table, pull)
     counts = pull.model_dump(include={"pages", "objects", "kept", "unchanged", "refused", "vanished"})
     if pull.state is PullState.FAILED:
-        log.warning("a pull failed", extra={"reason": pull.error, **counts})
+        # Not its error: that may quote a body of the partner. The log of the call has the reason.
+        log.warning("a pull failed", extra=counts)
     else:
         log.info("a pull is done", extra=counts)
 

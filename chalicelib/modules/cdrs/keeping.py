@@ -20,6 +20,7 @@ from chalicelib.findings.received import Received, Source
 from chalicelib.modules.cdrs.objects import Cdr
 from chalicelib.modules.received_objects import ASIDE, Kept, check_sender, kept, read_sent
 from chalicelib.policy.cdr_makers import hub_makes_cdr
+from chalicelib.policy.ownership import refuse_path_steps
 from chalicelib.policy.session_viewers import emsp_of
 from chalicelib.policy.token_lookup import token_fills
 from chalicelib.policy.visibility import partition_for_received, partition_for_viewer
@@ -91,6 +92,7 @@ def _check_sender(node: Node, partner: Partner, ref: Ref, known: KnownItems) -> 
     if not (is_own and partner.is_hub):
         check_sender(node, partner, ref, known)
         return False
+    refuse_path_steps(ref.id)
     if not hub_makes_cdr(partner):
         raise InvalidParameters("the CDRs of this party are made by this node", field="party_id")
     return True
