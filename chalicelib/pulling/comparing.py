@@ -22,10 +22,12 @@ from typing import TYPE_CHECKING
 
 from chalicelib.modules.registry import find_module
 from chalicelib.policy.visibility import owner_role, partition_for_received
+from chalicelib.protocol.json_text import read_json
 from chalicelib.protocol.types import format_datetime, parse_datetime
 from chalicelib.pulling.objects import Comparison, Pull
 from chalicelib.pulling.store import digest, read_seen, read_vanished, save_vanished
 from chalicelib.storage.keys import Ref
+from chalicelib.storage.table import Item
 
 if TYPE_CHECKING:
     from chalicelib.node import Node
@@ -86,7 +88,12 @@ def _from_partner(node: Node, partner: Partner, refs: Sequence[Ref]) -> list[str
     if not refs:
         return []
     items = node.table.get_many((ref.key for ref in refs), consistent=False)
-    return [item["ref"] for item in items.values() if item["src"] == partner.id and "ex" not in item]
+    return [item["ref"] for item in items.values() if item["src"] == partner.id and _is_in_use(item)]
+
+
+def _is_in_use(item: Item) -> bool:
+    """Tell whether an object is still used: a token may be invalid."""
+    return read_json(item["body"]).get("valid") is not False
 
 
 def _lists_of(module: str) -> list[str]:
