@@ -1,4 +1,4 @@
-"""What a full list no longer has is shown, and nothing is deleted.
+"""Objects that a full list no longer has are shown, and nothing is deleted.
 
 Source: docs/decisions.md, What vanished from a full pull
 """
@@ -52,7 +52,7 @@ def test_what_a_full_list_no_longer_has_is_named_and_kept(world: World) -> None:
     assert len(world.stored("tokens")) == 20
 
 
-def test_a_pull_with_a_date_says_nothing_about_the_rest(world: World) -> None:
+def test_a_pull_with_a_date_compares_nothing(world: World) -> None:
     world.partners.objects[TOKENS].clear()
 
     assert pull_again(world, full=False) == []
