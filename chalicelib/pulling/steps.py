@@ -11,7 +11,7 @@ taken. So a step ends at the latest 50 s after its batch began: 20 s (`backgroun
 `lists.CALL_S`), and `KEEP_S`.
 
 *Faults.* A call that fails is tried again after a growing delay, at least as late as the partner asks for
-(`Retry-After`), eight times in a row; then the pull has failed, and the next one begins where the last
+(`Retry-After`), eight times in a row, fifty times when it asks for that; then the pull has failed, and the next one begins where the last
 successful one did. A refusal is final, except that a first page is asked for once more without `limit`. A
 partner that is OFFLINE is not called: the pull waits until it is back. Each pull has its own messages, so one
 partner delays no other.
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from chalicelib.queues import PullStep
 
 MOST_TRIES = 8
+MOST_WAITS = 50
 KEEP_S = 10
 """Seconds for storing the objects of a page that arrived when the time of the step was nearly over."""
 
@@ -155,7 +156,8 @@ def _refused(node: Node, partner: Partner, pull: Pull, refusal: PartnerRefusal) 
 def _failed(node: Node, pull: Pull, fault: PartnerError | InvalidParameters) -> None:
     """Try again later, unless that cannot help or was done often enough."""
     tries, asked_s = pull.tries + 1, getattr(fault, "retry_after_s", None)
-    if tries > MOST_TRIES or isinstance(fault, EndlessList | InvalidParameters):
+    most = MOST_TRIES if asked_s is None else MOST_WAITS
+    if tries > most or isinstance(fault, EndlessList | InvalidParameters):
         return _fail(node, pull, str(fault))
     delay_s = max(min(_FIRST_DELAY_S << (tries - 1), _LONGEST_DELAY_S), asked_s or 0)
     pull_now = pull.model_copy(update={"tries": tries, "waits": pull.waits + (asked_s is not None)})
