@@ -11,10 +11,10 @@ taken. So a step ends at the latest 50 s after its batch began: 20 s (`backgroun
 `lists.CALL_S`), and `KEEP_S`.
 
 *Faults.* A call that fails is tried again after a growing delay, at least as late as the partner asks for
-(`Retry-After`), eight times in a row, fifty times when it asks for that; then the pull has failed, and the next one begins where the last
-successful one did. A refusal is final, except that a first page is asked for once more without `limit`. A
-partner that is OFFLINE is not called: the pull waits until it is back. Each pull has its own messages, so one
-partner delays no other.
+(`Retry-After`): eight times in a row, fifty times if it asks for that. Then the pull has failed, and the next
+one begins where the last successful one did. A refusal is final, except that a first page is asked for once
+more without `limit`. A partner that is OFFLINE is not called: the pull waits until it is back. Each pull has
+its own messages, so one partner delays no other.
 
 Source: OCPI 2.2.1 transport_and_format, Pagination; TRN-30, TRN-32, PAG-12, PAG-13
 """
