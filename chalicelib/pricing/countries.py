@@ -81,6 +81,15 @@ def alpha_3_of(alpha_2: str) -> str | None:
     return _alpha_3().get(alpha_2)
 
 
+def alpha_2_of(alpha_3: str) -> str | None:
+    """Return the alpha-2 code of a country, None for an unknown code.
+
+    >>> alpha_2_of("PRT")
+    'PT'
+    """
+    return _ALPHA_2.get(alpha_3)
+
+
 @cache
 def _alpha_3() -> dict[str, str]:
     return {short: long for long, short in _ALPHA_2.items()}

@@ -51,9 +51,17 @@ def fill_missing(described: Field, path: Path, document: Any, context: Context) 
         return _time_of_parent(document, path) or context.now or None
     fill = _FILLS.get(described.key)
     owner = _owner(document, path)
-    if fill is None or not isinstance(owner, Mapping):
+    if not isinstance(owner, Mapping):
         return None
-    return fill(owner)
+    same = _of_the_same_letters(owner, described.name)
+    return same if same is not None or fill is None else fill(owner)
+
+
+def _of_the_same_letters(owner: Mapping[str, Any], name: str) -> Any:
+    """The value of a field whose name differs in case and underscores only, such as `kWh` or `partyId`."""
+    letters = name.replace("_", "").lower()
+    names = [other for other in owner if other != name and other.replace("_", "").lower() == letters]
+    return owner[names[0]] if len(names) == 1 else None
 
 
 def _owner(document: Any, path: Path) -> Any:
@@ -95,6 +103,11 @@ def _is_always_open(owner: Mapping[str, Any]) -> bool | None:
     return False if isinstance(hours, list) and hours else None
 
 
+def _party_as_name(owner: Mapping[str, Any]) -> dict[str, str]:
+    """Business details of a party without any: they are only shown, and need a name."""
+    return {"name": f"{owner.get('country_code')}*{owner.get('party_id')}"}
+
+
 def _country(owner: Mapping[str, Any]) -> str | None:
     return alpha_3_of(str(owner.get("country_code", "")).strip().upper())
 
@@ -124,12 +137,14 @@ def _total_time(owner: Mapping[str, Any]) -> Decimal | None:
 _FILLS: dict[tuple[str, str], Fill] = {
     ("Cdr", "auth_method"): _auth_method,
     ("Cdr", "total_time"): _total_time,
+    ("CdrLocation", "connector_id"): _always(_NOT_ASSIGNED),
     ("CdrLocation", "evse_id"): _from("evse_uid"),
     ("CdrLocation", "evse_uid"): _from("evse_id"),
     ("CdrToken", "contract_id"): _from("auth_id"),
     ("CommandResponse", "timeout"): _always(_TIMEOUT_S),
     ("Connector", "max_amperage"): _from("amperage"),
     ("Connector", "max_voltage"): _from("voltage"),
+    ("CredentialsRole", "business_details"): _party_as_name,
     ("Evse", "status"): _always("UNKNOWN"),
     ("Hours", "twentyfourseven"): _is_always_open,
     ("Image", "category"): _always("OTHER"),

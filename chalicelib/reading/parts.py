@@ -18,6 +18,7 @@ _NEVER = {
         total_energy_cost total_fixed_cost total_parking_cost total_parking_time total_reservation_cost
         total_time_cost""",
     "CancelReservation": "reservation_id",
+    "CredentialsRole": "country_code party_id",
     "Location": "publish_allowed_to",
     "ReserveNow": "evse_uid expiry_date reservation_id",
     "Session": "charging_periods end_date_time total_cost",

@@ -115,7 +115,9 @@ class _Work:
             if not fields:
                 continue
             error = error._replace(path=error.path[: len(fields)])
-            if self._repair(fields[-1], error):
+            if (hollow := self._hollow_part(fields, error.path)) is not None:
+                unreadable.setdefault(hollow, error)
+            elif self._repair(fields[-1], error):
                 is_repaired = True
             elif (part := self._part_to_remove(fields, error)) is not None:
                 unreadable.setdefault(part, error)
@@ -124,6 +126,15 @@ class _Work:
         for part in sorted(unreadable, key=_from_the_end, reverse=True):
             self._remove(part, unreadable[part])
         return bool(unreadable)
+
+    def _hollow_part(self, fields: Sequence[Field], path: Path) -> Path | None:
+        """The largest optional object around an error in which every field is null or empty, else None."""
+        for length, described in enumerate(fields, 1):
+            if not described.is_required and not described.is_list:
+                value = _value_or_missing(self.document, path[:length])
+                if isinstance(value, Mapping) and _is_hollow(value):
+                    return path[:length]
+        return None
 
     def _repair(self, described: Field, error: _Error) -> bool:
         try:
@@ -191,7 +202,7 @@ class _Work:
         del around[part[-1]]
         if around == [] and not self._field_at(part[:-1]).is_required:
             self._remove_empty(part[:-1])
-        if _is_empty(value):
+        if _is_empty(value) or _is_hollow(value):
             self._note(Outcome.REPAIRED, error, "EMPTY", value)
             return
         self.aside[_dotted(part)] = value
@@ -248,6 +259,13 @@ def _set(document: Any, path: Path, value: Any) -> None:
 
 def _is_empty(value: Any) -> bool:
     return isinstance(value, str) and not value.strip()
+
+
+def _is_hollow(value: Any) -> bool:
+    """Tell whether a value says nothing: null, blank, or an object of such values."""
+    if isinstance(value, Mapping):
+        return all(_is_hollow(inner) for inner in value.values())
+    return value is None or _is_empty(value)
 
 
 def _kind_of(error: _Error) -> str:

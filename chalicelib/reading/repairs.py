@@ -13,7 +13,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from chalicelib.pricing.countries import alpha_3_of
+from chalicelib.pricing.countries import alpha_2_of, alpha_3_of
 from chalicelib.reading.fields import Field
 from chalicelib.reading.instants import read_datetime_leniently
 
@@ -55,9 +55,14 @@ _SHAPES_OF_TYPES = {bool: "bool", int: "int"}
 _ROUNDED = frozenset(("max_voltage", "max_amperage", "max_electric_power", "width", "height"))
 """Whole numbers without meaning for a price or a time: a fraction is rounded."""
 
+_AS_IT_CAME = frozenset((("Credentials", "token"), ("Credentials", "url")))
+"""Fields of which nothing is repaired: access depends on them."""
+
 
 def repair_value(field: Field, value: Any) -> Repair | None:
     """The canonical value that an odd value of a field can only mean; None if there is none."""
+    if field.key in _AS_IT_CAME:
+        return None
     if isinstance(value, list) and len(value) == 1 and not field.is_list:
         return Repair(value[0], "LIST_OF_ONE")
     if field.is_list:
@@ -131,6 +136,11 @@ def _language(value: Any, field: Field) -> Any:
         return UNREADABLE
     tag = re.split(r"[-_]", value.strip().lower())[0]
     return _LANGUAGES.get(tag, tag)
+
+
+def _alpha_2(value: Any, field: Field) -> Any:
+    code = value.strip() if isinstance(value, str) else ""
+    return alpha_2_of(code.upper()) or (code if len(code) == 2 else UNREADABLE)
 
 
 def _alpha_3(value: Any, field: Field) -> Any:
@@ -220,7 +230,7 @@ _REPAIRS: dict[str, tuple[str, Callable[[Any, Field], Any]]] = {
     "time": ("TIME_OF_DAY", _time),
     "time zone": ("TIME_ZONE", _stripped),
     "language": ("LANGUAGE", _language),
-    "alpha-2": ("COUNTRY", _stripped),
+    "alpha-2": ("COUNTRY", _alpha_2),
     "alpha-3": ("COUNTRY", _alpha_3),
     "currency": ("CURRENCY", _upper),
     "url": ("URL", _url),

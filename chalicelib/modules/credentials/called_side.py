@@ -32,6 +32,7 @@ from chalicelib.modules.credentials.handshake import (
     save,
 )
 from chalicelib.modules.credentials.objects import Credentials
+from chalicelib.modules.credentials.reading import read_credentials
 from chalicelib.node import Node
 from chalicelib.partners.directory import HeldToken, Partner, PartnerRole, claim_of
 from chalicelib.partners.roles import (
@@ -43,7 +44,6 @@ from chalicelib.partners.roles import (
 )
 from chalicelib.partners.settings import PartnerSettings
 from chalicelib.protocol.auth import TokenEncoding
-from chalicelib.protocol.types import validate
 
 
 def invite(
@@ -108,7 +108,7 @@ def accept(
     for wrong credentials or a party that another partner has; UnableToUseClientApi, UnsupportedVersion or
     MissingEndpoints when the caller's versions or endpoints cannot be used (CRD-19 … CRD-21).
     """
-    offered = validate(Credentials, document)
+    offered = read_credentials(node, partner, document)
     roles = roles_in(offered)
     used = node.directory.fingerprint(used_token)
     _check_repetition(partner, used, offered, roles)

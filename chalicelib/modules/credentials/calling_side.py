@@ -33,13 +33,13 @@ from chalicelib.modules.credentials.handshake import (
     save,
 )
 from chalicelib.modules.credentials.objects import Credentials
+from chalicelib.modules.credentials.reading import read_credentials
 from chalicelib.node import Node
 from chalicelib.partners.directory import Directory, HeldToken, Partner, claim_of
 from chalicelib.partners.roles import NOTHING_EXPECTED, Expectation, with_claimed
 from chalicelib.partners.settings import PartnerSettings
 from chalicelib.protocol.auth import is_credentials_token
 from chalicelib.protocol.kinds import Kind
-from chalicelib.protocol.types import validate
 from chalicelib.storage.table import Conflict
 from chalicelib.versions.supported import CANONICAL, from_canonical, supported_numbers, to_canonical
 
@@ -104,7 +104,8 @@ def rotate(node: Node, partner: Partner, base_url: str) -> Partner:
     save(node, partner.model_copy(update={"held_tokens": (fresh, *partner.held_tokens)}), partner)
     try:
         document = credentials_document(node, ours, base_url)
-        theirs = validate(Credentials, _send_credentials(node, "PUT", other, old, document))
+        answer = _send_credentials(node, "PUT", other, old, document)
+        theirs = read_credentials(node, partner, answer)
         refuse_ourselves(node, base_url, theirs.token, theirs.url)
     except PartnerRefusal as error:
         _drop_token(node.directory, partner, fresh)
@@ -204,7 +205,7 @@ def _end_registration(
     Raises: HandshakeFailed.
     """
     try:
-        theirs = validate(Credentials, answer)
+        theirs = read_credentials(node, beginning, answer)
         refuse_ourselves(node, base_url, theirs.token, theirs.url)
         refuse_taken(node, beginning, roles_in(theirs))
         return _complete(node, beginning, other, theirs, beginning.held_tokens[:1])

@@ -307,10 +307,9 @@ def test_a_platform_without_a_useful_interface_is_3003() -> None:
         ({"roles": {}}, "roles"),
         ({"roles": [role_of("CPO", "ABC"), role_of("CPO", "abc")]}, "roles"),
         ({"roles": [role_of("HUB", "ABC"), role_of("CPO", "ABD")]}, "roles"),
-        ({"roles": [role_of("cpo", "ABC")]}, "roles.0.role"),
         ({"roles": [role_of("CPO", "ABCD")]}, "roles.0.party_id"),
-        ({"roles": [role_of("CPO", "ABC", "PRT")]}, "roles.0.country_code"),
-        ({"roles": [{"role": "CPO", "party_id": "ABC", "country_code": "PT"}]}, "roles.0.business_details"),
+        ({"roles": [role_of("CPO", "ABC", "XYZ")]}, "roles.0.country_code"),
+        ({"roles": [role_of("PIRATE", "ABC")]}, "roles"),
         ({"roles": [role_of("CPO", "MOB")]}, "roles"),
     ],
 )

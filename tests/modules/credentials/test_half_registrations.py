@@ -28,7 +28,7 @@ UNUSABLE: dict[str, Callable[[dict[str, Any]], Any]] = {
     "role of an unknown kind": lambda data: {**data, "roles": [{**data["roles"][0], "role": "PIRATE"}]},
     "url that is no URL": lambda data: {**data, "url": "here"},
     "no data": lambda data: None,
-    "a list": lambda data: [data],
+    "a list": lambda data: [data, data],
     "a token that is none": lambda data: {**data, "token": "two words"},
 }
 

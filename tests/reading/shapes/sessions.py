@@ -20,6 +20,8 @@ def _identity() -> list[Shape]:
         read_as("id missing", {"id": GONE}),
         refused("cdr_token of an unknown token without country_code and party_id, as in 2.2",
                 {"cdr_token.country_code": GONE, "cdr_token.party_id": GONE}, "cdr_token.country_code"),
+        read_as("cdr_token with the country in alpha-3", {"cdr_token.country_code": "PRT"}),
+        read_as("ids in camel case", {"location_id": GONE, "locationId": "L1"}, {"locationId": "L1"}),
         read_as("cdr_token with a type in small letters", {"cdr_token.type": "rfid"}),
         read_as("cdr_token with a uid as a number", {"cdr_token.uid": 12345}, {"cdr_token.uid": "12345"}),
         read_as("cdr_token in a list", {"cdr_token": [session()["cdr_token"]]}),
@@ -39,6 +41,7 @@ def _amounts() -> list[Shape]:
     return [
         read_as("kwh as text", {"kwh": "12.5"}),
         read_as("kwh with an exponent as text", {"kwh": "1.25E+1"}, {"kwh": Decimal("12.5")}),
+        read_as("kwh as kWh", {"kwh": GONE, "kWh": Decimal("12.5")}, {"kWh": Decimal("12.5")}),
         refused("kwh missing", {"kwh": GONE}, "kwh"),
         refused("kwh with a unit", {"kwh": "12.5 kWh"}, "kwh"),
         refused("kwh true", {"kwh": True}, "kwh"),

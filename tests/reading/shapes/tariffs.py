@@ -59,6 +59,8 @@ def _prices() -> list[Shape]:
         refused("elements empty", {"elements": []}, "elements"),
         read_as("min_price as a number, as in 2.1.1", {"min_price": Decimal("0.50")},
                 {"min_price": {"excl_vat": Decimal("0.50")}}),
+        aside("min_price with nulls only", {"min_price": {"excl_vat": None, "incl_vat": None}}),
+        refused("min_price without excl_vat", {"min_price.excl_vat": None}, "min_price.excl_vat"),
         read_as("max_price as text", {"max_price": "50.00"}),
         read_as("max_price with texts", {"max_price": {"excl_vat": "50.00"}}),
     ]  # fmt: skip
