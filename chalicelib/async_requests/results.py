@@ -81,9 +81,11 @@ def report_result(requests: AsyncRequests, request_id: str, result: str, body: s
     return request
 
 
-def _without_envelope(document: dict[str, Any]) -> dict[str, Any]:
+def _without_envelope(document: dict[str, Any]) -> object:
     """Take a result out of an OCPI envelope, or out of a field with the name of its class (TRP-22)."""
     if "result" in document:
         return document
-    inside = [each for name, each in document.items() if name.lower() in _AROUND and isinstance(each, dict)]
+    inside = [
+        each for name, each in document.items() if name.lower() in _AROUND and isinstance(each, dict | list)
+    ]
     return inside[0] if len(inside) == 1 else document

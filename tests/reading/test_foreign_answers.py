@@ -91,7 +91,6 @@ ODD_CREDENTIALS: dict[str, Change] = {
     "country_code alpha-3": _role(country_code="PRT"),
     "roles as an object": lambda document: {**document, "roles": document["roles"][0]},
     "a second role that is unknown": _another_role,
-    "a list of one": lambda document: [document],
 }
 
 

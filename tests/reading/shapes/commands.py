@@ -84,7 +84,6 @@ RESULTS: dict[str, tuple[Any, Any]] = {
     "with a message that is a text": ({"result": "ACCEPTED", "message": "go"}, None),
     "with a message without a language": ({"result": "ACCEPTED", "message": [{"text": "go"}]}, None),
     "with an empty message": ({"result": "ACCEPTED", "message": ""}, None),
-    "in a list of one": ([{"result": "ACCEPTED"}], None),
     "in an envelope": ({"status_code": 1000, "data": {"result": "ACCEPTED"}}, None),
     "in a list in an envelope": ({"status_code": 1000, "data": [{"result": "ACCEPTED"}]}, None),
     "in an object with its class": ({"CommandResult": {"result": "ACCEPTED"}}, None),
