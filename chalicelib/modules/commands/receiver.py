@@ -1,8 +1,8 @@
 """Receiver interface of commands: a CPO tries them, a hub relays them.
 
 This file has the checks that both make first: the caller is an eMSP or a hub, the body is valid, the
-response_url is on a host of the caller, and the token belongs to the sender. `execution.py` (CPO) and
-`relayed_commands.py` (hub) decide the rest.
+response_url is on a host of the caller, and the token belongs to the sender. `cpo_decision.py` (CPO) and
+`hub_decision.py` (hub) decide the rest.
 
 Source: OCPI 2.2.1 mod_commands, Receiver Interface; CMD-01, CMD-02, CMD-12, TRP-23
 """
@@ -17,10 +17,10 @@ from chalicelib.async_requests.intake import Incoming, accept, check_response_ur
 from chalicelib.async_requests.store import AsyncRequests, claims_of
 from chalicelib.errors import ClientError, InvalidParameters, NotFound, OcpiError
 from chalicelib.findings.received import Source, read_received
-from chalicelib.modules.commands.execution import decide_execution, keys_of_execution
+from chalicelib.modules.commands.cpo_decision import decide_execution, keys_of_execution
+from chalicelib.modules.commands.hub_decision import decide_relay, keys_of_relay
 from chalicelib.modules.commands.kind import COMMAND
 from chalicelib.modules.commands.objects import COMMANDS, REJECTED
-from chalicelib.modules.commands.relayed_commands import decide_relay, keys_of_relay
 from chalicelib.partners.directory import claim_key
 from chalicelib.policy.ownership import may_act_for
 from chalicelib.protocol.kinds import Kind
