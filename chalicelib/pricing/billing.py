@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from chalicelib.pricing.json_fields import HOUR_US, MINUTE_US, SECOND_US
+from chalicelib.pricing.pricing_input import Period
 from chalicelib.pricing.restrictions import Moment
 from chalicelib.pricing.steps import surplus_of
 from chalicelib.pricing.tariffs import ENERGY, FLAT, PARKING_TIME, TIME, Amount, ParsedComponent
-from chalicelib.pricing.usage import Period
 
 # Totals of a CDR, besides one for each dimension.
 FIXED, RESERVED = "FIXED", "RESERVATION"

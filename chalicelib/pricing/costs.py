@@ -20,6 +20,7 @@ from chalicelib.pricing.component_search import Matcher
 from chalicelib.pricing.json_fields import MICROSECOND, Remark
 from chalicelib.pricing.price_limits import AppliedLimit, apply_limits
 from chalicelib.pricing.price_warnings import changes_within, may_change_within, undecided, unknown_power
+from chalicelib.pricing.pricing_input import Period, Usage
 from chalicelib.pricing.restrictions import Moment
 from chalicelib.pricing.tariffs import (
     ENERGY,
@@ -32,7 +33,6 @@ from chalicelib.pricing.tariffs import (
     ParsedTariff,
 )
 from chalicelib.pricing.unknown_fields import pointer_of
-from chalicelib.pricing.usage import Period, Usage
 from chalicelib.pricing.work_limits import refuse_pieces
 
 _NONE = Decimal(0)

@@ -24,6 +24,14 @@ from chalicelib.pricing.component_search import Matcher
 from chalicelib.pricing.json_fields import MICROSECOND, SECOND_US
 from chalicelib.pricing.local_time import local_instants
 from chalicelib.pricing.meter import Meter
+from chalicelib.pricing.pricing_input import (
+    SUSPENDED_EV,
+    Period,
+    ReservedTime,
+    Telemetry,
+    Usage,
+    join_periods,
+)
 from chalicelib.pricing.restrictions import Moment
 from chalicelib.pricing.tariffs import (
     ENERGY,
@@ -33,7 +41,6 @@ from chalicelib.pricing.tariffs import (
     ParsedComponent,
     ParsedTariff,
 )
-from chalicelib.pricing.usage import SUSPENDED_EV, Period, ReservedTime, Telemetry, Usage, join_periods
 from chalicelib.pricing.work_limits import refuse_pieces
 
 

@@ -14,8 +14,8 @@ from dataclasses import replace
 
 from chalicelib.pricing.billing import Match
 from chalicelib.pricing.costs import Priced
+from chalicelib.pricing.pricing_input import Period, join_periods
 from chalicelib.pricing.tariffs import FLAT, ParsedComponent
-from chalicelib.pricing.usage import Period, join_periods
 
 
 def join_same_prices(priced: Priced) -> Priced:

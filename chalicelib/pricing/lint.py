@@ -14,12 +14,12 @@ from decimal import Decimal
 from typing import Any
 
 from chalicelib.errors import InvalidParameters
-from chalicelib.pricing.choice import TARIFF_TYPES
 from chalicelib.pricing.coverage import covers, is_impossible
 from chalicelib.pricing.currencies import CURRENCIES
 from chalicelib.pricing.findings import ERROR, INFO, WARNING, Finding, in_order
 from chalicelib.pricing.json_fields import JsonObject, Remark, read_object
 from chalicelib.pricing.restrictions import WEEKDAYS, Restrictions
+from chalicelib.pricing.tariff_choice import TARIFF_TYPES
 from chalicelib.pricing.tariffs import (
     DIMENSIONS,
     FLAT,

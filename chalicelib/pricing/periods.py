@@ -28,8 +28,8 @@ from chalicelib.pricing.json_fields import (
     read_object,
     read_text,
 )
+from chalicelib.pricing.pricing_input import Period
 from chalicelib.pricing.tariffs import ENERGY, PARKING_TIME, TIME, ParsedTariff
-from chalicelib.pricing.usage import Period
 
 HOURS = ("TIME", "PARKING_TIME", "RESERVATION_TIME")
 # The average of a session is used for both bounds, unless they are given.

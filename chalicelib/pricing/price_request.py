@@ -22,7 +22,6 @@ from itertools import pairwise
 from typing import TypeVar
 
 from chalicelib.errors import InvalidParameters
-from chalicelib.pricing.choice import Wish, choose_tariff
 from chalicelib.pricing.component_search import Matcher
 from chalicelib.pricing.costs import Priced, price_usage
 from chalicelib.pricing.cutting import cut_periods, cut_reservation
@@ -41,9 +40,7 @@ from chalicelib.pricing.json_fields import (
 )
 from chalicelib.pricing.periods import read_periods, remark_missing
 from chalicelib.pricing.plausibility import find_impossible
-from chalicelib.pricing.rounding import round_energy
-from chalicelib.pricing.tariffs import ENERGY, ParsedTariff, read_tariff, with_time_prices_per_minute
-from chalicelib.pricing.usage import (
+from chalicelib.pricing.pricing_input import (
     CHARGING,
     SUSPENDED_EV,
     SUSPENDED_EVSE,
@@ -52,6 +49,9 @@ from chalicelib.pricing.usage import (
     Telemetry,
     Usage,
 )
+from chalicelib.pricing.rounding import round_energy
+from chalicelib.pricing.tariff_choice import Wish, choose_tariff
+from chalicelib.pricing.tariffs import ENERGY, ParsedTariff, read_tariff, with_time_prices_per_minute
 from chalicelib.pricing.work_limits import Work
 
 TIME_PRICES_PER_MINUTE = "time_prices_per_minute"

@@ -18,6 +18,7 @@ from chalicelib.pricing.billing import Match
 from chalicelib.pricing.component_search import Matcher
 from chalicelib.pricing.json_fields import MICROSECOND, SECOND_US, Remark
 from chalicelib.pricing.local_time import local_instants, passes
+from chalicelib.pricing.pricing_input import Period
 from chalicelib.pricing.restrictions import Moment
 from chalicelib.pricing.tariffs import (
     DIMENSIONS,
@@ -27,7 +28,6 @@ from chalicelib.pricing.tariffs import (
     ParsedTariff,
     first_match,
 )
-from chalicelib.pricing.usage import Period
 from chalicelib.pricing.work_limits import Work
 
 _MOST_LOOKS = 100_000

@@ -17,8 +17,8 @@ from dataclasses import replace
 from decimal import ROUND_FLOOR, Decimal
 
 from chalicelib.pricing.json_fields import round_number
+from chalicelib.pricing.pricing_input import Period
 from chalicelib.pricing.tariffs import Amount
-from chalicelib.pricing.usage import Period
 
 
 def round_price(price: Amount, decimals: int) -> Amount:

@@ -16,9 +16,9 @@ from typing import Any
 from chalicelib.pricing.billing import FIXED, RESERVED, Charge, Match, sum_prices
 from chalicelib.pricing.costs import Priced
 from chalicelib.pricing.json_fields import HOUR_US, round_number, write_moment
+from chalicelib.pricing.pricing_input import Period
 from chalicelib.pricing.rounding import round_energy, round_prices
 from chalicelib.pricing.tariffs import ENERGY, FLAT, PARKING_TIME, TIME, Amount, ParsedComponent
-from chalicelib.pricing.usage import Period
 
 _UNITS = {ENERGY: "kWh", TIME: "h", PARKING_TIME: "h", FLAT: ""}
 _STEP_UNITS = {ENERGY: "Wh", TIME: "s", PARKING_TIME: "s"}

@@ -26,7 +26,6 @@ from zoneinfo import ZoneInfo
 
 from chalicelib.errors import InvalidParameters
 from chalicelib.pricing.billing import FIXED, RESERVED
-from chalicelib.pricing.choice import Wish
 from chalicelib.pricing.costs import Priced, price_usage
 from chalicelib.pricing.countries import zone_of
 from chalicelib.pricing.currencies import decimals_of
@@ -47,8 +46,9 @@ from chalicelib.pricing.json_fields import (
 from chalicelib.pricing.periods import SESSION_ONLY, read_periods, remark_missing
 from chalicelib.pricing.plausibility import find_impossible, usual_power_kw
 from chalicelib.pricing.price_request import read_tariffs, tariffs_by_id, usage_of, with_tariff
+from chalicelib.pricing.pricing_input import Telemetry, Usage
+from chalicelib.pricing.tariff_choice import Wish
 from chalicelib.pricing.tariffs import ENERGY, PARKING_TIME, TIME, Amount, ParsedTariff
-from chalicelib.pricing.usage import Telemetry, Usage
 
 _COARSE_QUANTITIES = {2: Decimal("0.01"), 3: Decimal("0.001")}
 _QUANTITY_TOLERANCE = Decimal("0.0005")

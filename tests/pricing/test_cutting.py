@@ -17,8 +17,8 @@ from chalicelib.pricing.costs import Priced, price_usage
 from chalicelib.pricing.cutting import cut_periods
 from chalicelib.pricing.json_fields import write_moment
 from chalicelib.pricing.price_request import price_telemetry
+from chalicelib.pricing.pricing_input import Telemetry
 from chalicelib.pricing.tariffs import read_tariff
-from chalicelib.pricing.usage import Telemetry
 from tests.pricing.build import (
     START,
     codes,

@@ -14,8 +14,8 @@ import pytest
 from chalicelib.errors import InvalidParameters
 from chalicelib.pricing.json_fields import Remark
 from chalicelib.pricing.periods import remark_missing
+from chalicelib.pricing.pricing_input import Period
 from chalicelib.pricing.tariffs import read_tariff
-from chalicelib.pricing.usage import Period
 from chalicelib.pricing.verification import verify_cdr
 from tests.pricing.build import (
     START,

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from chalicelib.pricing.costs import Priced, price_usage
 from chalicelib.pricing.credit import credit_cdr
+from chalicelib.pricing.pricing_input import Period, Usage
 from chalicelib.pricing.statement import cdr_fields
-from chalicelib.pricing.usage import Period, Usage
 from chalicelib.pricing.verification import verify_cdr
 from tests.pricing.build import component, element, limit, price, session, tariff
 

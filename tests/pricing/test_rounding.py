@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from chalicelib.pricing.billing import sum_prices
 from chalicelib.pricing.price_request import price_request
+from chalicelib.pricing.pricing_input import Period
 from chalicelib.pricing.rounding import round_energy, round_parts, round_prices
 from chalicelib.pricing.statement import cdr_fields
 from chalicelib.pricing.tariffs import Amount
-from chalicelib.pricing.usage import Period
 from chalicelib.pricing.verification import verify_cdr
 from tests.pricing.build import (
     START,

@@ -23,7 +23,7 @@ from typing import Any
 from chalicelib.modules.cdrs.last_period import CompletedPeriods, complete_periods, volume_of, with_rest
 from chalicelib.pricing.json_fields import Remark, read_span
 from chalicelib.pricing.periods import read_periods
-from chalicelib.pricing.usage import CHARGING, SUSPENDED_EV
+from chalicelib.pricing.pricing_input import CHARGING, SUSPENDED_EV
 from chalicelib.protocol.json_text import Document
 from chalicelib.protocol.types import fold, format_datetime, sort_key
 

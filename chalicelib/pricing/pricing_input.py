@@ -13,7 +13,7 @@ from datetime import datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from chalicelib.pricing.choice import Wish
+from chalicelib.pricing.tariff_choice import Wish
 from chalicelib.pricing.tariffs import ParsedTariff
 
 CHARGING, SUSPENDED_EV, SUSPENDED_EVSE = "Charging", "SuspendedEV", "SuspendedEVSE"
