@@ -37,7 +37,7 @@ from chalicelib.pushing.catch_up import run_step, schedule_recheck
 from chalicelib.pushing.concurrency_limit import CallLater, ConcurrencyLimit, Slow
 from chalicelib.pushing.deliveries import DeliveryStatus, key_of, read_delivery, write_delivery
 from chalicelib.pushing.failure_record import note_failure
-from chalicelib.pushing.push_faults import Retry
+from chalicelib.pushing.push_faults import MessageRetry
 from chalicelib.pushing.pushes import push
 from chalicelib.queues import Broadcast, CatchUp, Lane, read_broadcast
 from chalicelib.storage.keys import for_log
@@ -245,7 +245,11 @@ def _handle_item(
 
 
 def _try(
-    node: Node, broadcast: Broadcast, receive_count: int, attempt: Callable[[], Retry | None], batch: Batch
+    node: Node,
+    broadcast: Broadcast,
+    receive_count: int,
+    attempt: Callable[[], MessageRetry | None],
+    batch: Batch,
 ) -> int | None:
     partner_id, group, limit = broadcast.partner_id, broadcast.group, batch.limit
     left_s = (batch.ends - node.clock()).total_seconds()
@@ -268,7 +272,7 @@ def _try(
     return _after_try(node, broadcast, retry, batch)
 
 
-def _after_try(node: Node, broadcast: Broadcast, retry: Retry | None, batch: Batch) -> int | None:
+def _after_try(node: Node, broadcast: Broadcast, retry: MessageRetry | None, batch: Batch) -> int | None:
     """Note how a push ended. Returns the seconds until it is tried again, None when it is done.
 
     Raises: Slow when it belongs in the catch-up lane.

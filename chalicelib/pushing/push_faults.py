@@ -40,7 +40,7 @@ _ONE_TRY_AFTER = 2
 _TOKEN_REJECTED = frozenset({401, 403})
 
 
-class Retry(NamedTuple):
+class MessageRetry(NamedTuple):
     """Retry of the message after some seconds. unreachable: the partner gave no answer, or asked to wait."""
 
     seconds: int
@@ -63,7 +63,7 @@ class FaultRun(NamedTuple):
 
 def handle_fault(
     node: Node, messages: Sequence[Broadcast], seen: Seen, act: Act, fault: PartnerFault
-) -> Retry | None:
+) -> MessageRetry | None:
     """Record a fault. Returns when the push is tried again, None when it is not.
 
     messages: about the object, oldest first.
@@ -134,7 +134,7 @@ def _is_last_try(message: Broadcast, seen: Seen, fault: PartnerFault) -> bool:
     return had_its_tries and not (seen.quick and fault.timed_out)
 
 
-def _retry(node: Node, message: Broadcast, seen: Seen, run: FaultRun, fault: PartnerFault) -> Retry:
+def _retry(node: Node, message: Broadcast, seen: Seen, run: FaultRun, fault: PartnerFault) -> MessageRetry:
     asked_s = min(fault.retry_after_s or 0, round(LONGEST_ASKED.total_seconds()))
     is_unreachable = _is_unreachable(fault) or asked_s > 0
     is_failing = breaker_of(seen.receiver).is_failing
@@ -142,7 +142,7 @@ def _retry(node: Node, message: Broadcast, seen: Seen, run: FaultRun, fault: Par
         record(node.table, node.clock(), message, seen, run.row)
     if is_unreachable or is_failing:
         note_failure(node, message.partner_id, fault.reason, is_trial=is_failing, asked_s=asked_s)
-    return Retry(max(asked_s, retry_delay_s(run, node.settings.freshness)), is_unreachable)
+    return MessageRetry(max(asked_s, retry_delay_s(run, node.settings.freshness)), is_unreachable)
 
 
 def retry_delay_s(run: FaultRun, window: timedelta) -> int:

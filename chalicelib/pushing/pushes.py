@@ -32,7 +32,7 @@ from chalicelib.pushing.concurrency_limit import CallLater, Slow
 from chalicelib.pushing.deliveries import DeliveryStatus, key_of, read_delivery, unknown_delivery
 from chalicelib.pushing.failure_record import begin_trial, breaker_of, note_answer
 from chalicelib.pushing.push_decisions import Act, Seen, decide
-from chalicelib.pushing.push_faults import Retry, give_up, handle_fault
+from chalicelib.pushing.push_faults import MessageRetry, give_up, handle_fault
 from chalicelib.pushing.push_recording import log_outcome, record, record_refusal
 from chalicelib.pushing.push_requests import send_object
 from chalicelib.pushing.push_results import delivered, missed, missed_after, problem_of, refused
@@ -43,12 +43,12 @@ from chalicelib.storage.table import Conflict, Key, Table
 if TYPE_CHECKING:
     from chalicelib.node import Node
 
-OnFault = Callable[["Node", Sequence[Broadcast], Seen, Act, PartnerFault], Retry | None]
+OnFault = Callable[["Node", Sequence[Broadcast], Seen, Act, PartnerFault], MessageRetry | None]
 
 
 def push(
     node: Node, messages: Sequence[Broadcast], handled: Sequence[Broadcast] = (), *, quick: bool = False
-) -> Retry | None:
+) -> MessageRetry | None:
     """Handle messages to one partner about one item, oldest first; the last one stands for all.
 
     handled: messages about other EVSEs of the same location that were handled just before. quick: whether the
@@ -103,7 +103,7 @@ def _failed_probe(
 
 def _push_in_order(
     node: Node, messages: Sequence[Broadcast], handled: Sequence[Broadcast], correlation_id: str, quick: bool
-) -> Retry | None:
+) -> MessageRetry | None:
     seen = replace(_read(node.table, messages[-1], correlation_id), quick=quick)
     # After a missed or given-up push, the changes handled before have not all reached the partner.
     is_behind = seen.delivery.status in (DeliveryStatus.MISSED, DeliveryStatus.DEAD)
@@ -120,7 +120,7 @@ def _push(
     changes: Sequence[Broadcast],
     seen: Seen,
     on_fault: OnFault | None = None,
-) -> Retry | None:
+) -> MessageRetry | None:
     """Push the object as `seen` shows it. on_fault: handles a fault in place of a retry."""
     message = messages[-1]
     act, status = decide(node.settings, message, seen)
@@ -180,7 +180,7 @@ def _freshness_s(messages: Sequence[Broadcast], now: datetime) -> float | None:
     return metrics.freshness_of(min(versions), now) if versions else None
 
 
-def _push_once_more(node: Node, message: Broadcast) -> Retry:
+def _push_once_more(node: Node, message: Broadcast) -> MessageRetry:
     """Reset the row and retry, because another worker pushed the same object at the same time.
 
     It is unknown which push arrived last. The other worker may already have deleted this message, so a
@@ -189,7 +189,7 @@ def _push_once_more(node: Node, message: Broadcast) -> Retry:
     row = key_of(message.partner_id, message.pk)
     recheck = recheck_put(message.partner_id, node.clock())
     node.table.transact([unknown_delivery(row, message.ref), recheck])
-    return Retry(1, unreachable=False)
+    return MessageRetry(1, unreachable=False)
 
 
 def _read(table: Table, message: Broadcast, correlation_id: str) -> Seen:

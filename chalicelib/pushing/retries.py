@@ -35,7 +35,7 @@ _PARTITION = "retries"
 _ITEMS_PER_DELETE = 100
 
 
-class Retry(NamedTuple):
+class RefusalRetry(NamedTuple):
     """Next retry of a refused push.
 
     tried: number of such retries so far, including this one.
@@ -47,7 +47,7 @@ class Retry(NamedTuple):
 
 def next_retry(
     message: Broadcast, before: Delivery, status: DeliveryStatus | None, now: datetime
-) -> Retry | None:
+) -> RefusalRetry | None:
     """Schedule the next retry of a push that ended with a status.
 
     message: the pushed one. before: the delivery row before the push.
@@ -60,10 +60,10 @@ def next_retry(
     at = now + AFTER_REFUSAL[tried]
     if before.again_at and now < parse_datetime(before.again_at) <= at:
         return None  # the retry that is already scheduled comes first
-    return Retry(at, tried + 1)
+    return RefusalRetry(at, tried + 1)
 
 
-def retry_put(message: Broadcast, ref: str, retry: Retry) -> Put:
+def retry_put(message: Broadcast, ref: str, retry: RefusalRetry) -> Put:
     """Operation that writes a retry. ref: reference of the object."""
     return Put(
         {
@@ -77,7 +77,7 @@ def retry_put(message: Broadcast, ref: str, retry: Retry) -> Put:
     )
 
 
-def again_at(retry: Retry) -> str:
+def again_at(retry: RefusalRetry) -> str:
     """Time of a retry in the format of a delivery row."""
     return format_datetime(retry.at)
 

@@ -9,7 +9,7 @@ import pytest
 
 from chalicelib.protocol.types import parse_datetime
 from chalicelib.pushing.deliveries import DeliveryStatus
-from chalicelib.pushing.push_faults import Retry
+from chalicelib.pushing.push_faults import MessageRetry
 from chalicelib.pushing.pushes import push
 from chalicelib.storage.keys import Ref
 from tests.logged import logged as logged
@@ -67,7 +67,9 @@ def test_a_change_of_a_given_up_object_is_tried_for_a_whole_window(world: World)
 
     changed = world.put_tariff("POISON", currency="NOK")
 
-    assert push(world.node, [broadcast(changed, version=9, cause="change")]) == Retry(1, unreachable=False)
+    assert push(world.node, [broadcast(changed, version=9, cause="change")]) == MessageRetry(
+        1, unreachable=False
+    )
 
 
 def test_a_delivery_resets_how_often_an_object_was_given_up(world: World) -> None:
