@@ -13,8 +13,8 @@ from decimal import Decimal
 from functools import partial
 
 from certification.csms import Csms
-from certification.doors import Door, path_of
 from certification.ocpi import Document
+from certification.operator_apis import OperatorApi, path_of
 from certification.own_objects import create_tariff, own
 from certification.samples import read_datetime, write_datetime
 from certification.trial import Trial
@@ -91,9 +91,9 @@ class Charging:
         )
 
 
-def list_cdrs(door: Door, since: str, **query: object) -> list[Document]:
+def list_cdrs(api: OperatorApi, since: str, **query: object) -> list[Document]:
     """Return the CDRs of a node since a moment; with `ignored`, those marked as ignored."""
-    return door.list_all(with_query("/cdrs", {"date_from": since, "limit": 100, **query}))
+    return api.list_all(with_query("/cdrs", {"date_from": since, "limit": 100, **query}))
 
 
 def is_of(cdr: Document, session: Document) -> bool:

@@ -11,8 +11,8 @@ import secrets
 from functools import partial
 from typing import Any
 
-from certification.doors import Door, path_of
 from certification.ocpi import Document
+from certification.operator_apis import OperatorApi, path_of
 from certification.own_objects import own, set_status, take_sites
 from certification.samples import session
 from certification.trial import Trial
@@ -99,13 +99,13 @@ class Csms:
 
     def see(self, session: Document, what: str) -> None:
         """Wait until the hub and the eMSP have the session exactly as the CPO has it."""
-        doors = {"at the hub's operator API": self._trial.hub, "at the eMSP's operator API": self._trial.emsp}
+        apis = {"at the hub's operator API": self._trial.hub, "at the eMSP's operator API": self._trial.emsp}
         self._trial.all_eventually(
-            what, {place: partial(self._shows, door, session) for place, door in doors.items()}
+            what, {place: partial(self._shows, api, session) for place, api in apis.items()}
         )
 
-    def _shows(self, door: Door, session: Document) -> bool:
-        return door.held("sessions", self._trial.cpo.party, str(session["id"])) == session
+    def _shows(self, api: OperatorApi, session: Document) -> bool:
+        return api.held("sessions", self._trial.cpo.party, str(session["id"])) == session
 
     def _pending(self) -> list[Document]:
         return self._trial.cpo.list_all("/commands?state=PENDING")

@@ -11,8 +11,8 @@ import secrets
 from functools import partial
 from typing import Any
 
-from certification.doors import Door, path_of
 from certification.ocpi import Document, Party
+from certification.operator_apis import OperatorApi, path_of
 from certification.samples import token
 from certification.trial import Trial
 from certification.web import Answer, with_query
@@ -47,10 +47,10 @@ def write_token(trial: Trial, token_type: str, valid: bool = True) -> Document:
 def take_token(trial: Trial, token_type: str, valid: bool = True) -> Document:
     """Write the token, and wait until the hub and the CPO have it."""
     stored = write_token(trial, token_type, valid)
-    doors = {"at the hub's operator API": trial.hub, "at the CPO's operator API": trial.cpo}
+    apis = {"at the hub's operator API": trial.hub, "at the CPO's operator API": trial.cpo}
     trial.all_eventually(
         f"the {token_type} token {UID} of {trial.emsp.party}, valid: {str(valid).lower()}",
-        {place: partial(_shows, door, stored) for place, door in doors.items()},
+        {place: partial(_shows, api, stored) for place, api in apis.items()},
     )
     return stored
 
@@ -72,6 +72,6 @@ def authorization_info(trial: Trial, answer: Answer) -> Any:
     return document
 
 
-def _shows(door: Door, token: Document) -> bool:
+def _shows(api: OperatorApi, token: Document) -> bool:
     owner = Party(token["country_code"], token["party_id"])
-    return door.held("tokens", owner, token["uid"], {"type": token["type"]}) == token
+    return api.held("tokens", owner, token["uid"], {"type": token["type"]}) == token

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from certification.doors import CONNECTED, Door
 from certification.ocpi import Document, Party, discover
+from certification.operator_apis import CONNECTED, OperatorApi
 from certification.probe import NAME
 from certification.probe_partner import ProbePartner
 from certification.refuted import Refuted
@@ -36,8 +36,8 @@ def new_party(
         return trial.probe.new_partner(role, modules, party)
     taken = {
         (str(entry.get("country_code")).upper(), str(entry.get("party_id")).upper())
-        for door in (trial.cpo, trial.hub, trial.emsp)
-        for partner in door.partners()
+        for api in (trial.cpo, trial.hub, trial.emsp)
+        for partner in api.partners()
         for entry in partner.get("roles") or []
     }
     while True:
@@ -47,22 +47,22 @@ def new_party(
 
 
 def invite(
-    trial: Trial, door: Door, partner: ProbePartner, settings: Mapping[str, object] | None = None
+    trial: Trial, api: OperatorApi, partner: ProbePartner, settings: Mapping[str, object] | None = None
 ) -> tuple[Document, str]:
     """Invite a probe party at a node. Returns the invitation and the partner's id there.
 
     The partner is removed when the scenario ends, registered or not. The operator states whether it is a hub,
     because a node may not trust a partner's own claim.
     """
-    invitation = door.invite(partner.name, {**(settings or {}), "hub": partner.role == "HUB"})
+    invitation = api.invite(partner.name, {**(settings or {}), "hub": partner.role == "HUB"})
     partner_id = str(invitation["id"])
-    trial.afterwards(f"{partner.name} leaves {door.name}", lambda: part(door, partner_id))
+    trial.afterwards(f"{partner.name} leaves {api.name}", lambda: part(api, partner_id))
     return invitation, partner_id
 
 
 def join(
     trial: Trial,
-    door: Door,
+    api: OperatorApi,
     role: str,
     modules: Iterable[tuple[str, str]],
     settings: Mapping[str, object] | None = None,
@@ -73,36 +73,36 @@ def join(
     party: as for `new_party`.
     """
     partner = new_party(trial, role, modules, party)
-    invitation, partner_id = invite(trial, door, partner, settings)
+    invitation, partner_id = invite(trial, api, partner, settings)
     details = discover(trial.web, invitation["versions_url"], invitation["token"])
     reply = partner.post_credentials(details, invitation["token"])
-    trial.expect(reply.is_success, f"{reply}: a probe {role} registers at {door.name}")
+    trial.expect(reply.is_success, f"{reply}: a probe {role} registers at {api.name}")
     return partner, partner_id
 
 
-def part(door: Door, partner_id: str) -> None:
+def part(api: OperatorApi, partner_id: str) -> None:
     """Make a node end the relation with a partner, if there is one, and remove the partner.
 
     Raises: Refuted when the node still lists it as connected.
     """
-    if door.partner(partner_id) is None:
+    if api.partner(partner_id) is None:
         return
-    door.forget(partner_id)
-    row = door.partner(partner_id)
+    api.forget(partner_id)
+    row = api.partner(partner_id)
     if row is not None and row.get("status") in CONNECTED:
-        raise Refuted(f"{door.name}'s operator API no longer lists {row.get('name')} as {row.get('status')}")
+        raise Refuted(f"{api.name}'s operator API no longer lists {row.get('name')} as {row.get('status')}")
 
 
-def forget_left_over_probes(doors: Iterable[Door]) -> int:
+def forget_left_over_probes(apis: Iterable[OperatorApi]) -> int:
     """Remove the probe parties that an interrupted run left behind. Returns their number."""
     left_over = [
-        (door, str(partner["id"]))
-        for door in doors
-        for partner in door.partners()
+        (api, str(partner["id"]))
+        for api in apis
+        for partner in api.partners()
         if str(partner.get("name")).startswith(NAME)
     ]
-    for door, partner_id in left_over:
-        door.forget(partner_id)
+    for api, partner_id in left_over:
+        api.forget(partner_id)
     return len(left_over)
 
 
@@ -140,9 +140,9 @@ def connect(trial: Trial, before: Relation | None = None) -> Relation:
     """
     found = relation(trial)
     if found is None:
-        for door, role, party in ((trial.cpo, "HUB", trial.hub.party), (trial.hub, "CPO", trial.cpo.party)):
-            for half in door.partners_having(role, party):
-                door.forget(str(half["id"]))
+        for api, role, party in ((trial.cpo, "HUB", trial.hub.party), (trial.hub, "CPO", trial.cpo.party)):
+            for half in api.partners_having(role, party):
+                api.forget(str(half["id"]))
         invitation = trial.cpo.invite(
             "MOBI.E", {**_settings(before.hub_at_cpo if before else {}), "hub": True}
         )
@@ -164,12 +164,12 @@ def reconnect_afterwards(trial: Trial, before: Relation) -> None:
 
     def again() -> None:
         after = connect(trial, before)
-        for door, old, new in (
+        for api, old, new in (
             (trial.cpo, before.hub_id, after.hub_id),
             (trial.hub, before.cpo_id, after.cpo_id),
         ):
             if new != old:
-                part(door, old)
+                part(api, old)
         for module, ids in held.items():
             # Objects that the CPO has deleted meanwhile stay deleted.
             wanted = ids & owned_by(trial.cpo, module, trial.cpo.party)
@@ -182,11 +182,11 @@ def reconnect_afterwards(trial: Trial, before: Relation) -> None:
     trial.afterwards("the CPO and the hub are registered again", again)
 
 
-def owned_by(door: Door, module: str, owner: Party) -> set[str]:
+def owned_by(api: OperatorApi, module: str, owner: Party) -> set[str]:
     """Return the ids of the objects of one owner that a node has."""
     return {
         str(item["id"])
-        for item in door.list_all(f"/{module}")
+        for item in api.list_all(f"/{module}")
         if owner.is_same(item.get("country_code"), item.get("party_id"))
     }
 

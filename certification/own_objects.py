@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from certification.doors import path_of
 from certification.ocpi import Document
+from certification.operator_apis import path_of
 from certification.samples import SITE_NAME, location, new_tariff_id, place_to_reserve, tariff
 from certification.trial import Trial
 

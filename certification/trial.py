@@ -10,8 +10,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 
-from certification.doors import Door
 from certification.nodes import Nodes
+from certification.operator_apis import OperatorApi
 from certification.probe import Probe
 from certification.refuted import Refuted
 from certification.web import Web
@@ -44,9 +44,9 @@ class Trial:
         self.deadline_s = deadline_s * patience
         self.timer_s = timer_s * patience
         self.patience = patience
-        self.cpo = Door(web, nodes.cpo)
-        self.hub = Door(web, nodes.hub)
-        self.emsp = Door(web, nodes.emsp)
+        self.cpo = OperatorApi(web, nodes.cpo)
+        self.hub = OperatorApi(web, nodes.hub)
+        self.emsp = OperatorApi(web, nodes.emsp)
         self.evidence: list[str] = []
         self._afterwards: list[tuple[str, Callable[[], object]]] = []
 

@@ -17,10 +17,10 @@ from functools import partial
 
 from certification.charging import CHARGED, KWH, Charging, is_of, list_cdrs
 from certification.crawling import FAR_FUTURE, check_pages, crawl_window, is_inside
-from certification.doors import Door
 from certification.drivers import UID, take_token
 from certification.handshake import join
 from certification.ocpi import Document, Party
+from certification.operator_apis import OperatorApi
 from certification.prices import price_of
 from certification.probe_emsp import ProbeEmsp
 from certification.refuted import Refuted
@@ -140,24 +140,24 @@ def _check_arrives(trial: Trial, charging: Charging, made: Document, session: Do
     trial.all_eventually(
         f"CDR {made['id']} is listed",
         {
-            f"at {door.name}'s operator API": partial(_lists, door, charging, session, str(made["id"]))
-            for door in (trial.hub, trial.emsp)
+            f"at {api.name}'s operator API": partial(_lists, api, charging, session, str(made["id"]))
+            for api in (trial.hub, trial.emsp)
         },
     )
-    for door in (trial.hub, trial.emsp):
-        ids = _ids(door, charging, session)
+    for api in (trial.hub, trial.emsp):
+        ids = _ids(api, charging, session)
         trial.expect(
-            ids == [made["id"]], f"{door.name} has one CDR of session {session['id']}, not {len(ids)}"
+            ids == [made["id"]], f"{api.name} has one CDR of session {session['id']}, not {len(ids)}"
         )
 
 
-def _lists(door: Door, charging: Charging, session: Document, cdr_id: str) -> bool:
-    return cdr_id in _ids(door, charging, session)
+def _lists(api: OperatorApi, charging: Charging, session: Document, cdr_id: str) -> bool:
+    return cdr_id in _ids(api, charging, session)
 
 
-def _ids(door: Door, charging: Charging, session: Document) -> list[str]:
+def _ids(api: OperatorApi, charging: Charging, session: Document) -> list[str]:
     """List the CDRs of a session at a node."""
-    return [str(each["id"]) for each in list_cdrs(door, charging.since) if is_of(each, session)]
+    return [str(each["id"]) for each in list_cdrs(api, charging.since) if is_of(each, session)]
 
 
 def _check_posts(trial: Trial, charging: Charging, emsp: ProbeEmsp, cdrs: Sequence[Document]) -> None:

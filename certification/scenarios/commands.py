@@ -12,9 +12,9 @@ import time
 import uuid
 
 from certification.csms import Csms
-from certification.doors import path_of
 from certification.drivers import take_token
 from certification.ocpi import Document, Party, Reply
+from certification.operator_apis import path_of
 from certification.probe_emsp import ProbeEmsp
 from certification.samples import cdr_token
 from certification.trial import Trial

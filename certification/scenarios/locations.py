@@ -14,9 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from certification.crawling import check_crawls, check_windows, crawl_window, join_as_reader
-from certification.doors import path_of
 from certification.handshake import SENDS, join
 from certification.ocpi import Document, Party
+from certification.operator_apis import path_of
 from certification.own_objects import create_site, own, reserve_id, set_status, take_sites
 from certification.probe_partner import ProbePartner
 from certification.samples import as_pushed, connector, evse, location, now, place_to_reserve, read_datetime

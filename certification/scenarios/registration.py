@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import time
 
-from certification.doors import Door
 from certification.handshake import (
     RECEIVES,
     SENDS,
@@ -26,6 +25,7 @@ from certification.handshake import (
     relation,
 )
 from certification.ocpi import Caller, Details, Reply, discover
+from certification.operator_apis import OperatorApi
 from certification.own_objects import create_tariff
 from certification.probe import NAME
 from certification.probe_partner import ProbePartner
@@ -235,7 +235,7 @@ def _break_handshake(trial: Trial) -> tuple[ProbePartner, str]:
     return hub, hub_id
 
 
-def _check_exchange(trial: Trial, door: Door, partner: ProbePartner, method: str, reply: Reply) -> None:
+def _check_exchange(trial: Trial, api: OperatorApi, partner: ProbePartner, method: str, reply: Reply) -> None:
     """Check an answer to POST or PUT credentials (CRD-04, CRD-05, CRD-11, CRD-12)."""
     trial.expect(reply.is_success, f"{reply}: {method} credentials is answered with 1000")
     credentials = reply.object()
@@ -243,11 +243,11 @@ def _check_exchange(trial: Trial, door: Door, partner: ProbePartner, method: str
     trial.expect(
         isinstance(roles, list)
         and any(
-            each.get("role") == door.node.role
-            and door.party.is_same(each.get("country_code"), each.get("party_id"))
+            each.get("role") == api.node.role
+            and api.party.is_same(each.get("country_code"), each.get("party_id"))
             for each in roles
         ),
-        f"{reply}: {door.name}'s credentials name its role and party, not {roles}",
+        f"{reply}: {api.name}'s credentials name its role and party, not {roles}",
     )
     trial.expect(
         str(credentials.get("url", "")).startswith("http"), f"{reply}: credentials have the versions URL"
@@ -260,11 +260,11 @@ def _check_exchange(trial: Trial, door: Door, partner: ProbePartner, method: str
         ]
         trial.expect(
             fetched,
-            f"before it answers {method}, {door.name} fetches the partner's {path} with its new token",
+            f"before it answers {method}, {api.name} fetches the partner's {path} with its new token",
         )
     trial.note(
-        f"{method} credentials at {door.name} by {partner.name}: HTTP {reply.http_status}, "
-        f"{reply.status_code}, after {reply.answer.seconds:.2f} s; meanwhile {door.name} fetched versions "
+        f"{method} credentials at {api.name} by {partner.name}: HTTP {reply.http_status}, "
+        f"{reply.status_code}, after {reply.answer.seconds:.2f} s; meanwhile {api.name} fetched versions "
         "and details with the new token"
     )
 
@@ -281,18 +281,18 @@ def _check_dead(trial: Trial, details: Details, token: str, what: str) -> None:
     trial.note(f"{what} is refused: GET versions answers HTTP 401")
 
 
-def _check_registered(trial: Trial, door: Door, partner: ProbePartner, partner_id: str) -> None:
-    row = door.partner(partner_id) or {}
+def _check_registered(trial: Trial, api: OperatorApi, partner: ProbePartner, partner_id: str) -> None:
+    row = api.partner(partner_id) or {}
     trial.expect(
         row.get("status") == "REGISTERED",
-        f"{door.name}'s operator API shows REGISTERED, not {row.get('status')}",
+        f"{api.name}'s operator API shows REGISTERED, not {row.get('status')}",
     )
     trial.expect(
-        row.get("versions_url") == partner.versions_url and _endpoints(door, partner_id) >= partner.modules,
-        f"{door.name}'s operator API shows the partner's versions URL and endpoints",
+        row.get("versions_url") == partner.versions_url and _endpoints(api, partner_id) >= partner.modules,
+        f"{api.name}'s operator API shows the partner's versions URL and endpoints",
     )
     trial.note(
-        f"{door.name}'s operator API shows the partner REGISTERED with its {len(partner.modules)} interfaces"
+        f"{api.name}'s operator API shows the partner REGISTERED with its {len(partner.modules)} interfaces"
     )
 
 
@@ -301,17 +301,17 @@ def _check_renewed(trial: Trial, before: Relation, when: str) -> Relation:
     after = relation(trial)
     trial.expect(after is not None, f"{when}, each lists the other as connected")
     assert after is not None
-    for door, old, new in (
+    for api, old, new in (
         (trial.cpo, before.hub_at_cpo, after.hub_at_cpo),
         (trial.hub, before.cpo_at_hub, after.cpo_at_hub),
     ):
         trial.expect(
             new.get("status") == "REGISTERED",
-            f"{when}, {door.name}'s operator API shows REGISTERED, not {new.get('status')}",
+            f"{when}, {api.name}'s operator API shows REGISTERED, not {new.get('status')}",
         )
         trial.expect(
             new.get("last_updated") != old.get("last_updated"),
-            f"{when}, {door.name}'s record of its partner is new",
+            f"{when}, {api.name}'s record of its partner is new",
         )
     trial.note(
         f"{when}, both operator APIs show REGISTERED, last changed {after.cpo_at_hub.get('last_updated')}"
@@ -319,7 +319,7 @@ def _check_renewed(trial: Trial, before: Relation, when: str) -> Relation:
     return after
 
 
-def _leave(trial: Trial, door: Door, partner: ProbePartner, partner_id: str) -> None:
+def _leave(trial: Trial, api: OperatorApi, partner: ProbePartner, partner_id: str) -> None:
     """DELETE a probe's credentials at a node, and check the state afterwards."""
     details, token = partner.registered_details(), partner.registered_token()
     reply = partner.delete_credentials()
@@ -328,19 +328,19 @@ def _leave(trial: Trial, door: Door, partner: ProbePartner, partner_id: str) -> 
     again = Caller(trial.web, token).call("DELETE", details.url("credentials", "SENDER"))
     trial.expect(again.http_status in (401, 405), f"{again}: a second DELETE is 401 or 405")
     trial.note(f"a second DELETE answers HTTP {again.http_status}")
-    _check_not_connected(trial, door, partner_id)
+    _check_not_connected(trial, api, partner_id)
 
 
-def _check_not_connected(trial: Trial, door: Door, partner_id: str) -> None:
-    status = (door.partner(partner_id) or {}).get("status", "nothing")
+def _check_not_connected(trial: Trial, api: OperatorApi, partner_id: str) -> None:
+    status = (api.partner(partner_id) or {}).get("status", "nothing")
     trial.expect(
         status in ("UNREGISTERED", "nothing"),
-        f"{door.name}'s operator API no longer lists the partner as connected: {status}",
+        f"{api.name}'s operator API no longer lists the partner as connected: {status}",
     )
-    trial.note(f"{door.name}'s operator API shows the partner as {status}")
+    trial.note(f"{api.name}'s operator API shows the partner as {status}")
 
 
-def _disconnect(trial: Trial, leaving: Door) -> None:
+def _disconnect(trial: Trial, leaving: OperatorApi) -> None:
     """End the relation of the CPO and the hub from one side, and restore it when the scenario ends."""
     before = connect(trial)
     reconnect_afterwards(trial, before)
@@ -361,9 +361,9 @@ def _details_of_cpo(trial: Trial) -> Details:
     return discover(trial.web, invitation["versions_url"], invitation["token"])
 
 
-def _endpoints(door: Door, partner_id: str) -> set[tuple[str, str]]:
+def _endpoints(api: OperatorApi, partner_id: str) -> set[tuple[str, str]]:
     """Return a partner's interfaces as a node knows them; the role of credentials means nothing."""
-    row = door.partner(partner_id) or {}
+    row = api.partner(partner_id) or {}
     return {
         (str(each.get("identifier")), str(each.get("role")))
         for each in row.get("endpoints") or []
@@ -371,8 +371,8 @@ def _endpoints(door: Door, partner_id: str) -> set[tuple[str, str]]:
     }
 
 
-def _business_names(door: Door, partner_id: str) -> list[object]:
-    row = door.partner(partner_id) or {}
+def _business_names(api: OperatorApi, partner_id: str) -> list[object]:
+    row = api.partner(partner_id) or {}
     return [(each.get("business_details") or {}).get("name") for each in row.get("roles") or []]
 
 

@@ -15,10 +15,10 @@ from decimal import Decimal
 
 from certification.crawling import check_pages, crawl_window
 from certification.csms import Csms
-from certification.doors import path_of
 from certification.drivers import new_uid, take_token
 from certification.handshake import join, new_party
 from certification.ocpi import Caller, Document, Party
+from certification.operator_apis import path_of
 from certification.probe_emsp import ProbeEmsp
 from certification.samples import as_pushed, charging_period, now, price, session, token, write_datetime
 from certification.trial import Trial

@@ -12,9 +12,9 @@ import secrets
 from datetime import UTC, datetime, timedelta
 
 from certification.crawling import check_crawls, check_windows
-from certification.doors import path_of
 from certification.handshake import SENDS, join
 from certification.ocpi import Caller, Document
+from certification.operator_apis import path_of
 from certification.own_objects import create_tariff, own
 from certification.samples import as_pushed, new_tariff_id, tariff, write_datetime
 from certification.trial import Trial

@@ -13,18 +13,18 @@ from urllib.parse import urlsplit
 from tests.certification.faults import change_body, change_headers, change_json, is_at
 from tests.certification.faulty_proxy import Fault, FaultyProxy, Request, Response
 
-ASKED_AT_DOOR = r"/operator/tokens/[^/]+/authorize$"
+ASKED_AT_OPERATOR_API = r"/operator/tokens/[^/]+/authorize$"
 ASKED_AT_HUB = r"/sender/tokens/[^/]+/authorize$"
-COMMAND_AT_DOOR = r"/operator/commands/[^/]+$"
-COMMANDS_AT_DOOR = r"/operator/commands$"
+COMMAND_AT_OPERATOR_API = r"/operator/commands/[^/]+$"
+COMMANDS_AT_OPERATOR_API = r"/operator/commands$"
 COMMAND = r"/receiver/commands/[A-Z_]+$"
 RESULT = r"/sender/commands/"
-SESSION_AT_DOOR = r"/operator/sessions/[^/]+$"
+SESSION_AT_OPERATOR_API = r"/operator/sessions/[^/]+$"
 SESSION = r"/receiver/sessions/"
 SESSIONS = r"/sender/sessions/?$"
 
 
-def door_answers(method: str, path: str, when: int, status: int, document: object = None) -> Fault:
+def operator_api_answers(method: str, path: str, when: int, status: int, document: object = None) -> Fault:
     """In an operator API: replace answers with HTTP status `when`."""
     body = json.dumps({} if document is None else document).encode()
 
@@ -143,7 +143,7 @@ def take_repeated_for_new() -> Fault:
 def hide_commands(name: str) -> Fault:
     """At the CPO's operator API: hide the commands of this name."""
     return change_json(
-        "GET", COMMANDS_AT_DOOR, lambda _, rows: [row for row in rows if row["command"] != name]
+        "GET", COMMANDS_AT_OPERATOR_API, lambda _, rows: [row for row in rows if row["command"] != name]
     )
 
 
@@ -154,7 +154,7 @@ def report_late_result() -> Fault:
         late = command.pop("late_result", None)
         return {**command, "result": late} if late else command
 
-    return change_json("GET", COMMAND_AT_DOOR, change)
+    return change_json("GET", COMMAND_AT_OPERATOR_API, change)
 
 
 def freeze_objects(path: str) -> Fault:

@@ -7,42 +7,42 @@ import pytest
 from certification.nodes import Nodes
 from tests.certification import charging_faults, faults
 from tests.certification.charging_faults import (
-    ASKED_AT_DOOR,
     ASKED_AT_HUB,
+    ASKED_AT_OPERATOR_API,
     COMMAND,
-    COMMAND_AT_DOOR,
+    COMMAND_AT_OPERATOR_API,
     RESULT,
     SESSION,
-    SESSION_AT_DOOR,
+    SESSION_AT_OPERATOR_API,
     SESSIONS,
-    door_answers,
+    operator_api_answers,
     set_field,
 )
 from tests.certification.control import Control, broken, expect_failure
 
-ALL_ALLOWED = set_field("POST", ASKED_AT_DOOR, "allowed", "ALLOWED")
-NEVER_COMPLETED = set_field("GET", SESSION_AT_DOOR, "status", "ACTIVE", when="COMPLETED")
+ALL_ALLOWED = set_field("POST", ASKED_AT_OPERATOR_API, "allowed", "ALLOWED")
+NEVER_COMPLETED = set_field("GET", SESSION_AT_OPERATOR_API, "status", "ACTIVE", when="COMPLETED")
 
 AUTHORIZATION = [
     broken(
         "4.1",
         "cpo",
         "allowed without a reference",
-        set_field("POST", ASKED_AT_DOOR, "authorization_reference", None),
+        set_field("POST", ASKED_AT_OPERATOR_API, "authorization_reference", None),
         "asked in real time, gives an authorization_reference",
     ),
     broken(
         "4.1",
         "cpo",
         "answers from a cache",
-        lambda: charging_faults.answer_from_cache("POST", ASKED_AT_DOOR),
+        lambda: charging_faults.answer_from_cache("POST", ASKED_AT_OPERATOR_API),
         "asked in real time, once for each authorization, not 0",
     ),
     broken(
         "4.1",
         "cpo",
         "a reference of its own",
-        set_field("POST", ASKED_AT_DOOR, "authorization_reference", "MINE"),
+        set_field("POST", ASKED_AT_OPERATOR_API, "authorization_reference", "MINE"),
         "receives the authorization_reference CERT-.* that the eMSP gave, not MINE",
     ),
     broken(
@@ -72,7 +72,7 @@ AUTHORIZATION = [
         "4.1",
         "cpo",
         "no token arrives",
-        door_answers("GET", r"/operator/tokens/", 200, 404),
+        operator_api_answers("GET", r"/operator/tokens/", 200, 404),
         "valid: true, at the CPO's operator API: within",
     ),
     broken(
@@ -89,14 +89,14 @@ AUTHORIZATION = [
         "4.2",
         "cpo",
         "EXPIRED passed on as BLOCKED",
-        set_field("POST", ASKED_AT_DOOR, "allowed", "BLOCKED", when="EXPIRED"),
+        set_field("POST", ASKED_AT_OPERATOR_API, "allowed", "BLOCKED", when="EXPIRED"),
         "receives the eMSP's EXPIRED of a valid token, not BLOCKED",
     ),
     broken(
         "4.2b",
         "cpo",
         "unknown is not allowed",
-        door_answers("POST", ASKED_AT_DOOR, 404, 200, {"allowed": "NOT_ALLOWED"}),
+        operator_api_answers("POST", ASKED_AT_OPERATOR_API, 404, 200, {"allowed": "NOT_ALLOWED"}),
         "is 404 at the CPO's operator API",
     ),
     broken(
@@ -110,7 +110,7 @@ AUTHORIZATION = [
         "4.3",
         "cpo",
         "the type ignored",
-        charging_faults.forget_type("POST", ASKED_AT_DOOR),
+        charging_faults.forget_type("POST", ASKED_AT_OPERATOR_API),
         "the token is ALLOWED, not BLOCKED",
     ),
     broken(
@@ -124,7 +124,7 @@ AUTHORIZATION = [
         "4.3",
         "cpo",
         "a card is its user",
-        charging_faults.force_type("POST", ASKED_AT_DOOR, "APP_USER"),
+        charging_faults.force_type("POST", ASKED_AT_OPERATOR_API, "APP_USER"),
         "the card of the same uid is another token",
     ),
     broken(
@@ -151,14 +151,14 @@ COMMANDS = [
         "5.1",
         "emsp",
         "no result",
-        set_field("GET", COMMAND_AT_DOOR, "result", None),
+        set_field("GET", COMMAND_AT_OPERATOR_API, "result", None),
         "the eMSP has a result of START_SESSION",
     ),
     broken(
         "5.1",
         "emsp",
         "always ACCEPTED",
-        set_field("GET", COMMAND_AT_DOOR, "result.result", "ACCEPTED"),
+        set_field("GET", COMMAND_AT_OPERATOR_API, "result.result", "ACCEPTED"),
         "receives the result EVSE_OCCUPIED of START_SESSION, not ACCEPTED",
     ),
     broken(
@@ -172,14 +172,14 @@ COMMANDS = [
         "5.1",
         "cpo",
         "the session's reference lost",
-        set_field("GET", SESSION_AT_DOOR, "authorization_reference", None),
+        set_field("GET", SESSION_AT_OPERATOR_API, "authorization_reference", None),
         "the session has the command's token and authorization_reference",
     ),
     broken(
         "5.1",
         "emsp",
         "no session",
-        door_answers("GET", SESSION_AT_DOOR, 200, 404),
+        operator_api_answers("GET", SESSION_AT_OPERATOR_API, 200, 404),
         "authorization_reference .*, at the eMSP's operator API: within",
     ),
     broken(
@@ -244,7 +244,7 @@ COMMANDS = [
         "5.3",
         "emsp",
         "a silent CSMS is taken for a yes",
-        set_field("GET", COMMAND_AT_DOOR, "result.result", "ACCEPTED", when="TIMEOUT"),
+        set_field("GET", COMMAND_AT_OPERATOR_API, "result.result", "ACCEPTED", when="TIMEOUT"),
         "receives the result TIMEOUT of UNLOCK_CONNECTOR, not ACCEPTED",
     ),
     Control(
@@ -276,14 +276,14 @@ SESSION_CONTROLS = [
         "6.1",
         "emsp",
         "nothing arrives",
-        door_answers("GET", SESSION_AT_DOOR, 200, 404),
+        operator_api_answers("GET", SESSION_AT_OPERATOR_API, 200, 404),
         "ACTIVE, at the eMSP's operator API: within",
     ),
     broken(
         "6.1",
         "emsp",
         "another's session as well",
-        door_answers("GET", SESSION_AT_DOOR, 404, 200),
+        operator_api_answers("GET", SESSION_AT_OPERATOR_API, 404, 200),
         "the eMSP does not hold session",
     ),
     broken("6.1", "probe", "no push", faults.swallow("PUT|PATCH", SESSION), "at the probe eMSP: within"),
@@ -313,7 +313,7 @@ SESSION_CONTROLS = [
         "6.2",
         "cpo",
         "PATCH replaces the periods",
-        lambda: charging_faults.change_periods(SESSION_AT_DOOR, lambda periods: periods[-1:]),
+        lambda: charging_faults.change_periods(SESSION_AT_OPERATOR_API, lambda periods: periods[-1:]),
         "PATCH adds its period to those that were there",
     ),
     broken(
@@ -321,7 +321,7 @@ SESSION_CONTROLS = [
         "cpo",
         "a repeated period twice",
         lambda: charging_faults.change_periods(
-            SESSION_AT_DOOR, lambda periods: [*periods, periods[-1]], from_patch=2
+            SESSION_AT_OPERATOR_API, lambda periods: [*periods, periods[-1]], from_patch=2
         ),
         "a period that is sent again is there once",
     ),
@@ -329,7 +329,7 @@ SESSION_CONTROLS = [
         "6.2",
         "emsp",
         "sessions as they were first",
-        lambda: charging_faults.freeze_objects(SESSION_AT_DOOR),
+        lambda: charging_faults.freeze_objects(SESSION_AT_OPERATOR_API),
         "two periods after a PATCH.*, at the eMSP's operator API: within",
     ),
     broken(
@@ -352,14 +352,14 @@ SESSION_CONTROLS = [
         "6.3",
         "cpo",
         "no end_date_time",
-        set_field("GET", SESSION_AT_DOOR, "end_date_time", None),
+        set_field("GET", SESSION_AT_OPERATOR_API, "end_date_time", None),
         "shows it COMPLETED with end_date_time",
     ),
     broken(
         "6.3",
         "cpo",
         "the end is not the end",
-        door_answers("PATCH", SESSION_AT_DOOR, 422, 200),
+        operator_api_answers("PATCH", SESSION_AT_OPERATOR_API, 422, 200),
         "a COMPLETED session is final",
     ),
     broken(

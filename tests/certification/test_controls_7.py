@@ -6,8 +6,8 @@ import pytest
 
 from certification.nodes import Nodes
 from tests.certification import cdr_faults, charging_faults, faults
-from tests.certification.cdr_faults import CDR, CDR_AT_DOOR, CDRS, CDRS_AT_DOOR, POSTED
-from tests.certification.charging_faults import door_answers, set_field
+from tests.certification.cdr_faults import CDR, CDR_AT_OPERATOR_API, CDRS, CDRS_AT_OPERATOR_API, POSTED
+from tests.certification.charging_faults import operator_api_answers, set_field
 from tests.certification.control import Control, broken, expect_failure
 
 CONTROLS = [
@@ -15,7 +15,7 @@ CONTROLS = [
         "7.1",
         "hub",
         "no CDR is made",
-        faults.hide_list(CDRS_AT_DOOR),
+        faults.hide_list(CDRS_AT_OPERATOR_API),
         "the hub's operator API has a CDR of CERT-",
     ),
     broken(
@@ -43,14 +43,14 @@ CONTROLS = [
         "7.1",
         "cpo",
         "nothing arrives",
-        door_answers("GET", CDR_AT_DOOR, 200, 404),
+        operator_api_answers("GET", CDR_AT_OPERATOR_API, 200, 404),
         "as the hub has it, at the CPO's operator API: within",
     ),
     broken(
         "7.1",
         "emsp",
         "other contents arrive",
-        set_field("GET", CDR_AT_DOOR, "total_energy", 1),
+        set_field("GET", CDR_AT_OPERATOR_API, "total_energy", 1),
         "as the hub has it, at the eMSP's operator API: within",
     ),
     broken("7.1", "probe", "no push", faults.swallow("POST", POSTED), "are posted to the probe eMSP: within"),
@@ -81,7 +81,7 @@ CONTROLS = [
         "7.1",
         "hub",
         "a CDR of a CPO counts",
-        lambda: cdr_faults.show_what_a_cpo_sends(CDRS_AT_DOOR),
+        lambda: cdr_faults.show_what_a_cpo_sends(CDRS_AT_OPERATOR_API),
         "a CDR of a CPO is not among the hub's CDRs",
     ),
     broken(
@@ -95,7 +95,7 @@ CONTROLS = [
         "7.1",
         "emsp",
         "a CDR of a CPO passed on",
-        door_answers("GET", CDR_AT_DOOR, 404, 200),
+        operator_api_answers("GET", CDR_AT_OPERATOR_API, 404, 200),
         "the eMSP does not get a CDR that a CPO sent",
     ),
     broken(

@@ -16,7 +16,7 @@ from chalicelib.protocol.json_text import JsonText
 from chalicelib.protocol.types import format_datetime
 from chalicelib.pushing import liveness
 from chalicelib.pushing.deliveries import DeliveryStatus
-from chalicelib.pushing.push_faults import Retry
+from chalicelib.pushing.push_faults import MessageRetry
 from chalicelib.pushing.pushes import push
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.objects import Write
@@ -69,7 +69,7 @@ def test_after_a_rejected_token_the_object_is_sent_again(world: World) -> None:
     ref = world.put_tariff()
     world.partners.faults["one"] = reject_token
 
-    assert push(world.node, [broadcast(ref)]) == Retry(1, unreachable=False)
+    assert push(world.node, [broadcast(ref)]) == MessageRetry(1, unreachable=False)
     assert world.delivery("one", ref).status == DeliveryStatus.WAITING
     world.partners.faults.clear()
     world.clock.forward(1)
@@ -85,7 +85,7 @@ def test_a_lasting_4xx_of_a_gateway_makes_the_partner_offline_and_loses_no_objec
     ref = world.put_tariff()
     world.partners.faults["one"] = lambda sent: PartnerFault("answered HTML", http_status=http_status)
 
-    assert push(world.node, [broadcast(ref)]) == Retry(1, unreachable=False)
+    assert push(world.node, [broadcast(ref)]) == MessageRetry(1, unreachable=False)
     world.clock.forward(61)
     assert push(world.node, [broadcast(ref)]) is None
     assert world.delivery("one", ref).status == DeliveryStatus.MISSED
@@ -139,7 +139,7 @@ def test_a_fault_is_retried(world: World, fault: Any, unreachable: bool) -> None
     ref = world.put_tariff()
     world.partners.faults["one"] = fault
 
-    assert push(world.node, [broadcast(ref)]) == Retry(1, unreachable)
+    assert push(world.node, [broadcast(ref)]) == MessageRetry(1, unreachable)
 
     row = world.delivery("one", ref)
     assert (row.status, row.since) == (DeliveryStatus.WAITING, row.at)

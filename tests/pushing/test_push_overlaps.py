@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from chalicelib.pushing.deliveries import DeliveryStatus, key_of, write_delivery
-from chalicelib.pushing.push_faults import Retry
+from chalicelib.pushing.push_faults import MessageRetry
 from chalicelib.pushing.pushes import push
 from chalicelib.pushing.replays import replay
 from chalicelib.queues import Broadcast
@@ -33,7 +33,7 @@ def test_after_two_simultaneous_pushes_the_object_is_pushed_once_more(world: Wor
     world.partners.faults["one"] = overtake
     retry = push(world.node, messages)
 
-    assert retry == Retry(1, unreachable=False)
+    assert retry == MessageRetry(1, unreachable=False)
     assert world.held("one", ref) != world.stored(ref)
     push(world.node, messages)
     assert world.held("one", ref) == world.stored(ref)

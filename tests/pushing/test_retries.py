@@ -10,7 +10,7 @@ from chalicelib.protocol.types import format_datetime
 from chalicelib.pushing import liveness, retries
 from chalicelib.pushing.deliveries import Delivery, DeliveryStatus
 from chalicelib.pushing.pushes import push
-from chalicelib.pushing.retries import Retry, next_retry, queue_due_retries
+from chalicelib.pushing.retries import RefusalRetry, next_retry, queue_due_retries
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.table import Item
 from tests.harness.nodes import START
@@ -232,7 +232,7 @@ def test_a_retry_is_scheduled_unless_an_earlier_one_is(again_at: int | None, is_
 
     retry = next_retry(broadcast(TARIFF), before, DeliveryStatus.REFUSED, START)
 
-    assert retry == (Retry(START + timedelta(hours=1), 1) if is_new else None)
+    assert retry == (RefusalRetry(START + timedelta(hours=1), 1) if is_new else None)
 
 
 @pytest.mark.parametrize(

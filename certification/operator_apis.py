@@ -17,7 +17,7 @@ from certification.web import Answer, Web, below, with_query
 CONNECTED = ("REGISTERED", "OFFLINE")
 
 
-class Door:
+class OperatorApi:
     """The operator API of one node."""
 
     def __init__(self, web: Web, node: Node) -> None:
