@@ -70,7 +70,7 @@ def swallow_from_second(method: str, path: str) -> Fault:
     return Fault(before=before)
 
 
-def swallow_at_door(method: str, path: str, status: int) -> Fault:
+def swallow_at_operator_api(method: str, path: str, status: int) -> Fault:
     """In an operator API: answer with success and an empty body, and do nothing."""
     done = Response(status, {}, b"")
     return Fault(before=lambda request: done if is_at(request, method, path) else request)
@@ -381,12 +381,12 @@ def forget_request_ids() -> Fault:
     return Fault(before, after)
 
 
-def lift_no_parents(path: str, at_door: bool) -> Fault:
+def lift_no_parents(path: str, at_operator_api: bool) -> Fault:
     """Keep the first last_updated of a location when its parts change."""
     first: dict[str, str] = {}
 
     def change(request: Request, document: Any) -> Any:
-        site = document if at_door else document.get("data", {})
+        site = document if at_operator_api else document.get("data", {})
         if "evses" in site:
             site["last_updated"] = first.setdefault(request.path, site["last_updated"])
         return document

@@ -84,7 +84,7 @@ CONTROLS = [
         "1.3",
         "cpo",
         "the operator's PUT does nothing",
-        lambda: faults.swallow_at_door("PUT", r"/operator/partners/[^/]+/credentials$", 200),
+        lambda: faults.swallow_at_operator_api("PUT", r"/operator/partners/[^/]+/credentials$", 200),
         "has it PUT its credentials",
     ),
     broken(
@@ -112,7 +112,7 @@ CONTROLS = [
         "1.4",
         "cpo",
         "the operator's DELETE does nothing",
-        lambda: faults.swallow_at_door("DELETE", r"/operator/partners/[^/]+$", 204),
+        lambda: faults.swallow_at_operator_api("DELETE", r"/operator/partners/[^/]+$", 204),
         "has it DELETE its credentials",
     ),
     Control(
@@ -191,7 +191,7 @@ CONTROLS = [
         "2.3",
         "cpo",
         "the operator's DELETE does nothing",
-        lambda: faults.swallow_at_door("DELETE", r"/operator/tariffs/", 204),
+        lambda: faults.swallow_at_operator_api("DELETE", r"/operator/tariffs/", 204),
         "answers 404 for the deleted tariff",
     ),
     broken("2.4", "cpo", "wrong total", lambda: faults.miscount(TARIFFS), "X-Total-Count is"),
@@ -266,14 +266,14 @@ CONTROLS = [
         "3.3",
         "cpo",
         "parents not lifted",
-        lambda: faults.lift_no_parents(r"/operator/locations/[^/]+$", at_door=True),
+        lambda: faults.lift_no_parents(r"/operator/locations/[^/]+$", at_operator_api=True),
         "lifts last_updated of the object and its parents",
     ),
     broken(
         "3.3",
         "hub",
         "parents not lifted by a push",
-        lambda: faults.lift_no_parents(r"/receiver/locations/\w+/\w+/[^/]+$", at_door=False),
+        lambda: faults.lift_no_parents(r"/receiver/locations/\w+/\w+/[^/]+$", at_operator_api=False),
         "it and its parents have",
     ),
     broken(
