@@ -16,9 +16,9 @@ from tests.infra.polling import eventually
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(seed_sites=4, csms_speed=120) as running:
+    with Sandbox(seed_sites=2, csms_speed=120) as running:
         eventually(lambda: list(running.door(CPO).all("webhooks")))
-        eventually(lambda: running.door(EMSP).count("locations") == 4)
+        eventually(lambda: running.door(EMSP).count("locations") == 2)
         yield running
 
 

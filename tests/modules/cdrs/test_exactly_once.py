@@ -10,7 +10,7 @@ from random import Random
 from bench.compiler import make_hub, run_alone, run_under_fire
 from infra.local.emulator import Emulator
 
-SESSIONS, KILLS = 240, 6
+SESSIONS, KILLS = 120, 4
 
 
 def test_two_compilers_that_are_killed_at_random_make_one_cdr_for_each_session(emulator: Emulator) -> None:
