@@ -10,8 +10,8 @@ from typing import Any
 from tests.certification.faults import change_json, is_at
 from tests.certification.faulty_proxy import Fault, Request
 
-CDRS_AT_DOOR = r"/operator/cdrs$"
-CDR_AT_DOOR = r"/operator/cdrs/[^/]+$"
+CDRS_AT_OPERATOR_API = r"/operator/cdrs$"
+CDR_AT_OPERATOR_API = r"/operator/cdrs/[^/]+$"
 POSTED = r"/receiver/cdrs$"
 CDR = r"/receiver/cdrs/."
 CDRS = r"/sender/cdrs/?$"
@@ -28,7 +28,7 @@ def change_listed(change: Callable[[Any], list[Any]], ignored: bool = False) -> 
             return rows
         return [each for row in rows for each in change(row)]
 
-    return change_json("GET", CDRS_AT_DOOR, changed)
+    return change_json("GET", CDRS_AT_OPERATOR_API, changed)
 
 
 def forget_vat(cdr: Any) -> list[Any]:
