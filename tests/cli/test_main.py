@@ -21,6 +21,17 @@ PARTNER = {
     "roles": [{"role": "HUB", "country_code": "PT", "party_id": "MOB"}],
 }
 
+FINDING = {
+    "count": 7,
+    "module": "tariffs",
+    "field": "currency",
+    "kind": "CURRENCY",
+    "outcome": "REPAIRED",
+    "last_seen": "2026-03-01T12:00:00Z",
+    "example": "eur",
+    "reason": "expected an ISO 4217 currency code",
+}
+
 
 class CannedOperatorApi:
     """A fake operator API that records requests."""
@@ -28,13 +39,17 @@ class CannedOperatorApi:
     def __init__(self) -> None:
         self.asked: list[Any] = []
 
-    def all(self, *path: str) -> Iterator[Any]:
-        self.asked.append(("GET", *path))
+    def all(self, *path: str, **query: str) -> Iterator[Any]:
+        self.asked.append(("GET", *path, *([query] if query else [])))
         yield from {
+            "findings": [FINDING],
             "partners": [PARTNER],
             "broadcasts": [{"partner_id": "p-1", "waiting": 3}],
             "sessions_without_cdr": [{"session_id": "S1", "reason": "no tariff"}],
-        }[path[0]]
+        }[path[-1]]
+
+    def delete(self, *path: str, **query: str) -> None:
+        self.asked.append(("DELETE", *path, *([query] if query else [])))
 
     def post(self, *path: str, body: object, **query: str) -> Any:
         self.asked.append(("POST", *path, body, *([query] if query else [])))
@@ -176,6 +191,30 @@ def test_reserving_a_location_id_sends_the_known_fields_and_prints_the_id(
 
 def test_broadcasts_are_shown_per_partner(api: CannedOperatorApi) -> None:
     assert json.loads(run("broadcasts").output) == {"partner_id": "p-1", "waiting": 3}
+
+
+def test_findings_of_a_partner_are_shown_as_a_table(api: CannedOperatorApi) -> None:
+    heading, line = run("findings", "p-1", "--module", "tariffs").output.splitlines()
+
+    assert heading.split()[:5] == ["count", "module", "field", "kind", "outcome"]
+    assert line.split()[:7] == [
+        "7",
+        "tariffs",
+        "currency",
+        "CURRENCY",
+        "REPAIRED",
+        FINDING["last_seen"],
+        "eur",
+    ]
+    assert api.asked == [("GET", "partners", "p-1", "findings", {"module": "tariffs"})]
+
+
+def test_findings_of_a_partner_are_cleared(api: CannedOperatorApi) -> None:
+    run("findings", "p-1", "--clear")
+    run("findings", "p-1", "--clear", "--module", "tariffs")
+
+    cleared = ("DELETE", "partners", "p-1", "findings")
+    assert api.asked == [cleared, (*cleared, {"module": "tariffs"})]
 
 
 def test_sessions_without_a_cdr_are_shown_with_the_reason(api: CannedOperatorApi) -> None:
