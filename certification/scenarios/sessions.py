@@ -283,7 +283,8 @@ class _Reader:
 
     def __init__(self, trial: Trial) -> None:
         self._trial = trial
-        self.partner, _ = join(trial, trial.cpo, "HUB", (("tokens", "SENDER"), ("sessions", "RECEIVER")))
+        interfaces = (("tokens", "SENDER"), ("sessions", "RECEIVER"))
+        self.partner, _ = join(trial, trial.cpo, "HUB", interfaces, {"strict": True})
         self.caller: Caller = self.partner.caller(trial.cpo.party)
         details = self.partner.registered_details()
         self.url = details.url("sessions", "SENDER")

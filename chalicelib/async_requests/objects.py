@@ -7,7 +7,7 @@ The direction of a request is RECEIVED (at a CPO, for its CSMS), RELAYED (at a h
 operator). Its state is
 
 - PENDING: waiting for its answer or its result;
-- COMPLETED: a result came in time;
+- COMPLETED: a result came in time, or at the node that sent it after it timed out;
 - TIMED_OUT: no result came in time. The sender gets a result that says so;
 - REFUSED: the request was not accepted, so no result will follow.
 

@@ -1,9 +1,10 @@
 """State machine of an asynchronous request: pure functions that take the time as `now`.
 
 `objects.py` explains the states. The first result counts and is posted once. A result after the deadline, or
-for a refused request, is recorded and not posted, because the sender already has a final state. Only one
-thing may follow a result: the follow-up of the kind, as when a CPO cancels a reservation that was ACCEPTED
-(CMD-15).
+for a refused request, is recorded and not posted, because the sender already has a final state. At the node
+that sent the request nothing is posted, so there a result that comes after the timeout completes the
+request: the operator sees what really happened. Only one thing may follow a result: the follow-up of the
+kind, as when a CPO cancels a reservation that was ACCEPTED (CMD-15).
 
 A final state counts only once the sender has received it. A request that got no answer may be sent again.
 If it is accepted then, a result that arrived in the meantime becomes its result.
@@ -96,11 +97,20 @@ def with_result(
     if _is_follow_up(kind, request, result):
         return None if request.follow_up else request.changed(now, follow_up=outcome)
     earlier = request.result if request.state == RequestState.COMPLETED else request.late_result
+    if _is_turned(kind, request, result):
+        return request.changed(now, state=RequestState.COMPLETED, result=outcome, late_result=unposted)
     if earlier is None:
         return request.changed(now, late_result=unposted)
     if earlier.result == result:
         return None
     raise AlreadyEnded(f"the {kind.label} has ended already, with {earlier.result}", field="result")
+
+
+def _is_turned(kind: AsyncKind, request: AsyncRequest, result: str) -> bool:
+    """Check whether a result that came late replaces the timeout, at the node that sent the request."""
+    if request.direction != Direction.SENT or result == kind.timeout_result or request.result is None:
+        return False
+    return request.result.result == kind.timeout_result
 
 
 def _is_follow_up(kind: AsyncKind, request: AsyncRequest, result: str) -> bool:

@@ -29,20 +29,19 @@ if TYPE_CHECKING:
 def answer_list(call: Call, module: str, store: Store, require_date_from: bool = False) -> Reply:
     """Answer a page of a module's objects that the caller may see.
 
+    require_date_from: whether a partner that is set to strict must send `date_from` (SES-03).
     Raises: InvalidParameters for a wrong query, or a wrong OCPI-to at a hub.
     """
     check_list_is_addressed(call.node.settings, call.request.routing, call.caller.strict)
-    query = PageQuery.read(call.request, require_date_from=require_date_from)
+    query = PageQuery.read(call.request, require_date_from=require_date_from and call.caller.strict)
     partitions = list_partitions(call.node, module, call.caller, call.request.routing)
     return page_reply(call.request, query, store.page(partitions, query, call.snapshot))
 
 
-def keys_of_list(
-    node: Node, request: Request, module: str, store: Store, require_date_from: bool = False
-) -> Sequence[Key]:
+def keys_of_list(node: Node, request: Request, module: str, store: Store) -> Sequence[Key]:
     """Return the keys that `answer_list` reads first, to be read together with the caller's item.
 
     Raises: InvalidParameters for a wrong query.
     """
     partitions = list_partitions(node, module, None, request.routing)
-    return store.keys_for_page(partitions, PageQuery.read(request, require_date_from=require_date_from))
+    return store.keys_for_page(partitions, PageQuery.read(request))

@@ -1,9 +1,14 @@
-"""PATCH as a JSON merge patch (RFC 7396), which OCPI describes but does not name.
+"""PATCH: changes the fields that it names; `null` removes one. The module validates the result as a whole.
 
-Only the fields of the patch change, `null` removes a field, and `last_updated` is always required. The
-module has to validate the patched object as a whole.
+A partner's PATCH replaces each field as a whole (`replace_fields`) and always needs a `last_updated`.
 
-Source: OCPI 2.2.1 transport_and_format, PATCH; RFC 7396; TRN-24, LOC-07, SES-06, TOK-03
+# Spec: "the fields to be updated" are those of the object in the URL. A nested object, such as `total_cost`
+or `coordinates`, is one field: a merge inside it would mix parts of two values, and could never take a part
+away. EVSEs and connectors are objects with ids, and merge by them (modules/locations/rules.py).
+
+The operator's PATCH also changes single fields inside a nested object (`merge_patch`, RFC 7396).
+
+Source: OCPI 2.2.1 transport_and_format, PATCH; TRN-24, LOC-07, LOC-08, SES-06, TOK-03
 """
 
 from __future__ import annotations
@@ -15,8 +20,21 @@ from chalicelib.errors import InvalidParameters
 from chalicelib.protocol.types import parse_datetime
 
 
+def replace_fields(target: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a copy of `target` with the fields of `patch`, each as a whole.
+
+    >>> replace_fields({"a": 1, "b": {"c": 2, "d": 3}}, {"a": None, "b": {"c": 4}})
+    {'b': {'c': 4}}
+    """
+    return {name: value for name, value in {**target, **patch}.items() if not _is_removed(name, patch)}
+
+
+def _is_removed(name: str, patch: Mapping[str, Any]) -> bool:
+    return name in patch and patch[name] is None
+
+
 def merge_patch(target: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
-    """Apply `patch` to a copy of `target`.
+    """Return a copy of `target` with the fields of `patch`, also inside nested objects (RFC 7396).
 
     >>> merge_patch({"a": 1, "b": {"c": 2, "d": 3}}, {"a": None, "b": {"c": 4}})
     {'b': {'c': 4, 'd': 3}}

@@ -181,7 +181,7 @@ def _evse(chance: random.Random, location_id: str, number: int, kind: _Kind, cha
         "uid": f"{location_id}-{number}",
         "evse_id": f"PT*MOB*E*{location_id.replace('-', '*')}*{number}",
         "status": chance.choices(list(_STATUSES), list(_STATUSES.values()))[0],
-        "capabilities": ["RFID_READER", "REMOTE_START_STOP_CAPABLE", "UNLOCK_CAPABLE"],
+        "capabilities": ["RFID_READER", "REMOTE_START_STOP_CAPABLE", "RESERVABLE", "UNLOCK_CAPABLE"],
         "connectors": [
             {
                 "id": f"{location_id}-{number:02d}-{position:02d}",

@@ -245,3 +245,23 @@ def test_a_stored_command_is_read_back_unchanged() -> None:
     one = with_(command(sender=("PT", "EVI")), "ACCEPTED")
 
     assert read_request(one.model_dump_json(exclude_defaults=True)) == one
+
+
+def test_a_late_result_completes_a_request_at_the_node_that_sent_it() -> None:
+    """Its operator sees what really happened, once; nothing is posted there."""
+    ended = expired(COMMAND, command(direction=Direction.SENT), LATER)
+    assert ended is not None and ended.state == RequestState.TIMED_OUT
+
+    late = with_(ended, "ACCEPTED", LATER)
+
+    assert late.result is not None and late.late_result is not None
+    assert (late.state, late.result.result, late.result.post) == (RequestState.COMPLETED, "ACCEPTED", None)
+    assert with_result(COMMAND, late, "ACCEPTED", "{}", LATER) is None
+    with pytest.raises(AlreadyEnded):
+        with_result(COMMAND, late, "FAILED", "{}", LATER)
+
+
+def test_a_timeout_that_the_receiver_posted_is_replaced_by_its_result() -> None:
+    timed_out = with_(command(direction=Direction.SENT), "TIMEOUT")
+
+    assert with_(timed_out, "ACCEPTED").result == with_(command(direction=Direction.SENT), "ACCEPTED").result

@@ -14,6 +14,8 @@ from chalicelib.async_requests.objects import Direction, Outcome, Post, RequestS
 from chalicelib.errors import InvalidParameters, UnknownLocation
 from chalicelib.modules.commands.objects import (
     CONNECTOR_REQUIRED,
+    NEEDED_CAPABILITIES,
+    NOT_SUPPORTED,
     REJECTED,
     UNKNOWN_RESERVATION,
     UNKNOWN_SESSION,
@@ -131,6 +133,8 @@ def _judge_place(
             continue
         evse = _find_evse(locations, ref, document, known)
         problem = None if evse is None else _problem_of(evse, incoming)
+        if evse and problem is None and not _is_capable(evse, incoming.name):
+            return refused(NOT_SUPPORTED), party
         return (refused(REJECTED, problem) if problem is not None else None), party
     return refused(REJECTED, UnknownLocation(field="location_id")), parties[0]
 
@@ -162,6 +166,12 @@ def _problem_of(evse: Mapping[str, Any], incoming: Incoming) -> UnknownLocation 
     if fold(connector_id) not in [fold(one["id"]) for one in evse["connectors"]]:
         return UnknownLocation("unknown connector", field="connector_id")
     return None
+
+
+def _is_capable(evse: Mapping[str, Any], command: str) -> bool:
+    """Check that an EVSE's capabilities allow a command; one that lists none may have any (CMD-04)."""
+    listed, needed = evse.get("capabilities"), NEEDED_CAPABILITIES.get(command)
+    return not listed or not needed or not needed.isdisjoint(listed)
 
 
 def _own_parties(settings: Settings, request: Request) -> list[Party]:

@@ -29,6 +29,14 @@ OwnCommandResultType: Any = closed_enum("CommandResultType", RESULT_TYPES)
 CONNECTOR_REQUIRED = "START_SESSION_CONNECTOR_REQUIRED"
 """The capability of an EVSE that cannot be started without a connector_id (CMD-09)."""
 
+NEEDED_CAPABILITIES = {
+    "START_SESSION": frozenset({"REMOTE_START_STOP_CAPABLE", CONNECTOR_REQUIRED}),
+    "RESERVE_NOW": frozenset({"RESERVABLE"}),
+    "UNLOCK_CONNECTOR": frozenset({"UNLOCK_CAPABLE"}),
+}
+"""Capabilities of an EVSE, one of which a command needs. CONNECTOR_REQUIRED implies a remote start."""
+
+NOT_SUPPORTED = "NOT_SUPPORTED"
 REJECTED, UNKNOWN_SESSION = "REJECTED", "UNKNOWN_SESSION"
 CANCELED_RESERVATION, UNKNOWN_RESERVATION = "CANCELED_RESERVATION", "UNKNOWN_RESERVATION"
 

@@ -22,6 +22,7 @@ from chalicelib.policy.time_remarks import remark_on_own
 from chalicelib.policy.visibility import partition_for_own
 from chalicelib.protocol.json_text import Document, read_json
 from chalicelib.protocol.overtaking import Times
+from chalicelib.protocol.patch import merge_patch
 from chalicelib.protocol.types import validate
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.locations import WriteEvse
@@ -135,7 +136,7 @@ def _patched(patch: Document, ids_in_url: dict[str, str], unknown: str) -> Propo
             raise LocationNotFound(unknown)
         proposed_time = {"last_updated": patch["last_updated"]} if patch.get("last_updated") else {}
         fields = {name: value for name, value in patch.items() if name != "last_updated"}
-        return {**merge(stored, fields), **proposed_time}
+        return {**merge(stored, fields, apply=merge_patch), **proposed_time}
 
     return propose
 

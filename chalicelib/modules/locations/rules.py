@@ -5,9 +5,10 @@ answered with success and ignored (LOC-14). An EVSE is compared with the EVSE, a
 connector, so an update of one EVSE does not make an update of another look old. A parent's `last_updated`
 rises to its child's and never falls (LOC-03, LOC-05, LOC-06).
 
-**PUT** replaces: fields that it leaves out are removed (TRN-23). **PATCH** merges, needs `last_updated`
-(LOC-07), and its result must be a whole valid object. Lists of EVSEs and connectors in a PATCH merge
-by their ids: OCPI leaves it open, and a PATCH is "not suitable to remove information" (LOC-08).
+**PUT** replaces: fields that it leaves out are removed (TRN-23). **PATCH** replaces the fields that it
+names, each as a whole, needs `last_updated` (LOC-07), and its result must be a whole valid object. Lists of
+EVSEs and connectors in a PATCH merge by their ids: OCPI leaves it open, and a PATCH is "not suitable to
+remove information" (LOC-08).
 A child in a PATCH that has no `last_updated` takes the PATCH's.
 
 Source: OCPI 2.2.1 mod_locations, PUT Method and PATCH Method; LOC-03 … LOC-14, TRN-22 … TRN-27
@@ -15,7 +16,7 @@ Source: OCPI 2.2.1 mod_locations, PUT Method and PATCH Method; LOC-03 … LOC-14
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -23,8 +24,11 @@ from chalicelib.errors import InvalidParameters, LocationNotFound
 from chalicelib.modules.locations.objects import Connector, Evse, Location, find_connector
 from chalicelib.protocol.json_text import Document
 from chalicelib.protocol.overtaking import Overtaken, Times, is_ahead, is_overtaken
-from chalicelib.protocol.patch import check_time, merge_patch
+from chalicelib.protocol.patch import check_time, replace_fields
 from chalicelib.protocol.types import fold, sort_key, validate
+
+Apply = Callable[[Document, Document], Document]
+"""Applies a PATCH to fields: `replace_fields` or `merge_patch` (protocol/patch.py)."""
 
 CHILD_ID = {"evses": "uid", "connectors": "id"}
 _USUAL_LENGTH = len("2026-11-24T10:00:00Z")
@@ -62,23 +66,26 @@ def overtaken_children(stored: Document, patch: Document, times: Times) -> list[
     return overtaken
 
 
-def merge(stored: Document, patch: Document, times: Times | None = None) -> Document:
+def merge(
+    stored: Document, patch: Document, times: Times | None = None, apply: Apply = replace_fields
+) -> Document:
     """Apply a PATCH to a location, EVSE or connector; children merge by their ids.
 
+    apply: the way to change its other fields, by default a partner's.
     Ids stay as they were first written, also when the PATCH spells them in another case.
     Raises: InvalidParameters for a list of children that cannot be merged.
     """
     lists = {name: patch[name] for name in CHILD_ID if name in patch}
-    merged = merge_patch(stored, {name: value for name, value in patch.items() if name not in lists})
+    merged = apply(stored, {name: value for name, value in patch.items() if name not in lists})
     for name, children in lists.items():
         merged[name] = _merge_children(
-            name, stored.get(name) or [], children, patch.get("last_updated"), times
+            name, stored.get(name) or [], children, patch.get("last_updated"), times, apply
         )
     return {**merged, **{name: stored[name] for name in _IDS if name in stored}}
 
 
 def _merge_children(
-    name: str, stored: Sequence[Document], children: object, when: object, times: Times | None
+    name: str, stored: Sequence[Document], children: object, when: object, times: Times | None, apply: Apply
 ) -> list[Document]:
     id_name = CHILD_ID[name]
     if not isinstance(children, list):
@@ -94,7 +101,7 @@ def _merge_children(
         if known is None:
             merged[fold(child[id_name])] = timed
         elif when is None or not is_older(_timed(timed, name, number), known, times):
-            merged[fold(child[id_name])] = merge(known, timed, times)
+            merged[fold(child[id_name])] = merge(known, timed, times, apply)
     return list(merged.values())
 
 

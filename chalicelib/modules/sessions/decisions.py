@@ -17,6 +17,7 @@ from chalicelib.modules.own_objects import reads_as
 from chalicelib.modules.sessions.rules import (
     is_correction,
     is_final,
+    only_adds,
     patch_session,
     refuse_change_of_final,
     with_late_periods,
@@ -70,10 +71,12 @@ class Patched:
         session = patch_session(stored, self._patch)
         if is_stale(current, self._patch["last_updated"]) and not is_final(stored):
             return self._late(stored)
-        self.left_out = self._has_periods() and not is_final(stored) and not periods_fit(stored, session)
+        adds = only_adds(stored, self._patch)
+        is_open = adds or not is_final(stored)
+        self.left_out = self._has_periods() and is_open and not periods_fit(stored, session)
         if self.left_out:
             session = patch_session(stored, without_periods(self._patch))
-        return _unless_final(current, session, self._list_of)
+        return _unless_final(current, session, self._list_of, corrects=adds)
 
     def _late(self, stored: Document) -> Write | None:
         late = with_late_periods(stored, self._patch)

@@ -7,7 +7,8 @@ session replaces nothing. Its periods are in no other message, so the new ones a
 
 **COMPLETED** is final (SES-15). A repeated message is answered with success, a change is refused. Exception:
 a bill may be wrong, and a credit CDR cancels it. So a PUT of the whole session with status COMPLETED or
-INVALID corrects a COMPLETED session. A COMPLETED session never opens again (SES-07, CDR-07).
+INVALID corrects a COMPLETED session, and so does a newer PATCH that only adds to it: fields that it did not
+have, further charging periods, a `total_cost`. A COMPLETED session never opens again (SES-07, CDR-07).
 
 **Tolerated**: a `volume` as text, which becomes a number; and the status RESERVED, which the prose of the
 specification uses for the enum's RESERVATION (TRP-24). kWh may go down (TRP-36).
@@ -19,7 +20,7 @@ SES-15 … SES-18
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -35,11 +36,14 @@ from chalicelib.modules.sessions.objects import (
     Session,
 )
 from chalicelib.protocol.json_text import Document
-from chalicelib.protocol.patch import merge_patch
+from chalicelib.protocol.patch import merge_patch, replace_fields
 from chalicelib.protocol.types import fold, parse_datetime, sort_key, validate
 
 Periods = dict[str, tuple[Document, ...]]
 """Charging periods by their start time, as a sort key."""
+
+Apply = Callable[[Document, Document], Document]
+"""Applies a PATCH to fields: `replace_fields` or `merge_patch` (protocol/patch.py)."""
 
 _IDS = ("country_code", "party_id", "id")
 _TOKEN_KEY = ("country_code", "party_id", "uid", "type")
@@ -80,21 +84,22 @@ def _with_number(dimension: Any) -> Any:
 def patch_session(stored: Document, patch: Document) -> Document:
     """Return the session after a PATCH, valid as a whole.
 
-    Ids stay as they were first written. A `total_cost` is replaced as a whole, because its amounts with and
-    without VAT belong together.
+    Ids stay as they were first written.
     Raises: InvalidParameters when the result is not a valid session.
     """
-    session = merged(stored, patch)
+    session = merged(stored, patch, replace_fields)
     validate(Session, session)
     return session
 
 
-def merged(stored: Document, patch: Document) -> Document:
+def merged(stored: Document, patch: Document, apply: Apply = merge_patch) -> Document:
     """Return the session with a PATCH applied; only the added periods are validated.
 
+    apply: the way to change its fields, by default the operator's. A `total_cost` is replaced as a whole,
+    because its amounts with and without VAT belong together.
     Raises: InvalidParameters when an added period is not valid.
     """
-    session = merge_patch(stored, without_periods(patch))
+    session = apply(stored, without_periods(patch))
     if patch.get("total_cost") is not None:
         session["total_cost"] = patch["total_cost"]
     added = patch.get("charging_periods")
@@ -163,6 +168,23 @@ def _instant(period: Document) -> str:
 
 def _comparable(period: Document) -> Document:
     return {**period, "start_date_time": _instant(period)}
+
+
+def only_adds(stored: Document, patch: Document) -> bool:
+    """Return True when a PATCH of a final session only adds: absent fields, later periods, a `total_cost`.
+
+    patch: valid for the session.
+    """
+    there = _by_instant(stored.get("charging_periods") or [])
+    periods = _validated(patch.get("charging_periods") or [])
+    replaced = [
+        instant
+        for instant, (period,) in periods.items()
+        if instant in there and _comparable(period) not in [_comparable(each) for each in there[instant]]
+    ]
+    fields = without_periods(patch).keys() - {"last_updated", "total_cost", *_IDS}
+    changed = [name for name in fields if stored.get(name) is not None and patch[name] != stored[name]]
+    return not replaced and not changed and patch.get("total_cost", "") is not None
 
 
 def is_final(session: Mapping[str, Any]) -> bool:

@@ -1,7 +1,8 @@
 """Sender interface of sessions, for a CPO or a hub: the list in pages, and charging preferences.
 
-A partner sees only the sessions of its own tokens (`visibility.py`). Unlike in other modules, `date_from` is
-required (SES-03). There is no GET of a single session (SES-02).
+A partner sees only the sessions of its own tokens (`visibility.py`). OCPI requires `date_from` in this module
+only (SES-03); many programs leave it out, so the list then starts at the first session, but for a partner
+that is set to strict. There is no GET of a single session (SES-02).
 
 Source: OCPI 2.2.1 mod_sessions, Sender Interface; SES-01 … SES-03, SES-17, SES-18
 """
@@ -85,7 +86,7 @@ def _owners(settings: Settings, request: Request, known: Mapping[Key, Item]) -> 
 
 
 def _keys_of_page(node: Node, request: Request) -> Sequence[Key]:
-    return keys_of_list(node, request, MODULE, node.objects, require_date_from=True)
+    return keys_of_list(node, request, MODULE, node.objects)
 
 
 def _keys_of_session(node: Node, request: Request) -> Sequence[Key]:

@@ -32,7 +32,7 @@ from chalicelib.modules.tokens.objects import RFID, AuthorizationDecision, Locat
 from chalicelib.protocol.json_text import Document
 from chalicelib.protocol.message import Party
 from chalicelib.protocol.overtaking import is_overtaken
-from chalicelib.protocol.patch import merge_patch
+from chalicelib.protocol.patch import replace_fields
 from chalicelib.protocol.types import fold, validate
 
 # -- identity and changes ----------------------------------------------------------------------------
@@ -71,7 +71,7 @@ def patch_token(stored: Document, patch: Document, arrived: datetime | None = No
     arrived: the time at which the stored token was written (protocol/overtaking.py).
     Raises: InvalidParameters when the result is not a valid token.
     """
-    merged = merge_patch(stored, patch)
+    merged = replace_fields(stored, patch)
     validate(Token, merged)
     return None if is_overtaken(patch["last_updated"], stored["last_updated"], arrived) else merged
 

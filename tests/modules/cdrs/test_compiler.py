@@ -17,13 +17,15 @@ from chalicelib.modules.cdrs import compiler, due_sessions
 from chalicelib.modules.cdrs.breakdowns import read_reasons
 from chalicelib.modules.cdrs.due_sessions import read_due_sessions, sessions_set_aside
 from chalicelib.modules.cdrs.objects import Cdr
+from chalicelib.modules.sessions.decisions import patched_by
+from chalicelib.modules.sessions.keeping import partition_of as sessions_of
 from chalicelib.protocol.json_text import Document
-from chalicelib.protocol.types import validate
+from chalicelib.protocol.types import format_datetime, validate
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.operations import Operation
-from tests.modules.builders import T0, T2
+from tests.modules.builders import T0, T1, T2
 from tests.modules.cdrs.world import CPO, XYZ, Network
-from tests.modules.sessions.builders import cdr_token
+from tests.modules.sessions.builders import cdr_token, period
 
 
 def test_a_session_that_ends_gets_one_cdr(cpo: Network) -> None:
@@ -102,6 +104,24 @@ def test_a_corrected_session_gets_a_credit_cdr_and_a_new_one(cpo: Network) -> No
     assert second["total_cost"]["excl_vat"] == 3
     assert len({first["id"], credit["id"], second["id"]}) == 3
     assert len(cpo.sent("evi")) == 3
+
+
+def test_a_late_patch_that_adds_to_an_ended_session_corrects_its_cdr(hub: Network) -> None:
+    """Source: CDR-07, SES-15; as a PUT of the whole session does"""
+    hub.end()
+    hub.compile()
+    (first,) = hub.cdrs()
+    hub.world.clock.forward(1)
+    moment = format_datetime(hub.world.clock())
+    patch = {"charging_periods": [period(T1, Decimal(4))], "meter_id": "M1", "last_updated": moment}
+    ref = Ref("sessions", *CPO, "S1")
+    hub.node.objects.change(ref, patched_by(patch, sessions_of), partition="", source=hub.source)
+    hub.compile()
+
+    (credit,) = [cdr for cdr in hub.cdrs() if cdr.get("credit")]
+    (second,) = [cdr for cdr in hub.cdrs() if "credit" not in cdr and cdr["id"] != first["id"]]
+    assert credit["credit_reference_id"] == first["id"]
+    assert second["meter_id"] == "M1"
 
 
 def test_a_session_that_becomes_invalid_gets_only_a_credit_cdr(cpo: Network) -> None:

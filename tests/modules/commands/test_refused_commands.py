@@ -12,9 +12,9 @@ from chalicelib.modules.commands.objects import COMMANDS
 from chalicelib.protocol.json_text import Document, write_json
 from chalicelib.protocol.message import Request
 from tests.flows import wrong
-from tests.modules.builders import without
+from tests.modules.builders import evse, without
 from tests.modules.commands.conftest import Networks
-from tests.modules.commands.network import Member, Network, keep_location, start, token
+from tests.modules.commands.network import Member, Network, keep_location, response_url, start, token
 from tests.modules.commands.receiving import codes, post, reserve, unlock
 from tests.modules.commands.receiving import network as network
 
@@ -162,3 +162,30 @@ def test_an_unknown_command_is_404_and_another_method_405(cpo: Member, emsp: Mem
     assert codes(post(cpo, emsp, "EXPLODE", {})) == (404, 2001, None)
     assert codes(post(cpo, emsp, "start_session", start(emsp))) == (404, 2001, None)
     assert codes(cpo.call(emsp, "GET", "/receiver/commands/START_SESSION", None)) == (405, 2001, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "needed"),
+    [
+        ("START_SESSION", "REMOTE_START_STOP_CAPABLE"),
+        ("RESERVE_NOW", "RESERVABLE"),
+        ("UNLOCK_CONNECTOR", "UNLOCK_CAPABLE"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("listed", "result"), [(None, "ACCEPTED"), ([], "ACCEPTED"), (["RFID_READER"], "NOT_SUPPORTED")]
+)
+def test_an_evse_that_lists_other_capabilities_alone_does_not_support_a_command(
+    cpo: Member, emsp: Member, name: str, needed: str, listed: list[str] | None, result: str
+) -> None:
+    """Source: CMD-04; without a list nothing is known, so it is tried"""
+    of = {} if listed is None else {"capabilities": listed}
+    able = {"capabilities": [*(listed or []), needed]}
+    keep_location(cpo, "L7", "", evse(**of), evse("E2", **able))
+    place = {"location_id": "L7", "evse_uid": "E1"}
+    make = {"START_SESSION": start, "RESERVE_NOW": reserve, "UNLOCK_CONNECTOR": unlock}[name]
+
+    assert codes(post(cpo, emsp, name, make(emsp, **place))) == (200, 1000, result)
+
+    other = make(emsp, **{**place, "evse_uid": "E2"}, response_url=response_url(emsp, name, "other"))
+    assert codes(post(cpo, emsp, name, other)) == (200, 1000, "ACCEPTED")

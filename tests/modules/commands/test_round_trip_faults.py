@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import pytest
 
+from chalicelib.async_requests.objects import RequestState
+from chalicelib.async_requests.rules import expired
+from chalicelib.async_requests.store import AsyncRequests
 from chalicelib.async_requests.view import show
 from chalicelib.calls.answers import PartnerFault, RawAnswer
 from chalicelib.errors import ClientError
@@ -41,6 +44,43 @@ def test_a_late_result_is_recorded_and_not_posted_twice(
     assert (shown["result"]["result"], shown["late_result"]["result"]) == ("TIMEOUT", "ACCEPTED")
     assert results_at(emsp) == ["TIMEOUT"]
     assert len(cpo.sent("/sender/commands/")) == len(hub.sent("/sender/commands/")) == 1
+
+
+def test_a_late_result_of_the_cpo_turns_the_state_at_the_emsp(
+    network: Network, cpo: Member, hub: Member, emsp: Member
+) -> None:
+    send_start(emsp)
+    command = emsp.the_command()
+    network.run_due(seconds=1)
+    emsp.clock.forward(120)
+    expired_at_emsp = AsyncRequests(emsp.node, COMMAND).change(
+        command.id, lambda current: expired(COMMAND, current, emsp.clock())
+    )
+    assert expired_at_emsp.state == RequestState.TIMED_OUT
+
+    take_result(cpo.node, cpo.the_command().id, {"result": "ACCEPTED"})
+    network.run_due(seconds=5)
+
+    shown = show(COMMAND, emsp.the_command())
+    assert (shown["state"], shown["result"]["result"]) == ("COMPLETED", "ACCEPTED")
+    assert shown["late_result"]["result"] == "ACCEPTED"
+
+
+def test_an_answer_without_a_timeout_gets_half_a_minute(
+    network: Network, cpo: Member, hub: Member, emsp: Member
+) -> None:
+    """Source: CMD-03; several programs leave it out"""
+    body = b'{"data": {"result": "ACCEPTED"}, "status_code": 1000, "timestamp": "2026-03-01T12:00:00Z"}'
+
+    def answer(method: str, url: str) -> RawAnswer | None:
+        return RawAnswer(200, {}, body, emsp.node.settings.freshness) if "/receiver/" in url else None
+
+    hub.client.faults.append(answer)
+    send_start(emsp)
+
+    command = emsp.the_command()
+    assert (command.state, command.response.result if command.response else "") == ("PENDING", "ACCEPTED")
+    assert command.response is not None and command.response.timeout == 40
 
 
 def test_a_result_is_posted_again_after_an_error_and_then_arrives_once(

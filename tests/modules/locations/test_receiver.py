@@ -70,6 +70,23 @@ def test_put_of_a_known_location_replaces_all_of_it(known: PartnerApi) -> None:
     assert known.call("GET", *E1).codes == (404, 2003)
 
 
+def test_a_patch_replaces_a_nested_object_as_a_whole_and_merges_evses_by_their_uid(known: PartnerApi) -> None:
+    """Source: TRN-24, LOC-08"""
+    first = {"operator": {"name": "A", "website": "https://a.example"}, "last_updated": T1}
+    known.call("PATCH", *L1, document=first)
+    second = {
+        "operator": {"name": "B"},
+        "evses": [{"uid": "E2", "status": "BLOCKED"}],
+        "last_updated": T2,
+    }
+
+    assert known.call("PATCH", *L1, document=second).codes == (200, 1000)
+
+    stored = known.call("GET", *L1).data
+    assert stored["operator"] == {"name": "B"}
+    assert [each["status"] for each in stored["evses"]] == ["AVAILABLE", "BLOCKED"]
+
+
 def test_a_location_without_evses_is_stored(cpo: PartnerApi) -> None:
     """Source: LOC-15"""
     document = without(location(), "evses")

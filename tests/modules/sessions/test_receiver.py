@@ -148,6 +148,74 @@ def test_a_late_period_of_a_completed_session_is_answered_with_success_and_not_a
 
 
 @pytest.mark.parametrize(
+    "added",
+    [
+        {"charging_periods": [period(T1)]},
+        {"charging_periods": [period(T0), period(T1)], "status": "COMPLETED"},
+        {"total_cost": {"excl_vat": 5}},
+        {"meter_id": "M1", "end_date_time": T2},
+    ],
+)
+def test_a_newer_patch_that_only_adds_to_a_completed_session_is_taken(
+    cpo: PartnerApi, added: dict[str, Any]
+) -> None:
+    """Source: SES-15; it corrects the session as a PUT does"""
+    done = session(
+        status="COMPLETED",
+        charging_periods=[period(T0)],
+        total_cost={"excl_vat": 4, "incl_vat": 5},
+        last_updated=T1,
+    )
+    cpo.call("PUT", *ID, document=done)
+
+    for _ in range(2):
+        assert cpo.call("PATCH", *ID, document={**added, "last_updated": T2}).codes == (200, 1000)
+
+    periods = [period(T0), *([period(T1)] if "charging_periods" in added else [])]
+    expected = {**done, **added, "charging_periods": periods, "last_updated": T2}
+    assert cpo.call("GET", *ID).data == expected
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"kwh": 9},
+        {"charging_periods": [period(T0, Decimal(9))]},
+        {"charging_periods": [period(T1)], "kwh": 9},
+        {"status": "INVALID"},
+        {"total_cost": None},
+        {"meter_id": None},
+        {"cdr_token": cdr_token(uid="OTHER")},
+    ],
+)
+def test_a_patch_that_changes_a_completed_session_is_refused(
+    cpo: PartnerApi, changed: dict[str, Any]
+) -> None:
+    """Source: SES-15"""
+    cost = {"excl_vat": 4}
+    done = session(
+        status="COMPLETED",
+        meter_id="M1",
+        charging_periods=[period(T0)],
+        total_cost=cost,
+        last_updated=T1,
+    )
+    cpo.call("PUT", *ID, document=done)
+
+    assert cpo.call("PATCH", *ID, document={**changed, "last_updated": T2}).codes == (200, 2001)
+    assert cpo.call("GET", *ID).data == done
+
+
+def test_a_patch_replaces_a_nested_object_as_a_whole(cpo: PartnerApi) -> None:
+    """Source: TRN-24"""
+    cpo.call("PUT", *ID, document=session(x_vendor={"a": 1, "b": 2}))
+
+    cpo.call("PATCH", *ID, document={"x_vendor": {"a": 3}, "last_updated": T1})
+
+    assert cpo.call("GET", *ID).data["x_vendor"] == {"a": 3}
+
+
+@pytest.mark.parametrize(
     ("name", "number"),
     [("kwh", "1e999999999"), ("x_vendor", "1e999999999"), ("x_vendor", "0e999999999"), ("kwh", "1e12")],
 )

@@ -58,8 +58,20 @@ def test_every_session_is_on_one_page(emsp: PartnerApi) -> None:
     assert emsp.call("GET", query=f"{ALL}&limit=2").headers["X-Total-Count"] == "5"
 
 
-def test_date_from_is_required(emsp: PartnerApi) -> None:
+def test_a_list_without_date_from_starts_at_the_first_session(emsp: PartnerApi) -> None:
+    """Source: SES-03; many programs leave it out"""
+    for number, moment in enumerate([T0, T1, T2]):
+        put(emsp.node, f"S{number}", moment)
+
+    assert ids(emsp.pages("limit=2")) == [["S0", "S1"], ["S2"]]
+    assert ids(emsp.pages("date_from=")) == [["S0", "S1", "S2"]]
+    assert ids(emsp.pages(f"date_to={T2}")) == [["S0", "S1"]]
+
+
+def test_a_strict_partner_must_send_date_from(emsp: PartnerApi) -> None:
     """Source: SES-03"""
+    emsp.node.directory.update(emsp.caller.id, lambda current: current.model_copy(update={"strict": True}))
+
     for query in ("", f"date_to={T2}", "date_from=", "limit=5"):
         answer = emsp.call("GET", query=query)
         assert answer.codes == (200, 2001)
