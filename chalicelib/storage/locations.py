@@ -34,7 +34,7 @@ from chalicelib.storage.location_reader import LocationReader
 from chalicelib.storage.location_writer import LocationWriter
 from chalicelib.storage.objects import Keep, KnownItems, Stored
 from chalicelib.storage.retry import attempts
-from chalicelib.storage.table import Conflict, Item, Key, Table
+from chalicelib.storage.table import Conflict, Item, Key, Snapshot, Table
 
 
 @dataclass(frozen=True)
@@ -238,7 +238,10 @@ class LocationStore:
         One call, more when the location has more than 90 EVSEs.
         """
         for attempt in attempts():
-            items = self._table.read(self.keys_for_change(ref, partition), None if attempt else known)
+            # As in `ObjectStore.change`: only a new location needs the list's counter.
+            is_read = not attempt and isinstance(known, Snapshot) and ref.key in known.asked
+            keys = [ref.key] if is_read else self.keys_for_change(ref, partition)
+            items = self._table.read(keys, None if attempt else known)
             header = items.get(ref.key)
             before = stored_location(header, self._evses_then) if header else None
             try:
