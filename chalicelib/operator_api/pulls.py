@@ -43,12 +43,12 @@ def post_pull(call: OperatorCall) -> Reply:
         raise Problem(409, "this partner is not registered: there is nothing to read")
     if order.full and order.date_from:
         text = "not together with full, which reads everything"
-        raise Problem(400, f"date_from: {text}", errors=[("date_from", text)])
+        raise Problem(422, f"date_from: {text}", errors=[("date_from", text)])
     offered = pulled_modules(call.node.settings, partner)
     for module in order.modules or ():
         if module not in offered:
             text = f"expected one of those that are read at this partner: {', '.join(offered) or 'none'}"
-            raise Problem(400, f"modules: {text}", errors=[("modules", text)])
+            raise Problem(422, f"modules: {text}", errors=[("modules", text)])
     wanted = Wanted(call.node.new_id(), Cause.OPERATOR, order.modules or (), order.date_from, order.full)
     return Reply(data=[show(pull) for pull in start_pulls(call.node, partner, wanted)], http_status=202)
 

@@ -129,6 +129,38 @@ def test_an_invitation_and_a_registration_take_any_setting(api: CannedOperatorAp
     assert registration["token_encoding"] == "raw"
 
 
+PULL = {
+    "module": "tokens", "state": "WAITING", "started": "2026-03-01T12:00:00Z", "pages": 3, "objects": 300,
+    "kept": 299, "unchanged": 0, "refused": 1, "vanished": None, "waits": 1,
+    "error": "answered HTTP 429", "retry_at": "2026-03-01T12:10:00Z",
+}  # fmt: skip
+
+
+def test_a_pull_is_ordered_and_its_progress_is_one_line(
+    api: CannedOperatorApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "post", lambda *path, body: api.asked.append((*path, body)) or [PULL])
+
+    output = run("pull", "p-1", "--module", "tokens", "--full").output
+
+    assert api.asked == [("partners", "p-1", "pull", {"modules": ["tokens"], "full": True})]
+    assert output.split() == [
+        *("tokens", "WAITING", "2026-03-01T12:00:00Z", "pages", "3", "objects", "300", "kept", "299"),
+        *("refused", "1", "waits", "1", "answered", "HTTP", "429", "(again", "at", "2026-03-01T12:10:00Z)"),
+    ]
+
+
+def test_pulls_shows_each_list_or_all_about_one(
+    api: CannedOperatorApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "all", lambda *path: iter([PULL, {**PULL, "module": "tariffs"}]))
+    monkeypatch.setattr(api, "get", lambda *path: api.asked.append(path) or {"vanished_objects": []})
+
+    assert [line.split()[0] for line in run("pulls", "p-1").output.splitlines()] == ["tokens", "tariffs"]
+    assert json.loads(run("pulls", "p-1", "tokens").output) == {"vanished_objects": []}
+    assert api.asked == [("partners", "p-1", "pulls", "tokens")]
+
+
 def test_settings_shows_each_setting_of_a_partner(api: CannedOperatorApi) -> None:
     assert run("settings", "p-1").output == 'name=MOBI.E\ntoken_encoding=base64\nprofiles=["ptmob"]\n'
     assert api.asked == [("GET", "partners", "p-1")]
