@@ -41,16 +41,19 @@ def _repair(field: Field, path: Path, document: Any) -> Combined | None:
 def _split_at_midnight(path: Path, document: Any) -> Combined | None:
     """Opening hours past midnight, as hours until midnight and hours of the next day."""
     whole = _value_at(document, path[:-2])
-    place = path[-2]
-    if not isinstance(whole, list) or not isinstance(place, int):
+    if not isinstance(whole, list):
         return None
-    hours = whole[place]
+    split = [part for hours in whole for part in _until_midnight(hours)]
+    return Combined(path[:-2], split, "PAST_MIDNIGHT") if len(split) > len(whole) else None
+
+
+def _until_midnight(hours: Any) -> list[Any]:
     begin, end, weekday = hours.get("period_begin"), hours.get("period_end"), hours.get("weekday")
-    if not (isinstance(begin, str) and isinstance(end, str) and type(weekday) is int and end < begin):
-        return None
+    is_read = isinstance(begin, str) and isinstance(end, str) and type(weekday) is int
+    if not is_read or end == _MIDNIGHT or end >= begin:
+        return [hours]
     first = {**hours, "period_end": _MIDNIGHT}
-    second = {**hours, "weekday": weekday % 7 + 1, "period_begin": _MIDNIGHT}
-    return Combined(path[:-2], [*whole[:place], first, second, *whole[place + 1 :]], "PAST_MIDNIGHT")
+    return [first, {**hours, "weekday": weekday % 7 + 1, "period_begin": _MIDNIGHT}]
 
 
 def _without_session_dimensions(path: Path, document: Any) -> Combined | None:

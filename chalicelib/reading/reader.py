@@ -26,7 +26,13 @@ from chalicelib.reading.repairs import Repair, is_cut, repair_value
 _ROUNDS = 12
 """Repairs uncover errors at most this often; documents of partners need three rounds."""
 
+MOST_ERRORS = 5000
+"""A document with more errors is refused, because mending it would take seconds of CPU."""
+
 _MISSING: Any = object()
+_SHOWN = 100
+"""Errors of a refused document that its findings name."""
+
 _MERGED_BY_ID = frozenset(("evses", "connectors"))
 
 
@@ -67,7 +73,7 @@ def read_document(
         return Reading(inner.document, (LIST_OF_ONE, *inner.findings), inner.aside, inner.error)
     work = _Work(model, deepcopy(document), context or Context())
     for _ in range(_ROUNDS):
-        if not work.mend(errors):
+        if len(errors) > MOST_ERRORS or not work.mend(errors):
             break
         errors = _errors(model, work.document, is_patch)
         if not errors:
@@ -102,6 +108,7 @@ class _Work:
         self.document = document
         self.findings: list[Finding] = []
         self.aside: dict[str, Any] = {}
+        self._combined: set[Path] = set()
 
     def mend(self, errors: Sequence[_Error]) -> bool:
         """Repair the parts that errors name; set parts aside if nothing is left to repair.
@@ -109,6 +116,7 @@ class _Work:
         Returns False if nothing could be done.
         """
         unreadable: dict[Path, _Error] = {}
+        self._combined.clear()
         is_repaired = False
         for error in errors:
             fields = fields_along(self._model, error.path)
@@ -141,8 +149,11 @@ class _Work:
             value = _value_at(self.document, error.path)
         except (LookupError, TypeError):
             return False
+        if any(error.path[:length] in self._combined for length in range(len(error.path))):
+            return False
         combined = repair_combination(described, error.path, self.document)
         if combined is not None:
+            self._combined.add(combined.at)
             return self._combine(combined, error)
         if _is_empty(value) and (described.is_item or not described.is_required):
             return False
@@ -221,6 +232,7 @@ class _Work:
 
     def refused(self, errors: Sequence[_Error]) -> Reading:
         """The reading of a document that cannot be used: its error names the fields that remain wrong."""
+        errors = errors[:_SHOWN]
         problems = tuple(problem_of(error.raw) for error in errors)
         findings = [
             Finding(Outcome.REFUSED, at, _kind_of(error), without_values(text), _value_shown(error))

@@ -12,7 +12,7 @@ from chalicelib.modules.tariffs.objects import Tariff
 from chalicelib.protocol.json_text import read_json
 from chalicelib.reading.findings import Outcome
 from chalicelib.reading.missing import Context
-from chalicelib.reading.reader import Reading, read_document
+from chalicelib.reading.reader import MOST_ERRORS, Reading, read_document
 
 NOW = Context(now="2026-11-30T10:00:00Z")
 
@@ -206,3 +206,20 @@ def test_an_object_in_a_list_of_one_is_that_object() -> None:
 
     assert reading.document == location()
     assert [finding.kind for finding in reading.findings] == ["LIST_OF_ONE"]
+
+
+def test_hours_past_midnight_on_every_day_are_split_together() -> None:
+    hours = [{"weekday": day, "period_begin": "18:00", "period_end": "03:00"} for day in range(1, 8)] * 4
+
+    reading = read(opening_times={"twentyfourseven": False, "regular_hours": hours})
+
+    assert len(reading.document["opening_times"]["regular_hours"]) == 2 * len(hours)
+    assert [finding.kind for finding in reading.findings] == ["PAST_MIDNIGHT"]
+
+
+def test_a_document_with_too_many_errors_is_refused_at_once() -> None:
+    reading = read(facilities=["hotel"] * (MOST_ERRORS + 1))
+
+    assert reading.error is not None
+    assert reading.error.field == "facilities.0"
+    assert len(reading.findings) == 100
