@@ -151,3 +151,21 @@ def _texts() -> list[Path]:
 
 def test_the_changelog_has_an_entry_for_the_release() -> None:
     assert f"\n## {RELEASE}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_each_time_limit_of_the_design_is_set_in_the_named_file() -> None:
+    text = (ROOT / "docs/design.md").read_text(encoding="utf-8")
+    named = re.findall(r"\| ((?:`[A-Z_]+`(?:, )?)+) in `([\w/.]+)` \|", text)
+    code = {
+        place: "".join(
+            file.read_text(encoding="utf-8")
+            for file in [ROOT / "chalicelib" / place, *(ROOT / "chalicelib" / place).glob("*.py")]
+            if file.is_file()
+        )
+        for _, place in named
+    }
+
+    assert len(named) > 10
+    for names, place in named:
+        for name in re.findall(r"[A-Z_]+", names):
+            assert f"\n{name} = " in code[place], f"{name} in {place}"
