@@ -1,7 +1,7 @@
 """Registers parties with each other and separates them: the probe and a node, the CPO and the hub.
 
 What a scenario connects is disconnected when it ends. What it disconnects is connected again, with the
-settings that both operators had given the other (name, token encoding, profiles, strict).
+settings that both operators had given the other (name, token encoding, profiles and so on).
 Source: OCPI 2.2.1 credentials_registration
 """
 
@@ -20,7 +20,9 @@ from certification.trial import Trial
 
 SENDS = (("locations", "SENDER"), ("tariffs", "SENDER"))
 RECEIVES = (("locations", "RECEIVER"), ("tariffs", "RECEIVER"))
-KEPT_SETTINGS = ("name", "token_encoding", "profiles", "strict")
+KEPT_SETTINGS = (
+    "name", "token_encoding", "profiles", "strict", "pull", "trailing_slash", "credentials_listed_once",
+)  # fmt: skip
 
 
 def new_party(
@@ -54,7 +56,9 @@ def invite(
     The partner is removed when the scenario ends, registered or not. The operator states whether it is a hub,
     because a node may not trust a partner's own claim.
     """
-    invitation = api.invite(partner.name, {**(settings or {}), "hub": partner.role == "HUB"})
+    # By the letter, as OCPI has it (VER-04).
+    asked = {"credentials_listed_once": True, **(settings or {}), "hub": partner.role == "HUB"}
+    invitation = api.invite(partner.name, asked)
     partner_id = str(invitation["id"])
     trial.afterwards(f"{partner.name} leaves {api.name}", lambda: part(api, partner_id))
     return invitation, partner_id

@@ -412,7 +412,8 @@ def test_version_details_list_the_interfaces_of_the_node_s_roles(
 ) -> None:
     """VER-01, VER-02, VER-04, VER-05, VER-06"""
     versions = network["cpo"].call("GET", "/ocpi/versions", token).json["data"]
-    details = network["cpo"].call("GET", "/ocpi/2.2.1", token).json["data"]
+    with with_settings(network["cpo"].node, credentials_listed_once=True):
+        details = network["cpo"].call("GET", "/ocpi/2.2.1", token).json["data"]
 
     assert versions == [{"version": "2.2.1", "url": "https://cpo.example/ocpi/2.2.1"}]
     assert details["version"] == "2.2.1"
@@ -426,6 +427,26 @@ def test_version_details_list_the_interfaces_of_the_node_s_roles(
         ("tariffs", "SENDER"),
         ("tokens", "RECEIVER"),
     }
+
+
+@pytest.mark.parametrize(
+    ("settings", "roles"),
+    [
+        ({}, ["SENDER", "RECEIVER"]),
+        ({"credentials_listed_once": True}, ["SENDER"]),
+        ({"strict": True}, ["SENDER"]),
+    ],
+)
+def test_credentials_are_listed_in_both_roles_unless_the_partner_minds(
+    cpo: Host, token: str, settings: dict[str, bool], roles: list[str]
+) -> None:
+    """VER-04, VER-05"""
+    with with_settings(cpo.node, **settings):
+        endpoints = cpo.call("GET", "/ocpi/2.2.1", token).json["data"]["endpoints"]
+
+    listed = [each for each in endpoints if each["identifier"] == "credentials"]
+    assert [each["role"] for each in listed] == roles
+    assert {each["url"] for each in listed} == {"https://cpo.example/ocpi/2.2.1/credentials"}
 
 
 def test_an_authenticated_request_reads_the_table_once(cpo: Host, token: str) -> None:

@@ -44,6 +44,7 @@ from chalicelib.calls.urls import Target, Unresolvable, UrlPolicy, split_url
 from chalicelib.errors import InvalidParameters, ServerError
 from chalicelib.log import log, log_fields
 from chalicelib.partners.directory import Endpoint
+from chalicelib.partners.settings import TrailingSlash
 from chalicelib.protocol.auth import TokenEncoding, is_credentials_token, write_authorization
 from chalicelib.protocol.headers import CORRELATION_ID, REQUEST_ID, UNROUTED_MODULES, write_routing
 from chalicelib.protocol.json_text import write_json
@@ -151,7 +152,7 @@ class OcpiClient:
         InvalidParameters for an id or a party that cannot be a header's value.
         """
         base = _endpoint(partner, module, role)
-        url = join_url(base, path_segments, query)
+        url = with_slash(join_url(base, path_segments, query), partner.trailing_slash)
         return self._call_partner(partner, base, url, exchange, f"{module} {role}", module)
 
     def follow(
@@ -405,6 +406,18 @@ def join_url(
     )
     whole_query = "&".join(part for part in (own_query, ours) if part)
     return f"{path}?{whole_query}" if whole_query else path
+
+
+def with_slash(url: str, wanted: TrailingSlash) -> str:
+    """Return a URL with or without a slash at the end of its path.
+
+    >>> with_slash("https://example.com/tokens?limit=5", "add")
+    'https://example.com/tokens/?limit=5'
+    """
+    if wanted == "keep":
+        return url
+    path, mark, query = url.partition("?")
+    return path.rstrip("/") + ("/" if wanted == "add" else "") + mark + query
 
 
 def follow_redirects(

@@ -119,7 +119,7 @@ def load_operator_routes() -> Iterator[Any]:
 
 def offers(roles: Iterable[str]) -> list[Offer]:
     """The lines of version details of a node with these roles; paths are relative to the version."""
-    # Spec: credentials is listed once, as SENDER, whatever the roles (VER-04, VER-05).
+    # `modules/versions/routes.py` lists credentials as RECEIVER as well.
     return [Offer("credentials", "SENDER", "/credentials")] + [
         Offer(module, role, interface_path(module, role)) for module, role in sorted(mounted(roles))
     ]

@@ -14,11 +14,14 @@ operator expects of it, which change by approving, rejecting and releasing (`par
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from chalicelib.protocol.auth import TokenEncoding
+
+TrailingSlash = Literal["keep", "add", "remove"]
+"""keep: an endpoint stays as the partner wrote it, and a URL with ids has no slash at its end."""
 
 
 class PartnerSettings(BaseModel):
@@ -26,7 +29,9 @@ class PartnerSettings(BaseModel):
 
     token_encoding: of tokens in the Authorization header. profiles: the partner's ways beyond OCPI. strict:
     for certification, nothing that the partner sends is repaired. pull: how often its lists are read, by
-    module: `off`, `nightly` or `hourly`; nightly if it is not named.
+    module: `off`, `nightly` or `hourly`; nightly if it is not named. trailing_slash: what our calls do with a
+    slash at the end of its URLs. credentials_listed_once: our version details list the credentials module as
+    SENDER only, and not as RECEIVER as well.
 
     Types only: a stored record must stay readable when a check changes. The operator API has the checks.
     """
@@ -37,6 +42,8 @@ class PartnerSettings(BaseModel):
     profiles: tuple[str, ...] = ()
     strict: bool = False
     pull: dict[str, str] = {}
+    trailing_slash: TrailingSlash = "keep"
+    credentials_listed_once: bool = False
 
     def settings_json(self) -> dict[str, Any]:
         """The settings as JSON values, without the other fields of a model that inherits from this one."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chalicelib.calls.client import Exchange, join_url
+from chalicelib.calls.client import Exchange, join_url, with_slash
 from chalicelib.modules.registry import find_module, needed_of, pushed_modules
 from chalicelib.policy.cdr_makers import hub_makes_cdr
 from chalicelib.policy.visibility import keeps_received, owner_role
@@ -52,7 +52,8 @@ def first_url(partner: Partner, module: str, date_from: str | None, limit: int |
         date_from = date_from or LONG_AGO
     endpoint = partner.endpoint(module, "SENDER")
     assert endpoint is not None, "a pull is started for modules that the partner offers"
-    return join_url(endpoint, (), {"date_from": date_from, "limit": limit})
+    url = join_url(endpoint, (), {"date_from": date_from, "limit": limit})
+    return with_slash(url, partner.trailing_slash)
 
 
 def get_page(node: Node, partner: Partner, pull: Pull, url: str) -> Answer:

@@ -18,6 +18,7 @@ from chalicelib.errors import InvalidParameters
 from chalicelib.partners.directory import Partner
 from chalicelib.protocol.json_text import JsonText
 from chalicelib.protocol.message import Party, Routing
+from chalicelib.pulling.lists import LIMIT, first_url
 from tests.calls.answering import AnsweringPartner, envelope, reply
 from tests.calls.calling import TOKEN, TOKEN_HEADER, make_client, make_endpoint, make_partner, put
 
@@ -71,6 +72,27 @@ def test_configuration_modules_carry_no_routing_headers(server: AnsweringPartner
     make_client().send(hub, "hubclientinfo", "RECEIVER", (), exchange)
 
     assert not [name for name in server.received[0].headers if name.startswith("ocpi-")]
+
+
+@pytest.mark.parametrize(
+    ("setting", "put_path", "list_path"),
+    [
+        ("keep", "/odd/receiver/tariffs/PT/ABC/T1", "/odd/sender/tariffs"),
+        ("add", "/odd/receiver/tariffs/PT/ABC/T1/", "/odd/sender/tariffs/"),
+        ("remove", "/odd/receiver/tariffs/PT/ABC/T1", "/odd/sender/tariffs"),
+    ],
+)
+def test_the_partner_s_setting_decides_about_a_slash_at_the_end_of_urls(
+    server: AnsweringPartner, partner: Partner, setting: str, put_path: str, list_path: str
+) -> None:
+    """TRP-21"""
+    partner = partner.model_copy(update={"trailing_slash": setting})
+
+    put(make_client(), partner)
+    make_client().send(partner, "tariffs", "SENDER", (), Exchange("GET"), {"limit": 5})
+
+    assert [request.path for request in server.received] == [put_path, f"{list_path}?limit=5"]
+    assert first_url(partner, "tariffs", None) == server.url(f"{list_path}?limit={LIMIT}")
 
 
 def test_a_request_without_a_body_has_no_content_type(server: AnsweringPartner, partner: Partner) -> None:

@@ -12,6 +12,7 @@ from chalicelib.partners.directory import Partner
 from chalicelib.partners.settings import PartnerSettings
 
 ROOT = Path(__file__).parents[2]
+OTHERS = "strict=false pull={} trailing_slash=keep credentials_listed_once=false"
 OLD_RECORD = (Path(__file__).parent / "old_record.json").read_text(encoding="utf-8")
 """A partner as it was stored before the settings had a model."""
 
@@ -25,6 +26,8 @@ def test_a_record_from_before_the_model_is_read() -> None:
         "profiles": ["ptmob", "cpo_makes_cdr"],
         "strict": False,
         "pull": {},
+        "trailing_slash": "keep",
+        "credentials_listed_once": False,
     }
     assert (partner.id, partner.version, partner.revision) == ("abc", "2.2.1", 7)
 
@@ -35,7 +38,9 @@ def test_a_record_keeps_its_form_and_gains_new_fields_only() -> None:
 
     old = json.loads(OLD_RECORD)
     assert {name: value for name, value in written.items() if name in old} == old
-    assert written.keys() - old.keys() == {"strict", "pull", "sends_raw_tokens", "encoding_origin"}
+    assert written.keys() - old.keys() == {
+        "strict", "pull", "sends_raw_tokens", "encoding_origin", "trailing_slash", "credentials_listed_once",
+    }  # fmt: skip
 
 
 def test_each_setting_but_the_name_has_a_default() -> None:
@@ -59,10 +64,10 @@ def test_a_new_setting_is_one_field() -> None:
 
     assert ran.returncode == 0, ran.stderr
     assert json.loads(ran.stdout.splitlines()[-1]) == {
-        "default": "name=First token_encoding=base64 profiles=[] strict=false pull={} greeting=hello",
-        "invited": "name=Hub token_encoding=base64 profiles=[] strict=false pull={} greeting=bom dia",
-        "changed": "name=Hub token_encoding=base64 profiles=[] strict=false pull={} greeting=boa noite",
+        "default": f"name=First token_encoding=base64 profiles=[] {OTHERS} greeting=hello",
+        "invited": f"name=Hub token_encoding=base64 profiles=[] {OTHERS} greeting=bom dia",
+        "changed": f"name=Hub token_encoding=base64 profiles=[] {OTHERS} greeting=boa noite",
         "stored": "boa noite",
-        "registered": "name=CPO token_encoding=base64 profiles=[] strict=false pull={} greeting=olá",
+        "registered": f"name=CPO token_encoding=base64 profiles=[] {OTHERS} greeting=olá",
         "refused": ["greeting"],
     }

@@ -21,13 +21,19 @@ def list_versions(call: Call) -> Reply:
 
 
 def get_details(call: Call) -> Reply:
-    """List the endpoints of the version in the URL: those of the interfaces that the node's roles offer."""
+    """List the endpoints of the version in the URL: those of the interfaces that the node's roles offer.
+
+    # Spec: credentials is one entry, as SENDER (VER-04, VER-05). Some software looks for RECEIVER, so it is
+    # listed in both roles, unless the partner minds. The URL is the same.
+    """
     version = call.request.version
     base = f"{call.request.base_url}/{version}"
     endpoints = [
         {"identifier": offer.identifier, "role": offer.role, "url": f"{base}{offer.path}"}
         for offer in offers(own.role for own in call.node.settings.roles)
     ]
+    if not (call.caller.strict or call.caller.credentials_listed_once):
+        endpoints.insert(1, {**endpoints[0], "role": "RECEIVER"})
     return Reply(data={"version": version, "endpoints": endpoints})
 
 
