@@ -67,12 +67,16 @@ def post_command(call: Call) -> Reply:
 
 
 def _fills(call: Call) -> dict[str, Any]:
-    """Values for a token that names no owner: an eMSP sends commands for its own tokens only (CMD-12)."""
+    """Values for a token that names no owner, and for one without `valid`.
+
+    An eMSP sends commands for its own tokens only, and only for those that may charge (CMD-12).
+    """
     own = call.caller.parties(EMSP)
     sender = call.request.routing.sender or (own[0] if len(own) == 1 else None)
+    fills: dict[str, Any] = {"token.valid": True}
     if sender is None or call.caller.plays_as(sender, "HUB"):
-        return {}
-    return {"token.country_code": sender.country_code, "token.party_id": sender.party_id}
+        return fills
+    return {**fills, "token.country_code": sender.country_code, "token.party_id": sender.party_id}
 
 
 def may_use(call: Call, token: Mapping[str, Any]) -> bool:

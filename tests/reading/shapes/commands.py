@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from chalicelib.protocol.types import format_datetime
+from tests.harness.nodes import START
 from tests.reading.shapes.shape import GONE, Shape, aside, kept, read_as, refused
 from tests.reading.shapes.times import instants
+
+ARRIVED = format_datetime(START)
 
 
 def starts(valid_token: dict[str, Any]) -> list[Shape]:
@@ -37,6 +41,12 @@ def _tokens(valid_token: dict[str, Any]) -> list[Shape]:
         ),
         read_as("token with a type in small letters", {"token.type": "app_user"}),
         read_as('token with valid "true"', {"token.valid": "true"}),
+        read_as("token without valid", {"token.valid": GONE}),
+        read_as(
+            "token as in OCPI 2.1.1",
+            {"token": {"uid": "APP-1", "type": "APP_USER", "auth_id": "PT-GLP-C12345678-X"}},
+            {"token": _like_2_1_1(valid_token)},
+        ),
         read_as("token without issuer", {"token.issuer": GONE}, {"token.issuer": ""}),
         read_as("token with a whitelist in small letters", {"token.whitelist": "never"}),
         read_as("token without whitelist", {"token.whitelist": GONE}),
@@ -47,6 +57,13 @@ def _tokens(valid_token: dict[str, Any]) -> list[Shape]:
         aside("token with an empty group_id", {"token.group_id": ""}),
         *instants("token.last_updated")[:3],
     ]
+
+
+def _like_2_1_1(valid_token: dict[str, Any]) -> dict[str, Any]:
+    """Return the canonical form of a token that came with uid, type and auth_id only."""
+    names = ("country_code", "party_id", "uid", "type", "contract_id", "valid", "whitelist")
+    same = {name: valid_token[name] for name in names}
+    return {**same, "auth_id": valid_token["contract_id"], "issuer": "", "last_updated": ARRIVED}
 
 
 def reservations() -> list[Shape]:
