@@ -64,7 +64,7 @@ class Result:
 
 
 def open_site(sandbox: Sandbox) -> None:
-    """Give the CPO a location whose two EVSEs can be started and reserved."""
+    """Give the CPO a location whose two EVSEs can be started and reserved, and the eMSP a token."""
     connector = {
         "id": "1",
         "standard": "IEC_62196_T2",
@@ -90,6 +90,30 @@ def open_site(sandbox: Sandbox) -> None:
         "evses": [{**evse, "uid": "E1"}, {**evse, "uid": "E2"}],
     }
     sandbox.door(CPO).put("locations", SITE, body=location)
+    token = {
+        "type": "RFID",
+        "contract_id": "PT-EVI-C1",
+        "issuer": "Evia",
+        "valid": True,
+        "whitelist": "NEVER",
+    }
+    sandbox.door(EMSP).put("tokens", SITE, body=token)
+
+
+def _session_of(party: Party) -> dict[str, Any]:
+    """A session of the CPO with a token of this eMSP."""
+    owner = {"country_code": party.country_code, "party_id": party.party_id}
+    return {
+        "status": "ACTIVE",
+        "start_date_time": "2026-03-01T12:00:00Z",
+        "kwh": 1.5,
+        "currency": "EUR",
+        "cdr_token": {**owner, "uid": "U1", "type": "RFID", "contract_id": "PT-IOP-C1"},
+        "auth_method": "WHITELIST",
+        "location_id": SITE,
+        "evse_uid": "E1",
+        "connector_id": "1",
+    }
 
 
 def context_of(role: str, party: Party, response_url: str) -> dict[str, str]:
@@ -124,6 +148,8 @@ class Exchange:
             self._result.notes.append(f"not registered: {refuted}")
             return self._result
         try:
+            if (role, self._result.node) == ("EMSP", CPO.name):
+                self._door.put("sessions", f"{SITE}-{party.party_id}", body=_session_of(party))
             self._send(partner, environment)
             self._read(partner, environment)
         finally:

@@ -23,10 +23,18 @@ class Program:
     expected: dict[str, int] = field(default_factory=dict)
 
 
+_ALL = {"CPO at emsp": 8, "CPO at hub": 8, "EMSP at cpo": 6, "EMSP at hub": 2}
+"""Every object that is offered."""
+
 PROGRAMS = (
-    Program("extrawest-ocpi", "py_ocpi_models", "extrawest_server"),
-    Program("py-ocpi", "py_ocpi_models"),
-    Program("python-ocpi", "python_ocpi_models"),
-    Program("ocpi-types", "ocpi_types_models"),
-    Program("latam-evra-ocpi", "latam_models"),
+    Program("extrawest-ocpi", "py_ocpi_models", "extrawest_server", _ALL),
+    Program("py-ocpi", "py_ocpi_models", expected=_ALL),
+    # A CDR without a volume, and a reservation without its end.
+    Program(
+        "python-ocpi",
+        "python_ocpi_models",
+        expected={**_ALL, "CPO at emsp": 7, "CPO at hub": 7, "EMSP at cpo": 5},
+    ),
+    Program("ocpi-types", "ocpi_types_models", expected=_ALL),
+    Program("latam-evra-ocpi", "latam_models", expected=_ALL),
 )
