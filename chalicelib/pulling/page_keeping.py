@@ -15,6 +15,7 @@ from chalicelib.errors import OcpiError
 from chalicelib.findings.reporting import report
 from chalicelib.log import log
 from chalicelib.modules.registry import find_module, load_keeping
+from chalicelib.policy.visibility import owner_role
 from chalicelib.pulling.known_items import KnownItems, ref_of
 from chalicelib.reading.findings import Finding, Outcome
 from chalicelib.storage.table import is_temporary
@@ -47,9 +48,12 @@ def keep_page(
 ) -> Tally:
     """Store the entries in their order, at least one, until the time is over."""
     tally = Tally()
-    known = KnownItems(node, partner, module, entries)
-    for entry in entries:
+    named = [_with_owner(partner, module, entry) for entry in entries]
+    known = KnownItems(node, partner, module, named)
+    for entry, came in zip(named, entries, strict=True):
         _keep(node, partner, module, entry, known, tally)
+        if entry is not came:
+            _report_owner(node, partner, module, entry, came)
         tally.taken += 1
         if is_over():
             break
@@ -82,6 +86,22 @@ def _keep(node: Node, partner: Partner, module: str, entry: Any, known: KnownIte
         tally.unchanged += 1
     if ref is None or kept.ref.key != ref.key:
         tally.seen.append(kept.ref.key.pk)
+
+
+def _with_owner(partner: Partner, module: str, entry: Any) -> Any:
+    """The entry with its owner, where that is certain: the only party of a partner that is no hub."""
+    owners = partner.parties(owner_role(module))
+    if not isinstance(entry, dict) or partner.is_hub or partner.strict or len(owners) != 1:
+        return entry
+    missing = {name: value for name, value in owners[0]._asdict().items() if not entry.get(name)}
+    return {**entry, **missing} if missing else entry
+
+
+def _report_owner(node: Node, partner: Partner, module: str, entry: Any, came: Any) -> None:
+    reason = "taken from the partner's only party"
+    names = [name for name in entry if entry[name] != came.get(name)]
+    findings = [Finding(Outcome.REPAIRED, name, "MISSING", reason) for name in names]
+    report(node, partner, module, findings, ref_of(module, entry))
 
 
 def _refuse(node: Node, partner: Partner, module: str, entry: dict[str, Any], error: Exception) -> None:

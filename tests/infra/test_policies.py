@@ -15,6 +15,7 @@ from chalicelib.pushing import liveness
 from chalicelib.pushing.deliveries import DeliveryStatus
 from chalicelib.queues import Lane
 from infra import stages
+from tests.pulling import world as pulls
 from tests.pushing.pushing import World, break_down, partner, refuse
 
 
@@ -120,3 +121,37 @@ def test_both_workers_may_record_a_refusal() -> None:
         assert table.needed | queue.needed <= granted(function)
     assert "dynamodb:Query index" in table.needed
     assert [world.delivery("one", ref).status for ref in (*before, after)] == [DeliveryStatus.REFUSED] * 3
+
+
+@pytest.mark.parametrize(
+    ("role", "partner", "make"),
+    [("CPO", ("EMSP", pulls.EMSP), pulls.tokens), ("EMSP", ("HUB", pulls.HUB), pulls.locations)],
+)
+def test_the_background_worker_may_pull_and_find_what_vanished(role: str, partner: Any, make: Any) -> None:
+    world = pulls.World(role)
+    world.join("them", partner)
+    module = "tokens" if role == "CPO" else "locations"
+    table, queue = record(world)  # type: ignore[arg-type]
+    for number in (30, 20):
+        world.partners.objects["them", module] = make(number, x_change=number)
+        world.partners.answers["them", module] = [pulls.raw(http_status=503)]
+        world.start("them", module, full=True)
+        world.settle()
+        world.clock.forward(days=1)
+
+    assert world.pull("them", module).vanished == 10
+    assert {"dynamodb:Query index", "dynamodb:BatchWriteItem"} <= table.needed
+    assert table.needed | queue.needed <= granted("run_background")
+
+
+def test_the_timer_may_start_pulls() -> None:
+    world = pulls.World("CPO")
+    world.join("them", ("EMSP", pulls.EMSP))
+    world.tick()
+    world.clock.forward(hours=1)
+    table, queue = record(world)  # type: ignore[arg-type]
+
+    world.tick()
+
+    assert queue.needed == {"sqs:SendMessage background"}
+    assert table.needed | queue.needed <= granted("look_after_partners")

@@ -352,3 +352,31 @@ def test_own_objects_in_a_hub_s_list_are_left_alone() -> None:
 
     pull = world.pull("hub", "tokens")
     assert (pull.kept, pull.own, pull.refused) == (2, 2, 0)
+
+
+@pytest.mark.parametrize(("strict", "kept"), [(False, 2), (True, 1)])
+def test_objects_without_an_owner_belong_to_the_only_party_of_their_partner(strict: bool, kept: int) -> None:
+    world = World("CPO")
+    world.join("emsp", ("EMSP", EMSP), strict=strict)
+    one, other = tokens(2)
+    del one["country_code"], one["party_id"]
+    world.partners.objects["emsp", "tokens"] = [one, other]
+
+    world.start("emsp")
+    world.settle()
+
+    assert world.pull("emsp", "tokens").kept == kept
+    assert all(each["party_id"] == EMSP.party_id for each in world.stored("tokens").values())
+
+
+def test_objects_without_an_owner_in_the_list_of_a_hub_are_refused() -> None:
+    world = World("CPO")
+    world.join("hub", ("HUB", HUB), ("EMSP", EMSP))
+    (one,) = tokens(1)
+    del one["country_code"], one["party_id"]
+    world.partners.objects["hub", "tokens"] = [one]
+
+    world.start("hub", "tokens")
+    world.settle()
+
+    assert world.pull("hub", "tokens").refused == 1

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from chalicelib.protocol.json_text import JsonText, read_json
 from chalicelib.protocol.pagination import PageQuery
 from chalicelib.protocol.types import sort_key
-from chalicelib.storage import list_orders, lists
+from chalicelib.storage import counters, list_orders, lists
 from chalicelib.storage.cursor import Cursor, Position
 from chalicelib.storage.objects import ObjectStore, Ref, Write
 from chalicelib.storage.table import Table
@@ -457,3 +457,39 @@ def test_a_cursor_of_another_query_is_ignored_and_the_offset_counts(
     cursor = Cursor(3, 0, position).encode()
 
     assert days.page([OWN], replace(asked, cursor=cursor)) == days.page([OWN], asked)
+
+
+@pytest.mark.parametrize("since", [None, "2020-01-01T10:00:00Z"], ids=["without dates", "with date_from"])
+def test_the_last_page_of_a_million_objects_costs_what_the_first_one_costs(
+    objects: ObjectStore, table: Table, since: str | None
+) -> None:
+    """Only the ends of the list are there; the counters say that a million objects are between them."""
+    for number in range(10):
+        put(objects, f"A{number}", "2026-11-23T08:00:00Z")
+    table.update(
+        counters.root_key(OWN),
+        "ADD #next :more, #total :more, #2026Q4 :more",
+        {"more": 1_000_000},
+    )
+    table.update(counters.quarter_key(OWN, "2026-11-23"), "ADD #1123 :more", {"more": 1_000_000})
+    for number in range(10):
+        put(objects, f"Z{number}", "2026-11-25T08:00:00Z")
+
+    first = query(since, limit=5)
+    with measured(table) as at_the_start:
+        objects.page([OWN], first)
+    place = Position(number=1_000_009) if since is None else _place_of(table, "Z4")
+    cursor = Cursor(1_000_010, 0, place).encode()
+    with measured(table) as at_the_end:
+        page = objects.page([OWN], replace(first, offset=1_000_010, cursor=cursor))
+
+    assert page.total == 1_000_020
+    assert ids_of(page.bodies) == [f"Z{number}" for number in (range(5) if since is None else range(5, 10))]
+    assert at_the_end.calls == at_the_start.calls
+    assert at_the_end.read_units == at_the_start.read_units
+
+
+def _place_of(table: Table, tariff_id: str) -> Position:
+    item = table.get(tariff_ref(tariff_id).key)
+    assert item is not None
+    return Position(last_updated=item["lu"], pk=item["pk"])
