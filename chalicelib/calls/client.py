@@ -41,9 +41,10 @@ from chalicelib.calls.answers import (
 from chalicelib.calls.connections import Connections
 from chalicelib.calls.pages import join_relative
 from chalicelib.calls.urls import Target, Unresolvable, UrlPolicy, split_url
+from chalicelib.calls.version_details import read_endpoints, resolve
 from chalicelib.errors import InvalidParameters, ServerError
 from chalicelib.log import log, log_fields
-from chalicelib.partners.directory import Endpoint
+from chalicelib.partners.directory import Endpoint, EndpointNote
 from chalicelib.partners.settings import TrailingSlash
 from chalicelib.protocol.auth import TokenEncoding, is_credentials_token, write_authorization
 from chalicelib.protocol.headers import CORRELATION_ID, REQUEST_ID, UNROUTED_MODULES, write_routing
@@ -108,6 +109,7 @@ class VersionDetails(NamedTuple):
 
     version: str
     endpoints: tuple[Endpoint, ...]
+    notes: tuple[EndpointNote, ...] = ()
 
 
 class OcpiClient:
@@ -203,7 +205,7 @@ class OcpiClient:
         if not isinstance(data, list):
             raise PartnerFault("answered no list of versions", http_status=answer.http_status)
         return tuple(
-            VersionEntry(entry["version"], entry["url"])
+            VersionEntry(entry["version"], resolve(url, entry["url"]))
             for entry in data
             if _has_texts(entry, "version", "url")
         )
@@ -211,9 +213,8 @@ class OcpiClient:
     def get_version_details(
         self, url: str, token: str, encoding: TokenEncoding = "base64", *, total_s: float | None = None
     ) -> VersionDetails:
-        """Read a version details endpoint; endpoints that cannot be read are left out.
+        """Read a version details endpoint; endpoints that can be of no use are noted and left out.
 
-        A missing role, as in 2.1.1 and some 2.2 peers' credentials entry, reads as SENDER (VER-05).
         Raises: InvalidParameters when the policy refuses the URL, PartnerFault, PartnerRefusal.
         Source: OCPI 2.2.1 version_details_endpoint; CRD-02, CRD-04, VER-10
         """
@@ -221,14 +222,7 @@ class OcpiClient:
         data = answer.data
         if not _has_texts(data, "version") or not isinstance(data.get("endpoints"), list):
             raise PartnerFault("answered no version details", http_status=answer.http_status)
-        return VersionDetails(
-            data["version"],
-            tuple(
-                Endpoint(identifier=entry["identifier"], role=_role_of(entry), url=entry["url"])
-                for entry in data["endpoints"]
-                if _has_texts(entry, "identifier", "url")
-            ),
-        )
+        return VersionDetails(data["version"], *read_endpoints(url, data["endpoints"]))
 
     def call_url(
         self,
@@ -489,11 +483,6 @@ def _write_body(document: object) -> bytes | None:
     if document is None:
         return None
     return (document if isinstance(document, str) else write_json(document)).encode()
-
-
-def _role_of(entry: Mapping[str, Any]) -> str:
-    role = entry.get("role")
-    return role if isinstance(role, str) else "SENDER"
 
 
 def _has_texts(entry: Any, *names: str) -> bool:

@@ -147,6 +147,14 @@ def needed_of(roles: Iterable[str]) -> frozenset[tuple[str, InterfaceRole]]:
     return frozenset((module, _OTHER_SIDE[role]) for module, role in mounted(roles))
 
 
+def missing_of(endpoints: Iterable[tuple[str, str]], theirs: Iterable[str], ours: Iterable[str]) -> list[Any]:
+    """The interfaces that a node with our roles can use of a partner with its roles, and that it lacks.
+
+    endpoints: module and role of each endpoint that it has. Returns module and role of each, sorted.
+    """
+    return sorted((mounted(theirs) & needed_of(ours)) - set(endpoints))
+
+
 def interface_path(module: str, role: InterfaceRole) -> str:
     """The base of an interface; Sender and Receiver URLs look the same, so each has its own base (RTE-35)."""
     return f"/{role.lower()}/{module}"

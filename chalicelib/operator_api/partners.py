@@ -20,7 +20,7 @@ from chalicelib.findings.counters import delete_counts
 from chalicelib.modules.credentials import called_side, calling_side
 from chalicelib.modules.credentials.objects import MAX_ROLES
 from chalicelib.modules.locations.reservation import PROFILE
-from chalicelib.modules.registry import pushed_modules
+from chalicelib.modules.registry import missing_of, pushed_modules
 from chalicelib.node import Node
 from chalicelib.operator_api.lists import whole_list_reply
 from chalicelib.operator_api.partner_roles import (
@@ -123,12 +123,12 @@ class EmptyBody(OcpiObject):
 
 def list_partners(call: OperatorCall) -> Reply:
     """List all partners, in pages."""
-    return whole_list_reply(call.request, [show(partner) for partner in call.node.directory.all()])
+    return whole_list_reply(call.request, [show(call.node, partner) for partner in call.node.directory.all()])
 
 
 def get_partner(call: OperatorCall) -> Reply:
     """One partner."""
-    return Reply(data=show(find_partner(call.node, call.request.path["id"])))
+    return Reply(data=show(call.node, find_partner(call.node, call.request.path["id"])))
 
 
 def patch_partner(call: OperatorCall) -> Reply:
@@ -146,7 +146,7 @@ def patch_partner(call: OperatorCall) -> Reply:
     changed = call.node.directory.update(call.request.path["id"], change)
     if changed is None:
         raise NotFound("unknown partner")
-    return Reply(data=show(changed))
+    return Reply(data=show(call.node, changed))
 
 
 def post_invitation(call: OperatorCall) -> Reply:
@@ -172,22 +172,22 @@ def post_registration(call: OperatorCall) -> Reply:
     partner = calling_side.register(
         call.node, wanted, wanted.versions_url, wanted.token, call.request.base_url, expected, returning
     )
-    return Reply(data=show(partner), http_status=201, headers=_place(call.request, partner))
+    return Reply(data=show(call.node, partner), http_status=201, headers=_place(call.request, partner))
 
 
 def post_approval(call: OperatorCall) -> Reply:
     """Approve roles that a partner has claimed."""
-    return Reply(data=show(approve_roles(call.node, call.request)))
+    return Reply(data=show(call.node, approve_roles(call.node, call.request)))
 
 
 def post_rejection(call: OperatorCall) -> Reply:
     """Reject roles that a partner has claimed."""
-    return Reply(data=show(reject_roles(call.node, call.request)))
+    return Reply(data=show(call.node, reject_roles(call.node, call.request)))
 
 
 def post_release(call: OperatorCall) -> Reply:
     """Release roles that are reserved for a partner."""
-    return Reply(data=show(release_roles(call.node, call.request)))
+    return Reply(data=show(call.node, release_roles(call.node, call.request)))
 
 
 def put_credentials(call: OperatorCall) -> Reply:
@@ -197,7 +197,7 @@ def put_credentials(call: OperatorCall) -> Reply:
     partner = find_partner(call.node, call.request.path["id"])
     if not partner.is_registered:
         raise Problem(409, f"this partner is {_status(partner)}: there are no credentials to change")
-    return Reply(data=show(calling_side.rotate(call.node, partner, call.request.base_url)))
+    return Reply(data=show(call.node, calling_side.rotate(call.node, partner, call.request.base_url)))
 
 
 def delete_partner(call: OperatorCall) -> Reply:
@@ -225,7 +225,7 @@ def find_partner(node: Node, partner_id: str) -> Partner:
     return partner
 
 
-def show(partner: Partner) -> dict[str, Any]:
+def show(node: Node, partner: Partner) -> dict[str, Any]:
     """A partner as the operator may see it, without tokens and their hashes."""
     settings = partner.settings_json()
     return {
@@ -236,6 +236,8 @@ def show(partner: Partner) -> dict[str, Any]:
         "version": partner.version,
         **show_roles(partner),
         "endpoints": [endpoint.model_dump() for endpoint in partner.endpoints],
+        "endpoint_notes": [note.model_dump() for note in partner.endpoint_notes],
+        "missing_endpoints": _missing(node, partner),
         **settings,
         "encoding_origin": partner.encoding_origin,
         "sends_raw_tokens": partner.sends_raw_tokens,
@@ -244,6 +246,15 @@ def show(partner: Partner) -> dict[str, Any]:
         "last_updated": partner.last_updated,
         **({"breaker": partner.breaker.model_dump(exclude_none=True)} if partner.breaker else {}),
     }
+
+
+def _missing(node: Node, partner: Partner) -> list[dict[str, str]]:
+    """The interfaces that a registered partner lacks, of those that this node can use of its roles."""
+    if not partner.is_registered:
+        return []
+    has = ((endpoint.identifier, endpoint.role) for endpoint in partner.endpoints)
+    theirs, ours = (role.role for role in partner.roles), (own.role for own in node.settings.roles)
+    return [{"identifier": module, "role": role} for module, role in missing_of(has, theirs, ours)]
 
 
 def _status(partner: Partner) -> str:

@@ -59,6 +59,17 @@ class Endpoint(BaseModel):
     url: str
 
 
+class EndpointNote(BaseModel):
+    """A remark about one line of a partner's version details. is_used: whether the endpoint is called."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+    identifier: str
+    role: str
+    url: str
+    is_used: bool
+    note: str
+
+
 class PartnerRole(BaseModel):
     """One role that a partner plays."""
 
@@ -134,6 +145,7 @@ class Partner(PartnerSettings):
     odd_answers: tuple[str, ...] = ()
     stamp_ahead: StampAhead | None = None
     sends_raw_tokens: bool = False
+    endpoint_notes: tuple[EndpointNote, ...] = ()
     encoding_origin: EncodingOrigin = "DEFAULT"
     revision: int = 0
 

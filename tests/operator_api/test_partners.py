@@ -8,6 +8,8 @@ import pytest
 
 from chalicelib.partners.breaker import Breaker
 from chalicelib.partners.directory import Partner
+from chalicelib.protocol.json_text import write_json
+from tests.harness.nodes import Answer
 from tests.operator_api.caller import OperatorApi
 
 
@@ -86,10 +88,43 @@ def test_a_registration_connects_both_sides(cpo: OperatorApi, hub: OperatorApi) 
     assert cpo.ask("GET", f"/partners/{partner['id']}") == partner
 
 
+def test_endpoints_of_no_use_and_missing_ones_are_shown_at_registration(
+    cpo: OperatorApi, hub: OperatorApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Source: VER-05, VER-07"""
+    assert hub.host is not None
+    receive = hub.host.receive
+
+    def receive_with_odd_details(method: str, path: str, headers: Any, body: Any) -> Answer:
+        answer = receive(method, path, headers, body)
+        document = answer.json
+        if path != "/ocpi/2.2.1":
+            return answer
+        kept = [each for each in document["data"]["endpoints"] if each["identifier"] != "cdrs"]
+        for each in kept:
+            each["url"] = each["url"].removeprefix("https://hub.example")
+            if each["identifier"] == "locations":
+                del each["role"]
+        document["data"]["endpoints"] = kept
+        return Answer(answer.status, answer.headers, write_json(document))
+
+    monkeypatch.setattr(hub.host, "receive", receive_with_odd_details)
+    shown = connect(cpo, hub)
+
+    left_out = [each for each in shown["endpoint_notes"] if not each["is_used"]]
+    assert {each["identifier"] for each in left_out} == {"locations"}
+    assert all("no role" in each["note"] for each in left_out)
+    assert {each["url"].partition("/ocpi")[0] for each in shown["endpoints"]} == {"https://hub.example"}
+    missing = {(each["identifier"], each["role"]) for each in shown["missing_endpoints"]}
+    assert missing == {("cdrs", "RECEIVER"), ("cdrs", "SENDER"), ("locations", "RECEIVER")}
+    assert cpo.ask("GET", f"/partners/{shown['id']}")["missing_endpoints"] == shown["missing_endpoints"]
+
+
 def test_a_partner_is_shown_with_these_members_in_this_order(cpo: OperatorApi, hub: OperatorApi) -> None:
     assert list(connect(cpo, hub)) == [
         "id", "name", "status", "versions_url", "version", "roles", "pending_roles", "refused_roles",
-        "expected_roles", "reserved_roles", "hub", "endpoints", "token_encoding", "profiles", "strict",
+        "expected_roles", "reserved_roles", "hub", "endpoints", "endpoint_notes",
+        "missing_endpoints", "token_encoding", "profiles", "strict",
         "pull", "trailing_slash", "credentials_listed_once", "encoding_origin", "sends_raw_tokens",
         "odd_answers", "stamp_ahead", "last_updated",
     ]  # fmt: skip

@@ -251,7 +251,9 @@ def _look_before_rotating(node: Node, partner: Partner, token: str, base_url: st
     except HandshakeFailed as error:
         if error.http_status != 401 or len(partner.held_tokens) < 2:
             raise
-        return OtherSide(partner.version or CANONICAL, partner.endpoints, partner.token_encoding)
+        return OtherSide(
+            partner.version or CANONICAL, partner.endpoints, partner.token_encoding, partner.endpoint_notes
+        )
 
 
 def _send_credentials(node: Node, method: str, other: OtherSide, token: str, document: dict[str, Any]) -> Any:

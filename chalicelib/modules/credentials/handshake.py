@@ -25,6 +25,7 @@ from chalicelib.partners.directory import (
     Directory,
     EncodingOrigin,
     Endpoint,
+    EndpointNote,
     HeldToken,
     Partner,
     PartnerRole,
@@ -44,11 +45,15 @@ _TRIES = 5
 
 
 class OtherSide(NamedTuple):
-    """The interfaces of a platform in one OCPI version. encoding: of tokens, which it accepts."""
+    """The interfaces of a platform in one OCPI version.
+
+    encoding: of tokens, which it accepts. notes: about its endpoints.
+    """
 
     version: str
     endpoints: tuple[Endpoint, ...]
     encoding: TokenEncoding = "base64"
+    notes: tuple[EndpointNote, ...] = ()
 
     def credentials_url(self) -> str | None:
         """URL of its credentials module, None when it lists none."""
@@ -127,7 +132,7 @@ def look_at(
         )
     try:
         details = node.client.get_version_details(url_by_version[version], token, encoding, total_s=CALL_S)
-        return OtherSide(version, details.endpoints, encoding)
+        return OtherSide(version, details.endpoints, encoding, details.notes)
     except InvalidParameters as error:
         raise PartnerFault(f"the URL of the version details cannot be used: {error.detail}") from error
 
@@ -237,6 +242,7 @@ def registered(
             "versions_url": theirs.url,
             "version": other.version,
             "endpoints": other.endpoints,
+            "endpoint_notes": other.notes,
             **roles,
             "outbound_token": node.directory.seal(theirs.token),
             "held_tokens": held,

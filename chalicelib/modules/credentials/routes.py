@@ -8,6 +8,7 @@ from __future__ import annotations
 from chalicelib.errors import MethodNotAllowed
 from chalicelib.modules.credentials.called_side import accept, forget
 from chalicelib.modules.credentials.handshake import credentials_document
+from chalicelib.modules.registry import missing_of
 from chalicelib.partners.directory import Partner
 from chalicelib.protocol.kinds import Kind
 from chalicelib.protocol.message import Reply
@@ -69,7 +70,9 @@ def _accepted(call: Call) -> Reply:
         "raw" if call.reading == "raw" else "base64",
     )
     document = credentials_document(call.node, token, request.base_url)
-    return Reply(data=document, status_message=_note_on_roles(partner))
+    remarks = [_note_on_roles(partner), _note_on_endpoints(call, partner)]
+    text = "; ".join(filter(None, remarks))
+    return Reply(data=document, status_message=text[:_LONGEST_MESSAGE] or None)
 
 
 def _note_on_roles(partner: Partner) -> str | None:
@@ -80,6 +83,24 @@ def _note_on_roles(partner: Partner) -> str | None:
     return f"these roles wait for approval by the operator of this node: {names}"
 
 
+def _note_on_endpoints(call: Call, partner: Partner) -> str | None:
+    """status_message with the endpoints of the caller's version details that are left out or missing."""
+    left_out = [
+        f"{each.identifier} {each.role} {each.note}" for each in partner.endpoint_notes if not each.is_used
+    ]
+    has = ((endpoint.identifier, endpoint.role) for endpoint in partner.endpoints)
+    theirs, ours = (role.role for role in partner.roles), (own.role for own in call.node.settings.roles)
+    missing = [" ".join(each) for each in missing_of(has, theirs, ours)]
+    texts = [
+        f"{what}: {', '.join(names[:_NAMED])}"
+        for what, names in (("endpoints left out", left_out), ("endpoints missing", missing))
+        if names
+    ]
+    return "; ".join(texts) or None
+
+
+_NAMED = 5
+_LONGEST_MESSAGE = 255
 _PATH = "/{version}/credentials"
 
 INTERFACE = Interface(

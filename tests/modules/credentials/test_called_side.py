@@ -13,7 +13,7 @@ import pytest
 from chalicelib.calls.client import VersionEntry
 from chalicelib.modules.credentials import called_side, calling_side
 from chalicelib.partners.breaker import Breaker
-from chalicelib.partners.directory import PartnerRole
+from chalicelib.partners.directory import EndpointNote, PartnerRole
 from chalicelib.partners.roles import Expectation
 from chalicelib.partners.settings import PartnerSettings
 from tests.harness.account import aws
@@ -221,6 +221,26 @@ def test_a_replaced_token_cannot_undo_the_new_one_that_was_used_meanwhile(
 
     assert answer.json["status_code"] == 2000
     assert (hub.call("GET", CREDENTIALS, new).status, hub.call("GET", CREDENTIALS, old).status) == (200, 401)
+
+
+def test_a_partner_is_answered_what_its_endpoints_lack(
+    cpo: Host, hub: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Source: VER-05"""
+    look = called_side._look_at_caller
+    note = EndpointNote(identifier="tariffs", role="", url="https://x", is_used=False, note="has no role")
+
+    def look_with_notes(*arguments: Any) -> Any:
+        other = look(*arguments)
+        kept = tuple(each for each in other.endpoints if each.identifier != "tariffs")
+        return other._replace(endpoints=kept, notes=(note,))
+
+    monkeypatch.setattr(called_side, "_look_at_caller", look_with_notes)
+    answer = hub.call("POST", CREDENTIALS, invite(hub), document_of(cpo, invite(cpo)))
+
+    message = answer.json["status_message"]
+    assert "endpoints left out: tariffs  has no role" in message
+    assert "endpoints missing: " in message and "tariffs SENDER" in message
 
 
 def test_a_party_of_another_partner_is_refused(network: dict[str, Host]) -> None:
