@@ -257,7 +257,7 @@ def pulls(
 
 
 def _pull_line(pull: dict[str, Any]) -> str:
-    counts = ("pages", "objects", "kept", "unchanged", "refused", "vanished", "waits")
+    counts = ("pages", "objects", "kept", "unchanged", "refused", "odd", "vanished", "waits")
     numbers = "  ".join(f"{name} {pull[name]}" for name in counts if pull[name])
     until = f" (again at {pull['retry_at']})" if pull["retry_at"] else ""
     error = f"  {pull['error']}{until}" if pull["error"] else ""

@@ -52,7 +52,7 @@ def compare_some(node: Node, partner: Partner, pull: Pull, ends: datetime) -> Pu
         if node.clock() >= ends:
             break
     if vanished:
-        save_vanished(node.table, pull, vanished)
+        save_vanished(node.table, pull, vanished, node.clock())
     now = format_datetime(node.clock())
     after = pull.changed(now, vanished=count, comparison=place)
     if place is not None:

@@ -60,10 +60,11 @@ class Pull(BaseModel):
     with every write, so that of two workers only one goes on.
 
     objects: entries of the pages. kept: new or changed here. unchanged: the same as stored. refused: not
-    stored. own: objects of this node, which a hub lists as well. vanished: stored objects that a full pull no
-    longer found, None while that is not known. tries: failed calls in a row. waits: how often the partner
-    asked to be called later. retry_at: no call before then. progressed: time of the last progress.
-    succeeded: start of the last pull after which nothing before it is missing.
+    stored. odd: stored with a remark, such as a repair. own: objects of this node, which a hub lists as well.
+    vanished: stored objects that a full pull no longer found, None while that is not known. tries: failed
+    calls in a row. waits: how often the partner asked to be called later. retry_at: no call before then.
+    progressed: time of the last progress. succeeded: start of the last pull after which nothing before it is
+    missing.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -84,6 +85,7 @@ class Pull(BaseModel):
     kept: int = 0
     unchanged: int = 0
     refused: int = 0
+    odd: int = 0
     own: int = 0
     vanished: int | None = None
     tries: int = 0

@@ -31,14 +31,15 @@ if TYPE_CHECKING:
 class Tally:
     """Counts of the entries of a page, by what became of them.
 
-    taken: entries that were handled. seen: keys of the objects that the partner has, those that could not be
-    stored included.
+    taken: entries that were handled. odd: stored with a remark. seen: keys of the objects that the partner
+    has, those that could not be stored included.
     """
 
     taken: int = 0
     kept: int = 0
     unchanged: int = 0
     refused: int = 0
+    odd: int = 0
     own: int = 0
     seen: list[str] = field(default_factory=list)
 
@@ -79,6 +80,7 @@ def _keep(node: Node, partner: Partner, module: str, entry: Any, known: KnownIte
         _refuse(node, partner, module, entry, error)
         tally.refused += 1
         return
+    tally.odd += kept.remark is not None
     if kept.change.written:
         tally.kept += 1
         known.note(kept.ref)

@@ -123,6 +123,7 @@ def _after_page(pull: Pull, page: Page, tally: Tally, now: str) -> Pull:
         "kept": pull.kept + tally.kept,
         "unchanged": pull.unchanged + tally.unchanged,
         "refused": pull.refused + tally.refused,
+        "odd": pull.odd + tally.odd,
         "own": pull.own + tally.own,
         "state": PullState.RUNNING,
         **_FINE,
@@ -188,7 +189,7 @@ def _end(node: Node, pull: Pull) -> None:
     """Log the end of a pull, and delete what was only needed to compare."""
     if pull.date_from is None and pull.module in COMPARED:
         forget_seen(node.table, pull)
-    counts = pull.model_dump(include={"pages", "objects", "kept", "unchanged", "refused", "vanished"})
+    counts = pull.model_dump(include={"pages", "objects", "kept", "unchanged", "refused", "odd", "vanished"})
     if pull.state is PullState.FAILED:
         # Not its error: that may quote a body of the partner. The log of the call has the reason.
         log.warning("a pull failed", extra=counts)

@@ -13,6 +13,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
+from chalicelib.protocol.types import parse_datetime
 from chalicelib.pulling.objects import Pull
 from chalicelib.storage.table import Item, Key, Table
 
@@ -22,7 +23,7 @@ MOST_VANISHED = 1000
 _DIGEST_BYTES = 8
 """Among a million objects, two have the same digest once in 37 million pulls."""
 
-_FORGOTTEN_AFTER = timedelta(days=14)
+_PULLS_KEPT, _VANISHED_KEPT, _SEEN_KEPT = (timedelta(days=days) for days in (400, 90, 14))
 
 
 def read_pull(table: Table, partner_id: str, module: str) -> Pull | None:
@@ -49,6 +50,7 @@ def save_pull(table: Table, pull: Pull, before: Pull | None) -> Pull:
         "sk": pull.module,
         "pull": saved.model_dump_json(exclude_defaults=True),
         "revision": revision,
+        "expires_at": _expires_at(parse_datetime(pull.progressed), _PULLS_KEPT),
     }
     if before is None:
         table.put(item, "attribute_not_exists(#pk)")
@@ -68,9 +70,8 @@ def digest(pk: str) -> bytes:
 def note_seen(table: Table, pull: Pull, pks: Iterable[str], now: datetime) -> None:
     """Store the digests of the objects that one page had: one write of some bytes for each object."""
     seen = base64.b64encode(b"".join(map(digest, pks))).decode()
-    expires_at = int((now + _FORGOTTEN_AFTER).timestamp())
     key = {"pk": _seen_pk(pull), "sk": f"{pull.id}#{pull.revision:08}"}
-    table.put({**key, "seen": seen, "expires_at": expires_at})
+    table.put({**key, "seen": seen, "expires_at": _expires_at(now, _SEEN_KEPT)})
 
 
 def read_seen(table: Table, pull: Pull) -> set[bytes]:
@@ -106,11 +107,15 @@ def read_vanished(table: Table, pull: Pull) -> list[str]:
     return item["refs"] if item and item["pull_id"] == pull.id else []
 
 
-def save_vanished(table: Table, pull: Pull, refs: Sequence[str]) -> None:
+def save_vanished(table: Table, pull: Pull, refs: Sequence[str], now: datetime) -> None:
     """Write the names of objects that had vanished at a pull."""
-    key = _vanished_key(pull)
-    item = {"pk": key.pk, "sk": key.sk, "pull_id": pull.id, "refs": list(refs[:MOST_VANISHED])}
-    table.put(item)
+    key, shown = _vanished_key(pull), list(refs[:MOST_VANISHED])
+    expires_at = _expires_at(now, _VANISHED_KEPT)
+    table.put({"pk": key.pk, "sk": key.sk, "pull_id": pull.id, "refs": shown, "expires_at": expires_at})
+
+
+def _expires_at(now: datetime, kept: timedelta) -> int:
+    return int((now + kept).timestamp())
 
 
 def _vanished_key(pull: Pull) -> Key:

@@ -39,6 +39,7 @@ UNCALLED: dict[str, str] = {
     "run_background TakeWork sqs:DeleteMessage": "Lambda polls the queue with the function's role",
     "run_background TakeWork sqs:GetQueueAttributes": "Lambda polls the queue with the function's role",
     "run_background TakeWork sqs:ChangeMessageVisibility": "work that fails by the node's own fault",
+    "api_handler SendBackgroundWork *": "the operator orders a pull; a partner's document is odd",
     "look_after_partners StartPulls *": "the pulls of the night, the hour, and after an outage of the node",
     "stream_changes ReadTheStream *": "Lambda reads the stream with the function's role",
     "stream_changes GiveUpBatches *": "Lambda puts a batch that it gives up with the dead letters",

@@ -131,7 +131,7 @@ def test_an_invitation_and_a_registration_take_any_setting(api: CannedOperatorAp
 
 PULL = {
     "module": "tokens", "state": "WAITING", "started": "2026-03-01T12:00:00Z", "pages": 3, "objects": 300,
-    "kept": 299, "unchanged": 0, "refused": 1, "vanished": None, "waits": 1,
+    "kept": 299, "unchanged": 0, "refused": 1, "odd": 0, "vanished": None, "waits": 1,
     "error": "answered HTTP 429", "retry_at": "2026-03-01T12:10:00Z",
 }  # fmt: skip
 

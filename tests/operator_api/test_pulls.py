@@ -37,8 +37,8 @@ def test_the_operator_starts_pulls_and_sees_their_progress(api: OperatorApi, wor
     assert set(done) == {"tariffs", "locations"}
     assert done["tariffs"] == {
         "module": "tariffs", "cause": "OPERATOR", "state": "DONE", "started": "2026-03-01T12:00:00Z",
-        "date_from": None, "pages": 1, "objects": 5, "kept": 5, "unchanged": 0, "refused": 0, "own": 0,
-        "vanished": 0, "tries": 0, "waits": 0, "error": None, "retry_at": None,
+        "date_from": None, "pages": 1, "objects": 5, "kept": 5, "unchanged": 0, "refused": 0, "odd": 0,
+        "own": 0, "vanished": 0, "tries": 0, "waits": 0, "error": None, "retry_at": None,
         "progressed": "2026-03-01T12:00:00Z", "finished": "2026-03-01T12:00:00Z",
         "succeeded": "2026-03-01T12:00:00Z", "total": None,
     }  # fmt: skip

@@ -380,3 +380,17 @@ def test_objects_without_an_owner_in_the_list_of_a_hub_are_refused() -> None:
     world.settle()
 
     assert world.pull("hub", "tokens").refused == 1
+
+
+def test_objects_that_need_a_repair_are_stored_and_counted() -> None:
+    world = World("EMSP")
+    world.join("cpo", ("CPO", CPO))
+    good, odd = tariffs(2)
+    world.partners.objects["cpo", "tariffs"] = [good, {**odd, "currency": "eur"}]
+
+    world.start("cpo", "tariffs")
+    world.settle()
+
+    pull = world.pull("cpo", "tariffs")
+    assert (pull.kept, pull.odd, pull.refused) == (2, 1, 0)
+    assert {each["currency"] for each in world.stored("tariffs").values()} == {"EUR"}
