@@ -142,9 +142,6 @@ def _text(body: bytes | str | None) -> str | None:
     return body.decode("utf-8", "surrogateescape") if isinstance(body, bytes) else body
 
 
-# -- an OCPI request ---------------------------------------------------------------------------------
-
-
 def serve(node: Node, interface: Interface, routes: Routes, request: Request) -> Served:
     """Answer one OCPI request: always an envelope, always both message ids (TRN-18, TRN-19)."""
     with log_fields(**_request_fields(interface, request)):

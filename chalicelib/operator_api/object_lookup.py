@@ -59,9 +59,6 @@ def own_parties(settings: Settings, module: str) -> list[Party]:
     return settings.parties(owner_role(module))
 
 
-# -- lists -------------------------------------------------------------------------------------------
-
-
 def page_of(call: OperatorCall, module: str, partitions: Callable[[], Sequence[str]]) -> Reply:
     """Answer a page of a module's objects. partitions: finds the lists, after the query was checked."""
     query, store = PageQuery.read(call.request), _store(call.node, module)
@@ -116,9 +113,6 @@ def listed_partitions(settings: Settings, request: Request, module: str) -> list
     return chosen
 
 
-# -- writing -----------------------------------------------------------------------------------------
-
-
 def owner_to_write(
     settings: Settings, request: Request, document: Mapping[str, Any] | None = None, module: str = "locations"
 ) -> Party:
@@ -151,9 +145,6 @@ def _owner_in_body(document: Mapping[str, Any], own: Sequence[Party], role: str)
             text = f"{value[:40]!r} is of no {role} party that this request may mean"
             raise InvalidParameters(text, field=name)
     return own[0]
-
-
-# -- reading -----------------------------------------------------------------------------------------
 
 
 def keys_to_find(node: Node, request: Request, module: str, variant: str = "") -> list[Key]:

@@ -100,9 +100,6 @@ def keeps_received(settings: Settings, module: str) -> bool:
     return any(settings.plays(role) for role in _KEEPERS[owner_role(module)])
 
 
-# -- lists -------------------------------------------------------------------------------------------
-
-
 def partition_for_own(module: str, party: Party, hidden: bool = False) -> str:
     """The list that contains an object of one of our own parties; hidden: result of `is_hidden`.
 
@@ -167,9 +164,6 @@ def _shades(module: str) -> tuple[bool, ...]:
     return (False, True) if find_module(module).hidden_field else (False,)
 
 
-# -- private objects ---------------------------------------------------------------------------------
-
-
 def partition_for_viewer(module: str, owner: Party | None, viewer: Viewer | None) -> str:
     """The list of the objects that one party owns and one viewer sees.
 
@@ -210,9 +204,6 @@ def _private_lists(settings: Settings, module: str, partner: Partner | None, rou
         sender = routing.sender
         seen = [Viewer(sender, role) for role in find_module(module).viewer_roles] if sender else []
     return [partition_for_viewer(module, owner, viewer) for owner in owners for viewer in seen]
-
-
-# -- single objects and pushes -----------------------------------------------------------------------
 
 
 def may_see(partner: Partner, module: str, document: Mapping[str, Any]) -> bool:

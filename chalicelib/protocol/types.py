@@ -101,9 +101,6 @@ class Shape:
     longest: int = 0
 
 
-# -- strings ---------------------------------------------------------------------------------------
-
-
 def fold(value: str) -> str:
     """Convert a CiString to the form that equal CiStrings share (TYP-01); for keys, never shown."""
     return value.upper()
@@ -201,9 +198,6 @@ TimeZone = Annotated[
 ]
 
 
-# -- numbers ---------------------------------------------------------------------------------------
-
-
 def _number(value: object) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise ValueError("expected a JSON number")
@@ -222,9 +216,6 @@ Number = Annotated[Decimal, BeforeValidator(_number), Shape("number")]
 """number: a JSON number, exact (TYP-09)."""
 
 Int = Annotated[StrictInt, Field(gt=-(2**63), lt=2**63), Shape("int")]
-
-
-# -- enums -----------------------------------------------------------------------------------------
 
 
 def open_enum(name: str, values: str) -> Any:
@@ -262,9 +253,6 @@ def closed_enum(name: str, values: str) -> Any:
 
 
 Role = closed_enum("Role", "CPO EMSP HUB NAP NSP OTHER SCSP")
-
-
-# -- time ------------------------------------------------------------------------------------------
 
 
 def parse_datetime(text: str) -> datetime:

@@ -86,9 +86,6 @@ class PendingObject(NamedTuple):
     ref: str
 
 
-# -- steps -------------------------------------------------------------------------------------------
-
-
 def run_step(node: Node, step: CatchUp) -> None:
     """Queue some of the objects that a partner still has to receive, and the next step behind them.
 
@@ -239,9 +236,6 @@ def _delete_some_rows(node: Node, step: CatchUp) -> None:
         schedule_recheck(node, step.partner_id)
 
 
-# -- counting ----------------------------------------------------------------------------------------
-
-
 def count_pending(node: Node, partner: Partner, deliveries: Mapping[str, Delivery]) -> int:
     """Count the objects that a partner still has to receive, given its delivery rows.
 
@@ -290,9 +284,6 @@ def _known(node: Node, partner: Partner, place: str, ref: Ref, version: int) -> 
     if visible or is_pushed_to(node.settings, partner, subject._replace(hidden=False)):
         return ObjectState(version, visible)
     return None
-
-
-# -- rechecks ----------------------------------------------------------------------------------------
 
 
 def schedule_recheck(node: Node, partner_id: str) -> None:

@@ -47,9 +47,6 @@ _SESSIONS = "sessions#"
 ReadPartners = Callable[[], Sequence["Partner"]]
 
 
-# -- the stream --------------------------------------------------------------------------------------
-
-
 def note_sessions(node: Node, records: Sequence[Mapping[str, Any]]) -> None:
     """Store start snapshots and due sessions from a batch of records of the table's stream.
 
@@ -117,9 +114,6 @@ def _store_start_snapshot(
         log.exception("failed to store the start snapshot of a session", extra={"ref": str(ref)})
 
 
-# -- due sessions ------------------------------------------------------------------------------------
-
-
 def read_due_sessions(table: Table) -> Iterator[Item]:
     """Yield the due sessions, page by page as they are read."""
     return table.query_all("#pk = :pk", {"pk": DUE})
@@ -152,9 +146,6 @@ def make_due(node: Node, session: Stored, is_released: bool = False) -> None:
 def due_session_item(ref: str, version: int, now: datetime) -> Item:
     """Item that makes a version of a session due."""
     return {"pk": DUE, "sk": Ref.parse(ref).key.pk, "ref": ref, "v": version, "at": format_datetime(now)}
-
-
-# -- sessions set aside ------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

@@ -78,8 +78,6 @@ class ChargingPeriod(OcpiObject):
     tariff_id: Id | None = None
 
 
-# -- CDR ---------------------------------------------------------------------------------------------
-
 _SESSION_ONLY = frozenset({"CURRENT", "ENERGY_EXPORT", "ENERGY_IMPORT", "POWER", "STATE_OF_CHARGE"})
 _LONGEST_ID = 36
 

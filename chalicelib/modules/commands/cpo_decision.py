@@ -78,9 +78,6 @@ def _readable_id(document: Mapping[str, Any], name: str) -> str | None:
     return value if is_id else None
 
 
-# -- checks ------------------------------------------------------------------------------------------
-
-
 def _judge(node: Node, incoming: Incoming) -> tuple[Reply | None, Party]:
     """Check a command.
 
@@ -179,9 +176,6 @@ def _own_parties(settings: Settings, request: Request) -> list[Party]:
     own = settings.parties("CPO")
     to = request.routing.receiver
     return [party for party in own if party.same_as(to)] or own
-
-
-# -- storing -----------------------------------------------------------------------------------------
 
 
 def _new_command(node: Node, incoming: Incoming, owner: Party) -> NewRequest:

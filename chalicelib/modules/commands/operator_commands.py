@@ -39,9 +39,6 @@ if TYPE_CHECKING:
 _OPERATOR = Party("", "operator")
 
 
-# -- an eMSP sends -----------------------------------------------------------------------------------
-
-
 def send_command(
     node: Node, request: Request, name: str, document: Document, party: Party | None
 ) -> AsyncRequest:
@@ -157,9 +154,6 @@ def _find_target(
             raise NotFound("unknown session")
         raise UnknownLocation(field="location_id")
     return target
-
-
-# -- a CPO's CSMS gives the result -------------------------------------------------------------------
 
 
 def take_result(node: Node, command_id: str, document: Document) -> AsyncRequest:

@@ -154,9 +154,6 @@ class _Search:
     can_wait: bool
 
 
-# -- the timer ---------------------------------------------------------------------------------------
-
-
 def run(node: Node) -> None:
     """Compare the CDRs of due entries until the time budget is used up."""
     if not node.settings.plays("CPO"):
@@ -244,9 +241,6 @@ def _retry_item(entry: str, since: str, now: datetime) -> Item | None:
     if now - parse_datetime(since) >= COMPARE_FOR:
         return None
     return {**due_entry_item(format_datetime(now + RETRY), entry, entry), "failing": since}
-
-
-# -- one session -------------------------------------------------------------------------------------
 
 
 def _judge_session(node: Node, this: _Run, ref: Ref) -> tuple[datetime | None, list[Key]]:

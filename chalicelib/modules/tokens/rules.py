@@ -35,8 +35,6 @@ from chalicelib.protocol.overtaking import is_overtaken
 from chalicelib.protocol.patch import replace_fields
 from chalicelib.protocol.types import fold, validate
 
-# -- identity and changes ----------------------------------------------------------------------------
-
 
 def type_in_query(query: Mapping[str, str]) -> str | None:
     """Return the token type in a query, None when it has none.
@@ -76,9 +74,6 @@ def patch_token(stored: Document, patch: Document, arrived: datetime | None = No
     return None if is_overtaken(patch["last_updated"], stored["last_updated"], arrived) else merged
 
 
-# -- a CPO's whitelist -------------------------------------------------------------------------------
-
-
 class Ask(Enum):
     """Policy for asking the eMSP. FIRST: ask, and use the copy when there is no answer."""
 
@@ -98,9 +93,6 @@ def whether_to_ask(whitelist: str) -> Ask:
 def allowed_by(token: Mapping[str, Any]) -> str:
     """Return the AllowedType by the token alone, without opening hours or the status of an EVSE (TOK-17)."""
     return "ALLOWED" if token["valid"] else "BLOCKED"
-
-
-# -- an eMSP's answer --------------------------------------------------------------------------------
 
 
 def permitted(asked: Document | None, decision: AuthorizationDecision) -> tuple[str, Document | None]:
