@@ -145,10 +145,14 @@ def module_guests(nodes: dict[str, Node]) -> Iterator[Guests]:
 
 @pytest.fixture(scope="package")
 def stands(nodes: dict[str, Node]) -> Iterator[dict[str, Stand]]:
-    """The targets of bad input, one per node; checks at the end that the stored objects did not change."""
+    """The targets of bad input, one per node; checks at the end that the stored objects did not change.
+
+    Their partners are strict ones, whose documents are read by the letter.
+    """
     guests = Guests(nodes)
     stands = {
-        at: Stand(node, [guests.join(role, node) for role in ROLES_AT[at]]) for at, node in nodes.items()
+        at: Stand(node, [guests.connect(guests.partner(role), node, strict=True) for role in ROLES_AT[at]])
+        for at, node in nodes.items()
     }
     for at in ("hub", "emsp"):
         stands[at].put_good_objects()
