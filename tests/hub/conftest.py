@@ -26,4 +26,5 @@ def there() -> Iterator[AnsweringPartner]:
 def hub(account: Account, there: AnsweringPartner) -> Hub:
     name = f"hub{next(NUMBERS)}"
     node = make_network(account, (), **{name: "HUB"})[name].node
-    return Hub(replace(node, client=OcpiClient(UrlPolicy(True), node.directory, node.new_id)), there)
+    client = OcpiClient(UrlPolicy(True), node.directory, node.new_id, clock=node.clock)
+    return Hub(replace(node, client=client), there)

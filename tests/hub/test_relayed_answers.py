@@ -87,6 +87,20 @@ def test_the_receiver_s_own_codes_are_relayed_and_other_failures_get_the_hub_s_c
         assert (answer.data, answer.message) == ({"x": 1}, "no")
 
 
+def test_a_receiver_that_asked_to_be_left_alone_is_not_called_and_the_sender_is_answered_at_once(
+    hub: Hub,
+) -> None:
+    hub.there.answer = answering(http_status=503, headers={"Retry-After": "60"})
+
+    first, second = hub.put_tariff(), hub.put_tariff()
+
+    assert (first.codes, second.codes) == ((200, 4000), (200, 4000))
+    assert "Retry-After" in second.message
+    assert len(hub.there.received) == 1
+    hub.there.answer = answering()
+    assert hub.list_locations().codes[1] == 1000, "another receiver is not concerned"
+
+
 def test_a_receiver_that_takes_too_long_is_a_4002(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     """Source: RTE-28"""
     monkeypatch.setattr(relay, "RELAY_S", 0.3)
