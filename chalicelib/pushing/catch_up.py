@@ -166,8 +166,11 @@ def _has_own_message(step: CatchUp, known: ObjectState, row: Delivery) -> bool:
     """Tell whether an object changed so lately that the change has its own message in the live lane.
 
     Two pushes at the same time would arrive in any order, and a CDR twice. An object that was given up has no
-    such message.
+    such message. Nor has a location as a whole: the message may be about one EVSE, and bring no other one
+    that the partner missed.
     """
+    if row.module == "locations":
+        return False
     is_newer = 0 < step.newest < known.version
     return is_newer and row.status not in (DeliveryStatus.MISSED, DeliveryStatus.DEAD)
 

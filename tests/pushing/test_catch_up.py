@@ -20,6 +20,7 @@ from chalicelib.pushing.catch_up import (
     run_step,
     schedule_recheck,
     schedule_recheck_at,
+    version_at,
 )
 from chalicelib.pushing.deliveries import Delivery, DeliveryStatus, key_of, read_deliveries, write_delivery
 from chalicelib.queues import CatchUp
@@ -436,3 +437,23 @@ def test_a_pending_object_is_searched_for_in_a_few_steps_only(
         found[steps] = [each.ref for each in find_pending(world.node, one)]
 
     assert (found[0], found[1], found[30]) == ([], [], [str(ref)])
+
+
+def test_an_evse_that_was_missed_arrives_though_another_one_changed_just_before_the_step(
+    world: World,
+) -> None:
+    """The message of that change is about its own EVSE only."""
+    ref = world.put_location()
+    world.settle()
+    world.put_evse(ref, "E0", status="CHARGING")
+    world.dynamodb.stream.clear()  # nobody was told: the partner was OFFLINE
+    step = CatchUp(what="CATCH_UP", partner_id="one", cause="back", newest=version_at(world.clock()))
+    world.put_evse(ref, "E1", status="BLOCKED")
+    world.settle()
+
+    run_step(world.node, step)
+    world.settle()
+
+    held = world.held("one", ref)
+    assert held is not None
+    assert [each["status"] for each in held["evses"]] == ["CHARGING", "BLOCKED"]
