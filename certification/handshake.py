@@ -22,6 +22,7 @@ SENDS = (("locations", "SENDER"), ("tariffs", "SENDER"))
 RECEIVES = (("locations", "RECEIVER"), ("tariffs", "RECEIVER"))
 KEPT_SETTINGS = (
     "name", "token_encoding", "profiles", "strict", "pull", "trailing_slash", "credentials_listed_once",
+    "endpoints_with_slash",
 )  # fmt: skip
 
 

@@ -429,6 +429,14 @@ def test_version_details_list_the_interfaces_of_the_node_s_roles(
     }
 
 
+def test_endpoints_end_with_a_slash_for_a_partner_that_adds_none(cpo: Host, token: str) -> None:
+    with with_settings(cpo.node, endpoints_with_slash=True):
+        endpoints = cpo.call("GET", "/ocpi/2.2.1", token).json["data"]["endpoints"]
+
+    assert [each["url"][-1] for each in endpoints] == ["/"] * len(endpoints)
+    assert cpo.call("GET", f"{OBJECT}/", token, **IDS).json["status_code"] == 1000
+
+
 @pytest.mark.parametrize(
     ("settings", "roles"),
     [

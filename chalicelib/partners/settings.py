@@ -31,7 +31,8 @@ class PartnerSettings(BaseModel):
     for certification, nothing that the partner sends is repaired. pull: how often its lists are read, by
     module: `off`, `nightly` or `hourly`; nightly if it is not named. trailing_slash: what our calls do with a
     slash at the end of its URLs. credentials_listed_once: our version details list the credentials module as
-    SENDER only, and not as RECEIVER as well.
+    SENDER only, and not as RECEIVER as well. endpoints_with_slash: our version details list URLs with a slash
+    at the end.
 
     Types only: a stored record must stay readable when a check changes. The operator API has the checks.
     """
@@ -44,6 +45,7 @@ class PartnerSettings(BaseModel):
     pull: dict[str, str] = {}
     trailing_slash: TrailingSlash = "keep"
     credentials_listed_once: bool = False
+    endpoints_with_slash: bool = False
 
     def settings_json(self) -> dict[str, Any]:
         """The settings as JSON values, without the other fields of a model that inherits from this one."""

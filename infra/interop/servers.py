@@ -82,6 +82,7 @@ class ServerExchange:
             "name": f"interop server {self._result.role}",
             "versions_url": f"{self._url}/ocpi/versions",
             "token": token_a,
+            "endpoints_with_slash": True,
         }
 
     def _state(self) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from chalicelib.partners.directory import Partner
 from chalicelib.partners.settings import PartnerSettings
 
 ROOT = Path(__file__).parents[2]
-OTHERS = "strict=false pull={} trailing_slash=keep credentials_listed_once=false"
+OTHERS = "strict=false pull={} trailing_slash=keep credentials_listed_once=false endpoints_with_slash=false"
 OLD_RECORD = (Path(__file__).parent / "old_record.json").read_text(encoding="utf-8")
 """A partner as it was stored before the settings had a model."""
 
@@ -28,6 +28,7 @@ def test_a_record_from_before_the_model_is_read() -> None:
         "pull": {},
         "trailing_slash": "keep",
         "credentials_listed_once": False,
+        "endpoints_with_slash": False,
     }
     assert (partner.id, partner.version, partner.revision) == ("abc", "2.2.1", 7)
 
@@ -40,7 +41,7 @@ def test_a_record_keeps_its_form_and_gains_new_fields_only() -> None:
     assert {name: value for name, value in written.items() if name in old} == old
     assert written.keys() - old.keys() == {
         "strict", "pull", "sends_raw_tokens", "encoding_origin", "endpoint_notes",
-        "trailing_slash", "credentials_listed_once",
+        "trailing_slash", "credentials_listed_once", "endpoints_with_slash",
     }  # fmt: skip
 
 

@@ -28,8 +28,9 @@ def get_details(call: Call) -> Reply:
     """
     version = call.request.version
     base = f"{call.request.base_url}/{version}"
+    end = "/" if call.caller.endpoints_with_slash else ""
     endpoints = [
-        {"identifier": offer.identifier, "role": offer.role, "url": f"{base}{offer.path}"}
+        {"identifier": offer.identifier, "role": offer.role, "url": f"{base}{offer.path}{end}"}
         for offer in offers(own.role for own in call.node.settings.roles)
     ]
     if not (call.caller.strict or call.caller.credentials_listed_once):
