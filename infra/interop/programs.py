@@ -26,8 +26,15 @@ class Program:
 _ALL = {"CPO at emsp": 8, "CPO at hub": 8, "EMSP at cpo": 6, "EMSP at hub": 2}
 """Every object that is offered."""
 
+_ALL_BY_SERVER = {
+    "CPO server at emsp": 8,
+    "CPO server at hub": 8,
+    "EMSP server at cpo": 2,
+    "EMSP server at hub": 2,
+}
+
 PROGRAMS = (
-    Program("extrawest-ocpi", "py_ocpi_models", "extrawest_server", _ALL),
+    Program("extrawest-ocpi", "py_ocpi_models", "extrawest_server", {**_ALL, **_ALL_BY_SERVER}),
     Program("py-ocpi", "py_ocpi_models", expected=_ALL),
     # A CDR without a volume, and a reservation without its end.
     Program(
