@@ -35,7 +35,7 @@ from typing import Any, NamedTuple, TypedDict, Unpack
 from chalicelib.calls.partner_words import LONGEST, plain_words, words_in
 from chalicelib.calls.retry_after import read_retry_after
 from chalicelib.errors import BadJson
-from chalicelib.protocol.json_text import read_json
+from chalicelib.protocol.json_text import check_depth, read_json
 from chalicelib.protocol.kinds import Kind
 from chalicelib.reading.bodies import read_json_around
 
@@ -234,6 +234,7 @@ def _read_body(body: bytes, strict: bool) -> _Reading:
         return _Reading(oddity=Oddity.EMPTY_BODY)
     try:
         document, around = (read_json(body), ()) if strict else read_json_around(body)
+        check_depth(document)
     except BadJson:
         return _read_text(body)
     reading = _read_document(document)

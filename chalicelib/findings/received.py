@@ -15,7 +15,7 @@ from chalicelib.errors import InvalidParameters
 from chalicelib.findings.reporting import report
 from chalicelib.protocol.json_text import Document, write_json
 from chalicelib.protocol.types import OcpiObject, format_datetime, validate
-from chalicelib.reading.findings import Finding, refusals
+from chalicelib.reading.findings import MISSING, Finding, refusals
 from chalicelib.reading.missing import Context
 from chalicelib.reading.reader import Reading, read_document
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from chalicelib.partners.directory import Partner
     from chalicelib.storage.keys import Ref
 
+
+MOST_ASIDE = 16 * 1024
+"""Bytes of what was set aside that are kept beside an object; its item may have 400 KB with the object."""
 
 _NAMED = 5
 """Deviations that the answer names; the operator sees all of them."""
@@ -38,6 +41,11 @@ class Received(NamedTuple):
     document: Document
     aside: str = ""
     findings: tuple[Finding, ...] = ()
+
+    @property
+    def filled(self) -> list[str]:
+        """The dotted paths of the fields that were missing and filled in."""
+        return [each.at for each in self.findings if each.kind == MISSING]
 
     @property
     def remark(self) -> str | None:
@@ -101,8 +109,18 @@ def _use(node: Node, source: Source, reading: Reading, at: str = "") -> Received
     report(node, source.partner, source.module, reading.findings, source.ref)
     if reading.error is not None:
         raise _reported(reading.error, at)
-    aside = write_json(dict(reading.aside)) if reading.aside else ""
-    return Received(reading.document, aside, reading.findings)
+    return Received(reading.document, _text_of(reading.aside), reading.findings)
+
+
+def _text_of(aside: Mapping[str, Any]) -> str:
+    """JSON text of the parts that were set aside, in their order; those that do not fit are left out."""
+    kept, room = {}, MOST_ASIDE
+    for path, value in aside.items():
+        size = len(write_json({path: value}).encode())
+        if size <= room:
+            kept[path] = value
+            room -= size
+    return write_json(kept) if kept else ""
 
 
 def _reported(error: InvalidParameters, at: str) -> InvalidParameters:

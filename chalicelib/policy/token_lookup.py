@@ -16,10 +16,11 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.errors import InvalidParameters
-from chalicelib.modules.tokens.objects import RFID
+from chalicelib.modules.tokens.objects import Token
 from chalicelib.policy.received_parties import known_owners, owners_key
 from chalicelib.protocol.json_text import read_json
 from chalicelib.protocol.message import Party
+from chalicelib.protocol.types import validation_errors
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.objects import Stored, stored_object
 
@@ -54,33 +55,38 @@ def find_token(node: Node, refs: Sequence[Ref], known: KnownItems = None) -> Sto
 def token_fills(node: Node, addressee: Party | None) -> dict[str, Callable[[Mapping[str, Any]], Any]]:
     """Values for a `cdr_token` that names no owner, as in OCPI 2.2: they are found when one is missing.
 
-    The owner is that of the stored token, else the eMSP that the request is for. An object whose owner stays
-    unknown is refused, because it would be shown to the wrong eMSP or to all of them.
+    An object whose owner stays unknown is refused, because it would be shown to the wrong eMSP or to all of
+    them. So the owner is not guessed from a uid or type that still has to be repaired, and an owner that
+    contradicts the half that the token names is none.
     addressee: the party in OCPI-to, None without one.
     """
+    emsp = _emsp_asked(node, addressee)
 
     @cache
     def find(uid: str, token_type: str) -> tuple[Party | None, Stored | None]:
-        owners = known_owners(node.table.read([owners_key(MODULE)], None), MODULE)
-        stored = None
+        # A uid is unique within an eMSP only, so another eMSP's token of the same uid says nothing.
+        owners = [emsp] if emsp is not None else _possible_owners(node)
         with suppress(InvalidParameters):
             stored = find_token(node, refs_of(owners, uid, token_type)) if owners else None
-            return (stored.ref.owner if stored else _emsp_asked(node, addressee)), stored
+            return (stored.ref.owner if stored else emsp), stored
         return None, None
 
     def look_up(document: Mapping[str, Any]) -> tuple[Party | None, Stored | None]:
         token = document["cdr_token"]
-        uid, token_type = token.get("uid"), token.get("type") or RFID
-        known = isinstance(uid, str) and isinstance(token_type, str)
-        return find(uid, token_type) if known else (None, None)
+        if not _is_named(token):
+            return None, None
+        owner, stored = find(token["uid"], token["type"])
+        return (owner, stored) if owner is None or _agrees(token, owner) else (None, None)
 
     def owner(field: str) -> Callable[[Mapping[str, Any]], Any]:
         return lambda document: getattr(look_up(document)[0], field, None)
 
     def contract_id(document: Mapping[str, Any]) -> Any:
-        _, stored = look_up(document)
         token = document["cdr_token"]
-        return token.get("auth_id") or (read_json(str(stored.body))["contract_id"] if stored else None)
+        if token.get("auth_id"):
+            return token["auth_id"]
+        _, stored = look_up(document)
+        return read_json(str(stored.body))["contract_id"] if stored else None
 
     return {
         "cdr_token.country_code": owner("country_code"),
@@ -89,9 +95,34 @@ def token_fills(node: Node, addressee: Party | None) -> dict[str, Callable[[Mapp
     }
 
 
+def _is_named(token: Mapping[str, Any]) -> bool:
+    """Tell whether a token has a uid and a type, and neither needs a repair."""
+    name = {field: token.get(field) for field in ("uid", "type")}
+    return not any(error["loc"][0] in name for error in validation_errors(Token, name))
+
+
+def _agrees(token: Mapping[str, Any], owner: Party) -> bool:
+    """Tell whether an owner has the country code and the party id that a token names, if it names them."""
+    named = {name: token.get(name) or getattr(owner, name) for name in Party._fields}
+    is_text = all(isinstance(value, str) for value in named.values())
+    return is_text and owner.same_as(Party(**named))
+
+
 def _emsp_asked(node: Node, addressee: Party | None) -> Party | None:
-    """The eMSP that an object is for: the one in OCPI-to, else the only one of this node."""
-    if addressee is not None and (node.settings.owns(addressee, "EMSP") or not node.settings.owns(addressee)):
+    """The eMSP that an object is for, None where it may be any.
+
+    A node that is no hub receives sessions and CDRs as an eMSP only. A hub gets them for all, and OCPI-to
+    names one.
+    """
+    settings, own = node.settings, node.settings.parties("EMSP")
+    if addressee is not None and (settings.owns(addressee, "EMSP") or not settings.owns(addressee)):
         return addressee
+    return own[0] if len(own) == 1 and not settings.plays("HUB") else None
+
+
+def _possible_owners(node: Node) -> list[Party]:
+    """The eMSPs whose tokens an object may name: at a node that is no hub, its own."""
     own = node.settings.parties("EMSP")
-    return own[0] if len(own) == 1 and not node.settings.plays("HUB") else None
+    if not node.settings.plays("HUB"):
+        return own
+    return [*own, *known_owners(node.table.read([owners_key(MODULE)], None), MODULE)]

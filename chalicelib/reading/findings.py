@@ -14,6 +14,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+MISSING = "MISSING"
+"""Kind of a finding about a required field that was missing, and was filled in or refused."""
+
 
 class Outcome(StrEnum):
     """The way in which a deviation was handled.
@@ -57,10 +60,14 @@ def refusals(kind: str, errors: Iterable[tuple[str, str]]) -> list[Finding]:
     return [Finding(Outcome.REFUSED, field, kind, without_values(text)) for field, text in errors]
 
 
+_QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"", re.DOTALL)
+"""A value as `repr` writes it: with a backslash before a quotation mark of its own kind."""
+
+
 def without_values(text: str) -> str:
     """An error's text without the values that it quotes, because they may be a driver's data.
 
     >>> without_values("'012345' differs from '543210' in the URL")
     '… differs from … in the URL'
     """
-    return re.sub(r"'[^']*'|\"[^\"]*\"", "…", text)
+    return _QUOTED.sub("…", text)

@@ -22,6 +22,9 @@ from chalicelib.reading.instants import read_datetime_leniently
 _NOT_ASSIGNED = "#NA"
 """The EVSE and connector of a session that has none yet (SES-16)."""
 
+_MOST_NAMES = 500
+"""An object with more fields is not searched for names in other letters: it would cost seconds of CPU."""
+
 _TIMEOUT_S = 30
 """The timeout of a CommandResponse that names none, in seconds."""
 
@@ -43,25 +46,34 @@ Fill = Callable[[Mapping[str, Any]], Any]
 
 
 def fill_missing(described: Field, path: Path, document: Any, context: Context) -> Any:
-    """The value of a missing required field; None where it would have to be guessed."""
+    """The value of a missing required field; None where it would have to be guessed.
+
+    What the object itself says, if only under a name in other letters, comes first: an id that is taken from
+    elsewhere could be that of another object or another eMSP.
+    """
+    owner = _owner(document, path)
+    if not isinstance(owner, Mapping):
+        return None
+    same = _of_the_same_letters(owner, described.name)
+    if same is not None:
+        return same
     given = context.fills.get(".".join(str(step) for step in path))
     if given is not None:
         return given(document) if callable(given) else given
     if described.name == "last_updated":
         return _time_of_parent(document, path) or context.now or None
     fill = _FILLS.get(described.key)
-    owner = _owner(document, path)
-    if not isinstance(owner, Mapping):
-        return None
-    same = _of_the_same_letters(owner, described.name)
-    return same if same is not None or fill is None else fill(owner)
+    return None if fill is None else fill(owner)
 
 
 def _of_the_same_letters(owner: Mapping[str, Any], name: str) -> Any:
     """The value of a field whose name differs in case and underscores only, such as `kWh` or `partyId`."""
+    if len(owner) > _MOST_NAMES:
+        return None
     letters = name.replace("_", "").lower()
     names = [other for other in owner if other != name and other.replace("_", "").lower() == letters]
-    return owner[names[0]] if len(names) == 1 else None
+    value = owner[names[0]] if len(names) == 1 else None
+    return None if isinstance(value, str) and not value.strip() else value
 
 
 def _owner(document: Any, path: Path) -> Any:

@@ -18,7 +18,7 @@ from chalicelib.errors import InvalidParameters
 from chalicelib.protocol.types import OcpiObject, problem_of, validation_errors
 from chalicelib.reading.combinations import Combined, repair_combination
 from chalicelib.reading.fields import Field, Path, fields_along
-from chalicelib.reading.findings import Finding, Outcome, without_values
+from chalicelib.reading.findings import MISSING, Finding, Outcome, without_values
 from chalicelib.reading.missing import ALSO_WHEN_UNREADABLE, Context, fill_missing
 from chalicelib.reading.parts import part_to_set_aside
 from chalicelib.reading.repairs import Repair, is_cut, repair_value
@@ -29,9 +29,14 @@ _ROUNDS = 12
 MOST_ERRORS = 5000
 """A document with more errors is refused, because mending it would take seconds of CPU."""
 
+_MOST_IN_ALL_ROUNDS = 2 * MOST_ERRORS
+
 _MISSING: Any = object()
 _SHOWN = 100
 """Errors of a refused document that its findings name."""
+
+_MOST_HOLLOW = 50
+"""An object with more fields is not searched for one that says something; no class of OCPI has as many."""
 
 _MERGED_BY_ID = frozenset(("evses", "connectors"))
 
@@ -71,9 +76,10 @@ def read_document(
     if isinstance(document, list) and len(document) == 1:
         inner = read_document(model, document[0], context, is_patch=is_patch)
         return Reading(inner.document, (LIST_OF_ONE, *inner.findings), inner.aside, inner.error)
-    work = _Work(model, deepcopy(document), context or Context())
+    work, handled = _Work(model, deepcopy(document), context or Context()), 0
     for _ in range(_ROUNDS):
-        if len(errors) > MOST_ERRORS or not work.mend(errors):
+        handled += len(errors)
+        if len(errors) > MOST_ERRORS or handled > _MOST_IN_ALL_ROUNDS or not work.mend(errors):
             break
         errors = _errors(model, work.document, is_patch)
         if not errors:
@@ -190,7 +196,7 @@ class _Work:
         is_unreadable = value is not _MISSING and value is not None and not _is_empty(value)
         if is_unreadable:
             self.aside[_dotted(error.path)] = value
-        outcome, kind = (Outcome.SET_ASIDE, "UNREADABLE") if is_unreadable else (Outcome.REPAIRED, "MISSING")
+        outcome, kind = (Outcome.SET_ASIDE, "UNREADABLE") if is_unreadable else (Outcome.REPAIRED, MISSING)
         self._note(outcome, error, kind, None if value is _MISSING else value)
         return True
 
@@ -276,12 +282,12 @@ def _is_empty(value: Any) -> bool:
 def _is_hollow(value: Any) -> bool:
     """Tell whether a value says nothing: null, blank, or an object of such values."""
     if isinstance(value, Mapping):
-        return all(_is_hollow(inner) for inner in value.values())
+        return len(value) <= _MOST_HOLLOW and all(_is_hollow(inner) for inner in value.values())
     return value is None or _is_empty(value)
 
 
 def _kind_of(error: _Error) -> str:
-    return "MISSING" if error.raw["type"] == "missing" else "UNREADABLE"
+    return MISSING if error.raw["type"] == "missing" else "UNREADABLE"
 
 
 def _value_shown(error: _Error) -> Any:

@@ -84,8 +84,11 @@ def _repair_object(field: Field, value: Any) -> Repair | None:
 
 
 def _text(value: Any, field: Field) -> Any:
-    if isinstance(value, int | Decimal) and not isinstance(value, bool):
-        return format(value, "f") if isinstance(value, Decimal) else str(value)
+    if isinstance(value, Decimal):
+        # 1E10 may be a card's uid without its quotation marks: its digits alone are another id.
+        return UNREADABLE if _is(field, "id") else format(value, "f")
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
     if not isinstance(value, str):
         return UNREADABLE
     if _is(field, "id"):

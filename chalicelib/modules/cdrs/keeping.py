@@ -13,7 +13,8 @@ Source: OCPI 2.2.1 mod_cdrs, Receiver Interface; CDR-02, CDR-06, CDR-07, CDR-22,
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 from chalicelib.errors import InvalidParameters
 from chalicelib.findings.received import Received, Source
@@ -31,6 +32,8 @@ from chalicelib.storage.keys import Ref
 from chalicelib.storage.objects import Stored, Write
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from chalicelib.node import Node
     from chalicelib.partners.directory import Partner
     from chalicelib.protocol.message import Party
@@ -128,9 +131,30 @@ def _store_once(received: Received, partner: Partner) -> Decide:
             return Write(JsonText(write_json(document)), document["last_updated"], extra=extra)
         if current.source != partner.id:
             raise InvalidParameters("a CDR of this id is known, and is not from the caller", field="id")
-        if read_json(str(current.body)) != document:
+        stored = read_json(str(current.body))
+        if stored != document and stored != _filled_as(stored, received):
             text = "a CDR of this id is known and differs; CDRs never change, a credit CDR takes one back"
             raise InvalidParameters(text, field="id")
         return None
 
     return decide
+
+
+def _filled_as(stored: Document, received: Received) -> Document:
+    """The received CDR with the stored values of what it left out.
+
+    What is filled in depends on the time of arrival and on what this node knows then. So a CDR that comes
+    twice is the same one, although it is read differently (CDR-06).
+    """
+    document: Document = read_json(write_json(received.document))
+    for path in received.filled:
+        *steps, name = (int(step) if step.isdigit() else step for step in path.split("."))
+        with suppress(LookupError, TypeError):
+            _at(document, steps)[name] = _at(stored, [*steps, name])
+    return document
+
+
+def _at(document: Any, steps: Iterable[str | int]) -> Any:
+    for step in steps:
+        document = document[step]
+    return document

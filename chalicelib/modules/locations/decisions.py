@@ -30,16 +30,22 @@ Rule = Callable[[Document | None, Times], Document | None]
 PartitionByHidden = Callable[[bool], str]
 """Returns the partition for published locations, or with True the one for unpublished (LOC-16)."""
 
+Complete = Callable[[Document], Document]
 
-def replace_by(document: Document, list_of: PartitionByHidden) -> DecideLocation:
-    """Create or replace a location and all its EVSEs, unless the stored one is newer (LOC-04)."""
+
+def replace_by(
+    document: Document, list_of: PartitionByHidden, complete: Complete | None = None
+) -> DecideLocation:
+    """Create or replace a location and all its EVSEs, unless the stored one is newer (LOC-04).
+
+    complete: makes the location to write from the stored one; without it, the document is written.
+    """
 
     def decide(current: StoredLocation | None) -> WriteLocation | None:
-        return (
-            None
-            if overtaken_location(current, document)
-            else written(document, document.get("evses") or [], list_of)
-        )
+        if overtaken_location(current, document):
+            return None
+        location = document if current is None or complete is None else complete(whole(current))
+        return written(location, location.get("evses") or [], list_of)
 
     return decide
 

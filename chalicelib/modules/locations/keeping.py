@@ -13,6 +13,7 @@ from chalicelib.modules.locations.decisions import overtaken_location, replace_b
 from chalicelib.modules.locations.objects import Location
 from chalicelib.modules.locations.reservation import refuse_reserved_by_another, reservation_key
 from chalicelib.modules.locations.rules import lifted_whole
+from chalicelib.modules.locations.unread import with_unread
 from chalicelib.modules.received_objects import Kept, check_origin, check_sender, kept, read_sent
 from chalicelib.policy.visibility import partition_for_received
 from chalicelib.storage.keys import Ref
@@ -43,14 +44,19 @@ def keep(
     Raises: InvalidParameters for a wrong document, and for an id that another party reserved; NotFound when
     the partner may not change this location.
     """
-    received = read_sent(node, Source(partner, MODULE, ref), Location, document, ref)
+    sent, received = document, read_sent(node, Source(partner, MODULE, ref), Location, document, ref)
     document = received.document
     ref = ref or Ref(MODULE, document["country_code"], document["party_id"], document["id"])
     document = lifted_whole(document, node.clock())
+
+    def complete(stored: Document) -> Document:
+        return lifted_whole(with_unread("evses", document, sent, stored), node.clock())
+
     check_sender(node, partner, ref, known)
     reservation = reservation_key(ref.id)
     refuse_reserved_by_another(ref.owner, ref.id, node.table.read([reservation], known).get(reservation))
-    change = change_location(node, partner, ref, replace_by(document, partition_of), known, received.aside)
+    decide = replace_by(document, partition_of, complete if received.aside else None)
+    change = change_location(node, partner, ref, decide, known, received.aside)
     return kept(node, partner, ref, received, change, overtaken_location(change.before, document))
 
 

@@ -24,6 +24,7 @@ from chalicelib.modules.locations.keeping import MODULE, change_location, keep, 
 from chalicelib.modules.locations.objects import Connector, Evse, Location, find_connector
 from chalicelib.modules.locations.reservation import reservation_key
 from chalicelib.modules.locations.retrieval import find
+from chalicelib.modules.locations.unread import with_unread
 from chalicelib.modules.received_objects import check_origin, read_sent_patch
 from chalicelib.policy.ownership import check_identity, check_owner, id_in_url, owner_in_url
 from chalicelib.policy.time_remarks import remark_on
@@ -80,11 +81,15 @@ def patch_location(call: Call) -> Reply:
 def put_evse(call: Call) -> Reply:
     """Add or replace an EVSE."""
     ref, evse_uid = _ref(call), id_in_url(call.request, "evse_uid")
-    received = _read_child(call, ref, Evse, uid=evse_uid)
+    sent = call.json_object()
+    received = _read_child(call, ref, Evse, sent, uid=evse_uid)
     document = received.document
-    change = _change_evse(
-        call, ref, evse_uid, lambda stored, times: rules.put_evse(stored, document, times), received.aside
-    )
+
+    def put(stored: Document | None, times: Times) -> Document | None:
+        whole = with_unread("connectors", document, sent, stored) if received.aside else document
+        return rules.put_evse(stored, whole, times)
+
+    change = _change_evse(call, ref, evse_uid, put, received.aside)
     remark = _remark_on_evse(call, ref, change, document, also=received.remark)
     return Reply(http_status=201 if change.created else 200, status_message=remark)
 
@@ -101,7 +106,7 @@ def put_connector(call: Call) -> Reply:
     """Add or replace a connector of an EVSE."""
     ref, evse_uid = _ref(call), id_in_url(call.request, "evse_uid")
     connector_id = id_in_url(call.request, "connector_id")
-    received = _read_child(call, ref, Connector, id=connector_id)
+    received = _read_child(call, ref, Connector, call.json_object(), id=connector_id)
     document = received.document
     change = _change_evse(
         call, ref, evse_uid, lambda stored, times: rules.put_connector(stored, document, times)
@@ -126,13 +131,13 @@ def patch_connector(call: Call) -> Reply:
     return Reply(status_message=_remark_on_evse(call, ref, change, patch, connector_id))
 
 
-def _read_child(call: Call, ref: Ref, model: type[OcpiObject], **id_in_url: str) -> Received:
+def _read_child(call: Call, ref: Ref, model: type[OcpiObject], sent: Document, **id_in_url: str) -> Received:
     """Read the EVSE or connector of a PUT, and check that its id is the one in the URL.
 
     Raises: InvalidParameters when it cannot be read, or its id differs.
     """
     source = Source(call.caller, MODULE, ref)
-    received = read_received(call.node, source, model, call.json_object(), id_in_url)
+    received = read_received(call.node, source, model, sent, id_in_url)
     check_identity(received.document, **id_in_url)
     return received
 

@@ -47,7 +47,8 @@ def keep(
     partner may not change this session.
     """
     source, fills = Source(partner, MODULE, ref), token_fills(node, addressee)
-    received = read_sent(node, source, Session, tolerated(document), ref, fills=fills)
+    document = document if partner.strict else tolerated(document)
+    received = read_sent(node, source, Session, document, ref, fills=fills)
     session = received.document
     ref = ref or Ref(MODULE, session["country_code"], session["party_id"], session["id"])
     check_sender(node, partner, ref, known)

@@ -66,7 +66,9 @@ def patch_session(call: Call) -> Reply:
     """
     ref = _checked_ref(call)
     source = Source(call.caller, MODULE, ref)
-    patch = read_sent_patch(call.node, source, Session, tolerated(call.json_object()), ref)
+    came = call.json_object()
+    came = came if call.caller.strict else tolerated(came)
+    patch = read_sent_patch(call.node, source, Session, came, ref)
     decide = patched_by(patch, partition_of)
     change = change_received(call.node, call.caller, ref, decide, call.snapshot, partition="")
     note_size(call.node.settings.table, change, decide.left_out)
