@@ -70,7 +70,7 @@ def test_a_token_without_an_owner_has_that_of_the_stored_token(hub: Node) -> Non
     assert owner_of_session(hub) == EMSP
 
 
-def test_another_emsp_s_token_of_the_same_uid_says_nothing_about_the_addressed_one(hub: Node) -> None:
+def test_another_emsp_s_token_of_the_same_uid_is_not_the_addressed_one_s(hub: Node) -> None:
     """Source: OWN-05, SES-11"""
     assert push_session(hub, to=EVI).codes == (201, 1000)
 
@@ -156,7 +156,7 @@ def test_a_number_with_a_fraction_or_an_exponent_is_no_id(uid: Decimal) -> None:
         ([True, False], None),
     ],
 )
-def test_an_odd_publish_is_true_only_if_it_says_so(publish: object, is_published: bool | None) -> None:
+def test_an_odd_publish_is_true_only_where_that_is_meant(publish: object, is_published: bool | None) -> None:
     """Source: LOC-16"""
     reading = read_document(Location, {**whole.location(), "publish": publish}, NOW)
 
