@@ -26,10 +26,10 @@ RAW_DEFLATE = RAW.compress(CONTENT) + RAW.flush()
         (CONTENT, ""),
         (CONTENT, "identity"),
         (CONTENT, "gzip"),
-        (gzip.compress(CONTENT), "gzip"),
-        (gzip.compress(CONTENT), "X-GZIP"),
-        (gzip.compress(CONTENT), ""),
-        (gzip.compress(CONTENT) + b"\0\0", "gzip"),
+        (gzip.compress(CONTENT, mtime=0), "gzip"),
+        (gzip.compress(CONTENT, mtime=0), "X-GZIP"),
+        (gzip.compress(CONTENT, mtime=0), ""),
+        (gzip.compress(CONTENT, mtime=0) + b"\0\0", "gzip"),
         (zlib.compress(CONTENT), "deflate"),
         (RAW_DEFLATE, "deflate"),
     ],
@@ -43,8 +43,8 @@ def test_a_compressed_body_is_read(body: bytes, encoding: str) -> None:
     [
         (b"anything", "br"),
         (b"anything", "deflate"),
-        (gzip.compress(CONTENT)[:-4], "gzip"),
-        (gzip.compress(CONTENT) * 2, "gzip"),
+        (gzip.compress(CONTENT, mtime=0)[:-4], "gzip"),
+        (gzip.compress(CONTENT, mtime=0) * 2, "gzip"),
         (b"\x1f\x8b" + b"x" * 20, "gzip"),
         (zlib.compress(CONTENT) + b"more", "deflate"),
     ],
@@ -72,7 +72,7 @@ def test_a_decompression_bomb_takes_no_more_memory_than_the_limit(encoding: str)
 def test_an_answer_that_is_compressed_unasked_is_read(
     server: AnsweringPartner, partner: Partner, encoding: str
 ) -> None:
-    body = gzip.compress(CONTENT) if encoding == "gzip" else zlib.compress(CONTENT)
+    body = gzip.compress(CONTENT, mtime=0) if encoding == "gzip" else zlib.compress(CONTENT)
     server.answer = lambda handler, request: reply(handler, body, headers={"Content-Encoding": encoding})
 
     assert put(make_client(), partner).data == {"id": "T1"}
@@ -82,7 +82,7 @@ def test_an_answer_that_is_compressed_unasked_is_read(
 @pytest.mark.parametrize(
     ("body", "encoding", "reason"),
     [
-        (gzip.compress(b" " * (MAX_ANSWER_BYTES + 1)), "gzip", "more than"),
+        (gzip.compress(b" " * (MAX_ANSWER_BYTES + 1), mtime=0), "gzip", "more than"),
         (b"\x1b\x03\x00", "br", "Content-Encoding"),
     ],
 )
