@@ -64,10 +64,12 @@ class Account:
         return Vault(self("kms") if self._in_moto else MemoryKms(), key_id)
 
     def close(self) -> None:
-        """Empty all resources for reuse, except those whose queues have had messages."""
+        """Empty all resources for reuse."""
         for resources in self._lent:
             _table(resources).items.clear()
-        _free.extend(resources for resources in self._lent if not _has_messages(resources))
+            for queue in _queues(resources):
+                _empty(queue)
+        _free.extend(self._lent)
         self._lent.clear()
 
     def _make(self) -> Resources:
@@ -112,7 +114,17 @@ def _table(resources: Resources) -> Any:
     return _backend("dynamodb").tables[resources["OCPI_TABLE"]]
 
 
-def _has_messages(resources: Resources) -> bool:
+def _queues(resources: Resources) -> list[Any]:
     urls = {value for name, value in resources.items() if name.endswith("_URL")}
-    queues = [_backend("sqs").queues[url.rpartition("/")[2]] for url in urls]
-    return any(queue._messages or queue.deleted_messages for queue in queues)
+    return [_backend("sqs").queues[url.rpartition("/")[2]] for url in urls]
+
+
+def _empty(queue: Any) -> None:
+    """Remove every trace of a message from a queue of moto, that of its deduplication included."""
+    for kept in (
+        queue._messages,
+        queue.deleted_messages,
+        queue.pending_messages,
+        queue.pending_message_groups,
+    ):
+        kept.clear()

@@ -45,13 +45,25 @@ def test_closing_an_inner_account_does_not_empty_the_outer_one() -> None:
         assert is_there(outer, kept)
 
 
-def test_resources_whose_queue_had_messages_are_not_given_out_again() -> None:
-    with aws() as account:
-        used = account.resources()
-        url = used["OCPI_COMMANDS_QUEUE_URL"]
-        account("sqs").send_message(QueueUrl=url, MessageBody="left")
-        received = account("sqs").receive_message(QueueUrl=url)["Messages"]
-        account("sqs").delete_message(QueueUrl=url, ReceiptHandle=received[0]["ReceiptHandle"])
+def test_a_queue_that_had_messages_is_empty_and_takes_the_same_ones_again() -> None:
+    def send(account: Account, url: str) -> None:
+        account("sqs").send_message(
+            QueueUrl=url, MessageBody="left", MessageGroupId="one", MessageDeduplicationId="one"
+        )
+
+    def receive(account: Account, url: str) -> list[str]:
+        found = account("sqs").receive_message(QueueUrl=url).get("Messages", [])
+        for message in found:
+            account("sqs").delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        return [message["Body"] for message in found]
 
     with aws() as account:
-        assert account.resources()["OCPI_TABLE"] != used["OCPI_TABLE"]
+        used = account.resources()["OCPI_BROADCASTS_QUEUE_URL"]
+        send(account, used)
+        assert receive(account, used) == ["left"]
+
+    with aws() as account:
+        again = account.resources()["OCPI_BROADCASTS_QUEUE_URL"]
+        assert (again, receive(account, again)) == (used, [])
+        send(account, again)
+        assert receive(account, again) == ["left"]
