@@ -10,9 +10,10 @@ caller must know whether the partner itself decided about the request:
 
 With HTTP 2xx the partner has accepted the request unless its answer holds an OCPI error. Many systems
 answer without a proper envelope: 204, an empty body, `OK`, `{}`, `"status_code": "1000"`. Such an answer is
-a success, and `oddity` names the deviation. Three kinds of body are a fault with any HTTP status: markup,
+a success, and `oddity` names the deviation. Four kinds of body are a fault with any HTTP status: markup,
 because a login or maintenance page comes from a gateway; JSON that cannot be read or has a `status_code` that
-OCPI does not define, because it may be an error; and a list, because it answers another request.
+OCPI does not define, because it may be an error; what names an error without a `status_code`, as crashed
+functions behind a gateway do with HTTP 200; and a list, because it answers another request.
 
 Read and noted as well: JSON with a byte order mark, NULs or an HTML comment around it, and a list of one
 object as `data` where a single object is meant. Not for a strict partner.
@@ -25,6 +26,7 @@ Source: OCPI 2.2.1 status_codes; TRN-13, TRN-15, STA-13, STA-15, RTE-28 … RTE-
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -42,6 +44,13 @@ from chalicelib.reading.bodies import read_json_around
 _TOKEN_REJECTED = frozenset({401, 403})
 _TRY_LATER = frozenset({408, 425, 429})
 _UNKNOWN_RECEIVER = 4001
+
+_ERROR_FIELDS = frozenset(
+    {"error", "errors", "errormessage", "errortype", "exception", "fault", "stacktrace"}
+)
+_ERROR_WORDS = re.compile(
+    r"error|exception|fail|denied|unavailable|maintenance|forbidden|unauthori[sz]ed|rejected", re.IGNORECASE
+)
 
 
 class Oddity(StrEnum):
@@ -247,10 +256,14 @@ def _read_document(document: object) -> _Reading:
     if isinstance(document, list):
         return _Reading(unusable="with a list, which is no OCPI envelope")
     if not isinstance(document, dict):
+        if document is False or (isinstance(document, str) and _ERROR_WORDS.search(document)):
+            return _Reading(unusable=_NAMES_ERROR)
         return _Reading(oddity=Oddity.NO_ENVELOPE)
     stated = document.get("status_code", document.get("statusCode"))
     number = _read_number(stated)
     if number is None:
+        if _names_error(document, stated):
+            return _Reading(document, unusable=_NAMES_ERROR)
         return _Reading(document, oddity=Oddity.NO_STATUS_CODE)
     if 1000 <= number < 5000:
         is_proper = type(stated) is int and "status_code" in document
@@ -270,7 +283,26 @@ def _read_text(body: bytes) -> _Reading:
         return _Reading(unusable="with a page of markup, which is no OCPI envelope")
     if text[:1] in ("{", "["):
         return _Reading(unusable="with JSON that cannot be read")
+    if _ERROR_WORDS.search(text):
+        return _Reading(unusable=_NAMES_ERROR)
     return _Reading(oddity=Oddity.PLAIN_TEXT)
+
+
+_NAMES_ERROR = "with an error and without a status_code"
+
+
+def _names_error(document: Mapping[str, Any], stated: object) -> bool:
+    """Tell whether an object without a readable `status_code` is about an error.
+
+    >>> _names_error({"errorMessage": "Task timed out", "errorType": "TimeoutError"}, None)
+    True
+    """
+    if stated is False or (isinstance(stated, str) and _ERROR_WORDS.search(stated)):
+        return True
+    status = _read_number(document.get("status"))
+    if document.get("success") is False or (status is not None and status >= 300):
+        return True
+    return any(name.lower().replace("_", "") in _ERROR_FIELDS and document[name] for name in document)
 
 
 def _read_number(value: object) -> int | None:

@@ -27,14 +27,16 @@ class Undecodable(Exception):
 def decompress(body: bytes, encoding: str, limit: int) -> bytes:
     """The content of a body. encoding: value of Content-Encoding. limit: of bytes.
 
-    gzip is recognised by its first bytes, since no JSON begins so and some servers leave out the header.
+    gzip is recognised by its first bytes, since no JSON begins so and some servers leave out the header. Some
+    name gzip and send plain JSON. Any other text under that name may be what a proxy left of the content.
 
     Raises: TooMuch, Undecodable.
     """
     named = encoding.strip().lower()
     if body.startswith(_GZIP_BEGINS):
         return _inflate(body, _GZIP, limit)
-    if named in ("", "identity", "gzip", "x-gzip") or not body:
+    is_plain = body.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[", b"")
+    if named in ("", "identity") or (is_plain and named in ("gzip", "x-gzip")) or not body:
         return body
     if named != "deflate":
         raise Undecodable

@@ -22,6 +22,7 @@ from __future__ import annotations
 import functools
 import io
 import logging
+import re
 import socket
 import ssl
 import time
@@ -42,6 +43,7 @@ from chalicelib.log import log
 MAX_ANSWER_BYTES = 10 * 1024 * 1024
 
 _PIECE_BYTES = 64 * 1024
+_LENGTH = re.compile(r"(\s*[0-9]+\s*(,\s*[0-9]+\s*)*)?")
 _MAX_IDLE_S = 4.0
 _MAX_ADDRESSES = 50
 _MAX_IDLE_PER_ADDRESS = 10
@@ -149,6 +151,10 @@ def _read_body(response: urllib3.BaseHTTPResponse) -> bytes:
     if (response.length_remaining or 0) > MAX_ANSWER_BYTES:
         raise _AnswerTooLarge
     if not getattr(response, "chunked", False):
+        length = response.headers.get("Content-Length", "")
+        if not _LENGTH.fullmatch(length):
+            # The standard library would read until the end of the connection, and see no cut-off body.
+            raise ValueError("Content-Length is no number")
         return response.read()
     # A chunk may declare any length, so each read requests a limited number of bytes.
     return b"".join(iter(lambda: response.read(_PIECE_BYTES), b""))

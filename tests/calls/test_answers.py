@@ -119,6 +119,37 @@ def test_json_with_other_text_around_it_is_a_fault(body: bytes) -> None:
         answer(200, body)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"error": "no such token"},
+        {"errors": [{"detail": "unknown"}]},
+        {"errorMessage": "Task timed out after 3.00 seconds", "errorType": "Sandbox.Timedout"},
+        {"error_message": "failed"},
+        {"Exception": "NullReference"},
+        {"status": 500, "title": "Internal"},
+        {"status": "503"},
+        {"success": False},
+        {"status_code": "ERROR"},
+        {"status_code": False},
+        b"Internal Server Error",
+        b'"Error: not stored"',
+        b"Service unavailable",
+        b"false",
+    ],
+)
+def test_a_2xx_that_names_an_error_and_has_no_status_code_is_a_fault(body: Any) -> None:
+    with pytest.raises(PartnerFault, match="with an error and without a status_code"):
+        answer(200, body)
+
+
+@pytest.mark.parametrize(
+    "body", [{"status": "ACCEPTED"}, {"status": 201}, {"error": None, "id": "T1"}, {"errors": []}]
+)
+def test_a_2xx_with_an_empty_error_is_a_success(body: Any) -> None:
+    assert answer(200, body).oddity is Oddity.NO_STATUS_CODE
+
+
 def test_a_long_body_of_comments_is_read_in_linear_time() -> None:
     with pytest.raises(PartnerFault):
         answer(200, b'{"status_code": 1000' + b"<!-- -->" * 500_000)

@@ -43,12 +43,23 @@ def test_a_compressed_body_is_read(body: bytes, encoding: str) -> None:
     [
         (b"anything", "br"),
         (b"anything", "deflate"),
+        (b"anything", "gzip"),
+        (gzip.compress(CONTENT, mtime=0)[2:], "gzip"),
         (gzip.compress(CONTENT, mtime=0)[:-4], "gzip"),
         (gzip.compress(CONTENT, mtime=0) * 2, "gzip"),
         (b"\x1f\x8b" + b"x" * 20, "gzip"),
         (zlib.compress(CONTENT) + b"more", "deflate"),
     ],
-    ids=["unknown", "not deflated", "cut off", "two members", "no member", "more after it"],
+    ids=[
+        "unknown",
+        "not deflated",
+        "no gzip",
+        "gzip without its begin",
+        "cut off",
+        "two members",
+        "no member",
+        "more after it",
+    ],
 )
 def test_a_broken_body_and_an_unknown_encoding_are_undecodable(body: bytes, encoding: str) -> None:
     with pytest.raises(Undecodable):

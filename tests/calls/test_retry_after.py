@@ -14,7 +14,7 @@ from chalicelib.calls.urls import UrlPolicy
 from chalicelib.partners.breaker import Breaker
 from chalicelib.partners.directory import Partner
 from tests.calls.answering import AnsweringPartner, reply
-from tests.calls.calling import Tokens, put
+from tests.calls.calling import Tokens, crawl, put
 
 NOW = datetime(2026, 11, 30, 12, 0, 0, tzinfo=UTC)
 DATE = "Mon, 30 Nov 2026 12:02:00 GMT"
@@ -90,7 +90,7 @@ def test_the_wish_about_a_list_is_left_to_who_reads_it(server: AnsweringPartner,
     directory = Waits()
 
     with pytest.raises(PartnerFault) as caught:
-        list(a_client(directory).crawl(partner, "tariffs"))
+        list(crawl(a_client(directory), partner))
 
     assert (caught.value.retry_after_s, directory.asked) == (600, [])
 
@@ -99,7 +99,7 @@ def test_a_partner_that_asked_to_wait_is_not_called(server: AnsweringPartner, pa
     waiting = partner.model_copy(update={"breaker": Breaker().asked_to_wait(NOW, 30)})
     client = a_client(Waits())
 
-    for call in (lambda: put(client, waiting), lambda: list(client.crawl(waiting, "tariffs"))):
+    for call in (lambda: put(client, waiting), lambda: list(crawl(client, waiting))):
         with pytest.raises(PartnerFault, match="asked not to be called yet") as caught:
             call()
         assert caught.value.retry_after_s == 30
