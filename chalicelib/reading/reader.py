@@ -21,6 +21,7 @@ from chalicelib.reading.fields import Field, Path, fields_along
 from chalicelib.reading.findings import MISSING, Finding, Outcome, without_values
 from chalicelib.reading.missing import ALSO_WHEN_UNREADABLE, Context, fill_missing
 from chalicelib.reading.parts import part_to_set_aside
+from chalicelib.reading.patches import CHILD_IDS, is_valid_patch
 from chalicelib.reading.repairs import Repair, is_cut, repair_value
 
 _ROUNDS = 12
@@ -37,8 +38,6 @@ _SHOWN = 100
 
 _MOST_HOLLOW = 50
 """An object with more fields is not searched for one that says something; no class of OCPI has as many."""
-
-_MERGED_BY_ID = frozenset(("evses", "connectors"))
 
 
 @dataclass(frozen=True)
@@ -70,6 +69,8 @@ def read_document(
 
     is_patch: fields may be missing, and children that are merged by their ids may be partial.
     """
+    if is_patch and is_valid_patch(model, document):
+        return Reading(document)
     errors = _errors(model, document, is_patch)
     if not errors:
         return Reading(document)
@@ -103,7 +104,7 @@ def _is_left_out(raw: Any) -> bool:
     """Tell whether an error is about a field that a PATCH leaves out or removes."""
     *around, _ = raw["loc"] or ("",)
     is_absent = raw["type"] == "missing" or raw["input"] is None
-    return is_absent and all(isinstance(step, int) or step in _MERGED_BY_ID for step in around)
+    return is_absent and all(isinstance(step, int) or step in CHILD_IDS for step in around)
 
 
 class _Work:

@@ -201,8 +201,10 @@ def _is_identical(item: Item, decision: Write, partition: str, source: str) -> b
 
 def _has_same_content(item: Item, written: Item) -> bool:
     """Return whether only a `last_updated` differs between the stored item and the one to write."""
-    beside = [(each["ref"], each["lp"], each["src"], _pushed_extra(each)) for each in (item, written)]
-    return beside[0] == beside[1] and has_same_content(item["body"], written["body"])
+    beside = [(each["ref"], each["lp"], each["src"]) for each in (item, written)]
+    if beside[0] != beside[1] or not has_same_content(item["body"], written["body"]):
+        return False
+    return _pushed_extra(item) == _pushed_extra(written)
 
 
 def _extra(item: Item) -> dict[str, Value]:

@@ -21,6 +21,7 @@ from chalicelib.protocol.json_text import Document, write_json
 from chalicelib.protocol.types import OcpiObject, validation_errors
 from chalicelib.reading.findings import Outcome
 from chalicelib.reading.missing import Context
+from chalicelib.reading.patches import is_valid_patch
 from chalicelib.reading.reader import Reading, read_document
 from tests.reading.receiver import PLACES
 from tests.reading.shapes.shape import Shape
@@ -138,3 +139,74 @@ def test_a_valid_document_is_returned_as_it_is(data: st.DataObject) -> None:
     reading = read_document(MODELS[kind], document, CONTEXT)
 
     assert (reading.document is document, reading.findings, reading.aside) == (True, (), {})
+
+
+PATCHED = sorted(set(MODELS) - {"tariff", "cdr"})
+
+
+@QUICK
+@given(st.data())
+def test_a_patch_with_arbitrary_json_is_read_or_refused(data: st.DataObject) -> None:
+    """The quick check of a PATCH finds valid what the whole model finds valid."""
+    kind = data.draw(st.sampled_from(PATCHED))
+    whole = copy.deepcopy(PLACES[kind].make())
+    for _ in range(data.draw(st.integers(0, 3))):
+        *steps, last = data.draw(st.sampled_from(_places(whole)))
+        parent = whole
+        for step in steps:
+            parent = parent[step]
+        if data.draw(st.booleans()):
+            parent[last] = data.draw(junk)
+        else:
+            del parent[last]
+        if not whole:
+            break
+    patch = {name: value for name, value in whole.items() if data.draw(st.booleans())}
+    came = write_json(patch)
+
+    reading = read_document(MODELS[kind], patch, CONTEXT, is_patch=True)
+
+    assert write_json(patch) == came
+    if is_valid_patch(MODELS[kind], patch):
+        assert (reading.document is patch, reading.findings) == (True, ())
+        assert _unknown_errors(kind, patch) == []
+    if reading.error is None:
+        assert _unknown_errors(kind, reading.document) == []
+        again = read_document(MODELS[kind], reading.document, CONTEXT, is_patch=True)
+        assert (again.document is reading.document, again.findings) == (True, ())
+
+
+def _unknown_errors(kind: str, patch: Document) -> list[str]:
+    """Return the errors of the whole model that are not about a field left out or removed."""
+    errors = validation_errors(MODELS[kind], patch)
+    return [str(each["loc"]) for each in errors if each["type"] != "missing" and each["input"] is not None]
+
+
+@QUICK
+@given(st.data())
+def test_some_fields_of_a_valid_document_are_a_valid_patch(data: st.DataObject) -> None:
+    kind = data.draw(st.sampled_from(PATCHED))
+    whole = PLACES[kind].make()
+    patch = {
+        name: data.draw(st.just(value) | st.none())
+        for name, value in whole.items()
+        if data.draw(st.booleans())
+    }
+    patch |= data.draw(st.dictionaries(st.text("xyz_", min_size=2, max_size=6), junk, max_size=2))
+
+    reading = read_document(MODELS[kind], patch, CONTEXT, is_patch=True)
+
+    assert (reading.document is patch, reading.findings, reading.aside) == (True, (), {})
+
+
+def test_the_usual_patch_is_found_valid_without_the_whole_model() -> None:
+    times = {"last_updated": ARRIVED}
+    charging = {"uid": "E1", "status": "CHARGING", **times}
+
+    assert is_valid_patch(Evse, {"status": "CHARGING", "floor_level": None, "x": 1, **times})
+    assert is_valid_patch(Location, {"evses": [charging], "name": "A", **times})
+    assert is_valid_patch(Session, {"kwh": 3, "total_cost": {"excl_vat": 1}, "status": "ACTIVE", **times})
+    assert is_valid_patch(Token, {"valid": False, "whitelist": "NEVER", **times})
+    assert not is_valid_patch(Location, {"evses": [charging, charging]})
+    assert not is_valid_patch(Evse, {"status": "charging"})
+    assert not is_valid_patch(Evse, {"connectors": []})
