@@ -8,9 +8,10 @@ endpoint: the client checks that. When X-Total-Count drops, the remaining object
 and some would be missed. So the page is requested again from an offset that is lower by the same number
 (PAG-13); if the Link has no readable offset, the crawl continues.
 
-A partner cannot make a crawl endless: Links in a circle, too many pages, or too many empty pages in a row end
-it. A circle is found without a list of all URLs: one URL is remembered, after 1, 2, 4, 8 ... pages a new one
-(Brent's algorithm), so a circle is followed about three times at most.
+A partner cannot make a crawl endless: Links in a circle, pages that repeat, too many pages, or too many empty
+pages in a row end it. A circle is found without a list of all pages: one is remembered, after 1, 2, 4, 8 ...
+pages a new one (Brent's algorithm), so a circle is followed about three times at most. The objects of the
+page that closes it count: some partners give the last page a Link to itself.
 
 Source: OCPI 2.2.1 transport_and_format, Pagination
 """
@@ -25,6 +26,7 @@ from urllib.parse import urljoin
 from pydantic import BaseModel, ConfigDict
 
 from chalicelib.calls.answers import Answer, PartnerFault
+from chalicelib.protocol.json_text import write_json
 
 MAX_PAGES = 100_000
 MAX_EMPTY_PAGES = 20
@@ -34,15 +36,12 @@ _NEXT = re.compile(r';\s*rel\s*=\s*(?:"(?:[^"]*\s)?next(?:\s[^"]*)?"|next)\s*(?:
 _OFFSET = re.compile(r"(?<=[?&]offset=)[0-9]{1,10}(?=&|$)")
 
 
-class EndlessList(PartnerFault):
-    """The pages do not come to an end. The same list read again would not either."""
-
-
 class Crawl(BaseModel):
     """The place at which the reading of a list stands.
 
     url: of the page to read next. pages: number of pages that were read. empty: number of empty ones in a row
-    before. total: the last X-Total-Count. mark: digest of an earlier URL, which must not come again.
+    before. total: the last X-Total-Count. mark, content: digests of the URL and of the objects of an earlier
+    page, which must not come again.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -51,60 +50,69 @@ class Crawl(BaseModel):
     empty: int = 0
     total: int | None = None
     mark: str = ""
+    content: str = ""
 
 
 class Page(NamedTuple):
     """One page.
 
     objects: its entries as they came. following: where the crawl goes on, None after the last page. again:
-    the page is requested once more at a lower offset, so it has no objects.
+    the page is requested once more at a lower offset, so it has no objects. endless: the reason why the crawl
+    ends although there is another Link, "" if it does not. total: its X-Total-Count.
     """
 
     objects: list[Any]
     following: Crawl | None
     again: bool = False
+    endless: str = ""
+    total: int | None = None
+
+    def is_all(self, number: int) -> bool:
+        """Tell whether a list of this total is read after so many objects."""
+        return self.total is not None and number >= self.total
 
 
 def read_page(crawl: Crawl, answer: Answer, what: str) -> Page:
     """Read the answer to a GET of `crawl.url`. what: the list, for texts of errors.
 
-    Raises: EndlessList; PartnerFault for an answer that is no list.
+    Raises: PartnerFault for an answer that is no list.
     """
     total = _total(answer)
     if crawl.total is not None and total is not None and total < crawl.total:
         lower = _with_lower_offset(crawl.url, crawl.total - total)
         if lower is not None:
-            # From here on, URLs may rightly come again. A page that is repeated counts as an empty one.
-            changes: dict[str, Any] = {"url": lower, "total": total, "mark": ""}
+            # From here on, pages may rightly come again. A page that is repeated counts as an empty one.
+            changes: dict[str, Any] = {"url": lower, "total": total, "mark": "", "content": ""}
             changes |= {"pages": crawl.pages + 1, "empty": crawl.empty + 1}
-            return Page([], _checked(crawl.model_copy(update=changes), what), again=True)
+            return _checked(Page([], crawl.model_copy(update=changes), again=True, total=total), what)
     objects = _objects(answer, what)
     url = next_link(answer.headers.get("link"), crawl.url)
     if url is None:
-        return Page(objects, None)
-    pages, mark = crawl.pages + 1, crawl.mark
-    if pages & crawl.pages == 0:
-        mark = _digest(crawl.url)
+        return Page(objects, None, total=total)
+    content = _digest(write_json(objects)) if objects else ""
+    if content and content == crawl.content:
+        return Page(objects, None, endless=f"the pages of {what} go in a circle", total=total)
+    pages = crawl.pages + 1
     changes = {
         "url": url,
         "total": total if total is not None else crawl.total,
         "pages": pages,
         "empty": 0 if objects else crawl.empty + 1,
-        "mark": mark,
     }
-    return Page(objects, _checked(crawl.model_copy(update=changes), what))
+    if pages & crawl.pages == 0:
+        changes |= {"mark": _digest(crawl.url), "content": content}
+    return _checked(Page(objects, crawl.model_copy(update=changes), total=total), what)
 
 
-def _checked(crawl: Crawl, what: str) -> Crawl:
-    """Return a crawl that may go on.
-
-    Raises: EndlessList.
-    """
+def _checked(page: Page, what: str) -> Page:
+    """Return a page after which the crawl goes on, or one that is the last because it would have no end."""
+    crawl = page.following
+    assert crawl is not None
     if _digest(crawl.url) == crawl.mark:
-        raise EndlessList(f"the pages of {what} go in a circle")
+        return page._replace(following=None, endless=f"the pages of {what} go in a circle")
     if crawl.pages >= MAX_PAGES or crawl.empty >= MAX_EMPTY_PAGES:
-        raise EndlessList(f"the pages of {what} do not come to an end")
-    return crawl
+        return page._replace(following=None, endless=f"the pages of {what} do not come to an end")
+    return page
 
 
 def _digest(url: str) -> str:

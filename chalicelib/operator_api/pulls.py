@@ -23,7 +23,7 @@ from chalicelib.routes import OperatorCall, OperatorRoute
 
 _PATH = "/partners/{id}/pulls"
 
-_INTERNAL = {"id", "partner_id", "crawl", "skip", "comparison", "step", "revision"}
+_INTERNAL = {"id", "partner_id", "crawl", "skip", "comparison", "step", "revision", "version", "endpoint"}
 
 
 class PullOrder(OcpiObject):

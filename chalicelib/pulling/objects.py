@@ -55,9 +55,10 @@ class Comparison(BaseModel):
 class Pull(BaseModel):
     """One pull, or the last one of a partner and module.
 
-    id: a new request has a new one. date_from: None for a full pull. crawl: the page to read next. skip: its
-    entries that were taken already. step: number of the message that may go on (`PullStep`). revision: rises
-    with every write, so that of two workers only one goes on.
+    id: a new request has a new one. date_from: None for a full pull. version, endpoint: those of the
+    partner when it began. crawl: the page to read next. skip: its entries that were taken already. step:
+    number of the message that may go on (`PullStep`). revision: rises with every write, so that of two
+    workers only one goes on.
 
     objects: entries of the pages. kept: new or changed here. unchanged: the same as stored. refused: not
     stored. odd: stored with a remark, such as a repair. own: objects of this node, which a hub lists as well.
@@ -75,6 +76,8 @@ class Pull(BaseModel):
     state: PullState = PullState.RUNNING
     started: str
     date_from: str | None = None
+    version: str | None = None
+    endpoint: str | None = None
     crawl: Crawl | None = None
     skip: int = 0
     comparison: Comparison | None = None
@@ -105,6 +108,10 @@ class Pull(BaseModel):
         """Tell whether it is still going on, so that a second one would only do the same."""
         due = max(map(parse_datetime, (self.progressed, self.retry_at or self.progressed)))
         return not self.is_over and now - due < SILENCE
+
+    def is_from(self, version: str | None, endpoint: str | None) -> bool:
+        """Tell whether it reads this endpoint in this version; True where it is not known."""
+        return self.endpoint is None or (self.version, self.endpoint) == (version, endpoint)
 
     def covers(self, date_from: str | None) -> bool:
         """Tell whether it reads everything that a pull with another `date_from` would."""

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from chalicelib.node import Node
     from chalicelib.partners.directory import Partner
 
+_READ_TOGETHER = 500
+"""Entries of a page whose stored objects are read before they are handled. A partner may ignore the limit."""
+
 
 @dataclass
 class Tally:
@@ -49,15 +52,17 @@ def keep_page(
 ) -> Tally:
     """Store the entries in their order, at least one, until the time is over."""
     tally = Tally()
-    named = [_with_owner(partner, module, entry) for entry in entries]
-    known = KnownItems(node, partner, module, named)
-    for entry, came in zip(named, entries, strict=True):
-        _keep(node, partner, module, entry, known, tally)
-        if entry is not came:
-            _report_owner(node, partner, module, entry, came)
-        tally.taken += 1
-        if is_over():
-            break
+    for start in range(0, len(entries), _READ_TOGETHER):
+        part = entries[start : start + _READ_TOGETHER]
+        named = [_with_owner(partner, module, entry) for entry in part]
+        known = KnownItems(node, partner, module, named)
+        for entry, came in zip(named, part, strict=True):
+            _keep(node, partner, module, entry, known, tally)
+            if entry is not came:
+                _report_owner(node, partner, module, entry, came)
+            tally.taken += 1
+            if is_over():
+                return tally
     return tally
 
 

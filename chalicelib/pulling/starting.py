@@ -2,7 +2,9 @@
 
 Two pulls of the same partner and module never run at once. A request joins the pull that is going on if that
 one reads everything that was asked for; otherwise a new pull replaces it, and the steps of the old one do
-nothing any more. The same request twice (the stream and the queue repeat themselves) is one pull.
+nothing any more. After a registration the pages before are read again as well: with other roles, endpoints or
+another version the same list means other objects. The same request twice (the stream and the queue repeat
+themselves) is one pull.
 
 Source: docs/design.md, A pull
 """
@@ -82,7 +84,7 @@ def _start(node: Node, partner: Partner, module: str, wanted: Wanted, known: Pul
                 queue_step(node, before, wanted.delay_s)  # Its first message may not have been sent.
             return before
         pull = _new(node, partner, module, wanted, before)
-        if before is not None and before.is_alive(node.clock()) and before.covers(pull.date_from):
+        if before is not None and before.is_alive(node.clock()) and _joins(pull, before):
             return before
         try:
             pull = save_pull(node.table, pull, before)
@@ -94,6 +96,13 @@ def _start(node: Node, partner: Partner, module: str, wanted: Wanted, known: Pul
         queue_step(node, pull, wanted.delay_s)
         return pull
     raise AssertionError("attempts() raises")
+
+
+def _joins(wanted: Pull, before: Pull) -> bool:
+    """Tell whether a pull that is going on reads everything that another one would."""
+    if wanted.cause is Cause.REGISTRATION and (before.crawl != wanted.crawl or before.skip):
+        return False
+    return before.covers(wanted.date_from) and before.is_from(wanted.version, wanted.endpoint)
 
 
 def _new(node: Node, partner: Partner, module: str, wanted: Wanted, before: Pull | None) -> Pull:
@@ -109,6 +118,8 @@ def _new(node: Node, partner: Partner, module: str, wanted: Wanted, before: Pull
         progressed=now,
         date_from=date_from,
         crawl=Crawl(url=first_url(partner, module, date_from)),
+        version=partner.version,
+        endpoint=partner.endpoint(module, "SENDER"),
         succeeded=succeeded,
     )
 

@@ -25,7 +25,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.calls.answers import PartnerError, PartnerFault, PartnerRefusal
-from chalicelib.calls.pages import Crawl, EndlessList, Page, read_page
+from chalicelib.calls.pages import Crawl, Page, read_page
 from chalicelib.errors import InvalidParameters
 from chalicelib.log import add_fields, log, log_fields
 from chalicelib.protocol.types import format_datetime, parse_datetime
@@ -34,7 +34,7 @@ from chalicelib.pulling.lists import first_url, get_page
 from chalicelib.pulling.objects import Comparison, Pull, PullState
 from chalicelib.pulling.page_keeping import Tally, keep_page
 from chalicelib.pulling.starting import queue_step
-from chalicelib.pulling.store import forget_seen, note_seen, read_pull, save_pull
+from chalicelib.pulling.store import SEEN_KEPT, forget_seen, note_seen, read_pull, save_pull
 from chalicelib.storage.table import Conflict
 
 if TYPE_CHECKING:
@@ -77,6 +77,8 @@ def _run(node: Node, pull: Pull, ends: datetime) -> None:
         _fail(node, pull, "the partner is no longer registered")
     elif partner.endpoint(pull.module, "SENDER") is None:
         _fail(node, pull, "the partner no longer offers this list")
+    elif not pull.is_from(partner.version, partner.endpoint(pull.module, "SENDER")):
+        _fail(node, pull, "the partner has another endpoint or version now; a new pull begins")
     elif partner.connection == "OFFLINE":
         _wait(node, pull, "the partner is OFFLINE", timedelta(seconds=AWAY_S))
     elif pull.retry_at and parse_datetime(pull.retry_at) > node.clock():
@@ -111,7 +113,7 @@ def _next(node: Node, partner: Partner, pull: Pull, ends: datetime) -> Pull:
     entries = page.objects[pull.skip :]
     until = max(ends, node.clock() + timedelta(seconds=KEEP_S))
     tally = keep_page(node, partner, pull.module, entries, lambda: node.clock() >= until)
-    if pull.module in COMPARED and pull.date_from is None and tally.seen:
+    if _is_compared(pull, node.clock()) and tally.seen:
         note_seen(node.table, pull, tally.seen, node.clock())
     return _after_page(pull, page, tally, _now(node))
 
@@ -133,9 +135,18 @@ def _after_page(pull: Pull, page: Page, tally: Tally, now: str) -> Pull:
     counted |= {"skip": 0, "pages": pull.pages + 1, "crawl": page.following}
     if page.following is not None:
         return pull.changed(now, **counted)
-    if pull.date_from is None and pull.module in COMPARED:
+    if page.endless and not page.is_all(counted["objects"]):
+        failed = {"state": PullState.FAILED, "error": page.endless, "finished": now, "crawl": pull.crawl}
+        return pull.changed(now, **counted | failed)
+    if _is_compared(pull, parse_datetime(now)):
         return pull.changed(now, **counted | {"state": PullState.COMPARING, "comparison": Comparison()})
     return pull.changed(now, **counted).done(now)
+
+
+def _is_compared(pull: Pull, now: datetime) -> bool:
+    """Tell whether what vanished is looked for: not if the pull lasts longer than its digests are kept."""
+    is_short = now - parse_datetime(pull.started) < SEEN_KEPT
+    return pull.date_from is None and pull.module in COMPARED and is_short
 
 
 _FINE = {"tries": 0, "error": None, "retry_at": None}
@@ -158,7 +169,7 @@ def _failed(node: Node, pull: Pull, fault: PartnerError | InvalidParameters) -> 
     """Try again later, unless that cannot help or was done often enough."""
     tries, asked_s = pull.tries + 1, getattr(fault, "retry_after_s", None)
     most = MOST_TRIES if asked_s is None else MOST_WAITS
-    if tries > most or isinstance(fault, EndlessList | InvalidParameters):
+    if tries > most or isinstance(fault, InvalidParameters):
         return _fail(node, pull, str(fault))
     delay_s = max(min(_FIRST_DELAY_S << (tries - 1), _LONGEST_DELAY_S), asked_s or 0)
     pull_now = pull.model_copy(update={"tries": tries, "waits": pull.waits + (asked_s is not None)})

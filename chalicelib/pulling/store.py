@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from chalicelib.protocol.types import parse_datetime
@@ -23,7 +23,10 @@ MOST_VANISHED = 1000
 _DIGEST_BYTES = 8
 """Among a million objects, two have the same digest once in 37 million pulls."""
 
-_PULLS_KEPT, _VANISHED_KEPT, _SEEN_KEPT = (timedelta(days=days) for days in (400, 90, 14))
+_PULLS_KEPT, _VANISHED_KEPT, SEEN_KEPT = (timedelta(days=days) for days in (400, 90, 14))
+
+_DIGESTS_PER_ITEM = 20_000
+"""An item has at most 400 KB."""
 
 
 def read_pull(table: Table, partner_id: str, module: str) -> Pull | None:
@@ -67,11 +70,13 @@ def digest(pk: str) -> bytes:
     return hashlib.sha256(pk.encode()).digest()[:_DIGEST_BYTES]
 
 
-def note_seen(table: Table, pull: Pull, pks: Iterable[str], now: datetime) -> None:
+def note_seen(table: Table, pull: Pull, pks: Sequence[str], now: datetime) -> None:
     """Store the digests of the objects that one page had: one write of some bytes for each object."""
-    seen = base64.b64encode(b"".join(map(digest, pks))).decode()
-    key = {"pk": _seen_pk(pull), "sk": f"{pull.id}#{pull.revision:08}"}
-    table.put({**key, "seen": seen, "expires_at": _expires_at(now, _SEEN_KEPT)})
+    for start in range(0, len(pks), _DIGESTS_PER_ITEM):
+        part = b"".join(map(digest, pks[start : start + _DIGESTS_PER_ITEM]))
+        name = f"{pull.id}#{pull.revision:08}" + (f"#{start}" if start else "")
+        row = {"pk": _seen_pk(pull), "sk": name, "seen": base64.b64encode(part).decode()}
+        table.put({**row, "expires_at": _expires_at(now, SEEN_KEPT)})
 
 
 def read_seen(table: Table, pull: Pull) -> set[bytes]:

@@ -9,7 +9,7 @@ Source: LOC-03, LOC-14
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -217,7 +217,7 @@ class LocationWriter:
         """
         stored = self._read_evses_of(header) if evses else []
         puts = [
-            Put({**there, "body": came["body"], "lu": came["lu"]})
+            Put({**there, "body": came["body"], "lu": came["lu"]}, UNCHANGED, unchanged_values(there))
             for there, came in zip(stored, evses, strict=True)
             if there["body"] != came["body"]
         ]
@@ -231,7 +231,9 @@ class LocationWriter:
         room = max(0, OPERATIONS_PER_TRANSACTION - len(operations))
         is_small = sum(item_size(put.item) for put in puts) + item_size(after) <= TRANSACTION_BYTES
         together = puts[:room] if is_small else []
-        self._table.write_many(put.item for put in puts[len(together) :])
+        for part in _in_transactions(puts[len(together) :]):
+            # Under a condition: meanwhile a message about one EVSE may have changed its status.
+            self._table.transact(part)
         self._table.transact([*operations, *together])
         return after
 
@@ -265,6 +267,21 @@ _OF_EVSES = ("wv", "gen", "n", "ev", "ed", "et")
 
 
 _COMPARED = ("body", "lu_text", "aside")
+
+
+def _in_transactions(puts: Sequence[Put]) -> Iterator[list[Operation]]:
+    """Split puts into lists that one transaction takes."""
+    part: list[Operation] = []
+    size = 0
+    for put in puts:
+        more = item_size(put.item)
+        if part and (len(part) == OPERATIONS_PER_TRANSACTION or size + more > TRANSACTION_BYTES):
+            yield part
+            part, size = [], 0
+        part.append(put)
+        size += more
+    if part:
+        yield part
 
 
 def _values(item: Item, *names: str) -> list[object]:

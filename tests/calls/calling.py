@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
-from chalicelib.calls.client import Exchange, OcpiClient, join_url
+from chalicelib.calls.client import Exchange, OcpiClient, PartnerFault, join_url
 from chalicelib.calls.pages import Crawl, read_page
 from chalicelib.calls.urls import UrlPolicy
 from chalicelib.partners.directory import Endpoint, Partner
@@ -59,8 +59,11 @@ def crawl(client: OcpiClient, partner: Partner, module: str = "tariffs", **query
     following: Crawl | None = Crawl(url=join_url(str(partner.endpoint(module, "SENDER")), (), query))
     while following is not None:
         answer = client.follow(partner, module, "SENDER", following.url, Exchange("GET"))
-        objects, following, _ = read_page(following, answer, module)
-        yield from objects
+        page = read_page(following, answer, module)
+        following = page.following
+        yield from page.objects
+        if page.endless:
+            raise PartnerFault(page.endless)
 
 
 def drip(server: AnsweringPartner, start: bytes, drop: bytes) -> Answering:

@@ -137,9 +137,14 @@ def test_data_that_is_no_list_is_a_fault(server: AnsweringPartner, partner: Part
         ids(crawl(make_client(), partner))
 
 
+def numbered(server: AnsweringPartner) -> bytes:
+    """A page whose object is like that of no other."""
+    return envelope([{"id": len(server.received)}])
+
+
 def test_links_in_a_circle_end_the_crawl(server: AnsweringPartner, partner: Partner) -> None:
     server.answer = lambda handler, request: reply(
-        handler, envelope([{"id": 1}]), headers=link(server.url("/b" if request.path == "/a" else "/a"))
+        handler, numbered(server), headers=link(server.url("/b" if request.path == "/a" else "/a"))
     )
 
     with pytest.raises(PartnerFault, match="circle"):
@@ -152,7 +157,7 @@ def test_a_long_circle_ends_the_crawl(server: AnsweringPartner, partner: Partner
     """Only one URL is remembered, so the circle is followed a few times."""
     server.answer = lambda handler, request: reply(
         handler,
-        envelope([{"id": 1}]),
+        numbered(server),
         headers=link(server.url(f"/list?cursor={len(server.received) % 30}")),
     )
 
@@ -160,6 +165,35 @@ def test_a_long_circle_ends_the_crawl(server: AnsweringPartner, partner: Partner
         ids(crawl(make_client(), partner))
 
     assert len(server.received) <= 3 * 30
+
+
+def test_a_partner_that_ignores_the_offset_is_not_asked_for_ever(
+    server: AnsweringPartner, partner: Partner
+) -> None:
+    """Every page is the first one, and its Link is a new one each time."""
+    server.answer = lambda handler, request: reply(
+        handler,
+        envelope([{"id": 1}, {"id": 2}]),
+        headers=link(server.url(f"/list?offset={2 * len(server.received)}")),
+    )
+
+    with pytest.raises(PartnerFault, match="circle"):
+        ids(crawl(make_client(), partner))
+
+    assert len(server.received) == 2
+
+
+def test_the_objects_of_a_page_whose_link_is_its_own_url_are_read(
+    server: AnsweringPartner, partner: Partner
+) -> None:
+    server.answer = lambda handler, request: reply(
+        handler, envelope([{"id": 1}]), headers=link(server.url(request.path))
+    )
+    objects = crawl(make_client(), partner)
+
+    assert next(objects) == {"id": 1}
+    with pytest.raises(PartnerFault, match="circle"):
+        next(objects)
 
 
 def test_too_many_empty_pages_end_the_crawl(server: AnsweringPartner, partner: Partner) -> None:

@@ -12,7 +12,7 @@ from chalicelib.protocol.message import Party
 from chalicelib.pulling import comparing
 from chalicelib.pulling.objects import PullState
 from chalicelib.pulling.store import read_vanished
-from tests.pulling.world import CPO, EMSP, HUB, World, locations, tariffs, tokens
+from tests.pulling.world import CPO, EMSP, HUB, World, locations, raw, tariffs, tokens
 
 TOKENS = ("emsp", "tokens")
 
@@ -57,6 +57,18 @@ def test_a_pull_with_a_date_compares_nothing(world: World) -> None:
 
     assert pull_again(world, full=False) == []
     assert world.pull("emsp", "tokens").vanished is None
+
+
+def test_a_pull_that_lasts_longer_than_its_digests_compares_nothing(world: World) -> None:
+    """Otherwise all that the first pages had would count as vanished."""
+    retry = raw(http_status=429, headers={"Retry-After": "86400"})
+    world.partners.answers["emsp", "tokens"] = [retry] * 15
+
+    world.start("emsp", full=True)
+    world.settle(3000)
+
+    pull = world.pull("emsp", "tokens")
+    assert (pull.state, pull.vanished) == ("DONE", None)
 
 
 def test_a_listed_object_that_is_refused_has_not_vanished(world: World) -> None:

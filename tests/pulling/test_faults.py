@@ -226,9 +226,42 @@ def test_a_link_to_another_host_is_not_followed(world: World) -> None:
     assert "another host" in str(pull.error)
 
 
+@pytest.mark.parametrize(
+    ("headers", "state"),
+    [({}, PullState.FAILED), ({"X-Total-Count": "50"}, PullState.FAILED), ({"X-Total-Count": "10"}, "DONE")],
+)
+def test_a_last_page_with_a_link_to_itself_is_stored(
+    world: World, headers: dict[str, str], state: str
+) -> None:
+    """With a total that is reached, nothing is missing."""
+    (first,) = world.start("emsp")
+    assert first.crawl is not None
+    world.partners.answers[TOKENS] = [raw(tokens(10), {**link(first.crawl.url), **headers})]
+
+    world.settle()
+
+    pull = world.pull("emsp", "tokens")
+    assert (pull.state, pull.kept, len(world.stored("tokens"))) == (state, 10, 10)
+    assert ("circle" in str(pull.error)) is (state == PullState.FAILED)
+    assert (pull.finished is not None, pull.succeeded is not None) == (True, state == PullState.DONE)
+
+
+def test_a_huge_page_is_read_and_noted_in_parts(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chalicelib.pulling.store._DIGESTS_PER_ITEM", 300)
+    world.partners.answers[TOKENS] = [raw(tokens(1200))]
+
+    world.start("emsp", full=True)
+    world.settle()
+
+    pull = world.pull("emsp", "tokens")
+    assert (pull.state, pull.kept, pull.vanished) == (PullState.DONE, 1200, 0)
+    assert not [key for key in world.dynamodb.items if key[0].startswith("pulled#")]
+
+
 def test_links_in_a_circle_end_the_pull(world: World) -> None:
     pages = [
-        raw(tokens(10), link(f"https://emsp.example/tokens?cursor={number % 7}")) for number in range(99)
+        raw(tokens(10, start=number), link(f"https://emsp.example/tokens?cursor={number % 7}"))
+        for number in range(99)
     ]
     world.partners.answers[TOKENS] = list(pages)
     world.partners.seconds = 15.0

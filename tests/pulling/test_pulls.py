@@ -9,8 +9,11 @@ import pytest
 
 from chalicelib.modules.registry import load_keeping
 from chalicelib.partners.directory import PartnerRole
+from chalicelib.protocol.message import Party
 from chalicelib.pulling.objects import PullState
 from tests.pulling.world import CPO, EMSP, HUB, World, locations, raw, tariffs, tokens
+
+NEW = Party("DE", "NEW")
 
 
 @pytest.fixture
@@ -269,6 +272,50 @@ def test_a_request_for_more_replaces_the_pull_that_goes_on(cpo: World) -> None:
     asked = cpo.partners.of("emsp", "tokens")
     assert ["date_from" in query for query in asked] == [True] + 5 * [False]
     assert cpo.pull("emsp", "tokens").objects == 50
+
+
+def test_roles_that_are_approved_during_a_pull_begin_it_anew(cpo: World) -> None:
+    """The pages before were judged by the roles of then, and their objects refused."""
+    cpo.partners.objects["emsp", "tokens"] = tokens(20, NEW) + tokens(30)
+    cpo.partners.page, cpo.partners.seconds = 10, 11.0
+    cpo.stream()
+    cpo.clock.forward(10)
+    cpo.work()
+    cpo.work()
+    assert (cpo.pull("emsp", "tokens").refused, cpo.pull("emsp", "tokens").is_over) == (20, False)
+
+    before = cpo.partner("emsp")
+    role = PartnerRole(role="EMSP", country_code=NEW.country_code, party_id=NEW.party_id)
+    cpo.node.directory.save(before.model_copy(update={"roles": (*before.roles, role)}), before)
+    cpo.stream()
+    cpo.settle()
+
+    pull = cpo.pull("emsp", "tokens")
+    assert (pull.state, pull.objects, pull.refused) == (PullState.DONE, 50, 0)
+    assert not [key for key in cpo.dynamodb.items if key[0].startswith("pulled#")]
+
+
+def test_a_partner_with_another_version_or_url_is_read_there_from_the_beginning(cpo: World) -> None:
+    """A page of the old version would be read as one of the new version."""
+    cpo.partners.objects["emsp", "tokens"] = tokens(50)
+    cpo.partners.page, cpo.partners.seconds = 10, 21.0
+    cpo.start("emsp", full=True)
+    cpo.work()
+    before = cpo.partner("emsp")
+    elsewhere = tuple(
+        each.model_copy(update={"url": f"https://emsp.example/new/{each.identifier}"})
+        for each in before.endpoints
+    )
+    cpo.node.directory.save(before.model_copy(update={"endpoints": elsewhere}), before)
+
+    cpo.work()
+    failed = cpo.pull("emsp", "tokens")
+    cpo.stream()
+    cpo.settle()
+
+    assert (failed.state, "another endpoint" in str(failed.error)) == (PullState.FAILED, True)
+    assert (cpo.pull("emsp", "tokens").state, cpo.pull("emsp", "tokens").objects) == (PullState.DONE, 50)
+    assert len(cpo.partners.asked) == 6
 
 
 def test_a_pull_without_a_sign_of_life_gives_way_to_the_next_one(cpo: World) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from chalicelib.storage.locations import LocationStore, WriteEvse, WriteLocation
-from chalicelib.storage.objects import ObjectStore, Stored, Write
+from chalicelib.storage.objects import Keep, ObjectStore, Stored, Write
 from chalicelib.storage.sameness import has_same_content, without_times
 from chalicelib.storage.table import Table
 from tests.storage.builders import (
@@ -140,6 +141,29 @@ def test_times_of_evses_alone_keep_every_version(locations: LocationStore) -> No
     assert after is not None
     assert (after.version, after.header_version) == (before.version, before.header_version)
     assert [each.version for each in after.evses()] == versions
+
+
+def test_times_of_many_evses_do_not_undo_a_status_that_comes_meanwhile(
+    locations: LocationStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They do not fit into one transaction with their location."""
+    put_site(locations, "L1", [evse(str(number)) for number in range(150)])
+    writer = locations._writer
+    read_evses = writer._read_evses_of
+
+    def then_one_changes(header: Any) -> Any:
+        evses = read_evses(header)
+        monkeypatch.undo()
+        put_evse(locations, "L1", evse("149", LATEST, "CHARGING"))
+        return evses
+
+    monkeypatch.setattr(writer, "_read_evses_of", then_one_changes)
+    write = WriteLocation(site("L1", LATER), [evse(str(n), LATER) for n in range(150)], skip_same=True)
+    decisions = iter([write, Keep()])
+
+    locations.change(site_ref("L1"), lambda _: next(decisions), partition=SITES, source="")
+
+    assert read(locations)["evses"][149] == evse("149", LATEST, "CHARGING")
 
 
 def test_a_header_without_digest_is_written_as_a_change(locations: LocationStore, table: Table) -> None:
