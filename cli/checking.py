@@ -24,13 +24,13 @@ NO_ANSWER = 2
 _LISTS = ("repaired", "set_aside", "refused")
 
 
-def check(file: str, kind: str | None, strict: bool, as_json: bool) -> int:
+def check(file: str, kind: str | None, party: str | None, strict: bool, as_json: bool) -> int:
     """Check the documents in a file and print what is wrong. Returns the exit code."""
     from chalicelib.checking.check import check_text
 
     try:
         text = sys.stdin.buffer.read() if file == "-" else find_file(file).read_bytes()
-        answer = check_text(text, kind, datetime.now(UTC))
+        answer = check_text(text, kind, datetime.now(UTC), party)
     except OcpiError as error:
         return _refuse(str(error), as_json)
     except OSError as error:
@@ -64,8 +64,24 @@ def _lines(answer: Mapping[str, Any], strict: bool) -> Iterator[str]:
             continue
         for outcome in _LISTS:
             for each in result[outcome]:
-                came = f", came as {each['value']}" if each["value"] else ""
-                yield f"  {outcome:<9}  {each['field']}: {each['reason']}{came} ({each['kind']})"
+                text = f"{each['field']}: {each['reason']}{_change(outcome, each)}"
+                yield f"  {outcome.replace('_', ' '):<9}  {text} ({each['kind']})"
+        if result["refused"] and _lacks_owner(result):
+            yield "  In a PUT the URL names the owner: say which with --party, such as --party PT*EDP."
+
+
+def _change(outcome: str, entry: Mapping[str, Any]) -> str:
+    """The end of a line about a deviation: the value that came, and what is stored instead."""
+    came = "" if entry["value"] is None else f" {write_json(entry['value'])}"
+    if outcome == "refused":
+        return came and f", came as{came}"
+    if entry["becomes"] is None:
+        return came and f",{came} is left out"
+    return f",{came} becomes {write_json(entry['becomes'])}"
+
+
+def _lacks_owner(result: Mapping[str, Any]) -> bool:
+    return any(each["field"] in ("country_code", "party_id") for each in result["refused"])
 
 
 def _verdict(result: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-HEADING = ("count", "module", "field", "kind", "outcome", "last seen", "example", "reason")
+HEADING = ("count", "module", "field", "kind", "outcome", "last seen", "example", "object", "reason")
 _LONGEST = 40
 
 
@@ -35,5 +35,6 @@ def _row(finding: Mapping[str, Any]) -> tuple[str, ...]:
         finding["outcome"],
         finding["last_seen"],
         example if len(example) <= _LONGEST else f"{example[: _LONGEST - 1]}…",
+        finding.get("object") or "",
         finding["reason"],
     )

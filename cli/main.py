@@ -102,7 +102,9 @@ def partners(context: typer.Context) -> None:
 @app.command()
 def invite(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="Name for the partner.")],
+    name: Annotated[
+        str | None, typer.Argument(help="Name for the partner; with --again it may be left out.")
+    ] = None,
     raw_token: Annotated[bool, typer.Option(help="It sends tokens raw, not in Base64 (OCPI 2.2).")] = False,
     ptmob: Annotated[bool, typer.Option(help="It follows MOBI.E's profile (location ids).")] = False,
     hub: Hub = False,
@@ -112,7 +114,10 @@ def invite(
     again: Again = None,
 ) -> None:
     """Make the first token (token A) for a partner that will register here."""
-    body = {"name": name, **_partner_flags(raw_token, ptmob, hub, strict, expect, settings, again)}
+    if not name and not again:
+        raise typer.BadParameter("a new partner needs a name", param_hint="NAME")
+    named = {"name": name} if name else {}
+    body = {**named, **_partner_flags(raw_token, ptmob, hub, strict, expect, settings, again)}
     _show(_operator_api(context).post("partners", "invitations", body=body))
 
 
@@ -440,16 +445,21 @@ def check(
     kind: Annotated[
         str | None, typer.Option(help="Such as Location, EVSE or StartSession; default: by its fields.")
     ] = None,
+    party: Annotated[
+        str | None, typer.Option(help="Owner of objects that do not name theirs, such as PT*EDP.")
+    ] = None,
     strict: Annotated[bool, typer.Option(help="Count every deviation from OCPI as an error.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Check an OCPI object, a list of them or an answer, as if a partner had sent it. Needs no node.
 
+    For whole objects: a PATCH lacks required fields, and is refused here. --json shows also what is stored.
+
     Exit code: 0 when all can be read, if with repairs; 1 when one is refused; 2 when FILE cannot be judged.
     """
     from cli import checking
 
-    raise typer.Exit(checking.check(file, kind, strict, as_json))
+    raise typer.Exit(checking.check(file, kind, party, strict, as_json))
 
 
 def main() -> None:

@@ -87,8 +87,9 @@ class OperatorClient:
 def _explain(answer: urllib3.BaseHTTPResponse) -> str:
     try:
         problem = json.loads(answer.data)
-        fields = "; ".join(f"{each['field']}: {each['detail']}" for each in problem.get("errors", []))
         text = problem.get("detail") or problem.get("title") or problem.get("status_message")
+        texts = [f"{each['field']}: {each['detail']}" for each in problem.get("errors", [])]
+        fields = "; ".join(each for each in texts if each != text)
     except (ValueError, AttributeError, KeyError, TypeError):
         return f"HTTP {answer.status} {answer.data[:200].decode(errors='replace')}"
     return f"HTTP {answer.status} {text}" + (f" ({fields})" if fields else "")

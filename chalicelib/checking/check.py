@@ -8,8 +8,10 @@ Source: docs/operator-api.md, Is this document right?
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from chalicelib.checking.kinds import MODELS, kind_named, recognise
@@ -29,11 +31,14 @@ _MOST_SHOWN = 100
 _OF_ENVELOPES = ("status_code", "status_message", "timestamp")
 
 
-def check_text(text: str | bytes, kind: str | None, now: datetime) -> dict[str, Any]:
+def check_text(
+    text: str | bytes, kind: str | None, now: datetime, party: str | None = None
+) -> dict[str, Any]:
     """Check a document, each one of a list, or those in an OCPI envelope.
 
-    kind: name of the kind; None to recognise it. Returns the answer of `POST /operator/check`.
-    Raises: BadJson; InvalidParameters when the kind is unknown or cannot be recognised.
+    kind: name of the kind; None to recognise it. party: the owner in the URL that the documents are sent to,
+    such as `PT*EDP`. Returns the answer of `POST /operator/check`.
+    Raises: BadJson; InvalidParameters when the kind is unknown or cannot be recognised, or for the party.
     """
     body = read_json_around(text)
     check_depth(body.document)
@@ -41,7 +46,7 @@ def check_text(text: str | bytes, kind: str | None, now: datetime) -> dict[str, 
     if not documents:
         raise InvalidParameters("the list has no document to check", field="body")
     known = kind_named(kind) if kind else recognise(documents[0])
-    context = Context(now=format_datetime(now))
+    context = Context(now=format_datetime(now), fills=_ids_of(party) if party else {})
     results = [_check(document, known, context) for document in documents]
     return {
         "documents": len(results),
@@ -50,6 +55,14 @@ def check_text(text: str | bytes, kind: str | None, now: datetime) -> dict[str, 
         "body": _show(body.findings),
         "results": results,
     }
+
+
+def _ids_of(party: str) -> dict[str, str]:
+    """The ids that a URL with this party gives to objects without them."""
+    match = re.fullmatch(r"([A-Za-z]{2})[*/]([A-Za-z0-9]{3})", party)
+    if match is None:
+        raise InvalidParameters("expected a country_code and a party_id, such as PT*EDP", field="party")
+    return {"country_code": match[1].upper(), "party_id": match[2].upper()}
 
 
 def _documents_in(document: Any) -> list[Any]:
@@ -84,11 +97,22 @@ def _strict_errors(kind: Kind, document: Any) -> list[dict[str, str]]:
     return []
 
 
-def _show(findings: Sequence[Finding]) -> list[dict[str, str]]:
+def _show(findings: Sequence[Finding]) -> list[dict[str, Any]]:
     return [
-        {"field": each.at, "kind": each.kind, "reason": each.reason, "value": shorten(each.value)}
+        {
+            "field": each.at,
+            "kind": each.kind,
+            "reason": each.reason,
+            "value": _brief(each.value),
+            "becomes": _brief(each.became),
+        }
         for each in findings[:_MOST_SHOWN]
     ]
+
+
+def _brief(value: object) -> object:
+    """A value as it is if it is short: a number stays a number, an object becomes a short text."""
+    return value if value is None or isinstance(value, bool | int | Decimal) else shorten(value)
 
 
 def _id_of(document: Any) -> str | None:

@@ -8,14 +8,14 @@ Source: docs/interop.md; TYP-03, TYP-15, TRP-22
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chalicelib.errors import InvalidParameters
 from chalicelib.findings.reporting import report
 from chalicelib.protocol.json_text import Document, write_json
 from chalicelib.protocol.types import OcpiObject, format_datetime, validate
-from chalicelib.reading.findings import MISSING, Finding, refusals
+from chalicelib.reading.findings import MISSING, Finding, Outcome, refusals
 from chalicelib.reading.missing import Context
 from chalicelib.reading.reader import Reading, read_document
 
@@ -52,9 +52,23 @@ class Received(NamedTuple):
         """A text for `status_message` about what was repaired or set aside, None for nothing."""
         if not self.findings:
             return None
-        names = list(dict.fromkeys(f"{each.field} ({each.kind})" for each in self.findings))
-        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-        return f"not as OCPI has it, and read with repairs: {', '.join(names[:_NAMED])}{more}"
+        texts = ["not as OCPI has it"]
+        for words, outcome in (("repaired", Outcome.REPAIRED), ("left out", Outcome.SET_ASIDE)):
+            if names := _names_of(each for each in self.findings if each.outcome is outcome):
+                texts.append(f"{words}: {names}")
+        return "; ".join(texts)
+
+
+def _names_of(findings: Iterable[Finding]) -> str:
+    """Field and kind of the first findings; "" for none."""
+    names = list(dict.fromkeys(f"{each.field} ({each.kind})" for each in findings))
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{', '.join(names[:_NAMED])}{more}"
+
+
+def join_remarks(*remarks: str | None) -> str | None:
+    """Join remarks for one `status_message`, None for none."""
+    return "; ".join(each for each in remarks if each) or None
 
 
 class Source(NamedTuple):
@@ -90,15 +104,15 @@ def read_received(
     return _use(node, source, read_document(model, document, context), at)
 
 
-def read_patch(node: Node, source: Source, model: type[OcpiObject], patch: Document) -> Document:
+def read_patch(node: Node, source: Source, model: type[OcpiObject], patch: Document) -> Received:
     """Read a PATCH of a partner: the fields that it has are repaired.
 
     Raises: as `read_received`; a strict partner's PATCH is returned as it is, and checked when it is merged.
     """
     if source.partner.strict:
-        return patch
+        return Received(patch)
     context = Context(format_datetime(node.clock()))
-    return _use(node, source, read_document(model, patch, context, is_patch=True)).document
+    return _use(node, source, read_document(model, patch, context, is_patch=True))
 
 
 def _use(node: Node, source: Source, reading: Reading, at: str = "") -> Received:

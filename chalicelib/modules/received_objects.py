@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.findings.received import Received, Source, read_patch, read_received
+from chalicelib.findings.received import Received, Source, join_remarks, read_patch, read_received
 from chalicelib.policy.ownership import check_identity, check_owner, check_source, refuse_path_steps
 from chalicelib.policy.time_remarks import remark_on
 from chalicelib.policy.visibility import owner_role
@@ -83,15 +83,15 @@ def read_sent(
 
 def read_sent_patch(
     node: Node, source: Source, model: type[OcpiObject], patch: Document, ref: Ref, id_name: str = "id"
-) -> Document:
+) -> Received:
     """Read a PATCH that a partner sent, and check its ids and its time.
 
     Raises: InvalidParameters as `read_sent`, and when it has no `last_updated`.
     """
-    patch = read_patch(node, source, model, patch)
-    check_ids(patch, ref, id_name)
-    check_time(patch)
-    return patch
+    received = read_patch(node, source, model, patch)
+    check_ids(received.document, ref, id_name)
+    check_time(received.document)
+    return received
 
 
 def check_ids(document: Mapping[str, Any], ref: Ref | None, id_name: str = "id") -> None:
@@ -169,5 +169,5 @@ def kept(
 
     overtaken: parts of the document that are older than the stored ones.
     """
-    remarks = [remark_on(node, partner, ref, received.document, overtaken), received.remark]
-    return Kept(ref, change, "; ".join(each for each in remarks if each) or None)
+    about_times = remark_on(node, partner, ref, received.document, overtaken)
+    return Kept(ref, change, join_remarks(about_times, received.remark))

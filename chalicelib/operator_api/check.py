@@ -11,9 +11,13 @@ from chalicelib.routes import OperatorCall, OperatorRoute
 
 
 def post_check(call: OperatorCall) -> Reply:
-    """Check the document in the body, of the kind in `?kind=` or of the kind that its fields show."""
-    kind = call.request.query.get("kind")
-    return Reply(data=check_text(call.request.body or "", kind, call.node.clock()))
+    """Check the document in the body, of the kind in `?kind=` or of the kind that its fields show.
+
+    `?party=` is the owner of objects that do not name theirs.
+    """
+    query = call.request.query
+    now = call.node.clock()
+    return Reply(data=check_text(call.request.body or "", query.get("kind"), now, query.get("party")))
 
 
 ROUTES = (OperatorRoute("POST", "/check", post_check),)

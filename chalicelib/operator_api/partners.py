@@ -62,7 +62,7 @@ Profile: Any = closed_enum(
 
 def _tuple(value: object) -> tuple[object, ...]:
     if not isinstance(value, list):
-        raise ValueError("Input should be a valid list")
+        raise ValueError("expected a list")
     return tuple(value)
 
 

@@ -95,8 +95,32 @@ def problem_of(item: Any, at: str = "") -> tuple[str, str]:
     at: path of the document inside what the caller sent.
     """
     steps = [at, *(str(step) for step in item["loc"])]
-    text = "required" if item["type"] == "missing" else str(item["msg"])
-    return ".".join(step for step in steps if step) or "body", text.removeprefix("Value error, ")
+    words = _WORDS.get(item["type"])
+    text = str(item["msg"]).removeprefix("Value error, ")
+    if words is not None:
+        text = words.format(**item.get("ctx", {}))
+    return ".".join(step for step in steps if step) or "body", text
+
+
+_WORDS = {
+    "bool_parsing": "expected true or false",
+    "bool_type": "expected true or false",
+    "dict_type": "expected a JSON object",
+    "extra_forbidden": "no such field",
+    "greater_than_equal": "expected {ge} or more",
+    "int_from_float": "expected a whole number",
+    "int_parsing": "expected a whole number",
+    "int_type": "expected a whole number",
+    "list_type": "expected a list",
+    "missing": "required",
+    "model_type": "expected a JSON object",
+    "string_too_long": "expected at most {max_length} characters",
+    "string_too_short": "expected at least {min_length} characters",
+    "string_type": "expected a text",
+    "too_short": "expected a list with {min_length} or more entries",
+    "tuple_type": "expected a list",
+}
+"""Texts about an error by pydantic's name for it, in words of JSON; for all others, pydantic's text."""
 
 
 @dataclass(frozen=True)
@@ -275,12 +299,12 @@ def parse_datetime(text: str) -> datetime:
     """
     match = _DATETIME.fullmatch(text) if len(text) <= 25 else None
     if match is None:
-        raise InvalidParameters(f"{text[:40]!r} is not a DateTime such as 2015-06-29T20:39:09Z")
+        raise InvalidParameters("expected a DateTime such as 2015-06-29T20:39:09Z")
     year, month, day, hour, minute, second, fraction = match.groups()
     try:
         whole = datetime(int(year), int(month), int(day), int(hour), int(minute), int(second), tzinfo=UTC)
     except ValueError as error:
-        raise InvalidParameters(f"{text!r} is not a DateTime: {error}") from error
+        raise InvalidParameters(f"expected a DateTime: {error}") from error
     return whole + timedelta(microseconds=int((fraction or "0")[:6].ljust(6, "0")))
 
 

@@ -9,6 +9,7 @@ Source: docs/interop.md; TYP-03, TYP-15, TRP-22
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -36,7 +37,8 @@ class Finding:
 
     at: dotted path of the field, with the places in lists, such as `evses.0.connectors.1.max_voltage`. kind:
     the kind of deviation as a constant, such as `NUMBER_AS_TEXT`. value: the value as it came, None where it
-    was missing. reason: what is expected, or why it cannot be read; a text without the value.
+    was missing. reason: what is expected, or why it cannot be read; a text without the value. became: the
+    value that a repair put there, None for none.
     """
 
     outcome: Outcome
@@ -44,6 +46,7 @@ class Finding:
     kind: str
     reason: str
     value: object = None
+    became: object = dataclasses.field(default=None, compare=False)
 
     @property
     def field(self) -> str:

@@ -178,7 +178,7 @@ class _Work:
         if is_cut(described, value):
             outcome = Outcome.SET_ASIDE
             self.aside[_dotted(error.path)] = value
-        self._note(outcome, error, repair.kind, value)
+        self._note(outcome, error, repair.kind, value, repair.value)
 
     def _combine(self, combined: Combined, error: _Error) -> bool:
         came = _value_at(self.document, combined.at)
@@ -186,7 +186,7 @@ class _Work:
         if combined.removed is not None:
             self.aside[_dotted(combined.at)] = came
         outcome = Outcome.REPAIRED if combined.removed is None else Outcome.SET_ASIDE
-        self._note(outcome, error, combined.kind, combined.removed)
+        self._note(outcome, error, combined.kind, combined.removed, combined.value)
         return True
 
     def _fill(self, described: Field, error: _Error, value: Any) -> bool:
@@ -198,7 +198,7 @@ class _Work:
         if is_unreadable:
             self.aside[_dotted(error.path)] = value
         outcome, kind = (Outcome.SET_ASIDE, "UNREADABLE") if is_unreadable else (Outcome.REPAIRED, MISSING)
-        self._note(outcome, error, kind, None if value is _MISSING else value)
+        self._note(outcome, error, kind, None if value is _MISSING else value, filled)
         return True
 
     def _part_to_remove(self, fields: list[Field], error: _Error) -> Path | None:
@@ -233,9 +233,9 @@ class _Work:
         """Remove an optional list of which every item was set aside."""
         del _value_at(self.document, part[:-1])[part[-1]]
 
-    def _note(self, outcome: Outcome, error: _Error, kind: str, value: Any) -> None:
+    def _note(self, outcome: Outcome, error: _Error, kind: str, value: Any, became: Any = None) -> None:
         reason = without_values(error.text)
-        self.findings.append(Finding(outcome, _dotted(error.path), kind, reason, value))
+        self.findings.append(Finding(outcome, _dotted(error.path), kind, reason, value, became))
 
     def refused(self, errors: Sequence[_Error]) -> Reading:
         """The reading of a document that cannot be used: its error names the fields that remain wrong."""

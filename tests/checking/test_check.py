@@ -46,7 +46,8 @@ def test_a_deviation_is_shown_strictly_and_as_it_is_repaired() -> None:
     assert (result["kind"], result["id"]) == ("EVSE", document["uid"])
     assert result["strict"] == [{"field": "status", "reason": "not a value of Status"}]
     (repaired,) = result["repaired"]
-    assert (repaired["field"], repaired["value"]) == ("status", "available")
+    shown = (repaired["field"], repaired["value"], repaired["becomes"])
+    assert shown == ("status", "available", "AVAILABLE")
     assert result["canonical"] == {**document, "status": "AVAILABLE"}
 
 

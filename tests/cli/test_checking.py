@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from chalicelib.protocol.json_text import read_json, write_json
 from cli import main
+from tests.modules.builders import without
 from tests.reading.shapes import whole
 
 ROOT = Path(__file__).parents[2]
@@ -34,8 +35,37 @@ def test_a_repaired_document_ends_with_0_and_shows_the_repair() -> None:
     assert result.exit_code == 0
     assert result.stdout.splitlines() == [
         "EVSE E1: read; 1 repaired",
-        "  repaired   status: not a value of Status, came as available (ENUM)",
+        '  repaired   status: not a value of Status, "available" becomes "AVAILABLE" (ENUM)',
     ]
+
+
+def test_the_type_of_a_value_is_shown_and_what_is_left_out() -> None:
+    document = {
+        **whole.evse(),
+        "floor_level": "Level -1, B",
+        "connectors": [{**whole.connector(), "max_voltage": "230"}],
+    }
+
+    assert run("check", "-", document=document).stdout.splitlines()[1:] == [
+        '  repaired   connectors.0.max_voltage: expected a whole number, "230" becomes 230 (NUMBER)',
+        '  set aside  floor_level: expected at most 4 characters, "Level -1, B" is left out (UNREADABLE)',
+    ]
+
+
+def test_an_owner_that_the_url_would_name_is_given_by_an_option() -> None:
+    document = without(whole.token(), "country_code", "party_id")
+
+    alone = run("check", "-", document=document)
+    assert alone.exit_code == 1
+    assert alone.stdout.splitlines()[-1] == (
+        "  In a PUT the URL names the owner: say which with --party, such as --party PT*EDP."
+    )
+
+    owned = run("check", "-", "--party", "pt/edp", "--json", document=document)
+    assert owned.exit_code == 0
+    canonical = read_json(owned.stdout)["results"][0]["canonical"]
+    assert (canonical["country_code"], canonical["party_id"]) == ("PT", "EDP")
+    assert run("check", "-", "--party", "EDP", document=document).exit_code == 2
 
 
 def test_strictly_a_repaired_document_ends_with_1() -> None:

@@ -16,6 +16,7 @@ def finding(**fields: Any) -> dict[str, Any]:
         "outcome": "REPAIRED",
         "reason": "expected capital letters",
         "example": "charging",
+        "object": "PT/EDP/L1",
         "last_seen": "2026-03-01T12:00:00Z",
     }
     return {**made, **fields}
@@ -26,11 +27,11 @@ def test_the_table_has_a_line_for_each_finding() -> None:
 
     assert lines == [
         "count  module     field           kind         outcome   last seen             "
-        "example                                   reason",
+        "example                                   object     reason",
         "    3  locations  evses.*.status  LETTER_CASE  REPAIRED  2026-03-01T12:00:00Z  "
-        "charging                                  expected capital letters",
+        "charging                                  PT/EDP/L1  expected capital letters",
         " 1200  locations  name            LETTER_CASE  REPAIRED  2026-03-01T12:00:00Z  "
-        "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…  expected capital letters",
+        "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…  PT/EDP/L1  expected capital letters",
     ]
 
 

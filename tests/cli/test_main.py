@@ -113,6 +113,15 @@ def test_an_invitation_has_the_expected_roles(api: CannedOperatorApi) -> None:
     assert [role["role"] for role in body["expected_roles"]] == ["HUB", "EMSP"]
 
 
+def test_only_an_invitation_of_a_known_partner_may_have_no_name(api: CannedOperatorApi) -> None:
+    run("invite", "--again", "p-1")
+
+    assert api.asked == [("POST", "partners", "invitations", {"partner_id": "p-1"})]
+    unnamed = CliRunner().invoke(main.app, ["invite", "--hub"])
+    assert (unnamed.exit_code, len(api.asked)) == (2, 1)
+    assert "a new partner needs a name" in unnamed.output
+
+
 def test_an_invitation_can_be_strict(api: CannedOperatorApi) -> None:
     run("invite", "MOBI.E", "--strict")
 

@@ -33,7 +33,7 @@ class CannedOperatorApi(BaseHTTPRequestHandler):
         self._note(self.rfile.read(int(self.headers["Content-Length"])))
         problem = {
             "title": "Bad Request",
-            "detail": "the tariff is not valid",
+            "detail": "currency: is missing" if "ONE" in self.path else "the tariff is not valid",
             "errors": [{"field": "currency", "pointer": "/currency", "detail": "is missing"}],
         }
         self._answer(400, problem)
@@ -82,6 +82,11 @@ def test_requests_carry_the_key_and_encode_ids(api: OperatorClient) -> None:
     api.delete("tariffs", "A/B *")
 
     assert CannedOperatorApi.seen == [("DELETE", "/operator/tariffs/A%2FB%20%2A", "Bearer the-key", b"")]
+
+
+def test_a_refusal_that_is_about_one_field_is_printed_once(api: OperatorClient) -> None:
+    with pytest.raises(OperatorApiError, match=r"HTTP 400 currency: is missing$"):
+        api.put("tariffs", "ONE", body={})
 
 
 def test_a_refusal_names_the_field_and_numbers_keep_their_digits(api: OperatorClient) -> None:

@@ -293,7 +293,7 @@ def test_a_list_of_profiles_is_asked_for_by_its_json_name(cpo: OperatorApi) -> N
     refused = cpo.call("POST", "/partners/invitations", {"name": "Hub", "profiles": "ptmob"})
 
     (error,) = refused.json["errors"]
-    assert (error["field"], error["detail"]) == ("profiles", "Input should be a valid list")
+    assert (error["field"], error["detail"]) == ("profiles", "expected a list")
 
 
 def test_deleting_a_partner_unregisters_at_the_partner(cpo: OperatorApi, hub: OperatorApi) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from chalicelib.findings.received import Received, Source, read_patch, read_received
+from chalicelib.findings.received import Received, Source, join_remarks, read_patch, read_received
 from chalicelib.modules.locations import rules
 from chalicelib.modules.locations.decisions import (
     Rule,
@@ -70,12 +70,14 @@ def patch_location(call: Call) -> Reply:
     """Change some fields of a location."""
     ref = _ref(call)
     source = Source(call.caller, MODULE, ref)
-    patch = read_sent_patch(call.node, source, Location, call.json_object(), ref)
+    received = read_sent_patch(call.node, source, Location, call.json_object(), ref)
+    patch = received.document
     children: list[Overtaken] = []
     decide = patched_by(patch, partition_of, call.node.clock(), children)
     change = change_location(call.node, call.caller, ref, decide, call.snapshot)
     overtaken = overtaken_location(change.before, patch) or children
-    return Reply(status_message=remark_on(call.node, call.caller, ref, patch, overtaken))
+    about_times = remark_on(call.node, call.caller, ref, patch, overtaken)
+    return Reply(status_message=join_remarks(about_times, received.remark))
 
 
 def put_evse(call: Call) -> Reply:
@@ -97,9 +99,10 @@ def put_evse(call: Call) -> Reply:
 def patch_evse(call: Call) -> Reply:
     """Change some fields of an EVSE, such as its status."""
     ref, evse_uid = _ref(call), id_in_url(call.request, "evse_uid")
-    patch = _read_patch_of_child(call, ref, Evse, uid=evse_uid)
+    received = _read_patch_of_child(call, ref, Evse, uid=evse_uid)
+    patch = received.document
     change = _change_evse(call, ref, evse_uid, lambda stored, times: rules.patch_evse(stored, patch, times))
-    return Reply(status_message=_remark_on_evse(call, ref, change, patch))
+    return Reply(status_message=_remark_on_evse(call, ref, change, patch, also=received.remark))
 
 
 def put_connector(call: Call) -> Reply:
@@ -121,14 +124,16 @@ def patch_connector(call: Call) -> Reply:
     """Change some fields of a connector, such as its tariffs."""
     ref, evse_uid = _ref(call), id_in_url(call.request, "evse_uid")
     connector_id = id_in_url(call.request, "connector_id")
-    patch = _read_patch_of_child(call, ref, Connector, id=connector_id)
+    received = _read_patch_of_child(call, ref, Connector, id=connector_id)
+    patch = received.document
     change = _change_evse(
         call,
         ref,
         evse_uid,
         lambda stored, times: rules.patch_connector(stored, connector_id, patch, times),
     )
-    return Reply(status_message=_remark_on_evse(call, ref, change, patch, connector_id))
+    remark = _remark_on_evse(call, ref, change, patch, connector_id, also=received.remark)
+    return Reply(status_message=remark)
 
 
 def _read_child(call: Call, ref: Ref, model: type[OcpiObject], sent: Document, **id_in_url: str) -> Received:
@@ -142,15 +147,15 @@ def _read_child(call: Call, ref: Ref, model: type[OcpiObject], sent: Document, *
     return received
 
 
-def _read_patch_of_child(call: Call, ref: Ref, model: type[OcpiObject], **id_in_url: str) -> Document:
+def _read_patch_of_child(call: Call, ref: Ref, model: type[OcpiObject], **id_in_url: str) -> Received:
     """Read the PATCH of an EVSE or connector, and check its id and its time.
 
     Raises: InvalidParameters when it cannot be read, its id differs, or it has no `last_updated`.
     """
-    patch = read_patch(call.node, Source(call.caller, MODULE, ref), model, call.json_object())
-    check_identity(patch, **id_in_url)
-    check_time(patch)
-    return patch
+    received = read_patch(call.node, Source(call.caller, MODULE, ref), model, call.json_object())
+    check_identity(received.document, **id_in_url)
+    check_time(received.document)
+    return received
 
 
 def _change_evse(call: Call, ref: Ref, evse_uid: str, rule: Rule, aside: str | None = None) -> EvseChange:
@@ -189,8 +194,7 @@ def _remark_on_evse(
             overtaken = rules.overtaken_by(stored, document, times)
             if call.request.method == "PATCH" and not overtaken:
                 overtaken = rules.overtaken_children(stored, document, times)
-    remarks = [remark_on(call.node, call.caller, ref, document, overtaken), also]
-    return "; ".join(each for each in remarks if each) or None
+    return join_remarks(remark_on(call.node, call.caller, ref, document, overtaken), also)
 
 
 def _ref(call: Call) -> Ref:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from chalicelib.errors import NotFound, OcpiError
-from chalicelib.findings.received import Source
+from chalicelib.findings.received import Source, join_remarks
 from chalicelib.modules.received_objects import change_received, check_sender, read_sent_patch
 from chalicelib.modules.sessions.decisions import patched_by
 from chalicelib.modules.sessions.keeping import MODULE, keep, partition_of
@@ -68,7 +68,8 @@ def patch_session(call: Call) -> Reply:
     source = Source(call.caller, MODULE, ref)
     came = call.json_object()
     came = came if call.caller.strict else tolerated(came)
-    patch = read_sent_patch(call.node, source, Session, came, ref)
+    received = read_sent_patch(call.node, source, Session, came, ref)
+    patch = received.document
     decide = patched_by(patch, partition_of)
     change = change_received(call.node, call.caller, ref, decide, call.snapshot, partition="")
     note_size(call.node.settings.table, change, decide.left_out)
@@ -78,7 +79,7 @@ def patch_session(call: Call) -> Reply:
     remark = remark_on(call.node, call.caller, ref, patch, overtaken)
     if decide.left_out:
         raise refuse_periods()
-    return Reply(status_message=remark)
+    return Reply(status_message=join_remarks(remark, received.remark))
 
 
 def _checked_ref(call: Call) -> Ref:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chalicelib.errors import NotFound
-from chalicelib.findings.received import Source
+from chalicelib.findings.received import Source, join_remarks
 from chalicelib.log import log
 from chalicelib.modules.received_objects import change_received, check_sender, read_sent_patch
 from chalicelib.modules.tokens.decisions import patched_by
@@ -57,7 +57,8 @@ def patch_token(call: Call) -> Reply:
     """Change some fields of a token, such as `valid`."""
     ref = _checked_ref(call)
     source = Source(call.caller, MODULE, ref)
-    patch = read_sent_patch(call.node, source, Token, call.json_object(), ref, "uid")
+    received = read_sent_patch(call.node, source, Token, call.json_object(), ref, "uid")
+    patch = received.document
     token_type = type_of(call.request.query, patch)
     _log_unnamed_type(call, ref, token_type)
     ref = ref._replace(variant=token_type)
@@ -65,7 +66,8 @@ def patch_token(call: Call) -> Reply:
         call.node, call.caller, ref, patched_by(patch), call.snapshot, partition=PARTITION
     )
     overtaken = overtaken_by(change.before, patch["last_updated"])
-    return Reply(status_message=remark_on(call.node, call.caller, ref, patch, overtaken))
+    about_times = remark_on(call.node, call.caller, ref, patch, overtaken)
+    return Reply(status_message=join_remarks(about_times, received.remark))
 
 
 def _log_unnamed_type(call: Call, ref: Ref, token_type: str) -> None:
