@@ -29,6 +29,7 @@ from chalicelib.operator_api.object_lookup import (
     find_ref,
     keys_to_find,
     narrow_to_party,
+    object_reply,
     page_of,
 )
 from chalicelib.operator_api.problems import bad_query
@@ -58,7 +59,7 @@ def list_cdrs(call: OperatorCall) -> Reply:
 
 def get_cdr(call: OperatorCall) -> Reply:
     """Return one CDR."""
-    return Reply(data=find_object(call, _MODULE).body)
+    return object_reply(call, _MODULE)
 
 
 def get_breakdown(call: OperatorCall) -> Reply:

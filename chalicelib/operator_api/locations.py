@@ -14,6 +14,8 @@ from chalicelib.modules.locations.retrieval import find
 from chalicelib.modules.own_objects import OwnObject
 from chalicelib.node import Node
 from chalicelib.operator_api.object_lookup import (
+    aside_reply,
+    asks_for_aside,
     find_ref,
     keys_of_public_page,
     keys_to_find,
@@ -56,6 +58,8 @@ def get_object(call: OperatorCall) -> Reply:
     """A location, one of its EVSEs, or one of their connectors."""
     _, *children = _ids(call.request)
     ref, items = find_ref(call, _MODULE)
+    if asks_for_aside(call.request):
+        return aside_reply(call.node.locations.aside_of(ref, *children[:1], known=items))
     return Reply(data=find(call.node, ref, *children, known=items))
 
 

@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from chalicelib.errors import InvalidParameters, LocationNotFound, NotFound
+from chalicelib.modules.received_objects import ASIDE
 from chalicelib.modules.registry import find_module
 from chalicelib.node import Node
 from chalicelib.operator_api.problems import bad_query, not_offered
@@ -27,6 +28,7 @@ from chalicelib.partners.directory import Directory
 from chalicelib.policy.ownership import id_in_url
 from chalicelib.policy.received_parties import known_owners, owners_key
 from chalicelib.policy.visibility import all_partitions, keeps_received, owner_role, partition_for_own
+from chalicelib.protocol.json_text import JsonText
 from chalicelib.protocol.message import Party, Reply, Request
 from chalicelib.protocol.pagination import PageQuery, page_reply
 from chalicelib.protocol.types import fold
@@ -161,6 +163,28 @@ def keys_to_find(node: Node, request: Request, module: str, variant: str = "") -
         keys = [ref.key for ref in refs]
     is_kept = named is None and keeps_received(node.settings, module)
     return [*keys, owners_key(module)] if is_kept else keys
+
+
+def object_reply(call: OperatorCall, module: str, variant: str = "") -> Reply:
+    """Answer one object, or with `?set_aside=true` what was left out of it. Raises: as `find_ref`."""
+    found = find_object(call, module, variant)
+    return aside_reply(found.extra.get(ASIDE)) if asks_for_aside(call.request) else Reply(data=found.body)
+
+
+def asks_for_aside(request: Request) -> bool:
+    """Return whether a request asks for what was left out of a received object, with `?set_aside=true`.
+
+    Raises: Problem (400) for another value.
+    """
+    text = request.query.get("set_aside", "false")
+    if text not in ("true", "false"):
+        raise bad_query("set_aside", "expected true or false")
+    return text == "true"
+
+
+def aside_reply(aside: object) -> Reply:
+    """Answer the parts that were set aside, as they came, by their paths. aside: as stored."""
+    return Reply(data=JsonText(str(aside or "{}")))
 
 
 def find_object(call: OperatorCall, module: str, variant: str = "") -> Stored:

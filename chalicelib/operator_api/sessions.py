@@ -25,6 +25,7 @@ from chalicelib.operator_api.object_lookup import (
     find_object,
     keys_to_find,
     narrow_to_party,
+    object_reply,
     own_parties,
     owner_to_write,
     page_of,
@@ -56,7 +57,7 @@ def list_sessions(call: OperatorCall) -> Reply:
 
 def get_session(call: OperatorCall) -> Reply:
     """One session."""
-    return Reply(data=find_object(call, _MODULE).body)
+    return object_reply(call, _MODULE)
 
 
 def put_session(call: OperatorCall) -> Reply:

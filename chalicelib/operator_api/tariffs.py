@@ -15,9 +15,9 @@ from chalicelib.errors import InvalidParameters
 from chalicelib.modules.tariffs import own_tariffs
 from chalicelib.node import Node
 from chalicelib.operator_api.object_lookup import (
-    find_object,
     keys_of_public_page,
     keys_to_find,
+    object_reply,
     own_parties,
     owner_to_write,
     public_page,
@@ -43,7 +43,7 @@ def list_tariffs(call: OperatorCall) -> Reply:
 
 def get_tariff(call: OperatorCall) -> Reply:
     """One tariff."""
-    return Reply(data=find_object(call, _MODULE).body)
+    return object_reply(call, _MODULE)
 
 
 def put_tariff(call: OperatorCall) -> Reply:

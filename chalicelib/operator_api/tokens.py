@@ -23,9 +23,9 @@ from chalicelib.modules.tokens.objects import RFID, LocationReferences
 from chalicelib.modules.tokens.sender import has_references
 from chalicelib.node import Node
 from chalicelib.operator_api.object_lookup import (
-    find_object,
     keys_of_public_page,
     keys_to_find,
+    object_reply,
     own_parties,
     owner_to_write,
     party_in_query,
@@ -55,7 +55,7 @@ def list_tokens(call: OperatorCall) -> Reply:
 
 def get_token(call: OperatorCall) -> Reply:
     """One token."""
-    return Reply(data=find_object(call, MODULE, _type(call.request)).body)
+    return object_reply(call, MODULE, _type(call.request))
 
 
 def put_token(call: OperatorCall) -> Reply:

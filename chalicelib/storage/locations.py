@@ -222,6 +222,15 @@ class LocationStore:
                 return stored_evse(item) if item else None
         raise AssertionError("attempts() raises")
 
+    def aside_of(self, ref: Ref, evse_uid: str | None = None, *, known: KnownItems = None) -> str:
+        """Read what was set aside of a location, or of one EVSE that came alone; "" for nothing."""
+        if evse_uid is None:
+            item = self._table.read([ref.key], known).get(ref.key)
+        else:
+            found = self._find_evse(ref, evse_uid, known)
+            item = found[3] if found else None
+        return str((item or {}).get("aside", ""))
+
     def change(
         self,
         ref: Ref,
