@@ -26,11 +26,11 @@ def replace_fields(target: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[
     >>> replace_fields({"a": 1, "b": {"c": 2, "d": 3}}, {"a": None, "b": {"c": 4}})
     {'b': {'c': 4}}
     """
-    return {name: value for name, value in {**target, **patch}.items() if not _is_removed(name, patch)}
-
-
-def _is_removed(name: str, patch: Mapping[str, Any]) -> bool:
-    return name in patch and patch[name] is None
+    merged = {**target, **patch}
+    for name, value in patch.items():
+        if value is None:
+            del merged[name]
+    return merged
 
 
 def merge_patch(target: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The operator reads what was left out of a received object.
 
-Source: docs/operator-api.md, At a hub or an eMSP
+Source: docs/operator-api.md, On a hub or an eMSP
 """
 
 from __future__ import annotations
