@@ -149,7 +149,7 @@ def change_received(
 
 
 def _as_received(write: Write, stored: Stored | None, aside: str | None) -> Write:
-    """Return the write with the parts that were set aside beside the object; an equal object is not written."""
+    """Return the write with what was set aside; an equal object is not written."""
     if aside is None and stored is not None:
         aside = str(stored.extra.get(ASIDE, ""))
     extra = {**write.extra, ASIDE: aside} if aside else write.extra
