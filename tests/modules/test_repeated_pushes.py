@@ -21,7 +21,7 @@ from chalicelib.storage.keys import Ref
 from tests.harness.partner_api import CPO, EMSP, PartnerApi
 from tests.harness.partners import register
 from tests.modules import builders
-from tests.modules.builders import T0, T1, T2, connector, evse
+from tests.modules.builders import T0, T1, T2, connector, evse, without
 from tests.modules.sessions.builders import session as make_session
 from tests.pushing.pushing import World, partner
 
@@ -289,3 +289,25 @@ def test_an_unchanged_token_and_session_are_not_written(hub: World) -> None:
         before = dict(hub.dynamodb.items)
         assert call().codes == (200, 1000)
         assert hub.dynamodb.items == before
+
+
+def test_objects_without_any_time_are_pushed_once_although_each_arrival_fills_in_another(hub: World) -> None:
+    """Source: docs/interop.md, MISSING; LOC-14"""
+    connectors = [without(connector(), "last_updated")]
+    site = without(
+        location(evses=[without(evse("E1", connectors=connectors), "last_updated")]), "last_updated"
+    )
+    price = without(tariff(), "last_updated")
+    done = without(make_session(CPO, status="COMPLETED"), "last_updated")
+    before, versions = pushed(hub), set()
+
+    for _ in range(TIMES):
+        hub.clock.forward(60)
+        assert api(hub, locations.INTERFACE).call("PUT", *CPO, "L1", document=site).codes[1] == 1000
+        assert api(hub, tariffs.INTERFACE).call("PUT", *CPO, "T1", document=price).codes[1] == 1000
+        assert api(hub, sessions.INTERFACE).call("PUT", *CPO, "S1", document=done).codes[1] == 1000
+        stored = hub.table.get(Ref("sessions", *CPO, "S1").key)
+        versions.add(stored["v"] if stored else None)
+
+    assert pushed(hub) - before == 2
+    assert len(versions) == 1
