@@ -292,7 +292,7 @@ def test_an_unchanged_token_and_session_are_not_written(hub: World) -> None:
 
 
 def test_objects_without_any_time_are_pushed_once_although_each_arrival_fills_in_another(hub: World) -> None:
-    """Source: docs/interop.md, MISSING; LOC-14"""
+    """Source: docs/interop.md, Findings; LOC-14"""
     connectors = [without(connector(), "last_updated")]
     site = without(
         location(evses=[without(evse("E1", connectors=connectors), "last_updated")]), "last_updated"
