@@ -72,12 +72,17 @@ def _lines(answer: Mapping[str, Any], strict: bool) -> Iterator[str]:
 
 def _change(outcome: str, entry: Mapping[str, Any]) -> str:
     """The end of a line about a deviation: the value that came, and what is stored instead."""
-    came = "" if entry["value"] is None else f" {write_json(entry['value'])}"
+    came = "" if entry["value"] is None else f" {_json(entry['value'])}"
     if outcome == "refused":
         return came and f", came as{came}"
     if entry["becomes"] is None:
         return came and f",{came} is left out"
-    return f",{came} becomes {write_json(entry['becomes'])}"
+    return f",{came} becomes {_json(entry['becomes'])}"
+
+
+def _json(value: Any) -> str:
+    """A value as JSON; lists and objects are JSON already, cut to a few entries."""
+    return value if isinstance(value, str) and value.startswith(("[", "{")) else write_json(value)
 
 
 def _lacks_owner(result: Mapping[str, Any]) -> bool:

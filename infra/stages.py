@@ -75,7 +75,7 @@ def stage_config(stage: str, config: Mapping[str, Any], environment: Mapping[str
     Raises: UnknownStage.
     """
     entry = _entry(stage, config)
-    _check_functions(stage, entry)
+    _check_functions(stage, entry, functions(config))
     variables = {**entry["environment_variables"], **environment}
     own = {key: value for key, value in entry.items() if key != "parameters"}
     return {**config, "stages": {stage: {**own, "environment_variables": variables}}}
@@ -107,19 +107,26 @@ def names(stage: str) -> dict[str, str]:
     }
 
 
-def _check_functions(stage: str, entry: Mapping[str, Any]) -> None:
+def _check_functions(stage: str, entry: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
     """Check that a stage names every function that has a policy, because Chalice's own error would mislead.
 
-    Raises: UnknownStage naming the first one that is missing.
+    expected: the functions of the first stage; their settings are those to add.
+    Raises: UnknownStage with the lines to add.
     """
+    policies = {
+        policy.stem.removeprefix("policy-"): policy.name for policy in CONFIG.parent.glob("policy-*.json")
+    }
     known = entry.get("lambda_functions", {})
-    for policy in sorted(CONFIG.parent.glob("policy-*.json")):
-        function = policy.stem.removeprefix("policy-")
-        if "iam_policy_file" not in known.get(function, {}):
-            raise UnknownStage(
-                f"stage {stage!r} in .chalice/config.json lacks lambda_functions.{function} with "
-                f'"iam_policy_file": "{policy.name}": add it as the stage cpo has it'
-            )
+    lines = [
+        f"  {json.dumps(name)}: {json.dumps({'iam_policy_file': policies[name]} | expected.get(name, {}))}"
+        for name in sorted(policies)
+        if "iam_policy_file" not in known.get(name, {})
+    ]
+    if lines:
+        raise UnknownStage(
+            f"stage {stage!r} in .chalice/config.json lacks functions of this release; "
+            "add to its lambda_functions:\n" + ",\n".join(lines)
+        )
 
 
 def _entry(stage: str, config: Mapping[str, Any]) -> Mapping[str, Any]:

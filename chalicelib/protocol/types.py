@@ -115,7 +115,7 @@ _WORDS = {
     "missing": "required",
     "model_type": "expected a JSON object",
     "string_too_long": "expected at most {max_length} characters",
-    "string_too_short": "expected at least {min_length} characters",
+    "string_too_short": "expected {min_length} or more characters",
     "string_type": "expected a text",
     "too_short": "expected a list with {min_length} or more entries",
     "tuple_type": "expected a list",

@@ -235,7 +235,9 @@ class _Work:
 
     def _note(self, outcome: Outcome, error: _Error, kind: str, value: Any, became: Any = None) -> None:
         reason = without_values(error.text)
-        self.findings.append(Finding(outcome, _dotted(error.path), kind, reason, value, became))
+        # A list or object that a repair made may be mended further.
+        made = deepcopy(became) if isinstance(became, list | Mapping) else became
+        self.findings.append(Finding(outcome, _dotted(error.path), kind, reason, value, made))
 
     def refused(self, errors: Sequence[_Error]) -> Reading:
         """The reading of a document that cannot be used: its error names the fields that remain wrong."""

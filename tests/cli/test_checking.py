@@ -52,6 +52,15 @@ def test_the_type_of_a_value_is_shown_and_what_is_left_out() -> None:
     ]
 
 
+def test_a_list_that_a_repair_made_is_shown_as_it_was_made() -> None:
+    result = run("check", "-", document={"result": "ACCEPTED", "message": "ok"})
+
+    assert result.stdout.splitlines()[1:] == [
+        '  repaired   message: expected a list, "ok" becomes ["ok"] (NO_LIST)',
+        '  set aside  message.0: expected a JSON object, "ok" is left out (UNREADABLE)',
+    ]
+
+
 def test_an_owner_that_the_url_would_name_is_given_by_an_option() -> None:
     document = without(whole.token(), "country_code", "party_id")
 

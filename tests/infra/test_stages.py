@@ -29,10 +29,23 @@ def test_every_function_of_the_application_is_configured() -> None:
 
 
 def test_a_stage_without_a_function_of_this_release_is_refused() -> None:
-    functions = {name: value for name, value in stages.functions(CONFIG).items() if name != "push_catch_up"}
+    new = ("push_catch_up", "run_background")
+    functions = {name: value for name, value in stages.functions(CONFIG).items() if name not in new}
     old = {**CONFIG["stages"]["cpo"], "lambda_functions": functions}
 
-    with pytest.raises(stages.UnknownStage, match=r"lambda_functions\.push_catch_up.*policy-push_catch_up"):
+    with pytest.raises(stages.UnknownStage) as refused:
+        stages.stage_config("mine", {**CONFIG, "stages": {**CONFIG["stages"], "mine": old}}, {})
+
+    assert str(refused.value).splitlines()[1:] == [
+        '  "push_catch_up": {"iam_policy_file": "policy-push_catch_up.json"},',
+        '  "run_background": {"iam_policy_file": "policy-run_background.json", "lambda_timeout": 60}',
+    ]
+
+
+def test_a_function_that_no_stage_has_is_named_with_its_policy() -> None:
+    old = {**CONFIG["stages"]["cpo"], "lambda_functions": {}}
+
+    with pytest.raises(stages.UnknownStage, match=r'"push_catch_up".*policy-push_catch_up'):
         stages.stage_config("mine", {**CONFIG, "stages": {"mine": old}}, {})
 
 
