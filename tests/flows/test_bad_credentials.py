@@ -28,9 +28,12 @@ from tests.third_party.wire import write_json
 
 @pytest.fixture(scope="module")
 def invited(nodes: dict[str, Node], module_guests: Guests) -> Iterator[dict[str, Connection]]:
-    """One connection per node with a token A only; checks at the end that the token still works."""
+    """One connection of a strict partner per node, with a token A only, which still works at the end."""
     roles = {"cpo": "EMSP", "hub": "CPO", "emsp": "CPO"}
-    lines = {at: module_guests.discover(module_guests.partner(role), nodes[at]) for at, role in roles.items()}
+    lines = {
+        at: module_guests.discover(module_guests.partner(role), nodes[at], strict=True)
+        for at, role in roles.items()
+    }
     yield lines
     for at, line in lines.items():
         assert nodes[at].status_of(name_of(line.partner)) == "INVITED"

@@ -152,8 +152,11 @@ def test_single_objects_can_be_fetched(cpo: Node, guests: Guests) -> None:
 
 
 def test_a_list_of_a_hub_is_requested_from_the_hub(hub: Node, guests: Guests) -> None:
-    """A list is addressed to the hub, because open routing is for single objects. Source: RTE-24"""
-    line = guests.join("EMSP", hub)
+    """A list is addressed to the hub, because open routing is for single objects; a strict partner must say so.
+
+    Source: RTE-24
+    """
+    line = guests.connect(guests.partner("EMSP"), hub, strict=True)
 
     unaddressed = line.page("tariffs", headers={"OCPI-to-country-code": None, "OCPI-to-party-id": None})
 
