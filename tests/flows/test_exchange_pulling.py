@@ -152,7 +152,7 @@ def test_single_objects_can_be_fetched(cpo: Node, guests: Guests) -> None:
 
 
 def test_a_list_of_a_hub_is_requested_from_the_hub(hub: Node, guests: Guests) -> None:
-    """A list is addressed to the hub, because open routing is for single objects; a strict partner must say so.
+    """A list is addressed to the hub, because open routing is for single objects: a strict partner does so.
 
     Source: RTE-24
     """
