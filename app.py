@@ -78,7 +78,12 @@ def run_background(event: SQSEvent) -> Any:
 def look_after_partners(event: CloudWatchEvent) -> None:
     """Probe partners that are OFFLINE, and queue due rechecks, retries and pulls."""
     node = current_node()
-    schedule.run(node, liveness.run(node))
+    partners = node.directory.all()
+    try:
+        # First: probes of many partners that hang may take longer than this function has.
+        schedule.run(node, partners)
+    finally:
+        liveness.run(node, partners)
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES))

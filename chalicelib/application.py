@@ -48,7 +48,8 @@ class NodeApplication(Chalice):
     def __call__(self, event: Any, context: Any) -> Any:
         """Answer an event of API Gateway."""
         routed = find_resource(self._tree, event)
-        if routed is None or event["httpMethod"] not in self.routes[routed["resource"]]:
+        known = self.routes[routed["requestContext"]["resourcePath"]] if routed is not None else {}
+        if routed is None or event["requestContext"]["httpMethod"] not in known:
             return _unknown_path(self._current_node(), event)
         return super().__call__(routed, context)
 

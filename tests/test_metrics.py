@@ -148,18 +148,18 @@ def test_a_refusal_and_a_fault_are_counted_with_the_partner_s_code(world: World,
 
 def test_only_offline_partners_are_counted_every_minute(world: World, logged: Logged) -> None:
     """Source: HCI-10"""
-    liveness.run(world.node)
+    liveness.run(world.node, world.node.directory.all())
     assert logged.measured("PartnersOffline") == []
     world.partners.away.add("one")
     world.put_tariff()
     world.settle(seconds=70)
 
-    liveness.run(world.node)
+    liveness.run(world.node, world.node.directory.all())
 
     (line,) = logged.measured("PartnersOffline")
     assert (line["PartnersOffline"], dimensions_of(line, "PartnersOffline")) == ([1.0], [NODE])
     world.partners.away.clear()
-    liveness.run(world.node)
+    liveness.run(world.node, world.node.directory.all())
     assert len(logged.measured("PartnersOffline")) == 1
 
 

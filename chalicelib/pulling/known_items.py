@@ -42,6 +42,10 @@ class KnownItems:
         keys = _keys(self._partner, self._module, document)
         return Snapshot({key: self._items[key] for key in keys if key in self._items}, keys)
 
+    def has(self, ref: Ref) -> bool:
+        """Tell whether an object is stored."""
+        return ref.key in self._items
+
     def note(self, ref: Ref) -> None:
         """Take notice of an object that was stored: its owner is known now, and the item is out of date."""
         self._items.pop(ref.key, None)

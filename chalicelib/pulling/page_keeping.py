@@ -7,15 +7,16 @@ Source: OCPI 2.2.1 transport_and_format, GET; modules/received_objects.py
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.errors import OcpiError
+from chalicelib.errors import InvalidParameters, OcpiError
 from chalicelib.findings.reporting import report
 from chalicelib.log import log
 from chalicelib.modules.registry import find_module, load_keeping
 from chalicelib.policy.visibility import owner_role
+from chalicelib.protocol.types import parse_datetime
 from chalicelib.pulling.known_items import KnownItems, ref_of
 from chalicelib.reading.findings import Finding, Outcome
 from chalicelib.storage.table import is_temporary
@@ -34,8 +35,9 @@ _READ_TOGETHER = 500
 class Tally:
     """Counts of the entries of a page, by what became of them.
 
-    taken: entries that were handled. odd: stored with a remark. seen: keys of the objects that the partner
-    has, those that could not be stored included.
+    taken: entries that were handled. unchanged: with those that are too old to be kept (docs/retention.md).
+    odd: stored with a remark. seen: keys of the objects that the partner has, those that could not be stored
+    included.
     """
 
     taken: int = 0
@@ -75,6 +77,9 @@ def _keep(node: Node, partner: Partner, module: str, entry: Any, known: KnownIte
         report(node, partner, module, [finding])
         tally.refused += 1
         return
+    if ref is not None and _is_forgotten(node, module, entry) and not known.has(ref):
+        tally.unchanged += 1
+        return
     if module != "cdrs" and ref is not None and node.settings.owns(ref.owner):
         tally.own += 1  # A hub lists them, too. CDRs of ours may be made by the hub.
         return
@@ -93,6 +98,21 @@ def _keep(node: Node, partner: Partner, module: str, entry: Any, known: KnownIte
         tally.unchanged += 1
     if ref is None or kept.ref.key != ref.key:
         tally.seen.append(kept.ref.key.pk)
+
+
+def _is_forgotten(node: Node, module: str, entry: Mapping[str, Any]) -> bool:
+    """Tell whether an object about a driver is older than this node keeps such objects.
+
+    Otherwise a full list would bring back what was deleted for its age, and for the whole time once more.
+    Source: docs/retention.md
+    """
+    kept = node.settings.retention.get(module)
+    if kept is None or (module == "tokens" and entry.get("valid") is not False):
+        return False
+    try:
+        return parse_datetime(entry["last_updated"]) + kept < node.clock()
+    except (KeyError, TypeError, OverflowError, InvalidParameters):
+        return False
 
 
 def _with_owner(partner: Partner, module: str, entry: Any) -> Any:

@@ -33,12 +33,11 @@ if TYPE_CHECKING:
 _AT_ONCE = 20
 
 
-def run(node: Node) -> list[Partner]:
+def run(node: Node, partners: Sequence[Partner]) -> None:
     """Probe the partners that are OFFLINE, then run the rechecks and retries that are due.
 
-    Returns all partners as they were read at the beginning.
+    partners: all there are.
     """
-    partners = node.directory.all()
     offline = [partner for partner in partners if partner.is_registered and partner.connection == "OFFLINE"]
     back = _probe_all(node, offline)
     still_offline = len(offline) - len(back)
@@ -47,7 +46,6 @@ def run(node: Node) -> list[Partner]:
     run_rechecks(node, {partner.id: partner for partner in partners})
     queue_due_retries(node)
     _notify_of_roles(node, partners)
-    return partners
 
 
 def _notify_of_roles(node: Node, partners: Sequence[Partner]) -> None:

@@ -215,27 +215,34 @@ class LocationWriter:
 
         evses: all EVSEs as they came, none when they are identical.
         """
-        stored = self._read_evses_of(header) if evses else []
-        puts = [
-            Put({**there, "body": came["body"], "lu": came["lu"]}, UNCHANGED, unchanged_values(there))
-            for there, came in zip(stored, evses, strict=True)
-            if there["body"] != came["body"]
-        ]
-        if not puts and _values(header, *_COMPARED) == _values(written, *_COMPARED):
+        if not evses and _values(header, *_COMPARED) == _values(written, *_COMPARED):
             return header
         times = {name: written[name] for name in (*_COMPARED, "lu") if name in written}
         header = {name: value for name, value in header.items() if name != "aside"}
         about_evses = {**_sizes(size_of_evses(evses)), **digest_attributes(digest_of(evses))} if evses else {}
         after = {**header, **times, **about_evses}
         operations: list[Operation] = [put_over(header, after), *counted]
-        room = max(0, OPERATIONS_PER_TRANSACTION - len(operations))
-        is_small = sum(item_size(put.item) for put in puts) + item_size(after) <= TRANSACTION_BYTES
-        together = puts[:room] if is_small else []
-        for part in _in_transactions(puts[len(together) :]):
-            # Under a condition: meanwhile a message about one EVSE may have changed its status.
+        size = sum(map(item_size, evses)) + item_size(after)
+        if len(operations) + len(evses) <= OPERATIONS_PER_TRANSACTION and size <= TRANSACTION_BYTES:
+            # All of them, so that none has to be read; the header's condition is about all.
+            self._table.transact([*operations, *(_times_of(evse) for evse in evses)])
+            return after
+        for part in _in_transactions(self._changed_times(header, evses)):
             self._table.transact(part)
-        self._table.transact([*operations, *together])
+        self._table.transact(operations)
         return after
+
+    def _changed_times(self, header: Item, evses: Sequence[Item]) -> list[Put]:
+        """Make the puts of the EVSEs whose stored text differs.
+
+        They come before the header's write, so each is under a condition: meanwhile a message about one EVSE
+        may have changed its status.
+        """
+        return [
+            Put({**there, "body": came["body"], "lu": came["lu"]}, UNCHANGED, unchanged_values(there))
+            for there, came in zip(self._read_evses_of(header), evses, strict=True)
+            if there["body"] != came["body"]
+        ]
 
     def _evses_size(self, header: Item) -> Size:
         """The size of a location's EVSEs; reads them if an old header does not have it."""
@@ -267,6 +274,13 @@ _OF_EVSES = ("wv", "gen", "n", "ev", "ed", "et")
 
 
 _COMPARED = ("body", "lu_text", "aside")
+
+
+def _times_of(evse: Item) -> Update:
+    """Make the update of an EVSE that keeps everything but its text and time."""
+    key = Key(evse["pk"], evse["sk"])
+    values = {"body": evse["body"], "lu": evse["lu"]}
+    return Update(key, "SET #body = :body, #lu = :lu", values, "attribute_exists(#pk)")
 
 
 def _in_transactions(puts: Sequence[Put]) -> Iterator[list[Operation]]:

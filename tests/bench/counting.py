@@ -135,7 +135,7 @@ def count(dynamodb: Any) -> dict[str, Units]:
         node.table
     )
     counted["minute"] = network.units(
-        lambda: schedule.run(node, liveness.run(node)),
+        lambda: _look_after(node),
         lambda: compiler.run(node),
         lambda: reconciler.run(node),
     )
@@ -143,6 +143,13 @@ def count(dynamodb: Any) -> dict[str, Units]:
     counted["session forgotten"] = network.units(lambda: node.objects.expire(session.key.pk))
     assert node.objects.get(session) is None
     return counted
+
+
+def _look_after(node: Node) -> None:
+    """Run the timer of the partners."""
+    partners = node.directory.all()
+    schedule.run(node, partners)
+    liveness.run(node, partners)
 
 
 def _patch_session(node: Node, session: Ref, patch: dict[str, Any]) -> None:

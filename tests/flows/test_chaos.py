@@ -191,7 +191,7 @@ class Chaos:
         if not self.troubled:
             return
         try:
-            liveness.run(self.world.node)
+            liveness.run(self.world.node, self.world.node.directory.all())
         except (Killed, QueueRefused):
             return
 

@@ -96,7 +96,7 @@ def test_the_timer_may_probe_catch_up_and_send_refused_pushes_again(world: World
 
     for _ in range(3):
         world.clock.forward(3700)
-        liveness.run(world.node)
+        liveness.run(world.node, world.node.directory.all())
 
     assert "dynamodb:Query index" in table.needed or fault is None
     assert table.needed | queue.needed <= granted("look_after_partners")

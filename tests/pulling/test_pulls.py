@@ -5,6 +5,9 @@ Source: docs/design.md, A pull; BR-09; TRN-30, TRN-31, TRN-32, TOK-07
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 
 from chalicelib.modules.registry import load_keeping
@@ -354,6 +357,41 @@ def test_a_pull_that_leaves_a_gap_does_not_count_as_the_last_one(cpo: World) -> 
     cpo.settle()
 
     assert cpo.partners.of("emsp", "tokens")[-1]["date_from"] == "2026-03-01T11:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("fields", "kept"),
+    [({}, True), ({"valid": False}, False), ({"valid": False, "last_updated": "2026-02-20T00:00:00Z"}, True)],
+)
+def test_what_was_forgotten_for_its_age_does_not_come_back(
+    cpo: World, fields: dict[str, object], kept: bool
+) -> None:
+    """Source: docs/retention.md"""
+    settings = replace(cpo.node.settings, retention={"tokens": timedelta(days=90)})
+    cpo.node = replace(cpo.node, settings=settings)
+    cpo.partners.objects["emsp", "tokens"] = tokens(3, **{"last_updated": "2025-11-01T00:00:00Z", **fields})
+
+    cpo.start("emsp", full=True)
+    cpo.settle()
+
+    pull = cpo.pull("emsp", "tokens")
+    assert (pull.kept, pull.unchanged, pull.refused) == ((3, 0, 0) if kept else (0, 3, 0))
+    assert len(cpo.stored("tokens")) == pull.kept
+
+
+def test_a_token_that_becomes_invalid_is_changed_however_old_it_is(cpo: World) -> None:
+    settings = replace(cpo.node.settings, retention={"tokens": timedelta(days=90)})
+    cpo.node = replace(cpo.node, settings=settings)
+    old = {"last_updated": "2025-11-01T00:00:00Z"}
+    cpo.partners.objects["emsp", "tokens"] = tokens(1, **old)
+    cpo.start("emsp", full=True)
+    cpo.settle()
+    cpo.partners.objects["emsp", "tokens"] = tokens(1, **old, valid=False)
+
+    cpo.start("emsp", full=True)
+    cpo.settle()
+
+    assert [each["valid"] for each in cpo.stored("tokens").values()] == [False]
 
 
 def test_a_full_pull_of_sessions_has_the_date_that_their_list_needs(emsp: World) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+import app
 from chalicelib.protocol.message import Party
 from chalicelib.pulling.objects import Cause
 from chalicelib.pulling.schedule import NIGHT_BEGINS_H, NIGHT_MINUTES, due_modules
@@ -14,6 +16,12 @@ from tests.pulling.world import EMSP, World, tokens
 
 MIDNIGHT = datetime(2026, 3, 2, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
+EVERY_MINUTE = {
+    **dict.fromkeys(("version", "account", "region", "time", "source", "id", "detail-type"), ""),
+    "detail": {},
+    "resources": [],
+}
+HALVES = {"liveness": "pushing", "schedule": "pulling"}
 
 
 @pytest.fixture
@@ -120,6 +128,31 @@ def test_the_first_run_of_a_node_is_after_no_outage() -> None:
     world.tick()
 
     assert not len(world.queue)
+
+
+@pytest.mark.parametrize("fails", ["liveness", "schedule"])
+def test_of_the_two_halves_of_the_timer_one_that_fails_stops_not_the_other(
+    world: World, monkeypatch: pytest.MonkeyPatch, fails: str
+) -> None:
+    """Partners that hang may take all the time of the function: the heartbeat is written before."""
+    ran = []
+
+    def half(name: str) -> Callable[..., None]:
+        def run(*args: object) -> None:
+            ran.append(name)
+            if name == fails:
+                raise TimeoutError
+
+        return run
+
+    monkeypatch.setattr(app, "current_node", lambda: world.node)
+    for name in ("liveness", "schedule"):
+        monkeypatch.setattr(f"chalicelib.{HALVES[name]}.{name}.run", half(name))
+
+    with pytest.raises(TimeoutError):
+        app.look_after_partners(EVERY_MINUTE, None)
+
+    assert ran == ["schedule", "liveness"]
 
 
 def test_the_clock_costs_one_write_a_minute_whatever_the_number_of_partners(world: World) -> None:

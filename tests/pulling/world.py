@@ -178,7 +178,9 @@ class World:
 
     def tick(self) -> None:
         """Run the timer of the partners."""
-        schedule.run(self.node, liveness.run(self.node))
+        partners = self.node.directory.all()
+        schedule.run(self.node, partners)
+        liveness.run(self.node, partners)
 
     # -- what there is
 

@@ -57,7 +57,7 @@ def test_a_catch_up_has_its_own_queue() -> None:
 def test_a_recheck_uses_the_catch_up_queue(world: World) -> None:
     world.clock.forward(RECHECK_DELAY.total_seconds())
 
-    liveness.run(world.node)
+    liveness.run(world.node, world.node.directory.all())
 
     assert (names(world, Lane.LIVE), names(world, Lane.CATCH_UP)) == ([], ["one", "two"])
 
@@ -69,7 +69,7 @@ def test_a_catch_up_push_that_a_change_overtakes_is_repaired(world: World) -> No
     world.queue.take(lambda body: body["partner_id"] == "one")
     world.work(Lane.LIVE)
     world.clock.forward(RECHECK_DELAY.total_seconds())
-    liveness.run(world.node)
+    liveness.run(world.node, world.node.directory.all())
     world.catch_up()
     assert names(world, Lane.CATCH_UP) == ["one"]
     overtaken: list[Sent] = []
@@ -87,7 +87,7 @@ def test_a_catch_up_push_that_a_change_overtakes_is_repaired(world: World) -> No
 
     world.settle(seconds=2)
     world.clock.forward(RECHECK_DELAY.total_seconds())
-    liveness.run(world.node)
+    liveness.run(world.node, world.node.directory.all())
     world.settle()
 
     assert world.held("one", ref) == world.stored(ref)
@@ -139,7 +139,7 @@ def test_a_recheck_finds_what_changed_before_its_delay_was_over(world: World) ->
     later = world.put_tariff("LATER")
     world.dynamodb.stream.clear()
 
-    liveness.run(world.node)
+    liveness.run(world.node, world.node.directory.all())
     world.settle()
 
     assert world.held("one", missed) == world.stored(missed)
@@ -155,7 +155,7 @@ def test_a_given_up_object_is_sent_again_however_new_it_is(world: World) -> None
     missed = Delivery(ref=str(given_up), status=DeliveryStatus.MISSED, at="2026-03-01T12:00:00Z")
     write_delivery(world.table, key_of("one", given_up.key.pk), Delivery(), missed)
 
-    liveness.run(world.node)
+    liveness.run(world.node, world.node.directory.all())
     world.settle()
 
     assert world.held("one", given_up) == world.stored(given_up)
@@ -340,7 +340,7 @@ def test_an_unstable_partner_is_sent_few_requests_and_no_delivered_object_twice(
         for _ in range(60):
             world.settle(seconds=60)
             may_take = world.partner("one").connection == "OFFLINE"
-            liveness.run(world.node)
+            liveness.run(world.node, world.node.directory.all())
         hours.append(len(world.partners.to("one")) - before)
 
     # The number of pushes that run when the partner stops depends on the threads.

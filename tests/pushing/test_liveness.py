@@ -32,7 +32,7 @@ def world() -> World:
 
 
 def test_only_offline_partners_are_probed(world: World) -> None:
-    liveness.run(world.node)
+    liveness.run(world.node, world.node.directory.all())
 
     assert world.partners.probes == ["one"]
     assert world.partner("one").connection == "OFFLINE"
@@ -62,7 +62,7 @@ def test_a_partner_that_is_back_receives_the_present_state_of_missed_objects(wor
     sent = len(world.partners.to("one"))
     world.partners.away.clear()
 
-    liveness.run(world.node)
+    liveness.run(world.node, world.node.directory.all())
     world.settle()
 
     after = [(each.method, each.segments) for each in world.partners.to("one")[sent:]]
@@ -88,7 +88,7 @@ def test_a_timer_that_dies_leaves_no_missed_object_out(world: World, monkeypatch
 
     monkeypatch.setattr(liveness, "run_rechecks", die)
     with pytest.raises(KeyboardInterrupt):
-        liveness.run(world.node)
+        liveness.run(world.node, world.node.directory.all())
     world.settle()
 
     assert world.held("one", first) == world.stored(first)
@@ -107,7 +107,7 @@ def test_a_given_up_object_is_retried_until_it_is_delivered() -> None:
     world.partners.faults.clear()
 
     world.clock.forward(RECHECK_DELAY.total_seconds())
-    liveness.run(world.node)
+    liveness.run(world.node, world.node.directory.all())
     world.settle()
 
     assert world.held("one", poison) == world.stored(poison)
@@ -117,7 +117,7 @@ def test_a_partner_that_left_while_offline_is_not_probed(world: World) -> None:
     before = world.partner("one")
     world.node.directory.save(before.model_copy(update={"status": "UNREGISTERED"}), before)
 
-    liveness.run(world.node)
+    liveness.run(world.node, world.node.directory.all())
 
     assert world.partners.probes == []
 
@@ -131,7 +131,7 @@ def test_a_partner_that_answers_with_its_versions_and_takes_no_push_stays_offlin
     world.partners.faults["one"] = stay_silent
     sent = len(world.partners.to("one"))
 
-    liveness.run(world.node)
+    liveness.run(world.node, world.node.directory.all())
     world.settle()
 
     assert world.partner("one").connection == "OFFLINE"
@@ -145,7 +145,7 @@ def test_an_object_that_the_partner_cannot_take_does_not_keep_it_offline(world: 
     fine, poison = world.put_tariff("T2", currency="SEK"), world.put_tariff("T1")
     world.partners.faults["one"] = lambda sent: break_down(sent) if "T1" in sent.segments else None
 
-    liveness.run(world.node)
+    liveness.run(world.node, world.node.directory.all())
     world.settle(seconds=90)
 
     assert world.partner("one").connection == "CONNECTED"
@@ -177,12 +177,12 @@ def test_objects_that_the_partner_can_never_take_do_not_block_the_others(failure
     """Any number of them, whether the partner answers them with an error or gives no answer."""
     world = quiet_world(failure)
     for _ in range(3):
-        liveness.run(world.node)
+        liveness.run(world.node, world.node.directory.all())
         world.settle(seconds=60)
     changed = world.put_tariff("T7", currency="NOK")
 
     world.clock.forward(3600)
-    liveness.run(world.node)
+    liveness.run(world.node, world.node.directory.all())
 
     assert world.partner("one").connection == "CONNECTED"
     assert world.held("one", changed) == world.stored(changed)
@@ -195,14 +195,14 @@ def test_the_same_objects_do_not_make_a_partner_offline_again_and_again(failure:
     for number in range(12):
         world.put_tariff("T7", marker=number)
         world.clock.forward(3600)
-        liveness.run(world.node)
+        liveness.run(world.node, world.node.directory.all())
         world.settle(seconds=90)
 
     assert world.partner("one").connection == "CONNECTED"
     world.partners.faults.clear()
     for _ in range(2):
         world.clock.forward(3600)
-        liveness.run(world.node)
+        liveness.run(world.node, world.node.directory.all())
         world.settle()
     poisoned = [world.put_tariff(each, currency="NOK") for each in POISONED]
     assert all(world.held("one", each) for each in poisoned)
@@ -217,12 +217,12 @@ def test_a_given_up_object_that_is_not_due_does_not_keep_the_partner_offline() -
     for number in range(10):
         world.put_tariff("FINE", marker=number)
         world.settle(seconds=30)
-        liveness.run(world.node)
+        liveness.run(world.node, world.node.directory.all())
     assert world.delivery("one", poison).waits(world.clock())
     gone = {"connection": "OFFLINE", "offline_since": "2026-03-01T12:00:00Z"}
     world.node.directory.update("one", lambda each: each.model_copy(update=gone))
 
-    liveness.run(world.node)
+    liveness.run(world.node, world.node.directory.all())
 
     assert world.partner("one").connection == "CONNECTED"
 
@@ -231,7 +231,7 @@ def test_a_partner_that_missed_no_object_is_back_when_it_answers_with_its_versio
     world = World("CPO")
     world.join(partner("EMSP", "one", connection="OFFLINE"))
 
-    liveness.run(world.node)
+    liveness.run(world.node, world.node.directory.all())
 
     assert world.partner("one").connection == "CONNECTED"
     assert world.partners.sent == []
@@ -245,7 +245,7 @@ def test_a_missed_object_without_a_row_is_the_object_of_the_probe() -> None:
     world.settle()
     world.partners.faults["one"] = stay_silent
 
-    liveness.run(world.node)
+    liveness.run(world.node, world.node.directory.all())
 
     assert [sent.segments[2] for sent in world.partners.to("one")] == [missed.id]
     assert world.partner("one").connection == "OFFLINE"
@@ -255,7 +255,7 @@ def test_a_refusal_shows_that_a_partner_works(world: World) -> None:
     world.partners.away.clear()
     world.partners.faults["one"] = refuse()
 
-    liveness.run(world.node)
+    liveness.run(world.node, world.node.directory.all())
 
     assert world.partner("one").connection == "CONNECTED"
 
@@ -271,7 +271,7 @@ def test_an_error_with_one_partner_does_not_stop_the_probes_of_others(world: Wor
         raise ZeroDivisionError
 
     world.partners.faults["one"] = fail
-    liveness.run(world.node)
+    liveness.run(world.node, world.node.directory.all())
 
     assert world.partner("one").connection == "OFFLINE"
     assert world.partner("two").connection == "CONNECTED"
@@ -290,7 +290,7 @@ def test_a_recheck_that_fails_does_not_stop_the_others(world: World, monkeypatch
         send(messages)
 
     monkeypatch.setattr(world.node.queues, "send_broadcasts", send_or_fail)
-    liveness.run(world.node)
+    liveness.run(world.node, world.node.directory.all())
 
     assert {body["partner_id"] for body in world.queue.bodies} == {"b", "two"}
     assert [look["sk"] for look in world.table.query("#pk = :pk", {"pk": "catch-up"}).items] == ["a"]
@@ -307,7 +307,7 @@ def requests_of(world: World, minutes: int) -> list[int]:
             hours.append(0)
         before = len(world.partners.to("one"))
         world.settle(seconds=60)
-        liveness.run(world.node)
+        liveness.run(world.node, world.node.directory.all())
         hours[-1] += len(world.partners.to("one")) - before
     return hours
 
@@ -337,7 +337,7 @@ def test_an_object_that_the_partner_cannot_take_is_tried_less_and_less_often() -
             for half in range(4):
                 world.put_tariff("FINE", marker=f"{hour} {minute} {half}")
                 world.settle(seconds=15)
-            liveness.run(world.node)
+            liveness.run(world.node, world.node.directory.all())
         tries.append(len([sent for sent in world.partners.to("one") if "POISON" in sent.segments]) - before)
 
     assert world.delivery("one", poison).status == DeliveryStatus.DEAD
@@ -345,7 +345,7 @@ def test_an_object_that_the_partner_cannot_take_is_tried_less_and_less_often() -
     assert tries[0] <= 14 and tries[1:] == [1, 1, 1]
     world.partners.faults.clear()
     world.clock.forward(3600)
-    liveness.run(world.node)
+    liveness.run(world.node, world.node.directory.all())
     world.settle()
 
     assert world.held("one", poison) == world.stored(poison)
@@ -361,7 +361,7 @@ def test_changing_objects_that_always_fail_do_not_make_the_partner_offline() -> 
     for number in range(60):
         world.put_tariff("FINE", marker=number)
         world.settle(seconds=2)
-        liveness.run(world.node)
+        liveness.run(world.node, world.node.directory.all())
     assert world.delivery("one", poison).given_up >= 2
 
     for number in range(10):

@@ -111,7 +111,7 @@ def test_a_module_that_a_gateway_blocks_for_a_while_loses_no_object(world: World
     world.partners.faults.clear()
 
     world.clock.forward(61)
-    liveness.run(world.node)
+    liveness.run(world.node, world.node.directory.all())
     world.settle()
 
     assert world.held("one", location) == world.stored(location)

@@ -35,7 +35,7 @@ def pending(world: World) -> list[Item]:
 def pass_time(world: World, **span: float) -> None:
     """Move the clock and run the timer."""
     world.clock.forward(timedelta(**span).total_seconds())
-    liveness.run(world.node)
+    liveness.run(world.node, world.node.directory.all())
     world.settle()
 
 

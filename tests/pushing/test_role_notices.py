@@ -56,7 +56,7 @@ class Place:
 
     def minute(self) -> None:
         self.world.clock.forward(60)
-        liveness.run(self.node)
+        liveness.run(self.node, self.node.directory.all())
 
 
 @pytest.fixture

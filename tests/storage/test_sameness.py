@@ -124,7 +124,9 @@ def test_a_location_is_compared_with_its_evses_without_reading_them(
     assert spent.calls == []
 
 
-def test_times_of_evses_alone_keep_every_version(locations: LocationStore) -> None:
+def test_times_of_evses_alone_keep_every_version_and_cost_no_call_more(
+    locations: LocationStore, table: Table
+) -> None:
     put_site(locations, "L1", [evse("1"), evse("2")])
     put_evse(locations, "L1", evse("2", LATER, "CHARGING"))
     before = locations.get_header(site_ref("L1"))
@@ -133,9 +135,11 @@ def test_times_of_evses_alone_keep_every_version(locations: LocationStore) -> No
     evses = [evse("1", LATEST), evse("2", LATEST, "CHARGING")]
     write = WriteLocation(site("L1", LATEST), evses, skip_same=True)
 
-    change = locations.change(site_ref("L1"), lambda _: write, partition=SITES, source="")
+    with measured(table) as spent:
+        change = locations.change(site_ref("L1"), lambda _: write, partition=SITES, source="")
 
     assert change.written
+    assert spent.calls == ["BatchGetItem", "TransactWriteItems"]
     assert read(locations) == {**site("L1", LATEST), "evses": evses}
     after = locations.get_header(site_ref("L1"))
     assert after is not None

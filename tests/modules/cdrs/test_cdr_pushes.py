@@ -177,7 +177,7 @@ def test_a_cdr_reaches_a_partner_that_was_offline(hub: Network) -> None:
     assert hub.world.partner("evi").connection == "OFFLINE"
 
     hub.world.partners.away.clear()
-    liveness.run(hub.node)
+    liveness.run(hub.node, hub.node.directory.all())
     hub.world.settle(seconds=1)
 
     (cdr,) = hub.cdrs()
