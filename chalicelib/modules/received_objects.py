@@ -23,6 +23,7 @@ from chalicelib.policy.ownership import check_identity, check_owner, check_sourc
 from chalicelib.policy.time_remarks import remark_on
 from chalicelib.policy.visibility import owner_role
 from chalicelib.protocol.patch import check_time
+from chalicelib.storage.keys import Ref
 from chalicelib.storage.objects import Write
 
 if TYPE_CHECKING:
@@ -32,10 +33,11 @@ if TYPE_CHECKING:
     from chalicelib.protocol.json_text import Document
     from chalicelib.protocol.overtaking import Overtaken
     from chalicelib.protocol.types import OcpiObject
-    from chalicelib.storage.keys import Ref
     from chalicelib.storage.locations import LocationChange
     from chalicelib.storage.objects import Changed, Decide, Decision, KnownItems, Stored
 
+
+_LONGEST_ID = 64
 
 ASIDE = "aside"
 """Attribute of an item: JSON text of the parts of the object that were set aside, by dotted path."""
@@ -76,9 +78,24 @@ def read_sent(
     Raises: InvalidParameters for a document that cannot be read, and for an id that differs (TRN-27).
     """
     ids = {} if ref is None else {"country_code": ref.country_code, "party_id": ref.party_id, id_name: ref.id}
+    if source.ref is None:
+        source = source._replace(ref=ref_of(source.module, document))
     received = read_received(node, source, model, document, {**ids, **(fills or {})})
     check_ids(received.document, ref, id_name)
     return received
+
+
+def ref_of(module: str, document: Any) -> Ref | None:
+    """The name of an object by the ids that it has, None when they are odd."""
+    if not isinstance(document, Mapping):
+        return None
+    own_id = document.get("uid" if module == "tokens" else "id")
+    variant = document.get("type", "RFID") if module == "tokens" else ""
+    parts = (document.get("country_code"), document.get("party_id"), own_id)
+    if not all(map(_is_plain, (*parts, variant or "-"))):
+        return None
+    country_code, party_id, name = map(str, parts)
+    return Ref(module, country_code, party_id, name, variant)
 
 
 def read_sent_patch(
@@ -173,3 +190,7 @@ def kept(
     """
     about_times = remark_on(node, partner, ref, received.document, overtaken)
     return Kept(ref, change, join_remarks(about_times, received.remark))
+
+
+def _is_plain(text: object) -> bool:
+    return isinstance(text, str) and text.isascii() and text.isprintable() and 0 < len(text) <= _LONGEST_ID

@@ -14,18 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.modules.cdrs.keeping import credited_ref
 from chalicelib.modules.locations.reservation import reservation_key
+from chalicelib.modules.received_objects import ref_of
 from chalicelib.partners.directory import claim_key
 from chalicelib.policy.received_parties import owners_key
 from chalicelib.policy.visibility import owner_role
 from chalicelib.protocol.types import fold
-from chalicelib.storage.keys import Ref
 from chalicelib.storage.table import Item, Key, Snapshot
 
 if TYPE_CHECKING:
     from chalicelib.node import Node
     from chalicelib.partners.directory import Partner
-
-_LONGEST_ID = 64
+    from chalicelib.storage.keys import Ref
 
 
 class KnownItems:
@@ -55,19 +54,6 @@ class KnownItems:
             self._items[key] = {**self._items.get(key, {}), name: 1}
 
 
-def ref_of(module: str, document: Any) -> Ref | None:
-    """The name of an object in a list, None when its ids are odd."""
-    if not isinstance(document, Mapping):
-        return None
-    own_id = document.get("uid" if module == "tokens" else "id")
-    variant = document.get("type", "RFID") if module == "tokens" else ""
-    parts = (document.get("country_code"), document.get("party_id"), own_id)
-    if not all(map(_is_plain, (*parts, variant or "-"))):
-        return None
-    country_code, party_id, name = map(str, parts)
-    return Ref(module, country_code, party_id, name, variant)
-
-
 def _keys(partner: Partner, module: str, document: Any) -> list[Key]:
     ref = ref_of(module, document)
     if ref is None:
@@ -84,7 +70,3 @@ def _keys(partner: Partner, module: str, document: Any) -> list[Key]:
             credited = credited_ref(ref)
             keys += [credited.key] if credited else []
     return keys
-
-
-def _is_plain(text: object) -> bool:
-    return isinstance(text, str) and text.isascii() and text.isprintable() and 0 < len(text) <= _LONGEST_ID

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 from chalicelib.errors import InvalidParameters, OcpiError
 from chalicelib.findings.reporting import report
 from chalicelib.log import log
+from chalicelib.modules.received_objects import ref_of
 from chalicelib.modules.registry import find_module, load_keeping
 from chalicelib.policy.visibility import owner_role
 from chalicelib.protocol.types import parse_datetime
-from chalicelib.pulling.known_items import KnownItems, ref_of
+from chalicelib.pulling.known_items import KnownItems
 from chalicelib.reading.findings import Finding, Outcome
 from chalicelib.storage.table import is_temporary
 from chalicelib.versions.supported import to_canonical

@@ -14,6 +14,7 @@ from chalicelib.modules.registry import load_keeping
 from chalicelib.partners.directory import PartnerRole
 from chalicelib.protocol.message import Party
 from chalicelib.pulling.objects import PullState
+from tests.logged import Logged
 from tests.pulling.world import CPO, EMSP, HUB, World, locations, raw, tariffs, tokens
 
 NEW = Party("DE", "NEW")
@@ -467,7 +468,7 @@ def test_objects_without_an_owner_in_the_list_of_a_hub_are_refused() -> None:
     assert world.pull("hub", "tokens").refused == 1
 
 
-def test_objects_that_need_a_repair_are_stored_and_counted() -> None:
+def test_objects_that_need_a_repair_are_stored_and_counted(logged: Logged) -> None:
     world = World("EMSP")
     world.join("cpo", ("CPO", CPO))
     good, odd = tariffs(2)
@@ -479,3 +480,5 @@ def test_objects_that_need_a_repair_are_stored_and_counted() -> None:
     pull = world.pull("cpo", "tariffs")
     assert (pull.kept, pull.odd, pull.refused) == (2, 1, 0)
     assert {each["currency"] for each in world.stored("tariffs").values()} == {"EUR"}
+    (line,) = [line for line in logged.lines if "findings" in line]
+    assert line["ref"] == f"tariffs#{odd['country_code']}*{odd['party_id']}#{odd['id']}"

@@ -1,0 +1,1 @@
+from tests.logged import logged as logged
