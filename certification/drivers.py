@@ -73,5 +73,7 @@ def authorization_info(trial: Trial, answer: Answer) -> Any:
 
 
 def _shows(api: OperatorApi, token: Document) -> bool:
+    """Tell whether a node has the token; a change of `last_updated` alone is not passed on."""
     owner = Party(token["country_code"], token["party_id"])
-    return api.held("tokens", owner, token["uid"], {"type": token["type"]}) == token
+    held = api.held("tokens", owner, token["uid"], {"type": token["type"]})
+    return held is not None and {**held, "last_updated": token["last_updated"]} == token

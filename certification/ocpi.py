@@ -242,8 +242,11 @@ def discover(web: Web, versions_url: str, token: str) -> Details:
     if details.object().get("version") != VERSION or not isinstance(entries, list):
         raise Refuted(f"{details}: the details of {VERSION} have a list of endpoints")
     endpoints = tuple(Endpoint(*(str(entry.get(name)) for name in Endpoint._fields)) for entry in entries)
-    if [endpoint.identifier for endpoint in endpoints].count("credentials") != 1:
-        raise Refuted(f"{details}: credentials is listed once")
+    credentials = [endpoint for endpoint in endpoints if endpoint.identifier == "credentials"]
+    # Some software looks for RECEIVER, so both roles may be listed, with one URL.
+    roles, urls_of_credentials = [each.role for each in credentials], {each.url for each in credentials}
+    if roles.count("SENDER") != 1 or len(urls_of_credentials) != 1:
+        raise Refuted(f"{details}: credentials is listed once as SENDER, and under one URL")
     return Details(versions_url, endpoints)
 
 
