@@ -59,7 +59,7 @@ from chalicelib.reading.requests import NO_RECEIVER, tidy_request, unknown_recei
 from chalicelib.routes import Call, Interface, OcpiRoute, OperatorRoute, gather_by_path
 from chalicelib.settings import Settings
 from chalicelib.storage.table import Conflict, Key
-from chalicelib.versions.supported import from_canonical, is_supported
+from chalicelib.versions.supported import from_canonical, is_supported, status_code_for
 
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 Routes = Mapping[str, OcpiRoute]
@@ -164,6 +164,8 @@ def _serve(node: Node, interface: Interface, routes: Routes, request: Request) -
         log.exception("unforeseen failure")
         reply = error_reply(ServerError())
     log_left_out(node, reply.too_large)
+    if (code := status_code_for(request.version, reply.status_code)) != reply.status_code:
+        reply = replace(reply, status_code=code)
     reply, body = _sendable(node, interface, request, reply)
     headers = {
         "Content-Type": "application/json",
@@ -273,7 +275,7 @@ def _check_offered(settings: Settings, interface: Interface, request: Request) -
     own_roles = (own.role for own in settings.roles)
     if interface.role_mounted and not is_offered(interface.module, interface.role, own_roles):
         raise NotFound("this node does not offer this interface")
-    if request.version and not is_supported(request.version):
+    if request.version and not is_supported(request.version, settings.ocpi_versions):
         raise NotFound(f"this node does not speak OCPI {request.version[:20]}")
 
 

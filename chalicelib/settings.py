@@ -19,6 +19,7 @@
 - OCPI_TOLERANCE_MONEY, OCPI_TOLERANCE_KWH, OCPI_TOLERANCE_HOURS: how far a hub's CDR may differ from a CPO's
   own before it is reported as different (default 0.01, 0.001, 0.001)
 - OCPI_HUB_CDR_HOURS: how long a CPO waits for a hub's CDR before it is reported as missing (default 24)
+- OCPI_VERSIONS: OCPI versions that partners may use, such as `2.2.1 2.2` (default: all that the node speaks)
 - OCPI_ALLOW_LOOPBACK: `1` in the local sandbox only: partners may use http and loopback addresses
 """
 
@@ -71,6 +72,7 @@ class Settings:
     retention: Mapping[str, timedelta] = field(default_factory=dict)
     tolerance: Tolerance = Tolerance()
     hub_cdr_time: timedelta = timedelta(hours=24)
+    ocpi_versions: tuple[str, ...] = ()
 
     def plays(self, role: str) -> bool:
         """Return whether this node plays a role such as `HUB`."""
@@ -110,6 +112,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         retention=_read_retention(variables.get("OCPI_RETENTION_DAYS") or "{}"),
         tolerance=_read_tolerance(variables),
         hub_cdr_time=timedelta(hours=float(variables.get("OCPI_HUB_CDR_HOURS", "24"))),
+        ocpi_versions=tuple(variables.get("OCPI_VERSIONS", "").split()),
     )
 
 

@@ -14,7 +14,13 @@ def get_about(call: OperatorCall) -> Reply:
         {"role": own.role, "country_code": own.party.country_code, "party_id": own.party.party_id}
         for own in call.node.settings.roles
     ]
-    return Reply(data={"release": RELEASE, "ocpi_versions": supported_numbers(), "roles": roles})
+    return Reply(
+        data={
+            "release": RELEASE,
+            "ocpi_versions": supported_numbers(call.node.settings.ocpi_versions),
+            "roles": roles,
+        }
+    )
 
 
 ROUTES = (OperatorRoute("GET", "", get_about),)

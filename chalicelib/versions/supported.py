@@ -10,10 +10,11 @@ Source: docs/design.md, Versions; VER-02
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from typing import Any, cast
 
+from chalicelib.errors import InvalidParameters
 from chalicelib.log import log
 from chalicelib.protocol.json_text import JsonText, read_json, write_json
 from chalicelib.protocol.kinds import Kind
@@ -22,18 +23,31 @@ from chalicelib.versions.version import Version
 CANONICAL = "2.2.1"
 """The version of stored objects."""
 
-VERSIONS: dict[str, str] = {"2.2.1": "chalicelib.versions.v2_2_1"}
+VERSIONS: dict[str, str] = {"2.2.1": "chalicelib.versions.v2_2_1", "2.2": "chalicelib.versions.v2_2"}
 """Each version's number and Python module, the preferred one first."""
 
 
-def supported_numbers() -> list[str]:
-    """The numbers of all versions, the preferred one first."""
-    return list(VERSIONS)
+def supported_numbers(offered: Collection[str] = ()) -> list[str]:
+    """The numbers of all versions, the preferred one first. offered: only these, if there are any."""
+    return [number for number in VERSIONS if not offered or number in offered]
 
 
-def is_supported(number: str) -> bool:
-    """Tell whether this node speaks a version."""
-    return number in VERSIONS
+def is_supported(number: str, offered: Collection[str] = ()) -> bool:
+    """Tell whether this node speaks a version. offered: as in `supported_numbers`."""
+    return number in supported_numbers(offered)
+
+
+class Inexpressible(InvalidParameters):
+    """Error for an object that a partner's version cannot express."""
+
+
+def status_code_for(number: str, code: int) -> int:
+    """The status code of an answer in a partner's version. number: "" for none."""
+    return (
+        code
+        if number in ("", CANONICAL) or number not in VERSIONS
+        else load_version(number).status_code(code)
+    )
 
 
 def load_version(number: str) -> Version:
@@ -64,6 +78,8 @@ def from_canonical(number: str | None, kind: Kind | None, data: Any) -> Any:
     """Convert what a partner is sent: an object, a list of objects, or JSON text of one.
 
     number: the partner's version. kind: None for data that is the same in all versions. Losses are logged.
+    An object that the version has no words for is left out of a list.
+    Raises: Inexpressible for a single one.
     """
     if kind is None or number in (None, CANONICAL):
         return data
@@ -71,6 +87,8 @@ def from_canonical(number: str | None, kind: Kind | None, data: Any) -> Any:
 
     def down(document: Mapping[str, Any]) -> dict[str, Any]:
         converted = version.down(kind, document)
+        if converted.held:
+            raise Inexpressible(f"not sent, because OCPI {number} cannot say it: {converted.held}")
         if converted.losses:
             pointers = [loss.pointer for loss in converted.losses]
             log.info("fields left out for a partner's version", extra={"version": number, "fields": pointers})
@@ -83,5 +101,14 @@ def _convert(data: Any, convert: Any) -> Any:
     if isinstance(data, JsonText):
         return JsonText(write_json(_convert(read_json(str(data)), convert)))
     if isinstance(data, list):
-        return [_convert(each, convert) for each in data]
+        return [each for each in (_convert_or_none(one, convert) for one in data) if each is not None]
     return convert(data) if isinstance(data, Mapping) else data
+
+
+def _convert_or_none(data: Any, convert: Any) -> Any:
+    """Convert an object of a list; None for one that is not sent."""
+    try:
+        return _convert(data, convert)
+    except Inexpressible as error:
+        log.info("an object is left out of a list", extra={"reason": error.detail})
+        return None

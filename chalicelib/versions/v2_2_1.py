@@ -14,6 +14,11 @@ def up(kind: Kind, document: Mapping[str, Any]) -> dict[str, Any]:
     return dict(document)
 
 
+def status_code(code: int) -> int:
+    """Return the code unchanged."""
+    return code
+
+
 def down(kind: Kind, document: Mapping[str, Any]) -> Converted:
     """Return the document unchanged, without losses."""
     return Converted(dict(document))

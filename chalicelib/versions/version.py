@@ -26,10 +26,14 @@ class Loss(NamedTuple):
 
 
 class Converted(NamedTuple):
-    """A document in the form of a version, and what was left out of it."""
+    """A document in the form of a version, and what was left out of it.
+
+    held: the reason why it is not sent at all, "" if it is.
+    """
 
     document: dict[str, Any]
     losses: tuple[Loss, ...] = ()
+    held: str = ""
 
 
 class Version(Protocol):
@@ -40,6 +44,9 @@ class Version(Protocol):
 
         Raises: InvalidParameters naming the field that cannot be converted.
         """
+
+    def status_code(self, code: int) -> int:
+        """The status code of an answer for one of the canonical version."""
 
     def down(self, kind: Kind, document: Mapping[str, Any]) -> Converted:
         """Convert a canonical document to the form of this version."""

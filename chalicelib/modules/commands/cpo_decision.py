@@ -148,21 +148,31 @@ def _find_evse(
     return {} if evse.get("status") == REMOVED else evse
 
 
-def _problem_of(evse: Mapping[str, Any], incoming: Incoming) -> UnknownLocation | None:
+def _problem_of(evse: Mapping[str, Any], incoming: Incoming) -> InvalidParameters | UnknownLocation | None:
     """Check the EVSE and the connector of a command. Returns the error, None when both exist.
 
+    A command without a connector_id is for the only connector of its EVSE.
     Raises: InvalidParameters when the EVSE requires a connector_id and the command has none (CMD-09).
     """
     if not evse:
         return UnknownLocation("unknown EVSE", field="evse_uid")
     connector_id = incoming.document.get("connector_id")
     if connector_id is None:
-        if incoming.name == "START_SESSION" and CONNECTOR_REQUIRED in (evse.get("capabilities") or ()):
-            raise InvalidParameters("required at this EVSE", field="connector_id")
-        return None
+        return _problem_without_connector(evse, incoming)
     if fold(connector_id) not in [fold(one["id"]) for one in evse["connectors"]]:
         return UnknownLocation("unknown connector", field="connector_id")
     return None
+
+
+def _problem_without_connector(evse: Mapping[str, Any], incoming: Incoming) -> InvalidParameters | None:
+    is_required = CONNECTOR_REQUIRED in (evse.get("capabilities") or ())
+    is_only = len(evse["connectors"]) == 1 and not incoming.call.caller.strict
+    if incoming.name != "START_SESSION" or not is_required or is_only:
+        return None
+    problem = InvalidParameters("required at this EVSE", field="connector_id")
+    if incoming.call.request.version == "2.2":
+        return problem  # OCPI 2.2 has no connector_id, so it is no fault of the sender (V22-12).
+    raise problem
 
 
 def _is_capable(evse: Mapping[str, Any], command: str) -> bool:

@@ -229,7 +229,9 @@ def _look_before_asking(node: Node, partner: Partner, token: str, base_url: str)
     """Read the partner's endpoints before our request, and stop if it lacks those that we need (CRD-18)."""
     url = partner.versions_url or ""
     try:
-        other = look_at(node, url, token, encodings_to_try(partner), supported_numbers())
+        other = look_at(
+            node, url, token, encodings_to_try(partner), supported_numbers(node.settings.ocpi_versions)
+        )
         refuse_own_urls(base_url, other)
     except (PartnerFault, PartnerRefusal, OcpiError) as error:
         raise _failed(error) from error

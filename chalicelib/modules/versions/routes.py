@@ -16,8 +16,8 @@ from chalicelib.versions.supported import supported_numbers
 
 def list_versions(call: Call) -> Reply:
     """List the supported versions with the URLs of their details."""
-    base = call.request.base_url
-    return Reply(data=[{"version": number, "url": f"{base}/{number}"} for number in supported_numbers()])
+    base, numbers = call.request.base_url, supported_numbers(call.node.settings.ocpi_versions)
+    return Reply(data=[{"version": number, "url": f"{base}/{number}"} for number in numbers])
 
 
 def get_details(call: Call) -> Reply:
