@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from certification.refuted import Refuted
+from certification.spoken import spoken_version
 from certification.web import Answer, Web, with_query
 
-VERSION = "2.2.1"
 Document = dict[str, Any]
 """A JSON object: an OCPI object or a body."""
 MOST_PAGES = 5000
@@ -144,7 +144,7 @@ class Endpoint(NamedTuple):
 
 @dataclass(frozen=True)
 class Details:
-    """The interfaces that a node offers in version 2.2.1."""
+    """The interfaces that a node offers in the version of a run."""
 
     versions_url: str
     endpoints: tuple[Endpoint, ...]
@@ -226,21 +226,23 @@ def next_link(header: str) -> str | None:
 
 
 def discover(web: Web, versions_url: str, token: str) -> Details:
-    """Read a platform's versions and its details of 2.2.1. Raises: Refuted when it does not offer them.
+    """Read a platform's versions and its details of this run's version.
+
+    Raises: Refuted when it does not offer them.
 
     Source: OCPI 2.2.1 version_information_endpoint; VER-01, VER-02, VER-04
     """
-    caller = Caller(web, token)
+    caller, version = Caller(web, token), spoken_version()
     versions = caller.call("GET", versions_url)
     if not versions.is_success or not isinstance(versions.data, list):
         raise Refuted(f"{versions}: the versions are a list")
-    urls = [str(entry.get("url")) for entry in versions.data if entry.get("version") == VERSION]
+    urls = [str(entry.get("url")) for entry in versions.data if entry.get("version") == version]
     if not urls:
-        raise Refuted(f"{versions}: version {VERSION} is listed")
+        raise Refuted(f"{versions}: version {version} is listed")
     details = caller.call("GET", urls[0])
     entries = details.object().get("endpoints")
-    if details.object().get("version") != VERSION or not isinstance(entries, list):
-        raise Refuted(f"{details}: the details of {VERSION} have a list of endpoints")
+    if details.object().get("version") != version or not isinstance(entries, list):
+        raise Refuted(f"{details}: the details of {version} have a list of endpoints")
     endpoints = tuple(Endpoint(*(str(entry.get(name)) for name in Endpoint._fields)) for entry in entries)
     credentials = [endpoint for endpoint in endpoints if endpoint.identifier == "credentials"]
     # Some software looks for RECEIVER, so both roles may be listed, with one URL.

@@ -22,8 +22,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from certification.copies import Copies, Outcome
-from certification.ocpi import VERSION, Caller, Details, Party, Reply, discover, routing_headers
+from certification.ocpi import Caller, Details, Party, Reply, discover, routing_headers
 from certification.refuted import Refuted
+from certification.spoken import spoken_version
 from certification.web import Unreachable, Web, below
 
 
@@ -242,7 +243,7 @@ class ProbePartner:
         return {"token": token, "url": self.versions_url, "roles": [role]}
 
     def _versions(self) -> list[dict[str, str]]:
-        return [{"version": VERSION, "url": f"{self.url}/details"}]
+        return [{"version": spoken_version(), "url": f"{self.url}/details"}]
 
     def _details(self) -> dict[str, object]:
         offered = [("credentials", "SENDER", f"{self.url}/credentials")]
@@ -250,7 +251,7 @@ class ProbePartner:
             (module, role, f"{self.url}/{role.lower()}/{module}") for module, role in sorted(self.modules)
         ]
         endpoints = [{"identifier": module, "role": role, "url": url} for module, role, url in offered]
-        return {"version": VERSION, "endpoints": endpoints}
+        return {"version": spoken_version(), "endpoints": endpoints}
 
 
 def _swapped(received: Received) -> dict[str, str]:

@@ -38,6 +38,7 @@ from certification.plan import Row, select
 from certification.probe import Probe
 from certification.refuted import Refuted
 from certification.report import Finding, Report, Status, summary, table_line, write_json, write_junit
+from certification.spoken import VERSIONS, speak, spoken_version
 from certification.trial import Trial
 from certification.web import Unreachable, Web
 
@@ -51,6 +52,7 @@ OWN_SETTINGS = {"cpo": {"OCPI_COMMAND_SECONDS": "10"}}  # 5.3 waits for a CSMS t
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the certification as the command line asks. Returns the exit code: 2 when it could not run."""
     options = _parser().parse_args(arguments)
+    speak(options.ocpi_version)
     web = Web()
     with ExitStack() as stack:
         try:
@@ -168,7 +170,9 @@ def own_sandbox() -> Iterator[Nodes]:
     # Imported here, because runs against deployed nodes need nothing local.
     from infra.local.sandbox import ChildFailed, Sandbox, SandboxError
 
-    sandbox = Sandbox(seed_sites=OWN_SITES, environment=OWN_SETTINGS)
+    # The CPO and the eMSP speak every version, and agree with the hub on the one that it offers.
+    settings = {**OWN_SETTINGS, "hub": {"OCPI_VERSIONS": spoken_version()}}
+    sandbox = Sandbox(seed_sites=OWN_SITES, environment=settings)
     try:
         sandbox.start()
     except (SandboxError, ChildFailed) as error:
@@ -196,6 +200,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--sandbox", type=Path, metavar="FILE", help=f"the nodes, in the shape of {SANDBOX_FILE}"
+    )
+    parser.add_argument(
+        "--ocpi-version",
+        choices=VERSIONS,
+        default=VERSIONS[0],
+        help="the version that the hub and the probes speak (2.2.1)",
     )
     parser.add_argument("--out", type=Path, default=OUT, metavar="DIR", help=f"folder of the reports ({OUT})")
     parser.add_argument(

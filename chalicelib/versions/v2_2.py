@@ -2,7 +2,8 @@
 
 Up, a document of 2.2 is one of 2.2.1 already; a `cdr_token` without an owner is completed when the document
 is read (`policy/token_lookup.py`). Down, what 2.2 does not know is left out or said in its words, because a
-strict partner refuses unknown values of an enum.
+strict partner refuses unknown values of an enum. The owner of a `cdr_token` stays, as fields that 2.2 does
+not know: a hub that ignores them finds the eMSP by the token, and one that reads them finds it at once.
 
 Source: OCPI 2.2 and 2.2.1, object descriptions; V22-05 … V22-17
 """
@@ -28,7 +29,6 @@ _NEW_STANDARDS = frozenset(
 _POWER_TYPES = {"AC_2_PHASE": "AC_1_PHASE", "AC_2_PHASE_SPLIT": "AC_1_PHASE"}
 _LONGEST_SIGNED = 512
 _LONGEST = {"address": 45, "state": 20}
-_OWNER = ("country_code", "party_id")
 
 Document = dict[str, Any]
 
@@ -97,16 +97,8 @@ class _Down:
         self.lose(f"{at}/{name}", f"2.2 does not have {document[name]}, it is sent as {known}")
         return {**document, name: known}
 
-    def session(self, document: Document) -> Document:
-        return self._with_token(document)
-
-    def _with_token(self, document: Document) -> Document:
-        if not isinstance(document.get("cdr_token"), dict):
-            return document
-        return {**document, "cdr_token": self.without(document["cdr_token"], "/cdr_token", *_OWNER)}
-
     def cdr(self, document: Document) -> Document:
-        document = self._with_token(self.without(document, "", "home_charging_compensation"))
+        document = self.without(document, "", "home_charging_compensation")
         if isinstance(document.get("cdr_location"), dict):
             document["cdr_location"] = self._cdr_location(document["cdr_location"], "/cdr_location")
         if isinstance(document.get("signed_data"), dict) and not self._fits(document["signed_data"]):
@@ -140,7 +132,6 @@ _BY_KIND: dict[Kind, Callable[[_Down, Document], Document | None]] = {
     Kind.LOCATION: _Down.location,
     Kind.EVSE: _Down.evse,
     Kind.CONNECTOR: _Down.connector,
-    Kind.SESSION: _Down.session,
     Kind.CDR: _Down.cdr,
     Kind.START_SESSION: _Down.start_session,
 }

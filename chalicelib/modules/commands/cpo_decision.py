@@ -7,6 +7,7 @@ Source: OCPI 2.2.1 mod_commands, Receiver Interface; CMD-05, CMD-07 … CMD-10, 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.async_requests.intake import Decision, NewRequest, accepted, refused
@@ -56,7 +57,25 @@ def decide_execution(incoming: Incoming) -> Decision:
     Raises: InvalidParameters when the EVSE requires a connector_id and the command has none (CMD-09).
     """
     refusal, owner = _judge(incoming.call.node, incoming)
-    return refusal if refusal is not None else _new_command(incoming.call.node, incoming, owner)
+    if refusal is not None:
+        return refusal
+    return _new_command(incoming.call.node, _with_connector(incoming, owner), owner)
+
+
+def _with_connector(incoming: Incoming, owner: Party) -> Incoming:
+    """Name the only connector of the EVSE in a START_SESSION of OCPI 2.2.
+
+    That version has no connector_id (V22-12).
+    """
+    document, call = incoming.document, incoming.call
+    if incoming.name != "START_SESSION" or call.request.version != "2.2" or "evse_uid" not in document:
+        return incoming
+    ref = Ref("locations", *owner, document["location_id"])
+    evse = _find_evse(call.node.locations, ref, document, call.snapshot)
+    connectors = evse["connectors"] if evse else []
+    if len(connectors) != 1 or document.get("connector_id"):
+        return incoming
+    return replace(incoming, document={**document, "connector_id": connectors[0]["id"]})
 
 
 def keys_of_execution(node: Node, request: Request, document: Mapping[str, Any]) -> list[Key]:
