@@ -41,7 +41,7 @@ IMPORTS: dict[str, str] = {
     "reading": "errors pricing protocol",
     "checking": "errors findings modules protocol reading",
     "findings": "errors log metrics node partners protocol queues reading storage",
-    "versions": "log protocol",
+    "versions": "errors log protocol",
     "partners": "errors protocol storage",
     "calls": "errors log node partners protocol reading storage versions",
     "node": "calls partners queues settings storage",

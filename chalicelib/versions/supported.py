@@ -88,7 +88,7 @@ def from_canonical(number: str | None, kind: Kind | None, data: Any) -> Any:
     def down(document: Mapping[str, Any]) -> dict[str, Any]:
         converted = version.down(kind, document)
         if converted.held:
-            raise Inexpressible(f"not sent, because OCPI {number} cannot say it: {converted.held}")
+            raise Inexpressible(f"not sent, because OCPI {number} cannot express it: {converted.held}")
         if converted.losses:
             pointers = [loss.pointer for loss in converted.losses]
             log.info("fields left out for a partner's version", extra={"version": number, "fields": pointers})

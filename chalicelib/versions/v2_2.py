@@ -1,7 +1,7 @@
 """OCPI 2.2, which MOBI.E was seen to speak: 2.2.1 without a few fields and values.
 
 Up, a document of 2.2 is one of 2.2.1 already; a `cdr_token` without an owner is completed when the document
-is read (`policy/token_lookup.py`). Down, what 2.2 does not know is left out or said in its words, because a
+is read (`policy/token_lookup.py`). Down, what 2.2 does not know is left out or expressed in its own values, because a
 strict partner refuses unknown values of an enum. The owner of a `cdr_token` stays, as fields that 2.2 does
 not know: a hub that ignores them finds the eMSP by the token, and one that reads them finds it at once.
 
@@ -64,7 +64,7 @@ class _Down:
         return value[:longest].rstrip()
 
     def evse(self, document: Document, at: str = "") -> Document | None:
-        """An EVSE, None if 2.2 has no word for any of its connectors."""
+        """An EVSE, None if 2.2 has a type for none of its connectors."""
         document = dict(document)
         if isinstance(document.get("capabilities"), list):
             document["capabilities"] = self._known(document["capabilities"], _NEW_CAPABILITIES, at)
@@ -84,7 +84,7 @@ class _Down:
         return [value for value in values if value not in new]
 
     def connector(self, document: Document, at: str = "") -> Document | None:
-        """A connector, None if 2.2 has no word for its plug."""
+        """A connector, None if 2.2 has no type for its plug."""
         if document.get("standard") in _NEW_STANDARDS:
             self.lose(at, f"2.2 does not have the connector type {document['standard']}")
             return None
@@ -143,17 +143,17 @@ def up(kind: Kind, document: Mapping[str, Any]) -> Document:
 
 
 def down(kind: Kind, document: Mapping[str, Any]) -> Converted:
-    """Leave out what 2.2 does not know, or say it in the words of 2.2."""
+    """Leave out what 2.2 does not know, or express it in values of 2.2."""
     work = _Down()
     convert = _BY_KIND.get(kind)
     if convert is None:
         return Converted(dict(document))
     converted = convert(work, dict(document))
     if converted is None:
-        return Converted({}, held="2.2 has no word for the type of its connectors")
+        return Converted({}, held="2.2 has a type for none of its connectors")
     return Converted(converted, tuple(work.losses))
 
 
 def status_code(code: int) -> int:
-    """Say 4000, which 2.2 does not have, as 3000 (V22-29)."""
+    """Answer 3000 for 4000, which 2.2 does not have (V22-29)."""
     return 3000 if code == 4000 else code

@@ -1,4 +1,4 @@
-"""OCPI 2.2: what 2.2.1 has and 2.2 has not is left out or said in other words, and each loss is named.
+"""OCPI 2.2: what 2.2.1 has and 2.2 has not is left out or expressed in another way, and each loss is named.
 
 Source: V22-07 … V22-17, V22-29
 """
@@ -35,7 +35,7 @@ def down(kind: Kind, document: dict[str, Any]) -> dict[str, Any]:
     ],
     ids=lambda value: value.value if isinstance(value, Kind) else "",
 )
-def test_what_2_2_can_say_comes_back_as_it_was(kind: Kind, document: dict[str, Any]) -> None:
+def test_what_2_2_can_express_comes_back_as_it_was(kind: Kind, document: dict[str, Any]) -> None:
     converted = v2_2.down(kind, document)
 
     assert converted.losses == ()
@@ -70,11 +70,11 @@ def test_an_evse_without_a_connector_that_2_2_has_is_left_out_of_its_location() 
     assert [each["uid"] for each in down(Kind.LOCATION, location)["evses"]] == ["E1"]
 
 
-def test_an_evse_that_2_2_cannot_say_is_not_sent_alone() -> None:
+def test_an_evse_that_2_2_cannot_express_is_not_sent_alone() -> None:
     """Source: V22-15"""
     evse = {**whole.evse(), "connectors": [{**whole.connector(), "standard": "GBT_DC"}]}
 
-    with pytest.raises(Inexpressible, match=r"OCPI 2\.2 cannot say it"):
+    with pytest.raises(Inexpressible, match=r"OCPI 2\.2 cannot express it"):
         from_canonical("2.2", Kind.EVSE, JsonText(write_json(evse)))
     assert from_canonical("2.2", Kind.EVSE, [evse, whole.evse()]) == [whole.evse()]
 
@@ -97,13 +97,13 @@ def test_a_long_address_and_state_are_cut() -> None:
 
 
 def test_a_patch_loses_only_what_it_has() -> None:
-    """Source: X-06"""
+    """Source: V22-05"""
     patch = {"status": "AVAILABLE", "last_updated": "2026-03-01T12:00:00Z"}
 
     assert v2_2.down(Kind.EVSE, patch) == (patch, (), "")
 
 
-def test_a_cdr_without_a_postal_code_says_that_it_is_not_available() -> None:
+def test_a_missing_postal_code_of_a_cdr_is_sent_as_not_available() -> None:
     """Source: V22-07, V22-08, V22-09"""
     cdr = {**whole.cdr(), "home_charging_compensation": False}
     location = {**cdr["cdr_location"], "state": "Lisboa"}
