@@ -173,10 +173,19 @@ class Member:
     def node(self) -> Node:
         return self.host.node
 
-    def call(self, caller: Member, method: str, path: str, document: object, **headers: str) -> Answer:
-        """Send a request of another member to a path below `/ocpi/2.2.1`."""
+    def call(
+        self,
+        caller: Member,
+        method: str,
+        path: str,
+        document: object,
+        *,
+        version: str = CANONICAL,
+        **headers: str,
+    ) -> Answer:
+        """Send a request of another member to a path below `/ocpi/{version}`."""
         token = token_at(caller, self)
-        return self.host.call(method, f"/ocpi/{CANONICAL}{path}", token, document, **headers)
+        return self.host.call(method, f"/ocpi/{version}{path}", token, document, **headers)
 
     def command(self, command_id: str) -> AsyncRequest:
         found = AsyncRequests(self.node, COMMAND).find(command_id)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from chalicelib.protocol.json_text import Document
+from chalicelib.versions.supported import CANONICAL
 from tests.harness.nodes import Answer
 from tests.modules.builders import evse
 from tests.modules.commands.conftest import Networks
@@ -24,8 +25,10 @@ def network(networks: Networks) -> Network:
     return network
 
 
-def post(cpo: Member, caller: Member, name: str, document: Any, **headers: str) -> Answer:
-    return cpo.call(caller, "POST", f"/receiver/commands/{name}", document, **headers)
+def post(
+    cpo: Member, caller: Member, name: str, document: Any, *, version: str = CANONICAL, **headers: str
+) -> Answer:
+    return cpo.call(caller, "POST", f"/receiver/commands/{name}", document, version=version, **headers)
 
 
 def codes(answer: Answer) -> tuple[int, int, str | None]:

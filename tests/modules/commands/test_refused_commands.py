@@ -12,10 +12,11 @@ from chalicelib.modules.commands.objects import COMMANDS
 from chalicelib.protocol.json_text import Document, write_json
 from chalicelib.protocol.message import Request
 from tests.flows import wrong
-from tests.modules.builders import evse, without
+from tests.harness.partners import make_strict
+from tests.modules.builders import connector, evse, without
 from tests.modules.commands.conftest import Networks
 from tests.modules.commands.network import Member, Network, keep_location, response_url, start, token
-from tests.modules.commands.receiving import codes, post, reserve, unlock
+from tests.modules.commands.receiving import SEVERAL, codes, post, reserve, unlock
 from tests.modules.commands.receiving import network as network
 
 
@@ -85,11 +86,44 @@ def test_a_connector_id_without_an_evse_uid_is_2001(cpo: Member, emsp: Member) -
 
 def test_an_evse_may_require_a_connector_id(cpo: Member, emsp: Member) -> None:
     """Source: CMD-09"""
+    keep_location(cpo, "L1", "", evse("E2", connectors=[connector("1"), connector("2")], **SEVERAL))
     without_one = post(cpo, emsp, "START_SESSION", start(emsp, evse_uid="E2"))
     with_one = post(cpo, emsp, "START_SESSION", start(emsp, evse_uid="E2", connector_id="1"))
 
     assert codes(without_one) == (200, 2001, None)
     assert codes(with_one) == (200, 1000, "ACCEPTED")
+
+
+def test_the_only_connector_of_an_evse_is_meant(cpo: Member, emsp: Member) -> None:
+    """Source: CMD-09"""
+    assert codes(post(cpo, emsp, "START_SESSION", start(emsp, evse_uid="E2"))) == (200, 1000, "ACCEPTED")
+
+
+def test_a_strict_partner_has_to_name_the_only_connector(cpo: Member, emsp: Member) -> None:
+    """Source: CMD-09"""
+    for partner in cpo.node.directory.all():
+        make_strict(cpo.node, partner)
+
+    assert codes(post(cpo, emsp, "START_SESSION", start(emsp, evse_uid="E2"))) == (200, 2001, None)
+
+
+def test_a_start_of_2_2_is_for_the_only_connector(cpo: Member, emsp: Member) -> None:
+    """Source: V22-12"""
+    answer = post(cpo, emsp, "START_SESSION", start(emsp, evse_uid="E2"), version="2.2")
+
+    assert codes(answer) == (200, 1000, "ACCEPTED")
+    assert cpo.the_command().document()["connector_id"] == "1"
+
+
+def test_a_start_of_2_2_is_rejected_if_an_evse_requires_one_of_several_connectors(
+    cpo: Member, emsp: Member
+) -> None:
+    """Source: V22-12"""
+    keep_location(cpo, "L1", "", evse("E2", connectors=[connector("1"), connector("2")], **SEVERAL))
+
+    answer = post(cpo, emsp, "START_SESSION", start(emsp, evse_uid="E2"), version="2.2")
+
+    assert codes(answer) == (200, 2001, "REJECTED")
 
 
 def test_a_token_of_another_emsp_is_refused(cpo: Member, emsp: Member) -> None:
