@@ -85,12 +85,15 @@ def certify(context: typer.Context) -> None:
 
 @app.command()
 def partners(context: typer.Context) -> None:
-    """List the partners with status and roles."""
+    """List the partners with status, OCPI version and roles."""
     for partner in _operator_api(context).all("partners"):
         roles = ", ".join(
             f"{each['role']} {each['country_code']}/{each['party_id']}" for each in partner["roles"]
         )
-        typer.echo(f"{partner['id']}  {partner['status']:<12}  {partner['name']}  {roles}".rstrip())
+        version = partner.get("version") or "-"
+        typer.echo(
+            f"{partner['id']}  {partner['status']:<12}  {version:<5}  {partner['name']}  {roles}".rstrip()
+        )
         if waiting := partner.get("pending_roles"):
             chosen = f"{partner['id']} {_names_of(waiting)}"
             typer.echo(f"  waits for your approval: ./ocpi approve {chosen} (or ./ocpi reject)")

@@ -84,8 +84,8 @@ def run(*arguments: str, typed: str = "") -> Any:
     return result
 
 
-def test_partners_are_listed_with_status_and_roles(api: CannedOperatorApi) -> None:
-    assert run("partners").output.split() == ["p-1", "REGISTERED", "MOBI.E", "HUB", "PT/MOB"]
+def test_partners_are_listed_with_status_version_and_roles(api: CannedOperatorApi) -> None:
+    assert run("partners").output.split() == ["p-1", "REGISTERED", "-", "MOBI.E", "HUB", "PT/MOB"]
 
 
 def test_an_invitation_shows_the_versions_url_and_the_token(api: CannedOperatorApi) -> None:
