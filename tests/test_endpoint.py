@@ -415,7 +415,9 @@ def test_version_details_list_the_interfaces_of_the_node_s_roles(
     with with_settings(network["cpo"].node, credentials_listed_once=True):
         details = network["cpo"].call("GET", "/ocpi/2.2.1", token).json["data"]
 
-    assert versions == [{"version": "2.2.1", "url": "https://cpo.example/ocpi/2.2.1"}]
+    assert versions == [
+        {"version": number, "url": f"https://cpo.example/ocpi/{number}"} for number in ("2.2.1", "2.2")
+    ]
     assert details["version"] == "2.2.1"
     assert {(e["identifier"], e["role"]) for e in details["endpoints"]} == {
         ("credentials", "SENDER"),
