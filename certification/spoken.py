@@ -15,3 +15,9 @@ def spoken_version() -> str:
 def speak(version: str) -> None:
     """Set the version of this run."""
     _spoken[0] = version
+
+
+def fields_of_start() -> frozenset[str]:
+    """The fields of START_SESSION that name a place; OCPI 2.2 has no connector_id."""
+    names = {"location_id", "evse_uid"}
+    return frozenset(names if spoken_version() == "2.2" else {*names, "connector_id"})
