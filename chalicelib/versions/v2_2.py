@@ -1,9 +1,9 @@
 """OCPI 2.2, which MOBI.E was seen to speak: 2.2.1 without a few fields and values.
 
 Up, a document of 2.2 is one of 2.2.1 already; a `cdr_token` without an owner is completed when the document
-is read (`policy/token_lookup.py`). Down, what 2.2 does not know is left out or expressed in its own values, because a
-strict partner refuses unknown values of an enum. The owner of a `cdr_token` stays, as fields that 2.2 does
-not know: a hub that ignores them finds the eMSP by the token, and one that reads them finds it at once.
+is read (`policy/token_lookup.py`). Down, what 2.2 does not know is left out or expressed in its own values,
+because a strict partner refuses unknown values of an enum. The owner of a `cdr_token` stays, as fields that
+2.2 does not know: a hub that ignores them finds the eMSP by the token.
 
 Source: OCPI 2.2 and 2.2.1, object descriptions; V22-05 … V22-17
 """
