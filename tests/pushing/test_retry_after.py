@@ -91,11 +91,11 @@ def test_after_a_quarter_of_an_hour_the_partner_is_offline_and_probed_as_it_asks
     assert world.partner("one").connection == "OFFLINE"
     assert world.delivery("one", ref).status == DeliveryStatus.MISSED
 
-    run(world.node)
+    run(world.node, world.node.directory.all())
     assert world.partners.probes == []
 
     world.clock.forward(300)
-    run(world.node)
+    run(world.node, world.node.directory.all())
     world.settle(seconds=5)
     assert world.held("one", ref)
 
