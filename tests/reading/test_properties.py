@@ -100,7 +100,7 @@ def _applied(shape: Shape, document: Document) -> Document:
     """Make a document odd in one more way; as it is where an earlier shape took the place away."""
     try:
         return shape.request(document)
-    except (LookupError, TypeError):
+    except (LookupError, TypeError, ValueError):
         return document
 
 
