@@ -41,13 +41,13 @@ Handler = Callable[["Node", Any, datetime], None]
 """Handles a message: the node, the message, and the time at which to take no more work."""
 
 HANDLERS: dict[str, Handler] = {"PULL": run_step, "PULL_START": run_request}
-"""Who handles a message, by its `what`."""
+"""The function that handles a message, by its `what`."""
 
 Together = Callable[["Node", Sequence[Any]], None]
 """Handles all messages of a batch with the same `what`."""
 
 TOGETHER: dict[str, Together] = {"FINDINGS": count_findings}
-"""Who handles the messages of a batch together, by their `what`."""
+"""The function that handles the messages of a batch together, by their `what`."""
 
 
 def handle_messages(

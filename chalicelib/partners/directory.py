@@ -34,7 +34,7 @@ from chalicelib.storage.vault import Vault
 PartnerStatus = Literal["INVITED", "REGISTERING", "REGISTERED", "UNREGISTERED"]
 Connection = Literal["CONNECTED", "OFFLINE"]
 EncodingOrigin = Literal["DEFAULT", "OPERATOR", "LEARNED"]
-"""Who decided `token_encoding`. LEARNED: the partner, by what it sends or accepts in the handshake."""
+"""The origin of `token_encoding`. LEARNED: the partner, by what it sends or accepts in the handshake."""
 
 TokenKind = Literal["A", "C", "RETRY"]
 """A: before registration. C: of a registered partner. RETRY: replaced by one that is not used yet."""
