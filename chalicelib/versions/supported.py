@@ -18,7 +18,7 @@ from chalicelib.errors import InvalidParameters
 from chalicelib.log import log
 from chalicelib.protocol.json_text import JsonText, read_json, write_json
 from chalicelib.protocol.kinds import Kind
-from chalicelib.versions.version import Version
+from chalicelib.versions.version import NOTHING_KNOWN, Known, Version
 
 CANONICAL = "2.2.1"
 """The version of stored objects."""
@@ -63,7 +63,7 @@ def _load(name: str) -> Version:
     return cast(Version, importlib.import_module(name))
 
 
-def to_canonical(number: str | None, kind: Kind | None, data: Any) -> Any:
+def to_canonical(number: str | None, kind: Kind | None, data: Any, known: Known = NOTHING_KNOWN) -> Any:
     """Convert what a partner sent: an object, a list of objects, or JSON text of one.
 
     number: the partner's version. kind: None for data that is the same in all versions.
@@ -71,10 +71,10 @@ def to_canonical(number: str | None, kind: Kind | None, data: Any) -> Any:
     """
     if kind is None or number in (None, CANONICAL):
         return data
-    return _convert(data, lambda document: load_version(str(number)).up(kind, document))
+    return _convert(data, lambda document: load_version(str(number)).up(kind, document, known))
 
 
-def from_canonical(number: str | None, kind: Kind | None, data: Any) -> Any:
+def from_canonical(number: str | None, kind: Kind | None, data: Any, known: Known = NOTHING_KNOWN) -> Any:
     """Convert what a partner is sent: an object, a list of objects, or JSON text of one.
 
     number: the partner's version. kind: None for data that is the same in all versions. Losses are logged.
@@ -86,7 +86,7 @@ def from_canonical(number: str | None, kind: Kind | None, data: Any) -> Any:
     version = load_version(str(number))
 
     def down(document: Mapping[str, Any]) -> dict[str, Any]:
-        converted = version.down(kind, document)
+        converted = version.down(kind, document, known)
         if converted.held:
             raise Inexpressible(f"not sent, because OCPI {number} cannot express it: {converted.held}")
         if converted.losses:

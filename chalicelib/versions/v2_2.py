@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from chalicelib.protocol.kinds import Kind
-from chalicelib.versions.version import Converted, Loss
+from chalicelib.versions.version import NOTHING_KNOWN, Converted, Known, Loss
 
 NOT_AVAILABLE = "#NA"
 """The text for a required field without a value (transport_and_format, No data available)."""
@@ -137,12 +137,12 @@ _BY_KIND: dict[Kind, Callable[[_Down, Document], Document | None]] = {
 }
 
 
-def up(kind: Kind, document: Mapping[str, Any]) -> Document:
+def up(kind: Kind, document: Mapping[str, Any], known: Known = NOTHING_KNOWN) -> Document:
     """Return the document unchanged: 2.2.1 has every field and value of 2.2."""
     return dict(document)
 
 
-def down(kind: Kind, document: Mapping[str, Any]) -> Converted:
+def down(kind: Kind, document: Mapping[str, Any], known: Known = NOTHING_KNOWN) -> Converted:
     """Leave out what 2.2 does not know, or express it in values of 2.2."""
     work = _Down()
     convert = _BY_KIND.get(kind)

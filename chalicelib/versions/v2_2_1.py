@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from chalicelib.protocol.kinds import Kind
-from chalicelib.versions.version import Converted
+from chalicelib.versions.version import NOTHING_KNOWN, Converted, Known
 
 
-def up(kind: Kind, document: Mapping[str, Any]) -> dict[str, Any]:
+def up(kind: Kind, document: Mapping[str, Any], known: Known = NOTHING_KNOWN) -> dict[str, Any]:
     """Return the document unchanged."""
     return dict(document)
 
@@ -19,6 +19,6 @@ def status_code(code: int) -> int:
     return code
 
 
-def down(kind: Kind, document: Mapping[str, Any]) -> Converted:
+def down(kind: Kind, document: Mapping[str, Any], known: Known = NOTHING_KNOWN) -> Converted:
     """Return the document unchanged, without losses."""
     return Converted(dict(document))

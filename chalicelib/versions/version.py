@@ -9,10 +9,13 @@ Source: docs/design.md, Versions
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
 from chalicelib.protocol.kinds import Kind
+from chalicelib.protocol.message import Party
 
 
 class Loss(NamedTuple):
@@ -29,17 +32,70 @@ class Converted(NamedTuple):
     """A document in the form of a version, and what was left out of it.
 
     held: the reason why it is not sent at all, "" if it is.
+    held_until: the DateTime at which it may be sent, "" where time alone changes nothing.
+    whole_needed: it is a PATCH that the version cannot express. The document here is not to be sent: the
+    whole object has to be sent by PUT instead.
     """
 
     document: dict[str, Any]
     losses: tuple[Loss, ...] = ()
     held: str = ""
+    held_until: str = ""
+    whole_needed: bool = False
+
+
+Find = Callable[[str, Party, str], Mapping[str, Any] | None]
+"""Returns a stored canonical object by its module (`locations`, `tariffs`), owner and id, None if unknown."""
+
+
+def _find_nothing(module: str, owner: Party, object_id: str) -> None:
+    return None
+
+
+def _is_no_replacement(cdr: Mapping[str, Any]) -> bool:
+    return False
+
+
+@dataclass(frozen=True)
+class Known:
+    """Facts for a conversion that the document does not contain; only 2.1.1 needs them.
+
+    Each is optional. Without it, the conversion leaves a gap that reading may fill, or holds the document:
+
+    is_patch: the document is a PATCH. False: what the form requires is added where it is missing.
+    now: the time of the conversion. Up, a PATCH without `last_updated` gets it; None: it stays without. Down,
+    a tariff that is not valid now is held; None: every tariff with a start or an end is held.
+    role: the partner's role on this connection, `CPO` or `EMSP`. Up, its credentials get it; "": the role is
+    a gap, and reading refuses them. Down, our entry of the opposite role is sent; "": the first one.
+    owner: from the URL, or the partner's only party. Up, None: `country_code` and `party_id` are gaps. Down,
+    the owner of an EVSE or a connector that is sent alone, for `find`; None: its tariffs are not looked up.
+    token: what an authorization was asked for, canonical. Up, None: AuthorizationInfo has no `token`.
+    find: looks up locations and tariffs. Location unknown: its session is held, and its CDR, unless they have
+    kept the `location` that a partner of 2.1.1 sent. Tariffs unknown: a connector has the first of them. It
+    may be called often: let it look into a dict of what was read together.
+    is_replacement: tells whether a CDR replaces a credited one. Such a CDR is held as its credit CDR is,
+    because the partner would pay twice.
+
+    A gap that is always left: a session or CDR of 2.1.1 names a contract only, so its `cdr_token` has
+    `contract_id` and nothing else.
+    """
+
+    is_patch: bool = False
+    now: datetime | None = None
+    role: str = ""
+    owner: Party | None = None
+    token: Mapping[str, Any] | None = None
+    find: Find = _find_nothing
+    is_replacement: Callable[[Mapping[str, Any]], bool] = _is_no_replacement
+
+
+NOTHING_KNOWN = Known()
 
 
 class Version(Protocol):
     """One OCPI version. A module with these functions implements it."""
 
-    def up(self, kind: Kind, document: Mapping[str, Any]) -> dict[str, Any]:
+    def up(self, kind: Kind, document: Mapping[str, Any], known: Known = NOTHING_KNOWN) -> dict[str, Any]:
         """Convert a partner's document to the canonical form; one with some fields only, as in a PATCH, too.
 
         Raises: InvalidParameters naming the field that cannot be converted.
@@ -48,5 +104,5 @@ class Version(Protocol):
     def status_code(self, code: int) -> int:
         """The status code of an answer for one of the canonical version."""
 
-    def down(self, kind: Kind, document: Mapping[str, Any]) -> Converted:
+    def down(self, kind: Kind, document: Mapping[str, Any], known: Known = NOTHING_KNOWN) -> Converted:
         """Convert a canonical document to the form of this version."""

@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from chalicelib.protocol.kinds import Kind
-from chalicelib.versions.version import Converted, Loss
+from chalicelib.versions.version import NOTHING_KNOWN, Converted, Known, Loss
 
 
-def up(kind: Kind, document: Mapping[str, Any]) -> dict[str, Any]:
+def up(kind: Kind, document: Mapping[str, Any], known: Known = NOTHING_KNOWN) -> dict[str, Any]:
     """Call the field `currency`."""
     if kind is not Kind.TARIFF:
         return dict(document)
     return {"currency" if name == "money" else name: value for name, value in document.items()}
 
 
-def down(kind: Kind, document: Mapping[str, Any]) -> Converted:
+def down(kind: Kind, document: Mapping[str, Any], known: Known = NOTHING_KNOWN) -> Converted:
     """Call the field `money`, and leave `type` out."""
     if kind is not Kind.TARIFF:
         return Converted(dict(document))

@@ -13,6 +13,7 @@ from chalicelib.protocol.json_text import JsonText, read_json, write_json
 from chalicelib.protocol.kinds import Kind
 from chalicelib.versions import v2_2
 from chalicelib.versions.supported import Inexpressible, from_canonical, status_code_for
+from chalicelib.versions.version import Converted
 from tests.reading.shapes import whole
 
 
@@ -100,7 +101,7 @@ def test_a_patch_loses_only_what_it_has() -> None:
     """Source: V22-05"""
     patch = {"status": "AVAILABLE", "last_updated": "2026-03-01T12:00:00Z"}
 
-    assert v2_2.down(Kind.EVSE, patch) == (patch, (), "")
+    assert v2_2.down(Kind.EVSE, patch) == Converted(patch)
 
 
 def test_a_missing_postal_code_of_a_cdr_is_sent_as_not_available() -> None:
