@@ -13,15 +13,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from chalicelib.async_requests.objects import ACCEPTED, AsyncKind, AsyncRequest, RequestState, Response
+from chalicelib.async_requests.objects import (
+    ACCEPTED,
+    AsyncKind,
+    AsyncRequest,
+    Direction,
+    RequestState,
+    Response,
+)
 from chalicelib.async_requests.store import RequestClaim, claims_of, digest_of
 from chalicelib.calls.client import belongs_to
-from chalicelib.calls.urls import Unresolvable, UrlPolicy
+from chalicelib.calls.urls import UrlPolicy
 from chalicelib.errors import InvalidParameters
 from chalicelib.protocol.json_text import JsonText, write_json
 from chalicelib.protocol.message import ABSENT, Party, Reply
@@ -30,10 +36,8 @@ from chalicelib.protocol.types import format_datetime
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from chalicelib.async_requests.objects import Direction
     from chalicelib.async_requests.store import AsyncRequests
     from chalicelib.errors import OcpiError
-    from chalicelib.node import Node
     from chalicelib.partners.directory import Partner
     from chalicelib.routes import Call
     from chalicelib.storage.table import Item
@@ -51,9 +55,7 @@ def check_response_url(call: Call, url: str) -> None:
     The IP addresses of the host are checked later, when the result is posted.
     Raises: InvalidParameters when it is on another host or the URL policy refuses it.
     """
-    policy = UrlPolicy(call.node.settings.allow_loopback, resolve=lambda *_, **__: ())
-    with suppress(Unresolvable):
-        policy.check(url, field="response_url")
+    UrlPolicy(call.node.settings.allow_loopback).check_unresolved(url, field="response_url")
     if not belongs_to(call.caller, url):
         raise InvalidParameters(
             "must be on a host (and port) of the caller's versions URL or endpoints", field="response_url"
@@ -91,6 +93,18 @@ class Incoming:
         claims = claims_of(kind, wire.routing.sender, wire.request_id, response_url)
         digest = digest_of(name, document if came is None else came)
         return cls(call, name, document, response_url, sender, digest, claims)
+
+    def to_try(self, **fields: Any) -> AsyncRequest:
+        """Make the request to store at the node that tries it: answered with ACCEPTED.
+
+        The answer has the seconds until its result, which is due when the time of the CSMS is over.
+        """
+        node = self.call.node
+        timeout_s = math.ceil((node.settings.command_time + TIMEOUT_MARGIN).total_seconds())
+        body = write_json({"result": ACCEPTED, "timeout": timeout_s})
+        response = Response(result=ACCEPTED, timeout=timeout_s, body=body)
+        deadline = node.clock() + node.settings.command_time
+        return self.new_request(Direction.RECEIVED, deadline, response=response, **fields)
 
     def new_request(self, direction: Direction, deadline: datetime, **fields: Any) -> AsyncRequest:
         """Make the request to store."""
@@ -159,13 +173,6 @@ def _queue(requests: AsyncRequests, request: AsyncRequest, is_new: bool) -> None
 
 
 # -- answers -----------------------------------------------------------------------------------------
-
-
-def accepted(node: Node) -> Response:
-    """Answer that the request will be tried, with the seconds until its result."""
-    timeout_s = math.ceil((node.settings.command_time + TIMEOUT_MARGIN).total_seconds())
-    body = write_json({"result": ACCEPTED, "timeout": timeout_s})
-    return Response(result=ACCEPTED, timeout=timeout_s, body=body)
 
 
 def refused(result: str, error: OcpiError | None = None) -> Reply:

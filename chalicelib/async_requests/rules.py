@@ -18,6 +18,7 @@ Source: OCPI 2.2.1 mod_commands_flow; CMD-05, CMD-15 … CMD-18
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any, Literal, NamedTuple
 
 from chalicelib.async_requests.objects import (
     ACCEPTED,
@@ -42,6 +43,20 @@ _HELD = timedelta(seconds=15)
 
 _LONGEST_DELAY_S = 60
 _DAY_S = 24 * 60 * 60
+
+
+Slot = Literal["result", "follow_up"]
+"""The field of a request that has the result to post."""
+
+
+class Taken(NamedTuple):
+    """The request with a result that a worker has taken; None when it has nothing to post now.
+
+    wait_s: seconds until it may try again, 0 when nothing is left to post.
+    """
+
+    request: AsyncRequest | None
+    wait_s: float = 0.0
 
 
 class AlreadyEnded(ClientError):
@@ -163,37 +178,40 @@ def is_waiting(outcome: Outcome | None) -> bool:
     return outcome is not None and outcome.post is not None and outcome.post.status == PostStatus.WAITING
 
 
-def would_overtake(request: AsyncRequest, outcome: Outcome) -> bool:
-    """Check whether an outcome would be posted before the request's result, which must be first (CMD-15)."""
-    return outcome is not request.result and is_waiting(request.result)
+def take(request: AsyncRequest, slot: Slot, now: datetime, behind_s: int) -> Taken:
+    """Take a result for a worker that starts to post it, unless another worker holds it.
 
-
-def held_for_s(outcome: Outcome, now: datetime) -> float:
-    """Seconds for which another worker holds a result; 0 when none does."""
-    not_before = outcome.post.not_before if outcome.post else ""
-    return max((parse_datetime(not_before) - now).total_seconds(), 0.0) if not_before else 0.0
-
-
-def taken(outcome: Outcome, now: datetime) -> Outcome:
-    """Record that a worker starts to post a result, and hold it for this worker."""
-    assert outcome.post is not None
+    A follow-up waits for the result, which must be posted first (CMD-15). behind_s: seconds until then.
+    """
+    outcome: Outcome | None = getattr(request, slot)
+    if outcome is None or outcome.post is None or not is_waiting(outcome):
+        return Taken(None)
+    is_behind = outcome is not request.result and is_waiting(request.result)
+    wait_s = behind_s if is_behind else _held_for_s(outcome.post, now)
+    if wait_s:
+        return Taken(None, wait_s)
     held = {"tries": outcome.post.tries + 1, "not_before": format_datetime(now + _HELD)}
-    return outcome.model_copy(update={"post": outcome.post.model_copy(update=held)})
+    return Taken(_with_post(request, slot, now, **held))
 
 
-def posted(outcome: Outcome) -> Outcome:
+def _held_for_s(post: Post, now: datetime) -> float:
+    """Seconds for which another worker holds a result; 0 when none does."""
+    return max((parse_datetime(post.not_before) - now).total_seconds(), 0.0) if post.not_before else 0.0
+
+
+def posted(request: AsyncRequest, slot: Slot, now: datetime) -> AsyncRequest:
     """Record that a result was posted."""
-    return _with_post(outcome, PostStatus.SENT, "")
+    return _with_post(request, slot, now, status=PostStatus.SENT, reason="", not_before="")
 
 
-def not_posted(outcome: Outcome, reason: str, is_final: bool) -> Outcome:
+def not_posted(request: AsyncRequest, slot: Slot, now: datetime, reason: str, is_final: bool) -> AsyncRequest:
     """Record that posting a result failed.
 
     It is tried again, or given up if is_final or after `TRIES` tries.
     """
-    assert outcome.post is not None
-    is_over = is_final or outcome.post.tries >= TRIES
-    return _with_post(outcome, PostStatus.GIVEN_UP if is_over else PostStatus.WAITING, reason)
+    is_over = is_final or getattr(request, slot).post.tries >= TRIES
+    status = PostStatus.GIVEN_UP if is_over else PostStatus.WAITING
+    return _with_post(request, slot, now, status=status, reason=reason, not_before="")
 
 
 def delay_s(tries: int) -> int:
@@ -205,7 +223,8 @@ def delay_s(tries: int) -> int:
     return min(int(2 ** (tries - 1)), _LONGEST_DELAY_S)
 
 
-def _with_post(outcome: Outcome, status: PostStatus, reason: str) -> Outcome:
+def _with_post(request: AsyncRequest, slot: Slot, now: datetime, **changes: Any) -> AsyncRequest:
+    outcome: Outcome = getattr(request, slot)
     assert outcome.post is not None
-    post = outcome.post.model_copy(update={"status": status, "reason": reason, "not_before": ""})
-    return outcome.model_copy(update={"post": post})
+    after = outcome.model_copy(update={"post": outcome.post.model_copy(update=changes)})
+    return request.changed(now, **{slot: after})

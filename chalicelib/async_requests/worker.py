@@ -21,26 +21,25 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from chalicelib.async_requests.objects import AsyncKind, AsyncRequest, Outcome, RequestState
 from chalicelib.async_requests.rules import (
+    Slot,
+    Taken,
     delay_s,
     delivered,
     expired,
-    held_for_s,
     is_waiting,
     not_posted,
     posted,
-    taken,
-    would_overtake,
+    take,
 )
 from chalicelib.async_requests.store import AsyncRequests
 from chalicelib.async_requests.view import show
 from chalicelib.calls.answers import PartnerError, PartnerFault, PartnerRefusal
 from chalicelib.calls.client import Exchange
-from chalicelib.calls.webhook_sender import WebhookFailed
-from chalicelib.calls.webhooks import Webhook, notify, read_webhooks
+from chalicelib.calls.webhooks import notify_all
 from chalicelib.errors import InvalidParameters
 from chalicelib.log import add_fields, log, log_fields
 from chalicelib.partners.breaker import LONGEST_ASKED
@@ -52,8 +51,6 @@ from chalicelib.queues import RequestTask
 if TYPE_CHECKING:
     from chalicelib.node import Node
     from chalicelib.queues import Queues
-
-Slot = Literal["result", "follow_up"]
 
 POST_S = 8.0
 """Seconds for one POST of a result."""
@@ -121,7 +118,17 @@ def _deliver(requests: AsyncRequests, request_id: str) -> None:
     ):
         return
     _add_log_fields(request)
-    failures = _notify_webhooks(requests, request)
+    outcomes = notify_all(
+        requests.node,
+        requests.kind.event,
+        request.id,
+        show(requests.kind, request),
+        total_s=WEBHOOK_S,
+        has_it=request.delivered_to,
+    )
+    for webhook in [name for name, reason in outcomes.items() if reason is None]:
+        _record_delivery(requests, request.id, webhook)
+    failures = [f"webhook {name} {reason}" for name, reason in outcomes.items() if reason is not None]
     if not failures:
         return
     log.warning(
@@ -140,39 +147,6 @@ def _add_log_fields(request: AsyncRequest) -> None:
     add_fields(partner=request.partner_id, correlation_id=request.correlation_id)
 
 
-def _notify_webhooks(requests: AsyncRequests, request: AsyncRequest) -> list[str]:
-    """Notify every webhook that does not have the request yet, and record each success.
-
-    Returns the failures.
-    """
-    webhooks = [
-        known
-        for known in read_webhooks(requests.node.table)
-        if requests.kind.event in known.events and known.name not in request.delivered_to
-    ]
-    with ThreadPoolExecutor(max(len(webhooks), 1), thread_name_prefix="webhook") as pool:
-        problems = list(pool.map(lambda webhook: _notify(requests, webhook, request), webhooks))
-    for webhook, problem in zip(webhooks, problems, strict=True):
-        if problem is None:
-            _record_delivery(requests, request.id, webhook.name)
-    return [problem for problem in problems if problem is not None]
-
-
-def _notify(requests: AsyncRequests, webhook: Webhook, request: AsyncRequest) -> str | None:
-    try:
-        notify(
-            requests.node,
-            webhook,
-            requests.kind.event,
-            request.id,
-            show(requests.kind, request),
-            total_s=WEBHOOK_S,
-        )
-    except WebhookFailed as failure:
-        return f"webhook {webhook.name} {failure}"
-    return None
-
-
 def _record_delivery(requests: AsyncRequests, request_id: str, webhook: str) -> None:
     now = requests.node.clock()
     requests.change(request_id, lambda current: delivered(current, webhook, now))
@@ -182,9 +156,9 @@ def _record_delivery(requests: AsyncRequests, request_id: str, webhook: str) -> 
 
 
 def _post(requests: AsyncRequests, request_id: str, slot: Slot, receive_count: int) -> int | None:
-    request, held_s = _take(requests, request_id, slot, delay_s(receive_count))
+    request, wait_s = _take(requests, request_id, slot, delay_s(receive_count))
     if request is None:
-        return math.ceil(held_s) or None
+        return math.ceil(wait_s) or None
     _add_log_fields(request)
     outcome: Outcome = getattr(request, slot)
     problem: PartnerError | InvalidParameters | None = None
@@ -205,28 +179,17 @@ def _asked_s(problem: PartnerError | InvalidParameters | None) -> int:
     return min(asked or 0, round(LONGEST_ASKED.total_seconds()))
 
 
-def _take(
-    requests: AsyncRequests, request_id: str, slot: Slot, behind_s: int
-) -> tuple[AsyncRequest | None, float]:
-    """Take a result for this worker.
+def _take(requests: AsyncRequests, request_id: str, slot: Slot, behind_s: int) -> Taken:
+    """Take a result for this worker. behind_s: as in `rules.take`."""
+    now, taken = requests.node.clock(), Taken(None)
 
-    behind_s: seconds that a follow-up waits while the result before it is not posted yet.
-    Returns the request, None when this worker has nothing to post now; and the seconds until it may try
-    again, 0 when there is nothing left to post.
-    """
-    now, is_ours, held_s = requests.node.clock(), False, 0.0
+    def rule(current: AsyncRequest) -> AsyncRequest | None:
+        nonlocal taken
+        taken = take(current, slot, now, behind_s)
+        return taken.request
 
-    def take(current: AsyncRequest) -> AsyncRequest | None:
-        nonlocal is_ours, held_s
-        outcome: Outcome | None = getattr(current, slot)
-        held_s = 0.0
-        if outcome and is_waiting(outcome):
-            held_s = behind_s if would_overtake(current, outcome) else held_for_s(outcome, now)
-        is_ours = outcome is not None and is_waiting(outcome) and not held_s
-        return current.changed(now, **{slot: taken(outcome, now)}) if outcome and is_ours else None
-
-    request = requests.change(request_id, take)
-    return (request if is_ours else None), held_s
+    requests.change(request_id, rule)
+    return taken
 
 
 def _send(requests: AsyncRequests, request: AsyncRequest, outcome: Outcome) -> None:
@@ -252,9 +215,9 @@ def _record(
     is_final = not isinstance(problem, PartnerFault)
 
     def record(current: AsyncRequest) -> AsyncRequest:
-        outcome: Outcome = getattr(current, slot)
-        after = posted(outcome) if problem is None else not_posted(outcome, str(problem), is_final)
-        return current.changed(now, **{slot: after})
+        if problem is None:
+            return posted(current, slot, now)
+        return not_posted(current, slot, now, str(problem), is_final)
 
     after: Outcome = getattr(requests.change(request_id, record), slot)
     return after

@@ -167,7 +167,25 @@ class UrlPolicy:
         except InvalidParameters as error:
             raise type(error)(f"URL refused: {error.detail}", field=field) from error
 
+    def check_unresolved(self, url: str, *, field: str | None = None) -> None:
+        """Check a URL without resolving the name of its host; an IP address as host is checked.
+
+        Raises: InvalidParameters with the reason. field: as in `check`.
+        """
+        try:
+            origin = self._origin_of(url)
+            self._check_addresses(origin, [origin.host] if _as_address(origin.host) else [])
+        except InvalidParameters as error:
+            raise type(error)(f"URL refused: {error.detail}", field=field) from error
+
     def _check(self, url: str, timeout_s: float) -> Target:
+        origin = self._origin_of(url)
+        addresses = self._addresses(origin, timeout_s)
+        self._check_addresses(origin, addresses)
+        return Target(url, origin, addresses)
+
+    def _origin_of(self, url: str) -> Origin:
+        """Return the origin of a URL whose form, scheme and port are allowed."""
         if len(url) > MAX_LENGTH:
             raise InvalidParameters(f"longer than {MAX_LENGTH} characters")
         origin, _ = split_url(url)
@@ -175,7 +193,10 @@ class UrlPolicy:
             raise InvalidParameters("must be https")
         if origin.port != 443 and (origin.port < _LOWEST_FREE_PORT or origin.port in _OTHER_SERVICES):
             raise InvalidParameters(f"port {origin.port} is not allowed")
-        addresses = self._addresses(origin, timeout_s)
+        return origin
+
+    def _check_addresses(self, origin: Origin, addresses: Sequence[str]) -> None:
+        """Refuse addresses that may not be called. Without https only loopback is called."""
         for address in addresses:
             reason = why_forbidden(address)
             if reason == LOOPBACK and self._allow_loopback:
@@ -184,7 +205,6 @@ class UrlPolicy:
                 raise InvalidParameters(f"host {origin.host!r} is {reason}")
             if origin.scheme != "https":
                 raise InvalidParameters("must be https")
-        return Target(url, origin, addresses)
 
     def _addresses(self, origin: Origin, timeout_s: float) -> tuple[str, ...]:
         if _as_address(origin.host):

@@ -14,7 +14,8 @@ Source: https://www.standardwebhooks.com, version 1.0; docs/design.md, A command
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -87,6 +88,36 @@ def notify(
     body = write_json({"type": event, "timestamp": format_datetime(now), "data": data})
     secret = node.directory.unseal(webhook.sealed_secret)
     return node.webhooks.post(webhook.url, secret, message_id, now, body, total_s)
+
+
+def notify_all(
+    node: Node,
+    event: str,
+    message_id: str,
+    data: Mapping[str, Any],
+    *,
+    total_s: float,
+    has_it: Collection[str] = (),
+) -> dict[str, str | None]:
+    """Send an event to every webhook for it, all in parallel.
+
+    has_it: names of webhooks that are left out, because they have the event. Returns the reason of each
+    failure by the name of the webhook, None for a success.
+    """
+    webhooks = [
+        known for known in read_webhooks(node.table) if event in known.events and known.name not in has_it
+    ]
+
+    def send(webhook: Webhook) -> str | None:
+        try:
+            notify(node, webhook, event, message_id, data, total_s=total_s)
+        except WebhookFailed as failure:
+            return str(failure)
+        return None
+
+    with ThreadPoolExecutor(max(len(webhooks), 1), thread_name_prefix="webhook") as pool:
+        reasons = list(pool.map(send, webhooks))
+    return {webhook.name: reason for webhook, reason in zip(webhooks, reasons, strict=True)}
 
 
 def ask(node: Node, event: str, message_id: str, data: Mapping[str, Any], *, total_s: float) -> Any:

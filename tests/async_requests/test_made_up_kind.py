@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from chalicelib.async_requests.forwarding import UNANSWERED, relay
-from chalicelib.async_requests.intake import Decision, Incoming, NewRequest, accept, accepted, refused
+from chalicelib.async_requests.intake import Decision, Incoming, NewRequest, accept, refused
 from chalicelib.async_requests.objects import AsyncKind, AsyncRequest, Direction, Outgoing, RequestState
 from chalicelib.async_requests.results import receive_result, report_result
 from chalicelib.async_requests.store import AsyncRequests
@@ -86,11 +86,9 @@ def incoming_of(call: Call) -> Incoming:
 
 def decide(incoming: Incoming) -> Decision:
     """Accept every request for the session S1."""
-    node = incoming.call.node
     if incoming.document["session_id"] != "S1":
         return refused("REJECTED")
-    deadline = node.clock() + node.settings.command_time
-    return NewRequest(incoming.new_request(Direction.RECEIVED, deadline, response=accepted(node)))
+    return NewRequest(incoming.to_try())
 
 
 def run_due(member: Member, seconds: int = 0) -> None:

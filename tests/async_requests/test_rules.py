@@ -14,13 +14,13 @@ from chalicelib.async_requests.objects import AsyncRequest, Direction, PostStatu
 from chalicelib.async_requests.rules import (
     TRIES,
     AlreadyEnded,
+    Taken,
     answered,
     expired,
-    held_for_s,
     is_waiting,
     not_posted,
     posted,
-    taken,
+    take,
     unanswered,
     with_result,
 )
@@ -53,6 +53,13 @@ def with_(one: AsyncRequest, result: str, now: datetime = NOW) -> AsyncRequest:
     changed = with_result(COMMAND, one, result, f'{{"result":"{result}"}}', now)
     assert changed is not None
     return changed
+
+
+def taken(one: AsyncRequest) -> AsyncRequest:
+    """Return the request after a worker took its result."""
+    request = take(one, "result", NOW, 1).request
+    assert request is not None
+    return request
 
 
 @pytest.mark.parametrize("direction", [Direction.RECEIVED, Direction.RELAYED])
@@ -212,33 +219,38 @@ def test_a_result_of_a_refused_command_is_stored_and_not_posted() -> None:
 
 
 def test_one_worker_at_a_time_holds_a_result() -> None:
-    outcome = with_(command(), "ACCEPTED").result
-    assert outcome is not None
+    held = taken(with_(command(), "ACCEPTED"))
 
-    held = taken(outcome, NOW)
+    assert take(held, "result", NOW, 1) == Taken(None, 15)
+    assert take(held, "result", NOW + timedelta(seconds=16), 1).request is not None
+    assert take(not_posted(held, "result", NOW, "HTTP 500", is_final=False), "result", NOW, 1).request
+    assert take(posted(held, "result", NOW), "result", NOW, 1) == Taken(None, 0)
 
-    assert held_for_s(held, NOW) == 15
-    assert held_for_s(held, NOW + timedelta(seconds=16)) == 0
-    assert held_for_s(not_posted(held, "HTTP 500", is_final=False), NOW) == 0
-    assert not is_waiting(posted(held))
+
+def test_a_follow_up_waits_until_the_result_was_posted_or_given_up() -> None:
+    """Source: CMD-15"""
+    cancelled = with_(with_(command(), "ACCEPTED"), "CANCELED_RESERVATION")
+
+    assert take(cancelled, "follow_up", NOW, 7) == Taken(None, 7)
+    assert take(posted(cancelled, "result", NOW), "follow_up", NOW, 7).request is not None
 
 
 def test_a_result_is_given_up_after_the_last_try_or_a_refusal() -> None:
-    outcome = with_(command(), "ACCEPTED").result
-    assert outcome is not None
+    ended = with_(command(), "ACCEPTED")
     for _ in range(TRIES - 1):
-        outcome = not_posted(taken(outcome, NOW), "HTTP 500", is_final=False)
-    assert is_waiting(outcome)
+        ended = not_posted(taken(ended), "result", NOW, "HTTP 500", is_final=False)
+    assert is_waiting(ended.result)
 
-    given_up = not_posted(taken(outcome, NOW), "HTTP 500", is_final=False)
+    given_up = not_posted(taken(ended), "result", NOW, "HTTP 500", is_final=False).result
 
-    assert given_up.post is not None
+    assert given_up is not None and given_up.post is not None
     assert (given_up.post.status, given_up.post.tries, given_up.post.reason) == (
         PostStatus.GIVEN_UP,
         TRIES,
         "HTTP 500",
     )
-    assert not is_waiting(not_posted(taken(outcome, NOW), "HTTP 404", is_final=True))
+    refused = not_posted(taken(ended), "result", NOW, "HTTP 404", is_final=True)
+    assert not is_waiting(refused.result)
 
 
 def test_a_stored_command_is_read_back_unchanged() -> None:

@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.async_requests.intake import Decision, NewRequest, accepted, refused
-from chalicelib.async_requests.objects import Direction, Outcome, Post, RequestState
+from chalicelib.async_requests.intake import Decision, NewRequest, refused
+from chalicelib.async_requests.objects import Outcome, Post, RequestState
 from chalicelib.errors import InvalidParameters, UnknownLocation
 from chalicelib.modules.commands.objects import (
     CONNECTOR_REQUIRED,
@@ -210,8 +210,7 @@ def _own_parties(settings: Settings, request: Request) -> list[Party]:
 def _new_command(node: Node, incoming: Incoming, owner: Party) -> NewRequest:
     """Make the command to store, with the items to write in the same transaction."""
     now, document = node.clock(), incoming.document
-    deadline = now + node.settings.command_time
-    command = incoming.new_request(Direction.RECEIVED, deadline, addressee=owner, response=accepted(node))
+    command = incoming.to_try(addressee=owner)
     extra_items: list[Item] = []
     if "reservation_id" in document:
         chooser = chooser_of(incoming.call)

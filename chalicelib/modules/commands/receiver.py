@@ -121,12 +121,12 @@ def _keys(node: Node, request: Request) -> Sequence[Key]:
         document = request.json_object()
     if not isinstance(document.get("response_url"), str):
         return ()
-    claims = claims_of(COMMAND, request.routing.sender, request.request_id, document["response_url"])
     keys = keys_of_execution if _is_for_us(node.settings, request) else keys_of_relay
+    claims = claims_of(COMMAND, request.routing.sender, request.request_id, document["response_url"])
     return [
+        *_keys_of_sender(request, document),
         *AsyncRequests(node, COMMAND).keys_to_create(claims),
         *keys(node, request, document),
-        *_keys_of_sender(request, document),
     ]
 
 
