@@ -28,21 +28,13 @@ from chalicelib.protocol.json_text import Document, JsonText, read_json, write_j
 from chalicelib.protocol.types import sort_key
 from chalicelib.storage.objects import Decide, Stored, Write, is_stale
 
-_PRICED = "priced"
-
 PartitionOf = Callable[[Document], str]
 """Returns the partition that a session belongs to."""
 
 
-def written(document: Document, partition: str, is_priced: bool = False) -> Write:
-    """Return the write of a valid session. is_priced: this node computed its `total_cost`."""
-    extra = {_PRICED: True} if is_priced else {}
-    return Write(JsonText(write_json(document)), document["last_updated"], partition, extra)
-
-
-def is_priced(session: Stored) -> bool:
-    """Return True when this node computed the `total_cost` of a stored session."""
-    return _PRICED in session.extra
+def written(document: Document, partition: str) -> Write:
+    """Return the write of a valid session."""
+    return Write(JsonText(write_json(document)), document["last_updated"], partition)
 
 
 def replace_by(document: Document, list_of: PartitionOf) -> Decide:

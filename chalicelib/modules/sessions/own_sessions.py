@@ -10,8 +10,8 @@ PUT without the reference keeps the stored one, because the eMSP knows the sessi
 If the operator gives no `total_cost`, the node computes the cost so far with the caller's `cost` function and
 stores it in the same write (SES-14). The computed cost is replaced with each change.
 
-A change is proposed (`proposals.py`), then the partner is found, then the store decides: with the proposal,
-or with a new one when the session has changed since it was read.
+A change is proposed (`proposals.py`), the partner is found, and the session is priced. Then the store writes
+it, or decides anew when the session has changed since it was read.
 
 Source: OCPI 2.2.1 mod_sessions, Push model, Session Object; SES-05, SES-10 … SES-16
 """
@@ -19,29 +19,36 @@ Source: OCPI 2.2.1 mod_sessions, Push model, Session Object; SES-05, SES-10 … 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from chalicelib.errors import InvalidParameters
 from chalicelib.modules.cdrs.objects import CdrToken
-from chalicelib.modules.sessions.decisions import written
-from chalicelib.modules.sessions.proposals import Known, OwnChange, Proposal, known_session, propose
-from chalicelib.modules.sessions.rules import has_same_token, with_cdr_token
+from chalicelib.modules.sessions.proposals import (
+    PRICED,
+    Known,
+    OwnChange,
+    Proposal,
+    has_same_token,
+    known_session,
+    propose,
+    with_cdr_token,
+    with_reference,
+)
 from chalicelib.modules.sessions.sizes import note_size, refuse_periods
 from chalicelib.policy.private_partitions import remember_list
 from chalicelib.policy.remote_starts import begins, find_start
 from chalicelib.policy.session_viewers import find_viewer, keys_of_viewer
 from chalicelib.policy.time_remarks import remark_on_own
 from chalicelib.policy.visibility import partition_for_viewer
-from chalicelib.protocol.json_text import Document
+from chalicelib.protocol.json_text import Document, JsonText, write_json
 from chalicelib.protocol.message import Party
 from chalicelib.protocol.types import validate
 from chalicelib.storage.keys import Ref
-from chalicelib.storage.objects import Keep
+from chalicelib.storage.objects import Keep, Write
 
 if TYPE_CHECKING:
     from chalicelib.node import Node
-    from chalicelib.storage.objects import Changed, KnownItems, Stored, Write
+    from chalicelib.storage.objects import Changed, KnownItems, Stored
     from chalicelib.storage.table import Key
 
 MODULE = "sessions"
@@ -125,13 +132,14 @@ def _change(node: Node, change: OwnChange, items: KnownItems, cost: Cost | None)
     proposal = propose(change, known, node.clock())
     place = _kept_place(ref, known, proposal) or _find_place(node, ref, known, proposal, items)
     if place.reference:
-        proposal = propose(change, known, node.clock(), place.reference)
+        proposal = with_reference(proposal, change, place.reference)
+    decision = _decide(ref, known, proposal, place, cost)
 
     def decide(current: Stored | None) -> Write | Keep:
         if (current.version if current else 0) == known.version:
-            return _decide(ref, known, proposal, place, cost)
+            return decision
         newer = known_session(current)
-        return _decide(ref, newer, propose(change, newer, node.clock(), place.reference), place, cost)
+        return _decide(ref, newer, propose(change, newer, node.clock()), place, cost)
 
     changed = node.objects.change(ref, decide, read, partition=place.partition, source="")
     _note(node, changed)
@@ -170,7 +178,8 @@ def _decide(ref: Ref, known: Known, proposal: Proposal, place: _Place, cost: Cos
     partition = (_kept_place(ref, known, proposal) or place).partition
     computed = cost(session, partition) if cost and session.get("total_cost") is None else None
     priced = _priced(proposal, computed)
-    return replace(written(priced.session, partition, is_priced=computed is not None), answer=priced)
+    body, extra = JsonText(write_json(priced.session)), {PRICED: True} if computed is not None else {}
+    return Write(body, session["last_updated"], partition, extra, answer=priced)
 
 
 def _priced(proposal: Proposal, computed: Document | None) -> Proposal:

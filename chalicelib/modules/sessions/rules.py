@@ -26,7 +26,7 @@ from decimal import Decimal
 from typing import Any
 
 from chalicelib.errors import InvalidParameters, NotFound
-from chalicelib.modules.cdrs.objects import CdrToken, ChargingPeriod
+from chalicelib.modules.cdrs.objects import ChargingPeriod
 from chalicelib.modules.sessions.objects import (
     ACTIVE,
     COMPLETED,
@@ -37,7 +37,7 @@ from chalicelib.modules.sessions.objects import (
 )
 from chalicelib.protocol.json_text import Document
 from chalicelib.protocol.patch import merge_patch, replace_fields
-from chalicelib.protocol.types import fold, parse_datetime, sort_key, validate
+from chalicelib.protocol.types import parse_datetime, sort_key, validate
 
 Periods = dict[str, tuple[Document, ...]]
 """Charging periods by their start time, as a sort key."""
@@ -46,7 +46,6 @@ Apply = Callable[[Document, Document], Document]
 """Applies a PATCH to fields: `replace_fields` or `merge_patch` (protocol/patch.py)."""
 
 _IDS = ("country_code", "party_id", "id")
-_TOKEN_KEY = ("country_code", "party_id", "uid", "type")
 _NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?", re.ASCII)
 _CAPABLE = "CHARGING_PREFERENCES_CAPABLE"
 _PROFILES = frozenset({"CHEAP", "FAST", "GREEN", "REGULAR"})
@@ -200,56 +199,6 @@ def is_correction(session: Mapping[str, Any]) -> bool:
 def refuse_change_of_final() -> InvalidParameters:
     """Return the error for a change of a final session."""
     return InvalidParameters(f"a session that is {COMPLETED} is final", field="status")
-
-
-def with_cdr_token(session: Document) -> Document:
-    """Return the session with its Token, as a command carries it, reduced to a CdrToken (SES-11)."""
-    token = session.get("cdr_token")
-    if not isinstance(token, dict) or "whitelist" not in token:
-        return session
-    kept = {name: value for name, value in token.items() if name in CdrToken.model_fields}
-    return {**session, "cdr_token": kept}
-
-
-def with_reference_kept(session: Document, stored: Document | None) -> Document:
-    """Return an operator's PUT with the stored authorization_reference if it has none (SES-13).
-
-    session: not validated yet. With another token than the stored one, no reference is taken over.
-    """
-    if stored is None or session.get("authorization_reference") is not None:
-        return session
-    kept, token = stored.get("authorization_reference"), session.get("cdr_token")
-    if kept is None or not isinstance(token, dict):
-        return session
-    is_same = all(token.get(name) == stored["cdr_token"][name] for name in _TOKEN_KEY)
-    return {**session, "authorization_reference": kept} if is_same else session
-
-
-def without_cost(session: Document, stored: Document | None, computed: Document | None) -> Document:
-    """Return an operator's PUT without a `total_cost` that this node computed and the operator read.
-
-    session: not validated yet. The cost is the node's own when it equals the computed one, or when the body's
-    `last_updated` is not newer than the stored one: then the operator read the session earlier and sends
-    the cost back. Any other cost is the operator's.
-    Source: SES-14
-    """
-    if stored is None or computed is None:
-        return session
-    if session.get("total_cost") != computed and not _is_old(session.get("last_updated"), stored):
-        return session
-    return {name: value for name, value in session.items() if name != "total_cost"}
-
-
-def _is_old(last_updated: object, stored: Document) -> bool:
-    try:
-        return isinstance(last_updated, str) and sort_key(last_updated) <= sort_key(stored["last_updated"])
-    except InvalidParameters:
-        return False
-
-
-def has_same_token(session: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Return True when two versions of a session have the same token, and so go to the same partner."""
-    return all(fold(session["cdr_token"][name]) == fold(other["cdr_token"][name]) for name in _TOKEN_KEY)
 
 
 # -- preferences -------------------------------------------------------------------------------------

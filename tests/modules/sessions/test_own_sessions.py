@@ -13,6 +13,7 @@ from chalicelib.node import Node
 from chalicelib.policy.private_partitions import remembered_lists
 from chalicelib.policy.remote_starts import start_items, started
 from chalicelib.storage.keys import Ref
+from chalicelib.storage.table import Conflict
 from tests.harness.partner_api import CPO, EMSP, HUB, OTHER_CPO
 from tests.harness.partners import register
 from tests.modules.builders import T0, T1, T2, without
@@ -380,3 +381,20 @@ def test_the_cost_is_of_the_session_that_is_written(node: Node) -> None:
     assert [("charging_periods" in document) for document, _ in asked.asked] == [False, True]
     assert (result["kwh"], result["charging_periods"], cost_of(result)) == (4, [period(T1)], 2)
     assert {shown_in for _, shown_in in asked.asked} == {partition_of(node)}
+
+
+def test_a_session_is_priced_once_also_when_its_write_is_repeated(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another new session of the same partition was first, and this one is as it was read. Source: SES-14"""
+    asked, conflicts, transact = Prices(), [Conflict()], node.table.transact
+
+    def disturbed(operations: Any) -> None:
+        if conflicts:
+            raise conflicts.pop()
+        transact(operations)
+
+    monkeypatch.setattr(node.table, "transact", disturbed)
+    put_own_session(node, node.settings.roles[0].party, "S1", written(kwh=2), cost=asked)
+
+    assert (len(asked.asked), conflicts) == (1, [])

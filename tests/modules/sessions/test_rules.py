@@ -10,9 +10,9 @@ import pytest
 
 from chalicelib.errors import InvalidParameters, NotFound
 from chalicelib.modules.sessions.objects import ChargingPreferences
+from chalicelib.modules.sessions.proposals import has_same_token
 from chalicelib.modules.sessions.rules import (
     answer_preferences,
-    has_same_token,
     is_final,
     patch_session,
     tolerated,
