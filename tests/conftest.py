@@ -21,6 +21,10 @@ LONG = ("tests/infra/", *ALONE)
 """Tests that start right after those of the sandboxes, so that none of them is the last one to end."""
 
 
+LAST_OF_SANDBOX = "test_openapi.py"
+"""The file that judges what the others of its folder made the nodes send."""
+
+
 class ByFileAndSandbox(LoadFileScheduling):
     """Gives a worker one file at a time, or all files that share a sandbox."""
 
@@ -38,10 +42,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: _rank(item.nodeid.split("::", 1)[0]))
 
 
-def _rank(file: str) -> tuple[int, str]:
+def _rank(file: str) -> tuple[int, str, bool]:
     if shared := _shared_sandbox(file):
-        return 0, shared
-    return (1 if file.startswith(LONG) else 2), ""
+        return 0, shared, file.endswith(LAST_OF_SANDBOX)
+    return (1 if file.startswith(LONG) else 2), "", False
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print how many documents the oracles judged (`tests/oracle/`)."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties if report.when == "call" else ():
+            if name == "judged":
+                terminalreporter.write_line(f"judged: {value}")
 
 
 def _shared_sandbox(file: str) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from certification.nodes import ROLES, Nodes, read_nodes
+from tests.oracle.recorder import recording
 
 
 @pytest.fixture
@@ -27,11 +29,18 @@ def some_nodes() -> Nodes:
 
 
 @pytest.fixture(scope="package")
-def sandbox_nodes() -> Iterator[Nodes]:
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with what the sandbox's nodes have sent and answered."""
+    return tmp_path_factory.mktemp("recorded")
+
+
+@pytest.fixture(scope="package")
+def sandbox_nodes(recorded: Path) -> Iterator[Nodes]:
     """Three running, connected nodes with a small CPO; one sandbox for all tests that need it."""
     from infra.local.sandbox import Sandbox
 
+    environment = recording(recorded)
     # 5.3 waits for the timeout of the CSMS, chapter 7 for the timer that makes CDRs.
-    environment = {"cpo": {"OCPI_COMMAND_SECONDS": "3"}}
+    environment["cpo"]["OCPI_COMMAND_SECONDS"] = "3"
     with Sandbox(seed_sites=12, environment=environment, app="tests.flows.quick_timers:app") as sandbox:
         yield read_nodes(sandbox.describe())

@@ -9,12 +9,14 @@ from __future__ import annotations
 import itertools
 from base64 import b64encode
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from infra.local.sandbox import Sandbox
 from tests.flows.stand import ROLES_AT, Stand
+from tests.oracle.recorder import recording
 from tests.third_party.connection import Connection
 from tests.third_party.objects import Party
 from tests.third_party.operator_door import Node
@@ -93,8 +95,16 @@ def name_of(partner: Partner) -> str:
 
 
 @pytest.fixture(scope="package")
-def nodes() -> Iterator[dict[str, Node]]:
-    environment = {role: {"OCPI_FRESHNESS_SECONDS": str(FRESHNESS_SECONDS)} for role in ROLES}
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with what the nodes have sent and answered."""
+    return tmp_path_factory.mktemp("recorded")
+
+
+@pytest.fixture(scope="package")
+def nodes(recorded: Path) -> Iterator[dict[str, Node]]:
+    environment = recording(recorded)
+    for role in ROLES:
+        environment[role]["OCPI_FRESHNESS_SECONDS"] = str(FRESHNESS_SECONDS)
     with Sandbox(seed_sites=5, environment=environment, app="tests.flows.quick_timers:app") as sandbox:
         described = sandbox.describe()
         yield {role: Node.read(role, described[role]) for role in ROLES}

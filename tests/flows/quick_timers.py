@@ -1,8 +1,8 @@
 """The node's app with fast timers: every schedule runs once a second.
 
 The sandbox loads this module instead of `app` in the flow tests and the certification's tests, so that probes
-of OFFLINE partners and the CDRs of ended sessions come within the time limits of the tests. All else is as in
-`app`.
+of OFFLINE partners and the CDRs of ended sessions come within the time limits of the tests. What the
+node sends and answers is recorded for `test_openapi.py`. All else is as in `app`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from datetime import timedelta
 
 from app import app
 from infra.local import triggers
+from tests.oracle.recorder import record_documents
 
 
 def parse_every_second(expression: str) -> timedelta:
@@ -18,5 +19,6 @@ def parse_every_second(expression: str) -> timedelta:
 
 
 vars(triggers)["parse_rate"] = parse_every_second
+record_documents()
 
 __all__ = ["app"]
