@@ -1,4 +1,4 @@
-"""What the nodes of the certification sent and answered is right by the Foundation's OpenAPI documents.
+"""All documents that the nodes of the certification sent and answered, judged by the Foundation's OpenAPI.
 
 The last test of this folder (`tests/conftest.py`), so that all rows of the plan have been shown before it.
 Source: X-11

@@ -1,4 +1,4 @@
-"""What the nodes of the flows sent and answered is right by the Foundation's OpenAPI documents.
+"""All documents that the nodes of the flows sent and answered, judged by the Foundation's OpenAPI.
 
 The last test of this folder (`tests/conftest.py`), so that all flows have run before it.
 Source: X-11

@@ -91,7 +91,7 @@ class OpenApi:
             self._prepare(each, uri)
 
     def problems(self, recorded: Recorded) -> Iterator[str]:
-        """What is wrong with a request or an answer; nothing for a path that these documents do not have."""
+        """List what is wrong with a request or an answer."""
         operation = self._operation(recorded)
         if recorded.status in OTHER_ERRORS and (operation is None or not operation.answers(recorded.status)):
             yield from self._problems(ERROR, json.loads(recorded.body), "envelope")
@@ -107,7 +107,7 @@ class OpenApi:
             yield from self._problems_of_request(operation, recorded)
 
     def problems_of(self, module: str, schema: str, document: object) -> list[str]:
-        """What is wrong with an object of a schema, such as `Tariff` of the module `tariffs`."""
+        """List what is wrong with an object of a schema, such as `Tariff` of the module `tariffs`."""
         reference = f"ocpi:///modules/{module}/schema.yaml#/components/schemas/{schema}"
         return list(self._problems({"$ref": reference}, document, schema))
 
@@ -127,7 +127,7 @@ class OpenApi:
         return None
 
     def _is_offered(self, recorded: Recorded) -> bool:
-        """Whether the node's role has the interface: the called one of an answer, the other of a request."""
+        """Tell whether the node's role has the interface: the called one of an answer, the other of a request."""
         if recorded.node not in ROLES or recorded.module in ("credentials", "versions"):
             return True
         own = recorded.interface if recorded.status else _other(recorded.interface)
@@ -183,7 +183,7 @@ class OpenApi:
         return self._validators[key]
 
     def _resolve(self, document: dict[str, Any]) -> dict[str, Any]:
-        """What a reference leads to."""
+        """The document that a reference leads to."""
         if "$ref" not in document:
             return document
         uri, _, pointer = document["$ref"].partition("#")
