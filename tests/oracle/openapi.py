@@ -127,7 +127,7 @@ class OpenApi:
         return None
 
     def _is_offered(self, recorded: Recorded) -> bool:
-        """Tell whether the node's role has the interface: the called one of an answer, the other of a request."""
+        """Tell whether the node's role has the called side of an answer, the other side of a request."""
         if recorded.node not in ROLES or recorded.module in ("credentials", "versions"):
             return True
         own = recorded.interface if recorded.status else _other(recorded.interface)
