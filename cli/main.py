@@ -206,7 +206,7 @@ def reserve_location_id(
 
 @app.command()
 def broadcasts(context: typer.Context) -> None:
-    """Show per partner the objects that are waiting, delivered, refused or given up."""
+    """Show per partner the objects that are waiting, delivered, refused, held or given up."""
     for partner in _operator_api(context).all("broadcasts"):
         _show(partner)
 

@@ -51,7 +51,9 @@ IMPORTS: dict[str, str] = {
     "async_requests": (
         "calls errors findings hub log modules node partners protocol queues routes storage versions"
     ),
-    "pushing": "calls errors log metrics modules node partners policy protocol queues settings storage",
+    "pushing": (
+        "calls errors log metrics modules node partners policy protocol queues settings storage versions"
+    ),
     "pricing": "errors",
     "modules": (
         "async_requests calls errors findings hub log metrics node partners policy "

@@ -40,6 +40,7 @@ from chalicelib.errors import BadJson
 from chalicelib.protocol.json_text import check_depth, read_json
 from chalicelib.protocol.kinds import Kind
 from chalicelib.reading.bodies import read_json_around
+from chalicelib.versions.version import Loss
 
 _TOKEN_REJECTED = frozenset({401, 403})
 _TRY_LATER = frozenset({408, 425, 429})
@@ -99,7 +100,8 @@ class RawAnswer:
 class Answer:
     """A success; `data` is None when there was none.
 
-    status_code: 1000 where the answer has none. oddity: None for a proper envelope.
+    status_code: 1000 where the answer has none. oddity: None for a proper envelope. losses: what the
+    partner's version could not express of the document that was sent.
     """
 
     http_status: int
@@ -109,6 +111,7 @@ class Answer:
     headers: Mapping[str, str]
     elapsed: timedelta
     oddity: Oddity | None = None
+    losses: tuple[Loss, ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -128,6 +131,7 @@ class PartnerError(Exception):
 
     reason: in our words. http_status, status_code, status_message, data: from the partner's answer; None
     where it has none. words: the partner's own: its status_message or the beginning of its body, "" for none.
+    losses: as of an `Answer`.
     """
 
     def __init__(self, reason: str, **given: Unpack[_Given]) -> None:
@@ -138,6 +142,7 @@ class PartnerError(Exception):
         self.status_message = given.get("status_message")
         self.data = given.get("data")
         self.words = plain_words(self.status_message or "")
+        self.losses: tuple[Loss, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.reason}: {self.words}" if self.words else self.reason

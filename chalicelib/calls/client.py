@@ -52,7 +52,8 @@ from chalicelib.protocol.json_text import write_json
 from chalicelib.protocol.kinds import Kind
 from chalicelib.protocol.message import InterfaceRole, Routing
 from chalicelib.storage.table import Conflict
-from chalicelib.versions.supported import from_canonical, is_supported, to_canonical
+from chalicelib.versions.supported import express, is_supported, loggable, to_canonical
+from chalicelib.versions.version import Loss
 
 if TYPE_CHECKING:
     from chalicelib.partners.directory import Directory, Partner
@@ -151,7 +152,8 @@ class OcpiClient:
 
         role: the side that the partner plays, SENDER or RECEIVER. path_segments: decoded ids.
         Raises: PartnerRefusal (also when the partner has no such endpoint), PartnerFault,
-        InvalidParameters for an id or a party that cannot be a header's value.
+        InvalidParameters for an id or a party that cannot be a header's value, Inexpressible for a document
+        that the partner's version cannot express.
         """
         base = _endpoint(partner, module, role)
         url = with_slash(join_url(base, path_segments, query), partner.trailing_slash)
@@ -268,23 +270,26 @@ class OcpiClient:
         """
         self._check_wait(partner)
         deadline = self._deadline(exchange.total_s)
-        exchange = _adapt(exchange, partner, module)
+        exchange, losses = _adapt(exchange, partner, module)
         try:
             target = self._check(checked_url, deadline)
         except InvalidParameters as error:
             # The partner may correct its DNS entry, so this is a fault and no refusal.
             raise PartnerFault(error.detail, never_sent=True) from error
         headers = self._headers(self._directory.token_for(partner), partner.token_encoding, exchange)
-        with log_fields(partner=partner.id, **({"ocpi_module": module} if module else {})):
+        names = {"partner": partner.id, **({"ocpi_module": module} if module else {}), **loggable(losses)}
+        with log_fields(**names):
             try:
                 answer = self._call(target, url, headers, exchange, deadline, what, partner.strict)
-            except PartnerFault as fault:
-                if notes_wait and fault.retry_after_s:
-                    self._note_wait(partner, fault.retry_after_s)
+            except PartnerError as error:
+                error.losses = losses
+                if notes_wait and isinstance(error, PartnerFault) and error.retry_after_s:
+                    self._note_wait(partner, error.retry_after_s)
                 raise
             if answer.oddity is not None and answer.oddity not in partner.odd_answers:
                 self._note_oddity(partner, answer.oddity)
-            return replace(answer, data=to_canonical(partner.version, exchange.gives, answer.data))
+            data = to_canonical(partner.version, exchange.gives, answer.data)
+            return replace(answer, data=data, losses=losses)
 
     def _check_wait(self, partner: Partner) -> None:
         """Check that the partner did not ask to be left alone until later.
@@ -446,19 +451,19 @@ def belongs_to(partner: Partner, url: str) -> bool:
         return False
 
 
-def _adapt(exchange: Exchange, partner: Partner, module: str | None) -> Exchange:
+def _adapt(exchange: Exchange, partner: Partner, module: str | None) -> tuple[Exchange, tuple[Loss, ...]]:
     """Convert the document to the partner's version; drop routing where OCPI has none (RTE-03).
 
-    Raises: PartnerFault when the partner was registered with a version that this release does not speak.
+    Returns also what the version cannot express of the document.
+    Raises: PartnerFault when the partner was registered with a version that this release does not speak;
+    Inexpressible when its version cannot express the document at all.
     """
     if partner.version is not None and not is_supported(partner.version):
         reason = f"is registered with OCPI {partner.version}, which this node does not speak"
         raise PartnerFault(reason, never_sent=True)
-    return replace(
-        exchange,
-        document=from_canonical(partner.version, exchange.takes, exchange.document),
-        routing=Routing() if module in UNROUTED_MODULES else exchange.routing,
-    )
+    document, losses = express(partner.version, exchange.takes, exchange.document)
+    routing = Routing() if module in UNROUTED_MODULES else exchange.routing
+    return replace(exchange, document=document, routing=routing), losses
 
 
 def _endpoint(partner: Partner, module: str, role: InterfaceRole) -> str:

@@ -156,7 +156,7 @@ def _find_some(node: Node, partner: Partner, step: CatchUp) -> Found:
             continue
         if row.waits(node.clock()) and not step.refused_too:
             retry_at.append(row.retry_at)
-        elif is_pending(row, known, step.refused_too):
+        elif is_pending(row.reopened(partner.version) if step.refused_too else row, known):
             pending.append(PendingObject(ref.key.pk, str(ref)))
     following = step.model_copy(update={"place": place, "after": after}) if place else None
     return Found(pending, following, min(retry_at, key=sort_key, default=""))
@@ -221,7 +221,9 @@ def _some_deleted(
     Only modules with `deletable` have any; in OCPI these are the tariffs.
     """
     rows, last = some_deliveries(table, partner.id, module, number, after)
-    pending = {pk: row for pk, row in rows.items() if is_pending(row, None, refused_too)}
+    if refused_too:
+        rows = {pk: row.reopened(partner.version) for pk, row in rows.items()}
+    pending = {pk: row for pk, row in rows.items() if is_pending(row, None)}
     existing = table.get_many((Key(pk) for pk in pending), consistent=False)
     return (
         [PendingObject(pk, row.ref) for pk, row in pending.items() if Key(pk) not in existing],

@@ -18,7 +18,7 @@ Source: docs/design.md, A broadcast; TRN-32, TRP-10
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -34,11 +34,14 @@ class DeliveryStatus(StrEnum):
 
     REFUSED: the partner refused it; retried slowly. WAITING: a fault; retried soon. MISSED: not pushed,
     because the partner was OFFLINE. DEAD: given up for now, after a fault that only this object has.
-    WITHDRAWN: pushed for the last time, with the information that it is no longer published.
+    WITHDRAWN: pushed for the last time, with the information that it is no longer published. HELD: not
+    pushed, because the partner's OCPI version cannot express it; decided again when the object or the version
+    changes.
     """
 
     DELIVERED = "delivered"
     REFUSED = "refused"
+    HELD = "held"
     WAITING = "waiting"
     MISSED = "missed"
     DEAD = "dead"
@@ -52,6 +55,12 @@ class ObjectState(NamedTuple):
     version: int
     visible: bool
 
+
+NOT_TAKEN = frozenset({DeliveryStatus.REFUSED, DeliveryStatus.HELD})
+"""Statuses of an object that the partner does not have as it is now, although no push of it is left to do."""
+
+FINAL = frozenset({DeliveryStatus.DELIVERED, *NOT_TAKEN})
+"""Statuses after which this version of the object is not pushed again."""
 
 _TOKEN_REJECTED = frozenset({401, 403})
 
@@ -71,6 +80,9 @@ class Delivery:
     given_up: how often in a row the object was given up (at least 1 when the partner went OFFLINE with it).
     retry_at: when a given-up object is tried again, "" for soon. again_at: when a refused object is tried
     again (`retries.py`). writes: number of writes of the row.
+
+    losses: what the partner's version could not express of the object, the first of them (`losses.py`). lost:
+    number of all losses. lost_in: that version, if the object is sent again to a partner of another one.
     """
 
     ref: str = ""
@@ -90,6 +102,9 @@ class Delivery:
     tries: int = 0
     given_up: int = 0
     retry_at: str = ""
+    losses: Sequence[Mapping[str, str]] = ()
+    lost: int = 0
+    lost_in: str = ""
     writes: int = 0
 
     @property
@@ -97,9 +112,14 @@ class Delivery:
         """Module of the object."""
         return self.ref.partition("#")[0]
 
-    def reopened(self) -> Delivery:
-        """Copy of the row in which a refused object counts as given up, so that it is sent again."""
-        return replace(self, status=DeliveryStatus.DEAD) if self.status == DeliveryStatus.REFUSED else self
+    def reopened(self, version: str | None) -> Delivery:
+        """Copy of the row in which an object that the partner may take now counts as given up.
+
+        That is one that was refused or held, or that has lost something in another version than this one.
+        """
+        has_lost = self.status == DeliveryStatus.DELIVERED and self.lost_in not in ("", version)
+        is_open = has_lost or self.status in NOT_TAKEN
+        return replace(self, status=DeliveryStatus.DEAD) if is_open else self
 
     def is_refused_as(self, other: Delivery) -> bool:
         """Tell whether both rows record the same refusal for the same reason, in any version."""
@@ -113,13 +133,10 @@ class Delivery:
         )
 
     def is_up_to_date(self, version: int) -> bool:
-        """Tell whether the partner has received or refused this version, so no push is needed."""
+        """Tell whether the partner has received or refused this version, or it is held: no push is needed."""
         # In rows of earlier releases a rejected token counted as a refusal of the object.
         was_token_rejected = self.status == DeliveryStatus.REFUSED and self.http in _TOKEN_REJECTED
-        is_final = (
-            self.status in (DeliveryStatus.DELIVERED, DeliveryStatus.REFUSED) and not was_token_rejected
-        )
-        return is_final and self.version == version
+        return self.status in FINAL and not was_token_rejected and self.version == version
 
     def is_deletion_sent(self, version: int) -> bool:
         """Tell whether the partner has received or refused the deletion of this version or a later one."""
@@ -213,13 +230,12 @@ def unknown_delivery(key: Key, ref: str) -> Update:
     )
 
 
-def is_pending(delivery: Delivery, known: ObjectState | None, refused_too: bool = False) -> bool:
+def is_pending(delivery: Delivery, known: ObjectState | None) -> bool:
     """Tell whether a partner still has to receive an object, or its deletion.
 
-    known: None when the object no longer exists. refused_too: whether refused objects are pending as well.
+    delivery: reopened, if refused and held objects are pending as well. known: None when the object no longer
+    exists.
     """
-    if refused_too:
-        delivery = delivery.reopened()
     if known is None:
         return delivery.status is not None and not delivery.is_deletion_sent(0)
     if not known.visible:

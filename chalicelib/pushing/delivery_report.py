@@ -21,7 +21,12 @@ if TYPE_CHECKING:
     from chalicelib.node import Node
 
 MOST_SHOWN = 100
-_SHOWN = {"waiting": DeliveryStatus.WAITING, "refused": DeliveryStatus.REFUSED, "dead": DeliveryStatus.DEAD}
+_SHOWN = {
+    "waiting": DeliveryStatus.WAITING,
+    "refused": DeliveryStatus.REFUSED,
+    "held": DeliveryStatus.HELD,
+    "dead": DeliveryStatus.DEAD,
+}
 
 
 def delivery_report(node: Node, partner: Partner) -> dict[str, Any]:
@@ -29,7 +34,8 @@ def delivery_report(node: Node, partner: Partner) -> dict[str, Any]:
 
     For a partner that is OFFLINE the lists of objects are read as well.
     In the report, missed: number of objects to push when the partner is back. waiting: faults that are being
-    retried. counts: totals of the lists that the report shows in part.
+    retried. held: what the partner's OCPI version cannot express. left_out: what it has without some fields
+    or values, for the same reason. counts: totals of the lists that the report shows in part.
     """
     rows = read_deliveries(node.table, partner.id)
     by_status: dict[DeliveryStatus | None, list[Delivery]] = {}
@@ -38,6 +44,7 @@ def delivery_report(node: Node, partner: Partner) -> dict[str, Any]:
     final = (DeliveryStatus.DELIVERED, DeliveryStatus.DELETED, DeliveryStatus.WITHDRAWN)
     is_offline = partner.connection == "OFFLINE"
     shown = {name: by_status.get(status, []) for name, status in _SHOWN.items()}
+    shown["left_out"] = [row for status in final for row in by_status.get(status, []) if row.lost]
     return {
         "partner_id": partner.id,
         "name": partner.name,
@@ -65,13 +72,21 @@ def _show(row: Delivery) -> dict[str, Any]:
         "reason": f"{row.reason}: {row.words}" if row.words else row.reason,
         "at": row.at,
     }
+    if row.lost:
+        shown |= {"losses": list(row.losses), "losses_count": row.lost}
     if row.words:
         shown["partner_words"] = row.words
     if row.code or row.http:
         shown |= {"status_code": row.code or None, "http_status": row.http or None}
-    again_at = {DeliveryStatus.REFUSED: row.again_at, DeliveryStatus.DEAD: row.retry_at}.get(
-        row.status or DeliveryStatus.WAITING
-    )
-    if again_at:
+    if again_at := _again_at(row):
         shown["again_at"] = again_at
     return shown | ({"since": row.since} if row.since else {})
+
+
+def _again_at(row: Delivery) -> str:
+    """Time at which an object is tried again, "" for none."""
+    if row.status == DeliveryStatus.DEAD:
+        return row.retry_at
+    is_ahead = sort_key(row.again_at) > sort_key(row.at) if row.again_at else False
+    is_shown = row.status == DeliveryStatus.REFUSED or (row.status == DeliveryStatus.HELD and is_ahead)
+    return row.again_at if is_shown else ""

@@ -8,7 +8,8 @@ Pure functions of the object, the partner and its delivery row; `pushes.py` carr
 - An EVSE that was written again together with its location needs no push of its own.
 - A location that is no longer published is sent once more to a partner that only displays locations and may
   have it.
-- An object that the partner refused is sent again only if the message asks for it.
+- An object that the partner refused, or that its version cannot express, is sent again only if the message
+  asks for it.
 - A partner that is OFFLINE gets no push; the row records that it missed the object.
 
 Source: OCPI 2.2.1 transport_and_format_offline_behaviour, mod_locations, mod_tariffs; TRN-32, RTE-17,
@@ -24,7 +25,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from chalicelib.modules.registry import find_module
 from chalicelib.policy.visibility import Subject, is_hidden_partition, is_pushed_to
 from chalicelib.protocol.message import Party
-from chalicelib.pushing.deliveries import Delivery, DeliveryStatus
+from chalicelib.pushing.deliveries import FINAL, Delivery, DeliveryStatus
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.table import Item
 
@@ -79,9 +80,9 @@ class Seen:
 
 def decide(settings: Settings, message: Broadcast, seen: Seen) -> PushDecision:
     """Decide what to do with a message, given the state that was read."""
-    if message.again:
-        seen = replace(seen, delivery=seen.delivery.reopened())
     partner = seen.partner
+    if message.again and partner is not None:
+        seen = replace(seen, delivery=seen.delivery.reopened(partner.version))
     if partner is None or not partner.is_registered or partner.endpoint(message.module, "RECEIVER") is None:
         return PushDecision(Act.DROP)
     if seen.item is None:
@@ -133,15 +134,14 @@ def _decide_evse(settings: Settings, message: Broadcast, partner: Partner, seen:
         return PushDecision(Act.DROP)
     if not is_pushed_to(settings, partner, subject_of(message.module, item)):
         return PushDecision(Act.DROP)
-    if (
-        delivery.status in (DeliveryStatus.DELIVERED, DeliveryStatus.REFUSED)
-        and evse["v"] <= delivery.version
-    ):
+    if delivery.status in FINAL and evse["v"] <= delivery.version:
         return PushDecision(Act.DROP)
     if delivery.evse == evse_version(evse):
         return PushDecision(Act.SKIP)
-    # No row: the catch-up leaves a location that changed meanwhile to this message, so send it whole.
-    return PushDecision(Act.PUT if delivery.status is None else Act.PUT_EVSE)
+    # No row: the catch-up leaves a location that changed meanwhile to this message, so send it whole. Held:
+    # no EVSE of the location may be sent alone.
+    is_held = delivery.status == DeliveryStatus.HELD and not delivery.evse_uid
+    return PushDecision(Act.PUT if delivery.status is None or is_held else Act.PUT_EVSE)
 
 
 def subject_of(module: str, item: Item) -> Subject:

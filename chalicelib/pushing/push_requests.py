@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from chalicelib.calls.answers import PartnerError, PartnerFault, PartnerRefusal
-from chalicelib.calls.client import Exchange
+from chalicelib.calls.client import Answer, Exchange
 from chalicelib.errors import InvalidParameters
 from chalicelib.modules.registry import find_module, is_private
 from chalicelib.partners.directory import Partner
@@ -26,6 +26,7 @@ from chalicelib.pushing.push_decisions import Act, Seen
 from chalicelib.pushing.push_results import PushError
 from chalicelib.queues import Broadcast
 from chalicelib.storage.keys import Ref
+from chalicelib.versions.version import Loss
 
 if TYPE_CHECKING:
     from chalicelib.node import Node
@@ -42,64 +43,69 @@ class Outcome(NamedTuple):
 
     act: what was sent; the whole location in place of an EVSE when the partner lacks the location. version:
     the one that the partner then has, 0 when only an EVSE was sent. error: None when the partner took it.
+    losses: what the partner's OCPI version could not express.
     """
 
     act: Act
     version: int
     error: PushError | None
-    latency_s: float
+    losses: tuple[Loss, ...] = ()
+    latency_s: float = 0.0
 
 
 def send_object(node: Node, act: Act, message: Broadcast, seen: Seen) -> Outcome:
     """Make the request that was decided on; none for SKIP."""
     started = time.monotonic()
-    version, error = _try(node, act, message, seen)
-    if act is Act.PUT_EVSE and isinstance(error, PartnerError) and _may_lack_location(error):
+    outcome = _try(node, act, message, seen)
+    if act is Act.PUT_EVSE and isinstance(outcome.error, PartnerError) and _may_lack_location(outcome.error):
         # Send the whole location instead (LOC-13).
-        act = Act.PUT
-        version, error = _try(node, act, message, seen)
-    return Outcome(act, version, error, time.monotonic() - started)
+        outcome = _try(node, Act.PUT, message, seen)
+    return outcome._replace(latency_s=time.monotonic() - started)
 
 
-def _try(node: Node, act: Act, message: Broadcast, seen: Seen) -> tuple[int, PushError | None]:
+def _try(node: Node, act: Act, message: Broadcast, seen: Seen) -> Outcome:
     try:
-        return _send(node, act, message, seen), None
-    except (PartnerRefusal, PartnerFault, InvalidParameters) as error:
-        return 0, error
+        version, losses = _send(node, act, message, seen)
+        return Outcome(act, version, None, losses)
+    except (PartnerRefusal, PartnerFault) as error:
+        return Outcome(act, 0, error, error.losses)
+    except InvalidParameters as error:
+        return Outcome(act, 0, error)
 
 
-def _send(node: Node, act: Act, message: Broadcast, seen: Seen) -> int:
-    """Make the request. Returns the version that the partner then has, 0 when only an EVSE was sent."""
+def _send(node: Node, act: Act, message: Broadcast, seen: Seen) -> tuple[int, tuple[Loss, ...]]:
+    """Make the request.
+
+    Returns the version that the partner then has, 0 when only an EVSE was sent, and the losses.
+    """
     if act is Act.DELETE:
-        return _delete(node, message, seen)
+        return _delete(node, message, seen), ()
     item, evse = seen.item, seen.evse
     assert item is not None
     ref = Ref.parse(item["ref"])
     if act is Act.SKIP:
-        return 0
+        return 0, ()
     if act is Act.PUT_EVSE:
         assert evse is not None
-        _call(node, seen, "PUT", ref, (evse["uid"],), JsonText(evse["body"]))
-        return 0
+        return 0, _call(node, seen, "PUT", ref, (evse["uid"],), JsonText(evse["body"])).losses
     if message.module == "locations":
         whole = node.locations.get_whole(ref)
         assert whole is not None, "locations are never deleted"
-        _call(node, seen, "PUT", ref, (), whole.body)
-        return whole.version
+        return whole.version, _call(node, seen, "PUT", ref, (), whole.body).losses
     if find_module(ref.module).push_method == "POST":
-        _post(node, seen, ref, JsonText(item["body"]))
+        answer = _post(node, seen, ref, JsonText(item["body"]))
     else:
-        _call(node, seen, "PUT", ref, (), JsonText(item["body"]))
-    return int(item["v"])
+        answer = _call(node, seen, "PUT", ref, (), JsonText(item["body"]))
+    return int(item["v"]), answer.losses
 
 
-def _post(node: Node, seen: Seen, ref: Ref, document: JsonText) -> None:
+def _post(node: Node, seen: Seen, ref: Ref, document: JsonText) -> Answer:
     routing = _routing(node.settings, seen, ref.module, Party(ref.country_code, ref.party_id))
     exchange = Exchange(
         "POST", document, routing=routing, correlation_id=seen.correlation_id, total_s=PUSH_S,
         takes=find_module(ref.module).kind,
     )  # fmt: skip
-    node.client.send(seen.receiver, ref.module, "RECEIVER", (), exchange)
+    return node.client.send(seen.receiver, ref.module, "RECEIVER", (), exchange)
 
 
 def _delete(node: Node, message: Broadcast, seen: Seen) -> int:
@@ -123,7 +129,7 @@ def _may_lack_location(error: PartnerError) -> bool:
 
 def _call(
     node: Node, seen: Seen, method: str, ref: Ref, children: Sequence[str], document: JsonText | None
-) -> None:
+) -> Answer:
     owner = Party(ref.country_code, ref.party_id)
     exchange = Exchange(
         method,
@@ -134,7 +140,7 @@ def _call(
         takes=Kind.EVSE if children else find_module(ref.module).kind,
     )
     path, query = (*owner, ref.id, *children), {"type": ref.variant or None}
-    node.client.send(seen.receiver, ref.module, "RECEIVER", path, exchange, query)
+    return node.client.send(seen.receiver, ref.module, "RECEIVER", path, exchange, query)
 
 
 def _routing(settings: Settings, seen: Seen, module: str, owner: Party) -> Routing:

@@ -11,12 +11,17 @@ from typing import Any
 
 from chalicelib.calls.answers import PartnerFault, PartnerRefusal
 from chalicelib.errors import InvalidParameters
-from chalicelib.pushing.deliveries import Delivery, DeliveryStatus
+from chalicelib.pushing.deliveries import NOT_TAKEN, Delivery, DeliveryStatus
 from chalicelib.pushing.push_decisions import Act, Seen, evse_version
 from chalicelib.queues import Broadcast
+from chalicelib.versions.supported import Inexpressible
 
 PushError = PartnerRefusal | PartnerFault | InvalidParameters
-"""Error of a push. InvalidParameters counts as a refusal: the object cannot be sent in this form."""
+"""Error of a push.
+
+InvalidParameters counts as a refusal, because the object cannot be sent in this form; its kind Inexpressible
+does not: the object is held.
+"""
 
 
 def delivered(
@@ -38,16 +43,17 @@ def delivered(
     assert seen.evse is not None
     reached = before.advance(messages)
     is_behind = before.status in (DeliveryStatus.MISSED, DeliveryStatus.DEAD) and reached == before.version
-    # A refusal of the whole location or of another EVSE stays recorded.
-    is_about_another = before.status == DeliveryStatus.REFUSED and before.evse_uid != seen.evse["uid"]
+    # That the whole location or another EVSE was refused or is held stays recorded.
+    is_about_another = before.status in NOT_TAKEN and before.evse_uid != seen.evse["uid"]
     return replace(
         before if is_behind or is_about_another else row, version=reached, evse=evse_version(seen.evse)
     )
 
 
 def refused(messages: Sequence[Broadcast], seen: Seen, act: Act, refusal: PushError) -> Delivery:
-    """Row of an object that the partner refused."""
+    """Row of an object that the partner refused, or that is held because its version cannot express it."""
     before = seen.delivery
+    status = DeliveryStatus.HELD if isinstance(refusal, Inexpressible) else DeliveryStatus.REFUSED
     if act is Act.DELETE:
         version = max(messages[-1].version, before.version)
     elif act is Act.PUT_EVSE:
@@ -57,12 +63,10 @@ def refused(messages: Sequence[Broadcast], seen: Seen, act: Act, refusal: PushEr
         version = int(seen.item["v"])
     method = "DELETE" if act is Act.DELETE else "PUT"
     problem = problem_of(seen, act, refusal)
-    row = replace(
-        before, status=DeliveryStatus.REFUSED, version=version, method=method, since="", cause="", tries=0
-    )
+    row = replace(before, status=status, version=version, method=method, since="", cause="", tries=0)
     row = replace(row, given_up=0, retry_at="")
-    if before.status == DeliveryStatus.REFUSED and before.evse_uid != problem["evse_uid"]:
-        # Several parts of the location were refused: only a push of the whole location clears that.
+    if before.status in NOT_TAKEN and before.evse_uid != problem["evse_uid"]:
+        # Several parts of the location were not taken: only a push of the whole location clears that.
         problem["evse_uid"] = ""
     return replace(row, **problem)
 

@@ -6,6 +6,8 @@ The message only names the object. One read returns the object, the partner and 
 separate items.
 
 - *Refusal* (an envelope with 2xxx): recorded with its reason and retried slowly (`retries.py`).
+- *Held*: the partner's OCPI version cannot express the object, so no request is made. Recorded with its
+  reason; decided again when the object or the partner's version changes.
 - *Fault* (any other failure: no answer, 5xx, 3xxx, a 4xx without an envelope, a rejected token): retried
   soon, until the partner becomes OFFLINE (`push_faults.py`).
 
@@ -18,32 +20,34 @@ TRP-10, TRP-18, TRP-19
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from chalicelib import metrics
-from chalicelib.calls.answers import PartnerFault
-from chalicelib.log import log_fields
+from chalicelib.calls.answers import PartnerFault, PartnerRefusal
+from chalicelib.errors import InvalidParameters
+from chalicelib.log import log, log_fields
+from chalicelib.modules.registry import find_module
 from chalicelib.partners.directory import Partner
 from chalicelib.pushing.catch_up import recheck_put
 from chalicelib.pushing.concurrency_limit import CallLater, Slow
 from chalicelib.pushing.deliveries import DeliveryStatus, key_of, read_delivery, unknown_delivery
 from chalicelib.pushing.failure_record import begin_trial, breaker_of, note_answer
+from chalicelib.pushing.losses import note_losses
 from chalicelib.pushing.push_decisions import Act, Seen, decide
 from chalicelib.pushing.push_faults import MessageRetry, give_up, handle_fault
 from chalicelib.pushing.push_recording import log_outcome, record, record_refusal
-from chalicelib.pushing.push_requests import send_object
+from chalicelib.pushing.push_requests import Outcome, send_object
 from chalicelib.pushing.push_results import delivered, missed, missed_after, problem_of, refused
 from chalicelib.queues import Broadcast
 from chalicelib.storage.keys import for_log
 from chalicelib.storage.table import Conflict, Key, Table
+from chalicelib.versions.supported import Inexpressible
 
 if TYPE_CHECKING:
     from chalicelib.node import Node
-
-OnFault = Callable[["Node", Sequence[Broadcast], Seen, Act, PartnerFault], MessageRetry | None]
 
 
 def push(
@@ -78,10 +82,17 @@ def push_as_probe(node: Node, partner: Partner, message: Broadcast) -> bool:
         if seen.partner is None:
             return False
         seen = replace(seen, partner=seen.partner.model_copy(update={"connection": "CONNECTED"}))
-        if decide(node.settings, message, seen).act is Act.DROP:
+        act, status = decide(node.settings, message, seen)
+        if act is Act.DROP:
             return False
-        _push(node, [message], [message], seen, _failed_probe)
-        return True
+        outcome = send_object(node, act, message, seen)
+        if isinstance(outcome.error, PartnerFault):
+            log_outcome("failed", metrics.push_failed(node.settings.table), outcome.error)
+            row = missed_after(seen.delivery, problem_of(seen, outcome.act, outcome.error))
+            record(node.table, node.clock(), message, seen, row)
+            raise outcome.error
+        _record_outcome(node, [message], [message], seen, status, outcome)
+        return not isinstance(outcome.error, Inexpressible)
 
 
 def give_up_object(node: Node, message: Broadcast) -> None:
@@ -91,14 +102,6 @@ def give_up_object(node: Node, message: Broadcast) -> None:
     """
     seen = _read(node.table, message, node.new_id())
     give_up(node, message, seen, seen.delivery)
-
-
-def _failed_probe(
-    node: Node, messages: Sequence[Broadcast], seen: Seen, act: Act, fault: PartnerFault
-) -> NoReturn:
-    row = missed_after(seen.delivery, problem_of(seen, act, fault))
-    record(node.table, node.clock(), messages[-1], seen, row)
-    raise fault
 
 
 def _push_in_order(
@@ -115,13 +118,9 @@ def _push_in_order(
 
 
 def _push(
-    node: Node,
-    messages: Sequence[Broadcast],
-    changes: Sequence[Broadcast],
-    seen: Seen,
-    on_fault: OnFault | None = None,
+    node: Node, messages: Sequence[Broadcast], changes: Sequence[Broadcast], seen: Seen
 ) -> MessageRetry | None:
-    """Push the object as `seen` shows it. on_fault: handles a fault in place of a retry."""
+    """Push the object as `seen` shows it."""
     message = messages[-1]
     act, status = decide(node.settings, message, seen)
     if act is Act.DROP:
@@ -129,28 +128,59 @@ def _push(
     if act is Act.MISS:
         record(node.table, node.clock(), message, seen, missed(seen.delivery))
         return None
-    if act is not Act.SKIP and on_fault is None:
+    if act is not Act.SKIP:
         _check_breaker(node, seen)
-    sent, version, error, latency_s = send_object(node, act, message, seen)
-    if isinstance(error, PartnerFault):
-        log_outcome("failed", metrics.push_failed(node.settings.table), error)
-        return (on_fault or handle_fault)(node, messages, seen, sent, error)
-    if error is not None:
-        record_refusal(node, message, seen, refused(changes, seen, sent, error), error)
-    else:
-        row = delivered(changes, seen, sent, status, version)
-        record(node.table, node.clock(), message, seen, row)
-    if sent is not Act.SKIP:
-        if error is None:
-            _log_delivered(node, messages, latency_s)
-        note_answer(node, seen.receiver, latency_s)
+    outcome = send_object(node, act, message, seen)
+    if isinstance(outcome.error, PartnerFault):
+        log_outcome("failed", metrics.push_failed(node.settings.table), outcome.error, outcome.losses)
+        return handle_fault(node, messages, seen, outcome.act, outcome.error)
+    _record_outcome(node, messages, changes, seen, status, outcome)
     return None
 
 
-def _log_delivered(node: Node, messages: Sequence[Broadcast], latency_s: float) -> None:
+def _record_outcome(
+    node: Node,
+    messages: Sequence[Broadcast],
+    changes: Sequence[Broadcast],
+    seen: Seen,
+    status: DeliveryStatus,
+    outcome: Outcome,
+) -> None:
+    """Record a push that ended without a fault. status: of the row if the partner took the object."""
+    message, sent, error = messages[-1], outcome.act, outcome.error
+    if error is None or isinstance(error, PartnerFault):
+        row = delivered(changes, seen, sent, status, outcome.version)
+    else:
+        row = refused(changes, seen, sent, error)
+    if sent is not Act.SKIP:
+        row = note_losses(row, outcome.losses, *_scope(message, seen, sent))
+    if isinstance(error, Inexpressible):
+        log.info("push held", extra={"reason": error.detail})
+        record(node.table, node.clock(), message, seen, row, error.until)
+        return
+    if isinstance(error, PartnerRefusal | InvalidParameters):
+        record_refusal(node, message, seen, row, error, outcome.losses)
+    else:
+        record(node.table, node.clock(), message, seen, row)
+    if sent is not Act.SKIP:
+        if error is None:
+            _log_delivered(node, messages, outcome)
+        note_answer(node, seen.receiver, outcome.latency_s)
+
+
+def _scope(message: Broadcast, seen: Seen, act: Act) -> tuple[str, str]:
+    """The version and the EVSE that the losses of a push are about: see `note_losses`."""
+    # What is sent by POST is never sent a second time.
+    is_sent_again = find_module(message.module).push_method == "PUT"
+    evse_uid = seen.evse["uid"] if act is Act.PUT_EVSE and seen.evse is not None else ""
+    return (seen.receiver.version or "") if is_sent_again else "", evse_uid
+
+
+def _log_delivered(node: Node, messages: Sequence[Broadcast], outcome: Outcome) -> None:
     age_s = _freshness_s(messages, node.clock())
-    fields = metrics.push_delivered(node.settings.table, messages[-1].partner_id, latency_s, age_s)
-    log_outcome("delivered", fields)
+    partner_id = messages[-1].partner_id
+    fields = metrics.push_delivered(node.settings.table, partner_id, outcome.latency_s, age_s)
+    log_outcome("delivered", fields, losses=outcome.losses)
 
 
 def _check_breaker(node: Node, seen: Seen) -> None:

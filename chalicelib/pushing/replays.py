@@ -42,7 +42,7 @@ def push_again(node: Node, items: Iterable[Item]) -> list[Partner]:
         receivers = [each for each in partners if is_pushed_to(node.settings, each, subject)]
         rows = node.table.get_many(key_of(each.id, item["pk"]) for each in receivers)
         for partner in receivers:
-            row = read_delivery(rows.get(key_of(partner.id, item["pk"])))
+            row = read_delivery(rows.get(key_of(partner.id, item["pk"]))).reopened(partner.version)
             if not _has_received(row, item):
                 _queue(node, partner, item["pk"], item["ref"])
                 asked.append(partner)
@@ -67,7 +67,7 @@ def replay_object(node: Node, partner: Partner, refs: Sequence[Ref]) -> bool | N
     found = node.table.get_many([*(ref.key for ref in refs), *rows])
     is_known, is_queued = False, False
     for ref, row_key in zip(refs, rows, strict=True):
-        row, item = read_delivery(found.get(row_key)), found.get(ref.key)
+        row, item = read_delivery(found.get(row_key)).reopened(partner.version), found.get(ref.key)
         if not _concerns(node.settings, partner, ref, item, row):
             continue
         is_known = True
@@ -86,9 +86,11 @@ def _concerns(settings: Settings, partner: Partner, ref: Ref, item: Item | None,
 
 
 def _has_received(row: Delivery, item: Item | None) -> bool:
-    """Tell whether a partner has received an object, or its deletion, in the present version."""
-    taken = row.reopened()
-    return taken.is_up_to_date(item["v"]) if item is not None else taken.is_deletion_sent(0)
+    """Tell whether a partner has received an object, or its deletion, in the present version.
+
+    row: reopened.
+    """
+    return row.is_up_to_date(item["v"]) if item is not None else row.is_deletion_sent(0)
 
 
 def _queue(node: Node, partner: Partner, pk: str, ref: str) -> None:

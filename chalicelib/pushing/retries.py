@@ -1,8 +1,8 @@
-"""Schedule of retries of refused pushes: one small item for each, in the order of their due times.
+"""Schedule of retries of refused and held pushes: one small item for each, in the order of their due times.
 
 A refused push is retried after an hour, and once more after a day. After that the object is sent again only
 when it changes, when the partner's endpoints, token or version change (`outbox.py`), or when the operator
-requests it (`replays.py`).
+requests it (`replays.py`). A held push is retried if a time is known at which its object may be sent.
 
 The item is written in one transaction with the delivery row that records the refusal. The row holds the
 time as `again_at`, so an object that is refused with every change has one item, not one for each change. The
@@ -38,7 +38,7 @@ _ITEMS_PER_DELETE = 100
 class RefusalRetry(NamedTuple):
     """Next retry of a refused push.
 
-    tried: number of such retries so far, including this one.
+    tried: number of such retries after a refusal so far, including this one.
     """
 
     at: datetime
@@ -46,18 +46,22 @@ class RefusalRetry(NamedTuple):
 
 
 def next_retry(
-    message: Broadcast, before: Delivery, status: DeliveryStatus | None, now: datetime
+    message: Broadcast, before: Delivery, status: DeliveryStatus | None, now: datetime, until: str = ""
 ) -> RefusalRetry | None:
     """Schedule the next retry of a push that ended with a status.
 
-    message: the pushed one. before: the delivery row before the push.
+    message: the pushed one. before: the delivery row before the push. until: time until which the object is
+    held, "" for none.
     Returns None when the status is final, or an earlier retry is already scheduled.
     """
     # The first refusal of an object starts a new count.
     tried = message.tried if before.status == DeliveryStatus.REFUSED else 0
-    if status != DeliveryStatus.REFUSED or tried >= len(AFTER_REFUSAL):
+    if until:
+        at, tried = parse_datetime(until), -1
+    elif status == DeliveryStatus.REFUSED and tried < len(AFTER_REFUSAL):
+        at = now + AFTER_REFUSAL[tried]
+    else:
         return None
-    at = now + AFTER_REFUSAL[tried]
     if before.again_at and now < parse_datetime(before.again_at) <= at:
         return None  # the retry that is already scheduled comes first
     return RefusalRetry(at, tried + 1)

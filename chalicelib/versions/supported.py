@@ -10,15 +10,15 @@ Source: docs/design.md, Versions; VER-02
 from __future__ import annotations
 
 import importlib
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from chalicelib.errors import InvalidParameters
 from chalicelib.log import log
 from chalicelib.protocol.json_text import JsonText, read_json, write_json
 from chalicelib.protocol.kinds import Kind
-from chalicelib.versions.version import NOTHING_KNOWN, Known, Version
+from chalicelib.versions.version import NOTHING_KNOWN, Known, Loss, Version
 
 CANONICAL = "2.2.1"
 """The version of stored objects."""
@@ -37,8 +37,29 @@ def is_supported(number: str, offered: Collection[str] = ()) -> bool:
     return number in supported_numbers(offered)
 
 
+_MOST_LOGGED = 20
+
+
 class Inexpressible(InvalidParameters):
-    """Error for an object that a partner's version cannot express."""
+    """Error for an object that a partner's version cannot express.
+
+    until: the DateTime from which it may, "" where time alone changes nothing.
+    """
+
+    def __init__(self, message: str, until: str = "") -> None:
+        super().__init__(message)
+        self.until = until
+
+
+class Expressed(NamedTuple):
+    """Data in the form of a partner's version, and what that version cannot express of it.
+
+    losses: of a list, their pointers begin with the place in the canonical list; one that names only a place
+    is an object that was left out of the list.
+    """
+
+    data: Any
+    losses: tuple[Loss, ...] = ()
 
 
 def status_code_for(number: str, code: int) -> int:
@@ -75,40 +96,62 @@ def to_canonical(number: str | None, kind: Kind | None, data: Any, known: Known 
 
 
 def from_canonical(number: str | None, kind: Kind | None, data: Any, known: Known = NOTHING_KNOWN) -> Any:
+    """Convert what a partner is sent, and log what its version cannot express: `express`."""
+    data, losses = express(number, kind, data, known)
+    if losses:
+        log.info("fields left out for a partner's version", extra={"version": number, **loggable(losses)})
+    return data
+
+
+def loggable(losses: Sequence[Loss]) -> dict[str, Any]:
+    """Fields of a log line about losses: their number, and the pointers of the first."""
+    if not losses:
+        return {}
+    return {"left_out": len(losses), "fields": [loss.pointer for loss in losses[:_MOST_LOGGED]]}
+
+
+def express(number: str | None, kind: Kind | None, data: Any, known: Known = NOTHING_KNOWN) -> Expressed:
     """Convert what a partner is sent: an object, a list of objects, or JSON text of one.
 
-    number: the partner's version. kind: None for data that is the same in all versions. Losses are logged.
-    An object that the version has no words for is left out of a list.
+    number: the partner's version. kind: None for data that is the same in all versions. An object that the
+    version has no words for is left out of a list.
     Raises: Inexpressible for a single one.
     """
     if kind is None or number in (None, CANONICAL):
-        return data
-    version = load_version(str(number))
+        return Expressed(data)
+    if isinstance(data, JsonText):
+        document, losses = express(number, kind, read_json(str(data)), known)
+        return Expressed(JsonText(write_json(document)), losses)
+    if isinstance(data, list):
+        return _express_list(number, kind, data, known)
+    if not isinstance(data, Mapping):
+        return Expressed(data)
+    converted = load_version(str(number)).down(kind, data, known)
+    if converted.held or converted.whole_needed:
+        reason = converted.held or "a PATCH that means something else there"
+        raise Inexpressible(
+            f"not sent, because OCPI {number} cannot express it: {reason}", converted.held_until
+        )
+    return Expressed(converted.document, converted.losses)
 
-    def down(document: Mapping[str, Any]) -> dict[str, Any]:
-        converted = version.down(kind, document, known)
-        if converted.held:
-            raise Inexpressible(f"not sent, because OCPI {number} cannot express it: {converted.held}")
-        if converted.losses:
-            pointers = [loss.pointer for loss in converted.losses]
-            log.info("fields left out for a partner's version", extra={"version": number, "fields": pointers})
-        return converted.document
 
-    return _convert(data, down)
+def _express_list(number: str | None, kind: Kind, data: list[Any], known: Known) -> Expressed:
+    kept: list[Any] = []
+    losses: list[Loss] = []
+    for place, each in enumerate(data):
+        try:
+            one = express(number, kind, each, known)
+        except Inexpressible as error:
+            losses.append(Loss(f"/{place}", error.detail))
+            continue
+        kept.append(one.data)
+        losses += [Loss(f"/{place}{loss.pointer}", loss.reason) for loss in one.losses]
+    return Expressed(kept, tuple(losses))
 
 
-def _convert(data: Any, convert: Any) -> Any:
+def _convert(data: Any, convert: Callable[[Mapping[str, Any]], Any]) -> Any:
     if isinstance(data, JsonText):
         return JsonText(write_json(_convert(read_json(str(data)), convert)))
     if isinstance(data, list):
-        return [each for each in (_convert_or_none(one, convert) for one in data) if each is not None]
+        return [_convert(one, convert) for one in data]
     return convert(data) if isinstance(data, Mapping) else data
-
-
-def _convert_or_none(data: Any, convert: Any) -> Any:
-    """Convert an object of a list; None for one that is not sent."""
-    try:
-        return _convert(data, convert)
-    except Inexpressible as error:
-        log.info("an object is left out of a list", extra={"reason": error.detail})
-        return None

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from chalicelib.calls.answers import PartnerFault, PartnerRefusal
+from chalicelib.calls.answers import Answer, PartnerError, PartnerFault, PartnerRefusal
 from chalicelib.calls.client import Exchange
 from chalicelib.partners.directory import Directory, Endpoint, HeldToken, Partner
 from chalicelib.policy.visibility import is_hidden, partition_for_own, partition_for_received
@@ -29,6 +29,7 @@ from chalicelib.storage.keys import Ref
 from chalicelib.storage.locations import WriteEvse, WriteLocation
 from chalicelib.storage.objects import Remove, Write
 from chalicelib.storage.table import Table
+from chalicelib.versions.supported import express
 from tests.harness.nodes import PARTIES, Clock, make_node
 from tests.harness.partners import make_partner
 from tests.pushing.memory_aws import MemoryDynamoDb, MemoryQueue, MemorySqs, Record
@@ -75,13 +76,14 @@ class CannedPartners:
         path_segments: Sequence[str],
         exchange: Exchange,
         query: Mapping[str, Any] | None = None,
-    ) -> None:
+    ) -> Answer:
+        document, losses = express(partner.version, exchange.takes, exchange.document)
         sent = Sent(
             partner.id,
             exchange.method,
             module,
             tuple(path_segments),
-            exchange.document and read_json(str(exchange.document)),
+            document and read_json(str(document)),
             exchange.routing,
             query or {},
         )
@@ -93,9 +95,12 @@ class CannedPartners:
         fault = self.faults.get(partner.id)
         problem = fault(sent) if fault else None
         if problem is not None:
+            if isinstance(problem, PartnerError):
+                problem.losses = losses
             raise problem
         with self._lock:
             self._take(sent)
+        return Answer(200, 1000, None, None, {}, timedelta(), losses=losses)
 
     def probe(self, partner: Partner, **options: Any) -> None:
         self.probes.append(partner.id)

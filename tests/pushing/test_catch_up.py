@@ -110,7 +110,7 @@ def test_a_refused_object_is_not_pending_until_it_changes(world: World) -> None:
     "changes",
     [
         {"outbound_token": "new"},
-        {"version": "2.3.0"},
+        {"version": "2.2"},
         {"endpoints": partner("EMSP", "two").endpoints},
     ],
     ids=["token", "version", "endpoints"],

@@ -96,7 +96,13 @@ def test_the_report_shows_the_newest_of_very_many_rows_and_counts_all() -> None:
 
     shown = delivery_report(world.node, world.partner("one"))
 
-    assert shown["counts"] == {"waiting": 0, "refused": MOST_SHOWN + 20, "dead": 0}
+    assert shown["counts"] == {
+        "waiting": 0,
+        "refused": MOST_SHOWN + 20,
+        "held": 0,
+        "dead": 0,
+        "left_out": 0,
+    }
     assert len(shown["refused"]) == MOST_SHOWN
     assert shown["refused"][0]["object"] == f"PT/ABC/T{MOST_SHOWN + 19}"
     assert shown["refused"][-1]["object"] == "PT/ABC/T20"

@@ -1,4 +1,8 @@
-"""A made-up OCPI version 9.9: as 2.2.1, but a tariff's `currency` is called `money`, and it has no `type`."""
+"""A made-up OCPI version 9.9.
+
+It is as 2.2.1, but a tariff's `currency` is called `money`, and it has no `type`. It has no words for a
+tariff of the type AD_HOC_PAYMENT, for one that starts later, and for a location that is not published.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +22,14 @@ def up(kind: Kind, document: Mapping[str, Any], known: Known = NOTHING_KNOWN) ->
 
 def down(kind: Kind, document: Mapping[str, Any], known: Known = NOTHING_KNOWN) -> Converted:
     """Call the field `money`, and leave `type` out."""
+    if kind is Kind.LOCATION and document.get("publish") is False:
+        return Converted({}, held="9.9 cannot hide a location")
     if kind is not Kind.TARIFF:
         return Converted(dict(document))
+    if document.get("type") == "AD_HOC_PAYMENT":
+        return Converted({}, held="9.9 has no prices of ad hoc payments")
+    if "start_date_time" in document and known.now is None:
+        return Converted({}, held="it is not valid yet", held_until=document["start_date_time"])
     kept = {name: value for name, value in document.items() if name != "type"}
     losses = (Loss("/type", "9.9 has no type of a tariff"),) if "type" in document else ()
     return Converted({"money" if name == "currency" else name: value for name, value in kept.items()}, losses)
