@@ -40,6 +40,7 @@ from chalicelib.modules.registry import interface_path, is_offered
 from chalicelib.node import Node
 from chalicelib.operator_api import endpoint as operator_endpoint
 from chalicelib.partners.directory import Caller, Partner, claim_key
+from chalicelib.partners.roles import connection_role
 from chalicelib.policy.ownership import check_owner, may_act_for, owner_in_url
 from chalicelib.policy.visibility import owner_role, sender_role
 from chalicelib.protocol.auth import read_authorization
@@ -59,7 +60,7 @@ from chalicelib.reading.requests import NO_RECEIVER, tidy_request, unknown_recei
 from chalicelib.routes import Call, Interface, OcpiRoute, OperatorRoute, gather_by_path
 from chalicelib.settings import Settings
 from chalicelib.storage.table import Conflict, Key
-from chalicelib.versions.supported import from_canonical, is_supported, status_code_for
+from chalicelib.versions.supported import from_canonical, is_supported, status_code_for, traits_of
 
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 Routes = Mapping[str, OcpiRoute]
@@ -171,7 +172,7 @@ def _serve(node: Node, interface: Interface, routes: Routes, request: Request) -
         "Content-Type": "application/json",
         REQUEST_ID: request.request_id,
         CORRELATION_ID: request.correlation_id,
-        **(_answer_routing(node.settings, interface, request.routing) if interface.routed else {}),
+        **(_answer_routing(node.settings, interface, request) if interface.routed else {}),
         **reply.headers,
     }
     log.info(
@@ -203,7 +204,7 @@ def _tidy(settings: Settings, interface: Interface, request: Request) -> tuple[R
     A GET for a party that is unknown at a node that is no hub is answered as if it were for this node.
     """
     request, findings = tidy_request(request)
-    if not interface.routed or request.method != "GET":
+    if not interface.routed or request.method != "GET" or not traits_of(request.version).is_routed:
         return request, findings
     receiver, is_hub = request.routing.receiver, settings.plays("HUB")
     if receiver is None and is_hub and interface.role == "SENDER" and not request.path:
@@ -231,7 +232,7 @@ def _admit(
     caller = _note_token(node, caller)
     if request.untidy_path and caller.partner.strict:
         raise NotFound("no such path or method")
-    _check_offered(node.settings, interface, request)
+    _check_offered(node.settings, interface, request, caller.partner)
     if route is None:
         raise MethodNotAllowed(f"{request.method} is not offered here")
     module = interface.module
@@ -270,13 +271,21 @@ def _note_token(node: Node, caller: Caller) -> Caller:
         return caller  # The next request records it.
 
 
-def _check_offered(settings: Settings, interface: Interface, request: Request) -> None:
+def _check_offered(settings: Settings, interface: Interface, request: Request, partner: Partner) -> None:
     """Refuse an interface that the node's roles do not offer, and an OCPI version that it does not speak."""
     own_roles = (own.role for own in settings.roles)
     if interface.role_mounted and not is_offered(interface.module, interface.role, own_roles):
         raise NotFound("this node does not offer this interface")
     if request.version and not is_supported(request.version, settings.ocpi_versions):
         raise NotFound(f"this node does not speak OCPI {request.version[:20]}")
+    traits = traits_of(request.version)
+    if not traits.has_module(interface.module):
+        raise NotFound(f"OCPI {request.version} has no module {interface.module}")
+    if not traits.has_roles and connection_role(partner, (own.role for own in settings.roles)) is None:
+        raise NotFound(
+            f"OCPI {request.version} needs a partner with one role, CPO or EMSP: "
+            "the operator of this node names it in the invitation (role)"
+        )
 
 
 def _check_plays_a_role(partner: Partner) -> None:
@@ -387,8 +396,14 @@ def _claimed_routing(interface: Interface, request: Request) -> Routing:
         return Routing()
 
 
-def _answer_routing(settings: Settings, interface: Interface, claimed: Routing) -> dict[str, str]:
-    """The swapped headers; without a receiver in the request, from our own party (RTE-02, RTE-23)."""
+def _answer_routing(settings: Settings, interface: Interface, request: Request) -> dict[str, str]:
+    """The swapped headers; without a receiver in the request, from our own party (RTE-02, RTE-23).
+
+    A version without routing headers gets none (V211-06).
+    """
+    if not traits_of(request.version).is_routed:
+        return {}
+    claimed = request.routing
     own_role = {"SENDER": ("CPO", "HUB", "EMSP"), "RECEIVER": ("HUB", "EMSP", "CPO")}[interface.role]
     addressed = claimed.receiver or settings.party_of(*own_role) or settings.roles[0].party
     return write_routing(Routing(sender=addressed, receiver=claimed.sender))

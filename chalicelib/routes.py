@@ -19,14 +19,16 @@ from typing import Any, Generic, TypeVar
 from chalicelib.errors import InvalidParameters
 from chalicelib.findings.reporting import report
 from chalicelib.node import Node
+from chalicelib.partners.connection import connection_facts
 from chalicelib.partners.directory import Partner
 from chalicelib.protocol.auth import TokenReading
 from chalicelib.protocol.headers import UNROUTED_MODULES
 from chalicelib.protocol.kinds import Kind
-from chalicelib.protocol.message import InterfaceRole, Reply, Request
+from chalicelib.protocol.message import InterfaceRole, Party, Reply, Request
 from chalicelib.reading.reader import LIST_OF_ONE
 from chalicelib.storage.table import Item, Key
-from chalicelib.versions.supported import to_canonical
+from chalicelib.versions.supported import to_canonical, traits_of
+from chalicelib.versions.version import NOTHING_KNOWN, Known
 
 
 @dataclass(frozen=True)
@@ -54,9 +56,18 @@ class Call:
         converted.
         """
         document: dict[str, Any] = to_canonical(
-            self.request.version, takes or self.takes, self._object_in_body()
+            self.request.version, takes or self.takes, self._object_in_body(), self._known()
         )
         return document
+
+    def _known(self) -> Known:
+        """What the conversion of the body may need to know, which only a version without roles does."""
+        if traits_of(self.request.version).has_roles:
+            return NOTHING_KNOWN
+        path, node = self.request.path, self.node
+        owner = Party(path["country_code"], path["party_id"]) if "party_id" in path else None
+        ours = (own.role for own in node.settings.roles)
+        return connection_facts(self.caller, ours, node.clock(), owner, self.request.method)
 
     def _object_in_body(self) -> dict[str, Any]:
         """The object in the body, also if it came in a list of one."""

@@ -29,6 +29,10 @@ app = typer.Typer(
 PTMOB = "ptmob"
 
 Hub = Annotated[bool, typer.Option(help="It is a hub that relays other parties, such as MOBI.E.")]
+PartnerRole = Annotated[
+    str | None,
+    typer.Option("--role", metavar="CPO|EMSP", help="Its role, which it cannot say itself in OCPI 2.1.1."),
+]
 Strict = Annotated[
     bool, typer.Option(help="For certification: refuse every deviation from OCPI, repair nothing.")
 ]
@@ -111,6 +115,7 @@ def invite(
     raw_token: Annotated[bool, typer.Option(help="It sends tokens raw, not in Base64 (OCPI 2.2).")] = False,
     ptmob: Annotated[bool, typer.Option(help="It follows MOBI.E's profile (location ids).")] = False,
     hub: Hub = False,
+    role: PartnerRole = None,
     strict: Strict = False,
     expect: Expect = None,
     settings: Set = None,
@@ -120,7 +125,7 @@ def invite(
     if not name and not again:
         raise typer.BadParameter("a new partner needs a name", param_hint="NAME")
     named = {"name": name} if name else {}
-    body = {**named, **_partner_flags(raw_token, ptmob, hub, strict, expect, settings, again)}
+    body = {**named, **_partner_flags(raw_token, ptmob, hub, role, strict, expect, settings, again)}
     _show(_operator_api(context).post("partners", "invitations", body=body))
 
 
@@ -136,13 +141,14 @@ def register(
     raw_token: Annotated[bool, typer.Option(help="Send it tokens raw, not in Base64 (OCPI 2.2).")] = False,
     ptmob: Annotated[bool, typer.Option(help="It follows MOBI.E's profile (location ids).")] = False,
     hub: Hub = False,
+    role: PartnerRole = None,
     strict: Strict = False,
     expect: Expect = None,
     settings: Set = None,
     again: Again = None,
 ) -> None:
     """Register this node at a partner."""
-    flags = _partner_flags(raw_token, ptmob, hub, strict, expect, settings, again)
+    flags = _partner_flags(raw_token, ptmob, hub, role, strict, expect, settings, again)
     body = {"name": name, "versions_url": versions_url, "token": token, **flags}
     _show(_operator_api(context).post("partners", "registrations", body=body))
 
@@ -493,6 +499,7 @@ def _partner_flags(
     raw_token: bool,
     ptmob: bool,
     hub: bool,
+    role: str | None,
     strict: bool,
     expect: list[str] | None,
     settings: list[str] | None,
@@ -505,6 +512,7 @@ def _partner_flags(
         **({"profiles": [PTMOB]} if ptmob else {}),
         **read_settings(settings or ()),
         **({"partner_id": again} if again else {}),
+        **({"role": role.upper()} if role else {}),
     }
     if hub:
         flags["hub"] = True

@@ -42,7 +42,7 @@ IMPORTS: dict[str, str] = {
     "checking": "errors findings modules protocol reading",
     "findings": "errors log metrics node partners protocol queues reading storage",
     "versions": "errors log protocol",
-    "partners": "errors protocol storage",
+    "partners": "errors protocol storage versions",
     "calls": "errors log node partners protocol reading storage versions",
     "node": "calls partners queues settings storage",
     "routes": "errors findings node partners protocol reading storage versions",

@@ -52,7 +52,7 @@ from chalicelib.protocol.json_text import write_json
 from chalicelib.protocol.kinds import Kind
 from chalicelib.protocol.message import InterfaceRole, Routing
 from chalicelib.storage.table import Conflict
-from chalicelib.versions.supported import express, is_supported, loggable, to_canonical
+from chalicelib.versions.supported import express, is_supported, loggable, to_canonical, traits_of
 from chalicelib.versions.version import Loss
 
 if TYPE_CHECKING:
@@ -213,10 +213,17 @@ class OcpiClient:
         )
 
     def get_version_details(
-        self, url: str, token: str, encoding: TokenEncoding = "base64", *, total_s: float | None = None
+        self,
+        url: str,
+        token: str,
+        encoding: TokenEncoding = "base64",
+        *,
+        total_s: float | None = None,
+        sides: Mapping[str, str] | None = None,
     ) -> VersionDetails:
         """Read a version details endpoint; endpoints that can be of no use are noted and left out.
 
+        sides: as in `read_endpoints`.
         Raises: InvalidParameters when the policy refuses the URL, PartnerFault, PartnerRefusal.
         Source: OCPI 2.2.1 version_details_endpoint; CRD-02, CRD-04, VER-10
         """
@@ -224,7 +231,7 @@ class OcpiClient:
         data = answer.data
         if not _has_texts(data, "version") or not isinstance(data.get("endpoints"), list):
             raise PartnerFault("answered no version details", http_status=answer.http_status)
-        return VersionDetails(data["version"], *read_endpoints(url, data["endpoints"]))
+        return VersionDetails(data["version"], *read_endpoints(url, data["endpoints"], sides))
 
     def call_url(
         self,
@@ -452,7 +459,7 @@ def belongs_to(partner: Partner, url: str) -> bool:
 
 
 def _adapt(exchange: Exchange, partner: Partner, module: str | None) -> tuple[Exchange, tuple[Loss, ...]]:
-    """Convert the document to the partner's version; drop routing where OCPI has none (RTE-03).
+    """Convert the document to the partner's version; drop routing where OCPI has none (RTE-03, V211-06).
 
     Returns also what the version cannot express of the document.
     Raises: PartnerFault when the partner was registered with a version that this release does not speak;
@@ -462,7 +469,8 @@ def _adapt(exchange: Exchange, partner: Partner, module: str | None) -> tuple[Ex
         reason = f"is registered with OCPI {partner.version}, which this node does not speak"
         raise PartnerFault(reason, never_sent=True)
     document, losses = express(partner.version, exchange.takes, exchange.document)
-    routing = Routing() if module in UNROUTED_MODULES else exchange.routing
+    is_routed = module not in UNROUTED_MODULES and traits_of(partner.version).is_routed
+    routing = exchange.routing if is_routed else Routing()
     return replace(exchange, document=document, routing=routing), losses
 
 

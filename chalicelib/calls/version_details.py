@@ -26,13 +26,18 @@ _ABSOLUTE = re.compile(r"([a-z][a-z0-9+.-]*:|//)", re.IGNORECASE)
 
 
 def read_endpoints(
-    details_url: str, entries: Sequence[Any]
+    details_url: str, entries: Sequence[Any], sides: Mapping[str, str] | None = None
 ) -> tuple[tuple[Endpoint, ...], tuple[EndpointNote, ...]]:
-    """Return the endpoints that can be used, and notes about what is odd or of no use."""
+    """Return the endpoints that can be used, and notes about what is odd or of no use.
+
+    sides: for a version without roles, the partner's interface of each module.
+    """
     endpoints: list[Endpoint] = []
     notes: list[EndpointNote] = []
     for entry in entries:
         given = entry if isinstance(entry, dict) else {}
+        if sides is not None:
+            given = {**given, "role": sides.get(str(given.get("identifier")))}
         endpoint, note = _read(details_url, given)
         if endpoint is not None:
             endpoints.append(endpoint)

@@ -10,7 +10,7 @@ Source: OCPI 2.2.1 version_information_endpoint; docs/design.md, Roles; VER-06, 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from chalicelib.async_requests.objects import AsyncKind
@@ -123,6 +123,29 @@ def offers(roles: Iterable[str]) -> list[Offer]:
     return [Offer("credentials", "SENDER", "/credentials")] + [
         Offer(module, role, interface_path(module, role)) for module, role in sorted(mounted(roles))
     ]
+
+
+def offers_as(role: str, roles: Iterable[str], has_module: Callable[[str], bool]) -> list[Offer]:
+    """The lines of version details of a node with these roles, for a connection of one of them.
+
+    role: of this node in the connection; a hub's is that of the parties behind it. has_module: tells whether
+    the OCPI version has a module.
+    """
+    sides = sides_of(role)
+    return [
+        offer
+        for offer in offers(roles)
+        if has_module(offer.identifier) and sides.get(offer.identifier, offer.role) == offer.role
+    ]
+
+
+def sides_of(role: str) -> dict[str, InterfaceRole]:
+    """The interface of each module that a party of a role has: SENDER of what it owns."""
+    return {
+        module.name: "SENDER" if module.owner_role == role else "RECEIVER"
+        for module in MODULES
+        if module.offered_by
+    }
 
 
 def is_offered(module: str, role: InterfaceRole, own_roles: Iterable[str]) -> bool:

@@ -74,6 +74,7 @@ Profiles: Any = Annotated[tuple[Profile, ...], BeforeValidator(_tuple), AfterVal
 
 
 PulledModule: Any = closed_enum("the modules that are read", " ".join(pushed_modules()))
+OneRole: Any = closed_enum("the roles of a partner of OCPI 2.1.1", "CPO EMSP")
 HowOften: Any = closed_enum("how often a list is read", "off nightly hourly")
 
 
@@ -95,13 +96,15 @@ class ChangedSettings(PartnerSettings, OcpiObject):
 class Described(ChangedSettings):
     """The operator's description of a new partner.
 
-    expected_roles: the roles that are approved when the partner claims them. hub: the partner is a hub.
+    expected_roles: the roles that are approved when the partner claims them. hub: the partner is a hub. role:
+    its only role, which a partner of OCPI 2.1.1 cannot say itself.
     partner_id: of a known partner that begins anew, and keeps what is not named here, the name included.
     """
 
     partner_id: Annotated[str, StringConstraints(strict=True, min_length=1, max_length=100)] | None = None
     expected_roles: Annotated[list[NamedRole], Field(max_length=MAX_ROLES)] = []
     hub: Annotated[bool, Field(strict=True)] = False
+    role: OneRole = ""
 
 
 class Invitation(Described):
@@ -290,7 +293,8 @@ def _is_registering(node: Node, partner: Partner) -> bool:
 
 
 def _expectation(node: Node, wanted: Described, partner_id: str | None) -> Expectation:
-    return Expectation(tuple(expected_roles(node, wanted.expected_roles, partner_id)), wanted.hub)
+    roles = tuple(expected_roles(node, wanted.expected_roles, partner_id))
+    return Expectation(roles, wanted.hub, wanted.role)
 
 
 def _check_url(settings: Settings, versions_url: str) -> None:

@@ -115,11 +115,11 @@ class Partner(PartnerSettings):
     changes; a write must know the latest one, so parallel changes cannot undo each other.
 
     roles: roles in effect. pending_roles, refused_roles: roles that it claims without effect, because the
-    operator has not approved them yet, or has rejected them. expected_roles, hub_expected: the roles that
-    the operator expects of it. reserved_claims: claims of roles that it had before, and that no other
-    partner may claim until the operator releases them. released: claims of roles whose objects from this
-    partner may be changed by other partners. notified_roles: claims of pending roles that the operator's
-    webhooks were notified of. `partners/roles.py` has the rules.
+    operator has not approved them yet, or has rejected them. expected_roles: the roles that the operator
+    expects of it; expected_role, hub_expected: those of any party. reserved_claims: claims of roles that it
+    had before, and that no other partner may claim until the operator releases them. released: claims of
+    roles whose objects from this partner may be changed by other partners. notified_roles: claims of pending
+    roles that the operator's webhooks were notified of. `partners/roles.py` has the rules.
     """
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
@@ -133,6 +133,7 @@ class Partner(PartnerSettings):
     pending_roles: tuple[PartnerRole, ...] = ()
     refused_roles: tuple[PartnerRole, ...] = ()
     expected_roles: tuple[PartnerRole, ...] = ()
+    expected_role: str = ""
     hub_expected: bool = False
     reserved_claims: tuple[str, ...] = ()
     released: tuple[str, ...] = ()

@@ -30,14 +30,21 @@ from typing import Any, NamedTuple
 
 from chalicelib.partners.directory import EVERYTHING, Partner, PartnerRole, claim_of
 
+OPPOSITE = {"CPO": "EMSP", "EMSP": "CPO"}
+"""The role on the other side of a connection between a CPO and an eMSP."""
+
 _BEFORE_REGISTRATION = ("INVITED", "REGISTERING")
 
 
 class Expectation(NamedTuple):
-    """The roles that the operator expects of a partner that registers. is_hub: HUB, of any party."""
+    """The roles that the operator expects of a partner that registers.
+
+    is_hub: HUB, of any party. role: CPO or EMSP, of any party; "" for none.
+    """
 
     roles: tuple[PartnerRole, ...] = ()
     is_hub: bool = False
+    role: str = ""
 
 
 NOTHING_EXPECTED = Expectation()
@@ -46,6 +53,23 @@ NOTHING_EXPECTED = Expectation()
 def claimed_roles(partner: Partner) -> tuple[PartnerRole, ...]:
     """All roles in the partner's latest credentials, in effect or not."""
     return (*partner.roles, *partner.pending_roles, *partner.refused_roles)
+
+
+def connection_role(partner: Partner, ours: Iterable[str]) -> str | None:
+    """The one role, CPO or EMSP, of a partner whose OCPI version has one role for each connection.
+
+    It is the one that the partner plays; before its registration the one that the operator expects, or else
+    the opposite of ours. ours: the roles of this node. None if there is not exactly one.
+    """
+    names = (
+        {role.role for role in partner.roles or partner.pending_roles}
+        or ({"HUB"} if partner.hub_expected else set())
+        or ({partner.expected_role} if partner.expected_role else set())
+        or {role.role for role in partner.expected_roles}
+        or {claim.rpartition("#")[2] for claim in partner.reserved_claims}
+        or {OPPOSITE.get(own, own) for own in ours}
+    )
+    return names.pop() if len(names) == 1 and names <= OPPOSITE.keys() else None
 
 
 def with_claimed(
@@ -121,7 +145,7 @@ def _may_play(partner: Partner, role: PartnerRole) -> bool:
     if role.role == "HUB":
         return partner.hub_expected
     names_nothing = not partner.expected_roles and not partner.reserved_claims
-    return names_nothing and not partner.hub_expected
+    return names_nothing and not partner.hub_expected and partner.expected_role in ("", role.role)
 
 
 def _fields(

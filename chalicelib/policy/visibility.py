@@ -36,6 +36,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chalicelib.modules.registry import find_module, is_private
+from chalicelib.partners.roles import OPPOSITE
 from chalicelib.protocol.message import Party, Routing
 from chalicelib.routes import Interface
 
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
     from chalicelib.partners.directory import Partner
     from chalicelib.settings import Settings
 
-_OPPOSITE_OF = {"CPO": "EMSP", "EMSP": "CPO"}
 _KEEPERS = {"CPO": ("HUB", "EMSP"), "EMSP": ("HUB", "CPO")}
 
 _CHARGE = frozenset({"EMSP"})
@@ -92,7 +92,7 @@ def sender_role(interface: Interface) -> str:
     ['EMSP', 'CPO']
     """
     owner = owner_role(interface.module)
-    return owner if interface.role == "RECEIVER" else _OPPOSITE_OF[owner]
+    return owner if interface.role == "RECEIVER" else OPPOSITE[owner]
 
 
 def keeps_received(settings: Settings, module: str) -> bool:

@@ -18,13 +18,33 @@ from chalicelib.errors import InvalidParameters
 from chalicelib.log import log
 from chalicelib.protocol.json_text import JsonText, read_json, write_json
 from chalicelib.protocol.kinds import Kind
-from chalicelib.versions.version import NOTHING_KNOWN, Known, Loss, Version
+from chalicelib.versions.version import NOTHING_KNOWN, Known, Loss, Traits, Version
 
 CANONICAL = "2.2.1"
 """The version of stored objects."""
 
 VERSIONS: dict[str, str] = {"2.2.1": "chalicelib.versions.v2_2_1", "2.2": "chalicelib.versions.v2_2"}
 """Each version's number and Python module, the preferred one first."""
+
+TRAITS: dict[str, Traits] = {
+    "2.1.1": Traits(
+        has_roles=False,
+        is_routed=False,
+        modules=frozenset(
+            ("versions", "credentials", "locations", "sessions", "cdrs", "tariffs", "tokens", "commands")
+        ),
+    )
+}
+"""Traits of versions that are not those of the canonical one; here, so that no version is loaded for them."""
+
+_CANONICAL_TRAITS = Traits()
+
+
+def traits_of(number: str | None) -> Traits:
+    """The properties of a version, apart from its documents. number: None or "" for the canonical one."""
+    if number in (None, "", CANONICAL):
+        return _CANONICAL_TRAITS
+    return TRAITS.get(str(number), _CANONICAL_TRAITS)
 
 
 def supported_numbers(offered: Collection[str] = ()) -> list[str]:

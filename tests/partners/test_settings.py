@@ -41,7 +41,7 @@ def test_a_record_keeps_its_form_and_gains_new_fields_only() -> None:
     assert {name: value for name, value in written.items() if name in old} == old
     assert written.keys() - old.keys() == {
         "strict", "pull", "sends_raw_tokens", "encoding_origin", "endpoint_notes",
-        "trailing_slash", "credentials_listed_once", "endpoints_with_slash",
+        "trailing_slash", "credentials_listed_once", "endpoints_with_slash", "expected_role",
     }  # fmt: skip
 
 

@@ -70,6 +70,7 @@ def invite(
         status="INVITED",
         last_updated=now(node),
         expected_roles=expected.roles,
+        expected_role=expected.role,
         hub_expected=expected.is_hub,
         held_tokens=(token_a,),
         encoding_origin=origin_of(settings),
@@ -148,7 +149,8 @@ def _look_at_caller(
     node: Node, partner: Partner, offered: Credentials, version: str, received: TokenEncoding | None
 ) -> OtherSide:
     try:
-        other = look_at(node, offered.url, offered.token, encodings_to_try(partner, received), [version])
+        encodings = encodings_to_try(partner, received)
+        other = look_at(node, partner, offered.url, offered.token, encodings, [version])
     except (PartnerFault, PartnerRefusal) as error:
         # Not the words of a body without an envelope: the caller chose the URL that was read.
         text = f"{error.reason}: {error.status_message}" if error.status_message else error.reason

@@ -29,6 +29,7 @@ from chalicelib.modules.credentials.handshake import (
     refuse_taken,
     registered,
     renewed,
+    role_toward,
     roles_in,
     save,
 )
@@ -42,6 +43,7 @@ from chalicelib.protocol.auth import is_credentials_token
 from chalicelib.protocol.kinds import Kind
 from chalicelib.storage.table import Conflict
 from chalicelib.versions.supported import CANONICAL, from_canonical, supported_numbers, to_canonical
+from chalicelib.versions.version import Known
 
 _EXCHANGE_S = 15.0
 """The other side makes two calls itself before it answers."""
@@ -83,7 +85,7 @@ def register(
     other = _look_before_registering(node, new, token, base_url)
     ours = node.directory.new_token()
     beginning = _begin(node, new, other, ours, returning)
-    document = credentials_document(node, ours, base_url)
+    document = credentials_document(node, ours, base_url, other.role)
     try:
         answer = _send_credentials(node, "POST", other, token, document)
     except (PartnerFault, PartnerRefusal, OcpiError) as error:
@@ -103,7 +105,7 @@ def rotate(node: Node, partner: Partner, base_url: str) -> Partner:
     fresh = HeldToken(fingerprint=node.directory.fingerprint(ours), kind="C")
     save(node, partner.model_copy(update={"held_tokens": (fresh, *partner.held_tokens)}), partner)
     try:
-        document = credentials_document(node, ours, base_url)
+        document = credentials_document(node, ours, base_url, other.role)
         answer = _send_credentials(node, "PUT", other, old, document)
         theirs = read_credentials(node, partner, answer)
         refuse_ourselves(node, base_url, theirs.token, theirs.url)
@@ -153,6 +155,7 @@ def _new_partner(
         last_updated=now(node),
         versions_url=versions_url,
         expected_roles=expected.roles,
+        expected_role=expected.role,
         hub_expected=expected.is_hub,
         encoding_origin=origin_of(settings),
     )
@@ -229,9 +232,8 @@ def _look_before_asking(node: Node, partner: Partner, token: str, base_url: str)
     """Read the partner's endpoints before our request, and stop if it lacks those that we need (CRD-18)."""
     url = partner.versions_url or ""
     try:
-        other = look_at(
-            node, url, token, encodings_to_try(partner), supported_numbers(node.settings.ocpi_versions)
-        )
+        wanted = supported_numbers(node.settings.ocpi_versions)
+        other = look_at(node, partner, url, token, encodings_to_try(partner), wanted)
         refuse_own_urls(base_url, other)
     except (PartnerFault, PartnerRefusal, OcpiError) as error:
         raise _failed(error) from error
@@ -253,19 +255,25 @@ def _look_before_rotating(node: Node, partner: Partner, token: str, base_url: st
     except HandshakeFailed as error:
         if error.http_status != 401 or len(partner.held_tokens) < 2:
             raise
+        version = partner.version or CANONICAL
         return OtherSide(
-            partner.version or CANONICAL, partner.endpoints, partner.token_encoding, partner.endpoint_notes
+            version,
+            partner.endpoints,
+            partner.token_encoding,
+            partner.endpoint_notes,
+            role_toward(node, partner, version),
         )
 
 
 def _send_credentials(node: Node, method: str, other: OtherSide, token: str, document: dict[str, Any]) -> Any:
     """Send our credentials. Returns the partner's credentials, not validated yet."""
     url = other.credentials_url() or ""
-    document = from_canonical(other.version, Kind.CREDENTIALS, document)
+    known = Known(role=other.role or "")
+    document = from_canonical(other.version, Kind.CREDENTIALS, document, known)
     answer = node.client.call_url(
         url, method, token, other.encoding, document=document, total_s=_EXCHANGE_S, gives=Kind.CREDENTIALS
     )
-    return to_canonical(other.version, Kind.CREDENTIALS, answer.data)
+    return to_canonical(other.version, Kind.CREDENTIALS, answer.data, known)
 
 
 def _complete(

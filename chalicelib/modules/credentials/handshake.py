@@ -13,13 +13,14 @@ Source: OCPI 2.2.1 credentials; CRD-01 … CRD-28
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from chalicelib.calls.client import PartnerFault
 from chalicelib.calls.urls import is_below
 from chalicelib.errors import ClientError, InvalidParameters, UnableToUseClientApi, UnsupportedVersion
 from chalicelib.modules.credentials.objects import Credentials
-from chalicelib.modules.registry import needed_of
+from chalicelib.modules.registry import needed_of, sides_of
 from chalicelib.node import Node
 from chalicelib.partners.directory import (
     Directory,
@@ -32,11 +33,13 @@ from chalicelib.partners.directory import (
     claim_of,
     rebase,
 )
-from chalicelib.partners.roles import Expectation
+from chalicelib.partners.roles import OPPOSITE, Expectation, connection_role
 from chalicelib.partners.settings import PartnerSettings
 from chalicelib.protocol.auth import TokenEncoding
 from chalicelib.protocol.types import format_datetime
+from chalicelib.settings import OwnRole
 from chalicelib.storage.table import Conflict
+from chalicelib.versions.supported import traits_of
 
 CALL_S = 5.0
 """API Gateway ends a request after 29 s. A handshake makes two calls and one exchange (`calling_side.py`)."""
@@ -47,13 +50,15 @@ _TRIES = 5
 class OtherSide(NamedTuple):
     """The interfaces of a platform in one OCPI version.
 
-    encoding: of tokens, which it accepts. notes: about its endpoints.
+    encoding: of tokens, which it accepts. notes: about its endpoints. role: its only role, for a version
+    whose credentials have none.
     """
 
     version: str
     endpoints: tuple[Endpoint, ...]
     encoding: TokenEncoding = "base64"
     notes: tuple[EndpointNote, ...] = ()
+    role: str | None = None
 
     def credentials_url(self) -> str | None:
         """URL of its credentials module, None when it lists none."""
@@ -64,11 +69,24 @@ class OtherSide(NamedTuple):
         return any((e.identifier, e.role) in needed_of(roles) for e in self.endpoints)
 
 
-def credentials_document(node: Node, token: str, base_url: str) -> dict[str, Any]:
+def role_toward(node: Node, partner: Partner, version: str) -> str | None:
+    """The partner's only role in a version whose credentials have none; None for other versions."""
+    return None if traits_of(version).has_roles else connection_role(partner, _own_names(node))
+
+
+def _own_names(node: Node) -> list[str]:
+    return [own.role for own in node.settings.roles]
+
+
+def credentials_document(
+    node: Node, token: str, base_url: str, partner_role: str | None = None
+) -> dict[str, Any]:
     """Our credentials for one partner.
 
-    Source: OCPI 2.2.1 credentials_credentials_object; CRD-15, CRD-26
+    partner_role: from `role_toward`; then they have our one role on the other side of the connection.
+    Source: OCPI 2.2.1 credentials_credentials_object; CRD-15, CRD-26, V211-03
     """
+    roles = node.settings.roles if partner_role is None else (_only_role(node, OPPOSITE[partner_role]),)
     return {
         "token": token,
         "url": f"{base_url}/versions",
@@ -79,9 +97,17 @@ def credentials_document(node: Node, token: str, base_url: str) -> dict[str, Any
                 "party_id": own.party.party_id,
                 "country_code": own.party.country_code,
             }
-            for own in node.settings.roles
+            for own in roles
         ],
     }
+
+
+def _only_role(node: Node, name: str) -> OwnRole:
+    """Our role in a connection of one role: a hub plays that of the parties behind it."""
+    roles = node.settings.roles
+    own = next((own for own in roles if own.role == name), None)
+    hub = next((own for own in roles if own.role == "HUB"), roles[0])
+    return own or replace(hub, role=name)
 
 
 def encodings_to_try(partner: Partner, received: TokenEncoding | None = None) -> tuple[TokenEncoding, ...]:
@@ -106,14 +132,19 @@ def origin_of(settings: PartnerSettings) -> EncodingOrigin:
 
 
 def look_at(
-    node: Node, versions_url: str, token: str, encodings: Sequence[TokenEncoding], wanted: Sequence[str]
+    node: Node,
+    partner: Partner,
+    versions_url: str,
+    token: str,
+    encodings: Sequence[TokenEncoding],
+    wanted: Sequence[str],
 ) -> OtherSide:
-    """Read a platform's versions and the details of the first wanted version that it offers.
+    """Read a partner's versions and the details of the first wanted version that it offers.
 
-    encodings: of the token, in the order in which they are tried. The next one is tried when the platform
+    encodings: of the token, in the order in which they are tried. The next one is tried when the partner
     does not accept the token.
-    Raises: InvalidParameters when the policy refuses the versions URL, UnsupportedVersion, PartnerFault,
-    PartnerRefusal.
+    Raises: InvalidParameters when the policy refuses the versions URL, or the partner's role has to be named;
+    UnsupportedVersion, PartnerFault, PartnerRefusal.
     """
     encoding, *others = encodings
     try:
@@ -123,16 +154,25 @@ def look_at(
     except PartnerFault as fault:
         if not others or fault.http_status not in (401, 403):
             raise
-        return look_at(node, versions_url, token, others, wanted)
+        return look_at(node, partner, versions_url, token, others, wanted)
     url_by_version = {entry.version: entry.url for entry in reversed(listed)}
     version = next((number for number in wanted if number in url_by_version), None)
     if version is None:
         raise UnsupportedVersion(
             f"version {' or '.join(wanted)} is not among {[e.version for e in listed]!r}"
         )
+    role = role_toward(node, partner, version)
+    if role is None and not traits_of(version).has_roles:
+        raise InvalidParameters(
+            f"the partner speaks OCPI {version}, which names no roles: say whether it is a CPO or an EMSP",
+            field="role",
+        )
+    sides = sides_of(role) if role else None
     try:
-        details = node.client.get_version_details(url_by_version[version], token, encoding, total_s=CALL_S)
-        return OtherSide(version, details.endpoints, encoding, details.notes)
+        details = node.client.get_version_details(
+            url_by_version[version], token, encoding, total_s=CALL_S, sides=sides
+        )
+        return OtherSide(version, details.endpoints, encoding, details.notes, role)
     except InvalidParameters as error:
         raise PartnerFault(f"the URL of the version details cannot be used: {error.detail}") from error
 
@@ -267,6 +307,7 @@ def renewed(partner: Partner, settings: PartnerSettings, expected: Expectation) 
         update={
             **changes,
             "expected_roles": expected.roles or partner.expected_roles,
+            "expected_role": expected.role or partner.expected_role,
             "hub_expected": expected.is_hub or partner.hub_expected,
             "released": partner.released if partner.is_registered else (),
         }

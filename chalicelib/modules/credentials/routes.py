@@ -5,9 +5,11 @@ Source: OCPI 2.2.1 credentials, Interfaces and endpoints; CRD-08 … CRD-16, TRP
 
 from __future__ import annotations
 
+from typing import Any
+
 from chalicelib.errors import MethodNotAllowed
 from chalicelib.modules.credentials.called_side import accept, forget
-from chalicelib.modules.credentials.handshake import credentials_document
+from chalicelib.modules.credentials.handshake import credentials_document, role_toward
 from chalicelib.modules.registry import missing_of
 from chalicelib.partners.directory import Partner
 from chalicelib.protocol.kinds import Kind
@@ -21,7 +23,12 @@ def get_credentials(call: Call) -> Reply:
     # Spec: GET with token A is not defined. It gets the same answer, which gives the caller nothing new
     # (CRD-28).
     """
-    return Reply(data=credentials_document(call.node, call.token, call.request.base_url))
+    return Reply(data=_ours(call, call.caller, call.token))
+
+
+def _ours(call: Call, partner: Partner, token: str) -> dict[str, Any]:
+    role = role_toward(call.node, partner, call.request.version)
+    return credentials_document(call.node, token, call.request.base_url, role)
 
 
 def post_credentials(call: Call) -> Reply:
@@ -69,7 +76,7 @@ def _accepted(call: Call) -> Reply:
         request.version,
         "raw" if call.reading == "raw" else "base64",
     )
-    document = credentials_document(call.node, token, request.base_url)
+    document = _ours(call, partner, token)
     remarks = [_note_on_roles(partner), _note_on_endpoints(call, partner)]
     text = "; ".join(filter(None, remarks))
     return Reply(data=document, status_message=text[:_LONGEST_MESSAGE] or None)
