@@ -61,7 +61,7 @@ class Call:
         return document
 
     def _known(self) -> Known:
-        """What the conversion of the body may need to know, which only a version without roles does."""
+        """Facts for the conversion of the body; only a version without roles needs them."""
         if traits_of(self.request.version).has_roles:
             return NOTHING_KNOWN
         path, node = self.request.path, self.node
