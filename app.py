@@ -19,7 +19,7 @@ from chalicelib import background
 from chalicelib.application import NodeApplication
 from chalicelib.async_requests import worker
 from chalicelib.endpoint import mount, mount_operator
-from chalicelib.modules.cdrs import compiler, due_sessions
+from chalicelib.modules.cdrs import compiler, session_changes
 from chalicelib.modules.reconciliation import noted_cdrs, reconciler
 from chalicelib.modules.registry import async_kinds, load_interfaces
 from chalicelib.node import current_node
@@ -44,7 +44,7 @@ def stream_changes(event: DynamoDBEvent) -> Any:
     """Queue what follows from stored changes, delete expired objects, note ended sessions and new CDRs."""
     node, records = current_node(), event.to_dict()["Records"]
     outbox.delete_expired(node, records)
-    due_sessions.note_sessions(node, records)
+    session_changes.note_sessions(node, records)
     noted_cdrs.note_cdrs(node, records)
     registrations.note_partners(node, records)
     return outbox.handle_stream(node, records)

@@ -31,7 +31,7 @@ from chalicelib.calls.urls import UrlPolicy
 from chalicelib.modules.cdrs import compiler
 from chalicelib.modules.cdrs.cdr_partitions import OF_CPO
 from chalicelib.modules.cdrs.due_sessions import due_session_item, read_due_sessions, sessions_set_aside
-from chalicelib.modules.cdrs.rules import cdr_id
+from chalicelib.modules.cdrs.earlier_cdrs import cdr_id
 from chalicelib.modules.cdrs.start_snapshots import start_snapshot_item, take_snapshot
 from chalicelib.node import Node, new_secret, now
 from chalicelib.partners.directory import Directory, Endpoint, Partner, PartnerRole

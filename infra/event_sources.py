@@ -5,7 +5,7 @@ ignores the answer and deletes, or skips, the failed items.
 
 *The filter.* Most records of the stream need no handler: counters, delivery rows, claims, items beside a
 session. Lambda does not invoke the function, nor bill, for a record that the filter rejects. It accepts the
-main items, the EVSEs and the partners, which `pushing/outbox.py`, `modules/cdrs/due_sessions.py` and
+main items, the EVSEs and the partners, which `pushing/outbox.py`, `modules/cdrs/session_changes.py` and
 `modules/reconciliation/noted_cdrs.py` use, and deleted expiry items, by which `expiry.py` finds the objects
 to delete. A test compares filter and code. The local reader passes on every record, and the code skips the
 rest.

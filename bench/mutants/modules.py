@@ -14,7 +14,14 @@ GUARDED: dict[str, tuple[str, ...]] = {
         "pricing/*.py",
         *(
             f"modules/cdrs/{name}.py"
-            for name in ("assembly", "meter_readings", "running_cost", "compiler", "rules")
+            for name in (
+                "assembly",
+                "meter_readings",
+                "running_cost",
+                "compiler",
+                "earlier_cdrs",
+                "start_snapshots",
+            )
         ),
         "modules/reconciliation/verdicts.py",
         "modules/cdr_comparison.py",
@@ -61,6 +68,14 @@ ALSO: dict[str, tuple[str, ...]] = {
         "tests/modules/cdrs/test_compiler.py",
         "tests/modules/cdrs/test_cdr_makers.py",
         "tests/modules/cdrs/test_running_cost.py",
+    ),
+    "modules/cdrs/earlier_cdrs.py": (
+        "tests/modules/cdrs/test_parts.py",
+        "tests/modules/cdrs/test_cdr_ids.py",
+    ),
+    "modules/cdrs/start_snapshots.py": (
+        "tests/modules/cdrs/test_parts.py",
+        "tests/modules/cdrs/test_compiler.py",
     ),
     "modules/cdrs/meter_readings.py": (
         "tests/modules/cdrs/test_session_periods.py",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from bench.costs import Units
-from chalicelib.modules.cdrs import compiler, due_sessions
+from chalicelib.modules.cdrs import compiler, due_sessions, session_changes
 from chalicelib.modules.cdrs.running_cost import keys_to_price, running_cost_function
 from chalicelib.modules.locations import own_locations as locations
 from chalicelib.modules.reconciliation import reconciler
@@ -77,7 +77,7 @@ class Counted(Network):
 
     def follow(self, *records: dict[str, Any]) -> None:
         """Handle a batch of records as the stream function does."""
-        due_sessions.note_sessions(self.node, records)
+        session_changes.note_sessions(self.node, records)
         handle_stream(self.node, records)
 
 
@@ -116,7 +116,7 @@ def count(dynamodb: Any) -> dict[str, Units]:
     world.clock.forward(60)
     counted["new session"] = network.units(lambda: network.put("S1"))
     created = network.record(session.key)
-    counted["session begins"] = network.units(lambda: due_sessions.note_sessions(node, [created]))
+    counted["session begins"] = network.units(lambda: session_changes.note_sessions(node, [created]))
     world.clock.forward(60)
     before = node.table.get(session.key)
     # The test clock is behind the session, so the session is priced up to the end of its period.
@@ -129,7 +129,7 @@ def count(dynamodb: Any) -> dict[str, Units]:
     network.put("S1", status="COMPLETED", end_date_time=T2, cdr_token=cdr_token(EVI))
     ended = network.record(session.key, before)
     counted["cdr"] = network.units(
-        lambda: due_sessions.note_sessions(node, [ended]), lambda: compiler.run(node)
+        lambda: session_changes.note_sessions(node, [ended]), lambda: compiler.run(node)
     )
     assert not list(due_sessions.read_due_sessions(node.table)) and not due_sessions.sessions_set_aside(
         node.table

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from ministack.services import lambda_svc
 
-from chalicelib.modules.cdrs import due_sessions
+from chalicelib.modules.cdrs import session_changes
 from chalicelib.modules.registry import pushed_modules, retention_days
 from chalicelib.pushing import outbox
 from chalicelib.pushing.stream_changes import StreamChange
@@ -46,7 +46,7 @@ def is_looked_at(each: dict[str, Any]) -> bool:
     pk, sk = each["dynamodb"]["Keys"]["pk"]["S"], each["dynamodb"]["Keys"]["sk"]["S"]
     change = StreamChange("1", "1", pk, sk, None, None)
     is_pushed = outbox._is_wanted(each) and (change.is_partner or change.is_object or change.is_evse)
-    return is_pushed or (pk.startswith(due_sessions._SESSIONS) and sk == "#")
+    return is_pushed or (pk.startswith(session_changes._SESSIONS) and sk == "#")
 
 
 @pytest.mark.parametrize(("pk", "sk"), KEYS)

@@ -12,7 +12,7 @@ import pytest
 
 from chalicelib.calls.answers import Answer, PartnerRefusal
 from chalicelib.calls.client import Exchange
-from chalicelib.modules.cdrs.start_snapshots import store_start_snapshot
+from chalicelib.modules.cdrs.session_changes import store_start_snapshot
 from chalicelib.modules.sessions.decisions import written
 from chalicelib.modules.sessions.objects import ChargingPreferences
 from chalicelib.modules.sessions.preferences import take_preferences

@@ -11,7 +11,7 @@ from datetime import timedelta
 import pytest
 
 from chalicelib.errors import ServerError
-from chalicelib.modules.cdrs import due_sessions
+from chalicelib.modules.cdrs import due_sessions, session_changes
 from chalicelib.pushing import outbox
 from chalicelib.pushing.deliveries import DeliveryStatus
 from chalicelib.storage.keys import Ref
@@ -36,7 +36,7 @@ def live(world: World, days: float) -> None:
         if "expires_at" in item and int(item["expires_at"]["N"]) <= world.clock().timestamp():
             world.dynamodb._set(key, None)
     outbox.delete_expired(world.node, list(world.dynamodb.stream))
-    due_sessions.note_sessions(world.node, list(world.dynamodb.stream))
+    session_changes.note_sessions(world.node, list(world.dynamodb.stream))
     world.settle()
 
 

@@ -15,9 +15,9 @@ from typing import Any
 
 from chalicelib.errors import InvalidParameters, NotEnoughInformation
 from chalicelib.modules.cdr_comparison import compare_total_cost
+from chalicelib.modules.cdrs.breakdowns import fits
 from chalicelib.modules.cdrs.last_period import has_all_energy
 from chalicelib.modules.cdrs.meter_readings import ToPrice, to_price
-from chalicelib.modules.cdrs.rules import make_cdr, token_of
 from chalicelib.modules.cdrs.start_snapshots import StartSnapshot
 from chalicelib.pricing.costs import Priced, refuse_undecided
 from chalicelib.pricing.joining import join_same_prices
@@ -32,6 +32,8 @@ from chalicelib.settings import Tolerance
 
 _KWH_DECIMALS = 4
 _MADE_OF_PERIODS = ("meter_readings", "charging_states")
+_OF_SESSION = ("cdr_token", "auth_method", "authorization_reference", "meter_id")
+_TOKEN_KEY = ("country_code", "party_id", "uid", "type")
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,38 @@ def _cdr(session: Mapping[str, Any], start: StartSnapshot, price: Document) -> D
     )
 
 
+def token_of(session: Mapping[str, Any], at_start: Mapping[str, Any] | None) -> Document:
+    """Choose the token as recorded at the start, unless the session has another token now (CDR-13)."""
+    token: Document = session["cdr_token"]
+    if at_start is not None and all(fold(at_start[name]) == fold(token[name]) for name in _TOKEN_KEY):
+        return dict(at_start)
+    return token
+
+
+def make_cdr(
+    session: Mapping[str, Any],
+    start_date_time: str,
+    place: Mapping[str, Any],
+    token: Mapping[str, Any],
+    tariffs: Sequence[Mapping[str, Any]],
+    price: Mapping[str, Any],
+) -> Document:
+    """Build a CDR without `id` and `last_updated`. price: the fields that the pricing engine computed."""
+    copied = {name: session[name] for name in _OF_SESSION if session.get(name) is not None}
+    return {
+        "country_code": session["country_code"],
+        "party_id": session["party_id"],
+        "start_date_time": start_date_time,
+        "end_date_time": session["end_date_time"],
+        "session_id": session["id"],
+        **copied,
+        "cdr_token": token,
+        "cdr_location": place,
+        "tariffs": list(tariffs),
+        **price,
+    }
+
+
 def _explain(priced: Priced, remarks: Sequence[Document]) -> Document:
     """Write the price explanation of a CDR. remarks: warnings that come before those of the price."""
     statement = write_statement(priced)
@@ -137,8 +171,10 @@ def _explain(priced: Priced, remarks: Sequence[Document]) -> Document:
     return {"breakdown": statement["breakdown"], "warnings": [*remarks, *warnings]}
 
 
-def with_fewer_periods(draft: CdrDraft) -> CdrDraft:
-    """Join neighbouring charging periods of one price, and add a warning about it."""
+def shrink_to_fit(draft: CdrDraft) -> CdrDraft:
+    """Join neighbouring charging periods of one price, with a warning, if a draft is too large to store."""
+    if fits(draft.cdr):
+        return draft
     cdr = {**draft.cdr, **cdr_fields(join_same_prices(draft.priced))}
     before, after = (len(each["charging_periods"]) for each in (draft.cdr, cdr))
     if before == after:

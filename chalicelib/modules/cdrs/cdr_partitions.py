@@ -1,4 +1,4 @@
-"""Maker of a session's CDRs, and the partitions that they are stored in. Pure functions.
+"""Partitions that the CDRs of a session are stored in. Pure functions.
 
 At a hub both the eMSP and the CPO see a CDR, so it is stored twice, once in the partition of each; this is
 safe because a CDR never changes. At a CPO the viewer of the session sees its CDR. If that viewer is a hub
@@ -21,7 +21,6 @@ from chalicelib.protocol.message import Party
 if TYPE_CHECKING:
     from chalicelib.partners.directory import Partner
     from chalicelib.settings import Settings
-    from chalicelib.storage.keys import Ref
     from chalicelib.storage.objects import Stored
 
 MODULE = "cdrs"
@@ -40,14 +39,6 @@ class CdrPartitions:
 def makes_cdrs_of(settings: Settings, source: str) -> bool:
     """Return whether this node may make CDRs for a source: a CPO for itself (""), a hub for partners."""
     return settings.plays("HUB") if source else settings.plays("CPO")
-
-
-def maker_of(settings: Settings, session: Ref) -> str:
-    """Key of the party that makes the CDR: our own CPO party for its sessions, the hub for all others."""
-    owner = Party(session.country_code, session.party_id)
-    is_own = settings.owns(owner, "CPO")
-    maker = owner if is_own else settings.party_of("HUB")
-    return (maker or owner).key()
 
 
 def partitions_of(

@@ -14,7 +14,7 @@ and written.
 remaining sessions are due in the next minute. Sessions are read and priced in parallel and written one after
 the other (`cdr_writer.py`), in two calls each. A session that fails because of AWS stays due. A session that
 has no price, or fails because of a bug, is set aside. So is one that takes too much work to price
-(`pricing/work_limits.py`), or whose attempts never finish (`attempts.py`).
+(`pricing/work_limits.py`), or whose attempts never finish (`due_sessions.py`).
 
 Source: docs/design.md, A CDR; OCPI 2.2.1 mod_cdrs_credit_cdrs; CDR-07, CDR-11, CDR-13, CDR-22, TRP-30
 """
@@ -34,20 +34,23 @@ from typing import TYPE_CHECKING
 from chalicelib import metrics
 from chalicelib.errors import InvalidParameters, NotEnoughInformation
 from chalicelib.log import log, log_fields
-from chalicelib.modules.cdrs.assembly import CdrDraft, draft_cdr, remark_on_session_cost
-from chalicelib.modules.cdrs.attempts import ATTEMPT_TIME_LIMIT, count_attempt, is_suspect, must_count
-from chalicelib.modules.cdrs.cdr_partitions import MODULE, maker_of, partitions_of
+from chalicelib.modules.cdrs.assembly import CdrDraft, draft_cdr, remark_on_session_cost, shrink_to_fit
+from chalicelib.modules.cdrs.cdr_partitions import MODULE, partitions_of
 from chalicelib.modules.cdrs.cdr_writer import CdrWriter
 from chalicelib.modules.cdrs.due_sessions import (
+    ATTEMPT_TIME_LIMIT,
     NoCdr,
     clear_due,
+    count_attempt,
     due_key,
+    is_suspect,
+    must_count,
     read_due_sessions,
     set_aside,
     set_aside_key,
 )
-from chalicelib.modules.cdrs.earlier_cdrs import CdrRefs, find_latest_cdr
-from chalicelib.modules.cdrs.new_cdrs import new_cdrs, shrink_to_fit
+from chalicelib.modules.cdrs.earlier_cdrs import CdrRefs, find_latest_cdr, maker_of
+from chalicelib.modules.cdrs.new_cdrs import new_cdrs
 from chalicelib.modules.cdrs.start_snapshots import (
     complete_snapshot,
     preferences_key,

@@ -1,117 +1,48 @@
 """Due sessions, which have ended and wait for their CDR, and sessions that are set aside without a CDR.
 
 Both are short lists of small items, separate from the sessions. The table's stream adds a due session for
-each session that ended, so every session that was answered with 1000 gets one. The timer takes due sessions
-from the list (`compiler.py`). An item has the ref and the version of a session. It is deleted in the same
-transaction that writes the result, on condition that the version is still the same.
+each session that ended (`session_changes.py`). The timer takes due sessions from the list (`compiler.py`). An
+item has the ref and the version of a session. It is deleted in the same transaction that writes the result,
+on condition that the version is still the same.
 
 A session without a price is never priced at 0. It is set aside with the reason, for the operator, until the
 session is corrected or the operator asks for another attempt.
+
+*Attempts.* A function that is killed (out of memory, timeout) cannot record which session was the cause. So
+an attempt is counted before it begins, in the item of the due session. To save this write for most CDRs, an
+attempt is counted only if an earlier one may have failed: the session has been due for longer than two runs
+of the timer, or an attempt was counted before. In the latter case the session is compiled after all others,
+alone. After the last attempt the session is set aside.
 
 Source: docs/design.md, A CDR
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.log import log
-from chalicelib.modules.cdrs.cdr_partitions import makes_cdrs_of
-from chalicelib.modules.cdrs.rules import place_of
-from chalicelib.modules.cdrs.start_snapshots import store_start_snapshot
-from chalicelib.modules.sessions.objects import COMPLETED, INVALID
-from chalicelib.protocol.json_text import read_json
-from chalicelib.protocol.types import format_datetime
-from chalicelib.pushing.stream_changes import StreamChange, read_change
+from chalicelib.errors import InvalidParameters
+from chalicelib.protocol.types import format_datetime, parse_datetime
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.operations import Delete, Key, Operation, Put, key_of
-from chalicelib.storage.table import Item, is_temporary
+from chalicelib.storage.table import Item
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from chalicelib.node import Node
-    from chalicelib.partners.directory import Partner
     from chalicelib.storage.objects import KnownItems, Stored
     from chalicelib.storage.table import Table
 
 DUE = "cdrs-due"
 SET_ASIDE = "cdrs-set-aside"
 
-_ENDED = (COMPLETED, INVALID)
-_SESSIONS = "sessions#"
+MAX_ATTEMPTS = 3
+ATTEMPT_TIME_LIMIT = timedelta(seconds=20)
+"""An attempt whose pricing takes longer has failed."""
 
-ReadPartners = Callable[[], Sequence["Partner"]]
-
-
-def note_sessions(node: Node, records: Sequence[Mapping[str, Any]]) -> None:
-    """Store start snapshots and due sessions from a batch of records of the table's stream.
-
-    Raises: ServerError, Conflict when AWS fails: Lambda then repeats the batch.
-    """
-    if not (node.settings.plays("CPO") or node.settings.plays("HUB")):
-        return
-    due: dict[str, Item] = {}
-    partners = cache(node.directory.all)
-    for record in records:
-        keys = record["dynamodb"]["Keys"]
-        if not keys["pk"]["S"].startswith(_SESSIONS) or keys["sk"]["S"] != "#":
-            continue
-        if "NewImage" not in record["dynamodb"]:
-            # The session expired, so its items go too.
-            node.table.write_many(delete=[Key(DUE, keys["pk"]["S"]), Key(SET_ASIDE, keys["pk"]["S"])])
-            continue
-        try:
-            item = _note(node, read_change(record), partners)
-        except Exception as error:
-            if is_temporary(error):
-                raise
-            # Skip it: a record that always fails would block the stream's shard.
-            log.exception(
-                "failed to record that a session changed, skipping the stream record",
-                extra={"record": record.get("eventID")},
-            )
-            continue
-        if item is not None:
-            due[item["sk"]] = item
-    node.table.write_many(due.values())
-
-
-def _note(node: Node, change: StreamChange, partners: ReadPartners) -> Item | None:
-    before, after = change.before, change.after
-    if after is None or not makes_cdrs_of(node.settings, after["src"]):
-        return None
-    ref, session = Ref.parse(after["ref"]), read_json(after["body"])
-    is_new, shown_in = before is None, _shown_in(after)
-    was_at = (place_of(read_json(before["body"])), _shown_in(before)) if before is not None else None
-    if was_at != (place_of(session), shown_in):
-        _store_start_snapshot(node, ref, session, is_new, shown_in, partners)
-    if session["status"] not in _ENDED or (before is not None and before["v"] == after["v"]):
-        return None
-    return due_session_item(after["ref"], after["v"], node.clock())
-
-
-def _shown_in(item: Item) -> str:
-    return "" if item["src"] else str(item["lp"])
-
-
-def _store_start_snapshot(
-    node: Node, ref: Ref, session: dict[str, Any], is_new: bool, shown_in: str, partners: ReadPartners
-) -> None:
-    """Store a start snapshot; log a failure that is final.
-
-    Without a snapshot the CDR uses the location and tariffs at the end, which is better than no CDR.
-    Raises: ServerError, Conflict when AWS fails.
-    """
-    try:
-        store_start_snapshot(node, ref, session, is_new, shown_in, partners)
-    except Exception as error:
-        if is_temporary(error):
-            raise
-        log.exception("failed to store the start snapshot of a session", extra={"ref": str(ref)})
+_SUSPECT_AFTER = timedelta(seconds=150)
 
 
 def read_due_sessions(table: Table) -> Iterator[Item]:
@@ -146,6 +77,34 @@ def make_due(node: Node, session: Stored, is_released: bool = False) -> None:
 def due_session_item(ref: str, version: int, now: datetime) -> Item:
     """Item that makes a version of a session due."""
     return {"pk": DUE, "sk": Ref.parse(ref).key.pk, "ref": ref, "v": version, "at": format_datetime(now)}
+
+
+def is_suspect(due: Item) -> bool:
+    """Return whether an attempt for a due session was counted before."""
+    return bool(due.get("tries"))
+
+
+def must_count(due: Item, now: datetime) -> bool:
+    """Decide whether to count an attempt before it begins: an earlier one may have failed.
+
+    Raises: InvalidParameters when no attempt is left.
+    """
+    if int(due.get("tries", 0)) >= MAX_ATTEMPTS:
+        text = (
+            f"its CDR was begun {MAX_ATTEMPTS} times and never finished: "
+            "pricing it takes too long, or it fails"
+        )
+        raise InvalidParameters(text)
+    return is_suspect(due) or now - parse_datetime(due["at"]) > _SUSPECT_AFTER
+
+
+def count_attempt(table: Table, due: Item) -> None:
+    """Count an attempt that begins or has failed.
+
+    Raises: Conflict when the session has changed, or is no longer due.
+    """
+    counted = {**due, "tries": int(due.get("tries", 0)) + 1}
+    table.put(counted, "#v = :v", {"v": due["v"]})
 
 
 @dataclass(frozen=True)

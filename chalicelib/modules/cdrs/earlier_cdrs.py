@@ -1,23 +1,28 @@
 """CDRs that a session has already, found by their ids.
 
-The ids of a session's first, second and further CDRs follow from the session and a secret key of this node
-(`rules.cdr_id`). So the latest CDR is found by reading these ids one after the other, with no other state.
+The id of a CDR is computed from the party that makes it, its session, its number among the CDRs of the
+session, and a secret key of this node. So the latest CDR is found by reading the ids one after the other,
+with no other state. Two attempts for one session write the same item, and only one of them succeeds. A
+partner cannot guess the id and send a CDR under it first. A hub and a CPO never make the same id, although
+both make CDRs whose owner is the CPO (CDR-22).
 
-Source: docs/design.md, A CDR; OCPI 2.2.1 mod_cdrs_credit_cdrs; CDR-09
+Source: docs/design.md, A CDR; OCPI 2.2.1 mod_cdrs_cdr_object, mod_cdrs_credit_cdrs; CDR-09
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chalicelib.errors import InvalidParameters
-from chalicelib.modules.cdrs.rules import cdr_id, keyless_cdr_id
+from chalicelib.protocol.message import Party
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.objects import Stored, stored_object
 
 if TYPE_CHECKING:
+    from chalicelib.settings import Settings
     from chalicelib.storage.table import Item, Key, Table
 
 
@@ -34,6 +39,36 @@ class CdrRefs:
         pk = self.session.key.pk
         ids = cdr_id(self.keyed_digest, self.maker, pk, number), keyless_cdr_id(self.maker, pk, number)
         return [self.session._replace(module="cdrs", id=own_id, variant="") for own_id in ids]
+
+
+def cdr_id(keyed_digest: Callable[[str], str], maker: str, session_pk: str, number: int) -> str:
+    """Id of CDR `number` (1 for the first) of a session: 36 characters, with room for a credit CDR's `-C`.
+
+    keyed_digest: `Directory.keyed_digest`. maker: key of the party that makes it. session_pk: pk of the
+    session.
+    """
+    return _id_of(keyed_digest("\x1f".join(("cdr", maker, session_pk, str(number)))))
+
+
+def keyless_cdr_id(maker: str, session_pk: str, number: int) -> str:
+    """Id of the same CDR in earlier releases, without the secret key; corrections still have to find it.
+
+    >>> keyless_cdr_id("PT*ABC", "sessions#PT*ABC#S1", 1)
+    'CDR-49A1F42ACC601F6E89E71F5D259583E3'
+    """
+    return _id_of(hashlib.sha256("\x1f".join((maker, session_pk, str(number))).encode()).hexdigest())
+
+
+def _id_of(digest: str) -> str:
+    return f"CDR-{digest[:32].upper()}"
+
+
+def maker_of(settings: Settings, session: Ref) -> str:
+    """Key of the party that makes the CDR: our own CPO party for its sessions, the hub for all others."""
+    owner = Party(session.country_code, session.party_id)
+    is_own = settings.owns(owner, "CPO")
+    maker = owner if is_own else settings.party_of("HUB")
+    return (maker or owner).key()
 
 
 @dataclass(frozen=True)

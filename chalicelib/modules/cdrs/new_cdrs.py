@@ -10,25 +10,23 @@ Source: OCPI 2.2.1 mod_cdrs_credit_cdrs; CDR-07, CDR-09
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-from chalicelib.modules.cdrs.assembly import CdrDraft, with_fewer_periods
-from chalicelib.modules.cdrs.breakdowns import pack_reasons
+from chalicelib.modules.cdrs.assembly import CdrDraft
+from chalicelib.modules.cdrs.breakdowns import pack_beside
 from chalicelib.modules.cdrs.cdr_partitions import OF_CPO, CdrPartitions
 from chalicelib.modules.cdrs.objects import Cdr
-from chalicelib.modules.cdrs.rules import has_same_content
 from chalicelib.pricing.credit import credit_cdr
 from chalicelib.protocol.json_text import Document, JsonText, read_json, write_json
 from chalicelib.protocol.types import validate
-from chalicelib.storage.items import LARGEST_ITEM
 from chalicelib.storage.objects import New, Write
 
 if TYPE_CHECKING:
     from chalicelib.modules.cdrs.earlier_cdrs import LatestCdr
     from chalicelib.storage.keys import Ref
 
-_LARGEST_CDR = LARGEST_ITEM - 8 * 1024
-"""Most bytes of a CDR with its price explanation; the other 8 KB are for the item's other attributes."""
+_NOT_COMPARED = frozenset({"id", "last_updated"})
 
 
 def new_cdrs(
@@ -54,7 +52,7 @@ def new_cdrs(
     if draft is None:
         return credit
     document = {**draft.cdr, "id": ref.id, "last_updated": last_updated}
-    return [*credit, *_new(ref, document, partitions, {**extra, "why": _reasons(draft)})]
+    return [*credit, *_new(ref, document, partitions, {**extra, "why": pack_beside(draft.cdr, draft.why)})]
 
 
 def _new(ref: Ref, document: Document, partitions: CdrPartitions, extra: Document) -> list[New]:
@@ -68,21 +66,7 @@ def _new(ref: Ref, document: Document, partitions: CdrPartitions, extra: Documen
     return written
 
 
-def shrink_to_fit(draft: CdrDraft) -> CdrDraft:
-    """Join charging periods of a draft that is too large to store."""
-    return with_fewer_periods(draft) if _size(draft) > _LARGEST_CDR else draft
-
-
-def _reasons(draft: CdrDraft) -> str:
-    """Pack the price explanation; leave out its lines for periods if it would be too large to store."""
-    packed = pack_reasons(draft.why)
-    if _size(draft) + len(packed) <= _LARGEST_CDR:
-        return packed
-    text = "the breakdown of the charging periods is left out: it is too large to be kept beside the CDR"
-    warnings = [*draft.why["warnings"], {"code": "breakdown_cut", "field": "", "message": text}]
-    breakdown = {**draft.why["breakdown"], "periods": []}
-    return pack_reasons({**draft.why, "breakdown": breakdown, "warnings": warnings})
-
-
-def _size(draft: CdrDraft) -> int:
-    return len(write_json(draft.cdr).encode())
+def has_same_content(cdr: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Return whether two CDRs are equal apart from `id` and `last_updated`."""
+    names = (cdr.keys() | other.keys()) - _NOT_COMPARED
+    return all(cdr.get(name) == other.get(name) for name in names)

@@ -21,9 +21,9 @@ from chalicelib.errors import InvalidParameters, NotEnoughInformation
 from chalicelib.log import log
 from chalicelib.modules.cdrs.assembly import draft_cdr
 from chalicelib.modules.cdrs.last_period import provisional_end
-from chalicelib.modules.cdrs.rules import place_of
 from chalicelib.modules.cdrs.start_snapshots import (
     StartSnapshot,
+    place_of,
     preferences_key,
     read_profile,
     read_start_snapshot,

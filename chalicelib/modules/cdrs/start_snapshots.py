@@ -8,35 +8,32 @@ CDR is made.
 The snapshot also records whether the partner's prices of time are per minute, so that the running cost needs
 no read of the partners (`running_cost.py`). The CDR uses the partner's setting at the time when it is made.
 
-Source: OCPI 2.2.1 mod_cdrs_cdr_object; CDR-13
+Source: OCPI 2.2.1 mod_cdrs_cdr_object, CdrLocation; CDR-13, CDR-18, TRP-31
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.modules.cdrs.rules import (
-    NOT_AVAILABLE,
-    cdr_location,
-    is_reserved,
-    place_of,
-    unused_location,
-)
 from chalicelib.modules.locations.objects import find_connector
-from chalicelib.policy.time_prices import prices_by_the_minute
+from chalicelib.modules.sessions.objects import RESERVATION
 from chalicelib.pricing.plausibility import power_kw
 from chalicelib.protocol.json_text import Document, read_json, write_json
 from chalicelib.protocol.types import fold
 from chalicelib.storage.keys import Ref
-from chalicelib.storage.table import Conflict, Item, Key
+from chalicelib.storage.table import Item, Key
 
 if TYPE_CHECKING:
     from chalicelib.node import Node
-    from chalicelib.partners.directory import Partner
     from chalicelib.storage.objects import ObjectStore
+
+
+NOT_AVAILABLE = "#NA"
+_LONGEST_ADDRESS, _LONGEST_STATE = 45, 20
+_OF_LOCATION = ("id", "name", "address", "city", "postal_code", "state", "country", "coordinates")
 
 
 @dataclass(frozen=True)
@@ -82,43 +79,6 @@ def preferences_key(session: Key) -> Key:
 def read_profile(item: Item | None) -> str | None:
     """Read the preferred `profile_type`; None without preferences."""
     return read_json(item["body"]).get("profile_type") if item else None
-
-
-def store_start_snapshot(
-    node: Node,
-    ref: Ref,
-    session: Document,
-    is_new: bool,
-    shown_in: str,
-    partners: Callable[[], Iterable[Partner]],
-) -> None:
-    """Take and store the snapshot of a session that is new, or whose place or partition changed.
-
-    A changed partition alone updates only `shown_in` and what depends on it. shown_in: partition of an own
-    session, "" for a received one. partners: called for an own session only.
-    """
-    key, place = start_snapshot_key(ref.key), place_of(session)
-    before = None if is_new else read_start_snapshot(node.table.get(key))
-    if before is not None and (before.place, before.shown_in) == (place, shown_in):
-        return
-    if before is not None and before.place == place:
-        start, condition, values = before, "#shown_in <> :shown_in", {"shown_in": shown_in}
-    else:
-        start = _first_snapshot(node, ref, session, before)
-        condition, values = "attribute_not_exists(#pk) OR #place <> :place", {"place": place}
-    per_minute = bool(shown_in) and prices_by_the_minute(partners(), "", shown_in)
-    start = replace(start, shown_in=shown_in, time_prices_per_minute=per_minute)
-    try:
-        node.table.put(start_snapshot_item(ref, start), condition, values)
-    except Conflict:
-        return  # this stream record was processed before
-
-
-def _first_snapshot(node: Node, ref: Ref, session: Document, before: StartSnapshot | None) -> StartSnapshot:
-    start = take_snapshot(node, ref, session)
-    if before is not None and before.reserved_from is not None:
-        return replace(start, reserved_from=before.reserved_from)
-    return replace(start, reserved_from=session["start_date_time"]) if is_reserved(session) else start
 
 
 def start_snapshot_item(ref: Ref, start: StartSnapshot) -> Item:
@@ -188,3 +148,41 @@ def _named(session: Mapping[str, Any]) -> list[str]:
 
 def _ids(tariffs: Iterable[Document]) -> set[str]:
     return {fold(tariff["id"]) for tariff in tariffs}
+
+
+# -- the place of a session ---------------------------------------------------------------------------
+
+
+def place_of(session: Mapping[str, Any]) -> str:
+    """Name of the place of a session; it changes when a reservation gets its EVSE."""
+    return "\x1f".join(fold(session[name]) for name in ("location_id", "evse_uid", "connector_id"))
+
+
+def is_reserved(session: Mapping[str, Any]) -> bool:
+    """Return whether a session is only reserved and has not begun."""
+    return bool(session["status"] == RESERVATION)
+
+
+def cdr_location(location: Mapping[str, Any], evse: Mapping[str, Any], connector: Document) -> Document:
+    """Build the CdrLocation of a connector; address and state are cut to its shorter fields (TRP-31)."""
+    copied = {name: location[name] for name in _OF_LOCATION if location.get(name) is not None}
+    copied["address"] = copied["address"][:_LONGEST_ADDRESS]
+    if "state" in copied:
+        copied["state"] = copied["state"][:_LONGEST_STATE]
+    return {
+        **copied,
+        "evse_uid": evse["uid"],
+        # Spec: evse_id is optional in an EVSE and required in a CDR; use the uid when it is missing.
+        "evse_id": evse.get("evse_id") or evse["uid"],
+        "connector_id": connector["id"],
+        "connector_standard": connector["standard"],
+        "connector_format": connector["format"],
+        "connector_power_type": connector["power_type"],
+    }
+
+
+def unused_location(location: Mapping[str, Any], session: Mapping[str, Any]) -> Document:
+    """Build the CdrLocation of a reservation that never reached a connector (CDR-18)."""
+    connector = {"id": NOT_AVAILABLE, "standard": "IEC_62196_T2", "format": "SOCKET", "power_type": "DC"}
+    evse = {"uid": session["evse_uid"], "evse_id": NOT_AVAILABLE}
+    return cdr_location(location, evse, connector)

@@ -10,11 +10,10 @@ from typing import Any
 
 import pytest
 
-from chalicelib.modules.cdrs import assembly, compiler, due_sessions, new_cdrs
-from chalicelib.modules.cdrs.attempts import MAX_ATTEMPTS
+from chalicelib.modules.cdrs import assembly, breakdowns, compiler, due_sessions
 from chalicelib.modules.cdrs.breakdowns import read_reasons
 from chalicelib.modules.cdrs.cdr_writer import CdrWriter
-from chalicelib.modules.cdrs.due_sessions import read_due_sessions, sessions_set_aside
+from chalicelib.modules.cdrs.due_sessions import MAX_ATTEMPTS, read_due_sessions, sessions_set_aside
 from chalicelib.policy.time_prices import TIME_PRICES_PER_MINUTE
 from chalicelib.pricing.work_limits import OutOfTime
 from chalicelib.protocol.types import format_datetime, parse_datetime
@@ -257,7 +256,7 @@ def test_a_year_long_session_by_a_tariff_with_1440_elements_is_set_aside(cpo: Ne
 def test_a_large_cdr_is_stored_without_the_explanation_of_its_periods(
     cpo: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(new_cdrs, "_LARGEST_CDR", 1000)
+    monkeypatch.setattr(breakdowns, "_LARGEST_CDR", 1000)
     cpo.end(charging_periods=[period(T0, 10)])
 
     cpo.compile()
@@ -279,7 +278,7 @@ def test_a_cdr_that_would_be_too_large_has_its_periods_of_one_price_joined(
     cpo.end("S1", charging_periods=[period(each, 1, dimensions=power) for each in starts])
     cpo.compile()
     (large,) = cpo.cdrs()
-    monkeypatch.setattr(new_cdrs, "_LARGEST_CDR", 1000)
+    monkeypatch.setattr(breakdowns, "_LARGEST_CDR", 1000)
     cpo.end("S2", charging_periods=[period(each, 1, dimensions=power) for each in starts])
 
     cpo.compile()

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from chalicelib.errors import InvalidParameters, ServerError
-from chalicelib.modules.cdrs import compiler, due_sessions
+from chalicelib.modules.cdrs import compiler, session_changes
 from chalicelib.modules.cdrs.breakdowns import read_reasons
 from chalicelib.modules.cdrs.due_sessions import read_due_sessions, sessions_set_aside
 from chalicelib.modules.cdrs.objects import Cdr
@@ -240,7 +240,7 @@ def test_a_session_whose_start_snapshot_cannot_be_stored_still_gets_a_cdr(
     def fail(*_: Any) -> None:
         raise InvalidParameters("takes 500000 bytes")
 
-    monkeypatch.setattr(due_sessions, "store_start_snapshot", fail)
+    monkeypatch.setattr(session_changes, "store_start_snapshot", fail)
     cpo.end()
 
     cpo.compile()

@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chalicelib.modules.cdrs.assembly import draft_cdr
-from chalicelib.modules.cdrs.rules import cdr_location, place_of
 from chalicelib.modules.cdrs.running_cost import keys_to_price, running_cost, running_cost_function
 from chalicelib.modules.cdrs.start_snapshots import (
     StartSnapshot,
+    cdr_location,
+    place_of,
     read_start_snapshot,
     start_snapshot_item,
     start_snapshot_key,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from chalicelib.modules.cdrs import compiler, due_sessions
+from chalicelib.modules.cdrs import compiler, session_changes
 from chalicelib.modules.sessions.own_sessions import put_own_session
 from chalicelib.partners.directory import Endpoint, Partner
 from chalicelib.policy.private_partitions import remembered_lists
@@ -79,7 +79,7 @@ class Network:
         self.put(session_id, status="COMPLETED", end_date_time=T2, **fields)
 
     def stream(self) -> None:
-        due_sessions.note_sessions(self.node, list(self.world.dynamodb.stream))
+        session_changes.note_sessions(self.node, list(self.world.dynamodb.stream))
         self.world.stream()
 
     def compile(self) -> None:

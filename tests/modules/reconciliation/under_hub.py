@@ -9,7 +9,7 @@ from typing import Any
 from chalicelib.calls.webhook_events import RECONCILIATION
 from chalicelib.calls.webhook_sender import WebhookFailed
 from chalicelib.calls.webhooks import Webhook
-from chalicelib.modules.cdrs import compiler, due_sessions
+from chalicelib.modules.cdrs import compiler, session_changes
 from chalicelib.modules.reconciliation import noted_cdrs, reconciler
 from chalicelib.modules.reconciliation.entries import partition_of
 from chalicelib.modules.reconciliation.noted_cdrs import DUE
@@ -59,7 +59,7 @@ class UnderHub(Network):
     def stream(self) -> None:
         while self.world.dynamodb.stream:
             records = list(self.world.dynamodb.stream)
-            due_sessions.note_sessions(self.node, records)
+            session_changes.note_sessions(self.node, records)
             noted_cdrs.note_cdrs(self.node, records)
             self.world.stream()
 

@@ -1,4 +1,4 @@
-"""Rules for the parts and the id of a CDR. Source: OCPI 2.2.1 mod_cdrs; CDR-09, CDR-13, CDR-18, TRP-31"""
+"""The parts and the id of a CDR. Source: OCPI 2.2.1 mod_cdrs; CDR-09, CDR-13, CDR-18, TRP-31"""
 
 from __future__ import annotations
 
@@ -6,16 +6,10 @@ from typing import Any
 
 import pytest
 
-from chalicelib.modules.cdrs.rules import (
-    cdr_id,
-    cdr_location,
-    has_same_content,
-    is_reserved,
-    make_cdr,
-    place_of,
-    token_of,
-    unused_location,
-)
+from chalicelib.modules.cdrs.assembly import make_cdr, token_of
+from chalicelib.modules.cdrs.earlier_cdrs import cdr_id
+from chalicelib.modules.cdrs.new_cdrs import has_same_content
+from chalicelib.modules.cdrs.start_snapshots import cdr_location, is_reserved, place_of, unused_location
 from tests.harness.partner_api import EMSP
 from tests.modules.builders import T0, T1, connector, evse, location, without
 from tests.modules.sessions.builders import cdr_token, session
