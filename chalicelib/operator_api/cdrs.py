@@ -12,7 +12,7 @@ from typing import Any
 
 from chalicelib.errors import ClientError, NotFound
 from chalicelib.log import log
-from chalicelib.modules.cdrs.breakdowns import read_reasons
+from chalicelib.modules.cdrs.assembly import read_reasons
 from chalicelib.modules.cdrs.cdr_partitions import OF_CPO
 from chalicelib.modules.cdrs.due_sessions import (
     can_release,

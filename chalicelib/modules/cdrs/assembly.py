@@ -3,11 +3,16 @@
 Pure functions. The pricing engine computes the price, with the time zone of the location and the tariffs that
 were recorded when the session began.
 
+CDR and explanation are in one DynamoDB item of at most 400 KB. So the explanation is compressed, and what
+would be too large is shortened.
+
 Source: OCPI 2.2.1 mod_cdrs_cdr_object; CDR-10, CDR-13 … CDR-16, TRP-36
 """
 
 from __future__ import annotations
 
+import zlib
+from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -15,7 +20,6 @@ from typing import Any
 
 from chalicelib.errors import InvalidParameters, NotEnoughInformation
 from chalicelib.modules.cdr_comparison import compare_total_cost
-from chalicelib.modules.cdrs.breakdowns import fits
 from chalicelib.modules.cdrs.last_period import has_all_energy
 from chalicelib.modules.cdrs.meter_readings import ToPrice, to_price
 from chalicelib.modules.cdrs.start_snapshots import StartSnapshot
@@ -26,9 +30,13 @@ from chalicelib.pricing.plausibility import Implausible, find_impossible, usual_
 from chalicelib.pricing.price_request import TIME_PRICES_PER_MINUTE, price_request
 from chalicelib.pricing.statement import cdr_fields, write_statement
 from chalicelib.pricing.work_limits import Work
-from chalicelib.protocol.json_text import Document
+from chalicelib.protocol.json_text import Document, read_json, write_json
 from chalicelib.protocol.types import fold, parse_datetime
 from chalicelib.settings import Tolerance
+from chalicelib.storage.items import LARGEST_ITEM
+
+_LARGEST_CDR = LARGEST_ITEM - 8 * 1024
+"""Most bytes of a CDR with its price explanation; the other 8 KB are for the item's other attributes."""
 
 _KWH_DECIMALS = 4
 _MADE_OF_PERIODS = ("meter_readings", "charging_states")
@@ -173,7 +181,7 @@ def _explain(priced: Priced, remarks: Sequence[Document]) -> Document:
 
 def shrink_to_fit(draft: CdrDraft) -> CdrDraft:
     """Join neighbouring charging periods of one price, with a warning, if a draft is too large to store."""
-    if fits(draft.cdr):
+    if _fits(draft.cdr):
         return draft
     cdr = {**draft.cdr, **cdr_fields(join_same_prices(draft.priced))}
     before, after = (len(each["charging_periods"]) for each in (draft.cdr, cdr))
@@ -239,3 +247,35 @@ def _in_session(field: str) -> str:
     """
     name = field.removeprefix("session.")
     return "charging_periods" if name.partition(".")[0] in _MADE_OF_PERIODS else name
+
+
+# -- packed for the table -------------------------------------------------------------------------------
+
+
+def _fits(cdr: Document, packed: str = "") -> bool:
+    """Return whether a CDR can be stored. packed: its price explanation, if it has one."""
+    return len(write_json(cdr).encode()) + len(packed) <= _LARGEST_CDR
+
+
+def pack_beside(cdr: Document, why: Document) -> str:
+    """Pack the price explanation of a CDR; without its lines for periods if both would be too large."""
+    packed = pack_reasons(why)
+    if _fits(cdr, packed):
+        return packed
+    text = "the breakdown of the charging periods is left out: it is too large to be kept beside the CDR"
+    warnings = [*why["warnings"], {"code": "breakdown_cut", "field": "", "message": text}]
+    return pack_reasons({**why, "breakdown": {**why["breakdown"], "periods": []}, "warnings": warnings})
+
+
+def pack_reasons(why: Mapping[str, Any]) -> str:
+    """Compress a price explanation to text.
+
+    It has a line for each charging period, so it can be several times as long as the CDR.
+    """
+    return b64encode(zlib.compress(write_json(why).encode())).decode()
+
+
+def read_reasons(text: str) -> dict[str, Any]:
+    """Read a price explanation that `pack_reasons` wrote."""
+    why: dict[str, Any] = read_json(zlib.decompress(b64decode(text)))
+    return why

@@ -200,8 +200,9 @@ def _read(node: Node, ref: Ref) -> _DueSession | None:
     Raises: Conflict when the session changed while it was read.
     """
     refs = CdrRefs(ref, maker_of(node.settings, ref), node.directory.keyed_digest)
+    first = [cdr.key for cdr in refs.of(1)]
     beside = start_snapshot_key(ref.key), preferences_key(ref.key), set_aside_key(ref.key)
-    due_at, first = due_key(ref.key), [cdr.key for cdr in refs.of(1)]
+    due_at = due_key(ref.key)
     items = node.table.get_many([due_at, ref.key, *beside, *first])
     if due_at not in items:
         return None

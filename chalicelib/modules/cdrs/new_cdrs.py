@@ -13,8 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.modules.cdrs.assembly import CdrDraft
-from chalicelib.modules.cdrs.breakdowns import pack_beside
+from chalicelib.modules.cdrs.assembly import CdrDraft, pack_beside
 from chalicelib.modules.cdrs.cdr_partitions import OF_CPO, CdrPartitions
 from chalicelib.modules.cdrs.objects import Cdr
 from chalicelib.pricing.credit import credit_cdr

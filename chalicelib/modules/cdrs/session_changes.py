@@ -1,4 +1,4 @@
-"""What follows from a changed session: its start snapshot, and the due session when it has ended.
+"""Records of a changed session: its start snapshot, and the due session when it has ended.
 
 The table's stream calls `note_sessions`, so every session that was answered with 1000 gets both. The snapshot
 is stored when the stream first sees a session, and again when its place or its partition changes.

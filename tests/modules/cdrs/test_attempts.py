@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib.modules.cdrs import assembly, breakdowns, compiler, due_sessions
-from chalicelib.modules.cdrs.breakdowns import read_reasons
+from chalicelib.modules.cdrs import assembly, compiler, due_sessions
+from chalicelib.modules.cdrs.assembly import read_reasons
 from chalicelib.modules.cdrs.cdr_writer import CdrWriter
 from chalicelib.modules.cdrs.due_sessions import MAX_ATTEMPTS, read_due_sessions, sessions_set_aside
 from chalicelib.policy.time_prices import TIME_PRICES_PER_MINUTE
@@ -256,7 +256,7 @@ def test_a_year_long_session_by_a_tariff_with_1440_elements_is_set_aside(cpo: Ne
 def test_a_large_cdr_is_stored_without_the_explanation_of_its_periods(
     cpo: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(breakdowns, "_LARGEST_CDR", 1000)
+    monkeypatch.setattr(assembly, "_LARGEST_CDR", 1000)
     cpo.end(charging_periods=[period(T0, 10)])
 
     cpo.compile()
@@ -278,7 +278,7 @@ def test_a_cdr_that_would_be_too_large_has_its_periods_of_one_price_joined(
     cpo.end("S1", charging_periods=[period(each, 1, dimensions=power) for each in starts])
     cpo.compile()
     (large,) = cpo.cdrs()
-    monkeypatch.setattr(breakdowns, "_LARGEST_CDR", 1000)
+    monkeypatch.setattr(assembly, "_LARGEST_CDR", 1000)
     cpo.end("S2", charging_periods=[period(each, 1, dimensions=power) for each in starts])
 
     cpo.compile()

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import pytest
 
-from chalicelib.modules.cdrs.breakdowns import read_reasons
+from chalicelib.modules.cdrs.assembly import read_reasons
 from chalicelib.policy.cdr_makers import CPO_MAKES_CDR
 from chalicelib.policy.time_prices import TIME_PRICES_PER_MINUTE
 from chalicelib.protocol.message import Routing

@@ -14,7 +14,7 @@ import pytest
 
 from chalicelib.errors import InvalidParameters, ServerError
 from chalicelib.modules.cdrs import compiler, session_changes
-from chalicelib.modules.cdrs.breakdowns import read_reasons
+from chalicelib.modules.cdrs.assembly import read_reasons
 from chalicelib.modules.cdrs.due_sessions import read_due_sessions, sessions_set_aside
 from chalicelib.modules.cdrs.objects import Cdr
 from chalicelib.modules.sessions.decisions import patched_by

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 import pytest
 
-from chalicelib.modules.cdrs.breakdowns import read_reasons
+from chalicelib.modules.cdrs.assembly import read_reasons
 from chalicelib.modules.cdrs.due_sessions import sessions_set_aside
 from chalicelib.protocol.json_text import Document
 from chalicelib.protocol.types import format_datetime, parse_datetime

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from chalicelib.modules.cdrs.breakdowns import pack_reasons, read_reasons
+from chalicelib.modules.cdrs.assembly import pack_reasons, read_reasons
 
 
 def test_a_packed_explanation_is_read_back_with_every_digit() -> None:
