@@ -60,7 +60,7 @@ class Node:
 def current_node() -> Node:
     """The node of this process, made from its environment on first use."""
     settings = read_settings()
-    table = Table(dynamodb_client(), settings.table)
+    table = Table(dynamodb_client(fast=settings.fast_client), settings.table)
     directory = Directory(table, Vault(kms_client(), settings.kms_key_id), new_secret)
     return Node(
         settings=settings,

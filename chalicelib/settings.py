@@ -20,6 +20,7 @@
   own before it is reported as different (default 0.01, 0.001, 0.001)
 - OCPI_HUB_CDR_HOURS: how long a CPO waits for a hub's CDR before it is reported as missing (default 24)
 - OCPI_VERSIONS: OCPI versions that partners may use, such as `2.2.1 2.2` (default: all that the node speaks)
+- OCPI_FAST_CLIENT: `0` makes all calls to DynamoDB through botocore (`storage/fast_client.py`)
 - OCPI_ALLOW_LOOPBACK: `1` in the local sandbox only: partners may use http and loopback addresses
 """
 
@@ -73,6 +74,7 @@ class Settings:
     tolerance: Tolerance = Tolerance()
     hub_cdr_time: timedelta = timedelta(hours=24)
     ocpi_versions: tuple[str, ...] = ()
+    fast_client: bool = True
 
     def plays(self, role: str) -> bool:
         """Return whether this node plays a role such as `HUB`."""
@@ -113,6 +115,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         tolerance=_read_tolerance(variables),
         hub_cdr_time=timedelta(hours=float(variables.get("OCPI_HUB_CDR_HOURS", "24"))),
         ocpi_versions=tuple(variables.get("OCPI_VERSIONS", "").split()),
+        fast_client=variables.get("OCPI_FAST_CLIENT") != "0",
     )
 
 

@@ -1,4 +1,4 @@
-"""Counts DynamoDB's calls and capacity units at the client.
+"""Counts DynamoDB's calls and capacity units at the table.
 
 Write units come from the emulator. Read units are computed from the answers by DynamoDB's rules, because
 emulators leave them out or set them to one: one unit for 4 KB, half of it if the read is not consistent; a
@@ -14,7 +14,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from unittest import mock
 
+from chalicelib.storage.fast_client import CALLS
 from chalicelib.storage.items import item_size
 from chalicelib.storage.table import Table
 from chalicelib.storage.values import decode_item
@@ -33,36 +35,32 @@ class Spent:
 
 @contextmanager
 def measured(table: Table) -> Iterator[Spent]:
-    """Count the calls and units of a table's client, in every thread, until the block ends."""
+    """Count the calls and units of a table, in every thread, until the block ends."""
     spent = Spent()
     lock = threading.Lock()
+    call = table._call
 
-    def ask(params: dict[str, Any], model: Any, context: dict[str, Any], **_: Any) -> None:
-        params["ReturnConsumedCapacity"] = "TOTAL"
-        context["asked"] = params
-
-    def count(parsed: dict[str, Any], model: Any, context: dict[str, Any], **_: Any) -> None:
+    def counted(method: str, **request: Any) -> dict[str, Any]:
+        answer = call(method, **request, ReturnConsumedCapacity="TOTAL")
         with lock:
-            spent.calls.append(model.name)
-            if model.name in ("GetItem", "BatchGetItem", "Query"):
-                spent.read_units += _read_units(model.name, context["asked"], parsed)
+            spent.calls.append(CALLS[method])
+            if method in _READS:
+                spent.read_units += _read_units(method, request, answer)
             else:
-                spent.write_units += _write_units(parsed)
+                spent.write_units += _write_units(answer)
+        return answer
 
-    events = table._client.meta.events
-    events.register("provide-client-params.dynamodb.*", ask, unique_id="ask")
-    events.register("after-call.dynamodb.*", count, unique_id="count")
-    try:
+    with mock.patch.object(table, "_call", counted):
         yield spent
-    finally:
-        events.unregister("provide-client-params.dynamodb.*", ask, unique_id="ask")
-        events.unregister("after-call.dynamodb.*", count, unique_id="count")
 
 
-def _read_units(name: str, asked: Mapping[str, Any], answer: Mapping[str, Any]) -> float:
-    if name == "GetItem":
+_READS = ("get_item", "batch_get_item", "query")
+
+
+def _read_units(method: str, asked: Mapping[str, Any], answer: Mapping[str, Any]) -> float:
+    if method == "get_item":
         return _units(_size(answer.get("Item", {})), asked["ConsistentRead"])
-    if name == "Query":
+    if method == "query":
         size = sum(_size(item) for item in answer.get("Items", ()))
         size += answer.get("ScannedCount", 0) * COUNTED_ENTRY_BYTES if "Items" not in answer else 0
         return _units(size, asked["ConsistentRead"])
