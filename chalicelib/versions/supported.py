@@ -115,6 +115,30 @@ def to_canonical(number: str | None, kind: Kind | None, data: Any, known: Known 
     return _convert(data, lambda document: load_version(str(number)).up(kind, document, known))
 
 
+_NOT_OF_2_2_1: dict[Kind, tuple[str, ...]] = {
+    Kind.TARIFF: ('"tax_included"',),
+    Kind.CDR: ('"tax_included"', '"EMAID"'),
+    **dict.fromkeys(
+        (Kind.SESSION, Kind.TOKEN, Kind.AUTHORIZATION_INFO, Kind.START_SESSION, Kind.RESERVE_NOW),
+        ('"EMAID"',),
+    ),
+}
+"""Marks of what may be stored, came with 2.3.0, and would mislead a partner of 2.2.1."""
+
+
+def _is_sent_as_stored(number: str | None, kind: Kind | None, data: Any) -> bool:
+    """Tell whether data needs no conversion: nearly all that a partner of the canonical version is sent."""
+    if kind is None or number is None:
+        return True
+    return number == CANONICAL and (kind not in _NOT_OF_2_2_1 or not _has_one(_NOT_OF_2_2_1[kind], data))
+
+
+def _has_one(marks: tuple[str, ...], data: Any) -> bool:
+    if isinstance(data, list):
+        return any(_has_one(marks, each) for each in data)
+    return any(mark in data for mark in marks) if isinstance(data, str) else isinstance(data, Mapping)
+
+
 def from_canonical(number: str | None, kind: Kind | None, data: Any, known: Known = NOTHING_KNOWN) -> Any:
     """Convert what a partner is sent, and log what its version cannot express: `express`."""
     data, losses = express(number, kind, data, known)
@@ -137,7 +161,7 @@ def express(number: str | None, kind: Kind | None, data: Any, known: Known = NOT
     version has no words for is left out of a list.
     Raises: Inexpressible for a single one.
     """
-    if kind is None or number in (None, CANONICAL):
+    if kind is None or _is_sent_as_stored(number, kind, data):
         return Expressed(data)
     if isinstance(data, JsonText):
         document, losses = express(number, kind, read_json(str(data)), known)

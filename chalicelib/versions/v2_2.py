@@ -2,8 +2,8 @@
 
 Up, a document of 2.2 is one of 2.2.1 already; a `cdr_token` without an owner is completed when the document
 is read (`policy/token_lookup.py`). Down, what 2.2 does not know is left out or expressed in its own values,
-because a strict partner refuses unknown values of an enum. The owner of a `cdr_token` stays, as fields that
-2.2 does not know: a hub that ignores them finds the eMSP by the token.
+because a strict partner refuses unknown values of an enum. So is what came with 2.3.0. The owner of a
+`cdr_token` stays, as fields that 2.2 does not know: a hub that ignores them finds the eMSP by the token.
 
 Source: OCPI 2.2 and 2.2.1, object descriptions; V22-05 … V22-17
 """
@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from chalicelib.protocol.kinds import Kind
+from chalicelib.versions import v2_2_1
 from chalicelib.versions.version import NOTHING_KNOWN, Converted, Known, Loss
 
 NOT_AVAILABLE = "#NA"
@@ -23,8 +24,13 @@ _NEW_CAPABILITIES = frozenset(("START_SESSION_CONNECTOR_REQUIRED",))
 _NEW_STANDARDS = frozenset(
     (
         *("CHAOJI", "DOMESTIC_M", "DOMESTIC_N", "DOMESTIC_O", "GBT_AC", "GBT_DC", "NEMA_5_20", "NEMA_6_30"),
-        *("NEMA_6_50", "NEMA_10_30", "NEMA_10_50", "NEMA_14_30", "NEMA_14_50"),
+        *("NEMA_6_50", "NEMA_10_30", "NEMA_10_50", "NEMA_14_30", "NEMA_14_50", "MCS", "SAE_J3400"),
     )
+)
+_NEW_PARKING_RESTRICTIONS = frozenset(("EMPLOYEES", "TAXIS", "TENANTS"))
+_COSTS = (
+    *("total_cost", "total_fixed_cost", "total_energy_cost", "total_time_cost", "total_parking_cost"),
+    "total_reservation_cost",
 )
 _POWER_TYPES = {"AC_2_PHASE": "AC_1_PHASE", "AC_2_PHASE_SPLIT": "AC_1_PHASE"}
 _LONGEST_SIGNED = 512
@@ -50,6 +56,7 @@ class _Down:
         return {name: value for name, value in document.items() if name not in names}
 
     def location(self, document: Document, at: str = "") -> Document:
+        document = self.without(document, at, "parking_places", "help_phone")
         document = {name: self._shortened(name, value, at) for name, value in document.items()}
         if isinstance(document.get("evses"), list):
             evses = [self.evse(each, f"{at}/evses/{place}") for place, each in enumerate(document["evses"])]
@@ -65,9 +72,9 @@ class _Down:
 
     def evse(self, document: Document, at: str = "") -> Document | None:
         """An EVSE, None if 2.2 has a type for none of its connectors."""
-        document = dict(document)
-        if isinstance(document.get("capabilities"), list):
-            document["capabilities"] = self._known(document["capabilities"], _NEW_CAPABILITIES, at)
+        document = self.without(document, at, "parking", "accepted_service_providers")
+        self._keep_known(document, "capabilities", _NEW_CAPABILITIES, at)
+        self._keep_known(document, "parking_restrictions", _NEW_PARKING_RESTRICTIONS, at)
         if not isinstance(document.get("connectors"), list):
             return document
         connectors = [
@@ -77,17 +84,21 @@ class _Down:
         document["connectors"] = [each for each in connectors if each is not None]
         return document if document["connectors"] else None
 
-    def _known(self, values: list[Any], new: frozenset[str], at: str) -> list[Any]:
+    def _keep_known(self, document: Document, name: str, new: frozenset[str], at: str) -> None:
+        """Leave new values out of a list."""
+        if not isinstance(values := document.get(name), list):
+            return
         for place, value in enumerate(values):
             if value in new:
-                self.lose(f"{at}/capabilities/{place}", f"2.2 does not have {value}")
-        return [value for value in values if value not in new]
+                self.lose(f"{at}/{name}/{place}", f"2.2 does not have {value}")
+        document[name] = [value for value in values if value not in new]
 
     def connector(self, document: Document, at: str = "") -> Document | None:
         """A connector, None if 2.2 has no type for its plug."""
         if document.get("standard") in _NEW_STANDARDS:
             self.lose(at, f"2.2 does not have the connector type {document['standard']}")
             return None
+        document = self.without(document, at, "capabilities")
         return self._with_power_type(document, "power_type", at)
 
     def _with_power_type(self, document: Document, name: str, at: str) -> Document:
@@ -97,8 +108,21 @@ class _Down:
         self.lose(f"{at}/{name}", f"2.2 does not have {document[name]}, it is sent as {known}")
         return {**document, name: known}
 
+    def costs(self, document: Document) -> Document:
+        """A document without the names of its taxes."""
+        for name in _COSTS:
+            if isinstance(document.get(name), dict):
+                document[name] = self.without(document[name], f"/{name}", "taxes")
+        return document
+
+    def tariff(self, document: Document, at: str = "") -> Document:
+        return self.without(document, at, "tax_included")
+
     def cdr(self, document: Document) -> Document:
-        document = self.without(document, "", "home_charging_compensation")
+        document = self.costs(self.without(document, "", "home_charging_compensation"))
+        if isinstance(document.get("tariffs"), list):
+            places = enumerate(document["tariffs"])
+            document["tariffs"] = [self.tariff(each, f"/tariffs/{place}") for place, each in places]
         if isinstance(document.get("cdr_location"), dict):
             document["cdr_location"] = self._cdr_location(document["cdr_location"], "/cdr_location")
         if isinstance(document.get("signed_data"), dict) and not self._fits(document["signed_data"]):
@@ -132,6 +156,8 @@ _BY_KIND: dict[Kind, Callable[[_Down, Document], Document | None]] = {
     Kind.LOCATION: _Down.location,
     Kind.EVSE: _Down.evse,
     Kind.CONNECTOR: _Down.connector,
+    Kind.TARIFF: _Down.tariff,
+    Kind.SESSION: _Down.costs,
     Kind.CDR: _Down.cdr,
     Kind.START_SESSION: _Down.start_session,
 }
@@ -144,14 +170,15 @@ def up(kind: Kind, document: Mapping[str, Any], known: Known = NOTHING_KNOWN) ->
 
 def down(kind: Kind, document: Mapping[str, Any], known: Known = NOTHING_KNOWN) -> Converted:
     """Leave out what 2.2 does not know, or express it in values of 2.2."""
-    work = _Down()
+    first = v2_2_1.down(kind, document)
     convert = _BY_KIND.get(kind)
-    if convert is None:
-        return Converted(dict(document))
-    converted = convert(work, dict(document))
+    if convert is None or first.held:
+        return first
+    work = _Down()
+    converted = convert(work, first.document)
     if converted is None:
         return Converted({}, held="2.2 has a type for none of its connectors")
-    return Converted(converted, tuple(work.losses))
+    return Converted(converted, (*first.losses, *work.losses))
 
 
 def status_code(code: int) -> int:
