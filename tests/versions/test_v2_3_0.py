@@ -110,7 +110,7 @@ def test_no_word_of_2_2_1_for_money_is_left() -> None:
     ],
     ids=["no taxes", "one VAT", "two taxes", "a VAT of nothing"],
 )
-def test_a_price_is_said_in_both_versions_with_exact_sums(ours: Document, theirs: Document) -> None:
+def test_a_price_has_exact_sums_in_both_versions(ours: Document, theirs: Document) -> None:
     """Source: V23-12, V23-13"""
     for kind in (Kind.SESSION, Kind.CDR):
         assert down(kind, {"total_cost": ours}) == {"total_cost": theirs}
@@ -197,7 +197,7 @@ def test_a_tariff_of_2_3_0_comes_back_as_it_was(value: str) -> None:
 
 
 @pytest.mark.parametrize("value", [None, "MAYBE", True, ["YES"]])
-def test_a_tariff_that_does_not_say_whether_taxes_are_included_is_refused(value: object) -> None:
+def test_a_tariff_without_tax_included_is_refused(value: object) -> None:
     """Source: V23-14"""
     theirs = {name: each for name, each in whole.tariff().items() if not name.endswith("_price")}
 
