@@ -1,7 +1,8 @@
-"""A request from a partner that this node tries itself: stored, queued for the CSMS, answered.
+"""A request that a partner sent, as its module sees it: checks, the decision on it, and the answers to it.
 
-The answer is ACCEPTED only after the request is stored and queued, so an accepted request cannot be lost.
-The queue does the rest (`worker.py`).
+A repeated request is recognised by its claims (by X-Request-ID and by response_url) and by the digest of its
+content. The partner is an attribute of a claim and not a part of its key. So claims are read together with
+the caller's token, before the caller is known.
 
 The timeout in the answer is a little longer than the time that the CSMS has. So the result of a request that
 timed out reaches the sender before the sender stops waiting.
@@ -11,32 +12,25 @@ Source: OCPI 2.2.1 mod_commands, Receiver Interface; TRN-20, CMD-03, CMD-05, CMD
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from chalicelib.async_requests.objects import (
-    ACCEPTED,
-    AsyncKind,
-    AsyncRequest,
-    Direction,
-    RequestState,
-    Response,
-)
-from chalicelib.async_requests.store import RequestClaim, claims_of, digest_of
+from chalicelib.async_requests.objects import ACCEPTED, AsyncKind, AsyncRequest, Direction, Response
 from chalicelib.calls.client import belongs_to
 from chalicelib.calls.urls import UrlPolicy
 from chalicelib.errors import InvalidParameters
 from chalicelib.protocol.json_text import JsonText, write_json
 from chalicelib.protocol.message import ABSENT, Party, Reply
 from chalicelib.protocol.types import format_datetime
+from chalicelib.storage.table import Key
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from chalicelib.async_requests.store import AsyncRequests
     from chalicelib.errors import OcpiError
     from chalicelib.partners.directory import Partner
     from chalicelib.routes import Call
@@ -45,8 +39,50 @@ if TYPE_CHECKING:
 TIMEOUT_MARGIN = timedelta(seconds=5)
 """Added to the time of the CSMS to give the timeout that is answered to the sender."""
 
-REPEATED_S = 3
-"""Delay in seconds of the delivery that is queued for a repeated request."""
+REPEATED_REQUEST = timedelta(days=1)
+"""Time in which the same X-Request-ID means the same request."""
+
+REPEATED_URL = timedelta(minutes=5)
+"""Time in which the same response_url means the same request."""
+
+
+class RequestClaim(NamedTuple):
+    """A key by which a repeated request is recognised. lasts: for how long.
+
+    while_open: only as long as the sender waits for an answer or a result. After that the same key and
+    content mean a new request.
+    """
+
+    key: Key
+    lasts: timedelta
+    while_open: bool = False
+
+
+def claims_of(
+    kind: AsyncKind, sender: Party | None, request_id: str, response_url: str = ""
+) -> tuple[RequestClaim, ...]:
+    """The claims of a request: by X-Request-ID, and by response_url if it has one.
+
+    sender: the party in the OCPI-from headers.
+
+    Spec: a unique URL is only recommended (mod_commands_msp_post_method). So its claim is short, and under
+    the same URL a request with other content, or one after the end of the first, is a new request.
+    """
+    name = _digest(sender.key() if sender else "", request_id)
+    by_request = RequestClaim(Key(f"{kind.label}-request#{name}"), REPEATED_REQUEST)
+    if not response_url:
+        return (by_request,)
+    by_url = Key(f"{kind.label}-url#{_digest(response_url)}")
+    return by_request, RequestClaim(by_url, REPEATED_URL, while_open=True)
+
+
+def digest_of(name: str, document: Mapping[str, Any]) -> str:
+    """Digest of a request's content without its response_url: equal for requests with the same content."""
+    return _digest(name, write_json({**document, "response_url": ""}))
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
 
 
 def check_response_url(call: Call, url: str) -> None:
@@ -64,7 +100,7 @@ def check_response_url(call: Call, url: str) -> None:
 
 @dataclass(frozen=True)
 class Incoming:
-    """A valid request that a partner sent. `store.py` explains digest and claims."""
+    """A valid request that a partner sent."""
 
     call: Call
     name: str
@@ -141,35 +177,6 @@ class NewRequest(NamedTuple):
 
 Decision = NewRequest | Reply
 """Decision on a request that is not repeated: store it, or refuse it with this reply."""
-
-
-def accept(requests: AsyncRequests, incoming: Incoming, decide: Callable[[], Decision]) -> Reply:
-    """Accept or refuse a request. A repeated request gets the answer of the first one.
-
-    decide: checks a request that is not repeated; what it stores has a response.
-    """
-    call, claims, is_new = incoming.call, incoming.claims, False
-    request = requests.find_repeated(claims, call.caller.id, incoming.digest, call.snapshot)
-    if request is None:
-        decision = decide()
-        if isinstance(decision, Reply):
-            return decision
-        request, is_new = requests.create(decision.request, claims, decision.extra_items, call.snapshot)
-    _queue(requests, request, is_new)
-    assert request.response is not None
-    return reply_of(request.response)
-
-
-def _queue(requests: AsyncRequests, request: AsyncRequest, is_new: bool) -> None:
-    """Queue the delivery to the CSMS, or the result that is known already.
-
-    A repeated request is queued again, because the first one may have died between storing and queueing. Its
-    delivery is delayed: by then `delivered_to` is set if the first delivery was queued.
-    """
-    if request.state != RequestState.PENDING:
-        requests.queue_results(request, delay_s=1)
-    elif not request.delivered_to:
-        requests.queue_delivery(request, delay_s=0 if is_new else REPEATED_S)
 
 
 # -- answers -----------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ operator). Its state is
 - REFUSED: the request was not accepted, so no result will follow.
 
 A module that has asynchronous requests describes them with an `AsyncKind` in its descriptor and names them
-to `intake.accept` (at the node that tries them) or `forwarding.relay` (at a hub). Storing, repeated
+to `AsyncRequests.accept` (at the node that tries them) or `forwarding.relay` (at a hub). Storing, repeated
 requests, delivery to the CSMS, deadlines and the posting of results are the same for all.
 
 Source: docs/design.md, A command; CMD-05, CMD-15 … CMD-18, RTE-33

@@ -178,16 +178,17 @@ def is_waiting(outcome: Outcome | None) -> bool:
     return outcome is not None and outcome.post is not None and outcome.post.status == PostStatus.WAITING
 
 
-def take(request: AsyncRequest, slot: Slot, now: datetime, behind_s: int) -> Taken:
+def take(request: AsyncRequest, slot: Slot, now: datetime, receive_count: int) -> Taken:
     """Take a result for a worker that starts to post it, unless another worker holds it.
 
-    A follow-up waits for the result, which must be posted first (CMD-15). behind_s: seconds until then.
+    A follow-up waits for the result, which must be posted first (CMD-15).
+    receive_count: how often the task was received; the wait grows with it.
     """
     outcome: Outcome | None = getattr(request, slot)
     if outcome is None or outcome.post is None or not is_waiting(outcome):
         return Taken(None)
     is_behind = outcome is not request.result and is_waiting(request.result)
-    wait_s = behind_s if is_behind else _held_for_s(outcome.post, now)
+    wait_s = delay_s(receive_count) if is_behind else _held_for_s(outcome.post, now)
     if wait_s:
         return Taken(None, wait_s)
     held = {"tries": outcome.post.tries + 1, "not_before": format_datetime(now + _HELD)}

@@ -3,30 +3,28 @@
 A request is one item, in the partition of its state. So the PENDING requests are read without the ended ones.
 The transaction that creates a request also writes
 
-- two claims, by X-Request-ID and by response_url: a repeated request finds the first one by them;
+- the claims by which a repeated request finds the first one (`intake.py`);
 - the items that the module needs, such as a reservation.
 
-The partner is an attribute of a claim and not a part of its key. So claims are read together with the
-caller's token, before the caller is known.
-
-A task may be queued twice: the worker decides by the request's state.
+A request is answered with ACCEPTED only after it is stored and queued, so an accepted request cannot be lost.
+The queue does the rest (`worker.py`). A task may be queued twice: the worker decides by the request's state.
 
 Source: docs/design.md, A command; CMD-05, TRN-20
 """
 
 from __future__ import annotations
 
-import hashlib
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
+from chalicelib.async_requests.intake import Incoming, reply_of
 from chalicelib.async_requests.objects import AsyncKind, AsyncRequest, RequestState
 from chalicelib.async_requests.rules import is_open, is_waiting
 from chalicelib.errors import NotFound
-from chalicelib.protocol.json_text import JsonText, write_json
-from chalicelib.protocol.message import Party
+from chalicelib.protocol.json_text import JsonText
+from chalicelib.protocol.message import Reply
 from chalicelib.protocol.types import format_datetime, parse_datetime
 from chalicelib.queues import RequestTask
 from chalicelib.storage import counters
@@ -37,51 +35,14 @@ from chalicelib.storage.retry import attempts
 from chalicelib.storage.table import Conflict, Item, Key, Put
 
 if TYPE_CHECKING:
+    from chalicelib.async_requests.intake import Decision, RequestClaim
     from chalicelib.node import Node
 
-REPEATED_REQUEST = timedelta(days=1)
-"""Time in which the same X-Request-ID means the same request."""
-
-REPEATED_URL = timedelta(minutes=5)
-"""Time in which the same response_url means the same request."""
+REPEATED_S = 3
+"""Delay in seconds of the delivery that is queued for a repeated request."""
 
 RequestRule = Callable[[AsyncRequest], AsyncRequest | None]
 """Function that takes a request and returns the changed one, or None when nothing changes."""
-
-
-class RequestClaim(NamedTuple):
-    """A key by which a repeated request is recognised. lasts: for how long.
-
-    while_open: only as long as the sender waits for an answer or a result. After that the same key and
-    content mean a new request.
-    """
-
-    key: Key
-    lasts: timedelta
-    while_open: bool = False
-
-
-def claims_of(
-    kind: AsyncKind, sender: Party | None, request_id: str, response_url: str = ""
-) -> tuple[RequestClaim, ...]:
-    """The claims of a request: by X-Request-ID, and by response_url if it has one.
-
-    sender: the party in the OCPI-from headers.
-
-    Spec: a unique URL is only recommended (mod_commands_msp_post_method). So its claim is short, and under
-    the same URL a request with other content, or one after the end of the first, is a new request.
-    """
-    name = _digest(sender.key() if sender else "", request_id)
-    by_request = RequestClaim(Key(f"{kind.label}-request#{name}"), REPEATED_REQUEST)
-    if not response_url:
-        return (by_request,)
-    by_url = Key(f"{kind.label}-url#{_digest(response_url)}")
-    return by_request, RequestClaim(by_url, REPEATED_URL, while_open=True)
-
-
-def digest_of(name: str, document: Mapping[str, Any]) -> str:
-    """Digest of a request's content without its response_url: equal for requests with the same content."""
-    return _digest(name, write_json({**document, "response_url": ""}))
 
 
 def read_request(body: str) -> AsyncRequest:
@@ -135,6 +96,22 @@ class AsyncRequests:
         return f"{self.kind.module}#{state.value}"
 
     # -- writing -------------------------------------------------------------------------------------
+
+    def accept(self, incoming: Incoming, decide: Callable[[], Decision]) -> Reply:
+        """Accept or refuse a request. A repeated request gets the answer of the first one.
+
+        decide: checks a request that is not repeated; what it stores has a response.
+        """
+        call, claims, is_new = incoming.call, incoming.claims, False
+        request = self.find_repeated(claims, call.caller.id, incoming.digest, call.snapshot)
+        if request is None:
+            decision = decide()
+            if isinstance(decision, Reply):
+                return decision
+            request, is_new = self.create(decision.request, claims, decision.extra_items, call.snapshot)
+        self._queue(request, is_new)
+        assert request.response is not None
+        return reply_of(request.response)
 
     def create(
         self,
@@ -209,6 +186,17 @@ class AsyncRequests:
 
     # -- tasks on the queue --------------------------------------------------------------------------
 
+    def _queue(self, request: AsyncRequest, is_new: bool) -> None:
+        """Queue the delivery to the CSMS, or the result that is known already.
+
+        A repeated request is queued again, because the first one may have died between storing and
+        queueing. Its delivery is delayed: by then `delivered_to` is set if the first delivery was queued.
+        """
+        if request.state != RequestState.PENDING:
+            self.queue_results(request, delay_s=1)
+        elif not request.delivered_to:
+            self.queue_delivery(request, delay_s=0 if is_new else REPEATED_S)
+
     def queue_delivery(self, request: AsyncRequest, delay_s: int) -> None:
         """Queue the delivery of a request to the CSMS."""
         self.node.queues.send_request_tasks(self._task("DELIVER", request, delay_s))
@@ -254,7 +242,3 @@ def _repeats(item: Item, claim: RequestClaim, partner_id: str, digest: str, now:
 
 def _is_id(text: str) -> bool:
     return 0 < len(text) <= 100 and text.isascii() and text.isprintable()
-
-
-def _digest(*parts: str) -> str:
-    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()

@@ -156,7 +156,7 @@ def _record_delivery(requests: AsyncRequests, request_id: str, webhook: str) -> 
 
 
 def _post(requests: AsyncRequests, request_id: str, slot: Slot, receive_count: int) -> int | None:
-    request, wait_s = _take(requests, request_id, slot, delay_s(receive_count))
+    request, wait_s = _take(requests, request_id, slot, receive_count)
     if request is None:
         return math.ceil(wait_s) or None
     _add_log_fields(request)
@@ -179,13 +179,13 @@ def _asked_s(problem: PartnerError | InvalidParameters | None) -> int:
     return min(asked or 0, round(LONGEST_ASKED.total_seconds()))
 
 
-def _take(requests: AsyncRequests, request_id: str, slot: Slot, behind_s: int) -> Taken:
-    """Take a result for this worker. behind_s: as in `rules.take`."""
+def _take(requests: AsyncRequests, request_id: str, slot: Slot, receive_count: int) -> Taken:
+    """Take a result for this worker. receive_count: as in `rules.take`."""
     now, taken = requests.node.clock(), Taken(None)
 
     def rule(current: AsyncRequest) -> AsyncRequest | None:
         nonlocal taken
-        taken = take(current, slot, now, behind_s)
+        taken = take(current, slot, now, receive_count)
         return taken.request
 
     requests.change(request_id, rule)

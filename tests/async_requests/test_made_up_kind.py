@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from chalicelib.async_requests.forwarding import UNANSWERED, relay
-from chalicelib.async_requests.intake import Decision, Incoming, NewRequest, accept, refused
+from chalicelib.async_requests.intake import Decision, Incoming, NewRequest, refused
 from chalicelib.async_requests.objects import AsyncKind, AsyncRequest, Direction, Outgoing, RequestState
 from chalicelib.async_requests.results import receive_result, report_result
 from chalicelib.async_requests.store import AsyncRequests
@@ -128,7 +128,7 @@ def url(network: Network) -> str:
 
 def ask(network: Network, profiles: AsyncRequests, url: str, request_id: str = "r1") -> Reply:
     incoming = incoming_of(call_of(network["cpo"], network["emsp"], url, request_id))
-    return accept(profiles, incoming, lambda: decide(incoming))
+    return profiles.accept(incoming, lambda: decide(incoming))
 
 
 def the_request(cpo: Member, profiles: AsyncRequests) -> AsyncRequest:

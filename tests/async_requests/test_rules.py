@@ -231,8 +231,8 @@ def test_a_follow_up_waits_until_the_result_was_posted_or_given_up() -> None:
     """Source: CMD-15"""
     cancelled = with_(with_(command(), "ACCEPTED"), "CANCELED_RESERVATION")
 
-    assert take(cancelled, "follow_up", NOW, 7) == Taken(None, 7)
-    assert take(posted(cancelled, "result", NOW), "follow_up", NOW, 7).request is not None
+    assert take(cancelled, "follow_up", NOW, 3) == Taken(None, 4)
+    assert take(posted(cancelled, "result", NOW), "follow_up", NOW, 3).request is not None
 
 
 def test_a_result_is_given_up_after_the_last_try_or_a_refusal() -> None:

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from chalicelib.async_requests.intake import claims_of
 from chalicelib.async_requests.objects import AsyncRequest, Direction, RequestState, Response
-from chalicelib.async_requests.store import AsyncRequests, claims_of, read_request
+from chalicelib.async_requests.store import AsyncRequests, read_request
 from chalicelib.modules.commands.kind import COMMAND
 from chalicelib.node import Node
 from chalicelib.protocol.message import Party

@@ -14,9 +14,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from chalicelib.async_requests.forwarding import UNANSWERED, forward, own_response_url
+from chalicelib.async_requests.intake import claims_of, digest_of
 from chalicelib.async_requests.objects import AsyncRequest, Direction
 from chalicelib.async_requests.results import report_result
-from chalicelib.async_requests.store import AsyncRequests, claims_of, digest_of
+from chalicelib.async_requests.store import AsyncRequests
 from chalicelib.calls.answers import PartnerError
 from chalicelib.errors import ClientError, InvalidParameters, NotFound, UnknownLocation
 from chalicelib.modules.commands.kind import COMMAND

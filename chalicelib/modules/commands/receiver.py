@@ -13,8 +13,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.async_requests.forwarding import relay
-from chalicelib.async_requests.intake import Incoming, accept, check_response_url, refused
-from chalicelib.async_requests.store import AsyncRequests, claims_of
+from chalicelib.async_requests.intake import Incoming, check_response_url, claims_of, refused
+from chalicelib.async_requests.store import AsyncRequests
 from chalicelib.errors import ClientError, InvalidParameters, NotFound, OcpiError
 from chalicelib.findings.received import Source, read_received
 from chalicelib.modules.commands.cpo_decision import decide_execution, keys_of_execution
@@ -62,7 +62,7 @@ def post_command(call: Call) -> Reply:
     incoming = Incoming.of(COMMAND, call, name, document, sender, came)
     commands = AsyncRequests(call.node, COMMAND)
     if _is_for_us(call.node.settings, call.request):
-        return accept(commands, incoming, lambda: decide_execution(incoming))
+        return commands.accept(incoming, lambda: decide_execution(incoming))
     return relay(commands, incoming, lambda: decide_relay(incoming))
 
 
@@ -122,9 +122,10 @@ def _keys(node: Node, request: Request) -> Sequence[Key]:
     if not isinstance(document.get("response_url"), str):
         return ()
     keys = keys_of_execution if _is_for_us(node.settings, request) else keys_of_relay
+    of_sender = _keys_of_sender(request, document)
     claims = claims_of(COMMAND, request.routing.sender, request.request_id, document["response_url"])
     return [
-        *_keys_of_sender(request, document),
+        *of_sender,
         *AsyncRequests(node, COMMAND).keys_to_create(claims),
         *keys(node, request, document),
     ]
