@@ -377,15 +377,14 @@ def _answer_reporting(interface: Interface, route: OcpiRoute, call: Call) -> Rep
 def _answer(interface: Interface, route: OcpiRoute, call: Call) -> Reply:
     if not _is_relayed(call.node.settings, interface, call.request.routing):
         reply = route.handler(call)
-    else:
-        if interface.role == "RECEIVER":
-            # The receiver cannot check this: it has to accept every owner from a hub (RTE-15).
-            node, owner = call.node, owner_in_url(call.request)
-            check_owner(
-                node.settings, node.table, call.caller, owner, owner_role(interface.module), call.snapshot
-            )
-        reply = relay.relay(interface, route, call)
-    return replace(reply, data=from_canonical(call.request.version, route.gives, reply.data))
+        return replace(reply, data=from_canonical(call.request.version, route.gives, reply.data))
+    if interface.role == "RECEIVER":
+        # The receiver cannot check this: it has to accept every owner from a hub (RTE-15).
+        node, owner = call.node, owner_in_url(call.request)
+        check_owner(
+            node.settings, node.table, call.caller, owner, owner_role(interface.module), call.snapshot
+        )
+    return relay.relay(interface, route, call)
 
 
 def _claimed_routing(interface: Interface, request: Request) -> Routing:

@@ -26,7 +26,7 @@ from chalicelib.calls.answers import Answer, PartnerError, PartnerFault
 from chalicelib.calls.client import Exchange
 from chalicelib.errors import ConnectionProblem, HubError, InvalidParameters
 from chalicelib.findings.received import Source, read_received
-from chalicelib.hub.relayed_answers import relayed_error
+from chalicelib.hub.relayed_answers import NOT_RECEIVED, message_with, relayed_error
 from chalicelib.modules.registry import interface_path
 from chalicelib.protocol.json_text import write_json
 from chalicelib.protocol.message import Reply, Routing
@@ -152,7 +152,7 @@ def _read_answer(requests: AsyncRequests, source: Source, request: AsyncRequest,
         result=result,
         timeout=timeout,
         body=write_json(data),
-        status_message=answer.status_message,
+        status_message=message_with(answer.status_message, NOT_RECEIVED, answer.losses),
     )
 
 

@@ -53,7 +53,7 @@ from chalicelib.protocol.kinds import Kind
 from chalicelib.protocol.message import InterfaceRole, Routing
 from chalicelib.storage.table import Conflict
 from chalicelib.versions.supported import express, is_supported, loggable, to_canonical, traits_of
-from chalicelib.versions.version import Loss
+from chalicelib.versions.version import NOTHING_KNOWN, Known, Loss
 
 if TYPE_CHECKING:
     from chalicelib.partners.directory import Directory, Partner
@@ -85,7 +85,8 @@ class Exchange:
     document: JSON text or a value to be written as JSON. correlation_id: a new one by default. request_id:
     only to repeat a request under its own id; a new one by default. total_s: limit until the whole answer has
     arrived. takes, gives: kinds of the document and of the answer's data, which are converted between the
-    canonical version and the partner's.
+    canonical version and the partner's. known: facts for the conversion of the document. as_is: both are in
+    the partner's version and are not converted.
     """
 
     method: str
@@ -96,6 +97,8 @@ class Exchange:
     total_s: float | None = None
     takes: Kind | None = None
     gives: Kind | None = None
+    known: Known = NOTHING_KNOWN
+    as_is: bool = False
 
 
 class VersionEntry(NamedTuple):
@@ -290,12 +293,15 @@ class OcpiClient:
                 answer = self._call(target, url, headers, exchange, deadline, what, partner.strict)
             except PartnerError as error:
                 error.losses = losses
+                error.data = _read_data(partner, exchange, error.data)
                 if notes_wait and isinstance(error, PartnerFault) and error.retry_after_s:
                     self._note_wait(partner, error.retry_after_s)
                 raise
             if answer.oddity is not None and answer.oddity not in partner.odd_answers:
                 self._note_oddity(partner, answer.oddity)
-            data = to_canonical(partner.version, exchange.gives, answer.data)
+            data = answer.data
+            if not exchange.as_is:
+                data = to_canonical(partner.version, exchange.gives, data)
             return replace(answer, data=data, losses=losses)
 
     def _check_wait(self, partner: Partner) -> None:
@@ -468,10 +474,21 @@ def _adapt(exchange: Exchange, partner: Partner, module: str | None) -> tuple[Ex
     if partner.version is not None and not is_supported(partner.version):
         reason = f"is registered with OCPI {partner.version}, which this node does not speak"
         raise PartnerFault(reason, never_sent=True)
-    document, losses = express(partner.version, exchange.takes, exchange.document)
+    kind = None if exchange.as_is else exchange.takes
+    document, losses = express(partner.version, kind, exchange.document, exchange.known)
     is_routed = module not in UNROUTED_MODULES and traits_of(partner.version).is_routed
     routing = exchange.routing if is_routed else Routing()
     return replace(exchange, document=document, routing=routing), losses
+
+
+def _read_data(partner: Partner, exchange: Exchange, data: Any) -> Any:
+    """Convert the data of an answer that is an error; None for data that cannot be converted."""
+    if data is None or exchange.as_is:
+        return data
+    try:
+        return to_canonical(partner.version, exchange.gives, data)
+    except InvalidParameters:
+        return None
 
 
 def _endpoint(partner: Partner, module: str, role: InterfaceRole) -> str:

@@ -5,6 +5,10 @@ X-Request-ID. The answer's HTTP status, status_code, message and data come back 
 only those of the page are relayed: the counts, and Link and Location as `relayed_links.py` rewrites them.
 `relayed_answers.py` replaces an error that concerns the hub's own call.
 
+Between parties of different OCPI versions, the body is converted to the receiver's version and the answer to
+the caller's; `status_message` names what was lost (X-02). A PATCH is relayed only if it means the same in
+both (X-06).
+
 The hub relays both interfaces of locations, tariffs and tokens. For sessions, commands and other modules of
 which the hub keeps data, the module's own handlers send the request on (`Interface.relay` is false). Private
 objects are never relayed: the receiver sees the hub as the caller, so it would show the objects of all the
@@ -33,7 +37,7 @@ from typing import TYPE_CHECKING
 from chalicelib.calls.answers import Answer, PartnerError
 from chalicelib.calls.client import Exchange, join_url
 from chalicelib.errors import BadJson, ConnectionProblem, HubError, NotFound, UnknownReceiver
-from chalicelib.hub.relayed_answers import relayed_answer, relayed_error
+from chalicelib.hub.relayed_answers import NOT_ANSWERED, message_with, relayed_answer, relayed_error
 from chalicelib.hub.relayed_links import LINK, Way, open_link, rewrite_links
 from chalicelib.modules.registry import is_private
 from chalicelib.partners.directory import claim_key
@@ -41,7 +45,8 @@ from chalicelib.policy.visibility import may_see, owner_role
 from chalicelib.protocol.json_text import JsonText
 from chalicelib.protocol.message import Party, Reply, Routing
 from chalicelib.routes import Call, Interface
-from chalicelib.versions.supported import to_canonical
+from chalicelib.versions.supported import CANONICAL, express, to_canonical
+from chalicelib.versions.version import Known
 
 if TYPE_CHECKING:
     from chalicelib.partners.directory import Partner
@@ -83,10 +88,10 @@ def check_receiver(interface: Interface, call: Call) -> None:
 
 
 def relay(interface: Interface, route: OcpiRoute, call: Call) -> Reply:
-    """Send a request to the party that OCPI-to names, and return its answer.
+    """Send a request to the party that OCPI-to names, and return its answer in the caller's version.
 
-    Raises: NotFound for objects that the caller may not see; UnknownReceiver, ReceiverTimeout,
-    ConnectionProblem, HubError.
+    Raises: NotFound for objects that the caller may not see; Inexpressible for what the other version cannot
+    express; UnknownReceiver, ReceiverTimeout, ConnectionProblem, HubError.
     """
     _check_visibility(interface, call)
     receiver = _find_receiver(interface, call)
@@ -101,10 +106,11 @@ def relay(interface: Interface, route: OcpiRoute, call: Call) -> Reply:
         way = Way(call.caller, receiver, interface.module, interface.role, call.request.url, their_url)
         answer, asked_url = _send(way, route, segments, call)
     except PartnerError as error:
-        return relayed_error(error)
+        return _for_caller(receiver, route, call, relayed_error(error))
     headers = {ours: answer.headers[name] for name, ours in _COUNTS.items() if name in answer.headers}
     headers |= rewrite_links(call.node.directory, way, asked_url, answer.headers)
-    return relayed_answer(answer, headers, needs_data=call.request.method in ("GET", "POST"))
+    reply = relayed_answer(answer, headers, needs_data=call.request.method in ("GET", "POST"))
+    return _for_caller(receiver, route, call, reply)
 
 
 def _check_visibility(interface: Interface, call: Call) -> None:
@@ -134,19 +140,33 @@ def _send(way: Way, route: OcpiRoute, segments: list[str], call: Call) -> tuple[
     routing = Routing(sender, call.request.routing.receiver, call.request.routing.relays + 1)
     exchange = Exchange(
         call.request.method, routing=routing, correlation_id=call.request.correlation_id, total_s=RELAY_S,
-        takes=route.takes, gives=route.gives,
+        takes=route.takes, gives=route.gives, known=Known(is_patch=call.request.method == "PATCH"),
+        as_is=_is_as_is(way.receiver, call),
     )  # fmt: skip
     client = call.node.client
     if exchange.method == "GET" and LINK in call.request.query:
         url = open_link(call.node.directory, way, call.request.query[LINK])
         return client.follow(way.receiver, way.module, way.role, url, exchange), url
-    exchange = replace(exchange, document=_body(call.request, route.takes))
+    exchange = replace(exchange, document=_body(call.request, None if exchange.as_is else route.takes))
     answer = client.send(way.receiver, way.module, way.role, segments, exchange, call.request.query)
     return answer, way.their_url
 
 
+def _is_as_is(receiver: Partner, call: Call) -> bool:
+    """Tell whether both parties speak the same version, so that bodies are relayed as they came."""
+    return (receiver.version or CANONICAL) == call.request.version
+
+
+def _for_caller(receiver: Partner, route: OcpiRoute, call: Call, reply: Reply) -> Reply:
+    """Return a reply whose data is in the caller's version."""
+    if _is_as_is(receiver, call):
+        return reply
+    data, losses = express(call.request.version, route.gives, reply.data)
+    return replace(reply, data=data, status_message=message_with(reply.status_message, NOT_ANSWERED, losses))
+
+
 def _body(request: Request, takes: Kind | None) -> JsonText | None:
-    """Return the body as canonical text; it is not parsed when the caller's version is the canonical one.
+    """Return the body as canonical text; it is not parsed without `takes`, or when it is canonical.
 
     Raises: BadJson for a body that is not UTF-8 text; InvalidParameters when it cannot be converted.
     """

@@ -172,7 +172,7 @@ def express(number: str | None, kind: Kind | None, data: Any, known: Known = NOT
         return Expressed(data)
     converted = load_version(str(number)).down(kind, data, known)
     if converted.held or converted.whole_needed:
-        reason = converted.held or "a PATCH that means something else there"
+        reason = converted.held or "a PATCH of it means something else there, send the whole object by PUT"
         raise Inexpressible(
             f"not sent, because OCPI {number} cannot express it: {reason}", converted.held_until
         )

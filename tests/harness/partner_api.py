@@ -57,13 +57,14 @@ class PartnerApi:
         body: raw text instead of a document. to: the party in the OCPI-to headers.
         """
         path, routes = next((p, r) for p, r in self._routes if p.count("/") == len(ids))
+        version = self.caller.version or CANONICAL
         names = [part.strip("{}") for part in path.split("/") if part]
         routing = write_routing(Routing(sender=self.caller.roles[0].party, receiver=to))
         request = Request(
             method=method,
-            url="https://node.example" + absolute_path(self._interface, "").replace("{version}", CANONICAL),
+            url="https://node.example" + absolute_path(self._interface, "").replace("{version}", version),
             base_url="https://node.example/ocpi",
-            version=CANONICAL,
+            version=version,
             path=dict(zip(names, ids, strict=True)),
             query=dict(parse_qsl(query)),
             headers={

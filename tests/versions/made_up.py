@@ -1,7 +1,8 @@
 """A made-up OCPI version 9.9.
 
 It is as 2.2.1, but a tariff's `currency` is called `money`, and it has no `type`. It has no words for a
-tariff of the type AD_HOC_PAYMENT, for one that starts later, and for a location that is not published.
+tariff of the type AD_HOC_PAYMENT, for one that starts later, and for a location that is not published. A
+PATCH of the name of a location means something else.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ def down(kind: Kind, document: Mapping[str, Any], known: Known = NOTHING_KNOWN) 
     """Call the field `money`, and leave `type` out."""
     if kind is Kind.LOCATION and document.get("publish") is False:
         return Converted({}, held="9.9 cannot hide a location")
+    if kind is Kind.LOCATION and known.is_patch and "name" in document:
+        return Converted({}, whole_needed=True)
     if kind is not Kind.TARIFF:
         return Converted(dict(document))
     if document.get("type") == "AD_HOC_PAYMENT":
