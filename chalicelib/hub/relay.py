@@ -7,7 +7,7 @@ only those of the page are relayed: the counts, and Link and Location as `relaye
 
 Between parties of different OCPI versions, the body is converted to the receiver's version and the answer to
 the caller's; `status_message` names what was lost (X-02). A PATCH is relayed only if it means the same in
-both (X-06).
+both (X-06). Nothing is relayed to or from a party whose version has no message routing (X-08).
 
 The hub relays both interfaces of locations, tariffs and tokens. For sessions, commands and other modules of
 which the hub keeps data, the module's own handlers send the request on (`Interface.relay` is false). Private
@@ -45,7 +45,7 @@ from chalicelib.policy.visibility import may_see, owner_role
 from chalicelib.protocol.json_text import JsonText
 from chalicelib.protocol.message import Party, Reply, Routing
 from chalicelib.routes import Call, Interface
-from chalicelib.versions.supported import CANONICAL, express, to_canonical
+from chalicelib.versions.supported import CANONICAL, express, to_canonical, traits_of
 from chalicelib.versions.version import Known
 
 if TYPE_CHECKING:
@@ -95,6 +95,7 @@ def relay(interface: Interface, route: OcpiRoute, call: Call) -> Reply:
     """
     _check_visibility(interface, call)
     receiver = _find_receiver(interface, call)
+    _check_routed(call, receiver)
     endpoint = receiver.endpoint(interface.module, interface.role)
     if endpoint is None:
         raise HubError(f"the receiver offers no {interface.role} interface of {interface.module}")
@@ -132,6 +133,18 @@ def _find_receiver(interface: Interface, call: Call) -> Partner:
     if not partner.is_registered or partner.connection == "OFFLINE":
         raise ConnectionProblem(f"{name} is not connected")
     return partner
+
+
+def _check_routed(call: Call, receiver: Partner) -> None:
+    """Check that both versions have message routing (X-08).
+
+    Raises: HubError when one has none: nobody could say whom the request and its answer are for.
+    """
+    for version in (call.request.version, receiver.version):
+        if not traits_of(version).is_routed:
+            raise HubError(
+                f"OCPI {version} has no message routing: send the object to this hub, which passes it on"
+            )
 
 
 def _send(way: Way, route: OcpiRoute, segments: list[str], call: Call) -> tuple[Answer, str]:

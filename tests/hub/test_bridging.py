@@ -2,7 +2,7 @@
 
 The CPO speaks 9.9, which is made up (`tests/versions/made_up.py`), or 2.2; the eMSP speaks 2.2 or 2.2.1.
 
-Source: X-02, X-06
+Source: X-02, X-06, X-08
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from chalicelib.modules.tariffs import receiver as tariffs_receiver
 from chalicelib.modules.tariffs import sender as tariffs_sender
 from chalicelib.protocol.json_text import read_json
 from chalicelib.versions import supported
+from chalicelib.versions.version import Traits
 from tests.calls.answering import envelope
 from tests.harness.partner_api import CPO, EMSP, Answer
 from tests.hub.relaying import Hub, answering
@@ -134,3 +135,17 @@ def test_an_object_that_the_caller_s_version_cannot_express_is_an_error_that_say
 
     assert answer.codes == (200, 2001)
     assert "9.9 cannot hide a location" in answer.message
+
+
+@pytest.mark.parametrize("versions", [("2.2.1", "9.9"), ("9.9", "2.2.1")])
+def test_nothing_is_relayed_to_or_from_a_version_without_routing(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch, versions: tuple[str, str]
+) -> None:
+    """Source: X-08"""
+    monkeypatch.setattr(supported, "TRAITS", {**supported.TRAITS, "9.9": Traits(is_routed=False)})
+    speak(hub, *versions)
+
+    answer = put_location(hub)
+
+    assert (answer.codes, received(hub)) == ((200, 4000), [])
+    assert answer.message.startswith("OCPI 9.9 has no message routing")
