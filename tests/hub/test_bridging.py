@@ -127,7 +127,7 @@ def test_a_patch_crosses_versions_only_if_it_means_the_same(
     assert received(hub) == ([] if refusal else [{**PATCH, **fields}])
 
 
-def test_an_object_that_the_caller_s_version_cannot_express_is_an_error_that_says_so(hub: Hub) -> None:
+def test_an_object_that_the_caller_s_version_cannot_express_is_an_error_with_the_reason(hub: Hub) -> None:
     speak(hub, "2.2.1", "9.9")
     hub.there.answer = answering(envelope({**whole.location(), "publish": False}))
 
