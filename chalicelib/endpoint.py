@@ -36,13 +36,13 @@ from chalicelib.findings.reporting import report
 from chalicelib.hub import relay
 from chalicelib.log import add_fields, log, log_fields
 from chalicelib.modules.oversize import log_left_out, log_not_sent
-from chalicelib.modules.registry import interface_path, is_offered
+from chalicelib.modules.registry import has_module, interface_path, is_offered
 from chalicelib.node import Node
 from chalicelib.operator_api import endpoint as operator_endpoint
 from chalicelib.partners.directory import Caller, Partner, claim_key
 from chalicelib.partners.roles import connection_role
 from chalicelib.policy.ownership import check_owner, may_act_for, owner_in_url
-from chalicelib.policy.visibility import owner_role, sender_role
+from chalicelib.policy.visibility import owner_role, owner_roles, sender_role
 from chalicelib.protocol.auth import read_authorization
 from chalicelib.protocol.envelope import error_reply, write_envelope
 from chalicelib.protocol.headers import (
@@ -278,10 +278,10 @@ def _check_offered(settings: Settings, interface: Interface, request: Request, p
         raise NotFound("this node does not offer this interface")
     if request.version and not is_supported(request.version, settings.ocpi_versions):
         raise NotFound(f"this node does not speak OCPI {request.version[:20]}")
-    traits = traits_of(request.version)
-    if not traits.has_module(interface.module):
+    if not has_module(request.version, interface.module):
         raise NotFound(f"OCPI {request.version} has no module {interface.module}")
-    if not traits.has_roles and connection_role(partner, (own.role for own in settings.roles)) is None:
+    has_roles = traits_of(request.version).has_roles
+    if not has_roles and connection_role(partner, (own.role for own in settings.roles)) is None:
         raise NotFound(
             f"OCPI {request.version} needs a partner with one role, CPO or EMSP: "
             "the operator of this node names it in the invitation (role)"
@@ -314,7 +314,7 @@ def _owner_claim(interface: Interface, request: Request) -> list[Key]:
     if interface.role != "RECEIVER" or request.method == "GET" or "party_id" not in request.path:
         return []
     with suppress(OcpiError):
-        return [claim_key(owner_in_url(request), owner_role(interface.module))]
+        return [claim_key(owner_in_url(request), role) for role in owner_roles(interface.module)]
     return []
 
 

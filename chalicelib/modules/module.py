@@ -22,19 +22,21 @@ from chalicelib.protocol.message import InterfaceRole
 class Module:
     """One module.
 
-    name: the ModuleID in version details. package: the Python package of its folder. interfaces: the files of
-    the folder that have an `INTERFACE`. operator_routes: Python modules that have `ROUTES` for the operator
-    API. offered_by: per interface, the roles of a node that offer it; none for a module that every node
-    offers, or that is not part of OCPI.
+    name: the ModuleID in version details. first_version: the OCPI version that introduced it, "" if all
+    supported ones have it; versions sort as texts. package: the Python package of its folder. interfaces: the
+    files of the folder that have an `INTERFACE`. operator_routes: Python modules that have `ROUTES` for the
+    operator API. offered_by: per interface, the roles of a node that offer it; none for a module that every
+    node offers, or that is not part of OCPI.
 
-    owner_role: the role that owns its objects. viewer_roles: for a module whose objects are for one partner
+    owner_roles: the roles that own its objects. viewer_roles: for a module whose objects are for one partner
     each, the roles in which a partner may be shown them; empty for a module whose objects are for all
     partners of the opposite role. hidden_field: a boolean field; objects where it is false are not shown to
-    partners that only display. pushed: changes are pushed to partners, with push_method. deletable: a
-    deletion is pushed as well. kind: what its objects are. id_name: name of an object's id in URLs.
-    retention_days: how long its objects are kept after their last change unless the operator configures
-    another time; None for ever. events: webhook events that it sends to the operator. async_kind: its
-    requests whose result follows later (`chalicelib/async_requests/`), None where it has none.
+    partners that only display. pushed: changes are pushed to partners, with push_method: `POST_ONCE` is a
+    POST of a new object and a PUT of a changed one. deletable: a deletion is pushed as well. kind: what its
+    objects are. id_name: name of an object's id in URLs. retention_days: how long its objects are kept after
+    their last change unless the operator configures another time; None for ever. events: webhook events that
+    it sends to the operator. async_kind: its requests whose result follows later
+    (`chalicelib/async_requests/`), None where it has none.
     """
 
     name: str
@@ -42,17 +44,23 @@ class Module:
     interfaces: tuple[str, ...] = ()
     operator_routes: tuple[str, ...] = ()
     offered_by: Mapping[InterfaceRole, tuple[str, ...]] = field(default_factory=dict)
-    owner_role: str = "CPO"
+    owner_roles: tuple[str, ...] = ("CPO",)
     viewer_roles: tuple[str, ...] = ()
     hidden_field: str = ""
     pushed: bool = False
-    push_method: Literal["PUT", "POST"] = "PUT"
+    push_method: Literal["PUT", "POST", "POST_ONCE"] = "PUT"
     deletable: bool = False
     kind: Kind | None = None
     id_name: str = ""
     retention_days: int | None = None
     events: tuple[str, ...] = ()
     async_kind: AsyncKind | None = None
+    first_version: str = ""
+
+    @property
+    def owner_role(self) -> str:
+        """The first role that owns its objects."""
+        return self.owner_roles[0]
 
     @property
     def is_private(self) -> bool:

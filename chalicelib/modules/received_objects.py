@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from chalicelib.findings.received import Received, Source, join_remarks, read_patch, read_received
 from chalicelib.policy.ownership import check_identity, check_owner, check_source, refuse_path_steps
 from chalicelib.policy.time_remarks import remark_on
-from chalicelib.policy.visibility import owner_role
+from chalicelib.policy.visibility import owner_roles
 from chalicelib.protocol.patch import check_time
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.objects import Write
@@ -127,7 +127,10 @@ def check_sender(node: Node, partner: Partner, ref: Ref, known: KnownItems = Non
     Raises: NotFound when it is neither (TRN-28); InvalidParameters for ids that no URL can carry.
     """
     refuse_path_steps(ref.country_code, ref.party_id, ref.id)
-    check_owner(node.settings, node.table, partner, ref.owner, owner_role(ref.module), known)
+    roles = owner_roles(ref.module)
+    played = [role for role in roles if partner.plays_as(ref.owner, role)]
+    for role in played[:1] or roles:
+        check_owner(node.settings, node.table, partner, ref.owner, role, known)
 
 
 def check_origin(node: Node, partner: Partner, ref: Ref, stored: FromPartner | None) -> None:
@@ -135,7 +138,7 @@ def check_origin(node: Node, partner: Partner, ref: Ref, stored: FromPartner | N
 
     Raises: NotFound when it came from another partner.
     """
-    check_source(node.directory, partner, ref.owner, owner_role(ref.module), stored)
+    check_source(node.directory, partner, ref.owner, owner_roles(ref.module), stored)
 
 
 def change_received(

@@ -10,13 +10,14 @@ Source: OCPI 2.2.1 version_information_endpoint; docs/design.md, Roles; VER-06, 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from chalicelib.async_requests.objects import AsyncKind
 from chalicelib.modules.cdrs.module import MODULE as CDRS
 from chalicelib.modules.commands.module import MODULE as COMMANDS
 from chalicelib.modules.credentials.module import MODULE as CREDENTIALS
+from chalicelib.modules.invoice_reconciliation.module import MODULE as INVOICE_RECONCILIATION
 from chalicelib.modules.locations.module import MODULE as LOCATIONS
 from chalicelib.modules.module import Module
 from chalicelib.modules.reconciliation.module import MODULE as RECONCILIATION
@@ -36,6 +37,7 @@ MODULES: tuple[Module, ...] = (
     COMMANDS,
     CDRS,
     RECONCILIATION,
+    INVOICE_RECONCILIATION,
 )
 """Every module. The order is that in which a new partner is sent their objects."""
 
@@ -117,25 +119,29 @@ def load_operator_routes() -> Iterator[Any]:
             yield from importlib.import_module(name).ROUTES
 
 
-def offers(roles: Iterable[str]) -> list[Offer]:
+def offers(roles: Iterable[str], version: str) -> list[Offer]:
     """The lines of version details of a node with these roles; paths are relative to the version."""
     # `modules/versions/routes.py` lists credentials as RECEIVER as well.
     return [Offer("credentials", "SENDER", "/credentials")] + [
-        Offer(module, role, interface_path(module, role)) for module, role in sorted(mounted(roles))
+        Offer(module, role, interface_path(module, role))
+        for module, role in sorted(mounted(roles))
+        if has_module(version, module)
     ]
 
 
-def offers_as(role: str, roles: Iterable[str], has_module: Callable[[str], bool]) -> list[Offer]:
+def has_module(version: str, module: str) -> bool:
+    """Tell whether an OCPI version has a module."""
+    return version >= find_module(module).first_version
+
+
+def offers_as(role: str, roles: Iterable[str], version: str) -> list[Offer]:
     """The lines of version details of a node with these roles, for a connection of one of them.
 
-    role: of this node in the connection; a hub's is that of the parties behind it. has_module: tells whether
-    the OCPI version has a module.
+    role: of this node in the connection; a hub's is that of the parties behind it.
     """
     sides = sides_of(role)
     return [
-        offer
-        for offer in offers(roles)
-        if has_module(offer.identifier) and sides.get(offer.identifier, offer.role) == offer.role
+        offer for offer in offers(roles, version) if sides.get(offer.identifier, offer.role) == offer.role
     ]
 
 
@@ -170,12 +176,16 @@ def needed_of(roles: Iterable[str]) -> frozenset[tuple[str, InterfaceRole]]:
     return frozenset((module, _OTHER_SIDE[role]) for module, role in mounted(roles))
 
 
-def missing_of(endpoints: Iterable[tuple[str, str]], theirs: Iterable[str], ours: Iterable[str]) -> list[Any]:
+def missing_of(
+    endpoints: Iterable[tuple[str, str]], theirs: Iterable[str], ours: Iterable[str], version: str | None
+) -> list[Any]:
     """The interfaces that a node with our roles can use of a partner with its roles, and that it lacks.
 
-    endpoints: module and role of each endpoint that it has. Returns module and role of each, sorted.
+    endpoints: module and role of each endpoint that it has. version: the partner's. Returns module and role
+    of each, sorted.
     """
-    return sorted((mounted(theirs) & needed_of(ours)) - set(endpoints))
+    wanted = mounted(theirs) & needed_of(ours)
+    return sorted(each for each in wanted - set(endpoints) if has_module(version or "", each[0]))
 
 
 def interface_path(module: str, role: InterfaceRole) -> str:

@@ -27,7 +27,7 @@ from chalicelib.operator_api.problems import bad_query, not_offered
 from chalicelib.partners.directory import Directory
 from chalicelib.policy.ownership import id_in_url
 from chalicelib.policy.received_parties import known_owners, owners_key
-from chalicelib.policy.visibility import all_partitions, keeps_received, owner_role, partition_for_own
+from chalicelib.policy.visibility import all_partitions, keeps_received, owner_roles, partition_for_own
 from chalicelib.protocol.json_text import JsonText
 from chalicelib.protocol.message import Party, Reply, Request
 from chalicelib.protocol.pagination import PageQuery, page_reply
@@ -58,7 +58,8 @@ def party_in_query(request: Request, name: str = "party") -> Party | None:
 
 def own_parties(settings: Settings, module: str) -> list[Party]:
     """The parties of this node that own objects of a module."""
-    return settings.parties(owner_role(module))
+    parties = settings.parties(*owner_roles(module))
+    return list({party.key(): party for party in parties}.values())
 
 
 def page_of(call: OperatorCall, module: str, partitions: Callable[[], Sequence[str]]) -> Reply:
@@ -91,7 +92,8 @@ def narrow_to_party(settings: Settings, request: Request, module: str, lists: Se
     if named is None:
         return list(lists)
     if not any(own.same_as(named) for own in own_parties(settings, module)):
-        text = f"{named.key()} is not a CPO party of this node; what it received is listed as a whole"
+        role = _roles_of(module)
+        text = f"{named.key()} is not a {role} party of this node; what it received is listed as a whole"
         raise bad_query("party", text)
     return [name for name in lists if name.startswith(f"{partition_for_own(module, named)}#")]
 
@@ -109,7 +111,7 @@ def listed_partitions(settings: Settings, request: Request, module: str) -> list
     wanted = {partition_for_own(module, named), partition_for_own(module, named, hidden=True)}
     chosen = [partition for partition in everything if partition in wanted]
     if not chosen:
-        role = owner_role(module)
+        role = _roles_of(module)
         text = f"{named.key()} is not a {role} party of this node; what it received is listed as a whole"
         raise bad_query("party", text)
     return chosen
@@ -123,7 +125,7 @@ def owner_to_write(
     Raises: Problem when this node owns nothing of the module or the party of the query is not its own,
     InvalidParameters when the body names another party than the query or than this node's.
     """
-    own, role = own_parties(settings, module), owner_role(module)
+    own, role = own_parties(settings, module), _roles_of(module)
     if not own:
         text = f"this node is no {role}: it owns no {module}, it only shows what it received"
         raise not_offered(text, ["GET"])
@@ -217,6 +219,10 @@ def find_ref(call: OperatorCall, module: str, variant: str = "") -> tuple[Ref, S
     return found[0], items
 
 
+def _roles_of(module: str) -> str:
+    return " or ".join(owner_roles(module))
+
+
 def _refs(request: Request, module: str, parties: Sequence[Party], variant: str) -> list[Ref]:
     object_id = id_in_url(request, find_module(module).id_name)
     return [Ref(module, *party, object_id, variant) for party in parties]
@@ -229,4 +235,4 @@ def _existing(table: Table, refs: Sequence[Ref], known: Mapping[Key, Any]) -> tu
 
 
 def _partners(directory: Directory, module: str) -> list[Party]:
-    return [party for partner in directory.all() for party in partner.parties(owner_role(module))]
+    return [party for partner in directory.all() for party in partner.parties(*owner_roles(module))]

@@ -257,7 +257,8 @@ def _missing(node: Node, partner: Partner) -> list[dict[str, str]]:
         return []
     has = ((endpoint.identifier, endpoint.role) for endpoint in partner.endpoints)
     theirs, ours = (role.role for role in partner.roles), (own.role for own in node.settings.roles)
-    return [{"identifier": module, "role": role} for module, role in missing_of(has, theirs, ours)]
+    missing = missing_of(has, theirs, ours, partner.version)
+    return [{"identifier": module, "role": role} for module, role in missing]
 
 
 def _status(partner: Partner) -> str:

@@ -10,7 +10,7 @@ Source: OCPI 2.2.1 transport_and_format, Client Owned Object Push; TRN-26 … TR
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from chalicelib.errors import InvalidParameters, LocationNotFound, NotFound, OcpiError
@@ -105,7 +105,7 @@ def may_act_for(
 
 
 def check_source(
-    directory: Directory, partner: Partner, owner: Party, role: str, stored: FromPartner | None
+    directory: Directory, partner: Partner, owner: Party, roles: Sequence[str], stored: FromPartner | None
 ) -> None:
     """Check that only the partner that an object came from changes it.
 
@@ -114,13 +114,14 @@ def check_source(
     objects of the earlier partner, or removes that partner. The earlier partner is read only when it differs
     from `partner`, so this costs one call more for an object that moves.
 
-    partner: the one that sends the change. stored: the object, None when there is none yet.
+    partner: the one that sends the change. roles: those that own such objects. stored: the object, None when
+    there is none yet.
     Raises: NotFound when the object came from another partner and is not released.
     """
     if stored is None or stored.source in ("", partner.id):
         return
     origin = directory.get(stored.source)
-    if origin is None or origin.has_released(owner, role):
+    if origin is None or any(origin.has_released(owner, role) for role in roles):
         return
     log.warning("refused a change of an object that another partner pushed", extra={"source": stored.source})
     raise NotFound("known from another partner; the operator of this node may release it")

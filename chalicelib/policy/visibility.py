@@ -74,12 +74,21 @@ class Viewer(NamedTuple):
 
 
 def owner_role(module: str) -> str:
-    """The role that owns a module's objects (OWN-01).
+    """The role that owns a module's objects (OWN-01), the first one if there are two.
 
     >>> owner_role("tokens"), owner_role("tariffs")
     ('EMSP', 'CPO')
     """
     return find_module(module).owner_role
+
+
+def owner_roles(module: str) -> tuple[str, ...]:
+    """All roles that own a module's objects.
+
+    >>> owner_roles("invoicereconciliation")
+    ('CPO', 'EMSP')
+    """
+    return find_module(module).owner_roles
 
 
 def sender_role(interface: Interface) -> str:
@@ -97,7 +106,7 @@ def sender_role(interface: Interface) -> str:
 
 def keeps_received(settings: Settings, module: str) -> bool:
     """Return whether this node stores objects of other owners: a hub and the opposite role do."""
-    return any(settings.plays(role) for role in _KEEPERS[owner_role(module)])
+    return any(settings.plays(role) for owner in owner_roles(module) for role in _KEEPERS[owner])
 
 
 def partition_for_own(module: str, party: Party, hidden: bool = False) -> str:
@@ -176,6 +185,17 @@ def partition_for_viewer(module: str, owner: Party | None, viewer: Viewer | None
     return f"{owned}#{viewer.party.key()}#{viewer.role}" if viewer else f"{owned}#nobody"
 
 
+def viewer_in(partition: str) -> Viewer | None:
+    """The viewer of a list of private objects; None for one that no partner may see.
+
+    >>> viewer_in("sessions#PT*ABC#PT*EVI#EMSP")
+    Viewer(party=Party(country_code='PT', party_id='EVI'), role='EMSP')
+    """
+    *_, key, role = partition.split("#")
+    country_code, star, party_id = key.partition("*")
+    return Viewer(Party(country_code, party_id), role) if star and party_id else None
+
+
 def viewers(partner: Partner, module: str = "sessions") -> list[Viewer]:
     """The viewers that a partner plays; the list, the count and the push all use this function."""
     shown_to = find_module(module).viewer_roles
@@ -192,7 +212,7 @@ def viewer_of(partner: Partner, partition: str) -> Viewer | None:
 
 def _private_lists(settings: Settings, module: str, partner: Partner | None, routing: Routing) -> list[str]:
     to = routing.receiver
-    owners: list[Party | None] = [*settings.parties(owner_role(module))]
+    owners: list[Party | None] = [*settings.parties(*owner_roles(module))]
     if to is None or settings.owns(to, "HUB"):
         owners += [None] if settings.plays("HUB") else []
     else:
@@ -203,7 +223,8 @@ def _private_lists(settings: Settings, module: str, partner: Partner | None, rou
         # Reading ahead: trust the sender header for now. The lists are chosen again when the caller is known.
         sender = routing.sender
         seen = [Viewer(sender, role) for role in find_module(module).viewer_roles] if sender else []
-    return [partition_for_viewer(module, owner, viewer) for owner in owners for viewer in seen]
+    names = [partition_for_viewer(module, owner, viewer) for owner in owners for viewer in seen]
+    return list(dict.fromkeys(names))
 
 
 def may_see(partner: Partner, module: str, document: Mapping[str, Any]) -> bool:
@@ -219,7 +240,8 @@ def is_pushed_to(settings: Settings, partner: Partner, subject: Subject) -> bool
     if not partner.is_registered or partner.endpoint(subject.module, "RECEIVER") is None:
         return False
     if is_private(subject.module):
-        is_passed_on = settings.owns(subject.owner, owner_role(subject.module)) or settings.plays("HUB")
+        is_own = settings.owns(subject.owner, *owner_roles(subject.module))
+        is_passed_on = is_own or settings.plays("HUB")
         is_shown = viewer_of(partner, subject.partition) is not None
         return is_passed_on and is_shown and partner.id != subject.source
     if not _sees(partner, subject.module, subject.hidden):

@@ -17,7 +17,7 @@ from chalicelib.modules.locations.reservation import reservation_key
 from chalicelib.modules.received_objects import ref_of
 from chalicelib.partners.directory import claim_key
 from chalicelib.policy.received_parties import owners_key
-from chalicelib.policy.visibility import owner_role
+from chalicelib.policy.visibility import owner_roles
 from chalicelib.protocol.types import fold
 from chalicelib.storage.table import Item, Key, Snapshot
 
@@ -60,7 +60,7 @@ def _keys(partner: Partner, module: str, document: Any) -> list[Key]:
         return []
     keys = [ref.key]
     if partner.is_hub:
-        keys.append(claim_key(ref.owner, owner_role(module)))
+        keys += [claim_key(ref.owner, role) for role in owner_roles(module)]
     match module:
         case "tokens":
             keys.append(owners_key(module))

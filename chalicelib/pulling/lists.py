@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from chalicelib.calls.client import Exchange, join_url, with_slash
 from chalicelib.modules.registry import find_module, needed_of, pushed_modules
 from chalicelib.policy.cdr_makers import hub_makes_cdr
-from chalicelib.policy.visibility import keeps_received, owner_role
+from chalicelib.policy.visibility import keeps_received, owner_roles
 from chalicelib.protocol.message import Party, Routing
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def pulled_modules(settings: Settings, partner: Partner) -> list[str]:
         for module in pushed_modules()
         if (module, "SENDER") in needed
         and partner.endpoint(module, "SENDER") is not None
-        and (partner.is_hub or partner.has_role(owner_role(module)))
+        and (partner.is_hub or partner.has_role(*owner_roles(module)))
         and _is_kept(settings, partner, module)
     ]
 
@@ -74,7 +74,7 @@ def routing_of(settings: Settings, partner: Partner, module: str) -> Routing:
     """
     takers = find_module(module).offered_by.get("RECEIVER", ())
     own = [role.party for role in settings.roles if role.role in takers]
-    asked = partner.parties("HUB")[:1] or partner.parties(owner_role(module))
+    asked = partner.parties("HUB")[:1] or partner.parties(*owner_roles(module))
     receiver: Party | None = asked[0] if len(asked) == 1 else None
     return Routing(own[0] if own else None, receiver)
 

@@ -16,7 +16,7 @@ from chalicelib.findings.reporting import report
 from chalicelib.log import log
 from chalicelib.modules.received_objects import ref_of
 from chalicelib.modules.registry import find_module, load_keeping
-from chalicelib.policy.visibility import owner_role
+from chalicelib.policy.visibility import owner_roles
 from chalicelib.protocol.types import parse_datetime
 from chalicelib.pulling.known_items import KnownItems
 from chalicelib.reading.findings import Finding, Outcome
@@ -118,7 +118,7 @@ def _is_forgotten(node: Node, module: str, entry: Mapping[str, Any]) -> bool:
 
 def _with_owner(partner: Partner, module: str, entry: Any) -> Any:
     """The entry with its owner, where that is certain: the only party of a partner that is no hub."""
-    owners = partner.parties(owner_role(module))
+    owners = partner.parties(*owner_roles(module))
     if not isinstance(entry, dict) or partner.is_hub or partner.strict or len(owners) != 1:
         return entry
     missing = {name: value for name, value in owners[0]._asdict().items() if not entry.get(name)}

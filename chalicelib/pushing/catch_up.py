@@ -198,7 +198,7 @@ def _lists_to_compare(node: Node, partner: Partner, only: str) -> list[str]:
     """
     modules = [module for module in _modules(partner) if only in ("", module)]
     lists = [place for module in modules for place in _lists(node, partner, module)]
-    return [*lists, *(f"{_DELETED}{name}" for name in deletable_modules() if only in ("", name))]
+    return [*lists, *(f"{_DELETED}{name}" for name in deletable_modules() if name in modules)]
 
 
 def _next_place(places: Sequence[str], place: str) -> str:
@@ -218,7 +218,7 @@ def _some_deleted(
 ) -> tuple[list[PendingObject], int, Item | None]:
     """Find delivery rows whose objects no longer exist.
 
-    Only modules with `deletable` have any; in OCPI these are the tariffs.
+    Only modules with `deletable` have any, such as the tariffs.
     """
     rows, last = some_deliveries(table, partner.id, module, number, after)
     if refused_too:

@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import TYPE_CHECKING, NamedTuple
 
-from chalicelib.modules.registry import find_module
+from chalicelib.modules.registry import find_module, is_private
 from chalicelib.policy.visibility import Subject, is_hidden_partition, is_pushed_to
 from chalicelib.protocol.message import Party
 from chalicelib.pushing.deliveries import FINAL, Delivery, DeliveryStatus
@@ -100,13 +100,18 @@ def _decide_gone(
     settings: Settings, message: Broadcast, partner: Partner, delivery: Delivery
 ) -> PushDecision:
     # Locations and EVSEs are never deleted (LOC-09).
-    subject = Subject(message.module, _owner(message.ref), source="")
-    if not find_module(message.module).deletable or not is_pushed_to(settings, partner, subject):
+    if not find_module(message.module).deletable or not _was_shown(settings, message, partner):
         return PushDecision(Act.DROP)
     # Even without a row the partner may have the tariff: a worker may have died after its PUT.
     if delivery.is_deletion_sent(message.version):
         return PushDecision(Act.DROP)
     return PushDecision(Act.DELETE, DeliveryStatus.DELETED)
+
+
+def _was_shown(settings: Settings, message: Broadcast, partner: Partner) -> bool:
+    """Tell whether a deleted object was for the partner; a private one was, if a message names it."""
+    subject = Subject(message.module, _owner(message.ref), source="")
+    return is_private(message.module) or is_pushed_to(settings, partner, subject)
 
 
 def _decide_whole(

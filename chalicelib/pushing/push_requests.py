@@ -17,7 +17,7 @@ from chalicelib.calls.client import Answer, Exchange
 from chalicelib.errors import InvalidParameters
 from chalicelib.modules.registry import find_module, is_private
 from chalicelib.partners.directory import Partner
-from chalicelib.policy.visibility import owner_role, viewer_of
+from chalicelib.policy.visibility import owner_role, owner_roles, viewer_of
 from chalicelib.protocol.json_text import JsonText
 from chalicelib.protocol.kinds import Kind
 from chalicelib.protocol.message import Party, Routing
@@ -92,11 +92,20 @@ def _send(node: Node, act: Act, message: Broadcast, seen: Seen) -> tuple[int, tu
         whole = node.locations.get_whole(ref)
         assert whole is not None, "locations are never deleted"
         return whole.version, _call(node, seen, "PUT", ref, (), whole.body).losses
-    if find_module(ref.module).push_method == "POST":
-        answer = _post(node, seen, ref, JsonText(item["body"]))
-    else:
-        answer = _call(node, seen, "PUT", ref, (), JsonText(item["body"]))
-    return int(item["v"]), answer.losses
+    return int(item["v"]), _send_whole(node, seen, ref, JsonText(item["body"])).losses
+
+
+def _send_whole(node: Node, seen: Seen, ref: Ref, document: JsonText) -> Answer:
+    method = find_module(ref.module).push_method
+    if method == "PUT" or (method == "POST_ONCE" and seen.delivery.version):
+        return _call(node, seen, "PUT", ref, (), document)
+    try:
+        return _post(node, seen, ref, document)
+    except PartnerRefusal:
+        if method == "POST":
+            raise
+        # It may have the object already: a worker may have died after its POST.
+        return _call(node, seen, "PUT", ref, (), document)
 
 
 def _post(node: Node, seen: Seen, ref: Ref, document: JsonText) -> Answer:
@@ -157,13 +166,13 @@ def _routing(settings: Settings, seen: Seen, module: str, owner: Party) -> Routi
 
 def _sender(settings: Settings, module: str, owner: Party) -> Party | None:
     """OCPI-from: the owner, when it is one of our parties; a hub uses its own party (RTE-13)."""
-    own = next((own for own in settings.parties(owner_role(module)) if own.same_as(owner)), None)
+    own = next((own for own in settings.parties(*owner_roles(module)) if own.same_as(owner)), None)
     return own or settings.party_of("HUB")
 
 
 def _addressee(partner: Partner, module: str) -> Party | None:
     """OCPI-to: the hub, else the partner's party in a role that receives the module."""
-    takers = ("CPO",) if owner_role(module) == "EMSP" else ("EMSP", "NSP", "NAP", "OTHER")
+    takers = ("CPO",) if owner_role(module) == "EMSP" else ("EMSP", "NSP", "NAP", "OTHER", "CPO")
     for role in ("HUB", *takers):
         if parties := partner.parties(role):
             return parties[0]

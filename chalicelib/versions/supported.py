@@ -26,15 +26,7 @@ CANONICAL = "2.2.1"
 VERSIONS: dict[str, str] = {"2.2.1": "chalicelib.versions.v2_2_1", "2.2": "chalicelib.versions.v2_2"}
 """Each version's number and Python module, the preferred one first."""
 
-TRAITS: dict[str, Traits] = {
-    "2.1.1": Traits(
-        has_roles=False,
-        is_routed=False,
-        modules=frozenset(
-            ("versions", "credentials", "locations", "sessions", "cdrs", "tariffs", "tokens", "commands")
-        ),
-    )
-}
+TRAITS: dict[str, Traits] = {"2.1.1": Traits(has_roles=False, is_routed=False)}
 """Traits of versions that are not those of the canonical one; here, so that no version is loaded for them."""
 
 _CANONICAL_TRAITS = Traits()

@@ -96,17 +96,12 @@ class Traits(NamedTuple):
     """Properties of a version apart from its documents; the defaults are those of the canonical version.
 
     has_roles: endpoints and credentials name roles. Without, a connection is of one role of the partner, and
-    of the opposite role of ours. is_routed: requests and answers have the routing headers. modules: the names
-    of the modules that it has, empty for all.
+    of the opposite role of ours. is_routed: requests and answers have the routing headers. Which modules a
+    version has is said by the modules (`first_version`).
     """
 
     has_roles: bool = True
     is_routed: bool = True
-    modules: frozenset[str] = frozenset()
-
-    def has_module(self, name: str) -> bool:
-        """Tell whether it has a module."""
-        return not self.modules or name in self.modules
 
 
 class Version(Protocol):

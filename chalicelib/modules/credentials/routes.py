@@ -97,7 +97,7 @@ def _note_on_endpoints(call: Call, partner: Partner) -> str | None:
     ]
     has = ((endpoint.identifier, endpoint.role) for endpoint in partner.endpoints)
     theirs, ours = (role.role for role in partner.roles), (own.role for own in call.node.settings.roles)
-    missing = [" ".join(each) for each in missing_of(has, theirs, ours)]
+    missing = [" ".join(each) for each in missing_of(has, theirs, ours, partner.version)]
     texts = [
         f"{what}: {', '.join(names[:_NAMED])}"
         for what, names in (("endpoints left out", left_out), ("endpoints missing", missing))

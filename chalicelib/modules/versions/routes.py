@@ -40,9 +40,9 @@ def get_details(call: Call) -> Reply:
     end = "/" if call.caller.endpoints_with_slash else ""
     roles = [own.role for own in call.node.settings.roles]
     if (traits := traits_of(version)).has_roles:
-        lines = offers(roles)
+        lines = offers(roles, version)
     else:
-        lines = offers_as(OPPOSITE[str(connection_role(call.caller, roles))], roles, traits.has_module)
+        lines = offers_as(OPPOSITE[str(connection_role(call.caller, roles))], roles, version)
     endpoints = [
         {
             "identifier": offer.identifier,

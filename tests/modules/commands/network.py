@@ -276,7 +276,7 @@ def _register(node: Member, partner: Member) -> None:
         version=CANONICAL,
         endpoints=tuple(
             Endpoint(identifier=o.identifier, role=o.role, url=f"{public}/ocpi/{CANONICAL}{o.path}")
-            for o in offers([role])
+            for o in offers([role], CANONICAL)
         ),
         outbound_token=node.node.directory.seal(token_at(node, partner)),
     )
