@@ -48,7 +48,7 @@ def get_record(call: OperatorCall) -> Reply:
 
 
 def get_reconciliation(call: OperatorCall) -> Reply:
-    """What is known of the CDRs of a record: their sum, unknown ids, and CDRs that are in no record."""
+    """The sum of a record's CDRs, the unknown ids, and the CDRs that are in no record."""
     return Reply(data=reconcile(call.node, find_object(call, _MODULE)))
 
 

@@ -270,7 +270,9 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("cdrs", "query", "field"), WRONG.values(), ids=list(WRONG))
-def test_the_operator_is_told_what_is_wrong(cpo: Stand, cdrs: list[str], query: str, field: str) -> None:
+def test_a_record_that_cannot_be_sent_is_refused_with_its_field(
+    cpo: Stand, cdrs: list[str], query: str, field: str
+) -> None:
     cpo.join("CPO", "two")
     cpo.keep_cdr("C1")
     cpo.keep_cdr("C2", emsp=Party("PT", "OTH"))
