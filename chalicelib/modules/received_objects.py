@@ -15,7 +15,7 @@ Source: OCPI 2.2.1 transport_and_format, Client Owned Object Push; TRN-26 … TR
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.findings.received import Received, Source, join_remarks, read_patch, read_received
@@ -163,19 +163,13 @@ def change_received(
     def decide_for_partner(stored: Stored | None) -> Decision:
         check_origin(node, partner, ref, stored)
         decision = decide(stored)
-        return _as_received(decision, stored, aside) if isinstance(decision, Write) else decision
+        beside = aside if aside is not None or stored is None else stored.extra.get(ASIDE)
+        if beside and isinstance(decision, Write):
+            return replace(decision, extra={**decision.extra, ASIDE: beside})
+        return decision
 
-    return node.objects.change(ref, decide_for_partner, known, partition=partition, source=partner.id)
-
-
-def _as_received(write: Write, stored: Stored | None, aside: str | None) -> Write:
-    """Return the write with what was set aside; an equal object is not written."""
-    if aside is None and stored is not None:
-        aside = str(stored.extra.get(ASIDE, ""))
-    extra = {**write.extra, ASIDE: aside} if aside else write.extra
-    # Three times as fast as `replace`.
-    return Write(
-        write.body, write.last_updated, write.partition, extra, write.is_in_use, write.answer, skip_same=True
+    return node.objects.change(
+        ref, decide_for_partner, known, partition=partition, source=partner.id, skip_same=True
     )
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from chalicelib.protocol.json_text import write_json
 from chalicelib.protocol.overtaking import instant_of, is_overtaken
@@ -86,7 +86,7 @@ class LocationWriter:
 
         place: its place after the write. document: `evses` in it is ignored. evses: all of them, None to keep
         the stored ones. aside: JSON text of the parts that were set aside; None keeps the stored ones.
-        skip_same: as in `objects.Write`.
+        skip_same: as in `ObjectStore.change`.
         """
         if aside is None:
             aside = (header or {}).get("aside", "")
@@ -189,7 +189,8 @@ class LocationWriter:
             and digest_before
             and (number, digest.content) == (before, digest_before.content)
         ):
-            return self._write_times(header, written, counted, () if digest == digest_before else evses)
+            changed = None if digest == digest_before else _Evses(evses, digest)
+            return self._write_times(header, written, counted, changed)
         evses_size, known = size_of_evses(evses), evses_size_in(header) if header else None
         before_size = whole_size(header, known) if header and known else None
         check_location_size(whole_size(written, evses_size), before_size, adds=True)
@@ -209,17 +210,17 @@ class LocationWriter:
         return written
 
     def _write_times(
-        self, header: Item, written: Item, counted: Sequence[Operation], evses: Sequence[Item] = ()
+        self, header: Item, written: Item, counted: Sequence[Operation], changed: _Evses | None = None
     ) -> Item:
         """Write only what differs in `last_updated`, in the stored versions, so that nobody is told.
 
-        evses: all EVSEs as they came, none when they are identical.
+        changed: all EVSEs as they came, None when they are identical.
         """
-        if not evses and _values(header, *_COMPARED) == _values(written, *_COMPARED):
+        if changed is None and _values(header, *_COMPARED) == _values(written, *_COMPARED):
             return header
         times = {name: written[name] for name in (*_COMPARED, "lu") if name in written}
         header = {name: value for name, value in header.items() if name != "aside"}
-        about_evses = {**_sizes(size_of_evses(evses)), **digest_attributes(digest_of(evses))} if evses else {}
+        evses, about_evses = (changed.items, changed.attributes()) if changed else ((), {})
         after = {**header, **times, **about_evses}
         operations: list[Operation] = [put_over(header, after), *counted]
         size = sum(map(item_size, evses)) + item_size(after)
@@ -267,6 +268,17 @@ class LocationWriter:
         values = {"pk": pk, "first": "E#", "last": evse_key(pk, generation, 0).sk}
         left = [Key(item["pk"], item["sk"]) for item in self._table.query_all(older, values)]
         self._table.write_many(delete=[key for key in left if key not in keys])
+
+
+class _Evses(NamedTuple):
+    """All EVSEs of a location as they came, with their digest."""
+
+    items: Sequence[Item]
+    digest: Digest
+
+    def attributes(self) -> Item:
+        """The attributes of the header about them."""
+        return {**_sizes(size_of_evses(self.items)), **digest_attributes(self.digest)}
 
 
 _OF_EVSES = ("wv", "gen", "n", "ev", "ed", "et")

@@ -63,7 +63,7 @@ class StoredLocation:
 
     body: JSON text without `evses` and `last_updated`. last_updated: fixed-width sort key;
     last_updated_text: the original text. version: rises with every change of the location or of an EVSE,
-    but for one of `last_updated` alone (`Write.skip_same`); header_version: version of the last such write of
+    but for one of `last_updated` alone (`skip_same`); header_version: version of the last such write of
     the location itself. evse_count: number of EVSEs. evses(): reads them (one call, more for a location above
     1 MB), in their order.
     """
@@ -94,26 +94,24 @@ class WriteLocation:
     """Decision: write the location with this content.
 
     document: the location without `evses`, with `last_updated`. evses: all its EVSEs in their order,
-    None to keep the stored ones as they are. partition, answer, skip_same: as in `objects.Write`.
+    None to keep the stored ones as they are. partition, answer: as in `objects.Write`.
     """
 
     document: Mapping[str, Any]
     evses: Sequence[Mapping[str, Any]] | None = None
     partition: str | None = None
     answer: Any = None
-    skip_same: bool = False
 
 
 @dataclass(frozen=True)
 class WriteEvse:
     """Decision: write the EVSE with this content; `uid` and `last_updated` are required.
 
-    answer, skip_same: as in `objects.Write`.
+    answer: as in `objects.Write`.
     """
 
     document: Mapping[str, Any]
     answer: Any = None
-    skip_same: bool = False
 
 
 @dataclass(frozen=True)
@@ -240,10 +238,12 @@ class LocationStore:
         partition: str,
         source: str,
         aside: str | None = None,
+        skip_same: bool = False,
     ) -> LocationChange:
         """Change a location, with all its EVSEs or without; a reader sees the whole change or nothing.
 
-        decide, partition, source, Raises: as in `ObjectStore.change`. aside: as in `LocationWriter.write`.
+        decide, partition, source, skip_same, Raises: as in `ObjectStore.change`. aside: as in
+        `LocationWriter.write`.
         One call, more when the location has more than 90 EVSEs.
         """
         for attempt in attempts():
@@ -267,7 +267,7 @@ class LocationStore:
                     decision.evses,
                     source,
                     aside,
-                    decision.skip_same,
+                    skip_same,
                 )
             except Conflict:
                 continue
@@ -284,12 +284,13 @@ class LocationStore:
         *,
         source: str,
         aside: str | None = None,
+        skip_same: bool = False,
     ) -> EvseChange:
         """Change or add one EVSE and update its location's header: one read and one transaction.
 
         The location's `last_updated` becomes the EVSE's, or stays if it is newer (LOC-03, LOC-14).
         Connectors are part of their EVSE. `source` is stored as the source of the last change. aside: as in
-        `LocationWriter.write`, for the EVSE.
+        `LocationWriter.write`, for the EVSE. skip_same: as in `ObjectStore.change`.
         Raises: LocationNotFound when there is no such location (LOC-13), and as `ObjectStore.change`.
         """
         for attempt in attempts():
@@ -305,7 +306,7 @@ class LocationStore:
                 if not isinstance(decision, WriteEvse):
                     return EvseChange(before, before, decision.answer if decision else None)
                 written = self._writer.write_evse(
-                    header, roster, slot, item, decision.document, source, aside, decision.skip_same
+                    header, roster, slot, item, decision.document, source, aside, skip_same
                 )
             except Conflict:
                 continue

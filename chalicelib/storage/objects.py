@@ -45,9 +45,9 @@ class Stored:
     """A stored object.
 
     body: its JSON text. last_updated: fixed-width sort key for lists with dates. version: rises with every
-    write, but for one of `last_updated` alone (`Write.skip_same`), also if the object is deleted and created
-    again. source: id of the partner it came from, "" for our own. partition: the list that contains it.
-    extra: the attributes that the writer added.
+    write, but for one of `last_updated` alone (`skip_same`), also if the object is deleted and created again.
+    source: id of the partner it came from, "" for our own. partition: the list that contains it. extra: the
+    attributes that the writer added.
     """
 
     ref: Ref
@@ -77,8 +77,7 @@ class Write:
     last_updated: as in the object (RFC 3339 text); one that is ahead of the clock counts as now.
     partition: its list, None for the one that `change` was called with; an object that moves becomes the
     newest of its new list. is_in_use: it does not expire, even if it is never written again. answer: is not
-    stored, but returned in `Changed`. skip_same: an identical object is not written, and one that differs in
-    `last_updated` alone keeps its version, so that nobody is told (`sameness.py`).
+    stored, but returned in `Changed`.
     """
 
     body: JsonText
@@ -87,7 +86,6 @@ class Write:
     extra: Mapping[str, Value] = field(default_factory=dict)
     is_in_use: bool = False
     answer: Any = None
-    skip_same: bool = False
 
 
 @dataclass(frozen=True)
@@ -187,8 +185,6 @@ def _partition_of(new: New) -> str:
 
 def _is_identical(item: Item, decision: Write, partition: str, source: str) -> bool:
     """Return whether a decision need not be written, because the object is stored like this already."""
-    if not decision.skip_same:
-        return False
     place = (decision.partition or partition, source)
     has_time = item["lu"] == sort_key(decision.last_updated) or '"last_updated":' in decision.body
     return (
@@ -253,14 +249,23 @@ class ObjectStore:
         return {ref: stored_object(items[key]) for ref, key in key_by_ref.items() if key in items}
 
     def change(
-        self, ref: Ref, decide: Decide, known: KnownItems = None, *, partition: str, source: str
+        self,
+        ref: Ref,
+        decide: Decide,
+        known: KnownItems = None,
+        *,
+        partition: str,
+        source: str,
+        skip_same: bool = False,
     ) -> Changed:
         """Change one object by a pure decision on the stored one: one write, or one transaction.
 
         decide: takes the stored object and returns the decision; it is called again when another
         change came first, and its errors pass through with nothing written.
         partition: the list for the object, unless the Write names another.
-        source: id of the partner that the change comes from, "" for our own.
+        source: id of the partner that the change comes from, "" for our own. skip_same: an identical object
+        is not written, and one that differs in `last_updated` alone keeps its version, so that nobody is told
+        (`sameness.py`).
         Raises: InvalidParameters when the object is larger than an item may be, ServerError when
         other changes come first again and again.
         """
@@ -274,9 +279,9 @@ class ObjectStore:
             decision = decide(before)
             try:
                 if isinstance(decision, Write):
-                    if item is not None and _is_identical(item, decision, partition, source):
+                    if skip_same and item is not None and _is_identical(item, decision, partition, source):
                         return Changed(before, before, decision.answer)
-                    after = self._write(ref, decision, item, items, partition, source)
+                    after = self._write(ref, decision, item, items, partition, source, skip_same)
                     return Changed(before, after, decision.answer)
                 if isinstance(decision, Remove) and item:
                     self._remove(item)
@@ -287,21 +292,28 @@ class ObjectStore:
         raise AssertionError("attempts() raises")
 
     def operations_of(
-        self, ref: Ref, decision: Write, place: Place, item: Item | None, source: str
+        self,
+        ref: Ref,
+        decision: Write,
+        place: Place,
+        item: Item | None,
+        source: str,
+        skip_same: bool = False,
     ) -> tuple[Item, list[Operation]]:
         """Make the item of a decision, and the operations of one transaction that write it.
 
-        place: its place after the write. item: the stored item, None if there is none.
+        place: its place after the write. item: the stored item, None if there is none. skip_same: as in
+        `change`.
         """
         written = self._item(ref, decision, place, item, source)
+        if skip_same and item is not None and _has_same_content(item, written):
+            written["v"] = item["v"]
         puts = [put_over(item, written), *shadow_to_write(item, written)]
         return written, [*puts, *counters.changes(place_of(item), place)]
 
     def _item(self, ref: Ref, decision: Write, place: Place, item: Item | None, source: str) -> Item:
         now = self._clock()
         written = object_item(ref, decision, place, new_version(item, now), source)
-        if decision.skip_same and item is not None and _has_same_content(item, written):
-            written["v"] = item["v"]
         end = end_of(ref.module, decision.is_in_use, now, self._retention)
         return written if end is None else {**written, "ex": end}
 
@@ -383,10 +395,11 @@ class ObjectStore:
         items: Mapping[Key, Item],
         partition: str,
         source: str,
+        skip_same: bool,
     ) -> Stored:
         lu = sortable(decision.last_updated, self._clock())
         place = next_place(self._table, item, decision.partition or partition, lu, items)
-        written, operations = self.operations_of(ref, decision, place, item, source)
+        written, operations = self.operations_of(ref, decision, place, item, source, skip_same)
         self._table.transact(operations)
         return stored_object(written)
 

@@ -44,8 +44,10 @@ def put(
     **more: Any,
 ) -> Changed:
     """Write a tariff over any stored one."""
-    write = Write(tariff(tariff_id, last_updated, **more), last_updated, skip_same=skip_same)
-    return objects.change(tariff_ref(tariff_id), lambda _: write, partition=partition, source="")
+    write = Write(tariff(tariff_id, last_updated, **more), last_updated)
+    return objects.change(
+        tariff_ref(tariff_id), lambda _: write, partition=partition, source="", skip_same=skip_same
+    )
 
 
 def remove(objects: ObjectStore, tariff_id: str, partition: str = OWN) -> Changed:

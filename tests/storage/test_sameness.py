@@ -66,9 +66,9 @@ def test_any_other_change_has_a_new_version(objects: ObjectStore, changed: dict[
 
 def test_another_source_is_a_change(objects: ObjectStore) -> None:
     put(objects, "A")
-    write = Write(tariff("A"), NOON, skip_same=True)
+    write = Write(tariff("A"), NOON)
 
-    change = objects.change(tariff_ref("A"), lambda _: write, partition=OWN, source="hub")
+    change = objects.change(tariff_ref("A"), lambda _: write, partition=OWN, source="hub", skip_same=True)
 
     assert change.written and change.after is not None and change.after.source == "hub"
 
@@ -98,8 +98,8 @@ def test_an_evse_that_lost_against_one_of_last_updated_alone_decides_again(locat
     def decide(current: object, _: object) -> WriteEvse:
         seen.append(current.last_updated)  # type: ignore[attr-defined]
         if len(seen) == 1:
-            write = WriteEvse(evse("1", LATER), skip_same=True)
-            locations.change_evse(site_ref("L1"), "1", lambda *_: write, source="")
+            write = WriteEvse(evse("1", LATER))
+            locations.change_evse(site_ref("L1"), "1", lambda *_: write, source="", skip_same=True)
         return WriteEvse(evse("1", LATEST, "CHARGING"))
 
     locations.change_evse(site_ref("L1"), "1", decide, source="")
@@ -114,11 +114,13 @@ def test_a_location_is_compared_with_its_evses_without_reading_them(
     put_evse(locations, "L1", evse("2", LATER, "CHARGING"))
     put_evse(locations, "L1", evse("3", LATER))
     evses = [evse("1"), evse("2", LATER, "CHARGING"), evse("3", LATER)]
-    write = WriteLocation(site("L1", LATER), evses, skip_same=True)
+    write = WriteLocation(site("L1", LATER), evses)
     known = table.get_many(locations.keys_for_change(site_ref("L1"), SITES))
 
     with measured(table) as spent:
-        change = locations.change(site_ref("L1"), lambda _: write, known, partition=SITES, source="")
+        change = locations.change(
+            site_ref("L1"), lambda _: write, known, partition=SITES, source="", skip_same=True
+        )
 
     assert not change.written
     assert spent.calls == []
@@ -133,10 +135,10 @@ def test_times_of_evses_alone_keep_every_version_and_cost_no_call_more(
     assert before is not None
     versions = [each.version for each in before.evses()]
     evses = [evse("1", LATEST), evse("2", LATEST, "CHARGING")]
-    write = WriteLocation(site("L1", LATEST), evses, skip_same=True)
+    write = WriteLocation(site("L1", LATEST), evses)
 
     with measured(table) as spent:
-        change = locations.change(site_ref("L1"), lambda _: write, partition=SITES, source="")
+        change = locations.change(site_ref("L1"), lambda _: write, partition=SITES, source="", skip_same=True)
 
     assert change.written
     assert spent.calls == ["BatchGetItem", "TransactWriteItems"]
@@ -162,10 +164,10 @@ def test_times_of_many_evses_do_not_undo_a_status_that_comes_meanwhile(
         return evses
 
     monkeypatch.setattr(writer, "_read_evses_of", then_one_changes)
-    write = WriteLocation(site("L1", LATER), [evse(str(n), LATER) for n in range(150)], skip_same=True)
+    write = WriteLocation(site("L1", LATER), [evse(str(n), LATER) for n in range(150)])
     decisions = iter([write, Keep()])
 
-    locations.change(site_ref("L1"), lambda _: next(decisions), partition=SITES, source="")
+    locations.change(site_ref("L1"), lambda _: next(decisions), partition=SITES, source="", skip_same=True)
 
     assert read(locations)["evses"][149] == evse("149", LATEST, "CHARGING")
 
@@ -177,19 +179,21 @@ def test_a_header_without_digest_is_written_as_a_change(locations: LocationStore
     assert header is not None
     table.put({name: value for name, value in header.items() if name not in ("ed", "et")})
     put_evse(locations, "L1", evse("1", LATER, "CHARGING"))
-    write = WriteLocation(site("L1", LATER), [evse("1", LATER, "CHARGING")], skip_same=True)
+    write = WriteLocation(site("L1", LATER), [evse("1", LATER, "CHARGING")])
 
-    first = locations.change(site_ref("L1"), lambda _: write, partition=SITES, source="")
-    second = locations.change(site_ref("L1"), lambda _: write, partition=SITES, source="")
+    first = locations.change(site_ref("L1"), lambda _: write, partition=SITES, source="", skip_same=True)
+    second = locations.change(site_ref("L1"), lambda _: write, partition=SITES, source="", skip_same=True)
 
     assert (first.written, second.written) == (True, False)
 
 
 def test_a_location_without_evses_is_compared_by_its_header(locations: LocationStore) -> None:
-    write = WriteLocation(site("L1"), [], skip_same=True)
+    write = WriteLocation(site("L1"), [])
 
     changes = [
-        locations.change(site_ref("L1"), lambda _, each=each: each, partition=SITES, source="")
+        locations.change(
+            site_ref("L1"), lambda _, each=each: each, partition=SITES, source="", skip_same=True
+        )
         for each in (write, write, replace(write, document=site("L1", LATER)))
     ]
 

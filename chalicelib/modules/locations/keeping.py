@@ -5,7 +5,6 @@ Source: OCPI 2.2.1 mod_locations, Receiver Interface; LOC-04, LOC-16; modules/re
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from chalicelib.findings.received import Source
@@ -17,7 +16,6 @@ from chalicelib.modules.locations.unread import with_unread
 from chalicelib.modules.received_objects import Kept, check_origin, check_sender, kept, read_sent
 from chalicelib.policy.visibility import partition_for_received
 from chalicelib.storage.keys import Ref
-from chalicelib.storage.locations import WriteLocation
 
 if TYPE_CHECKING:
     from chalicelib.node import Node
@@ -76,11 +74,16 @@ def change_location(
 
     def decide_for_partner(stored: StoredLocation | None) -> LocationDecision:
         check_origin(node, partner, ref, stored)
-        decision = decide(stored)
-        return replace(decision, skip_same=True) if isinstance(decision, WriteLocation) else decision
+        return decide(stored)
 
     return node.locations.change(
-        ref, decide_for_partner, known, partition=partition_of(False), source=partner.id, aside=aside
+        ref,
+        decide_for_partner,
+        known,
+        partition=partition_of(False),
+        source=partner.id,
+        aside=aside,
+        skip_same=True,
     )
 
 

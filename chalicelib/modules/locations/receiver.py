@@ -9,7 +9,6 @@ Source: OCPI 2.2.1 mod_locations, Receiver Interface; LOC-04 … LOC-14
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from chalicelib.findings.received import Received, Source, join_remarks, read_patch, read_received
@@ -36,7 +35,6 @@ from chalicelib.protocol.patch import check_time
 from chalicelib.protocol.types import OcpiObject
 from chalicelib.routes import Call, Interface, Route
 from chalicelib.storage.keys import Ref
-from chalicelib.storage.locations import WriteEvse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -163,11 +161,16 @@ def _change_evse(call: Call, ref: Ref, evse_uid: str, rule: Rule, aside: str | N
 
     def decide_for_caller(stored: StoredEvse | None, location: StoredLocation) -> EvseDecision:
         check_origin(call.node, call.caller, ref, location)
-        decision = decide(stored, location)
-        return replace(decision, skip_same=True) if isinstance(decision, WriteEvse) else decision
+        return decide(stored, location)
 
     return call.node.locations.change_evse(
-        ref, evse_uid, decide_for_caller, call.snapshot, source=call.caller.id, aside=aside
+        ref,
+        evse_uid,
+        decide_for_caller,
+        call.snapshot,
+        source=call.caller.id,
+        aside=aside,
+        skip_same=True,
     )
 
 
