@@ -16,7 +16,7 @@ GUARDED: dict[str, tuple[str, ...]] = {
             f"modules/cdrs/{name}.py"
             for name in (
                 "assembly",
-                "meter_readings",
+                "session_periods",
                 "running_cost",
                 "compiler",
                 "earlier_cdrs",
@@ -77,7 +77,8 @@ ALSO: dict[str, tuple[str, ...]] = {
         "tests/modules/cdrs/test_parts.py",
         "tests/modules/cdrs/test_compiler.py",
     ),
-    "modules/cdrs/meter_readings.py": (
+    "modules/cdrs/session_periods.py": (
+        "tests/modules/cdrs/test_last_period.py",
         "tests/modules/cdrs/test_session_periods.py",
         "tests/modules/cdrs/test_set_aside.py",
     ),

@@ -14,9 +14,10 @@ Source: OCPI 2.2.1 mod_sessions; SES-05, SES-07, SES-15, SES-17
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from chalicelib.errors import NotFound
-from chalicelib.modules.cdrs.running_cost import keys_to_price, running_cost_function
+from chalicelib.modules.cdrs.running_cost import cost_so_far, keys_to_price
 from chalicelib.modules.sessions import own_sessions
 from chalicelib.modules.sessions.objects import ChargingPreferences
 from chalicelib.modules.sessions.preferences import read_preferences, send_preferences
@@ -65,7 +66,7 @@ def put_session(call: OperatorCall) -> Reply:
     document = call.request.json_object()
     party = owner_to_write(call.node.settings, call.request, document, _MODULE)
     session_id = id_in_url(call.request, "session_id")
-    cost = running_cost_function(Ref(_MODULE, *party, session_id), call.snapshot)
+    cost = partial(cost_so_far, Ref(_MODULE, *party, session_id), call.snapshot)
     put = own_sessions.put_own_session(call.node, party, session_id, document, call.snapshot, cost)
     return Reply(data=put.document, http_status=201 if put.created else 200)
 
@@ -75,7 +76,7 @@ def patch_session(call: OperatorCall) -> Reply:
     document = call.request.json_object()
     party = owner_to_write(call.node.settings, call.request, document, _MODULE)
     session_id = id_in_url(call.request, "session_id")
-    cost = running_cost_function(Ref(_MODULE, *party, session_id), call.snapshot)
+    cost = partial(cost_so_far, Ref(_MODULE, *party, session_id), call.snapshot)
     patched = own_sessions.patch_own_session(call.node, party, session_id, document, call.snapshot, cost)
     return Reply(data=patched.document)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from bench.costs import Units
 from chalicelib.modules.cdrs import compiler, due_sessions, session_changes
-from chalicelib.modules.cdrs.running_cost import keys_to_price, running_cost_function
+from chalicelib.modules.cdrs.running_cost import cost_so_far, keys_to_price
 from chalicelib.modules.locations import own_locations as locations
 from chalicelib.modules.reconciliation import reconciler
 from chalicelib.modules.sessions import own_sessions as sessions
@@ -156,7 +157,7 @@ def _patch_session(node: Node, session: Ref, patch: dict[str, Any]) -> None:
     """Patch a session as the operator API does."""
     read = node.table.get_many([*sessions.keys_to_change(CPO, session.id), *keys_to_price(session)])
     patched = sessions.patch_own_session(
-        node, CPO, session.id, patch, read, running_cost_function(session, read)
+        node, CPO, session.id, patch, read, partial(cost_so_far, session, read)
     )
     assert patched.document["total_cost"]
 

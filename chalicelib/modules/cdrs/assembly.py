@@ -16,12 +16,11 @@ from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from chalicelib.errors import InvalidParameters, NotEnoughInformation
 from chalicelib.modules.cdr_comparison import compare_total_cost
-from chalicelib.modules.cdrs.last_period import has_all_energy
-from chalicelib.modules.cdrs.meter_readings import ToPrice, to_price
+from chalicelib.modules.cdrs.session_periods import ToPrice, has_all_energy, to_price
 from chalicelib.modules.cdrs.start_snapshots import StartSnapshot
 from chalicelib.pricing.costs import Priced, refuse_undecided
 from chalicelib.pricing.joining import join_same_prices
@@ -55,6 +54,13 @@ class CdrDraft:
     cdr: Document
     why: Document
     priced: Priced
+
+
+class FinishedDraft(NamedTuple):
+    """A draft that fits into an item. reasons: its price explanation, packed."""
+
+    cdr: Document
+    reasons: str
 
 
 def draft_cdr(
@@ -179,42 +185,10 @@ def _explain(priced: Priced, remarks: Sequence[Document]) -> Document:
     return {"breakdown": statement["breakdown"], "warnings": [*remarks, *warnings]}
 
 
-def shrink_to_fit(draft: CdrDraft) -> CdrDraft:
-    """Join neighbouring charging periods of one price, with a warning, if a draft is too large to store."""
-    if _fits(draft.cdr):
-        return draft
-    cdr = {**draft.cdr, **cdr_fields(join_same_prices(draft.priced))}
-    before, after = (len(each["charging_periods"]) for each in (draft.cdr, cdr))
-    if before == after:
-        return draft
-    text = (
-        f"the CDR would be too large with {before} charging periods: those of one price are joined to {after}"
-    )
-    remark = Remark("periods_joined", "charging_periods", text).to_document()
-    return replace(draft, cdr=cdr, why={**draft.why, "warnings": [*draft.why["warnings"], remark]})
-
-
 def _release_remarks(impossible: Sequence[Remark]) -> list[Document]:
     text = "the operator has this session billed though its quantities looked impossible"
     release = Remark("released_by_operator", impossible[0].field if impossible else "", text)
     return [each.to_document() for each in (release, *impossible)]
-
-
-def remark_on_session_cost(draft: CdrDraft, session: Mapping[str, Any], tolerance: Tolerance) -> CdrDraft:
-    """Add a warning for each amount in which the `total_cost` of the session differs from that of the CDR."""
-    if session.get("total_cost") is None:
-        return draft
-    differences = compare_total_cost(draft.cdr, session, tolerance)
-    remarks = [
-        {
-            "code": "total_cost_disagrees",
-            "field": each.field,
-            "message": f"the session has {each.theirs}, its CDR {each.ours}",
-        }
-        for each in differences
-        if each.theirs is not None
-    ]
-    return replace(draft, why={**draft.why, "warnings": [*draft.why["warnings"], *remarks]})
 
 
 def _price(
@@ -249,7 +223,45 @@ def _in_session(field: str) -> str:
     return "charging_periods" if name.partition(".")[0] in _MADE_OF_PERIODS else name
 
 
-# -- packed for the table -------------------------------------------------------------------------------
+# -- ready for the table --------------------------------------------------------------------------------
+
+
+def finish_draft(draft: CdrDraft, session: Mapping[str, Any], tolerance: Tolerance) -> FinishedDraft:
+    """Shorten a draft that is too large, compare it with its session's cost, and pack its explanation."""
+    draft = _remark_on_session_cost(_shrink_to_fit(draft), session, tolerance)
+    return FinishedDraft(draft.cdr, _pack_beside(draft.cdr, draft.why))
+
+
+def _shrink_to_fit(draft: CdrDraft) -> CdrDraft:
+    """Join neighbouring charging periods of one price, with a warning, if a draft is too large to store."""
+    if _fits(draft.cdr):
+        return draft
+    cdr = {**draft.cdr, **cdr_fields(join_same_prices(draft.priced))}
+    before, after = (len(each["charging_periods"]) for each in (draft.cdr, cdr))
+    if before == after:
+        return draft
+    text = (
+        f"the CDR would be too large with {before} charging periods: those of one price are joined to {after}"
+    )
+    remark = Remark("periods_joined", "charging_periods", text).to_document()
+    return replace(draft, cdr=cdr, why={**draft.why, "warnings": [*draft.why["warnings"], remark]})
+
+
+def _remark_on_session_cost(draft: CdrDraft, session: Mapping[str, Any], tolerance: Tolerance) -> CdrDraft:
+    """Add a warning for each amount in which the `total_cost` of the session differs from that of the CDR."""
+    if session.get("total_cost") is None:
+        return draft
+    differences = compare_total_cost(draft.cdr, session, tolerance)
+    remarks = [
+        {
+            "code": "total_cost_disagrees",
+            "field": each.field,
+            "message": f"the session has {each.theirs}, its CDR {each.ours}",
+        }
+        for each in differences
+        if each.theirs is not None
+    ]
+    return replace(draft, why={**draft.why, "warnings": [*draft.why["warnings"], *remarks]})
 
 
 def _fits(cdr: Document, packed: str = "") -> bool:
@@ -257,7 +269,7 @@ def _fits(cdr: Document, packed: str = "") -> bool:
     return len(write_json(cdr).encode()) + len(packed) <= _LARGEST_CDR
 
 
-def pack_beside(cdr: Document, why: Document) -> str:
+def _pack_beside(cdr: Document, why: Document) -> str:
     """Pack the price explanation of a CDR; without its lines for periods if both would be too large."""
     packed = pack_reasons(why)
     if _fits(cdr, packed):

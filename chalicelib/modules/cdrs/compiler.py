@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING
 from chalicelib import metrics
 from chalicelib.errors import InvalidParameters, NotEnoughInformation
 from chalicelib.log import log, log_fields
-from chalicelib.modules.cdrs.assembly import CdrDraft, draft_cdr, remark_on_session_cost, shrink_to_fit
+from chalicelib.modules.cdrs.assembly import FinishedDraft, draft_cdr, finish_draft
 from chalicelib.modules.cdrs.cdr_partitions import MODULE, partitions_of
 from chalicelib.modules.cdrs.cdr_writer import CdrWriter
 from chalicelib.modules.cdrs.due_sessions import (
@@ -232,7 +232,7 @@ def _missing_cdrs(this: _Run, found: _DueSession) -> list[New]:
     return new_cdrs(session.version, latest, draft, ref, partitions, format_datetime(node.clock()))
 
 
-def _draft(this: _Run, found: _DueSession, session: Stored, document: Document) -> CdrDraft:
+def _draft(this: _Run, found: _DueSession, session: Stored, document: Document) -> FinishedDraft:
     """Price a session and draft its CDR. It is released if the operator wants it as it is."""
     node, key = this.node, session.ref.key
     start = read_start_snapshot(found.items.get(start_snapshot_key(key)))
@@ -243,4 +243,4 @@ def _draft(this: _Run, found: _DueSession, session: Stored, document: Document) 
     work = Work(is_late=lambda: node.clock() > began + ATTEMPT_TIME_LIMIT)
     is_released = bool(found.due.get("released"))
     draft = draft_cdr(document, start, profile, per_minute, now=began, is_released=is_released, work=work)
-    return remark_on_session_cost(shrink_to_fit(draft), document, node.settings.tolerance)
+    return finish_draft(draft, document, node.settings.tolerance)

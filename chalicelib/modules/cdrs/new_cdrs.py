@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.modules.cdrs.assembly import CdrDraft, pack_beside
+from chalicelib.modules.cdrs.assembly import FinishedDraft
 from chalicelib.modules.cdrs.cdr_partitions import OF_CPO, CdrPartitions
 from chalicelib.modules.cdrs.objects import Cdr
 from chalicelib.pricing.credit import credit_cdr
@@ -31,7 +31,7 @@ _NOT_COMPARED = frozenset({"id", "last_updated"})
 def new_cdrs(
     version: int,
     latest: LatestCdr,
-    draft: CdrDraft | None,
+    draft: FinishedDraft | None,
     ref: Ref,
     partitions: CdrPartitions,
     last_updated: str,
@@ -51,7 +51,7 @@ def new_cdrs(
     if draft is None:
         return credit
     document = {**draft.cdr, "id": ref.id, "last_updated": last_updated}
-    return [*credit, *_new(ref, document, partitions, {**extra, "why": pack_beside(draft.cdr, draft.why)})]
+    return [*credit, *_new(ref, document, partitions, {**extra, "why": draft.reasons})]
 
 
 def _new(ref: Ref, document: Document, partitions: CdrPartitions, extra: Document) -> list[New]:

@@ -2,7 +2,7 @@
 
 It is computed by the same code and from the same start snapshot as the CDR, so the cost of a session that has
 ended is that of its CDR. *Now* is the `last_updated` of the session. If its charging periods have hours, time
-after the last one is added only if `kwh` is more than the energy of the periods (`last_period.py`).
+after the last one is added only if `kwh` is more than the energy of the periods (`session_periods.py`).
 
 A session that cannot be priced has no running cost; it is never guessed as 0. This is so until the table's
 stream has stored the start snapshot, while the session is only reserved, if it names a tariff that its
@@ -15,12 +15,12 @@ Source: OCPI 2.2.1 mod_sessions_session_object, total_cost; SES-14
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from chalicelib.errors import InvalidParameters, NotEnoughInformation
 from chalicelib.log import log
 from chalicelib.modules.cdrs.assembly import draft_cdr
-from chalicelib.modules.cdrs.last_period import provisional_end
+from chalicelib.modules.cdrs.session_periods import provisional_end
 from chalicelib.modules.cdrs.start_snapshots import (
     StartSnapshot,
     place_of,
@@ -35,39 +35,37 @@ from chalicelib.protocol.types import format_datetime, sort_key
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.table import Item, Key
 
-CostFunction = Callable[[Document, str], Document | None]
-"""Function from a valid session and its partition to its `total_cost`; None when it has no price."""
-
 
 def keys_to_price(session: Ref) -> list[Key]:
-    """Keys of the items that `running_cost_function` needs, to be read together with the session."""
+    """Keys of the items that `cost_so_far` needs, to be read together with the session."""
     return [start_snapshot_key(session.key), preferences_key(session.key)]
 
 
-def running_cost_function(session: Ref, items: Mapping[Key, Item]) -> CostFunction:
-    """Make the function that computes the running cost. items: an earlier read of `keys_to_price`."""
-    start_at, preferences_at = keys_to_price(session)
+def cost_so_far(
+    session: Ref, items: Mapping[Key, Item], document: Document, shown_in: str
+) -> Document | None:
+    """Return the `total_cost` so far of a valid session; None when it has no price.
 
-    def cost(document: Document, shown_in: str) -> Document | None:
-        try:
-            start = read_start_snapshot(items.get(start_at))
-            if start is None or start.shown_in != shown_in:
-                return None
-            return running_cost(document, start, read_profile(items.get(preferences_at)))
-        except Exception:
-            # A bug in pricing must not prevent the session from being stored.
-            log.exception("the running cost of a session cannot be priced", extra={"ref": str(session)})
+    items: an earlier read of `keys_to_price`. shown_in: partition of the session.
+    """
+    try:
+        start_at, preferences_at = keys_to_price(session)
+        start = read_start_snapshot(items.get(start_at))
+        if start is None or (start.shown_in, start.place) != (shown_in, place_of(document)):
             return None
-
-    return cost
+        return running_cost(document, start, read_profile(items.get(preferences_at)))
+    except Exception:
+        # A bug in pricing must not prevent the session from being stored.
+        log.exception("the running cost of a session cannot be priced", extra={"ref": str(session)})
+        return None
 
 
 def running_cost(session: Document, start: StartSnapshot, profile: str | None = None) -> Document | None:
     """Compute the running `total_cost` of a valid session; None when it has no price yet.
 
-    profile: `profile_type` of the accepted charging preferences.
+    start: of the place where the session is. profile: `profile_type` of the accepted charging preferences.
     """
-    if session["status"] not in (ACTIVE, COMPLETED) or start.place != place_of(session):
+    if session["status"] not in (ACTIVE, COMPLETED):
         return None
     try:
         draft = draft_cdr(_so_far(session, start), start, profile, start.time_prices_per_minute)

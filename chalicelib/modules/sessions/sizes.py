@@ -4,7 +4,7 @@ A DynamoDB item holds 400 KB. Every PATCH may add a charging period, so a sessio
 fill its item; then its end could not be stored, and it could not be billed. So a PATCH may add charging
 periods up to 256 KB (some 1,900 periods). This leaves room in the CDR, which also holds the tariffs and the
 location. Above the limit the periods of a PATCH are refused and its other fields are stored: `kwh` still
-changes, the session can end, and its CDR bills the energy after the last period (`cdrs/last_period.py`).
+changes, the session can end, and its CDR bills the energy after the last period (`cdrs/session_periods.py`).
 
 Source: AWS, DynamoDB quotas; SES-05
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chalicelib.modules.cdrs.assembly import draft_cdr
-from chalicelib.modules.cdrs.running_cost import keys_to_price, running_cost, running_cost_function
+from chalicelib.modules.cdrs.running_cost import cost_so_far, keys_to_price, running_cost
 from chalicelib.modules.cdrs.start_snapshots import (
     StartSnapshot,
     cdr_location,
@@ -104,7 +105,6 @@ def test_the_running_cost_is_the_cost_at_the_last_update_of_the_session(
         {"status": "RESERVATION"},
         {"status": "INVALID"},
         {"status": "PAUSED_BY_VENDOR"},
-        {"evse_uid": "E2"},
         {"currency": "USD"},
         {"kwh": 1, "charging_periods": [part(T0, 4, 1)]},
         {"charging_periods": [part(T0, 4, 1, tariff_id="T9")]},
@@ -198,18 +198,19 @@ def test_a_bug_in_pricing_gives_no_running_cost_and_raises_nothing(caplog: pytes
     start_at, _ = keys_to_price(REF)
     broken = {start_at: {"place": place_of(session()), "shown_in": LIST, "body": "{}"}}
 
-    assert running_cost_function(REF, broken)(session(kwh=4), LIST) is None
+    assert cost_so_far(REF, broken, session(kwh=4), LIST) is None
     assert "cannot be priced" in caplog.text
 
 
-def test_a_session_in_another_partition_has_no_running_cost_until_its_snapshot_is_updated() -> None:
+def test_a_session_in_another_partition_or_place_has_no_running_cost_until_its_snapshot_is_updated() -> None:
     kept = start_snapshot_item(REF, start(PER_KWH_AND_HOUR, shown_in=LIST))
     start_at, _ = keys_to_price(REF)
-    cost = running_cost_function(REF, {start_at: kept})
+    cost = partial(cost_so_far, REF, {start_at: kept})
 
     assert cost(session(kwh=4, last_updated=T1), LIST) == {"excl_vat": 3}
     assert cost(session(kwh=4, last_updated=T1), LIST + "2") is None
-    assert running_cost_function(REF, {})(session(kwh=4, last_updated=T1), LIST) is None
+    assert cost(session(kwh=4, last_updated=T1, evse_uid="E2"), LIST) is None
+    assert cost_so_far(REF, {}, session(kwh=4, last_updated=T1), LIST) is None
 
 
 def test_the_start_snapshot_records_whether_the_partner_s_time_prices_are_per_minute() -> None:
