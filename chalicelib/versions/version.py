@@ -70,9 +70,9 @@ class Known:
     owner: from the URL, or the partner's only party. Up, None: `country_code` and `party_id` are gaps. Down,
     the owner of an EVSE or a connector that is sent alone, for `find`; None: its tariffs are not looked up.
     token: what an authorization was asked for, canonical. Up, None: AuthorizationInfo has no `token`.
-    find: looks up locations and tariffs. Location unknown: its session is held, and its CDR, unless they have
-    kept the `location` that a partner of 2.1.1 sent. Tariffs unknown: a connector has the first of them. It
-    may be called often: let it look into a dict of what was read together.
+    find: looks up locations and tariffs. Location unknown: its session is held, and its CDR has no voltage,
+    unless they have kept the `location` that a partner of 2.1.1 sent. Tariffs unknown: a connector has the
+    first of them. It may be called often: let it look into a dict of what was read together.
     is_replacement: tells whether a CDR replaces a credited one. Such a CDR is held as its credit CDR is,
     because the partner would pay twice.
 
