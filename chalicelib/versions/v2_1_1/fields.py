@@ -6,7 +6,7 @@ Source: OCPI 2.1.1 types; V211-12, V211-20, V211-26, V211-33
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -43,9 +43,9 @@ _SIX_DECIMALS = Decimal("0.000001")
 class Down:
     """A document on its way to 2.1.1: its losses, and the reason why it is not sent, if there is one."""
 
-    def __init__(self, known: Known) -> None:
+    def __init__(self, known: Known, losses: Iterable[Loss] = ()) -> None:
         self.known = known
-        self.losses: list[Loss] = []
+        self.losses = list(losses)
         self.held = self.held_until = ""
         self.whole_needed = False
 
@@ -189,8 +189,9 @@ def amount_down(work: Down, document: Document) -> None:
     """Make a number without VAT of a total cost."""
     cost = document.get("total_cost")
     if isinstance(cost, Mapping):
-        if cost.get("incl_vat") is not None:
-            work.lose("/total_cost/incl_vat", "2.1.1 has costs without VAT only")
+        for name in ("incl_vat", "taxes"):
+            if cost.get(name) is not None:
+                work.lose(f"/total_cost/{name}", "2.1.1 has costs without VAT only")
         document["total_cost"] = cost.get("excl_vat")
 
 

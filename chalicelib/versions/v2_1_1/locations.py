@@ -46,6 +46,7 @@ _FACILITIES = words(
 )
 _PARKING_RESTRICTIONS = words("EV_ONLY PLUGGED DISABLED CUSTOMERS MOTORCYCLES")
 _SAME_TYPES = words("ON_STREET PARKING_GARAGE UNDERGROUND_GARAGE PARKING_LOT")
+_OF_2_3_0 = ("parking_places", "help_phone", "parking", "accepted_service_providers")
 _OTHER, _UNKNOWN = "OTHER", "UNKNOWN"
 
 _LONGEST_ADDRESS = 45
@@ -109,7 +110,7 @@ def location_down(work: Down, document: Document) -> Document:
 def place_down(work: Down, document: Document) -> Document:
     """A location for 2.1.1, published or not."""
     owner = owner_of(document, work.known)
-    document = work.without(ownerless(document), "", "publish_allowed_to", "state")
+    document = work.without(ownerless(document), "", "publish_allowed_to", "state", *_OF_2_3_0)
     document.pop("publish", None)
     document = _typed(work, document)
     work.cut(document, "", "address", _LONGEST_ADDRESS)
@@ -138,8 +139,8 @@ def _typed(work: Down, document: Document) -> Document:
 
 def _require_postal_code(work: Down, document: Document) -> None:
     """Send an empty postal code where there is none: 2.1.1 requires the field (V211-22)."""
-    is_told = "postal_code" in document or not work.known.is_patch
-    if is_told and document.get("postal_code") is None:
+    is_there = "postal_code" in document or not work.known.is_patch
+    if is_there and document.get("postal_code") is None:
         work.lose("/postal_code", "2.1.1 requires it, so it is sent empty")
         document["postal_code"] = ""
 
@@ -167,6 +168,7 @@ def _evse_in_location(work: Down, document: Document, owner: Party | None, at: s
 
 def evse_down(work: Down, document: Document, owner: Party | None, at: str = "") -> Document | None:
     """An EVSE for 2.1.1, None if that has a type for none of its connectors."""
+    document = work.without(document, at, *_OF_2_3_0)
     work.only(document, at, "capabilities", _CAPABILITIES)
     work.only(document, at, "parking_restrictions", _PARKING_RESTRICTIONS)
     _round_points(work, document, at)
@@ -185,7 +187,7 @@ def connector_down(work: Down, document: Document, owner: Party | None, at: str 
 def rated(work: Down, document: Document, owner: Party | None, at: str) -> Document:
     """A connector for 2.1.1, whatever its plug."""
     work.instead(document, at, "power_type", POWER_TYPES)
-    document = renamed(work.without(document, at, "max_electric_power"), _OLD_RATINGS)
+    document = renamed(work.without(document, at, "max_electric_power", "capabilities"), _OLD_RATINGS)
     if "tariff_ids" not in document:
         return document
     ids = document["tariff_ids"]

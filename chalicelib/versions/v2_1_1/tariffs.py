@@ -13,7 +13,9 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from chalicelib.errors import InvalidParameters
+from chalicelib.protocol.kinds import Kind
 from chalicelib.protocol.types import parse_datetime
+from chalicelib.versions import v2_2_1
 from chalicelib.versions.v2_1_1.fields import (
     Document,
     Down,
@@ -34,7 +36,7 @@ _RESTRICTIONS = words(
     """start_time end_time start_date end_date min_kwh max_kwh min_power max_power min_duration
     max_duration day_of_week"""
 )
-_NOT_IN_2_1_1 = ("type", "min_price", "max_price", "start_date_time", "end_date_time")
+_NOT_IN_2_1_1 = ("type", "min_price", "max_price", "start_date_time", "end_date_time", "tax_included")
 
 
 class Reason(NamedTuple):
@@ -52,7 +54,7 @@ def tariff_up(document: Document, known: Known) -> Document:
 
 def tariff_down(work: Down, document: Document) -> Document:
     """A tariff for 2.1.1."""
-    work.need_whole(document, *_NOT_IN_2_1_1, "tax_included")
+    work.need_whole(document, *_NOT_IN_2_1_1)
     work.hold(*reason_to_hold(document, work.known))
     return content_down(work, document)
 
@@ -71,12 +73,14 @@ def content_down(work: Down, document: Document, at: str = "") -> Document:
 
 def _limits_as_text(document: Mapping[str, Any]) -> str:
     """The lowest and the highest price of a session, for people (V211-61)."""
-    said = []
+    limits = []
     for name, limit in (("min_price", "At least"), ("max_price", "At most")):
         price = document.get(name)
         if isinstance(price, Mapping) and price.get("excl_vat") is not None:
-            said.append(f"{limit} {price['excl_vat']} {document.get('currency', '')} per session, excl. VAT.")
-    return " ".join(said)
+            limits.append(
+                f"{limit} {price['excl_vat']} {document.get('currency', '')} per session, excl. VAT."
+            )
+    return " ".join(limits)
 
 
 def _element_down(work: Down, element: Document, at: str) -> Document | None:
@@ -91,18 +95,16 @@ def _element_down(work: Down, element: Document, at: str) -> Document | None:
 
 
 def reason_to_hold(tariff: Mapping[str, Any], known: Known) -> Reason:
-    """Why a tariff is not sent, an empty Reason if it is."""
+    """The reason why a tariff is not sent, an empty one if it is."""
     if tariff.get("type") not in (None, _REGULAR):
         return Reason(f"2.1.1 has no type {tariff['type']}: the price would count for every session")
-    if text := reason_of_prices(tariff):
+    if text := v2_2_1.down(Kind.TARIFF, tariff).held or reason_of_prices(tariff):
         return Reason(text)
     return _reason_of_dates(tariff, known.now)
 
 
 def reason_of_prices(tariff: Mapping[str, Any]) -> str:
-    """Why the prices of a tariff cannot be expressed, "" if they can."""
-    if tariff.get("tax_included") == "YES":
-        return "2.1.1 has prices without VAT only"
+    """The reason why the prices of a tariff cannot be expressed, "" if they can."""
     elements = objects(tariff.get("elements"))
     charging = [element for element in elements if not _is_of_reservation(element)]
     if elements and not charging:

@@ -2,7 +2,7 @@
 
 Up, nothing that a partner says is lost: what 2.2.1 has no word for stays as a field that it does not know.
 Down, what 2.1.1 does not have is left out or sent in its own words, and each loss is named. What would
-mislead about money or privacy is held (X-04).
+mislead about money or privacy is held (X-04). What came with 2.3.0 is left out as for 2.2.
 
 Source: OCPI 2.1.1 and 2.2.1, object descriptions; V211-11 … V211-85
 """
@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from chalicelib.errors import InvalidParameters
 from chalicelib.protocol.kinds import Kind
 from chalicelib.protocol.types import format_datetime
+from chalicelib.versions import v2_2_1
 from chalicelib.versions.v2_1_1.commands import (
     answer_down,
     command_down,
@@ -105,8 +106,11 @@ def down(kind: Kind, document: Mapping[str, object], known: Known = NOTHING_KNOW
     convert = _DOWN.get(kind)
     if convert is None:
         return Converted({}, held=f"2.1.1 has no {kind}")
-    work = Down(known)
-    converted = convert(work, dict(document))
+    first = v2_2_1.down(kind, document, known)
+    if first.held:
+        return first
+    work = Down(known, first.losses)
+    converted = convert(work, first.document)
     return Converted({}, held=NO_CONNECTOR) if converted is None else work.result(converted)
 
 

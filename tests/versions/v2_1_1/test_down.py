@@ -1,4 +1,4 @@
-"""What a partner of 2.1.1 is sent in place of what it does not have, what is left out, and what is held.
+"""Conversion to 2.1.1: what is sent in place of a field or value, what is left out, and what is held.
 
 One case for each row of the list of differences.
 
@@ -34,7 +34,7 @@ STORED = {
 
 
 def find(module: str, owner: Party, object_id: str) -> Document | None:
-    """What a node stores of PT/EDP."""
+    """The objects of PT/EDP that a node stores."""
     assert owner == Party("PT", "EDP")
     return STORED.get((module, object_id))
 
@@ -55,24 +55,24 @@ def at(document: Any, path: str) -> Any:
 
 
 def location(**fields: Any) -> Document:
-    """A location that 2.1.1 can say, but for the fields."""
+    """A location that 2.1.1 can express, but for the fields."""
     kept = {name: value for name, value in whole.location().items() if name not in ("state", "evses")}
     return {**kept, "coordinates": dict(old.POINT), "related_locations": None, "evses": [], **fields}
 
 
 def evse(**fields: Any) -> Document:
-    """An EVSE that 2.1.1 can say, but for the fields."""
+    """An EVSE that 2.1.1 can express, but for the fields."""
     return {**whole.evse(), "coordinates": dict(old.POINT), "connectors": [connector()], **fields}
 
 
 def connector(**fields: Any) -> Document:
-    """A connector that 2.1.1 can say, but for the fields."""
+    """A connector that 2.1.1 can express, but for the fields."""
     kept = {name: value for name, value in whole.connector().items() if name != "max_electric_power"}
     return {**kept, **fields}
 
 
 def tariff(**fields: Any) -> Document:
-    """A tariff that 2.1.1 can say, but for the fields."""
+    """A tariff that 2.1.1 can express, but for the fields."""
     kept = {
         name: value
         for name, value in REGULAR.items()
@@ -82,7 +82,7 @@ def tariff(**fields: Any) -> Document:
 
 
 def token(**fields: Any) -> Document:
-    """A token that 2.1.1 can say, but for the fields."""
+    """A token that 2.1.1 can express, but for the fields."""
     lost = ("group_id", "default_profile_type", "energy_contract")
     return {**{name: value for name, value in whole.token().items() if name not in lost}, **fields}
 
@@ -172,6 +172,13 @@ SENT: list[Any] = [
      "At least 0.50 EUR per session, excl. VAT.", ["/min_price"]),
     ("V211-61 dates", Kind.TARIFF, tariff(start_date_time="2026-01-01T00:00:00Z"), "start_date_time",
      "absent", ["/start_date_time"]),
+    ("V23-16", Kind.TARIFF, tariff(tax_included="YES", elements=[element(component(price=125, vat=25))]),
+     "elements/0/price_components/0/price", Decimal("100.0000"), ["/elements/0/price_components/0/vat"]),
+    ("V23-16 no", Kind.TARIFF, tariff(tax_included="NO"), "tax_included", "absent", ["/tax_included"]),
+    ("V23-22", Kind.EVSE, evse(parking=[]), "parking", "absent", ["/parking"]),
+    ("V23-24", Kind.CONNECTOR, connector(capabilities=["ISO_15118_2_PLUG_AND_CHARGE"]), "capabilities",
+     "absent", ["/capabilities"]),
+    ("V23-30", Kind.TOKEN, token(type="EMAID"), "type", "OTHER", ["/type"]),
     ("V211-62", Kind.TARIFF, tariff(elements=[element(component(vat=23))]), "elements",
      [element(component())], ["/elements/0/price_components/0/vat"]),
     ("V211-63", Kind.TARIFF, tariff(elements=[
@@ -234,7 +241,7 @@ HELD: list[Any] = [
      "min_vehicle_soc", ""),
     ("X-13 dimension", Kind.TARIFF, tariff(elements=[element(component("CONGESTION_TIME"))]),
      "CONGESTION_TIME", ""),
-    ("X-04 gross", Kind.TARIFF, tariff(tax_included="YES"), "without VAT", ""),
+    ("X-04 gross", Kind.TARIFF, tariff(tax_included="YES"), "how much of them is VAT", ""),
     ("V211-72", Kind.TOKEN, token(type="APP_USER"), "APP_USER", ""),
     ("V211-82", Kind.CANCEL_RESERVATION, {"reservation_id": "1"}, "no CancelReservation", ""),
 ]  # fmt: skip
@@ -243,7 +250,7 @@ HELD: list[Any] = [
 @pytest.mark.parametrize(
     ("kind", "document", "reason", "until"), [pytest.param(*case[1:], id=case[0]) for case in HELD]
 )
-def test_what_would_mislead_or_cannot_be_said_is_held(
+def test_what_would_mislead_or_cannot_be_expressed_is_held(
     kind: Kind, document: Document, reason: str, until: str
 ) -> None:
     converted = down(kind, document, KNOWN)
@@ -300,7 +307,7 @@ def test_a_cdr_has_the_stored_location_with_what_it_was_at_the_time() -> None:
     ]
 
 
-def test_a_cdr_of_a_location_that_is_not_known_is_sent_with_what_it_says_itself() -> None:
+def test_a_cdr_of_a_location_that_is_not_known_is_sent_with_its_own_fields() -> None:
     """Source: V211-50"""
     converted = down(Kind.CDR, whole.cdr())
 
@@ -310,7 +317,7 @@ def test_a_cdr_of_a_location_that_is_not_known_is_sent_with_what_it_says_itself(
     assert "/cdr_location/connector_id" in [loss.pointer for loss in converted.losses]
 
 
-def test_a_tariff_that_2_1_1_cannot_say_is_left_out_of_its_cdr() -> None:
+def test_a_tariff_that_2_1_1_cannot_express_is_left_out_of_its_cdr() -> None:
     """Source: V211-63"""
     adhoc = tariff(type="AD_HOC_PAYMENT", end_date_time="2026-03-02T00:00:00Z")
 

@@ -1,4 +1,4 @@
-"""What a partner of 2.1.1 sends comes back to it as it was, and is a valid canonical object in between.
+"""The way there and back: an object of 2.1.1 comes back as it was, and is valid here in between.
 
 Source: V211-11 … V211-85, X-06
 """
@@ -92,7 +92,7 @@ def test_a_whole_object_is_valid_here_and_comes_back_as_it_was(name: str) -> Non
         pytest.param(Kind.CREDENTIALS, old.credentials(), id="V211-03"),
     ],
 )
-def test_nothing_that_a_partner_says_is_lost(kind: Kind, document: Document) -> None:
+def test_nothing_that_a_partner_sends_is_lost(kind: Kind, document: Document) -> None:
     assert_same(down(kind, up(kind, document, KNOWN), KNOWN), document)
 
 
@@ -184,7 +184,7 @@ FEW: Callable[..., Any] = settings(max_examples=60, deadline=None)
 
 @FEW
 @given(made)
-def test_any_object_that_2_1_1_can_say_comes_back_as_it_was(case: tuple[Kind, Document]) -> None:
+def test_any_object_that_2_1_1_can_express_comes_back_as_it_was(case: tuple[Kind, Document]) -> None:
     kind, document = case
 
     assert_same(down(kind, up(kind, document, KNOWN), KNOWN), document)

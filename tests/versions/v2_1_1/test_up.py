@@ -1,4 +1,4 @@
-"""What a partner of 2.1.1 sends, in the canonical form.
+"""Conversion from 2.1.1: what a partner sends, in the canonical form.
 
 One case for each row of the list of differences.
 
