@@ -4,7 +4,7 @@ Both name a contract (`auth_id`), not a card, and contain a location with the on
 canonical object keeps that `location` as a field that it does not know, so that a partner of 2.1.1 gets it
 back as it was.
 
-Source: OCPI 2.1.1 mod_sessions, mod_cdrs; V211-40 … V211-57, X-04
+Source: OCPI 2.1.1 mod_sessions, mod_cdrs; V211-40 … V211-56, X-04
 """
 
 from __future__ import annotations
