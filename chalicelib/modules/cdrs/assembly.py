@@ -63,7 +63,18 @@ class FinishedDraft(NamedTuple):
     reasons: str
 
 
-def draft_cdr(
+class PricedSession(NamedTuple):
+    """A session with its price. price: the fields of a CDR that the pricing engine computed.
+
+    remarks: warnings about the session itself.
+    """
+
+    priced: Priced
+    price: Document
+    remarks: list[Document]
+
+
+def price_session(
     session: Mapping[str, Any],
     start: StartSnapshot,
     profile: str | None = None,
@@ -72,8 +83,8 @@ def draft_cdr(
     now: datetime | None = None,
     is_released: bool = False,
     work: Work | None = None,
-) -> CdrDraft:
-    """Price a session that has ended and draft its CDR.
+) -> PricedSession:
+    """Price a session that has ended.
 
     profile: `profile_type` of the accepted charging preferences. time_prices_per_minute: see
     `time_prices.py`. now: needed to recognise an end in the future. is_released: the operator wants a CDR
@@ -94,7 +105,24 @@ def draft_cdr(
     price = cdr_fields(priced)
     _refuse_mismatch(session, price)
     released = _release_remarks(impossible) if is_released else []
-    return CdrDraft(_cdr(session, start, price), _explain(priced, [*released, *priceable.remarks]), priced)
+    return PricedSession(priced, price, [*released, *priceable.remarks])
+
+
+def draft_cdr(
+    session: Mapping[str, Any],
+    start: StartSnapshot,
+    profile: str | None = None,
+    time_prices_per_minute: bool = False,
+    *,
+    now: datetime | None = None,
+    is_released: bool = False,
+    work: Work | None = None,
+) -> CdrDraft:
+    """Price a session that has ended and draft its CDR. Arguments and errors: as in `price_session`."""
+    priced, price, remarks = price_session(
+        session, start, profile, time_prices_per_minute, now=now, is_released=is_released, work=work
+    )
+    return CdrDraft(_cdr(session, start, price), _explain(priced, remarks), priced)
 
 
 def _refuse_incomplete(session: Mapping[str, Any], start: StartSnapshot) -> None:

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 
 from chalicelib.errors import InvalidParameters, NotEnoughInformation
 from chalicelib.log import log
-from chalicelib.modules.cdrs.assembly import draft_cdr
+from chalicelib.modules.cdrs.assembly import price_session
 from chalicelib.modules.cdrs.session_periods import provisional_end
 from chalicelib.modules.cdrs.start_snapshots import (
     StartSnapshot,
@@ -68,10 +68,10 @@ def running_cost(session: Document, start: StartSnapshot, profile: str | None = 
     if session["status"] not in (ACTIVE, COMPLETED):
         return None
     try:
-        draft = draft_cdr(_so_far(session, start), start, profile, start.time_prices_per_minute)
+        priced = price_session(_so_far(session, start), start, profile, start.time_prices_per_minute)
     except (InvalidParameters, NotEnoughInformation):
         return None
-    total_cost: Document = draft.cdr["total_cost"]
+    total_cost: Document = priced.price["total_cost"]
     return total_cost
 
 
