@@ -34,8 +34,7 @@ from chalicelib.versions.supported import CANONICAL
 
 if TYPE_CHECKING:
     from chalicelib.async_requests.store import AsyncRequests
-    from chalicelib.node import Node
-    from chalicelib.partners.directory import Partner
+    from chalicelib.partners.directory import Directory, Partner
     from chalicelib.protocol.message import Request
 
 UNANSWERED = timedelta(seconds=60)
@@ -67,7 +66,7 @@ def relay(requests: AsyncRequests, incoming: Incoming, decide: Callable[[], Deci
         receiver = decision.receiver
         request, _ = requests.create(decision.request, claims, decision.extra_items, call.snapshot)
     elif request.response is None:
-        receiver = connected(call.node, request.receiver_id)
+        receiver = connected(call.node.directory, request.receiver_id)
     if request.response is not None:
         # The first request may have died between storing and queueing.
         requests.queue_results(request, delay_s=1)
@@ -88,12 +87,12 @@ def _forward(requests: AsyncRequests, request: AsyncRequest, receiver: Partner, 
     return reply_of(request.response)
 
 
-def connected(node: Node, partner_id: str) -> Partner:
+def connected(directory: Directory, partner_id: str) -> Partner:
     """The partner to send a request on to.
 
     Raises: ConnectionProblem when it is not registered.
     """
-    partner = node.directory.get(partner_id)
+    partner = directory.get(partner_id)
     if partner is None or not partner.is_registered:
         raise ConnectionProblem
     return partner

@@ -85,19 +85,6 @@ def _digest(*parts: str) -> str:
     return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
 
 
-def check_response_url(call: Call, url: str) -> None:
-    """Check that response_url is on one of the caller's own hosts (TRP-23).
-
-    The IP addresses of the host are checked later, when the result is posted.
-    Raises: InvalidParameters when it is on another host or the URL policy refuses it.
-    """
-    UrlPolicy(call.node.settings.allow_loopback).check_unresolved(url, field="response_url")
-    if not belongs_to(call.caller, url):
-        raise InvalidParameters(
-            "must be on a host (and port) of the caller's versions URL or endpoints", field="response_url"
-        )
-
-
 @dataclass(frozen=True)
 class Incoming:
     """A valid request that a partner sent."""
@@ -124,8 +111,10 @@ class Incoming:
 
         document: has a response_url. sender: the sending party. came: the document before it was repaired, by
         which a repeated request is recognised, because a repair may depend on the time.
+        Raises: InvalidParameters when its response_url is on another host than the caller's.
         """
         wire, response_url = call.request, document["response_url"]
+        _check_response_url(call, response_url)
         claims = claims_of(kind, wire.routing.sender, wire.request_id, response_url)
         digest = digest_of(name, document if came is None else came)
         return cls(call, name, document, response_url, sender, digest, claims)
@@ -162,6 +151,19 @@ class Incoming:
             **fields,
         }
         return AsyncRequest(**made)
+
+
+def _check_response_url(call: Call, url: str) -> None:
+    """Check that response_url is on one of the caller's own hosts (TRP-23).
+
+    The IP addresses of the host are checked later, when the result is posted.
+    Raises: InvalidParameters when it is on another host or the URL policy refuses it.
+    """
+    UrlPolicy(call.node.settings.allow_loopback).check_unresolved(url, field="response_url")
+    if not belongs_to(call.caller, url):
+        raise InvalidParameters(
+            "must be on a host (and port) of the caller's versions URL or endpoints", field="response_url"
+        )
 
 
 class NewRequest(NamedTuple):

@@ -83,7 +83,7 @@ def patch_session(call: OperatorCall) -> Reply:
 
 def get_charging_preferences(call: OperatorCall) -> Reply:
     """The latest accepted charging preferences of an own session."""
-    preferences = read_preferences(call.node, find_object(call, _MODULE).ref)
+    preferences = read_preferences(call.node.table, find_object(call, _MODULE).ref)
     if preferences is None:
         raise NotFound("no charging preferences were accepted for this session")
     return Reply(data=preferences)

@@ -214,9 +214,9 @@ def _new_command(node: Node, incoming: Incoming, owner: Party) -> NewRequest:
     extra_items: list[Item] = []
     if "reservation_id" in document:
         chooser = chooser_of(incoming.call)
-        reservation = find_reservation(node, command.partner_id, chooser, document["reservation_id"])
+        reservation = find_reservation(node.table, command.partner_id, chooser, document["reservation_id"])
         if incoming.name == "RESERVE_NOW":
-            own_id = own_id_for(node, reservation, document["location_id"])
+            own_id = own_id_for(reservation, document["location_id"], node.new_id)
             command = command.changed(now, own_id=own_id)
             extra_items.append(reservation_item(command, chooser, document))
         elif reservation is None:

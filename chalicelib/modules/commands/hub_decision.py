@@ -40,7 +40,7 @@ def decide_relay(incoming: Incoming) -> Decision:
         return _refused(incoming)
     if incoming.name == "STOP_SESSION" and not _may_stop(target, incoming):
         return refused(REJECTED)
-    receiver = connected(node, target.partner_id)
+    receiver = connected(node.directory, target.partner_id)
     deadline = node.clock() + UNANSWERED
     command = incoming.new_request(
         Direction.RELAYED, deadline, receiver_id=target.partner_id, addressee=target.party
@@ -64,7 +64,9 @@ def _find_target(node: Node, incoming: Incoming) -> CommandTarget | None:
     if incoming.name != "CANCEL_RESERVATION":
         return find_target(node, incoming.document, known)
     reservation_id = incoming.document["reservation_id"]
-    reservation = find_reservation(node, incoming.call.caller.id, chooser_of(incoming.call), reservation_id)
+    reservation = find_reservation(
+        node.table, incoming.call.caller.id, chooser_of(incoming.call), reservation_id
+    )
     if reservation is None or reservation.addressee is None:
         return None
     return CommandTarget(reservation.receiver_id, reservation.addressee)

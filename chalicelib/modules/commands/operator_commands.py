@@ -144,7 +144,7 @@ def _find_target(
     node: Node, name: str, document: Document, sender: Party, party: Party | None
 ) -> CommandTarget:
     if name == "CANCEL_RESERVATION":
-        known = find_reservation(node, "", sender, document["reservation_id"])
+        known = find_reservation(node.table, "", sender, document["reservation_id"])
         if known is None or known.addressee is None:
             raise NotFound("this node made no reservation of this id")
         return CommandTarget(known.receiver_id, known.addressee)

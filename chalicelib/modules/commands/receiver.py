@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.async_requests.forwarding import relay
-from chalicelib.async_requests.intake import Incoming, check_response_url, claims_of, refused
+from chalicelib.async_requests.intake import Incoming, claims_of, refused
 from chalicelib.async_requests.store import AsyncRequests
 from chalicelib.errors import ClientError, InvalidParameters, NotFound, OcpiError
 from chalicelib.findings.received import Source, read_received
@@ -54,12 +54,10 @@ def post_command(call: Call) -> Reply:
     came = call.json_object(Kind[name])
     source = Source(call.caller, COMMAND.module)
     document = read_received(call.node, source, COMMANDS[name], came, _fills(call)).document
-    check_response_url(call, document["response_url"])
+    incoming = Incoming.of(COMMAND, call, name, document, _sender_of(call, document), came)
     token = document.get("token")
     if token is not None and not may_use(call, token):
         return refused(REJECTED, InvalidParameters("not a token of the sender", field="token.party_id"))
-    sender = _sender_of(call, document)
-    incoming = Incoming.of(COMMAND, call, name, document, sender, came)
     commands = AsyncRequests(call.node, COMMAND)
     if _is_for_us(call.node.settings, call.request):
         return commands.accept(incoming, lambda: decide_execution(incoming))

@@ -17,11 +17,11 @@ from chalicelib.protocol.types import fold, parse_datetime
 from chalicelib.storage.table import Item, Key
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from chalicelib.async_requests.objects import AsyncRequest
-    from chalicelib.node import Node
     from chalicelib.routes import Call
+    from chalicelib.storage.table import Table
 
 _KEPT = timedelta(days=2)
 """Time for which a reservation is stored after its end."""
@@ -49,13 +49,13 @@ def chooser_of(call: Call) -> Party | None:
 
 
 def find_reservation(
-    node: Node, partner_id: str, chooser: Party | None, reservation_id: str
+    table: Table, partner_id: str, chooser: Party | None, reservation_id: str
 ) -> StoredReservation | None:
     """Find a sender's reservation by its id: one call. Returns None when the sender made none of this id.
 
     partner_id: the sending partner. chooser: the sending party, where the partner sends for several parties.
     """
-    item = node.table.get(_key(partner_id, chooser, reservation_id))
+    item = table.get(_key(partner_id, chooser, reservation_id))
     if item is None:
         return None
     country_code, _, party_id = item["addressee"].partition("*")
@@ -63,10 +63,10 @@ def find_reservation(
     return StoredReservation(item["own_id"], item["location_id"], item["receiver_id"], addressee)
 
 
-def own_id_for(node: Node, known: StoredReservation | None, location_id: str) -> str:
+def own_id_for(known: StoredReservation | None, location_id: str, new_id: Callable[[], str]) -> str:
     """The id of a reservation for the CSMS: the known one for the same location, otherwise a new one."""
     is_same = known is not None and fold(known.location_id) == fold(location_id)
-    return known.own_id if known is not None and is_same else node.new_id()
+    return known.own_id if known is not None and is_same else new_id()
 
 
 def reservation_item(command: AsyncRequest, chooser: Party | None, document: Mapping[str, Any]) -> Item:

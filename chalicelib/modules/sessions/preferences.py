@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from chalicelib.modules.sessions.objects import ChargingPreferences
     from chalicelib.node import Node
     from chalicelib.protocol.message import Reply, Request
+    from chalicelib.storage.locations import LocationStore
     from chalicelib.storage.objects import ObjectStore, Stored
+    from chalicelib.storage.table import Table
 
 MODULE = "sessions"
 
@@ -46,7 +48,7 @@ def take_preferences(
     Raises: NotFound when the EVSE cannot take preferences (SES-18).
     """
     body = read_json(str(session.body))
-    evse = _evse(node, session.ref, body)
+    evse = _evse(node.locations, session.ref, body)
     tariffs = _tariffs(node.objects, session.ref, body, evse)
     answer = answer_preferences(body, evse, tariffs, preferences, node.clock())
     if answer == "ACCEPTED":
@@ -61,9 +63,9 @@ def preferences_key(ref: Ref) -> Key:
     return Key(ref.key.pk, "preferences")
 
 
-def read_preferences(node: Node, ref: Ref) -> JsonText | None:
+def read_preferences(table: Table, ref: Ref) -> JsonText | None:
     """Return the latest accepted preferences of a session, None when there are none."""
-    item = node.table.get(preferences_key(ref))
+    item = table.get(preferences_key(ref))
     return JsonText(item["body"]) if item else None
 
 
@@ -98,9 +100,9 @@ def send_preferences(
     return node.client.send(partner, MODULE, "SENDER", (session.ref.id, "charging_preferences"), exchange)
 
 
-def _evse(node: Node, ref: Ref, session: Mapping[str, Any]) -> Document | None:
+def _evse(locations: LocationStore, ref: Ref, session: Mapping[str, Any]) -> Document | None:
     location = Ref("locations", ref.country_code, ref.party_id, session["location_id"])
-    evse = node.locations.get_evse(location, session["evse_uid"])
+    evse = locations.get_evse(location, session["evse_uid"])
     return read_json(str(evse.body)) if evse else None
 
 

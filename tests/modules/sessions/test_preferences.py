@@ -46,7 +46,7 @@ def put(node: Node, session_id: str = "S1", **fields: Any) -> None:
 
 
 def kept(node: Node) -> str | None:
-    return read_preferences(node, Ref("sessions", "PT", "ABC", "S1"))
+    return read_preferences(node.table, Ref("sessions", "PT", "ABC", "S1"))
 
 
 def test_accepted_preferences_are_answered_with_a_string_and_stored(emsp: PartnerApi) -> None:
