@@ -1,7 +1,8 @@
 """Commands `./ocpi price`, `verify`, `credit` and `lint`, which need no node and no AWS.
 
-FILE is JSON; `-` is standard input. With `--json` the answer is JSON on standard output; without it, a table
-for people. If there is no answer, `--json` prints `{"error": …}`.
+FILE is JSON, in the words of OCPI 2.2.1 or 2.3.0; `-` is standard input. With `--json` the answer is JSON on
+standard output; without it, a table for people. If there is no answer, `--json` prints `{"error": …}`.
+Answers have the words of 2.2.1.
 
 Exit codes: 0 for an answer without a problem; 1 if `verify` finds a difference or `lint` an error; 2 if there
 is no answer, or if `verify` could not judge a field of the CDR.
@@ -18,6 +19,7 @@ import typer
 
 from chalicelib.errors import OcpiError
 from chalicelib.protocol.json_text import read_json, write_json
+from chalicelib.versions.v2_3_0 import in_words_of_2_2_1
 from cli.named_file import find_file
 
 FOUND = 1
@@ -88,7 +90,8 @@ def _answer(
     code: Callable[[Any], int] = lambda answered: 0,
 ) -> int:
     try:
-        answered = answer(read_json(sys.stdin.buffer.read() if file == "-" else find_file(file).read_bytes()))
+        text = sys.stdin.buffer.read() if file == "-" else find_file(file).read_bytes()
+        answered = answer(in_words_of_2_2_1(read_json(text)))
     except OcpiError as error:
         return _refuse({"error": str(error), "field": error.field}, as_json)
     except OSError as error:

@@ -1,7 +1,8 @@
 """Computes the cost of each price component: sums its quantities, rounds up to steps, applies the price.
 
 Quantities are summed before they are rounded up to steps and multiplied. Money is exact: OCPI leaves its
-rounding to law and contract (TAR-23). So a price does not depend on the number of charging periods.
+rounding to law and contract (TAR-23). So a price does not depend on the number of charging periods. Where
+prices include taxes, the cost with taxes is exact, and the cost without them has 28 digits.
 
 Source: OCPI 2.2.1 mod_tariffs, PriceComponent; mod_cdrs_step_size; TAR-17, TAR-18, TAR-21, TAR-23
 """
@@ -17,6 +18,7 @@ from chalicelib.pricing.pricing_input import Period
 from chalicelib.pricing.restrictions import Moment
 from chalicelib.pricing.steps import surplus_of
 from chalicelib.pricing.tariffs import ENERGY, FLAT, PARKING_TIME, TIME, Amount, ParsedComponent
+from chalicelib.pricing.taxes import without_taxes
 
 # Totals of a CDR, besides one for each dimension.
 FIXED, RESERVED = "FIXED", "RESERVATION"
@@ -98,9 +100,13 @@ def _stepped(last: dict[str, ParsedComponent]) -> Iterator[str]:
 
 def _charge(component: ParsedComponent, total: str, used: Decimal, surplus: Decimal) -> Charge:
     unit = Decimal(MINUTE_US) if component.per_minute else _UNITS[component.dimension]
-    excl_vat = component.price * (used + surplus) / unit
-    incl_vat = excl_vat if component.vat is None else excl_vat * (_HUNDRED + component.vat) / _HUNDRED
-    return Charge(component, total, used / unit, surplus / unit, Amount(excl_vat, incl_vat))
+    amount = component.price * (used + surplus) / unit
+    if component.is_gross:
+        cost = Amount(without_taxes(amount, component.vat), amount)
+    else:
+        vat = component.vat
+        cost = Amount(amount, amount if vat is None else amount * (_HUNDRED + vat) / _HUNDRED)
+    return Charge(component, total, used / unit, surplus / unit, cost)
 
 
 def sum_prices(prices: Iterable[Amount]) -> Amount:

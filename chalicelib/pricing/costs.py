@@ -261,7 +261,7 @@ class _Pricing:
             charges,
             cost,
             limits,
-            any(tariff.has_vat for tariff in tariffs) or any(limit.has_vat for limit in limits),
+            any(each.has_vat or each.is_gross for each in tariffs) or any(each.has_vat for each in limits),
             self._remarks,
             self._undecided,
         )

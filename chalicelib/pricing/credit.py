@@ -37,7 +37,15 @@ def credit_cdr(
         if total.get(side) is not None:
             read_decimal(total[side], f"total_cost.{side}")
             total[side] = -total[side]
+    if isinstance(total.get("taxes"), list):
+        total["taxes"] = [_negated(tax, f"total_cost.taxes.{n}") for n, tax in enumerate(total["taxes"])]
     cdr |= {"id": new_id, "credit": True, "credit_reference_id": original_id, "total_cost": total}
     if last_updated is not None:
         cdr["last_updated"] = last_updated
     return cdr
+
+
+def _negated(tax: object, at: str) -> dict[str, Any]:
+    """A tax of OCPI 2.3.0 that is given back."""
+    document = dict(read_object(tax, at))
+    return {**document, "amount": -read_decimal(document.get("amount"), f"{at}.amount")}

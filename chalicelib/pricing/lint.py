@@ -40,6 +40,8 @@ _UNKNOWN = {
     "unknown_dimension": ERROR,
     "unknown_reservation": ERROR,
     "tax_included": ERROR,
+    "unknown_taxes": WARNING,
+    "vat_not_applicable": WARNING,
     "ignored_field": WARNING,
 }
 

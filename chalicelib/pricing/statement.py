@@ -162,6 +162,8 @@ def _line(charge: Charge, priced: Priced, first: Match, decimals: int) -> dict[s
         line["vat"] = component.vat
         line["vat_amount"] = round_number(cost.incl_vat - cost.excl_vat, decimals)
     line["because"] = _because(first)
+    if component.is_gross:
+        line["because"] += "; its price includes taxes (tax_included YES)"
     if component.per_minute:
         line["because"] += "; its price is per minute by the flag time_prices_per_minute, not per hour"
     if charge.surplus:

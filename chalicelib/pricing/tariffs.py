@@ -3,7 +3,7 @@
 Reading a tariff document checks only fields that a price depends on. Oddities that can still be priced (a
 negative price, an element that never matches) become remarks here or findings in `lint.py`, not errors.
 
-Source: OCPI 2.2.1 mod_tariffs, Tariff Object; TAR-07, TAR-09, TAR-10, TAR-15, TAR-16
+Source: OCPI 2.2.1 mod_tariffs, Tariff Object; TAR-07, TAR-09, TAR-10, TAR-15, TAR-16; V23-16
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from chalicelib.errors import InvalidParameters
 from chalicelib.pricing.json_fields import (
@@ -28,6 +28,7 @@ from chalicelib.pricing.json_fields import (
     read_text,
 )
 from chalicelib.pricing.restrictions import WEEKDAYS, Moment, Restrictions
+from chalicelib.pricing.taxes import YES, read_vat, unknown_tax_included, unknown_taxes
 from chalicelib.pricing.unknown_fields import (
     COMPONENT,
     ELEMENT,
@@ -35,7 +36,6 @@ from chalicelib.pricing.unknown_fields import (
     RESTRICTIONS,
     TARIFF,
     find_unknown,
-    gross_prices,
     unknown_value,
 )
 
@@ -63,8 +63,8 @@ class Amount:
 class ParsedComponent:
     """A price component as the engine uses it: per kWh or hour, `step_size` in Wh or seconds.
 
-    per_minute: the price of time is per minute, other than in OCPI. doubts: its unknown fields; if there are
-    any, the price is uncertain.
+    per_minute: the price of time is per minute, other than in OCPI. is_gross: the price includes taxes.
+    doubts: its unknown fields and taxes; if there are any, the price is uncertain.
     """
 
     dimension: str
@@ -76,6 +76,7 @@ class ParsedComponent:
     index: int
     restrictions: Restrictions | None
     per_minute: bool = False
+    is_gross: bool = False
     doubts: tuple[Remark, ...] = ()
 
     @property
@@ -112,6 +113,11 @@ class ParsedTariff:
     def has_vat(self) -> bool:
         """True if any component has VAT; if none has, prices have no `incl_vat` (TAR-21)."""
         return any(component.vat is not None for component in self.components)
+
+    @cached_property
+    def is_gross(self) -> bool:
+        """True if its prices include taxes."""
+        return any(component.is_gross for component in self.components)
 
     @cached_property
     def charging(self) -> Candidates:
@@ -202,19 +208,26 @@ def first_match(candidates: tuple[ParsedComponent, ...], moment: Moment) -> Pars
     return None
 
 
+class _Head(NamedTuple):
+    """The fields of a tariff that its price components need."""
+
+    id: str
+    tax_included: object
+
+
 def read_tariff(value: object, at: str, remarks: list[Remark]) -> ParsedTariff:
     """Read a tariff document. Raises: InvalidParameters when it cannot be used to price a session."""
     document = read_object(value, at)
-    tariff_id = read_text(document.get("id"), f"{at}.id")
+    head = _Head(read_text(document.get("id"), f"{at}.id"), document.get("tax_included"))
     elements = read_list(document.get("elements"), f"{at}.elements")
     if not elements:
         raise InvalidParameters("a tariff needs at least one element", field=f"{at}.elements")
     tariff = ParsedTariff(
-        id=tariff_id,
+        id=head.id,
         currency=read_text(document.get("currency"), f"{at}.currency"),
         type=document.get("type"),
         elements=tuple(
-            _read_element(element, number, tariff_id, f"{at}.elements.{number}", remarks)
+            _read_element(element, number, head, f"{at}.elements.{number}", remarks)
             for number, element in enumerate(elements)
         ),
         min_price=_read_price(document.get("min_price"), f"{at}.min_price", remarks),
@@ -245,11 +258,15 @@ def _doubts_of_all(document: JsonObject, at: str, remarks: list[Remark]) -> tupl
     for name in ("min_price", "max_price"):
         if document.get(name) is not None:
             doubts += find_unknown(document[name], LIMIT, f"{at}.{name}", remarks)
-    gross = gross_prices(document, at)
-    if gross is None:
+    return _with(doubts, unknown_tax_included(document, at), remarks)
+
+
+def _with(doubts: tuple[Remark, ...], doubt: Remark | None, remarks: list[Remark]) -> tuple[Remark, ...]:
+    """Add a doubt, if there is one, to others and to the remarks."""
+    if doubt is None:
         return doubts
-    remarks.append(gross)
-    return (*doubts, gross)
+    remarks.append(doubt)
+    return (*doubts, doubt)
 
 
 def _read_optional_moment(document: JsonObject, key: str, at: str) -> datetime | None:
@@ -271,7 +288,7 @@ def _read_price(value: object, at: str, remarks: list[Remark]) -> Amount | None:
 
 
 def _read_element(
-    value: object, number: int, tariff_id: str, at: str, remarks: list[Remark]
+    value: object, number: int, head: _Head, at: str, remarks: list[Remark]
 ) -> tuple[ParsedComponent, ...]:
     document = read_object(value, at)
     doubts = find_unknown(document, ELEMENT, at, remarks)
@@ -283,7 +300,7 @@ def _read_element(
         )
     read = tuple(
         _read_component(
-            component, number, index, tariff_id, restrictions, f"{at}.price_components.{index}", remarks
+            component, number, index, head, restrictions, f"{at}.price_components.{index}", remarks
         )
         for index, component in enumerate(components)
     )
@@ -296,7 +313,7 @@ def _read_component(
     value: object,
     element: int,
     index: int,
-    tariff_id: str,
+    head: _Head,
     restrictions: Restrictions | None,
     at: str,
     remarks: list[Remark],
@@ -306,18 +323,20 @@ def _read_component(
     doubts = find_unknown(document, COMPONENT, at, remarks)
     if dimension not in DIMENSIONS:
         unknown = unknown_value(dimension, DIMENSIONS, "unknown_dimension", f"{at}.type", "dimension")
-        remarks.append(unknown)
-        doubts = (*doubts, unknown)
+        doubts = _with(doubts, unknown, remarks)
+    price = read_decimal(document.get("price"), f"{at}.price")
+    vat = read_vat(document, head.tax_included, at, remarks)
     return ParsedComponent(
         dimension=dimension,
-        price=read_decimal(document.get("price"), f"{at}.price"),
-        vat=read_optional_decimal(document.get("vat"), f"{at}.vat"),
+        price=price,
+        vat=vat,
         step_size=_read_step(document.get("step_size"), f"{at}.step_size", remarks),
-        tariff_id=tariff_id,
+        tariff_id=head.id,
         element=element,
         index=index,
         restrictions=restrictions,
-        doubts=doubts,
+        is_gross=head.tax_included == YES,
+        doubts=_with(doubts, unknown_taxes(price, vat, head.tax_included, at), remarks),
     )
 
 

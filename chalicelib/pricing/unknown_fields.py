@@ -6,7 +6,7 @@ part of the tariff that has one cannot be judged:
 - a field whose name is close to one that prices depend on;
 - an unknown key inside `restrictions`, because each restriction limits when its element matches;
 - an unknown dimension or reservation value;
-- a `tax_included` by which prices include VAT.
+- a `tax_included` of an unknown value, and prices with taxes of an unknown amount (`taxes.py`).
 
 Other unknown fields of a price component, an element or a limit are only a remark. Other fields of the tariff
 and vendors' own ones (`x_…`, `mobie_…`, `custom…`) do not affect a price. A field without a value (null,
@@ -66,7 +66,6 @@ _ALIASES = {
 }  # fmt: skip
 _VENDORS = ("x_", "x-", "_", "mobie_", "custom")
 _NOTHING: tuple[object, ...] = (None, {}, [])
-_WITHOUT_TAXES = ("NO", "N/A")
 _ROOT = re.compile(r"(tariff|tariffs\.\d+)\.")
 _MOST_NAMED = 20
 _LONGEST = 40
@@ -118,16 +117,6 @@ def _is_repetition(document: JsonObject, name: str, meant: str | None) -> bool:
     if meant == "tax_included" and document[name] is False:
         return True
     return meant is not None and document.get(meant) == document[name]
-
-
-def gross_prices(document: JsonObject, at: str) -> Remark | None:
-    """Make a remark if a tariff of OCPI 2.3.0 has prices including VAT; this engine cannot deduct it."""
-    value = document.get("tax_included")
-    if value is None or value in _WITHOUT_TAXES:
-        return None
-    shown = str(value)[:_LONGEST]
-    text = f"tax_included is {shown!r}: prices including VAT cannot be judged, OCPI 2.2.1 has them without"
-    return Remark("tax_included", f"{at}.tax_included", text)
 
 
 def pointer_of(field: str) -> str:

@@ -11,13 +11,16 @@ Quantities may be rounded, cut off or rounded up to the decimals that they have,
 that the CDR has are checked. Costs are reported as not judged if the CDR has no tariffs, or if an unknown
 field of a tariff could change them.
 
+Taxes that no tariff names (OCPI 2.3.0 in North America) are not judged: where prices are without taxes, a
+cost that lists its taxes is judged without them; where prices include taxes, with them.
+
 Source: OCPI 2.2.1 mod_cdrs, CDR Object; mod_tariffs, Tariff Object (note on rounding); CDR-07, CDR-15,
-CDR-16, TAR-23
+CDR-16, TAR-23; V23-17
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -49,10 +52,12 @@ from chalicelib.pricing.price_request import read_tariffs, tariffs_by_id, usage_
 from chalicelib.pricing.pricing_input import Telemetry, Usage
 from chalicelib.pricing.tariff_choice import Wish
 from chalicelib.pricing.tariffs import ENERGY, PARKING_TIME, TIME, Amount, ParsedTariff
+from chalicelib.pricing.taxes import UNKNOWN_TAXES
 
 _COARSE_QUANTITIES = {2: Decimal("0.01"), 3: Decimal("0.001")}
 _QUANTITY_TOLERANCE = Decimal("0.0005")
 
+_WITHOUT, _WITH = _SIDES = ("excl_vat", "incl_vat")
 _QUANTITIES = ("total_energy", "total_time", "total_parking_time")
 _COSTS = {
     "total_fixed_cost": FIXED,
@@ -115,7 +120,7 @@ def verify_cdr(
     judged = [field for field in _QUANTITIES if cdr.get(field) is not None]
     if not tariffs:
         warnings.append(Remark("no_tariffs", "tariffs", "the CDR has no tariffs: its costs are not judged"))
-    elif priced.undecided:
+    elif any(remark.code != UNKNOWN_TAXES for remark in priced.undecided):
         found = [*_judge_currency(cdr, priced), *found]
     else:
         found = [*_judge_currency(cdr, priced), *_judge_costs(cdr, priced, tolerance), *found]
@@ -234,15 +239,24 @@ class _Claim(NamedTuple):
 
 def _claims_of_costs(cdr: JsonObject, priced: Priced) -> Iterator[_Claim]:
     sign = -1 if read_flag(cdr.get("credit"), "credit") else 1
-    for side in ("excl_vat", "incl_vat"):
+    for side in _sides(cdr, "total_cost", priced):
         if (claimed := _claimed(cdr, "total_cost", side)) is not None:
             yield _Claim("total_cost", side, sign, sign * claimed, _side(priced.total_cost, side))
     for field, kind in _COSTS.items():
         if cdr.get(field) is None:
             continue
-        for side in ("excl_vat", "incl_vat"):
+        for side in _sides(cdr, field, priced):
             if (claimed := _claimed(cdr, field, side)) is not None:
                 yield _Claim(field, side, 1, claimed, _side(priced.costs[kind], side))
+
+
+def _sides(cdr: JsonObject, field: str, priced: Priced) -> Sequence[str]:
+    """The sides of a cost that its tariffs tell."""
+    if priced.undecided:
+        return (_WITH,)
+    claimed = cdr.get(field)
+    has_other_taxes = not priced.has_vat and isinstance(claimed, Mapping) and bool(claimed.get("taxes"))
+    return (_WITHOUT,) if has_other_taxes else _SIDES
 
 
 def _are_rounded_one_way(claims: Sequence[_Claim], unit: Decimal) -> bool:
@@ -260,11 +274,11 @@ def _claimed(cdr: JsonObject, field: str, side: str) -> Decimal | None:
 
 
 def _is_claimed(cdr: JsonObject, field: str) -> bool:
-    return any(_claimed(cdr, field, side) is not None for side in ("excl_vat", "incl_vat"))
+    return any(_claimed(cdr, field, side) is not None for side in _SIDES)
 
 
 def _side(price: Amount, side: str) -> Decimal:
-    return price.with_vat if side == "incl_vat" else price.excl_vat
+    return price.with_vat if side == _WITH else price.excl_vat
 
 
 def _is_sum_of_rounded(

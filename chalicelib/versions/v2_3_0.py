@@ -53,6 +53,15 @@ def down(kind: Kind, document: Mapping[str, Any], known: Known = NOTHING_KNOWN) 
     return Converted(convert(dict(document)) if convert else dict(document))
 
 
+def in_words_of_2_2_1(document: Any) -> Any:
+    """A document that a person gave, with money in the words of 2.2.1; one of 2.2.1 stays as it is.
+
+    document: a tariff, a session, a CDR, or an object with tariffs.
+    Raises: InvalidParameters for taxes that are no numbers.
+    """
+    return _nested_tariff_up(_costs_up(dict(document))) if isinstance(document, Mapping) else document
+
+
 def _tariff_up(tariff: Document) -> Document:
     value = tariff.get("tax_included")
     if value is None:

@@ -103,6 +103,30 @@ def test_verify_accepts_a_right_cdr() -> None:
     assert "right" in run("verify", "-", document=CDR).stdout
 
 
+def test_documents_of_2_3_0_are_read_as_well() -> None:
+    """Source: V23-12, V23-15, V23-16"""
+    components = (component("FLAT", "0.60", "20"), component("ENERGY", "0.275", "10"))
+    most = {"before_taxes": Decimal("50"), "after_taxes": Decimal("60")}
+    made = tariff(element(*components), tax_included="YES", max_price=most)
+    taxes = [
+        {"name": "VAT", "percentage": rate, "amount": Decimal(tax)}
+        for rate, tax in ((20, "0.1"), (10, "0.5"))
+    ]
+    cdr = {**CDR, "tariffs": [made], "total_cost": {"before_taxes": Decimal("5.5"), "taxes": taxes}}
+
+    priced = run("price", "--json", "-", document={**REQUEST, "tariffs": [made]})
+    credit = run("credit", "-", document=cdr)
+
+    assert json.loads(priced.stdout)["total_cost"] == {"excl_vat": 5.5, "incl_vat": 6.1}
+    assert run("verify", "-", document=cdr).exit_code == 0
+    assert run("lint", "--json", "-", document=made).exit_code == 0
+    assert [tax["amount"] for tax in read_json(credit.stdout)["total_cost"]["taxes"]] == [
+        Decimal("-0.1"),
+        Decimal("-0.5"),
+    ]
+    assert run("verify", "-", document=read_json(credit.stdout)).exit_code == 0
+
+
 def test_verify_lists_wrong_fields() -> None:
     result = run(
         "verify",

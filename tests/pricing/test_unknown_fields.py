@@ -148,10 +148,8 @@ def test_a_component_of_an_unknown_dimension_leaves_the_price_undecided(kind: st
     assert fields(priced) == {"tariffs.0.elements.0.price_components.1.type"}
 
 
-@pytest.mark.parametrize(
-    ("value", "is_judged"), [("YES", False), ("yes", False), ("NO", True), ("N/A", True)]
-)
-def test_prices_that_include_vat_are_undecided(value: str, is_judged: bool) -> None:
+@pytest.mark.parametrize(("value", "is_judged"), [("yes", False), (True, False), ("NO", True), ("N/A", True)])
+def test_an_unknown_tax_included_leaves_prices_undecided(value: object, is_judged: bool) -> None:
     made = tariff(FALLBACK, tax_included=value)
 
     assert bool(price(made, STAY).undecided) is not is_judged
