@@ -14,8 +14,9 @@ from functools import cached_property
 from itertools import islice
 from typing import Annotated, Any, ClassVar, Literal
 
-import botocore.session
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from chalicelib.storage.aws_clients import OnFirstUse, make_client
 
 _MESSAGES_PER_CALL = 10
 LONGEST_DELAY_S = 900
@@ -361,8 +362,8 @@ class Queues:
 
 
 def sqs_client() -> Any:
-    """Make the client, once per process."""
-    return botocore.session.get_session().create_client("sqs")
+    """The client, once per process; made when a message is first sent."""
+    return OnFirstUse(lambda: make_client("sqs"))
 
 
 def _digest(*parts: str) -> str:

@@ -19,7 +19,7 @@ FILES = sorted(ROOT.glob("chalicelib/**/*.py")) + [ROOT / "app.py"]
 
 ALLOWED_FILES = {
     r"chalice(\.|$)": {"app.py", "chalicelib/application.py", "chalicelib/endpoint.py"},
-    r"(boto3|botocore)(\.|$)": {"chalicelib/storage/", "chalicelib/queues.py"},
+    r"(boto3|botocore)(\.|$)": {"chalicelib/storage/"},
     r"(urllib3|http\.(client|server)|ssl|socket|urllib\.request|requests|httpx)(\.|$)": {
         "chalicelib/calls/client.py",
         "chalicelib/calls/connections.py",
@@ -39,6 +39,7 @@ IMPORTS: dict[str, str] = {
     "protocol": "errors reading",
     "settings": "modules protocol",
     "storage": "errors protocol",
+    "queues": "storage",
     "reading": "errors pricing protocol",
     "checking": "errors findings modules protocol reading",
     "findings": "errors log metrics node partners protocol queues reading storage",

@@ -14,11 +14,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.errors import InvalidParameters, ServerError
+from chalicelib.storage.aws_clients import make_client
 from chalicelib.storage.fast_client import FastClient
 from chalicelib.storage.operations import Check as Check
 from chalicelib.storage.operations import Delete as Delete
@@ -86,7 +86,6 @@ def dynamodb_client(read_timeout_s: float = 10, *, fast: bool = True, **options:
     fast: the usual calls do not go through botocore (`fast_client.py`). Its client, for all others, is used
     without boto3, does not validate the parameters that are built here, and has a fixed user agent.
     """
-    session = botocore.session.get_session()
     config = Config(
         user_agent="ocpi-node",
         connect_timeout=2,
@@ -96,7 +95,7 @@ def dynamodb_client(read_timeout_s: float = 10, *, fast: bool = True, **options:
         tcp_keepalive=True,
         max_pool_connections=32,
     )
-    client = session.create_client("dynamodb", config=config, **options)
+    client = make_client("dynamodb", config=config, **options)
     return FastClient(client) if fast else client
 
 

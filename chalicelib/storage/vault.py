@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-import botocore.session
+from chalicelib.storage.aws_clients import OnFirstUse, make_client
 
 
 class Vault:
@@ -36,5 +36,5 @@ class Vault:
 
 
 def kms_client() -> Any:
-    """Make the client, once per process."""
-    return botocore.session.get_session().create_client("kms")
+    """The client, once per process; made when a secret is first opened or sealed."""
+    return OnFirstUse(lambda: make_client("kms"))
