@@ -12,6 +12,7 @@ from chalicelib.errors import InvalidParameters
 from chalicelib.modules.cdrs.objects import Cdr
 from chalicelib.modules.commands.objects import COMMANDS, CommandResponse, CommandResult
 from chalicelib.modules.credentials.objects import Credentials
+from chalicelib.modules.invoice_reconciliation.objects import InvoiceReconciliationRecord
 from chalicelib.modules.locations.objects import Connector, Evse, Location
 from chalicelib.modules.sessions.objects import ChargingPreferences, Session
 from chalicelib.modules.tariffs.objects import Tariff
@@ -34,6 +35,7 @@ MODELS: dict[Kind, type[OcpiObject]] = {
     Kind.AUTHORIZATION_INFO: AuthorizationInfo,
     Kind.LOCATION_REFERENCES: LocationReferences,
     Kind.CHARGING_PREFERENCES: ChargingPreferences,
+    Kind.INVOICE_RECONCILIATION_RECORD: InvoiceReconciliationRecord,
 }
 """The class of each kind."""
 

@@ -34,3 +34,4 @@ class Kind(StrEnum):
     COMMAND_RESPONSE = "CommandResponse"
     COMMAND_RESULT = "CommandResult"
     CREDENTIALS = "Credentials"
+    INVOICE_RECONCILIATION_RECORD = "InvoiceReconciliationRecord"

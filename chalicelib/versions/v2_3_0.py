@@ -79,7 +79,12 @@ def _nested_tariff_up(tariff: Document) -> Document:
 
 
 def _tariff_down(tariff: Document) -> Document:
-    tariff.setdefault("tax_included", "NO")
+    if "tax_included" not in tariff:
+        # In the specification's place: a tariff that came in 2.3.0 comes back with the same bytes.
+        names = [*tariff]
+        place = names.index("elements") + 1 if "elements" in tariff else len(names)
+        names.insert(place, "tax_included")
+        tariff = {name: tariff.get(name, "NO") for name in names}
     return _with(tariff, _LIMITS, lambda limit, _: _renamed(limit, _LIMIT_DOWN))
 
 

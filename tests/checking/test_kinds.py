@@ -37,6 +37,7 @@ OTHERS: list[tuple[Kind, Document]] = [
     (Kind.COMMAND_RESULT, {"result": "ACCEPTED"}),
     (Kind.AUTHORIZATION_INFO, {"allowed": "ALLOWED", "token": {}, "location": {}, "info": {}}),
     (Kind.LOCATION_REFERENCES, {"location_id": "L1", "evse_uids": ["E1"]}),
+    (Kind.INVOICE_RECONCILIATION_RECORD, {"id": "R1", "invoice_id": "I1", "cdrs": ["C1"]}),
     (Kind.CHARGING_PREFERENCES, {"profile_type": "FAST", "departure_time": "2026-03-01T12:00:00Z"}),
 ]
 

@@ -22,6 +22,7 @@ from chalicelib.reading.reader import read_document
 from chalicelib.versions.supported import VERSIONS, load_version, to_canonical
 from tests.oracle import openapi
 from tests.oracle.data import EXAMPLES, needs_examples, needs_openapi
+from tests.oracle.judging import is_known
 
 KIND_BY_START = {
     "location_example": Kind.LOCATION,
@@ -53,6 +54,12 @@ KNOWN_BAD_BY_VERSION = {
     ),
 }
 """The fields that are wrong in an example."""
+
+COMPLETED = {
+    # Its tariffs have no tax_included, which is required: NO is added (V23-19).
+    ("2.3.0", "cdr_example"),
+}
+"""Examples that come back with more than they had."""
 
 SCHEMAS = {Kind.CDR: ("cdrs", "CDR"), Kind.CREDENTIALS: ("credentials", "Credentials")} | {
     kind: (module, kind.value)
@@ -133,7 +140,8 @@ def test_an_example_comes_back_byte_equal_in_its_own_version(version: str, found
         converted = load_version(version).down(example.kind, canonical)
 
         assert (converted.losses, converted.held) == ((), ""), example.name
-        assert write_json(converted.document) == write_json(example.document), example.name
+        is_equal = write_json(converted.document) == write_json(example.document)
+        assert is_equal is ((version, example.name) not in COMPLETED), example.name
 
 
 @needs_examples
@@ -151,7 +159,8 @@ def test_an_example_can_be_sent_in_every_other_version(
         is_judged = not (converted.held or example.is_patch or other not in openapi.versions())
         module, schema = SCHEMAS[example.kind]
         as_sent = json.loads(write_json(converted.document))
-        if is_judged and (problems := openapi.open_api(other).problems_of(module, schema, as_sent)):
+        problems = openapi.open_api(other).problems_of(module, schema, as_sent) if is_judged else []
+        if problems := [each for each in problems if not is_known(each)]:
             wrong[example.name] = problems
 
     assert set(wrong) <= set(known_bad(version)), wrong
