@@ -8,7 +8,6 @@ Source: OCPI 2.1.1 mod_commands; V211-80 … V211-85
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
@@ -29,7 +28,7 @@ _NUMBER = re.compile(r"0|[1-9][0-9]{0,9}", re.ASCII)
 
 def command_up(document: Document, known: Known) -> Document:
     """A START_SESSION or RESERVE_NOW of 2.1.1: its token is one of 2.1.1, and a reservation has a number."""
-    if isinstance(document.get("token"), Mapping):
+    if isinstance(document.get("token"), dict):
         document["token"] = token_up(dict(document["token"]), known)
     number = document.get("reservation_id")
     if isinstance(number, int) and not isinstance(number, bool):
@@ -40,7 +39,7 @@ def command_up(document: Document, known: Known) -> Document:
 def command_down(work: Down, document: Document) -> Document:
     """A START_SESSION or RESERVE_NOW for 2.1.1."""
     document = work.without(document, "", "connector_id", "authorization_reference")
-    if isinstance(document.get("token"), Mapping):
+    if isinstance(document.get("token"), dict):
         document["token"] = token_in_command(work, dict(document["token"]), "/token")
     if isinstance(document.get("reservation_id"), str):
         document["reservation_id"] = reservation_number(document["reservation_id"])

@@ -37,7 +37,7 @@ def session_place_up(document: Document, known: Known) -> None:
     Raises: InvalidParameters for a location in a PATCH that is not whole.
     """
     location = document.get("location")
-    if not isinstance(location, Mapping):
+    if not isinstance(location, dict):
         return
     evse = _only(location.get("evses"))
     connector = _only(evse.get("connectors"))
@@ -55,7 +55,7 @@ def session_place_up(document: Document, known: Known) -> None:
 def cdr_place_up(document: Document) -> None:
     """Make a `cdr_location` of the location, and fields of it that are missing are left out."""
     location = document.get("location")
-    if not isinstance(location, Mapping):
+    if not isinstance(location, dict):
         return
     evse = _only(location.get("evses"))
     connector = _only(evse.get("connectors"))
@@ -100,7 +100,7 @@ def session_place_down(work: Down, document: Document) -> Document:
 def cdr_place_down(work: Down, document: Document) -> Document:
     """A CDR with a location; the stored location has what a `cdr_location` lacks."""
     place = document.pop("cdr_location", None)
-    if not isinstance(place, Mapping):
+    if not isinstance(place, dict):
         return document
     evse_uid, connector_id = place.get("evse_uid"), place.get("connector_id")
     if _is_of(document.get("location"), place.get("id"), evse_uid):
@@ -126,7 +126,7 @@ def _fields_of_place(work: Down, place: Mapping[str, Any], found: Mapping[str, A
     if not (fields.get("postal_code") or found.get("postal_code")):
         work.lose(f"{at}/postal_code", "2.1.1 requires it, so it is sent empty")
         fields["postal_code"] = ""
-    if isinstance(fields.get("coordinates"), Mapping):
+    if isinstance(fields.get("coordinates"), dict):
         fields["coordinates"] = work.point(dict(fields["coordinates"]), f"{at}/coordinates")
     return fields
 
@@ -179,7 +179,7 @@ def _named(values: Any, name: str, wanted: Any) -> Mapping[str, Any]:
 
 def _is_of(location: Any, location_id: Any, evse_uid: Any) -> bool:
     """Tell whether an object has kept the location of 2.1.1 with which it came."""
-    if not isinstance(location, Mapping) or location.get("id") != location_id:
+    if not isinstance(location, dict) or location.get("id") != location_id:
         return False
     return not _is_assigned(evse_uid) or _only(location.get("evses")).get("uid") in (None, evse_uid)
 

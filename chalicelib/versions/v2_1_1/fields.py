@@ -36,7 +36,7 @@ _DATETIMES = words(
     """end_date_time end_datetime expiry_date last_updated period_begin period_end start_date_time
     start_datetime stop_date_time"""
 )
-_DEGREES = re.compile(r"-?\d{1,3}\.\d{5,7}", re.ASCII)
+_OTHER_DEGREES = re.compile(r"-?\d{1,3}\.(\d{5}|\d{7})", re.ASCII)
 _SIX_DECIMALS = Decimal("0.000001")
 
 
@@ -65,10 +65,11 @@ class Down:
 
     def without(self, document: Document, at: str, *names: str) -> Document:
         """Leave fields out; those that had a value are losses."""
-        for name in names:
-            if document.get(name) is not None:
+        there = [name for name in names if name in document]
+        for name in there:
+            if document[name] is not None:
                 self.lose(f"{at}/{name}", "2.1.1 does not have this field")
-        return {name: value for name, value in document.items() if name not in names}
+        return {name: value for name, value in document.items() if name not in there} if there else document
 
     def only(self, document: Document, at: str, name: str, allowed: Collection[str]) -> None:
         """Leave values of a list out that 2.1.1 does not have."""
@@ -98,7 +99,7 @@ class Down:
         """A place with exactly six decimals (V211-26)."""
         for name in ("latitude", "longitude"):
             degrees = point.get(name)
-            if isinstance(degrees, str) and _DEGREES.fullmatch(degrees):
+            if isinstance(degrees, str) and _OTHER_DEGREES.fullmatch(degrees):
                 point[name] = str(Decimal(degrees).quantize(_SIX_DECIMALS))
                 if Decimal(point[name]) != Decimal(degrees):
                     self.lose(f"{at}/{name}", "2.1.1 has six decimals")
@@ -140,7 +141,7 @@ def convert_list(
     """
     if isinstance(document.get(name), list):
         converted = [
-            convert(dict(one), f"{at}/{name}/{place}") if isinstance(one, Mapping) else one
+            convert(dict(one), f"{at}/{name}/{place}") if isinstance(one, dict) else one
             for place, one in enumerate(document[name])
         ]
         document[name] = [one for one in converted if one is not None]
@@ -148,12 +149,14 @@ def convert_list(
 
 def objects(value: Any) -> list[Mapping[str, Any]]:
     """The objects of a list, none if it is no list."""
-    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
 def renamed(document: Document, names: Mapping[str, str]) -> Document:
     """Rename fields, in their places. A field that has the new name already is replaced."""
     taken = [names[name] for name in names if name in document]
+    if not taken:
+        return document
     return {names.get(name, name): value for name, value in document.items() if name not in taken}
 
 
@@ -181,14 +184,14 @@ def ownerless(document: Document) -> Document:
 def amount_up(document: Document) -> None:
     """Make a Price of a total cost, which 2.1.1 has as a number without VAT."""
     cost = document.get("total_cost")
-    if cost is not None and not isinstance(cost, Mapping):
+    if cost is not None and not isinstance(cost, dict):
         document["total_cost"] = {"excl_vat": cost}
 
 
 def amount_down(work: Down, document: Document) -> None:
     """Make a number without VAT of a total cost."""
     cost = document.get("total_cost")
-    if isinstance(cost, Mapping):
+    if isinstance(cost, dict):
         for name in ("incl_vat", "taxes"):
             if cost.get(name) is not None:
                 work.lose(f"/total_cost/{name}", "2.1.1 has costs without VAT only")
@@ -207,7 +210,7 @@ def mix_down(document: Document) -> None:
 
 def _rename_impacts(document: Document, names: Mapping[str, str]) -> None:
     mix = document.get("energy_mix")
-    if isinstance(mix, Mapping):
+    if isinstance(mix, dict):
         mix = dict(mix)
         convert_list(mix, "environ_impact", lambda impact, at: renamed(impact, names))
         document["energy_mix"] = mix

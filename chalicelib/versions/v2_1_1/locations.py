@@ -8,7 +8,6 @@ Source: OCPI 2.1.1 mod_locations; V211-20 … V211-33
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from chalicelib.protocol.message import Party
@@ -65,7 +64,7 @@ def location_up(document: Document, known: Known) -> Document:
     if not known.is_patch:
         document.setdefault("publish", True)
     hours = document.get("opening_times")
-    if isinstance(hours, Mapping) and hours.get("regular_hours") and "twentyfourseven" not in hours:
+    if isinstance(hours, dict) and hours.get("regular_hours") and "twentyfourseven" not in hours:
         document["opening_times"] = {"twentyfourseven": False, **hours}
     mix_up(document)
     convert_list(document, "evses", lambda evse, at: evse_up(evse, known))
@@ -148,14 +147,14 @@ def _require_postal_code(work: Down, document: Document) -> None:
 def _choose_hours(document: Document) -> None:
     """Send `regular_hours` or `twentyfourseven`: 2.1.1 has one of the two (V211-25)."""
     hours = document.get("opening_times")
-    if isinstance(hours, Mapping) and hours.get("regular_hours") and hours.get("twentyfourseven") is False:
+    if isinstance(hours, dict) and hours.get("regular_hours") and hours.get("twentyfourseven") is False:
         document["opening_times"] = {
             name: value for name, value in hours.items() if name != "twentyfourseven"
         }
 
 
 def _round_points(work: Down, document: Document, at: str = "") -> None:
-    if isinstance(document.get("coordinates"), Mapping):
+    if isinstance(document.get("coordinates"), dict):
         document["coordinates"] = work.point(dict(document["coordinates"]), f"{at}/coordinates")
 
 

@@ -9,7 +9,6 @@ Source: OCPI 2.1.1 mod_sessions, mod_cdrs; V211-40 … V211-56, X-04
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from chalicelib.versions.v2_1_1.embedded_locations import (
@@ -71,7 +70,7 @@ def _token_up(document: Document) -> Document:
     if "auth_id" not in document:
         return document
     auth_id, token = document["auth_id"], document.get("cdr_token")
-    named = {**(token if isinstance(token, Mapping) else {}), "contract_id": auth_id}
+    named = {**(token if isinstance(token, dict) else {}), "contract_id": auth_id}
     return renamed({**document, "auth_id": None if auth_id is None else named}, {"auth_id": "cdr_token"})
 
 
@@ -111,7 +110,7 @@ def cdr_down(work: Down, document: Document) -> Document:
 
 def _token_down(work: Down, document: Document) -> Document:
     token = document.get("cdr_token")
-    if not isinstance(token, Mapping):
+    if not isinstance(token, dict):
         return document
     for name in ("uid", "type"):
         if token.get(name) is not None:

@@ -76,7 +76,7 @@ def _limits_as_text(document: Mapping[str, Any]) -> str:
     limits = []
     for name, limit in (("min_price", "At least"), ("max_price", "At most")):
         price = document.get(name)
-        if isinstance(price, Mapping) and price.get("excl_vat") is not None:
+        if isinstance(price, dict) and price.get("excl_vat") is not None:
             limits.append(
                 f"{limit} {price['excl_vat']} {document.get('currency', '')} per session, excl. VAT."
             )
@@ -127,7 +127,7 @@ def _is_of_reservation(element: Mapping[str, Any]) -> bool:
 
 def _restrictions(element: Mapping[str, Any]) -> Mapping[str, Any]:
     restrictions = element.get("restrictions")
-    return restrictions if isinstance(restrictions, Mapping) else {}
+    return restrictions if isinstance(restrictions, dict) else {}
 
 
 def _reason_of_dates(tariff: Mapping[str, Any], now: datetime | None) -> Reason:

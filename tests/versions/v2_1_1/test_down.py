@@ -8,6 +8,7 @@ Source: V211-11 … V211-85, X-04
 from __future__ import annotations
 
 import datetime as dt
+from copy import deepcopy
 from decimal import Decimal
 from typing import Any
 
@@ -212,10 +213,13 @@ SENT: list[Any] = [
 def test_a_partner_is_sent_what_2_1_1_has(
     kind: Kind, document: Document, path: str, expected: Any, losses: list[str]
 ) -> None:
+    before = deepcopy(document)
+
     converted = down(kind, document, KNOWN)
 
     assert not converted.held
     assert at(converted.document, path) == expected
+    assert document == before
     assert [loss.pointer for loss in converted.losses] == losses
 
 

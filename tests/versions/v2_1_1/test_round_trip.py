@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from copy import deepcopy
 from decimal import Decimal
 from typing import Any
 
@@ -66,6 +67,18 @@ def test_a_whole_object_is_valid_here_and_comes_back_as_it_was(name: str) -> Non
     validate(model, with_card(canonical))
 
     assert_same(down(kind, canonical, KNOWN), document)
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_conversion_does_not_change_what_it_converts(name: str) -> None:
+    kind, document, _ = WHOLE[name]
+    canonical = up(kind, document, KNOWN)
+    before = deepcopy((document, canonical))
+
+    up(kind, document, KNOWN)
+    down(kind, canonical, KNOWN)
+
+    assert (document, canonical) == before
 
 
 @pytest.mark.parametrize(
