@@ -48,6 +48,14 @@ Again = Annotated[
     str | None,
     typer.Option(metavar="PARTNER_ID", help="A known partner that begins anew, and keeps its settings."),
 ]
+OnlyVersion = Annotated[
+    str | None,
+    typer.Option(
+        "--version",
+        metavar="VERSION",
+        help="Agree on this OCPI version, such as 2.2, and no other; default: the highest of both sides.",
+    ),
+]
 Roles = Annotated[
     list[str] | None,
     typer.Argument(metavar="COUNTRY/PARTY/ROLE", help="Such as PT/ABC/CPO; all when left out."),
@@ -118,6 +126,7 @@ def invite(
     role: PartnerRole = None,
     strict: Strict = False,
     expect: Expect = None,
+    version: OnlyVersion = None,
     settings: Set = None,
     again: Again = None,
 ) -> None:
@@ -125,7 +134,8 @@ def invite(
     if not name and not again:
         raise typer.BadParameter("a new partner needs a name", param_hint="NAME")
     named = {"name": name} if name else {}
-    body = {**named, **_partner_flags(raw_token, ptmob, hub, role, strict, expect, settings, again)}
+    flags = _partner_flags(raw_token, ptmob, hub, role, strict, expect, version, settings, again)
+    body = {**named, **flags}
     _show(_operator_api(context).post("partners", "invitations", body=body))
 
 
@@ -144,11 +154,12 @@ def register(
     role: PartnerRole = None,
     strict: Strict = False,
     expect: Expect = None,
+    version: OnlyVersion = None,
     settings: Set = None,
     again: Again = None,
 ) -> None:
     """Register this node at a partner."""
-    flags = _partner_flags(raw_token, ptmob, hub, role, strict, expect, settings, again)
+    flags = _partner_flags(raw_token, ptmob, hub, role, strict, expect, version, settings, again)
     body = {"name": name, "versions_url": versions_url, "token": token, **flags}
     _show(_operator_api(context).post("partners", "registrations", body=body))
 
@@ -191,9 +202,10 @@ def release(context: typer.Context, partner_id: str, roles: Roles = None) -> Non
 
 
 @app.command()
-def rotate(context: typer.Context, partner_id: str) -> None:
+def rotate(context: typer.Context, partner_id: str, version: OnlyVersion = None) -> None:
     """Exchange both tokens with a partner and announce the endpoints again."""
-    _show(_operator_api(context).put("partners", partner_id, "credentials", body={}))
+    body = {} if version is None else {"only_version": version}
+    _show(_operator_api(context).put("partners", partner_id, "credentials", body=body))
 
 
 @app.command()
@@ -502,6 +514,7 @@ def _partner_flags(
     role: str | None,
     strict: bool,
     expect: list[str] | None,
+    version: str | None,
     settings: list[str] | None,
     again: str | None,
 ) -> dict[str, Any]:
@@ -510,6 +523,7 @@ def _partner_flags(
     flags: dict[str, Any] = {
         **({"token_encoding": "raw"} if raw_token else {}),
         **({"profiles": [PTMOB]} if ptmob else {}),
+        **({"only_version": version} if version is not None else {}),
         **read_settings(settings or ()),
         **({"partner_id": again} if again else {}),
         **({"role": role.upper()} if role else {}),

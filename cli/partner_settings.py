@@ -12,10 +12,10 @@ from chalicelib.partners.settings import PartnerSettings
 
 
 def read_settings(texts: Iterable[str]) -> dict[str, Any]:
-    """Parse settings for a request body. A value is JSON, or a text if it is no JSON.
+    """Parse settings for a request body. A value is JSON, unless it is no JSON or the setting is a text.
 
-    >>> read_settings(["name=MOBI.E", 'profiles=["ptmob"]'])
-    {'name': 'MOBI.E', 'profiles': ['ptmob']}
+    >>> read_settings(["name=MOBI.E", 'profiles=["ptmob"]', "only_version=2.2"])
+    {'name': 'MOBI.E', 'profiles': ['ptmob'], 'only_version': '2.2'}
 
     Raises: BadParameter for a text without `=`. The node checks names and values.
     """
@@ -38,6 +38,9 @@ def _read_setting(text: str) -> tuple[str, Any]:
     name, sign, value = text.partition("=")
     if not (name and sign):
         raise typer.BadParameter(f"{text!r} is no setting; write SETTING=VALUE, such as token_encoding=raw")
+    field = PartnerSettings.model_fields.get(name)
+    if field is not None and field.annotation is str:
+        return name, value
     try:
         return name, json.loads(value)
     except ValueError:

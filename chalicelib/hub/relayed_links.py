@@ -116,4 +116,5 @@ def _signed(directory: Directory, way: Way, url: str) -> str:
 
 def _sign(directory: Directory, way: Way, url: str) -> str:
     """Sign a URL; the text has spaces, which no token has, so no signature equals a token's fingerprint."""
-    return directory.fingerprint(f"link {way.caller.id} {way.receiver.id} {way.module} {way.role} {url}")
+    receiver = f"{way.receiver.id} {way.receiver.version}"
+    return directory.fingerprint(f"link {way.caller.id} {receiver} {way.module} {way.role} {url}")

@@ -49,6 +49,7 @@ from chalicelib.protocol.types import (
 )
 from chalicelib.routes import OperatorCall, OperatorRoute
 from chalicelib.settings import Settings
+from chalicelib.versions.supported import supported_numbers
 
 _PATH = "/partners"
 _LONGEST_HANDSHAKE = timedelta(minutes=1)
@@ -78,6 +79,9 @@ OneRole: Any = closed_enum("the roles of a partner of OCPI 2.1.1", "CPO EMSP")
 HowOften: Any = closed_enum("how often a list is read", "off nightly hourly")
 
 
+OnlyVersion: Any = Annotated[str, StringConstraints(strict=True, max_length=20)]
+
+
 def _token(value: str) -> str:
     if not is_credentials_token(value):
         raise ValueError("expected 1 to 64 printable ASCII characters without spaces")
@@ -91,6 +95,7 @@ class ChangedSettings(PartnerSettings, OcpiObject):
     name: Name = ""
     profiles: Profiles = ()
     pull: dict[PulledModule, HowOften] = {}
+    only_version: OnlyVersion = ""
 
 
 class Described(ChangedSettings):
@@ -118,10 +123,11 @@ class Registration(Described):
     token: Annotated[str, StringConstraints(strict=True), AfterValidator(_token)]
 
 
-class EmptyBody(OcpiObject):
-    """An empty JSON object."""
+class Rotation(OcpiObject):
+    """The body of an exchange of tokens: empty, or the version to agree on from now on."""
 
     model_config = ConfigDict(extra="forbid")
+    only_version: OnlyVersion = ""
 
 
 def list_partners(call: OperatorCall) -> Reply:
@@ -137,6 +143,7 @@ def get_partner(call: OperatorCall) -> Reply:
 def patch_partner(call: OperatorCall) -> Reply:
     """Change settings of a partner."""
     settings = validate(ChangedSettings, call.request.json_object())
+    _check_version(call.node.settings, settings.only_version)
     changes: dict[str, Any] = {name: getattr(settings, name) for name in settings.model_fields_set}
     if "token_encoding" in changes:
         changes |= {"encoding_origin": "OPERATOR", "sends_raw_tokens": False}
@@ -158,6 +165,7 @@ def post_invitation(call: OperatorCall) -> Reply:
     No later answer shows the token.
     """
     wanted = validate(Invitation, call.request.json_object())
+    _check_version(call.node.settings, wanted.only_version)
     returning = _returning(call.node, wanted)
     expected = _expectation(call.node, wanted, wanted.partner_id)
     partner, token = called_side.invite(call.node, wanted, expected, returning)
@@ -168,6 +176,7 @@ def post_invitation(call: OperatorCall) -> Reply:
 def post_registration(call: OperatorCall) -> Reply:
     """Register at a partner that gave us its versions URL and token A."""
     wanted = validate(Registration, call.request.json_object())
+    _check_version(call.node.settings, wanted.only_version)
     _check_url(call.node.settings, wanted.versions_url)
     _refuse_registered(call.node.directory, wanted)
     returning = _returning(call.node, wanted)
@@ -195,12 +204,14 @@ def post_release(call: OperatorCall) -> Reply:
 
 def put_credentials(call: OperatorCall) -> Reply:
     """Exchange new tokens with a partner, and have it read our endpoints again."""
-    if call.request.body:
-        validate(EmptyBody, call.request.json_object())
+    wanted = validate(Rotation, call.request.json_object() if call.request.body else {})
+    _check_version(call.node.settings, wanted.only_version)
     partner = find_partner(call.node, call.request.path["id"])
     if not partner.is_registered:
         raise Problem(409, f"this partner is {_status(partner)}: there are no credentials to change")
-    return Reply(data=show(call.node, calling_side.rotate(call.node, partner, call.request.base_url)))
+    only_version = wanted.only_version if wanted.model_fields_set else None
+    rotated = calling_side.rotate(call.node, partner, call.request.base_url, only_version)
+    return Reply(data=show(call.node, rotated))
 
 
 def delete_partner(call: OperatorCall) -> Reply:
@@ -296,6 +307,13 @@ def _is_registering(node: Node, partner: Partner) -> bool:
 def _expectation(node: Node, wanted: Described, partner_id: str | None) -> Expectation:
     roles = tuple(expected_roles(node, wanted.expected_roles, partner_id))
     return Expectation(roles, wanted.hub, wanted.role)
+
+
+def _check_version(settings: Settings, number: str) -> None:
+    """Check that this node offers a version. number: "" for none in particular."""
+    offered = supported_numbers(settings.ocpi_versions)
+    if number and number not in offered:
+        raise InvalidParameters(f"this node offers OCPI {', '.join(offered)}", field="only_version")
 
 
 def _check_url(settings: Settings, versions_url: str) -> None:

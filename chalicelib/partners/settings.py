@@ -32,7 +32,7 @@ class PartnerSettings(BaseModel):
     module: `off`, `nightly` or `hourly`; nightly if it is not named. trailing_slash: what our calls do with a
     slash at the end of its URLs. credentials_listed_once: our version details list the credentials module as
     SENDER only, and not as RECEIVER as well. endpoints_with_slash: our version details list URLs with a slash
-    at the end.
+    at the end. only_version: the OCPI version to agree on with this partner, "" for the highest of both.
 
     Types only: a stored record must stay readable when a check changes. The operator API has the checks.
     """
@@ -46,6 +46,7 @@ class PartnerSettings(BaseModel):
     trailing_slash: TrailingSlash = "keep"
     credentials_listed_once: bool = False
     endpoints_with_slash: bool = False
+    only_version: str = ""
 
     def settings_json(self) -> dict[str, Any]:
         """The settings as JSON values, without the other fields of a model that inherits from this one."""

@@ -39,9 +39,13 @@ def traits_of(number: str | None) -> Traits:
     return TRAITS.get(str(number), _CANONICAL_TRAITS)
 
 
-def supported_numbers(offered: Collection[str] = ()) -> list[str]:
-    """The numbers of all versions, the preferred one first. offered: only these, if there are any."""
-    return [number for number in VERSIONS if not offered or number in offered]
+def supported_numbers(offered: Collection[str] = (), only: str = "") -> list[str]:
+    """The numbers of all versions, the preferred one first.
+
+    offered: only these, if there are any. only: this one of them, if it is among them.
+    """
+    numbers = [number for number in VERSIONS if not offered or number in offered]
+    return [only] if only in numbers else numbers
 
 
 def is_supported(number: str, offered: Collection[str] = ()) -> bool:

@@ -125,8 +125,8 @@ def test_a_partner_is_shown_with_these_members_in_this_order(cpo: OperatorApi, h
         "id", "name", "status", "versions_url", "version", "roles", "pending_roles", "refused_roles",
         "expected_roles", "reserved_roles", "hub", "endpoints", "endpoint_notes",
         "missing_endpoints", "token_encoding", "profiles", "strict",
-        "pull", "trailing_slash", "credentials_listed_once", "endpoints_with_slash", "encoding_origin",
-        "sends_raw_tokens", "odd_answers", "stamp_ahead", "last_updated",
+        "pull", "trailing_slash", "credentials_listed_once", "endpoints_with_slash", "only_version",
+        "encoding_origin", "sends_raw_tokens", "odd_answers", "stamp_ahead", "last_updated",
     ]  # fmt: skip
 
 

@@ -12,7 +12,10 @@ from chalicelib.partners.directory import Partner
 from chalicelib.partners.settings import PartnerSettings
 
 ROOT = Path(__file__).parents[2]
-OTHERS = "strict=false pull={} trailing_slash=keep credentials_listed_once=false endpoints_with_slash=false"
+OTHERS = (
+    "strict=false pull={} trailing_slash=keep credentials_listed_once=false endpoints_with_slash=false "
+    "only_version="
+)
 OLD_RECORD = (Path(__file__).parent / "old_record.json").read_text(encoding="utf-8")
 """A partner as it was stored before the settings had a model."""
 
@@ -29,6 +32,7 @@ def test_a_record_from_before_the_model_is_read() -> None:
         "trailing_slash": "keep",
         "credentials_listed_once": False,
         "endpoints_with_slash": False,
+        "only_version": "",
     }
     assert (partner.id, partner.version, partner.revision) == ("abc", "2.2.1", 7)
 
@@ -42,6 +46,7 @@ def test_a_record_keeps_its_form_and_gains_new_fields_only() -> None:
     assert written.keys() - old.keys() == {
         "strict", "pull", "sends_raw_tokens", "encoding_origin", "endpoint_notes",
         "trailing_slash", "credentials_listed_once", "endpoints_with_slash", "expected_role",
+        "only_version",
     }  # fmt: skip
 
 

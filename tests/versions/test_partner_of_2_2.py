@@ -33,12 +33,12 @@ def offer(host: Host, *versions: str) -> None:
     host.node = dataclasses.replace(host.node, settings=settings)
 
 
-def register(network: Network) -> None:
-    """Register the CPO at the hub, whose operator has invited it."""
+def register(network: Network, **settings: str) -> None:
+    """Register the CPO at the hub, whose operator has invited it. settings: of the hub at the CPO."""
     _, token = called_side.invite(network["hub"].node, PartnerSettings(name="cpo"))
     calling_side.register(
         network["cpo"].node,
-        PartnerSettings(name="hub"),
+        PartnerSettings(name="hub", **settings),  # type: ignore[arg-type]
         "https://hub.example/ocpi/versions",
         token,
         "https://cpo.example/ocpi",
@@ -93,3 +93,82 @@ def test_a_partner_moves_from_2_2_to_2_2_1_with_new_credentials(network: Network
     (hub,) = network["cpo"].node.directory.all()
     assert all("/ocpi/2.2.1/" in endpoint.url for endpoint in hub.endpoints)
     assert network["hub"].call("GET", "/ocpi/2.2/credentials", old).status == 401
+
+
+def test_a_registration_can_ask_for_one_version(network: Network) -> None:
+    offer(network["hub"])
+
+    register(network, only_version="2.2")
+
+    assert known_versions(network) == ["2.2", "2.2"]
+
+
+def test_a_registration_that_asks_for_a_version_that_the_partner_lacks_says_what_it_has(
+    network: Network,
+) -> None:
+    with pytest.raises(calling_side.HandshakeFailed, match=r"OCPI 2\.2\.1 is not among .*: 2\.2$"):
+        register(network, only_version="2.2.1")
+
+    assert network["cpo"].node.directory.all() == []
+
+
+def test_an_invited_partner_is_shown_the_version_that_was_asked_for_and_no_other(network: Network) -> None:
+    offer(network["hub"])
+    partner, token = called_side.invite(network["hub"].node, PartnerSettings(name="cpo", only_version="2.2"))
+
+    listed = network["hub"].call("GET", "/ocpi/versions", token).json["data"]
+    other = network["hub"].call("POST", "/ocpi/2.2.1/credentials", token, {}, content_type="application/json")
+
+    assert [each["version"] for each in listed] == ["2.2"]
+    assert other.json["status_code"] == 3002
+    assert other.json["status_message"] == "the operator of this node asks for OCPI 2.2 with you"
+    assert network["hub"].node.directory.get(partner.id) == partner
+
+
+@pytest.mark.parametrize("begins", ["cpo", "hub"])
+def test_either_side_can_move_to_a_version_and_back(network: Network, begins: str) -> None:
+    """Source: X-07"""
+    offer(network["hub"])
+    register(network)
+    host = network[begins]
+
+    for version in ("2.2", "2.2.1", ""):
+        (partner,) = host.node.directory.all()
+        old = host.node.directory.token_for(partner)
+
+        calling_side.rotate(host.node, partner, f"https://{begins}.example/ocpi", version)
+
+        (partner,) = host.node.directory.all()
+        agreed = version or "2.2.1"
+        assert partner.only_version == version
+        assert known_versions(network) == [agreed, agreed]
+        for side in network.values():
+            (known,) = side.node.directory.all()
+            assert all(f"/ocpi/{agreed}/" in endpoint.url for endpoint in known.endpoints)
+        assert host.node.directory.token_for(partner) != old
+
+
+def test_a_move_that_the_partner_cannot_make_changes_nothing(network: Network) -> None:
+    """Source: X-07"""
+    register(network)
+    (before,) = network["cpo"].node.directory.all()
+
+    with pytest.raises(calling_side.HandshakeFailed, match=r"not among the versions listed there: 2\.2$"):
+        calling_side.rotate(network["cpo"].node, before, "https://cpo.example/ocpi", "2.2.1")
+
+    assert network["cpo"].node.directory.all() == [before]
+
+
+def test_a_move_that_the_operator_of_the_partner_does_not_want_changes_nothing(network: Network) -> None:
+    """The hub's operator asks for the other version. Source: X-07"""
+    offer(network["hub"])
+    register(network)
+    (at_hub,) = network["hub"].node.directory.all()
+    network["hub"].node.directory.save(at_hub.model_copy(update={"only_version": "2.2"}), at_hub)
+    (before,) = network["cpo"].node.directory.all()
+
+    with pytest.raises(calling_side.HandshakeFailed, match=r"not among the versions listed there: 2\.2$"):
+        calling_side.rotate(network["cpo"].node, before, "https://cpo.example/ocpi", "2.2.1")
+
+    assert network["cpo"].node.directory.all() == [before]
+    assert known_versions(network) == ["2.2.1", "2.2.1"]

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chalicelib.calls.client import PartnerFault, PartnerRefusal
-from chalicelib.errors import MissingEndpoints, UnableToUseClientApi, Unauthorized
+from chalicelib.errors import MissingEndpoints, UnableToUseClientApi, Unauthorized, UnsupportedVersion
 from chalicelib.modules.credentials.handshake import (
     OtherSide,
     encodings_to_try,
@@ -44,6 +44,7 @@ from chalicelib.partners.roles import (
 )
 from chalicelib.partners.settings import PartnerSettings
 from chalicelib.protocol.auth import TokenEncoding
+from chalicelib.versions.supported import supported_numbers
 
 
 def invite(
@@ -109,6 +110,7 @@ def accept(
     for wrong credentials or a party that another partner has; UnableToUseClientApi, UnsupportedVersion or
     MissingEndpoints when the caller's versions or endpoints cannot be used (CRD-19 … CRD-21).
     """
+    _check_version(node, partner, version)
     offered = read_credentials(node, partner, document)
     roles = roles_in(offered)
     used = node.directory.fingerprint(used_token)
@@ -131,6 +133,13 @@ def forget(node: Node, partner: Partner) -> None:
     All tokens are deleted. Its settings, its parties and what it has received stay, because it may come back.
     """
     save(node, _unregistered(node, partner), partner)
+
+
+def _check_version(node: Node, partner: Partner, version: str) -> None:
+    """Check that the operator did not ask for another version with this partner."""
+    wanted = supported_numbers(node.settings.ocpi_versions, partner.only_version)
+    if version not in wanted:
+        raise UnsupportedVersion(f"the operator of this node asks for OCPI {wanted[0]} with you")
 
 
 def _check_repetition(

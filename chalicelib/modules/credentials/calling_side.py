@@ -94,16 +94,20 @@ def register(
     return _end_registration(node, beginning, returning, other, token, answer, base_url)
 
 
-def rotate(node: Node, partner: Partner, base_url: str) -> Partner:
+def rotate(node: Node, partner: Partner, base_url: str, only_version: str | None = None) -> Partner:
     """Exchange new tokens with a partner; both sides read each other's endpoints again.
 
+    only_version: a new value of this setting. The partner reads our versions during the handshake, so the
+    setting changes before it, and back if the partner refuses.
     Raises: HandshakeFailed; the old tokens are still valid.
     """
     old = node.directory.token_for(partner)
-    other = _look_before_rotating(node, partner, old, base_url)
+    wanted = partner.only_version if only_version is None else only_version
+    asking = partner.model_copy(update={"only_version": wanted})
+    other = _look_before_rotating(node, asking, old, base_url)
     ours = node.directory.new_token()
     fresh = HeldToken(fingerprint=node.directory.fingerprint(ours), kind="C")
-    save(node, partner.model_copy(update={"held_tokens": (fresh, *partner.held_tokens)}), partner)
+    save(node, asking.model_copy(update={"held_tokens": (fresh, *partner.held_tokens)}), partner)
     try:
         document = credentials_document(node, ours, base_url, other.role)
         answer = _send_credentials(node, "PUT", other, old, document)
@@ -232,7 +236,7 @@ def _look_before_asking(node: Node, partner: Partner, token: str, base_url: str)
     """Read the partner's endpoints before our request, and stop if it lacks those that we need (CRD-18)."""
     url = partner.versions_url or ""
     try:
-        wanted = supported_numbers(node.settings.ocpi_versions)
+        wanted = supported_numbers(node.settings.ocpi_versions, partner.only_version)
         other = look_at(node, partner, url, token, encodings_to_try(partner), wanted)
         refuse_own_urls(base_url, other)
     except (PartnerFault, PartnerRefusal, OcpiError) as error:
@@ -321,11 +325,11 @@ def _usable_token(answer: object) -> str | None:
 
 
 def _drop_token(directory: Directory, partner: Partner, token: HeldToken) -> None:
-    """Remove our new token after the other side refused it; the old one stays valid."""
+    """Remove our new token after the other side refused it; the old one and the old setting stay."""
 
     def drop(current: Partner) -> Partner:
         kept = tuple(held for held in current.held_tokens if held != token)
-        return current.model_copy(update={"held_tokens": kept})
+        return current.model_copy(update={"held_tokens": kept, "only_version": partner.only_version})
 
     directory.update(partner.id, drop)
 

@@ -158,8 +158,9 @@ def look_at(
     url_by_version = {entry.version: entry.url for entry in reversed(listed)}
     version = next((number for number in wanted if number in url_by_version), None)
     if version is None:
+        offers = ", ".join(entry.version for entry in listed) or "none"
         raise UnsupportedVersion(
-            f"version {' or '.join(wanted)} is not among {[e.version for e in listed]!r}"
+            f"OCPI {' or '.join(wanted)} is not among the versions listed there: {offers}"
         )
     role = role_toward(node, partner, version)
     if role is None and not traits_of(version).has_roles:

@@ -21,7 +21,7 @@ def list_versions(call: Call) -> Reply:
     A version without roles is listed if the caller's one role is known.
     """
     settings, base = call.node.settings, call.request.base_url
-    numbers = supported_numbers(settings.ocpi_versions)
+    numbers = supported_numbers(settings.ocpi_versions, call.caller.only_version)
     if connection_role(call.caller, (own.role for own in settings.roles)) is None:
         numbers = [number for number in numbers if traits_of(number).has_roles]
     return Reply(data=[{"version": number, "url": f"{base}/{number}"} for number in numbers])
