@@ -103,7 +103,7 @@ def test_a_registration_can_ask_for_one_version(network: Network) -> None:
     assert known_versions(network) == ["2.2", "2.2"]
 
 
-def test_a_registration_that_asks_for_a_version_that_the_partner_lacks_says_what_it_has(
+def test_a_registration_for_a_version_that_the_partner_lacks_fails_with_those_that_it_has(
     network: Network,
 ) -> None:
     with pytest.raises(calling_side.HandshakeFailed, match=r"OCPI 2\.2\.1 is not among .*: 2\.2$"):
