@@ -68,9 +68,9 @@ def _admit(node: Node, routes: Mapping[str, OperatorRoute], request: Request) ->
     key = read_bearer(request.headers.get("authorization"))
     if key is None:
         raise unauthorized("send the operator's key as `Authorization: Bearer <key>`")
+    key_item = key_item_of(node.directory, key)
     route = routes.get(request.method)
     wanted, key_error = _keys(node, route, request)
-    key_item = key_item_of(node, key)
     snapshot = node.table.get_many([key_item, *wanted])
     if key_item not in snapshot:
         raise unauthorized("this key is not known here")

@@ -12,6 +12,7 @@ import re
 from typing import NamedTuple
 
 from chalicelib.node import Node
+from chalicelib.partners.directory import Directory
 from chalicelib.protocol.types import format_datetime
 from chalicelib.storage.table import Key
 
@@ -35,7 +36,7 @@ def add_operator_key(node: Node, name: str, key: str | None = None) -> str:
     if key is not None and not _KEY.fullmatch(key):
         raise ValueError("an operator's key has 16 to 128 printable ASCII characters without spaces")
     chosen = key or node.directory.new_token()
-    pk, sk = key_item_of(node, chosen)
+    pk, sk = key_item_of(node.directory, chosen)
     node.table.put({"pk": pk, "sk": sk, "name": name, "created": format_datetime(node.clock())})
     return chosen
 
@@ -54,9 +55,9 @@ def remove_operator_keys(node: Node, name: str) -> int:
     return len(keys)
 
 
-def key_item_of(node: Node, key: str) -> Key:
+def key_item_of(directory: Directory, key: str) -> Key:
     """The table key of an operator key's item."""
-    return Key(_PK, node.directory.fingerprint(key))
+    return Key(_PK, directory.fingerprint(key))
 
 
 def read_bearer(header: str | None) -> str | None:

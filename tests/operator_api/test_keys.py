@@ -17,7 +17,7 @@ from tests.operator_api.caller import KEY, OperatorApi
 def test_a_key_is_stored_as_its_hash_only(cpo: OperatorApi) -> None:
     key = add_operator_key(cpo.node, "back office")
 
-    item = cpo.node.table.get(key_item_of(cpo.node, key))
+    item = cpo.node.table.get(key_item_of(cpo.node.directory, key))
 
     assert item is not None
     assert item["name"] == "back office"
