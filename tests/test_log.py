@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -211,3 +212,12 @@ def test_the_application_leaves_the_level_of_the_log_as_it_is() -> None:
     )
 
     assert subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False).returncode == 0
+
+
+def test_a_line_with_values_that_are_no_json_is_written_all_the_same(logged: Logged) -> None:
+    log.info("odd", price=Decimal("0.50"), error=ValueError("no"), number=float("nan"), path=Path("a"))
+    log.info("no UTF-8: \udcff")
+
+    first, second = logged.lines
+    assert (first["price"], first["error"], first["path"]) == ("0.50", "no", "a")
+    assert second["message"] == "no UTF-8: \udcff"

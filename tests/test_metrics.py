@@ -235,3 +235,14 @@ def test_a_session_and_a_cdr_that_are_refused_raise_an_alarm_once_for_each_reaso
     cpo.put(status="INVALID", end_date_time=T2)
     cpo.world.settle()
     assert len(logged.measured("SessionsAndCdrsRefused")) == 3
+
+
+def test_the_metric_of_a_request_is_the_record_that_powertools_writes() -> None:
+    ours = metrics.request_answered("ocpi-node-cpo", 2001)
+    powertools = metrics._of("ocpi-node-cpo")
+    powertools.add_dimension("StatusCode", "2001")
+    powertools.add_metric("Requests", metrics.MetricUnit.Count, 1)
+    theirs = metrics._fields(powertools)
+
+    assert abs(ours["_aws"].pop("Timestamp") - theirs["_aws"].pop("Timestamp")) < 60_000
+    assert ours == theirs
