@@ -90,7 +90,7 @@ def session_place_down(work: Down, document: Document) -> Document:
     if stored is None:
         work.hold("2.1.1 has the location inside of a session, and it is not known here")
         return document
-    location = _with_connector(work, stored, ids[1], ids[2])
+    location = _with_connector(work, stored, ids[1], ids[2], _tariff_of(document))
     if _is_assigned(ids[1]) and "evses" not in location:
         work.lose("/evse_uid", "2.1.1 has the EVSE inside of a session, and it is not known here")
     _check_standard(work, _only(_only(location.get("evses")).get("connectors")), "/connector_id")
@@ -106,7 +106,9 @@ def cdr_place_down(work: Down, document: Document) -> Document:
     if _is_of(document.get("location"), place.get("id"), evse_uid):
         return document
     stored = _find(work, document, place.get("id"))
-    found = {} if stored is None else _with_connector(work, stored, evse_uid, connector_id)
+    found = (
+        {} if stored is None else _with_connector(work, stored, evse_uid, connector_id, _tariff_of(document))
+    )
     location = {
         "type": "UNKNOWN",
         "last_updated": document.get("last_updated"),
@@ -157,8 +159,19 @@ def _find(work: Down, document: Document, location_id: Any) -> Mapping[str, Any]
     return None if owner is None else work.known.find("locations", owner, str(location_id))
 
 
-def _with_connector(work: Down, stored: Mapping[str, Any], evse_uid: Any, connector_id: Any) -> Document:
-    """A stored location for 2.1.1 with one EVSE and connector; what it loses is no loss of the object."""
+def _tariff_of(document: Mapping[str, Any]) -> Any:
+    """The tariff that all charging periods name, None if they name none or several."""
+    named = [period.get("tariff_id") for period in objects(document.get("charging_periods"))]
+    return named[0] if named and all(each == named[0] for each in named) else None
+
+
+def _with_connector(
+    work: Down, stored: Mapping[str, Any], evse_uid: Any, connector_id: Any, tariff_id: Any
+) -> Document:
+    """A stored location for 2.1.1 with one EVSE and connector; what it loses is no loss of the object.
+
+    tariff_id: the tariff that the session was charged by, None for that of the connector.
+    """
     inner, owner = Down(work.known), owner_of(stored, work.known)
     location = place_down(inner, {name: value for name, value in stored.items() if name != "evses"})
     evse = _named(stored.get("evses"), "uid", evse_uid)
@@ -168,7 +181,9 @@ def _with_connector(work: Down, stored: Mapping[str, Any], evse_uid: Any, connec
     if not connector:
         return location
     bare = evse_down(inner, {name: evse[name] for name in evse if name != "connectors"}, owner) or {}
-    return {**location, "evses": [{**bare, "connectors": [rated(inner, dict(connector), owner, "")]}]}
+    charged_by = {"tariff_id": tariff_id} if tariff_id is not None else {}
+    connectors = [{**rated(inner, dict(connector), owner, ""), **charged_by}]
+    return {**location, "evses": [{**bare, "connectors": connectors}]}
 
 
 def _named(values: Any, name: str, wanted: Any) -> Mapping[str, Any]:

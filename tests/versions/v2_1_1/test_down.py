@@ -150,6 +150,8 @@ SENT: list[Any] = [
     ("V211-41", Kind.SESSION, session(), "auth_id", "PT-GLP-C1", CARD),
     ("V211-42 location", Kind.SESSION, session(), "location/address", "Rua do Salitre 1", CARD),
     ("V211-42 connector", Kind.SESSION, session(), "location/evses/0/connectors/0/voltage", 230, CARD),
+    ("V211-55 tariff", Kind.SESSION, session(charging_periods=[period(tariff_id="ADHOC")]),
+     "location/evses/0/connectors/0/tariff_id", "ADHOC", [*CARD, "/charging_periods/0/tariff_id"]),
     ("V211-42 ids", Kind.SESSION, session(), "evse_uid", "absent", CARD),
     ("V211-42 not there", Kind.SESSION, session(evse_uid="E9"), "location/evses", "absent",
      ["/evse_uid", *CARD]),
