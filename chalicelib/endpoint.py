@@ -41,6 +41,8 @@ from chalicelib.node import Node
 from chalicelib.operator_api import endpoint as operator_endpoint
 from chalicelib.partners.directory import Caller, Partner, claim_key
 from chalicelib.partners.roles import connection_role
+from chalicelib.policy.contract_cards import note_cards
+from chalicelib.policy.conversion_facts import facts_to_send
 from chalicelib.policy.ownership import check_owner, may_act_for, owner_in_url
 from chalicelib.policy.visibility import owner_role, owner_roles, sender_role
 from chalicelib.protocol.auth import read_authorization
@@ -61,6 +63,7 @@ from chalicelib.routes import Call, Interface, OcpiRoute, OperatorRoute, gather_
 from chalicelib.settings import Settings
 from chalicelib.storage.table import Conflict, Key
 from chalicelib.versions.supported import from_canonical, is_supported, status_code_for, traits_of
+from chalicelib.versions.version import NOTHING_KNOWN
 
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 Routes = Mapping[str, OcpiRoute]
@@ -233,7 +236,7 @@ def _admit(
     if request.untidy_path and caller.partner.strict:
         raise NotFound("no such path or method")
     _check_offered(node.settings, interface, request, caller.partner)
-    if route is None:
+    if route is None or not route.is_in(traits_of(request.version)):
         raise MethodNotAllowed(f"{request.method} is not offered here")
     module = interface.module
     call = Call(node, request, caller.partner, caller.token, snapshot, route.takes, caller.reading, module)
@@ -377,7 +380,13 @@ def _answer_reporting(interface: Interface, route: OcpiRoute, call: Call) -> Rep
 def _answer(interface: Interface, route: OcpiRoute, call: Call) -> Reply:
     if not _is_relayed(call.node.settings, interface, call.request.routing):
         reply = route.handler(call)
-        return replace(reply, data=from_canonical(call.request.version, route.gives, reply.data))
+        version, facts = call.request.version, NOTHING_KNOWN
+        if traits_of(version).needs_facts:
+            note_cards(call.node, version, route.gives, reply.data)
+            facts = facts_to_send(
+                call.node, call.caller, version, route.gives, reply.data, _owner_asked(call)
+            )
+        return replace(reply, data=from_canonical(version, route.gives, reply.data, facts))
     if interface.role == "RECEIVER":
         # The receiver cannot check this: it has to accept every owner from a hub (RTE-15).
         node, owner = call.node, owner_in_url(call.request)
@@ -385,6 +394,14 @@ def _answer(interface: Interface, route: OcpiRoute, call: Call) -> Reply:
             node.settings, node.table, call.caller, owner, owner_role(interface.module), call.snapshot
         )
     return relay.relay(interface, route, call)
+
+
+def _owner_asked(call: Call) -> Party | None:
+    """The owner of an EVSE or connector that is answered: the one in the URL, or our only one."""
+    if "party_id" in call.request.path:
+        return owner_in_url(call.request)
+    own = call.node.settings.parties("CPO")
+    return own[0] if len(own) == 1 else None
 
 
 def _claimed_routing(interface: Interface, request: Request) -> Routing:

@@ -28,7 +28,7 @@ from chalicelib.protocol.message import InterfaceRole, Party, Reply, Request
 from chalicelib.reading.reader import LIST_OF_ONE
 from chalicelib.storage.table import Item, Key
 from chalicelib.versions.supported import to_canonical, traits_of
-from chalicelib.versions.version import NOTHING_KNOWN, Known
+from chalicelib.versions.version import NOTHING_KNOWN, Known, Traits
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,7 @@ class Route(Generic[C]):
     path: relative to the interface, "" or "/{location_id}/{evse_uid}". keys: the stored items to read
     together with the caller's token, so that a request costs one read; called before the caller is known.
     takes, gives: the kinds of the body and of `data`, None where they are the same in all versions.
+    only_with: the trait of the OCPI versions that have this method, "" for all versions.
     """
 
     method: str
@@ -107,6 +108,11 @@ class Route(Generic[C]):
     keys: Callable[[Node, Request], Sequence[Key]] | None = None
     takes: Kind | None = None
     gives: Kind | None = None
+    only_with: str = ""
+
+    def is_in(self, traits: Traits) -> bool:
+        """Tell whether an OCPI version has this method."""
+        return not self.only_with or bool(getattr(traits, self.only_with))
 
 
 OcpiRoute = Route[Call]

@@ -48,10 +48,12 @@ IMPORTS: dict[str, str] = {
     "calls": "errors log node partners protocol reading storage versions",
     "node": "calls partners queues settings storage",
     "routes": "errors findings node partners protocol reading storage versions",
-    "policy": "errors log metrics modules node partners protocol routes settings storage",
+    "policy": (
+        "errors findings log metrics modules node partners protocol reading routes settings storage versions"
+    ),
     "hub": "calls errors modules partners policy protocol routes settings storage versions",
     "async_requests": (
-        "calls errors findings hub log modules node partners protocol queues routes storage versions"
+        "calls errors findings hub log modules node partners policy protocol queues routes storage versions"
     ),
     "pushing": (
         "calls errors log metrics modules node partners policy protocol queues settings storage versions"

@@ -28,6 +28,7 @@ from chalicelib.errors import ConnectionProblem, HubError, InvalidParameters
 from chalicelib.findings.received import Source, read_received
 from chalicelib.hub.relayed_answers import NOT_RECEIVED, message_with, relayed_error
 from chalicelib.modules.registry import interface_path
+from chalicelib.policy.contract_cards import note_cards
 from chalicelib.protocol.json_text import write_json
 from chalicelib.protocol.message import Reply, Routing
 from chalicelib.versions.supported import CANONICAL
@@ -136,6 +137,7 @@ def _send(requests: AsyncRequests, request: AsyncRequest, partner: Partner, url:
         takes=outgoing.takes,
         gives=requests.kind.response_kind,
     )
+    note_cards(requests.node, partner.version, outgoing.takes, outgoing.document)
     return requests.node.client.send(
         partner, requests.kind.module, "RECEIVER", outgoing.path, exchange, outgoing.query
     )

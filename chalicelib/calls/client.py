@@ -44,6 +44,7 @@ from chalicelib.calls.urls import Target, Unresolvable, UrlPolicy, split_url
 from chalicelib.calls.version_details import read_endpoints, resolve
 from chalicelib.errors import InvalidParameters, ServerError
 from chalicelib.log import log, log_fields
+from chalicelib.partners.connection import connection_facts
 from chalicelib.partners.directory import Endpoint, EndpointNote
 from chalicelib.partners.settings import TrailingSlash
 from chalicelib.protocol.auth import TokenEncoding, is_credentials_token, write_authorization
@@ -301,8 +302,15 @@ class OcpiClient:
                 self._note_oddity(partner, answer.oddity)
             data = answer.data
             if not exchange.as_is:
-                data = to_canonical(partner.version, exchange.gives, data)
+                data = to_canonical(partner.version, exchange.gives, data, self._known(partner, exchange))
             return replace(answer, data=data, losses=losses)
+
+    def _known(self, partner: Partner, exchange: Exchange) -> Known:
+        """Facts for the conversion of an answer; only some versions need them."""
+        if exchange.gives is None or not traits_of(partner.version).needs_facts:
+            return NOTHING_KNOWN
+        facts = connection_facts(partner, (), self._clock() if self._clock else None)
+        return replace(facts, token=exchange.known.token)
 
     def _check_wait(self, partner: Partner) -> None:
         """Check that the partner did not ask to be left alone until later.

@@ -15,7 +15,7 @@ from chalicelib.versions.version import Known
 
 
 def connection_facts(
-    partner: Partner, ours: Iterable[str], now: datetime, owner: Party | None = None, method: str = ""
+    partner: Partner, ours: Iterable[str], now: datetime | None, owner: Party | None = None, method: str = ""
 ) -> Known:
     """Facts for the conversion of what a partner sends.
 

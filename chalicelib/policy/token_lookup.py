@@ -60,7 +60,7 @@ def token_fills(node: Node, addressee: Party | None) -> dict[str, Callable[[Mapp
     contradicts the half that the token names is none.
     addressee: the party in OCPI-to, None without one.
     """
-    emsp = _emsp_asked(node, addressee)
+    emsp = emsp_asked(node, addressee)
 
     @cache
     def find(uid: str, token_type: str) -> tuple[Party | None, Stored | None]:
@@ -108,7 +108,7 @@ def _agrees(token: Mapping[str, Any], owner: Party) -> bool:
     return is_text and owner.same_as(Party(**named))
 
 
-def _emsp_asked(node: Node, addressee: Party | None) -> Party | None:
+def emsp_asked(node: Node, addressee: Party | None) -> Party | None:
     """The eMSP that an object is for, None where it may be any.
 
     A node that is no hub receives sessions and CDRs as an eMSP only. A hub gets them for all, and OCPI-to

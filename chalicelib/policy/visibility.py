@@ -14,7 +14,9 @@ passes them on to CPOs; a CPO passes nothing on.
 *publish.* Locations with `publish` = false have partitions of their own. EMSP and HUB partners still see
 them, because they charge guests there and know who is in `publish_allowed_to`. NSP, NAP and OTHER only
 display locations and do not see them. When a location stops being published, such a partner receives it
-once more, so that it removes the location from its map (`pushing/pushes.py`).
+once more, so that it removes the location from its map (`pushing/pushes.py`). OCPI 2.1.1 has no `publish`, so
+a partner of 2.1.1 could not hide such a location from its drivers: it is not listed for it, and its push is
+held.
 
 *Sessions* are for one partner only: the eMSP whose driver charges, or the hub in front of that eMSP. Each
 session is in a partition for its *viewer*, a party in a role. Only one partner can play that party in that
@@ -39,6 +41,7 @@ from chalicelib.modules.registry import find_module, is_private
 from chalicelib.partners.roles import OPPOSITE
 from chalicelib.protocol.message import Party, Routing
 from chalicelib.routes import Interface
+from chalicelib.versions.supported import traits_of
 
 if TYPE_CHECKING:
     from chalicelib.node import Node
@@ -155,7 +158,7 @@ def list_partitions(
     """
     if is_private(module):
         return _private_lists(node.settings, module, partner, routing or Routing())
-    shades = [hidden for hidden in _shades(module) if partner is None or _sees(partner, module, hidden)]
+    shades = [hidden for hidden in _shades(module) if partner is None or _is_listed(partner, module, hidden)]
     to = routing.receiver if routing else None
     if to is None or node.settings.owns(to, "HUB"):
         passes_on = node.settings.plays("HUB")
@@ -229,7 +232,12 @@ def _private_lists(settings: Settings, module: str, partner: Partner | None, rou
 
 def may_see(partner: Partner, module: str, document: Mapping[str, Any]) -> bool:
     """Return whether a partner may see this object: whether one of its lists contains it."""
-    return _sees(partner, module, is_hidden(module, document))
+    return _is_listed(partner, module, is_hidden(module, document))
+
+
+def is_withheld(partner: Partner, hidden: bool) -> bool:
+    """Return whether an object is kept from a partner whose OCPI version has no word for a hidden one."""
+    return hidden and not traits_of(partner.version).has_publish
 
 
 def is_pushed_to(settings: Settings, partner: Partner, subject: Subject) -> bool:
@@ -255,6 +263,10 @@ def is_pushed_to(settings: Settings, partner: Partner, subject: Subject) -> bool
 def audience(settings: Settings, partners: Iterable[Partner], subject: Subject) -> list[Partner]:
     """The partners that this object is pushed to."""
     return [partner for partner in partners if is_pushed_to(settings, partner, subject)]
+
+
+def _is_listed(partner: Partner, module: str, hidden: bool) -> bool:
+    return _sees(partner, module, hidden) and not is_withheld(partner, hidden)
 
 
 def _sees(partner: Partner, module: str, hidden: bool) -> bool:

@@ -13,7 +13,7 @@ Source: OCPI 2.2.1 types_number_type; TYP-09
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -140,3 +140,11 @@ def _with_raw(value: object) -> object:
 def join_array(texts: list[JsonText]) -> JsonText:
     """Join texts that are JSON already to a JSON array."""
     return JsonText("[" + ",".join(texts) + "]")
+
+
+def documents_in(data: Any) -> Iterator[Mapping[str, Any]]:
+    """The objects in `data` of a message: an object, JSON text of one, or a list of either."""
+    for each in data if isinstance(data, list) else [data]:
+        document = read_json(str(each)) if isinstance(each, JsonText) else each
+        if isinstance(document, Mapping):
+            yield document

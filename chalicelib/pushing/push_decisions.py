@@ -5,6 +5,8 @@ Pure functions of the object, the partner and its delivery row; `pushes.py` carr
 - An object that the partner has in its present version is not sent again.
 - A deleted tariff is deleted at the partner, even if no row shows that it was ever sent: a worker may have
   died between its PUT and the write of the row.
+- A location that is no longer published, and that a partner may have whose version has no `publish`, is sent
+  once more with its EVSEs as REMOVED. If the partner does not have it, it is held.
 - An EVSE that was written again together with its location needs no push of its own.
 - A location that is no longer published is sent once more to a partner that only displays locations and may
   have it.
@@ -23,7 +25,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, NamedTuple
 
 from chalicelib.modules.registry import find_module, is_private
-from chalicelib.policy.visibility import Subject, is_hidden_partition, is_pushed_to
+from chalicelib.policy.visibility import Subject, is_hidden_partition, is_pushed_to, is_withheld
 from chalicelib.protocol.message import Party
 from chalicelib.pushing.deliveries import FINAL, Delivery, DeliveryStatus
 from chalicelib.storage.keys import Ref
@@ -38,7 +40,8 @@ if TYPE_CHECKING:
 class Act(Enum):
     """Action that a message leads to.
 
-    DROP: none. SKIP: record the object as delivered, without a request. MISS: record it as missed.
+    DROP: none. SKIP: record the object as delivered, without a request. MISS: record it as missed. HOLD:
+    record it as held. WITHDRAW: PUT of the location with all its EVSEs REMOVED.
     """
 
     DROP = auto()
@@ -47,6 +50,8 @@ class Act(Enum):
     PUT = auto()
     PUT_EVSE = auto()
     DELETE = auto()
+    HOLD = auto()
+    WITHDRAW = auto()
 
 
 class PushDecision(NamedTuple):
@@ -91,7 +96,7 @@ def decide(settings: Settings, message: Broadcast, seen: Seen) -> PushDecision:
         decision = _decide_whole(settings, message, partner, seen.item, seen.delivery)
     else:
         decision = _decide_evse(settings, message, partner, seen)
-    if decision.act is not Act.DROP and partner.connection == "OFFLINE":
+    if decision.act not in (Act.DROP, Act.HOLD) and partner.connection == "OFFLINE":
         return PushDecision(Act.DROP if seen.delivery.status == DeliveryStatus.MISSED else Act.MISS)
     return decision
 
@@ -119,7 +124,13 @@ def _decide_whole(
 ) -> PushDecision:
     subject = subject_of(message.module, item)
     if is_pushed_to(settings, partner, subject):
-        return PushDecision(Act.DROP if delivery.is_up_to_date(item["v"]) else Act.PUT)
+        if delivery.is_up_to_date(item["v"]):
+            return PushDecision(Act.DROP)
+        return (
+            _decide_withheld(item, delivery)
+            if is_withheld(partner, subject.hidden)
+            else PushDecision(Act.PUT)
+        )
     if not is_pushed_to(settings, partner, subject._replace(hidden=False)):
         return PushDecision(Act.DROP)
     # A message about a change exists because the partner could see the location before or after the change.
@@ -131,14 +142,24 @@ def _decide_whole(
     )
 
 
+def _decide_withheld(item: Item, delivery: Delivery) -> PushDecision:
+    is_held = delivery.status == DeliveryStatus.HELD and not delivery.evse_uid
+    if delivery.may_hold(item["v"]) and not is_held:
+        return PushDecision(Act.WITHDRAW, DeliveryStatus.WITHDRAWN)
+    return PushDecision(Act.HOLD)
+
+
 def _decide_evse(settings: Settings, message: Broadcast, partner: Partner, seen: Seen) -> PushDecision:
     item, evse, delivery = seen.item, seen.evse, seen.delivery
     assert item is not None
     if evse is None or evse["wv"] != item["wv"] or evse["via"] != "evse":
         # The EVSE was written again with its whole location, so a message about the location is queued.
         return PushDecision(Act.DROP)
-    if not is_pushed_to(settings, partner, subject_of(message.module, item)):
+    subject = subject_of(message.module, item)
+    if not is_pushed_to(settings, partner, subject):
         return PushDecision(Act.DROP)
+    if is_withheld(partner, subject.hidden):
+        return _decide_whole(settings, message, partner, item, delivery)
     if delivery.status in FINAL and evse["v"] <= delivery.version:
         return PushDecision(Act.DROP)
     if delivery.evse == evse_version(evse):

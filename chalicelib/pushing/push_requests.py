@@ -17,8 +17,10 @@ from chalicelib.calls.client import Answer, Exchange
 from chalicelib.errors import InvalidParameters
 from chalicelib.modules.registry import find_module, is_private
 from chalicelib.partners.directory import Partner
+from chalicelib.policy.contract_cards import note_cards
+from chalicelib.policy.conversion_facts import facts_to_send
 from chalicelib.policy.visibility import owner_role, owner_roles, viewer_of
-from chalicelib.protocol.json_text import JsonText
+from chalicelib.protocol.json_text import JsonText, read_json, write_json
 from chalicelib.protocol.kinds import Kind
 from chalicelib.protocol.message import Party, Routing
 from chalicelib.pushing.failure_record import QUICK_S
@@ -26,6 +28,7 @@ from chalicelib.pushing.push_decisions import Act, Seen
 from chalicelib.pushing.push_results import PushError
 from chalicelib.queues import Broadcast
 from chalicelib.storage.keys import Ref
+from chalicelib.versions.supported import Inexpressible
 from chalicelib.versions.version import Loss
 
 if TYPE_CHECKING:
@@ -85,13 +88,18 @@ def _send(node: Node, act: Act, message: Broadcast, seen: Seen) -> tuple[int, tu
     ref = Ref.parse(item["ref"])
     if act is Act.SKIP:
         return 0, ()
+    if act is Act.HOLD:
+        raise Inexpressible(
+            f"not sent, because OCPI {seen.receiver.version} cannot express that it is not published"
+        )
     if act is Act.PUT_EVSE:
         assert evse is not None
         return 0, _call(node, seen, "PUT", ref, (evse["uid"],), JsonText(evse["body"])).losses
     if message.module == "locations":
         whole = node.locations.get_whole(ref)
         assert whole is not None, "locations are never deleted"
-        return whole.version, _call(node, seen, "PUT", ref, (), whole.body).losses
+        body = _withdrawn(whole.body) if act is Act.WITHDRAW else whole.body
+        return whole.version, _call(node, seen, "PUT", ref, (), body).losses
     return int(item["v"]), _send_whole(node, seen, ref, JsonText(item["body"])).losses
 
 
@@ -108,11 +116,20 @@ def _send_whole(node: Node, seen: Seen, ref: Ref, document: JsonText) -> Answer:
         return _call(node, seen, "PUT", ref, (), document)
 
 
+def _withdrawn(body: JsonText) -> JsonText:
+    """The location as it is sent to a partner that has it and could not hide it: without EVSEs to charge at."""
+    location = read_json(str(body))
+    gone = {"status": "REMOVED", "last_updated": location["last_updated"]}
+    evses = [{**evse, **gone} for evse in location.get("evses", ())]
+    return JsonText(write_json({**location, "publish": True, "evses": evses}))
+
+
 def _post(node: Node, seen: Seen, ref: Ref, document: JsonText) -> Answer:
     routing = _routing(node.settings, seen, ref.module, Party(ref.country_code, ref.party_id))
     exchange = Exchange(
         "POST", document, routing=routing, correlation_id=seen.correlation_id, total_s=PUSH_S,
-        takes=find_module(ref.module).kind,
+        takes=(kind := find_module(ref.module).kind),
+        known=facts_to_send(node, seen.receiver, seen.receiver.version, kind, document),
     )  # fmt: skip
     return node.client.send(seen.receiver, ref.module, "RECEIVER", (), exchange)
 
@@ -140,14 +157,17 @@ def _call(
     node: Node, seen: Seen, method: str, ref: Ref, children: Sequence[str], document: JsonText | None
 ) -> Answer:
     owner = Party(ref.country_code, ref.party_id)
+    kind = Kind.EVSE if children else find_module(ref.module).kind
     exchange = Exchange(
         method,
         document,
         routing=_routing(node.settings, seen, ref.module, owner),
         correlation_id=seen.correlation_id,
         total_s=QUICK_S if seen.quick else PUSH_S,
-        takes=Kind.EVSE if children else find_module(ref.module).kind,
+        takes=kind,
+        known=facts_to_send(node, seen.receiver, seen.receiver.version, kind, document, owner),
     )
+    note_cards(node, seen.receiver.version, kind, document)
     path, query = (*owner, ref.id, *children), {"type": ref.variant or None}
     return node.client.send(seen.receiver, ref.module, "RECEIVER", path, exchange, query)
 

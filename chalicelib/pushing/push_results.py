@@ -38,7 +38,7 @@ def delivered(
     )  # fmt: skip
     if act is Act.DELETE:
         return replace(row, version=version, method="DELETE", evse="")
-    if act is Act.PUT:
+    if act in (Act.PUT, Act.WITHDRAW):
         return replace(row, version=version, evse="")
     assert seen.evse is not None
     reached = before.advance(messages)

@@ -128,7 +128,7 @@ def _push(
     if act is Act.MISS:
         record(node.table, node.clock(), message, seen, missed(seen.delivery))
         return None
-    if act is not Act.SKIP:
+    if act not in (Act.SKIP, Act.HOLD):
         _check_breaker(node, seen)
     outcome = send_object(node, act, message, seen)
     if isinstance(outcome.error, PartnerFault):

@@ -26,7 +26,11 @@ CANONICAL = "2.2.1"
 VERSIONS: dict[str, str] = {"2.2.1": "chalicelib.versions.v2_2_1", "2.2": "chalicelib.versions.v2_2"}
 """Each version's number and Python module, the preferred one first."""
 
-TRAITS: dict[str, Traits] = {"2.1.1": Traits(has_roles=False, is_routed=False)}
+TRAITS: dict[str, Traits] = {
+    "2.1.1": Traits(
+        has_roles=False, is_routed=False, needs_facts=True, patches_tariffs=True, has_publish=False
+    )
+}
 """Traits of versions that are not those of the canonical one; here, so that no version is loaded for them."""
 
 _CANONICAL_TRAITS = Traits()

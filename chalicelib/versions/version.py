@@ -96,12 +96,17 @@ class Traits(NamedTuple):
     """Properties of a version apart from its documents; the defaults are those of the canonical version.
 
     has_roles: endpoints and credentials name roles. Without, a connection is of one role of the partner, and
-    of the opposite role of ours. is_routed: requests and answers have the routing headers. Which modules a
-    version has is said by the modules (`first_version`).
+    of the opposite role of ours. is_routed: requests and answers have the routing headers. needs_facts: its
+    conversions need what `Known` has. patches_tariffs: a tariff may be changed by PATCH. has_publish: a
+    location may be hidden from the partner's users. Which modules a version has is said by the modules
+    (`first_version`).
     """
 
     has_roles: bool = True
     is_routed: bool = True
+    needs_facts: bool = False
+    patches_tariffs: bool = False
+    has_publish: bool = True
 
 
 class Version(Protocol):

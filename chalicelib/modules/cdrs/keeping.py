@@ -21,9 +21,10 @@ from chalicelib.findings.received import Received, Source
 from chalicelib.modules.cdrs.objects import Cdr
 from chalicelib.modules.received_objects import ASIDE, Kept, check_sender, kept, read_sent
 from chalicelib.policy.cdr_makers import hub_makes_cdr
+from chalicelib.policy.contract_cards import with_card
 from chalicelib.policy.ownership import refuse_path_steps
 from chalicelib.policy.session_viewers import emsp_of
-from chalicelib.policy.token_lookup import token_fills
+from chalicelib.policy.token_lookup import emsp_asked, token_fills
 from chalicelib.policy.visibility import partition_for_received, partition_for_viewer
 from chalicelib.protocol.json_text import Document, JsonText, read_json, write_json
 from chalicelib.protocol.types import fold
@@ -59,6 +60,7 @@ def keep(
     the partner's, and a CDR that this node makes itself; NotFound when the partner may not send CDRs of this
     owner.
     """
+    document = with_card(node, partner, MODULE, document, emsp_asked(node, addressee))
     received = read_sent(node, Source(partner, MODULE), Cdr, document, fills=token_fills(node, addressee))
     document = received.document
     ref = Ref(MODULE, document["country_code"], document["party_id"], document["id"])

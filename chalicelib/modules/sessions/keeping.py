@@ -15,8 +15,9 @@ from chalicelib.modules.sessions.decisions import replace_by
 from chalicelib.modules.sessions.objects import Session
 from chalicelib.modules.sessions.rules import tolerated
 from chalicelib.modules.sessions.sizes import note_size
+from chalicelib.policy.contract_cards import with_card
 from chalicelib.policy.session_viewers import emsp_of
-from chalicelib.policy.token_lookup import token_fills
+from chalicelib.policy.token_lookup import emsp_asked, token_fills
 from chalicelib.policy.visibility import partition_for_viewer
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.objects import overtaken_by
@@ -47,6 +48,7 @@ def keep(
     partner may not change this session.
     """
     source, fills = Source(partner, MODULE, ref), token_fills(node, addressee)
+    document = with_card(node, partner, MODULE, document, emsp_asked(node, addressee))
     document = document if partner.strict else tolerated(document)
     received = read_sent(node, source, Session, document, ref, fills=fills)
     session = received.document

@@ -1,6 +1,6 @@
 """Receiver interface of tariffs: stores the tariffs that their owners push.
 
-Source: OCPI 2.2.1 mod_tariffs, Receiver Interface; TAR-02 … TAR-06
+Source: OCPI 2.2.1 mod_tariffs, Receiver Interface; TAR-02 … TAR-06, V211-60
 """
 
 from __future__ import annotations
@@ -8,14 +8,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chalicelib.errors import NotFound
-from chalicelib.modules.received_objects import change_received, check_sender
-from chalicelib.modules.tariffs.decisions import remove
+from chalicelib.findings.received import Source, join_remarks
+from chalicelib.modules.received_objects import change_received, check_sender, read_sent_patch
+from chalicelib.modules.tariffs.decisions import patched_by, remove
 from chalicelib.modules.tariffs.keeping import MODULE, PARTITION, keep
+from chalicelib.modules.tariffs.objects import Tariff
 from chalicelib.policy.ownership import id_in_url, is_callers, owner_in_url
+from chalicelib.policy.time_remarks import remark_on
 from chalicelib.protocol.kinds import Kind
 from chalicelib.protocol.message import Reply, Request
 from chalicelib.routes import Call, Interface, Route
 from chalicelib.storage.keys import Ref
+from chalicelib.storage.objects import overtaken_by
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,6 +44,18 @@ def put_tariff(call: Call) -> Reply:
     ref = _checked_ref(call)
     kept = keep(call.node, call.caller, call.json_object(), call.snapshot, ref)
     return Reply(http_status=201 if kept.created else 200, status_message=kept.remark)
+
+
+def patch_tariff(call: Call) -> Reply:
+    """Change some fields of a tariff; only OCPI 2.1.1 has this."""
+    ref = _checked_ref(call)
+    source = Source(call.caller, MODULE, ref)
+    received = read_sent_patch(call.node, source, Tariff, call.json_object(), ref)
+    decide = patched_by(received.document)
+    change = change_received(call.node, call.caller, ref, decide, call.snapshot, partition=PARTITION)
+    overtaken = overtaken_by(change.before, received.document["last_updated"])
+    about_times = remark_on(call.node, call.caller, ref, received.document, overtaken)
+    return Reply(status_message=join_remarks(about_times, received.remark))
 
 
 def delete_tariff(call: Call) -> Reply:
@@ -76,6 +92,7 @@ INTERFACE = Interface(
     (
         Route("GET", _PATH, get_tariff, _keys_of_get, gives=Kind.TARIFF),
         Route("PUT", _PATH, put_tariff, _keys_of_change, takes=Kind.TARIFF),
+        Route("PATCH", _PATH, patch_tariff, _keys_of_change, takes=Kind.TARIFF, only_with="patches_tariffs"),
         Route("DELETE", _PATH, delete_tariff, _keys_of_change),
     ),
 )
