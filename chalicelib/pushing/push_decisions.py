@@ -126,11 +126,9 @@ def _decide_whole(
     if is_pushed_to(settings, partner, subject):
         if delivery.is_up_to_date(item["v"]):
             return PushDecision(Act.DROP)
-        return (
-            _decide_withheld(item, delivery)
-            if is_withheld(partner, subject.hidden)
-            else PushDecision(Act.PUT)
-        )
+        if is_withheld(partner, subject.hidden):
+            return _decide_withheld(item, delivery)
+        return PushDecision(Act.PUT)
     if not is_pushed_to(settings, partner, subject._replace(hidden=False)):
         return PushDecision(Act.DROP)
     # A message about a change exists because the partner could see the location before or after the change.

@@ -117,7 +117,7 @@ def _send_whole(node: Node, seen: Seen, ref: Ref, document: JsonText) -> Answer:
 
 
 def _withdrawn(body: JsonText) -> JsonText:
-    """The location as it is sent to a partner that has it and could not hide it: without EVSEs to charge at."""
+    """The location for a partner that has it and could not hide it: without an EVSE to charge at."""
     location = read_json(str(body))
     gone = {"status": "REMOVED", "last_updated": location["last_updated"]}
     evses = [{**evse, **gone} for evse in location.get("evses", ())]

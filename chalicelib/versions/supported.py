@@ -23,7 +23,11 @@ from chalicelib.versions.version import NOTHING_KNOWN, Known, Loss, Traits, Vers
 CANONICAL = "2.2.1"
 """The version of stored objects."""
 
-VERSIONS: dict[str, str] = {"2.2.1": "chalicelib.versions.v2_2_1", "2.2": "chalicelib.versions.v2_2"}
+VERSIONS: dict[str, str] = {
+    "2.2.1": "chalicelib.versions.v2_2_1",
+    "2.2": "chalicelib.versions.v2_2",
+    "2.1.1": "chalicelib.versions.v2_1_1.version",
+}
 """Each version's number and Python module, the preferred one first."""
 
 TRAITS: dict[str, Traits] = {

@@ -147,5 +147,5 @@ def test_the_root_shows_the_release_and_the_roles(cpo: OperatorApi) -> None:
 
     assert answer["release"] == RELEASE
     assert re.fullmatch(r"\d+\.\d+\.\d+", RELEASE)
-    assert answer["ocpi_versions"] == ["2.2.1", "2.2"]
+    assert answer["ocpi_versions"] == ["2.2.1", "2.2", "2.1.1"]
     assert answer["roles"] == [{"role": "CPO", "country_code": "PT", "party_id": "ABC"}]

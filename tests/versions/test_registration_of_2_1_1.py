@@ -15,7 +15,6 @@ from chalicelib.modules.credentials.calling_side import HandshakeFailed
 from chalicelib.partners.directory import Partner
 from chalicelib.partners.roles import Expectation
 from chalicelib.partners.settings import PartnerSettings
-from chalicelib.versions import supported
 from tests.harness.account import aws
 from tests.harness.nodes import Host, make_network
 from tests.versions.test_partner_of_2_2 import offer
@@ -35,11 +34,6 @@ LATER = {
     "url": FLAT["url"],
     "roles": [{"role": "EMSP", "business_details": {"name": "x"}, "party_id": "EVI", "country_code": "PT"}],
 }
-
-
-@pytest.fixture(autouse=True)
-def with_2_1_1(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supported, "VERSIONS", {**supported.VERSIONS, "2.1.1": "tests.versions.flat"})
 
 
 @pytest.fixture

@@ -19,11 +19,14 @@ _OPPOSITE = {"CPO": "EMSP", "EMSP": "CPO"}
 def credentials_up(document: Document, known: Known) -> Document:
     """Credentials of 2.1.1, with the partner's role if it is known.
 
-    Raises: InvalidParameters for credentials of a later version.
+    Raises: InvalidParameters for credentials of a later version, or without a party.
     """
     if "roles" in document:
         text = "credentials of OCPI 2.1.1 have business_details, party_id and country_code, and no roles"
         raise InvalidParameters(text, field="roles")
+    for name in ("party_id", "country_code"):
+        if name not in document:
+            raise InvalidParameters("required", field=name)
     role = {"role": known.role} if known.role else {}
     role |= {name: value for name, value in document.items() if name in _PARTY}
     return {**{name: value for name, value in document.items() if name not in _PARTY}, "roles": [role]}
