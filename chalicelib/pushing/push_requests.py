@@ -23,6 +23,7 @@ from chalicelib.policy.visibility import owner_role, owner_roles, viewer_of
 from chalicelib.protocol.json_text import JsonText, read_json, write_json
 from chalicelib.protocol.kinds import Kind
 from chalicelib.protocol.message import Party, Routing
+from chalicelib.pushing.deliveries import DeliveryStatus
 from chalicelib.pushing.failure_record import QUICK_S
 from chalicelib.pushing.push_decisions import Act, Seen
 from chalicelib.pushing.push_results import PushError
@@ -105,7 +106,8 @@ def _send(node: Node, act: Act, message: Broadcast, seen: Seen) -> tuple[int, tu
 
 def _send_whole(node: Node, seen: Seen, ref: Ref, document: JsonText) -> Answer:
     method = find_module(ref.module).push_method
-    if method == "PUT" or (method == "POST_ONCE" and seen.delivery.version):
+    has_it = seen.delivery.version > 0 and seen.delivery.status != DeliveryStatus.DELETED
+    if method == "PUT" or (method == "POST_ONCE" and has_it):
         return _call(node, seen, "PUT", ref, (), document)
     try:
         return _post(node, seen, ref, document)

@@ -71,11 +71,12 @@ class Verdict(NamedTuple):
 
 
 def judge(recorded: Iterable[Recorded]) -> Verdict:
-    """Judge all documents of versions that there are OpenAPI documents of."""
+    """Judge all documents of versions that there are OpenAPI documents of; lists of versions by the newest."""
     judged: Counter[str] = Counter()
     wrong: Counter[str] = Counter()
     for each in recorded:
-        version = each.version or HANDSHAKE
+        is_list = each.module == "versions" and not each.segments
+        version = openapi.versions()[-1] if is_list else each.version or HANDSHAKE
         if version in openapi.versions():
             judged[version] += 1
             wrong.update(problem for problem in _named(version, each) if not is_known(problem))

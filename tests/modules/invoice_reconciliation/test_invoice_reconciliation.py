@@ -123,6 +123,8 @@ def test_a_record_is_posted_to_the_emsp_of_its_cdrs_then_put_and_deleted(cpo: St
     assert cpo.operator.call("DELETE", "/invoicereconciliation/R1").status == 204
     assert cpo.pushed("evi")[2:] == [("DELETE", OF_RECORD)]
     assert cpo.world.partners.to("evi")[-1].routing.sender == CPO
+    cpo.put(["C1"])
+    assert cpo.pushed("evi")[3:] == [("POST", ())]
     assert cpo.pushed("oth") == []
 
 
