@@ -71,7 +71,7 @@ class Verdict(NamedTuple):
 
 
 def judge(recorded: Iterable[Recorded]) -> Verdict:
-    """Judge all documents of versions that there are OpenAPI documents of; lists of versions by the newest."""
+    """Judge the documents of versions that have OpenAPI documents; lists of versions by the newest ones."""
     judged: Counter[str] = Counter()
     wrong: Counter[str] = Counter()
     for each in recorded:
