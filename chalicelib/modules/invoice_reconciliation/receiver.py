@@ -83,5 +83,4 @@ INTERFACE = Interface(
         Route("PUT", _PATH, put_record, _keys_of_change),
         Route("DELETE", _PATH, delete_record, _keys_of_change),
     ),
-    relay=False,
 )

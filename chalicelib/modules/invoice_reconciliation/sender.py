@@ -28,4 +28,4 @@ def _keys_of_page(node: Node, request: Request) -> Sequence[Key]:
     return keys_of_list(node, request, MODULE, node.objects)
 
 
-INTERFACE = Interface(MODULE, "SENDER", (Route("GET", "", get_records, _keys_of_page),), relay=False)
+INTERFACE = Interface(MODULE, "SENDER", (Route("GET", "", get_records, _keys_of_page),))

@@ -17,6 +17,7 @@ from chalicelib.policy.visibility import Viewer, partition_for_viewer
 from chalicelib.protocol.json_text import JsonText, write_json
 from chalicelib.protocol.message import Party
 from chalicelib.pushing.catch_up import find_pending
+from chalicelib.settings import OwnRole
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.objects import Write
 from chalicelib.versions import supported
@@ -59,9 +60,9 @@ class Stand:
         endpoints = (receiver,) if offers else ()
         self.world.join(partner(role, name, version=version, endpoints=endpoints, held_tokens=(held,)))
 
-    def call(self, method: str, path: str, document: object = None, name: str = "") -> Answer:
-        name = name or PARTIES[self.other].party_id.lower()
-        return self.host.call(method, path, f"token-{name}", document, content_type="application/json")
+    def call(self, method: str, path: str, document: object = None, name: str = "", **headers: str) -> Answer:
+        token = f"token-{name or PARTIES[self.other].party_id.lower()}"
+        return self.host.call(method, path, token, document, content_type="application/json", **headers)
 
     def keep_cdr(self, cdr_id: str, net: str = "10.00", currency: str = "EUR", emsp: Party = EMSP) -> None:
         """Store a CDR of the CPO for a driver of the eMSP, as the node has it."""
@@ -260,6 +261,21 @@ def test_an_earlier_version_of_ocpi_does_not_have_the_module() -> None:
         404,
         "OCPI 2.2.1 has no module invoicereconciliation",
     )
+
+
+def test_a_hub_does_not_pass_records_on(emsp: Stand) -> None:
+    """It does not offer the module; a platform that is a hub and an eMSP takes its own records only."""
+    node = emsp.world.node
+    both = (*node.settings.roles, OwnRole("HUB", PARTIES["HUB"], {"name": "hub"}))
+    emsp.join("EMSP", "two")
+
+    emsp.host.node = dataclasses.replace(node, settings=dataclasses.replace(node.settings, roles=both))
+    other = emsp.call("POST", RECEIVER, RECORD, ocpi_to_country_code="PT", ocpi_to_party_id="TWO")
+    own = emsp.call("POST", RECEIVER, RECORD, ocpi_to_country_code="PT", ocpi_to_party_id="EVI")
+    emsp.host.node = dataclasses.replace(node, settings=dataclasses.replace(node.settings, roles=both[1:]))
+
+    assert (other.json["status_code"], own.json["status_code"]) == (4000, 1000)
+    assert emsp.call("POST", RECEIVER, RECORD).status == 404
 
 
 WRONG = {
