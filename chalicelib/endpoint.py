@@ -387,7 +387,7 @@ def _answer(interface: Interface, route: OcpiRoute, call: Call) -> Reply:
                 call.node, call.caller, version, route.gives, reply.data, _owner_asked(call)
             )
         return replace(reply, data=from_canonical(version, route.gives, reply.data, facts))
-    if interface.role == "RECEIVER":
+    if interface.role == "RECEIVER" and "party_id" in call.request.path:
         # The receiver cannot check this: it has to accept every owner from a hub (RTE-15).
         node, owner = call.node, owner_in_url(call.request)
         check_owner(
