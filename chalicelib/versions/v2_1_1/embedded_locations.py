@@ -20,6 +20,9 @@ from chalicelib.versions.version import Known
 NOT_ASSIGNED = "#NA"
 """An id of 2.2.1 that is not known. 2.1.1 has no such value (V211-16)."""
 
+_NO_CONNECTOR = {"id": NOT_ASSIGNED, "standard": "IEC_62196_T2", "format": "SOCKET", "power_type": "DC"}
+"""The connector of a CDR that has none: 2.2.1 requires its fields, and they are to be ignored."""
+
 _PLACE = ("id", "name", "address", "city", "postal_code", "country", "coordinates")
 _OF_CONNECTOR = {
     "connector_standard": "standard",
@@ -53,12 +56,12 @@ def session_place_up(document: Document, known: Known) -> None:
 
 
 def cdr_place_up(document: Document) -> None:
-    """Make a `cdr_location` of the location, and fields of it that are missing are left out."""
+    """Make a `cdr_location` of the location. Without a connector it is that of an unused reservation."""
     location = document.get("location")
     if not isinstance(location, dict):
         return
-    evse = _only(location.get("evses"))
-    connector = _only(evse.get("connectors"))
+    evse = _only(location.get("evses")) or {"uid": NOT_ASSIGNED, "evse_id": NOT_ASSIGNED}
+    connector = _only(evse.get("connectors")) or _NO_CONNECTOR
     place = {name: location[name] for name in _PLACE if location.get(name) not in (None, "")}
     place |= {
         "evse_uid": evse.get("uid"),

@@ -61,6 +61,9 @@ CASES: list[Any] = [
     ("V211-50 id", Kind.CDR, old.cdr(), "cdr_location/id", "L1"),
     ("V211-50 EVSE", Kind.CDR, old.cdr(), "cdr_location/evse_id", "PT*EDP*E1"),
     ("V211-50 plug", Kind.CDR, old.cdr(), "cdr_location/connector_standard", "IEC_62196_T2"),
+    ("V211-50 no EVSE", Kind.CDR, old.cdr(location=old.location(evses=[])), "cdr_location/evse_uid", "#NA"),
+    ("V211-50 no plug", Kind.CDR, old.cdr(location=old.location(evses=[old.evse(connectors=[])])),
+     "cdr_location/connector_id", "#NA"),
     ("V211-51", Kind.CDR, old.cdr(), "total_cost", {"excl_vat": Decimal("4.00")}),
     ("V211-54", Kind.CDR, old.cdr(), "charging_periods/0/dimensions/1/type", "FLAT"),
     ("V211-61", Kind.CDR, old.cdr(), "tariffs/0/party_id", "EDP"),
@@ -92,11 +95,12 @@ def test_a_document_of_2_1_1_becomes_one_of_2_2_1(
         (Kind.SESSION, Session, old.session(location=old.location(evses=[]))),
         (Kind.SESSION, Session, old.session(total_cost="8.50")),
         (Kind.CDR, Cdr, old.cdr(location=old.location(evses=[old.evse(evse_id=None)]))),
+        (Kind.CDR, Cdr, old.cdr(location=old.location(evses=[]))),
         (Kind.CDR, Cdr, old.cdr(tariffs=[
             old.tariff(elements=[{"price_components": [{"type": "TIME", "price": "2.00", "step_size": 300}]}])
         ])),
     ],
-    ids=["V211-23", "V211-42", "V211-44", "V211-50", "V211-65"],
+    ids=["V211-23", "V211-42", "V211-44", "V211-50", "V211-50 no EVSE", "V211-65"],
 )  # fmt: skip
 def test_reading_fills_the_gaps_that_the_conversion_leaves(
     kind: Kind, model: type[OcpiObject], document: Document
