@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from chalicelib.storage.table import Table, dynamodb_client
+from infra.local.aws_calls import make_calls_cheap
 from infra.local.emulator import CREDENTIALS, REGION, Emulator
 from infra.resources import create_table
 
@@ -49,12 +50,14 @@ def table(emulator: Emulator, dynamodb: Any) -> Table:
 
 def make_dynamodb_client(emulator: Emulator) -> Any:
     """Make a DynamoDB client with a node's options, connected to an emulator."""
-    return dynamodb_client(
+    client = dynamodb_client(
         endpoint_url=emulator.endpoint_url,
         region_name=REGION,
         aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
     )
+    make_calls_cheap(client.meta.events.register)
+    return client
 
 
 def make_table(dynamodb: Any) -> Table:

@@ -29,7 +29,7 @@ import botocore.session
 from chalice.app import Chalice
 from waitress.server import create_server
 
-from infra.local import children
+from infra.local import aws_calls, children
 from infra.local.gateway import Gateway
 from infra.local.threads import make_thread_safe
 from infra.local.triggers import LocalAws, Triggers
@@ -90,6 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     children.stop_with_parent()
+    aws_calls.make_calls_cheap()
     if key := os.environ.pop(OPERATOR_KEY, None):
         admit_operator(key)
     serve(load_app(options.app), socket.socket(fileno=options.listener), local_aws(options.state_dir))
