@@ -11,6 +11,8 @@ SEED ?= 1
 ONLY ?=
 # Simulated seconds per second at the sandbox's charge points; 0 is no simulated CSMS.
 CSMS_SPEED ?= 10
+# OCPI versions, such as "2.1.1 2.2": `make run` starts one more eMSP of each.
+EMSP_VERSIONS ?=
 # Files go out in the order of tests/conftest.py: long ones first, and all that share a sandbox to one worker. A
 # third worker for two cores, because some of the time is waiting. The slowest ten tests are printed.
 PYTEST_ARGS ?= -n 3 --dist loadfile --no-loadscope-reorder --durations=10
@@ -39,7 +41,8 @@ venv: $(STAMP) ## make the virtual environment in .venv
 
 # No shell stands between make and the sandbox: Ctrl-C and SIGTERM reach it as they are.
 run: $(STAMP) ## serve a CPO, a hub and an eMSP on PORT, PORT+1 and PORT+2 until Ctrl-C
-	@$(PYTHON) -m infra.local.run --port $(PORT) --sites $(SITES) --csms-speed $(CSMS_SPEED)
+	@$(PYTHON) -m infra.local.run --port $(PORT) --sites $(SITES) --csms-speed $(CSMS_SPEED) \
+		--emsp-versions "$(EMSP_VERSIONS)"
 
 test: $(STAMP) ## run every test
 	$(PYTHON) -m pytest $(PYTEST_ARGS)

@@ -3,6 +3,9 @@
 The key of a token includes its type, which is sent in the query (OWN-05). A CDR is sent by POST to the bare
 endpoint (CDR-02); a receiver that already has it recognizes its id.
 
+The URL names the owner. A version without message routing knows only the party of the connection, so there a
+hub names itself (V211-06).
+
 Source: OCPI 2.2.1 mod_locations, mod_tariffs, mod_tokens; RTE-11, RTE-13, RTE-15, LOC-13
 """
 
@@ -29,7 +32,7 @@ from chalicelib.pushing.push_decisions import Act, Seen
 from chalicelib.pushing.push_results import PushError
 from chalicelib.queues import Broadcast
 from chalicelib.storage.keys import Ref
-from chalicelib.versions.supported import Inexpressible
+from chalicelib.versions.supported import Inexpressible, traits_of
 from chalicelib.versions.version import Loss
 
 if TYPE_CHECKING:
@@ -170,7 +173,8 @@ def _call(
         known=facts_to_send(node, seen.receiver, seen.receiver.version, kind, document, owner),
     )
     note_cards(node, seen.receiver.version, kind, document)
-    path, query = (*owner, ref.id, *children), {"type": ref.variant or None}
+    named = owner if traits_of(seen.receiver.version).is_routed else _sender(node.settings, ref.module, owner)
+    path, query = (*(named or owner), ref.id, *children), {"type": ref.variant or None}
     return node.client.send(seen.receiver, ref.module, "RECEIVER", path, exchange, query)
 
 

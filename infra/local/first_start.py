@@ -24,16 +24,20 @@ def connect(
     profiles: Sequence[str],
     *,
     is_hub: bool = True,
+    roles: tuple[str, str] | None = None,
 ) -> bool:
     """Register `client` at another node, which invites it first.
 
-    profiles: switched on for the other side, at both. is_hub: whether the other node is a hub. Returns False
-    when they were connected before.
+    profiles: switched on for the other side, at both. is_hub: whether the other node is a hub. roles: of the
+    client and of the other node, for a version in which partners do not say them. Returns False when they
+    were connected before.
     """
     known = {partner["name"]: partner["status"] for partner in client.all("partners")}
     if known.get(host_name) in ("REGISTERED", "OFFLINE"):
         return False
-    invitation = host.post("partners", "invitations", body={"name": client_name, "profiles": list(profiles)})
+    client_role, host_role = ({"role": role} for role in roles) if roles else ({}, {})
+    invited = {"name": client_name, "profiles": list(profiles), **client_role}
+    invitation = host.post("partners", "invitations", body=invited)
     client.post(
         "partners",
         "registrations",
@@ -43,6 +47,7 @@ def connect(
             "token": invitation["token"],
             "profiles": list(profiles),
             "hub": is_hub,
+            **host_role,
         },
     )
     return True

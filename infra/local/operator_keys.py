@@ -12,10 +12,9 @@ from pathlib import Path
 def read_or_make(state_dir: Path, names: Iterable[str]) -> dict[str, str]:
     """Return the key of each node, the same at every start."""
     file = state_dir / "operator-keys.json"
-    try:
-        keys: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        keys = {name: secrets.token_urlsafe(24) for name in names}
-        with open(os.open(file, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
+    known: dict[str, str] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    keys = known | {name: secrets.token_urlsafe(24) for name in names if name not in known}
+    if keys != known:
+        with open(os.open(file, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="utf-8") as out:
             json.dump(keys, out, indent=2)
     return keys

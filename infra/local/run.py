@@ -1,6 +1,6 @@
 """`make run`: a sandbox in the foreground, until Ctrl-C or SIGTERM.
 
-It prints the URLs and keys, and `READY` as the last line once all three nodes answer. If one of its processes
+It prints the URLs and keys, and `READY` as the last line once all nodes answer. If one of its processes
 ends, it prints which and why, and stops the others.
 """
 
@@ -16,7 +16,7 @@ from typing import NoReturn
 
 from cli.operator_client import OperatorApiError
 from infra.local.children import PROJECT, ChildFailed
-from infra.local.sandbox import CPO, EMSP, PLAYERS, Player, Sandbox, SandboxError
+from infra.local.sandbox import CPO, EMSP, Player, Sandbox, SandboxError
 
 WATCH_SECONDS = 0.5
 PRICES = '[{"price_components": [{"type": "ENERGY", "price": 0.25, "step_size": 1}]}]'
@@ -30,14 +30,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a sandbox until it is stopped. Returns the exit code."""
     options = _read_arguments(arguments)
     _on_signal(_raise_stop)
-    sandbox = Sandbox(
-        port=options.port,
-        state_dir=options.state_dir,
-        seed_sites=options.sites,
-        persist=True,
-        csms_speed=options.csms_speed,
-        report=_print,
-    )
+    try:
+        sandbox = Sandbox(
+            port=options.port,
+            state_dir=options.state_dir,
+            seed_sites=options.sites,
+            persist=True,
+            csms_speed=options.csms_speed,
+            emsp_versions=options.emsp_versions.split(),
+            report=_print,
+        )
+    except SandboxError as error:
+        _print(f"\nThe sandbox cannot run: {error}")
+        return 1
     try:
         sandbox.start()
         _print(_picture(sandbox, options.csms_speed))
@@ -63,10 +68,10 @@ def _watch(sandbox: Sandbox) -> NoReturn:
 
 def _picture(sandbox: Sandbox, csms_speed: float) -> str:
     lines = [""]
-    for player in PLAYERS:
+    for player in sandbox.players:
         node = sandbox.describe()[player.name]
         lines += [
-            f"{player.name.upper():5}{player.title} ({player.country_code}/{player.party_id})",
+            f"{player.name.upper():4} {player.title} ({player.country_code}/{player.party_id})",
             f"     versions  {node['versions_url']}",
             f"     operator  {node['operator_url']}",
             f"     key       {node['operator_key']}",
@@ -111,6 +116,7 @@ def _read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--csms-speed", type=float, default=10, help="simulated seconds per second of charging; 0: none"
     )
+    parser.add_argument("--emsp-versions", default="", help="one more eMSP for each of these OCPI versions")
     return parser.parse_args(arguments)
 
 

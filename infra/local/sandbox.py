@@ -1,5 +1,7 @@
 """The sandbox: an embedded AWS and three nodes, a CPO, a hub that plays MOBI.E, and an eMSP.
 
+More eMSPs, each of one OCPI version, can stand beside them (`emsp_of`).
+
 `make run` runs it (`run.py`). Tests and the certification use it as a library:
 
     with Sandbox(seed_sites=5) as sandbox:
@@ -21,7 +23,7 @@ import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -29,6 +31,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
+from chalicelib.versions.supported import is_supported, supported_numbers, traits_of
 from cli.operator_client import OperatorClient
 from infra import resources
 from infra.local import children, first_start, operator_keys
@@ -41,13 +44,14 @@ LOOPBACK = "127.0.0.1"
 
 @dataclass(frozen=True)
 class Player:
-    """One of the three nodes, and the party it plays."""
+    """One of the nodes, and the party it plays. version: the only OCPI version that it offers, "" for all."""
 
     name: str
     role: str
     country_code: str
     party_id: str
     title: str
+    version: str = ""
 
     def parties(self) -> str:
         """Write OCPI_PARTIES."""
@@ -70,6 +74,22 @@ class SandboxError(RuntimeError):
     """The sandbox cannot run here; the text has the reason."""
 
 
+def emsp_of(version: str) -> Player:
+    """An eMSP that speaks one OCPI version only.
+
+    >>> emsp_of("2.2").name
+    'emsp22'
+
+    Raises: SandboxError for a version that this release does not speak.
+    """
+    if not is_supported(version):
+        spoken = " ".join(sorted(supported_numbers()))
+        raise SandboxError(f"EMSP_VERSIONS: this release does not speak OCPI {version!r}; it speaks {spoken}")
+    digits = version.replace(".", "")
+    party_id = {"2.1.1": "E11", "2.2.1": "E21"}.get(version, f"E{digits[:2]}")
+    return Player(f"emsp{digits}", "EMSP", "PT", party_id, f"eMSP of OCPI {version}", version)
+
+
 class Sandbox:
     """Three nodes and their AWS, from `start` to `stop`.
 
@@ -80,6 +100,7 @@ class Sandbox:
     connected: whether the CPO and the eMSP are registered at the hub.
     csms_speed: simulated seconds per second of the CSMS that runs the seeded sites; 0 is no CSMS.
     emulator: makes another embedded AWS, from the folder of its state.
+    emsp_versions: OCPI versions, each of which one more eMSP speaks; they have the ports behind the others.
     """
 
     def __init__(
@@ -94,8 +115,10 @@ class Sandbox:
         app: str = "app:app",
         csms_speed: float = 0.0,
         emulator: Callable[[Path], Emulator] | None = None,
+        emsp_versions: Sequence[str] = (),
         report: Callable[[str], None] = lambda line: None,
     ) -> None:
+        self.players = (*PLAYERS, *map(emsp_of, dict.fromkeys(emsp_versions)))
         self._port = port
         self._is_temporary = state_dir is None
         self.state_dir = Path(tempfile.mkdtemp(prefix="ocpi-")) if state_dir is None else state_dir.resolve()
@@ -165,7 +188,7 @@ class Sandbox:
                 "country_code": player.country_code,
                 "party_id": player.party_id,
             }
-            for player in PLAYERS
+            for player in self.players
         }
 
     def public_url(self, player: Player) -> str:
@@ -194,6 +217,7 @@ class Sandbox:
             "OCPI_PARTIES": player.parties(),
             "OCPI_PUBLIC_URL": self.public_url(player),
             "OCPI_ALLOW_LOOPBACK": "1",
+            **({"OCPI_VERSIONS": player.version} if player.version else {}),
             OPERATOR_KEY: self._keys[player.name],
             **self._environment.get(player.name, {}),
         }
@@ -208,13 +232,13 @@ class Sandbox:
         listeners = self._take_ports()
         self._report("Starting the embedded AWS ...")
         self.emulator.start()
-        self._keys = operator_keys.read_or_make(self.state_dir, [player.name for player in PLAYERS])
-        for player in PLAYERS:
+        self._keys = operator_keys.read_or_make(self.state_dir, [player.name for player in self.players])
+        for player in self.players:
             self._resources[player.name] = resources.make_node_resources(player.name, self.emulator.client)
         self._report("Starting the nodes ...")
-        for player in PLAYERS:
+        for player in self.players:
             self._launch(player, listeners[player.name])
-        for player in PLAYERS:
+        for player in self.players:
             self.node(player).wait_until_answering(f"{self.public_url(player)}/ocpi/versions")
         if self._connected:
             self._connect()
@@ -236,7 +260,7 @@ class Sandbox:
 
     def _take_ports(self) -> dict[str, socket.socket]:
         listeners: dict[str, socket.socket] = {}
-        for offset, player in enumerate(PLAYERS):
+        for offset, player in enumerate(self.players):
             wanted = self._port + offset if self._port else 0
             try:
                 listener = children.listen(wanted)
@@ -245,7 +269,7 @@ class Sandbox:
                     taken.close()
                 raise SandboxError(
                     f"port {wanted} for the {player.name} cannot be taken ({error.strerror}): stop what "
-                    f"listens there, or move all three with PORT=9000 make run"
+                    f"listens there, or move all of them with PORT=9000 make run"
                 ) from None
             listeners[player.name] = listener
             self._ports[player.name] = listener.getsockname()[1]
@@ -276,8 +300,14 @@ class Sandbox:
 
     def _connect(self) -> None:
         hub = self.door(HUB)
-        for player, profiles in ((CPO, ["ptmob"]), (EMSP, [])):
-            if first_start.connect(self.door(player), player.title, hub, HUB.title, profiles):
+        for player in (each for each in self.players if each is not HUB):
+            profiles = ["ptmob"] if player is CPO else []
+            # OCPI 2.1.1 has no hubs, and nobody says his role: toward an eMSP, the hub is a CPO.
+            roles = None if traits_of(player.version).has_roles else (player.role, "CPO")
+            is_new = first_start.connect(
+                self.door(player), player.title, hub, HUB.title, profiles, is_hub=roles is None, roles=roles
+            )
+            if is_new:
                 self._report(f"Registered {player.title} at {HUB.title}.")
 
     def _start_csms(self) -> None:

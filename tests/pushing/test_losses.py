@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.protocol.message import Party
 from chalicelib.pushing import liveness
 from chalicelib.pushing.deliveries import Delivery, DeliveryStatus, key_of
 from chalicelib.pushing.delivery_report import delivery_report
@@ -17,7 +18,7 @@ from chalicelib.pushing.losses import MOST_KEPT, note_losses
 from chalicelib.pushing.replays import replay_object
 from chalicelib.pushing.retries import queue_due_retries
 from chalicelib.versions import supported
-from chalicelib.versions.version import Loss
+from chalicelib.versions.version import Loss, Traits
 from tests.logged import Logged
 from tests.logged import logged as logged
 from tests.pushing.pushing import World, break_down, partner, refuse
@@ -83,6 +84,22 @@ def test_a_held_object_is_sent_when_the_partner_changes_its_version(world: World
     change(world, "new", version="2.2.1")
 
     assert world.held("new", ref) == world.stored(ref)
+
+
+def test_a_hub_pushes_as_its_own_party_where_a_connection_has_one_party(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Source: V211-06"""
+    monkeypatch.setattr(supported, "TRAITS", {**supported.TRAITS, "9.9": Traits(is_routed=False)})
+    hub = World("HUB")
+    for name, version in (("new", "9.9"), ("one", "2.2.1")):
+        hub.join(partner("EMSP", name, version=version))
+
+    hub.put_tariff("T1", owner=Party("PT", "XYZ"), source="xyz")
+    hub.settle()
+
+    assert [each.segments for each in hub.partners.to("new")] == [("PT", "MOB", "T1")]
+    assert [each.segments for each in hub.partners.to("one")] == [("PT", "XYZ", "T1")]
 
 
 def test_an_object_that_is_held_for_a_time_is_decided_again_then(world: World) -> None:
