@@ -416,7 +416,8 @@ def test_version_details_list_the_interfaces_of_the_node_s_roles(
         details = network["cpo"].call("GET", "/ocpi/2.2.1", token).json["data"]
 
     assert versions == [
-        {"version": number, "url": f"https://cpo.example/ocpi/{number}"} for number in ("2.2.1", "2.2")
+        {"version": number, "url": f"https://cpo.example/ocpi/{number}"}
+        for number in ("2.2.1", "2.2", "2.1.1")
     ]
     assert details["version"] == "2.2.1"
     assert {(e["identifier"], e["role"]) for e in details["endpoints"]} == {

@@ -32,7 +32,8 @@ class Module:
     each, the roles in which a partner may be shown them; empty for a module whose objects are for all
     partners of the opposite role. hidden_field: a boolean field; objects where it is false are not shown to
     partners that only display. pushed: changes are pushed to partners, with push_method: `POST_ONCE` is a
-    POST of a new object and a PUT of a changed one. deletable: a deletion is pushed as well. kind: what its
+    POST of a new object and a PUT of a changed one. unpushed_variants: variants of its objects that partners
+    ask for only when they need them. deletable: a deletion is pushed as well. kind: what its
     objects are. id_name: name of an object's id in URLs. retention_days: how long its objects are kept after
     their last change unless the operator configures another time; None for ever. events: webhook events that
     it sends to the operator. async_kind: its requests whose result follows later
@@ -49,6 +50,7 @@ class Module:
     hidden_field: str = ""
     pushed: bool = False
     push_method: Literal["PUT", "POST", "POST_ONCE"] = "PUT"
+    unpushed_variants: tuple[str, ...] = ()
     deletable: bool = False
     kind: Kind | None = None
     id_name: str = ""

@@ -249,6 +249,7 @@ def show(node: Node, partner: Partner) -> dict[str, Any]:
         "versions_url": partner.versions_url,
         "version": partner.version,
         **show_roles(partner),
+        **({"hub_clients": list(partner.hub_clients)} if partner.hub_clients else {}),
         "endpoints": [endpoint.model_dump() for endpoint in partner.endpoints],
         "endpoint_notes": [note.model_dump() for note in partner.endpoint_notes],
         "missing_endpoints": _missing(node, partner),

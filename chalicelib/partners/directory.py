@@ -119,7 +119,9 @@ class Partner(PartnerSettings):
     expects of it; expected_role, hub_expected: those of any party. reserved_claims: claims of roles that it
     had before, and that no other partner may claim until the operator releases them. released: claims of
     roles whose objects from this partner may be changed by other partners. notified_roles: claims of pending
-    roles that the operator's webhooks were notified of. `partners/roles.py` has the rules.
+    roles that the operator's webhooks were notified of. `partners/roles.py` has the rules. hub_clients: the
+    parties that a hub of OCPI 2.3.0 lists. They are only shown: a hub may act for every party that is no
+    partner itself.
     """
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
@@ -138,6 +140,7 @@ class Partner(PartnerSettings):
     reserved_claims: tuple[str, ...] = ()
     released: tuple[str, ...] = ()
     notified_roles: tuple[str, ...] = ()
+    hub_clients: tuple[str, ...] = ()
     outbound_token: str | None = None
     held_tokens: tuple[HeldToken, ...] = ()
     connection: Connection = "CONNECTED"

@@ -23,6 +23,7 @@ from chalicelib.protocol.message import Party
 from chalicelib.protocol.types import validation_errors
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.objects import Stored, stored_object
+from chalicelib.versions.supported import traits_of
 
 if TYPE_CHECKING:
     from chalicelib.node import Node
@@ -126,3 +127,8 @@ def _possible_owners(node: Node) -> list[Party]:
     if not node.settings.plays("HUB"):
         return own
     return [*own, *known_owners(node.table.read([owners_key(MODULE)], None), MODULE)]
+
+
+def type_in(version: str | None, token_type: str) -> str:
+    """Return the type by which a partner of a version knows a token (V23-30)."""
+    return "OTHER" if token_type == "EMAID" and not traits_of(version).has_emaid else token_type

@@ -104,6 +104,8 @@ def _send(node: Node, act: Act, message: Broadcast, seen: Seen) -> tuple[int, tu
         assert whole is not None, "locations are never deleted"
         body = _withdrawn(whole.body) if act is Act.WITHDRAW else whole.body
         return whole.version, _call(node, seen, "PUT", ref, (), body).losses
+    if ref.variant in find_module(ref.module).unpushed_variants:
+        raise Inexpressible(f"not sent: partners ask for {ref.module} of the type {ref.variant} themselves")
     return int(item["v"]), _send_whole(node, seen, ref, JsonText(item["body"])).losses
 
 

@@ -24,6 +24,7 @@ CANONICAL = "2.2.1"
 """The version of stored objects."""
 
 VERSIONS: dict[str, str] = {
+    "2.3.0": "chalicelib.versions.v2_3_0",
     "2.2.1": "chalicelib.versions.v2_2_1",
     "2.2": "chalicelib.versions.v2_2",
     "2.1.1": "chalicelib.versions.v2_1_1.version",
@@ -31,9 +32,10 @@ VERSIONS: dict[str, str] = {
 """Each version's number and Python module, the preferred one first."""
 
 TRAITS: dict[str, Traits] = {
+    "2.3.0": Traits(lists_clients=True, has_emaid=True),
     "2.1.1": Traits(
         has_roles=False, is_routed=False, needs_facts=True, patches_tariffs=True, has_publish=False
-    )
+    ),
 }
 """Traits of versions that are not those of the canonical one; here, so that no version is loaded for them."""
 

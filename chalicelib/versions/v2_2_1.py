@@ -4,7 +4,8 @@ Fields of 2.3.0 that 2.2.1 does not know are kept, and ignored there. Two of its
 
 - prices of a tariff with `tax_included` YES would be read as prices without taxes. They are sent without
   taxes; a tariff that does not say how much VAT they include is not sent.
-- a token of the type EMAID is sent as OTHER, because TokenType is a closed enum in 2.2.1.
+- the type EMAID of a token is sent as OTHER where a token is mentioned, because TokenType is a closed enum in
+  2.2.1. The token itself is not sent: its type is a part of its key.
 
 `supported.py` finds out by two marks whether a text has any of this: all others are sent as they are stored.
 The `down` of older versions begins with this one.
@@ -49,13 +50,15 @@ def down(kind: Kind, document: Mapping[str, Any], known: Known = NOTHING_KNOWN) 
     """Express what 2.2.1 would misread; everything else stays as it is."""
     if kind is Kind.TARIFF:
         return _tariff(dict(document), "")
+    if kind is Kind.TOKEN:
+        if document.get("type") == _TYPE_OF_2_3_0:
+            return Converted({}, held="2.2.1 has no tokens of this type")
+        return Converted(dict(document))
     losses: list[Loss] = []
     converted = dict(document)
     if kind is Kind.CDR and isinstance(document.get("tariffs"), list):
         converted["tariffs"] = _tariffs(document["tariffs"], losses)
-    if kind is Kind.TOKEN:
-        converted = _token(converted, "", losses)
-    elif (name := _TOKEN_AT.get(kind)) is not None and isinstance(document.get(name), Mapping):
+    if (name := _TOKEN_AT.get(kind)) is not None and isinstance(document.get(name), Mapping):
         converted[name] = _token(document[name], f"/{name}", losses)
     return Converted(converted, tuple(losses))
 

@@ -35,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             port=options.port,
             state_dir=options.state_dir,
             seed_sites=options.sites,
+            ocpi_versions="",
             persist=True,
             csms_speed=options.csms_speed,
             emsp_versions=options.emsp_versions.split(),

@@ -97,6 +97,8 @@ class Sandbox:
     state_dir: where data, keys and logs are kept; None is a temporary folder.
     seed_sites: how many sites the CPO has; persist: whether the data outlives the sandbox.
     environment: variables for single nodes, such as {"hub": {"OCPI_FRESHNESS_SECONDS": "2"}}.
+    ocpi_versions: the versions that the nodes offer; "" for all. Two nodes take the newest, and most of what
+    starts a sandbox is about 2.2.1.
     connected: whether the CPO and the eMSP are registered at the hub.
     csms_speed: simulated seconds per second of the CSMS that runs the seeded sites; 0 is no CSMS.
     emulator: makes another embedded AWS, from the folder of its state.
@@ -111,6 +113,7 @@ class Sandbox:
         seed_sites: int = 0,
         persist: bool = False,
         environment: Mapping[str, Mapping[str, str]] | None = None,
+        ocpi_versions: str = "2.2.1 2.2 2.1.1",
         connected: bool = True,
         app: str = "app:app",
         csms_speed: float = 0.0,
@@ -124,6 +127,7 @@ class Sandbox:
         self.state_dir = Path(tempfile.mkdtemp(prefix="ocpi-")) if state_dir is None else state_dir.resolve()
         self._seed_sites = seed_sites
         self._environment = dict(environment or {})
+        self._ocpi_versions = ocpi_versions
         self._connected = connected
         self._app = app
         self._csms_speed = csms_speed
@@ -217,7 +221,7 @@ class Sandbox:
             "OCPI_PARTIES": player.parties(),
             "OCPI_PUBLIC_URL": self.public_url(player),
             "OCPI_ALLOW_LOOPBACK": "1",
-            **({"OCPI_VERSIONS": player.version} if player.version else {}),
+            "OCPI_VERSIONS": player.version or self._ocpi_versions,
             OPERATOR_KEY: self._keys[player.name],
             **self._environment.get(player.name, {}),
         }

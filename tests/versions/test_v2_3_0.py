@@ -322,12 +322,11 @@ def test_new_connectors_are_kept_and_left_out_for_2_2(standard: str) -> None:
 
 
 @pytest.mark.parametrize("number", ["2.2.1", "2.2"])
-def test_a_token_of_the_type_emaid_is_other_in_older_versions(number: str) -> None:
+def test_the_type_emaid_is_other_in_older_versions(number: str) -> None:
     """Source: V23-30"""
     token = {**whole.token(), "type": "EMAID"}
     validate(Token, token)
     for kind, document, read in (
-        (Kind.TOKEN, token, lambda sent: sent),
         (Kind.SESSION, {**whole.session(), "cdr_token": token}, lambda sent: sent["cdr_token"]),
         (Kind.CDR, {**whole.cdr(), "cdr_token": token}, lambda sent: sent["cdr_token"]),
         (Kind.START_SESSION, {"token": token}, lambda sent: sent["token"]),
@@ -338,6 +337,8 @@ def test_a_token_of_the_type_emaid_is_other_in_older_versions(number: str) -> No
         assert read(read_json(str(from_canonical(number, kind, text))))["type"] == "OTHER"
         assert read(down(kind, document))["type"] == "EMAID"
         assert read(from_canonical(number, kind, document))["type"] == "OTHER"
+    with pytest.raises(Inexpressible, match="no tokens of this type"):
+        from_canonical(number, Kind.TOKEN, JsonText(write_json(token)))
 
 
 # -- credentials

@@ -32,6 +32,7 @@ from chalicelib.modules.credentials.handshake import (
     role_toward,
     roles_in,
     save,
+    with_clients,
 )
 from chalicelib.modules.credentials.objects import Credentials
 from chalicelib.modules.credentials.reading import read_credentials
@@ -85,7 +86,7 @@ def register(
     other = _look_before_registering(node, new, token, base_url)
     ours = node.directory.new_token()
     beginning = _begin(node, new, other, ours, returning)
-    document = credentials_document(node, ours, base_url, other.role)
+    document = _ours(node, new, other, ours, base_url)
     try:
         answer = _send_credentials(node, "POST", other, token, document)
     except (PartnerFault, PartnerRefusal, OcpiError) as error:
@@ -109,7 +110,7 @@ def rotate(node: Node, partner: Partner, base_url: str, only_version: str | None
     fresh = HeldToken(fingerprint=node.directory.fingerprint(ours), kind="C")
     save(node, asking.model_copy(update={"held_tokens": (fresh, *partner.held_tokens)}), partner)
     try:
-        document = credentials_document(node, ours, base_url, other.role)
+        document = _ours(node, partner, other, ours, base_url)
         answer = _send_credentials(node, "PUT", other, old, document)
         theirs = read_credentials(node, partner, answer)
         refuse_ourselves(node, base_url, theirs.token, theirs.url)
@@ -267,6 +268,12 @@ def _look_before_rotating(node: Node, partner: Partner, token: str, base_url: st
             partner.endpoint_notes,
             role_toward(node, partner, version),
         )
+
+
+def _ours(node: Node, partner: Partner, other: OtherSide, token: str, base_url: str) -> dict[str, Any]:
+    """Our credentials for a partner. token: the one that it is to use."""
+    document = credentials_document(node, token, base_url, other.role)
+    return with_clients(node, partner, other.version, document)
 
 
 def _send_credentials(node: Node, method: str, other: OtherSide, token: str, document: dict[str, Any]) -> Any:

@@ -36,6 +36,7 @@ from chalicelib.partners.directory import (
 from chalicelib.partners.roles import OPPOSITE, Expectation, connection_role
 from chalicelib.partners.settings import PartnerSettings
 from chalicelib.protocol.auth import TokenEncoding
+from chalicelib.protocol.message import Party
 from chalicelib.protocol.types import format_datetime
 from chalicelib.settings import OwnRole
 from chalicelib.storage.table import Conflict
@@ -45,6 +46,9 @@ CALL_S = 5.0
 """API Gateway ends a request after 29 s. A handshake makes two calls and one exchange (`calling_side.py`)."""
 
 _TRIES = 5
+
+MOST_CLIENTS = 500
+"""Parties of a hub that its record names, in about 6 KB; every request of the hub reads the record."""
 
 
 class OtherSide(NamedTuple):
@@ -100,6 +104,24 @@ def credentials_document(
             for own in roles
         ],
     }
+
+
+def with_clients(node: Node, partner: Partner, version: str, document: dict[str, Any]) -> dict[str, Any]:
+    """Add the parties that this hub connects to its credentials, for versions in which a hub lists them.
+
+    partner: the one that the credentials are for; its own parties are left out. One read, only then.
+    Source: OCPI 2.3.0 credentials_credentials_object; V23-06
+    """
+    if not traits_of(version).lists_clients or not node.settings.plays("HUB"):
+        return document
+    clients = [
+        role.model_dump()
+        for other in node.directory.all()
+        if other.is_registered and other.id != partner.id
+        for role in other.roles
+        if role.role != "HUB"
+    ]
+    return {**document, "hub_clients": clients}
 
 
 def _only_role(node: Node, name: str) -> OwnRole:
@@ -189,6 +211,12 @@ def roles_in(credentials: Credentials) -> tuple[PartnerRole, ...]:
         )
         for role in credentials.roles
     )
+
+
+def _clients_in(credentials: Credentials) -> tuple[str, ...]:
+    """The parties that a hub lists, as the operator reads them: `CPO PT*ABC`."""
+    clients = (credentials.hub_clients or [])[:MOST_CLIENTS]
+    return tuple(f"{each.role} {Party(each.country_code, each.party_id).key()}" for each in clients)
 
 
 def refuse_taken(node: Node, partner: Partner, roles: Sequence[PartnerRole]) -> set[str]:
@@ -284,6 +312,7 @@ def registered(
             "version": other.version,
             "endpoints": other.endpoints,
             "endpoint_notes": other.notes,
+            "hub_clients": _clients_in(theirs),
             **roles,
             "outbound_token": node.directory.seal(theirs.token),
             "held_tokens": held,

@@ -52,10 +52,14 @@ class CredentialsRole(OcpiObject):
 
 
 class Credentials(OcpiObject):
-    """Data that one side needs to call the other: token (plain, not Base64), versions URL, roles."""
+    """Data that one side needs to call the other: token (plain, not Base64), versions URL, roles.
+
+    hub_clients: the parties that a hub of OCPI 2.3.0 lists; any number, because they are no roles of its own.
+    """
 
     token: Annotated[str, StringConstraints(strict=True), AfterValidator(_token)]
     url: Url
     roles: Annotated[
         list[CredentialsRole], Field(min_length=1, max_length=MAX_ROLES), AfterValidator(_unique)
     ]
+    hub_clients: list[CredentialsRole] | None = None

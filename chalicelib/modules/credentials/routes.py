@@ -9,7 +9,7 @@ from typing import Any
 
 from chalicelib.errors import MethodNotAllowed
 from chalicelib.modules.credentials.called_side import accept, forget
-from chalicelib.modules.credentials.handshake import credentials_document, role_toward
+from chalicelib.modules.credentials.handshake import credentials_document, role_toward, with_clients
 from chalicelib.modules.registry import missing_of
 from chalicelib.partners.directory import Partner
 from chalicelib.protocol.kinds import Kind
@@ -27,8 +27,10 @@ def get_credentials(call: Call) -> Reply:
 
 
 def _ours(call: Call, partner: Partner, token: str) -> dict[str, Any]:
-    role = role_toward(call.node, partner, call.request.version)
-    return credentials_document(call.node, token, call.request.base_url, role)
+    version = call.request.version
+    role = role_toward(call.node, partner, version)
+    document = credentials_document(call.node, token, call.request.base_url, role)
+    return with_clients(call.node, partner, version, document)
 
 
 def post_credentials(call: Call) -> Reply:

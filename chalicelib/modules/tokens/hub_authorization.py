@@ -20,7 +20,7 @@ from chalicelib.calls.client import Exchange
 from chalicelib.errors import ConnectionProblem, HubError
 from chalicelib.hub.relayed_answers import relayed_answer, relayed_error
 from chalicelib.modules.tokens.rules import emsp_named_by
-from chalicelib.policy.token_lookup import MODULE
+from chalicelib.policy.token_lookup import MODULE, type_in
 from chalicelib.protocol.headers import write_routing
 from chalicelib.protocol.kinds import Kind
 from chalicelib.protocol.message import Party, Reply, Routing
@@ -53,7 +53,7 @@ def forward(call: Call, token: Stored, asked: dict[str, Any] | None) -> Reply:
         takes=Kind.LOCATION_REFERENCES,
         gives=Kind.AUTHORIZATION_INFO,
     )
-    path, query = (token.ref.id, "authorize"), {"type": token.ref.variant}
+    path, query = (token.ref.id, "authorize"), {"type": type_in(emsp.version, token.ref.variant)}
     try:
         answer = call.node.client.send(emsp, MODULE, "SENDER", path, exchange, query)
     except PartnerError as error:

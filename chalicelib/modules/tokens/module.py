@@ -14,6 +14,8 @@ MODULE = Module(
     offered_by={"SENDER": ("EMSP", "HUB"), "RECEIVER": ("CPO", "HUB")},
     owner_roles=("EMSP",),
     pushed=True,
+    # Spec: eMSPs are advised not to push tokens of Plug & Charge contracts (OCPI 2.3.0, TokenType).
+    unpushed_variants=("EMAID",),
     kind=Kind.TOKEN,
     id_name="token_uid",
     retention_days=90,

@@ -28,7 +28,13 @@ from enum import Enum, auto
 from typing import Any
 
 from chalicelib.errors import InvalidParameters, NotEnoughInformation
-from chalicelib.modules.tokens.objects import RFID, AuthorizationDecision, LocationReferences, Token, TokenKey
+from chalicelib.modules.tokens.objects import (
+    RFID,
+    AuthorizationDecision,
+    LocationReferences,
+    Token,
+    TokenKey,
+)
 from chalicelib.protocol.json_text import Document
 from chalicelib.protocol.message import Party
 from chalicelib.protocol.overtaking import is_overtaken

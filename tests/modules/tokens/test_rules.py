@@ -18,6 +18,7 @@ from chalicelib.modules.tokens.rules import (
     type_of,
     whether_to_ask,
 )
+from chalicelib.policy.token_lookup import type_in
 from chalicelib.protocol.types import validate
 from tests.modules.builders import T0, T1, token
 
@@ -162,3 +163,20 @@ def test_a_refusal_of_the_operator_counts_although_other_fields_are_wrong(refusa
 )
 def test_an_answer_without_a_valid_decision_is_not_allowed(answer: object) -> None:
     assert refusal_in(answer).allowed == "NOT_ALLOWED"
+
+
+@pytest.mark.parametrize(
+    ("version", "token_type", "known_as"),
+    [
+        ("2.3.0", "EMAID", "EMAID"),
+        ("2.2.1", "EMAID", "OTHER"),
+        ("2.2", "EMAID", "OTHER"),
+        (None, "EMAID", "OTHER"),
+        ("2.2", "RFID", "RFID"),
+    ],
+)
+def test_older_partners_are_asked_for_another_type_of_an_emaid(
+    version: str | None, token_type: str, known_as: str
+) -> None:
+    """Source: V23-30"""
+    assert type_in(version, token_type) == known_as

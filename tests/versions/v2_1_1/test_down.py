@@ -181,7 +181,6 @@ SENT: list[Any] = [
     ("V23-22", Kind.EVSE, evse(parking=[]), "parking", "absent", ["/parking"]),
     ("V23-24", Kind.CONNECTOR, connector(capabilities=["ISO_15118_2_PLUG_AND_CHARGE"]), "capabilities",
      "absent", ["/capabilities"]),
-    ("V23-30", Kind.TOKEN, token(type="EMAID"), "type", "OTHER", ["/type"]),
     ("V211-62", Kind.TARIFF, tariff(elements=[element(component(vat=23))]), "elements",
      [element(component())], ["/elements/0/price_components/0/vat"]),
     ("V211-63", Kind.TARIFF, tariff(elements=[
@@ -249,6 +248,7 @@ HELD: list[Any] = [
      "CONGESTION_TIME", ""),
     ("X-04 gross", Kind.TARIFF, tariff(tax_included="YES"), "how much of them is VAT", ""),
     ("V211-72", Kind.TOKEN, token(type="APP_USER"), "APP_USER", ""),
+    ("V23-30", Kind.TOKEN, token(type="EMAID"), "no tokens of this type", ""),
     ("V211-82", Kind.CANCEL_RESERVATION, {"reservation_id": "1"}, "no CancelReservation", ""),
 ]  # fmt: skip
 
