@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,39 @@ def test_the_description_holds_what_scripts_need(toys: Sandbox) -> None:
     assert described["hub"]["operator_url"] == f"{toys.public_url(HUB)}/operator"
     assert (described["hub"]["country_code"], described["hub"]["party_id"]) == ("PT", "MOB")
     assert len({node["operator_key"] for node in described.values()}) == 3
+
+
+def test_every_request_sees_its_own_data_and_context(toys: Sandbox) -> None:
+    http = urllib3.PoolManager(maxsize=8)
+
+    def call(number: int) -> Any:
+        answer: Any = http.request("GET", f"{toys.public_url(CPO)}/slow/{number}").json()
+        return answer
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(call, range(200)))
+
+    assert answers == [{"name": str(number), "same": True} for number in range(200)]
+
+
+@pytest.mark.parametrize("name", ["A%2FB", "a%20b", "DE*ABC*E1"])
+def test_encoded_segments_pass_the_web_server_untouched(toys: Sandbox, name: str) -> None:
+    answer = urllib3.request("GET", f"{toys.public_url(CPO)}/echo/{name}/?x=1").json()
+
+    assert answer["name"] == name
+    assert answer["path"] == f"/echo/{name}/"
+    assert answer["query"] == {"x": ["1"]}
+
+
+def test_a_large_body_arrives_whole_and_a_larger_one_is_refused_in_an_envelope(toys: Sandbox) -> None:
+    url = f"{toys.public_url(CPO)}/echo/x"
+
+    large = urllib3.request("PUT", url, body=b"x" * (2 * 1024 * 1024))
+    larger = urllib3.request("PUT", url, body=b"x" * (11 * 1024 * 1024))
+
+    assert large.json()["length"] == 2 * 1024 * 1024
+    assert larger.status == 413
+    assert larger.json()["status_code"] == 2001
 
 
 def test_a_node_that_was_killed_can_start_again_on_its_port(toys: Sandbox) -> None:
