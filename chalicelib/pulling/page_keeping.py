@@ -16,12 +16,14 @@ from chalicelib.findings.reporting import report
 from chalicelib.log import log
 from chalicelib.modules.received_objects import ref_of
 from chalicelib.modules.registry import find_module, load_keeping
+from chalicelib.partners.connection import connection_facts
 from chalicelib.policy.visibility import owner_roles
 from chalicelib.protocol.types import parse_datetime
 from chalicelib.pulling.known_items import KnownItems
 from chalicelib.reading.findings import Finding, Outcome
 from chalicelib.storage.table import is_temporary
-from chalicelib.versions.supported import to_canonical
+from chalicelib.versions.supported import to_canonical, traits_of
+from chalicelib.versions.version import NOTHING_KNOWN
 
 if TYPE_CHECKING:
     from chalicelib.modules.received_objects import Kept
@@ -61,7 +63,7 @@ def keep_page(
         known = KnownItems(node, partner, module, named)
         for entry, came in zip(named, part, strict=True):
             _keep(node, partner, module, entry, known, tally)
-            if entry is not came:
+            if entry is not came and traits_of(partner.version).has_roles:
                 _report_owner(node, partner, module, entry, came)
             tally.taken += 1
             if is_over():
@@ -85,7 +87,10 @@ def _keep(node: Node, partner: Partner, module: str, entry: Any, known: KnownIte
         tally.own += 1  # A hub lists them, too. CDRs of ours may be made by the hub.
         return
     try:
-        document = to_canonical(partner.version, find_module(module).kind, entry)
+        facts = NOTHING_KNOWN
+        if traits_of(partner.version).needs_facts:
+            facts = connection_facts(partner, (), node.clock())
+        document = to_canonical(partner.version, find_module(module).kind, entry, facts)
         kept: Kept = load_keeping(module).keep(node, partner, document, known.of(document))
     except Exception as error:
         _refuse(node, partner, module, entry, error)

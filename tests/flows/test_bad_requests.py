@@ -113,7 +113,7 @@ def test_token_a_is_not_valid_for_functional_modules(stand: Stand, at: str, gues
 def test_an_unknown_path_is_a_404(stand: Stand, at: str) -> None:
     """The answer has an envelope. Source: TRN-16, STA-03"""
     base = stand.node.versions_url.rstrip("/").rsplit("/", 1)[0]
-    urls = [f"{base}/nonsense", f"{base}/2.1.1", f"{base}/2.2.1/nonsense", f"{base}/2.2.1/credentials/1"]
+    urls = [f"{base}/nonsense", f"{base}/2.0", f"{base}/2.2.1/nonsense", f"{base}/2.2.1/credentials/1"]
     urls += [f"{url.rstrip('/')}/a/b/c/d/e/f/g" for url in stand.line.endpoints.values()]
 
     for url in urls:

@@ -36,7 +36,9 @@ from chalicelib.policy.token_lookup import MODULE, type_in
 from chalicelib.protocol.json_text import Document, read_json
 from chalicelib.protocol.kinds import Kind
 from chalicelib.protocol.message import Party, Routing
-from chalicelib.protocol.types import sort_key
+from chalicelib.protocol.types import format_datetime, sort_key
+from chalicelib.versions.supported import traits_of
+from chalicelib.versions.version import NOTHING_KNOWN, Known
 
 if TYPE_CHECKING:
     from chalicelib.node import Node
@@ -174,6 +176,7 @@ def _ask(node: Node, partner: Partner, question: Question, addressed: Party | No
         total_s=ASK_S,
         takes=Kind.LOCATION_REFERENCES,
         gives=Kind.AUTHORIZATION_INFO,
+        known=_facts(node, partner, question),
     )
     path, query = (question.uid, "authorize"), {"type": type_in(partner.version, question.token_type)}
     try:
@@ -187,6 +190,29 @@ def _ask(node: Node, partner: Partner, question: Question, addressed: Party | No
     info = _read(node, partner, answer.data, question)
     _check_token(node, partner, question, info)
     return info
+
+
+def _facts(node: Node, partner: Partner, question: Question) -> Known:
+    """The token that is asked about, for an OCPI version whose answer does not have it (V211-74).
+
+    One that is not stored here is composed from the question: only its uid, type and eMSP are known.
+    """
+    emsps = partner.parties("EMSP")
+    if not traits_of(partner.version).needs_facts or not (question.token or emsps):
+        return NOTHING_KNOWN
+    if question.token is not None:
+        return Known(token=read_json(str(question.token.body)))
+    token = {
+        **emsps[0]._asdict(),
+        "uid": question.uid,
+        "type": question.token_type,
+        "contract_id": question.uid,
+        "issuer": partner.name[:64],
+        "valid": True,
+        "whitelist": "NEVER",
+        "last_updated": format_datetime(node.clock()),
+    }
+    return Known(token=token)
 
 
 def _check_token(node: Node, partner: Partner, question: Question, info: Document) -> None:
