@@ -34,7 +34,12 @@ VERSIONS: dict[str, str] = {
 TRAITS: dict[str, Traits] = {
     "2.3.0": Traits(lists_clients=True, has_emaid=True),
     "2.1.1": Traits(
-        has_roles=False, is_routed=False, needs_facts=True, patches_tariffs=True, has_publish=False
+        has_roles=False,
+        is_routed=False,
+        needs_facts=True,
+        patches_tariffs=True,
+        has_publish=False,
+        sends_raw_tokens=True,
     ),
 }
 """Traits of versions that are not those of the canonical one; here, so that no version is loaded for them."""

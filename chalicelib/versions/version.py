@@ -99,8 +99,8 @@ class Traits(NamedTuple):
     of the opposite role of ours. is_routed: requests and answers have the routing headers. needs_facts: its
     conversions need what `Known` has. patches_tariffs: a tariff may be changed by PATCH. has_publish: a
     location may be hidden from the partner's users. lists_clients: the credentials of a hub name the parties
-    that it connects. has_emaid: a token may have the type EMAID. Which modules a version has is said by the
-    modules (`first_version`).
+    that it connects. has_emaid: a token may have the type EMAID. sends_raw_tokens: it does not ask for
+    Base64. Which modules a version has is said by the modules (`first_version`).
     """
 
     has_roles: bool = True
@@ -110,6 +110,7 @@ class Traits(NamedTuple):
     has_publish: bool = True
     lists_clients: bool = False
     has_emaid: bool = False
+    sends_raw_tokens: bool = False
 
 
 class Version(Protocol):

@@ -12,11 +12,13 @@ import pytest
 
 from chalicelib.modules.credentials import called_side, calling_side
 from chalicelib.modules.credentials.calling_side import HandshakeFailed
+from chalicelib.modules.credentials.handshake import encodings_to_try
 from chalicelib.partners.directory import Partner
 from chalicelib.partners.roles import Expectation
 from chalicelib.partners.settings import PartnerSettings
 from tests.harness.account import aws
 from tests.harness.nodes import Host, make_network
+from tests.harness.partners import make_partner
 from tests.versions.test_partner_of_2_2 import offer
 
 Network = dict[str, Host]
@@ -223,6 +225,13 @@ def test_a_partner_that_claims_another_role_than_expected_waits_for_approval(net
     hub.call("POST", "/ocpi/2.2.1/credentials", token, LATER)
 
     assert only_partner(hub).roles == ()
+
+
+def test_raw_tokens_are_tried_first_if_the_operator_names_2_1_1() -> None:
+    """Source: V211-04"""
+    partner = make_partner("x", only_version="2.1.1", encoding_origin="DEFAULT")
+
+    assert encodings_to_try(partner.model_copy(update={"status": "REGISTERING"})) == ("raw", "base64")
 
 
 def test_tokens_of_2_1_1_are_found_and_sent_raw(network: Network) -> None:

@@ -136,7 +136,8 @@ def encodings_to_try(partner: Partner, received: TokenEncoding | None = None) ->
     """The encodings of our token in a handshake with a partner, in order.
 
     received: that of the partner's own token; it very probably expects ours in the same one. An encoding that
-    the operator chose, or that a registered partner accepts, is the only one.
+    the operator chose, or that a registered partner accepts, is the only one. The version that the operator
+    chose may have a usual encoding.
     """
     # Before releases recorded the origin, only an operator could choose raw.
     is_chosen = partner.encoding_origin == "OPERATOR" or (
@@ -144,7 +145,8 @@ def encodings_to_try(partner: Partner, received: TokenEncoding | None = None) ->
     )
     if is_chosen or partner.strict or (partner.is_registered and received is None):
         return (partner.token_encoding,)
-    first = received or partner.token_encoding
+    usual: TokenEncoding = "raw" if traits_of(partner.only_version).sends_raw_tokens else "base64"
+    first = received or usual
     return (first, "raw" if first == "base64" else "base64")
 
 
@@ -170,13 +172,25 @@ def look_at(
     """
     encoding, *others = encodings
     try:
-        listed = node.client.get_versions(versions_url, token, encoding, total_s=CALL_S)
-    except InvalidParameters as error:
-        raise InvalidParameters(error.detail, field="url") from error
+        return _look_with(node, partner, versions_url, token, encoding, wanted)
     except PartnerFault as fault:
         if not others or fault.http_status not in (401, 403):
             raise
         return look_at(node, partner, versions_url, token, others, wanted)
+
+
+def _look_with(
+    node: Node,
+    partner: Partner,
+    versions_url: str,
+    token: str,
+    encoding: TokenEncoding,
+    wanted: Sequence[str],
+) -> OtherSide:
+    try:
+        listed = node.client.get_versions(versions_url, token, encoding, total_s=CALL_S)
+    except InvalidParameters as error:
+        raise InvalidParameters(error.detail, field="url") from error
     url_by_version = {entry.version: entry.url for entry in reversed(listed)}
     version = next((number for number in wanted if number in url_by_version), None)
     if version is None:
