@@ -190,7 +190,10 @@ def _serve(node: Node, interface: Interface, routes: Routes, request: Request) -
 
 def _sendable(node: Node, interface: Interface, request: Request, reply: Reply) -> tuple[Reply, str]:
     """Return the reply and its body; an error instead if the body is too large for Lambda."""
-    body = write_envelope(reply, node.clock())
+    now = node.clock()
+    if not traits_of(request.version).has_fractions:
+        now = now.replace(microsecond=0)
+    body = write_envelope(reply, now)
     if fits_answer(body):
         return reply, body
     log_not_sent(node, interface.module, len(body))
@@ -198,7 +201,7 @@ def _sendable(node: Node, interface: Interface, request: Request, reply: Reply) 
     if _is_relayed(node.settings, interface, request.routing):
         error = HubError("the receiver's answer is too large to hand on: ask for less, with a smaller limit")
     reply = error_reply(error)
-    return reply, write_envelope(reply, node.clock())
+    return reply, write_envelope(reply, now)
 
 
 def _tidy(settings: Settings, interface: Interface, request: Request) -> tuple[Request, tuple[Finding, ...]]:

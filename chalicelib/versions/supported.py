@@ -40,6 +40,8 @@ TRAITS: dict[str, Traits] = {
         patches_tariffs=True,
         has_publish=False,
         sends_raw_tokens=True,
+        has_token_types=False,
+        has_fractions=False,
     ),
 }
 """Traits of versions that are not those of the canonical one; here, so that no version is loaded for them."""

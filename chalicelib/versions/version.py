@@ -98,9 +98,10 @@ class Traits(NamedTuple):
     has_roles: endpoints and credentials name roles. Without, a connection is of one role of the partner, and
     of the opposite role of ours. is_routed: requests and answers have the routing headers. needs_facts: its
     conversions need what `Known` has. patches_tariffs: a tariff may be changed by PATCH. has_publish: a
-    location may be hidden from the partner's users. lists_clients: the credentials of a hub name the parties
-    that it connects. has_emaid: a token may have the type EMAID. sends_raw_tokens: it does not ask for
-    Base64. Which modules a version has is said by the modules (`first_version`).
+    location may be hidden from the partner's users. has_token_types: the URL of a token names its type.
+    has_fractions: DateTimes may have fractions of a second. lists_clients: the credentials of a hub name the
+    parties that it connects. has_emaid: a token may have the type EMAID. sends_raw_tokens: it does not ask
+    for Base64. Which modules a version has is said by the modules (`first_version`).
     """
 
     has_roles: bool = True
@@ -108,6 +109,8 @@ class Traits(NamedTuple):
     needs_facts: bool = False
     patches_tariffs: bool = False
     has_publish: bool = True
+    has_token_types: bool = True
+    has_fractions: bool = True
     lists_clients: bool = False
     has_emaid: bool = False
     sends_raw_tokens: bool = False

@@ -228,15 +228,17 @@ def test_a_tariff_is_sent_and_deleted(cpo: Connection) -> None:
 
 
 def test_the_owner_of_a_token_is_the_one_in_its_url(cpo: Connection) -> None:
-    """Source: V211-70, V211-71, V211-73"""
+    """A later request finds it, though no URL of 2.1.1 names a type. Source: V211-70, V211-71, V211-73"""
     body = {
         "uid": "012345", "type": "OTHER", "auth_id": "PT-GLP-C1", "issuer": "GLP", "valid": True,
         "whitelist": "ALLOWED", "last_updated": "2026-03-01T10:00:00Z",
     }  # fmt: skip
 
-    answer = cpo.call("PUT", "/receiver/tokens/PT/GLP/012345", body)
+    path = "/receiver/tokens/PT/GLP/012345"
+    answers = [cpo.call("PUT", path, body), cpo.call("PATCH", path, {"valid": False}), cpo.call("GET", path)]
 
-    assert answer.json["status_code"] == 1000
+    assert [each.json["status_code"] for each in answers] == [1000, 1000, 1000]
+    assert answers[2].json["data"] | {"last_updated": ""} == {**body, "valid": False, "last_updated": ""}
     stored = cpo.world.stored(Ref("tokens", "PT", "GLP", "012345", "OTHER"))
     assert stored is not None
     assert (stored["party_id"], stored["contract_id"], stored["type"]) == ("GLP", "PT-GLP-C1", "OTHER")
@@ -268,6 +270,13 @@ def test_modules_and_commands_of_later_versions_do_not_exist(cpo: Connection) ->
     ]
 
     assert [each["status_code"] for each in answers] == [2001, 2001]
+
+
+def test_the_time_of_an_answer_has_no_fractions(cpo: Connection) -> None:
+    """Source: V211-12"""
+    cpo.world.clock.forward(0.25)
+
+    assert "." not in cpo.call("GET", "/credentials").json["timestamp"]
 
 
 @pytest.mark.parametrize("is_known", [True, False])

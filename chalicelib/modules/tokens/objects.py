@@ -29,8 +29,8 @@ WhitelistType: Any = open_enum("WhitelistType", "ALLOWED ALLOWED_OFFLINE ALWAYS 
 OwnAllowedType: Any = closed_enum("AllowedType", ALLOWED_TYPES)
 """The values that this node's operator may answer. Closed, because every CPO must understand them."""
 
-RFID = "RFID"
-"""The default type of a token."""
+RFID, OTHER = "RFID", "OTHER"
+"""The default type of a token, and the other one that OCPI 2.1.1 has."""
 
 
 class EnergyContract(OcpiObject):

@@ -16,7 +16,7 @@ from chalicelib.log import log
 from chalicelib.modules.received_objects import change_received, check_sender, read_sent_patch
 from chalicelib.modules.tokens.decisions import patched_by
 from chalicelib.modules.tokens.keeping import MODULE, PARTITION, keep
-from chalicelib.modules.tokens.objects import RFID, Token
+from chalicelib.modules.tokens.objects import OTHER, RFID, Token
 from chalicelib.modules.tokens.rules import type_in_query, type_of
 from chalicelib.policy.ownership import id_in_url, is_callers, owner_in_url
 from chalicelib.policy.received_parties import owners_key
@@ -26,6 +26,7 @@ from chalicelib.protocol.message import Reply, Request
 from chalicelib.routes import Call, Interface, Route
 from chalicelib.storage.keys import Ref
 from chalicelib.storage.objects import overtaken_by
+from chalicelib.versions.supported import traits_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +40,7 @@ OWNER = "EMSP"
 def get_token(call: Call) -> Reply:
     """Answer the stored copy to its owner."""
     ref = _checked_ref(call)
-    stored = call.node.objects.get(_likely_ref(call.request), call.snapshot)
+    stored = call.node.objects.get(_meant_ref(call, ref), call.snapshot)
     if stored is None or not is_callers(call.caller, ref.owner, OWNER, stored.source):
         raise NotFound("unknown token")
     return Reply(stored.body)
@@ -59,9 +60,12 @@ def patch_token(call: Call) -> Reply:
     source = Source(call.caller, MODULE, ref)
     received = read_sent_patch(call.node, source, Token, call.json_object(), ref, "uid")
     patch = received.document
-    token_type = type_of(call.request.query, patch)
-    _log_unnamed_type(call, ref, token_type)
-    ref = ref._replace(variant=token_type)
+    if "type" in patch or ref.variant:
+        token_type = type_of(call.request.query, patch)
+        _log_unnamed_type(call, ref, token_type)
+        ref = ref._replace(variant=token_type)
+    else:
+        ref = _meant_ref(call, ref)
     change = change_received(
         call.node, call.caller, ref, patched_by(patch), call.snapshot, partition=PARTITION
     )
@@ -97,6 +101,18 @@ def _likely_ref(request: Request) -> Ref:
     """Return the key of the token in the URL, whose type is RFID if the URL has none."""
     ref = _ref(request)
     return ref._replace(variant=ref.variant or RFID)
+
+
+def _meant_ref(call: Call, ref: Ref) -> Ref:
+    """Return the key of the token that a URL means: RFID if it has no type.
+
+    URLs of OCPI 2.1.1 never have one: the token of type OTHER is meant where there is no RFID (V211-73).
+    """
+    likely = ref._replace(variant=ref.variant or RFID)
+    if ref.variant or traits_of(call.request.version).has_token_types:
+        return likely
+    is_known = call.node.objects.get(likely, call.snapshot) is not None
+    return likely if is_known else ref._replace(variant=OTHER)
 
 
 def _keys_of_get(node: Node, request: Request) -> Sequence[Key]:
