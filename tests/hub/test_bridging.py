@@ -7,6 +7,7 @@ Source: X-02, X-06, X-08
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -28,7 +29,8 @@ PATCH = {"last_updated": "2026-03-01T12:00:00Z"}
 
 @pytest.fixture(autouse=True)
 def made_up_version(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supported, "VERSIONS", {**supported.VERSIONS, "9.9": "tests.versions.made_up"})
+    more = {"9.9": "tests.versions.made_up", "2.3.0": "chalicelib.versions.v2_3_0"}
+    monkeypatch.setattr(supported, "VERSIONS", {**supported.VERSIONS, **more})
 
 
 def speak(hub: Hub, cpo: str, emsp: str) -> None:
@@ -149,3 +151,46 @@ def test_nothing_is_relayed_to_or_from_a_version_without_routing(
 
     assert (answer.codes, received(hub)) == ((200, 4000), [])
     assert answer.message.startswith("OCPI 9.9 has no message routing")
+
+
+GROSS = {"price_components": [{"type": "ENERGY", "price": 1, "step_size": 1, "vat": 25}]}
+UNCLEAR = {"price_components": [{"type": "ENERGY", "price": 1, "step_size": 1}]}
+
+
+@pytest.mark.parametrize("emsp", ["2.2.1", "2.2"])
+@pytest.mark.parametrize(
+    ("tax_included", "element", "prices"),
+    [("NO", GROSS, [1]), ("YES", GROSS, [Decimal("0.8")]), ("YES", UNCLEAR, [])],
+)
+def test_a_tariff_of_2_3_0_is_relayed_with_prices_without_taxes_or_refused(
+    hub: Hub, emsp: str, tax_included: str, element: dict[str, Any], prices: list[Any]
+) -> None:
+    """Source: X-04"""
+    speak(hub, "2.3.0", emsp)
+
+    tariff = {**whole.tariff(), "elements": [element], "tax_included": tax_included}
+    answer = hub.interface(tariffs_receiver.INTERFACE).call("PUT", *CPO, "T1", to=EMSP, document=tariff)
+
+    assert answer.codes == (200, 1000 if prices else 2001)
+    assert [each["elements"][0]["price_components"][0]["price"] for each in received(hub)] == prices
+    assert "include taxes" in answer.message or prices
+
+
+def test_a_tariff_of_2_2_1_is_relayed_to_2_3_0_with_its_taxes_named(hub: Hub) -> None:
+    speak(hub, "2.2.1", "2.3.0")
+
+    tariff = {**whole.tariff(), "min_price": {"excl_vat": 1}}
+    hub.interface(tariffs_receiver.INTERFACE).call("PUT", *CPO, "T1", to=EMSP, document=tariff)
+
+    (sent,) = received(hub)
+    assert (sent["tax_included"], sent["min_price"]) == ("NO", {"before_taxes": 1})
+
+
+def test_between_parties_of_2_3_0_gross_prices_are_not_touched(hub: Hub) -> None:
+    speak(hub, "2.3.0", "2.3.0")
+    body = '{"tax_included":"YES",  "elements":[{"price_components":[{"type":"ENERGY","price":1.00}]}]}'
+
+    answer = hub.interface(tariffs_receiver.INTERFACE).call("PUT", *CPO, "T1", to=EMSP, body=body)
+
+    assert answer.codes == (200, 1000)
+    assert hub.there.received[0].body == body.encode()
