@@ -7,6 +7,7 @@ Source: X-02, X-06, X-08
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -29,12 +30,12 @@ PATCH = {"last_updated": "2026-03-01T12:00:00Z"}
 
 @pytest.fixture(autouse=True)
 def made_up_version(monkeypatch: pytest.MonkeyPatch) -> None:
-    more = {"9.9": "tests.versions.made_up", "2.3.0": "chalicelib.versions.v2_3_0"}
-    monkeypatch.setattr(supported, "VERSIONS", {**supported.VERSIONS, **more})
+    monkeypatch.setattr(supported, "VERSIONS", {**supported.VERSIONS, "9.9": "tests.versions.made_up"})
 
 
 def speak(hub: Hub, cpo: str, emsp: str) -> None:
-    """Let the hub's clients speak these versions."""
+    """Let the hub's clients speak these versions, and the hub every one."""
+    hub.node = replace(hub.node, settings=replace(hub.node.settings, ocpi_versions=()))
     hub.cpo, hub.emsp = hub.change(hub.cpo, version=cpo), hub.change(hub.emsp, version=emsp)
 
 
