@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from certification.refuted import Refuted
-from certification.spoken import spoken_version
+from certification.spoken import in_spoken_words, in_words_of_scenarios, spoken_version
 from certification.web import Answer, Web, with_query
 
 Document = dict[str, Any]
@@ -63,7 +63,7 @@ class Caller:
             "X-Correlation-ID": str(uuid.uuid4()),
             **routing_headers(self.sender, self.receiver),
         }
-        answer = self.web.send(method, url, headers, body)
+        answer = self.web.send(method, url, headers, in_spoken_words(body))
         reply = read_reply(answer)
         for name in ("X-Request-ID", "X-Correlation-ID"):
             if answer.headers.get(name.lower()) != headers[name]:
@@ -189,7 +189,8 @@ def read_reply(answer: Answer) -> Reply:
     status_code = document.get("status_code")
     if not isinstance(status_code, int) or not isinstance(document.get("timestamp"), str):
         raise Refuted(f"{answer}: the envelope has status_code and timestamp")
-    return Reply(answer, status_code, str(document.get("status_message") or ""), document.get("data"))
+    data = in_words_of_scenarios(document.get("data"))
+    return Reply(answer, status_code, str(document.get("status_message") or ""), data)
 
 
 def read_page(reply: Reply) -> ListPage:

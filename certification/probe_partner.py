@@ -24,7 +24,7 @@ from typing import Any
 from certification.copies import Copies, Outcome
 from certification.ocpi import Caller, Details, Party, Reply, discover, routing_headers
 from certification.refuted import Refuted
-from certification.spoken import spoken_version
+from certification.spoken import in_spoken_words, in_words_of_scenarios, spoken_version
 from certification.web import Unreachable, Web, below
 
 
@@ -67,7 +67,7 @@ class ProbeReply:
 
     def envelope(self) -> dict[str, object]:
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        data = {} if self.data is None else {"data": self.data}
+        data = {} if self.data is None else {"data": in_spoken_words(self.data)}
         return {"status_code": self.status_code, "timestamp": now, **data}
 
 
@@ -163,7 +163,11 @@ class ProbePartner:
 
     def answer(self, received: Received) -> ProbeReply:
         """Answer a node's request and record both."""
-        reply = self._answer(received)
+        try:
+            received.body = in_words_of_scenarios(received.body)
+            reply = self._answer(received)
+        except Refuted:
+            reply = ProbeReply(400, 2001)
         received.http_status, received.status_code = reply.http_status, reply.status_code
         with self._lock:
             self.received.append(received)

@@ -205,7 +205,7 @@ def _parser() -> argparse.ArgumentParser:
         "--ocpi-version",
         choices=VERSIONS,
         default=VERSIONS[0],
-        help="the version that the hub and the probes speak (2.2.1)",
+        help=f"the version that the hub and the probes speak ({VERSIONS[0]})",
     )
     parser.add_argument("--out", type=Path, default=OUT, metavar="DIR", help=f"folder of the reports ({OUT})")
     parser.add_argument(

@@ -190,11 +190,16 @@ def _credentials_up(document: Document) -> Document:
     if not isinstance(hub, str) or len(hub) != 5:
         raise InvalidParameters("expected a country code and a party id, such as PTMOB", field="hub_party_id")
     party = {"country_code": hub[:2], "party_id": hub[2:]}
-    own = [each for each in roles if isinstance(each, Mapping) and party.items() <= each.items()]
+    own = [each for each in roles if _has(each, party)]
     details = own[0].get("business_details") if own else {"name": hub}
-    clients = [each for each in roles if not (isinstance(each, Mapping) and each.get("role") == "HUB")]
+    itself = ({"role": "HUB"}, {**party, "role": "OTHER"})
+    clients = [each for each in roles if not any(_has(each, fields) for fields in itself)]
     role = {"role": "HUB", "business_details": details, **party}
     return {**document, "roles": [role], "hub_clients": clients}
+
+
+def _has(value: Any, fields: Mapping[str, str]) -> bool:
+    return isinstance(value, Mapping) and all(value.get(name) == text for name, text in fields.items())
 
 
 def _credentials_down(document: Document) -> Document:
