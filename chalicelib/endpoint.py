@@ -268,7 +268,7 @@ def _note_token(node: Node, caller: Caller) -> Caller:
         caller = caller._replace(partner=node.directory.end_retry(caller))
     partner = caller.partner
     is_news = caller.reading == "raw" and partner.token_encoding == "base64" and not partner.sends_raw_tokens
-    if caller.kind != "C" or not is_news:
+    if caller.kind != "C" or not is_news or traits_of(partner.version).sends_raw_tokens:
         return caller
     log.warning("a partner sends raw tokens, and Base64 is expected", partner=partner.id)
     try:

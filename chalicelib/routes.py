@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any, Generic, TypeVar
 
@@ -67,7 +68,13 @@ class Call:
         path, node = self.request.path, self.node
         owner = Party(path["country_code"], path["party_id"]) if "party_id" in path else None
         ours = (own.role for own in node.settings.roles)
-        return connection_facts(self.caller, ours, node.clock(), owner, self.request.method)
+        return connection_facts(self.caller, ours, self._arrival(), owner, self.request.method)
+
+    def _arrival(self) -> datetime:
+        """The time for a PATCH that has none: now, or that of the stored object if it is later (V211-09)."""
+        stored = max((item["lu"] for item in self.snapshot.values() if "lu" in item), default="")
+        now = self.node.clock()
+        return max(now, datetime.fromisoformat(stored).replace(tzinfo=UTC)) if stored else now
 
     def _object_in_body(self) -> dict[str, Any]:
         """The object in the body, also if it came in a list of one."""

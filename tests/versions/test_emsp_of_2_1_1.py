@@ -115,6 +115,21 @@ def test_a_patch_without_a_time_changes_a_location(
     assert shown["last_updated"] == "2026-03-01T12:00:00Z"
 
 
+@pytest.mark.parametrize("path", ["/receiver/locations/PT/GLP/L1", "/receiver/locations/PT/GLP/L1/E1"])
+def test_a_patch_without_a_time_follows_an_object_of_a_clock_that_is_ahead(
+    emsp: Connection, path: str
+) -> None:
+    """Source: V211-09"""
+    ahead = "2026-03-01T12:04:00Z"
+    evse = {**LOCATION["evses"][0], "last_updated": ahead}
+    emsp.call("PUT", "/receiver/locations/PT/GLP/L1", {**LOCATION, "last_updated": ahead, "evses": [evse]})
+
+    emsp.call("PATCH", path, {"directions": [{"language": "en", "text": "left"}]})
+
+    shown = emsp.call("GET", path).json["data"]
+    assert (shown["last_updated"], shown["directions"][0]["text"]) == (ahead, "left")
+
+
 def test_a_tariff_is_changed_by_patch_at_the_door_of_2_1_1_only(emsp: Connection) -> None:
     """Source: V211-60"""
     path = "/receiver/tariffs/PT/GLP/T1"
@@ -212,3 +227,40 @@ def test_an_authorization_is_answered_without_the_token(emsp: Connection) -> Non
     data = answer.json["data"]
     assert data["allowed"] == "ALLOWED"
     assert problems("AuthorizationInfo", data) == []
+
+
+ODD: tuple[Any, ...] = (None, [], "x", 5, {"a": None})
+
+
+def odd_forms(document: Any) -> Iterator[Any]:
+    """The document with each of its values, at any depth, replaced by each odd one."""
+    if isinstance(document, dict):
+        for name, value in document.items():
+            yield {other: each for other, each in document.items() if other != name}
+            yield from ({**document, name: each} for each in ODD)
+            yield from ({**document, name: each} for each in odd_forms(value))
+    elif isinstance(document, list) and document:
+        yield from ([each, *document[1:]] for each in odd_forms(document[0]))
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "document"),
+    [
+        ("PATCH", "/receiver/locations/PT/GLP/L1", LOCATION),
+        ("PUT", "/receiver/sessions/PT/GLP/S1", SESSION),
+        ("POST", "/receiver/cdrs", CDR),
+        ("PATCH", "/receiver/tariffs/PT/GLP/T1", TARIFF),
+        ("POST", "/sender/commands/START_SESSION/c1", {"result": "ACCEPTED"}),
+        ("POST", "/sender/tokens/t1/authorize", {"location_id": "L1", "evse_uids": ["E1"]}),
+        ("PUT", "/credentials", {"token": "t", "url": "u", "party_id": "GLP", "country_code": "PT"}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_no_odd_document_is_an_error_of_this_node(
+    emsp: Connection, method: str, path: str, document: dict[str, Any]
+) -> None:
+    if method == "PATCH":
+        emsp.call("PUT", path, document)
+    answers = [(form, emsp.call(method, path, form)) for form in (*ODD, *odd_forms(document))]
+
+    assert [form for form, answer in answers if answer.json["status_code"] >= 3000] == []
