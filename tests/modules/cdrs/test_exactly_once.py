@@ -14,12 +14,18 @@ SESSIONS, KILLS = 120, 4
 
 
 def test_two_compilers_that_are_killed_at_random_make_one_cdr_for_each_session(emulator: Emulator) -> None:
-    hub = make_hub(emulator, "fired")
+    """On a busy machine compilers may be done before they are killed; then others are."""
+    random, kills = Random(11), 0
 
-    outcome = run_under_fire(hub, SESSIONS, Random(11), (0.0, 0.25), most_kills=KILLS)
-
-    assert outcome.wrong == []
-    assert outcome.kills == KILLS
+    for number in range(10):
+        outcome = run_under_fire(
+            make_hub(emulator, f"fired{number}"), SESSIONS, random, (0.0, 0.2), most_kills=KILLS
+        )
+        assert outcome.wrong == []
+        kills += outcome.kills
+        if kills >= KILLS:
+            return
+    raise AssertionError(f"only {kills} compilers were killed")
 
 
 def test_a_cdr_and_its_copy_take_two_calls(emulator: Emulator) -> None:
