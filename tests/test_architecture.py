@@ -61,7 +61,7 @@ IMPORTS: dict[str, str] = {
     "pricing": "errors",
     "modules": (
         "async_requests calls errors findings hub log metrics node partners policy "
-        "pricing protocol pushing queues routes settings storage versions"
+        "pricing protocol pushing queues reading routes settings storage versions"
     ),
     "pulling": (
         "calls errors findings log modules node partners policy protocol pushing queues reading settings "

@@ -9,11 +9,22 @@ Source: OCPI 2.2.1 mod_cdrs_cdr_location_class; TAR-12
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from functools import cache
 from importlib import resources
-from typing import Any
+from math import cos, hypot, radians
+from typing import Any, NamedTuple
+
+
+class Zone(NamedTuple):
+    """A time zone, and where its city is."""
+
+    name: str
+    latitude: float
+    longitude: float
+
 
 # ISO 3166-1: the alpha-3 code of each country, then its alpha-2 code, by which `zone.tab` lists zones.
 _CODES = """
@@ -62,7 +73,7 @@ def zone_of(cdr: Mapping[str, Any]) -> tuple[str | None, bool]:
     country = longitude = None
     if isinstance(location, Mapping):
         country = location.get("country")
-        longitude = _longitude(location.get("coordinates"))
+        longitude = _degrees(location.get("coordinates"), "longitude")
     if longitude is not None:
         for west_of, zone in _ISLANDS.get(str(country), ()):
             if west_of is None or longitude < west_of:
@@ -70,6 +81,27 @@ def zone_of(cdr: Mapping[str, Any]) -> tuple[str | None, bool]:
     # Without a known country of the location, take that of the party: it is mostly the same.
     found = _main_zone(str(country)) or _main_zone(str(cdr.get("country_code")).upper())
     return found or (None, False)
+
+
+def nearest_zone(country: str, coordinates: Any) -> str | None:
+    """Return the zone of a country (alpha-3) whose city in `zone.tab` is nearest to coordinates.
+
+    None for an unknown country, or coordinates that are none. Near a border of two zones it may be the other
+    one.
+
+    >>> nearest_zone("USA", {"latitude": "34.052", "longitude": "-118.243"})
+    'America/Los_Angeles'
+    """
+    zones = _zones_by_country().get(_ALPHA_2.get(country, country), ())
+    latitude, longitude = _degrees(coordinates, "latitude"), _degrees(coordinates, "longitude")
+    if latitude is None or longitude is None:
+        return None
+    width = cos(radians(float(latitude)))
+
+    def distance(zone: Zone) -> float:
+        return hypot(zone.latitude - float(latitude), (zone.longitude - float(longitude)) * width)
+
+    return min(zones, key=distance).name if zones else None
 
 
 def alpha_3_of(alpha_2: str) -> str | None:
@@ -101,23 +133,36 @@ def _main_zone(country: str) -> tuple[str, bool] | None:
     zones = _zones_by_country().get(code)
     if zones is None:
         return None
-    return _MOST_PEOPLE.get(code, zones[0]), len(zones) == 1 or code in _CERTAIN
+    return _MOST_PEOPLE.get(code, zones[0].name), len(zones) == 1 or code in _CERTAIN
 
 
 @cache
-def _zones_by_country() -> dict[str, list[str]]:
+def _zones_by_country() -> dict[str, list[Zone]]:
     """Read the zones of each country, by its alpha-2 code, in the order of `zone.tab`."""
     table = resources.files("tzdata").joinpath("zoneinfo/zone.tab").read_text(encoding="ascii")
-    found: dict[str, list[str]] = {}
+    found: dict[str, list[Zone]] = {}
     for line in table.splitlines():
         if not line.startswith("#"):
-            country, _, zone, *_ = line.split("\t")
+            country, city, name, *_ = line.split("\t")
+            latitude, longitude = re.findall(r"[+-][0-9]+", city)
+            zone = Zone(name, _in_degrees(latitude, 2), _in_degrees(longitude, 3))
             found.setdefault(country, []).append(zone)
     return found
 
 
-def _longitude(coordinates: Any) -> Decimal | None:
+def _in_degrees(text: str, digits: int) -> float:
+    """Read `+DDMM` or `+DDDMMSS`. digits: of the degrees.
+
+    >>> _in_degrees("-0930", 2)
+    -9.5
+    """
+    sign, degrees, minutes = text[0], text[1 : digits + 1], text[digits + 1 : digits + 3]
+    return float(f"{sign}1") * (int(degrees) + int(minutes) / 60)
+
+
+def _degrees(coordinates: Any, name: str) -> Decimal | None:
     try:
-        return Decimal(str(coordinates["longitude"]))
+        degrees = Decimal(str(coordinates[name]))
     except (TypeError, KeyError, InvalidOperation):
         return None
+    return degrees if degrees.is_finite() else None

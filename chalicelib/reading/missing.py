@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from chalicelib.pricing.countries import alpha_3_of, zone_of
+from chalicelib.pricing.countries import alpha_3_of, nearest_zone, zone_of
 from chalicelib.protocol.types import is_datetime, parse_datetime
 from chalicelib.reading.fields import Field, Path
 from chalicelib.reading.instants import read_datetime_leniently
@@ -126,10 +126,19 @@ def _country(owner: Mapping[str, Any]) -> str | None:
 
 def _time_zone(owner: Mapping[str, Any]) -> str | None:
     """The time zone of a location's country, None if the country has several."""
-    country = str(owner.get("country") or "").strip().upper()
-    place = {"country": alpha_3_of(country) or country, "coordinates": owner.get("coordinates")}
+    place = {"country": _alpha_3(owner), "coordinates": owner.get("coordinates")}
     zone, is_certain = zone_of({"country_code": owner.get("country_code"), "cdr_location": place})
     return zone if is_certain else None
+
+
+def time_zone_near(owner: Mapping[str, Any]) -> str | None:
+    """The time zone of a location that need not name one: its country's, or the nearest of several."""
+    return _time_zone(owner) or nearest_zone(_alpha_3(owner), owner.get("coordinates"))
+
+
+def _alpha_3(owner: Mapping[str, Any]) -> str:
+    country = str(owner.get("country") or "").strip().upper()
+    return alpha_3_of(country) or country
 
 
 def _image_type(owner: Mapping[str, Any]) -> str | None:

@@ -42,6 +42,7 @@ TRAITS: dict[str, Traits] = {
         sends_raw_tokens=True,
         has_token_types=False,
         has_fractions=False,
+        requires_time_zone=False,
     ),
 }
 """Traits of versions that are not those of the canonical one; here, so that no version is loaded for them."""

@@ -93,6 +93,22 @@ def test_the_owner_of_a_location_is_the_one_in_its_url(emsp: Connection) -> None
     assert shown == read_json(json.dumps(LOCATION))
 
 
+def test_a_location_without_a_time_zone_gets_the_nearest_of_its_country(emsp: Connection) -> None:
+    """Source: V211-23"""
+    places = {
+        "DNV": ("39.739236", "-104.990251"),
+        "HNL": ("21.306944", "-157.858333"),
+        "NYC": ("40.71", "-74.0"),
+    }
+    for name, (latitude, longitude) in places.items():
+        at = {"coordinates": {"latitude": latitude, "longitude": longitude}, "country": "USA"}
+        sent = {field: value for field, value in LOCATION.items() if field != "time_zone"}
+        emsp.call("PUT", f"/receiver/locations/PT/GLP/{name}", {**sent, "id": name, **at})
+
+    zones = [stored(emsp, "locations", name)["time_zone"] for name in places]
+    assert zones == ["America/Denver", "Pacific/Honolulu", "America/New_York"]
+
+
 @pytest.mark.parametrize(
     ("path", "patch"),
     [

@@ -15,7 +15,9 @@ from chalicelib.modules.locations.rules import lifted_whole
 from chalicelib.modules.locations.unread import with_unread
 from chalicelib.modules.received_objects import Kept, check_origin, check_sender, kept, read_sent
 from chalicelib.policy.visibility import partition_for_received
+from chalicelib.reading.missing import time_zone_near
 from chalicelib.storage.keys import Ref
+from chalicelib.versions.supported import traits_of
 
 if TYPE_CHECKING:
     from chalicelib.node import Node
@@ -42,7 +44,10 @@ def keep(
     Raises: InvalidParameters for a wrong document, and for an id that another party reserved; NotFound when
     the partner may not change this location.
     """
-    sent, received = document, read_sent(node, Source(partner, MODULE, ref), Location, document, ref)
+    # The field is optional in OCPI 2.1.1 (V211-23).
+    fills = None if traits_of(partner.version).requires_time_zone else {"time_zone": time_zone_near}
+    source = Source(partner, MODULE, ref)
+    sent, received = document, read_sent(node, source, Location, document, ref, fills=fills)
     document = received.document
     ref = ref or Ref(MODULE, document["country_code"], document["party_id"], document["id"])
     document = lifted_whole(document, node.clock())
