@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.modules.cdrs.earlier_cdrs import CdrRefs, maker_of
 from chalicelib.partners.roles import connection_role
-from chalicelib.protocol.json_text import documents_in, read_json
+from chalicelib.protocol.json_text import JsonText, documents_in, read_json
 from chalicelib.protocol.kinds import Kind
 from chalicelib.protocol.message import Party
 from chalicelib.storage.keys import Ref
@@ -53,6 +53,13 @@ def facts_to_send(
         find=stored.find,
         is_replacement=lambda cdr: _is_replacement(node, cdr),
     )
+
+
+def facts_of_token(version: str | None, token: Mapping[str, Any] | JsonText | None) -> Known:
+    """The token of an authorization, for a version whose answer does not have it (V211-74)."""
+    if token is None or not traits_of(version).needs_facts:
+        return NOTHING_KNOWN
+    return Known(token=read_json(str(token)) if isinstance(token, JsonText) else token)
 
 
 class _Stored:

@@ -129,8 +129,10 @@ class Connection:
 
 @contextmanager
 def connected(node_role: str) -> Iterator[Connection]:
-    """A node with a partner of 2.1.1 that plays the opposite role."""
+    """A node with a partner of 2.1.1 that plays the opposite role; a hub with an eMSP."""
     with answering_partner() as server:
-        connection = Connection(World(node_role), server, {"CPO": "EMSP", "EMSP": "CPO"}[node_role])
+        connection = Connection(
+            World(node_role), server, {"CPO": "EMSP", "EMSP": "CPO", "HUB": "EMSP"}[node_role]
+        )
         server.received.clear()
         yield connection

@@ -31,14 +31,14 @@ from chalicelib.modules.tokens.emsp_authorization import decide
 from chalicelib.modules.tokens.objects import AuthorizationInfo
 from chalicelib.modules.tokens.rules import Ask, allowed_by, emsp_named_by, whether_to_ask
 from chalicelib.partners.directory import claim_key
+from chalicelib.policy.conversion_facts import facts_of_token
 from chalicelib.policy.remote_starts import Authorized, is_authorized
 from chalicelib.policy.token_lookup import MODULE, type_in
 from chalicelib.protocol.json_text import Document, read_json
 from chalicelib.protocol.kinds import Kind
 from chalicelib.protocol.message import Party, Routing
 from chalicelib.protocol.types import format_datetime, sort_key
-from chalicelib.versions.supported import traits_of
-from chalicelib.versions.version import NOTHING_KNOWN, Known
+from chalicelib.versions.version import Known
 
 if TYPE_CHECKING:
     from chalicelib.node import Node
@@ -193,15 +193,13 @@ def _ask(node: Node, partner: Partner, question: Question, addressed: Party | No
 
 
 def _facts(node: Node, partner: Partner, question: Question) -> Known:
-    """The token that is asked about, for an OCPI version whose answer does not have it (V211-74).
+    """The token that is asked about.
 
     One that is not stored here is composed from the question: only its uid, type and eMSP are known.
     """
     emsps = partner.parties("EMSP")
-    if not traits_of(partner.version).needs_facts or not (question.token or emsps):
-        return NOTHING_KNOWN
-    if question.token is not None:
-        return Known(token=read_json(str(question.token.body)))
+    if question.token is not None or not emsps:
+        return facts_of_token(partner.version, question.token.body if question.token else None)
     token = {
         **emsps[0]._asdict(),
         "uid": question.uid,
@@ -212,7 +210,7 @@ def _facts(node: Node, partner: Partner, question: Question) -> Known:
         "whitelist": "NEVER",
         "last_updated": format_datetime(node.clock()),
     }
-    return Known(token=token)
+    return facts_of_token(partner.version, token)
 
 
 def _check_token(node: Node, partner: Partner, question: Question, info: Document) -> None:

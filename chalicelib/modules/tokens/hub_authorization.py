@@ -20,6 +20,7 @@ from chalicelib.calls.client import Exchange
 from chalicelib.errors import ConnectionProblem, HubError
 from chalicelib.hub.relayed_answers import relayed_answer, relayed_error
 from chalicelib.modules.tokens.rules import emsp_named_by
+from chalicelib.policy.conversion_facts import facts_of_token
 from chalicelib.policy.token_lookup import MODULE, type_in
 from chalicelib.protocol.headers import write_routing
 from chalicelib.protocol.kinds import Kind
@@ -52,6 +53,7 @@ def forward(call: Call, token: Stored, asked: dict[str, Any] | None) -> Reply:
         total_s=FORWARD_S,
         takes=Kind.LOCATION_REFERENCES,
         gives=Kind.AUTHORIZATION_INFO,
+        known=facts_of_token(emsp.version, token.body),
     )
     path, query = (token.ref.id, "authorize"), {"type": type_in(emsp.version, token.ref.variant)}
     try:

@@ -28,18 +28,26 @@ RESERVE = {
 def network(networks: Networks) -> Network:
     """A CPO and an eMSP, each a partner of 2.1.1 to the other."""
     network = networks("cpo", "emsp")
-    for member in network.members.values():
-        (partner,) = member.node.directory.all()
-        endpoints = tuple(
-            each.model_copy(update={"url": each.url.replace("/2.2.1/", "/2.1.1/")})
-            for each in partner.endpoints
-        )
-        changed = partner.model_copy(update={"version": "2.1.1", "endpoints": endpoints})
-        member.node.directory.save(changed, partner)
+    speak_2_1_1(network, "cpo", "emsp")
     keep_location(network["cpo"])
     keep_location(network["emsp"], source="cpo")
     add_webhook(network["cpo"])
     return network
+
+
+def speak_2_1_1(network: Network, *names: str) -> None:
+    """Let two nodes be partners of 2.1.1 to each other."""
+    for member, other in zip(names, reversed(names), strict=True):
+        directory = network[member].node.directory
+        partner = directory.get(other)
+        assert partner is not None
+        endpoints = tuple(
+            each.model_copy(update={"url": each.url.replace("/2.2.1/", "/2.1.1/")})
+            for each in partner.endpoints
+        )
+        roles = [role.model_copy(update={"role": "CPO"}) for role in partner.roles if role.role == "HUB"]
+        update = {"version": "2.1.1", "endpoints": endpoints, "roles": tuple(roles) or partner.roles}
+        directory.save(partner.model_copy(update=update), partner)
 
 
 def sent(member: Member, part: str) -> list[Any]:
@@ -134,3 +142,33 @@ def test_a_cancellation_is_not_sent(network: Network) -> None:
     assert "OCPI 2.1.1 cannot express it" in shown["problem"]
 
     assert sent(network["emsp"], "CANCEL_RESERVATION") == []
+
+
+def test_a_hub_passes_commands_of_2_1_1_on_to_the_cpo_of_the_location(networks: Networks) -> None:
+    """The eMSP speaks 2.1.1, which has no OCPI-to; the CPO speaks 2.2.1. Source: X-08"""
+    network = networks("cpo", "hub", "emsp")
+    speak_2_1_1(network, "hub", "emsp")
+    keep_location(network["cpo"])
+    keep_location(network["hub"], source="cpo")
+    keep_location(network["emsp"], source="hub")
+    add_webhook(network["cpo"])
+
+    document = {
+        "response_url": f"{public(network['emsp'])}/ocpi/2.1.1/sender/commands/START_SESSION/c1",
+        "token": {
+            "uid": "A1", "type": "OTHER", "auth_id": "C1", "issuer": "Evia", "valid": True,
+            "whitelist": "NEVER", "last_updated": "2026-03-01T10:00:00Z",
+        },
+        "location_id": "L1",
+        "evse_uid": "E1",
+    }  # fmt: skip
+    path = "/receiver/commands/START_SESSION"
+    answer = network["hub"].call(network["emsp"], "POST", path, document, version="2.1.1")
+    network.run_due()
+    report(network["cpo"], "EVSE_OCCUPIED")
+    network.run_due()
+
+    assert answer.json["data"] == {"result": "ACCEPTED"}
+    (at_cpo,) = sent(network["hub"], "/receiver/commands/START_SESSION")
+    assert (at_cpo["token"]["contract_id"], at_cpo["token"]["party_id"]) == ("C1", "EVI")
+    assert sent(network["hub"], "/sender/commands/START_SESSION/c1") == [{"result": "REJECTED"}]
