@@ -214,7 +214,12 @@ def test_the_application_leaves_the_level_of_the_log_as_it_is() -> None:
     assert subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False).returncode == 0
 
 
-def test_a_line_with_values_that_are_no_json_is_written_all_the_same(logged: Logged) -> None:
+def test_a_line_with_values_that_are_no_json_is_written_all_the_same(
+    logged: Logged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # pytest would keep the lines too, and a worker of xdist ends when it has to report this one.
+    monkeypatch.setattr(log._logger, "propagate", False)
+
     log.info("odd", price=Decimal("0.50"), error=ValueError("no"), number=float("nan"), path=Path("a"))
     log.info("no UTF-8: \udcff")
 
