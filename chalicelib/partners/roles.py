@@ -63,8 +63,8 @@ def connection_role(partner: Partner, ours: Iterable[str]) -> str | None:
     """
     names = (
         {role.role for role in partner.roles or partner.pending_roles}
-        or ({"HUB"} if partner.hub_expected else set())
         or ({partner.expected_role} if partner.expected_role else set())
+        or ({"HUB"} if partner.hub_expected else set())
         or {role.role for role in partner.expected_roles}
         or {claim.rpartition("#")[2] for claim in partner.reserved_claims}
         or {OPPOSITE.get(own, own) for own in ours}
@@ -145,7 +145,9 @@ def _may_play(partner: Partner, role: PartnerRole) -> bool:
     if role.role == "HUB":
         return partner.hub_expected
     names_nothing = not partner.expected_roles and not partner.reserved_claims
-    return names_nothing and not partner.hub_expected and partner.expected_role in ("", role.role)
+    if partner.expected_role:
+        return names_nothing and role.role == partner.expected_role
+    return names_nothing and not partner.hub_expected
 
 
 def _fields(

@@ -132,3 +132,38 @@ def test_a_released_role_is_no_longer_reserved() -> None:
 
     assert after.reserved_claims == (claim_of(HUB),)
     assert claims(after, CPO, EMSP).pending_roles == (EMSP,)
+
+
+@pytest.mark.parametrize(
+    ("fields", "ours", "expected"),
+    [
+        ({}, ["CPO"], "EMSP"),
+        ({}, ["EMSP"], "CPO"),
+        ({}, ["CPO", "EMSP"], None),
+        ({}, ["HUB"], None),
+        ({"expected_role": "CPO"}, ["HUB"], "CPO"),
+        ({"expected_role": "EMSP", "hub_expected": True}, ["CPO"], "EMSP"),
+        ({"hub_expected": True}, ["CPO"], None),
+        ({"reserved_claims": ("claim#PT*ABC#CPO",)}, ["HUB"], "CPO"),
+    ],
+)
+def test_the_role_of_a_connection_of_one_role(
+    fields: dict[str, Any], ours: list[str], expected: str | None
+) -> None:
+    """Source: V211-02"""
+    assert roles.connection_role(partner(**fields), ours) == expected
+
+
+def test_the_role_that_a_partner_plays_is_that_of_its_connection() -> None:
+    """Source: V211-02"""
+    plays = [partner("REGISTERED", roles=each) for each in ((CPO,), (CPO, EMSP), (HUB,))]
+
+    assert [roles.connection_role(each, ["CPO"]) for each in plays] == ["CPO", None, None]
+
+
+def test_a_hub_that_is_registered_in_one_role_plays_it() -> None:
+    """Source: V211-02"""
+    named = partner(expected_role="EMSP", hub_expected=True)
+
+    assert claims(named, EMSP).roles == (EMSP,)
+    assert claims(named, CPO).pending_roles == (CPO,)

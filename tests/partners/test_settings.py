@@ -46,6 +46,7 @@ def test_a_record_keeps_its_form_and_gains_new_fields_only() -> None:
     assert written.keys() - old.keys() == {
         "strict", "pull", "sends_raw_tokens", "encoding_origin", "endpoint_notes",
         "trailing_slash", "credentials_listed_once", "endpoints_with_slash", "expected_role",
+            "hub_clients",
         "only_version",
     }  # fmt: skip
 
