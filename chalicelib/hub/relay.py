@@ -7,7 +7,8 @@ only those of the page are relayed: the counts, and Link and Location as `relaye
 
 Between parties of different OCPI versions, the body is converted to the receiver's version and the answer to
 the caller's; `status_message` names what was lost (X-02). A PATCH is relayed only if it means the same in
-both (X-06). Nothing is relayed to or from a party whose version has no message routing (X-08).
+both (X-06). Nothing is relayed to or from a party whose version has no message routing; only an authorization
+is asked for in the hub's own name (X-08).
 
 The hub relays both interfaces of locations, tariffs and tokens. For sessions, commands and other modules of
 which the hub keeps data, the module's own handlers send the request on (`Interface.relay` is false). Private
@@ -43,6 +44,7 @@ from chalicelib.modules.registry import is_private
 from chalicelib.partners.directory import claim_key
 from chalicelib.policy.visibility import may_see, owner_role
 from chalicelib.protocol.json_text import JsonText
+from chalicelib.protocol.kinds import Kind
 from chalicelib.protocol.message import Party, Reply, Routing
 from chalicelib.routes import Call, Interface
 from chalicelib.versions.supported import CANONICAL, express, to_canonical, traits_of
@@ -50,7 +52,6 @@ from chalicelib.versions.version import Known
 
 if TYPE_CHECKING:
     from chalicelib.partners.directory import Partner
-    from chalicelib.protocol.kinds import Kind
     from chalicelib.protocol.message import Request
     from chalicelib.routes import OcpiRoute
     from chalicelib.settings import Settings
@@ -95,6 +96,10 @@ def relay(interface: Interface, route: OcpiRoute, call: Call) -> Reply:
     """
     _check_visibility(interface, call)
     receiver = _find_receiver(interface, call)
+    if route.gives is Kind.AUTHORIZATION_INFO and not traits_of(receiver.version).is_routed:
+        # The hub asks in its own name: a driver waits (X-08).
+        reply = route.handler(call)
+        return replace(reply, data=express(call.request.version, route.gives, reply.data).data)
     _check_routed(call, receiver)
     endpoint = receiver.endpoint(interface.module, interface.role)
     if endpoint is None:

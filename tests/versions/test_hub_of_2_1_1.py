@@ -33,10 +33,10 @@ def hub() -> Iterator[Connection]:
         yield connection
 
 
-def authorize(hub: Connection, uid: str) -> Answer:
+def authorize(hub: Connection, uid: str, **headers: str) -> Answer:
     asked = {"location_id": "L1", "evse_uids": ["E1"]}
     path = f"/ocpi/2.2.1/sender/tokens/{uid}/authorize"
-    return hub.host.call("POST", path, "token-of-edp", asked, content_type="application/json")
+    return hub.host.call("POST", path, "token-of-edp", asked, content_type="application/json", **headers)
 
 
 def test_an_authorization_of_2_1_1_is_relayed_with_the_token(hub: Connection) -> None:
@@ -53,6 +53,17 @@ def test_an_authorization_of_2_1_1_is_relayed_with_the_token(hub: Connection) ->
         "C7",
         "GLP",
     )
+
+
+def test_an_authorization_that_is_addressed_to_it_is_asked_for_in_the_hub_s_name(hub: Connection) -> None:
+    """A driver waits, so this one request is not refused as others with OCPI-to are. Source: X-08"""
+    hub.answers["tokens"] = {"allowed": "NO_CREDIT"}
+
+    answer = authorize(hub, "A1", OCPI_to_country_code="PT", OCPI_to_party_id="GLP")
+
+    assert (answer.json["status_code"], answer.json["data"]["allowed"]) == (1000, "NO_CREDIT")
+    assert answer.json["data"]["token"]["contract_id"] == "C7"
+    assert [each.path for each in hub.requests("tokens")] == ["/tokens/A1/authorize?type=RFID"]
 
 
 def test_a_token_that_the_emsp_does_not_know_is_unknown(hub: Connection) -> None:

@@ -81,11 +81,16 @@ def _named(request: Request) -> tuple[str, str]:
 
 
 def _own(settings: Settings, request: Request) -> list[Party]:
-    """Return the eMSPs of this node whose tokens the request may mean."""
-    own = settings.parties("EMSP")
-    if _asks_hub(settings, request) or request.routing.receiver is None:
+    """Return the eMSPs whose tokens the request may mean: this node's, or the one that OCPI-to names.
+
+    At a hub, that one may be a partner whose OCPI version has no message routing (`hub/relay.py`).
+    """
+    own, receiver = settings.parties("EMSP"), request.routing.receiver
+    if _asks_hub(settings, request) or receiver is None:
         return own
-    return [party for party in own if party.same_as(request.routing.receiver)]
+    if settings.plays("HUB") and not settings.owns(receiver):
+        return [receiver]
+    return [party for party in own if party.same_as(receiver)]
 
 
 def _asks_hub(settings: Settings, request: Request) -> bool:
