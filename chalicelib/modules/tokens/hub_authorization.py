@@ -26,6 +26,7 @@ from chalicelib.protocol.headers import write_routing
 from chalicelib.protocol.kinds import Kind
 from chalicelib.protocol.message import Party, Reply, Routing
 from chalicelib.routes import Call
+from chalicelib.versions.supported import traits_of
 
 if TYPE_CHECKING:
     from chalicelib.storage.objects import Stored
@@ -63,7 +64,7 @@ def forward(call: Call, token: Stored, asked: dict[str, Any] | None) -> Reply:
     else:
         _check_token(answer.data, owner)
         reply = relayed_answer(answer)
-    if call.request.routing.receiver is not None:
+    if call.request.routing.receiver is not None or not traits_of(call.request.version).is_routed:
         return reply
     # The request had no OCPI-to, so OCPI-from of the answer names the eMSP that owns the token (RTE-23).
     headers = write_routing(Routing(sender=owner, receiver=call.request.routing.sender))

@@ -91,6 +91,18 @@ def test_the_answer_to_a_request_without_ocpi_to_names_the_emsp_as_sender(hub: W
     assert (headers["OCPI-to-country-code"], headers["OCPI-to-party-id"]) == CPO
 
 
+def test_the_answer_to_a_cpo_of_2_1_1_has_no_routing_headers(hub: World) -> None:
+    """Source: V211-06"""
+    hub.push()
+    old = hub.api.caller.model_copy(update={"version": "2.1.1"})
+
+    answered = PartnerApi(hub.node, INTERFACE, old).call("POST", "0102A", "authorize")
+
+    headers = answered.headers
+    assert answered.codes == (200, 1000)
+    assert not [name for name in headers if name.lower().startswith("ocpi-")]
+
+
 def test_the_hub_may_be_addressed_itself(hub: World) -> None:
     """Source: RTE-02"""
     hub.push()
