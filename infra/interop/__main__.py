@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from certification.ocpi import Party
@@ -35,30 +35,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the programs. Returns the exit code: 2 when one cannot be installed."""
     options = _read_arguments(arguments)
     chosen = [program for program in PROGRAMS if program.name in (options.programs or [program.name])]
-    environments = {program.name: Environment(program, options.folder) for program in chosen}
+    environments = {program: Environment(program, options.folder) for program in chosen}
     try:
-        for program in chosen:
-            _print(f"installing {program.name} {environments[program.name].version}")
-            environments[program.name].install()
+        for environment in environments.values():
+            _print(f"installing {environment.name} {environment.version}")
+            environment.install()
     except NotInstalled as error:
         print(f"interop: {error}", file=sys.stderr)
         return 2
-    trials = _run_all(chosen, environments)
+    trials = _run_all(environments)
     failed = [trial for trial in trials if not trial.is_as_expected]
     _print("")
     for trial in failed:
-        _print(f"fewer than expected: {trial.program.name}, {trial.key}")
+        _print(f"fewer than expected: {trial.program.name} on {trial.program.ocpi}, {trial.key}")
     _print(f"{len(trials) - len(failed)} passed, {len(failed)} failed")
     return 1 if failed else 0
 
 
-def _run_all(programs: Sequence[Program], environments: dict[str, Environment]) -> list[Trial]:
+def _run_all(environments: Mapping[Program, Environment]) -> list[Trial]:
     web, trials = Web(), []
-    with Sandbox(seed_sites=SITES, report=_print) as sandbox, Probe(web) as probe:
+    with Sandbox(seed_sites=SITES, ocpi_versions="", report=_print) as sandbox, Probe(web) as probe:
         open_site(sandbox)
         _print(f"\n{HEADER}")
-        for number, program in enumerate(programs):
-            environment = environments[program.name]
+        for number, (program, environment) in enumerate(environments.items()):
             for place, (role, node) in enumerate(SENDS):
                 party = Party("PT", f"I{number}{place}")
                 exchange = Exchange(sandbox, PLAYER_BY_NAME[node], probe, web, role)
@@ -74,7 +73,9 @@ def _run_all(programs: Sequence[Program], environments: dict[str, Environment]) 
 
 def _read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make interop", description="Run other people's programs.")
-    parser.add_argument("programs", nargs="*", choices=[[], *(program.name for program in PROGRAMS)])
+    parser.add_argument(
+        "programs", nargs="*", choices=[[], *dict.fromkeys(program.name for program in PROGRAMS)]
+    )
     parser.add_argument("--folder", type=Path, default=PROJECT / ".venv/interop")
     return parser.parse_args(arguments)
 

@@ -26,6 +26,7 @@ class Environment:
 
     def __init__(self, program: Program, folder: Path) -> None:
         self._program = program
+        self.name, self.ocpi = program.name, program.ocpi
         self._folder = folder / program.name
         self.python = self._folder / "bin/python"
 

@@ -1,23 +1,26 @@
 """One program as a partner of one node: it registers, sends its objects, and reads the node's lists.
 
-The connection is the runner's own (`certification/probe.py`). The objects are the program's: its models make
-them, its JSON is what is sent, and its models read what the node answers. No request has routing headers,
-since none of the programs sends them.
+The connection is ours: the runner's (`certification/probe.py`), and of 2.1.1 `partner_2_1_1.py`. The
+objects are the program's: its models make them, its JSON is what is sent, and its models read what the node
+answers. No request has routing headers, since none of the programs sends them.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
-from certification.ocpi import Party, discover
+from certification.ocpi import Party, Reply, authorization, discover, read_reply
 from certification.probe import Probe
 from certification.probe_partner import ProbePartner
 from certification.refuted import Refuted
+from certification.spoken import speak, spoken_version
 from certification.web import Web, below, with_query
 from infra.interop.environments import Environment
+from infra.interop.partner_2_1_1 import FlatPartner
 from infra.local.sandbox import CPO, EMSP, Player, Sandbox
 
 SENDS = {
@@ -33,8 +36,27 @@ OFFERS = {
     "CPO": (("locations", "SENDER"), ("tariffs", "SENDER"), ("tokens", "RECEIVER"), ("commands", "RECEIVER")),
     "EMSP": (("tokens", "SENDER"), ("locations", "RECEIVER"), ("commands", "SENDER")),
 }
-SITE = "INTEROP"
+SITE, CONTRACT = "INTEROP", "PT-EVI-C1"
 _LISTED = 20
+
+
+class Connection(Protocol):
+    """A registered partner of a node, played by us."""
+
+    @property
+    def party(self) -> Party: ...
+
+    @property
+    def url(self) -> str: ...
+
+    def endpoint(self, module: str, interface: str) -> str:
+        """The node's URL of an interface."""
+
+    def call(self, method: str, url: str, body: object = None) -> Reply:
+        """Send a request to the node."""
+
+    def leave(self) -> object:
+        """End the registration."""
 
 
 @dataclass
@@ -92,7 +114,7 @@ def open_site(sandbox: Sandbox) -> None:
     sandbox.door(CPO).put("locations", SITE, body=location)
     token = {
         "type": "RFID",
-        "contract_id": "PT-EVI-C1",
+        "contract_id": CONTRACT,
         "issuer": "Evia",
         "valid": True,
         "whitelist": "NEVER",
@@ -100,7 +122,7 @@ def open_site(sandbox: Sandbox) -> None:
     sandbox.door(EMSP).put("tokens", SITE, body=token)
 
 
-def _session_of(party: Party) -> dict[str, Any]:
+def session_of(party: Party) -> dict[str, Any]:
     """A session of the CPO with a token of this eMSP."""
     owner = {"country_code": party.country_code, "party_id": party.party_id}
     return {
@@ -117,7 +139,10 @@ def _session_of(party: Party) -> dict[str, Any]:
 
 
 def context_of(role: str, party: Party, response_url: str) -> dict[str, str]:
-    """Return the values of the examples that depend on the two parties, by field name or path."""
+    """Return the values of the examples that depend on the two parties, by field name or path.
+
+    In 2.1.1 a session names a contract only: that of the node's token, or the one of the program's own.
+    """
     emsp = party if role == "EMSP" else Party(EMSP.country_code, EMSP.party_id)
     of_emsp = {"country_code": emsp.country_code, "party_id": emsp.party_id}
     return {
@@ -125,6 +150,7 @@ def context_of(role: str, party: Party, response_url: str) -> dict[str, str]:
         "party_id": party.party_id,
         **{f"{part}.{name}": value for part in ("cdr_token", "token") for name, value in of_emsp.items()},
         **({"location_id": SITE} if role == "EMSP" else {}),
+        **({"auth_id": CONTRACT} if role == "CPO" else {}),
         "response_url": response_url,
     }
 
@@ -140,34 +166,49 @@ class Exchange:
 
     def run(self, environment: Environment, party: Party) -> Result:
         """Register as this party, send, read, and leave."""
-        role = self._result.role
-        partner = self._probe.new_partner(role, OFFERS[role], party)
+        speak(environment.ocpi)
+        connect = self._connect_flat if environment.ocpi == "2.1.1" else self._connect
         try:
-            self._register(partner)
+            with connect(party) as connection:
+                if (self._result.role, self._result.node) == ("EMSP", CPO.name):
+                    self._door.put("sessions", f"{SITE}-{party.party_id}", body=session_of(party))
+                self._send(connection, environment)
+                self._read(connection, environment)
+                connection.leave()
         except Refuted as refuted:
             self._result.notes.append(f"not registered: {refuted}")
-            return self._result
-        try:
-            if (role, self._result.node) == ("EMSP", CPO.name):
-                self._door.put("sessions", f"{SITE}-{party.party_id}", body=_session_of(party))
-            self._send(partner, environment)
-            self._read(partner, environment)
-        finally:
-            partner.delete_credentials()
         return self._result
 
-    def _register(self, partner: ProbePartner) -> None:
+    @contextmanager
+    def _connect(self, party: Party) -> Iterator[Connection]:
         # `discover` reads version details by the letter.
-        body = {"name": partner.name, "credentials_listed_once": True}
-        invitation = self._door.post("partners", "invitations", body=body)
+        partner = self._probe.new_partner(self._result.role, OFFERS[self._result.role], party)
+        invitation = self._invite(partner.name, credentials_listed_once=True)
         details = discover(self._web, invitation["versions_url"], invitation["token"])
         reply = partner.post_credentials(details, invitation["token"])
         if not reply.is_success:
             raise Refuted(str(reply))
+        yield _Routed(partner, self._web)
 
-    def _send(self, partner: ProbePartner, environment: Environment) -> None:
+    @contextmanager
+    def _connect_flat(self, party: Party) -> Iterator[Connection]:
+        role = self._result.role
+        modules = ["credentials", *(module for module, _ in OFFERS[role])]
+        with FlatPartner(self._web, role, modules, party) as partner:
+            invitation = self._invite(partner.name, role=role)
+            partner.register(invitation["versions_url"], invitation["token"])
+            yield partner
+
+    def _invite(self, name: str, **settings: object) -> dict[str, Any]:
+        answer = self._door.post(
+            "partners", "invitations", body={"name": name, "only_version": spoken_version(), **settings}
+        )
+        assert isinstance(answer, dict)
+        return answer
+
+    def _send(self, connection: Connection, environment: Environment) -> None:
         role, node = self._result.role, self._result.node
-        context = context_of(role, partner.party, f"{partner.url}/sender/commands/1")
+        context = context_of(role, connection.party, f"{connection.url}/sender/commands/1")
         for example in environment.examples(context):
             module, variant = example["module"], example["variant"]
             if module not in SENDS[role, node]:
@@ -175,12 +216,12 @@ class Exchange:
             reason = (
                 f"its own model: {example['error']}"
                 if "error" in example
-                else _refusal(partner, module, json.loads(example["body"]))
+                else _refusal(connection, module, json.loads(example["body"]))
             )
             self._result.count(module, variant, reason)
 
-    def _read(self, partner: ProbePartner, environment: Environment) -> None:
-        documents = list(_listed(partner, READS[self._result.role], self._result.notes))
+    def _read(self, connection: Connection, environment: Environment) -> None:
+        documents = list(_listed(connection, READS[self._result.role], self._result.notes))
         for document, error in zip(documents, environment.read(documents), strict=True):
             if error is None:
                 self._result.read += 1
@@ -188,33 +229,54 @@ class Exchange:
                 self._result.unreadable.append(f"{document['module']}: {error}")
 
 
-def _refusal(partner: ProbePartner, module: str, document: Mapping[str, Any]) -> str | None:
+class _Routed:
+    """The runner's partner as a connection. Its caller is not used, because it changes words for 2.3.0."""
+
+    def __init__(self, partner: ProbePartner, web: Web) -> None:
+        self._partner, self._web = partner, web
+        self.party, self.url = partner.party, partner.url
+
+    def endpoint(self, module: str, interface: str) -> str:
+        return self._partner.registered_details().url(module, interface)
+
+    def call(self, method: str, url: str, body: object = None) -> Reply:
+        headers = {"Authorization": authorization(self._partner.registered_token())}
+        answer = self._web.send(method, url, headers, body)
+        document = answer.json()
+        data = document.get("data") if isinstance(document, dict) else None
+        return replace(read_reply(answer), data=data)
+
+    def leave(self) -> Reply:
+        return self._partner.delete_credentials()
+
+
+def _refusal(connection: Connection, module: str, document: Mapping[str, Any]) -> str | None:
     """Send an object or a command; returns the node's reason, None when it was taken."""
-    reply = partner.caller().call(*_target(partner, module, document), document)
+    reply = connection.call(*_target(connection, module, document), document)
     result = reply.data.get("result") if isinstance(reply.data, dict) else None
     if reply.is_success and result in (None, "ACCEPTED"):
         return None
     return " ".join(str(part) for part in (reply.status_code, result, reply.status_message) if part)
 
 
-def _target(partner: ProbePartner, module: str, document: Mapping[str, Any]) -> tuple[str, str]:
+def _target(connection: Connection, module: str, document: Mapping[str, Any]) -> tuple[str, str]:
     """Return the method and the URL of an object or a command."""
-    details = partner.registered_details()
     if module.isupper():
-        return "POST", below(details.url("commands", "RECEIVER"), module)
-    url = details.url(module, "RECEIVER")
+        return "POST", below(connection.endpoint("commands", "RECEIVER"), module)
+    url = connection.endpoint(module, "RECEIVER")
     if module == "cdrs":
         return "POST", url
-    name = document["uid" if module == "tokens" else "id"]
-    url = below(url, *partner.party, name)
-    return "PUT", with_query(url, {"type": document["type"]} if module == "tokens" else {})
+    name = document.get("uid" if module == "tokens" else "id") or "WITHOUT-ID"
+    url = below(url, *connection.party, name)
+    is_typed = module == "tokens" and spoken_version() != "2.1.1"
+    return "PUT", with_query(url, {"type": document["type"]} if is_typed else {})
 
 
-def _listed(partner: ProbePartner, modules: tuple[str, ...], notes: list[str]) -> Iterator[dict[str, Any]]:
+def _listed(connection: Connection, modules: tuple[str, ...], notes: list[str]) -> Iterator[dict[str, Any]]:
     """List the first objects of the node. notes: gets the modules whose list was refused."""
     for module in modules:
-        url = with_query(partner.registered_details().url(module, "SENDER"), {"limit": _LISTED})
-        reply = partner.caller().call("GET", url)
+        url = with_query(connection.endpoint(module, "SENDER"), {"limit": _LISTED})
+        reply = connection.call("GET", url)
         if not reply.is_success or not isinstance(reply.data, list):
             notes.append(f"GET {module}: {reply.status_code} {reply.status_message}")
             continue

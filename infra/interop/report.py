@@ -1,4 +1,4 @@
-"""The table of an interop run: program, version, role, node, objects offered and taken, and each reason."""
+"""The table of an interop run: program, both versions, role, node, objects offered and taken, each reason."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from infra.interop.exchange import Result
 from infra.interop.programs import Program
 
-_ROW = "{:16} {:10} {:12} {:5} {:>8} {:>6} {:>9} {:>5}"
+_ROW = "{:20} {:10} {:6} {:12} {:5} {:>8} {:>6} {:>9} {:>5}"
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Trial:
         return self.result.taken >= self.program.expected.get(self.key, 0)
 
 
-HEADER = _ROW.format("program", "version", "role", "at", "offered", "taken", "expected", "read")
+HEADER = _ROW.format("program", "version", "OCPI", "role", "at", "offered", "taken", "expected", "read")
 
 
 def lines_of(trial: Trial) -> Iterator[str]:
@@ -50,7 +50,7 @@ def lines_of(trial: Trial) -> Iterator[str]:
         expected,
         f"{result.read}/{listed}",
     )
-    yield _ROW.format(trial.program.name, trial.version, *row)
+    yield _ROW.format(trial.program.name, trial.version, trial.program.ocpi, *row)
     yield from (f"    refused     {refusal}" for refusal in result.refusals)
     yield from (f"    cannot read {error}" for error in dict.fromkeys(result.unreadable))
     yield from (f"    {note}" for note in result.notes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from enum import Enum
 from types import NoneType
 from typing import Any, get_args, get_origin, get_type_hints
@@ -20,7 +21,7 @@ CLASSES = {
     "START_SESSION": v2_2_1.StartSession,
     "RESERVE_NOW": v2_2_1.ReserveNow,
 }
-_PLAIN = {str: "string", int: "integer", float: "number", bool: "boolean"}
+_PLAIN = {str: "string", int: "integer", float: "number", bool: "boolean", datetime: "string"}
 
 
 def _schema_of(kind: Any) -> dict[str, Any]:
@@ -42,11 +43,11 @@ def _schema_of(kind: Any) -> dict[str, Any]:
     }
 
 
-def _model(kind: Any) -> Model:
+def model_of(kind: Any) -> Model:
     return Model(
         _schema_of(kind), lambda document: json.dumps(kind.from_dict(document).to_dict()), kind.from_dict
     )
 
 
 if __name__ == "__main__":
-    main({module: _model(kind) for module, kind in CLASSES.items()})
+    main({module: model_of(kind) for module, kind in CLASSES.items()})

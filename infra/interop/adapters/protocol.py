@@ -51,7 +51,8 @@ def _write_examples(models: Mapping[str, Model], context: Mapping[str, str]) -> 
                 line["body"] = model.write(make_example(model.schema, ids, variant == "required"))
             except Exception as error:  # the program refuses its own fields
                 line["error"] = _text(error)
-            print(json.dumps(line))
+            if line.get("body") != "{}":  # the program requires no field
+                print(json.dumps(line))
 
 
 def _read_lines(models: Mapping[str, Model]) -> None:

@@ -25,10 +25,10 @@ CLASSES = {
 }
 
 
-def _model(model: Any) -> Model:
+def model_of(model: Any) -> Model:
     # Its push sends `.dict()` through httpx, which writes it with json.dumps.
     return Model(model.schema(), lambda document: json.dumps(model(**document).dict()), lambda d: model(**d))
 
 
 if __name__ == "__main__":
-    main({module: _model(model) for module, model in CLASSES.items()})
+    main({module: model_of(model) for module, model in CLASSES.items()})
