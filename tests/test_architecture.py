@@ -185,9 +185,12 @@ def test_a_module_imports_only_objects_of_another_module(path: Path) -> None:
             assert found[2] == "objects", f"{_name(path)} imports {imported}"
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.glob("**/__init__.py")), ids=_name)
-def test_every_init_file_is_empty(path: Path) -> None:
-    assert path.read_text() == "" or ".venv" in path.parts or ".local" in path.parts
+@pytest.mark.parametrize("folder", ["bench", "certification", "chalicelib", "cli", "infra", "tests"])
+def test_every_init_file_is_empty(folder: str) -> None:
+    files = sorted((ROOT / folder).rglob("__init__.py"))
+
+    assert files
+    assert [_name(path) for path in files if path.read_text()] == []
 
 
 def test_the_application_can_be_imported_without_any_aws_call() -> None:
