@@ -175,6 +175,7 @@ _FILLS: dict[tuple[str, str], Fill] = {
     ("Location", "country"): _country,
     ("Location", "publish"): _always(False),
     ("Location", "time_zone"): _time_zone,
+    ("Price", "excl_vat"): _from("before_taxes"),
     ("PriceComponent", "step_size"): _always(1),
     ("Session", "auth_method"): _auth_method,
     ("Session", "connector_id"): _always(_NOT_ASSIGNED),

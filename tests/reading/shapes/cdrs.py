@@ -54,6 +54,8 @@ def _money() -> list[Shape]:
                 {"total_cost": {"excl_vat": Decimal("3.13")}}),
         read_as("total_cost as text", {"total_cost": "3.13"}, {"total_cost": {"excl_vat": Decimal("3.13")}}),
         read_as("total_cost with texts", {"total_cost": {"excl_vat": "3.13", "incl_vat": "3.85"}}),
+        read_as("total_cost in words of 2.3.0", {"total_cost": {"before_taxes": Decimal("3.13")}},
+                {"total_cost": {"excl_vat": Decimal("3.13"), "before_taxes": Decimal("3.13")}}),
         refused("total_cost missing", {"total_cost": GONE}, "total_cost"),
         refused("total_cost with incl_vat only", {"total_cost.excl_vat": GONE}, "total_cost.excl_vat"),
         read_as("total_energy_cost as a number", {"total_energy_cost": Decimal("3.13")}),
