@@ -30,6 +30,7 @@ from chalicelib.storage.retry import attempts
 from chalicelib.storage.table import Conflict, Delete, Item, Key, Operation, Put, Snapshot, Table
 from chalicelib.storage.values import Value
 from chalicelib.storage.vault import Vault
+from chalicelib.versions.supported import traits_of
 
 PartnerStatus = Literal["INVITED", "REGISTERING", "REGISTERED", "UNREGISTERED"]
 Connection = Literal["CONNECTED", "OFFLINE"]
@@ -267,7 +268,7 @@ class Directory:
             if item is None:
                 continue
             partner = Partner.model_validate_json(item["partner"])
-            if reading in ("base64", partner.token_encoding) or not partner.strict:
+            if not partner.strict or reading in _forms_of_token(partner):
                 return Caller(partner, token, item["kind"], fingerprint, reading), found
         raise Unauthorized
 
@@ -442,6 +443,12 @@ class Directory:
         except Conflict:
             item = self._table.get(_HASH_KEY) or item
         return item
+
+
+def _forms_of_token(partner: Partner) -> tuple[str, ...]:
+    """The forms in which a strict partner may send its token; raw is right in OCPI 2.1.1 (V211-04)."""
+    is_raw_right = traits_of(partner.version or partner.only_version).sends_raw_tokens
+    return ("base64", "raw" if is_raw_right else partner.token_encoding)
 
 
 def claim_of(role: PartnerRole) -> str:

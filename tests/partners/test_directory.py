@@ -79,6 +79,18 @@ def test_a_strict_partner_s_token_is_accepted_in_its_encoding_only(
             directory.find_caller([(encoding, "secret")])
 
 
+@pytest.mark.parametrize("named", [{"version": "2.1.1"}, {"only_version": "2.1.1"}])
+def test_a_strict_partner_of_2_1_1_may_send_its_token_raw(
+    directory: Directory, named: dict[str, str]
+) -> None:
+    """Source: V211-04"""
+    directory.save(make(strict=True, held_tokens=[held(directory, "secret")], **named))
+
+    assert directory.find_caller([("raw", "secret")])[0].partner.id == "evi"
+    with pytest.raises(Unauthorized):
+        directory.find_caller([("loose", "secret")])
+
+
 def test_of_two_readings_of_a_token_the_one_that_a_partner_holds_counts(directory: Directory) -> None:
     """TRP-02: a raw token that is also Base64, of a partner that sends raw ones."""
     directory.save(make(token_encoding="raw", held_tokens=[held(directory, "YWJj")]))
