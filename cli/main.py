@@ -56,6 +56,15 @@ OnlyVersion = Annotated[
         help="Agree on this OCPI version, such as 2.2, and no other; default: the highest of both sides.",
     ),
 ]
+KeptVersion = Annotated[
+    str | None,
+    typer.Option(
+        "--version",
+        metavar="VERSION",
+        help='Move to this OCPI version, such as 2.2, and keep to it; "" is the highest of both sides. '
+        "Default: as set before.",
+    ),
+]
 Roles = Annotated[
     list[str] | None,
     typer.Argument(metavar="COUNTRY/PARTY/ROLE", help="Such as PT/ABC/CPO; all when left out."),
@@ -76,7 +85,9 @@ def which_node(
     version: Annotated[
         bool, typer.Option("--version", callback=_show_release, is_eager=True, help="Show the release.")
     ] = False,
-    node: Annotated[str, typer.Option(help="A node of the running sandbox: cpo, hub or emsp.")] = "cpo",
+    node: Annotated[
+        str, typer.Option(help="A node of the running sandbox: cpo, hub, emsp, or emsp22 and the like.")
+    ] = "cpo",
     url: Annotated[
         str | None, typer.Option(envvar="OCPI_OPERATOR_URL", help="Any node's operator URL.")
     ] = None,
@@ -202,7 +213,7 @@ def release(context: typer.Context, partner_id: str, roles: Roles = None) -> Non
 
 
 @app.command()
-def rotate(context: typer.Context, partner_id: str, version: OnlyVersion = None) -> None:
+def rotate(context: typer.Context, partner_id: str, version: KeptVersion = None) -> None:
     """Exchange both tokens with a partner and announce the endpoints again."""
     body = {} if version is None else {"only_version": version}
     _show(_operator_api(context).put("partners", partner_id, "credentials", body=body))
@@ -224,7 +235,7 @@ def reserve_location_id(
 
 @app.command()
 def broadcasts(context: typer.Context) -> None:
-    """Show per partner the objects that are waiting, delivered, refused, held or given up."""
+    """Show per partner the objects that are waiting, delivered, refused, held, shortened or given up."""
     for partner in _operator_api(context).all("broadcasts"):
         _show(partner)
 

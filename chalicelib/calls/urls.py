@@ -191,7 +191,7 @@ class UrlPolicy:
         origin, _ = split_url(url)
         if origin.scheme != "https" and not self._allow_loopback:
             raise InvalidParameters("must be https")
-        if origin.port != 443 and (origin.port < _LOWEST_FREE_PORT or origin.port in _OTHER_SERVICES):
+        if not may_be_called(origin.port):
             raise InvalidParameters(f"port {origin.port} is not allowed")
         return origin
 
@@ -260,6 +260,15 @@ def split_url(url: str) -> tuple[Origin, str]:
     if not 0 < port < 65536:
         raise InvalidParameters(f"port {port} is not allowed")
     return Origin(scheme, _read_host(place[1].lower()), port), path if path.startswith("/") else f"/{path}"
+
+
+def may_be_called(port: int) -> bool:
+    """Tell whether a node may listen on a port: on 443, or above 1023 where no well-known service is.
+
+    >>> may_be_called(8000), may_be_called(9200)
+    (True, False)
+    """
+    return port == 443 or (port >= _LOWEST_FREE_PORT and port not in _OTHER_SERVICES)
 
 
 def is_below(url: str, base: str) -> bool:

@@ -148,7 +148,8 @@ def _check_routed(call: Call, receiver: Partner) -> None:
     for version in (call.request.version, receiver.version):
         if not traits_of(version).is_routed:
             raise HubError(
-                f"OCPI {version} has no message routing: send the object to this hub, which passes it on"
+                f"OCPI {version} has no message routing: an object reaches the receiver when it is sent "
+                "without OCPI-to, a request for it cannot be relayed"
             )
 
 

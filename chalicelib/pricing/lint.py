@@ -40,7 +40,7 @@ _UNKNOWN = {
     "unknown_dimension": ERROR,
     "unknown_reservation": ERROR,
     "tax_included": ERROR,
-    "unknown_taxes": WARNING,
+    "unknown_taxes": ERROR,
     "vat_not_applicable": WARNING,
     "ignored_field": WARNING,
 }

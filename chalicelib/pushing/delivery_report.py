@@ -48,6 +48,7 @@ def delivery_report(node: Node, partner: Partner) -> dict[str, Any]:
     return {
         "partner_id": partner.id,
         "name": partner.name,
+        "version": partner.version,
         "connection": partner.connection,
         "offline_since": partner.offline_since,
         "delivered": sum(len(by_status.get(status, [])) for status in final),

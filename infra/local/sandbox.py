@@ -31,6 +31,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
+from chalicelib.calls.urls import may_be_called
 from chalicelib.versions.supported import is_supported, supported_numbers, traits_of
 from cli.operator_client import OperatorClient
 from infra import resources
@@ -263,6 +264,9 @@ class Sandbox:
         self._lock = lock
 
     def _take_ports(self) -> dict[str, socket.socket]:
+        for wanted in range(self._port, self._port + len(self.players)):
+            if self._port and not may_be_called(wanted):
+                raise SandboxError(f"a node calls no other one at port {wanted}: try PORT=9000 make run")
         listeners: dict[str, socket.socket] = {}
         for offset, player in enumerate(self.players):
             wanted = self._port + offset if self._port else 0

@@ -23,6 +23,7 @@ def test_the_report_shows_delivered_waiting_refused_and_dead_objects() -> None:
     shown = delivery_report(world.node, world.partner("one"))
 
     assert (shown["partner_id"], shown["connection"], shown["delivered"]) == ("one", "CONNECTED", 1)
+    assert shown["version"] == "2.2.1"
     assert (shown["offline_since"], shown["missed"], shown["dead"]) == (None, 0, [])
     (refused,) = shown["refused"]
     assert refused == {

@@ -201,7 +201,7 @@ def _look_with(
     role = role_toward(node, partner, version)
     if role is None and not traits_of(version).has_roles:
         raise InvalidParameters(
-            f"the partner speaks OCPI {version}, which names no roles: say whether it is a CPO or an EMSP",
+            f"OCPI {version} names no roles: say which one the partner plays, CPO or EMSP (--role)",
             field="role",
         )
     sides = sides_of(role) if role else None

@@ -18,9 +18,10 @@ from chalicelib.modules.invoice_reconciliation.objects import InvoiceReconciliat
 from chalicelib.modules.own_objects import OwnObject, decide_own
 from chalicelib.partners.directory import claim_key
 from chalicelib.policy.private_partitions import remember_list
+from chalicelib.policy.session_viewers import emsp_of
 from chalicelib.policy.time_remarks import remark_on_own
 from chalicelib.policy.visibility import Viewer, partition_for_viewer, viewer_in
-from chalicelib.protocol.json_text import Document
+from chalicelib.protocol.json_text import Document, read_json
 from chalicelib.protocol.message import Party
 from chalicelib.storage.keys import Ref
 
@@ -85,19 +86,29 @@ def _viewer(node: Node, party: Party, document: Document, to: Party | None) -> V
     """
     if to is not None:
         roles = [_OTHER_SIDE[role] for role in _OTHER_SIDE if node.settings.owns(party, role)]
-        claims = node.table.get_many(claim_key(to, role) for role in roles)
-        role = next((role for role in roles if claim_key(to, role) in claims), None)
-        if role is None:
-            text = f"{to.key()} is no {' or '.join(roles)} that is a partner of this node"
-            raise InvalidParameters(text, field="to")
-        return Viewer(to, role)
-    found = {viewer for cdr in _some_cdrs(node, party, document) if (viewer := _viewer_of_cdr(cdr))}
+        return _partner_of(node, to, roles)
+    found = {_viewer_of_cdr(node, cdr) for cdr in _some_cdrs(node, party, document)}
     if len(found) == 1:
-        return found.pop()
+        viewer = found.pop()
+        return _partner_of(node, viewer.party, [viewer.role])
     if found:
         names = ", ".join(sorted(viewer.party.key() for viewer in found))
         raise InvalidParameters(f"these CDRs are of several parties: {names}", field="cdrs")
     raise InvalidParameters("name the party that gets the invoice: none of these CDRs is known", field="to")
+
+
+def _partner_of(node: Node, to: Party, roles: list[str]) -> Viewer:
+    """The party, in the first of the roles that it plays as a partner of this node.
+
+    Raises: InvalidParameters when it plays none: a party behind a hub cannot be sent a record.
+    """
+    claims = node.table.get_many(claim_key(to, role) for role in roles)
+    role = next((role for role in roles if claim_key(to, role) in claims), None)
+    if role is None:
+        names = " or ".join(roles)
+        text = f"{to.key()} is no {names} that is a partner of this node; a hub passes no records on"
+        raise InvalidParameters(text, field="to")
+    return Viewer(to, role)
 
 
 def _some_cdrs(node: Node, party: Party, document: Document) -> Iterable[Stored]:
@@ -110,10 +121,12 @@ def _some_cdrs(node: Node, party: Party, document: Document) -> Iterable[Stored]
     return node.objects.get_many(Ref(CDRS, *owner, name) for owner in owners for name in names).values()
 
 
-def _viewer_of_cdr(cdr: Stored) -> Viewer | None:
-    """The other side of a CDR: the one that sees ours, or the owner of a received one."""
-    return (
-        Viewer(Party(cdr.ref.country_code, cdr.ref.party_id), "CPO")
-        if cdr.source
-        else viewer_in(cdr.partition)
-    )
+def _viewer_of_cdr(node: Node, cdr: Stored) -> Viewer:
+    """The other side of a CDR: the eMSP of ours, also if a hub made it, or the owner of a received one."""
+    owner = Party(cdr.ref.country_code, cdr.ref.party_id)
+    if not node.settings.owns(owner, "CPO"):
+        return Viewer(owner, "CPO")
+    viewer = viewer_in(cdr.partition)
+    if viewer is not None and viewer.role == "EMSP":
+        return viewer
+    return emsp_of(read_json(str(cdr.body))["cdr_token"])

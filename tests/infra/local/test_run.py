@@ -56,6 +56,17 @@ def test_it_prints_the_urls_then_ready_and_stops_all_processes(tmp_path: Path) -
         children.listen(port + offset).close()
 
 
+def test_a_port_that_no_node_may_be_called_at_is_reported_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "_on_signal", lambda handler: None)
+
+    exit_code = run.main(["--port", "9198", "--state-dir", str(tmp_path)])
+
+    assert exit_code == 1
+    assert "a node calls no other one at port 9200" in capsys.readouterr().out
+
+
 def test_a_port_in_use_is_reported_in_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -64,17 +64,21 @@ class Stand:
         token = f"token-{name or PARTIES[self.other].party_id.lower()}"
         return self.host.call(method, path, token, document, content_type="application/json", **headers)
 
-    def keep_cdr(self, cdr_id: str, net: str = "10.00", currency: str = "EUR", emsp: Party = EMSP) -> None:
-        """Store a CDR of the CPO for a driver of the eMSP, as the node has it."""
+    def keep_cdr(
+        self, cdr_id: str, net: str = "10.00", currency: str = "EUR", emsp: Party = EMSP, hub: str = ""
+    ) -> None:
+        """Store a CDR of the CPO for a driver of the eMSP, as the node has it. hub: who made it."""
         document = {**whole.cdr(), "party_id": CPO.party_id, "id": cdr_id, "currency": currency}
         document["total_cost"] = {"excl_vat": Decimal(net), "incl_vat": Decimal(net) * 6 / 5}
-        is_ours = self.world.node.settings.plays("CPO")
+        document["cdr_token"] = {**document["cdr_token"], **emsp._asdict()}
+        is_ours = self.world.node.settings.plays("CPO") and not hub
         write = Write(JsonText(write_json(document)), document["last_updated"])
+        viewer = Viewer(CPO, "CPO") if hub else Viewer(emsp, "EMSP")
         self.world.node.objects.change(
             Ref("cdrs", *CPO, cdr_id),
             lambda _: write,
-            partition=partition_for_viewer("cdrs", CPO if is_ours else None, Viewer(emsp, "EMSP")),
-            source="" if is_ours else "abc",
+            partition=partition_for_viewer("cdrs", CPO if is_ours else None, viewer),
+            source="" if is_ours else hub or "abc",
         )
 
     def put(self, cdrs: list[str], record_id: str = "R1", query: str = "") -> Any:
@@ -127,6 +131,23 @@ def test_a_record_is_posted_to_the_emsp_of_its_cdrs_then_put_and_deleted(cpo: St
     cpo.put(["C1"])
     assert cpo.pushed("evi")[3:] == [("POST", ())]
     assert cpo.pushed("oth") == []
+
+
+def test_a_record_about_cdrs_that_a_hub_made_is_posted_to_their_emsp(cpo: Stand) -> None:
+    """Source: IR-01"""
+    cpo.keep_cdr("C1", hub="hub")
+
+    assert cpo.put(["C1"]).status == 201
+    assert [method for method, _ in cpo.pushed("evi")] == ["POST"]
+
+
+def test_a_record_for_a_party_that_is_no_partner_is_refused(cpo: Stand) -> None:
+    """Source: IR-01. A hub does not pass it on, so nobody would get it."""
+    cpo.keep_cdr("C1", emsp=Party("PT", "FAR"))
+
+    answer = cpo.put(["C1"])
+
+    assert (answer.status, "to: PT*FAR" in answer.text) == (422, True), answer.text
 
 
 def test_an_emsp_that_bills_in_reverse_sends_its_record_to_the_cpo(emsp: Stand) -> None:
