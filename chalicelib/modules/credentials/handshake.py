@@ -143,11 +143,11 @@ def encodings_to_try(partner: Partner, received: TokenEncoding | None = None) ->
     is_chosen = partner.encoding_origin == "OPERATOR" or (
         partner.encoding_origin == "DEFAULT" and partner.token_encoding == "raw"
     )
-    if is_chosen or partner.strict or (partner.is_registered and received is None):
+    if is_chosen or (partner.is_registered and (partner.strict or received is None)):
         return (partner.token_encoding,)
     usual: TokenEncoding = "raw" if traits_of(partner.only_version).sends_raw_tokens else "base64"
     first = received or usual
-    return (first, "raw" if first == "base64" else "base64")
+    return (first,) if partner.strict else (first, "raw" if first == "base64" else "base64")
 
 
 def origin_of(settings: PartnerSettings) -> EncodingOrigin:

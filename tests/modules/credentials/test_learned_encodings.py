@@ -9,6 +9,7 @@ import pytest
 
 from chalicelib.modules.credentials import called_side, calling_side
 from chalicelib.modules.credentials.calling_side import HandshakeFailed
+from chalicelib.modules.credentials.handshake import encodings_to_try
 from chalicelib.partners.directory import Partner
 from chalicelib.partners.settings import PartnerSettings
 from chalicelib.protocol.auth import write_authorization
@@ -121,3 +122,16 @@ def test_a_registration_in_the_operator_s_encoding_tries_no_other(
 
     assert received == ["base64"]
     assert cpo.node.directory.all() == []
+
+
+@pytest.mark.parametrize(
+    ("only_version", "encoding"), [("", "base64"), ("2.2.1", "base64"), ("2.1.1", "raw")]
+)
+def test_a_strict_partner_gets_tokens_by_the_letter_of_its_version(
+    hub: Host, only_version: str, encoding: str
+) -> None:
+    """Source: TRN-05, V211-04"""
+    settings = PartnerSettings(name="x", strict=True, only_version=only_version)
+    invited, _ = called_side.invite(hub.node, settings)
+
+    assert encodings_to_try(invited) == (encoding,)
