@@ -226,14 +226,14 @@ def next_link(header: str) -> str | None:
     return found[1] if found else None
 
 
-def discover(web: Web, versions_url: str, token: str) -> Details:
-    """Read a platform's versions and its details of this run's version.
+def discover(web: Web, versions_url: str, token: str, version: str = "") -> Details:
+    """Read a platform's versions and its details of a version; of this run's by default.
 
     Raises: Refuted when it does not offer them.
 
     Source: OCPI 2.2.1 version_information_endpoint; VER-01, VER-02, VER-04
     """
-    caller, version = Caller(web, token), spoken_version()
+    caller, version = Caller(web, token), version or spoken_version()
     versions = caller.call("GET", versions_url)
     if not versions.is_success or not isinstance(versions.data, list):
         raise Refuted(f"{versions}: the versions are a list")

@@ -58,7 +58,7 @@ def scenario_1_2_update_endpoint(trial: Trial) -> None:
     after = _check_renewed(trial, before, "after the CPO's PUT credentials")
     offered = {
         (each.identifier, each.role, each.url.rstrip("/"))
-        for each in _details_of_cpo(trial).endpoints
+        for each in _details_of_cpo(trial, str(after.cpo_at_hub.get("version"))).endpoints
         if each.identifier != "credentials"
     }
     stored = {
@@ -354,11 +354,14 @@ def _disconnect(trial: Trial, leaving: OperatorApi) -> None:
     )
 
 
-def _details_of_cpo(trial: Trial) -> Details:
-    """Read the CPO's version details with the token of an invitation, which is withdrawn afterwards."""
+def _details_of_cpo(trial: Trial, version: str) -> Details:
+    """Read the CPO's version details with the token of an invitation, which is withdrawn afterwards.
+
+    version: the one that CPO and hub have agreed on, which may be newer than the one of the probes.
+    """
     invitation = trial.cpo.invite(f"{NAME} reader")
     trial.afterwards("the invitation is withdrawn", lambda: trial.cpo.forget(str(invitation["id"])))
-    return discover(trial.web, invitation["versions_url"], invitation["token"])
+    return discover(trial.web, invitation["versions_url"], invitation["token"], version)
 
 
 def _endpoints(api: OperatorApi, partner_id: str) -> set[tuple[str, str]]:
