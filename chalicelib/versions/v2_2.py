@@ -39,6 +39,11 @@ _LONGEST = {"address": 45, "state": 20}
 Document = dict[str, Any]
 
 
+def _is_one_of(value: Any, values: frozenset[str]) -> bool:
+    """Tell whether a value is one of these. What a hub relays is not validated, so it may be no text."""
+    return isinstance(value, str) and value in values
+
+
 class _Down:
     """A document on its way to 2.2, and its losses."""
 
@@ -59,7 +64,10 @@ class _Down:
         document = self.without(document, at, "parking_places", "help_phone")
         document = {name: self._shortened(name, value, at) for name, value in document.items()}
         if isinstance(document.get("evses"), list):
-            evses = [self.evse(each, f"{at}/evses/{place}") for place, each in enumerate(document["evses"])]
+            evses = [
+                self.evse(each, f"{at}/evses/{place}") if isinstance(each, dict) else each
+                for place, each in enumerate(document["evses"])
+            ]
             document["evses"] = [each for each in evses if each is not None]
         return document
 
@@ -78,7 +86,7 @@ class _Down:
         if not isinstance(document.get("connectors"), list):
             return document
         connectors = [
-            self.connector(each, f"{at}/connectors/{place}")
+            self.connector(each, f"{at}/connectors/{place}") if isinstance(each, dict) else each
             for place, each in enumerate(document["connectors"])
         ]
         document["connectors"] = [each for each in connectors if each is not None]
@@ -89,13 +97,13 @@ class _Down:
         if not isinstance(values := document.get(name), list):
             return
         for place, value in enumerate(values):
-            if value in new:
+            if _is_one_of(value, new):
                 self.lose(f"{at}/{name}/{place}", f"2.2 does not have {value}")
-        document[name] = [value for value in values if value not in new]
+        document[name] = [value for value in values if not _is_one_of(value, new)]
 
     def connector(self, document: Document, at: str = "") -> Document | None:
         """A connector, None if 2.2 has no type for its plug."""
-        if document.get("standard") in _NEW_STANDARDS:
+        if _is_one_of(document.get("standard"), _NEW_STANDARDS):
             self.lose(at, f"2.2 does not have the connector type {document['standard']}")
             return None
         document = self.without(document, at, "capabilities")
@@ -121,8 +129,10 @@ class _Down:
     def cdr(self, document: Document) -> Document:
         document = self.costs(self.without(document, "", "home_charging_compensation"))
         if isinstance(document.get("tariffs"), list):
-            places = enumerate(document["tariffs"])
-            document["tariffs"] = [self.tariff(each, f"/tariffs/{place}") for place, each in places]
+            document["tariffs"] = [
+                self.tariff(each, f"/tariffs/{place}") if isinstance(each, dict) else each
+                for place, each in enumerate(document["tariffs"])
+            ]
         if isinstance(document.get("cdr_location"), dict):
             document["cdr_location"] = self._cdr_location(document["cdr_location"], "/cdr_location")
         if isinstance(document.get("signed_data"), dict) and not self._fits(document["signed_data"]):
@@ -135,17 +145,19 @@ class _Down:
         if not location.get("postal_code"):
             self.lose(f"{at}/postal_code", f"2.2 requires it, so it is sent as {NOT_AVAILABLE}")
             location = {**location, "postal_code": NOT_AVAILABLE}
-        if location.get("connector_standard") in _NEW_STANDARDS:
+        if _is_one_of(location.get("connector_standard"), _NEW_STANDARDS):
             # The connector cannot be left out of a CDR: it is sent as it is.
             self.lose(f"{at}/connector_standard", f"2.2 does not have {location['connector_standard']}")
         return location
 
     @staticmethod
     def _fits(signed: Document) -> bool:
+        values = signed.get("signed_values")
         return all(
-            len(value.get(name) or "") <= _LONGEST_SIGNED
-            for value in signed.get("signed_values") or ()
+            len(str(value.get(name) or "")) <= _LONGEST_SIGNED
+            for value in (values if isinstance(values, list) else ())
             for name in ("plain_data", "signed_data")
+            if isinstance(value, dict)
         )
 
     def start_session(self, document: Document) -> Document:

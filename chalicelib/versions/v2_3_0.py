@@ -29,6 +29,9 @@ _COSTS = (
     "total_reservation_cost",
 )
 _LIMITS = ("min_price", "max_price")
+_LARGEST_EXPONENT = 400
+"""As in `json_text.py`, whose limit does not see numbers that come as text."""
+
 _LIMIT_UP = {"before_taxes": "excl_vat", "after_taxes": "incl_vat"}
 _LIMIT_DOWN = {ours: theirs for theirs, ours in _LIMIT_UP.items()}
 
@@ -174,7 +177,7 @@ def _number(value: Any, at: str) -> Decimal:
             number = Decimal(value)
         except InvalidOperation:
             number = Decimal("NaN")
-        if number.is_finite():
+        if number.is_finite() and abs(number.adjusted()) <= _LARGEST_EXPONENT:
             return number
     raise InvalidParameters("expected a number", field=at)
 

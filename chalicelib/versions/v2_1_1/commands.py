@@ -81,6 +81,6 @@ def _answer_up(document: Document, values: frozenset[str]) -> Document:
 def answer_down(work: Down, document: Document) -> Document:
     """An immediate answer or a result for 2.1.1. The timeout is no loss: 2.1.1 has no deadline (V211-80)."""
     document.pop("timeout", None)
-    if not is_one_of(document.get("result"), _RESPONSES):
+    if "result" in document and not is_one_of(document["result"], _RESPONSES):
         work.instead(document, "", "result", {str(document.get("result")): _REJECTED})
     return work.without(document, "", "message")
