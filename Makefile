@@ -39,9 +39,9 @@ help: ## show this list
 
 venv: $(STAMP) ## make the virtual environment in .venv
 
-# No shell stands between make and the sandbox: Ctrl-C and SIGTERM reach it as they are.
+# The sandbox takes the place of its shell: Ctrl-C and SIGTERM reach it as they are.
 run: $(STAMP) ## serve a CPO, a hub and an eMSP on PORT, PORT+1 and PORT+2 until Ctrl-C
-	@$(PYTHON) -m infra.local.run --port $(PORT) --sites $(SITES) --csms-speed $(CSMS_SPEED) \
+	@exec $(PYTHON) -m infra.local.run --port $(PORT) --sites $(SITES) --csms-speed $(CSMS_SPEED) \
 		--emsp-versions "$(EMSP_VERSIONS)"
 
 test: $(STAMP) ## run every test
