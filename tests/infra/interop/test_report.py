@@ -27,7 +27,7 @@ def test_a_trial_fails_when_fewer_objects_are_taken_than_recorded() -> None:
 def test_each_refusal_is_a_line_with_its_reason() -> None:
     row, *rest = lines_of(trial(None, "2001 id: required"))
 
-    assert row.split() == ["theirs", "1.0", "CPO", "emsp", "2", "1", "2", "0/0"]
+    assert row.split() == ["theirs", "1.0", "2.2.1", "CPO", "emsp", "2", "1", "2", "0/0"]
     assert [line.split(maxsplit=1) for line in rest] == [["refused", "tariffs (all): 2001 id: required"]]
 
 
