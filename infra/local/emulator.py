@@ -148,18 +148,24 @@ def keep_streams(directory: Path) -> None:
 
 def wait_for_records() -> None:
     """Make ministack answer GetRecords when there is a record, or after IDLE_READ_SECONDS."""
-    from ministack.services import dynamodb_streams
+    from ministack.services import dynamodb, dynamodb_streams
 
     handle = dynamodb_streams.handle_request
+
+    def newest() -> list[str]:
+        streams = [records for _, records in dynamodb._stream_records.all_items() if records]
+        return [records[-1]["dynamodb"]["SequenceNumber"] for records in streams]
 
     async def handle_with_wait(*request: Any) -> Any:
         deadline = time.monotonic() + IDLE_READ_SECONDS
         while True:
+            seen = newest()
             status, headers, body = await handle(*request)
             is_idle = b'"Records": []' in body and b"NextShardIterator" in body
             if not is_idle or time.monotonic() >= deadline:
                 return status, headers, body
-            await asyncio.sleep(0.05)
+            while newest() == seen and time.monotonic() < deadline:
+                await asyncio.sleep(0.05)
 
     dynamodb_streams.handle_request = handle_with_wait
 
