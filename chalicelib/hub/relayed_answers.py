@@ -22,6 +22,7 @@ NOT_RECEIVED = "left out for the receiver"
 NOT_ANSWERED = "left out of the answer"
 
 _MOST_NAMED = 5
+_LONGEST = 120
 _RELAYED = frozenset({200, 201, 400, 404, 405})
 
 
@@ -49,7 +50,9 @@ def message_with(message: str | None, what: str, losses: Sequence[Loss]) -> str 
     """
     if not losses:
         return message
-    named = ", ".join(f"{loss.pointer} ({loss.reason})" for loss in losses[:_MOST_NAMED])
+    named = ", ".join(
+        f"{loss.pointer[:_LONGEST]} ({loss.reason[:_LONGEST]})" for loss in losses[:_MOST_NAMED]
+    )
     more = f" and {len(losses) - _MOST_NAMED} more" if len(losses) > _MOST_NAMED else ""
     return "; ".join(part for part in (message, f"{what}: {named}{more}") if part)
 

@@ -13,7 +13,7 @@ Source: OCPI 2.3.0 types, Price; mod_tariffs, PriceLimit and TaxIncluded; creden
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 from typing import Any
 
 from chalicelib.errors import InvalidParameters
@@ -31,6 +31,8 @@ _COSTS = (
 _LIMITS = ("min_price", "max_price")
 _LARGEST_EXPONENT = 400
 """As in `json_text.py`, whose limit does not see numbers that come as text."""
+_EXACT = Context(prec=1000)
+"""Adds amounts up to that exponent, either way, without rounding."""
 
 _LIMIT_UP = {"before_taxes": "excl_vat", "after_taxes": "incl_vat"}
 _LIMIT_DOWN = {ours: theirs for theirs, ours in _LIMIT_UP.items()}
@@ -129,7 +131,9 @@ def _price_up(price: Mapping[str, Any], at: str) -> Document:
         return dict(price)
     document: Document = {"excl_vat": price["before_taxes"]}
     if isinstance(taxes, list) and taxes:
-        document["incl_vat"] = _number(price["before_taxes"], f"{at}.before_taxes") + _sum_of(taxes, at)
+        document["incl_vat"] = _EXACT.add(
+            _number(price["before_taxes"], f"{at}.before_taxes"), _sum_of(taxes, at)
+        )
     others = {name: value for name, value in price.items() if name not in ("before_taxes", "taxes")}
     if document.get("incl_vat") is not None and not _is_plain_vat(taxes):
         document["taxes"] = taxes
@@ -142,7 +146,7 @@ def _price_down(price: Mapping[str, Any], at: str) -> Document:
     before, after, taxes = price["excl_vat"], price.get("incl_vat"), price.get("taxes")
     document: Document = {"before_taxes": before}
     if after is not None:
-        amount = _number(after, f"{at}.incl_vat") - _number(before, f"{at}.excl_vat")
+        amount = _EXACT.subtract(_number(after, f"{at}.incl_vat"), _number(before, f"{at}.excl_vat"))
         document["taxes"] = taxes if _add_up_to(taxes, amount) else [{"name": _VAT, "amount": amount}]
     others = {name: value for name, value in price.items() if name not in ("excl_vat", "incl_vat", "taxes")}
     return document | others
@@ -166,7 +170,7 @@ def _sum_of(taxes: list[Any], at: str) -> Decimal:
     for place, tax in enumerate(taxes):
         if not isinstance(tax, Mapping):
             raise InvalidParameters("expected a JSON object", field=f"{at}.taxes.{place}")
-        whole += _number(tax.get("amount"), f"{at}.taxes.{place}.amount")
+        whole = _EXACT.add(whole, _number(tax.get("amount"), f"{at}.taxes.{place}.amount"))
     return whole
 
 

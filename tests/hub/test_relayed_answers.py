@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from chalicelib.hub import relay
+from chalicelib.hub.relayed_answers import message_with
 from chalicelib.partners.directory import Endpoint
+from chalicelib.versions.version import Loss
 from tests.calls.answering import envelope
 from tests.hub.relaying import Hub, answering
 
@@ -115,3 +117,12 @@ def test_a_receiver_without_an_open_port_is_a_4003(hub: Hub) -> None:
     hub.change(hub.emsp, endpoints=(closed,))
 
     assert hub.put_tariff().codes == (200, 4003)
+
+
+def test_losses_that_quote_a_long_value_are_cut() -> None:
+    losses = [Loss(f"/{'x' * 10_000}", "y" * 10_000)] * 100
+
+    message = message_with("hello", "left out", losses)
+
+    assert message is not None and message.startswith("hello; left out: /xxx")
+    assert message.endswith(" and 95 more") and len(message) < 2_000

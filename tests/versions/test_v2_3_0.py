@@ -107,8 +107,12 @@ def test_no_word_of_2_2_1_for_money_is_left() -> None:
                 "x_note": "credit",
             },
         ),
+        (
+            {"excl_vat": Decimal(10**30), "incl_vat": Decimal(f"1{'0' * 30}.01")},
+            {"before_taxes": Decimal(10**30), "taxes": [{"name": "VAT", "amount": Decimal("0.01")}]},
+        ),
     ],
-    ids=["no taxes", "one VAT", "two taxes", "a VAT of nothing"],
+    ids=["no taxes", "one VAT", "two taxes", "a VAT of nothing", "more than 28 digits"],
 )
 def test_a_price_has_exact_sums_in_both_versions(ours: Document, theirs: Document) -> None:
     """Source: V23-12, V23-13"""
