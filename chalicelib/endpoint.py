@@ -284,6 +284,7 @@ def _check_offered(settings: Settings, interface: Interface, request: Request, p
         raise NotFound("this node does not offer this interface")
     if request.version and not is_supported(request.version, settings.ocpi_versions):
         raise NotFound(f"this node does not speak OCPI {request.version[:20]}")
+    _check_agreed(interface, request, partner)
     if not has_module(request.version, interface.module):
         raise NotFound(f"OCPI {request.version} has no module {interface.module}")
     has_roles = traits_of(request.version).has_roles
@@ -292,6 +293,18 @@ def _check_offered(settings: Settings, interface: Interface, request: Request, p
             f"OCPI {request.version} needs a partner with one role, CPO or EMSP: "
             "the operator of this node names it in the invitation (role)"
         )
+
+
+def _check_agreed(interface: Interface, request: Request, partner: Partner) -> None:
+    """Refuse another version than the one that the operator asks for, and the one that is still in use.
+
+    Credentials have an answer of their own (3002), and the list of versions has no version.
+    """
+    wanted = partner.only_version
+    if not wanted or interface.module == "credentials":
+        return
+    if request.version not in ("", wanted, partner.version):
+        raise NotFound(f"the operator of this node asks for OCPI {wanted} with you")
 
 
 def _check_plays_a_role(partner: Partner) -> None:

@@ -141,12 +141,14 @@ def _find_receiver(interface: Interface, call: Call) -> Partner:
 
 
 def _check_routed(call: Call, receiver: Partner) -> None:
-    """Check that both versions have message routing (X-08).
+    """Check that the versions of caller and receiver have message routing (X-08).
+
+    The caller's is the one of its registration too: a partner of 2.1.1 at a path of 2.2.1 stays one of 2.1.1.
 
     Raises: HubError when one has none: nobody could say whom the request and its answer are for.
     """
-    for version in (call.request.version, receiver.version):
-        if not traits_of(version).is_routed:
+    for version in (call.request.version, call.caller.version, receiver.version):
+        if version and not traits_of(version).is_routed:
             raise HubError(
                 f"OCPI {version} has no message routing: an object reaches the receiver when it is sent "
                 "without OCPI-to, a request for it cannot be relayed"

@@ -154,6 +154,19 @@ def test_nothing_is_relayed_to_or_from_a_version_without_routing(
     assert answer.message.startswith("OCPI 9.9 has no message routing")
 
 
+def test_a_partner_of_2_1_1_is_not_relayed_for_at_a_path_of_another_version(hub: Hub) -> None:
+    """Its registration decides, not the path that it calls. Source: X-08"""
+    speak(hub, "2.1.1", "2.2.1")
+
+    at_another_path = hub.cpo.model_copy(update={"version": "2.2.1"})
+    api = hub.interface(locations_receiver.INTERFACE, at_another_path)
+
+    answer = api.call("PUT", *CPO, "L1", to=EMSP, document=whole.location())
+
+    assert (answer.codes, received(hub)) == ((200, 4000), [])
+    assert answer.message.startswith("OCPI 2.1.1 has no message routing")
+
+
 GROSS = {"price_components": [{"type": "ENERGY", "price": 1, "step_size": 1, "vat": 25}]}
 UNCLEAR = {"price_components": [{"type": "ENERGY", "price": 1, "step_size": 1}]}
 

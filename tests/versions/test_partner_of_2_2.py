@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -172,3 +173,42 @@ def test_a_move_that_the_operator_of_the_partner_does_not_want_changes_nothing(n
 
     assert network["cpo"].node.directory.all() == [before]
     assert known_versions(network) == ["2.2.1", "2.2.1"]
+
+
+def test_version_details_of_another_version_than_listed_are_not_registered(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise its 2.2 endpoints would get objects of 2.2.1, or the reverse. Source: V22-01"""
+    client = network["cpo"].node.client
+    read = client.get_version_details
+
+    def get_version_details(*arguments: Any, **named: Any) -> Any:
+        return read(*arguments, **named)._replace(version="2.2.1")
+
+    monkeypatch.setattr(client, "get_version_details", get_version_details)
+
+    with pytest.raises(calling_side.HandshakeFailed, match=r"listed for OCPI 2\.2 are of OCPI 2\.2\.1$"):
+        register(network)
+
+    assert network["cpo"].node.directory.all() == []
+
+
+def test_a_partner_with_one_version_finds_no_other_until_it_has_moved(network: Network) -> None:
+    """The version that is still in use works until the handshake is complete. Source: X-07"""
+    offer(network["hub"])
+    register(network)
+    (at_hub,) = network["hub"].node.directory.all()
+    network["hub"].node.directory.save(at_hub.model_copy(update={"only_version": "2.2"}), at_hub)
+    (at_cpo,) = network["cpo"].node.directory.all()
+    old = network["cpo"].node.directory.token_for(at_cpo)
+
+    def statuses(token: str) -> list[int]:
+        paths = ("/ocpi/2.2", "/ocpi/2.2.1", "/ocpi/2.3.0", "/ocpi/versions")
+        return [network["hub"].call("GET", path, token).status for path in paths]
+
+    assert statuses(old) == [200, 200, 404, 200]
+
+    calling_side.rotate(network["cpo"].node, at_cpo, "https://cpo.example/ocpi")
+
+    (at_cpo,) = network["cpo"].node.directory.all()
+    assert statuses(network["cpo"].node.directory.token_for(at_cpo)) == [200, 404, 404, 200]

@@ -209,9 +209,13 @@ def _look_with(
         details = node.client.get_version_details(
             url_by_version[version], token, encoding, total_s=CALL_S, sides=sides
         )
-        return OtherSide(version, details.endpoints, encoding, details.notes, role)
     except InvalidParameters as error:
         raise PartnerFault(f"the URL of the version details cannot be used: {error.detail}") from error
+    if details.version.strip() != version:
+        raise PartnerFault(
+            f"the version details that are listed for OCPI {version} are of OCPI {details.version[:20]}"
+        )
+    return OtherSide(version, details.endpoints, encoding, details.notes, role)
 
 
 def roles_in(credentials: Credentials) -> tuple[PartnerRole, ...]:
