@@ -69,7 +69,7 @@ def current_node() -> Node:
         locations=LocationStore(table, now),
         directory=directory,
         queues=Queues(
-            sqs_client(),
+            sqs_client(fast=settings.fast_client),
             settings.broadcasts_queue_url,
             settings.commands_queue_url,
             settings.catch_up_queue_url,

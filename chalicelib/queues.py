@@ -17,6 +17,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from chalicelib.storage.aws_clients import OnFirstUse, make_client
+from chalicelib.storage.fast_client import SQS, FastClient
 
 _MESSAGES_PER_CALL = 10
 LONGEST_DELAY_S = 900
@@ -361,9 +362,12 @@ class Queues:
         return f"{self._broadcasts_url.rpartition('/')[0]}/{arn.rpartition(':')[2]}"
 
 
-def sqs_client() -> Any:
-    """The client, once per process; made when a message is first sent."""
-    return OnFirstUse(lambda: make_client("sqs"))
+def sqs_client(*, fast: bool = True) -> Any:
+    """The client, once per process; made when a message is first sent.
+
+    fast: sends and postpones without botocore (`storage/fast_client.py`).
+    """
+    return OnFirstUse(lambda: FastClient(make_client("sqs"), SQS) if fast else make_client("sqs"))
 
 
 def _digest(*parts: str) -> str:

@@ -20,7 +20,7 @@
   own before it is reported as different (default 0.01, 0.001, 0.001)
 - OCPI_HUB_CDR_HOURS: how long a CPO waits for a hub's CDR before it is reported as missing (default 24)
 - OCPI_VERSIONS: OCPI versions that partners may use, such as `2.2.1 2.2` (default: all that the node speaks)
-- OCPI_FAST_CLIENT: `0` makes all calls to DynamoDB through botocore (`storage/fast_client.py`)
+- OCPI_FAST_CLIENT: `0` makes all calls to DynamoDB and SQS through botocore (`storage/fast_client.py`)
 - OCPI_ALLOW_LOOPBACK: `1` in the local sandbox only: partners may use http and loopback addresses
 """
 

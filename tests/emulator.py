@@ -6,12 +6,14 @@ Import the fixtures into a folder's conftest.py:
     from tests.emulator import emulator as emulator
     from tests.emulator import table as table
 
-One emulator serves the whole test session; every test has a table of its own.
+One emulator serves the whole test session; every test has a table of its own. With `OCPI_FAST_CLIENT=0` in
+the environment of pytest, botocore makes all calls.
 """
 
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,6 +24,7 @@ from infra.local.aws_calls import make_calls_cheap
 from infra.local.emulator import CREDENTIALS, REGION, Emulator
 from infra.resources import create_table
 
+FAST = os.environ.get("OCPI_FAST_CLIENT") != "0"
 _numbers = itertools.count(1)
 
 
@@ -48,9 +51,10 @@ def table(emulator: Emulator, dynamodb: Any) -> Table:
     return make_table(dynamodb)
 
 
-def make_dynamodb_client(emulator: Emulator) -> Any:
+def make_dynamodb_client(emulator: Emulator, fast: bool = FAST) -> Any:
     """Make a DynamoDB client with a node's options, connected to an emulator."""
     client = dynamodb_client(
+        fast=fast,
         endpoint_url=emulator.endpoint_url,
         region_name=REGION,
         aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],

@@ -1,9 +1,9 @@
-"""A DynamoDB client that makes the node's usual calls itself, over botocore's client.
+"""A client of DynamoDB or SQS that makes the node's usual calls itself, over botocore's client.
 
 botocore follows a model of the service for every value, and resolves endpoint and signer for every call; that
-is most of the CPU time of a request. `FastClient` makes the calls of `table.py` without it: JSON by msgspec,
-and a signing key that is kept for the day. Credentials, which renew themselves, the HTTP session and the
-event `before-send`, which emulators use, are botocore's.
+is most of the CPU time of a request. `FastClient` makes the calls of `table.py` and `queues.py` without it:
+JSON by msgspec, and a signing key that is kept for the day. Credentials, which renew themselves, the HTTP
+session and the event `before-send`, which emulators use, are botocore's.
 
 A success and a final refusal are handled here. Everything else is left to botocore, which makes the call
 again with its own retries: throttling, an error of the service, a broken connection, an unreadable answer.
@@ -13,7 +13,7 @@ Endpoint and region are learned from botocore's first call. Until then, and if b
 expects, botocore makes all calls; `tests/storage/test_fast_client.py` then names what has changed.
 `OCPI_FAST_CLIENT=0` in the environment turns this client off.
 
-Source: AWS Signature Version 4; Amazon DynamoDB low-level API
+Source: AWS Signature Version 4; Amazon DynamoDB low-level API; Amazon SQS, JSON protocol
 """
 
 from __future__ import annotations
@@ -33,53 +33,79 @@ import msgspec
 from botocore.awsrequest import AWSPreparedRequest
 from botocore.exceptions import BotoCoreError, ClientError
 
-CALLS = {
-    "get_item": "GetItem",
-    "batch_get_item": "BatchGetItem",
-    "query": "Query",
-    "put_item": "PutItem",
-    "update_item": "UpdateItem",
-    "delete_item": "DeleteItem",
-    "transact_write_items": "TransactWriteItems",
-    "batch_write_item": "BatchWriteItem",
-}
-"""The operations that are called here, by the name of botocore's method."""
 
-_FINAL = frozenset(("ConditionalCheckFailedException", "TransactionCanceledException", "ValidationException"))
-"""Refusals that no retry changes."""
+class Service(NamedTuple):
+    """An AWS service with a JSON protocol of version 1.0.
+
+    name: in botocore's events. target: before the operation in the header `x-amz-target`. calls: the
+    operations that are called here, by the name of botocore's method. final: refusals that no retry changes.
+    """
+
+    name: str
+    target: str
+    calls: Mapping[str, str]
+    final: frozenset[str] = frozenset()
+
+
+DYNAMODB = Service(
+    "dynamodb",
+    "DynamoDB_20120810",
+    {
+        "get_item": "GetItem",
+        "batch_get_item": "BatchGetItem",
+        "query": "Query",
+        "put_item": "PutItem",
+        "update_item": "UpdateItem",
+        "delete_item": "DeleteItem",
+        "transact_write_items": "TransactWriteItems",
+        "batch_write_item": "BatchWriteItem",
+    },
+    frozenset(("ConditionalCheckFailedException", "TransactionCanceledException", "ValidationException")),
+)
+SQS = Service(
+    "sqs",
+    "AmazonSQS",
+    {
+        "send_message_batch": "SendMessageBatch",
+        "change_message_visibility_batch": "ChangeMessageVisibilityBatch",
+    },
+)
 
 _MEDIA_TYPE = "application/x-amz-json-1.0"
-_TARGET = "DynamoDB_20120810"
-_EVENT = "before-send.dynamodb"
-_SCOPE = re.compile(r"AWS4-HMAC-SHA256 Credential=[^/]+/\d{8}/([^/]+)/dynamodb/aws4_request")
+_SCOPE = re.compile(r"AWS4-HMAC-SHA256 Credential=[^/]+/\d{8}/([^/]+)/([^/]+)/aws4_request")
 
 
 class Endpoint(NamedTuple):
-    """The address of DynamoDB. region: the one in signatures."""
+    """The address of a service. region, service: those in signatures."""
 
     url: str
     host: str
     region: str
+    service: str
 
 
 class FastClient:
     """Client with the methods of botocore's; thread-safe.
 
-    client: botocore's. It also has all methods that are not in `CALLS`.
+    client: botocore's for the service. It also has all methods that are not in the service's `calls`.
     """
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, service: Service) -> None:
         self._client = client
+        self._service = service
+        self._event = f"before-send.{service.name}"
         self._events = client.meta.events
         self._http_session: Any = getattr(getattr(client, "_endpoint", None), "http_session", None)
         self._credentials: Any = getattr(getattr(client, "_request_signer", None), "_credentials", None)
         self._endpoint: Endpoint | None = None
         self._key = _Key()
-        self._fallbacks: dict[str, Callable[..., Any]] = {name: getattr(client, name) for name in CALLS}
-        for name in CALLS:
+        self._fallbacks: dict[str, Callable[..., Any]] = {
+            name: getattr(client, name) for name in service.calls
+        }
+        for name in service.calls:
             setattr(self, name, partial(self._call, name))
         if self._http_session is not None and self._credentials is not None:
-            self._events.register(_EVENT, self._learn, unique_id="learn")
+            self._events.register(self._event, self._learn, unique_id="learn")
 
     def __getattr__(self, name: str) -> Any:
         """The attributes of botocore's client."""
@@ -89,13 +115,13 @@ class FastClient:
         """Learn the endpoint from a request of botocore. The event expects None from it."""
         signed = _SCOPE.match(_text(request.headers.get("Authorization", "")))
         if signed is not None:
-            self._endpoint = Endpoint(request.url, urlsplit(request.url).netloc, signed[1])
-            self._events.unregister(_EVENT, self._learn, unique_id="learn")
+            self._endpoint = Endpoint(request.url, urlsplit(request.url).netloc, signed[1], signed[2])
+            self._events.unregister(self._event, self._learn, unique_id="learn")
 
     def _call(self, method: str, **request: Any) -> Any:
         if method == "transact_write_items":
             request.setdefault("ClientRequestToken", str(uuid.uuid4()))
-        answer = self._try(CALLS[method], request) if self._endpoint is not None else None
+        answer = self._try(self._service.calls[method], request) if self._endpoint is not None else None
         return self._fallbacks[method](**request) if answer is None else answer
 
     def _try(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -117,7 +143,7 @@ class FastClient:
         if response.status_code == 200:
             return answer
         code = str(answer.get("__type", "")).rpartition("#")[2]
-        if code not in _FINAL:
+        if code not in self._service.final:
             return None
         error = {"Code": code, "Message": answer.get("message") or answer.get("Message") or ""}
         reasons = answer.get("CancellationReasons") or []
@@ -125,35 +151,38 @@ class FastClient:
 
     def _send(self, operation: str, body: bytes) -> Any:
         assert self._endpoint is not None
-        headers = self._key.sign(self._endpoint, self._credentials.get_frozen_credentials(), operation, body)
+        credentials = self._credentials.get_frozen_credentials()
+        target = f"{self._service.target}.{operation}"
+        headers = self._key.sign(self._endpoint, credentials, target, body)
         request = AWSPreparedRequest("POST", self._endpoint.url, headers, body, False)
-        _, answered = self._events.emit_until_response(f"{_EVENT}.{operation}", request=request)
+        _, answered = self._events.emit_until_response(f"{self._event}.{operation}", request=request)
         return answered if answered is not None else self._http_session.send(request)
 
 
 class _Key:
-    """Signs requests; keeps the key, which holds for a day, a region and credentials."""
+    """Signs requests; keeps the key, which holds for a day, a region, a service and credentials."""
 
     def __init__(self) -> None:
-        self._derived: tuple[tuple[str, str, str], bytes] = (("", "", ""), b"")
+        self._derived: tuple[tuple[str, ...], bytes] = ((), b"")
 
-    def sign(self, endpoint: Endpoint, credentials: Any, operation: str, body: bytes) -> dict[str, str]:
+    def sign(self, endpoint: Endpoint, credentials: Any, target: str, body: bytes) -> dict[str, str]:
         """Make the headers of a request, with its signature."""
         moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         signed = {
             "content-type": _MEDIA_TYPE,
             "host": endpoint.host,
             "x-amz-date": moment,
-            "x-amz-target": f"{_TARGET}.{operation}",
+            "x-amz-target": target,
         }
         if credentials.token:
             signed["x-amz-security-token"] = credentials.token
         names = ";".join(sorted(signed))
         lines = "".join(f"{name}:{signed[name]}\n" for name in sorted(signed))
         canonical = f"POST\n/\n\n{lines}\n{names}\n{hashlib.sha256(body).hexdigest()}"
-        scope = f"{moment[:8]}/{endpoint.region}/dynamodb/aws4_request"
+        parts = (moment[:8], endpoint.region, endpoint.service, "aws4_request")
+        scope = "/".join(parts)
         digest = hashlib.sha256(canonical.encode()).hexdigest()
-        key = self._key_for(credentials.secret_key, moment[:8], endpoint.region)
+        key = self._key_for(credentials.secret_key, *parts)
         signature = _hmac(key, f"AWS4-HMAC-SHA256\n{moment}\n{scope}\n{digest}").hex()
         who = f"Credential={credentials.access_key}/{scope}"
         del signed["host"]  # urllib3 sends it.
@@ -163,13 +192,13 @@ class _Key:
             "user-agent": "ocpi-node",
         }
 
-    def _key_for(self, secret: str, day: str, region: str) -> bytes:
+    def _key_for(self, secret: str, *parts: str) -> bytes:
         known, key = self._derived
-        if known != (secret, day, region):
+        if known != (secret, *parts):
             key = f"AWS4{secret}".encode()
-            for part in (day, region, "dynamodb", "aws4_request"):
+            for part in parts:
                 key = _hmac(key, part)
-            self._derived = ((secret, day, region), key)
+            self._derived = ((secret, *parts), key)
         return key
 
 

@@ -19,7 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.errors import InvalidParameters, ServerError
 from chalicelib.storage.aws_clients import make_client
-from chalicelib.storage.fast_client import FastClient
+from chalicelib.storage.fast_client import DYNAMODB, FastClient
 from chalicelib.storage.operations import Check as Check
 from chalicelib.storage.operations import Delete as Delete
 from chalicelib.storage.operations import Key as Key
@@ -96,7 +96,7 @@ def dynamodb_client(read_timeout_s: float = 10, *, fast: bool = True, **options:
         max_pool_connections=32,
     )
     client = make_client("dynamodb", config=config, **options)
-    return FastClient(client) if fast else client
+    return FastClient(client, DYNAMODB) if fast else client
 
 
 class Table:

@@ -18,8 +18,8 @@ from botocore.exceptions import ConnectionClosedError, EndpointConnectionError, 
 from urllib3.util.wait import wait_for_read
 
 ANSWER_SECONDS = 10.0
-UNSIGNED = ("sqs", "kms", "dynamodb-streams")
-"""Services in botocore's spelling. The calls to DynamoDB are signed cheaply by `storage/fast_client.py`."""
+UNSIGNED = ("kms", "dynamodb-streams")
+"""Services in botocore's spelling. Those of `storage/fast_client.py` are signed, which it does cheaply."""
 
 _END_OF_HEAD = b"\r\n\r\n"
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from unittest import mock
 
-from chalicelib.storage.fast_client import CALLS
+from chalicelib.storage.fast_client import DYNAMODB
 from chalicelib.storage.items import item_size
 from chalicelib.storage.table import Table
 from chalicelib.storage.values import decode_item
@@ -43,7 +43,7 @@ def measured(table: Table) -> Iterator[Spent]:
     def counted(method: str, **request: Any) -> dict[str, Any]:
         answer = call(method, **request, ReturnConsumedCapacity="TOTAL")
         with lock:
-            spent.calls.append(CALLS[method])
+            spent.calls.append(DYNAMODB.calls[method])
             if method in _READS:
                 spent.read_units += _read_units(method, request, answer)
             else:

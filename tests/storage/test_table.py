@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from chalicelib.errors import InvalidParameters, ServerError
 from chalicelib.storage.table import Check, Conflict, Delete, Key, Put, Snapshot, Table, Update
 from chalicelib.storage.values import decode_value, encode_value
+from infra.local.emulator import Emulator
+from tests.emulator import make_dynamodb_client, make_table
 from tests.storage.capacity import measured
 
 A, B, C = Key("a"), Key("b"), Key("c", "x")
@@ -23,6 +25,12 @@ values = st.recursive(
     lambda inner: st.one_of(st.lists(inner), st.dictionaries(st.text(min_size=1), inner)),
     max_leaves=8,
 )
+
+
+@pytest.fixture(params=[True, False], ids=["fast client", "botocore"])
+def table(request: pytest.FixtureRequest, emulator: Emulator) -> Table:
+    """A table with the fast client, then with botocore's: both behave the same."""
+    return make_table(make_dynamodb_client(emulator, fast=request.param))
 
 
 def item(key: Key, **attributes: Any) -> dict[str, Any]:

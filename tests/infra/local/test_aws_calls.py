@@ -76,17 +76,17 @@ def test_a_call_is_sent_and_its_answer_read_whatever_the_status() -> None:
 def test_a_client_of_botocore_calls_unsigned(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(handlers, "BUILTIN_HANDLERS", list(handlers.BUILTIN_HANDLERS))
     aws_calls.make_calls_cheap()
-    with serve(b'HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\n{"QueueUrl":"u"}') as server:
+    with serve(b'HTTP/1.1 200 OK\r\nContent-Length: 21\r\n\r\n{"CiphertextBlob":""}') as server:
         client = botocore.session.Session().create_client(
-            "sqs",
+            "kms",
             region_name="eu-west-1",
             endpoint_url=server.url,
             aws_access_key_id="id",
             aws_secret_access_key="secret",
         )
-        assert client.get_queue_url(QueueName="mine")["QueueUrl"] == "u"
+        assert client.encrypt(KeyId="mine", Plaintext=b"a")["CiphertextBlob"] == b""
 
-    assert b'"QueueName": "mine"' in server.requests[0]
+    assert b'"KeyId": "mine"' in server.requests[0]
     assert b"authorization" not in server.requests[0].lower()
 
 
