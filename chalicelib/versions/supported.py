@@ -18,7 +18,7 @@ from chalicelib.errors import InvalidParameters
 from chalicelib.log import log
 from chalicelib.protocol.json_text import JsonText, read_json, write_json
 from chalicelib.protocol.kinds import Kind
-from chalicelib.versions.version import NOTHING_KNOWN, Known, Loss, Traits, Version
+from chalicelib.versions.version import NOTHING_KNOWN, Converted, Known, Loss, Traits, Version
 
 CANONICAL = "2.2.1"
 """The version of stored objects."""
@@ -177,20 +177,27 @@ def express(number: str | None, kind: Kind | None, data: Any, known: Known = NOT
     """
     if kind is None or _is_sent_as_stored(number, kind, data):
         return Expressed(data)
-    if isinstance(data, JsonText):
-        document, losses = express(number, kind, read_json(str(data)), known)
-        return Expressed(JsonText(write_json(document)), losses)
-    if isinstance(data, list):
-        return _express_list(number, kind, data, known)
-    if not isinstance(data, Mapping):
+    document = read_json(str(data)) if isinstance(data, JsonText) else data
+    if isinstance(document, list):
+        kept, losses = _express_list(number, kind, document, known)
+        return Expressed(JsonText(write_json(kept)) if document is not data else kept, losses)
+    if not isinstance(document, Mapping):
         return Expressed(data)
-    converted = load_version(str(number)).down(kind, data, known)
+    converted = _expressible(str(number), kind, document, known)
+    if document is data:
+        return Expressed(converted.document, converted.losses)
+    return Expressed(converted.text or JsonText(write_json(converted.document)), converted.losses)
+
+
+def _expressible(number: str, kind: Kind, document: Mapping[str, Any], known: Known) -> Converted:
+    """Convert an object. Raises: Inexpressible."""
+    converted = load_version(number).down(kind, document, known)
     if converted.held or converted.whole_needed:
         reason = converted.held or "a PATCH of it means something else there, send the whole object by PUT"
         raise Inexpressible(
             f"not sent, because OCPI {number} cannot express it: {reason}", converted.held_until
         )
-    return Expressed(converted.document, converted.losses)
+    return converted
 
 
 def _express_list(number: str | None, kind: Kind, data: list[Any], known: Known) -> Expressed:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
+from chalicelib.protocol.json_text import JsonText
 from chalicelib.protocol.kinds import Kind
 from chalicelib.protocol.message import Party
 
@@ -35,6 +36,7 @@ class Converted(NamedTuple):
     held_until: the DateTime at which it may be sent, "" where time alone changes nothing.
     whole_needed: it is a PATCH that the version cannot express. The document here is not to be sent: the
     whole object has to be sent by PUT instead.
+    text: the document as JSON text, where the conversion has written it anyway.
     """
 
     document: dict[str, Any]
@@ -42,6 +44,7 @@ class Converted(NamedTuple):
     held: str = ""
     held_until: str = ""
     whole_needed: bool = False
+    text: JsonText | None = None
 
 
 Find = Callable[[str, Party, str], Mapping[str, Any] | None]

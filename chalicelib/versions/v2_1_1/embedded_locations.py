@@ -94,10 +94,12 @@ def session_place_down(work: Down, document: Document) -> Document:
         work.hold("2.1.1 has the location inside of a session, and it is not known here")
         return document
     location = _with_connector(work, stored, ids[1], ids[2], _tariff_of(document))
-    if _is_assigned(ids[1]) and "evses" not in location:
+    if "evses" in location:
+        _check_standard(work, location["evses"][0]["connectors"][0], "/connector_id")
+    elif _is_assigned(ids[1]):
         work.lose("/evse_uid", "2.1.1 has the EVSE inside of a session, and it is not known here")
-    _check_standard(work, _only(_only(location.get("evses")).get("connectors")), "/connector_id")
-    return {**document, "location": location}
+    document["location"] = location
+    return document
 
 
 def cdr_place_down(work: Down, document: Document) -> Document:
@@ -151,7 +153,7 @@ def _evse_of_cdr(work: Down, place: Mapping[str, Any], found: Mapping[str, Any],
 
 
 def _check_standard(work: Down, connector: Mapping[str, Any], at: str) -> None:
-    if connector and not is_one_of(connector.get("standard"), STANDARDS):
+    if not is_one_of(connector.get("standard"), STANDARDS):
         work.lose(
             at, f"2.1.1 does not have the connector type {connector.get('standard')}, it is sent as it is"
         )
@@ -176,23 +178,31 @@ def _with_connector(
     tariff_id: the tariff that the session was charged by, None for that of the connector.
     """
     inner, owner = Down(work.known), owner_of(stored, work.known)
-    location = place_down(inner, {name: value for name, value in stored.items() if name != "evses"})
-    evse = _named(stored.get("evses"), "uid", evse_uid)
+    location = dict(stored)
+    evse = _named(location.pop("evses", None), "uid", evse_uid)
+    location = place_down(inner, location)
     connector = _named(evse.get("connectors"), "id", connector_id)
     if not _is_assigned(connector_id):
         connector = _only(evse.get("connectors"))
     if not connector:
         return location
-    bare = evse_down(inner, {name: evse[name] for name in evse if name != "connectors"}, owner) or {}
-    charged_by = {"tariff_id": tariff_id} if tariff_id is not None else {}
-    connectors = [{**rated(inner, dict(connector), owner, ""), **charged_by}]
-    return {**location, "evses": [{**bare, "connectors": connectors}]}
+    bare = dict(evse)
+    del bare["connectors"]
+    sent = dict(connector)
+    if tariff_id is not None:
+        sent.pop("tariff_ids", None)
+        sent["tariff_id"] = tariff_id
+    connectors = [rated(inner, sent, owner, "")]
+    location["evses"] = [{**(evse_down(inner, bare, owner) or {}), "connectors": connectors}]
+    return location
 
 
 def _named(values: Any, name: str, wanted: Any) -> Mapping[str, Any]:
     """The object of a list with this id, an empty one if there is none."""
-    same = (each for each in objects(values) if fold(str(each.get(name))) == fold(str(wanted)))
-    return next(same, {})
+    found = objects(values)
+    same = (each for each in found if each.get(name) == wanted)
+    alike = (each for each in found if fold(str(each.get(name))) == fold(str(wanted)))
+    return next(same, None) or next(alike, {})
 
 
 def _is_of(location: Any, location_id: Any, evse_uid: Any) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from chalicelib.protocol.json_text import write_json
+from chalicelib.protocol.json_text import JsonText, read_json, write_json
 from chalicelib.protocol.message import Party
 from chalicelib.versions.version import Converted, Known, Loss
 
@@ -30,18 +30,22 @@ def is_one_of(value: Any, values: Collection[str]) -> bool:
 OWNER = ("country_code", "party_id")
 """Fields of an owner. 2.1.1 has them in URLs only."""
 
-_FRACTION = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.\d+(Z?)", re.ASCII)
-_ANY_FRACTION = re.compile(r"T\d\d:\d\d:\d\d\.\d", re.ASCII)
-_DATETIMES = words(
-    """end_date_time end_datetime expiry_date last_updated period_begin period_end start_date_time
-    start_datetime stop_date_time"""
+_TIMES = (
+    *("end_date_time", "end_datetime", "expiry_date", "last_updated", "period_begin", "period_end"),
+    *("start_date_time", "start_datetime", "stop_date_time"),
 )
+_FRACTION = re.compile(rf'("(?:{"|".join(_TIMES)})":"\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d)\.\d+(Z?")', re.ASCII)
+"""A field with a time that has fractions of a second, in JSON text. Inside of a text, quotes are escaped."""
+_ANY_FRACTION = re.compile(r"\.(?<=T\d\d:\d\d:\d\d\.)\d", re.ASCII)
 _OTHER_DEGREES = re.compile(r"-?\d{1,3}\.(\d{5}|\d{7})", re.ASCII)
 _SIX_DECIMALS = Decimal("0.000001")
 
 
 class Down:
-    """A document on its way to 2.1.1: its losses, and the reason why it is not sent, if there is one."""
+    """A document on its way to 2.1.1: its losses, and the reason why it is not sent, if there is one.
+
+    Its methods change the document that they are given, which must be a copy of the stored one.
+    """
 
     def __init__(self, known: Known, losses: Iterable[Loss] = ()) -> None:
         self.known = known
@@ -64,22 +68,24 @@ class Down:
             self.whole_needed = True
 
     def without(self, document: Document, at: str, *names: str) -> Document:
-        """Leave fields out; those that had a value are losses."""
-        there = [name for name in names if name in document]
-        for name in there:
-            if document[name] is not None:
+        """Remove fields; those that had a value are losses."""
+        for name in names:
+            if document.pop(name, None) is not None:
                 self.lose(f"{at}/{name}", "2.1.1 does not have this field")
-        return {name: value for name, value in document.items() if name not in there} if there else document
+        return document
 
     def only(self, document: Document, at: str, name: str, allowed: Collection[str]) -> None:
         """Leave values of a list out that 2.1.1 does not have."""
         values = document.get(name)
         if not isinstance(values, list):
             return
+        kept = [value for value in values if isinstance(value, str) and value in allowed]
+        if len(kept) == len(values):
+            return
+        document[name] = kept
         for place, value in enumerate(values):
             if not is_one_of(value, allowed):
                 self.lose(f"{at}/{name}/{place}", f"2.1.1 does not have {value}")
-        document[name] = [value for value in values if is_one_of(value, allowed)]
 
     def instead(self, document: Document, at: str, name: str, values: Mapping[str, str]) -> None:
         """Replace a value that 2.1.1 does not have by the nearest that it has."""
@@ -99,10 +105,15 @@ class Down:
         """A place with exactly six decimals (V211-26)."""
         for name in ("latitude", "longitude"):
             degrees = point.get(name)
-            if isinstance(degrees, str) and _OTHER_DEGREES.fullmatch(degrees):
+            if not isinstance(degrees, str) or not (other := _OTHER_DEGREES.fullmatch(degrees)):
+                continue
+            if len(other[1]) == 5:
+                point[name] = f"{degrees}0"
+            elif degrees.endswith("0"):
+                point[name] = degrees[:-1]
+            else:
                 point[name] = str(Decimal(degrees).quantize(_SIX_DECIMALS))
-                if Decimal(point[name]) != Decimal(degrees):
-                    self.lose(f"{at}/{name}", "2.1.1 has six decimals")
+                self.lose(f"{at}/{name}", "2.1.1 has six decimals")
         return point
 
     def result(self, document: Document) -> Converted:
@@ -111,25 +122,17 @@ class Down:
             return Converted({}, held=self.held, held_until=self.held_until)
         if self.whole_needed:
             return Converted({}, whole_needed=True)
-        return Converted(in_whole_seconds(document), tuple(self.losses))
+        text = write_json(document)
+        if _ANY_FRACTION.search(text):
+            # A look at the text costs less than one at every field.
+            text = in_whole_seconds(text)
+            document = read_json(text)
+        return Converted(document, tuple(self.losses), text=JsonText(text))
 
 
-def in_whole_seconds(document: Document) -> Document:
-    """A document whose times have no fractions. They are cut off, so that no time passes another one.
-
-    Most documents have none, and a look at their text costs less than one at every field.
-    """
-    return _cut(document) if _ANY_FRACTION.search(write_json(document)) else document
-
-
-def _cut(value: Any, name: str = "") -> Any:
-    if isinstance(value, dict):
-        return {inner: _cut(each, inner) for inner, each in value.items()}
-    if isinstance(value, list):
-        return [_cut(each) for each in value]
-    if name in _DATETIMES and isinstance(value, str) and (match := _FRACTION.fullmatch(value)):
-        return match[1] + match[2]
-    return value
+def in_whole_seconds(text: str) -> str:
+    """JSON text whose times have no fractions. They are cut off, so that no time passes another one."""
+    return _FRACTION.sub(r"\1\2", text)
 
 
 def convert_list(
@@ -170,15 +173,17 @@ def with_owner(document: Document, known: Known) -> Document:
 
 def owner_of(document: Mapping[str, Any], known: Known) -> Party | None:
     """The owner that an object names, else the one that is known."""
-    country_code, party_id = (document.get(name) for name in OWNER)
+    country_code, party_id = document.get("country_code"), document.get("party_id")
     if isinstance(country_code, str) and isinstance(party_id, str):
         return Party(country_code, party_id)
     return known.owner
 
 
 def ownerless(document: Document) -> Document:
-    """Leave the owner out. It is no loss: the URL or the connection says it."""
-    return {name: value for name, value in document.items() if name not in OWNER}
+    """Remove the owner. It is no loss: the URL or the connection says it."""
+    for name in OWNER:
+        document.pop(name, None)
+    return document
 
 
 def amount_up(document: Document) -> None:
@@ -210,7 +215,7 @@ def mix_down(document: Document) -> None:
 
 def _rename_impacts(document: Document, names: Mapping[str, str]) -> None:
     mix = document.get("energy_mix")
-    if isinstance(mix, dict):
-        mix = dict(mix)
-        convert_list(mix, "environ_impact", lambda impact, at: renamed(impact, names))
-        document["energy_mix"] = mix
+    impacts = mix.get("environ_impact") if isinstance(mix, dict) else None
+    if isinstance(mix, dict) and isinstance(impacts, list):
+        converted = [renamed(each, names) if isinstance(each, dict) else each for each in impacts]
+        document["energy_mix"] = {**mix, "environ_impact": converted}

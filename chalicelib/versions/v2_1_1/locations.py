@@ -50,7 +50,7 @@ _OTHER, _UNKNOWN = "OTHER", "UNKNOWN"
 
 _LONGEST_ADDRESS = 45
 _RATINGS = {"voltage": "max_voltage", "amperage": "max_amperage"}
-_OLD_RATINGS = {new: old for old, new in _RATINGS.items()}
+_OLD_NAMES = {"tariff_ids": "tariff_id", **{new: old for old, new in _RATINGS.items()}}
 
 NO_CONNECTOR = "2.1.1 has a type for none of its connectors"
 
@@ -108,7 +108,7 @@ def location_down(work: Down, document: Document) -> Document:
 
 def place_down(work: Down, document: Document) -> Document:
     """A location for 2.1.1, published or not."""
-    owner = owner_of(document, work.known)
+    owner = owner_of(document, work.known) if document.get("evses") else None
     document = work.without(ownerless(document), "", "publish_allowed_to", "state", *_OF_2_3_0)
     document.pop("publish", None)
     document = _typed(work, document)
@@ -127,13 +127,13 @@ def _typed(work: Down, document: Document) -> Document:
     """Call the `parking_type` `type`; where there is none, the `type` of a partner of 2.1.1 may be."""
     place = document.get("parking_type")
     if place is not None:
-        work.instead(
-            document, "", "parking_type", {} if is_one_of(place, _SAME_TYPES) else {str(place): _OTHER}
-        )
+        if not is_one_of(place, _SAME_TYPES):
+            work.instead(document, "", "parking_type", {str(place): _OTHER})
         return renamed(document, {"parking_type": "type"})
     if not work.known.is_patch or "parking_type" in document:
         document["type"] = document.get("type") or _UNKNOWN
-    return {name: value for name, value in document.items() if name != "parking_type"}
+    document.pop("parking_type", None)
+    return document
 
 
 def _require_postal_code(work: Down, document: Document) -> None:
@@ -186,14 +186,15 @@ def connector_down(work: Down, document: Document, owner: Party | None, at: str 
 def rated(work: Down, document: Document, owner: Party | None, at: str) -> Document:
     """A connector for 2.1.1, whatever its plug."""
     work.instead(document, at, "power_type", POWER_TYPES)
-    document = renamed(work.without(document, at, "max_electric_power", "capabilities"), _OLD_RATINGS)
-    if "tariff_ids" not in document:
-        return document
-    ids = document["tariff_ids"]
-    chosen = _choose_tariff(work, ids, owner, f"{at}/tariff_ids") if isinstance(ids, list) else None
-    if chosen is None and not work.known.is_patch:
-        return {name: value for name, value in document.items() if name not in ("tariff_ids", "tariff_id")}
-    return renamed({**document, "tariff_ids": chosen}, {"tariff_ids": "tariff_id"})
+    document = work.without(document, at, "max_electric_power", "capabilities")
+    if "tariff_ids" in document:
+        ids = document["tariff_ids"]
+        chosen = _choose_tariff(work, ids, owner, f"{at}/tariff_ids") if isinstance(ids, list) else None
+        document["tariff_ids"] = chosen
+        if chosen is None and not work.known.is_patch:
+            del document["tariff_ids"]
+            document.pop("tariff_id", None)
+    return renamed(document, _OLD_NAMES)
 
 
 def _choose_tariff(work: Down, ids: list[Any], owner: Party | None, at: str) -> Any:

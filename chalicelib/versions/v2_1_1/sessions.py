@@ -33,7 +33,8 @@ from chalicelib.versions.v2_1_1.tariffs import content_down, reason_of_prices, t
 from chalicelib.versions.version import Known
 
 _SESSION_TIMES = {"start_datetime": "start_date_time", "end_datetime": "end_date_time"}
-_OLD_SESSION_TIMES = {new: old for old, new in _SESSION_TIMES.items()}
+_OLD_SESSION_NAMES = {"cdr_token": "auth_id", **{new: old for old, new in _SESSION_TIMES.items()}}
+_OLD_CDR_NAMES = {"cdr_token": "auth_id", "end_date_time": "stop_date_time"}
 _DIMENSIONS = words("ENERGY FLAT MAX_CURRENT MIN_CURRENT PARKING_TIME TIME")
 _CDR_FIELDS_NOT_IN_2_1_1 = (
     "session_id", "authorization_reference", "signed_data", "total_fixed_cost", "total_energy_cost",
@@ -82,12 +83,12 @@ def session_down(work: Down, document: Document) -> Document:
     work.need_whole(document, "location_id", "evse_uid", "connector_id", "charging_periods")
     document = session_place_down(work, document)
     document = work.without(ownerless(document), "", "authorization_reference")
-    document = _token_down(work, document)
+    _token_down(work, document)
     work.instead(document, "", "auth_method", {"COMMAND": "AUTH_REQUEST"})
     work.instead(document, "", "status", {"RESERVATION": "PENDING"})
     convert_list(document, "charging_periods", lambda period, at: _period_down(work, period, at))
     amount_down(work, document)
-    return renamed(document, _OLD_SESSION_TIMES)
+    return renamed(document, _OLD_SESSION_NAMES)
 
 
 def cdr_down(work: Down, document: Document) -> Document:
@@ -98,24 +99,25 @@ def cdr_down(work: Down, document: Document) -> Document:
         work.hold("it replaces a CDR whose credit CDR 2.1.1 cannot express: it would be paid twice")
     document = cdr_place_down(work, document)
     document = work.without(ownerless(document), "", *_CDR_FIELDS_NOT_IN_2_1_1)
-    document = _token_down(work, document)
+    _token_down(work, document)
     work.instead(document, "", "auth_method", {"COMMAND": "AUTH_REQUEST"})
     convert_list(document, "charging_periods", lambda period, at: _period_down(work, period, at))
     if document.get("charging_periods") == []:
         work.hold("2.1.1 has none of the quantities of its charging periods")
     convert_list(document, "tariffs", lambda tariff, at: _tariff_of_cdr(work, tariff, at))
     amount_down(work, document)
-    return renamed(document, {"end_date_time": "stop_date_time"})
+    return renamed(document, _OLD_CDR_NAMES)
 
 
-def _token_down(work: Down, document: Document) -> Document:
+def _token_down(work: Down, document: Document) -> None:
+    """Put the contract in the place of the token; the field is renamed at the end."""
     token = document.get("cdr_token")
     if not isinstance(token, dict):
-        return document
+        return
     for name in ("uid", "type"):
         if token.get(name) is not None:
             work.lose(f"/cdr_token/{name}", "2.1.1 has the contract of a token only")
-    return renamed({**document, "cdr_token": token.get("contract_id")}, {"cdr_token": "auth_id"})
+    document["cdr_token"] = token.get("contract_id")
 
 
 def _period_down(work: Down, period: Document, at: str) -> Document | None:

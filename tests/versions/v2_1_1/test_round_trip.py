@@ -49,7 +49,7 @@ WHOLE: dict[str, tuple[Kind, Document, type[OcpiObject]]] = {
 
 def assert_same(converted: Converted, document: Document) -> None:
     """The conversion lost nothing, and its text has the same bytes."""
-    assert converted == Converted(document)
+    assert converted._replace(text=None) == Converted(document)
     assert write_json(converted.document) == write_json(document)
 
 
@@ -135,7 +135,7 @@ def test_a_patch_comes_back_with_the_same_fields(name: str) -> None:
     kind, patch = PATCHES[name]
     known = Known(is_patch=True, owner=KNOWN.owner)
 
-    assert down(kind, up(kind, patch, known), known) == Converted(patch)
+    assert down(kind, up(kind, patch, known), known)._replace(text=None) == Converted(patch)
 
 
 # -- made documents ----------------------------------------------------------------------------------
