@@ -128,8 +128,8 @@ def read_chalice_request(node: Node, incoming: Any, path: Mapping[str, str]) -> 
         query=dict((incoming.query_params or {}).items()),
         headers=headers,
         body=_text(incoming.raw_body),
-        request_id=message_id(headers, REQUEST_ID, node.new_id()),
-        correlation_id=message_id(headers, CORRELATION_ID, node.new_id()),
+        request_id=message_id(headers, REQUEST_ID, node.new_id),
+        correlation_id=message_id(headers, CORRELATION_ID, node.new_id),
         untidy_path=UNTIDY in incoming.context,
     )
 

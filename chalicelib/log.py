@@ -32,7 +32,7 @@ def _write(line: Mapping[str, object]) -> str:
         return json.dumps(line, default=str)
 
 
-log = Logger(service="ocpi-node", utc=True, json_serializer=_write)
+log = Logger(service="ocpi-node", utc=True, json_serializer=_write, json_deserializer=str)
 
 
 @contextmanager

@@ -12,10 +12,10 @@ Source: OCPI 2.2.1 credentials; CRD-06, CRD-14, CRD-23, CRD-25, TRN-09
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from functools import lru_cache
 from threading import Lock
 from typing import Any, Literal, NamedTuple
 
@@ -231,6 +231,12 @@ def rebase(changed: Partner, before: Partner, current: Partner) -> Partner | Non
     return changed.model_copy(update={**fields, "held_tokens": held})
 
 
+@lru_cache(256)
+def _read_partner(text: str) -> Partner:
+    """Read a stored partner. The same text gives the same object, which nobody changes."""
+    return Partner.model_validate_json(text)
+
+
 class Caller(NamedTuple):
     """The authenticated caller: the partner, the token that it used, its kind, and how it was read."""
 
@@ -267,7 +273,7 @@ class Directory:
             item = found.get(_token_key(fingerprint))
             if item is None:
                 continue
-            partner = Partner.model_validate_json(item["partner"])
+            partner = _read_partner(item["partner"])
             if not partner.strict or reading in _forms_of_token(partner):
                 return Caller(partner, token, item["kind"], fingerprint, reading), found
         raise Unauthorized
@@ -275,13 +281,12 @@ class Directory:
     def get(self, partner_id: str) -> Partner | None:
         """Read a partner by our id of it. Returns None when there is none."""
         item = self._table.get(Key(_PARTNERS, partner_id))
-        return Partner.model_validate_json(item["partner"]) if item else None
+        return _read_partner(item["partner"]) if item else None
 
     def all(self) -> list[Partner]:
         """Read all partners in one query, sorted by id."""
         return [
-            Partner.model_validate_json(item["partner"])
-            for item in self._table.query_all("#pk = :pk", {"pk": _PARTNERS})
+            _read_partner(item["partner"]) for item in self._table.query_all("#pk = :pk", {"pk": _PARTNERS})
         ]
 
     def owner_of(self, claims: Iterable[PartnerRole]) -> dict[str, str]:
@@ -409,7 +414,7 @@ class Directory:
         text: a token. Any other text must contain a character that a token cannot have, such as a control
         character, so that it cannot collide with a token.
         """
-        return hmac.new(self._key(), text.encode(), hashlib.sha256).hexdigest()
+        return hmac.digest(self._key(), text.encode(), "sha256").hex()
 
     def made(self, token: str) -> bool:
         """Check whether this node made a token for a partner, plain or in Base64: one read."""

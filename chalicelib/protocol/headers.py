@@ -11,7 +11,7 @@ TRN-17 … TRN-21, RTE-01 … RTE-05
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from chalicelib.errors import InvalidParameters
 from chalicelib.protocol.message import Party, Routing
@@ -30,10 +30,10 @@ _HEADER_SAFE = re.compile(r"[\x20-\x7e]{1,255}")
 _COUNT = re.compile(r"[0-9]{1,4}")
 
 
-def message_id(headers: Mapping[str, str], name: str, fallback: str) -> str:
-    """Return the received id, or `fallback` if it is missing or not usable (TRN-21)."""
+def message_id(headers: Mapping[str, str], name: str, make: Callable[[], str]) -> str:
+    """Return the received id, or make one if it is missing or not usable (TRN-21)."""
     value = headers.get(name.lower(), "").strip()
-    return value if _HEADER_SAFE.fullmatch(value) else fallback
+    return value if _HEADER_SAFE.fullmatch(value) else make()
 
 
 def read_routing(headers: Mapping[str, str]) -> Routing:

@@ -53,6 +53,7 @@ _decoder = msgspec.json.Decoder(float_hook=_bounded)
 _lenient_decoder = msgspec.json.Decoder(float_hook=_Number)
 _encoder = msgspec.json.Encoder(decimal_format="number")
 _MAX_DEPTH = 64
+_NESTED = (dict, list)
 
 
 class JsonText(str):
@@ -103,15 +104,13 @@ def check_depth(document: object) -> None:
 
     Raises: BadJson.
     """
-    level = [document]
+    level = [document] if isinstance(document, _NESTED) else []
     for _ in range(_MAX_DEPTH):
         level = [
             part
             for whole in level
-            for part in (
-                whole.values() if isinstance(whole, dict) else whole if isinstance(whole, list) else ()
-            )
-            if isinstance(part, dict | list)
+            for part in (whole.values() if isinstance(whole, dict) else whole)
+            if isinstance(part, _NESTED)
         ]
         if not level:
             return

@@ -92,10 +92,13 @@ def check_size(item: Item, at: str | None = None) -> None:
 
 def item_size(item: Item) -> int:
     """The size of an item in bytes as DynamoDB counts it, or a little more."""
-    return sum(len(name) + _size(value) for name, value in item.items())
+    size = 0
+    for name, value in item.items():
+        size += len(name) + _size(value)
+    return size
 
 
 def _size(value: object) -> int:
-    if isinstance(value, list):
-        return 3 + sum(1 + _size(part) for part in value)
-    return len(value.encode()) if isinstance(value, str) else 21
+    if isinstance(value, str):
+        return len(value) if value.isascii() else len(value.encode())
+    return 3 + sum(1 + _size(part) for part in value) if isinstance(value, list) else 21

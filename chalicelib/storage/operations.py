@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from chalicelib.storage.values import Item, Value, encode_item, encode_value
@@ -97,9 +98,14 @@ def wire_key(key: Key) -> dict[str, Any]:
     return {"pk": {"S": key.pk}, "sk": {"S": key.sk}}
 
 
+@lru_cache(256)
+def _names_in(expression: str) -> tuple[tuple[str, str], ...]:
+    return tuple((f"#{name}", name) for name in _NAME.findall(expression))
+
+
 def names_and_values(expressions: Iterable[str], values: Mapping[str, Value]) -> dict[str, Any]:
     """Make the arguments for the names and values in expressions."""
-    names = {f"#{name}": name for expression in expressions for name in _NAME.findall(expression)}
+    names = {placeholder: name for expression in expressions for placeholder, name in _names_in(expression)}
     found: dict[str, Any] = {"ExpressionAttributeNames": names} if names else {}
     if values:
         found["ExpressionAttributeValues"] = {
