@@ -50,7 +50,7 @@ def stream_changes(event: DynamoDBEvent) -> Any:
     return outbox.handle_stream(node, records)
 
 
-@app.on_sqs_message(queue=sources.broadcasts_queue, batch_size=10)
+@app.on_sqs_message(queue=sources.broadcasts_queue, batch_size=10, maximum_concurrency=sources.push_workers)
 def push_broadcasts(event: SQSEvent) -> Any:
     """Push the messages of the live queue."""
     return broadcasts.handle_messages(current_node(), event.to_dict()["Records"])

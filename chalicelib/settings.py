@@ -16,6 +16,7 @@
   (docs/retention.md)
 - OCPI_BROADCASTS_QUEUE, OCPI_CATCH_UP_QUEUE, OCPI_COMMANDS_QUEUE, OCPI_BACKGROUND_QUEUE, OCPI_STREAM_ARN:
   names of those queues and ARN of the table's stream, which Chalice subscribes to
+- OCPI_PUSH_WORKERS: how many batches of live pushes are handled at the same time, 2 to 1,000 (default 50)
 - OCPI_TOLERANCE_MONEY, OCPI_TOLERANCE_KWH, OCPI_TOLERANCE_HOURS: how far a hub's CDR may differ from a CPO's
   own before it is reported as different (default 0.01, 0.001, 0.001)
 - OCPI_HUB_CDR_HOURS: how long a CPO waits for a hub's CDR before it is reported as missing (default 24)
@@ -127,10 +128,14 @@ class EventSources(NamedTuple):
     commands_queue: str
     catch_up_queue: str
     background_queue: str
+    push_workers: int
 
 
 def read_event_sources(environment: Mapping[str, str] | None = None) -> EventSources:
-    """Read the names of the event sources; the default is those of the stage `dev`."""
+    """Read the names of the event sources; the default is those of the stage `dev`.
+
+    Raises: ValueError for a number of workers that Lambda does not take.
+    """
     variables = os.environ if environment is None else environment
     return EventSources(
         variables.get("OCPI_BROADCASTS_QUEUE", "ocpi-node-dev-broadcasts.fifo"),
@@ -138,7 +143,15 @@ def read_event_sources(environment: Mapping[str, str] | None = None) -> EventSou
         variables.get("OCPI_COMMANDS_QUEUE", "ocpi-node-dev-commands"),
         variables.get("OCPI_CATCH_UP_QUEUE", "ocpi-node-dev-catch-up.fifo"),
         variables.get("OCPI_BACKGROUND_QUEUE", "ocpi-node-dev-background"),
+        _read_push_workers(variables.get("OCPI_PUSH_WORKERS") or "50"),
     )
+
+
+def _read_push_workers(text: str) -> int:
+    # Source: AWS Lambda, ScalingConfig of an event source: MaximumConcurrency from 2 to 1000
+    if not text.isascii() or not text.isdigit() or not 2 <= int(text) <= 1000:
+        raise ValueError(f"OCPI_PUSH_WORKERS: expected a whole number from 2 to 1000, got {text[:20]!r}")
+    return int(text)
 
 
 def _read_tolerance(variables: Mapping[str, str]) -> Tolerance:

@@ -15,7 +15,8 @@ split into halves, so that a record that kills the function is alone in the end.
 are gone, the batch is given up and its position goes to the dead-letter queue: that raises an alarm, and the
 records can still be read.
 
-*Concurrency.* A burst of pushes must leave part of the account's concurrency (usually 1,000) to the API. The
+*Concurrency.* A burst of pushes must leave part of the account's concurrency (usually 1,000) to the API. How
+many workers the live pushes have is a variable of the stage (OCPI_PUSH_WORKERS), which `app.py` tells Chalice. The
 catch-up queue has few workers, because a receiver can be overrun as well: five workers, each with two pushes
 to one partner at a time, send it fifty thousand objects in about 25 minutes at 0.3 s each. Nobody waits for
 the background queue, so it has few workers, too.
@@ -57,7 +58,7 @@ LOOPING = ("push_catch_up", "run_commands", "run_background")
 """Functions that send messages to the queue that invokes them, without a limit."""
 
 _PARTIAL = {"FunctionResponseTypes": ["ReportBatchItemFailures"]}
-_QUEUE = {**_PARTIAL, "ScalingConfig": {"MaximumConcurrency": 50}}
+_COMMANDS = {**_PARTIAL, "ScalingConfig": {"MaximumConcurrency": 50}}
 _CATCH_UP = {**_PARTIAL, "ScalingConfig": {"MaximumConcurrency": CATCH_UP_WORKERS}}
 _BACKGROUND = {**_PARTIAL, "ScalingConfig": {"MaximumConcurrency": BACKGROUND_WORKERS}}
 _STREAM = {
@@ -77,8 +78,8 @@ def settings(changes_dead: Any) -> dict[str, dict[str, Any]]:
     """
     return {
         "stream_changes": {**_STREAM, "DestinationConfig": {"OnFailure": {"Destination": changes_dead}}},
-        "push_broadcasts": dict(_QUEUE),
+        "push_broadcasts": dict(_PARTIAL),
         "push_catch_up": dict(_CATCH_UP),
-        "run_commands": dict(_QUEUE),
+        "run_commands": dict(_COMMANDS),
         "run_background": dict(_BACKGROUND),
     }

@@ -31,6 +31,8 @@ class QueuePoller:
     """Delivers one queue. `run` returns soon after its event is set."""
 
     WORKERS = 4
+    MOST_WORKERS = 5
+    """One machine runs all nodes of the sandbox."""
 
     def __init__(
         self,

@@ -72,7 +72,7 @@ def _sources(app: Chalice, aws: LocalAws) -> list[tuple[str, Callable[[threading
         match source:
             case SQSEventConfig():
                 queue = source.queue or str(source.queue_arn).rpartition(":")[2]
-                workers = source.maximum_concurrency or QueuePoller.WORKERS
+                workers = min(source.maximum_concurrency or QueuePoller.WORKERS, QueuePoller.MOST_WORKERS)
                 sources.append(
                     (source.name, QueuePoller(aws.client, queue, handler, source.batch_size, workers).run)
                 )

@@ -194,6 +194,18 @@ def test_each_event_source_reads_the_real_resource_and_reports_what_failed(
         assert properties["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
 
 
+def test_the_number_of_push_workers_is_that_of_the_stage(packages: dict[str, Path]) -> None:
+    """A country's hub pushes 792 times a second; one worker, about 13 times."""
+    workers = {
+        stage: template(packages, stage)["Resources"]["PushBroadcasts"]["Properties"]["Events"][
+            "PushBroadcastsSqsEventSource"
+        ]["Properties"]["ScalingConfig"]["MaximumConcurrency"]
+        for stage in packages
+    }
+
+    assert workers == {"cpo": 50, "hub": 300, "emsp": 50}
+
+
 def test_the_api_has_its_own_answers_an_access_log_and_throttling(packages: dict[str, Path]) -> None:
     api = template(packages, "cpo")["Resources"]["RestAPI"]["Properties"]
 
