@@ -16,10 +16,10 @@ are gone, the batch is given up and its position goes to the dead-letter queue: 
 records can still be read.
 
 *Concurrency.* A burst of pushes must leave part of the account's concurrency (usually 1,000) to the API. How
-many workers the live pushes have is a variable of the stage (OCPI_PUSH_WORKERS), which `app.py` tells Chalice. The
-catch-up queue has few workers, because a receiver can be overrun as well: five workers, each with two pushes
-to one partner at a time, send it fifty thousand objects in about 25 minutes at 0.3 s each. Nobody waits for
-the background queue, so it has few workers, too.
+many workers the live pushes have is a variable of the stage (OCPI_PUSH_WORKERS), which `app.py` tells
+Chalice. The catch-up queue has few workers, because a receiver can be overrun as well: five workers, each
+with two pushes to one partner at a time, send it fifty thousand objects in about 25 minutes at 0.3 s each.
+Nobody waits for the background queue, so it has few workers, too.
 
 *Loops.* Lambda stops a function that its own messages have invoked sixteen times in a row, because most such
 loops are mistakes. Ours are intended and each ends: catch-up goes in steps, and each step queues the next one
