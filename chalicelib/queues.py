@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from functools import cached_property
@@ -44,6 +45,8 @@ class Lane(StrEnum):
 CREDIT = "-C"
 """The end of the id of a credit CDR that this node makes (CDR-07)."""
 
+_CREDIT_OF = re.compile(rf"(cdrs#[^#]*#[^#]*){CREDIT}(#[^#]*)?$")
+
 
 class Broadcast(BaseModel):
     """Message: push one object to one partner.
@@ -72,9 +75,10 @@ class Broadcast(BaseModel):
         """The FIFO group: one for each object and partner, so that their pushes never overtake each other.
 
         A credit CDR of ours shares the group of the CDR that it credits, so that the partner gets that CDR
-        first.
+        first; so does its copy for the CPO.
         """
-        return _digest(self.partner_id, self.pk.removesuffix(CREDIT) if self.module == "cdrs" else self.pk)
+        is_cdr = self.module == "cdrs"
+        return _digest(self.partner_id, _CREDIT_OF.sub(r"\1\2", self.pk) if is_cdr else self.pk)
 
     @property
     def deduplication_id(self) -> str:

@@ -32,6 +32,7 @@ from chalicelib.log import log, log_fields
 from chalicelib.modules.registry import find_module
 from chalicelib.partners.directory import Partner
 from chalicelib.pushing.catch_up import recheck_put
+from chalicelib.pushing.cdr_order import check_credit_is_sent
 from chalicelib.pushing.concurrency_limit import CallLater, Slow
 from chalicelib.pushing.deliveries import DeliveryStatus, key_of, read_delivery, unknown_delivery
 from chalicelib.pushing.failure_record import begin_trial, breaker_of, note_answer
@@ -57,8 +58,8 @@ def push(
 
     handled: messages about other EVSEs of the same location that were handled just before. quick: whether the
     partner must answer within `QUICK_S`. Returns None when the messages are done.
-    Raises: CallLater when the partner fails and must not be called yet; Slow when `quick` and the partner may
-    take longer.
+    Raises: CallLater when the partner must not be called yet, or a credit CDR goes first; Slow when `quick`
+    and the partner may take longer.
     """
     last, correlation_id = messages[-1], node.new_id()
     if any(message.again for message in messages):
@@ -83,7 +84,7 @@ def push_as_probe(node: Node, partner: Partner, message: Broadcast) -> bool:
             return False
         seen = replace(seen, partner=seen.partner.model_copy(update={"connection": "CONNECTED"}))
         act, status = decide(node.settings, message, seen)
-        if act is Act.DROP:
+        if act is Act.DROP or not _is_its_turn(node, seen):
             return False
         outcome = send_object(node, act, message, seen)
         if isinstance(outcome.error, PartnerFault):
@@ -93,6 +94,14 @@ def push_as_probe(node: Node, partner: Partner, message: Broadcast) -> bool:
             raise outcome.error
         _record_outcome(node, [message], [message], seen, status, outcome)
         return not isinstance(outcome.error, Inexpressible)
+
+
+def _is_its_turn(node: Node, seen: Seen) -> bool:
+    try:
+        check_credit_is_sent(node.table, seen)
+    except CallLater:
+        return False
+    return True
 
 
 def give_up_object(node: Node, message: Broadcast) -> None:
@@ -129,6 +138,7 @@ def _push(
         record(node.table, node.clock(), message, seen, missed(seen.delivery))
         return None
     if act not in (Act.SKIP, Act.HOLD):
+        check_credit_is_sent(node.table, seen)
         _check_breaker(node, seen)
     outcome = send_object(node, act, message, seen)
     if isinstance(outcome.error, PartnerFault):

@@ -43,6 +43,7 @@ TRAITS: dict[str, Traits] = {
         has_token_types=False,
         has_fractions=False,
         requires_time_zone=False,
+        has_credit_cdrs=False,
     ),
 }
 """Traits of versions that are not those of the canonical one; here, so that no version is loaded for them."""

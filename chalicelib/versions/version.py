@@ -104,8 +104,8 @@ class Traits(NamedTuple):
     location may be hidden from the partner's users. has_token_types: the URL of a token names its type.
     has_fractions: DateTimes may have fractions of a second. lists_clients: the credentials of a hub name the
     parties that it connects. has_emaid: a token may have the type EMAID. sends_raw_tokens: it does not ask
-    for Base64. requires_time_zone: of a location. Which modules a version has is said by the modules
-    (`first_version`).
+    for Base64. requires_time_zone: of a location. has_credit_cdrs: a CDR may credit another one. Which
+    modules a version has is said by the modules (`first_version`).
     """
 
     has_roles: bool = True
@@ -119,6 +119,7 @@ class Traits(NamedTuple):
     has_emaid: bool = False
     sends_raw_tokens: bool = False
     requires_time_zone: bool = True
+    has_credit_cdrs: bool = True
 
 
 class Version(Protocol):

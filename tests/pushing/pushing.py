@@ -77,7 +77,7 @@ class CannedPartners:
         exchange: Exchange,
         query: Mapping[str, Any] | None = None,
     ) -> Answer:
-        document, losses = express(partner.version, exchange.takes, exchange.document)
+        document, losses = express(partner.version, exchange.takes, exchange.document, exchange.known)
         sent = Sent(
             partner.id,
             exchange.method,
@@ -115,7 +115,8 @@ class CannedPartners:
                 raise PartnerRefusal("answered 2001 with HTTP 404", http_status=404, status_code=2001)
             del objects[key]
         elif sent.method == "POST":
-            owner = (sent.document["country_code"], sent.document["party_id"])
+            # A CDR of 2.1.1 does not name its owner.
+            owner = [sent.document.get(name, "") for name in ("country_code", "party_id")]
             objects[(sent.module, *map(fold, (*owner, sent.document["id"])))] = sent.document
         elif len(sent.segments) == 3:
             objects[key] = sent.document

@@ -168,6 +168,78 @@ def test_a_credit_cdr_is_pushed_after_the_cdr_that_it_credits(hub: Network) -> N
     assert [bool(cdr.get("credit")) for cdr in hub.sent("evi")[len(waiting) :]] == [False, True]
 
 
+def break_down_with_credits(sent: Sent) -> Exception | None:
+    """A partner that does not answer when it gets a credit CDR."""
+    return break_down(sent) if sent.document.get("credit") else None
+
+
+def kinds(cdrs: Iterable[Document]) -> list[tuple[bool, object]]:
+    """Of each CDR, whether it is a credit CDR, and its energy."""
+    return [(bool(cdr.get("credit")), cdr["total_energy"]) for cdr in cdrs]
+
+
+@pytest.mark.parametrize("partner_id", ["evi", "abc"])
+def test_a_cdr_that_replaces_another_one_is_pushed_after_the_credit_cdr(
+    hub: Network, partner_id: str
+) -> None:
+    """The eMSP gets the CDRs of the hub, and the CPO their copies. Source: CDR-07"""
+    hub.end(kwh=10)
+    hub.compile()
+    hub.world.partners.faults[partner_id] = break_down_with_credits
+    hub.end(kwh=12)
+    hub.compile()
+    waiting = kinds(hub.sent(partner_id))
+
+    del hub.world.partners.faults[partner_id]
+    hub.world.settle(seconds=60)
+
+    assert set(waiting) == {(False, 10), (True, 10)}
+    assert kinds(hub.sent(partner_id))[len(waiting) :] == [(True, 10), (False, 12)]
+
+
+def test_a_credit_cdr_that_is_refused_does_not_keep_the_new_cdr(hub: Network) -> None:
+    refusal = refuse()
+    hub.end(kwh=10)
+    hub.compile()
+    hub.world.partners.faults["evi"] = lambda sent: refusal(sent) if sent.document.get("credit") else None
+    hub.end(kwh=12)
+    hub.compile()
+    hub.world.settle(seconds=60)
+
+    assert kinds(hub.sent("evi")) == [(False, 10), (True, 10), (False, 12)]
+
+
+def speak(cpo: Network, version: str) -> None:
+    """The eMSP changes its OCPI version."""
+    cpo.world.clock.forward(1)
+    cpo.node.directory.update("evi", lambda known: known.model_copy(update={"version": version}))
+    cpo.world.settle()
+
+
+def test_held_credit_and_new_cdr_are_sent_once_and_in_order_when_the_partner_changes_its_version(
+    cpo: Network,
+) -> None:
+    """2.1.1 has no credit CDRs, so neither was sent. Source: V211-52, CDR-07"""
+    speak(cpo, "2.1.1")
+    cpo.end(kwh=10)
+    cpo.compile()
+    cpo.end(kwh=12)
+    cpo.compile()
+    before = len(cpo.sent("evi"))
+
+    cpo.world.partners.faults["evi"] = break_down_with_credits
+    speak(cpo, "2.2.1")
+    waiting = kinds(cpo.sent("evi"))[before:]
+    del cpo.world.partners.faults["evi"]
+    cpo.world.settle(seconds=60)
+    replay(cpo.node, cpo.world.partner("evi"))
+    cpo.world.settle(seconds=60)
+
+    assert before == 1
+    assert set(waiting) == {(True, 10)}
+    assert kinds(cpo.sent("evi"))[before + len(waiting) :] == [(True, 10), (False, 12)]
+
+
 def test_a_cdr_reaches_a_partner_that_was_offline(hub: Network) -> None:
     """Source: TRN-32"""
     hub.world.partners.away.add("evi")

@@ -94,6 +94,7 @@ def test_a_corrected_session_gets_a_credit_cdr_and_a_new_one(cpo: Network) -> No
 
     cpo.end(kwh=Decimal("8"))
     cpo.compile()
+    cpo.world.settle(seconds=5)
 
     (credit,) = [cdr for cdr in cpo.cdrs() if cdr.get("credit")]
     first, second = sorted(
