@@ -32,6 +32,7 @@ def _write(line: Mapping[str, object]) -> str:
         return json.dumps(line, default=str)
 
 
+# `str` leaves a message as it is: Powertools would try to read each one as JSON.
 log = Logger(service="ocpi-node", utc=True, json_serializer=_write, json_deserializer=str)
 
 

@@ -46,6 +46,12 @@ def register(network: Network, **settings: str) -> None:
     )
 
 
+def ask_for_2_2(host: Host) -> None:
+    """Let the operator of a node ask for 2.2 with its only partner."""
+    (partner,) = host.node.directory.all()
+    host.node.directory.save(partner.model_copy(update={"only_version": "2.2"}), partner)
+
+
 def known_versions(network: Network) -> list[str | None]:
     """The version of the hub at the CPO, and of the CPO at the hub."""
     return [network[name].node.directory.all()[0].version for name in ("cpo", "hub")]
@@ -164,8 +170,7 @@ def test_a_move_that_the_operator_of_the_partner_does_not_want_changes_nothing(n
     """The hub's operator asks for the other version. Source: X-07"""
     offer(network["hub"])
     register(network)
-    (at_hub,) = network["hub"].node.directory.all()
-    network["hub"].node.directory.save(at_hub.model_copy(update={"only_version": "2.2"}), at_hub)
+    ask_for_2_2(network["hub"])
     (before,) = network["cpo"].node.directory.all()
 
     with pytest.raises(calling_side.HandshakeFailed, match=r"not among the versions listed there: 2\.2$"):
@@ -197,8 +202,7 @@ def test_a_partner_with_one_version_finds_no_other_until_it_has_moved(network: N
     """The version that is still in use works until the handshake is complete. Source: X-07"""
     offer(network["hub"])
     register(network)
-    (at_hub,) = network["hub"].node.directory.all()
-    network["hub"].node.directory.save(at_hub.model_copy(update={"only_version": "2.2"}), at_hub)
+    ask_for_2_2(network["hub"])
     (at_cpo,) = network["cpo"].node.directory.all()
     old = network["cpo"].node.directory.token_for(at_cpo)
 
